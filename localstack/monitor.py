@@ -75,8 +75,8 @@ class Run:
     """What a program that ended well had asked for.
 
     The order of `resources` is that in which their creation ended: a race, so nothing follows from it.
-    `outputs` are the stack's exports, resolved; an export without a value is None. `component_outputs` is what
-    each component registered, by URN.
+    `outputs` are the stack's exports, resolved; an export without a value is None. `component_outputs` is
+    what each component registered, by URN.
     """
 
     resources: tuple[Recorded, ...]
@@ -124,9 +124,7 @@ def run_program(
     return contextvars.Context().run(_run, monitor, program, project, stack, dict(config))
 
 
-def _run(
-    monitor: _Monitor, program: Callable[[], None], project: str, stack: str, config: dict[str, str]
-) -> Run:
+def _run(monitor: _Monitor, program: Callable[[], None], project: str, stack: str, config: dict[str, str]) -> Run:
     engine = mocks.MockEngine(logging.getLogger("pulumi"))
     configure(Settings(project, stack, monitor, engine, dry_run=False, organization="organization"))
     set_all_config(config, secret_keys=[])

@@ -1,0 +1,99 @@
+"""What every tier shares: markers by folder, Hypothesis profiles, a harmless environment, options of the e2e tier."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TESTS = Path(__file__).parent
+
+# A folder of tests is a tier, and its tests carry the marker of the same name.
+TIERS = {
+    "unit": "one piece, or the whole program under Pulumi's mocks; no network, no process, milliseconds each",
+    "property": "Hypothesis: what must hold for any input",
+    "e2e": "the stack deployed on an emulator and read back through AWS's API",
+}
+
+REGION = "us-east-1"
+
+# Nobody's credentials: a test that reaches the real AWS by mistake is turned away. Set before anything imports boto3,
+# Powertools or the X-Ray SDK, which look at them once.
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_XRAY_SDK_ENABLED": "false",
+    "POWERTOOLS_TRACE_DISABLED": "1",
+}
+
+# What a developer's shell may carry and no test may see.
+REMOVED = (
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_CA_BUNDLE",
+    "PULUMI_CONFIG",
+    "TAP_TABLE_NAME",
+    "TAP_BUCKET_NAME",
+)
+
+os.environ.update(ENVIRONMENT)
+for _name in REMOVED:
+    os.environ.pop(_name, None)
+
+hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
+hypothesis.settings.register_profile(
+    "ci", max_examples=300, deadline=None, derandomize=True, print_blob=True, database=None
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))  # --hypothesis-profile wins
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("TapStack")
+    group.addoption(
+        "--emulator",
+        choices=("auto", "embedded", "container"),
+        default="auto",
+        help="the AWS that the e2e tests run against (default: auto, and the tests say what it chose)",
+    )
+    group.addoption(
+        "--engine",
+        choices=("in-process", "pulumi", "existing"),
+        default="in-process",
+        help="what deploys the stack for the e2e tests (default: in-process)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for tier, meaning in TIERS.items():
+        config.addinivalue_line("markers", f"{tier}: {meaning}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        tier = item.path.relative_to(TESTS).parts[0]
+        if tier not in TIERS:
+            message = f"{item.path} is in no tier: tests live in {', '.join(f'tests/{name}/' for name in TIERS)}"
+            raise pytest.UsageError(message)
+        item.add_marker(tier)
+
+
+@pytest.fixture(autouse=True)
+def _same_environment_for_every_test() -> Iterator[None]:
+    """No test can leave an environment variable behind for the next one."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
