@@ -257,10 +257,7 @@ def _refuse_unknown_keys(namespace: str) -> None:
 def _check_args(args: TapStackArgs) -> None:
     """Raise ConfigurationError for the first value that cannot be deployed."""
     _check_pattern(
-        "env",
-        args.environment_suffix,
-        ENVIRONMENT_PATTERN,
-        "lower-case letters, digits and hyphens, a letter first",
+        "env", args.environment_suffix, ENVIRONMENT_PATTERN, "lower-case letters, digits and hyphens, a letter first"
     )
     if args.bucket_name is not None:
         check_bucket_name("bucketName", args.bucket_name)
@@ -352,10 +349,7 @@ def _check_origins(origins: Sequence[str] | None, environment: str) -> None:
     key, remedy = "corsAllowedOrigins", "Try: pulumi config set corsAllowedOrigins https://app.example.com"
     if not origins:
         raise ConfigurationError(
-            key,
-            origins,
-            f"the environment {environment!r} needs at least one origin (only dev has a default)",
-            remedy,
+            key, origins, f"the environment {environment!r} needs at least one origin (only dev has a default)", remedy
         )
     for origin in origins:
         if not ORIGIN_PATTERN.fullmatch(origin) or origin.count("*") > 1:
@@ -477,8 +471,12 @@ def upload_bucket_policy(*, bucket_arn: str) -> Document:
             "Principal": "*",
             "Action": "s3:PutObject",
             "Resource": f"{bucket_arn}/*",
-            # IfExists: an upload that asks for nothing gets the bucket's own encryption, which is this one
-            "Condition": {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "AES256"}},
+            # An upload that asks for nothing gets the bucket's own encryption, which is this one. It has to be said:
+            # a key that is absent satisfies StringNotEquals (with IfExists too), and would be refused.
+            "Condition": {
+                "Null": {"s3:x-amz-server-side-encryption": "false"},
+                "StringNotEquals": {"s3:x-amz-server-side-encryption": "AES256"},
+            },
         },
         {
             "Sid": "DenyCustomerKeys",
@@ -564,6 +562,10 @@ def indexer_policy(*, bucket_arn: str, table_arn: str, log_group_arn: str, queue
         # X-Ray has no resources that these two could be limited to
         allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
     )
+
+
+def _every_object() -> aws.s3.BucketLifecycleConfigurationRuleFilterArgs:
+    return aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="")
 
 
 def _json(make: Callable[..., Document], **values: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -806,7 +808,7 @@ class TapStack(pulumi.ComponentResource):
             expiry=aws.s3.BucketLifecycleConfigurationRuleArgs(
                 id="expire-noncurrent-versions",
                 status="Enabled",
-                filter=_EVERY_OBJECT,
+                filter=_every_object(),
                 noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
                     noncurrent_days=self._args.noncurrent_days
                 ),
@@ -867,7 +869,7 @@ class TapStack(pulumi.ComponentResource):
                 aws.s3.BucketLifecycleConfigurationRuleArgs(
                     id="abort-incomplete-uploads",
                     status="Enabled",
-                    filter=_EVERY_OBJECT,
+                    filter=_every_object(),
                     abort_incomplete_multipart_upload=(
                         aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
                             days_after_initiation=ABORT_MULTIPART_DAYS
@@ -917,10 +919,7 @@ class TapStack(pulumi.ComponentResource):
 
         def policy(log_bucket: aws.s3.Bucket) -> pulumi.Input[str]:
             return _json(
-                log_bucket_policy,
-                log_bucket_arn=log_bucket.arn,
-                upload_bucket_arn=bucket.arn,
-                account=self._account,
+                log_bucket_policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
             )
 
         log_bucket, log_policy = self._hardened_bucket(
@@ -930,7 +929,7 @@ class TapStack(pulumi.ComponentResource):
             expiry=aws.s3.BucketLifecycleConfigurationRuleArgs(
                 id="expire-access-logs",
                 status="Enabled",
-                filter=_EVERY_OBJECT,
+                filter=_every_object(),
                 expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=ACCESS_LOG_DAYS),
             ),
         )
@@ -1183,11 +1182,7 @@ class TapStack(pulumi.ComponentResource):
             f"{self._name}-alarms-policy",
             arn=topic.arn,
             policy=_json(
-                topic_policy,
-                topic_arn=topic.arn,
-                partition=self._partition,
-                region=self._region,
-                account=self._account,
+                topic_policy, topic_arn=topic.arn, partition=self._partition, region=self._region, account=self._account
             ),
             opts=self._child(),
         )
@@ -1254,7 +1249,6 @@ class TapStack(pulumi.ComponentResource):
 
 
 _ROOT = Path(__file__).resolve().parent
-_EVERY_OBJECT = aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="")
 _CAPACITY_PROPERTIES = (
     "readCapacity",
     "writeCapacity",
@@ -1316,7 +1310,7 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
         Alarm(
             purpose="function-duration",
             description=f"One call in ten takes over {DURATION_ALARM_SHARE:.0%} of the time-out of "
-            f"{args.timeout_seconds} s. First: look for table throttling on the dashboard, then at the slowest traces in X-Ray.",
+            f"{args.timeout_seconds} s. First: look for table throttling on the dashboard, then at the slowest traces.",
             namespace="AWS/Lambda",
             metric="Duration",
             dimensions=function,
@@ -1345,7 +1339,7 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
         Alarm(
             purpose="failure-queue",
             description="Uploads that could not be indexed wait in the failure queue, for 14 days. "
-            f"First: read a message of {names.failure_queue}; responsePayload says why, requestPayload is the event.",
+            f"First: read one in {names.failure_queue}; responsePayload says why, requestPayload is the event.",
             namespace="AWS/SQS",
             metric="ApproximateNumberOfMessagesVisible",
             dimensions={"QueueName": names.failure_queue},
@@ -1356,8 +1350,8 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
         alarms += [
             Alarm(
                 purpose=f"{part}-{units.lower()}-throttles",
-                description=f"DynamoDB throttled {units.lower()}s: {place} had used up its provisioned units. First: look "
-                f"at the consumed units on the dashboard, then raise {units.lower()}Capacity or set maxCapacity.",
+                description=f"DynamoDB throttled {units.lower()}s: {place} had used up its provisioned units. "
+                f"First: compare the dashboard's used units, then raise {units.lower()}Capacity or set maxCapacity.",
                 namespace="AWS/DynamoDB",
                 metric=f"{units}ThrottleEvents",
                 dimensions=dimensions,
@@ -1417,20 +1411,12 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             "What failed",
             [
                 *metrics(
-                    METRICS_NAMESPACE,
-                    "Sum",
-                    *(("ObjectsFailed", *service, "reason", r) for r in FAILURE_REASONS),
+                    METRICS_NAMESPACE, "Sum", *(("ObjectsFailed", *service, "reason", r) for r in FAILURE_REASONS)
                 ),
-                *metrics(
-                    "AWS/Lambda",
-                    "Sum",
-                    *((m, *function) for m in ("Errors", "Throttles", "AsyncEventsDropped")),
-                ),
+                *metrics("AWS/Lambda", "Sum", *((m, *function) for m in ("Errors", "Throttles", "AsyncEventsDropped"))),
                 *metrics("AWS/Lambda", "Sum", ("DestinationDeliveryFailures", *function)),
                 *metrics(
-                    "AWS/SQS",
-                    "Maximum",
-                    ("ApproximateNumberOfMessagesVisible", "QueueName", names.failure_queue),
+                    "AWS/SQS", "Maximum", ("ApproximateNumberOfMessagesVisible", "QueueName", names.failure_queue)
                 ),
             ],
             [],

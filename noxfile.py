@@ -1,0 +1,87 @@
+"""How the project is checked, shown and maintained: ``nox -l`` lists the sessions, ``nox`` runs the checks.
+
+Arguments after ``--`` go to the session's program: ``nox -s unit -- -k names``, ``nox -s demo -- ~/Documents``.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_external_run = True
+nox.options.sessions = ["lint", "typecheck", "unit", "property", "localstack-e2e"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+TOOLS = "requirements-dev.txt"
+SLOWEST = "--durations=5"
+
+
+def prepare(session: nox.Session, *requirements: str) -> None:
+    """Install pinned requirements, and nothing else, into the session's environment."""
+    session.install("--quiet", *(option for file in requirements for option in ("-r", file)))
+    # Images of Python often switch bytecode off; then every process would compile Pulumi and boto3 anew.
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and common mistakes: ruff (``-- --fix`` mends what it can)."""
+    session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".", *session.posargs)
+    session.run("ruff", "format", *(() if "--fix" in session.posargs else ("--check",)), ".")
+
+
+@nox.session
+def typecheck(session: nox.Session) -> None:
+    """Types: mypy, strict, tests included (a minute the first time, seconds later)."""
+    prepare(session, TOOLS)
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Tier 1: every property of every resource under Pulumi's mocks, and the function's code against moto."""
+    prepare(session, TOOLS)
+    session.run("pytest", "tests/unit", "-n", "auto", SLOWEST, *session.posargs)
+
+
+@nox.session(name="property")
+def property_(session: nox.Session) -> None:
+    """Tier 2: Hypothesis on retry, metadata, events and configuration (``-- --hypothesis-profile ci``: more)."""
+    prepare(session, TOOLS)
+    session.run("pytest", "tests/property", "-n", "auto", SLOWEST, *session.posargs)
+
+
+@nox.session(name="localstack-e2e")
+def localstack_e2e(session: nox.Session) -> None:
+    """Tier 3: the stack deployed to an AWS emulator; uploads become rows (``-- --emulator``, ``--engine``)."""
+    prepare(session, TOOLS)
+    session.run("pytest", "tests/e2e", SLOWEST, *session.posargs)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Upload files to an emulator and see their rows (``-- FILES FOLDERS --keep --port --json``)."""
+    prepare(session, TOOLS)
+    session.run("python", "-m", "localstack.demo", *session.posargs)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Branch coverage of the product by the unit and property tiers."""
+    prepare(session, TOOLS)
+    session.run(
+        "pytest", "tests/unit", "tests/property", "-n", "auto", "--cov", "--cov-report=term-missing", *session.posargs
+    )
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Resolve and pin every requirements file anew (``-- --upgrade``: to the newest versions)."""
+    session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lock"))
+    resolve = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--no-annotate"]
+    resolve += ["--custom-compile-command=nox -s lock", *session.posargs]
+    session.run(*resolve, "--group=deploy", "--output-file=requirements.txt")
+    session.run(*resolve, "--group=dev", "--constraint=requirements.txt", f"--output-file={TOOLS}")
