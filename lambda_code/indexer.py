@@ -1,0 +1,259 @@
+"""Records → outcomes: the function's logic, with everything from outside handed in.
+
+What becomes of an event, case by case, is in `Indexer.handle` and `Indexer._index`, in the order it happens.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from lambda_code import metadata
+from lambda_code.errors import IndexingError, PermanentError, Reason, RecordError
+from lambda_code.events import Kind, Record, Rejected, is_test_event, parse_event
+from lambda_code.retry import RESERVE_SECONDS, call_with_retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+T = TypeVar("T")
+
+
+class Result(StrEnum):
+    """What became of a record; also the word in the log."""
+
+    INDEXED = "indexed"  # its row was written, or says something new
+    DUPLICATE = "duplicate"  # its row already said it all
+    GONE = "gone"  # its object could not be read any more (or yet): the row has the event's own words
+    IGNORED = "ignored"  # it says nothing that a row holds
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one record, for the log, the metrics and the trace. Times in milliseconds."""
+
+    result: Result
+    request_id: str
+    index: int | None = None  # None: the event as a whole
+    bucket: str | None = None
+    key: str | None = None
+    version_id: str | None = None
+    event_name: str | None = None
+    attempts: int = 0  # of all AWS calls together
+    retries: int = 0  # those of them that were not the first of their call
+    duration_ms: float = 0.0
+    head_ms: float = 0.0
+    write_ms: float = 0.0
+    indexing_delay_ms: float | None = None  # from the event's time to the row's write, of an indexed record
+    error: RecordError | None = None
+
+    @property
+    def name(self) -> str:
+        """How a failure is named in the error that the handler raises."""
+        where = "the event" if self.index is None else f"record {self.index}"
+        return where if self.key is None else f"{where} (key {self.key!r})"
+
+
+class Storage(Protocol):
+    """One attempt each; see `storage.AwsStorage`."""
+
+    def head(self, key: str, version_id: str | None) -> dict[str, Any] | None:
+        """What S3 says about a version, None if it is gone."""
+
+    def update(self, update: metadata.Update) -> Mapping[str, Any]:
+        """Write to a row; return it as it was before."""
+
+
+class Telemetry(Protocol):
+    """What is told about the work; see `telemetry.Telemetry`."""
+
+    def invocation(self, request_id: str) -> AbstractContextManager[Invocation]:
+        """Around the handling of one event."""
+
+
+class Invocation(Protocol):
+    """What is told during the handling of one event."""
+
+    def note(self, message: str) -> None:
+        """Say something about the event as a whole."""
+
+    def record(self) -> AbstractContextManager[None]:
+        """Around the work on one record, its report included."""
+
+    def aws_call(self, service: str, operation: str) -> AbstractContextManager[None]:
+        """Around one attempt of one AWS call."""
+
+    def report(self, outcome: Outcome) -> None:
+        """Tell what became of a record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indexer:
+    """Works on events about one bucket."""
+
+    bucket_name: str
+    storage: Storage
+    telemetry: Telemetry
+    clock: Callable[[], float] = time.monotonic  # seconds; deadlines are measured with it
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    sleep: Callable[[float], None] = time.sleep
+    rng: Callable[[], float] = random.random
+
+    def handle(self, event: object, *, request_id: str, deadline: float) -> dict[str, int]:
+        """Work on every record of an event before `deadline` (seconds of `clock`); return how many ended how.
+
+        Each record has an equal share of the time that is left when its turn comes, so that one that hangs does not
+        take the others with it. What cannot be understood takes no time and is told last.
+
+        Raises:
+            IndexingError: some record failed. Lambda then tries the event again, and at last puts it in the queue.
+        """
+        with self.telemetry.invocation(request_id) as invocation:
+            if is_test_event(event):
+                invocation.note("s3:TestEvent answered: the bucket's notifications reach this function")
+                return {}
+            parsed = parse_event(event, bucket=self.bucket_name)
+            records = [each for each in parsed if isinstance(each, Record)]
+            outcomes = []
+            for done, record in enumerate(records):
+                started = self.clock()
+                share = (deadline - RESERVE_SECONDS - started) / (len(records) - done)
+                outcomes.append(_Work(self, invocation, record, request_id, deadline=started + share).outcome())
+            outcomes += [_rejected(each, invocation, request_id) for each in parsed if isinstance(each, Rejected)]
+            _raise_if_any_failed(outcomes)
+            return dict(Counter(outcome.result for outcome in outcomes))
+
+
+class _Work:
+    """The work on one record, with its AWS calls counted and timed."""
+
+    def __init__(
+        self, indexer: Indexer, invocation: Invocation, record: Record, request_id: str, *, deadline: float
+    ) -> None:
+        self._indexer = indexer
+        self._invocation = invocation
+        self._record = record
+        self._request_id = request_id
+        self._deadline = deadline
+        self._attempts = 0
+        self._retries = 0
+        self._milliseconds = {"HeadObject": 0.0, "UpdateItem": 0.0}
+
+    def outcome(self) -> Outcome:
+        """Do the work and report it; an error becomes part of the outcome, so that the other records get their turn."""
+        record, started = self._record, self._indexer.clock()
+        with self._invocation.record():
+            result, version_id, error = self._index_or_fail()
+            delay = None
+            if result is Result.INDEXED and record.event_time:
+                delay = (self._indexer.now() - record.event_time).total_seconds() * 1000
+            outcome = Outcome(
+                result=result,
+                request_id=self._request_id,
+                index=record.index,
+                bucket=record.bucket,
+                key=record.key,
+                version_id=version_id,
+                event_name=record.event_name,
+                attempts=self._attempts,
+                retries=self._retries,
+                duration_ms=(self._indexer.clock() - started) * 1000,
+                head_ms=self._milliseconds["HeadObject"],
+                write_ms=self._milliseconds["UpdateItem"],
+                indexing_delay_ms=delay,
+                error=error,
+            )
+            self._invocation.report(outcome)
+        return outcome
+
+    def _index_or_fail(self) -> tuple[Result, str | None, RecordError | None]:
+        try:
+            return *self._index(), None
+        except RecordError as error:
+            return Result.FAILED, self._record.version_id, error
+        except Exception as bug:  # noqa: BLE001 - a bug fails its record, and is raised with the others at the end
+            unforeseen = PermanentError(f"{type(bug).__name__}: {bug}", reason=Reason.INTERNAL)
+            unforeseen.__cause__ = bug
+            return Result.FAILED, self._record.version_id, unforeseen
+
+    def _index(self) -> tuple[Result, str | None]:
+        """What became of the record, and of which version."""
+        record = self._record
+        if record.kind is not Kind.CREATED:
+            return Result.IGNORED, record.version_id  # deletion facts will be written from here
+        provenance = metadata.provenance_of(record, request_id=self._request_id, processed_at=self._indexer.now())
+        head = self._head()
+        if head is not None:
+            return self._index_object(head, provenance)
+        if record.version_id is not None:
+            self._update(metadata.from_event(record, version_id=record.version_id, provenance=provenance))
+        return Result.GONE, record.version_id  # without a version there is no row that this could be about
+
+    def _index_object(self, head: dict[str, Any], provenance: metadata.Attributes) -> tuple[Result, str]:
+        changed = False
+        while True:
+            update = metadata.from_head(self._record, head, provenance=provenance)
+            changed |= update.changed(self._update(update))
+            # The object of version `null` can be replaced between reading and writing, and two functions can do this at
+            # once: whoever writes last looks again, so the last word about the row is about what is there.
+            again = self._head() if update.whole else None
+            if again is None or again == head:
+                return (Result.INDEXED if changed else Result.DUPLICATE), update.version_id
+            head = again
+
+    def _head(self) -> dict[str, Any] | None:
+        storage, record = self._indexer.storage, self._record
+        return self._call("S3", "HeadObject", lambda: storage.head(record.key, record.version_id))
+
+    def _update(self, update: metadata.Update) -> Mapping[str, Any]:
+        return self._call("DynamoDB", "UpdateItem", lambda: self._indexer.storage.update(update))
+
+    def _call(self, service: str, operation: str, call: Callable[[], T]) -> T:
+        """One AWS call, with its retries."""
+
+        def attempt() -> T:
+            with self._invocation.aws_call(service, operation):
+                return call()
+
+        indexer, started, attempts = self._indexer, self._indexer.clock(), 0
+        try:
+            answer = call_with_retry(
+                attempt,
+                name=operation,
+                deadline=self._deadline,
+                clock=indexer.clock,
+                sleep=indexer.sleep,
+                rng=indexer.rng,
+            )
+        except RecordError as error:
+            attempts = error.attempts
+            raise
+        else:
+            attempts = answer.attempts
+            return answer.value
+        finally:
+            self._attempts += attempts
+            self._retries += max(0, attempts - 1)
+            self._milliseconds[operation] += (indexer.clock() - started) * 1000
+
+
+def _rejected(rejected: Rejected, invocation: Invocation, request_id: str) -> Outcome:
+    outcome = Outcome(result=Result.FAILED, request_id=request_id, index=rejected.index, error=rejected.error)
+    with invocation.record():
+        invocation.report(outcome)
+    return outcome
+
+
+def _raise_if_any_failed(outcomes: list[Outcome]) -> None:
+    failures = [(outcome.name, outcome.error) for outcome in outcomes if outcome.error]
+    if failures:
+        errors = [error for _, error in failures]
+        cause = errors[0] if len(errors) == 1 else ExceptionGroup("the records' own errors", errors)
+        raise IndexingError(failures, records=len(outcomes)) from cause

@@ -1,0 +1,181 @@
+"""The one layer that tries again: what may be retried, how long to wait, and a small loop that keeps to a deadline.
+
+botocore is set to a single attempt (see `storage`), because two retrying layers multiply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from botocore.exceptions import (
+    ChecksumError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own, of which Python's is no relative
+    HTTPClientError,
+)
+
+from lambda_code.errors import PermanentError, Reason, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+# Seconds. A HEAD or a single-row write takes some ten milliseconds; who waits longer than this waits for nothing.
+CONNECT_SECONDS = 1.0
+READ_SECONDS = 3.0
+ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # the worst case of one attempt
+RESERVE_SECONDS = 1.0  # kept at the end of an invocation, to log, count and raise what failed
+
+BASE_DELAY_SECONDS = 0.1  # twice the usual call, so that the first retry is neither useless nor noticed
+MAX_DELAY_SECONDS = 5.0  # a table's burst capacity refills every second: waiting longer only bills Lambda time
+MAX_ATTEMPTS = 8  # about 6 s of waiting on average; then Lambda's own retries take over, after 1 and 2 minutes
+
+# What AWS calls it when it asks to slow down (botocore/retries/standard.py has the same list).
+THROTTLED_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+UNAVAILABLE_CODES = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "PriorRequestNotComplete",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+    }
+)
+DENIED_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "NotAuthorized",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+# For answers without a code: a HEAD has no body to put one in. S3 answers 503 for "Slow Down".
+REASON_BY_STATUS = {
+    401: Reason.DENIED,
+    403: Reason.DENIED,
+    408: Reason.UNAVAILABLE,
+    429: Reason.THROTTLED,
+    500: Reason.UNAVAILABLE,
+    502: Reason.UNAVAILABLE,
+    503: Reason.THROTTLED,
+    504: Reason.UNAVAILABLE,
+}
+TRANSIENT_REASONS = frozenset({Reason.THROTTLED, Reason.UNAVAILABLE})
+
+
+def reason_for(error: BaseException) -> Reason:
+    """What an error of an AWS call means for the record, by its code, else by its HTTP status, else by its type."""
+    if isinstance(error, ClientError):
+        code = error.response.get("Error", {}).get("Code", "")
+        for codes, reason in (
+            (THROTTLED_CODES, Reason.THROTTLED),
+            (UNAVAILABLE_CODES, Reason.UNAVAILABLE),
+            (DENIED_CODES, Reason.DENIED),
+        ):
+            if code in codes:
+                return reason
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return REASON_BY_STATUS.get(status, Reason.INTERNAL)
+    if isinstance(error, ConnectionError | HTTPClientError | ChecksumError):
+        return Reason.UNAVAILABLE  # time-outs, resets, names that do not resolve, answers that arrive broken
+    return Reason.INTERNAL
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed if it is made again."""
+    return reason_for(error) in TRANSIENT_REASONS
+
+
+def backoff_delay(attempt: int, *, rng: Callable[[], float]) -> float:
+    """Seconds to wait after the failed attempt number `attempt` (1 is the first); `rng` draws from [0, 1).
+
+    "Full jitter": random_between(0, min(cap, base * 2 ** attempt)), from Marc Brooker, "Exponential Backoff And
+    Jitter", AWS Architecture Blog, 2015.
+    """
+    # The exponent is bounded because 2.0 ** 1024 is an OverflowError; the cap is reached long before.
+    ceiling = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(attempt - 1, 32))
+    return ceiling * rng()
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What a call returned, and at which attempt."""
+
+    value: T
+    attempts: int
+
+
+def call_with_retry(
+    operation: Callable[[], T],
+    *,
+    name: str,
+    deadline: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    rng: Callable[[], float],
+) -> Answer[T]:
+    """Call `operation` until it succeeds, fails for good, or may no longer be tried.
+
+    An attempt only starts when its worst case ends before `deadline` (seconds of `clock`), and nothing is slept that
+    would leave no time for the attempt after it. An attempt that took longer than an attempt may (a name can resolve to
+    several dead addresses, each with its own connect time-out) is the worst case from then on.
+
+    Raises:
+        PermanentError: the operation failed and must not be tried again.
+        TransientError: it kept failing, or there was no time to try at all.
+        Either says how often it was tried; its cause is the last error of the operation.
+    """
+    worst = ATTEMPT_SECONDS
+    last: Exception | None = None
+    attempts = 0
+    while attempts < MAX_ATTEMPTS and (room := deadline - clock() - worst) >= 0:
+        if last is not None:
+            sleep(min(backoff_delay(attempts, rng=rng), room))
+        attempts += 1
+        started = clock()
+        try:
+            return Answer(operation(), attempts)
+        except Exception as error:
+            if not is_transient(error):
+                message = f"{name}: {_told(error)}"
+                raise PermanentError(message, reason=reason_for(error), attempts=attempts) from error
+            last = error
+        worst = max(worst, clock() - started)
+    if last is None:
+        left = max(0.0, deadline - clock())
+        message = f"{name} was not tried: an attempt may take {worst:.1f} s, and {left:.1f} s are left for this record"
+        raise TransientError(message, reason=Reason.UNAVAILABLE)
+    message = f"{name} failed {attempts} times, last with {_told(last)}"
+    raise TransientError(message, reason=reason_for(last), attempts=attempts) from last
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

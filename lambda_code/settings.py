@@ -1,0 +1,68 @@
+"""The function's settings: the only module here that reads the process's environment."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from lambda_code.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOG_LEVEL = re.compile(r"DEBUG|INFO|WARNING|ERROR|CRITICAL")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+# A dimension's value: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+_SERVICE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html; those with `AWS/` are AWS's
+_NAMESPACE = re.compile(r"(?!AWS/)[A-Za-z0-9_./#:-]{1,255}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that the stack tells the function."""
+
+    bucket_name: str
+    table_name: str
+    service: str
+    metrics_namespace: str
+    log_level: str
+    tracing: bool  # an X-Ray daemon is there to send to
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read and check the environment (this process's own if none is given).
+
+        Raises:
+            ConfigurationError: for the first variable that is missing or not acceptable.
+        """
+        environ = os.environ if environ is None else environ
+        return cls(
+            bucket_name=_checked(environ, "TAP_BUCKET_NAME", _BUCKET, "an S3 bucket name"),
+            table_name=_checked(environ, "TAP_TABLE_NAME", _TABLE, "a DynamoDB table name"),
+            service=_checked(environ, "POWERTOOLS_SERVICE_NAME", _SERVICE, "1 to 255 printable ASCII characters"),
+            metrics_namespace=_checked(
+                environ, "POWERTOOLS_METRICS_NAMESPACE", _NAMESPACE, "a CloudWatch namespace of our own"
+            ),
+            log_level=_checked(environ, "POWERTOOLS_LOG_LEVEL", _LOG_LEVEL, "one of " + _LOG_LEVEL.pattern),
+            tracing=bool(environ.get("AWS_XRAY_DAEMON_ADDRESS")),
+        )
+
+
+def on_lambda(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether this process is a Lambda function (or an emulator's idea of one): the runtime always sets the name."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in (os.environ if environ is None else environ)
+
+
+def _checked(environ: Mapping[str, str], name: str, pattern: re.Pattern[str], expected: str) -> str:
+    value = environ.get(name)
+    if value is None or not pattern.fullmatch(value):
+        what = "is not set" if value is None else f"is {value!r}"
+        message = f"environment variable {name} {what}; it must be {expected}: deploy the stack again, it sets this"
+        raise ConfigurationError(message)
+    return value

@@ -1,0 +1,90 @@
+"""The only module of the function that calls AWS. Each method is one attempt; `retry` decides about another.
+
+Permissions: s3:GetObject, s3:GetObjectVersion, s3:ListBucket (without it S3 answers 403 instead of 404) and
+dynamodb:UpdateItem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from lambda_code import retry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lambda_code.metadata import Update
+    from lambda_code.settings import Settings
+
+# HEAD of a version that is gone answers 404, of a delete marker 405; without a body, so the status is all there is.
+GONE_STATUSES = frozenset({404, 405})
+
+# One attempt: who retries is `retry`. Keep-alive: a frozen function keeps its connections for the next event.
+CLIENT_CONFIG = Config(
+    connect_timeout=retry.CONNECT_SECONDS,
+    read_timeout=retry.READ_SECONDS,
+    retries={"total_max_attempts": 1, "mode": "standard"},
+    tcp_keepalive=True,
+)
+
+
+class S3Client(Protocol):
+    """The part of botocore's S3 client that is used here."""
+
+    def head_object(self, **arguments: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
+
+
+class DynamoDBClient(Protocol):
+    """The part of botocore's DynamoDB client that is used here."""
+
+    def update_item(self, **arguments: Any) -> dict[str, Any]:
+        """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsStorage:
+    """The bucket that is read and the table that is written."""
+
+    s3: S3Client
+    dynamodb: DynamoDBClient
+    bucket_name: str
+    table_name: str
+
+    @classmethod
+    def connect(cls, settings: Settings) -> AwsStorage:
+        """Make both clients: a quarter of a second of CPU, so once per warm function. No network yet."""
+        session = botocore.session.get_session()  # boto3's own layer would cost another 50 ms and add nothing
+        return cls(
+            s3=cast("S3Client", session.create_client("s3", config=CLIENT_CONFIG)),
+            dynamodb=cast("DynamoDBClient", session.create_client("dynamodb", config=CLIENT_CONFIG)),
+            bucket_name=settings.bucket_name,
+            table_name=settings.table_name,
+        )
+
+    def head(self, key: str, version_id: str | None) -> dict[str, Any] | None:
+        """What S3 says about a version (about the current one if none is named), or None if there is none to show.
+
+        Asking for the checksum needs no further permission as long as objects are not encrypted with a KMS key; with
+        one it needs kms:Decrypt.
+        """
+        version = {} if version_id is None else {"VersionId": version_id}
+        try:
+            head = self.s3.head_object(Bucket=self.bucket_name, Key=key, ChecksumMode="ENABLED", **version)
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in GONE_STATUSES:
+                return None
+            raise
+        head.pop("ResponseMetadata", None)  # about the answer, not about the object
+        return head
+
+    def update(self, update: Update) -> Mapping[str, Any]:
+        """Write one update; return the row as it was before, in DynamoDB's typed form, empty if there was none."""
+        answer = self.dynamodb.update_item(**update.request(self.table_name))
+        old: Mapping[str, Any] = answer.get("Attributes", {})
+        return old
