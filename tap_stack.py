@@ -564,10 +564,6 @@ def indexer_policy(*, bucket_arn: str, table_arn: str, log_group_arn: str, queue
     )
 
 
-def _every_object() -> aws.s3.BucketLifecycleConfigurationRuleFilterArgs:
-    return aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="")
-
-
 def _json(make: Callable[..., Document], **values: pulumi.Input[str]) -> pulumi.Output[str]:
     """The policy that ``make`` returns for these values, as JSON, once they are known."""
 
@@ -1246,6 +1242,10 @@ class TapStack(pulumi.ComponentResource):
             f"aws dynamodb query --table-name {self._names.table} --region {self._region} "
             f"--key-condition-expression 'object_id = :id' --expression-attribute-values {shlex.quote(object_id)}"
         )
+
+
+def _every_object() -> aws.s3.BucketLifecycleConfigurationRuleFilterArgs:
+    return aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="")
 
 
 _ROOT = Path(__file__).resolve().parent
