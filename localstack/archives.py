@@ -1,0 +1,95 @@
+"""Turns Pulumi's archives into the zip files that Lambda takes."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from localstack.errors import DeploymentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The oldest time that a zip file can hold: equal contents make equal files, whenever they are packed."""
+
+_FILE_MODE = 0o644
+_PROGRAM_MODE = 0o755
+
+
+def zip_archive(archive: pulumi.Archive, folder: Path) -> bytes:
+    """Return the archive as a zip file: sorted, undated, readable by everyone (Lambda runs as a user of its own).
+
+    Relative paths are those of `folder`, the program's.
+
+    Raises:
+        DeploymentError: a file is missing, the archive has no files, or it is of a kind that must be downloaded.
+    """
+    if isinstance(archive, pulumi.FileArchive) and (folder / archive.path).is_file():
+        return _existing_zip(folder / archive.path)
+    entries = dict(sorted(_entries(archive, folder, PurePosixPath())))
+    if not entries:
+        raise DeploymentError(f"the archive {_describe(archive)} holds no files")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+        for name, (content, mode) in entries.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = (stat.S_IFREG | mode) << 16
+            target.writestr(entry, content)
+    return packed.getvalue()
+
+
+def _entries(
+    archive: pulumi.Archive | pulumi.Asset, folder: Path, at: PurePosixPath
+) -> Iterator[tuple[str, tuple[bytes, int]]]:
+    match archive:
+        case pulumi.AssetArchive():
+            for name, nested in archive.assets.items():
+                yield from _entries(nested, folder, at / name)
+        case pulumi.FileArchive():
+            yield from _files_below(folder / archive.path, at)
+        case pulumi.FileAsset():
+            yield str(at), _file(folder / archive.path)
+        case pulumi.StringAsset():
+            yield str(at), (archive.text.encode(), _FILE_MODE)
+        case _:
+            raise DeploymentError(
+                f"{_describe(archive)} cannot be packed here: use files, folders or texts of this machine"
+            )
+
+
+def _files_below(path: Path, at: PurePosixPath) -> Iterator[tuple[str, tuple[bytes, int]]]:
+    if not path.is_dir():
+        raise DeploymentError(
+            f"{path} is not a folder, and only a folder can be put inside another archive; is the path right?"
+        )
+    for parent, _folders, names in os.walk(path):
+        for name in names:
+            file = Path(parent, name)
+            yield str(at / file.relative_to(path).as_posix()), _file(file)
+
+
+def _file(path: Path) -> tuple[bytes, int]:
+    try:
+        executable = path.stat().st_mode & stat.S_IXUSR
+        return path.read_bytes(), _PROGRAM_MODE if executable else _FILE_MODE
+    except OSError as error:
+        raise DeploymentError(f"a file of the archive cannot be read: {error}") from error
+
+
+def _existing_zip(path: Path) -> bytes:
+    if not zipfile.is_zipfile(path):
+        raise DeploymentError(f"{path} is no zip file, the only kind of packed archive that Lambda takes")
+    return path.read_bytes()
+
+
+def _describe(archive: pulumi.Archive | pulumi.Asset) -> str:
+    details = ", ".join(f"{name}={value!r}" for name, value in vars(archive).items())
+    return f"{type(archive).__name__}({details})"

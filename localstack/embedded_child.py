@@ -1,0 +1,26 @@
+"""Runs inside the emulator's own environment: MiniStack, which ends when the process that started it ends.
+
+Standard input is a pipe whose other end only the parent holds. It closes when the parent lets go of it and also when
+the parent is killed, so neither an orphan nor its files stay behind.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import signal
+import sys
+import threading
+
+
+def end_with_parent() -> None:
+    """Wait until the pipe closes, then remove the state and end this process with the functions it runs."""
+    sys.stdin.buffer.read()
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)  # the parent made this process the leader of a group of its own
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

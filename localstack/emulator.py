@@ -1,0 +1,153 @@
+"""Starts an AWS to test against and hands out clients that talk to it and to nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from localstack import embedded, embedded_environment
+from localstack.errors import EmulatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+Client: TypeAlias = Any
+"""A boto3 client. boto3 makes their classes at run time, so no type says what they can do."""
+
+Session: TypeAlias = Any
+"""A boto3 session. Its type stubs would accept only services that are named literally."""
+
+DEFAULT_REGION = "us-east-1"
+ACCESS_KEY = "test"
+"""Key and secret alike: emulators take any, and these are the customary ones."""
+
+KINDS = ("auto", "embedded", "container")
+READ_TIMEOUT = 60
+"""Seconds; a synchronous invocation that starts a function takes the longest."""
+
+
+class Emulator:
+    """A running emulator.
+
+    Attributes:
+        kind: "embedded" (or, later, "container").
+        name: product and version, for people.
+        endpoint: the URL at which all its services answer.
+        region: the region of its clients.
+        why: a sentence on why this one was chosen and how to get the other.
+    """
+
+    def __init__(
+        self, *, kind: str, name: str, endpoint: str, region: str, why: str, logs: Callable[[int], str]
+    ) -> None:
+        self.kind = kind
+        self.name = name
+        self.endpoint = endpoint
+        self.region = region
+        self.why = why
+        self._logs = logs
+        self._session = _session_of_its_own()
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str, *, region: str | None = None) -> Client:
+        """Return the boto3 client of a service: path-style, dummy credentials, one attempt. For any thread."""
+        key = (service, region or self.region)
+        with self._lock:  # making a client is not thread-safe, using it is
+            if key not in self._clients:
+                self._clients[key] = self._session.client(
+                    service,
+                    region_name=key[1],
+                    endpoint_url=self.endpoint,
+                    aws_access_key_id=ACCESS_KEY,
+                    aws_secret_access_key=ACCESS_KEY,
+                    config=_CLIENT_CONFIG,
+                )
+            return self._clients[key]
+
+    def environment(self) -> dict[str, str]:
+        """Return what to export so that boto3, the AWS CLI or any other AWS program talks to this emulator."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    def logs(self, lines: int = 50) -> str:
+        """Return the end of the emulator's log."""
+        return self._logs(lines)
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.name}) at {self.endpoint}"
+
+
+@contextmanager
+def start(
+    kind: str = "auto",
+    *,
+    port: int | None = None,
+    region: str = DEFAULT_REGION,
+    settings: Mapping[str, str] = MappingProxyType({}),
+    log: Path | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Iterator[Emulator]:
+    """Run an emulator until the block is left.
+
+    `kind` is one of `KINDS`; one that is named is started or fails, `auto` takes what is there. Without `port` a free
+    one is taken. `settings` are environment variables of the emulator's own: ``{"AUTH": "true"}`` for MiniStack.
+    `log` is where its log shall stay. `report` is told of anything that takes long; without it, standard error is.
+
+    Raises:
+        EmulatorError: what is missing or wrong, and the remedy.
+    """
+    if kind not in KINDS:
+        raise EmulatorError(f"there is no emulator {kind!r}: choose one of {', '.join(KINDS)}")
+    if kind == "container":
+        raise EmulatorError(
+            "the emulator 'container' is not part of this version: choose 'embedded', or 'auto', which takes that one"
+        )
+    why = "it was asked for" if kind == "embedded" else "it is the only one in this version, and needs no Docker"
+    python = embedded_environment.ensure(report or _to_standard_error)
+    with embedded.running(python, port=port, region=region, settings=settings, log=log) as process:
+        yield Emulator(
+            kind="embedded",
+            name=f"MiniStack {embedded_environment.ministack_version()}",
+            endpoint=process.endpoint,
+            region=region,
+            why=why,
+            logs=lambda lines: embedded.tail(process.log, lines),
+        )
+
+
+_CLIENT_CONFIG = Config(
+    s3={"addressing_style": "path"},
+    proxies={},  # an empty dictionary, unlike None, keeps the environment's proxies out
+    retries={"mode": "standard", "total_max_attempts": 1},  # a local emulator that fails shall be seen to fail
+    read_timeout=READ_TIMEOUT,
+    max_pool_connections=32,
+)
+
+
+def _session_of_its_own() -> Session:
+    """Return a session that reads neither the shell's AWS variables nor anybody's ~/.aws."""
+    variables = {
+        name: (in_file, None, default, convert)
+        for name, (in_file, _variable, default, convert) in botocore.session.Session.SESSION_VARIABLES.items()
+    }
+    variables["config_file"] = variables["credentials_file"] = (None, None, os.devnull, None)
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
+
+
+def _to_standard_error(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
