@@ -6,15 +6,12 @@ import io
 import os
 import stat
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 import pulumi
 
 from localstack.errors import DeploymentError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip file can hold: equal contents make equal files, whenever they are packed."""

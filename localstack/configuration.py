@@ -6,14 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from localstack.errors import DeploymentError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _STACK_FILE_KEYS = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
 """What a stack's file may hold; the last three are about the secrets that are refused below."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -10,8 +11,6 @@ from typing import TYPE_CHECKING
 from localstack.errors import DeploymentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from localstack.emulator import Emulator
 
 PROGRAM = Path(__file__).parents[1] / "tap_stack.py"

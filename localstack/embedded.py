@@ -13,15 +13,12 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from localstack.errors import EmulatorError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 HOST = "127.0.0.1"
 """It runs whatever code is uploaded to it, so nobody else may reach it."""
@@ -77,7 +74,7 @@ def running(
         environment = child_environment(
             os.environ, port=port, region=region, state=state, settings={"MINISTACK_EDITION": nonce, **settings}
         )
-        process = _spawn([str(python), "-I", "-u", str(_CHILD), module], environment, log)
+        process = _spawn([str(python), "-P", "-u", str(_CHILD), module], environment, log)
         try:
             _wait_until_ready(process, port, nonce, log, ready_timeout)
             _refuse_to_be_exposed(port)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import boto3
 import botocore.session
@@ -15,10 +17,6 @@ from botocore.config import Config
 
 from localstack import embedded, embedded_environment
 from localstack.errors import EmulatorError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 Client: TypeAlias = Any
 """A boto3 client. boto3 makes their classes at run time, so no type says what they can do."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import botocore.session
 
@@ -23,10 +25,6 @@ from localstack.monitor import CreationError, Recorded, program_file, run_progra
 from localstack.resources import PLANNERS
 from localstack.resources.base import Aws, Planner
 from localstack.resources.inputs import InputError, Inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 ANSWERED_BY_THE_EMULATOR = frozenset(
     {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from botocore.exceptions import ClientError
 from localstack.errors import DeploymentError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from localstack.resources.base import Removal
 
 GONE_TIMEOUT = 60.0

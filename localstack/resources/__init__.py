@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from localstack.resources import cloudwatch, dynamodb, iam, lambdas, messaging, s3
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from localstack.resources.base import Planner
 
 PLANNERS: Mapping[str, Planner] = MappingProxyType(

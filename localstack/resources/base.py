@@ -6,13 +6,12 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from localstack.errors import HarnessError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from localstack.emulator import Client
     from localstack.resources.inputs import Inputs
 

@@ -56,7 +56,7 @@ class Inputs:
         return value
 
     def pick(self, **pulumi_names: str) -> dict[str, Any]:
-        """Return the plain values that are present under AWS's names: ``pick(Days="days")`` is ``{"Days": 7}`` or {}."""
+        """Return the plain values that are present under AWS's names: ``pick(Days="days")`` is {"Days": 7} or {}."""
         picked = {aws_name: self.take(pulumi_name) for aws_name, pulumi_name in pulumi_names.items()}
         return {aws_name: value for aws_name, value in picked.items() if value is not None}
 

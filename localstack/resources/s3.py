@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from localstack.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
@@ -9,8 +10,6 @@ from localstack.resources.inputs import Inputs
 from localstack.resources.s3_rules import cors_rule, encryption_rule, lifecycle_rule, notification_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from localstack.emulator import Client
 
 DEFAULT_REGION = "us-east-1"
