@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import tap_stack
@@ -52,7 +52,7 @@ class Synth:
         return tuple(sorted(custom, key=lambda resource: (resource.type, resource.name)))
 
     def all(self, type_: str) -> tuple[Recorded, ...]:
-        """Every resource of a type, which may be none; `type_` is a token or how it ends (``"Table"``)."""
+        """Every resource of a type, which may be none; `type_` is a whole token or its last part (``"Table"``)."""
         return tuple(resource for resource in self.resources if _is_a(resource, type_))
 
     def one(self, type_: str, **inputs: object) -> Recorded:
@@ -133,9 +133,9 @@ def texts(value: object) -> Iterator[str]:
                 yield from texts(item)
 
 
-def document(text: str) -> Any:  # noqa: ANN401  any JSON document
-    """A policy or dashboard as data."""
-    return json.loads(text)
+def policy(resource: Recorded) -> dict[str, Any]:
+    """A resource's policy as data."""
+    return cast("dict[str, Any]", json.loads(resource.inputs["policy"]))
 
 
 def _refuse_broken_texts(run: Run) -> None:

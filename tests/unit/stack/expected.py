@@ -1,0 +1,87 @@
+"""What the stack calls things in its default configuration, written out once more, by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localstack.monitor import Recorded
+    from tests.synth import Synth
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+UPLOADS = "tapstack-dev-uploads-123456789012-us-east-1"
+LOGS = "tapstack-dev-logs-123456789012-us-east-1"
+TABLE = "tapstack-dev-objects"
+FUNCTION = "tapstack-dev-indexer"
+ROLE = "tapstack-dev-indexer-us-east-1"
+LOG_GROUP = "/aws/lambda/tapstack-dev-indexer"
+QUEUE = "tapstack-dev-failures"
+TOPIC = "tapstack-dev-alarms"
+
+UPLOADS_ARN = f"arn:aws:s3:::{UPLOADS}"
+LOGS_ARN = f"arn:aws:s3:::{LOGS}"
+TABLE_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/tapstack-dev-objects"
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:tapstack-dev-indexer"
+ROLE_ARN = "arn:aws:iam::123456789012:role/tapstack-dev-indexer-us-east-1"
+LOG_GROUP_ARN = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/tapstack-dev-indexer"
+QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:tapstack-dev-failures"
+QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/tapstack-dev-failures"
+TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:tapstack-dev-alarms"
+
+TAGS = {
+    "Project": "tapstack",
+    "Environment": "dev",
+    "ManagedBy": "pulumi",
+    "Owner": "platform",
+    "CostCenter": "shared",
+}
+
+# Few configurations, which many tests share: running the program takes most of this tier's time.
+
+# The least outside dev.
+PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
+# Every part that is optional.
+FULL = {"maxCapacity": "400", "alarmEmail": "oncall@example.com"}
+# Every setting other than its default, but for the optional parts.
+CUSTOM = {
+    "env": "staging",
+    "bucketName": "acme-inbox",
+    "tableName": "acme-rows",
+    "readCapacity": "5",
+    "writeCapacity": "7",
+    "corsAllowedOrigins": '["https://app.example.com", "https://*.example.org"]',
+    "notificationPrefix": "in box/",
+    "notificationSuffix": ".csv",
+    "noncurrentDays": "7",
+    "logLevel": "ERROR",
+    "logRetentionDays": "365",
+    "memoryMb": "1024",
+    "timeoutSeconds": "100",
+    "reservedConcurrency": "5",
+    "owner": "Data Platform",
+    "costCenter": "cc-42",
+    "protectData": "false",
+}
+# Where every name of a place differs from the default one.
+CHINA = {"account": "999999999999", "region": "cn-northwest-1", "partition": "aws-cn"}
+
+
+def tls_only(action: str, *arns: str) -> dict[str, Any]:
+    """The statement that refuses every request without TLS."""
+    return {
+        "Sid": "DenyWithoutTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": list(arns),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def tagged(stack: Synth) -> tuple[Recorded, ...]:
+    """Everything that can carry tags, because the provider's class for it has them."""
+    from tests.fake_outputs import resource_outputs  # noqa: PLC0415  it imports Pulumi, which constants need not
+
+    return tuple(each for each in stack.resources if "tags" in resource_outputs(each.type))

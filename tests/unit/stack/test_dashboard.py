@@ -1,0 +1,158 @@
+"""The picture of the pipeline's health."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from tests.synth import synth
+from tests.unit.stack.expected import CHINA, CUSTOM, FUNCTION, PROD, QUEUE, REGION, TABLE
+from tests.unit.stack.metrics import METRICS, REASONS
+
+COVERS = {"tap-dashboard"}
+
+DIMENSION_VALUES = {
+    "service": {"tapstack-dev"},
+    "reason": REASONS,
+    "FunctionName": {FUNCTION},
+    "TableName": {TABLE},
+    "GlobalSecondaryIndexName": {"uploads_by_day"},
+    "QueueName": {QUEUE},
+}
+
+
+def widgets(**config: str) -> dict[str, dict[str, Any]]:
+    """The dashboard's widgets by title."""
+    body = json.loads(synth(**config).one("Dashboard").inputs["dashboardBody"])
+    assert body.keys() == {"widgets"}
+    return {each["properties"]["title"]: each for each in body["widgets"]}
+
+
+def lines(widget: dict[str, Any]) -> list[tuple[str, str, dict[str, str], str]]:
+    """A widget's lines as (namespace, metric, dimensions, statistic)."""
+    found = []
+    for namespace, metric, *rest in widget["properties"]["metrics"]:
+        options = rest.pop()
+        found.append((namespace, metric, dict(zip(rest[::2], rest[1::2], strict=True)), options["stat"]))
+    return found
+
+
+def test_the_dashboard_has_the_stacks_name() -> None:
+    inputs = synth().one("Dashboard").inputs
+    assert inputs.keys() == {"dashboardName", "dashboardBody"}
+    assert inputs["dashboardName"] == "tapstack-dev"
+
+
+@pytest.mark.parametrize(
+    ("title", "metrics"),
+    [
+        ("What arrived", {"ObjectsIndexed", "ObjectsDuplicate", "ObjectsGone", "SdkRetries"}),
+        (
+            "What failed",
+            {
+                "ObjectsFailed",
+                "Errors",
+                "Throttles",
+                "AsyncEventsDropped",
+                "DestinationDeliveryFailures",
+                "ApproximateNumberOfMessagesVisible",
+            },
+        ),
+        ("How long it took (ms)", {"IndexingDelay", "Duration"}),
+        ("Write units used in a minute", {"ConsumedWriteCapacityUnits", "WriteThrottleEvents"}),
+        ("Read units used in a minute", {"ConsumedReadCapacityUnits", "ReadThrottleEvents"}),
+    ],
+)
+def test_the_dashboard_answers_the_questions_of_an_operator(title: str, metrics: set[str]) -> None:
+    assert {metric for _, metric, _, _ in lines(widgets()[title])} == metrics
+
+
+def test_every_widget_shows_metrics_that_exist_with_these_dimensions() -> None:
+    for title, widget in widgets().items():
+        for namespace, metric, dimensions, _ in lines(widget):
+            assert frozenset(dimensions) in METRICS[namespace, metric], f"{title}: {metric} by {dimensions}"
+
+
+def test_every_dimension_points_at_something_in_the_stack() -> None:
+    for title, widget in widgets().items():
+        for _, metric, dimensions, _ in lines(widget):
+            for name, value in dimensions.items():
+                assert value in DIMENSION_VALUES[name], f"{title}: {metric} of {name} {value}"
+
+
+def test_failures_are_shown_by_each_reason() -> None:
+    shown = [dimensions for _, metric, dimensions, _ in lines(widgets()["What failed"]) if metric == "ObjectsFailed"]
+    assert {each["reason"] for each in shown} == REASONS
+
+
+def test_table_and_index_are_shown_beside_each_other() -> None:
+    for title in ("Write units used in a minute", "Read units used in a minute"):
+        shown = {(metric, frozenset(dimensions)) for _, metric, dimensions, _ in lines(widgets()[title])}
+        metrics = {metric for metric, _ in shown}
+        assert shown == {
+            (metric, frozenset(dimensions))
+            for metric in metrics
+            for dimensions in ({"TableName"}, {"TableName", "GlobalSecondaryIndexName"})
+        }
+
+
+def test_counts_are_summed_and_durations_are_percentiles() -> None:
+    for title, widget in widgets().items():
+        for _, metric, _, statistic in lines(widget):
+            if metric in {"Duration", "IndexingDelay"}:
+                assert statistic in {"p50", "p90", "p99"}, f"{title}: {metric}"
+            elif metric.startswith(("Approximate", "Concurrent", "AsyncEventAge")):
+                assert statistic == "Maximum", f"{title}: {metric}"
+            else:
+                assert statistic == "Sum", f"{title}: {metric}"
+
+
+def test_the_marks_show_the_configured_limits() -> None:
+    found = widgets(**CUSTOM)
+    marks = {
+        title: mark["value"]
+        for title, widget in found.items()
+        for mark in widget["properties"]["annotations"]["horizontal"]
+    }
+    assert marks == {
+        "How long it took (ms)": 100_000,
+        "Write units used in a minute": 7 * 60,
+        "Read units used in a minute": 5 * 60,
+    }
+
+
+def test_every_widget_looks_at_the_region_of_the_stack() -> None:
+    assert {each["properties"]["region"] for each in widgets().values()} == {REGION}
+    body = json.loads(synth(**CHINA).one("Dashboard").inputs["dashboardBody"])
+    assert {each["properties"]["region"] for each in body["widgets"]} == {"cn-northwest-1"}
+
+
+def test_the_widgets_fit_the_grid_and_do_not_overlap() -> None:
+    found = list(widgets().values())
+    for each in found:
+        assert each["x"] + each["width"] <= 24
+    for one, other in combinations(found, 2):
+        beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+        above = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+        assert beside or above
+
+
+def test_the_exported_address_opens_this_dashboard() -> None:
+    assert synth(**PROD).outputs["dashboard_url"] == (
+        "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards/dashboard/tapstack-prod"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "host"),
+    [
+        (CHINA, "cn-northwest-1.console.amazonaws.cn"),
+        ({"region": "us-gov-west-1", "partition": "aws-us-gov"}, "us-gov-west-1.console.amazonaws-us-gov.com"),
+    ],
+    ids=["China", "GovCloud"],
+)
+def test_the_address_is_that_of_the_partitions_own_console(place: dict[str, str], host: str) -> None:
+    assert synth(**place).outputs["dashboard_url"].startswith(f"https://{host}/")

@@ -1,0 +1,180 @@
+"""What everything is called and tagged, and what the stack tells the world."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from tests.synth import Synth, synth, texts
+from tests.unit.stack.expected import (
+    CHINA,
+    CUSTOM,
+    FULL,
+    FUNCTION,
+    FUNCTION_ARN,
+    LOG_GROUP,
+    PROD,
+    QUEUE_URL,
+    REGION,
+    ROLE_ARN,
+    TABLE,
+    TABLE_ARN,
+    TAGS,
+    TOPIC_ARN,
+    UPLOADS,
+    UPLOADS_ARN,
+    tagged,
+)
+
+# characters; see the API reference of each service
+LONGEST_NAME = {
+    "aws:appautoscaling/policy:Policy": 256,
+    "aws:cloudwatch/dashboard:Dashboard": 255,
+    "aws:cloudwatch/logGroup:LogGroup": 512,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
+    "aws:dynamodb/table:Table": 255,
+    "aws:iam/role:Role": 64,
+    "aws:iam/rolePolicy:RolePolicy": 128,
+    "aws:lambda/function:Function": 64,
+    "aws:s3/bucket:Bucket": 63,
+    "aws:sns/topic:Topic": 256,
+    "aws:sqs/queue:Queue": 80,
+}
+NAME_INPUTS = ("name", "bucket", "dashboardName")
+
+
+def physical_names(stack: Synth) -> dict[tuple[str, str], str]:
+    """(type, logical name) -> what AWS calls it."""
+    return {
+        (each.type, each.name): each.inputs[key]
+        for each in stack.resources
+        if each.type in LONGEST_NAME
+        for key in NAME_INPUTS
+        if key in each.inputs
+    }
+
+
+def test_every_resource_that_can_have_a_name_has_one_of_ours() -> None:
+    """Pulumi's own random names change when a resource is replaced; docs and alarms refer to ours."""
+    stack = synth(**FULL)
+    named = {each.name for each in stack.resources if each.type in LONGEST_NAME}
+    assert {name for _, name in physical_names(stack)} == named
+
+
+def test_names_begin_with_project_and_environment() -> None:
+    stack = synth(**PROD)
+    for (type_, _), name in physical_names(stack).items():
+        if type_ != "aws:iam/rolePolicy:RolePolicy":  # its name lives inside its role
+            assert name.removeprefix("/aws/lambda/").startswith("tapstack-prod"), name
+
+
+def test_no_two_accounts_and_no_two_regions_share_a_bucket_name() -> None:
+    """Bucket names are global to all of AWS."""
+    stacks = [synth(), synth(account="222222222222"), synth(region="ap-southeast-1")]
+    names = [each.inputs["bucket"] for stack in stacks for each in stack.all("Bucket")]
+    assert len(set(names)) == len(names) == 6
+
+
+def test_no_two_regions_share_a_role_name() -> None:
+    """Role names are global to an account."""
+    stacks = [synth(), synth(region="ap-southeast-1")]
+    assert len({stack.one("Role").inputs["name"] for stack in stacks}) == 2
+
+
+def test_no_two_environments_share_any_name() -> None:
+    dev, prod = physical_names(synth(**FULL)), physical_names(synth(**PROD))
+    shared = set(dev.values()) & set(prod.values())
+    assert shared == {"index-uploads"}, "the policy of a role, which lives inside it, and nothing else"
+
+
+def test_within_a_stack_every_name_is_used_once_per_kind() -> None:
+    names = [(type_, name) for (type_, _), name in physical_names(synth(**FULL)).items()]
+    assert len(names) == len(set(names))
+
+
+def test_names_fit_aws_even_if_environment_and_region_have_long_ones() -> None:
+    stack = synth(region="ap-southeast-1", **FULL, **{**PROD, "env": "performance-test"})
+    for (type_, _), name in physical_names(stack).items():
+        assert len(name) <= LONGEST_NAME[type_], f"{type_} {name}"
+    for bucket in stack.all("Bucket"):
+        assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", bucket.inputs["bucket"])
+
+
+def test_everything_that_can_carry_tags_carries_all_five() -> None:
+    stack = synth(**FULL)
+    assert len(tagged(stack)) > 20
+    assert {each.name: each.inputs.get("tags") for each in tagged(stack)} == {each.name: TAGS for each in tagged(stack)}
+
+
+def test_tags_follow_the_configuration() -> None:
+    stack = synth(**CUSTOM)
+    for each in tagged(stack):
+        assert each.inputs["tags"] == {
+            "Project": "tapstack",
+            "Environment": "staging",
+            "ManagedBy": "pulumi",
+            "Owner": "Data Platform",
+            "CostCenter": "cc-42",
+        }
+
+
+def test_every_resource_belongs_to_the_one_component() -> None:
+    stack = synth(**FULL)
+    assert (stack.component.type, stack.component.name) == ("tap:index:TapStack", "tap")
+    assert {each.parent for each in stack.resources} == {stack.component.urn}
+
+
+def test_the_stack_exports_exactly_this() -> None:
+    assert synth().outputs == {
+        "bucket_name": UPLOADS,
+        "bucket_arn": UPLOADS_ARN,
+        "table_name": TABLE,
+        "table_arn": TABLE_ARN,
+        "lambda_function_name": FUNCTION,
+        "lambda_function_arn": FUNCTION_ARN,
+        "lambda_role_arn": ROLE_ARN,
+        "log_group_name": LOG_GROUP,
+        "failure_queue_url": QUEUE_URL,
+        "alarm_topic_arn": TOPIC_ARN,
+        "dashboard_url": (
+            "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
+            "#dashboards/dashboard/tapstack-dev"
+        ),
+        "test_command": synth().outputs["test_command"],
+    }
+
+
+def test_no_output_is_without_a_value() -> None:
+    for stack in (synth(), synth(**PROD)):
+        assert all(isinstance(value, str) and value for value in stack.outputs.values())
+
+
+def test_the_component_registers_what_the_stack_exports() -> None:
+    stack = synth()
+    assert stack.run.component_outputs == {stack.component.urn: stack.outputs}
+
+
+@pytest.mark.parametrize(
+    ("config", "bucket", "table", "key"),
+    [({}, UPLOADS, TABLE, "hello.txt"), (CUSTOM, "acme-inbox", "acme-rows", "in box/hello.csv")],
+    ids=["default", "custom"],
+)
+def test_the_test_command_uploads_a_key_that_is_announced_and_asks_for_its_row(
+    config: dict[str, str], bucket: str, table: str, key: str
+) -> None:
+    words = shlex.split(synth(**config).outputs["test_command"])
+    assert f"s3://{bucket}/{key}" in words
+    assert table in words
+    assert f'{{":id": {{"S": "{bucket}/{key}"}}}}' in words
+    assert words.count(REGION) == 2
+
+
+def test_nothing_names_another_account_or_region_than_the_one_it_is_deployed_to() -> None:
+    stack = synth(**CHINA)
+    everything = [text for each in stack.resources for text in texts(each.inputs)] + list(texts(stack.outputs))
+    for text in everything:
+        assert "123456789012" not in text
+        assert "us-east-1" not in text
+        assert "arn:aws:" not in text

@@ -1,0 +1,27 @@
+"""The queue for what could not be indexed."""
+
+from __future__ import annotations
+
+from tests.synth import policy, synth
+from tests.unit.stack.expected import QUEUE, QUEUE_ARN, QUEUE_URL, TAGS, tls_only
+
+COVERS = {"tap-failures", "tap-failures-policy"}
+
+
+def test_the_failure_queue_is_encrypted_and_keeps_messages_for_14_days() -> None:
+    assert synth().one("Queue").inputs == {
+        "name": QUEUE,
+        "messageRetentionSeconds": 14 * 24 * 3600,
+        "sqsManagedSseEnabled": True,
+        "tags": TAGS,
+    }
+
+
+def test_the_failure_queue_refuses_requests_without_tls_and_allows_nobody_by_itself() -> None:
+    queue_policy = synth().one("QueuePolicy")
+    assert queue_policy.inputs["queueUrl"] == QUEUE_URL
+    assert policy(queue_policy) == {"Version": "2012-10-17", "Statement": [tls_only("sqs:*", QUEUE_ARN)]}
+
+
+def test_the_export_is_the_queues_url() -> None:
+    assert synth().outputs["failure_queue_url"] == QUEUE_URL

@@ -1,0 +1,139 @@
+"""What must not be there, in any policy of any resource."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.synth import Synth, synth, texts
+from tests.unit.stack.expected import FULL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What may follow an exact ARN: every object of a bucket, every stream of a log group.
+RESOURCE_SUFFIXES = ("/*", ":*")
+
+
+def documents(stack: Synth) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every policy in the stack, wherever it is an input, with the resource it belongs to."""
+    for each in stack.resources:
+        for text in texts(each.inputs):
+            if '"Statement"' in text:
+                yield each.name, json.loads(text)
+
+
+def allowing(stack: Synth) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement that allows something."""
+    for name, policy in documents(stack):
+        for statement in policy["Statement"]:
+            if statement["Effect"] == "Allow":
+                yield name, statement
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_policies_are_found_where_they_are() -> None:
+    """Otherwise every test below would pass by looking at nothing."""
+    assert {name for name, _ in documents(synth(**FULL))} == {
+        "tap-uploads-policy",
+        "tap-logs-policy",
+        "tap-failures-policy",
+        "tap-alarms-policy",
+        "tap-indexer-role",
+        "tap-indexer-policy",
+    }
+
+
+def test_only_x_rays_permissions_are_for_every_resource() -> None:
+    """X-Ray has no resources that PutTraceSegments could be limited to."""
+    for name, statement in allowing(synth(**FULL)):
+        resources = as_list(statement.get("Resource", []))
+        if "*" in resources:
+            assert set(as_list(statement["Action"])) == {
+                "xray:PutTraceSegments",
+                "xray:PutTelemetryRecords",
+            }, name
+            continue
+        for resource in resources:
+            stem = next((resource.removesuffix(end) for end in RESOURCE_SUFFIXES if resource.endswith(end)), resource)
+            assert "*" not in stem, f"{name}: {resource}"
+            assert "?" not in stem, f"{name}: {resource}"
+
+
+def test_no_permission_is_for_every_action_of_a_service() -> None:
+    for name, statement in allowing(synth(**FULL)):
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, f"{name}: {action}"
+
+
+def test_no_statement_says_what_it_does_not_mean() -> None:
+    """NotAction, NotResource and NotPrincipal allow whatever nobody thought of."""
+    for name, policy in documents(synth(**FULL)):
+        for statement in policy["Statement"]:
+            assert not [key for key in statement if key.startswith("Not")], name
+
+
+def test_nobody_is_allowed_anything_who_is_not_named() -> None:
+    """Every principal is a service, and none may act on behalf of another account."""
+    account = "123456789012"
+    for name, statement in allowing(synth(**FULL)):
+        if "Principal" not in statement:
+            continue  # a role's own policy
+        assert statement["Principal"].keys() == {"Service"}, name
+        assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": account}, name
+
+
+def test_every_statement_has_a_name_of_its_own() -> None:
+    for name, policy in documents(synth(**FULL)):
+        sids = [statement.get("Sid") for statement in policy["Statement"]]
+        assert None not in sids, name
+        assert len(sids) == len(set(sids)), name
+        assert all(sid.isalnum() for sid in sids), name
+
+
+@pytest.mark.parametrize("type_", ["BucketPolicy", "QueuePolicy", "TopicPolicy"])
+def test_whatever_takes_requests_refuses_them_without_tls(type_: str) -> None:
+    stack = synth(**FULL)
+    assert stack.all(type_)
+    for each in stack.all(type_):
+        refusals = [
+            statement
+            for statement in json.loads(each.inputs["policy"])["Statement"]
+            if statement["Effect"] == "Deny"
+            and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+            and statement["Principal"] == "*"
+        ]
+        assert len(refusals) == 1, each.name
+
+
+def test_every_bucket_has_every_part_of_its_hardening() -> None:
+    stack = synth(**FULL)
+    for bucket in stack.all("Bucket"):
+        for part in (
+            "BucketPublicAccessBlock",
+            "BucketOwnershipControls",
+            "BucketServerSideEncryptionConfiguration",
+            "BucketLifecycleConfiguration",
+            "BucketPolicy",
+        ):
+            parts = [each for each in stack.all(part) if each.inputs["bucket"] == bucket.inputs["bucket"]]
+            assert len(parts) == 1, f"{part} of {bucket.name}"
+
+
+def test_no_bucket_has_an_access_list_or_is_a_website() -> None:
+    stack = synth(**FULL)
+    for each in stack.all("Bucket"):
+        assert not each.inputs.keys() & {"acl", "grants", "website"}
+    assert not [each for each in stack.resources if "Acl" in each.type or "Website" in each.type]
+
+
+def test_no_input_holds_a_secret() -> None:
+    for each in synth(**FULL).resources:
+        for text in texts(each.inputs):
+            assert "AKIA" not in text
+            assert "PRIVATE KEY" not in text

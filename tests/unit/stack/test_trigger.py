@@ -1,0 +1,80 @@
+"""How S3 calls the function."""
+
+from __future__ import annotations
+
+from tests.synth import synth
+from tests.unit.stack.expected import ACCOUNT, CUSTOM, FUNCTION, FUNCTION_ARN, UPLOADS, UPLOADS_ARN
+
+COVERS = {"tap-s3-permission", "tap-uploads-notification"}
+
+# S3 User Guide, "Supported event types for SQS, SNS, and Lambda"
+S3_EVENTS = {
+    "s3:TestEvent",
+    "s3:ObjectCreated:*",
+    "s3:ObjectCreated:Put",
+    "s3:ObjectCreated:Post",
+    "s3:ObjectCreated:Copy",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+    "s3:ObjectRemoved:*",
+    "s3:ObjectRemoved:Delete",
+    "s3:ObjectRemoved:DeleteMarkerCreated",
+    "s3:LifecycleExpiration:*",
+    "s3:LifecycleExpiration:Delete",
+    "s3:LifecycleExpiration:DeleteMarkerCreated",
+}
+
+
+def test_only_s3_for_this_bucket_of_this_account_may_call_the_function() -> None:
+    """The ARN is the bucket's (with `/*` S3 would be refused), and the account, since names can change hands."""
+    assert synth().one("Permission").inputs == {
+        "statementId": "AllowUploadBucket",
+        "action": "lambda:InvokeFunction",
+        "function": FUNCTION,
+        "principal": "s3.amazonaws.com",
+        "sourceArn": UPLOADS_ARN,
+        "sourceAccount": ACCOUNT,
+    }
+
+
+def test_every_created_object_is_announced_to_the_function() -> None:
+    assert synth().one("BucketNotification").inputs == {
+        "bucket": UPLOADS,
+        "lambdaFunctions": [
+            {
+                "id": "index-uploads",
+                "lambdaFunctionArn": FUNCTION_ARN,
+                "events": ["s3:ObjectCreated:*"],
+            }
+        ],
+    }
+
+
+def test_the_bucket_has_one_notification_configuration() -> None:
+    """A second one silently overwrites the first."""
+    assert len(synth(**CUSTOM).all("BucketNotification")) == 1
+
+
+def test_s3_knows_every_event_that_is_subscribed() -> None:
+    (rule,) = synth().one("BucketNotification").inputs["lambdaFunctions"]
+    assert set(rule["events"]) <= S3_EVENTS
+
+
+def test_no_two_subscribed_events_overlap() -> None:
+    """S3 refuses a configuration in which one event matches twice."""
+    (rule,) = synth().one("BucketNotification").inputs["lambdaFunctions"]
+    families = [event.rsplit(":", 1) for event in rule["events"]]
+    assert len(families) == len({family for family, _ in families})
+
+
+def test_prefix_and_suffix_narrow_what_is_announced() -> None:
+    (rule,) = synth(**CUSTOM).one("BucketNotification").inputs["lambdaFunctions"]
+    assert (rule["filterPrefix"], rule["filterSuffix"]) == ("in box/", ".csv")
+
+
+def test_nothing_is_announced_before_s3_may_call_and_objects_have_versions() -> None:
+    stack = synth()
+    notification = stack.one("BucketNotification")
+    assert stack.needs(notification, stack.one("Permission"))
+    assert stack.needs(notification, stack.one("BucketVersioning"))
+    assert stack.needs(notification, stack.one("Function"))
+    assert stack.needs(notification, stack.one("RolePolicy"))
