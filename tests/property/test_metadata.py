@@ -1,0 +1,184 @@
+"""Metadata: rows that DynamoDB accepts, that tell what S3 told, and that come out the same in any order."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.header import Header
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from lambda_code import metadata
+from lambda_code.events import Kind, Record, parse_event
+from lambda_code.metadata import Attributes, Update, decode_rfc2047, format_time, from_event, from_head, provenance_of
+from tests.fakes import BUCKET, START, TABLE, Calls, Clock, FakeDynamoDB
+from tests.strategies import Json, heads, keys, records, s3_event, text, times, user_metadata
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, bytes
+MAX_PARTITION_KEY = 2048
+MAX_SORT_KEY = 1024
+MAX_ITEM = 400 * 1024
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def parsed(raw: Json) -> Record:
+    [record] = parse_event(s3_event(raw), bucket=BUCKET)
+    assert isinstance(record, Record)
+    return record
+
+
+def provenance(record: Record, processed_at: datetime = START) -> Attributes:
+    return provenance_of(record, request_id="request-1", processed_at=processed_at)
+
+
+def row_after(*updates: Update) -> dict[str, Any]:
+    """The one row that these updates leave in an empty table, in DynamoDB's typed form."""
+    table = FakeDynamoDB(Calls(Clock()))
+    for update in updates:
+        table.update_item(**update.request(TABLE))
+    [row] = table.rows.values()
+    return row
+
+
+def size_of(value: dict[str, Any]) -> int:
+    """The size of an attribute's value as DynamoDB counts it, or a little more."""
+    [(kind, inner)] = value.items()
+    if kind == "M":
+        return 3 + sum(len(name.encode()) + size_of(each) + 1 for name, each in inner.items())
+    return len(str(inner).encode())
+
+
+@given(records(), heads())
+def test_every_row_keeps_dynamodbs_limits(raw: Json, head: Json) -> None:
+    record = parsed(raw)
+    gone = from_event(record, version_id=record.version_id or "null", provenance=provenance(record))
+    for row in (row_after(from_head(record, head, provenance=provenance(record))), row_after(gone)):
+        assert 0 < len(row["object_id"]["S"].encode()) <= MAX_PARTITION_KEY
+        assert 0 < len(row["version_id"]["S"].encode()) <= MAX_SORT_KEY
+        assert sum(len(name) + size_of(value) for name, value in row.items()) <= MAX_ITEM
+        assert all(value["S"] for name, value in row.items() if name in ("upload_day", "uploaded_at"))  # index keys
+        assert all(abs(int(value["N"])) < 10**38 for value in row.values() if "N" in value)
+        assert all(row.get("user_metadata", {"M": {"name": {}}})["M"])
+
+
+@given(records(), heads())
+def test_a_row_says_what_head_said(raw: Json, head: Json) -> None:
+    record = parsed(raw)
+    update = from_head(record, head, provenance=provenance(record))
+    facts = update.facts
+    assert update.object_id == f"{BUCKET}/{record.key}"
+    assert update.version_id == (record.version_id or head.get("VersionId") or "null")
+    assert facts["key"] == record.key
+    assert str(facts["key"]).endswith(str(facts["filename"]))
+    assert "/" not in str(facts["filename"])
+    assert facts["size_bytes"] == head["ContentLength"]
+    assert f'"{facts["etag"]}"' == head["ETag"]
+    assert datetime.fromisoformat(str(facts["uploaded_at"])) == head["LastModified"]
+    assert facts["upload_day"] == f"{head['LastModified']:%Y-%m-%d}"
+    assert facts["content_type"]  # by its absence a row is known that HEAD has not completed yet
+    assert facts.get("encryption") == head.get("ServerSideEncryption")
+    checksum = facts.get("checksum", {})
+    assert isinstance(checksum, dict)
+    assert checksum.get("value") == head.get("ChecksumSHA256")
+    assert None not in facts.values()
+
+
+@given(records(), st.lists(heads(), min_size=1, max_size=1), st.permutations(["head", "words", "head", "words"]))
+def test_the_facts_about_a_version_commute_and_repeat_harmlessly(raw: Json, head: list[Json], order: list[str]) -> None:
+    record = parsed({**raw, "s3": {**raw["s3"], "object": {**raw["s3"]["object"], "versionId": "v1"}}})
+    told = {
+        "head": from_head(record, head[0], provenance=provenance(record)),
+        "words": from_event(record, version_id="v1", provenance=provenance(record)),
+    }
+    assert row_after(*[told[name] for name in order]) == row_after(told["head"])
+
+
+@given(records(), st.lists(heads(), min_size=1, max_size=4))
+def test_the_row_of_the_null_version_says_what_the_last_head_said_and_nothing_older(
+    raw: Json, told: list[Json]
+) -> None:
+    record = parsed({**raw, "s3": {**raw["s3"], "object": {**raw["s3"]["object"], "versionId": "null"}}})
+    updates = [from_head(record, head, provenance=provenance(record)) for head in told]
+    assert row_after(*updates) == row_after(updates[-1])
+
+
+@given(records(), heads(), st.lists(times(), min_size=1, max_size=3))
+def test_only_the_first_write_changes_a_row_and_its_retry_is_still_the_first(
+    raw: Json, head: Json, later: list[datetime]
+) -> None:
+    record = parsed(raw)
+    first = from_head(record, head, provenance=provenance(record))
+    row = row_after(first)
+    assert first.changed({})
+    assert first.changed(row)  # its answer was lost, so the call was made again
+    for time in later:
+        again = from_head(record, head, provenance=provenance(record, time))
+        assert again.changed(row) == (format_time(time) == format_time(START))
+    larger = from_head(record, {**head, "ContentLength": head["ContentLength"] + 1}, provenance=provenance(record))
+    assert larger.changed(row)
+
+
+@given(records(), heads())
+def test_no_attribute_is_named_in_the_expression_itself(raw: Json, head: Json) -> None:
+    """DynamoDB reserves hundreds of words; `key`, `bucket` or a future attribute may be one."""
+    request = from_head(parsed(raw), head, provenance=provenance(parsed(raw))).request(TABLE)
+    words = re.findall(r"[#:]?[\w]+", request["UpdateExpression"])
+    assert {word for word in words if word[0] not in "#:"} <= {"SET", "REMOVE", "if_not_exists"}
+    assert {word for word in words if word[0] == "#"} == set(request["ExpressionAttributeNames"])
+    assert {word for word in words if word[0] == ":"} == set(request["ExpressionAttributeValues"])
+    assert len(request["UpdateExpression"]) <= 4096
+
+
+@given(times(), times())
+def test_times_have_one_length_and_sort_as_text(one: datetime, other: datetime) -> None:
+    texts = format_time(one), format_time(other)
+    assert all(TIME.fullmatch(each) for each in texts)
+    truncated = [time.replace(microsecond=time.microsecond // 1000 * 1000) for time in (one, other)]
+    assert [datetime.fromisoformat(each) for each in texts] == truncated
+    assert (texts[0] < texts[1]) == (truncated[0] < truncated[1])
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.timezones()))  # noqa: DTZ001 - Hypothesis adds the zone
+def test_a_time_of_any_zone_is_written_in_utc(time: datetime) -> None:
+    assert format_time(time) == format_time(time.astimezone(UTC))
+
+
+@given(user_metadata(), st.sampled_from(["b", "q"]))
+def test_user_metadata_comes_back_as_its_owner_wrote_it(owner: dict[str, str], encoding: str) -> None:
+    """S3 hands non-ASCII values back as RFC 2047 encoded words, and ASCII ones as they are."""
+    from_s3 = {name: value if value.isascii() else _rfc2047(value, encoding) for name, value in owner.items()}
+    assert {name: decode_rfc2047(value) for name, value in from_s3.items()} == owner
+
+
+@given(text() | st.from_regex(r"=\?(utf-8|UTF-8|x)\?[bqBQx]\?[^?]*\?=", fullmatch=True))
+@example("=?utf-8?b?/w==?=")
+@example("=?UTF-8?B?a?=")
+@example("\\ud800 =?UTF-8?Q?=ED=A0=80?=")
+def test_user_metadata_of_any_kind_decodes_to_text_that_dynamodb_can_store(value: str) -> None:
+    assert decode_rfc2047(value).encode() is not None
+
+
+@given(keys())
+def test_an_extension_is_the_end_of_the_key_in_small_letters_without_dots(key: str) -> None:
+    record = Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key=key)
+    extension = str(from_event(record, version_id="v1", provenance={}).facts["extension"])
+    assert "." not in extension
+    assert "/" not in extension
+    assert key.lower().endswith(extension)
+
+
+def test_every_attribute_that_a_row_can_have_is_removed_when_it_is_rewritten_whole() -> None:
+    known = metadata.OBJECT_ATTRIBUTES + metadata.PROVENANCE_ATTRIBUTES + metadata.DELETION_ATTRIBUTES
+    assert len(known) == len(set(known))
+
+
+def _rfc2047(value: str, encoding: str) -> str:
+    """One way to spell a value as S3 does: as many encoded words as it takes, with white space between them."""
+    from email.charset import BASE64, QP, Charset  # noqa: PLC0415 - the constants of this helper alone
+
+    charset = Charset("utf-8")
+    charset.header_encoding = BASE64 if encoding == "b" else QP
+    return Header(value, charset, maxlinelen=75).encode(linesep="").replace("\n", "")
