@@ -1,0 +1,204 @@
+"""The command `python -m localstack.demo`: its options, its order of events and its exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import NoReturn, Protocol, TextIO
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from localstack import deployment, emulator
+from localstack.demo import evidence, output
+from localstack.demo.files import find
+from localstack.demo.progress import Steps, steps
+from localstack.demo.report import Report, as_json, nothing_as_json
+from localstack.demo.store import Store
+from localstack.demo.text import count
+from localstack.demo.transfer import PATIENCE, transfer
+from localstack.errors import HarnessError
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+HIGHEST_PORT = 65535
+
+GOOD, FAILED, UNREADABLE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: all rows right; a row missing or wrong, or nothing deployed; a path that could not be read; Ctrl-C."""
+
+
+class Start(Protocol):
+    """`emulator.start`, as far as it is used here."""
+
+    def __call__(
+        self, kind: str, /, *, port: int | None, report: Callable[[str], None]
+    ) -> AbstractContextManager[emulator.Emulator]:
+        """Run an emulator inside a `with` block."""
+
+
+class Deploy(Protocol):
+    """`deployment.deploy`, as far as it is used here."""
+
+    def __call__(
+        self, where: emulator.Emulator, /, *, on_resource: Callable[[deployment.Progress], None]
+    ) -> deployment.Deployment:
+        """Deploy the stack."""
+
+
+def main(
+    arguments: Sequence[str],
+    *,
+    start: Start = emulator.start,
+    deploy: Deploy = deployment.deploy,
+    hold: Callable[[], None] | None = None,
+    patience: float = PATIENCE,
+) -> int:
+    """Upload files to an emulated AWS, show their rows and return the exit code.
+
+    `hold` returns when an emulator that is kept may end (None: at Ctrl-C); `patience` is `transfer`'s.
+    """
+    options = _parser().parse_args(arguments)
+    out, errors = _console(sys.stdout), _console(sys.stderr)
+    talk = errors if options.json else out  # then standard output is JSON and nothing else
+    sources, problems = find(options.paths)
+    if not sources:
+        if options.json:
+            sys.stdout.write(nothing_as_json(problems) + "\n")
+        output.show_problems(problems, errors)
+        return UNREADABLE
+    try:
+        with ExitStack() as until_done:
+            with steps(talk) as shown:
+                shown.say(f"TapStack: uploading {count(len(sources), 'file')} to an AWS emulated on this machine")
+                running, started = _start(start, options.port, shown, until_done)
+                deployed = _deploy(deploy, running, shown)
+                shown.begin("uploads", len(sources))
+                shown.begin("rows", len(sources))
+                moved = transfer(
+                    sources,
+                    _store(running, deployed.outputs),
+                    on_upload=lambda: shown.advance("uploads"),
+                    on_row=lambda: shown.advance("rows"),
+                    patience=patience,
+                )
+            report = Report(
+                emulator=running.name,
+                endpoint=running.endpoint,
+                environment=running.environment(),
+                started=started,
+                deployed=deployed.seconds,
+                resources=len(deployed.resources),
+                outputs=deployed.outputs,
+                transfer=moved,
+                problems=(*problems, *moved.unreadable),
+            )
+            if options.json:
+                sys.stdout.write(as_json(report) + "\n")
+                sys.stdout.flush()
+            else:
+                output.show_rows(report, out)
+                output.show_summary(report, out)
+            output.show_problems(report.problems, errors)
+            if not report.complete:
+                output.show_trouble(report, errors)
+                output.show_evidence(evidence.collect(running, report.outputs), errors)
+            if options.keep:
+                output.show_keep(report, talk)
+                (hold or _until_interrupted)()
+            elif not options.json:
+                output.show_next_steps(out)
+    except (HarnessError, ClientError, BotoCoreError) as error:
+        output.show_error(error, errors)
+        return FAILED
+    except KeyboardInterrupt:
+        output.show_error("interrupted; the emulator and all that was in it are gone", errors)
+        return INTERRUPTED
+    if not report.complete:
+        return FAILED
+    return UNREADABLE if report.problems else GOOD
+
+
+def run() -> NoReturn:
+    """Run the command as a program: with its arguments, its signals and its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still shows every name
+    for name in ("SIGTERM", "SIGHUP"):  # the latter is unknown to Windows
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)  # cleans up as Ctrl-C does
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush does not fail too
+        code = FAILED
+    sys.exit(code)
+
+
+def _start(start: Start, port: int | None, shown: Steps, until_done: ExitStack) -> tuple[emulator.Emulator, float]:
+    """Start the emulator, which ends with `until_done`; return it and the seconds it took."""
+    shown.begin("emulator")
+    begun = time.monotonic()
+    running = until_done.enter_context(start("embedded", port=port, report=shown.say))
+    shown.end("emulator", f"{running.name} at {running.endpoint}")
+    return running, time.monotonic() - begun
+
+
+def _deploy(deploy: Deploy, running: emulator.Emulator, shown: Steps) -> deployment.Deployment:
+    shown.begin("stack")
+    deployed = deploy(running, on_resource=lambda created: shown.advance("stack", created.name))
+    shown.end("stack", f"{len(deployed.resources)} resources")
+    return deployed
+
+
+def _store(running: emulator.Emulator, outputs: Mapping[str, str]) -> Store:
+    s3, dynamodb = running.client("s3"), running.client("dynamodb")
+    return Store(s3, dynamodb, bucket=outputs["bucket_name"], table=outputs["table_name"])
+
+
+def _until_interrupted() -> None:
+    try:
+        while True:
+            time.sleep(60)
+    except KeyboardInterrupt:
+        return
+
+
+def _console(stream: TextIO) -> Console:
+    # whether it is a terminal is asked of the stream alone: FORCE_COLOR would put bars and tables into files
+    return Console(file=stream, force_terminal=stream.isatty(), highlight=False, markup=False, emoji=False)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m localstack.demo",
+        description="Upload files to an emulated AWS with the stack on it, and see each become a row of the table.",
+        epilog="Exit codes: 0 all rows right; 1 a row missing or wrong, or no stack; 2 a path that cannot be uploaded.",
+    )
+    parser.add_argument(
+        "paths", nargs="*", type=_path, metavar="PATH", help="a file, or a folder with all in it (default: samples/)"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the emulator running until Ctrl-C, and say where")
+    parser.add_argument("--port", type=_port, help="the emulator's port on 127.0.0.1 (default: a free one)")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON, and all else to standard error")
+    parser.set_defaults(paths=[SAMPLES])
+    return parser
+
+
+def _path(text: str) -> Path:
+    if not text:  # an unset variable of the shell, and not the working folder that Path("") would be
+        raise argparse.ArgumentTypeError("an empty path names nothing")
+    return Path(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 1 to {HIGHEST_PORT}")
+    return int(text)
