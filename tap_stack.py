@@ -73,13 +73,13 @@ MEMORY_MIB = range(128, 10_241)  # MiB; Lambda Developer Guide, "Lambda quotas"
 # Seconds. At most 900: "Lambda quotas". At least 10: one HEAD and one write, 4 s each at worst, and 1 s to report.
 TIMEOUT_SECONDS = range(10, 901)
 TAG_VALUE_LENGTH = range(1, 257)  # characters; Tagging AWS Resources User Guide, "Tag naming limits"
-TAG_VALUE_PATTERN = re.compile(r"[\w\s.:/=+\-@]*")  # same page
+TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")  # same page
 EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 ENVIRONMENT_PATTERN = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 # scheme://host[:port], where S3 allows one * in the host (S3 User Guide, "Elements of a CORS configuration")
-ORIGIN_PATTERN = re.compile(r"https?://(?!\*(:\d+)?$)[A-Za-z0-9.*-]+(:\d{1,5})?")
+ORIGIN_PATTERN = re.compile(r"https?://(?!\*(:[0-9]+)?$)[A-Za-z0-9.*-]+(:[0-9]{1,5})?")
 # days; CloudWatch Logs API Reference, PutRetentionPolicy
 LOG_RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -98,6 +98,7 @@ CAPACITY_ALARM_SHARE = 0.8
 DURATION_ALARM_SHARE = 0.8
 DEV_ORIGINS = ("http://localhost:3000",)
 
+TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # of the program's environment, and of the function's
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
 FAILURE_REASONS = ("denied", "malformed", "throttled", "unavailable", "foreign", "internal")
@@ -179,8 +180,9 @@ class TapStackArgs:
             raw = config.get(key)
             if raw is not None:
                 values[field] = parse(key, raw)
-        if "TAP_TABLE_NAME" in environ:
-            values["table_name"] = environ["TAP_TABLE_NAME"]
+        if TABLE_NAME_VARIABLE in environ:
+            values["table_name"] = environ[TABLE_NAME_VARIABLE]
+            check_table_name(TABLE_NAME_VARIABLE, environ[TABLE_NAME_VARIABLE])
         return cls(**values)
 
 
@@ -262,8 +264,7 @@ def _check_args(args: TapStackArgs) -> None:
     if args.bucket_name is not None:
         check_bucket_name("bucketName", args.bucket_name)
     if args.table_name is not None:
-        _check_length("tableName", args.table_name, TABLE_NAME_LENGTH)
-        _check_pattern("tableName", args.table_name, TABLE_NAME_PATTERN, "letters, digits, '_', '-' and '.'")
+        check_table_name("tableName", args.table_name)
     _check_number("readCapacity", args.read_capacity, TABLE_CAPACITY_UNITS, "units")
     _check_number("writeCapacity", args.write_capacity, TABLE_CAPACITY_UNITS, "units")
     if args.max_capacity is not None:
@@ -311,6 +312,16 @@ def check_bucket_name(key: str, name: str) -> None:
             [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
         )
         raise ConfigurationError(key, name, f"S3 keeps these names to itself: {reserved}", "Choose another name.")
+
+
+def check_table_name(key: str, name: str) -> None:
+    """Check a table's name against the rules of DynamoDB.
+
+    Raises:
+        ConfigurationError: the name breaks a rule.
+    """
+    _check_length(key, name, TABLE_NAME_LENGTH)
+    _check_pattern(key, name, TABLE_NAME_PATTERN, "letters, digits, '_', '-' and '.'")
 
 
 def _check_length(key: str, value: str, limit: range) -> None:
@@ -420,6 +431,10 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     key = "project name and env"
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     check_bucket_name(key, names.log_bucket)
+    if names.upload_bucket == names.log_bucket:
+        raise ConfigurationError(
+            "bucketName", args.bucket_name, "it is the name of the bucket for access logs", "Choose another name."
+        )
     _check_length(key, names.table, TABLE_NAME_LENGTH)
     _check_length(key, names.function, FUNCTION_NAME_LENGTH)
     _check_length(key, names.role, ROLE_NAME_LENGTH)
@@ -1110,7 +1125,7 @@ class TapStack(pulumi.ComponentResource):
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 variables={
                     "TAP_BUCKET_NAME": self._names.upload_bucket,
-                    "TAP_TABLE_NAME": self._names.table,
+                    TABLE_NAME_VARIABLE: self._names.table,
                     "POWERTOOLS_SERVICE_NAME": self._names.prefix,
                     "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
                     "POWERTOOLS_LOG_LEVEL": self._args.log_level,
