@@ -7,18 +7,24 @@ assert stack.needs(stack.one("BucketNotification"), stack.one("Permission"))
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
+
+import pulumi
+from pulumi.runtime.config import set_all_config
 
 import tap_stack
 from localstack.monitor import Recorded, Run, run_program
 from tests.fake_outputs import UNDECLARED, Place, fake_call, fake_outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 PROJECT = "tapstack"
 PACKAGE = Path("/built/for/the/function")
@@ -117,6 +123,20 @@ def synth(
         )
     _refuse_broken_texts(run)
     return Synth(run, place)
+
+
+def configured(config: Mapping[str, str], environ: Mapping[str, str] | None = None) -> tap_stack.TapStackArgs:
+    """What the program makes of a configuration, without running it. A key with a colon keeps its own namespace.
+
+    Raises:
+        tap_stack.ConfigurationError: as the program does.
+    """
+
+    def read() -> tap_stack.TapStackArgs:
+        set_all_config({key if ":" in key else f"{PROJECT}:{key}": value for key, value in config.items()})
+        return tap_stack.TapStackArgs.from_config(pulumi.Config(PROJECT), environ or {})
+
+    return contextvars.copy_context().run(read)
 
 
 def texts(value: object) -> Iterator[str]:
