@@ -1,0 +1,46 @@
+"""S3 event notifications, written by hand for direct calls of the function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
+
+if TYPE_CHECKING:
+    from tests.e2e.index import Row
+
+Record = dict[str, Any]
+
+
+def event(*records: Record) -> dict[str, list[Record]]:
+    """A notification of these records."""
+    return {"Records": list(records)}
+
+
+def minimal(bucket: str, key: str) -> Record:
+    """The least that an operator has to write to have an object indexed."""
+    return {
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}},
+    }
+
+
+def as_s3_sent_it(row: Row) -> Record:
+    """The record that a row was made of, as far as the row tells."""
+    return {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": row["event_time"],
+        "eventName": row["event_name"],
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": {"name": row["bucket"], "arn": f"arn:aws:s3:::{row['bucket']}"},
+            "object": {
+                "key": quote_plus(row["key"], safe="/"),
+                "size": int(row["size_bytes"]),
+                "eTag": row["etag"],
+                "versionId": row["version_id"],
+                "sequencer": row["sequencer"],
+            },
+        },
+    }

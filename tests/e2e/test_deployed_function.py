@@ -1,0 +1,158 @@
+"""The function, its trigger, its role and its log group, as AWS itself describes them after the deployment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.index import Answer, Clients
+
+
+@pytest.fixture(scope="module")
+def name(outputs: Mapping[str, str]) -> str:
+    return outputs["lambda_function_name"]
+
+
+@pytest.fixture(scope="module")
+def configuration(clients: Clients, name: str) -> Answer:
+    return clients.function.get_function_configuration(FunctionName=name)
+
+
+def test_the_function_runs_what_was_promised(configuration: Answer, name: str, prefix: str) -> None:
+    assert name == f"{prefix}-indexer"
+    assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
+    assert configuration["Runtime"] == "python3.13"
+    assert configuration["Architectures"] == ["arm64"]
+    assert configuration["Handler"] == "lambda_code.main.lambda_handler"
+    assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 60)
+    assert configuration["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_the_function_knows_every_setting_from_its_environment(
+    configuration: Answer,
+    outputs: Mapping[str, str],
+    prefix: str,
+) -> None:
+    assert configuration["Environment"]["Variables"] == {
+        "TAP_BUCKET_NAME": outputs["bucket_name"],
+        "TAP_TABLE_NAME": outputs["table_name"],
+        "POWERTOOLS_SERVICE_NAME": prefix,
+        "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def test_the_function_logs_json_into_its_own_group(
+    configuration: Answer,
+    clients: Clients,
+    outputs: Mapping[str, str],
+    name: str,
+) -> None:
+    logging = configuration["LoggingConfig"]
+    assert (logging["LogFormat"], logging["LogGroup"]) == ("JSON", outputs["log_group_name"])
+    assert logging["LogGroup"] == f"/aws/lambda/{name}"
+    groups = clients.logs.describe_log_groups(logGroupNamePrefix=logging["LogGroup"])["logGroups"]
+    assert [(group["logGroupName"], group["retentionInDays"]) for group in groups] == [(logging["LogGroup"], 30)]
+
+
+def test_the_function_shares_the_concurrency_of_the_account(clients: Clients, name: str) -> None:
+    concurrency = clients.function.get_function_concurrency(FunctionName=name)
+    assert "ReservedConcurrentExecutions" not in concurrency
+
+
+def test_a_failed_event_is_tried_twice_more_and_then_put_into_the_failure_queue(
+    clients: Clients, name: str, queue_arn: str
+) -> None:
+    calls = clients.function.get_function_event_invoke_config(FunctionName=name)
+    assert calls["MaximumRetryAttempts"] == 2
+    assert calls["MaximumEventAgeInSeconds"] == 6 * 3600
+    assert calls["DestinationConfig"].get("OnFailure") == {"Destination": queue_arn}
+    assert not calls["DestinationConfig"].get("OnSuccess")
+
+
+def test_only_the_upload_bucket_of_this_account_may_call_the_function(
+    clients: Clients, outputs: Mapping[str, str], name: str, account: str
+) -> None:
+    policy = json.loads(clients.function.get_policy(FunctionName=name)["Policy"])
+    [statement] = policy["Statement"]
+    assert statement["Effect"] == "Allow"
+    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert statement["Resource"] == outputs["lambda_function_arn"]
+    conditions = {
+        key.lower(): (operator, value)
+        for operator, keys in statement["Condition"].items()
+        for key, value in keys.items()
+    }
+    assert conditions == {
+        "aws:sourcearn": ("ArnLike", outputs["bucket_arn"]),  # the bucket: with /* S3 would be refused
+        "aws:sourceaccount": ("StringEquals", account),
+    }
+
+
+def test_every_new_object_is_announced_to_the_function_and_to_nobody_else(
+    clients: Clients, outputs: Mapping[str, str]
+) -> None:
+    configuration = clients.s3.get_bucket_notification_configuration(Bucket=outputs["bucket_name"])
+    configuration.pop("ResponseMetadata")
+    [announcement] = configuration.pop("LambdaFunctionConfigurations")
+    assert announcement["LambdaFunctionArn"] == outputs["lambda_function_arn"]
+    assert announcement["Events"] == ["s3:ObjectCreated:*"]
+    assert "Filter" not in announcement
+    assert not configuration
+
+
+def test_the_role_is_for_lambda_on_behalf_of_this_account(
+    clients: Clients,
+    configuration: Answer,
+    outputs: Mapping[str, str],
+    account: str,
+) -> None:
+    assert configuration["Role"] == outputs["lambda_role_arn"]
+    [statement] = _role(clients, outputs)["AssumeRolePolicyDocument"]["Statement"]
+    assert {name: value for name, value in statement.items() if name != "Sid"} == {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    }
+
+
+def test_the_role_allows_what_the_function_does_and_nothing_else(
+    clients: Clients, outputs: Mapping[str, str], queue_arn: str, account: str, region: str
+) -> None:
+    role = _role(clients, outputs)["RoleName"]
+    assert clients.iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+    [policy] = clients.iam.list_role_policies(RoleName=role)["PolicyNames"]
+    document = clients.iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    assert all(statement["Effect"] == "Allow" for statement in document["Statement"])
+    allowed = {
+        (action, resource)
+        for statement in document["Statement"]
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    bucket, table = outputs["bucket_arn"], outputs["table_arn"]
+    log_group = f"arn:aws:logs:{region}:{account}:log-group:{outputs['log_group_name']}"
+    assert allowed == {
+        ("s3:GetObject", f"{bucket}/*"),
+        ("s3:GetObjectVersion", f"{bucket}/*"),
+        ("s3:ListBucket", bucket),
+        ("dynamodb:GetItem", table),
+        ("dynamodb:Query", table),
+        ("dynamodb:UpdateItem", table),
+        ("dynamodb:Query", f"{table}/index/uploads_by_day"),
+        ("logs:CreateLogStream", f"{log_group}:*"),
+        ("logs:PutLogEvents", f"{log_group}:*"),
+        ("sqs:SendMessage", queue_arn),
+        ("xray:PutTraceSegments", "*"),
+        ("xray:PutTelemetryRecords", "*"),
+    }
+
+
+def _role(clients: Clients, outputs: Mapping[str, str]) -> Answer:
+    return clients.iam.get_role(RoleName=outputs["lambda_role_arn"].rpartition("/")[2])["Role"]

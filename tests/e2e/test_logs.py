@@ -1,0 +1,137 @@
+"""Every event leaves a line in CloudWatch Logs that a machine can read, and metrics that CloudWatch can."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from tests.e2e import waiting
+
+if TYPE_CHECKING:
+    from tests.e2e.failures import Poisoned
+    from tests.e2e.index import Index
+    from tests.e2e.uploading import Upload
+
+Line: TypeAlias = dict[str, Any]
+
+
+class Logs:
+    """The log group of the function, read anew each time."""
+
+    def __init__(self, index: Index, group: str) -> None:
+        self._index = index
+        self._group = group
+
+    def lines(self) -> Iterator[Line]:
+        """Every line of JSON; START, END and REPORT are Lambda's own."""
+        pages = self._index.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=self._group)
+        for page in pages:
+            for logged in page["events"]:
+                if logged["message"].startswith("{"):
+                    yield json.loads(logged["message"])
+
+    def about(self, **fields: object) -> list[Line]:
+        """The lines with these fields."""
+        return [line for line in self.lines() if fields.items() <= line.items()]
+
+    def wait_for(self, **fields: object) -> Line:
+        """The line with these fields, as soon as there is one."""
+        [line, *_] = waiting.until(lambda: self.about(**fields), f"a line with {fields} in {self._group}")
+        return line
+
+
+@pytest.fixture(scope="module")
+def logs(index: Index, outputs: Mapping[str, str]) -> Logs:
+    return Logs(index, outputs["log_group_name"])
+
+
+def test_every_upload_has_a_line_with_its_key_version_outcome_and_request(
+    logs: Logs, uploads: Mapping[str, Upload]
+) -> None:
+    expected = {
+        (upload.case.key, upload.version_id, upload.row["request_id"] if upload.row else None)
+        for upload in uploads.values()
+    }
+
+    def unlogged() -> set[tuple[str, str, str | None]]:
+        logged = {(line["key"], line["version_id"], line["request_id"]) for line in logs.about(outcome="indexed")}
+        return expected - logged
+
+    waiting.until(lambda: not unlogged(), lambda: f"lines about {unlogged()}")
+
+
+def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: Logs) -> None:
+    key = "logged/a file é.txt"
+    version_id = index.put(key)
+    row = index.wait_for_row(key, version_id)
+    line = logs.wait_for(key=key, outcome="indexed")
+    assert line["level"] == "INFO"
+    assert line["service"] == "tapstack-local"
+    assert (line["bucket"], line["version_id"]) == (index.bucket, version_id)
+    assert (line["request_id"], line["event_name"]) == (row["request_id"], "ObjectCreated:Put")
+    assert (line["attempts"], line["retries"]) == (2, 0)  # HEAD and UpdateItem
+    assert 0 < line["head_ms"] + line["write_ms"] <= line["duration_ms"]
+    assert line["indexing_delay_ms"] > 0
+
+
+def test_user_metadata_is_never_logged(index: Index, logs: Logs) -> None:
+    secret = "a-secret-of-the-uploader"
+    key = "logged/confidential.txt"
+    index.wait_for_row(key, index.put(key, Metadata={"note": secret}))
+    logs.wait_for(key=key, outcome="indexed")
+    assert [line for line in logs.lines() if secret in json.dumps(line)] == []
+
+
+def test_a_failure_is_logged_with_its_reason_and_the_field_that_is_wrong(logs: Logs, poisoned: Poisoned) -> None:
+    assert poisoned.events
+    malformed = logs.wait_for(outcome="failed", reason="malformed", field="Records[2].s3.object.key")
+    foreign = logs.wait_for(outcome="failed", reason="foreign", field="Records[5].s3.bucket.name")
+    assert "not UTF-8" in malformed["error"]
+    assert "'elsewhere'" in foreign["error"]
+    for line in (malformed, foreign):
+        assert line["level"] == "ERROR"
+        assert line["request_id"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "dimensions", "told"),
+    [
+        ("ObjectsIndexed", ["service"], {"outcome": "indexed"}),
+        ("ObjectsFailed", ["service", "reason"], {"outcome": "failed", "reason": "malformed"}),
+        ("ObjectsFailed", ["service", "reason"], {"outcome": "failed", "reason": "foreign"}),
+    ],
+    ids=str,
+)
+def test_the_metrics_add_up_to_what_the_log_tells(
+    logs: Logs, poisoned: Poisoned, uploads: Mapping[str, Upload], metric: str, dimensions: list[str], told: Line
+) -> None:
+    assert poisoned.events
+    assert uploads
+    reason = {name: value for name, value in told.items() if name == "reason"}
+
+    def difference() -> float:
+        return len(logs.about(**told)) - _total(logs.about(service="tapstack-local", **reason), metric, dimensions)
+
+    assert logs.about(**told)
+    waiting.until(lambda: difference() == 0, lambda: f"{difference()} of {metric} for the log lines with {told}")
+
+
+def test_the_time_from_upload_to_row_is_a_metric(logs: Logs, uploads: Mapping[str, Upload]) -> None:
+    assert uploads
+    delays = [delay for line in logs.about(service="tapstack-local") for delay in line.get("IndexingDelay", ())]
+    assert len(delays) >= len(uploads)
+    assert all(0 < delay < 60_000 for delay in delays)  # milliseconds
+
+
+def _total(lines: list[Line], metric: str, dimensions: list[str]) -> float:
+    """What CloudWatch would count: the sum over the lines of its embedded format."""
+    total = 0.0
+    for line in lines:
+        for told in line.get("_aws", {}).get("CloudWatchMetrics", ()):
+            names = {each["Name"] for each in told["Metrics"] if each["Unit"] == "Count"}
+            if told["Namespace"] == "TapStack" and metric in names and dimensions in told["Dimensions"]:
+                total += sum(line[metric])
+    return total
