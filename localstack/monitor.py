@@ -135,13 +135,11 @@ def _run(monitor: _Monitor, program: Callable[[], None], project: str, stack: st
 
     exported: dict[str, Any] = {}
     program_error: Exception | None = None
-    with _Loop() as loop:
-        try:
+    try:
+        with _Loop() as loop:
             exported = loop.run_until_complete(main())
-        except Exception as error:  # noqa: BLE001  re-raised below, unless a failed creation is its cause
-            program_error = error
-        finally:
-            monitor.stop()
+    except Exception as error:  # noqa: BLE001  re-raised below, unless a failed creation is its cause
+        program_error = error
     if monitor.failures:
         raise CreationError(tuple(monitor.failures)) from monitor.failures[0][1]
     if program_error is not None:
@@ -174,8 +172,10 @@ class _Loop:
         asyncio.set_event_loop(self._loop)
         return self._loop
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
+        if error_type is not None:  # whatever else the loop has to say is a consequence of the error that is raised
+            self._loop.set_exception_handler(lambda _loop, _context: None)
         self._loop.run_until_complete(_cancel_other_tasks())
         asyncio.set_event_loop(None)
         for loop in (*self._threads_loops, self._loop):
@@ -186,7 +186,6 @@ async def _cancel_other_tasks() -> None:
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
-    # what they still say is a consequence of the error that is being raised
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
@@ -211,13 +210,7 @@ class _Monitor(mocks.MockMonitor):
         self._new_resource = new_resource
         self._call = call
         self._known: set[str] = set()
-        self._stopped = False
         self._lock = threading.Lock()
-
-    def stop(self) -> None:
-        """Begin no further creation."""
-        with self._lock:
-            self._stopped = True
 
     # The names of the methods below are those of Pulumi's gRPC service.
 
@@ -230,7 +223,7 @@ class _Monitor(mocks.MockMonitor):
         # the engine's own way to say "not created": whatever needs this resource then waits for nothing
         failed = resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         with self._lock:
-            if self.failures or self._stopped:
+            if self.failures:
                 return failed
         resource = _recorded(urn, request)
         try:

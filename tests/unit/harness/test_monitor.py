@@ -1,0 +1,259 @@
+"""Running a Pulumi program without Pulumi's engine."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pulumi_aws as aws
+import pytest
+from pulumi import Output, ResourceOptions
+
+from localstack.monitor import CreationError, Recorded, Run, program_file, run_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from localstack.monitor import NewResource
+
+
+def echo(resource: Recorded) -> tuple[str, dict[str, Any]]:
+    """A provider that answers with what it was given, and with an ARN."""
+    return f"{resource.name}-id", {**resource.inputs, "arn": f"arn:{resource.name}"}
+
+
+def run(
+    program: Callable[[], None], *, new_resource: NewResource = echo, config: Mapping[str, str] | None = None
+) -> Run:
+    return run_program(
+        program,
+        project="shop",
+        stack="dev",
+        config=config or {},
+        new_resource=new_resource,
+        call=lambda token, args: {"region": "eu-west-1", "asked": token, **args},
+    )
+
+
+def by_name(result: Run) -> dict[str, Recorded]:
+    return {resource.name: resource for resource in result.resources}
+
+
+class Shop(pulumi.ComponentResource):
+    def __init__(self, name: str) -> None:
+        super().__init__("shop:index:Shop", name)
+        bucket = aws.s3.Bucket(
+            "bucket", bucket="things", tags={"a": "b"}, opts=ResourceOptions(parent=self, protect=True)
+        )
+        queue = aws.sqs.Queue(
+            "queue",
+            name=Output.secret("letters"),
+            message_retention_seconds=60,
+            opts=ResourceOptions(parent=self, ignore_changes=["message_retention_seconds"]),
+        )
+        aws.s3.BucketVersioning(
+            "versioning",
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=ResourceOptions(parent=self, depends_on=[queue]),
+        )
+        self.register_outputs({"bucket_arn": bucket.arn})
+        pulumi.export("bucket_arn", bucket.arn)
+        pulumi.export("nothing", bucket.hosted_zone_id)
+
+
+def shop() -> None:
+    Shop("shop")
+
+
+def test_inputs_are_plain_data_without_secrets_and_without_floating_point() -> None:
+    resources = by_name(run(shop))
+    assert resources["bucket"].inputs == {"bucket": "things", "tags": {"a": "b"}}
+    assert resources["queue"].inputs == {"name": "letters", "messageRetentionSeconds": 60}
+    assert type(resources["queue"].inputs["messageRetentionSeconds"]) is int
+
+
+def test_dependencies_hold_depends_on_and_what_inputs_were_made_from() -> None:
+    resources = by_name(run(shop))
+    assert resources["versioning"].dependencies == {resources["bucket"].urn, resources["queue"].urn}
+    assert resources["bucket"].dependencies == frozenset()
+
+
+def test_parents_protection_and_ignored_changes_are_recorded() -> None:
+    resources = by_name(run(shop))
+    assert {each.parent for each in resources.values() if each.custom} == {resources["shop"].urn}
+    assert [name for name, each in resources.items() if each.protect] == ["bucket"]
+    assert resources["queue"].ignore_changes == ("messageRetentionSeconds",)
+    assert not resources["shop"].custom
+
+
+def test_exports_are_resolved_and_one_without_a_value_is_seen() -> None:
+    assert run(shop).outputs == {"bucket_arn": "arn:bucket", "nothing": None}
+
+
+def test_what_a_component_registers_is_recorded() -> None:
+    result = run(shop)
+    assert result.component_outputs == {by_name(result)["shop"].urn: {"bucket_arn": "arn:bucket"}}
+
+
+def test_ids_and_outputs_of_a_resource_reach_the_ones_that_need_them() -> None:
+    assert by_name(run(shop))["versioning"].inputs["bucket"] == "bucket-id"
+
+
+def test_archives_stay_pulumis_objects() -> None:
+    def program() -> None:
+        aws.s3.BucketObjectv2("object", bucket="things", source=pulumi.FileArchive("/some/folder"))
+
+    archive = by_name(run(program))["object"].inputs["source"]
+    assert isinstance(archive, pulumi.FileArchive)
+    assert archive.path == "/some/folder"
+
+
+def test_a_program_may_ask_the_provider_and_the_configuration() -> None:
+    def program() -> None:
+        pulumi.export("region", aws.get_region().region)
+        pulumi.export("colour", pulumi.Config("shop").get("colour"))
+
+    assert run(program, config={"shop:colour": "red"}).outputs == {"region": "eu-west-1", "colour": "red"}
+
+
+def test_runs_do_not_see_one_another() -> None:
+    first = run(shop, config={"shop:colour": "red"})
+
+    def program() -> None:
+        pulumi.export("colour", pulumi.Config("shop").get("colour"))
+
+    second = run(program)
+    assert second.resources == ()
+    assert second.outputs == {"colour": None}
+    assert [each.name for each in first.resources] != []
+
+
+def test_a_run_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+    run(shop)
+    assert threading.active_count() == before
+
+
+def test_what_the_program_raises_is_raised() -> None:
+    def program() -> None:
+        Shop("shop")
+        message = "no such colour"
+        raise LookupError(message)
+
+    with pytest.raises(LookupError, match="no such colour"):
+        run(program)
+
+
+def test_an_assertion_inside_apply_is_raised() -> None:
+    def program() -> None:
+        def check(arn: str) -> None:
+            assert arn == "something else"
+
+        aws.sqs.Queue("queue").arn.apply(check)
+
+    with pytest.raises(AssertionError, match="something else"):
+        run(program)
+
+
+def test_every_failure_is_reported_with_its_resource() -> None:
+    together = threading.Barrier(2, timeout=10)
+
+    def fail(resource: Recorded) -> tuple[str, dict[str, Any]]:
+        if resource.name == "versioning":
+            return echo(resource)
+        together.wait()  # neither knows of the other's failure
+        message = f"{resource.name} is out of stock"
+        raise RuntimeError(message)
+
+    with pytest.raises(CreationError) as caught:
+        run(shop, new_resource=fail)
+    assert {resource.name for resource, _ in caught.value.failures} == {"bucket", "queue"}
+    assert "aws:s3/bucket:Bucket 'bucket': RuntimeError: bucket is out of stock" in str(caught.value)
+    assert "aws:sqs/queue:Queue 'queue': RuntimeError: queue is out of stock" in str(caught.value)
+    assert caught.value.__cause__ is caught.value.failures[0][1]
+
+
+def test_after_a_failure_nothing_more_is_created_and_what_had_begun_is_finished() -> None:
+    begun, failed = threading.Event(), threading.Event()
+    created: list[str] = []
+
+    def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
+        match resource.name:
+            case "fails":
+                begun.wait(timeout=10)
+                failed.set()
+                message = "no"
+                raise RuntimeError(message)
+            case "slow":
+                begun.set()
+                failed.wait(timeout=10)
+        created.append(resource.name)
+        return echo(resource)
+
+    def program() -> None:
+        slow = aws.sqs.Queue("slow")
+        failing = aws.sqs.Queue("fails")
+        aws.sqs.Queue("after-failing", opts=ResourceOptions(depends_on=[failing]))
+        aws.sqs.Queue("after-slow", opts=ResourceOptions(depends_on=[slow]))
+
+    with pytest.raises(CreationError) as caught:
+        run(program, new_resource=new_resource)
+    assert created == ["slow"]
+    assert [resource.name for resource, _ in caught.value.failures] == ["fails"]
+
+
+def test_two_resources_with_one_name_are_an_error_as_in_pulumi() -> None:
+    def program() -> None:
+        aws.sqs.Queue("queue")
+        aws.sqs.Queue("queue")
+
+    with pytest.raises(CreationError, match="two resources with the URN"):
+        run(program)
+
+
+def test_an_error_is_raised_and_not_logged_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    def program() -> None:
+        aws.sqs.Queue.get("queue", "its-id")
+        aws.sqs.Queue("other").arn.apply(lambda _arn: 1 / 0)
+
+    with pytest.raises((NotImplementedError, ZeroDivisionError)):
+        run(program)
+    gc.collect()  # asyncio complains of forgotten errors when it forgets them
+    assert caplog.text == ""
+
+
+def test_reading_an_existing_resource_is_an_error_that_names_it() -> None:
+    def program() -> None:
+        aws.sqs.Queue.get("queue", "its-id")
+
+    with pytest.raises(NotImplementedError, match="aws:sqs/queue:Queue 'queue'"):
+        run(program)
+
+
+def test_outputs_that_are_registered_twice_are_an_error() -> None:
+    class Twice(pulumi.ComponentResource):
+        def __init__(self) -> None:
+            super().__init__("shop:index:Twice", "twice")
+            self.register_outputs({})
+            self.register_outputs({})
+
+    def program() -> None:
+        Twice()
+
+    with pytest.raises(ValueError, match="registers its outputs twice"):
+        run(program)
+
+
+def test_a_file_runs_as_pulumi_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "sibling.py").write_text("")
+    file = tmp_path / "program.py"
+    file.write_text(
+        "import sys, pulumi\n"
+        "pulumi.export('name', __name__)\n"
+        f"pulumi.export('on_path', {str(tmp_path)!r} in sys.path)\n"
+    )
+    assert run(program_file(file)).outputs == {"name": "__main__", "on_path": False}
