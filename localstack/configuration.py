@@ -80,7 +80,9 @@ def _text(value: object, key: str, file: Path) -> str:
             raise DeploymentError(f"{file}: {key} has no value: set it or take it out")
         case bool():
             return str(value).lower()
-        case str() | int() | float():
+        case float():
+            return repr(value).removesuffix(".0")  # as Go prints it
+        case str() | int():
             return str(value)
         case _:
             return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -122,6 +124,6 @@ for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
-    ("float", r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+", list("-+.0123456789")),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first)

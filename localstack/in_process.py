@@ -98,7 +98,7 @@ class _Creator:
             )
         inputs = Inputs(resource.inputs)
         create = planner(resource.name, inputs, self._aws)
-        if unused := inputs.unused():
+        if unused := sorted(inputs.unused()):
             raise InputError(
                 f"the in-process engine does not use the input{'s' if len(unused) > 1 else ''} {', '.join(unused)}: "
                 "it would be lost without a trace"
@@ -146,8 +146,8 @@ class _Calls:
 
 
 def _aws(emulator: Emulator, project: Project, folder: Path) -> Aws:
-    foreign = [key for key in project.config if not key.startswith((f"{project.name}:", "aws:region"))]
-    if unused := sorted(set(foreign) - ANSWERED_BY_THE_EMULATOR):
+    foreign = {key for key in project.config if not key.startswith(f"{project.name}:")}
+    if unused := sorted(foreign - ANSWERED_BY_THE_EMULATOR - {"aws:region"}):
         raise DeploymentError(
             f"the in-process engine does not use the configuration {', '.join(unused)}: "
             "it would be lost without a trace"

@@ -76,11 +76,8 @@ class Removal:
     unlock: Callable[[], object] | None = None
 
 
-class Made(Protocol):
-    """Told of a thing as soon as it exists, so that it can be undone even if what follows fails."""
-
-    def __call__(self, removal: Removal) -> None:
-        """Remember how to undo it."""
+Made = Callable[[Removal], None]
+"""Told of a thing as soon as it exists, so that it can be undone even if what follows fails."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from localstack.errors import HarnessError
 from localstack.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ def log_group(name: str, inputs: Inputs, aws: Aws) -> Create:
         made(Removal(delete=lambda: logs.delete_log_group(logGroupName=group_name), exists=find))
         if retention:  # 0 is Pulumi's way to say "for ever"
             logs.put_retention_policy(logGroupName=group_name, retentionInDays=retention)
-        arn = (find() or {})["arn"].removesuffix(":*")
-        return Created(id=group_name, state={"name": group_name, "arn": arn})
+        if (group := find()) is None:
+            raise HarnessError(f"the log group {group_name} is not there although it was created")
+        return Created(id=group_name, state={"name": group_name, "arn": group["arn"].removesuffix(":*")})
 
     return create
 

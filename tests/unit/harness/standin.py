@@ -1,0 +1,29 @@
+"""What MiniStack looks like from outside, in a few lines, so that starting and stopping can be tested quickly.
+
+`STANDIN` in its environment chooses how it misbehaves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Health(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        edition = "a stranger" if os.environ.get("STANDIN") == "stranger" else os.environ["MINISTACK_EDITION"]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"edition": edition}).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing of requests."""
+
+
+if __name__ == "__main__":
+    print("standing in with", json.dumps(dict(os.environ)), flush=True)  # noqa: T201 - this is its log
+    if os.environ.get("STANDIN") == "crash":
+        sys.exit("no luck today")
+    HTTPServer((os.environ["BIND_HOST"], int(os.environ["GATEWAY_PORT"])), Health).serve_forever()

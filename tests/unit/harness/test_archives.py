@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from localstack.archives import zip_archive
+from localstack.errors import DeploymentError
+
+
+def unpacked(packed: bytes) -> dict[str, tuple[bytes, int]]:
+    """Names to contents and permissions."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        return {
+            entry.filename: (archive.read(entry), (entry.external_attr >> 16) & 0o777) for entry in archive.infolist()
+        }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A program's folder, with a package in it."""
+    (tmp_path / "package" / "deep").mkdir(parents=True)
+    (tmp_path / "package" / "main.py").write_text("print(1)\n", encoding="utf-8")
+    (tmp_path / "package" / "deep" / "tool").write_bytes(b"\x7fELF")
+    (tmp_path / "package" / "deep" / "tool").chmod(0o700)
+    (tmp_path / "package" / "main.py").chmod(0o600)
+    return tmp_path
+
+
+def test_a_folder_is_packed_with_modes_that_lambda_can_read(folder: Path) -> None:
+    packed = unpacked(zip_archive(pulumi.FileArchive("package"), folder))
+    assert packed == {"main.py": (b"print(1)\n", 0o644), "deep/tool": (b"\x7fELF", 0o755)}
+
+
+def test_texts_files_and_archives_are_packed_under_their_names(folder: Path) -> None:
+    archive = pulumi.AssetArchive(
+        {
+            "hello.txt": pulumi.StringAsset("grüß Gott"),
+            "copy/of.py": pulumi.FileAsset("package/main.py"),
+            "inside": pulumi.FileArchive(str(folder / "package")),
+            "more": pulumi.AssetArchive({"a": pulumi.StringAsset("b")}),
+        }
+    )
+    names = {name: content for name, (content, _mode) in unpacked(zip_archive(archive, folder)).items()}
+    assert names == {
+        "hello.txt": "grüß Gott".encode(),
+        "copy/of.py": b"print(1)\n",
+        "inside/main.py": b"print(1)\n",
+        "inside/deep/tool": b"\x7fELF",
+        "more/a": b"b",
+    }
+
+
+def test_equal_contents_make_equal_archives_whatever_their_order_and_age(folder: Path) -> None:
+    first = zip_archive(pulumi.AssetArchive({"b": pulumi.FileArchive("package"), "a": pulumi.StringAsset("1")}), folder)
+    os.utime(folder / "package" / "main.py", (1, 1))
+    second = zip_archive(
+        pulumi.AssetArchive({"a": pulumi.StringAsset("1"), "b": pulumi.FileArchive("package")}), folder
+    )
+    assert first == second
+
+
+def test_a_zip_file_is_taken_as_it_is(folder: Path) -> None:
+    packed = zip_archive(pulumi.FileArchive("package"), folder)
+    (folder / "ready.zip").write_bytes(packed)
+    assert zip_archive(pulumi.FileArchive("ready.zip"), folder) == packed
+
+
+@pytest.mark.parametrize(
+    ("archive", "message"),
+    [
+        (pulumi.FileArchive("nowhere"), r"nowhere is not a folder"),
+        (pulumi.FileArchive("package/main.py"), r"main\.py is no zip file"),
+        (
+            pulumi.AssetArchive({"a": pulumi.FileAsset("nowhere.py")}),
+            r"a file of the archive cannot be read.*nowhere\.py",
+        ),
+        (pulumi.AssetArchive({}), r"holds no files"),
+        (
+            pulumi.RemoteArchive("https://example.com/a.zip"),
+            r"RemoteArchive\(uri='https://example\.com/a\.zip'\) cannot",
+        ),
+    ],
+)
+def test_what_cannot_be_packed_is_named(archive: pulumi.Archive, message: str, folder: Path) -> None:
+    with pytest.raises(DeploymentError, match=message):
+        zip_archive(archive, folder)

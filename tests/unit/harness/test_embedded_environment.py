@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from localstack import embedded_environment
+from localstack.embedded_environment import ensure, environment_name, installer_commands, ministack_version
+from localstack.errors import EmulatorError
+
+
+class Installer:
+    """Notes the commands, and makes an environment that is only a file."""
+
+    def __init__(self, *, fails: str = "", meanwhile: Path | None = None) -> None:
+        self.commands: list[Sequence[str]] = []
+        self.environments: list[Mapping[str, str]] = []
+        self.said: list[str] = []
+        self._fails = fails
+        self._meanwhile = meanwhile
+
+    def __call__(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        self.commands.append(command)
+        self.environments.append(environment)
+        if self._fails:
+            return subprocess.CompletedProcess(command, 1, stdout="", stderr=self._fails)
+        if "venv" in command:
+            python(Path(command[-1])).parent.mkdir(parents=True)
+            python(Path(command[-1])).write_text("fresh", encoding="utf-8")
+        if self._meanwhile:
+            python(self._meanwhile).parent.mkdir(parents=True, exist_ok=True)
+            python(self._meanwhile).write_text("another process's", encoding="utf-8")
+        return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
+
+    def ensure(self, cache: Path) -> Path:
+        return ensure(self.said.append, cache=cache, run=self)
+
+
+def python(environment: Path) -> Path:
+    return environment / "bin" / "python"
+
+
+def target(cache: Path) -> Path:
+    return cache / environment_name(embedded_environment.REQUIREMENTS.read_bytes())
+
+
+def test_it_is_made_once_and_says_so(tmp_path: Path) -> None:
+    first, second = Installer(), Installer()
+    assert (
+        first.ensure(tmp_path / "a cache")
+        == second.ensure(tmp_path / "a cache")
+        == python(target(tmp_path / "a cache"))
+    )
+    assert len(first.commands) == 2
+    assert second.commands == []
+    assert (len(first.said), second.said) == (1, [])
+    assert "preparing the embedded emulator" in first.said[0]
+
+
+def test_nothing_but_the_finished_environment_stays_in_the_cache(tmp_path: Path) -> None:
+    Installer().ensure(tmp_path)
+    assert list(tmp_path.iterdir()) == [target(tmp_path)]
+
+
+def test_other_requirements_or_another_interpreter_make_another_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = environment_name(b"ministack==1")
+    assert name != environment_name(b"ministack==2")
+    monkeypatch.setattr(sys.implementation, "cache_tag", "cpython-399")
+    assert name != environment_name(b"ministack==1")
+
+
+def test_another_process_may_be_quicker(tmp_path: Path) -> None:
+    found = Installer(meanwhile=target(tmp_path)).ensure(tmp_path)
+    assert found.read_text(encoding="utf-8") == "another process's"
+
+
+def test_an_environment_whose_interpreter_is_gone_is_made_anew(tmp_path: Path) -> None:
+    python(target(tmp_path)).parent.mkdir(parents=True)
+    python(target(tmp_path)).symlink_to(tmp_path / "uninstalled")
+    assert Installer().ensure(tmp_path).read_text(encoding="utf-8") == "fresh"
+
+
+def test_a_failure_shows_the_last_words_and_the_remedy_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(
+        EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*needs PyPI once.*mirror"
+    ):
+        Installer(fails="no route to pypi.org\n").ensure(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_installer_that_cannot_be_started_is_a_clear_error_too(tmp_path: Path) -> None:
+    def missing(_command: Sequence[str], _environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        raise FileNotFoundError("no such program")
+
+    with pytest.raises(EmulatorError, match="no such program"):
+        ensure(lambda _sentence: None, cache=tmp_path, run=missing)
+
+
+def test_the_shells_python_settings_do_not_mislead_the_installer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example.com")
+    installer = Installer()
+    installer.ensure(tmp_path)
+    for environment in installer.environments:
+        assert not {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"} & set(environment)
+        assert environment["PIP_INDEX_URL"] == "https://mirror.example.com"
+
+
+@pytest.mark.parametrize("uv", [["uv"], None])
+def test_every_installer_checks_hashes_and_compiles(uv: list[str] | None) -> None:
+    *_venv, install = installer_commands(Path("/cache/new"), uv)
+    assert {"--require-hashes", "--no-deps", str(embedded_environment.REQUIREMENTS)} <= set(install)
+    assert "/cache/new/bin/python" in install
+    # pip compiles what it installs without being asked
+    assert ("--compile-bytecode" in install) == (uv is not None)
+
+
+def test_every_requirement_is_pinned_with_its_hashes() -> None:
+    lines = embedded_environment.REQUIREMENTS.read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert [pin for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
+    names = {pin.partition("==")[0] for pin in pins}
+    assert {"ministack", "boto3", "botocore"} <= names
+    assert f"ministack=={ministack_version()} " in "".join(pins)

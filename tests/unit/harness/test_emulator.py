@@ -1,0 +1,106 @@
+"""What a caller of `start` gets, without starting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from localstack import embedded, embedded_environment
+from localstack.emulator import Emulator, start
+from localstack.errors import EmulatorError
+
+
+def emulator(endpoint: str = "http://127.0.0.1:4566") -> Emulator:
+    return Emulator(
+        kind="embedded",
+        name="MiniStack",
+        endpoint=endpoint,
+        region="eu-west-1",
+        why="",
+        logs=lambda lines: f"{lines} lines",
+    )
+
+
+@pytest.fixture
+def _nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def running(python: Path, **_: object) -> Iterator[embedded.Running]:
+        yield embedded.Running(endpoint="http://127.0.0.1:1", pid=1, log=python)
+
+    monkeypatch.setattr(embedded_environment, "ensure", lambda _report: Path("/nowhere/bin/python"))
+    monkeypatch.setattr(embedded, "running", running)
+
+
+@pytest.mark.usefixtures("_nothing_is_started")
+@pytest.mark.parametrize(("kind", "why"), [("auto", "the only one in this version"), ("embedded", "it was asked for")])
+def test_it_says_what_it_is_and_why(kind: str, why: str) -> None:
+    with start(kind) as running:
+        assert running.kind == "embedded"
+        assert str(running) == f"embedded (MiniStack {embedded_environment.ministack_version()}) at http://127.0.0.1:1"
+        assert why in running.why
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("container", r"'container' is not part of this version: choose 'embedded'"),
+        ("docker", r"there is no emulator 'docker': choose one of auto, embedded, container"),
+    ],
+)
+def test_what_it_cannot_start_is_an_error_and_nothing_takes_its_place(kind: str, message: str) -> None:
+    with pytest.raises(EmulatorError, match=message), start(kind):
+        pass
+
+
+def test_clients_read_neither_the_shell_nor_the_users_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each of these would send a call elsewhere, sign it as someone else or make the client fail."""
+    (tmp_path / "config").write_text("[default]\nregion = mars-1\nendpoint_url = http://elsewhere\n", encoding="utf-8")
+    for name, value in {
+        "AWS_PROFILE": "someone",
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_ENDPOINT_URL": "http://elsewhere",
+        "AWS_ENDPOINT_URL_S3": "http://elsewhere",
+        "AWS_ACCESS_KEY_ID": "mine",
+        "AWS_SECRET_ACCESS_KEY": "mine",
+        "AWS_SESSION_TOKEN": "mine",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_USE_DUALSTACK_ENDPOINT": "true",
+        "AWS_CA_BUNDLE": "/nowhere.pem",
+        "AWS_RETRY_MODE": "adaptive",
+        "AWS_MAX_ATTEMPTS": "9",
+        "HTTP_PROXY": "http://proxy:1",
+        "http_proxy": "http://proxy:1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = emulator().client("s3")
+    url = client.generate_presigned_url("get_object", Params={"Bucket": "uploads", "Key": "a b"})
+    assert url.startswith("http://127.0.0.1:4566/uploads/a%20b?")
+    assert "AccessKeyId=test&" in url
+    assert "security-token" not in url
+    assert client.meta.region_name == "eu-west-1"
+    assert client._endpoint.http_session._proxy_config.proxy_url_for("http://127.0.0.1:4566") is None
+    assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
+
+
+def test_clients_are_made_once_per_service_and_region() -> None:
+    running = emulator()
+    assert running.client("sqs") is running.client("sqs")
+    assert running.client("sqs", region="us-west-2").meta.region_name == "us-west-2"
+    assert running.client("sqs").meta.region_name == "eu-west-1"
+
+
+def test_the_environment_is_complete_for_boto3_and_the_command_line() -> None:
+    assert emulator().environment() == {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "eu-west-1",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
+
+
+def test_logs_are_a_tail() -> None:
+    assert emulator().logs(3) == "3 lines"

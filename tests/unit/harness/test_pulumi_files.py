@@ -1,0 +1,104 @@
+"""Pulumi.yaml and Pulumi.<stack>.yaml are read as the real engine reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from localstack.configuration import Project, read_project
+from localstack.errors import DeploymentError
+
+
+def read(folder: Path, project: str, stack: str = "config: {}", **overrides: str) -> Project:
+    (folder / "Pulumi.yaml").write_text(project, encoding="utf-8")
+    (folder / "Pulumi.test.yaml").write_text(stack, encoding="utf-8")
+    return read_project(folder, "test", overrides)
+
+
+def test_the_stacks_values_win_over_the_projects_and_overrides_over_both(tmp_path: Path) -> None:
+    project = read(
+        tmp_path,
+        "name: tapstack\nconfig:\n  aws:region: us-east-1\n  one: project\n  two: project\n  three: project\n",
+        "config:\n  tapstack:two: stack\n  three: stack\n",
+        three="override",
+        **{"aws:region": "eu-west-1"},
+    )
+    assert project == Project(
+        "tapstack",
+        {
+            "aws:region": "eu-west-1",
+            "tapstack:one": "project",
+            "tapstack:two": "stack",
+            "tapstack:three": "override",
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("plain", "plain"),
+        ('"true"', "true"),
+        ("true", "true"),
+        ("100", "100"),
+        ("0.5", "0.5"),
+        ("1e3", "1000"),
+        ("on", "on"),
+        ("no", "no"),
+        ("2026-01-31", "2026-01-31"),
+        ("007", "007"),
+        ("[http://a, http://b]", '["http://a","http://b"]'),
+        ("{deep: {list: [1, true, ü]}}", '{"deep":{"list":[1,true,"ü"]}}'),
+    ],
+)
+def test_values_become_the_texts_that_programs_are_given(written: str, text: str, tmp_path: Path) -> None:
+    assert read(tmp_path, "name: p", f"config:\n  p:key: {written}\n").config == {"p:key": text}
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    ["{type: integer, description: how many, default: 7}", "{default: 7}", "{value: 7}", "7"],
+)
+def test_a_declared_key_has_its_default(declaration: str, tmp_path: Path) -> None:
+    assert read(tmp_path, f"name: p\nconfig:\n  many: {declaration}\n").config == {"p:many": "7"}
+
+
+def test_a_declared_key_without_default_must_be_set(tmp_path: Path) -> None:
+    declared = "name: p\nconfig:\n  many: {type: integer}\n"
+    with pytest.raises(DeploymentError, match=r"declares p:many without a default, and Pulumi\.test\.yaml does not"):
+        read(tmp_path, declared)
+    assert read(tmp_path, declared, "config: {many: 3}").config == {"p:many": "3"}
+
+
+@pytest.mark.parametrize("secret", ["{secure: v1:abc}", "[{secure: v1:abc}]", "{password: {secure: v1:abc}}"])
+def test_a_secret_is_refused_by_name_at_any_depth(secret: str, tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=r"Pulumi\.test\.yaml: p:token is a secret.*plain value"):
+        read(tmp_path, "name: p", f"config:\n  p:token: {secret}\n")
+
+
+def test_the_keys_of_secrets_alone_do_no_harm(tmp_path: Path) -> None:
+    assert read(tmp_path, "name: p", "encryptionsalt: v1:x\nconfig:\n  a: b\n").config == {"p:a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("project", "stack", "message"),
+    [
+        ("name: p", "environment: [dev]", r"Pulumi\.test\.yaml has environment, which only Pulumi's own engine"),
+        ("name: p", "config:\n  a:\n", r"a has no value: set it or take it out"),
+        ("main: x.py", "config: {}", r"Pulumi\.yaml has no name"),
+        ("name: [", "config: {}", r"Pulumi\.yaml is not valid YAML"),
+        ("just text", "config: {}", r"should hold keys with values, but holds str"),
+    ],
+)
+def test_what_cannot_be_read_is_named(project: str, stack: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=message):
+        read(tmp_path, project, stack)
+
+
+def test_a_missing_stack_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+    read(tmp_path, "name: p")
+    with pytest.raises(
+        DeploymentError, match=r"Pulumi\.other\.yaml does not exist; .*: Pulumi\.test\.yaml, Pulumi\.yaml"
+    ):
+        read_project(tmp_path, "other", {})

@@ -1,0 +1,248 @@
+"""The table of the in-process engine: each resource becomes the right calls to AWS, and no input is lost on the way."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pytest
+from botocore.exceptions import ParamValidationError
+
+from localstack.resources import PLANNERS
+from localstack.resources.inputs import InputError, Inputs
+from tests.unit.harness.recording import ARN, REGION, RecordingAws, aws
+from tests.unit.harness.samples import SAMPLES
+
+if TYPE_CHECKING:
+    from localstack.resources.base import Created, Removal
+
+Path = tuple[str | int, ...]
+
+CASES = [
+    pytest.param(type_, sample, id=f"{type_.rsplit(':')[-1]}-{number}")
+    for type_, samples in SAMPLES.items()
+    for number, sample in enumerate(samples)
+]
+every_sample = pytest.mark.parametrize(("type_", "inputs"), CASES)
+
+# Objects whose keys are data of the user: a new key there is no stranger.
+FREE_KEYS = ("tags", "dimensions", "variables")
+
+
+def create(type_: str, inputs: dict[str, Any], recording: RecordingAws) -> tuple[Created, list[Removal], list[str]]:
+    """Create a resource as the engine does; return it, how it is undone, and the inputs that nobody used."""
+    removals: list[Removal] = []
+    wrapped = Inputs(copy.deepcopy(inputs) if "code" not in inputs else inputs)
+    made = PLANNERS[type_]("logical", wrapped, aws(recording))
+    return made(removals.append), removals, wrapped.unused()
+
+
+def calls(type_: str, inputs: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every call of a whole life: creation, question, deletion."""
+    recording = RecordingAws()
+    _created, removals, _unused = create(type_, inputs, recording)
+    for removal in removals:
+        if removal.unlock:
+            removal.unlock()
+        if removal.exists:
+            removal.exists()
+        removal.delete()
+    return recording.calls
+
+
+def leaves(value: Any, at: Path = ()) -> Iterator[Path]:  # noqa: ANN401 - any JSON value
+    """The path of every plain value, and of every object that is empty (its presence is its meaning)."""
+    if isinstance(value, (dict, list)) and value:
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(item, (*at, key))
+    else:
+        yield at
+
+
+def objects(value: Any, at: Path = ()) -> Iterator[Path]:  # noqa: ANN401 - any JSON value
+    """The path of every object whose keys have a meaning to Pulumi."""
+    if isinstance(value, dict):
+        yield at
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if key not in FREE_KEYS:
+                yield from objects(item, (*at, key))
+
+
+def without(value: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    first, *rest = path
+    if isinstance(value, dict):
+        if not rest:
+            return {key: item for key, item in value.items() if key != first}
+        return {key: without(item, tuple(rest)) if key == first else item for key, item in value.items()}
+    if not rest:
+        return [item for index, item in enumerate(value) if index != first]
+    return [without(item, tuple(rest)) if index == first else item for index, item in enumerate(value)]
+
+
+def with_stranger(value: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    if not path:
+        return {**value, "stranger": 1}
+    first, *rest = path
+    if isinstance(value, dict):
+        return {key: with_stranger(item, tuple(rest)) if key == first else item for key, item in value.items()}
+    return [with_stranger(item, tuple(rest)) if index == first else item for index, item in enumerate(value)]
+
+
+def dotted(path: Path) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def test_every_type_has_a_sample() -> None:
+    assert set(SAMPLES) == set(PLANNERS)
+
+
+@every_sample
+def test_every_input_of_a_sample_is_used_and_the_calls_are_such_as_aws_accepts(
+    type_: str, inputs: dict[str, Any]
+) -> None:
+    created, _removals, unused = create(type_, inputs, RecordingAws())
+    assert unused == []
+    assert created.id
+
+
+@every_sample
+def test_every_input_makes_a_difference_to_what_aws_is_asked_for(type_: str, inputs: dict[str, Any]) -> None:
+    whole = calls(type_, inputs)
+    ineffective = []
+    for path in leaves(inputs):
+        try:
+            if calls(type_, without(inputs, path)) == whole:
+                ineffective.append(dotted(path))
+        except (InputError, ParamValidationError):
+            pass  # it cannot be left out: that is a difference
+    assert ineffective == []
+
+
+@every_sample
+def test_a_stranger_at_any_depth_is_noticed(type_: str, inputs: dict[str, Any]) -> None:
+    unnoticed = []
+    for path in objects(inputs):
+        _created, _removals, unused = create(type_, with_stranger(inputs, path), RecordingAws())
+        if unused != [dotted((*path, "stranger"))]:
+            unnoticed.append((dotted(path), unused))
+    assert unnoticed == []
+
+
+@every_sample
+def test_planning_alone_calls_nothing(type_: str, inputs: dict[str, Any]) -> None:
+    recording = RecordingAws()
+    PLANNERS[type_]("logical", Inputs(inputs), aws(recording))
+    assert recording.calls == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "expected"),
+    [
+        ("aws:cloudwatch/dashboard:Dashboard", {"dashboardArn": ARN}),
+        ("aws:cloudwatch/logGroup:LogGroup", {"name": "name", "arn": ARN}),
+        ("aws:cloudwatch/metricAlarm:MetricAlarm", {"arn": ARN}),
+        ("aws:dynamodb/table:Table", {"name": "objects", "arn": ARN, "streamArn": f"{ARN}/s"}),
+        ("aws:iam/role:Role", {"arn": ARN, "uniqueId": "AROA"}),
+        (
+            "aws:lambda/function:Function",
+            {
+                "arn": ARN,
+                "version": "$LATEST",
+                "qualifiedArn": f"{ARN}:$LATEST",
+                "invokeArn": f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{ARN}/invocations",
+            },
+        ),
+        (
+            "aws:s3/bucket:Bucket",
+            {
+                "arn": "arn:aws:s3:::uploads",
+                "bucketRegion": REGION,
+                "bucketDomainName": "uploads.s3.amazonaws.com",
+                "bucketRegionalDomainName": f"uploads.s3.{REGION}.amazonaws.com",
+            },
+        ),
+        ("aws:sns/topic:Topic", {"arn": ARN, "owner": "123456789012"}),
+        ("aws:sqs/queue:Queue", {"arn": ARN, "url": "http://queue"}),
+    ],
+)
+def test_attributes_come_from_aws(type_: str, expected: dict[str, str]) -> None:
+    created, _removals, _unused = create(type_, SAMPLES[type_][0], RecordingAws())
+    assert created.state | expected == created.state
+
+
+@pytest.mark.parametrize(
+    ("type_", "identifier"),
+    [
+        ("aws:dynamodb/table:Table", "objects"),
+        ("aws:iam/rolePolicy:RolePolicy", "role:policy"),
+        ("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "indexer:live"),
+        ("aws:s3/bucketPolicy:BucketPolicy", "uploads"),
+        ("aws:sns/topic:Topic", ARN),
+        ("aws:sqs/queue:Queue", "http://queue"),
+    ],
+)
+def test_ids_are_those_of_pulumis_provider(type_: str, identifier: str) -> None:
+    created, _removals, _unused = create(type_, SAMPLES[type_][0], RecordingAws())
+    assert created.id == identifier
+
+
+def test_a_name_that_is_left_out_is_made_as_pulumi_makes_it() -> None:
+    created, _removals, _unused = create("aws:sqs/queue:Queue", {}, RecordingAws())
+    assert created.state["name"] == "logical-1234567"
+
+
+def test_a_bucket_in_the_default_region_is_made_without_naming_it() -> None:
+    recording = RecordingAws({"GetBucketLocation": {"LocationConstraint": None}})
+    there = aws(recording)
+    here = type(there)(**{**vars(there), "region": "us-east-1"})
+    PLANNERS["aws:s3/bucket:Bucket"]("uploads", Inputs({"bucket": "uploads"}), here)(lambda _removal: None)
+    assert recording.parameters("CreateBucket") == {"Bucket": "uploads"}
+
+
+def test_a_table_is_ready_only_when_its_indexes_are() -> None:
+    table = {"TableStatus": "ACTIVE", "TableArn": ARN, "GlobalSecondaryIndexes": [{"IndexStatus": "CREATING"}]}
+    seconds = iter(range(0, 1000, 40))
+    recording = RecordingAws({"DescribeTable": {"Table": table}})
+    impatient = type(aws(recording))(**{**vars(aws(recording)), "clock": lambda: float(next(seconds))})
+    plan = PLANNERS["aws:dynamodb/table:Table"]("t", Inputs({"name": "objects", "hashKey": "id"}), impatient)
+    with pytest.raises(Exception, match=r"table objects is 'CREATING' after 60 s and not 'ACTIVE'"):
+        plan(lambda _removal: None)
+
+
+def test_a_half_made_thing_is_announced_before_what_may_still_fail() -> None:
+    recording = RecordingAws({"UpdateContinuousBackups": RuntimeError("no backups today")})
+    removals: list[Removal] = []
+    sample = SAMPLES["aws:dynamodb/table:Table"][0]
+    with pytest.raises(RuntimeError, match="no backups today"):
+        PLANNERS["aws:dynamodb/table:Table"]("t", Inputs(sample), aws(recording))(removals.append)
+    (removal,) = removals
+    removal.delete()
+    assert recording.operations()[-1] == "DeleteTable"
+
+
+def test_a_failed_function_says_why() -> None:
+    recording = RecordingAws({"GetFunctionConfiguration": {"State": "Failed", "StateReason": "no such image"}})
+    seconds = iter(range(0, 1000, 40))
+    impatient = type(aws(recording))(**{**vars(aws(recording)), "clock": lambda: float(next(seconds))})
+    inputs = Inputs(
+        {"name": "f", "code": pulumi.AssetArchive({"a.py": pulumi.StringAsset("")}), "role": "arn:aws:iam::1:role/r"}
+    )
+    with pytest.raises(Exception, match="Failed: no such image"):
+        PLANNERS["aws:lambda/function:Function"]("f", inputs, impatient)(lambda _removal: None)
+
+
+def test_only_a_bucket_that_may_be_forced_is_emptied() -> None:
+    for force, expected in (
+        (False, ["DeleteBucket"]),
+        (True, ["ListObjectVersions", "ListMultipartUploads", "DeleteBucket"]),
+    ):
+        recording = RecordingAws()
+        _created, (removal,), _unused = create(
+            "aws:s3/bucket:Bucket", {"bucket": "uploads", "forceDestroy": force}, recording
+        )
+        recording.calls.clear()
+        removal.delete()
+        assert recording.operations() == expected
