@@ -1,0 +1,250 @@
+"""Whatever the configuration says, it is either deployable or refused with a message that helps."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tap_stack import ConfigurationError, Names, TapStackArgs, make_alarms, make_dashboard, make_names, make_tags
+from tests.synth import configured
+
+KEYS = (
+    "env",
+    "bucketName",
+    "tableName",
+    "readCapacity",
+    "writeCapacity",
+    "maxCapacity",
+    "corsAllowedOrigins",
+    "notificationPrefix",
+    "notificationSuffix",
+    "noncurrentDays",
+    "logLevel",
+    "logRetentionDays",
+    "memoryMb",
+    "timeoutSeconds",
+    "reservedConcurrency",
+    "alarmEmail",
+    "owner",
+    "costCenter",
+    "protectData",
+)
+RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-1", "us-gov-west-1", "cn-northwest-1")
+
+# What a hurried person or a script might write: near misses of every kind of value.
+ODD_TEXTS = st.one_of(
+    st.text(max_size=300),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.sampled_from(
+        ["", " ", "null", "true", "None", "[]", "{}", "[[]]", "[null]", "*", "-0", "+1", "0x10", "1e2", "NaN"]
+    ),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=5,
+    ).map(json.dumps),
+)
+
+
+def whole(least: int, most: int) -> st.SearchStrategy[str]:
+    return st.integers(least, most).map(str)
+
+
+LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+ORIGINS = st.builds(
+    "{}://{}{}".format,
+    st.sampled_from(["http", "https"]),
+    st.sampled_from(["localhost", "app.example.com", "*.example.com", "a-b.example"]),
+    st.sampled_from(["", ":8080", ":65535"]),
+)
+TAG_VALUES = st.text(st.sampled_from("abcXYZ019 _.:/=+-@éЖ日"), min_size=1, max_size=256)
+
+# Only values that may be deployed, so that what is promised of those is not tested on refusals alone.
+GOOD = st.fixed_dictionaries(
+    {"env": LABELS, "corsAllowedOrigins": st.lists(ORIGINS, min_size=1, max_size=4).map(json.dumps)},
+    optional={
+        "bucketName": st.from_regex(r"[b-r][a-z0-9]{2,62}", fullmatch=True),
+        "tableName": st.from_regex(r"[A-Za-z0-9_.-]{3,255}", fullmatch=True),
+        "readCapacity": whole(1, 1000),
+        "writeCapacity": whole(1, 1000),
+        "maxCapacity": whole(1000, 40_000),
+        "notificationPrefix": st.text(max_size=100),
+        "notificationSuffix": st.text(max_size=100),
+        "noncurrentDays": whole(1, 10_000),
+        "logLevel": st.sampled_from(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
+        "logRetentionDays": st.sampled_from([str(days) for days in RETENTIONS]),
+        "memoryMb": whole(128, 10_240),
+        "timeoutSeconds": whole(10, 900),
+        "reservedConcurrency": whole(1, 900),
+        "alarmEmail": st.sampled_from(["oncall@example.com", "a+b@sub.example.org"]),
+        "owner": TAG_VALUES,
+        "costCenter": TAG_VALUES,
+        "protectData": st.sampled_from(["true", "false", "True", " FALSE "]),
+    },
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@given(raw=ODD_TEXTS)
+def test_any_text_is_understood_or_refused_with_key_and_value(key: str, raw: str) -> None:
+    match outcome({"corsAllowedOrigins": "https://a.example"} | {key: raw}):
+        case ConfigurationError() as error:
+            assert error.key == key
+            assert str(error).startswith(f"{key}: ")
+        case args:
+            assert_deployable(args)
+
+
+@given(
+    config=st.dictionaries(st.sampled_from(KEYS), ODD_TEXTS),
+    environ=st.dictionaries(st.just("TAP_TABLE_NAME"), ODD_TEXTS),
+)
+def test_any_configuration_is_understood_or_refused(config: dict[str, str], environ: dict[str, str]) -> None:
+    match outcome(config, environ):
+        case ConfigurationError() as error:
+            assert error.key in {*KEYS, "TAP_TABLE_NAME"}
+        case args:
+            assert_deployable(args)
+
+
+@given(
+    key=st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,30}", fullmatch=True).filter(lambda key: key not in KEYS), raw=ODD_TEXTS
+)
+def test_any_other_key_is_refused_by_its_name(key: str, raw: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(key)}: "):
+        configured({key: raw})
+
+
+@given(config=GOOD)
+def test_a_good_configuration_is_accepted_and_says_what_it_said(config: dict[str, str]) -> None:
+    args = configured(config)
+    assert_deployable(args)
+    assert args.environment_suffix == config["env"]
+    assert list(args.cors_allowed_origins or ()) == json.loads(config["corsAllowedOrigins"])
+    assert args.read_capacity == int(config.get("readCapacity", "100"))
+    assert args.timeout_seconds == int(config.get("timeoutSeconds", "60"))
+    assert args.owner == config.get("owner", "platform")
+    assert args.notification_prefix == config.get("notificationPrefix", "")
+    assert args.protect_data == (config.get("protectData", str(config["env"] != "dev")).strip().lower() == "true")
+
+
+@given(config=GOOD, account=st.from_regex(r"[0-9]{12}", fullmatch=True), region=st.sampled_from(REGIONS))
+def test_every_accepted_configuration_has_names_that_aws_accepts(
+    config: dict[str, str], account: str, region: str
+) -> None:
+    assert_names(make_names(configured(config), project="tapstack", account=account, region=region))
+
+
+@given(
+    config=GOOD,
+    project=st.from_regex(r"[A-Za-z0-9_.-]{1,100}", fullmatch=True),
+    env=st.from_regex(r"[a-z]([a-z0-9-]{0,60}[a-z0-9])?", fullmatch=True),
+    region=st.sampled_from(REGIONS),
+)
+def test_project_and_environment_of_any_length_give_good_names_or_a_clear_refusal(
+    config: dict[str, str], project: str, env: str, region: str
+) -> None:
+    args = configured({**config, "env": env})
+    try:
+        names = make_names(args, project=project, account="123456789012", region=region)
+    except ConfigurationError as error:
+        refused = error.key
+    else:
+        assert_names(names)
+        return
+    assert "env" in refused
+
+
+@given(
+    config=GOOD,
+    one=st.tuples(st.integers(0, 10**12 - 1), st.sampled_from(REGIONS)),
+    other=st.tuples(st.integers(0, 10**12 - 1), st.sampled_from(REGIONS)),
+)
+def test_no_two_places_share_a_bucket_and_no_two_regions_a_role(
+    config: dict[str, str], one: tuple[int, str], other: tuple[int, str]
+) -> None:
+    assume(one != other)
+    args = configured({key: value for key, value in config.items() if key != "bucketName"})
+    first, second = (
+        make_names(args, project="tapstack", account=f"{account:012}", region=region)
+        for account, region in (one, other)
+    )
+    assert not {first.upload_bucket, first.log_bucket} & {second.upload_bucket, second.log_bucket}
+    assert (first.role == second.role) == (one[1] == other[1])
+
+
+@given(config=GOOD)
+def test_tags_alarms_and_dashboard_of_every_accepted_configuration_fit_aws(config: dict[str, str]) -> None:
+    args = configured({key: value for key, value in config.items() if key != "bucketName"})
+    names = make_names(args, project="tapstack", account="123456789012", region="us-east-1")
+    for key, value in make_tags(args, project="tapstack").items():
+        assert 1 <= len(key) <= 128
+        assert 1 <= len(value) <= 256
+        assert all(each.isalnum() or each in " _.:/=+-@" for each in value)
+    alarms = make_alarms(names, args)
+    assert len({names.alarm(each.purpose) for each in alarms}) == len(alarms)
+    for alarm in alarms:
+        assert len(names.alarm(alarm.purpose)) <= 255
+        assert len(alarm.description) <= 1024
+        assert alarm.threshold >= 0
+        assert all(1 <= len(value) <= 1024 for value in alarm.dimensions.values())
+    body = json.dumps(make_dashboard(names, args, region="us-east-1"))
+    assert names.table in body
+
+
+def outcome(config: dict[str, str], environ: dict[str, str] | None = None) -> TapStackArgs | ConfigurationError:
+    """What the program makes of a configuration, if only its refusal; anything else it raises is raised."""
+    try:
+        return configured(config, environ)
+    except ConfigurationError as error:
+        return error
+
+
+def assert_deployable(args: TapStackArgs) -> None:
+    """AWS's limits once more, in other words than the program's."""
+    assert re.fullmatch(r"[a-z][a-z0-9-]*", args.environment_suffix)
+    assert 1 <= args.read_capacity <= 40_000
+    assert 1 <= args.write_capacity <= 40_000
+    assert args.max_capacity is None or max(args.read_capacity, args.write_capacity) <= args.max_capacity <= 40_000
+    assert args.cors_allowed_origins
+    for origin in args.cors_allowed_origins:
+        assert re.fullmatch(r"https?://[!-~]+", origin)
+        assert origin.count("*") <= 1
+        assert origin not in {"http://*", "https://*"}
+        assert "/" not in origin.split("://", 1)[1]
+    assert len((args.notification_prefix + args.notification_suffix).encode()) <= 1024
+    assert args.noncurrent_days >= 1
+    assert args.log_level in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+    assert args.log_retention_days in RETENTIONS
+    assert 128 <= args.memory_mb <= 10_240
+    assert 10 <= args.timeout_seconds <= 900
+    assert args.reserved_concurrency is None or args.reserved_concurrency >= 1
+    assert args.alarm_email is None or args.alarm_email.count("@") == 1
+    assert isinstance(args.protect_data, bool)
+    for value in (args.owner, args.cost_center):
+        assert 1 <= len(value) <= 256
+        assert value.isprintable()
+
+
+def assert_names(names: Names) -> None:
+    """The naming rules of each service, in other words than the program's."""
+    for bucket in (names.upload_bucket, names.log_bucket):
+        assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", bucket)
+    patterns: dict[str, Any] = {
+        names.table: r"[A-Za-z0-9_.-]{3,255}",
+        names.function: r"[A-Za-z0-9_-]{1,64}",
+        names.role: r"[A-Za-z0-9_+=,.@-]{1,64}",
+        names.log_group: r"[A-Za-z0-9_/.#-]{1,512}",
+        names.failure_queue: r"[A-Za-z0-9_-]{1,80}",
+        names.alarm_topic: r"[A-Za-z0-9_-]{1,256}",
+        names.dashboard: r"[A-Za-z0-9_-]{1,255}",
+    }
+    for name, pattern in patterns.items():
+        assert re.fullmatch(pattern, name), name
