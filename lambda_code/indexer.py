@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from lambda_code import metadata
 from lambda_code.errors import IndexingError, PermanentError, Reason, RecordError
 from lambda_code.events import Kind, Record, Rejected, is_test_event, parse_event
-from lambda_code.retry import RESERVE_SECONDS, call_with_retry
+from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS, call_with_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
 T = TypeVar("T")
+
+CALLS_OF_A_RECORD = 2  # HeadObject and UpdateItem
 
 
 class Result(StrEnum):
@@ -110,7 +112,8 @@ class Indexer:
         """Work on every record of an event before `deadline` (seconds of `clock`); return how many ended how.
 
         Each record has an equal share of the time that is left when its turn comes, so that one that hangs does not
-        take the others with it. What cannot be understood takes no time and is told last.
+        take the others with it; but never less than its two calls may take, or an event of many records would fail
+        without a single call. What cannot be understood takes no time and is told last.
 
         Raises:
             IndexingError: some record failed. Lambda then tries the event again, and at last puts it in the queue.
@@ -123,9 +126,10 @@ class Indexer:
             records = [each for each in parsed if isinstance(each, Record)]
             outcomes = []
             for done, record in enumerate(records):
-                started = self.clock()
-                share = (deadline - RESERVE_SECONDS - started) / (len(records) - done)
-                outcomes.append(_Work(self, invocation, record, request_id, deadline=started + share).outcome())
+                left = deadline - RESERVE_SECONDS - self.clock()
+                share = min(left, max(left / (len(records) - done), CALLS_OF_A_RECORD * ATTEMPT_SECONDS))
+                work = _Work(self, invocation, record, request_id, deadline=self.clock() + share)
+                outcomes.append(work.outcome())
             outcomes += [_rejected(each, invocation, request_id) for each in parsed if isinstance(each, Rejected)]
             _raise_if_any_failed(outcomes)
             return dict(Counter(outcome.result for outcome in outcomes))

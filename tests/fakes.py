@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from lambda_code.indexer import Outcome
 
+Client = Any  # botocore makes its clients' methods while it runs: they have no types
+
 BUCKET = "uploads"
 TABLE = "objects"
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)

@@ -1,0 +1,302 @@
+"""What becomes of an event, case by case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from lambda_code.errors import IndexingError, PermanentError, Reason, TransientError
+from tests.fakes import Calls, Fault, World, client_error
+from tests.strategies import URL, head, minimal_record, s3_event, s3_record
+
+THROTTLED = client_error(400, "ProvisionedThroughputExceededException")
+
+
+@pytest.fixture
+def world() -> World:
+    """A world with one object in its bucket: version `v1` of `photos/cat.jpg`."""
+    world = World()
+    world.s3.put("photos/cat.jpg", "v1", head())
+    return world
+
+
+def operations(world: World) -> list[str]:
+    return [operation for operation, _, _ in world.calls.made]
+
+
+def test_a_new_version_becomes_a_row(world: World) -> None:
+    assert world.handle(s3_event(s3_record())) == {"indexed": 1}
+    row = world.dynamodb.row("photos/cat.jpg", "v1")
+    assert (row["size_bytes"], row["content_type"], row["request_id"]) == (1024, "image/jpeg", "request-1")
+    assert operations(world) == ["HeadObject", "UpdateItem"]
+
+
+def test_the_same_event_again_changes_nothing_and_succeeds(world: World) -> None:
+    world.handle(s3_event(s3_record()))
+    before = world.dynamodb.row("photos/cat.jpg", "v1")
+    world.clock.seconds += 60
+    assert world.handle(s3_event(s3_record()), request_id="request-2") == {"duplicate": 1}
+    assert world.dynamodb.row("photos/cat.jpg", "v1") == before
+
+
+def test_a_record_written_by_hand_becomes_the_row_of_the_current_version(world: World) -> None:
+    world.s3.put("photos/cat.jpg", "v7", head(VersionId="v7"))
+    assert world.handle(s3_event(minimal_record())) == {"indexed": 1}
+    assert world.dynamodb.row("photos/cat.jpg", "v7")["event_name"] == "ObjectCreated:Put"
+
+
+def test_an_object_that_is_gone_becomes_a_row_of_the_events_own_words(world: World) -> None:
+    assert world.handle(s3_event(s3_record("gone.txt", size=5))) == {"gone": 1}
+    row = world.dynamodb.row("gone.txt", "v1")
+    assert (row["size_bytes"], row["uploaded_at"]) == (5, "2026-01-31T11:59:58.250Z")
+    assert "content_type" not in row
+
+
+def test_a_row_of_an_events_own_words_is_completed_when_the_object_can_be_read_after_all(world: World) -> None:
+    """S3 may answer 404 for 15 minutes after versioning was first enabled."""
+    world.handle(s3_event(s3_record("late.txt", size=5)))
+    world.s3.put("late.txt", "v1", head(ContentLength=6))
+    assert world.handle(s3_event(s3_record("late.txt", size=5))) == {"indexed": 1}
+    row = world.dynamodb.row("late.txt", "v1")
+    assert (row["size_bytes"], row["content_type"]) == (6, "image/jpeg")
+
+
+def test_an_object_that_is_gone_and_whose_version_nobody_knows_is_only_told(world: World) -> None:
+    assert world.handle(s3_event(minimal_record("gone.txt"))) == {"gone": 1}
+    assert world.dynamodb.rows == {}
+    assert operations(world) == ["HeadObject"]
+
+
+@pytest.mark.parametrize("event_name", ["ObjectRemoved:Delete", "LifecycleExpiration:Delete", "ObjectTagging:Put"])
+def test_what_a_row_does_not_hold_is_ignored_without_a_call(world: World, event_name: str) -> None:
+    assert world.handle(s3_event(s3_record(event_name=event_name))) == {"ignored": 1}
+    assert world.calls.made == []
+    assert [outcome.result for outcome in world.heard.outcomes] == ["ignored"]
+
+
+def test_the_test_event_of_a_new_notification_is_answered_and_noted(world: World) -> None:
+    assert world.handle({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "uploads"}) == {}
+    assert "s3:TestEvent" in world.heard.notes[0]
+    assert world.calls.made == []
+
+
+def test_throttling_is_waited_out(world: World) -> None:
+    world.calls.faults.extend([Fault(), Fault(THROTTLED), Fault(THROTTLED)])
+    assert world.handle(s3_event(s3_record())) == {"indexed": 1}
+    [outcome] = world.heard.outcomes
+    assert (outcome.attempts, outcome.retries) == (4, 2)
+    assert world.clock.sleeps == pytest.approx([0.1, 0.2])
+
+
+def test_an_outcome_says_how_long_everything_took(world: World) -> None:
+    world.calls.faults.extend([Fault(seconds=0.25), Fault(seconds=0.5)])
+    world.handle(s3_event(s3_record()))
+    [outcome] = world.heard.outcomes
+    assert outcome.head_ms == pytest.approx(250)
+    assert outcome.write_ms == pytest.approx(500)
+    assert outcome.duration_ms == pytest.approx(750)
+    assert outcome.indexing_delay_ms == pytest.approx(
+        1750 + 750
+    )  # from the event, before the clock's start, to the end
+
+
+def test_an_outcome_says_what_it_is_about(world: World) -> None:
+    world.handle(s3_event(s3_record("other"), s3_record()))
+    outcome = world.heard.outcomes[1]
+    assert (outcome.index, outcome.bucket, outcome.key, outcome.version_id) == (1, "uploads", "photos/cat.jpg", "v1")
+    assert (outcome.event_name, outcome.request_id, outcome.error) == ("ObjectCreated:Put", "request-1", None)
+
+
+def test_a_delay_is_only_told_of_a_row_that_was_just_written(world: World) -> None:
+    world.handle(s3_event(s3_record()))
+    world.handle(s3_event(s3_record()), request_id="request-2")
+    world.handle(s3_event(s3_record("gone")))
+    world.handle(s3_event(minimal_record("photos/cat.jpg")), request_id="request-3")
+    assert [outcome.indexing_delay_ms is not None for outcome in world.heard.outcomes] == [True, False, False, False]
+
+
+def test_a_write_whose_answer_was_lost_is_made_again_and_still_counts_as_the_first(world: World) -> None:
+    world.calls.faults.extend([Fault(), Fault(ReadTimeoutError(endpoint_url=URL), when="after")])
+    assert world.handle(s3_event(s3_record())) == {"indexed": 1}
+    assert operations(world) == ["HeadObject", "UpdateItem", "UpdateItem"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "kind"),
+    [
+        (client_error(403), Reason.DENIED, PermanentError),
+        (client_error(400), Reason.INTERNAL, PermanentError),
+        (client_error(503), Reason.THROTTLED, TransientError),
+        (client_error(500), Reason.UNAVAILABLE, TransientError),
+        (RuntimeError("a bug"), Reason.INTERNAL, PermanentError),
+    ],
+)
+def test_a_call_that_fails_fails_its_record_with_its_reason(
+    world: World, error: Exception, reason: Reason, kind: type[Exception]
+) -> None:
+    world.calls.faults.extend([Fault(error)] * 100)
+    with pytest.raises(
+        IndexingError, match=rf"^1 of 1 records failed: record 0 \(key 'photos/cat.jpg'\): {reason}: HeadObject"
+    ):
+        world.handle(s3_event(s3_record()))
+    [outcome] = world.heard.outcomes
+    assert outcome.result == "failed"
+    assert isinstance(outcome.error, kind)
+    assert outcome.error.reason is reason
+    assert outcome.error.__cause__ is error
+    assert world.dynamodb.rows == {}
+
+
+def test_a_permanent_failure_is_not_tried_again(world: World) -> None:
+    world.calls.faults.append(Fault(client_error(403)))
+    with pytest.raises(IndexingError):
+        world.handle(s3_event(s3_record()))
+    assert operations(world) == ["HeadObject"]
+
+
+def test_every_record_is_tried_and_one_error_names_all_that_failed(world: World) -> None:
+    world.s3.put("denied", "v1", head())
+    world.calls.faults.append(Fault(client_error(403)))
+    event = s3_event(
+        {"eventName": "ObjectCreated:Put"}, s3_record("denied"), s3_record(), minimal_record(bucket="test")
+    )
+    with pytest.raises(IndexingError) as caught:
+        world.handle(event)
+    assert str(caught.value) == (
+        "3 of 4 records failed: "
+        "record 1 (key 'denied'): denied: HeadObject: ClientError: An error occurred (403) when calling the UpdateItem "
+        "operation: as the test wishes; "
+        "record 0: malformed: Records[0].s3 is missing; "
+        "record 3: foreign: Records[3].s3.bucket.name is 'test', but this function indexes only 'uploads'"
+    )
+    assert isinstance(caught.value.__cause__, ExceptionGroup)
+    assert caught.value.__cause__.exceptions == caught.value.errors
+    assert world.dynamodb.row("photos/cat.jpg", "v1")
+
+
+def test_the_error_of_a_single_failure_is_caused_by_it(world: World) -> None:
+    with pytest.raises(
+        IndexingError, match=r"^1 of 1 records failed: the event: malformed: there is no list of Records"
+    ) as caught:
+        world.handle({"Records": []})
+    assert caught.value.__cause__ is caught.value.errors[0]
+
+
+def test_a_bug_fails_its_record_and_leaves_the_others_alone(world: World) -> None:
+    incomplete: dict[str, Any] = head()
+    del incomplete["LastModified"]
+    world.s3.put("bad", "v1", incomplete)
+    with pytest.raises(
+        IndexingError, match=r"1 of 2 records failed: record 0 \(key 'bad'\): internal: KeyError: 'LastModified'"
+    ):
+        world.handle(s3_event(s3_record("bad"), s3_record()))
+    assert world.dynamodb.row("photos/cat.jpg", "v1")
+    assert isinstance(world.heard.outcomes[0].error, PermanentError)
+    assert isinstance(world.heard.outcomes[0].error.__cause__, KeyError)
+
+
+def test_a_message_stays_short_whatever_a_record_is_called(world: World) -> None:
+    event = s3_event(*[s3_record("\x00" * 1024)] * 50, *[{"eventName": "x" * 1000, "s3": 1}] * 50)
+    world.calls.faults.extend([Fault(client_error(403))] * 50)
+    with pytest.raises(IndexingError, match="100 of 100") as caught:
+        world.handle(event)
+    assert len(str(caught.value)) < 100 * 410
+
+
+def test_with_three_seconds_left_the_handler_fails_by_itself_without_a_call(world: World) -> None:
+    with pytest.raises(
+        IndexingError, match=r"unavailable: HeadObject was not tried: an attempt may take 4.0 s, and 2.0 s are"
+    ):
+        world.handle(s3_event(s3_record()), seconds=3)
+    assert world.calls.made == []
+
+
+def test_time_that_runs_out_between_read_and_write_fails_the_record(world: World) -> None:
+    world.calls.faults.append(Fault(seconds=2))
+    with pytest.raises(IndexingError, match="UpdateItem was not tried"):
+        world.handle(s3_event(s3_record()), seconds=6)
+    assert world.dynamodb.rows == {}
+
+
+def test_records_share_the_time_that_is_left_equally(world: World) -> None:
+    """The first hangs for its share of 10 s, a quarter of 41 - 1; what it leaves is shared by the others."""
+    world.calls.hanging.add("hangs")
+    with pytest.raises(IndexingError, match="1 of 4"):
+        world.handle(s3_event(s3_record("hangs"), *[s3_record()] * 3), seconds=41)
+    used = next(started for _, key, started in world.calls.made if key == "photos/cat.jpg") - 1000.0
+    assert 8 <= used <= 10
+
+
+def test_an_event_of_many_records_is_worked_on_although_no_share_of_its_time_covers_a_call(world: World) -> None:
+    assert world.handle(s3_event(*[s3_record()] * 200)) == {"indexed": 1, "duplicate": 199}
+
+
+def test_one_hanging_record_among_many_costs_two_calls_and_no_other_record(world: World) -> None:
+    world.calls.hanging.add("hangs")
+    with pytest.raises(IndexingError, match=r"^1 of 50 records failed: record 0 \(key 'hangs'\)"):
+        world.handle(s3_event(s3_record("hangs"), *[s3_record()] * 49))
+    assert [key for _, key, _ in world.calls.made].count("hangs") <= 2
+
+
+def test_an_object_without_a_version_is_the_version_null(world: World) -> None:
+    world.s3.put("old.txt", None, head(VersionId=None))
+    assert world.handle(s3_event(s3_record("old.txt", version_id=None))) == {"indexed": 1}
+    assert world.dynamodb.row("old.txt", "null")["key"] == "old.txt"
+
+
+def test_replacing_the_version_null_replaces_its_row(world: World) -> None:
+    event = s3_event(s3_record("old.txt", version_id="null"))
+    world.s3.put("old.txt", "null", head(VersionId="null", Metadata={"a": "b"}))
+    world.handle(event)
+    replaced = head(VersionId="null", ContentLength=5, ETag='"2"')
+    del replaced["ChecksumCRC64NVME"], replaced["ChecksumType"]
+    world.s3.put("old.txt", "null", replaced)
+    assert world.handle(event, request_id="request-2") == {"indexed": 1}
+    row = world.dynamodb.row("old.txt", "null")
+    assert (row["size_bytes"], row["etag"], row["request_id"]) == (5, "2", "request-2")
+    assert not row.keys() & {"checksum", "user_metadata", "sequencer"}
+    assert world.handle(event, request_id="request-3") == {"duplicate": 1}
+
+
+def test_the_version_null_replaced_while_its_row_is_written_is_read_again(world: World) -> None:
+    """Between HEAD and write somebody puts another object: the row must not stay with the old one."""
+    world.s3.put("old.txt", "null", head(VersionId="null", ETag='"1"'))
+    update_item = world.dynamodb.update_item
+
+    def put_before_the_write(**arguments: Any) -> dict[str, Any]:
+        if len(world.calls.made) == 1:
+            world.s3.put("old.txt", "null", head(VersionId="null", ETag='"2"'))
+        return update_item(**arguments)
+
+    world.dynamodb.update_item = put_before_the_write  # type: ignore[method-assign]  # the race, made certain
+    assert world.handle(s3_event(s3_record("old.txt", version_id="null"))) == {"indexed": 1}
+    assert world.dynamodb.row("old.txt", "null")["etag"] == "2"
+    assert operations(world) == ["HeadObject", "UpdateItem"] * 2 + ["HeadObject"]
+
+
+def test_the_version_null_deleted_while_its_row_is_written_is_left_to_its_own_event(world: World) -> None:
+    world.s3.put("old.txt", "null", head(VersionId="null"))
+    update_item = world.dynamodb.update_item
+
+    def delete_after_the_write(**arguments: Any) -> dict[str, Any]:
+        answer = update_item(**arguments)
+        world.s3.heads.clear()
+        return answer
+
+    world.dynamodb.update_item = delete_after_the_write  # type: ignore[method-assign]  # the race, made certain
+    assert world.handle(s3_event(s3_record("old.txt", version_id="null"))) == {"indexed": 1}
+    assert operations(world) == ["HeadObject", "UpdateItem", "HeadObject"]
+
+
+def test_an_indexer_works_with_the_real_clock_unless_told_otherwise() -> None:
+    from lambda_code.indexer import Indexer  # noqa: PLC0415 - the class itself is of interest in this test alone
+
+    world = World()
+    calls = Calls(world.clock)
+    indexer = Indexer(bucket_name="uploads", storage=world.indexer.storage, telemetry=world.heard)
+    assert indexer.handle(s3_event(s3_record("gone")), request_id="r", deadline=indexer.clock() + 60) == {"gone": 1}
+    assert calls.made == []
+    assert world.heard.outcomes[0].duration_ms < 60_000
+    assert indexer.now().utcoffset() is not None

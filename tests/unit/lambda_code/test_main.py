@@ -1,0 +1,151 @@
+"""The handler as Lambda calls it, from the event to the row, on moto."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lambda_code import main
+from lambda_code.errors import ConfigurationError, IndexingError
+from tests.fakes import BUCKET, TABLE, Client, plain
+from tests.strategies import minimal_record, s3_event, s3_record
+from tests.unit.lambda_code.conftest import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass
+class Context:
+    """The part of Lambda's context object that the function uses."""
+
+    aws_request_id: str = "4f7a9b6e-request"
+    milliseconds: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+@pytest.fixture(autouse=True)
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A function that has just been deployed: nothing is warm."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    main.indexer.cache_clear()
+    yield
+    main.indexer.cache_clear()
+
+
+def rows(dynamodb: Client) -> list[dict[str, Any]]:
+    items = dynamodb.scan(TableName=TABLE)["Items"]
+    return [{name: plain(value) for name, value in item.items()} for item in items]
+
+
+def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    version = s3.put_object(
+        Bucket=BUCKET, Key="a b/é+x.JPG", Body=b"pixels", ContentType="image/jpeg", Metadata={"a": "b"}
+    )["VersionId"]
+    told = s3.head_object(Bucket=BUCKET, Key="a b/é+x.JPG")
+    assert main.lambda_handler(s3_event(s3_record("a b/é+x.JPG", version_id=version)), Context()) == {"indexed": 1}
+    [row] = rows(dynamodb)
+    processed_at = row.pop("processed_at")
+    assert row == {
+        "object_id": "uploads/a b/é+x.JPG",
+        "version_id": version,
+        "bucket": "uploads",
+        "key": "a b/é+x.JPG",
+        "filename": "é+x.JPG",
+        "extension": "jpg",
+        "size_bytes": 6,
+        "content_type": "image/jpeg",
+        "etag": told["ETag"].strip('"'),
+        "storage_class": "STANDARD",
+        "user_metadata": {"a": "b"},
+        "uploaded_at": f"{told['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z",
+        "upload_day": f"{told['LastModified']:%Y-%m-%d}",
+        "event_name": "ObjectCreated:Put",
+        "event_time": "2026-01-31T11:59:58.250Z",
+        "sequencer": "0055AED6DCD90281E5",
+        "request_id": "4f7a9b6e-request",
+        "schema_version": 1,
+    } | {name: row[name] for name in row.keys() & {"encryption", "checksum"}}  # as far as this moto has them
+    assert len(processed_at) == len("2026-01-31T12:00:00.000Z")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["outcome"] for line in lines if "outcome" in line] == ["indexed"]
+    assert [line["ObjectsIndexed"] for line in lines if "_aws" in line] == [[1.0]]
+
+
+def test_an_event_written_by_hand_becomes_a_row(s3: Client, dynamodb: Client) -> None:
+    version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"")["VersionId"]
+    assert main.lambda_handler(s3_event(minimal_record("a.txt")), Context()) == {"indexed": 1}
+    [row] = rows(dynamodb)
+    assert (row["version_id"], row["size_bytes"], row["etag"]) == (version, 0, "d41d8cd98f00b204e9800998ecf8427e")
+
+
+def test_twenty_overwrites_become_twenty_rows_and_again_none(s3: Client, dynamodb: Client) -> None:
+    versions = [s3.put_object(Bucket=BUCKET, Key="a", Body=str(n).encode())["VersionId"] for n in range(20)]
+    event = s3_event(*[s3_record("a", version_id=version) for version in versions])
+    assert main.lambda_handler(event, Context()) == {"indexed": 20}
+    assert main.lambda_handler(event, Context("another-request")) == {"duplicate": 20}
+    assert sorted(row["version_id"] for row in rows(dynamodb)) == sorted(versions)
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_missing_table_fails_the_event_so_that_lambda_keeps_it(dynamodb: Client) -> None:
+    dynamodb.delete_table(TableName=TABLE)
+    with pytest.raises(IndexingError, match="internal: UpdateItem: ResourceNotFoundException"):
+        main.lambda_handler(s3_event(s3_record("a")), Context())
+
+
+@pytest.mark.usefixtures("s3", "dynamodb")
+def test_lambdas_clock_is_the_deadline() -> None:
+    with pytest.raises(IndexingError, match="HeadObject was not tried"):
+        main.lambda_handler(s3_event(s3_record("a")), Context(milliseconds=3000))
+
+
+@pytest.mark.usefixtures("s3", "dynamodb")
+def test_a_warm_function_keeps_its_clients() -> None:
+    main.lambda_handler({"Event": "s3:TestEvent"}, Context())
+    first = main.indexer()
+    main.lambda_handler({"Event": "s3:TestEvent"}, Context())
+    assert main.indexer() is first
+
+
+def test_a_function_deployed_without_its_settings_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TAP_TABLE_NAME")
+    with pytest.raises(ConfigurationError, match="TAP_TABLE_NAME is not set"):
+        main.lambda_handler(s3_event(s3_record("a")), Context())
+
+
+IMPORT = """
+import threading, sys
+from lambda_code import main
+print(main.indexer.cache_info().currsize, "aws_xray_sdk" in sys.modules, threading.active_count())
+"""
+
+
+@pytest.mark.parametrize(
+    ("environ", "printed"),
+    [
+        pytest.param({}, "0 False 1", id="elsewhere nothing is made"),
+        pytest.param(
+            {**ENVIRONMENT, "AWS_LAMBDA_FUNCTION_NAME": "indexer"}, "1 False 1", id="on Lambda the clients are"
+        ),
+        pytest.param(
+            {**ENVIRONMENT, "AWS_LAMBDA_FUNCTION_NAME": "indexer", "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000"},
+            "1 True 1",
+            id="with a daemon the tracer, too",
+        ),
+    ],
+)
+def test_importing_makes_what_lambda_needs_and_only_there(environ: dict[str, str], printed: str) -> None:
+    environ = environ and {**environ, "AWS_DEFAULT_REGION": "us-east-1"}
+    command = [sys.executable, "-c", IMPORT]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    assert done.stdout.strip() == printed
+    assert done.stderr == ""

@@ -1,0 +1,238 @@
+"""The row, attribute by attribute, and the update that writes it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from lambda_code.events import Kind, Record
+from lambda_code.metadata import (
+    Attributes,
+    Update,
+    attribute_value,
+    decode_rfc2047,
+    format_time,
+    from_event,
+    from_head,
+    provenance_of,
+)
+from tests.fakes import BUCKET, START, TABLE
+from tests.strategies import head
+
+RECORD = Record(
+    index=0,
+    event_name="ObjectCreated:Put",
+    kind=Kind.CREATED,
+    bucket=BUCKET,
+    key="photos/2026/Cat.JPG",
+    version_id="v1",
+    event_time=datetime(2026, 1, 31, 23, 59, 59, 999_000, tzinfo=UTC),
+    sequencer="0055AED6DCD90281E5",
+    size=7,
+    etag="0cc175b9c0f1b6a831c399e269772661",
+)
+BY_HAND = Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key="a", version_id="v1")
+PROVENANCE: Attributes = {
+    "event_name": "ObjectCreated:Put",
+    "event_time": "2026-01-31T23:59:59.999Z",
+    "sequencer": "0055AED6DCD90281E5",
+    "request_id": "request-1",
+    "processed_at": "2026-01-31T12:00:00.000Z",
+    "schema_version": 1,
+}
+
+
+def facts(**changes: Any) -> Attributes:
+    return from_head(RECORD, head(**changes), provenance={}).facts
+
+
+def test_the_row_of_an_ordinary_object() -> None:
+    update = from_head(RECORD, head(Metadata={"author": "=?UTF-8?B?Wm/Dqw==?="}), provenance=PROVENANCE)
+    assert update == Update(
+        object_id="uploads/photos/2026/Cat.JPG",
+        version_id="v1",
+        facts={
+            "bucket": "uploads",
+            "key": "photos/2026/Cat.JPG",
+            "filename": "Cat.JPG",
+            "extension": "jpg",
+            "size_bytes": 1024,
+            "content_type": "image/jpeg",
+            "etag": "d41d8cd98f00b204e9800998ecf8427e",
+            "storage_class": "STANDARD",
+            "encryption": "AES256",
+            "checksum": {"algorithm": "CRC64NVME", "value": "ynIoRb1s2ao=", "type": "FULL_OBJECT"},
+            "user_metadata": {"author": "Zoë"},
+            "uploaded_at": "2026-01-31T11:59:58.000Z",
+            "upload_day": "2026-01-31",
+        },
+        provenance=PROVENANCE,
+    )
+
+
+def test_an_ordinary_row_is_one_write_unit() -> None:
+    row = {**from_head(RECORD, head(), provenance=PROVENANCE).facts, **PROVENANCE}
+    assert sum(len(name) + len(str(value)) for name, value in row.items()) < 900
+
+
+def test_provenance_says_who_told_and_when() -> None:
+    assert provenance_of(RECORD, request_id="request-1", processed_at=START) == PROVENANCE
+
+
+def test_provenance_of_a_record_written_by_hand_leaves_out_what_nobody_told() -> None:
+    told = provenance_of(BY_HAND, request_id="request-1", processed_at=START)
+    assert set(told) == set(PROVENANCE) - {"event_time", "sequencer"}
+
+
+def test_the_events_own_words_stand_in_for_an_object_that_is_gone() -> None:
+    update = from_event(RECORD, version_id="v1", provenance=PROVENANCE)
+    assert update.words == {
+        "size_bytes": 7,
+        "etag": "0cc175b9c0f1b6a831c399e269772661",
+        "uploaded_at": "2026-01-31T23:59:59.999Z",
+        "upload_day": "2026-01-31",
+    }
+    assert set(update.facts) == {"bucket", "key", "filename", "extension"}
+    assert "content_type" not in {**update.facts, **update.words}
+
+
+def test_of_a_gone_object_nothing_is_made_up() -> None:
+    assert from_event(BY_HAND, version_id="v1", provenance={}).words == {}
+
+
+def test_what_head_does_not_say_means_what_s3_says_it_means() -> None:
+    bare = facts(ContentType="", ServerSideEncryption=None, ChecksumCRC64NVME=None, ChecksumType=None)
+    assert (bare["storage_class"], bare["content_type"]) == ("STANDARD", "binary/octet-stream")
+    assert "encryption" not in bare
+    assert "user_metadata" not in bare
+
+
+def test_a_checksum_of_parts_is_told_from_one_of_the_object() -> None:
+    told = head(ChecksumSHA256="abc=-2", ChecksumType="COMPOSITE")
+    del told["ChecksumCRC64NVME"]
+    assert from_head(RECORD, told, provenance={}).facts["checksum"] == {
+        "algorithm": "SHA256",
+        "value": "abc=-2",
+        "type": "COMPOSITE",
+    }
+    del told["ChecksumType"]
+    assert from_head(RECORD, told, provenance={}).facts["checksum"] == {"algorithm": "SHA256", "value": "abc=-2"}
+    del told["ChecksumSHA256"]
+    assert "checksum" not in from_head(RECORD, told, provenance={}).facts
+
+
+def test_user_metadata_without_a_name_is_left_out() -> None:
+    """A header may be called just `x-amz-meta-`; a name in a DynamoDB map has at least one character."""
+    assert facts(Metadata={"": "x", "a": ""})["user_metadata"] == {"a": ""}
+
+
+@pytest.mark.parametrize(
+    ("version_id", "told", "expected"),
+    [
+        ("v1", {"VersionId": "v1"}, "v1"),
+        (None, {"VersionId": "v2"}, "v2"),  # HEAD says which version it is
+        (None, {"VersionId": "null"}, "null"),
+        (None, {"VersionId": None}, "null"),  # a bucket that never had versions
+        ("null", {"VersionId": None}, "null"),
+    ],
+)
+def test_the_version_is_the_events_or_else_heads(version_id: str | None, told: dict[str, Any], expected: str) -> None:
+    record = Record(**{**vars(RECORD), "version_id": version_id})
+    assert from_head(record, head(**told), provenance={}).version_id == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "filename", "extension"),
+    [
+        ("a.txt", "a.txt", "txt"),
+        ("x/y.z/a.TAR.GZ", "a.TAR.GZ", "gz"),
+        ("x.y/readme", "readme", ""),
+        (".bashrc", ".bashrc", ""),
+        ("a.", "a.", ""),
+        ("..", "..", ""),
+        ("folder/", "", ""),
+        ("写真.JPG", "写真.JPG", "jpg"),
+    ],
+)
+def test_filename_and_extension_come_from_the_key(key: str, filename: str, extension: str) -> None:
+    told = from_event(Record(**{**vars(RECORD), "key": key}), version_id="v1", provenance={}).facts
+    assert (told["filename"], told["extension"]) == (filename, extension)
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        (datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC), "2026-01-31T12:00:00.000Z"),
+        (datetime(2026, 1, 31, 12, 0, 0, 999_999, tzinfo=UTC), "2026-01-31T12:00:00.999Z"),
+        (datetime(2026, 1, 31, 1, 0, 0, tzinfo=timezone(timedelta(hours=2))), "2026-01-30T23:00:00.000Z"),
+    ],
+)
+def test_times_are_utc_with_milliseconds_and_a_z(time: datetime, text: str) -> None:
+    assert format_time(time) == text
+
+
+@pytest.mark.parametrize(
+    ("from_s3", "owner"),
+    [
+        ("plain", "plain"),
+        ("=?UTF-8?B?w6k=?=", "é"),
+        ("=?utf-8?q?caf=C3=A9_au_lait?=", "café au lait"),
+        ("=?UTF-8?Q?a?= =?UTF-8?Q?b?=", "ab"),  # white space between two words is not text
+        ("=?UTF-8?B?4piD?= and =?UTF-8?B?4piD?=", "☃ and ☃"),
+        ("=?UTF-8?B?4pg=?= =?UTF-8?B?gw==?=", "☃"),  # a character cut in two
+        ("=?UTF-8?B?/w==?=", "=?UTF-8?B?/w==?="),  # not UTF-8
+        ("=?UTF-8?B?a?=", "=?UTF-8?B?a?="),  # not base64
+        ("=?latin-1?Q?=E9?=", "=?latin-1?Q?=E9?="),  # not S3's doing
+        ("=?UTF-8?Q??=", ""),
+        ("=?", "=?"),
+    ],
+)
+def test_user_metadata_is_decoded_where_s3_encoded_it(from_s3: str, owner: str) -> None:
+    assert decode_rfc2047(from_s3) == owner
+
+
+def test_values_have_dynamodbs_types() -> None:
+    assert attribute_value("x") == {"S": "x"}
+    assert attribute_value(5) == {"N": "5"}
+    assert attribute_value(True) == {"BOOL": True}  # noqa: FBT003 - the value is the point
+    assert attribute_value({"a": "b"}) == {"M": {"a": {"S": "b"}}}
+
+
+def test_the_request_sets_facts_and_leaves_provenance_that_is_there() -> None:
+    update = Update(
+        object_id="uploads/a",
+        version_id="v1",
+        facts={"key": "a"},
+        words={"etag": "e"},
+        provenance={"event_name": "Put"},
+    )
+    assert update.request(TABLE) == {
+        "TableName": "objects",
+        "Key": {"object_id": {"S": "uploads/a"}, "version_id": {"S": "v1"}},
+        "UpdateExpression": "SET #0 = :0, #1 = if_not_exists(#1, :1), #2 = if_not_exists(#2, :2)",
+        "ExpressionAttributeNames": {"#0": "key", "#1": "etag", "#2": "event_name"},
+        "ExpressionAttributeValues": {":0": {"S": "a"}, ":1": {"S": "e"}, ":2": {"S": "Put"}},
+        "ReturnValues": "ALL_OLD",
+    }
+
+
+def test_the_row_of_the_null_version_is_rewritten_whole() -> None:
+    told = head(VersionId="null", Metadata={})
+    del told["ChecksumCRC64NVME"]
+    update = from_head(Record(**{**vars(RECORD), "version_id": "null"}), told, provenance=PROVENANCE)
+    request = update.request(TABLE)
+    names = request["ExpressionAttributeNames"]
+    sets, removes = request["UpdateExpression"].removeprefix("SET ").split(" REMOVE ")
+    assert "if_not_exists" not in sets
+    assert [names[name] for name in removes.split(", ")] == [
+        "checksum",
+        "user_metadata",
+        "sequencer",  # of several puts, nobody can tell whose object HEAD showed
+        "deleted_at",
+        "deleted_by",
+        "expires_at",
+        "delete_marker",
+    ]
+    assert {names[each.split(" = ")[0]] for each in sets.split(", ")} >= {"processed_at", "event_time", "size_bytes"}

@@ -1,0 +1,186 @@
+"""The calls to AWS, against moto: what is asked, what comes back, and that nothing else is called."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+import lambda_code
+from lambda_code.events import parse_record
+from lambda_code.metadata import from_event, from_head, provenance_of
+from lambda_code.storage import CLIENT_CONFIG, AwsStorage
+from tests.fakes import BUCKET, START, TABLE, Client, plain
+from tests.strategies import s3_record
+
+if TYPE_CHECKING:
+    import botocore.session
+
+    from lambda_code.events import Record
+    from lambda_code.metadata import Attributes
+    from lambda_code.settings import Settings
+
+PACKAGE = Path(lambda_code.__file__).parent
+
+
+@pytest.fixture
+def storage(s3: Client, dynamodb: Client) -> AwsStorage:
+    return AwsStorage(s3=s3, dynamodb=dynamodb, bucket_name=BUCKET, table_name=TABLE)
+
+
+def record(key: str, version_id: str | None = None) -> Record:
+    return parse_record(s3_record(key, version_id=version_id), index=0, bucket=BUCKET)
+
+
+def provenance(each: Record) -> Attributes:
+    return provenance_of(each, request_id="request-1", processed_at=START)
+
+
+def row(dynamodb: Client, key: str, version_id: str) -> dict[str, Any]:
+    address = {"object_id": {"S": f"{BUCKET}/{key}"}, "version_id": {"S": version_id}}
+    item = dynamodb.get_item(TableName=TABLE, Key=address)["Item"]
+    return {name: plain(value) for name, value in item.items()}
+
+
+def test_head_says_what_s3_says_of_the_version_asked_for(storage: AwsStorage, s3: Client) -> None:
+    first = s3.put_object(Bucket=BUCKET, Key="a b+é", Body=b"one", ContentType="text/plain", Metadata={"a": "b"})[
+        "VersionId"
+    ]
+    second = s3.put_object(Bucket=BUCKET, Key="a b+é", Body=b"four")["VersionId"]
+    told = storage.head("a b+é", first)
+    assert told is not None
+    assert (told["ContentLength"], told["ContentType"], told["Metadata"]) == (3, "text/plain", {"a": "b"})
+    current = storage.head("a b+é", None)
+    assert current is not None
+    assert (current["ContentLength"], current["VersionId"]) == (4, second)
+    assert "ResponseMetadata" not in current  # differs from one answer to the next; the object does not
+
+
+def test_head_asks_for_the_checksum(storage: AwsStorage, s3: Client) -> None:
+    s3.put_object(Bucket=BUCKET, Key="a", Body=b"one", ChecksumAlgorithm="SHA256")
+    told = storage.head("a", None)
+    assert told is not None
+    assert told["ChecksumSHA256"]
+
+
+def test_an_object_or_version_that_is_gone_is_none(storage: AwsStorage, s3: Client) -> None:
+    version = s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")["VersionId"]
+    s3.delete_object(Bucket=BUCKET, Key="a", VersionId=version)
+    assert storage.head("a", version) is None
+    assert storage.head("a", None) is None
+    assert storage.head("never", None) is None
+
+
+def test_a_delete_marker_is_none(storage: AwsStorage, s3: Client) -> None:
+    s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")
+    marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
+    assert storage.head("a", marker) is None
+
+
+@pytest.mark.parametrize("status", [301, 400, 403, 429, 500, 503])
+def test_any_other_answer_of_head_is_an_error(session: botocore.session.Session, status: int) -> None:
+    client: Client = session.create_client("s3")
+    with Stubber(client) as stub:
+        stub.add_client_error("head_object", http_status_code=status, service_error_code=str(status))
+        with pytest.raises(ClientError):
+            AwsStorage(s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE).head("a", None)
+
+
+def test_the_first_write_finds_nothing_and_the_second_the_first(
+    storage: AwsStorage, s3: Client, dynamodb: Client
+) -> None:
+    version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"one")["VersionId"]
+    told = storage.head("a.txt", version)
+    assert told is not None
+    each = record("a.txt", version)
+    update = from_head(each, told, provenance=provenance(each))
+    assert storage.update(update) == {}
+    old = storage.update(update)
+    assert old
+    assert {name: plain(value) for name, value in old.items()} == row(dynamodb, "a.txt", version)
+    assert row(dynamodb, "a.txt", version)["size_bytes"] == 3
+
+
+def test_dynamodb_understands_facts_and_words_in_any_order(storage: AwsStorage, s3: Client, dynamodb: Client) -> None:
+    rows = []
+    for key in ("one", "other"):
+        version = s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")["VersionId"]
+        each, told = record(key, version), storage.head(key, version)
+        assert told is not None
+        facts = from_head(each, told, provenance=provenance(each))
+        words = from_event(each, version_id=version, provenance=provenance(each))
+        for update in (facts, words) if key == "one" else (words, facts):
+            storage.update(update)
+        found = row(dynamodb, key, version)
+        rows.append(
+            {name: found[name] for name in found.keys() - {"object_id", "version_id", "key", "filename", "uploaded_at"}}
+        )
+    assert rows[0] == rows[1]
+
+
+def test_dynamodb_understands_the_rewriting_of_a_whole_row(storage: AwsStorage, s3: Client, dynamodb: Client) -> None:
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    for body, metadata in ((b"one", {"a": "b"}), (b"three", {})):
+        s3.put_object(Bucket=BUCKET, Key="a", Body=body, Metadata=metadata)
+        told = storage.head("a", None)
+        assert told is not None
+        each = record("a")
+        storage.update(from_head(each, told, provenance=provenance(each)))
+    found = row(dynamodb, "a", "null")
+    assert found["size_bytes"] == 5
+    assert "user_metadata" not in found
+
+
+def test_botocore_makes_one_attempt_and_gives_up_in_four_seconds(settings: Settings) -> None:
+    storage = AwsStorage.connect(settings)
+    clients: tuple[Client, ...] = (storage.s3, storage.dynamodb)
+    for client in clients:
+        config = client.meta.config
+        assert config.retries["total_max_attempts"] == 1
+        assert (config.connect_timeout, config.read_timeout) == (1, 3)
+        assert config.tcp_keepalive
+    assert (storage.bucket_name, storage.table_name) == (BUCKET, TABLE)
+
+
+def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Session) -> None:
+    requests = []
+
+    def answer(request: AWSRequest, **_: object) -> AWSResponse:
+        requests.append(request)
+        return AWSResponse(request.url or "", 503, HTTPHeaders(), SimpleNamespace(stream=lambda: iter(())))
+
+    client: Client = session.create_client("s3", config=CLIENT_CONFIG)
+    client.meta.events.register("before-send.s3.HeadObject", answer)
+    with pytest.raises(ClientError):
+        AwsStorage(s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE).head("a", None)
+    assert len(requests) == 1
+
+
+def test_no_other_module_of_the_function_imports_an_sdk_or_reads_the_environment() -> None:
+    allowed = {
+        "botocore.session": {"storage"},
+        "botocore.config": {"storage"},
+        "botocore.exceptions": {"storage", "retry"},
+        "aws_lambda_powertools": {"telemetry"},
+        "aws_xray_sdk": {"telemetry"},
+        "os": {"settings"},
+        "boto3": set(),
+    }
+    for path in PACKAGE.glob("*.py"):
+        for name in _imported(path):
+            for restricted, modules in allowed.items():
+                if name == restricted or name.startswith(f"{restricted}."):
+                    assert path.stem in modules, f"{path.name} imports {name}"
+
+
+def _imported(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
