@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import botocore.session
-
 from localstack.configuration import Project, read_project
 from localstack.deployment import Deployment, Progress, Resource
 from localstack.emulator import DEFAULT_REGION, Emulator
@@ -153,8 +151,7 @@ def _aws(emulator: Emulator, project: Project, folder: Path) -> Aws:
             "it would be lost without a trace"
         )
     region = project.config.get("aws:region", DEFAULT_REGION)
-    session = botocore.session.Session()
-    partition = session.get_partition_for_region(region)
+    partition = emulator.client("sts", region=region).meta.partition
     return Aws(
         clients=emulator,
         region=region,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,10 @@ class Ledger:
                 names = ", ".join(entry.what for entry in remaining)
                 raise DeploymentError(f"deleted, but still there after {GONE_TIMEOUT:g} s: {names}")
             self.sleep(POLL_INTERVAL)
+            for entry in remaining:
+                # the last line of a function that was still running makes its log group anew
+                with suppress(ClientError):  # mostly: it is being deleted already
+                    entry.removal.delete()
 
 
 def _exists(removal: Removal) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from localstack.errors import HarnessError
 from localstack.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
 from localstack.resources.inputs import Inputs
 from localstack.resources.s3_rules import cors_rule, encryption_rule, lifecycle_rule, notification_target
@@ -203,6 +204,7 @@ def _empty(s3: Client, bucket_name: str) -> None:
         objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in doomed]
         answer = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": objects, "Quiet": True})
         if answer.get("Errors"):
-            raise OSError(f"bucket {bucket_name} cannot be emptied: {answer['Errors'][0]}")
-    for upload in s3.list_multipart_uploads(Bucket=bucket_name).get("Uploads", []):
-        s3.abort_multipart_upload(Bucket=bucket_name, Key=upload["Key"], UploadId=upload["UploadId"])
+            raise HarnessError(f"bucket {bucket_name} cannot be emptied: {answer['Errors'][0]}")
+    while uploads := s3.list_multipart_uploads(Bucket=bucket_name).get("Uploads", []):
+        for upload in uploads:
+            s3.abort_multipart_upload(Bucket=bucket_name, Key=upload["Key"], UploadId=upload["UploadId"])

@@ -115,6 +115,7 @@ class _Recorder:
     """A boto3 client, but the call stops after botocore's own check of the parameters."""
 
     def __init__(self, client: Any, recording: RecordingAws) -> None:  # noqa: ANN401 - as above
+        self.meta = client.meta
         self._client = client
         self._recording = recording
 

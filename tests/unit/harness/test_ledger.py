@@ -20,6 +20,8 @@ class World:
     refusals: dict[str, Exception] = field(default_factory=dict)
     lingering: dict[str, int] = field(default_factory=dict)
     """How many more times a deleted thing is still seen."""
+    coming_back: dict[str, bool] = field(default_factory=dict)
+    """What somebody makes anew when it is deleted for the first time."""
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(clock=self.clock, sleep=self.clock.sleep)
@@ -31,8 +33,12 @@ class World:
                 raise refusal("BucketNotEmpty")
             if name in self.refusals:
                 raise self.refusals[name]
+            if name not in self.there:
+                raise refusal("ResourceInUseException")
             self.there.remove(name)
             self.deleted.append(name)
+            if self.coming_back.pop(name, False):
+                self.there.append(name)
 
         def exists() -> bool:
             if self.lingering.get(name, 0) > 0:
@@ -101,6 +107,14 @@ def test_what_goes_slowly_is_waited_for(world: World) -> None:
     world.lingering["queue"] = 3
     world.ledger.destroy()
     assert len(world.clock.sleeps) == 3
+
+
+def test_what_somebody_else_made_anew_is_deleted_again(world: World) -> None:
+    world.make("log group")
+    world.coming_back["log group"] = True
+    world.ledger.destroy()
+    assert world.deleted == ["log group", "log group"]
+    assert world.there == []
 
 
 def test_what_never_goes_is_named(world: World) -> None:

@@ -10,6 +10,7 @@ import pulumi
 import pytest
 from botocore.exceptions import ParamValidationError
 
+from localstack.errors import HarnessError
 from localstack.resources import PLANNERS
 from localstack.resources.inputs import InputError, Inputs
 from tests.unit.harness.recording import ARN, REGION, RecordingAws, aws
@@ -232,6 +233,54 @@ def test_a_failed_function_says_why() -> None:
     )
     with pytest.raises(Exception, match="Failed: no such image"):
         PLANNERS["aws:lambda/function:Function"]("f", inputs, impatient)(lambda _removal: None)
+
+
+def test_a_bucket_is_emptied_of_versions_markers_and_unfinished_uploads_however_many_there_are() -> None:
+    stored = [("Versions", f"{number}") for number in range(1500)] + [("DeleteMarkers", "gone")]
+    uploads = ["unfinished", "another"]
+
+    def list_versions(_asked: dict[str, Any]) -> dict[str, Any]:
+        page = stored[:1000]
+        return {kind: [{"Key": key, "VersionId": "1"} for k, key in page if k == kind] for kind in {k for k, _ in page}}
+
+    def delete(asked: dict[str, Any]) -> dict[str, Any]:
+        keys = {item["Key"] for item in asked["Delete"]["Objects"]}
+        assert len(keys) <= 1000, "the most that S3 takes"
+        stored[:] = [(kind, key) for kind, key in stored if key not in keys]
+        return {}
+
+    def abort(asked: dict[str, Any]) -> dict[str, Any]:
+        uploads.remove(asked["UploadId"])
+        return {}
+
+    recording = RecordingAws(
+        {
+            "ListObjectVersions": list_versions,
+            "DeleteObjects": delete,
+            "ListMultipartUploads": lambda _asked: {
+                "Uploads": [{"Key": "k", "UploadId": each} for each in uploads[:1]]
+            },
+            "AbortMultipartUpload": abort,
+        }
+    )
+    _created, (removal,), _unused = create(
+        "aws:s3/bucket:Bucket", {"bucket": "uploads", "forceDestroy": True}, recording
+    )
+    removal.delete()
+    assert (stored, uploads) == ([], [])
+    assert recording.operations()[-1] == "DeleteBucket"
+
+
+def test_an_object_that_cannot_be_deleted_is_named_instead_of_tried_for_ever() -> None:
+    refused = {"Errors": [{"Key": "locked", "Code": "AccessDenied", "Message": "object lock"}]}
+    recording = RecordingAws(
+        {"ListObjectVersions": {"Versions": [{"Key": "locked", "VersionId": "1"}]}, "DeleteObjects": refused}
+    )
+    _created, (removal,), _unused = create(
+        "aws:s3/bucket:Bucket", {"bucket": "uploads", "forceDestroy": True}, recording
+    )
+    with pytest.raises(HarnessError, match=r"bucket uploads cannot be emptied: .*locked.*AccessDenied"):
+        removal.delete()
 
 
 def test_only_a_bucket_that_may_be_forced_is_emptied() -> None:
