@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -122,6 +123,19 @@ def test_a_function_deployed_without_its_settings_says_so(monkeypatch: pytest.Mo
         main.lambda_handler(s3_event(s3_record("a")), Context())
 
 
+def test_on_lambda_the_clients_are_made_while_it_initialises(monkeypatch: pytest.MonkeyPatch) -> None:
+    importlib.reload(main)
+    assert main.indexer.cache_info().currsize == 0
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tapstack-test-indexer")
+    importlib.reload(main)
+    assert main.indexer.cache_info().currsize == 1
+
+
+ON_LAMBDA = {
+    **ENVIRONMENT,
+    "AWS_LAMBDA_FUNCTION_NAME": "tapstack-test-indexer",
+    "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+}
 IMPORT = """
 import threading, sys
 from lambda_code import main
@@ -133,14 +147,7 @@ print(main.indexer.cache_info().currsize, "aws_xray_sdk" in sys.modules, threadi
     ("environ", "printed"),
     [
         pytest.param({}, "0 False 1", id="elsewhere nothing is made"),
-        pytest.param(
-            {**ENVIRONMENT, "AWS_LAMBDA_FUNCTION_NAME": "indexer"}, "1 False 1", id="on Lambda the clients are"
-        ),
-        pytest.param(
-            {**ENVIRONMENT, "AWS_LAMBDA_FUNCTION_NAME": "indexer", "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000"},
-            "1 True 1",
-            id="with a daemon the tracer, too",
-        ),
+        pytest.param(ON_LAMBDA, "1 True 1", id="on Lambda the clients and the tracer are"),
     ],
 )
 def test_importing_makes_what_lambda_needs_and_only_there(environ: dict[str, str], printed: str) -> None:

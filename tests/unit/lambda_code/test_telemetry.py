@@ -321,6 +321,13 @@ def test_a_failed_record_marks_itself_and_the_execution(traced: Told, daemon: Da
     assert execution["fault"]
 
 
+def test_a_record_that_nobody_understands_is_traced_without_what_nobody_knows(traced: Told, daemon: Daemon) -> None:
+    traced.handle(s3_event({}))
+    record, _ = daemon.heard(2)
+    assert record["annotations"] == {"outcome": "failed"}
+    assert record["cause"]["exceptions"][0]["message"] == "Records[0].eventName is missing"
+
+
 def test_annotations_keep_x_rays_limits(traced: Told, daemon: Daemon) -> None:
     traced.handle(s3_event(*[s3_record("k" * 1024)] * 20))
     subsegments = daemon.heard(20 * 3 + 1)
