@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -23,8 +23,11 @@ from localstack.demo.progress import Steps, steps
 from localstack.demo.report import Report, as_json, nothing_as_json
 from localstack.demo.store import Store
 from localstack.demo.text import count
-from localstack.demo.transfer import PATIENCE, transfer
+from localstack.demo.transfer import PATIENCE, Transfer, transfer
 from localstack.errors import HarnessError
+
+if TYPE_CHECKING:
+    from localstack.demo.files import Source
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
@@ -79,15 +82,7 @@ def main(
                 shown.say(f"TapStack: uploading {count(len(sources), 'file')} to an AWS emulated on this machine")
                 running, started = _start(start, options.port, shown, until_done)
                 deployed = _deploy(deploy, running, shown)
-                shown.begin("uploads", len(sources))
-                shown.begin("rows", len(sources))
-                moved = transfer(
-                    sources,
-                    _store(running, deployed.outputs),
-                    on_upload=lambda: shown.advance("uploads"),
-                    on_row=lambda: shown.advance("rows"),
-                    patience=patience,
-                )
+                moved = _transfer(sources, running, deployed.outputs, shown, patience)
             report = Report(
                 emulator=running.name,
                 endpoint=running.endpoint,
@@ -99,16 +94,7 @@ def main(
                 transfer=moved,
                 problems=(*problems, *moved.unreadable),
             )
-            if options.json:
-                sys.stdout.write(as_json(report) + "\n")
-                sys.stdout.flush()
-            else:
-                output.show_rows(report, out)
-                output.show_summary(report, out)
-            output.show_problems(report.problems, errors)
-            if not report.complete:
-                output.show_trouble(report, errors)
-                output.show_evidence(evidence.collect(running, report.outputs), errors)
+            _show(report, running, out, errors, json=options.json)
             if options.keep:
                 output.show_keep(report, talk)
                 (hold or _until_interrupted)()
@@ -154,13 +140,39 @@ def _start(start: Start, port: int | None, shown: Steps, until_done: ExitStack) 
 def _deploy(deploy: Deploy, running: emulator.Emulator, shown: Steps) -> deployment.Deployment:
     shown.begin("stack")
     deployed = deploy(running, on_resource=lambda created: shown.advance("stack", created.name))
-    shown.end("stack", f"{len(deployed.resources)} resources")
+    shown.end("stack", count(len(deployed.resources), "resource"))
     return deployed
 
 
-def _store(running: emulator.Emulator, outputs: Mapping[str, str]) -> Store:
+def _transfer(
+    sources: Sequence[Source], running: emulator.Emulator, outputs: Mapping[str, str], shown: Steps, patience: float
+) -> Transfer:
     s3, dynamodb = running.client("s3"), running.client("dynamodb")
-    return Store(s3, dynamodb, bucket=outputs["bucket_name"], table=outputs["table_name"])
+    shown.begin("uploads", len(sources))
+    shown.begin("rows", len(sources))
+    return transfer(
+        sources,
+        Store(s3, dynamodb, bucket=outputs["bucket_name"], table=outputs["table_name"]),
+        on_upload=lambda: shown.advance("uploads"),
+        on_row=lambda: shown.advance("rows"),
+        patience=patience,
+    )
+
+
+def _show(report: Report, running: emulator.Emulator, out: Console, errors: Console, *, json: bool) -> None:
+    """Print the results to one console and all that went wrong, with what may explain it, to the other."""
+    if json:
+        sys.stdout.write(as_json(report) + "\n")
+        sys.stdout.flush()
+    else:
+        output.show_rows(report, out)
+        output.show_summary(report, out)
+    if report.problems or not report.complete:
+        errors.print()
+    output.show_problems(report.problems, errors)
+    if not report.complete:
+        output.show_trouble(report, errors)
+        output.show_evidence(evidence.collect(running, report.outputs), errors)
 
 
 def _until_interrupted() -> None:

@@ -125,7 +125,8 @@ def show_keep(report: Report, console: Console) -> None:
     """Print where the running emulator is and how to use it; indented lines can be pasted into a shell."""
     bucket, table = report.outputs["bucket_name"], report.outputs["table_name"]
     today = json.dumps({":day": {"S": datetime.now(UTC).date().isoformat()}})
-    python = f"import boto3; print(boto3.client('s3').list_objects_v2(Bucket='{bucket}')['KeyCount'], 'objects')"
+    scan = f"boto3.client('dynamodb').scan(TableName='{table}')['Items']"
+    python = f"import boto3; [print(row['key']['S'], row['size_bytes']['N']) for row in {scan}]"
     query = f"aws dynamodb query --table-name {table} --index-name uploads_by_day"
     lines = [
         "",
@@ -138,7 +139,7 @@ def show_keep(report: Report, console: Console) -> None:
         f"  aws s3 cp README.md s3://{bucket}/",
         f"  {query} --key-condition-expression 'upload_day = :day' --expression-attribute-values '{today}'",
         "",
-        "Or, without it:",
+        "Or with boto3, each row's key and size:",
         f'  {shlex.quote(sys.executable)} -c "{python}"',
         "",
         "Running until Ctrl-C",
@@ -201,7 +202,7 @@ def _types(rows: Sequence[Row], width: int) -> Table:
 
 def _show_some(title: str, lines: Sequence[str], console: Console) -> None:
     if lines:
-        console.print(Text(f"\n{title}", style="bold red"))
+        console.print(Text(title, style="bold red"))
         more = [f"  … and {len(lines) - PROBLEMS_SHOWN} more"] if len(lines) > PROBLEMS_SHOWN else []
         _print_lines([*(f"  {line}" for line in lines[:PROBLEMS_SHOWN]), *more], console)
 

@@ -102,7 +102,7 @@ class Lines(Steps):
         state.done += 1
         if state.done == state.total or now - state.told >= LINE_INTERVAL:
             state.told = now
-            of = "" if state.total is None else f" of {state.total}"
+            of = " so far" if state.total is None else f" of {state.total}"
             self.say(f"{step}: {state.done}{of} ({seconds(now - state.begun)})")
 
     def end(self, step: str, note: str) -> None:  # noqa: D102  see Steps

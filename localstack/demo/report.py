@@ -103,6 +103,7 @@ def as_json(report: Report) -> str:
             "outputs": dict(report.outputs),
         },
         indent=2,
+        default=repr,  # bytes, which no row of this stack has
     )
 
 

@@ -99,7 +99,7 @@ def moment(value: object) -> object:
 
 
 def plain(value: object) -> object:
-    """Return a value of DynamoDB's as JSON knows it: numbers as int or float, a set as a sorted list, bytes as text."""
+    """Return a value of DynamoDB's as JSON knows it: numbers as int or float, a set as a sorted list."""
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
@@ -109,9 +109,7 @@ def plain(value: object) -> object:
             return [plain(each) for each in value]
         case dict():
             return {name: plain(each) for name, each in value.items()}
-        case None | bool() | str():
-            return value
-    return str(value)
+    return value
 
 
 _DESERIALIZER = TypeDeserializer()

@@ -44,7 +44,7 @@ def size(count: int) -> str:
 
 
 def seconds(amount: float) -> str:
-    """Return a duration in seconds: to the millisecond below one second, to the hundredth below ten, then to the tenth."""
+    """Return a duration in seconds: to the millisecond below one, to the hundredth below ten, else to the tenth."""
     digits = 3 if amount < 1 else 2 if amount < 10 else 1  # noqa: PLR2004  three digits tell enough
     return f"{amount:.{digits}f} s"
 

@@ -22,7 +22,7 @@ IN_FLIGHT = 4
 """Most uploads without a row. The emulator starts a process per concurrent invocation: 8 at once take twice as long."""
 
 ROWS_PER_MORE = 10
-"""Rows after which one more upload may be in flight: cold starts side by side make each other slow, so they come singly."""
+"""Rows after which one more upload may be in flight: cold starts side by side slow each other down."""
 
 PATIENCE = 30.0
 """Seconds without an upload or a row after which the rest is given up; the first row, the slowest, takes one or two."""

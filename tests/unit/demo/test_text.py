@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from localstack.demo.text import columns, count, percentile, printable, seconds, shorten, size
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain name + 100%.txt", "plain name + 100%.txt"),
+        ("観測メモ 🚀.txt", "観測メモ 🚀.txt"),
+        ("a\nb\tc", r"a\nb\tc"),
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("\u202egpj.exe", r"\u202egpj.exe"),
+        ("zero\u200bwidth", r"zero\u200bwidth"),
+        ("caf\udce9", r"caf\udce9"),
+    ],
+)
+def test_what_does_not_show_as_itself_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [(13, "abcdefghi.txt"), (12, "abcde…hi.txt"), (5, "ab…xt"), (2, "…t"), (1, "…")],
+)
+def test_a_long_name_loses_its_middle(width: int, shown: str) -> None:
+    assert shorten("abcdefghi.txt", width) == shown
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=60), st.integers(1, 70))
+def test_a_shortened_name_never_takes_more_cells_than_it_may(text: str, width: int) -> None:
+    shown = shorten(text, width)
+    assert cell_len(shown) <= width
+    assert shown == text or "…" in shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (5 * 1024**3, "5.4 GB"),
+        (10**13, "10.0 TB"),
+    ],
+)
+def test_sizes_are_in_units_of_1000(number: int, shown: str) -> None:
+    assert size(number) == shown
+
+
+@pytest.mark.parametrize(("amount", "shown"), [(0.0123, "0.012 s"), (1.234, "1.23 s"), (12.34, "12.3 s")])
+def test_durations_have_three_digits(amount: float, shown: str) -> None:
+    assert seconds(amount) == shown
+
+
+def test_one_is_singular() -> None:
+    assert [count(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
+def test_percentiles_are_nearest_rank() -> None:
+    values = [0.3, 0.1, 0.2, 0.4]
+    assert [percentile(values, percent) for percent in (0, 25, 26, 50, 95, 100)] == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
+    assert percentile([7.0], 50) == 7.0
+
+
+def test_there_is_no_percentile_of_nothing() -> None:
+    with pytest.raises(ValueError, match="nothing"):
+        percentile([], 50)
+
+
+def test_columns_line_up_in_terminal_cells() -> None:
+    assert columns([("key", "size"), ("観測.txt", "1 B"), ("a", "64.0 kB")], right=frozenset({1})) == [
+        "key          size",
+        "観測.txt      1 B",
+        "a         64.0 kB",
+    ]

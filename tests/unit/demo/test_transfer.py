@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from localstack.demo.files import Problem, Source
+from localstack.demo.store import BATCH_GET, Upload
+from localstack.demo.transfer import ROWS_PER_MORE, Transfer, transfer
+from tests.unit.demo.fakes import Clock, refusal, source
+
+
+class Place:
+    """Takes everything and shows each row after it has been asked `looks` times for it."""
+
+    def __init__(self, clock: Clock, *, looks: int = 1, lost: frozenset[str] = frozenset()) -> None:
+        self.clock, self.looks, self.lost = clock, looks, lost
+        self.asked: dict[str, int] = {}
+        self.outstanding: list[int] = []
+        self.puts = self.seen = 0
+        self.lock = threading.Lock()
+
+    def put(self, source: Source) -> str:
+        with self.lock:
+            self.puts += 1
+            self.outstanding.append(self.puts - self.seen)
+        return f"version of {source.key}"
+
+    def rows(self, uploads: Sequence[Upload]) -> Iterator[tuple[Upload, dict[str, Any]]]:
+        assert 1 <= len(uploads) <= BATCH_GET
+        for upload in uploads:
+            key = upload.source.key
+            self.asked[key] = self.asked.get(key, 0) + 1
+            if key not in self.lost and self.asked[key] >= self.looks:
+                with self.lock:
+                    self.seen += 1
+                yield upload, {"key": key}
+
+    def differences(self, upload: Upload, item: Mapping[str, Any]) -> tuple[str, ...]:
+        assert item == {"key": upload.source.key}
+        return ("wrong",) if upload.source.key == "wrong" else ()
+
+
+def sources(*keys: str) -> list[Source]:
+    return [source(key) for key in keys]
+
+
+def run(place: Place, given: Sequence[Source], **options: Any) -> Transfer:
+    ignore = options.pop("ignore", lambda: None)
+    return transfer(
+        given, place, on_upload=ignore, on_row=ignore, clock=place.clock, sleep=place.clock.sleep, **options
+    )
+
+
+def test_every_file_gets_its_row_in_the_order_of_the_files() -> None:
+    place = Place(Clock(), looks=3)
+    moved = run(place, sources("c", "a", "b"))
+    assert [row.upload.source.key for row in moved.rows] == ["c", "a", "b"]
+    assert [row.upload.version_id for row in moved.rows] == ["version of c", "version of a", "version of b"]
+    assert (moved.missing, moved.unreadable, moved.refused, moved.not_tried) == ((), (), (), 0)
+
+
+def test_no_file_means_no_row_and_no_look() -> None:
+    place = Place(Clock())
+    assert run(place, []) == Transfer(rows=())
+    assert place.asked == {}
+
+
+def test_a_latency_is_the_time_from_the_end_of_the_upload_until_the_row_was_seen() -> None:
+    clock = Clock()
+    (row,) = run(Place(clock, looks=20), sources("a")).rows
+    assert row.seconds == pytest.approx(clock.now - row.upload.finished)
+    assert row.seconds > 0
+
+
+def test_what_differs_from_head_stays_with_its_row() -> None:
+    moved = run(Place(Clock()), sources("right", "wrong"))
+    assert [row.differences for row in moved.rows] == [(), ("wrong",)]
+
+
+def test_no_more_uploads_are_in_flight_than_allowed_and_only_one_before_the_first_row() -> None:
+    place = Place(Clock(), looks=2)
+    keys = [f"{number:03}" for number in range(10 * ROWS_PER_MORE)]
+    assert len(run(place, sources(*keys), in_flight=3).rows) == len(keys)
+    assert max(place.outstanding[:ROWS_PER_MORE]) == 1
+    assert max(place.outstanding) == 3
+
+
+def test_a_row_that_never_comes_is_given_up_after_the_patience_and_named() -> None:
+    place = Place(Clock(), lost=frozenset({"b"}))
+    began = place.clock.now
+    moved = run(place, sources("a", "b"), patience=30)
+    assert [upload.source.key for upload in moved.missing] == ["b"]
+    assert [row.upload.source.key for row in moved.rows] == ["a"]
+    assert 30 < place.clock.now - began < 31
+
+
+def test_once_rows_stop_coming_the_rest_is_not_even_uploaded() -> None:
+    moved = run(Place(Clock(), lost=frozenset("abcd")), sources(*"abcd"), patience=30)
+    assert [upload.source.key for upload in moved.missing] == ["a"]
+    assert moved.not_tried == 3
+
+
+def test_a_row_that_comes_late_is_waited_for_as_long_as_anything_comes() -> None:
+    """The patience counts from the last event, not from the beginning."""
+    place = Place(Clock(), looks=60)
+    keys = [str(number) for number in range(8)]
+    began = place.clock.now
+    assert len(run(place, sources(*keys), patience=4).rows) == 8
+    assert place.clock.now - began > 8
+
+
+class Failing(Place):
+    def put(self, source: Source) -> str:
+        match source.key:
+            case "secret":
+                raise PermissionError(13, "Permission denied", "given/secret")
+            case "refused":
+                raise refusal("AccessDenied", "PutObject")
+            case "unreachable":
+                raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+        return super().put(source)
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_go_on() -> None:
+    moved = run(Failing(Clock()), sources("secret", "a"))
+    assert moved.unreadable == (Problem(path=Path("given/secret"), reason="cannot be read: Permission denied"),)
+    assert [row.upload.source.key for row in moved.rows] == ["a"]
+    assert moved.refused == ()
+
+
+def test_what_s3_refuses_is_told_apart_from_what_cannot_be_read() -> None:
+    moved = run(Failing(Clock()), sources("refused", "unreachable", "a"))
+    assert moved.unreadable == ()
+    assert [str(each.path) for each in moved.refused] == ["given/refused", "given/unreachable"]
+    assert "AccessDenied" in moved.refused[0].reason
+    assert [row.upload.source.key for row in moved.rows] == ["a"]
+
+
+def test_each_upload_and_each_row_is_reported_once() -> None:
+    told: list[str] = []
+    place = Failing(Clock())
+    transfer(
+        sources("a", "secret", "refused", "b"),
+        place,
+        on_upload=lambda: told.append("upload"),
+        on_row=lambda: told.append("row"),
+        clock=place.clock,
+        sleep=place.clock.sleep,
+    )
+    assert (told.count("upload"), told.count("row")) == (4, 2)
+
+
+def test_a_mistake_of_our_own_in_an_upload_is_not_taken_for_a_refusal() -> None:
+    class Broken(Place):
+        def put(self, source: Source) -> str:
+            raise KeyError(source.key)
+
+    with pytest.raises(KeyError):
+        run(Broken(Clock()), sources("a"))
