@@ -15,7 +15,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 
-from lambda_code.errors import PermanentError, Reason, TransientError
+from lambda_code.errors import PermanentError, Reason, RecordError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +93,8 @@ TRANSIENT_REASONS = frozenset({Reason.THROTTLED, Reason.UNAVAILABLE})
 
 def reason_for(error: BaseException) -> Reason:
     """What an error of an AWS call means for the record, by its code, else by its HTTP status, else by its type."""
+    if isinstance(error, RecordError):
+        return error.reason
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         for codes, reason in (

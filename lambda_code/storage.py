@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_code import retry
+from lambda_code.errors import Reason, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # HEAD of a version that is gone answers 404, of a delete marker 405; without a body, so the status is all there is.
 GONE_STATUSES = frozenset({404, 405})
+ALWAYS_TOLD = ("LastModified", "ETag", "ContentLength")
 
 # One attempt: who retries is `retry`. Keep-alive: a frozen function keeps its connections for the next event.
 CLIENT_CONFIG = Config(
@@ -72,6 +74,10 @@ class AwsStorage:
 
         Asking for the checksum needs no further permission as long as objects are not encrypted with a KMS key; with
         one it needs kms:Decrypt.
+
+        Raises:
+            TransientError: the answer lacks what S3 always tells.
+            ClientError, BotoCoreError: whatever else botocore raises.
         """
         version = {} if version_id is None else {"VersionId": version_id}
         try:
@@ -80,6 +86,10 @@ class AwsStorage:
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in GONE_STATUSES:
                 return None
             raise
+        if missing := [name for name in ALWAYS_TOLD if name not in head]:
+            # a connection that breaks among the headers looks like an answer with fewer of them
+            message = f"HeadObject's answer has no {' and no '.join(missing)}: it arrived incomplete"
+            raise TransientError(message, reason=Reason.UNAVAILABLE)
         head.pop("ResponseMetadata", None)  # about the answer, not about the object
         return head
 

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
-from lambda_code.errors import Reason, RecordError
+from lambda_code.errors import Reason
 from lambda_code.indexer import Outcome, Result
 from lambda_code.retry import reason_for
 
@@ -210,7 +210,7 @@ class _Tracer:
             stack = traceback.extract_tb(error.__traceback__, limit=self._recorder.max_trace_back)
             subsegment = self._recorder.current_subsegment()
             subsegment.add_exception(error, stack)
-            if (error.reason if isinstance(error, RecordError) else reason_for(error)) is Reason.THROTTLED:
+            if reason_for(error) is Reason.THROTTLED:
                 subsegment.add_throttle_flag()
 
 

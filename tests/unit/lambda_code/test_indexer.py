@@ -185,16 +185,27 @@ def test_the_error_of_a_single_failure_is_caused_by_it(world: World) -> None:
 
 
 def test_a_bug_fails_its_record_and_leaves_the_others_alone(world: World) -> None:
-    incomplete: dict[str, Any] = head()
-    del incomplete["LastModified"]
-    world.s3.put("bad", "v1", incomplete)
+    world.s3.put("bad", "v1", head(LastModified="yesterday"))
     with pytest.raises(
-        IndexingError, match=r"1 of 2 records failed: record 0 \(key 'bad'\): internal: KeyError: 'LastModified'"
+        IndexingError, match=r"1 of 2 records failed: record 0 \(key 'bad'\): internal: AttributeError: "
     ):
         world.handle(s3_event(s3_record("bad"), s3_record()))
     assert world.dynamodb.row("photos/cat.jpg", "v1")
     assert isinstance(world.heard.outcomes[0].error, PermanentError)
-    assert isinstance(world.heard.outcomes[0].error.__cause__, KeyError)
+    assert isinstance(world.heard.outcomes[0].error.__cause__, AttributeError)
+
+
+@pytest.mark.parametrize("missing", ["LastModified", "ETag", "ContentLength"])
+def test_an_answer_that_arrives_incomplete_is_no_answer(world: World, missing: str) -> None:
+    """A connection that breaks among the headers of a HEAD looks like an answer with fewer of them."""
+    incomplete = head()
+    del incomplete[missing]
+    world.s3.put("cut", "v1", incomplete)
+    with pytest.raises(
+        IndexingError, match=f"unavailable: HeadObject failed 8 times, .*'s answer has no {missing}: it arr"
+    ):
+        world.handle(s3_event(s3_record("cut")))
+    assert world.dynamodb.rows == {}
 
 
 def test_a_message_stays_short_whatever_a_record_is_called(world: World) -> None:
