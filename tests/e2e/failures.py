@@ -13,9 +13,6 @@ from tests.e2e.events import as_s3_sent_it, event, minimal
 if TYPE_CHECKING:
     from tests.e2e.index import Answer, Client, Index, Row
 
-HIDDEN_SECONDS = 1
-"""How long a message that is not the one looked for stays hidden from the next look."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Poison:
@@ -52,29 +49,37 @@ class FailureQueue:
 
     def wait_for(self, event: object) -> Failure:
         """The message about this very event, as soon as there is one."""
-        seen: list[object] = []
+        others: dict[str, object] = {}
 
         def look() -> Failure | None:
-            answer = self._sqs.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=HIDDEN_SECONDS
-            )
-            for message in answer.get("Messages", ()):
+            for message in self._receive():
                 body = json.loads(message["Body"])
                 if body["requestPayload"] == event:
                     self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
                     return _failure(body)
-                seen.append(body["requestPayload"])
+                others[message["MessageId"]] = body["requestPayload"]
             return None
 
         return waiting.until(
-            look, lambda: f"a message in the failure queue about {event}; there were messages about {seen}"
+            look, lambda: f"a message in the failure queue about {event}; there were others about {others}"
         )
 
-    def waiting_messages(self) -> int:
-        """How many messages lie in the queue, those included that somebody has just read."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
-        return sum(int(attributes[name]) for name in names)
+    def events(self) -> list[object]:
+        """The events of all messages that lie in the queue; they stay there."""
+        found: dict[str, object] = {}
+        while new := {
+            message["MessageId"]: json.loads(message["Body"])["requestPayload"]
+            for message in self._receive()
+            if message["MessageId"] not in found
+        }:
+            found |= new
+        return list(found.values())
+
+    def _receive(self) -> list[Answer]:
+        """Up to ten messages, which stay visible to whoever looks next."""
+        answer = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        messages: list[Answer] = answer.get("Messages", [])
+        return messages
 
 
 def poison(index: Index) -> Poisoned:

@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.failures import FailureQueue, Poisoned
     from tests.e2e.index import Index
+    from tests.e2e.uploading import Upload
 
 
 @pytest.mark.parametrize("name", ["a mixed event", "no event of S3"])
@@ -29,6 +30,9 @@ def test_the_good_records_of_a_poisoned_event_still_get_their_rows(index: Index,
         assert len(index.rows(row["key"])) == 1
 
 
-def test_no_upload_ended_in_the_failure_queue(failures: FailureQueue, uploads: Mapping[str, object]) -> None:
+def test_nothing_else_ended_in_the_failure_queue(
+    failures: FailureQueue, poisoned: Poisoned, uploads: Mapping[str, Upload]
+) -> None:
     assert uploads
-    assert failures.waiting_messages() == 0
+    expected = [poison.event for poison in poisoned.events.values()]
+    assert [event for event in failures.events() if event not in expected] == []
