@@ -1498,8 +1498,16 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
 
 
 def main(environ: Mapping[str, str]) -> None:
-    """Deploy one TapStack, configured by the Pulumi stack, and export its outputs."""
-    stack = TapStack("tap", TapStackArgs.from_config(pulumi.Config(), environ))
+    """Deploy one TapStack, configured by the Pulumi stack, and export its outputs.
+
+    Raises:
+        pulumi.RunError: the configuration cannot be deployed or the archive not be built. Pulumi shows its message
+            alone, where it would show another error with the whole traceback.
+    """
+    try:
+        stack = TapStack("tap", TapStackArgs.from_config(pulumi.Config(), environ))
+    except (ConfigurationError, PackagingError) as error:
+        raise pulumi.RunError(str(error)) from error
     for name, value in stack.outputs.items():
         pulumi.export(name, value)
 
