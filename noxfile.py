@@ -65,7 +65,8 @@ def localstack_e2e(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Upload files to an emulator and see their rows (``-- FILES FOLDERS --keep --port --json``)."""
     prepare(session, TOOLS)
-    session.run("python", "-m", "localstack.demo", *session.posargs)
+    # standard error apart, so that `--json` is nothing but JSON; and time, at Ctrl-C, to stop the emulator
+    session.run("python", "-m", "localstack.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
 
 
 @nox.session(default=False)
