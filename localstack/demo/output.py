@@ -29,7 +29,7 @@ MANY = 40
 SLOWEST = 10
 PROBLEMS_SHOWN = 20
 TYPE_CELLS = 24
-NARROW, NARROWER = 66, 48
+NARROW, NARROWER = 74, 52
 """Terminal columns below which the table does without its type, and without the time of the upload too."""
 
 

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from localstack.demo import output
-from localstack.demo.output import MANY, PROBLEMS_SHOWN, SLOWEST
+from localstack.demo.output import MANY, NARROW, NARROWER, PROBLEMS_SHOWN, SLOWEST
 from tests.unit.demo.reports import missing, problem, report, row
 
 
@@ -39,7 +39,7 @@ def test_a_file_gets_all_of_many_rows() -> None:
     assert [line.split()[0] for line in lines[2:]] == [each.upload.source.key for each in rows]
 
 
-@pytest.mark.parametrize("width", [200, 120, 80, 66, 65, 48, 47, 30])
+@pytest.mark.parametrize("width", [200, 120, 80, NARROW, NARROW - 1, NARROWER, NARROWER - 1, 32])
 def test_a_table_fits_its_terminal(width: int) -> None:
     rows = [
         row("a"),
@@ -49,6 +49,7 @@ def test_a_table_fits_its_terminal(width: int) -> None:
     lines = shown(lambda out: output.show_rows(report(*rows), out), width=width)
     assert len(lines) == 3 + len(rows)
     assert max(map(cell_len, lines)) <= width
+    assert lines[4].split("  ")[0].endswith(".jpg")  # what is cut out is the middle
 
 
 def test_a_narrow_table_gives_up_the_type_then_the_time_and_never_key_size_and_latency() -> None:
