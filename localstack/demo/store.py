@@ -49,16 +49,18 @@ class Store:
         return str(answer["VersionId"])
 
     def rows(self, uploads: Sequence[Upload]) -> Iterable[tuple[Upload, dict[str, Any]]]:
-        """Yield those of the uploads, at most BATCH_GET, that have a row, with it, read by its whole primary key.
+        """Yield those of the uploads that have a row, with it, read by its whole primary key.
 
         What throttling leaves out of an answer is missing here too: ask again.
         """
-        addresses = {(f"{self._bucket}/{upload.source.key}", upload.version_id): upload for upload in uploads}
-        keys = [{"object_id": {"S": object_id}, "version_id": {"S": version}} for object_id, version in addresses]
-        answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
-        for raw in answer["Responses"].get(self._table, ()):
-            item = {name: plain(_DESERIALIZER.deserialize(value)) for name, value in raw.items()}
-            yield addresses[str(item["object_id"]), str(item["version_id"])], item
+        for start in range(0, len(uploads), BATCH_GET):
+            batch = uploads[start : start + BATCH_GET]
+            addresses = {(f"{self._bucket}/{upload.source.key}", upload.version_id): upload for upload in batch}
+            keys = [{"object_id": {"S": object_id}, "version_id": {"S": version}} for object_id, version in addresses]
+            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
+            for raw in answer["Responses"].get(self._table, ()):
+                item = {name: plain(_DESERIALIZER.deserialize(value)) for name, value in raw.items()}
+                yield addresses[str(item["object_id"]), str(item["version_id"])], item
 
     def differences(self, upload: Upload, item: Mapping[str, Any]) -> tuple[str, ...]:
         """Ask S3 for the HEAD of this very version and say where the row disagrees with it: nothing if it is right."""

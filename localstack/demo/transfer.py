@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.demo.files import Problem
-from localstack.demo.store import BATCH_GET, Upload
+from localstack.demo.store import Upload
 
 if TYPE_CHECKING:
     from localstack.demo.files import Source
@@ -25,7 +24,10 @@ ROWS_PER_MORE = 10
 """Rows after which one more upload may be in flight: cold starts side by side slow each other down."""
 
 PATIENCE = 30.0
-"""Seconds without an upload or a row after which the rest is given up; the first row, the slowest, takes one or two."""
+"""Seconds without a row after which the rest is given up; the first row, the slowest, takes one or two."""
+
+OVERDUE = 5.0
+"""Seconds after which an upload without a row no longer keeps others from being uploaded; it is still looked for."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.005, 0.05, 1.5
 """Seconds between two looks at the table while nothing comes; a measured latency is too long by the longest at most."""
@@ -93,16 +95,20 @@ def transfer(
     """
     with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
         run = _Run(sources, place, threads, clock, in_flight)
-        pause, last_event = SHORTEST_PAUSE, clock()
+        pause, waiting_since = SHORTEST_PAUSE, clock()
         while not run.finished():
             run.start_uploads()
-            if run.collect_uploads(on_upload) + run.collect_rows(on_row):
-                pause, last_event = SHORTEST_PAUSE, clock()
-                continue
-            if clock() - last_event > patience and not run.uploading:
+            uploads, rows = run.collect_uploads(on_upload), run.collect_rows(on_row)
+            if rows or not run.waiting:
+                waiting_since = clock()
+            elif clock() - waiting_since > patience:
                 break
-            run.wait(pause, sleep)
-            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
+            if uploads or rows:
+                pause = SHORTEST_PAUSE
+            else:
+                run.wait(pause, sleep)
+                pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
+    run.collect_uploads(on_upload)  # those that were under way when the rest was given up
     return run.outcome()
 
 
@@ -122,13 +128,13 @@ class _Run:
         self._in_flight = in_flight
         self._todo = deque(sources)
         self.uploading: dict[Future[Upload], Source] = {}
-        self._waiting: dict[str, Upload] = {}
+        self.waiting: dict[str, Upload] = {}
         self._rows: list[Row] = []
         self._unreadable: list[Problem] = []
         self._refused: list[Problem] = []
 
     def finished(self) -> bool:
-        return not (self._todo or self.uploading or self._waiting)
+        return not (self._todo or self.uploading or self.waiting)
 
     def start_uploads(self) -> None:
         while self._todo and len(self.uploading) < self._room():
@@ -137,14 +143,16 @@ class _Run:
 
     def _room(self) -> int:
         """How many uploads may be under way, beside those that wait for their rows."""
-        return min(self._in_flight, 1 + len(self._rows) // ROWS_PER_MORE) - len(self._waiting)
+        now = self._clock()
+        expected = sum(now - upload.finished <= OVERDUE for upload in self.waiting.values())
+        return min(self._in_flight, 1 + len(self._rows) // ROWS_PER_MORE) - expected
 
     def collect_uploads(self, on_upload: Callable[[], None]) -> int:
         done = [future for future in self.uploading if future.done()]
         for future in done:
             source = self.uploading.pop(future)
             try:
-                self._waiting[source.key] = future.result()
+                self.waiting[source.key] = future.result()
             except OSError as error:
                 reason = f"cannot be read: {error.strerror or error}"
                 self._unreadable.append(Problem(path=source.path, reason=reason))
@@ -154,12 +162,12 @@ class _Run:
         return len(done)
 
     def collect_rows(self, on_row: Callable[[], None]) -> int:
-        if not self._waiting:
+        if not self.waiting:
             return 0
         before = len(self._rows)
-        for upload, item in self._place.rows(list(islice(self._waiting.values(), BATCH_GET))):
+        for upload, item in self._place.rows(list(self.waiting.values())):
             seconds = max(0.0, self._clock() - upload.finished)
-            del self._waiting[upload.source.key]
+            del self.waiting[upload.source.key]
             differences = self._place.differences(upload, item)
             self._rows.append(Row(upload=upload, item=item, seconds=seconds, differences=differences))
             on_row()
@@ -174,7 +182,7 @@ class _Run:
     def outcome(self) -> Transfer:
         return Transfer(
             rows=tuple(sorted(self._rows, key=lambda row: self._order[row.upload.source.key])),
-            missing=tuple(self._waiting.values()),
+            missing=tuple(self.waiting.values()),
             unreadable=tuple(self._unreadable),
             refused=tuple(self._refused),
             not_tried=len(self._todo),

@@ -96,6 +96,7 @@ class FakeAws:
 
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803  boto3's name
         keys = RequestItems[TABLE]["Keys"]
+        assert 1 <= len(keys) <= 100  # as DynamoDB insists
         found = [self._row(key["object_id"]["S"], key["version_id"]["S"]) for key in keys]
         return {"Responses": {TABLE: [row for row in found if row]}}
 

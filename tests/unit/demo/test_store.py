@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localstack.demo.files import Source
-from localstack.demo.store import Store, Upload, differences, moment, plain
+from localstack.demo.store import BATCH_GET, Store, Upload, differences, moment, plain
 from tests.unit.demo.fakes import BUCKET, TABLE, UPLOADED, FakeAws, source, upload
 
 HEAD = {
@@ -67,6 +67,14 @@ def test_only_uploads_that_have_a_row_are_found(tmp_path: Path) -> None:
         (tmp_path / name).write_text(name)
     uploads = [put(place, tmp_path / name) for name in "abc"]
     assert [found.source.key for found, _ in place.rows(uploads)] == ["a", "c"]
+
+
+def test_more_uploads_than_one_request_takes_are_asked_for_in_several(tmp_path: Path) -> None:
+    place = store(FakeAws())
+    path = tmp_path / "a"
+    path.write_text("")
+    uploads = [put(place, path) for _ in range(BATCH_GET + 1)]
+    assert [found.version_id for found, _ in place.rows(uploads)] == [upload.version_id for upload in uploads]
 
 
 def test_another_version_of_the_same_key_is_not_taken_for_it(tmp_path: Path) -> None:

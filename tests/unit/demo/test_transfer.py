@@ -3,15 +3,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from localstack.demo.files import Problem, Source
-from localstack.demo.store import BATCH_GET, Upload
-from localstack.demo.transfer import ROWS_PER_MORE, Transfer, transfer
+from localstack.demo.transfer import OVERDUE, ROWS_PER_MORE, Transfer, transfer
 from tests.unit.demo.fakes import Clock, refusal, source
+
+if TYPE_CHECKING:
+    from localstack.demo.store import Upload
 
 
 class Place:
@@ -31,7 +33,7 @@ class Place:
         return f"version of {source.key}"
 
     def rows(self, uploads: Sequence[Upload]) -> Iterator[tuple[Upload, dict[str, Any]]]:
-        assert 1 <= len(uploads) <= BATCH_GET
+        assert uploads
         for upload in uploads:
             key = upload.source.key
             self.asked[key] = self.asked.get(key, 0) + 1
@@ -50,10 +52,8 @@ def sources(*keys: str) -> list[Source]:
 
 
 def run(place: Place, given: Sequence[Source], **options: Any) -> Transfer:
-    ignore = options.pop("ignore", lambda: None)
-    return transfer(
-        given, place, on_upload=ignore, on_row=ignore, clock=place.clock, sleep=place.clock.sleep, **options
-    )
+    watched = {"on_upload": lambda: None, "on_row": lambda: None, "clock": place.clock, "sleep": place.clock.sleep}
+    return transfer(given, place, **{**watched, **options})
 
 
 def test_every_file_gets_its_row_in_the_order_of_the_files() -> None:
@@ -100,9 +100,41 @@ def test_a_row_that_never_comes_is_given_up_after_the_patience_and_named() -> No
 
 
 def test_once_rows_stop_coming_the_rest_is_not_even_uploaded() -> None:
-    moved = run(Place(Clock(), lost=frozenset("abcd")), sources(*"abcd"), patience=30)
+    moved = run(Place(Clock(), lost=frozenset("abcdefghij")), sources(*"abcdefghij"), patience=3 * OVERDUE)
+    assert [upload.source.key for upload in moved.missing] == ["a", "b", "c", "d"][: len(moved.missing)]
+    assert 2 <= len(moved.missing) <= 4
+    assert moved.not_tried == 10 - len(moved.missing)
+
+
+def test_a_row_that_is_long_overdue_does_not_keep_other_files_from_becoming_rows() -> None:
+    place = Place(Clock(), lost=frozenset({"a"}))
+    moved = run(place, sources("a", "b", "c"), patience=2 * OVERDUE)
+    assert [row.upload.source.key for row in moved.rows] == ["b", "c"]
     assert [upload.source.key for upload in moved.missing] == ["a"]
-    assert moved.not_tried == 3
+    assert moved.not_tried == 0
+
+
+def test_an_upload_that_ends_after_the_rest_was_given_up_is_counted_too() -> None:
+    """Its row is not waited for any more, but no file may vanish from the report."""
+
+    class Slow(Place):
+        looked_at_the_clock = threading.Event()
+
+        def put(self, source: Source) -> str:
+            if source.key == "slow":
+                self.clock.sleep(1000)
+                self.looked_at_the_clock.wait(10)
+            return super().put(source)
+
+    place = Slow(Clock(), lost=frozenset({"lost", "slow"}))
+
+    def clock() -> float:
+        if place.clock.now > 2000 and threading.current_thread() is threading.main_thread():
+            place.looked_at_the_clock.set()
+        return place.clock.now
+
+    moved = run(place, sources("lost", "slow"), clock=clock, patience=2 * OVERDUE)
+    assert sorted(upload.source.key for upload in moved.missing) == ["lost", "slow"]
 
 
 def test_a_row_that_comes_late_is_waited_for_as_long_as_anything_comes() -> None:
@@ -143,15 +175,8 @@ def test_what_s3_refuses_is_told_apart_from_what_cannot_be_read() -> None:
 
 def test_each_upload_and_each_row_is_reported_once() -> None:
     told: list[str] = []
-    place = Failing(Clock())
-    transfer(
-        sources("a", "secret", "refused", "b"),
-        place,
-        on_upload=lambda: told.append("upload"),
-        on_row=lambda: told.append("row"),
-        clock=place.clock,
-        sleep=place.clock.sleep,
-    )
+    given = sources("a", "secret", "refused", "b")
+    run(Failing(Clock()), given, on_upload=lambda: told.append("upload"), on_row=lambda: told.append("row"))
     assert (told.count("upload"), told.count("row")) == (4, 2)
 
 
