@@ -1,0 +1,59 @@
+"""What README and docs say is what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tap_stack import _CONFIG_KEYS, TapStackArgs, make_alarms, make_names
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """The text below a heading, up to the next one of its level or above."""
+    level = len(heading.split(maxsplit=1)[0])
+    match = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert match is not None, f"there is no heading {heading!r}"
+    return match[1]
+
+
+def test_readme_lists_every_configuration_key_and_no_other() -> None:
+    rows = [line for line in section(README, "### Configuration").splitlines() if line.startswith("| `")]
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert sorted(listed) == sorted(_CONFIG_KEYS)
+
+
+def test_every_alarm_has_a_chapter_in_the_runbook() -> None:
+    args = TapStackArgs()
+    names = make_names(args, project="tapstack", account="123456789012", region="us-east-1")
+    headings = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^## (.*)$", RUNBOOK, re.MULTILINE))))
+    assert {alarm.purpose for alarm in make_alarms(names, args)} <= headings
+
+
+def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
+    headings = re.findall(r"^#+ (.*)$", RUNBOOK, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(#([^)]+)\)", RUNBOOK)
+    assert links
+    assert set(links) <= anchors
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md", "docs/testing.md", "docs/runbook.md"])
+def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
+    path = ROOT / document
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
+    missing = [link for link in links if not (path.parent / link).exists()]
+    assert missing == []
+
+
+def test_readme_shows_the_queries_as_they_are_tested() -> None:
+    """All of the file but its docstring."""
+    shown = re.findall(r"```python\n(.*?)```", section(README, "## Ask it"), re.DOTALL)
+    assert len(shown) == 1
+    source = (ROOT / "tests" / "e2e" / "queries.py").read_text(encoding="utf-8")
+    assert shown[0].strip() == source.split('"""\n\n', 1)[1].strip()
