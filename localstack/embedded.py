@@ -54,7 +54,6 @@ def running(
     settings: Mapping[str, str],
     log: Path | None = None,
     module: str = "ministack",
-    ready_timeout: float = READY_TIMEOUT,
 ) -> Iterator[Running]:
     """Run MiniStack with the interpreter `python` until the block is left.
 
@@ -76,7 +75,7 @@ def running(
         )
         process = _spawn([str(python), "-P", "-u", str(_CHILD), module], environment, log)
         try:
-            _wait_until_ready(process, port, nonce, log, ready_timeout)
+            _wait_until_ready(process, port, nonce=nonce, log=log, timeout=READY_TIMEOUT)
             _refuse_to_be_exposed(port)
             yield Running(endpoint=f"http://{HOST}:{port}", pid=process.pid, log=log)
         finally:
@@ -160,7 +159,7 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) ->
             ) from error
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, nonce: str, log: Path, timeout: float) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, *, nonce: str, log: Path, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from http.server import HTTPServer
 from pathlib import Path
 
 import pytest
 
-from localstack.embedded import HOST, Running, child_environment, free_port, running, tail
+from localstack.embedded import HOST, Running, _wait_until_ready, child_environment, free_port, running, tail
 from localstack.errors import EmulatorError
+from tests.unit.harness import standin
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 
 
-def start(
-    *, port: int | None = None, log: Path | None = None, ready_timeout: float = 30, **settings: str
-) -> AbstractContextManager[Running]:
+def start(*, port: int | None = None, log: Path | None = None, **settings: str) -> AbstractContextManager[Running]:
     return running(
         Path(sys.executable),
         port=port,
@@ -32,7 +34,6 @@ def start(
         settings={"PYTHONPATH": str(HERE), **settings},
         log=log,
         module="standin",
-        ready_timeout=ready_timeout,
     )
 
 
@@ -114,12 +115,18 @@ def test_a_crash_at_the_start_shows_the_end_of_the_log() -> None:
         pass
 
 
-def test_a_stranger_on_the_same_port_is_not_taken_for_it() -> None:
-    with (
-        pytest.raises(EmulatorError, match=r"(?s)did not answer on 127\.0\.0\.1:\d+ within 0\.3 s; .*standing in"),
-        start(STANDIN="stranger", ready_timeout=0.3),
-    ):
-        pass
+def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINISTACK_EDITION", "a stranger's")
+    with HTTPServer((HOST, 0), standin.Health) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        wait = functools.partial(_wait_until_ready, ours, stranger.server_port, log=tmp_path / "log", timeout=0.1)
+        wait(nonce="a stranger's")
+        with pytest.raises(
+            EmulatorError, match=r"did not answer on 127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
+        ):
+            wait(nonce="ours")
+        stranger.shutdown()
+        ours.kill()
 
 
 def test_one_that_others_could_reach_is_stopped() -> None:

@@ -57,8 +57,11 @@ def test_what_it_cannot_start_is_an_error_and_nothing_takes_its_place(kind: str,
 
 def test_clients_read_neither_the_shell_nor_the_users_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each of these would send a call elsewhere, sign it as someone else or make the client fail."""
-    (tmp_path / "config").write_text("[default]\nregion = mars-1\nendpoint_url = http://elsewhere\n", encoding="utf-8")
+    for folder in (tmp_path, tmp_path / ".aws"):
+        folder.mkdir(exist_ok=True)
+        (folder / "config").write_text("[default]\nuse_fips_endpoint = true\n", encoding="utf-8")
     for name, value in {
+        "HOME": str(tmp_path),
         "AWS_PROFILE": "someone",
         "AWS_CONFIG_FILE": str(tmp_path / "config"),
         "AWS_ENDPOINT_URL": "http://elsewhere",
@@ -81,6 +84,7 @@ def test_clients_read_neither_the_shell_nor_the_users_files(monkeypatch: pytest.
     assert "AccessKeyId=test&" in url
     assert "security-token" not in url
     assert client.meta.region_name == "eu-west-1"
+    assert not client.meta.config.use_fips_endpoint
     assert client._endpoint.http_session._proxy_config.proxy_url_for("http://127.0.0.1:4566") is None
     assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
 
