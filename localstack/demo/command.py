@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from localstack.demo.files import Source
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+PACKAGES = Path(__file__).parents[2] / ".cache" / "lambda"
+"""Where the program keeps what is shipped with the function."""
 
 HIGHEST_PORT = 65535
 
@@ -139,6 +141,8 @@ def _start(start: Start, port: int | None, shown: Steps, until_done: ExitStack) 
 
 def _deploy(deploy: Deploy, running: emulator.Emulator, shown: Steps) -> deployment.Deployment:
     shown.begin("stack")
+    if not PACKAGES.exists():
+        shown.say(f"preparing the function's packages in {PACKAGES} (once; needs PyPI)")
     deployed = deploy(running, on_resource=lambda created: shown.advance("stack", created.name))
     shown.end("stack", count(len(deployed.resources), "resource"))
     return deployed

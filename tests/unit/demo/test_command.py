@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from localstack.demo import command
 from localstack.demo.command import FAILED, GOOD, INTERRUPTED, SAMPLES, UNREADABLE, main
 from localstack.deployment import Deployment, Progress
 from localstack.errors import DeploymentError, EmulatorError
@@ -171,6 +172,15 @@ def test_a_stack_that_cannot_be_deployed_is_told_and_the_emulator_ends(capsys: p
     assert demo("photos", start=running.start, deploy=broken) == FAILED
     assert "demo: the role is missing\nand two more lines\n" in capsys.readouterr().err
     assert not running.running
+
+
+def test_only_the_first_deployment_says_why_it_takes_longer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for folder, said in ((tmp_path, False), (tmp_path / "missing", True)):
+        monkeypatch.setattr(command, "PACKAGES", folder)
+        assert demo("photos") == GOOD
+        assert (f"preparing the function's packages in {folder}" in capsys.readouterr().out) == said
 
 
 def test_an_emulator_that_dies_under_way_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
