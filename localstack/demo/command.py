@@ -29,8 +29,9 @@ from localstack.errors import HarnessError
 if TYPE_CHECKING:
     from localstack.demo.files import Source
 
-SAMPLES = Path(__file__).parents[2] / "samples"
-PACKAGES = Path(__file__).parents[2] / ".cache" / "lambda"
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples"
+PACKAGES = ROOT / ".cache" / "lambda"
 """Where the program keeps what is shipped with the function."""
 
 HIGHEST_PORT = 65535
@@ -101,7 +102,7 @@ def main(
                 output.show_keep(report, talk)
                 (hold or _until_interrupted)()
             elif not options.json:
-                output.show_next_steps(out)
+                output.show_next_steps(_nox(ROOT), out)
     except (HarnessError, ClientError, BotoCoreError) as error:
         output.show_error(error, errors)
         return FAILED
@@ -177,6 +178,12 @@ def _show(report: Report, running: emulator.Emulator, out: Console, errors: Cons
     if not report.complete:
         output.show_trouble(report, errors)
         output.show_evidence(evidence.collect(running, report.outputs), errors)
+
+
+def _nox(root: Path) -> str:
+    """Return how to call nox: by its path if it is where README puts it."""
+    installed = Path(".venv", "bin", "nox")
+    return str(installed) if (root / installed).exists() else "nox"
 
 
 def _until_interrupted() -> None:

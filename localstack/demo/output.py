@@ -109,13 +109,13 @@ def show_error(error: object, console: Console) -> None:
     console.print(Text("\n".join(printable(line) for line in lines), style="red"), soft_wrap=True)
 
 
-def show_next_steps(console: Console) -> None:
-    """Print what to try after a demo that has ended."""
+def show_next_steps(nox: str, console: Console) -> None:
+    """Print what to try after a demo that has ended; `nox` is how that program is called here."""
     steps = [
-        ("nox -s demo -- FILES FOLDERS", "the same with files of your own"),
-        ("nox -s demo -- --keep", "leave it running, for programs of your own"),
-        ("nox -s demo -- --json", "the whole rows, for machines"),
-        ("nox", "every check and test"),
+        (f"{nox} -s demo -- FILES FOLDERS", "the same with files of your own"),
+        (f"{nox} -s demo -- --keep", "leave it running, to use it yourself"),
+        (f"{nox} -s demo -- --json", "the whole rows, for machines"),
+        (nox, "every check and test"),
     ]
     console.print(Text("\nTry next", style="bold"))
     _print_lines(columns([(f"  {command}", what) for command, what in steps]), console)

@@ -42,7 +42,7 @@ def test_every_file_becomes_a_row_and_a_line(capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr()
     for expected in ("photos/a b+c.txt", "photos/lake.jpg", "photos/観測.txt", "rows right  3 of 3", "Stack outputs"):
         assert expected in said.out
-    assert "nox -s demo -- --keep" in said.out
+    assert "Try next" in said.out
     assert said.err == ""
 
 
@@ -219,6 +219,18 @@ def test_a_wrong_option_is_told_with_exit_code_2(
         demo(*arguments)
     assert ended.value.code == UNREADABLE
     assert said in capsys.readouterr().err
+
+
+def test_the_next_steps_call_nox_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    assert demo("photos") == GOOD
+    assert "  nox -s demo -- --keep" in capsys.readouterr().out
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "nox").touch()
+    assert demo("photos") == GOOD
+    assert "  .venv/bin/nox -s demo -- --keep" in capsys.readouterr().out
 
 
 class Terminal(io.StringIO):
