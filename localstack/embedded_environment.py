@@ -40,11 +40,16 @@ def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | Non
     if python.exists():  # False as well for a link to an interpreter that is no longer installed
         return python
     report(f"preparing the embedded emulator in {target} (once; needs PyPI)")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{target.name}.building-", dir=cache) as building:
-        fresh = Path(building) / "environment"
-        _build(fresh, run or _run)
-        _put(fresh, target)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{target.name}.building-", dir=cache) as building:
+            fresh = Path(building) / "environment"
+            _build(fresh, run or _run)
+            _put(fresh, target)
+    except OSError as error:
+        raise EmulatorError(
+            f"the embedded emulator could not be installed in {cache}: {error}. The folder must be writable"
+        ) from error
     return python
 
 

@@ -99,6 +99,12 @@ def test_an_installer_that_cannot_be_started_is_a_clear_error_too(tmp_path: Path
         ensure(lambda _sentence: None, cache=tmp_path, run=missing)
 
 
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
+    with pytest.raises(EmulatorError, match=r"could not be installed in .*cache: .*must be writable"):
+        Installer().ensure(tmp_path / "cache")
+
+
 def test_the_shells_python_settings_do_not_mislead_the_installer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
