@@ -84,7 +84,7 @@ class FailureQueue:
 
 def poison(index: Index) -> Poisoned:
     """Send events that cannot succeed, the way S3 sends: Lambda tries each three times, meanwhile."""
-    good = tuple(_indexed_and_forgotten(index, f"poison/good {number}.txt") for number in (1, 2))
+    good = tuple(_indexed_and_forgotten(index, f"poison/good-{number}.txt") for number in (1, 2))
     first, second = (as_s3_sent_it(row) for row in good)
     keyless = minimal(index.bucket, "poison/keyless.txt")
     del keyless["s3"]["object"]["key"]

@@ -33,9 +33,9 @@ def test_another_bucket_is_refused_and_the_error_names_both(index: Index) -> Non
 
 
 def test_an_object_that_is_gone_is_no_error(index: Index) -> None:
-    answer = index.invoke(event(minimal(index.bucket, "invoked/never there.txt")))
+    answer = index.invoke(event(minimal(index.bucket, "invoked/never-there.txt")))
     assert (answer.error, answer.payload) == (None, {"gone": 1})
-    assert index.rows("invoked/never there.txt") == []
+    assert index.rows("invoked/never-there.txt") == []
 
 
 def test_a_version_that_is_gone_leaves_a_row_of_the_words_of_its_event(index: Index) -> None:
@@ -53,7 +53,7 @@ def test_a_version_that_is_gone_leaves_a_row_of_the_words_of_its_event(index: In
 
 
 def test_the_same_event_again_changes_nothing(index: Index) -> None:
-    key = "invoked/again é.txt"
+    key = "invoked/again.txt"
     version_id = index.put(key, b"once", Metadata={"a": "b"})
     row = index.wait_for_row(key, version_id)
     repeated = as_s3_sent_it(row)

@@ -64,7 +64,7 @@ def test_every_upload_has_a_line_with_its_key_version_outcome_and_request(
 
 
 def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: Logs) -> None:
-    key = "logged/a file é.txt"
+    key = "logged/told.txt"
     version_id = index.put(key)
     row = index.wait_for_row(key, version_id)
     line = logs.wait_for(key=key, outcome="indexed")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.e2e.index import Answer, Head, Index
     from tests.e2e.uploading import Upload
 
-KEY = "queries/asked about.txt"
+KEY = "queries/asked-about.txt"
 
 
 class SmallPages:
@@ -76,7 +76,7 @@ def test_the_latest_is_the_one_that_s3_serves(table: queries.Table, index: Index
 
 def test_the_latest_of_versions_without_sequencers_is_settled_by_s3(table: queries.Table, index: Index) -> None:
     """As after a backfill, when all happened within a second."""
-    key = "queries/no sequencers.txt"
+    key = "queries/no-sequencers.txt"
     versions = [index.put(key, str(number).encode()) for number in range(3)]
     for version in versions:
         index.wait_for_row(key, version)
@@ -112,7 +112,7 @@ def test_what_arrived_between_two_times_starts_at_the_first_and_ends_before_the_
     table: queries.Table, index: Index
 ) -> None:
     """Over midnight, with times that lie exactly on the borders, asked from another time zone."""
-    key = "queries/around new year.txt"
+    key = "queries/around-new-year.txt"
     new_year = datetime(2025, 1, 1, tzinfo=UTC)
     versions = []
     for seconds in (-86400, -61, -60, -1, 0, 1, 59, 60, 86400):

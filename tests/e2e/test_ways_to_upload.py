@@ -21,7 +21,7 @@ VERSION_HEADER = "x-amz-version-id"
 
 
 def test_a_multipart_upload_becomes_one_row(index: Index) -> None:
-    key = "ways/in parts + pieces.mp4"
+    key = "ways/in-parts.mp4"
     version_id = _upload_in_parts(index, key, [b"\0" * 5 * MEGABYTE, b"the rest"])
     row = _row_as_s3_says(index, key, version_id)
     assert row["event_name"] == "ObjectCreated:CompleteMultipartUpload"
@@ -32,12 +32,12 @@ def test_a_multipart_upload_becomes_one_row(index: Index) -> None:
 
 
 def test_a_multipart_upload_that_is_given_up_leaves_no_row(index: Index) -> None:
-    key = "ways/given up.mp4"
+    key = "ways/given-up.mp4"
     s3 = index.clients.s3
     upload = s3.create_multipart_upload(Bucket=index.bucket, Key=key)["UploadId"]
     s3.upload_part(Bucket=index.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"\0")
     s3.abort_multipart_upload(Bucket=index.bucket, Key=key, UploadId=upload)
-    index.wait_for_row("ways/after it.txt", index.put("ways/after it.txt"))
+    index.wait_for_row("ways/after-it.txt", index.put("ways/after-it.txt"))
     assert index.rows(key) == []
 
 
