@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +29,6 @@ ASYNC_RETRY_BASE_SECONDS = 0.2
 """Wait before the first retry of a failed asynchronous invocation, doubled before the second (AWS: 60 and 120 s)."""
 
 READY_TIMEOUT = 30.0
-STOP_TIMEOUT = 5.0
 POLL_INTERVAL = 0.02
 
 _CHILD = Path(__file__).with_name("embedded_child.py")
@@ -214,15 +214,9 @@ def _answers(address: str, port: int) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and the functions it runs: closing its input is the sign, see embedded_child.py."""
+    """End the process and the functions that it runs: they are one group, and none of them has anything to save."""
+    with suppress(ProcessLookupError, PermissionError):  # it has ended already, and nothing of its group is left
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     if process.stdin is not None:
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-    try:
-        process.wait(STOP_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    # its functions, should it have ended before it could take them along
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, 9)
+        process.stdin.close()
