@@ -269,14 +269,13 @@ class _Monitor(mocks.MockMonitor):
 
 
 def _recorded(urn: str, request: resource_pb2.RegisterResourceRequest) -> Recorded:
-    through_inputs = (urn for entry in request.propertyDependencies.values() for urn in entry.urns)
     return Recorded(
         type=request.type,
         name=request.name,
         urn=urn,
         inputs=_plain_properties(request.object),
         parent=request.parent,
-        dependencies=frozenset((*request.dependencies, *through_inputs)),
+        dependencies=frozenset(request.dependencies),  # Pulumi has added those of each property
         custom=request.custom,
         protect=request.protect,
         retain_on_delete=request.retainOnDelete,

@@ -207,6 +207,33 @@ def test_after_a_failure_nothing_more_is_created_and_what_had_begun_is_finished(
     assert [resource.name for resource, _ in caught.value.failures] == ["fails"]
 
 
+def test_what_was_being_created_when_the_program_failed_is_there_when_the_error_is_raised() -> None:
+    """Whoever cleans up after the error must not miss it."""
+    begun, failing, created = threading.Event(), threading.Event(), threading.Event()
+
+    def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
+        if resource.name == "slow":
+            begun.set()
+            failing.wait(timeout=10)
+            threading.Event().wait(0.1)  # only so that a run that does not wait for this is caught
+            created.set()
+        return echo(resource)
+
+    def program() -> None:
+        def fail(_arn: str) -> None:
+            begun.wait(timeout=10)
+            failing.set()
+            message = "no"
+            raise LookupError(message)
+
+        aws.sqs.Queue("slow")
+        aws.sqs.Queue("quick").arn.apply(fail)
+
+    with pytest.raises(LookupError):
+        run(program, new_resource=new_resource)
+    assert created.is_set()
+
+
 def test_two_resources_with_one_name_are_an_error_as_in_pulumi() -> None:
     def program() -> None:
         aws.sqs.Queue("queue")

@@ -217,3 +217,9 @@ def test_the_alarms_are_mailed_to_the_configured_address() -> None:
         "protocol": "email",
         "endpoint": "oncall@example.com",
     }
+
+
+def test_whatever_refers_to_the_topic_waits_for_it() -> None:
+    stack = synth(**FULL)
+    for each in (*stack.all("MetricAlarm"), stack.one("TopicPolicy"), stack.one("TopicSubscription")):
+        assert stack.needs(each, stack.one("Topic")), each

@@ -25,3 +25,8 @@ def test_the_failure_queue_refuses_requests_without_tls_and_allows_nobody_by_its
 
 def test_the_export_is_the_queues_url() -> None:
     assert synth().outputs["failure_queue_url"] == QUEUE_URL
+
+
+def test_the_queues_policy_waits_for_the_queue() -> None:
+    stack = synth()
+    assert stack.needs(stack.one("QueuePolicy"), stack.one("Queue"))
