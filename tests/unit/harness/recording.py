@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
+from botocore.session import Session
 
 from localstack.resources.base import Aws
 
@@ -107,8 +107,14 @@ def refusal(code: str, operation: str = "Operation") -> ClientError:
 
 
 @cache
+def _session() -> Session:
+    """One for all, since each would read the same large files."""
+    return Session()
+
+
+@cache
 def _client(service: str, region: str) -> Any:  # noqa: ANN401 - as above
-    return boto3.Session(region_name=region).client(service)  # type: ignore[call-overload]  # stubs want literal names
+    return _session().create_client(service, region_name=region)
 
 
 class _Recorder:
