@@ -373,6 +373,9 @@ def _check_origins(origins: Sequence[str] | None, environment: str) -> None:
 
 
 def _check_filter(prefix: str, suffix: str) -> None:
+    for key, value in (("notificationPrefix", prefix), ("notificationSuffix", suffix)):
+        if not value.isprintable():  # S3 takes its configuration as XML, which has no control characters
+            raise ConfigurationError(key, value, "only printable characters are allowed", "Remove the others.")
     size = len(prefix.encode()) + len(suffix.encode())
     if size > FILTER_BYTES:
         raise ConfigurationError(
@@ -1443,6 +1446,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
                 *metrics(METRICS_NAMESPACE, "p99", ("IndexingDelay", *service)),
                 *metrics("AWS/Lambda", "p50", ("Duration", *function)),
                 *metrics("AWS/Lambda", "p90", ("Duration", *function)),
+                *metrics("AWS/Lambda", "Maximum", ("AsyncEventAge", *function)),
             ],
             [{"label": "time-out", "value": args.timeout_seconds * 1000}],
         ),
@@ -1466,7 +1470,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
         ),
         (
             "How much runs at once",
-            metrics("AWS/Lambda", "Maximum", ("ConcurrentExecutions", *function), ("AsyncEventAge", *function)),
+            metrics("AWS/Lambda", "Maximum", ("ConcurrentExecutions", *function)),
             [],
         ),
     ]
