@@ -125,11 +125,13 @@ def test_a_message_says_what_was_tried_how_often_and_what_came_back() -> None:
     with pytest.raises(
         TransientError, match=re.escape("Call failed 8 times, last with ClientError: An error occurred (Thr")
     ):
-        call_with_retry(throttled, name="Call", deadline=9e9, clock=clock, sleep=clock.sleep, rng=lambda: 1.0)
+        call_with_retry(
+            throttled, name="Call", deadline=clock() + 10_000, clock=clock, sleep=clock.sleep, rng=lambda: 1.0
+        )
     with pytest.raises(
         PermanentError, match=re.escape("Call: ClientError: An error occurred (AccessDenied) when calling")
     ):
-        call_with_retry(denied, name="Call", deadline=9e9, clock=clock, sleep=clock.sleep, rng=lambda: 1.0)
+        call_with_retry(denied, name="Call", deadline=clock() + 10_000, clock=clock, sleep=clock.sleep, rng=lambda: 1.0)
     with pytest.raises(
         TransientError, match=re.escape("an attempt may take 4.0 s, and 2.0 s are left for this record")
     ):
@@ -144,7 +146,9 @@ def test_waiting_doubles_from_a_tenth_of_a_second_to_five_seconds() -> None:
 
     clock = Clock()
     with pytest.raises(TransientError):
-        call_with_retry(throttled, name="Call", deadline=9e9, clock=clock, sleep=clock.sleep, rng=lambda: 1.0)
+        call_with_retry(
+            throttled, name="Call", deadline=clock() + 10_000, clock=clock, sleep=clock.sleep, rng=lambda: 1.0
+        )
     assert clock.sleeps == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0])
 
 
