@@ -1,4 +1,4 @@
-"""A bucket and a table of moto's, and the environment of a deployed function."""
+"""A bucket and a table of moto's, the environment of a deployed function, and ears for what it tells."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 import botocore.session
 import pytest
+from aws_xray_sdk import global_sdk_config
+from aws_xray_sdk.core import lambda_launcher, xray_recorder
 from moto import mock_aws
 
 from lambda_code.settings import Settings
+from lambda_code.telemetry import Telemetry
 from tests.fakes import BUCKET, TABLE, Client
+from tests.unit.lambda_code.telling import SEGMENT_ID, TRACE_ID, Daemon, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ENVIRONMENT = {
     "TAP_BUCKET_NAME": BUCKET,
@@ -21,6 +26,13 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
     "POWERTOOLS_LOG_LEVEL": "DEBUG",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_socket_is_left_open() -> Iterator[None]:
+    """The SDK opens one when it is imported, and never closes it."""
+    yield
+    xray_recorder.emitter._socket.close()
 
 
 @pytest.fixture
@@ -69,6 +81,38 @@ def dynamodb(aws: None, session: botocore.session.Session) -> Client:  # noqa: A
         BillingMode="PAY_PER_REQUEST",
     )
     return client
+
+
+@pytest.fixture
+def told(settings: Settings) -> Told:
+    return Told(settings)
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
+    """A sampled invocation, as Lambda announces it, with somebody listening."""
+    daemon = Daemon()
+    monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")  # without it the SDK prepares a sampling of its own: 0.4 s
+    monkeypatch.setattr(lambda_launcher, "TOUCH_FILE_DIR", str(tmp_path))
+    monkeypatch.setattr(lambda_launcher, "TOUCH_FILE_PATH", str(tmp_path / "initialized"))
+    monkeypatch.setenv("AWS_XRAY_SDK_ENABLED", "true")
+    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", daemon.address)
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=1")
+    global_sdk_config.set_sdk_enabled(value=True)
+    yield daemon
+    monkeypatch.setenv("AWS_XRAY_SDK_ENABLED", "false")
+    global_sdk_config.set_sdk_enabled(value=False)
+    daemon.close()
+
+
+@pytest.fixture
+def traced(daemon: Daemon) -> Iterator[Told]:
+    settings = Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": daemon.address})
+    told = Told(settings)
+    yield told
+    assert isinstance(told.indexer.telemetry, Telemetry)
+    assert told.indexer.telemetry._recorder
+    told.indexer.telemetry._recorder.emitter._socket.close()  # which lasts as long as a function, not as a test
 
 
 def _keys(partition: str, sort: str) -> list[dict[str, str]]:

@@ -1,0 +1,77 @@
+"""The function's telemetry as the outside meets it: what it prints, and what an X-Ray daemon hears."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lambda_code.errors import IndexingError
+from lambda_code.indexer import Indexer
+from lambda_code.telemetry import Telemetry
+from tests.fakes import World
+from tests.strategies import head
+
+if TYPE_CHECKING:
+    from lambda_code.settings import Settings
+
+TRACE_ID = "1-5759e988-bd862e3fe1be46a994272793"
+SEGMENT_ID = "53995c3f42cd8ad8"
+SECRET = "the owner's own business"
+
+
+class Told:
+    """A world whose indexer has the real telemetry, and what that writes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.stream = io.StringIO()
+        self.world = World()
+        self.world.s3.put("photos/cat.jpg", "v1", head(Metadata={"note": SECRET}))
+        self.indexer = Indexer(**{**vars(self.world.indexer), "telemetry": Telemetry(settings, stream=self.stream)})
+
+    def handle(self, event: object, *, request_id: str = "request-1") -> None:
+        with suppress(IndexingError):  # the handler's tests are about it
+            self.indexer.handle(event, request_id=request_id, deadline=self.world.clock() + 60)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stream.getvalue().split("\n") if line]
+
+    @property
+    def logs(self) -> list[dict[str, Any]]:
+        return [line for line in self.lines if "_aws" not in line]
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        return [line for line in self.lines if "_aws" in line]
+
+
+class Daemon:
+    """An X-Ray daemon that only listens."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(5)
+        self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def heard(self, number: int) -> list[dict[str, Any]]:
+        """The next so many subsegments, and nothing after them."""
+        found = [self._next() for _ in range(number)]
+        self._socket.settimeout(0)  # on loopback what was sent has arrived
+        with pytest.raises(BlockingIOError):
+            self._socket.recv(65536)
+        return found
+
+    def _next(self) -> dict[str, Any]:
+        header, _, document = self._socket.recv(65536).decode().partition("\n")
+        assert json.loads(header) == {"format": "json", "version": 1}
+        subsegment: dict[str, Any] = json.loads(document)
+        return subsegment

@@ -1,0 +1,97 @@
+"""What the function logs: one line of JSON per record."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambda_code.settings import Settings
+from tests.fakes import Fault, client_error
+from tests.strategies import s3_event, s3_record
+from tests.unit.lambda_code.conftest import ENVIRONMENT
+from tests.unit.lambda_code.telling import SECRET, TRACE_ID, Told
+
+
+def test_an_indexed_record_is_one_line(told: Told) -> None:
+    told.world.calls.faults.extend([Fault(seconds=0.25), Fault(client_error(500), seconds=0.5)])
+    told.handle(s3_event(s3_record()))
+    [line] = told.logs
+    assert line.pop("timestamp").endswith("+00:00")
+    assert line == {
+        "level": "INFO",
+        "message": "indexed",
+        "service": "tapstack-test",
+        "outcome": "indexed",
+        "bucket": "uploads",
+        "key": "photos/cat.jpg",
+        "version_id": "v1",
+        "event_name": "ObjectCreated:Put",
+        "record": 0,
+        "attempts": 3,
+        "retries": 1,
+        "duration_ms": pytest.approx(860),
+        "head_ms": pytest.approx(250),
+        "write_ms": pytest.approx(610),
+        "indexing_delay_ms": pytest.approx(2610),
+        "request_id": "request-1",
+    }
+
+
+def test_a_failed_record_is_a_line_with_its_reason(told: Told) -> None:
+    told.world.calls.faults.append(Fault(client_error(403)))
+    told.handle(s3_event(s3_record()))
+    [line] = told.logs
+    assert (line["level"], line["message"], line["outcome"], line["reason"]) == ("ERROR", "failed", "failed", "denied")
+    assert line["error"].startswith("HeadObject: ClientError: An error occurred (403)")
+    assert (line["key"], line["attempts"]) == ("photos/cat.jpg", 1)
+    assert "exception" not in line
+
+
+def test_a_record_that_nobody_understands_is_a_line_with_the_field(told: Told) -> None:
+    told.handle(s3_event({"eventName": "ObjectCreated:Put"}))
+    [line] = told.logs
+    assert (line["reason"], line["field"], line["record"]) == ("malformed", "Records[0].s3", 0)
+    assert "key" not in line
+
+
+def test_a_bug_is_a_line_that_says_where_in_the_code(told: Told) -> None:
+    told.world.calls.faults.append(Fault(ZeroDivisionError("a bug")))
+    told.handle(s3_event(s3_record()))
+    [line] = told.logs
+    assert line["reason"] == "internal"
+    assert "ZeroDivisionError: a bug" in line["exception"]
+    assert "call_with_retry" in line["exception"]
+
+
+def test_ignored_and_gone_records_and_test_events_are_lines_too(told: Told) -> None:
+    told.handle(s3_event(s3_record("gone"), s3_record(event_name="ObjectRemoved:Delete")))
+    told.handle({"Event": "s3:TestEvent"}, request_id="request-2")
+    assert [line["message"].split()[0] for line in told.logs] == ["gone", "ignored", "s3:TestEvent"]
+    assert told.logs[2]["request_id"] == "request-2"
+
+
+def test_user_metadata_is_never_told(told: Told) -> None:
+    told.handle(s3_event(s3_record()))
+    told.handle(s3_event(s3_record()), request_id="request-2")
+    assert told.world.dynamodb.row("photos/cat.jpg", "v1")["user_metadata"] == {"note": SECRET}
+    assert SECRET not in told.stream.getvalue()
+    assert "note" not in told.stream.getvalue()
+
+
+def test_any_key_is_one_line_of_json(told: Told) -> None:
+    told.handle(s3_event(s3_record("line\nbreak\x00\u2028日本\U0001f98a")))
+    [line] = told.logs
+    assert line["key"] == "line\nbreak\x00\u2028日本\U0001f98a"
+    assert len(told.stream.getvalue().split("\n")) == 1 + len(told.metrics) + 1
+
+
+def test_lines_below_the_configured_level_are_not_written() -> None:
+    told = Told(Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": "ERROR"}))
+    told.world.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
+    told.handle(s3_event(s3_record(), s3_record("other")))
+    assert [line["message"] for line in told.logs] == ["failed"]
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_line_carries_the_trace_id(traced: Told) -> None:
+    traced.handle(s3_event(s3_record()))
+    assert traced.logs[0]["xray_trace_id"] == TRACE_ID

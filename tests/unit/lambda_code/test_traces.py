@@ -1,0 +1,125 @@
+"""What the function traces, as an X-Ray daemon hears it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lambda_code.settings import Settings
+from lambda_code.telemetry import MAX_ANNOTATION_CHARACTERS, Telemetry
+from tests.fakes import Fault, client_error
+from tests.strategies import s3_event, s3_record
+from tests.unit.lambda_code.conftest import ENVIRONMENT
+from tests.unit.lambda_code.telling import SECRET, SEGMENT_ID, TRACE_ID, Told
+
+if TYPE_CHECKING:
+    from tests.unit.lambda_code.telling import Daemon
+
+
+def test_a_trace_shows_the_execution_its_record_and_each_aws_call(traced: Told, daemon: Daemon) -> None:
+    traced.handle(s3_event(s3_record()))
+    head_call, write_call, record, execution = daemon.heard(4)
+    assert execution["name"] == "## lambda_handler"
+    assert execution["parent_id"] == SEGMENT_ID
+    assert (record["name"], record["parent_id"]) == ("index record", execution["id"])
+    assert record["annotations"] == {"bucket": "uploads", "key": "photos/cat.jpg", "outcome": "indexed"}
+    for call, name, operation in ((head_call, "S3", "HeadObject"), (write_call, "DynamoDB", "UpdateItem")):
+        assert (call["name"], call["namespace"], call["aws"]) == (name, "aws", {"operation": operation})
+        assert call["parent_id"] == record["id"]
+    for each in (head_call, write_call, record, execution):
+        assert (each["trace_id"], each["type"]) == (TRACE_ID, "subsegment")
+        assert each["start_time"] <= each["end_time"]
+        assert "fault" not in each
+        assert SECRET not in json.dumps(each)
+
+
+def test_every_attempt_is_seen_and_failed_ones_are_marked(traced: Told, daemon: Daemon) -> None:
+    traced.world.calls.faults.extend([Fault(client_error(400, "ThrottlingException")), Fault(client_error(500))])
+    traced.handle(s3_event(s3_record()))
+    throttled, broken, fine, *_, execution = daemon.heard(6)
+    assert [each["name"] for each in (throttled, broken, fine)] == ["S3"] * 3
+    assert [(each.get("fault"), each.get("throttle")) for each in (throttled, broken, fine)] == [
+        (True, True),
+        (True, None),
+        (None, None),
+    ]
+    assert throttled["cause"]["exceptions"][0]["type"] == "ClientError"
+    assert "fault" not in execution
+
+
+def test_a_failed_record_marks_itself_and_the_execution(traced: Told, daemon: Daemon) -> None:
+    traced.world.calls.faults.append(Fault(client_error(403)))
+    traced.handle(s3_event(s3_record()))
+    _, record, execution = daemon.heard(3)
+    assert record["fault"]
+    assert record["annotations"]["outcome"] == "failed"
+    assert execution["fault"]
+
+
+def test_a_record_that_nobody_understands_is_traced_without_what_nobody_knows(traced: Told, daemon: Daemon) -> None:
+    traced.handle(s3_event({}))
+    record, _ = daemon.heard(2)
+    assert record["annotations"] == {"outcome": "failed"}
+    assert record["cause"]["exceptions"][0]["message"] == "Records[0].eventName is missing"
+
+
+def test_annotations_keep_x_rays_limits(traced: Told, daemon: Daemon) -> None:
+    traced.handle(s3_event(*[s3_record("k" * 1024)] * 20))
+    subsegments = daemon.heard(20 * 3 + 1)
+    annotated = [each["annotations"] for each in subsegments if "annotations" in each]
+    assert sum(len(each) for each in annotated) <= 50
+    assert {len(each["key"]) for each in annotated} == {MAX_ANNOTATION_CHARACTERS}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param(None, id="without a header"),
+        pytest.param("", id="with an empty header"),
+        pytest.param("nonsense", id="with nonsense for a header"),
+        pytest.param(f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=0", id="when Lambda did not sample it"),
+        pytest.param(f"Root={TRACE_ID};Lineage=a:0", id="when nobody decided on sampling"),
+    ],
+)
+def test_nothing_is_traced(
+    traced: Told, daemon: Daemon, header: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if header is None:
+        monkeypatch.delenv("_X_AMZN_TRACE_ID")
+    else:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
+    traced.handle(s3_event(s3_record()))
+    assert [line["outcome"] for line in traced.logs] == ["indexed"]
+    assert daemon.heard(0) == []
+    assert len(caplog.records) == (header == "nonsense"), "the SDK must not add a line of its own to each event"
+
+
+def test_an_event_that_was_cut_off_leaves_nothing_to_the_next(
+    traced: Told, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(traced.indexer.telemetry, Telemetry)
+    assert traced.indexer.telemetry._recorder
+    traced.indexer.telemetry._recorder.begin_subsegment("never ended")
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={TRACE_ID[:-1]}4;Parent={SEGMENT_ID};Sampled=1")
+    traced.handle({"Event": "s3:TestEvent"})
+    [execution] = daemon.heard(1)
+    assert execution["trace_id"] == f"{TRACE_ID[:-1]}4"
+    assert execution["parent_id"] == SEGMENT_ID
+
+
+def test_without_a_daemon_that_listens_rows_are_written_all_the_same(traced: Told, daemon: Daemon) -> None:
+    daemon.close()
+    traced.handle(s3_event(s3_record()))
+    assert traced.world.dynamodb.row("photos/cat.jpg", "v1")
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the SDK's, which gave up after opening it
+@pytest.mark.usefixtures("daemon")
+def test_a_daemons_address_that_is_none_costs_the_trace_and_not_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", "nowhere")
+    told = Told(Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": "nowhere"}))
+    told.handle(s3_event(s3_record()))
+    assert [line["message"] for line in told.logs] == ["no traces: the X-Ray SDK cannot be used", "indexed"]
+    assert "InvalidDaemonAddressException" in told.logs[0]["exception"]
