@@ -69,6 +69,7 @@ QUEUE_NAME_LENGTH = range(1, 81)  # characters; SQS Developer Guide, "Message qu
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # per table and second; DynamoDB, "Default quotas" (AWS can raise it)
 NONCURRENT_DAYS = range(1, 2**31)  # days; S3 API Reference, NoncurrentVersionExpiration
 FILTER_BYTES = 1024  # bytes of a key, so of a prefix and a suffix together; S3 User Guide, "Object keys"
+NOT_IN_XML = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # S3 takes its configuration as XML 1.0, which cannot say them
 MEMORY_MIB = range(128, 10_241)  # MiB; Lambda Developer Guide, "Lambda quotas"
 # Seconds. At most 900: "Lambda quotas". At least 10: one HEAD and one write, 4 s each at worst, and 1 s to report.
 TIMEOUT_SECONDS = range(10, 901)
@@ -374,8 +375,8 @@ def _check_origins(origins: Sequence[str] | None, environment: str) -> None:
 
 def _check_filter(prefix: str, suffix: str) -> None:
     for key, value in (("notificationPrefix", prefix), ("notificationSuffix", suffix)):
-        if not value.isprintable():  # S3 takes its configuration as XML, which has no control characters
-            raise ConfigurationError(key, value, "only printable characters are allowed", "Remove the others.")
+        if NOT_IN_XML.search(value):
+            raise ConfigurationError(key, value, "control characters are not allowed", "Remove them.")
     size = len(prefix.encode()) + len(suffix.encode())
     if size > FILTER_BYTES:
         raise ConfigurationError(
@@ -1446,7 +1447,6 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
                 *metrics(METRICS_NAMESPACE, "p99", ("IndexingDelay", *service)),
                 *metrics("AWS/Lambda", "p50", ("Duration", *function)),
                 *metrics("AWS/Lambda", "p90", ("Duration", *function)),
-                *metrics("AWS/Lambda", "Maximum", ("AsyncEventAge", *function)),
             ],
             [{"label": "time-out", "value": args.timeout_seconds * 1000}],
         ),
@@ -1472,6 +1472,11 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             "How much runs at once",
             metrics("AWS/Lambda", "Maximum", ("ConcurrentExecutions", *function)),
             [],
+        ),
+        (
+            "How old events were when they ran (ms)",
+            metrics("AWS/Lambda", "Maximum", ("AsyncEventAge", *function)),
+            [{"label": "given up", "value": ASYNC_EVENT_AGE_SECONDS * 1000}],
         ),
     ]
     return {

@@ -66,6 +66,8 @@ ORIGINS = st.builds(
 )
 TAG_VALUES = st.text(st.sampled_from("abcXYZ019 _.:/=+-@éЖ日"), min_size=1, max_size=256)
 
+FILTERS = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), max_size=100)
+
 # Only values that may be deployed, so that what is promised of those is not tested on refusals alone.
 GOOD = st.fixed_dictionaries(
     {"env": LABELS, "corsAllowedOrigins": st.lists(ORIGINS, min_size=1, max_size=4).map(json.dumps)},
@@ -75,8 +77,8 @@ GOOD = st.fixed_dictionaries(
         "readCapacity": whole(1, 1000),
         "writeCapacity": whole(1, 1000),
         "maxCapacity": whole(1000, 40_000),
-        "notificationPrefix": st.text(max_size=100),
-        "notificationSuffix": st.text(max_size=100),
+        "notificationPrefix": FILTERS,
+        "notificationSuffix": FILTERS,
         "noncurrentDays": whole(1, 10_000),
         "logLevel": st.sampled_from(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]),
         "logRetentionDays": st.sampled_from([str(days) for days in RETENTIONS]),

@@ -92,11 +92,11 @@ WRONG: dict[str, list[tuple[dict[str, str], object, str, str]]] = {
         ({"notificationPrefix": "p" * 1025}, "p" * 1025, "1024", "shorter"),
         ({"notificationPrefix": "é" * 513}, "é" * 513, "1026 bytes", "shorter"),
         ({"notificationPrefix": "p" * 1000, "notificationSuffix": "s" * 25}, "p" * 1000, "1025 bytes", "shorter"),
-        ({"notificationPrefix": "in\n"}, "in\n", "printable", "Remove"),
+        ({"notificationPrefix": "in\n"}, "in\n", "control characters", "Remove"),
     ],
     "notificationSuffix": [
         ({"notificationSuffix": "s" * 1025}, "s" * 1025, "1024", "shorter"),
-        ({"notificationSuffix": "\x00.csv"}, "\x00.csv", "printable", "Remove"),
+        ({"notificationSuffix": "\x00.csv"}, "\x00.csv", "control characters", "Remove"),
     ],
     "noncurrentDays": [
         ({"noncurrentDays": "0"}, 0, "1 to 2147483647 days", "pulumi config set noncurrentDays 1"),

@@ -64,6 +64,8 @@ def test_the_dashboard_has_the_stacks_name() -> None:
         ("How long it took (ms)", {"IndexingDelay", "Duration"}),
         ("Write units used in a minute", {"ConsumedWriteCapacityUnits", "WriteThrottleEvents"}),
         ("Read units used in a minute", {"ConsumedReadCapacityUnits", "ReadThrottleEvents"}),
+        ("How much runs at once", {"ConcurrentExecutions"}),
+        ("How old events were when they ran (ms)", {"AsyncEventAge"}),
     ],
 )
 def test_the_dashboard_answers_the_questions_of_an_operator(title: str, metrics: set[str]) -> None:
@@ -121,6 +123,7 @@ def test_the_marks_show_the_configured_limits() -> None:
         "How long it took (ms)": 100_000,
         "Write units used in a minute": 7 * 60,
         "Read units used in a minute": 5 * 60,
+        "How old events were when they ran (ms)": 6 * 3600 * 1000,
     }
 
 
