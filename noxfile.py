@@ -5,9 +5,12 @@ Arguments after ``--`` go to the session's program: ``nox -s unit -- -k names``,
 
 from __future__ import annotations
 
-import nox
+import sys
 
-nox.needs_version = ">=2025.2.9"
+import nox
+from nox.command import CommandFailed
+
+nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_external_run = True
@@ -65,8 +68,11 @@ def localstack_e2e(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """Upload files to an emulator and see their rows (``-- FILES FOLDERS --keep --port --json``)."""
     prepare(session, TOOLS)
-    # standard error apart, so that `--json` is nothing but JSON; and time, at Ctrl-C, to stop the emulator
-    session.run("python", "-m", "localstack.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
+    try:
+        # standard error apart, so that `--json` is nothing but JSON; and time, at Ctrl-C, to stop the emulator
+        session.run("python", "-m", "localstack.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
+    except CommandFailed as failed:
+        sys.exit(failed.return_code)  # 2 for a bad path, and so on: nox itself makes 1 of every failure
 
 
 @nox.session(default=False)
