@@ -10,7 +10,7 @@ MEGABYTE = 1024 * 1024
 LONGEST_KEY_BYTES = 1024  # S3: a key is at most 1,024 bytes of UTF-8
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # eq would keep it from being a key, because dictionaries do not hash
 class Case:
     """One object to upload with a plain PutObject.
 

@@ -7,9 +7,9 @@ at once takes longer than one that is sent in step.
 from __future__ import annotations
 
 import mimetypes
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 SAMPLES = Path(__file__).parents[2] / "samples"
 AT_ONCE = 3
 """How many objects are on their way at any moment: a few more than the emulator's processes have cores."""
-PATIENCE_WITH_ALL = 60.0
-"""Seconds; a broken function fails the whole batch, which then must not wait for each object in turn."""
+STEP = 2.0
+"""Seconds to wait for one row before the next upload starts; whether it comes at all is asked at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,25 +56,51 @@ def sample_cases() -> list[Case]:
 
 def upload_all(index: Index, cases: Sequence[Case]) -> dict[str, Upload]:
     """Upload every case; what became of each, by its name."""
-    deadline = time.monotonic() + PATIENCE_WITH_ALL
-
-    def upload(case: Case) -> Upload:
-        patience = max(0.0, min(waiting.PATIENCE, deadline - time.monotonic()))
-        return _upload(index, case, patience)
-
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
-        return {done.case.name: done for done in pool.map(upload, cases)}
+        versions = list(pool.map(lambda case: _put_and_wait_a_little(index, case), cases))
+        sent = {case: version for case, version in zip(cases, versions, strict=True) if isinstance(version, str)}
+        rows = _wait_for_all(index, sent)
+        heads = dict(zip(sent, pool.map(lambda case: index.head(case.key, sent[case]), sent), strict=True))
+    return {
+        case.name: Upload(
+            case=case,
+            version_id=sent.get(case, ""),
+            head=heads.get(case, {}),
+            row=rows.get(case),
+            trouble=_trouble(index, case, version, rows.get(case)),
+        )
+        for case, version in zip(cases, versions, strict=True)
+    }
 
 
-def _upload(index: Index, case: Case, patience: float) -> Upload:
+def _put_and_wait_a_little(index: Index, case: Case) -> str | ClientError:
+    """The version id that S3 gave the object, or why it refused it."""
     try:
         answer = index.clients.s3.put_object(Bucket=index.bucket, **case.parameters())
     except ClientError as error:
-        return Upload(case=case, version_id="", head={}, row=None, trouble=f"S3 refused the upload: {error}")
-    version_id = answer["VersionId"]
-    row, trouble = None, None
-    try:
-        row = index.wait_for_row(case.key, version_id, patience=patience)
-    except waiting.NothingCameError as nothing:
-        trouble = str(nothing)
-    return Upload(case=case, version_id=version_id, head=index.head(case.key, version_id), row=row, trouble=trouble)
+        return error
+    version_id: str = answer["VersionId"]
+    with suppress(waiting.NothingCameError):
+        index.wait_for_row(case.key, version_id, patience=STEP)
+    return version_id
+
+
+def _wait_for_all(index: Index, sent: Mapping[Case, str]) -> Mapping[Case, Row]:
+    """The rows of all that have one in time: nobody who is missing takes the time of the others."""
+    rows: dict[Case, Row] = {}
+
+    def all_there() -> bool:
+        for case, version_id in sent.items():
+            if case not in rows and (row := index.row(case.key, version_id)):
+                rows[case] = row
+        return len(rows) == len(sent)
+
+    with suppress(waiting.NothingCameError):
+        waiting.until(all_there, "rows")
+    return rows
+
+
+def _trouble(index: Index, case: Case, version: str | ClientError, row: Row | None) -> str | None:
+    if isinstance(version, ClientError):
+        return f"S3 refused the upload: {version}"
+    return None if row else f"no row of {case.key!r}, version {version}; rows of that key: {index.rows(case.key)}"
