@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# The SDK opens a socket for a recorder of its own when it is imported, and never closes it; nobody here uses that one.
+xray_recorder.emitter._socket.close()
+
 ENVIRONMENT = {
     "TAP_BUCKET_NAME": BUCKET,
     "TAP_TABLE_NAME": TABLE,
@@ -26,13 +29,6 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
     "POWERTOOLS_LOG_LEVEL": "DEBUG",
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_socket_is_left_open() -> Iterator[None]:
-    """The SDK opens one when it is imported, and never closes it."""
-    yield
-    xray_recorder.emitter._socket.close()
 
 
 @pytest.fixture
