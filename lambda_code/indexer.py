@@ -157,7 +157,8 @@ class _Work:
             result, version_id, error = self._index_or_fail()
             delay = None
             if result is Result.INDEXED and record.event_time:
-                delay = (self._indexer.now() - record.event_time).total_seconds() * 1000
+                # two clocks that differ by a little must not make a delay of less than nothing
+                delay = max(0.0, (self._indexer.now() - record.event_time).total_seconds() * 1000)
             outcome = Outcome(
                 result=result,
                 request_id=self._request_id,

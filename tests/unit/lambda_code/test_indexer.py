@@ -116,6 +116,11 @@ def test_a_delay_is_only_told_of_a_row_that_was_just_written(world: World) -> No
     assert [outcome.indexing_delay_ms is not None for outcome in world.heard.outcomes] == [True, False, False, False]
 
 
+def test_a_delay_is_never_negative_although_two_clocks_may_differ(world: World) -> None:
+    world.handle(s3_event(s3_record(event_time="2026-01-31T12:00:05.000Z")))
+    assert world.heard.outcomes[0].indexing_delay_ms == 0
+
+
 def test_a_write_whose_answer_was_lost_is_made_again_and_still_counts_as_the_first(world: World) -> None:
     world.calls.faults.extend([Fault(), Fault(ReadTimeoutError(endpoint_url=URL), when="after")])
     assert world.handle(s3_event(s3_record())) == {"indexed": 1}
