@@ -7,7 +7,7 @@ an SNS topic, and a dashboard.
 Configuration (all optional; ``pulumi config set KEY VALUE``):
 
 ======================  =============================================================================================
-``env``                 environment's name, part of every name and tag (``dev``)
+``env``                 environment's name, part of every name and tag (``dev``; required in any other stack)
 ``bucketName``          name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
 ``tableName``           name of the table (``{project}-{env}-objects``); the environment variable TAP_TABLE_NAME wins
 ``readCapacity``        read units per second of the table and of its index (100)
@@ -18,7 +18,7 @@ Configuration (all optional; ``pulumi config set KEY VALUE``):
 ``notificationPrefix``  only keys that start so are indexed (all)
 ``notificationSuffix``  only keys that end so are indexed (all)
 ``noncurrentDays``      days after which a version that is no longer current expires (90)
-``logLevel``            DEBUG, INFO, WARNING, ERROR or CRITICAL (INFO)
+``logLevel``            DEBUG, INFO, WARNING or ERROR (INFO)
 ``logRetentionDays``    days that the function's log lines are kept (30)
 ``memoryMb``            memory of the function, in MiB (512)
 ``timeoutSeconds``      time-out of the function, in seconds (60)
@@ -50,6 +50,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pulumi
 import pulumi_aws as aws
@@ -69,6 +70,7 @@ QUEUE_NAME_LENGTH = range(1, 81)  # characters; SQS Developer Guide, "Message qu
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # per table and second; DynamoDB, "Default quotas" (AWS can raise it)
 NONCURRENT_DAYS = range(1, 2**31)  # days; S3 API Reference, NoncurrentVersionExpiration
 FILTER_BYTES = 1024  # bytes of a key, so of a prefix and a suffix together; S3 User Guide, "Object keys"
+FILTER_CHARACTERS = 1024  # of a prefix or suffix, encoded; S3 API Reference, FilterRule
 NOT_IN_XML = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # S3 takes its configuration as XML 1.0, which cannot say them
 MEMORY_MIB = range(128, 10_241)  # MiB; Lambda Developer Guide, "Lambda quotas"
 # Seconds. At most 900: "Lambda quotas". At least 10: one HEAD and one write, 4 s each at worst, and 1 s to report.
@@ -85,7 +87,7 @@ ORIGIN_PATTERN = re.compile(r"https?://(?!\*(:[0-9]+)?$)[A-Za-z0-9.*-]+(:[0-9]{1
 LOG_RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
-LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})  # those of Powertools' Logger
+LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})  # above ERROR nobody would learn why a record failed
 
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
@@ -97,6 +99,7 @@ ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # likewise
 AUTOSCALING_TARGET_PERCENT = 70  # of the provisioned units; the value of AWS's own console
 CAPACITY_ALARM_SHARE = 0.8
 DURATION_ALARM_SHARE = 0.8
+DEV = "dev"  # the environment of a developer, whose data may go
 DEV_ORIGINS = ("http://localhost:3000",)
 
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # of the program's environment, and of the function's
@@ -129,7 +132,7 @@ class TapStackArgs:
         ConfigurationError: a value is outside the limits of AWS or contradicts another one.
     """
 
-    environment_suffix: str = "dev"
+    environment_suffix: str = DEV
     bucket_name: str | None = None
     table_name: str | None = None
     read_capacity: int = 100
@@ -162,7 +165,7 @@ class TapStackArgs:
     @property
     def is_dev(self) -> bool:
         """Whether this is the environment of a developer, whose data may go."""
-        return self.environment_suffix == "dev"
+        return self.environment_suffix == DEV
 
     @classmethod
     def from_config(cls, config: pulumi.Config, environ: Mapping[str, str]) -> TapStackArgs:
@@ -176,6 +179,13 @@ class TapStackArgs:
             ConfigurationError: a key is unknown, or a value has the wrong type or is out of bounds.
         """
         _refuse_unknown_keys(config.name)
+        if config.get("env") is None and pulumi.get_stack() != DEV:
+            raise ConfigurationError(
+                "env",
+                None,
+                f"the stack {pulumi.get_stack()!r} without it would be deployed as {DEV!r}, unprotected",
+                f"Try: pulumi config set env {pulumi.get_stack()}",
+            )
         values: dict[str, Any] = {}
         for key, (field, parse) in _CONFIG_KEYS.items():
             raw = config.get(key)
@@ -373,10 +383,30 @@ def _check_origins(origins: Sequence[str] | None, environment: str) -> None:
             )
 
 
+def as_filter(text: str) -> str:
+    """A part of a key as S3 compares it with events: form-encoded, but for the characters that S3 calls safe.
+
+    Source: S3 User Guide, "Configuring event notifications using object key name filtering". A filter that is not
+    encoded matches nothing, and S3 does not say so.
+    """
+    return quote_plus(text, safe="/!-_.'()")
+
+
 def _check_filter(prefix: str, suffix: str) -> None:
     for key, value in (("notificationPrefix", prefix), ("notificationSuffix", suffix)):
         if NOT_IN_XML.search(value):
             raise ConfigurationError(key, value, "control characters are not allowed", "Remove them.")
+        if "*" in value:
+            raise ConfigurationError(
+                key, value, "S3 knows no wildcards here", "Write the beginning or end itself, such as images/ or .pdf"
+            )
+        if len(as_filter(value)) > FILTER_CHARACTERS:
+            raise ConfigurationError(
+                key,
+                value,
+                f"it has {len(as_filter(value))} characters when encoded for S3, and {FILTER_CHARACTERS} are allowed",
+                "Choose a shorter one.",
+            )
     size = len(prefix.encode()) + len(suffix.encode())
     if size > FILTER_BYTES:
         raise ConfigurationError(
@@ -764,8 +794,8 @@ class TapStack(pulumi.ComponentResource):
         role = self._role()
         permissions = self._permissions(role, bucket, table, log_group, queue)
         function = self._function(role, permissions, log_group)
-        self._asynchronous_calls(function, queue, permissions)
-        self._trigger(bucket, versioning, function)
+        retries = self._asynchronous_calls(function, queue, permissions)
+        self._trigger(bucket, versioning, function, retries)
         topic = self._alarm_topic()
         self._alarms(topic)
         self._dashboard()
@@ -1141,9 +1171,9 @@ class TapStack(pulumi.ComponentResource):
 
     def _asynchronous_calls(
         self, function: aws.lambda_.Function, queue: aws.sqs.Queue, permissions: aws.iam.RolePolicy
-    ) -> None:
+    ) -> aws.lambda_.FunctionEventInvokeConfig:
         """What Lambda does with an event that the function could not index: try twice more, then the failure queue."""
-        aws.lambda_.FunctionEventInvokeConfig(
+        return aws.lambda_.FunctionEventInvokeConfig(
             f"{self._name}-indexer-retries",
             function_name=function.name,
             maximum_retry_attempts=ASYNC_RETRIES,
@@ -1155,7 +1185,11 @@ class TapStack(pulumi.ComponentResource):
         )
 
     def _trigger(
-        self, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning, function: aws.lambda_.Function
+        self,
+        bucket: aws.s3.Bucket,
+        versioning: aws.s3.BucketVersioning,
+        function: aws.lambda_.Function,
+        retries: aws.lambda_.FunctionEventInvokeConfig,
     ) -> None:
         permission = aws.lambda_.Permission(
             f"{self._name}-s3-permission",
@@ -1175,12 +1209,13 @@ class TapStack(pulumi.ComponentResource):
                     id="index-uploads",
                     lambda_function_arn=function.arn,
                     events=list(CREATION_EVENTS),
-                    filter_prefix=self._args.notification_prefix or None,
-                    filter_suffix=self._args.notification_suffix or None,
+                    filter_prefix=as_filter(self._args.notification_prefix) or None,
+                    filter_suffix=as_filter(self._args.notification_suffix) or None,
                 )
             ],
-            # without the permission S3 refuses the notification; without versioning the first events have no version
-            opts=self._child(depends_on=[permission, versioning]),
+            # without the permission S3 refuses the notification; without versioning the first events have no version;
+            # without the failure queue behind the function, an event that fails would be lost
+            opts=self._child(depends_on=[permission, versioning, retries]),
         )
 
     # -- alarms -------------------------------------------------------------------------------------------------------
@@ -1493,7 +1528,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
                     "view": "timeSeries",
                     "period": 60,
                     "metrics": lines,
-                    "annotations": {"horizontal": marks},
+                    **({"annotations": {"horizontal": marks}} if marks else {}),
                 },
             }
             for number, (title, lines, marks) in enumerate(widgets)

@@ -83,6 +83,9 @@ class Telemetry(Protocol):
 class Invocation(Protocol):
     """What is told during the handling of one event."""
 
+    def received(self, event: object) -> None:
+        """Show the event as it came, to whoever looks for a fault."""
+
     def note(self, message: str) -> None:
         """Say something about the event as a whole."""
 
@@ -119,6 +122,7 @@ class Indexer:
             IndexingError: some record failed. Lambda then tries the event again, and at last puts it in the queue.
         """
         with self.telemetry.invocation(request_id) as invocation:
+            invocation.received(event)
             if is_test_event(event):
                 invocation.note("s3:TestEvent answered: the bucket's notifications reach this function")
                 return {}

@@ -12,7 +12,7 @@ from lambda_code.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LOG_LEVEL = re.compile(r"DEBUG|INFO|WARNING|ERROR|CRITICAL")
+_LOG_LEVEL = re.compile(r"DEBUG|INFO|WARNING|ERROR")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html

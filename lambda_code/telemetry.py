@@ -39,7 +39,7 @@ METRICS = {Result.INDEXED: "ObjectsIndexed", Result.DUPLICATE: "ObjectsDuplicate
 MAX_ANNOTATION_CHARACTERS = 1000
 MAX_ANNOTATED_RECORDS = 16  # X-Ray indexes 50 annotations of a trace, and a record has three
 
-EXECUTION = "## lambda_handler"  # the name that Powertools gave it, which dashboards and filters know
+EXECUTION = "## lambda_handler"  # the name that Powertools gave it
 
 
 class Telemetry:
@@ -86,6 +86,10 @@ class Invocation:
         self._failures: Counter[Reason] = Counter()
         self._delays: list[float] = []
 
+    def received(self, event: object) -> None:
+        """Log the event whole, at DEBUG: what S3 sends has no user metadata in it."""
+        self._logger.debug("event", extra={"event": event, "request_id": self._request_id})
+
     def note(self, message: str) -> None:
         """Log a line about the event as a whole."""
         self._logger.info(message, extra={"request_id": self._request_id})
@@ -122,7 +126,7 @@ class Invocation:
                 metrics.add_metric("IndexingDelay", "Milliseconds", delay)
             self._write(metrics)
         for reason, count in self._failures.items():
-            # [service] for the alarm, [service, reason] for who wants to know why
+            # [service] for how many, [service, reason] for why
             metrics = self._provider()
             metrics.add_dimensions(service=self._settings.service, reason=reason.value)
             metrics.add_metric("ObjectsFailed", "Count", count)

@@ -173,6 +173,9 @@ class Heard:
         assert request_id
         yield self
 
+    def received(self, event: object) -> None:
+        """Nothing that a test of the logic asks about."""
+
     def note(self, message: str) -> None:
         self.notes.append(message)
 

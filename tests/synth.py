@@ -125,8 +125,10 @@ def synth(
     return Synth(run, place)
 
 
-def configured(config: Mapping[str, str], environ: Mapping[str, str] | None = None) -> tap_stack.TapStackArgs:
-    """What the program makes of a configuration, without running it. A key with a colon keeps its own namespace.
+def configured(
+    config: Mapping[str, str], environ: Mapping[str, str] | None = None, *, stack: str = "dev"
+) -> tap_stack.TapStackArgs:
+    """What the program makes of a stack's configuration, without running it. A key with a colon keeps its namespace.
 
     Raises:
         tap_stack.ConfigurationError: as the program does.
@@ -134,7 +136,8 @@ def configured(config: Mapping[str, str], environ: Mapping[str, str] | None = No
 
     def read() -> tap_stack.TapStackArgs:
         set_all_config({key if ":" in key else f"{PROJECT}:{key}": value for key, value in config.items()})
-        return tap_stack.TapStackArgs.from_config(pulumi.Config(PROJECT), environ or {})
+        with mock.patch.object(pulumi, "get_stack", return_value=stack):
+            return tap_stack.TapStackArgs.from_config(pulumi.Config(PROJECT), environ or {})
 
     return contextvars.copy_context().run(read)
 

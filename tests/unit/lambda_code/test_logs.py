@@ -92,6 +92,15 @@ def test_lines_below_the_configured_level_are_not_written() -> None:
 
 
 @pytest.mark.usefixtures("daemon")
+def test_at_debug_the_event_is_told_as_it_came() -> None:
+    told = Told(Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": "DEBUG"}))
+    event = s3_event(s3_record())
+    told.handle(event)
+    shown, indexed = told.logs
+    assert (shown["level"], shown["event"], shown["request_id"]) == ("DEBUG", event, "request-1")
+    assert indexed["outcome"] == "indexed"
+
+
 def test_a_line_carries_the_trace_id(traced: Told) -> None:
     traced.handle(s3_event(s3_record()))
     assert traced.logs[0]["xray_trace_id"] == TRACE_ID

@@ -77,6 +77,6 @@ def test_a_bad_value_is_named_with_what_it_must_be(name: str, value: str) -> Non
     assert isinstance(caught.value, TapStackError)
 
 
-@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 def test_every_log_level_of_the_configuration_is_accepted(level: str) -> None:
     assert Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": level}).log_level == level

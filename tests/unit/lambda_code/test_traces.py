@@ -96,16 +96,17 @@ def test_nothing_is_traced(
     assert len(caplog.records) == (header == "nonsense"), "the SDK must not add a line of its own to each event"
 
 
+@pytest.mark.parametrize("trace_id", [TRACE_ID, f"{TRACE_ID[:-1]}4"], ids=["of the same trace", "of another trace"])
 def test_an_event_that_was_cut_off_leaves_nothing_to_the_next(
-    traced: Told, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    traced: Told, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, trace_id: str
 ) -> None:
     assert isinstance(traced.indexer.telemetry, Telemetry)
     assert traced.indexer.telemetry._recorder
     traced.indexer.telemetry._recorder.begin_subsegment("never ended")
-    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={TRACE_ID[:-1]}4;Parent={SEGMENT_ID};Sampled=1")
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={trace_id};Parent={SEGMENT_ID};Sampled=1")
     traced.handle({"Event": "s3:TestEvent"})
     [execution] = daemon.heard(1)
-    assert execution["trace_id"] == f"{TRACE_ID[:-1]}4"
+    assert execution["trace_id"] == trace_id
     assert execution["parent_id"] == SEGMENT_ID
 
 

@@ -90,12 +90,14 @@ WRONG: dict[str, list[tuple[dict[str, str], object, str, str]]] = {
     ],
     "notificationPrefix": [
         ({"notificationPrefix": "p" * 1025}, "p" * 1025, "1024", "shorter"),
-        ({"notificationPrefix": "é" * 513}, "é" * 513, "1026 bytes", "shorter"),
+        ({"notificationPrefix": "é" * 171}, "é" * 171, "1026 characters when encoded", "shorter"),
         ({"notificationPrefix": "p" * 1000, "notificationSuffix": "s" * 25}, "p" * 1000, "1025 bytes", "shorter"),
         ({"notificationPrefix": "in\n"}, "in\n", "control characters", "Remove"),
+        ({"notificationPrefix": "日" * 114}, "日" * 114, "1026 characters when encoded", "shorter"),
     ],
     "notificationSuffix": [
         ({"notificationSuffix": "s" * 1025}, "s" * 1025, "1024", "shorter"),
+        ({"notificationSuffix": "*.csv"}, "*.csv", "no wildcards", ".pdf"),
         ({"notificationSuffix": "\x00.csv"}, "\x00.csv", "control characters", "Remove"),
     ],
     "noncurrentDays": [
@@ -103,8 +105,8 @@ WRONG: dict[str, list[tuple[dict[str, str], object, str, str]]] = {
         ({"noncurrentDays": "x"}, "x", "a whole number", "pulumi config set noncurrentDays"),
     ],
     "logLevel": [
-        ({"logLevel": "info"}, "info", "CRITICAL, DEBUG, ERROR, INFO, WARNING", "Choose"),
-        ({"logLevel": ""}, "", "CRITICAL, DEBUG, ERROR, INFO, WARNING", "Choose"),
+        ({"logLevel": "info"}, "info", "DEBUG, ERROR, INFO, WARNING", "Choose"),
+        ({"logLevel": ""}, "", "DEBUG, ERROR, INFO, WARNING", "Choose"),
     ],
     "logRetentionDays": [
         ({"logRetentionDays": "31"}, 31, "1, 3, 5, 7, 14, 30, 60", "Choose"),
@@ -259,6 +261,13 @@ def test_a_wrong_environment_variable_is_named_as_such(value: str) -> None:
     """Whoever sees the message would look for the value in the configuration otherwise."""
     with pytest.raises(ConfigurationError, match=f"^TAP_TABLE_NAME: {value!r} "):
         configured({"tableName": "a-good-one"}, {"TAP_TABLE_NAME": value})
+
+
+def test_a_stack_of_another_name_must_say_its_environment() -> None:
+    """`pulumi stack init prod` alone would take the names of dev, and none of the protection."""
+    with pytest.raises(ConfigurationError, match=r"^env: None .*'prod'.* pulumi config set env prod$"):
+        configured({}, stack="prod")
+    assert configured({"env": "dev"}, stack="anna").environment_suffix == "dev"
 
 
 @pytest.mark.parametrize("key", ["readcapacity", "bucket", "deletedRetentionDays", "Env"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.synth import synth
 from tests.unit.stack.expected import ACCOUNT, CUSTOM, FUNCTION, FUNCTION_ARN, UPLOADS, UPLOADS_ARN
 
@@ -68,7 +70,23 @@ def test_no_two_subscribed_events_overlap() -> None:
 
 def test_prefix_and_suffix_narrow_what_is_announced() -> None:
     (rule,) = synth(**CUSTOM).one("BucketNotification").inputs["lambdaFunctions"]
-    assert (rule["filterPrefix"], rule["filterSuffix"]) == ("in box/", ".csv")
+    assert (rule["filterPrefix"], rule["filterSuffix"]) == ("in+box/", ".csv")
+
+
+@pytest.mark.parametrize(
+    ("plain", "encoded"),
+    [
+        ("images/2026-11_a.b/", "images/2026-11_a.b/"),
+        ("year=2026/", "year%3D2026/"),
+        ("a b+c/", "a+b%2Bc/"),
+        ("深い/", "%E6%B7%B1%E3%81%84/"),
+        ("(it's)!", "(it's)!"),
+    ],
+)
+def test_filters_are_encoded_as_s3_compares_them(plain: str, encoded: str) -> None:
+    """A filter that is not encoded matches nothing on AWS, without a word; emulators compare it as it is."""
+    (rule,) = synth(notificationPrefix=plain).one("BucketNotification").inputs["lambdaFunctions"]
+    assert rule["filterPrefix"] == encoded
 
 
 def test_nothing_is_announced_before_s3_may_call_and_objects_have_versions() -> None:
@@ -78,3 +96,4 @@ def test_nothing_is_announced_before_s3_may_call_and_objects_have_versions() -> 
     assert stack.needs(notification, stack.one("BucketVersioning"))
     assert stack.needs(notification, stack.one("Function"))
     assert stack.needs(notification, stack.one("RolePolicy"))
+    assert stack.needs(notification, stack.one("FunctionEventInvokeConfig"))
