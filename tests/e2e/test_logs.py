@@ -57,8 +57,11 @@ def test_every_upload_has_a_line_with_its_key_version_outcome_and_request(
     }
 
     def unlogged() -> set[tuple[str, str, str | None]]:
-        logged = {(line["key"], line["version_id"], line["request_id"]) for line in logs.about(outcome="indexed")}
-        return expected - logged
+        lines = [line for line in logs.lines() if "outcome" in line]
+        logged = {(line["key"], line["version_id"], line["request_id"]) for line in lines}
+        # on a busy machine a call may time out after it took effect; Lambda's retry then finds the row there
+        done = {(line["key"], line["version_id"]) for line in lines if line["outcome"] in {"indexed", "duplicate"}}
+        return {each for each in expected if each not in logged or each[:2] not in done}
 
     waiting.until(lambda: not unlogged(), lambda: f"lines about {unlogged()}")
 
