@@ -32,7 +32,7 @@ def read_project(folder: Path, stack: str, overrides: Mapping[str, str]) -> Proj
         DeploymentError: a file is missing, is no such file, or holds what only the real engine can read.
     """
     project_file, stack_file = folder / "Pulumi.yaml", folder / f"Pulumi.{stack}.yaml"
-    project, settings = _load(project_file), _load(stack_file)
+    project, settings = load(project_file), load(stack_file)
     name = project.get("name")
     if not isinstance(name, str):
         raise DeploymentError(f"{project_file} has no name: the project needs one, for example `name: tapstack`")
@@ -98,7 +98,12 @@ def _is_secret(value: object) -> bool:
             return False
 
 
-def _load(file: Path) -> dict[str, Any]:
+def load(file: Path) -> dict[str, Any]:
+    """Return the content of a YAML file of Pulumi's, read as Pulumi reads it.
+
+    Raises:
+        DeploymentError: the file is missing, is no YAML, or holds no keys.
+    """
     try:
         # a subclass of PyYAML's safe loader
         content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from localstack.errors import DeploymentError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).parents[1] / "tap_stack.py"
 
-ENGINES = ("in-process", "pulumi", "existing")
+ENGINES = ("in-process", "pulumi")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +63,12 @@ def deploy(
     config_overrides: Mapping[str, str] = MappingProxyType({}),
     program: Path = PROGRAM,
     on_resource: Callable[[Progress], None] | None = None,
+    install_pulumi: bool = False,
 ) -> Deployment:
     """Deploy `program` with the configuration of `stack`, which lies beside it, and with `config_overrides` on top.
 
     Keys of `config_overrides` may leave out the project's name. `on_resource` hears of each resource once it is there,
-    of one at a time.
+    of one at a time. `install_pulumi` downloads the CLI that the engine "pulumi" otherwise expects on the path.
 
     Raises:
         DeploymentError: the configuration, the program, or one or more resources failed. Nothing that was created
@@ -74,15 +76,32 @@ def deploy(
     """
     if engine not in ENGINES:
         raise DeploymentError(f"there is no engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    if engine != "in-process":
-        raise DeploymentError(f"the engine {engine!r} is not part of this version: choose 'in-process'")
-    # importing Pulumi takes most of a second, and only this needs it
+    heard = on_resource or (lambda _progress: None)
+    # importing Pulumi takes most of a second, and only these need it
+    if engine == "pulumi":
+        from localstack import pulumi_engine  # noqa: PLC0415
+
+        return pulumi_engine.deploy(
+            emulator,
+            stack=stack,
+            config_overrides=config_overrides,
+            program=program,
+            on_resource=heard,
+            install_pulumi=install_pulumi,
+        )
     from localstack import in_process  # noqa: PLC0415
 
     return in_process.deploy(
-        emulator,
-        stack=stack,
-        config_overrides=config_overrides,
-        program=program,
-        on_resource=on_resource or (lambda _progress: None),
+        emulator, stack=stack, config_overrides=config_overrides, program=program, on_resource=heard
     )
+
+
+def texts(outputs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the outputs of a program as texts: what is none already, as JSON.
+
+    Raises:
+        DeploymentError: an output has no value.
+    """
+    if missing := sorted(name for name, value in outputs.items() if value is None):
+        raise DeploymentError(f"the program exports {', '.join(missing)} without a value")
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in outputs.items()}

@@ -6,7 +6,6 @@ update, preview or keep state, and does not pretend to.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from localstack.configuration import Project, read_project
-from localstack.deployment import Deployment, Progress, Resource
+from localstack.deployment import Deployment, Progress, Resource, texts
 from localstack.emulator import DEFAULT_REGION, Emulator
 from localstack.errors import DeploymentError
 from localstack.ledger import Ledger
@@ -64,7 +63,7 @@ def deploy(
             new_resource=creator,
             call=_Calls(aws),
         )
-        outputs = _texts(run.outputs)
+        outputs = texts(run.outputs)
     return Deployment(
         outputs=outputs,
         resources=tuple(creator.resources),
@@ -198,9 +197,3 @@ def _aftermath(made: int, problems: list[str]) -> str:
         left = "\n".join(f"  {problem}" for problem in problems)
         return f"what had been created was destroyed again, but for these, which remain:\n{left}"
     return f"what had been created was destroyed again ({made} resources)" if made else "nothing had been created"
-
-
-def _texts(outputs: Mapping[str, Any]) -> dict[str, str]:
-    if missing := sorted(name for name, value in outputs.items() if value is None):
-        raise DeploymentError(f"the program exports {', '.join(missing)} without a value")
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in outputs.items()}
