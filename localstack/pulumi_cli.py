@@ -113,7 +113,7 @@ def find(
             f"the engine 'pulumi' needs the Pulumi CLI, and there is no `pulumi` on the path. {remedy}"
         ) from error
     except (InvalidVersionError, OSError, subprocess.CalledProcessError) as error:
-        raise DeploymentError(f"the `pulumi` on the path cannot be used: {error}. {remedy}") from error
+        raise DeploymentError(f"the `pulumi` on the path cannot be used: {str(error).rstrip('.')}. {remedy}") from error
 
 
 def sdk_version() -> VersionInfo:

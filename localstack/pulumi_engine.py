@@ -9,13 +9,15 @@ from __future__ import annotations
 import copy
 import os
 import secrets
+import shutil
 import tempfile
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from botocore.exceptions import ClientError
 from pulumi import automation
@@ -31,7 +33,33 @@ if TYPE_CHECKING:
 State: TypeAlias = dict[str, Any]
 """A resource as Pulumi's state has it: urn, type, id, inputs, outputs, protect and more."""
 
-Automation: TypeAlias = Callable[[str, automation.LocalWorkspace], automation.Stack]
+
+class Stack(Protocol):
+    """What is used here of `pulumi.automation.Stack`."""
+
+    def set_all_config(self, config: automation.ConfigMap, /) -> None:
+        """Set configuration."""
+
+    def preview(self, *, on_event: automation.OnEvent) -> object:
+        """Plan an update."""
+
+    def up(self, *, on_event: automation.OnEvent) -> object:
+        """Update."""
+
+    def destroy(self, *, on_event: automation.OnEvent) -> object:
+        """Delete everything."""
+
+    def outputs(self) -> automation.OutputMap:
+        """Tell the program's exports."""
+
+    def export_stack(self) -> automation.Deployment:
+        """Show the state, secrets included."""
+
+    def import_stack(self, state: automation.Deployment, /) -> None:
+        """Replace the state."""
+
+
+Automation: TypeAlias = Callable[[str, automation.LocalWorkspace], Stack]
 """Finds the stack of this name, or makes it."""
 
 
@@ -73,8 +101,9 @@ class PulumiStack:
         self._automation_api = automation_api
         self._cli = find_cli(install=install_pulumi)
         self._passphrase = secrets.token_hex()
-        self._temporary = tempfile.TemporaryDirectory(prefix="tapstack-pulumi-")
-        self.folder = Path(self._temporary.name)
+        self.folder = Path(tempfile.mkdtemp(prefix="tapstack-pulumi-"))
+        # a deployment that nobody destroys goes with its emulator, and so does this, at the latest when Python ends
+        self._remove_folder = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         try:
             (self.folder / "state").mkdir()
             pulumi_project.copy_stack_file(program.parent, stack, self.folder)
@@ -117,7 +146,10 @@ class PulumiStack:
 
     def destroy(self) -> Outcome:
         """Delete everything, as `pulumi destroy` does: what is protected fails, what is not may be gone by then."""
-        return self._told("destroying", self._stack.destroy)
+        outcome = self._told("destroying", self._stack.destroy)
+        if remaining := [_called(each) for each in self.resources()]:
+            raise DeploymentError(f"destroyed, but still there: {', '.join(remaining)}")
+        return outcome
 
     def outputs(self) -> dict[str, str]:
         """Return what the program exports, secrets included."""
@@ -148,7 +180,7 @@ class PulumiStack:
 
     def close(self) -> None:
         """Remove the folder, and with it all that is known about the stack."""
-        self._temporary.cleanup()
+        self._remove_folder()
 
     def _state(self) -> State:
         with _explained("Pulumi could not show its state"):
@@ -220,8 +252,6 @@ class _Destroyer:
                 "Deploy without protection (in TapStack: protectData false), or end the emulator with all its data"
             )
         self._stack.destroy()
-        if remaining := [_called(each) for each in self._stack.resources()]:
-            raise DeploymentError(f"destroyed, but still there: {', '.join(remaining)}")
         self._stack.close()
         self._done = True
 
@@ -249,7 +279,7 @@ def _roll_back(stack: PulumiStack) -> str:
         return f"what had been created could not all be destroyed again: {error}"
     finally:
         stack.close()
-    return f"what had been created was destroyed again ({len(made)} resources)"
+    return f"what had been created was destroyed again ({len(made)} resource{'s' if len(made) > 1 else ''})"
 
 
 @contextmanager

@@ -120,7 +120,8 @@ def without_traceback(text: str) -> str:
     # the program's own file is named without a folder, everybody else's with one
     own = [match for match in _FRAME.finditer(traceback) if "/" not in match["file"]]
     where = f" at {own[-1]['file']}, line {own[-1]['line']}" if own else ""
-    return f"{introduction.strip().removesuffix(':')}{where}: {said}".lstrip()
+    heading = f"{introduction.strip().removesuffix(':')}{where}".lstrip()
+    return f"{heading}: {said}" if heading else said
 
 
 def in_lines(texts: Sequence[str]) -> str:
