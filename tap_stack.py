@@ -1241,7 +1241,8 @@ class TapStack(pulumi.ComponentResource):
                 f"{self._name}-alarms-email",
                 topic=topic.arn,
                 protocol="email",
-                endpoint=self._args.alarm_email,
+                # somebody's address, which may come from a secret: in Pulumi's state it is encrypted in either case
+                endpoint=pulumi.Output.secret(self._args.alarm_email),
                 opts=self._child(),
             )
         return topic

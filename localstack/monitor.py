@@ -38,6 +38,7 @@ class Recorded:
     `inputs` has Pulumi's camelCase names; secrets are unwrapped, whole numbers are ints, properties without
     a value are absent, archives and assets stay Pulumi's objects. `parent` and `dependencies` hold URNs, the
     latter those of `depends_on` and those that any input was made from. A component is not `custom`.
+    `secret_inputs` are the inputs that are, or have in them, what Pulumi keeps secret.
     """
 
     type: str
@@ -51,6 +52,7 @@ class Recorded:
     retain_on_delete: bool
     delete_before_replace: bool
     ignore_changes: tuple[str, ...]
+    secret_inputs: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.type} {self.name!r}"
@@ -281,7 +283,13 @@ def _recorded(urn: str, request: resource_pb2.RegisterResourceRequest) -> Record
         retain_on_delete=request.retainOnDelete,
         delete_before_replace=request.deleteBeforeReplace,
         ignore_changes=tuple(request.ignoreChanges),
+        secret_inputs=frozenset(name for name, value in request.object.fields.items() if _has_secret(value)),
     )
+
+
+def _has_secret(value: struct_pb2.Value) -> bool:
+    _value, has_secret = rpc.deserialize_properties_unwrap_secrets(struct_pb2.Struct(fields={"": value}))
+    return bool(has_secret)
 
 
 def _plain_properties(struct: struct_pb2.Struct) -> dict[str, Any]:

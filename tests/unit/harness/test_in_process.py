@@ -261,18 +261,5 @@ def test_a_missing_program_is_named(bench: Bench) -> None:
         deploy(_unused_emulator(), program=bench.folder / "nowhere.py")
 
 
-@pytest.mark.parametrize(
-    ("engine", "message"),
-    [
-        ("pulumi", r"'pulumi' is not part of this version: choose 'in-process'"),
-        ("existing", r"'existing' is not part of this version"),
-        ("terraform", r"no engine 'terraform': choose one of in-process, pulumi, existing"),
-    ],
-)
-def test_another_engine_is_an_error_and_nothing_takes_its_place(engine: str, message: str) -> None:
-    with pytest.raises(DeploymentError, match=message):
-        deploy(_unused_emulator(), engine=engine)
-
-
 def _unused_emulator() -> Emulator:
     return Emulator(kind="", name="", endpoint="http://127.0.0.1:1", region="us-east-1", why="", logs=str)

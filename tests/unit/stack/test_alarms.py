@@ -219,6 +219,11 @@ def test_the_alarms_are_mailed_to_the_configured_address() -> None:
     }
 
 
+def test_the_address_that_alarms_are_mailed_to_is_a_secret_whether_or_not_it_was_configured_as_one() -> None:
+    """It is somebody's: it shall not lie in Pulumi's state for everyone who may read that."""
+    assert synth(**FULL).one("TopicSubscription").secret_inputs == {"endpoint"}
+
+
 def test_whatever_refers_to_the_topic_waits_for_it() -> None:
     stack = synth(**FULL)
     for each in (*stack.all("MetricAlarm"), stack.one("TopicPolicy"), stack.one("TopicSubscription")):
