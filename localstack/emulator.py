@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -90,6 +91,30 @@ class Emulator:
         return f"{self.kind} ({self.name}) at {self.endpoint}"
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which kind of emulator will be started, and a sentence on why this one."""
+
+    kind: str
+    why: str
+
+
+def choose(kind: str = "auto") -> Choice:
+    """Say what `start` would take, without starting anything.
+
+    Raises:
+        EmulatorError: there is no such emulator, or it cannot be had here, and the remedy.
+    """
+    if kind not in KINDS:
+        raise EmulatorError(f"there is no emulator {kind!r}: choose one of {', '.join(KINDS)}")
+    if kind == "container":
+        raise EmulatorError(
+            "the emulator 'container' is not part of this version: choose 'embedded', or 'auto', which takes that one"
+        )
+    why = "it was asked for" if kind == "embedded" else "it is the only one in this version, and needs no Docker"
+    return Choice("embedded", why)
+
+
 @contextmanager
 def start(
     kind: str = "auto",
@@ -109,21 +134,15 @@ def start(
     Raises:
         EmulatorError: what is missing or wrong, and the remedy.
     """
-    if kind not in KINDS:
-        raise EmulatorError(f"there is no emulator {kind!r}: choose one of {', '.join(KINDS)}")
-    if kind == "container":
-        raise EmulatorError(
-            "the emulator 'container' is not part of this version: choose 'embedded', or 'auto', which takes that one"
-        )
-    why = "it was asked for" if kind == "embedded" else "it is the only one in this version, and needs no Docker"
+    choice = choose(kind)
     python = embedded_environment.ensure(report or _to_standard_error)
     with embedded.running(python, port=port, region=region, settings=settings, log=log) as process:
         yield Emulator(
-            kind="embedded",
+            kind=choice.kind,
             name=f"MiniStack {embedded_environment.ministack_version()}",
             endpoint=process.endpoint,
             region=region,
-            why=why,
+            why=choice.why,
             logs=lambda lines: embedded.tail(process.log, lines),
         )
 

@@ -40,6 +40,9 @@ class Stack(Protocol):
     def set_all_config(self, config: automation.ConfigMap, /) -> None:
         """Set configuration."""
 
+    def remove_all_config(self, keys: list[str], /) -> None:
+        """Take configuration away."""
+
     def preview(self, *, on_event: automation.OnEvent) -> object:
         """Plan an update."""
 
@@ -135,6 +138,11 @@ class PulumiStack:
             config = {key: automation.ConfigValue(value=value, secret=secret) for key, value in values.items()}
             with _explained("Pulumi could not set the configuration"):
                 self._stack.set_all_config(config)
+
+    def unconfigure(self, *keys: str) -> None:
+        """Take configuration away again, as `pulumi config rm` does."""
+        with _explained("Pulumi could not change the configuration"):
+            self._stack.remove_all_config(list(keys))
 
     def preview(self) -> Outcome:
         """Plan an update, and do nothing."""

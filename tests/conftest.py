@@ -48,6 +48,9 @@ REMOVED = (
     "TAP_BUCKET_NAME",
 )
 
+# What the shell had; the tests of a stack that is already deployed need the credentials in it.
+OF_THE_SHELL = {name: os.environ.get(name) for name in (*ENVIRONMENT, *REMOVED)}
+
 os.environ.update(ENVIRONMENT)
 for _name in REMOVED:
     os.environ.pop(_name, None)
@@ -71,22 +74,58 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--engine",
         choices=("in-process", "pulumi", "existing"),
         default="in-process",
-        help="what deploys the stack for the e2e tests (default: in-process)",
+        help="what deploys the stack for the e2e tests (default: in-process); existing: it is there, see --outputs",
+    )
+    group.addoption(
+        "--install-pulumi",
+        action="store_true",
+        help="with --engine pulumi: download the Pulumi CLI into .cache/pulumi instead of taking the one on the path",
+    )
+    group.addoption(
+        "--outputs",
+        metavar="FILE",
+        help="with --engine existing: what `pulumi stack output --json` says about the stack",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _check_options(config)
+    if config.getoption("--engine") == "existing":
+        _give_back_the_shells_credentials()
     for tier, meaning in TIERS.items():
         config.addinivalue_line("markers", f"{tier}: {meaning}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         tier = item.path.relative_to(TESTS).parts[0]
+        if tier != "e2e" and config.getoption("--engine") == "existing":
+            message = (
+                "--engine existing works with your own AWS credentials: name tests/e2e, so that only those tests run"
+            )
+            raise pytest.UsageError(message)
         if tier not in TIERS:
             message = f"{item.path} is in no tier: tests live in {', '.join(f'tests/{name}/' for name in TIERS)}"
             raise pytest.UsageError(message)
         item.add_marker(tier)
+
+
+def _check_options(config: pytest.Config) -> None:
+    """An option that would do nothing is a mistake."""
+    engine = config.getoption("--engine")
+    for option, needed in (("--install-pulumi", "pulumi"), ("--outputs", "existing")):
+        if config.getoption(option) and engine != needed:
+            raise pytest.UsageError(f"{option} belongs to --engine {needed}, and the engine is {engine}")
+    if engine == "existing" and config.getoption("--emulator") != "auto":
+        raise pytest.UsageError("--engine existing takes the stack that --outputs tells of: leave --emulator out")
+
+
+def _give_back_the_shells_credentials() -> None:
+    for name, value in OF_THE_SHELL.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture(autouse=True)

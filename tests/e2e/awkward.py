@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.e2e.index import LONGEST_KEY_BYTES
+
 MEGABYTE = 1024 * 1024
-LONGEST_KEY_BYTES = 1024  # S3: a key is at most 1,024 bytes of UTF-8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # eq would keep it from being a key, because dictionaries do not hash

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
+    from tests.e2e.index import Place
 
 
 class Capability(Enum):
@@ -48,13 +48,13 @@ GAPS = (
 )
 
 
-def gap(emulator: Emulator, capability: Capability) -> Gap | None:
-    """Why this emulator lacks a capability; None if it has it."""
-    known = (each for each in GAPS if each.capability is capability and emulator.name.startswith(each.emulator))
+def gap(place: Place, capability: Capability) -> Gap | None:
+    """Why this emulator lacks a capability; None if it has it, or if this is AWS."""
+    known = (each for each in GAPS if each.capability is capability and place.name.startswith(each.emulator))
     return next(known, None)
 
 
-def needs(emulator: Emulator, capability: Capability) -> None:
+def needs(place: Place, capability: Capability) -> None:
     """Skip the test, with the reason, where the emulator lacks what it needs."""
-    if lacking := gap(emulator, capability):
+    if lacking := gap(place, capability):
         pytest.skip(f"{lacking.emulator} cannot {capability.value}: {lacking.why}")

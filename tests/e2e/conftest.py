@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import time
+import uuid
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
 from localstack.deployment import Deployment, deploy
-from localstack.emulator import Emulator, start
+from localstack.emulator import Emulator, choose, start
+from localstack.errors import HarnessError
 from tests.e2e.awkward import CASES
 from tests.e2e.capabilities import Capability, gap
+from tests.e2e.engines import EXISTING, MARKERS, PULUMI, Deploys, reason_against, summary
 from tests.e2e.failures import FailureQueue, Poisoned, poison
-from tests.e2e.index import Clients, Index
+from tests.e2e.index import Clients, Index, Place
+from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
 from tests.e2e.uploading import Upload, sample_cases, upload_all
 from tests.e2e.waiting import NothingCameError
 
@@ -25,6 +32,49 @@ LINE = 240
 """Characters of a line of the emulator's log that are worth showing."""
 
 
+CLOCKS_DIFFER = 60.0
+"""Seconds by which this machine's clock may be ahead of AWS's."""
+
+_NOT_RUN = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{marker}: {meaning}")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Which emulator and engine it will be, and why; what cannot be is said before any test."""
+    option = config.getoption
+    engine, install = option("--engine"), option("--install-pulumi")
+    if engine == EXISTING:
+        where = LiveStack(read_outputs(option("--outputs")))
+        return [f"engine: existing, as --outputs says: {where}", "emulator: none of ours"]
+    try:
+        emulator = choose(option("--emulator"))
+        how = _cli(install=install) if engine == PULUMI else "it was not asked for another; it needs no Pulumi CLI"
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
+    return [f"engine: {engine}, because {how}", f"emulator: {emulator.kind}, because {emulator.why}"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what is not for this engine, and keep the reasons for the end of the report."""
+    engine = config.getoption("--engine")
+    reasons = {item: reason_against(item.iter_markers(), engine) for item in items}
+    if gone := [item for item in items if reasons[item]]:
+        config.hook.pytest_deselected(items=gone)
+        items[:] = [item for item in items if not reasons[item]]
+    config.stash[_NOT_RUN] = [reason for reason in reasons.values() if reason]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if reasons := config.stash.get(_NOT_RUN, []):
+        terminalreporter.section(f"deselected for --engine {config.getoption('--engine')}")
+        for line in summary(reasons):
+            terminalreporter.line(line)
+
+
 @pytest.fixture(scope="session")
 def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     with start(request.config.getoption("--emulator")) as running:
@@ -32,26 +82,57 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="session")
-def stack(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+def deploys(request: pytest.FixtureRequest) -> Deploys:
+    option = request.config.getoption
+    return partial(deploy, engine=option("--engine"), install_pulumi=option("--install-pulumi"))
+
+
+@pytest.fixture(scope="session")
+def stack(emulator: Emulator, deploys: Deploys) -> Iterator[Deployment]:
     """The stack as Pulumi.localstack.yaml configures it, deployed once."""
-    deployment = deploy(emulator, engine=request.config.getoption("--engine"))
+    deployment = deploys(emulator)
     yield deployment
     deployment.destroy()
 
 
 @pytest.fixture(scope="session")
-def outputs(stack: Deployment) -> Mapping[str, str]:
-    return stack.outputs
+def existing(request: pytest.FixtureRequest) -> bool:
+    """Whether the stack is somebody else's."""
+    return bool(request.config.getoption("--engine") == EXISTING)
 
 
 @pytest.fixture(scope="session")
-def clients(emulator: Emulator) -> Clients:
-    return Clients.of(emulator)
+def outputs(existing: bool, request: pytest.FixtureRequest) -> Mapping[str, str]:  # noqa: FBT001  a fixture
+    if existing:
+        return read_outputs(request.config.getoption("--outputs"))
+    deployment: Deployment = request.getfixturevalue("stack")
+    return deployment.outputs
 
 
 @pytest.fixture(scope="session")
-def index(clients: Clients, outputs: Mapping[str, str]) -> Index:
-    return Index(clients, outputs)
+def place(existing: bool, request: pytest.FixtureRequest) -> Place:  # noqa: FBT001  a fixture
+    """Where the stack is: the emulator, or what an existing stack's outputs lead to."""
+    if existing:
+        return LiveStack(request.getfixturevalue("outputs"))
+    running: Emulator = request.getfixturevalue("emulator")
+    return running
+
+
+@pytest.fixture(scope="session")
+def clients(place: Place) -> Clients:
+    return Clients.of(place)
+
+
+@pytest.fixture(scope="session")
+def index(existing: bool, clients: Clients, outputs: Mapping[str, str]) -> Iterator[Index]:  # noqa: FBT001  a fixture
+    if not existing:
+        yield Index(clients, outputs)
+        return
+    folder = indexed_folder(clients.s3, outputs["bucket_name"], uuid.uuid4().hex[:8])
+    began = int((time.time() - CLOCKS_DIFFER) * 1000)
+    mine = Index(clients, outputs, folder=folder, patience=PATIENCE, interval=INTERVAL, since=began)
+    yield mine
+    clean_up(mine)
 
 
 @pytest.fixture(scope="session")
@@ -61,14 +142,14 @@ def account(clients: Clients) -> str:
 
 
 @pytest.fixture(scope="session")
-def region(emulator: Emulator) -> str:
-    return emulator.region
+def region(place: Place) -> str:
+    return place.region
 
 
 @pytest.fixture(scope="session")
-def prefix(stack: Deployment) -> str:  # noqa: ARG001 - there is nothing to name without a stack
+def prefix(existing: bool, outputs: Mapping[str, str]) -> str:  # noqa: FBT001  a fixture
     """What the names of this stack start with: project and environment."""
-    return "tapstack-local"
+    return outputs["lambda_function_name"].removesuffix("-indexer") if existing else "tapstack-local"
 
 
 @pytest.fixture(scope="session")
@@ -79,9 +160,13 @@ def queue_arn(clients: Clients, outputs: Mapping[str, str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def table(emulator: Emulator, outputs: Mapping[str, str]) -> Table:
+def table(place: Place, outputs: Mapping[str, str]) -> Table:
     """The table as README's queries take it."""
-    shell = emulator.environment()
+    name = outputs["table_name"]
+    if isinstance(place, LiveStack):
+        return place.table(name)
+    assert isinstance(place, Emulator)
+    shell = place.environment()
     resource = boto3.resource(
         "dynamodb",
         endpoint_url=shell["AWS_ENDPOINT_URL"],
@@ -89,14 +174,14 @@ def table(emulator: Emulator, outputs: Mapping[str, str]) -> Table:
         aws_access_key_id=shell["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=shell["AWS_SECRET_ACCESS_KEY"],
     )
-    return resource.Table(outputs["table_name"])
+    return resource.Table(name)
 
 
 @pytest.fixture(scope="session")
-def uploads(emulator: Emulator, index: Index) -> Mapping[str, Upload]:
+def uploads(place: Place, index: Index) -> Mapping[str, Upload]:
     """Every sample and every awkward case, uploaded once; by the case's name."""
     done = upload_all(index, [*sample_cases(), *CASES])
-    if gap(emulator, Capability.LIST_CONTROL_CHARACTERS):
+    if gap(place, Capability.LIST_CONTROL_CHARACTERS):
         for upload in done.values():
             if not upload.case.listable and upload.version_id:
                 index.delete_version(upload.case.key, upload.version_id)
@@ -126,11 +211,21 @@ def _poison_first(request: pytest.FixtureRequest) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure is easier to understand with the end of the emulator's log."""
     report = yield
-    emulator = getattr(item, "funcargs", {}).get("emulator")
-    if report.failed and emulator is not None:
-        report.sections.append((f"the end of the log of {emulator}", _short(emulator.logs(20))))
+    place = getattr(item, "funcargs", {}).get("place")
+    if report.failed and isinstance(place, Emulator):
+        report.sections.append((f"the end of the log of {place}", _short(place.logs(20))))
     return report
 
 
 def _short(log: str) -> str:
     return "\n".join(line if len(line) < LINE else f"{line[:LINE]} ..." for line in log.splitlines())
+
+
+def _cli(*, install: bool) -> str:
+    """A half-sentence on Pulumi's own engine, which is then certain to be there."""
+    from localstack import pulumi_cli  # noqa: PLC0415  importing Pulumi takes most of a second
+
+    found = pulumi_cli.find(install=install)
+    stand_ins = os.environ.get("PULUMI_DEBUG_PROVIDERS")
+    instead = f"; PULUMI_DEBUG_PROVIDERS={stand_ins} takes the place of a plugin" if stand_ins else ""
+    return f"it was asked for: CLI {found.version}{instead}"

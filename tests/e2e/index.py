@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer
 
 from tests.e2e import waiting
 
-if TYPE_CHECKING:
-    from localstack.emulator import Emulator
-
 Client: TypeAlias = Any  # boto3 makes its classes while it runs
 Answer: TypeAlias = Any  # and AWS answers in dictionaries
 Row: TypeAlias = dict[str, Any]
 Head: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
+LONGEST_KEY_BYTES = 1024  # S3: a key is at most 1,024 bytes of UTF-8
+
+
+class Place(Protocol):
+    """Where a stack is: an emulator, or an account of AWS."""
+
+    name: str
+    region: str
+
+    def client(self, service: str) -> Client:
+        """The boto3 client of a service."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +45,17 @@ class Clients:
     sts: Client
 
     @classmethod
-    def of(cls, emulator: Emulator) -> Clients:
+    def of(cls, place: Place) -> Clients:
         return cls(
-            s3=emulator.client("s3"),
-            dynamodb=emulator.client("dynamodb"),
-            function=emulator.client("lambda"),
-            iam=emulator.client("iam"),
-            logs=emulator.client("logs"),
-            sqs=emulator.client("sqs"),
-            sns=emulator.client("sns"),
-            cloudwatch=emulator.client("cloudwatch"),
-            sts=emulator.client("sts"),
+            s3=place.client("s3"),
+            dynamodb=place.client("dynamodb"),
+            function=place.client("lambda"),
+            iam=place.client("iam"),
+            logs=place.client("logs"),
+            sqs=place.client("sqs"),
+            sns=place.client("sns"),
+            cloudwatch=place.client("cloudwatch"),
+            sts=place.client("sts"),
         )
 
 
@@ -58,14 +68,46 @@ class Invoked:
 
 
 class Index:
-    """The upload bucket and the table of one stack, and the function between them. Fit for use by several threads."""
+    """The upload bucket and the table of one stack, and the function between them. Fit for use by several threads.
 
-    def __init__(self, clients: Clients, outputs: Mapping[str, str]) -> None:
+    Attributes:
+        folder: what all keys of the tests start with; nothing where the whole bucket is theirs.
+        keys: the keys that tests asked for.
+        patience: seconds until something that has not come counts as missing.
+        interval: seconds between two looks.
+        since: when the tests began, in milliseconds since 1970; what the log had before is not theirs.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        outputs: Mapping[str, str],
+        *,
+        folder: str = "",
+        patience: float = waiting.PATIENCE,
+        interval: float = waiting.INTERVAL,
+        since: int = 0,
+    ) -> None:
         self.clients = clients
+        self.folder = folder
+        self.keys: set[str] = set()
+        self.patience = patience
+        self.interval = interval
+        self.since = since
         self.bucket = outputs["bucket_name"]
         self.table = outputs["table_name"]
         self.function = outputs["lambda_function_name"]
         self._plain = TypeDeserializer().deserialize
+
+    def key(self, name: str) -> str:
+        """The key by which a test shall know an object: in the folder, and cut where it would be too long for S3."""
+        key = f"{self.folder}{name}".encode()[:LONGEST_KEY_BYTES].decode(errors="ignore")
+        self.keys.add(key)
+        return key
+
+    def until(self, look: Callable[[], T | None], missing: str | Callable[[], str]) -> T:
+        """Look until there is something to see, and return it; see `waiting.until`."""
+        return waiting.until(look, missing, patience=self.patience, interval=self.interval)
 
     def put(self, key: str, body: bytes = b"content\n", **parameters: Any) -> str:
         """Upload an object; its version id."""
@@ -88,12 +130,13 @@ class Index:
         )
         return self._row(answer["Item"]) if "Item" in answer else None
 
-    def wait_for_row(self, key: str, version_id: str, *, patience: float = waiting.PATIENCE) -> Row:
+    def wait_for_row(self, key: str, version_id: str, *, patience: float | None = None) -> Row:
         """The row of one version, as soon as there is one."""
         return waiting.until(
             lambda: self.row(key, version_id),
             lambda: f"the row of {key!r}, version {version_id}; rows of that key: {self.rows(key)}",
-            patience=patience,
+            patience=self.patience if patience is None else patience,
+            interval=self.interval,
         )
 
     def rows(self, key: str) -> list[Row]:

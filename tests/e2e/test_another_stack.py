@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pytest
 
-from localstack.deployment import Deployment, deploy
 from localstack.emulator import Emulator, start
 from localstack.errors import DeploymentError
 from tests.e2e import waiting
 from tests.e2e.index import Clients, Index
 from tests.e2e.inventory import LISTS, everything
+
+if TYPE_CHECKING:
+    from localstack.deployment import Deployment
+    from tests.e2e.engines import Deploys
+
+pytestmark = pytest.mark.not_in_a_live_account("deploys stacks of its own")
 
 SETTINGS = {
     "env": "other",
@@ -42,10 +48,10 @@ class Other:
 
 
 @pytest.fixture(scope="module")
-def other(stack: Deployment, emulator: Emulator, clients: Clients, request: pytest.FixtureRequest) -> Iterator[Other]:
+def other(stack: Deployment, emulator: Emulator, clients: Clients, deploys: Deploys) -> Iterator[Other]:
     assert stack.outputs  # the first one is there
     before = everything(clients)
-    deployment = deploy(emulator, engine=request.config.getoption("--engine"), config_overrides=SETTINGS)
+    deployment = deploys(emulator, config_overrides=SETTINGS)
     yield Other(deployment=deployment, index=Index(clients, deployment.outputs), before=before)
     deployment.destroy()
 
@@ -103,12 +109,12 @@ def test_a_log_level_above_info_silences_the_lines_and_not_the_metrics(other: Ot
 
 
 def test_destroying_a_stack_leaves_nothing_behind(
-    stack: Deployment, emulator: Emulator, clients: Clients, request: pytest.FixtureRequest
+    stack: Deployment, emulator: Emulator, clients: Clients, deploys: Deploys
 ) -> None:
     """Nor does it stop at what is in the bucket: versions, delete markers, uploads that were never finished."""
     assert stack.outputs  # the first one is there, and stays
     before = everything(clients)
-    deployment = deploy(emulator, engine=request.config.getoption("--engine"), config_overrides={"env": "short-lived"})
+    deployment = deploys(emulator, config_overrides={"env": "short-lived"})
     assert {kind for kind, _ in everything(clients) - before} == set(LISTS) - {"subscription"}
     index = Index(clients, deployment.outputs)
     for key in ("kept.csv", "deleted.csv"):
@@ -121,11 +127,11 @@ def test_destroying_a_stack_leaves_nothing_behind(
     deployment.destroy()  # a second time does no harm
 
 
-def test_protected_data_refuses_to_go(emulator: Emulator, request: pytest.FixtureRequest) -> None:
+def test_protected_data_refuses_to_go(emulator: Emulator, deploys: Deploys) -> None:
     """In an emulator of its own, which takes along what cannot be destroyed."""
     with start(emulator.kind) as own:
         clients = Clients.of(own)
-        deployment = deploy(own, engine=request.config.getoption("--engine"), config_overrides={"protectData": "true"})
+        deployment = deploys(own, config_overrides={"protectData": "true"})
         before = everything(clients)
         with pytest.raises(DeploymentError, match="protect"):
             deployment.destroy()

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.not_in_a_live_account("has an emulator of its own")
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted(ROOT.joinpath("samples").iterdir())
 LIMIT = 120.0

@@ -11,6 +11,10 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.index import Clients
 
+pytestmark = pytest.mark.not_in_a_live_account(
+    "compares with Pulumi.localstack.yaml, which a live stack does not follow"
+)
+
 MetricKey: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
 
 TAGS = {

@@ -11,6 +11,10 @@ import pytest
 if TYPE_CHECKING:
     from tests.e2e.index import Answer, Clients
 
+pytestmark = pytest.mark.not_in_a_live_account(
+    "compares with Pulumi.localstack.yaml, which a live stack does not follow"
+)
+
 
 @pytest.fixture(scope="module")
 def name(outputs: Mapping[str, str]) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from localstack.emulator import Emulator
     from tests.e2e.index import Index
 
+pytestmark = pytest.mark.not_in_a_live_account("is about the emulator")
+
 LISTENING = "0A"  # Linux: include/net/tcp_states.h, as /proc/net/tcp shows it
 
 

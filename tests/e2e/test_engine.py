@@ -19,6 +19,8 @@ from tests.e2e.inventory import everything
 if TYPE_CHECKING:
     from localstack.emulator import Emulator
 
+pytestmark = pytest.mark.only_engine("in-process")
+
 Deploy = Callable[[str], Deployment]
 
 HEADER = "import json\nimport pulumi\nimport pulumi_aws as aws\n"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tests.e2e.index import Index
     from tests.e2e.uploading import Upload
 
+pytestmark = pytest.mark.not_in_a_live_account("makes the function fail, which raises its alarm")
+
 
 @pytest.mark.parametrize("name", ["a mixed event", "no event of S3"])
 def test_an_event_that_cannot_succeed_ends_in_the_failure_queue_with_its_reason(

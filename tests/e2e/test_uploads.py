@@ -74,7 +74,7 @@ def test_a_row_can_be_found_by_filename_and_extension(
 
 
 def test_twenty_overwrites_of_one_key_become_twenty_rows(index: Index) -> None:
-    key = "overwritten/again-and-again.txt"
+    key = index.key("overwritten/again-and-again.txt")
     versions = []
     for number in range(20):
         versions.append(index.put(key, f"take {number}".encode()))
@@ -86,7 +86,7 @@ def test_twenty_overwrites_of_one_key_become_twenty_rows(index: Index) -> None:
 
 
 def test_overwrites_that_come_all_at_once_lose_nothing(index: Index) -> None:
-    key = "overwritten/in-a-hurry.txt"
+    key = index.key("overwritten/in-a-hurry.txt")
     versions = [index.put(key, str(number).encode()) for number in range(6)]
     for version in versions:
         index.wait_for_row(key, version)
@@ -97,6 +97,7 @@ def test_overwrites_that_come_all_at_once_lose_nothing(index: Index) -> None:
     }
 
 
+@pytest.mark.not_in_a_live_account("reads the whole bucket and the whole table")
 def test_the_table_holds_every_version_in_the_bucket_and_nothing_else(
     uploads: Mapping[str, Upload], index: Index
 ) -> None:

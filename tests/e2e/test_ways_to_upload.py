@@ -11,17 +11,17 @@ import pytest
 
 from tests.e2e.awkward import MEGABYTE
 from tests.e2e.capabilities import Capability, gap, needs
+from tests.e2e.live import opener
 from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Index, Row
+    from tests.e2e.index import Index, Place, Row
 
 VERSION_HEADER = "x-amz-version-id"
 
 
 def test_a_multipart_upload_becomes_one_row(index: Index) -> None:
-    key = "ways/in-parts.mp4"
+    key = index.key("ways/in-parts.mp4")
     version_id = _upload_in_parts(index, key, [b"\0" * 5 * MEGABYTE, b"the rest"])
     row = _row_as_s3_says(index, key, version_id)
     assert row["event_name"] == "ObjectCreated:CompleteMultipartUpload"
@@ -32,17 +32,18 @@ def test_a_multipart_upload_becomes_one_row(index: Index) -> None:
 
 
 def test_a_multipart_upload_that_is_given_up_leaves_no_row(index: Index) -> None:
-    key = "ways/given-up.mp4"
+    key = index.key("ways/given-up.mp4")
     s3 = index.clients.s3
     upload = s3.create_multipart_upload(Bucket=index.bucket, Key=key)["UploadId"]
     s3.upload_part(Bucket=index.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"\0")
     s3.abort_multipart_upload(Bucket=index.bucket, Key=key, UploadId=upload)
-    index.wait_for_row("ways/after-it.txt", index.put("ways/after-it.txt"))
+    after_it = index.key("ways/after-it.txt")
+    index.wait_for_row(after_it, index.put(after_it))
     assert index.rows(key) == []
 
 
 def test_a_copy_becomes_a_row_of_its_own(index: Index) -> None:
-    source, target = "ways/orig+inal é.txt", "ways/copy/of it é+.txt"
+    source, target = index.key("ways/orig+inal é.txt"), index.key("ways/copy/of it é+.txt")
     version_id = index.put(source, b"copy me", ContentType="text/x-original", Metadata={"from": "here"})
     original = index.wait_for_row(source, version_id)
     answer = index.clients.s3.copy_object(
@@ -55,7 +56,7 @@ def test_a_copy_becomes_a_row_of_its_own(index: Index) -> None:
 
 
 def test_a_copy_onto_itself_with_new_metadata_is_a_new_version(index: Index) -> None:
-    key = "ways/retyped.txt"
+    key = index.key("ways/retyped.txt")
     first = index.put(key, ContentType="text/plain")
     index.wait_for_row(key, first)
     second = index.clients.s3.copy_object(
@@ -73,7 +74,7 @@ def test_a_copy_onto_itself_with_new_metadata_is_a_new_version(index: Index) -> 
 
 
 def test_a_presigned_put_becomes_a_row(index: Index) -> None:
-    key = "ways/pre signed+ü %2B.txt"
+    key = index.key("ways/pre signed+ü %2B.txt")
     url = index.clients.s3.generate_presigned_url(
         "put_object", Params={"Bucket": index.bucket, "Key": key, "ContentType": "text/x-signed"}, ExpiresIn=60
     )
@@ -83,10 +84,10 @@ def test_a_presigned_put_becomes_a_row(index: Index) -> None:
     assert (row["size_bytes"], row["content_type"]) == (14, "text/x-signed")
 
 
-def test_user_metadata_sent_as_plain_utf8_is_readable_in_the_row(emulator: Emulator, index: Index) -> None:
+def test_user_metadata_sent_as_plain_utf8_is_readable_in_the_row(place: Place, index: Index) -> None:
     """boto3 refuses to send it, browsers and other SDKs do; S3 then answers HEAD with RFC 2047 words."""
-    needs(emulator, Capability.RFC_2047_METADATA)
-    key = "ways/metadata.txt"
+    needs(place, Capability.RFC_2047_METADATA)
+    key = index.key("ways/metadata.txt")
     url = index.clients.s3.generate_presigned_url(
         "put_object", Params={"Bucket": index.bucket, "Key": key}, ExpiresIn=60
     )
@@ -95,11 +96,11 @@ def test_user_metadata_sent_as_plain_utf8_is_readable_in_the_row(emulator: Emula
     assert index.wait_for_row(key, version_id)["user_metadata"] == {"place": "Zürich 東京"}
 
 
-def test_a_form_posted_by_a_browser_becomes_a_row(emulator: Emulator, index: Index) -> None:
-    filename = "my report +%2B.csv" if gap(emulator, Capability.UTF8_FORM) else "my report +%2B é.csv"
+def test_a_form_posted_by_a_browser_becomes_a_row(place: Place, index: Index) -> None:
+    filename = "my report +%2B.csv" if gap(place, Capability.UTF8_FORM) else "my report +%2B é.csv"
     form = index.clients.s3.generate_presigned_post(
         index.bucket,
-        "ways/posted/${filename}",
+        index.key("ways/posted/${filename}"),
         Fields={"Content-Type": "text/csv", "x-amz-meta-sent-by": "a form", "success_action_status": "201"},
         Conditions=[
             {"Content-Type": "text/csv"},
@@ -113,7 +114,7 @@ def test_a_form_posted_by_a_browser_becomes_a_row(emulator: Emulator, index: Ind
     body = _form(boundary, form["fields"], filename=filename, content=b"a,b\n1,2\n")
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     version_id = _send(form["url"], body, method="POST", headers=headers)
-    row = _row_as_s3_says(index, f"ways/posted/{filename}", version_id)
+    row = _row_as_s3_says(index, index.key(f"ways/posted/{filename}"), version_id)
     assert row["event_name"] == "ObjectCreated:Post"
     assert (row["size_bytes"], row["content_type"]) == (8, "text/csv")
     assert row["user_metadata"] == {"sent-by": "a form"}
@@ -121,7 +122,7 @@ def test_a_form_posted_by_a_browser_becomes_a_row(emulator: Emulator, index: Ind
 
 @pytest.mark.parametrize("folder", ["ways/", ""])
 def test_the_same_name_in_another_folder_is_another_object(index: Index, folder: str) -> None:
-    key = f"{folder}twin.txt"
+    key = index.key(f"{folder}twin.txt")
     version_id = index.put(key)
     index.wait_for_row(key, version_id)
     assert [row["version_id"] for row in index.rows(key)] == [version_id]
@@ -149,9 +150,8 @@ def _upload_in_parts(index: Index, key: str, parts: list[bytes]) -> str:
 
 def _send(url: str, body: bytes, *, method: str, headers: Mapping[str, str]) -> str:
     """One HTTP request without any AWS library; the version id that S3 answers."""
-    request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 - our own emulator's address
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(request, timeout=30) as answer:
+    request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 - a link that boto3 made
+    with opener(url).open(request, timeout=30) as answer:
         version_id: str = answer.headers[VERSION_HEADER]
         return version_id
 

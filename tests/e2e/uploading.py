@@ -10,7 +10,7 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,8 @@ def sample_cases() -> list[Case]:
 
 
 def upload_all(index: Index, cases: Sequence[Case]) -> dict[str, Upload]:
-    """Upload every case; what became of each, by its name."""
+    """Upload every case, into the folder of the tests; what became of each, by its name."""
+    cases = [replace(case, key=index.key(case.key)) for case in cases]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
         versions = list(pool.map(lambda case: _put_and_wait_a_little(index, case), cases))
         sent = {case: version for case, version in zip(cases, versions, strict=True) if isinstance(version, str)}
@@ -96,7 +97,7 @@ def _wait_for_all(index: Index, sent: Mapping[Case, str]) -> Mapping[Case, Row]:
         return len(rows) == len(sent)
 
     with suppress(waiting.NothingCameError):
-        waiting.until(all_there, "rows")
+        index.until(all_there, "rows")
     return rows
 
 

@@ -64,6 +64,10 @@ class FakeStack:
     def set_all_config(self, config: automation.ConfigMap) -> None:
         self.config |= config
 
+    def remove_all_config(self, keys: list[str]) -> None:
+        for key in keys:
+            del self.config[key]
+
     def preview(self, *, on_event: automation.OnEvent) -> None:
         for each in self.program:
             _tell(on_event, "create", each, planning=True)
@@ -334,6 +338,18 @@ def test_a_program_that_is_not_there_is_an_error_before_anything_is_made(bench: 
     with pytest.raises(DeploymentError, match=r"the program .*nope\.py does not exist"):
         bench.deploy(program=bench.folder / "nope.py")
     assert bench.stacks == []
+
+
+def test_configuration_can_be_secret_and_can_be_taken_away_again(bench: Bench) -> None:
+    stack = pulumi_engine.PulumiStack(
+        bench.emulator(), program=bench.program, find_cli=bench.find_cli, automation_api=bench.select
+    )
+    stack.configure({"alarmEmail": "me@example.com"}, secret=True)
+    stack.configure({"env": "x"})
+    assert {key: each.secret for key, each in bench.stack.config.items()} == {"alarmEmail": True, "env": False}
+    stack.unconfigure("alarmEmail")
+    assert list(bench.stack.config) == ["env"]
+    stack.close()
 
 
 def test_a_preview_tells_what_would_be_and_does_nothing(bench: Bench) -> None:

@@ -1,0 +1,51 @@
+"""Which tests run with which engine. What does not run is deselected, and the end of the report says why.
+
+* A test marked `only_engine(name)` is about that engine: it runs with no other.
+* A test marked `not_in_a_live_account(why)` never runs with `--engine existing`, where the stack, and the account with
+  it, belong to somebody who uses them. What is left writes and reads below one folder of its own, and takes it away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pytest
+
+    from localstack.deployment import Deployment
+    from localstack.emulator import Emulator
+
+IN_PROCESS, PULUMI, EXISTING = "in-process", "pulumi", "existing"
+
+MARKERS = {
+    "only_engine(name)": "the test is about this engine, and runs with no other",
+    "not_in_a_live_account(why)": "the test does not run with --engine existing",
+}
+
+
+class Deploys(Protocol):
+    """`localstack.deployment.deploy`, with the engine that was asked for."""
+
+    def __call__(
+        self, emulator: Emulator, /, *, config_overrides: Mapping[str, str] = MappingProxyType({})
+    ) -> Deployment:
+        """Deploy the stack as Pulumi.localstack.yaml configures it, with these values on top."""
+
+
+def reason_against(marks: Iterable[pytest.Mark], engine: str) -> str | None:
+    """Why a test with these marks does not run with this engine; None if it does."""
+    for mark in marks:
+        if mark.name == "only_engine" and engine not in mark.args:
+            return f"only for --engine {' or '.join(mark.args)}"
+        if mark.name == "not_in_a_live_account" and engine == EXISTING:
+            [why] = mark.args
+            return f"not in a live account: {why}"
+    return None
+
+
+def summary(reasons: Sequence[str]) -> list[str]:
+    """One line for each reason, with the number of tests that it keeps from running."""
+    return [f"{count:4} {reason}" for reason, count in sorted(Counter(reasons).items())]
