@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.e2e.engines import MARKERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -92,8 +94,8 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_options(config)
     if config.getoption("--engine") == "existing":
         _give_back_the_shells_credentials()
-    for tier, meaning in TIERS.items():
-        config.addinivalue_line("markers", f"{tier}: {meaning}")
+    for marker, meaning in {**TIERS, **MARKERS}.items():
+        config.addinivalue_line("markers", f"{marker}: {meaning}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

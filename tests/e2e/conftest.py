@@ -18,7 +18,7 @@ from localstack.emulator import Emulator, choose, start
 from localstack.errors import HarnessError
 from tests.e2e.awkward import CASES
 from tests.e2e.capabilities import Capability, gap
-from tests.e2e.engines import EXISTING, MARKERS, PULUMI, Deploys, reason_against, summary
+from tests.e2e.engines import EXISTING, PULUMI, Deploys, reason_against, summary
 from tests.e2e.failures import FailureQueue, Poisoned, poison
 from tests.e2e.index import Clients, Index, Place
 from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
@@ -35,27 +35,31 @@ LINE = 240
 CLOCKS_DIFFER = 60.0
 """Seconds by which this machine's clock may be ahead of AWS's."""
 
+UNASKED = "no other was asked for (`--engine pulumi` takes Pulumi's own)"
+
+_CHOSEN = pytest.StashKey[list[str]]()
 _NOT_RUN = pytest.StashKey[list[str]]()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    for marker, meaning in MARKERS.items():
-        config.addinivalue_line("markers", f"{marker}: {meaning}")
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Decide on engine and emulator, and why; what cannot be is said before any test."""
+    option = session.config.getoption
+    engine = option("--engine")
+    if engine == EXISTING:
+        where = LiveStack(read_outputs(option("--outputs")))
+        chosen = [f"engine: existing, where --outputs says: {where}", "emulator: none is started"]
+    else:
+        try:
+            emulator = choose(option("--emulator"))
+            how = _cli(install=option("--install-pulumi")) if engine == PULUMI else UNASKED
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from error
+        chosen = [f"engine: {engine}, because {how}", f"emulator: {emulator.kind}, because {emulator.why}"]
+    session.config.stash[_CHOSEN] = chosen
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Which emulator and engine it will be, and why; what cannot be is said before any test."""
-    option = config.getoption
-    engine, install = option("--engine"), option("--install-pulumi")
-    if engine == EXISTING:
-        where = LiveStack(read_outputs(option("--outputs")))
-        return [f"engine: existing, as --outputs says: {where}", "emulator: none of ours"]
-    try:
-        emulator = choose(option("--emulator"))
-        how = _cli(install=install) if engine == PULUMI else "it was not asked for another; it needs no Pulumi CLI"
-    except HarnessError as error:
-        raise pytest.UsageError(str(error)) from error
-    return [f"engine: {engine}, because {how}", f"emulator: {emulator.kind}, because {emulator.why}"]
+    return config.stash.get(_CHOSEN, [])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -27,7 +27,7 @@ HOW = "pulumi stack output --json > outputs.json"
 
 PATIENCE = 120.0
 """Seconds. Logs take ten to reach CloudWatch, and the function's first start takes two."""
-INTERVAL = 1.0
+INTERVAL = 0.5
 """Seconds between two looks: CloudWatch Logs answers five questions a second, for the whole account."""
 
 

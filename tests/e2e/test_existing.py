@@ -1,0 +1,52 @@
+"""The tests run against a stack that is already there, as after `pulumi up`: they pass, and leave no trace in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localstack.emulator import Emulator
+    from tests.e2e.index import Index
+
+pytestmark = pytest.mark.not_in_a_live_account("runs these very tests, against a stack of its own")
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 120.0
+"""Seconds after which the run counts as stuck."""
+
+
+def test_a_deployed_stack_can_be_tried_and_is_left_as_it_was(
+    emulator: Emulator, outputs: Mapping[str, str], index: Index, tmp_path: Path
+) -> None:
+    """A few of them: uploads that are multipart, presigned and copied, a direct call, a query, and a log line."""
+    theirs = index.key("existing/theirs.txt")
+    index.wait_for_row(theirs, index.put(theirs))
+    file = tmp_path / "outputs.json"
+    file.write_text(json.dumps(dict(outputs)), encoding="utf-8")
+    some = "multipart or presigned or copy or by_hand or latest_is or a_line_tells"
+    command = [sys.executable, "-m", "pytest", "tests/e2e", "--engine", "existing", "--outputs", str(file), "-k", some]
+    done = subprocess.run(  # noqa: S603  our own command, no shell
+        command,
+        cwd=ROOT,
+        env={**os.environ, **emulator.environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "engine: existing, where --outputs says: " in done.stdout
+    assert "not in a live account: deploys stacks of its own" in done.stdout
+    assert " passed" in done.stdout
+    smoke = [address for address in index.versions() | index.addresses() if "/tapstack-smoke-" in address[0]]
+    assert smoke == []
+    assert len(index.rows(theirs)) == 1
