@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
+
+from localstack.deployment import PROGRAM, Deployment
 
 if TYPE_CHECKING:
     import pytest
 
-    from localstack.deployment import Deployment
     from localstack.emulator import Emulator
 
 IN_PROCESS, PULUMI, EXISTING = "in-process", "pulumi", "existing"
@@ -30,9 +32,14 @@ class Deploys(Protocol):
     """`localstack.deployment.deploy`, with the engine that was asked for."""
 
     def __call__(
-        self, emulator: Emulator, /, *, config_overrides: Mapping[str, str] = MappingProxyType({})
+        self,
+        emulator: Emulator,
+        /,
+        *,
+        config_overrides: Mapping[str, str] = MappingProxyType({}),
+        program: Path = PROGRAM,
     ) -> Deployment:
-        """Deploy the stack as Pulumi.localstack.yaml configures it, with these values on top."""
+        """Deploy the program as its Pulumi.localstack.yaml configures it, with these values on top."""
 
 
 def reason_against(marks: Iterable[pytest.Mark], engine: str) -> str | None:

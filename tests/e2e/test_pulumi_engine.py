@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.e2e.inventory import everything
 if TYPE_CHECKING:
     from localstack.emulator import Emulator
     from localstack.pulumi_engine import Outcome, PulumiStack
+    from tests.e2e.engines import Deploys
     from tests.e2e.index import Clients
 
 pytestmark = pytest.mark.only_engine("pulumi")
@@ -34,8 +36,35 @@ SECRET = "somebody-in-particular@example.com"
 
 HOLD_DATA = {"tap-uploads", "tap-logs", "tap-objects"}
 
+ALARMS = {
+    *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),
+    *("failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
+    *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
+    *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
+}
+SCALING = {
+    f"{part}-{units}-scaling{end}"
+    for part in ("table", "index")
+    for units in ("read", "write")
+    for end in ("", "-policy")
+}
+
 VERSION_OF_A_STAND_IN = re.compile(r"resource plugin aws is expected to have version >=[\d.]+, but has [\d.]+;")
 """The one thing that may be complained of, and only where something takes the place of the plugin."""
+
+
+FAILS_HALFWAY = """\
+    import pulumi
+    import pulumi_aws as aws
+
+
+    def dislike(name: str) -> str:
+        raise ValueError("I dislike " + name)
+
+
+    protected = pulumi.ResourceOptions(protect=True)
+    aws.sqs.Queue("queue", name="toy-half-made", opts=protected).name.apply(dislike)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,20 +181,6 @@ def test_an_update_from_another_folder_leaves_every_resource_unchanged(deployed:
     assert _complaints(outcome) == []
 
 
-ALARMS = {
-    *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),
-    *("failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
-    *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
-    *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
-}
-SCALING = {
-    f"{part}-{units}-scaling{end}"
-    for part in ("table", "index")
-    for units in ("read", "write")
-    for end in ("", "-policy")
-}
-
-
 @pytest.mark.parametrize(
     ("key", "value", "updated", "created"),
     [
@@ -224,6 +239,24 @@ def test_protected_data_refuses_to_go(opens: Opens) -> None:
     assert [name for name in HOLD_DATA if not left[name].get("protect")] == []
     assert left["tap-objects"]["inputs"]["deletionProtectionEnabled"] is True
     assert {left[name]["inputs"]["forceDestroy"] for name in ("tap-uploads", "tap-logs")} == {False}
+
+
+def test_a_failed_update_says_where_and_why_and_leaves_nothing(
+    emulator: Emulator, clients: Clients, deploys: Deploys, tmp_path: Path
+) -> None:
+    before = everything(clients)
+    (tmp_path / "Pulumi.yaml").write_text("name: toy\nruntime: python\n", encoding="utf-8")
+    (tmp_path / "Pulumi.localstack.yaml").write_text("config:\n  aws:region: us-east-1\n", encoding="utf-8")
+    program = tmp_path / "toy.py"
+    program.write_text(textwrap.dedent(FAILS_HALFWAY), encoding="utf-8")
+    with pytest.raises(DeploymentError) as failure:
+        deploys(emulator, program=program)
+    assert str(failure.value) == (
+        "the update of the stack 'localstack' failed:\n"
+        "  Program failed with an unhandled exception at toy.py, line 6: ValueError: I dislike toy-half-made\n"
+        "what had been created was destroyed again (1 resource)"
+    )
+    assert everything(clients) == before
 
 
 def _complaints(outcome: Outcome) -> list[str]:
