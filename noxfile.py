@@ -59,7 +59,11 @@ def property_(session: nox.Session) -> None:
 
 @nox.session(name="localstack-e2e")
 def localstack_e2e(session: nox.Session) -> None:
-    """Tier 3: the stack deployed to an AWS emulator; uploads become rows (``-- --emulator``, ``--engine``)."""
+    """Tier 3: the stack deployed to an AWS emulator; uploads become rows (``-- --emulator KIND --engine ENGINE``).
+
+    ``-- --engine pulumi [--install-pulumi]`` deploys with Pulumi's own engine. ``-- --engine existing --outputs FILE``
+    is the smoke test of a stack that is already deployed, from ``pulumi stack output --json > FILE``.
+    """
     prepare(session, TOOLS)
     session.run("pytest", "tests/e2e", SLOWEST, *session.posargs)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 import boto3
 import pytest
@@ -88,7 +88,7 @@ def indexed_folder(s3: Client, bucket: str, token: str) -> str:
             f"cannot read the bucket {bucket}: {error}. Do the shell's AWS credentials belong to its account?", 4
         )
     rules = {
-        rule["Name"].lower(): rule["Value"]
+        rule["Name"].lower(): unquote_plus(rule["Value"])  # S3 compares encoded keys
         for each in answer.get("LambdaFunctionConfigurations", ())
         for rule in each.get("Filter", {}).get("Key", {}).get("FilterRules", ())
     }

@@ -99,6 +99,7 @@ class NotifyingBucket:
 def test_the_folder_is_one_that_the_stack_indexes() -> None:
     assert indexed_folder(NotifyingBucket(), "b", "1234") == "tapstack-smoke-1234/"
     assert indexed_folder(NotifyingBucket(Prefix="in/"), "b", "1234") == FOLDER
+    assert indexed_folder(NotifyingBucket(Prefix="a+b%2B/"), "b", "1234") == "a b+/tapstack-smoke-1234/"
 
 
 def test_a_stack_that_indexes_only_one_kind_of_file_cannot_be_tried() -> None:
