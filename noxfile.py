@@ -89,6 +89,13 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def graph(session: nox.Session) -> None:
+    """Draw the resources that the program asks for, and what needs what, into docs/architecture.md."""
+    prepare(session, TOOLS)
+    session.run("python", "-m", "tests.graph")
+
+
+@nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Resolve and pin every requirements file anew (``-- --upgrade``: to the newest versions)."""
     session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lock"))

@@ -51,6 +51,13 @@ def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
+def test_lines_in_a_picture_are_broken_as_mermaid_documents_it(document: str) -> None:
+    pictures = re.findall(r"```mermaid\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
+    assert pictures
+    assert [line for picture in pictures for line in picture.splitlines() if r"\n" in line] == []
+
+
 def test_readme_shows_the_queries_as_they_are_tested() -> None:
     """All of the file but its docstring."""
     shown = re.findall(r"```python\n(.*?)```", section(README, "## Ask it"), re.DOTALL)
