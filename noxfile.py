@@ -6,6 +6,7 @@ Arguments after ``--`` go to the session's program: ``nox -s unit -- -k names``,
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import nox
 from nox.command import CommandFailed
@@ -19,6 +20,12 @@ nox.options.sessions = ["lint", "typecheck", "unit", "property", "localstack-e2e
 PROJECT = nox.project.load_toml("pyproject.toml")
 TOOLS = "requirements-dev.txt"
 SLOWEST = "--durations=5"
+# schema -> the files that have to keep to it
+SCHEMAS = {
+    "github-workflows": "workflows/*.yml",
+    "github-actions": "actions/*/action.yml",
+    "dependabot": "dependabot.yml",
+}
 
 
 def prepare(session: nox.Session, *requirements: str) -> None:
@@ -30,10 +37,15 @@ def prepare(session: nox.Session, *requirements: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and common mistakes: ruff (``-- --fix`` mends what it can)."""
-    session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lint"))
+    """Style and common mistakes: ruff (``-- --fix`` mends what it can); what is in .github: schemas, zizmor."""
+    # far less than all the tools, but in the very same versions
+    session.install("--quiet", "--constraint", TOOLS, *nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check", ".", *session.posargs)
     session.run("ruff", "format", *(() if "--fix" in session.posargs else ("--check",)), ".")
+    for schema, files in SCHEMAS.items():
+        paths = sorted(str(path) for path in Path(".github").glob(files))
+        session.run("check-jsonschema", f"--builtin-schema=vendor.{schema}", *paths)
+    session.run("zizmor", "--quiet", "--offline", "--strict-collection", "--persona=auditor", ".github")
 
 
 @nox.session

@@ -88,6 +88,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="with --engine existing: what `pulumi stack output --json` says about the stack",
     )
+    group.addoption(
+        "--emulator-log",
+        type=Path,
+        metavar="FILE",
+        help="keep the log of the emulator that the stack is deployed to in this file (default: only show its end)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -81,7 +81,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    with start(request.config.getoption("--emulator")) as running:
+    options = request.config
+    with start(options.getoption("--emulator"), log=options.getoption("--emulator-log")) as running:
         yield running
 
 

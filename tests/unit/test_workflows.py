@@ -1,0 +1,149 @@
+"""What the schema and zizmor cannot know of the workflows: that the gate gates, and that they fit the project."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+GITHUB = ROOT / ".github"
+CI, DEPLOY = GITHUB / "workflows" / "ci.yml", GITHUB / "workflows" / "deploy.yml"
+PREPARE = GITHUB / "actions" / "prepare" / "action.yml"
+
+Document = dict[str, Any]
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def load(path: Path) -> Document:
+    document: Document = yaml.safe_load(text(path))
+    return document
+
+
+def jobs() -> list[Any]:
+    return [
+        pytest.param(job, id=f"{path.stem}-{name}")
+        for path in sorted(CI.parent.glob("*.yml"))
+        for name, job in load(path)["jobs"].items()
+    ]
+
+
+def commands(job: Document) -> str:
+    return "\n".join(step.get("run", "") for step in job["steps"])
+
+
+def pinned(path: Path) -> list[tuple[str, str]]:
+    """Each action of another repository with its commit and version."""
+    return re.findall(r"uses: ([\w./-]+)@(.+)", text(path))
+
+
+# -- the gate ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_gate_needs_every_other_job_and_is_never_skipped() -> None:
+    every = load(CI)["jobs"]
+    assert set(every["gate"]["needs"]) == every.keys() - {"gate"}
+    assert every["gate"]["if"] == "${{ always() }}"
+
+
+@pytest.mark.parametrize(
+    ("results", "passes"),
+    [
+        ("success success success", True),
+        ("success failure success", False),
+        ("success success skipped", False),
+        ("cancelled success success", False),
+        ("", False),
+    ],
+)
+def test_the_gate_opens_only_when_every_job_succeeded(results: str, passes: bool) -> None:  # noqa: FBT001 - a table
+    (step,) = load(CI)["jobs"]["gate"]["steps"]
+    assert step["env"]["RESULTS"] == "${{ join(needs.*.result, ' ') }}"
+    run = subprocess.run(  # noqa: S603 - our own script
+        ["/bin/bash", "-eo", "pipefail", "-c", step["run"]],
+        env={"RESULTS": results, "NEEDS": "{}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode == 0) == passes, run.stdout + run.stderr
+
+
+def test_what_nox_runs_by_default_is_what_ci_runs() -> None:
+    run = "\n".join(commands(job) for job in load(CI)["jobs"].values())
+    (default,) = re.findall(r"^nox\.options\.sessions = (\[.*?\])", text(ROOT / "noxfile.py"), re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"nox -s ([\w-]+)", run)) == set(ast.literal_eval(default))
+
+
+def test_what_gates_is_the_same_on_every_python_from_the_lowest_that_is_supported() -> None:
+    lowest = tomllib.loads(text(ROOT / "pyproject.toml"))["tool"]["mypy"]["python_version"]
+    assert load(CI)["jobs"]["checks"]["strategy"]["matrix"]["python"] == [lowest, "3.12", "3.13", "3.14"]
+
+
+def test_deploying_waits_for_the_job_that_is_called_gate() -> None:
+    waiting = load(DEPLOY)["jobs"]["tested"]["steps"][0]["env"]["GATES"]
+    assert waiting.endswith(f"check_name={load(CI)['jobs']['gate']['name']}")
+
+
+# -- every job --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_a_job_says_how_long_it_may_take_and_what_it_may_do(job: Document) -> None:
+    assert isinstance(job["timeout-minutes"], int)
+    assert isinstance(job["permissions"], dict)
+
+
+@pytest.mark.parametrize("path", [CI, DEPLOY], ids=["ci", "deploy"])
+def test_a_workflow_as_a_whole_may_do_nothing(path: Path) -> None:
+    assert load(path)["permissions"] == {}
+
+
+@pytest.mark.parametrize("job", jobs())
+def test_a_job_runs_scripts_that_bash_can_read(job: Document) -> None:
+    run = subprocess.run(["/bin/bash", "-n"], input=commands(job), capture_output=True, text=True, check=False)
+    assert run.stderr == ""
+
+
+# -- versions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [CI, DEPLOY, PREPARE], ids=["ci", "deploy", "prepare"])
+def test_an_action_is_pinned_by_its_commit_and_says_its_version(path: Path) -> None:
+    assert pinned(path)
+    for action, version in pinned(path):
+        assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", version), action
+
+
+def test_an_action_has_the_same_version_wherever_it_is_used() -> None:
+    used = {use for path in (CI, DEPLOY, PREPARE) for use in pinned(path)}
+    assert sorted(action for action, _ in used) == sorted(dict(used))
+
+
+def test_the_cli_that_deploys_is_as_new_as_the_sdk() -> None:
+    sdk = re.findall(r"^pulumi==(.+)$", text(ROOT / "requirements.txt"), re.MULTILINE)
+    assert re.findall(r"pulumi-version: (.+)", text(DEPLOY)) == 2 * sdk
+
+
+# -- what has to be set up --------------------------------------------------------------------------------------------
+
+
+def test_the_docs_name_everything_that_has_to_be_set_up() -> None:
+    docs = text(ROOT / "docs" / "ci.md")
+    deploy = text(DEPLOY)
+    named = {*re.findall(r"vars\.(\w+)", deploy), *re.findall(r"environment: (\w+)", deploy)}
+    assert len(named) > 4
+    assert {name for name in named if f"`{name}`" not in docs} == set()
+
+
+def test_no_workflow_uses_a_stored_secret() -> None:
+    assert [path.name for path in (CI, DEPLOY, PREPARE) if "secrets." in text(path)] == []
