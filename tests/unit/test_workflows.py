@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import tomllib
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 CI, DEPLOY = GITHUB / "workflows" / "ci.yml", GITHUB / "workflows" / "deploy.yml"
 PREPARE = GITHUB / "actions" / "prepare" / "action.yml"
+
+DOCS = ROOT / "docs" / "ci.md"
 
 Document = dict[str, Any]
 
@@ -138,12 +141,19 @@ def test_the_cli_that_deploys_is_as_new_as_the_sdk() -> None:
 
 
 def test_the_docs_name_everything_that_has_to_be_set_up() -> None:
-    docs = text(ROOT / "docs" / "ci.md")
     deploy = text(DEPLOY)
     named = {*re.findall(r"vars\.(\w+)", deploy), *re.findall(r"environment: (\w+)", deploy)}
     assert len(named) > 4
-    assert {name for name in named if f"`{name}`" not in docs} == set()
+    assert {name for name in named if f"`{name}`" not in text(DOCS)} == set()
 
 
 def test_no_workflow_uses_a_stored_secret() -> None:
     assert [path.name for path in (CI, DEPLOY, PREPARE) if "secrets." in text(path)] == []
+
+
+def test_the_docs_show_policies_that_can_be_pasted() -> None:
+    policies = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text(DOCS), re.DOTALL)]
+    assert len(policies) == 4
+    for policy in policies:
+        assert policy.keys() == {"Version", "Statement"}
+        assert {"Effect", "Action"} <= set.intersection(*(set(each) for each in policy["Statement"]))
