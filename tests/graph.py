@@ -98,13 +98,14 @@ def boxes(resources: Collection[Recorded]) -> list[Box]:
 def mermaid(drawn: Iterable[Box], *, optional: Collection[str], prefix: str) -> str:
     """Write the boxes as a Mermaid flowchart with a frame for each section.
 
-    Names lose `prefix`, which all of them have. A box is dashed if all its members are `optional`.
+    Names lose `prefix`, which all of them have. A box is dashed if all its members are `optional`; an optional part of
+    another box says so.
     """
     frames = defaultdict[str, list[str]](list)
     arrows = []
     for box in drawn:
         dashed = ":::optional" if optional and set(box.members) <= set(optional) else ""
-        frames[section(box.type)].append(f'    {box.id}["{"<br/>".join(_label(box, prefix))}"]{dashed}')
+        frames[section(box.type)].append(f'    {box.id}["{"<br/>".join(_label(box, optional, prefix))}"]{dashed}')
         arrows += [f"  {box.id} --> {other}" for other in sorted(box.needs)]
     lines = [f"%%{{init: {json.dumps({'flowchart': {'wrappingWidth': LABEL_WIDTH}})}}}%%", "flowchart LR"]
     for title in dict.fromkeys(SECTIONS.values()):
@@ -157,7 +158,7 @@ def _is_part(type_: str, owner: str) -> bool:
     return module == owner_module and name.startswith(owner_name.partition(":")[0])
 
 
-def _label(box: Box, prefix: str) -> Iterator[str]:
+def _label(box: Box, optional: Collection[str], prefix: str) -> Iterator[str]:
     kind = _words(box.type)
     names = [name.removeprefix(prefix) for name in box.members]
     if len(names) == 1:
@@ -166,7 +167,8 @@ def _label(box: Box, prefix: str) -> Iterator[str]:
     else:
         yield f"{len(names)} x {kind}"
         yield from _by_first_word(names)
-    yield from (f"+ {part.removeprefix(f'{prefix}{names[0]}-')}" for part in box.parts)
+    for part in box.parts:
+        yield f"+ {part.removeprefix(f'{prefix}{names[0]}-')}{' (if configured)' if part in optional else ''}"
 
 
 def _words(type_: str) -> str:

@@ -107,6 +107,13 @@ def test_only_a_box_that_is_optional_as_a_whole_is_dashed() -> None:
     assert len([line for line in whole if line.endswith(":::optional")]) == 1
 
 
+def test_a_part_that_is_optional_says_so() -> None:
+    topic = recorded(TOPIC, "tap-alarms")
+    email = recorded("aws:sns/topicSubscription:TopicSubscription", "tap-alarms-email", topic)
+    label = "sns topic<br/>alarms<br/>+ email (if configured)"
+    assert f'tap_alarms["{label}"]' in lines(topic, email, optional={"tap-alarms-email"})
+
+
 def test_the_order_in_which_resources_were_created_changes_nothing() -> None:
     resources = synth(**FULL).resources
     assert boxes(resources) == boxes(tuple(reversed(resources)))
