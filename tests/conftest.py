@@ -94,12 +94,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="keep the log of the emulator that the stack is deployed to in this file (default: only show its end)",
     )
-    group.addoption(
-        "--engine",
-        choices=("in-process", "pulumi", "existing"),
-        default="in-process",
-        help="what deploys the stack for the e2e tests (default: in-process)",
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
