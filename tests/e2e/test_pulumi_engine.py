@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -48,6 +48,27 @@ SCALING = {
     for units in ("read", "write")
     for end in ("", "-policy")
 }
+
+CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
+    "memoryMb": ("1024", {"indexer"}, set()),
+    "timeoutSeconds": ("30", {"indexer", "function-duration", "dashboard"}, set()),
+    "logLevel": ("WARNING", {"indexer"}, set()),
+    "logRetentionDays": ("7", {"indexer-logs"}, set()),
+    "writeCapacity": ("50", {"objects", "table-write-capacity", "index-write-capacity", "dashboard"}, set()),
+    # the table's own units are autoscaling's from then on
+    "maxCapacity": ("500", {"table-write-capacity", "index-write-capacity"}, SCALING),
+    "corsAllowedOrigins": ("https://a.example.com,https://b.example.com", {"uploads-cors"}, set()),
+    "noncurrentDays": ("30", {"uploads-lifecycle"}, set()),
+    "notificationPrefix": ("in/", {"uploads-notification"}, set()),
+    "alarmEmail": ("oncall@example.com", set(), {"alarms-email"}),
+    "protectData": ("true", {"uploads", "logs", "objects"}, set()),
+    "owner": (
+        "lake",
+        {"uploads", "logs", "objects", "indexer", "indexer-role", "indexer-logs", "failures", "alarms"} | ALARMS,
+        set(),
+    ),
+}
+"""By key: another value, and what it updates and what it creates, by its name in the program."""
 
 VERSION_OF_A_STAND_IN = re.compile(r"resource plugin aws is expected to have version >=[\d.]+, but has [\d.]+;")
 """The one thing that may be complained of, and only where something takes the place of the plugin."""
@@ -181,32 +202,9 @@ def test_an_update_from_another_folder_leaves_every_resource_unchanged(deployed:
     assert _complaints(outcome) == []
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "updated", "created"),
-    [
-        ("memoryMb", "1024", {"indexer"}, set()),
-        ("timeoutSeconds", "30", {"indexer", "function-duration", "dashboard"}, set()),
-        ("logLevel", "WARNING", {"indexer"}, set()),
-        ("logRetentionDays", "7", {"indexer-logs"}, set()),
-        ("writeCapacity", "50", {"objects", "table-write-capacity", "index-write-capacity", "dashboard"}, set()),
-        # the table's own units are autoscaling's from then on
-        ("maxCapacity", "500", {"table-write-capacity", "index-write-capacity"}, SCALING),
-        ("corsAllowedOrigins", "https://a.example.com,https://b.example.com", {"uploads-cors"}, set()),
-        ("noncurrentDays", "30", {"uploads-lifecycle"}, set()),
-        ("notificationPrefix", "in/", {"uploads-notification"}, set()),
-        ("alarmEmail", "oncall@example.com", set(), {"alarms-email"}),
-        ("protectData", "true", {"uploads", "logs", "objects"}, set()),
-        (
-            "owner",
-            "lake",
-            {"uploads", "logs", "objects", "indexer", "indexer-role", "indexer-logs", "failures", "alarms"} | ALARMS,
-            set(),
-        ),
-    ],
-)
-def test_one_key_changes_exactly_what_it_should_and_replaces_nothing(
-    deployed: PulumiStack, key: str, value: str, updated: set[str], created: set[str]
-) -> None:
+@pytest.mark.parametrize("key", CHANGES)
+def test_one_key_changes_exactly_what_it_should_and_replaces_nothing(deployed: PulumiStack, key: str) -> None:
+    value, updated, created = CHANGES[key]
     deployed.configure({key: value})
     try:
         outcome = deployed.preview()
