@@ -107,6 +107,13 @@ def graph(session: nox.Session) -> None:
     session.run("python", "-m", "tests.graph")
 
 
+@nox.session(name="emulator-image", default=False)
+def emulator_image(session: nox.Session) -> None:
+    """Build LocalStack's image from package registries alone, for places without Docker Hub (root, Linux)."""
+    prepare(session, TOOLS)
+    session.run("python", "-m", "localstack.image", *session.posargs)
+
+
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Resolve and pin every requirements file anew (``-- --upgrade``: to the newest versions)."""

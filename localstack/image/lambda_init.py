@@ -1,0 +1,325 @@
+#!/usr/bin/python3
+"""Process 1 of LocalStack's Lambda containers: runs the function's runtime and stands between it and LocalStack.
+
+LocalStack copies this file to ``/var/rapid/init`` and starts it. The runtime polls it by the public Lambda Runtime API.
+LocalStack sends an event by ``POST /invoke`` and hears, by POST at LOCALSTACK_RUNTIME_ENDPOINT:
+
+- ``status/RUNTIME_ID/ready`` or ``…/error``, once: the runtime asked for its first event, or cannot start;
+- ``invocations/ID/logs``, then ``…/response`` or ``…/error``: what an invocation printed, and how it ended.
+
+A runtime that ends or takes too long is killed with all it started; the next invocation starts it anew.
+Needs nothing but the Python of the runtime's image.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+API = "/2018-06-01/runtime"
+API_PORT = 9001
+INVOKE_PORT = 9563
+BOOTSTRAPS = ("/var/task/bootstrap", "/opt/bootstrap", "/var/runtime/bootstrap")
+"""Programs that start a runtime; the first that is there does."""
+SANDBOX = (993, 990)
+"""User and group that functions run as; AWS's numbers."""
+LARGEST_RESPONSE = 6291556
+"""Bytes, unless LocalStack says otherwise; AWS's limit."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """An event of LocalStack's, as it describes it; `outcome` becomes what to report: response or error, and a body."""
+
+    request: Mapping[str, str]
+    deadline: float
+    outcome: Future[tuple[str, bytes]] = field(default_factory=Future)
+
+    def end(self, verb: str, body: bytes) -> None:
+        """Settle it, unless it is settled."""
+        if not self.outcome.done():
+            self.outcome.set_result((verb, body))
+
+
+class Output:
+    """What the runtime prints: kept until it is taken for LocalStack, and passed on to the container's own output."""
+
+    def __init__(self) -> None:
+        self._from, self.into = os.pipe()
+        os.set_blocking(self._from, False)
+        self._lock = threading.Lock()
+        self._kept = bytearray()
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def add(self, line: str) -> None:
+        """Have a line of this process's own among it."""
+        os.write(self.into, f"{line}\n".encode())
+
+    def take(self) -> str:
+        """Return all that was printed until now, once."""
+        self._drain()
+        with self._lock:
+            kept, self._kept = self._kept, bytearray()
+        return kept.decode(errors="replace")
+
+    def _follow(self) -> None:
+        while select.select([self._from], [], []):
+            self._drain()
+
+    def _drain(self) -> None:
+        with self._lock, suppress(BlockingIOError):
+            while chunk := os.read(self._from, 65536):
+                self._kept += chunk
+                os.write(1, chunk)
+
+
+class Runtime:
+    """A process of the runtime and the events that wait for it to ask; None tells it that there will be no more."""
+
+    def __init__(self, environ: Mapping[str, str], output: Output) -> None:
+        self.events: SimpleQueue[Invocation | None] = SimpleQueue()
+        self.process = subprocess.Popen(  # noqa: S603  the function's own program, no shell
+            [next((path for path in BOOTSTRAPS if Path(path).is_file()), BOOTSTRAPS[-1])],
+            env=dict(environ),
+            stdout=output.into,
+            stderr=output.into,
+            start_new_session=True,  # one group with all it starts
+        )
+
+    def kill(self) -> None:
+        """End it and all that it started."""
+        self.events.put(None)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+class Init:
+    """Hands events to the runtime, one at a time, and tells LocalStack. `finish` ends the container with a status."""
+
+    def __init__(self, environ: Mapping[str, str], finish: Callable[[int], object]) -> None:
+        self._environ = environ
+        self._finish = finish
+        self._output = Output()
+        self._runtime: Runtime | None = None
+        self._current: Invocation | None = None
+        self._announced = False
+        self._turn = threading.Lock()
+
+    def start(self) -> None:
+        """Start the runtime and watch for its end."""
+        try:
+            self._runtime = Runtime(runtime_environment(self._environ), self._output)
+        except OSError as error:
+            self.fail(failure("Runtime.InvalidEntrypoint", str(error)))
+        else:
+            threading.Thread(target=self._watch, args=(self._runtime,), daemon=True).start()
+
+    def stop(self) -> None:
+        """End the runtime, if it runs."""
+        runtime, self._runtime = self._runtime, None
+        if runtime:
+            runtime.kill()
+
+    def next(self) -> Invocation | None:
+        """Wait for the runtime's next event."""
+        runtime = self._runtime
+        self._announce("ready")
+        return runtime.events.get() if runtime else None
+
+    def settle(self, request_id: str, verb: str, body: bytes) -> bool:
+        """Take the runtime's word on how an invocation ended; False: it is not the one that it was given."""
+        current = self._current
+        if current is None or current.request["invoke-id"] != request_id:
+            return False
+        limit = int(self._environ.get("LOCALSTACK_MAX_PAYLOAD_SIZE", LARGEST_RESPONSE))
+        if len(body) > limit:
+            said = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+            verb, body = "error", failure("Function.ResponseSizeTooLarge", said)
+        current.end(verb, body)
+        return True
+
+    def fail(self, body: bytes) -> None:
+        """The runtime cannot start: so fails the invocation that waits for it or, before the first, the container."""
+        self.stop()
+        if current := self._current:
+            current.end("error", body)
+        elif self._announce("error", body):
+            self._finish(1)
+
+    def invoke(self, request: Mapping[str, str]) -> None:
+        """See an event through, and report."""
+        with self._turn:
+            timeout = int(self._environ["AWS_LAMBDA_FUNCTION_TIMEOUT"])
+            request_id, begun = request["invoke-id"], time.monotonic()
+            self._output.add(f"START RequestId: {request_id} Version: {self._environ['AWS_LAMBDA_FUNCTION_VERSION']}")
+            self._current = invocation = Invocation(request, time.time() + timeout)
+            if self._runtime is None:
+                self.start()
+            if runtime := self._runtime:
+                runtime.events.put(invocation)
+            try:
+                verb, body = invocation.outcome.result(timeout)
+            except TimeoutError:
+                self.stop()
+                now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                said = f"{now} {request_id} Task timed out after {timeout}.00 seconds"
+                self._output.add(said)
+                verb, body = "error", json.dumps({"errorMessage": said}).encode()
+            self._current = None
+            self._add_report(request_id, min(time.monotonic() - begun, timeout) * 1000)
+            self._post(f"invocations/{request_id}/logs", json.dumps({"logs": self._output.take()}).encode())
+            self._post(f"invocations/{request_id}/{verb}", body)
+
+    def _watch(self, runtime: Runtime) -> None:
+        status = runtime.process.wait()
+        if self._runtime is not runtime:
+            return  # it was stopped
+        how = f"signal: {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        said = f"Runtime exited with error: {how}" if status else "Runtime exited without providing a reason"
+        current = self._current
+        prefix = f"RequestId: {current.request['invoke-id']} Error: " if current else ""
+        self.fail(failure("Runtime.ExitError", prefix + said))
+
+    def _announce(self, status: str, body: bytes = b"") -> bool:
+        """Tell LocalStack, once, whether the container is of use; False: it was told."""
+        first, self._announced = not self._announced, True
+        if first:
+            self._post(f"status/{self._environ['LOCALSTACK_RUNTIME_ID']}/{status}", body)
+        return first
+
+    def _add_report(self, request_id: str, milliseconds: float) -> None:
+        size = self._environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        took = f"Duration: {milliseconds:.2f} ms\tBilled Duration: {-int(-milliseconds // 1)} ms"
+        self._output.add(f"END RequestId: {request_id}")
+        # how much memory was used is not measured: the original says the same
+        self._output.add(
+            f"REPORT RequestId: {request_id}\t{took}\tMemory Size: {size} MB\tMax Memory Used: {size} MB\t"
+        )
+
+    def _post(self, path: str, body: bytes) -> None:
+        url = f"{self._environ['LOCALSTACK_RUNTIME_ENDPOINT']}/{path}"
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  it is LocalStack's
+        try:
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # by no proxy of the function's
+            direct.open(request).close()
+        except OSError as error:
+            sys.stderr.write(f"LocalStack did not take {path}: {error}\n")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Both sides: the runtime on one port, LocalStack on the other."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, init: Init, *connection: Any) -> None:
+        self.init = init
+        super().__init__(*connection)  # serves the connection to its end
+
+    def handle(self) -> None:
+        """Serve it; a runtime that was killed just hangs up."""
+        with suppress(ConnectionError):
+            super().handle()
+
+    def do_GET(self) -> None:
+        """Answer the runtime's request for its next event; that may take long."""
+        if self.path != f"{API}/invocation/next":
+            self._answer(404, b"{}")
+        elif invocation := self.init.next():
+            self._answer(
+                200,
+                invocation.request["payload"].encode(),
+                {
+                    "Lambda-Runtime-Aws-Request-Id": invocation.request["invoke-id"],
+                    "Lambda-Runtime-Invoked-Function-Arn": invocation.request["invoked-function-arn"],
+                    "Lambda-Runtime-Trace-Id": invocation.request["trace-id"],
+                    "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
+                },
+            )
+        else:
+            self.close_connection = True
+
+    def do_POST(self) -> None:
+        """Take an event from LocalStack, or a result or an error from the runtime."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        outcome = re.fullmatch(rf"{API}/invocation/([^/]+)/(response|error)", self.path)
+        if self.path == "/invoke":
+            self._answer(200, b"OK")
+            self.init.invoke(json.loads(body))
+        elif self.path == f"{API}/init/error":
+            self._answer(202, b'{"status": "OK"}')
+            self.init.fail(body)
+        elif outcome and self.init.settle(outcome[1], outcome[2], body):
+            self._answer(202, b'{"status": "OK"}')
+        else:
+            self._answer(400, failure("InvalidRequestID", "Invalid request ID"))
+
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Keep quiet: the container's output is the function's."""
+
+
+def main() -> int:
+    """Run until LocalStack stops the container (0) or the runtime cannot start (1)."""
+    prepare(json.loads(os.environ.get("LOCALSTACK_CHMOD_PATHS", "[]")), os.environ.get("LOCALSTACK_USER", "sandbox"))
+    status: SimpleQueue[int] = SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda *_: status.put(0))  # which process 1 would otherwise ignore
+    init = Init(dict(os.environ), status.put)
+    for address in (("127.0.0.1", API_PORT), ("0.0.0.0", INVOKE_PORT)):  # noqa: S104  the container's
+        server = ThreadingHTTPServer(address, partial(Handler, init))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    init.start()
+    ended = status.get()
+    init.stop()
+    return ended
+
+
+def prepare(modes: list[dict[str, str]], user: str) -> None:
+    """Set the modes of files as LocalStack asks, then go to the function's folder and stop being root."""
+    for each in modes:
+        subprocess.run(["chmod", "-R", each["mode"], each["path"]], check=True)  # noqa: S603, S607  the system's own
+    os.chdir("/var/task")
+    if os.getuid() == 0 and user != "root":
+        os.chown("/tmp", *SANDBOX)  # noqa: S108  the one folder that a function may write to
+        os.setgroups([])
+        os.setgid(SANDBOX[1])
+        os.setuid(SANDBOX[0])
+
+
+def runtime_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what the runtime sees: not what is between LocalStack and this process alone."""
+    internal = re.compile("HOME|HOSTNAME|LOCALSTACK_(?!HOSTNAME).*")
+    kept = {name: value for name, value in environ.items() if not internal.fullmatch(name)}
+    return {**kept, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{API_PORT}"}
+
+
+def failure(kind: str, message: str) -> bytes:
+    """Return an error as Lambda words it."""
+    return json.dumps({"errorMessage": message, "errorType": kind}).encode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

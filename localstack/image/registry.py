@@ -1,0 +1,65 @@
+"""A registry on loopback that serves the images of Lambda runtimes: LocalStack pulls even what is there."""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.request
+from contextlib import suppress
+
+from localstack.errors import EmulatorError
+from localstack.image.build import REGISTRY
+from localstack.image.tools import docker, inspected
+
+NAME = "tapstack-registry"
+"""Of the container, and of the volume that keeps the images."""
+LABEL = "org.tapstack.emulator"
+"""The label of all containers of this project, so that they can be found and removed."""
+DEFAULT_PORT = 5055
+READY_TIMEOUT = 15.0
+
+
+def publish(image: str) -> str:
+    """Put an image of this machine into the registry, which is started if need be, and return its name there.
+
+    Raises:
+        EmulatorError: the registry cannot be started or does not take it.
+    """
+    published = f"localhost:{_start()}/{image}"
+    docker("tag", image, published)
+    docker("push", "--quiet", published)
+    return published
+
+
+def _start() -> int:
+    """Return the port of the running registry."""
+    port = int(os.environ.get("TAP_REGISTRY_PORT", DEFAULT_PORT))
+    wanted = inspected("image", REGISTRY.name, "{{.Id}}")
+    if wanted is None:
+        raise EmulatorError(f"the image {REGISTRY.name} is missing: `nox -s emulator-image` builds it")
+    template = '{{.Image}} {{.State.Running}} {{range index .HostConfig.PortBindings "5000/tcp"}}{{.HostPort}}{{end}}'
+    found = inspected("container", NAME, template)
+    if found != f"{wanted} true {port}":
+        if found is not None:
+            docker("rm", "--force", NAME)
+        _run(port)
+    return port
+
+
+def _run(port: int) -> None:
+    where = ("--publish", f"127.0.0.1:{port}:5000", "--volume", f"{NAME}:/var/lib/docker-registry")
+    try:
+        docker("run", "--detach", "--name", NAME, "--label", f"{LABEL}=registry", *where, REGISTRY.name)
+    except EmulatorError as error:
+        raise EmulatorError(f"{error}\nIf the port is taken, name another one in TAP_REGISTRY_PORT") from error
+    _wait(port)
+
+
+def _wait(port: int) -> None:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + READY_TIMEOUT
+    while time.monotonic() < deadline:
+        with suppress(OSError), direct.open(f"http://127.0.0.1:{port}/v2/", timeout=1):
+            return
+        time.sleep(0.05)
+    raise EmulatorError(f"the registry did not answer on 127.0.0.1:{port}; `docker logs {NAME}` says why")

@@ -1,0 +1,70 @@
+"""LocalStack's side of the protocol: takes what the init process reports, and sends it events."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, SimpleQueue
+from typing import Any
+
+PATIENCE = 10.0
+"""Seconds; everything takes a fraction of one."""
+
+
+class FakeLocalStack:
+    """Records reports in the order of their coming."""
+
+    def __init__(self) -> None:
+        self.reports: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+        reports = self.reports
+
+        class Take(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                reports.put((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(202)
+                self.end_headers()
+
+            def log_message(self, *_args: object) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Take)
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def next_report(self) -> tuple[str, bytes]:
+        """Path and body of the next report that comes."""
+        try:
+            return self.reports.get(timeout=PATIENCE)
+        except Empty:
+            message = f"no report came within {PATIENCE:g} s"
+            raise AssertionError(message) from None
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def fake_localstack() -> Iterator[FakeLocalStack]:
+    fake = FakeLocalStack()
+    yield fake
+    fake.close()
+
+
+def send(port: int, request_id: str, **event: Any) -> int:
+    """Send an event as LocalStack does; return the status of the answer."""
+    request = {
+        "invoke-id": request_id,
+        "invoked-function-arn": "arn:aws:lambda:us-east-1:000000000000:function:indexer",
+        "trace-id": "Root=1-2-3;Parent=4;Sampled=1",
+        "payload": json.dumps(event),
+    }
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("POST", "/invoke", json.dumps(request))
+    status = connection.getresponse().status
+    connection.close()
+    return status

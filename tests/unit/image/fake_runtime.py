@@ -1,0 +1,61 @@
+"""A tiny runtime of Lambda's: does what its events say. The tests copy it to where the init process looks for one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection, HTTPResponse
+
+API = "/2018-06-01/runtime"
+FOREVER = 600
+
+
+def call(method: str, path: str, body: bytes | None = None) -> HTTPResponse:
+    connection = HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    connection.request(method, f"{API}/{path}", body)
+    return connection.getresponse()
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def serve(request: HTTPResponse) -> None:
+    invocation = f"invocation/{request.headers['Lambda-Runtime-Aws-Request-Id']}"
+    event = json.loads(request.read())
+    match event["do"]:
+        case "tell":
+            told = {"headers": dict(request.headers), "environment": dict(os.environ), "event": event}
+            call("POST", f"{invocation}/response", json.dumps(told).encode())
+        case "print":
+            say(event["text"])
+            call("POST", f"{invocation}/response", b"null")
+        case "fail":
+            call("POST", f"{invocation}/error", json.dumps(event["error"]).encode())
+        case "answer":
+            call("POST", f"{invocation}/response", b"x" * event["bytes"])
+        case "answer a stranger":
+            status = call("POST", "invocation/not-mine/response", b"1").status
+            call("POST", f"{invocation}/response", str(status).encode())
+        case "exit":
+            sys.exit(event["status"])
+        case "hang":
+            child = subprocess.Popen(["/bin/sleep", str(FOREVER)])  # noqa: S603 - part of what the test looks at
+            say(f"child {child.pid}")
+            time.sleep(FOREVER)
+
+
+if __name__ == "__main__":
+    say("starting")
+    match os.environ.get("MODE"):
+        case "init error":
+            call("POST", "init/error", b'{"errorType": "Runtime.ImportModuleError"}')
+            time.sleep(FOREVER)  # as if it were slow to end
+        case "exit":
+            sys.exit(3)
+    while True:
+        serve(call("GET", "invocation/next"))

@@ -1,0 +1,319 @@
+"""The init process of Lambda containers, between a fake LocalStack and a tiny runtime of Lambda's."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from localstack.embedded import free_port
+from localstack.image import lambda_init
+from tests.unit.image import fake_runtime
+from tests.unit.image.fake_localstack import PATIENCE, FakeLocalStack, fake_localstack, send
+
+RUNTIME_ID = "4bf9"
+
+
+@dataclass(frozen=True)
+class Container:
+    """What runs in a container, and LocalStack outside of it."""
+
+    localstack: FakeLocalStack
+    init: lambda_init.Init
+    port: int
+    ended: SimpleQueue[int]
+
+    def start(self) -> None:
+        self.init.start()
+        assert self.localstack.next_report() == (f"/status/{RUNTIME_ID}/ready", b"")
+
+    def invoke(self, request_id: str, **event: Any) -> tuple[str, bytes, str]:
+        """Send an event; return how it ended, with what body, and what was printed."""
+        assert send(self.port, request_id, **event) == 200
+        path, printed = self.localstack.next_report()
+        assert path == f"/invocations/{request_id}/logs"
+        path, body = self.localstack.next_report()
+        assert path.startswith(f"/invocations/{request_id}/")
+        return path.rpartition("/")[2], body, json.loads(printed)["logs"]
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The tiny runtime, where the init process looks for one."""
+    script = tmp_path / "bootstrap"
+    # isolated and without site-packages: a third of the time to start
+    script.write_text(f"#!{sys.executable} -IS\n{Path(fake_runtime.__file__).read_text(encoding='utf-8')}")
+    script.chmod(0o755)
+    monkeypatch.setattr(lambda_init, "BOOTSTRAPS", (str(tmp_path / "not-there"), str(script)))
+    return script
+
+
+@pytest.fixture
+def localstack() -> Iterator[FakeLocalStack]:
+    with fake_localstack() as fake:
+        yield fake
+
+
+def environment(localstack: FakeLocalStack, **more: str) -> dict[str, str]:
+    return {
+        "LOCALSTACK_RUNTIME_ENDPOINT": localstack.address,
+        "LOCALSTACK_RUNTIME_ID": RUNTIME_ID,
+        "LOCALSTACK_HOSTNAME": "172.17.0.2",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "10",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "HOSTNAME": "0123456789ab",
+        "HOME": "/root",
+        "_HANDLER": "main.handler",
+        **more,
+    }
+
+
+@pytest.fixture
+def container(
+    bootstrap: Path, localstack: FakeLocalStack, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Container]:
+    """A container that was not started yet; parametrize it with more environment variables."""
+    assert bootstrap.exists()
+    ended: SimpleQueue[int] = SimpleQueue()
+    init = lambda_init.Init(environment(localstack, **getattr(request, "param", {})), ended.put)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(lambda_init.Handler, init))  # both sides on one port
+    monkeypatch.setattr(lambda_init, "API_PORT", server.server_port)
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield Container(localstack, init, server.server_port, ended)
+    init.stop()
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_runtime_is_ready_when_it_asks_for_its_first_event(container: Container) -> None:
+    container.start()
+    assert container.localstack.reports.empty()
+
+
+def test_an_event_reaches_the_runtime_with_all_that_lambda_says_of_it(container: Container) -> None:
+    container.start()
+    before = time.time()
+    verb, body, _ = container.invoke("r-1", do="tell", greeting="grüß")
+    told = json.loads(body)
+    assert verb == "response"
+    assert told["event"] == {"do": "tell", "greeting": "grüß"}
+    assert told["headers"]["Lambda-Runtime-Aws-Request-Id"] == "r-1"
+    assert told["headers"]["Lambda-Runtime-Invoked-Function-Arn"].endswith(":function:indexer")
+    assert told["headers"]["Lambda-Runtime-Trace-Id"] == "Root=1-2-3;Parent=4;Sampled=1"
+    assert before + 10 <= int(told["headers"]["Lambda-Runtime-Deadline-Ms"]) / 1000 + 0.001 <= time.time() + 10
+
+
+def test_the_runtime_sees_what_a_function_may_see_of_the_environment(container: Container) -> None:
+    container.start()
+    seen = json.loads(container.invoke("r-1", do="tell")[1])["environment"]
+    assert seen["_HANDLER"] == "main.handler"
+    assert seen["LOCALSTACK_HOSTNAME"] == "172.17.0.2"
+    assert seen["AWS_LAMBDA_RUNTIME_API"] == f"127.0.0.1:{container.port}"
+    assert not {"HOME", "HOSTNAME", "LOCALSTACK_RUNTIME_ENDPOINT", "LOCALSTACK_RUNTIME_ID"} & set(seen)
+
+
+def test_what_was_printed_is_reported_between_start_and_end_and_once(
+    container: Container, capfd: pytest.CaptureFixture[str]
+) -> None:
+    container.start()
+    long = "ü" * 100_000  # more than a pipe holds
+    printed = container.invoke("r-1", do="print", text=long)[2]
+    assert re.fullmatch(
+        rf"starting\nSTART RequestId: r-1 Version: \$LATEST\n{long}\nEND RequestId: r-1\n"
+        r"REPORT RequestId: r-1\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\t"
+        r"Memory Size: 512 MB\tMax Memory Used: 512 MB\t\n",
+        printed,
+    ), printed[:200]
+    second = container.invoke("r-2", do="print", text="short")[2]
+    assert second.startswith("START RequestId: r-2 Version: $LATEST\nshort\nEND RequestId: r-2\n")
+    assert long in capfd.readouterr().out  # and in the container's own output
+
+
+def test_an_error_of_the_function_is_an_error_with_its_own_words(container: Container) -> None:
+    container.start()
+    error = {"errorType": "KeyError", "errorMessage": "'x'", "stackTrace": ["..."]}
+    verb, body, _ = container.invoke("r-1", do="fail", error=error)
+    assert (verb, json.loads(body)) == ("error", error)
+    assert container.invoke("r-2", do="print", text="fine")[0] == "response"
+
+
+@pytest.mark.parametrize("container", [{"LOCALSTACK_MAX_PAYLOAD_SIZE": "1000"}], indirect=True)
+def test_a_response_over_the_limit_is_an_error(container: Container) -> None:
+    container.start()
+    assert container.invoke("r-1", do="answer", bytes=1000)[:2] == ("response", b"x" * 1000)
+    verb, body, _ = container.invoke("r-2", do="answer", bytes=1001)
+    assert verb == "error"
+    assert json.loads(body) == {
+        "errorType": "Function.ResponseSizeTooLarge",
+        "errorMessage": "Response payload size exceeded maximum allowed payload size (1000 bytes).",
+    }
+
+
+def test_a_result_for_another_invocation_is_refused(container: Container) -> None:
+    container.start()
+    assert container.invoke("r-1", do="answer a stranger")[:2] == ("response", b"400")
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(7, "Runtime exited with error: exit status 7"), (0, "Runtime exited without providing a reason")],
+)
+def test_a_runtime_that_ends_fails_the_invocation_and_is_started_anew(
+    container: Container, status: int, said: str
+) -> None:
+    container.start()
+    verb, body, _ = container.invoke("r-1", do="exit", status=status)
+    assert verb == "error"
+    assert json.loads(body) == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: r-1 Error: {said}"}
+    verb, _, printed = container.invoke("r-2", do="print", text="back again")
+    assert verb == "response"
+    assert "starting\nback again\n" in printed
+    assert container.ended.empty()
+
+
+@pytest.mark.parametrize("container", [{"AWS_LAMBDA_FUNCTION_TIMEOUT": "1"}], indirect=True)
+def test_a_timeout_kills_the_runtime_with_all_it_started(container: Container) -> None:
+    container.start()
+    verb, body, printed = container.invoke("r-1", do="hang")
+    message = json.loads(body)["errorMessage"]
+    assert verb == "error"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ r-1 Task timed out after 1\.00 seconds", message)
+    assert f"{message}\nEND RequestId: r-1\n" in printed
+    assert "\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t" in printed
+    child = re.search(r"child (\d+)", printed)
+    assert child is not None
+    wait_until_gone(int(child[1]))
+    assert container.invoke("r-2", do="print", text="back again")[0] == "response"
+
+
+@pytest.mark.parametrize("container", [{"MODE": "init error"}], indirect=True)
+def test_an_error_while_starting_is_reported_as_it_is_and_ends_the_container(container: Container) -> None:
+    container.init.start()
+    assert container.localstack.next_report() == (
+        f"/status/{RUNTIME_ID}/error",
+        b'{"errorType": "Runtime.ImportModuleError"}',
+    )
+    assert container.ended.get(timeout=PATIENCE) == 1
+    assert container.localstack.reports.empty()
+
+
+@pytest.mark.parametrize("container", [{"MODE": "exit"}], indirect=True)
+def test_a_runtime_that_ends_while_starting_ends_the_container(container: Container) -> None:
+    container.init.start()
+    path, body = container.localstack.next_report()
+    assert path == f"/status/{RUNTIME_ID}/error"
+    assert json.loads(body) == {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": "Runtime exited with error: exit status 3",
+    }
+    assert container.ended.get(timeout=PATIENCE) == 1
+
+
+def test_a_runtime_that_is_not_there_ends_the_container(container: Container, bootstrap: Path) -> None:
+    bootstrap.unlink()
+    container.init.start()
+    path, body = container.localstack.next_report()
+    assert path == f"/status/{RUNTIME_ID}/error"
+    assert json.loads(body)["errorType"] == "Runtime.InvalidEntrypoint"
+    assert str(bootstrap) in json.loads(body)["errorMessage"]
+
+
+def test_a_restart_that_fails_is_the_error_of_the_invocation_that_waits_for_it(
+    container: Container, bootstrap: Path
+) -> None:
+    container.start()
+    script = bootstrap.read_text(encoding="utf-8")
+    bootstrap.write_text(script.replace('os.environ.get("MODE")', '"init error"'))
+    assert container.invoke("r-1", do="exit", status=1)[0] == "error"
+    verb, body, _ = container.invoke("r-2", do="print", text="never")
+    assert (verb, body) == ("error", b'{"errorType": "Runtime.ImportModuleError"}')
+    bootstrap.write_text(script)
+    assert container.invoke("r-3", do="print", text="mended")[0] == "response"
+
+
+def test_no_proxy_of_the_functions_environment_comes_between(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    container.start()
+
+
+def test_the_first_word_on_an_invocation_counts() -> None:
+    invocation = lambda_init.Invocation({}, deadline=0)
+    invocation.end("response", b"1")
+    invocation.end("error", b"2")
+    assert invocation.outcome.result() == ("response", b"1")
+
+
+PROCESS = """
+import sys
+from localstack.image import lambda_init
+lambda_init.API_PORT, lambda_init.INVOKE_PORT = int(sys.argv[1]), int(sys.argv[2])
+lambda_init.BOOTSTRAPS = sys.argv[3:]
+lambda_init.prepare = lambda *_: None  # this is no container: nothing here may be changed
+sys.exit(lambda_init.main())
+"""
+
+
+@pytest.fixture
+def ports() -> tuple[int, int]:
+    return free_port(), free_port()
+
+
+def run(bootstrap: Path, ports: tuple[int, int], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PROCESS, *map(str, ports), str(bootstrap)]
+    root = str(Path(lambda_init.__file__).absolute().parents[2])
+    return subprocess.Popen(command, env={**environ, "PYTHONPATH": root}, stdout=subprocess.PIPE)  # noqa: S603
+
+
+def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
+    bootstrap: Path, localstack: FakeLocalStack, ports: tuple[int, int]
+) -> None:
+    with run(bootstrap, ports, environment(localstack)) as process:
+        assert localstack.next_report()[0].endswith("/ready")
+        assert send(ports[1], "r-1", do="hang") == 200
+        assert process.stdout is not None
+        printed = iter(process.stdout.readline, b"")
+        child = next(line for line in printed if line.startswith(b"child "))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    wait_until_gone(int(child.split()[1]))
+
+
+def test_the_process_ends_with_status_1_if_the_runtime_cannot_start(
+    bootstrap: Path, localstack: FakeLocalStack, ports: tuple[int, int]
+) -> None:
+    with run(bootstrap, ports, environment(localstack, MODE="init error")) as process:
+        assert localstack.next_report()[0].endswith("/error")
+        assert process.wait(PATIENCE) == 1
+
+
+def wait_until_gone(process: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while _runs(process):
+        assert time.monotonic() < deadline, f"process {process} still runs"
+        time.sleep(0.01)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        # a killed orphan that its new parent has yet to bury does not run
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False

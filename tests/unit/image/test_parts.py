@@ -1,0 +1,134 @@
+"""The parts of the images: kept under the hash of what decides them, and checked against what was pinned."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from localstack.errors import EmulatorError
+from localstack.image import build, parts
+
+NATIVE = "libsqlite4java-linux-amd64-1.0.392.so"
+AGENT = "byte-buddy-agent-1.15.11.jar"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(parts, "HERE", tmp_path)
+
+
+def checksums(folder: Path) -> str:
+    """What sha256sum prints."""
+    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in folder.iterdir())
+
+
+@pytest.fixture
+def jars(tmp_path: Path) -> Path:
+    folder = tmp_path / "jars"
+    folder.mkdir()
+    for name in ("DynamoDBLocal-2.6.1.jar", "guava.jar", NATIVE, AGENT):
+        (folder / name).write_text(f"content of {name}", encoding="utf-8")
+    return folder
+
+
+def test_files_that_are_those_that_were_pinned_pass(jars: Path) -> None:
+    parts.verify(jars, checksums(jars))
+
+
+@pytest.mark.parametrize("change", ["altered", "missing", "too many"])
+def test_a_file_that_is_not_as_pinned_is_named(jars: Path, change: str) -> None:
+    pinned = checksums(jars)
+    match change:
+        case "altered":
+            (jars / "guava.jar").write_text("other", encoding="utf-8")
+        case "missing":
+            (jars / "guava.jar").unlink()
+        case "too many":
+            pinned = "".join(line for line in pinned.splitlines(keepends=True) if "guava" not in line)
+    with pytest.raises(EmulatorError, match=r"pinned: guava\.jar\. A mirror may alter them"):
+        parts.verify(jars, pinned)
+
+
+def test_a_hash_tells_content_and_names_and_nothing_that_python_leaves_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "__pycache__").mkdir(parents=True)
+    (folder / "a.txt").write_text("1", encoding="utf-8")
+    first = parts.digest(folder)
+    (folder / "__pycache__" / "a.pyc").write_text("2", encoding="utf-8")
+    (folder / "README.md").write_text("words", encoding="utf-8")
+    assert parts.digest(folder) == first
+    (folder / "a.txt").write_text("2", encoding="utf-8")
+    second = parts.digest(folder)
+    (folder / "a.txt").rename(folder / "b.txt")
+    assert len({first, second, parts.digest(folder)}) == 3
+
+
+def test_a_manifest_keeps_to_72_bytes_a_line_and_loses_nothing(tmp_path: Path) -> None:
+    path = " ".join(f"DynamoDBLocal_lib/library-{number}.jar" for number in range(100))
+    text = parts.manifest({"Main-Class": "a.B", "Class-Path": path})
+    assert max(len(line) for line in text.encode().split(b"\r\n")) <= 72
+    assert text.endswith("\r\n")
+    lines = text.replace("\r\n ", "").splitlines()
+    assert lines == ["Manifest-Version: 1.0", "Main-Class: a.B", f"Class-Path: {path}"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_dynamodb_local_lies_as_localstack_expects_it(
+    jars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, pinned = tmp_path / "pom.xml", tmp_path / "maven.sha256"
+    project.write_text("<project/>", encoding="utf-8")
+    pinned.write_text(checksums(jars), encoding="utf-8")
+    commands = []
+
+    def run(command: list[object]) -> str:
+        commands.append(command)
+        library = Path(str(command[-1]).removeprefix("-DoutputDirectory="))
+        library.mkdir()
+        for file in jars.iterdir():
+            (library / file.name).write_bytes(file.read_bytes())
+        return ""
+
+    monkeypatch.setattr(parts, "run", run)
+    monkeypatch.setattr(parts, "__file__", str(project))
+    said: list[str] = []
+    first = parts.dynamodb_local(said.append, project, pinned)
+    assert parts.dynamodb_local(said.append, project, pinned) == first
+    assert (len(commands), said) == (1, ["DynamoDB Local from Maven's packages"])
+    assert {str(file.relative_to(first)) for file in first.rglob("*") if file.is_file()} == {
+        "DynamoDBLocal.jar",
+        "ddb-local-loader-0.1.jar",
+        "DynamoDBLocal_lib/DynamoDBLocal-2.6.1.jar",
+        "DynamoDBLocal_lib/guava.jar",
+        "DynamoDBLocal_lib/libsqlite4java-linux-amd64.so",
+    }
+    with zipfile.ZipFile(io.BytesIO((first / "DynamoDBLocal.jar").read_bytes())) as jar:
+        described = jar.read("META-INF/MANIFEST.MF").decode().replace("\r\n ", "")
+    assert "Class-Path: DynamoDBLocal_lib/DynamoDBLocal-2.6.1.jar DynamoDBLocal_lib/guava.jar\r\n" in described
+
+
+def test_what_failed_leaves_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_command: object) -> str:
+        message = "no network"
+        raise EmulatorError(message)
+
+    monkeypatch.setattr(parts, "run", run)
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("boto3==1\n", encoding="utf-8")
+    with pytest.raises(EmulatorError, match="no network"):
+        parts.packages(lambda _: None, requirements)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_every_python_package_is_pinned_with_a_hash() -> None:
+    for image in (build.EMULATOR, build.RUNTIME):
+        text = (image.folder / "requirements.txt").read_text(encoding="utf-8")
+        pins = [line for line in text.splitlines() if not line.startswith(("#", " "))]
+        assert pins
+        assert all("==" in pin and pin.endswith("\\") for pin in pins)
+    assert "localstack-core==4.14.0 " in (build.EMULATOR.folder / "requirements.txt").read_text(encoding="utf-8")
