@@ -114,6 +114,13 @@ def emulator_image(session: nox.Session) -> None:
     session.run("python", "-m", "localstack.image", *session.posargs)
 
 
+@nox.session(name="emulator-clean", default=False)
+def emulator_clean(session: nox.Session) -> None:
+    """Stop and remove every emulator container and those of its functions: what interrupted runs left behind."""
+    prepare(session, TOOLS)
+    session.run("python", "-m", "localstack.container")
+
+
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Resolve and pin every requirements file anew (``-- --upgrade``: to the newest versions)."""

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from localstack.embedded_environment import ministack_version
 from localstack.errors import EmulatorError
 
 HOST = "127.0.0.1"
@@ -43,6 +44,15 @@ class Running:
     endpoint: str
     pid: int
     log: Path
+
+    @property
+    def name(self) -> str:
+        """Return the product and its version."""
+        return f"MiniStack {ministack_version()}"
+
+    def tail(self, lines: int) -> str:
+        """Return the end of its log."""
+        return tail(self.log, lines)
 
 
 @contextmanager

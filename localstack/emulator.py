@@ -6,11 +6,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import boto3
 import botocore.session
@@ -38,7 +38,7 @@ class Emulator:
     """A running emulator.
 
     Attributes:
-        kind: "embedded" (or, later, "container").
+        kind: "embedded" or "container".
         name: product and version, for people.
         endpoint: the URL at which all its services answer.
         region: the region of its clients.
@@ -107,12 +107,20 @@ def choose(kind: str = "auto") -> Choice:
     """
     if kind not in KINDS:
         raise EmulatorError(f"there is no emulator {kind!r}: choose one of {', '.join(KINDS)}")
+    if kind == "embedded":
+        return Choice("embedded", "it was asked for")
+    from localstack import container  # noqa: PLC0415  Docker's client takes half a second, and only this needs it
+
+    # what nobody asked for by name is not pulled: that would be a gigabyte
+    problem = container.problem(may_pull=kind == "container")
     if kind == "container":
-        raise EmulatorError(
-            "the emulator 'container' is not part of this version: choose 'embedded', or 'auto', which takes that one"
-        )
-    why = "it was asked for" if kind == "embedded" else "it is the only one in this version, and needs no Docker"
-    return Choice("embedded", why)
+        if problem:
+            raise EmulatorError(problem)
+        return Choice("container", f"it was asked for, with the image {container.image()}")
+    if problem:
+        return Choice("embedded", f"no container can be started: {problem}")
+    why = f"Docker answers and has the image {container.image()}; `--emulator embedded` takes the one without Docker"
+    return Choice("container", why)
 
 
 @contextmanager
@@ -135,16 +143,39 @@ def start(
         EmulatorError: what is missing or wrong, and the remedy.
     """
     choice = choose(kind)
-    python = embedded_environment.ensure(report or _to_standard_error)
-    with embedded.running(python, port=port, region=region, settings=settings, log=log) as process:
+    said = report or _to_standard_error
+    running: AbstractContextManager[_Started]
+    if choice.kind == "container":
+        from localstack import container  # noqa: PLC0415  as above
+
+        running = container.running(port=port, region=region, settings=settings, log=log, report=said)
+    else:
+        python = embedded_environment.ensure(said)
+        running = embedded.running(python, port=port, region=region, settings=settings, log=log)
+    with running as started:
         yield Emulator(
             kind=choice.kind,
-            name=f"MiniStack {embedded_environment.ministack_version()}",
-            endpoint=process.endpoint,
+            name=started.name,
+            endpoint=started.endpoint,
             region=region,
             why=choice.why,
-            logs=lambda lines: embedded.tail(process.log, lines),
+            logs=started.tail,
         )
+
+
+class _Started(Protocol):
+    """What emulators of both kinds tell."""
+
+    @property
+    def name(self) -> str:
+        """Product and version."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it answers."""
+
+    def tail(self, lines: int) -> str:
+        """Return the end of its log."""
 
 
 _CLIENT_CONFIG = Config(

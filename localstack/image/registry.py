@@ -15,6 +15,8 @@ NAME = "tapstack-registry"
 """Of the container, and of the volume that keeps the images."""
 LABEL = "org.tapstack.emulator"
 """The label of all containers of this project, so that they can be found and removed."""
+OURS = "registry"
+"""Its value on the registry's own container."""
 DEFAULT_PORT = 5055
 READY_TIMEOUT = 15.0
 
@@ -49,7 +51,7 @@ def _start() -> int:
 def _run(port: int) -> None:
     where = ("--publish", f"127.0.0.1:{port}:5000", "--volume", f"{NAME}:/var/lib/docker-registry")
     try:
-        docker("run", "--detach", "--name", NAME, "--label", f"{LABEL}=registry", *where, REGISTRY.name)
+        docker("run", "--detach", "--name", NAME, "--label", f"{LABEL}={OURS}", *where, REGISTRY.name)
     except EmulatorError as error:
         raise EmulatorError(f"{error}\nIf the port is taken, name another one in TAP_REGISTRY_PORT") from error
     _wait(port)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from localstack.errors import HarnessError
 from localstack.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
 
@@ -68,10 +70,26 @@ def metric_alarm(name: str, inputs: Inputs, aws: Aws) -> Create:
         alarms: list[dict[str, Any]] = cloudwatch.describe_alarms(AlarmNames=[alarm_name])["MetricAlarms"]
         return alarms
 
+    def find_when_evaluated() -> dict[str, Any]:
+        """LocalStack evaluates a new alarm at once, in a thread of its own, and may fail to show it meanwhile."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> str:
+            try:
+                found[:] = find()
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "InternalError":
+                    raise
+                return "being evaluated"
+            return "there"
+
+        aws.wait_until(f"the alarm {alarm_name}", look, "there")
+        return found[0]
+
     def create(made: Made) -> Created:
         cloudwatch.put_metric_alarm(AlarmName=alarm_name, **request)
         made(Removal(delete=lambda: cloudwatch.delete_alarms(AlarmNames=[alarm_name]), exists=find))
-        return Created(id=alarm_name, state={"name": alarm_name, "arn": find()[0]["AlarmArn"]})
+        return Created(id=alarm_name, state={"name": alarm_name, "arn": find_when_evaluated()["AlarmArn"]})
 
     return create
 
@@ -86,9 +104,13 @@ def dashboard(name: str, inputs: Inputs, aws: Aws) -> Create:
         found: dict[str, Any] = cloudwatch.get_dashboard(DashboardName=dashboard_name)
         return found
 
+    def exists() -> bool:  # emulators do not agree on the error of a dashboard that is not there
+        found = cloudwatch.list_dashboards(DashboardNamePrefix=dashboard_name).get("DashboardEntries", [])
+        return any(each["DashboardName"] == dashboard_name for each in found)
+
     def create(made: Made) -> Created:
         cloudwatch.put_dashboard(DashboardName=dashboard_name, DashboardBody=body)
-        made(Removal(delete=lambda: cloudwatch.delete_dashboards(DashboardNames=[dashboard_name]), exists=get))
+        made(Removal(delete=lambda: cloudwatch.delete_dashboards(DashboardNames=[dashboard_name]), exists=exists))
         state = {"dashboardName": dashboard_name, "dashboardArn": get()["DashboardArn"]}
         return Created(id=dashboard_name, state=state)
 

@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import pytest
 
 from localstack.deployment import Deployment, deploy
 from localstack.emulator import Emulator, choose, start
-from localstack.errors import HarnessError
+from localstack.errors import EmulatorError, HarnessError
 from tests.e2e.awkward import CASES
 from tests.e2e.capabilities import Capability, gap
 from tests.e2e.engines import EXISTING, PULUMI, Deploys, reason_against, summary
@@ -38,6 +38,7 @@ CLOCKS_DIFFER = 60.0
 UNASKED = "no other was asked for (`--engine pulumi` takes Pulumi's own)"
 
 _CHOSEN = pytest.StashKey[list[str]]()
+_EMULATOR = pytest.StashKey[str | None]()
 _NOT_RUN = pytest.StashKey[list[str]]()
 
 
@@ -45,6 +46,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Decide on engine and emulator, and why; what cannot be is said before any test."""
     option = session.config.getoption
     engine = option("--engine")
+    kind = None
     if engine == EXISTING:
         where = LiveStack(read_outputs(option("--outputs")))
         chosen = [f"engine: existing, where --outputs says: {where}", "emulator: none is started"]
@@ -54,8 +56,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             how = _cli(install=option("--install-pulumi")) if engine == PULUMI else UNASKED
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
+        kind = emulator.kind
         chosen = [f"engine: {engine}, because {how}", f"emulator: {emulator.kind}, because {emulator.why}"]
     session.config.stash[_CHOSEN] = chosen
+    session.config.stash[_EMULATOR] = kind
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -63,9 +67,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is not for this engine, and keep the reasons for the end of the report."""
-    engine = config.getoption("--engine")
-    reasons = {item: reason_against(item.iter_markers(), engine) for item in items}
+    """Deselect what is not for this engine or emulator, and keep the reasons for the end of the report."""
+    engine, emulator = config.getoption("--engine"), config.stash[_EMULATOR]
+    reasons = {item: reason_against(item.iter_markers(), engine, emulator) for item in items}
     if gone := [item for item in items if reasons[item]]:
         config.hook.pytest_deselected(items=gone)
         items[:] = [item for item in items if not reasons[item]]
@@ -74,16 +78,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if reasons := config.stash.get(_NOT_RUN, []):
-        terminalreporter.section(f"deselected for --engine {config.getoption('--engine')}")
+        emulator = config.stash[_EMULATOR]
+        chosen = f"--engine {config.getoption('--engine')}" + (f" --emulator {emulator}" if emulator else "")
+        terminalreporter.section(f"deselected for {chosen}")
         for line in summary(reasons):
             terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")
 def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    options = request.config
-    with start(options.getoption("--emulator"), log=options.getoption("--emulator-log")) as running:
-        yield running
+    """Without one, one message ends the run: the tests have nothing to add to it."""
+    option = request.config.getoption
+    with ExitStack() as until_done:
+        try:
+            yield until_done.enter_context(start(option("--emulator"), log=option("--emulator-log")))
+        except EmulatorError as error:
+            pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
-"""Which tests run with which engine. What does not run is deselected, and the end of the report says why.
+"""Which tests run with which engine and emulator. What does not is deselected, and the end of the report says why.
 
-* A test marked `only_engine(name)` is about that engine: it runs with no other.
+* A test marked `only_engine(name)` is about that engine, one marked `only_emulator(kind)` about that kind of emulator:
+  it runs with no other.
 * A test marked `not_in_a_live_account(why)` never runs with `--engine existing`, where the stack, and the account with
   it, belong to somebody who uses them. What is left writes and reads below one folder of its own, and takes it away.
 """
@@ -24,6 +25,7 @@ IN_PROCESS, PULUMI, EXISTING = "in-process", "pulumi", "existing"
 
 MARKERS = {
     "only_engine(name)": "the test is about this engine, and runs with no other",
+    "only_emulator(kind)": "the test is about this kind of emulator, and runs with no other",
     "not_in_a_live_account(why)": "the test does not run with --engine existing",
 }
 
@@ -42,11 +44,12 @@ class Deploys(Protocol):
         """Deploy the program as its Pulumi.localstack.yaml configures it, with these values on top."""
 
 
-def reason_against(marks: Iterable[pytest.Mark], engine: str) -> str | None:
-    """Why a test with these marks does not run with this engine; None if it does."""
+def reason_against(marks: Iterable[pytest.Mark], engine: str, emulator: str | None) -> str | None:
+    """Why a test with these marks does not run with this engine and kind of emulator; None if it does."""
     for mark in marks:
-        if mark.name == "only_engine" and engine not in mark.args:
-            return f"only for --engine {' or '.join(mark.args)}"
+        for name, chosen in (("engine", engine), ("emulator", emulator)):
+            if mark.name == f"only_{name}" and chosen not in mark.args:
+                return f"only for --{name} {' or '.join(mark.args)}"
         if mark.name == "not_in_a_live_account" and engine == EXISTING:
             [why] = mark.args
             return f"not in a live account: {why}"

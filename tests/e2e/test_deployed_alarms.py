@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from tests.e2e.capabilities import Capability, needs
+
 if TYPE_CHECKING:
+    from localstack.emulator import Emulator
     from tests.e2e.index import Clients
 
 pytestmark = pytest.mark.not_in_a_live_account(
@@ -175,8 +178,10 @@ TAGGED: Mapping[str, Callable[[Clients, Mapping[str, str], list[dict[str, Any]]]
 
 @pytest.mark.parametrize("part", TAGGED)
 def test_everything_says_whose_it_is(
-    clients: Clients, outputs: Mapping[str, str], alarms: list[dict[str, Any]], part: str
+    emulator: Emulator, clients: Clients, outputs: Mapping[str, str], alarms: list[dict[str, Any]], part: str
 ) -> None:
+    if part == "alarms":
+        needs(emulator, Capability.ALARM_TAGS)
     tags = TAGGED[part](clients, outputs, alarms)
     if isinstance(tags, list):
         if part == "alarms":

@@ -41,6 +41,7 @@ def test_the_emulator_answers_on_this_machine_only(emulator: Emulator) -> None:
             socket.create_connection((address, parts.port or 0), timeout=1).close()
 
 
+@pytest.mark.only_emulator("embedded")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc what a process listens on")
 def test_nothing_of_the_emulator_listens_on_any_other_address(emulator: Emulator, index: Index) -> None:
     """Nor a helper on a port of its own, nor the processes that run the function."""

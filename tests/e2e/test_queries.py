@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e import queries
+from tests.e2e.capabilities import Capability, needs
 from tests.e2e.rows import as_text
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Answer, Head, Index
+    from tests.e2e.index import Answer, Head, Index, Place
     from tests.e2e.uploading import Upload
 
 
@@ -56,8 +57,10 @@ def test_one_version_is_found_by_its_address(table: queries.Table, index: Index,
 
 
 def test_all_versions_come_newest_first_whatever_the_size_of_a_page(
-    table: queries.Table, index: Index, key: str, versions: list[str]
+    place: Place, table: queries.Table, index: Index, key: str, versions: list[str]
 ) -> None:
+    needs(place, Capability.GROWING_SEQUENCERS)
+
     def found(asked: Any) -> list[str]:  # noqa: ANN401  a table, or one that only looks like it
         return [row["version_id"] for row in queries.all_versions(asked, index.bucket, key)]
 

@@ -11,6 +11,7 @@ from tests.e2e.engines import reason_against, summary
 
 ONLY_PULUMI = pytest.mark.only_engine("pulumi").mark
 UNSAFE = pytest.mark.not_in_a_live_account("it empties the bucket").mark
+ONLY_CONTAINER = pytest.mark.only_emulator("container").mark
 OTHER = pytest.mark.parametrize("x", [1]).mark
 
 
@@ -30,7 +31,19 @@ OTHER = pytest.mark.parametrize("x", [1]).mark
 def test_a_test_runs_unless_a_mark_of_its_own_is_against_it(
     marks: list[pytest.Mark], engine: str, reason: str | None
 ) -> None:
-    assert reason_against(marks, engine) == reason
+    assert reason_against(marks, engine, "embedded") == reason
+
+
+@pytest.mark.parametrize(
+    ("emulator", "reason"),
+    [
+        ("container", None),
+        ("embedded", "only for --emulator container"),
+        (None, "only for --emulator container"),
+    ],
+)
+def test_a_test_about_one_kind_of_emulator_runs_with_no_other(emulator: str | None, reason: str | None) -> None:
+    assert reason_against([OTHER, ONLY_CONTAINER], "in-process", emulator) == reason
 
 
 def test_the_reasons_are_counted() -> None:

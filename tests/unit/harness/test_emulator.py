@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from localstack import embedded, embedded_environment
-from localstack.emulator import Emulator, start
+from localstack import container, embedded, embedded_environment
+from localstack.emulator import Choice, Emulator, choose, start
 from localstack.errors import EmulatorError
 
 
@@ -34,23 +34,59 @@ def _nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "running", running)
 
 
+@pytest.fixture
+def docker_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None, str | None], None]:
+    """Let Docker have this problem with an image that must be here, and this one if it may be pulled."""
+
+    def say(here: str | None, pulled: str | None) -> None:
+        monkeypatch.setattr(container, "problem", lambda *, may_pull: pulled if may_pull else here)
+
+    monkeypatch.setattr(container, "image", lambda: "some/image:1")
+    return say
+
+
+def test_what_is_asked_for_by_name_is_taken(docker_says: Callable[[str | None, str | None], None]) -> None:
+    docker_says("the image is not here", None)  # it will be pulled
+    assert choose("embedded") == Choice("embedded", "it was asked for")
+    assert choose("container") == Choice("container", "it was asked for, with the image some/image:1")
+
+
+def test_auto_takes_the_container_where_docker_answers_and_the_image_is_here(
+    docker_says: Callable[[str | None, str | None], None],
+) -> None:
+    docker_says(None, None)
+    taken = choose()
+    assert taken.kind == "container"
+    assert "has the image some/image:1" in taken.why
+    assert "`--emulator embedded`" in taken.why
+
+
+def test_auto_takes_the_embedded_one_elsewhere_and_says_how_to_get_the_other(
+    docker_says: Callable[[str | None, str | None], None],
+) -> None:
+    docker_says("the image is not here: pull it", None)  # a gigabyte that nobody asked for is not pulled
+    assert choose() == Choice("embedded", "no container can be started: the image is not here: pull it")
+
+
 @pytest.mark.usefixtures("_nothing_is_started")
-@pytest.mark.parametrize(("kind", "why"), [("auto", "the only one in this version"), ("embedded", "it was asked for")])
-def test_it_says_what_it_is_and_why(kind: str, why: str) -> None:
-    with start(kind) as running:
+def test_it_says_what_it_is_and_why() -> None:
+    with start("embedded") as running:
         assert running.kind == "embedded"
         assert str(running) == f"embedded (MiniStack {embedded_environment.ministack_version()}) at http://127.0.0.1:1"
-        assert why in running.why
+        assert running.why == "it was asked for"
 
 
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("container", r"'container' is not part of this version: choose 'embedded'"),
+        ("container", r"Docker does not answer: start it"),
         ("docker", r"there is no emulator 'docker': choose one of auto, embedded, container"),
     ],
 )
-def test_what_it_cannot_start_is_an_error_and_nothing_takes_its_place(kind: str, message: str) -> None:
+def test_what_it_cannot_start_is_an_error_and_nothing_takes_its_place(
+    docker_says: Callable[[str | None, str | None], None], kind: str, message: str
+) -> None:
+    docker_says("Docker does not answer: start it", "Docker does not answer: start it")
     with pytest.raises(EmulatorError, match=message), start(kind):
         pass
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
-from botocore.exceptions import ParamValidationError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from localstack.errors import HarnessError
 from localstack.resources import PLANNERS
 from localstack.resources.inputs import InputError, Inputs
-from tests.unit.harness.recording import ARN, REGION, RecordingAws, aws
+from tests.unit.harness.recording import ARN, REGION, RecordingAws, aws, refusal
 from tests.unit.harness.samples import SAMPLES
 
 if TYPE_CHECKING:
@@ -281,6 +281,71 @@ def test_an_object_that_cannot_be_deleted_is_named_instead_of_tried_for_ever() -
     )
     with pytest.raises(HarnessError, match=r"bucket uploads cannot be emptied: .*locked.*AccessDenied"):
         removal.delete()
+
+
+def test_a_key_that_xml_cannot_carry_is_deleted_by_itself() -> None:
+    """LocalStack, as AWS, refuses a list of objects to delete with such a key in it."""
+    stored = ["plain", "bell\x07", "tab\t"]
+
+    def list_versions(_asked: dict[str, Any]) -> dict[str, Any]:
+        return {"Versions": [{"Key": key, "VersionId": "1"} for key in stored]}
+
+    def delete_many(asked: dict[str, Any]) -> dict[str, Any]:
+        stored[:] = [key for key in stored if key not in [item["Key"] for item in asked["Delete"]["Objects"]]]
+        return {}
+
+    def delete_one(asked: dict[str, Any]) -> dict[str, Any]:
+        stored.remove(asked["Key"])
+        return {}
+
+    recording = RecordingAws(
+        {
+            "ListObjectVersions": list_versions,
+            "DeleteObjects": delete_many,
+            "DeleteObject": delete_one,
+        }
+    )
+    _created, (removal,), _unused = create(
+        "aws:s3/bucket:Bucket", {"bucket": "uploads", "forceDestroy": True}, recording
+    )
+    removal.delete()
+    assert stored == []
+    assert recording.parameters("DeleteObject") == {"Bucket": "uploads", "Key": "bell\x07", "VersionId": "1"}
+    assert recording.parameters("DeleteObjects")["Delete"]["Objects"] == [
+        {"Key": "plain", "VersionId": "1"},
+        {"Key": "tab\t", "VersionId": "1"},
+    ]
+
+
+def test_an_alarm_that_cannot_be_shown_yet_is_asked_for_again() -> None:
+    """LocalStack, while it evaluates a new alarm."""
+    answers: list[dict[str, Any] | Exception] = [refusal("InternalError"), {"MetricAlarms": [{"AlarmArn": ARN}]}]
+
+    def describe(_asked: dict[str, Any]) -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    recording = RecordingAws({"DescribeAlarms": describe})
+    type_ = "aws:cloudwatch/metricAlarm:MetricAlarm"
+    created, _removals, _unused = create(type_, SAMPLES[type_][0], recording)
+    assert created.state["arn"] == ARN
+    denied = RecordingAws({"DescribeAlarms": refusal("AccessDenied")})
+    with pytest.raises(ClientError, match="AccessDenied"):
+        create(type_, SAMPLES[type_][0], denied)
+
+
+@pytest.mark.parametrize(("listed", "there"), [(["board"], True), (["board-2"], False), ([], False)])
+def test_whether_a_dashboard_is_there_is_asked_in_a_way_that_all_emulators_answer_alike(
+    listed: list[str],
+    there: bool,  # noqa: FBT001  a table
+) -> None:
+    entries = {"DashboardEntries": [{"DashboardName": name} for name in listed]}
+    type_ = "aws:cloudwatch/dashboard:Dashboard"
+    _created, (removal,), _unused = create(type_, SAMPLES[type_][0], RecordingAws({"ListDashboards": entries}))
+    assert removal.exists is not None
+    assert removal.exists() == there
 
 
 def test_only_a_bucket_that_may_be_forced_is_emptied() -> None:
