@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from localstack import container
+
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 CI, DEPLOY = GITHUB / "workflows" / "ci.yml", GITHUB / "workflows" / "deploy.yml"
@@ -90,6 +92,19 @@ def test_what_nox_runs_by_default_is_what_ci_runs() -> None:
 def test_what_gates_is_the_same_on_every_python_from_the_lowest_that_is_supported() -> None:
     lowest = tomllib.loads(text(ROOT / "pyproject.toml"))["tool"]["mypy"]["python_version"]
     assert load(CI)["jobs"]["checks"]["strategy"]["matrix"]["python"] == [lowest, "3.12", "3.13", "3.14"]
+
+
+def test_ci_pulls_the_image_that_the_container_emulator_takes_by_default() -> None:
+    pulled = re.findall(r"docker pull --quiet (\S+)", commands(load(CI)["jobs"]["e2e-container"]))
+    assert pulled == [container.DEFAULT_IMAGE]
+
+
+@pytest.mark.parametrize(
+    ("job", "emulator", "engine"), [("e2e-embedded", "embedded", "in-process"), ("e2e-container", "container", "pulumi")]
+)
+def test_both_emulators_and_both_engines_gate(job: str, emulator: str, engine: str) -> None:
+    (run,) = re.findall(r"nox -s localstack-e2e -- .*", commands(load(CI)["jobs"][job]))
+    assert f"--emulator {emulator} --engine {engine} " in run
 
 
 def test_deploying_waits_for_the_job_that_is_called_gate() -> None:
