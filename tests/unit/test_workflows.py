@@ -100,7 +100,8 @@ def test_ci_pulls_the_image_that_the_container_emulator_takes_by_default() -> No
 
 
 @pytest.mark.parametrize(
-    ("job", "emulator", "engine"), [("e2e-embedded", "embedded", "in-process"), ("e2e-container", "container", "pulumi")]
+    ("job", "emulator", "engine"),
+    [("e2e-embedded", "embedded", "in-process"), ("e2e-container", "container", "pulumi")],
 )
 def test_both_emulators_and_both_engines_gate(job: str, emulator: str, engine: str) -> None:
     (run,) = re.findall(r"nox -s localstack-e2e -- .*", commands(load(CI)["jobs"][job]))
