@@ -20,7 +20,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.exceptions import ContainerStartException
 
-from localstack.embedded import ACCOUNT, ASYNC_RETRY_BASE_SECONDS, HOST, free_port
+from localstack.embedded import ACCESS_KEY, ACCOUNT, ASYNC_RETRY_BASE_SECONDS, HOST, free_port
 from localstack.errors import EmulatorError
 from localstack.image import registry
 from localstack.image.build import EMULATOR, RUNTIMES
@@ -203,6 +203,9 @@ def _configured(*, port: int, region: str, settings: Mapping[str, str]) -> Local
 
 def _environment(port: int, region: str) -> dict[str, str]:
     return {
+        # instead of testcontainers' own: MiniStack checks presigned links with the secret that it finds here
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
         # LocalStack's
         "LAMBDA_IGNORE_ARCHITECTURE": "1",
         "LAMBDA_RETRY_BASE_DELAY": "1",

@@ -17,6 +17,7 @@ import botocore.session
 from botocore.config import Config
 
 from localstack import embedded, embedded_environment
+from localstack.embedded import ACCESS_KEY
 from localstack.errors import EmulatorError
 
 Client: TypeAlias = Any
@@ -26,8 +27,6 @@ Session: TypeAlias = Any
 """A boto3 session. Its type stubs would accept only services that are named literally."""
 
 DEFAULT_REGION = "us-east-1"
-ACCESS_KEY = "test"
-"""Key and secret alike: emulators take any, and these are the customary ones."""
 
 KINDS = ("auto", "embedded", "container")
 READ_TIMEOUT = 60
