@@ -188,7 +188,7 @@ def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -
 
 
 def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index: Index) -> None:
-    """It is called for each version and marker that is deleted, some time after, and makes a row where there is none."""
+    """It is called for each version and marker that is deleted, some time after, and makes a row if there is none."""
     late = LateIndex(index)
     clean_up(late)
     assert late.untold == {}
