@@ -38,7 +38,7 @@ TAGS = {
     "CostCenter": "shared",
 }
 
-# Of what S3 can announce, what the function understands; S3 User Guide, "Supported event types for SQS, SNS, and Lambda"
+# What S3 can announce, of those that a row is about; S3 User Guide, "Supported event types for SQS, SNS, and Lambda"
 S3_EVENTS = {
     "s3:TestEvent",
     "s3:ObjectCreated:*",
