@@ -61,7 +61,7 @@ PROJECTION = {
 }
 
 REMEDIES = {
-    Reason.DENIED: "Do these credentials belong to the stack's account, with the permissions that docs/runbook.md lists?",
+    Reason.DENIED: "Are these credentials of the stack's account, with the permissions that docs/runbook.md lists?",
     Reason.THROTTLED: f"AWS asked to slow down, {ATTEMPTS} times in a row: try again later, or with a lower --rate",
 }
 

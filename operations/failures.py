@@ -23,10 +23,12 @@ error; the event waited too long for its turn; its words are cut off (a very lon
 
 REASONS = (*(reason.value for reason in Reason), TIMEOUT, CRASH, TOO_OLD, UNKNOWN)
 
-# What lambda_code.errors.IndexingError says: "1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …; record 1 …"
+# In IndexingError's words (an emulator calls its type otherwise), which name the record, its key and the reason:
+# "1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …"
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_FAILED = r"\d+ of \d+ records failed: "
 _LINE = re.compile(
-    rf"(?:^\d+ of \d+ records failed: |; )(?:record \d+(?: \(key (?:{_QUOTED})\))?|the event): "
+    rf"(?:^{_FAILED}|; )(?:record \d+(?: \(key (?:{_QUOTED})\))?|the event): "
     rf"({'|'.join(reason.value for reason in Reason)}): "
 )
 
@@ -87,7 +89,7 @@ def parse(body: str, target: Target) -> Failure:
 
 def _reasons(response: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[str, ...]:
     error, kind = str(response.get("errorMessage", "")), str(response.get("errorType", ""))
-    if kind == "IndexingError":
+    if re.match(_FAILED, error):
         return tuple(sorted(set(_LINE.findall(error)))) or (UNKNOWN,)
     if "Timedout" in kind or "Task timed out" in error:
         return (TIMEOUT,)

@@ -47,6 +47,11 @@ class Report:
     elsewhere: int = 0  # messages that somebody else has received and not deleted, about
 
     @property
+    def chosen(self) -> list[Message]:
+        """Failures of ours with the reason that was asked for."""
+        return [message for message in self.messages if message.chosen]
+
+    @property
     def replayed(self) -> int:
         """Messages that were replayed and deleted."""
         return sum(message.replayed for message in self.messages)
@@ -110,7 +115,7 @@ class Redrive:
         Raises:
             OperatorError: Lambda did not accept an event, or SQS kept a message.
         """
-        chosen = [(each, each.failure.event) for each in self.report.messages if each.chosen and each.failure]
+        chosen = [(each, each.failure.event) for each in self.report.chosen if each.failure]
         with progress.step("messages replayed", len(chosen)) as advance:
             for _ in in_order(self._replay, chosen):
                 advance(1)

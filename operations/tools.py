@@ -78,7 +78,8 @@ class AuditTool:
         findings = self._audit.report.findings
         lines = [] if self._indexed.rules is not None else [NO_TRIGGER]
         for finding in findings[:SHOWN]:
-            lines.append(f"{finding.difference:<10}  {finding.key}  {finding.version_id}")
+            marker = "  (delete marker)" * _is_marker(finding)
+            lines.append(f"{finding.difference:<10}  {finding.key}  {finding.version_id}{marker}")
             lines += [f"            {detail}" for detail in finding.details]
             lines += ["            no event mends this: delete the row, then audit with --repair"] * finding.final
         return lines + [f"… and {len(findings) - SHOWN:,} more: --json has all"] * (len(findings) > SHOWN)
@@ -145,8 +146,9 @@ class BackfillTool:
                 "the function is at work: audit in some minutes, and look into the failure queue with redrive"
             )
         return (
-            f"backfill: {count(report.chosen, 'version')} and delete markers to send{skipped}, "
-            f"about {timedelta(seconds=round(report.chosen / rate))} hours at {rate:g} a second; dry run: --invoke sends them"
+            f"backfill: {count(report.chosen, 'event')} to send, one for each version and delete marker{skipped}: "
+            f"{timedelta(seconds=round(report.chosen / rate))} hours at {rate:g} a second; "
+            "dry run: --invoke sends them"
         )
 
     def document(self) -> dict[str, Any]:  # noqa: D102  see Tool
@@ -190,12 +192,14 @@ class RedriveTool:
     def lines(self) -> list[str]:  # noqa: D102  see Tool
         report = self._redrive.report
         lines = []
-        for group, messages in sorted(_groups(report.messages).items()):
+        for group, messages in sorted(_groups(report.chosen).items()):
             lines.append(f"{group}: {count(len(messages), 'message')}, the oldest of {_oldest(messages)}")
             lines += [f"    {line}" for line in _about(messages)]
         for message in report.messages:
             if message.failure is None:
                 lines.append(f"not ours, left alone: message {message.raw.id}: {message.not_ours}")
+        if others := sum(each.failure is not None for each in report.messages) - len(report.chosen):
+            lines.append(f"with other reasons: {count(others, 'message')}")
         if report.elsewhere:
             lines.append(
                 f"about {count(report.elsewhere, 'more message')} hidden by another reader, perhaps a run of this tool"
@@ -228,6 +232,7 @@ class RedriveTool:
                     "error": each.failure.error if each.failure else None,
                     "objects": list(each.failure.objects) if each.failure else [],
                     "not_ours": each.not_ours or None,
+                    "chosen": each.chosen,
                     "replayed": each.replayed,
                 }
                 for each in report.messages
@@ -254,11 +259,16 @@ NO_TRIGGER = (
 )
 
 
+def _is_marker(finding: Finding) -> bool:
+    return finding.version is not None and finding.version.marker
+
+
 def _as_json(finding: Finding) -> dict[str, Any]:
     return {
         "difference": finding.difference.value,
         "key": finding.key,
         "version_id": finding.version_id,
+        "delete_marker": _is_marker(finding),
         "details": list(finding.details),
         "mendable": not finding.final,
     }
