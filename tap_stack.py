@@ -6,28 +6,29 @@ an SNS topic, and a dashboard.
 
 Configuration (all optional; ``pulumi config set KEY VALUE``):
 
-======================  =============================================================================================
-``env``                 environment's name, part of every name and tag (``dev``; required in any other stack)
-``bucketName``          name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
-``tableName``           name of the table (``{project}-{env}-objects``); the environment variable TAP_TABLE_NAME wins
-``readCapacity``        read units per second of the table and of its index (100)
-``writeCapacity``       write units per second of the table and of its index (100)
-``maxCapacity``         ceiling to which autoscaling may raise each of them (off)
-``corsAllowedOrigins``  origins whose pages may upload, a list or separated by commas (in ``dev``:
-                        ``http://localhost:3000``; required elsewhere)
-``notificationPrefix``  only keys that start so are indexed (all)
-``notificationSuffix``  only keys that end so are indexed (all)
-``noncurrentDays``      days after which a version that is no longer current expires (90)
-``logLevel``            DEBUG, INFO, WARNING or ERROR (INFO)
-``logRetentionDays``    days that the function's log lines are kept (30)
-``memoryMb``            memory of the function, in MiB (512)
-``timeoutSeconds``      time-out of the function, in seconds (60)
-``reservedConcurrency`` executions reserved for the function, and its most at once (off)
-``alarmEmail``          address that the alarms are mailed to (none)
-``owner``               tag Owner (``platform``)
-``costCenter``          tag CostCenter (``shared``)
-``protectData``         refuse to delete buckets and table (true, but in ``dev``)
-======================  =============================================================================================
+========================  =============================================================================================
+``env``                   environment's name, part of every name and tag (``dev``; required in any other stack)
+``bucketName``            name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
+``tableName``             name of the table (``{project}-{env}-objects``); the environment variable TAP_TABLE_NAME wins
+``readCapacity``          read units per second of the table and of its index (100)
+``writeCapacity``         write units per second of the table and of its index (100)
+``maxCapacity``           ceiling to which autoscaling may raise each of them (off)
+``corsAllowedOrigins``    origins whose pages may upload, a list or separated by commas (in ``dev``:
+                          ``http://localhost:3000``; required elsewhere)
+``notificationPrefix``    only keys that start so are indexed (all)
+``notificationSuffix``    only keys that end so are indexed (all)
+``noncurrentDays``        days after which a version that is no longer current expires (90)
+``deletedRetentionDays``  days that the row of a deleted version is kept; 0: for ever (90)
+``logLevel``              DEBUG, INFO, WARNING or ERROR (INFO)
+``logRetentionDays``      days that the function's log lines are kept (30)
+``memoryMb``              memory of the function, in MiB (512)
+``timeoutSeconds``        time-out of the function, in seconds (60)
+``reservedConcurrency``   executions reserved for the function, and its most at once (off)
+``alarmEmail``            address that the alarms are mailed to (none)
+``owner``                 tag Owner (``platform``)
+``costCenter``            tag CostCenter (``shared``)
+``protectData``           refuse to delete buckets and table (true, but in ``dev``)
+========================  =============================================================================================
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, failure_queue_url, alarm_topic_arn, dashboard_url, test_command.
@@ -69,6 +70,9 @@ ROLE_NAME_LENGTH = range(1, 65)  # characters; IAM User Guide, "IAM and AWS STS 
 QUEUE_NAME_LENGTH = range(1, 81)  # characters; SQS Developer Guide, "Message queue quotas"
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # per table and second; DynamoDB, "Default quotas" (AWS can raise it)
 NONCURRENT_DAYS = range(1, 2**31)  # days; S3 API Reference, NoncurrentVersionExpiration
+# Days; 0 is for ever. At least 15: an event may be replayed from the failure queue for 14 days, and would bring back a
+# row that has expired by then. At most ten years: what is to be kept for longer is kept for ever.
+DELETED_RETENTION_DAYS = range(15, 3651)
 FILTER_BYTES = 1024  # bytes of a key, so of a prefix and a suffix together; S3 User Guide, "Object keys"
 FILTER_CHARACTERS = 1024  # of a prefix or suffix, encoded; S3 API Reference, FilterRule
 NOT_IN_XML = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # S3 takes its configuration as XML 1.0, which cannot say them
@@ -102,13 +106,14 @@ DURATION_ALARM_SHARE = 0.8
 DEV = "dev"  # the environment of a developer, whose data may go
 DEV_ORIGINS = ("http://localhost:3000",)
 
+EXPIRY_ATTRIBUTE = "expires_at"  # of a deleted version's row: a number, seconds since 1970
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # of the program's environment, and of the function's
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
 FAILURE_REASONS = ("denied", "malformed", "throttled", "unavailable", "foreign", "internal")
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
-CREATION_EVENTS = ("s3:ObjectCreated:*",)
+EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -142,6 +147,7 @@ class TapStackArgs:
     notification_prefix: str = ""
     notification_suffix: str = ""
     noncurrent_days: int = 90
+    deleted_retention_days: int = 90
     log_level: str = "INFO"
     log_retention_days: int = 30
     memory_mb: int = 512
@@ -246,6 +252,7 @@ _CONFIG_KEYS: Mapping[str, tuple[str, Callable[[str, str], object]]] = {
     "notificationPrefix": ("notification_prefix", _text),
     "notificationSuffix": ("notification_suffix", _text),
     "noncurrentDays": ("noncurrent_days", _whole_number),
+    "deletedRetentionDays": ("deleted_retention_days", _whole_number),
     "logLevel": ("log_level", _text),
     "logRetentionDays": ("log_retention_days", _whole_number),
     "memoryMb": ("memory_mb", _whole_number),
@@ -289,6 +296,8 @@ def _check_args(args: TapStackArgs) -> None:
     _check_origins(args.cors_allowed_origins, args.environment_suffix)
     _check_filter(args.notification_prefix, args.notification_suffix)
     _check_number("noncurrentDays", args.noncurrent_days, NONCURRENT_DAYS, "days")
+    if args.deleted_retention_days != 0:
+        _check_number("deletedRetentionDays", args.deleted_retention_days, DELETED_RETENTION_DAYS, "days; 0: for ever")
     _check_choice("logLevel", args.log_level, LOG_LEVELS)
     _check_choice("logRetentionDays", args.log_retention_days, LOG_RETENTION_DAYS)
     _check_number("memoryMb", args.memory_mb, MEMORY_MIB, "MiB")
@@ -1020,6 +1029,7 @@ class TapStack(pulumi.ComponentResource):
             ],
             server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True),
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
+            ttl=aws.dynamodb.TableTtlArgs(attribute_name=EXPIRY_ATTRIBUTE, enabled=True),
             deletion_protection_enabled=self._args.protect_data,
             tags=self._tags,
             opts=self._child(
@@ -1160,6 +1170,7 @@ class TapStack(pulumi.ComponentResource):
                 variables={
                     "TAP_BUCKET_NAME": self._names.upload_bucket,
                     TABLE_NAME_VARIABLE: self._names.table,
+                    "TAP_DELETED_RETENTION_DAYS": str(self._args.deleted_retention_days),
                     "POWERTOOLS_SERVICE_NAME": self._names.prefix,
                     "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
                     "POWERTOOLS_LOG_LEVEL": self._args.log_level,
@@ -1208,7 +1219,7 @@ class TapStack(pulumi.ComponentResource):
                 aws.s3.BucketNotificationLambdaFunctionArgs(
                     id="index-uploads",
                     lambda_function_arn=function.arn,
-                    events=list(CREATION_EVENTS),
+                    events=list(EVENTS),
                     filter_prefix=as_filter(self._args.notification_prefix) or None,
                     filter_suffix=as_filter(self._args.notification_suffix) or None,
                 )
@@ -1455,10 +1466,11 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
 
     widgets = [
         (
-            "What arrived",
+            "What arrived, and what was deleted",
             [
                 *metrics(METRICS_NAMESPACE, "Sum", ("ObjectsIndexed", *service), ("ObjectsDuplicate", *service)),
-                *metrics(METRICS_NAMESPACE, "Sum", ("ObjectsGone", *service), ("SdkRetries", *service)),
+                *metrics(METRICS_NAMESPACE, "Sum", ("ObjectsDeleted", *service), ("ObjectsGone", *service)),
+                *metrics(METRICS_NAMESPACE, "Sum", ("SdkRetries", *service)),
             ],
             [],
         ),

@@ -21,6 +21,8 @@ EVENT_VERSION_MAJOR = "2"  # AWS: compare the major number for equality, ignore 
 MAX_KEY_BYTES = 1024  # of UTF-8, decoded: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MAX_TEXT_BYTES = 1024  # S3's limit for a version id; nothing else that S3 sends here comes near it
 MAX_SHOWN_CHARACTERS = 80  # of a bad value, in a message
+NULL_VERSION = "null"  # what S3 calls the version of an object put while versioning is off or suspended
+LIFECYCLE = "LifecycleExpiration:"
 MAX_SIZE = 2**63 - 1  # bytes; beyond any object, within DynamoDB's 38 digits
 
 
@@ -28,7 +30,8 @@ class Kind(Enum):
     """What an event says about a version of an object."""
 
     CREATED = "created"
-    REMOVED = "removed"
+    DELETED = "deleted"  # for good; of a delete marker too, whose removal brings back what it hid
+    MARKER = "marker"  # a delete marker was put on top of the other versions
     OTHER = "other"  # restored, tagged, replicated …: says nothing that a row holds
 
     @classmethod
@@ -37,8 +40,8 @@ class Kind(Enum):
         name = event_name.removeprefix("s3:")
         if name.startswith("ObjectCreated:"):
             return cls.CREATED
-        if name.startswith(("ObjectRemoved:", "LifecycleExpiration:")):
-            return cls.REMOVED
+        if name.startswith(("ObjectRemoved:", LIFECYCLE)):
+            return cls.MARKER if name.endswith(":DeleteMarkerCreated") else cls.DELETED
         return cls.OTHER
 
 
@@ -51,11 +54,17 @@ class Record:
     kind: Kind
     bucket: str
     key: str  # as S3 has it: decoded
-    version_id: str | None = None
+    version_id: str | None = None  # None: written by hand, about the current version, whichever that is
     event_time: datetime | None = None  # UTC
     sequencer: str | None = None
     size: int | None = None  # bytes
     etag: str | None = None  # without quotes
+    principal: str | None = None  # who did it, as S3 calls them
+
+    @property
+    def by_lifecycle(self) -> bool:
+        """Whether a rule of the bucket did it, and nobody in particular."""
+        return self.event_name.removeprefix("s3:").startswith(LIFECYCLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,17 +106,21 @@ def parse_record(raw: object, *, index: int, bucket: str) -> Record:
         field = f"{s3_bucket.path}.name"
         message = f"{field} is {name!r}, but this function indexes only {bucket!r}"
         raise ForeignBucketError(message, field=field)
+    sequencer = s3_object.optional_text("sequencer", may_be_empty=True) or None
+    # S3 itself sends a sequencer; without a version it speaks of a bucket whose versioning is off or suspended
+    unnamed = None if sequencer is None else NULL_VERSION
     return Record(
         index=index,
         event_name=event_name,
         kind=Kind.of(event_name),
         bucket=name,
         key=_decoded_key(s3_object),
-        version_id=s3_object.optional_text("versionId"),
+        version_id=s3_object.optional_text("versionId") or unnamed,
         event_time=_time(record),
-        sequencer=s3_object.optional_text("sequencer", may_be_empty=True) or None,
+        sequencer=sequencer,
         size=_size(s3_object),
         etag=(s3_object.optional_text("eTag", may_be_empty=True) or "").strip('"') or None,
+        principal=_principal(record),
     )
 
 
@@ -198,6 +211,12 @@ def _time(record: _Fields) -> datetime | None:
     except (ValueError, OverflowError) as error:  # overflow: an offset that leads out of the years 1 to 9999
         raise record.error("eventTime", f"is {_shown(text)}, not an ISO 8601 time") from error
     raise record.error("eventTime", f"is {_shown(text)}, which has no time zone; S3 sends UTC, with a Z at the end")
+
+
+def _principal(record: _Fields) -> str | None:
+    if record.values.get("userIdentity") is None:
+        return None
+    return record.fields("userIdentity").optional_text("principalId", may_be_empty=True) or None
 
 
 def _size(s3_object: _Fields) -> int | None:

@@ -1,6 +1,6 @@
 """Records → outcomes: the function's logic, with everything from outside handed in.
 
-What becomes of an event, case by case, is in `Indexer.handle` and `Indexer._index`, in the order it happens.
+What becomes of an event is in `Indexer.handle`, what becomes of a record in `versions.Writer`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lambda_code import metadata
 from lambda_code.errors import IndexingError, PermanentError, Reason, RecordError
-from lambda_code.events import Kind, Record, Rejected, is_test_event, parse_event
+from lambda_code.events import Record, Rejected, is_test_event, parse_event
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS, call_with_retry
+from lambda_code.versions import Result, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CALLS_OF_A_RECORD = 2  # HeadObject and UpdateItem
-
-
-class Result(StrEnum):
-    """What became of a record; also the word in the log."""
-
-    INDEXED = "indexed"  # its row was written, or says something new
-    DUPLICATE = "duplicate"  # its row already said it all
-    GONE = "gone"  # its object could not be read any more (or yet): the row has the event's own words
-    IGNORED = "ignored"  # it says nothing that a row holds
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +56,8 @@ class Outcome:
 class Storage(Protocol):
     """One attempt each; see `storage.AwsStorage`."""
 
-    def head(self, key: str, version_id: str | None) -> dict[str, Any] | None:
-        """What S3 says about a version, None if it is gone."""
+    def head(self, key: str, version_id: str | None) -> metadata.Look:
+        """What S3 says about a version."""
 
     def update(self, update: metadata.Update) -> Mapping[str, Any]:
         """Write to a row; return it as it was before."""
@@ -104,6 +94,7 @@ class Indexer:
     """Works on events about one bucket."""
 
     bucket_name: str
+    deleted_retention_days: int  # how long the row of a deleted version is kept; 0: for ever
     storage: Storage
     telemetry: Telemetry
     clock: Callable[[], float] = time.monotonic  # seconds; deadlines are measured with it
@@ -194,32 +185,20 @@ class _Work:
 
     def _index(self) -> tuple[Result, str | None]:
         """What became of the record, and of which version."""
-        record = self._record
-        if record.kind is not Kind.CREATED:
-            return Result.IGNORED, record.version_id  # deletion facts will be written from here
-        provenance = metadata.provenance_of(record, request_id=self._request_id, processed_at=self._indexer.now())
-        head = self._head()
-        if head is not None:
-            return self._index_object(head, provenance)
-        if record.version_id is not None:
-            self._update(metadata.from_event(record, version_id=record.version_id, provenance=provenance))
-        return Result.GONE, record.version_id  # without a version there is no row that this could be about
+        indexer, record = self._indexer, self._record
+        provenance = metadata.provenance_of(record, request_id=self._request_id, processed_at=indexer.now())
+        return Writer(
+            record=record,
+            provenance=provenance,
+            head=self._head,
+            update=self._update,
+            now=indexer.now,
+            retention_days=indexer.deleted_retention_days,
+        ).write()
 
-    def _index_object(self, head: dict[str, Any], provenance: metadata.Attributes) -> tuple[Result, str]:
-        changed = False
-        while True:
-            update = metadata.from_head(self._record, head, provenance=provenance)
-            changed |= update.changed(self._update(update))
-            # The object of version `null` can be replaced between reading and writing, and two functions can do this at
-            # once: whoever writes last looks again, so the last word about the row is about what is there.
-            again = self._head() if update.whole else None
-            if again is None or again == head:
-                return (Result.INDEXED if changed else Result.DUPLICATE), update.version_id
-            head = again
-
-    def _head(self) -> dict[str, Any] | None:
-        storage, record = self._indexer.storage, self._record
-        return self._call("S3", "HeadObject", lambda: storage.head(record.key, record.version_id))
+    def _head(self, version_id: str | None) -> metadata.Look:
+        storage, key = self._indexer.storage, self._record.key
+        return self._call("S3", "HeadObject", lambda: storage.head(key, version_id))
 
     def _update(self, update: metadata.Update) -> Mapping[str, Any]:
         return self._call("DynamoDB", "UpdateItem", lambda: self._indexer.storage.update(update))

@@ -40,7 +40,10 @@ def indexer() -> Indexer:
     """
     settings = Settings.from_env()
     return Indexer(
-        bucket_name=settings.bucket_name, storage=AwsStorage.connect(settings), telemetry=Telemetry(settings)
+        bucket_name=settings.bucket_name,
+        deleted_retention_days=settings.deleted_retention_days,
+        storage=AwsStorage.connect(settings),
+        telemetry=Telemetry(settings),
     )
 
 

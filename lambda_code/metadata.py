@@ -5,11 +5,11 @@ and repeat harmlessly, each by one UpdateItem without a condition:
 
 * object attributes, from HEAD: plain SET;
 * the event's own words, for an object that is gone: only what is not there yet;
+* a deletion: only what is not there yet, since a version is deleted once, and a repeat must not put off its expiry;
+* a delete marker, which is a version like any other: that it is one;
 * provenance, who told first: only if not there yet.
 
-The version id `null` is the exception: its object can be replaced, so its row is always rewritten whole.
-
-Deletion facts (`deleted_at`, `deleted_by`, `expires_at`, `delete_marker`) join here as a third builder of an `Update`.
+The version id `null` is the exception: its object can be replaced, so what is there is written over the whole row.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import binascii
 import posixpath
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from lambda_code.events import NULL_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +32,10 @@ Value = str | int | bool | dict[str, str]
 Attributes = dict[str, Value]
 
 SCHEMA_VERSION = 1
-NULL_VERSION = "null"  # what S3 calls the version of an object put while versioning is off or suspended
+
+# Who deleted a version, where it was nobody that S3 names.
+LIFECYCLE = "lifecycle"
+UNKNOWN = "unknown"
 
 # What S3 means when HEAD says nothing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 DEFAULT_STORAGE_CLASS = "STANDARD"
@@ -54,6 +59,17 @@ OBJECT_ATTRIBUTES = (
 )
 PROVENANCE_ATTRIBUTES = ("event_name", "event_time", "sequencer", "request_id", "processed_at", "schema_version")
 DELETION_ATTRIBUTES = ("deleted_at", "deleted_by", "expires_at", "delete_marker")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteMarker:
+    """What HEAD says about a version that is a delete marker: nothing but when it was put, and not even that always."""
+
+    last_modified: datetime | None = None  # UTC
+
+
+Look = dict[str, Any] | DeleteMarker | None
+"""What HEAD says about a version: botocore's answer about an object, a delete marker, or None: there is nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +117,7 @@ class Update:
             "processed_at" not in old
             or all(old.get(name) == attribute_value(self.provenance[name]) for name in ours)
             or any(old.get(name) != attribute_value(value) for name, value in self.facts.items())
+            or any(name not in old for name in self.words)
         )
 
 
@@ -125,11 +142,9 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
     if head.get("Metadata"):
         # a row's map cannot have an empty name, a header's suffix can
         facts["user_metadata"] = {k: decode_rfc2047(v) for k, v in head["Metadata"].items() if k}
-    whole = version_id == NULL_VERSION
-    if whole:
-        # nobody can tell which of the events of `null` made the object that HEAD just showed
-        provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
-    return Update(object_id=object_id(record), version_id=version_id, facts=facts, provenance=provenance, whole=whole)
+    if version_id == NULL_VERSION:
+        return _whole(record, facts, provenance)
+    return Update(object_id=object_id(record), version_id=version_id, facts=facts, provenance=provenance)
 
 
 def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Update:
@@ -145,6 +160,55 @@ def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Up
     return Update(
         object_id=object_id(record), version_id=version_id, facts=_address(record), words=words, provenance=provenance
     )
+
+
+def from_marker(record: Record, marker: DeleteMarker, *, version_id: str, provenance: Attributes) -> Update:
+    """The row of a delete marker. It has no `upload_day`: the index by day lists uploads only."""
+    facts: Attributes = {**_address(record), "delete_marker": True}
+    time = marker.last_modified or record.event_time
+    words: Attributes = {} if time is None else {"uploaded_at": format_time(time)}
+    if version_id == NULL_VERSION:
+        return _whole(record, facts | words, provenance)
+    return Update(object_id=object_id(record), version_id=version_id, facts=facts, words=words, provenance=provenance)
+
+
+def from_deletion(record: Record, deletion: Attributes, *, version_id: str, provenance: Attributes) -> Update:
+    """What a deletion adds to the row of a version, which need not be there yet; if another was told first, nothing."""
+    return Update(
+        object_id=object_id(record),
+        version_id=version_id,
+        facts=_address(record),
+        words=deletion,
+        provenance=provenance,
+    )
+
+
+def from_deletion_of_null(record: Record, deletion: Attributes, *, provenance: Attributes) -> Update:
+    """The same of the version `null`, which can be deleted more than once: the last deletion told is the one."""
+    return Update(
+        object_id=object_id(record),
+        version_id=NULL_VERSION,
+        facts={**_address(record), **deletion},
+        provenance=provenance,
+    )
+
+
+def deletion_by(record: Record, *, now: datetime, retention_days: int) -> Attributes:
+    """When and by whom a version was deleted, as its event tells it; `now` stands in for a time that it does not."""
+    by = LIFECYCLE if record.by_lifecycle else record.principal or UNKNOWN
+    return deletion_at(record.event_time or now, by=by, retention_days=retention_days)
+
+
+def deletion_at(time: datetime, *, by: str = UNKNOWN, retention_days: int) -> Attributes:
+    """`deleted_at`, `deleted_by`, and, unless `retention_days` is 0, `expires_at`: DynamoDB's time to live.
+
+    `expires_at` is a number, seconds since 1970: DynamoDB ignores a text.
+    """
+    deletion: Attributes = {"deleted_at": format_time(time), "deleted_by": by}
+    if retention_days:
+        # counted, not added to the time, which ends with the year 9999
+        deletion["expires_at"] = (time - _EPOCH) // timedelta(seconds=1) + retention_days * 24 * 3600
+    return deletion
 
 
 def provenance_of(record: Record, *, request_id: str, processed_at: datetime) -> Attributes:
@@ -197,6 +261,16 @@ def attribute_value(value: Value) -> dict[str, Any]:
     if isinstance(value, str):
         return {"S": value}
     return {"M": {name: attribute_value(inner) for name, inner in value.items()}}
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _whole(record: Record, facts: Attributes, provenance: Attributes) -> Update:
+    """The row of the version `null`, written anew."""
+    # nobody can tell which of the events of `null` made what HEAD just showed
+    provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
+    return Update(object_id=object_id(record), version_id=NULL_VERSION, facts=facts, provenance=provenance, whole=True)
 
 
 def _address(record: Record) -> Attributes:

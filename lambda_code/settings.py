@@ -21,6 +21,8 @@ _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _SERVICE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html; those with `AWS/` are AWS's
 _NAMESPACE = re.compile(r"(?!AWS/)[A-Za-z0-9_./#:-]{1,255}")
+# 0, or 15 to 3650: the limits of `deletedRetentionDays`
+_RETENTION = re.compile(r"0|1[5-9]|[2-9][0-9]|[1-9][0-9]{2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,7 @@ class Settings:
     service: str
     metrics_namespace: str
     log_level: str
+    deleted_retention_days: int  # how long the row of a deleted version is kept; 0: for ever
     tracing: bool  # an X-Ray daemon is there to send to
 
     @classmethod
@@ -50,6 +53,9 @@ class Settings:
                 environ, "POWERTOOLS_METRICS_NAMESPACE", _NAMESPACE, "a CloudWatch namespace of our own"
             ),
             log_level=_checked(environ, "POWERTOOLS_LOG_LEVEL", _LOG_LEVEL, "one of " + _LOG_LEVEL.pattern),
+            deleted_retention_days=int(
+                _checked(environ, "TAP_DELETED_RETENTION_DAYS", _RETENTION, "0 (for ever) or 15 to 3650 days")
+            ),
             tracing=bool(environ.get("AWS_XRAY_DAEMON_ADDRESS")),
         )
 

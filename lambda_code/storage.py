@@ -7,6 +7,8 @@ dynamodb:UpdateItem.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import botocore.session
@@ -15,15 +17,15 @@ from botocore.exceptions import ClientError
 
 from lambda_code import retry
 from lambda_code.errors import Reason, TransientError
+from lambda_code.metadata import DeleteMarker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-    from lambda_code.metadata import Update
+    from lambda_code.metadata import Look, Update
     from lambda_code.settings import Settings
 
-# HEAD of a version that is gone answers 404, of a delete marker 405; without a body, so the status is all there is.
-GONE_STATUSES = frozenset({404, 405})
 ALWAYS_TOLD = ("LastModified", "ETag", "ContentLength")
 
 # One attempt: who retries is `retry`. Keep-alive: a frozen function keeps its connections for the next event.
@@ -69,8 +71,8 @@ class AwsStorage:
             table_name=settings.table_name,
         )
 
-    def head(self, key: str, version_id: str | None) -> dict[str, Any] | None:
-        """What S3 says about a version (about the current one if none is named), or None if there is none to show.
+    def head(self, key: str, version_id: str | None) -> Look:
+        """What S3 says about a version (about the current one if none is named): object, delete marker, or nothing.
 
         Asking for the checksum needs no further permission as long as objects are not encrypted with a KMS key; with
         one it needs kms:Decrypt.
@@ -83,8 +85,12 @@ class AwsStorage:
         try:
             head = self.s3.head_object(Bucket=self.bucket_name, Key=key, ChecksumMode="ENABLED", **version)
         except ClientError as error:
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in GONE_STATUSES:
-                return None
+            answer: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
+            match answer.get("HTTPStatusCode"):  # of a HEAD's error, which has no body, it is all there is
+                case 404:
+                    return None
+                case 405:  # only of a version that was asked for by its id
+                    return DeleteMarker(last_modified=_last_modified(answer.get("HTTPHeaders", {})))
             raise
         if missing := [name for name in ALWAYS_TOLD if name not in head]:
             # a connection that breaks among the headers looks like an answer with fewer of them
@@ -98,3 +104,12 @@ class AwsStorage:
         answer = self.dynamodb.update_item(**update.request(self.table_name))
         old: Mapping[str, Any] = answer.get("Attributes", {})
         return old
+
+
+def _last_modified(headers: Mapping[str, str]) -> datetime | None:
+    """When a delete marker was put: botocore reads the headers of no answer but a good one."""
+    try:
+        time = parsedate_to_datetime(headers.get("last-modified", ""))
+    except ValueError:  # an emulator's, which has none
+        return None
+    return time.astimezone(UTC) if time.tzinfo else None

@@ -23,17 +23,23 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
 
 from lambda_code.errors import Reason
-from lambda_code.indexer import Outcome, Result
 from lambda_code.retry import reason_for
+from lambda_code.versions import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aws_xray_sdk.core.recorder import AWSXRayRecorder
 
+    from lambda_code.indexer import Outcome
     from lambda_code.settings import Settings
 
-METRICS = {Result.INDEXED: "ObjectsIndexed", Result.DUPLICATE: "ObjectsDuplicate", Result.GONE: "ObjectsGone"}
+METRICS = {
+    Result.INDEXED: "ObjectsIndexed",
+    Result.DUPLICATE: "ObjectsDuplicate",
+    Result.DELETED: "ObjectsDeleted",
+    Result.GONE: "ObjectsGone",
+}
 
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-annotations
 MAX_ANNOTATION_CHARACTERS = 1000

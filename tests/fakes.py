@@ -11,6 +11,7 @@ from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -21,7 +22,7 @@ from lambda_code.retry import ATTEMPT_SECONDS
 from lambda_code.storage import AwsStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from lambda_code.indexer import Outcome
 
@@ -29,13 +30,17 @@ Client = Any  # botocore makes its clients' methods while it runs: they have no 
 
 BUCKET = "uploads"
 TABLE = "objects"
+RETENTION_DAYS = 90
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 
 
-def client_error(status: int, code: str | None = None, operation: str = "UpdateItem") -> ClientError:
+def client_error(
+    status: int, code: str | None = None, operation: str = "UpdateItem", headers: Mapping[str, str] | None = None
+) -> ClientError:
     """What botocore raises for an answer with this status; a HEAD's answer has no body, hence no code of its own."""
     error = {"Code": code or str(status), "Message": "as the test wishes"}
-    response: Any = {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}  # the rest is never looked at
+    metadata = {"HTTPStatusCode": status, "HTTPHeaders": dict(headers or {})}
+    response: Any = {"Error": error, "ResponseMetadata": metadata}  # the rest is never looked at
     return ClientError(response, operation)
 
 
@@ -97,14 +102,32 @@ class FakeS3:
 
     calls: Calls
     heads: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
+    markers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)  # with what Last-Modified says
 
     def put(self, key: str, version_id: str | None, head: dict[str, Any]) -> None:
         self.heads[key, version_id] = self.heads[key, None] = head
+        self.markers.pop((key, version_id or "null"), None)
+
+    def put_marker(self, key: str, version_id: str, last_modified: datetime | None = None) -> None:
+        """Delete the object: a marker hides it. A marker `null` takes the place of the object `null`."""
+        self.markers[key, version_id] = last_modified
+        self.heads.pop((key, version_id), None)
+        self.heads.pop((key, None), None)
+
+    def delete(self, key: str, version_id: str) -> None:
+        """Delete one version, or marker, for good; what is current then, no test asks."""
+        self.markers.pop((key, version_id), None)
+        self.heads.pop((key, version_id), None)
+        self.heads.pop((key, None), None)
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
         key, version_id = arguments["Key"], arguments.get("VersionId")
         with self.calls.one("HeadObject", key):
             found = self.heads.get((key, version_id))
+        if (key, version_id) in self.markers:
+            time = self.markers[key, version_id or ""]
+            headers = {} if time is None else {"last-modified": format_datetime(time, usegmt=True)}
+            raise client_error(405, operation="HeadObject", headers=headers)
         if found is None:
             raise client_error(404, operation="HeadObject")
         return {**found, "ResponseMetadata": {"RequestId": str(len(self.calls.made))}}
@@ -203,6 +226,7 @@ class World:
         self.heard = Heard()
         self.indexer = Indexer(
             bucket_name=BUCKET,
+            deleted_retention_days=RETENTION_DAYS,
             storage=AwsStorage(s3=self.s3, dynamodb=self.dynamodb, bucket_name=BUCKET, table_name=TABLE),
             telemetry=self.heard,
             clock=self.clock,

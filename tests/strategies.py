@@ -132,6 +132,24 @@ def json_values(*, max_leaves: int = 8) -> st.SearchStrategy[Json]:
     )
 
 
+def removals() -> st.SearchStrategy[dict[str, Any]]:
+    """Real-shaped removals of versions and of delete markers, as AWS sends them: without size and ETag."""
+    names = ("ObjectRemoved:Delete", "LifecycleExpiration:Delete")
+    markers = ("ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:DeleteMarkerCreated")
+    return st.builds(
+        lambda record, name: {
+            **record,
+            "eventName": name,
+            "s3": {
+                **record["s3"],
+                "object": {k: v for k, v in record["s3"]["object"].items() if k not in ("size", "eTag")},
+            },
+        },
+        records(),
+        st.sampled_from([*names, *markers]),
+    )
+
+
 def records() -> st.SearchStrategy[dict[str, Any]]:
     """Real-shaped creation records, with the fields that S3 sometimes leaves out sometimes left out."""
     return st.builds(

@@ -28,6 +28,7 @@ SETTINGS = {
     "notificationPrefix": "in/",
     "notificationSuffix": ".csv",
     "noncurrentDays": "30",
+    "deletedRetentionDays": "0",
     "logLevel": "WARNING",
     "logRetentionDays": "7",
     "memoryMb": "1024",

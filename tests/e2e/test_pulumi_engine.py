@@ -59,6 +59,7 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
     "maxCapacity": ("500", {"table-write-capacity", "index-write-capacity"}, SCALING),
     "corsAllowedOrigins": ("https://a.example.com,https://b.example.com", {"uploads-cors"}, set()),
     "noncurrentDays": ("30", {"uploads-lifecycle"}, set()),
+    "deletedRetentionDays": ("30", {"indexer"}, set()),
     "notificationPrefix": ("in/", {"uploads-notification"}, set()),
     "alarmEmail": ("oncall@example.com", set(), {"alarms-email"}),
     "protectData": ("true", {"uploads", "logs", "objects"}, set()),

@@ -24,6 +24,7 @@ KEYS = (
     "notificationPrefix",
     "notificationSuffix",
     "noncurrentDays",
+    "deletedRetentionDays",
     "logLevel",
     "logRetentionDays",
     "memoryMb",
@@ -80,6 +81,7 @@ GOOD = st.fixed_dictionaries(
         "notificationPrefix": FILTERS,
         "notificationSuffix": FILTERS,
         "noncurrentDays": whole(1, 10_000),
+        "deletedRetentionDays": whole(15, 3650) | st.just("0"),
         "logLevel": st.sampled_from(["DEBUG", "INFO", "WARNING", "ERROR"]),
         "logRetentionDays": st.sampled_from([str(days) for days in RETENTIONS]),
         "memoryMb": whole(128, 10_240),
@@ -223,6 +225,7 @@ def assert_deployable(args: TapStackArgs) -> None:
         assert "/" not in origin.split("://", 1)[1]
     assert len((args.notification_prefix + args.notification_suffix).encode()) <= 1024
     assert args.noncurrent_days >= 1
+    assert args.deleted_retention_days == 0 or 15 <= args.deleted_retention_days <= 3650
     assert args.log_level in {"DEBUG", "INFO", "WARNING", "ERROR"}
     assert args.log_retention_days in RETENTIONS
     assert 128 <= args.memory_mb <= 10_240

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from email.header import Header
@@ -12,9 +13,21 @@ from hypothesis import strategies as st
 
 from lambda_code import metadata
 from lambda_code.events import Kind, Record, parse_event
-from lambda_code.metadata import Attributes, Update, decode_rfc2047, format_time, from_event, from_head, provenance_of
+from lambda_code.metadata import (
+    Attributes,
+    DeleteMarker,
+    Update,
+    decode_rfc2047,
+    deletion_by,
+    format_time,
+    from_deletion,
+    from_event,
+    from_head,
+    from_marker,
+    provenance_of,
+)
 from tests.fakes import BUCKET, START, TABLE, Calls, Clock, FakeDynamoDB
-from tests.strategies import Json, heads, keys, records, s3_event, text, times, user_metadata
+from tests.strategies import Json, heads, keys, records, removals, s3_event, text, times, user_metadata
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, bytes
 MAX_PARTITION_KEY = 2048
@@ -32,6 +45,16 @@ def parsed(raw: Json) -> Record:
 
 def provenance(record: Record, processed_at: datetime = START) -> Attributes:
     return provenance_of(record, request_id="request-1", processed_at=processed_at)
+
+
+def about(raw: Json, version_id: str, *, key: str | None = None) -> Json:
+    """The same record about another version, and perhaps another (encoded) key."""
+    told = {**raw["s3"]["object"], "versionId": version_id}
+    return {**raw, "s3": {**raw["s3"], "object": told | ({} if key is None else {"key": key})}}
+
+
+def without_provenance(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in metadata.PROVENANCE_ATTRIBUTES}
 
 
 def row_after(*updates: Update) -> dict[str, Any]:
@@ -86,21 +109,76 @@ def test_a_row_says_what_head_said(raw: Json, head: Json) -> None:
     assert None not in facts.values()
 
 
-@given(records(), st.lists(heads(), min_size=1, max_size=1), st.permutations(["head", "words", "head", "words"]))
-def test_the_facts_about_a_version_commute_and_repeat_harmlessly(raw: Json, head: list[Json], order: list[str]) -> None:
-    record = parsed({**raw, "s3": {**raw["s3"], "object": {**raw["s3"]["object"], "versionId": "v1"}}})
+@given(records(), removals(), heads(), st.integers(0, 3650), st.data())
+def test_the_facts_about_a_version_commute_and_repeat_harmlessly(
+    raw: Json, removal: Json, head: Json, days: int, data: st.DataObject
+) -> None:
+    """Created (read, or gone before it was), deleted: in any order and any number, the row is the same."""
+    creation, deletion = parsed(about(raw, "v1")), parsed(about(removal, "v1", key=raw["s3"]["object"]["key"]))
     told = {
-        "head": from_head(record, head[0], provenance=provenance(record)),
-        "words": from_event(record, version_id="v1", provenance=provenance(record)),
+        "head": from_head(creation, head, provenance=provenance(creation)),
+        "words": from_event(creation, version_id="v1", provenance=provenance(creation)),
+        "deletion": from_deletion(
+            deletion,
+            deletion_by(deletion, now=START, retention_days=days),
+            version_id="v1",
+            provenance=provenance(deletion),
+        ),
     }
-    assert row_after(*[told[name] for name in order]) == row_after(told["head"])
+    facts = data.draw(st.lists(st.sampled_from(sorted(told)), min_size=1, max_size=6))
+    row = without_provenance(row_after(*[told[name] for name in facts]))
+    in_order = [told[name] for name in ("words", "head", "deletion") if name in facts]
+    assert row == without_provenance(row_after(*in_order))
+    assert {name in row for name in ("deleted_at", "deleted_by")} == {"deletion" in facts}
+    assert ("expires_at" in row) == ("deletion" in facts and days > 0)
+    assert ("content_type" in row) == ("head" in facts)
+
+
+@given(removals(), removals(), times() | st.none(), st.data())
+def test_the_facts_about_a_delete_marker_commute_and_repeat_harmlessly(
+    marking: Json, removal: Json, seen_at: datetime | None, data: st.DataObject
+) -> None:
+    """Put, read by HEAD, removed: the row is the same, up to the time that only HEAD could have told."""
+    key = marking["s3"]["object"]["key"]
+    record, deletion = parsed(about(marking, "m1")), parsed(about(removal, "m1", key=key))
+    told = {
+        "event": from_marker(record, DeleteMarker(), version_id="m1", provenance=provenance(record)),
+        "head": from_marker(
+            record, DeleteMarker(last_modified=seen_at), version_id="m1", provenance=provenance(record)
+        ),
+        "deletion": from_deletion(
+            deletion,
+            deletion_by(deletion, now=START, retention_days=90),
+            version_id="m1",
+            provenance=provenance(deletion),
+        ),
+    }
+    facts = data.draw(st.lists(st.sampled_from(sorted(told)), min_size=1, max_size=6))
+    row = without_provenance(row_after(*[told[name] for name in facts]))
+    expected = without_provenance(row_after(*[told[name] for name in sorted(set(facts), reverse=True)]))
+    assert {**row, "uploaded_at": None} == {**expected, "uploaded_at": None}
+    assert "upload_day" not in row
+    assert ("delete_marker" in row, "uploaded_at" in row) == ((not {"event", "head"}.isdisjoint(facts)),) * 2
+    assert ("deleted_at" in row) == ("deletion" in facts)
+
+
+@given(removals(), times(), st.integers(15, 3650))
+def test_a_row_expires_so_many_days_after_its_deletion_whoever_tells_it(raw: Json, now: datetime, days: int) -> None:
+    record = parsed(raw)
+    deletion = deletion_by(record, now=now, retention_days=days)
+    deleted_at = datetime.fromisoformat(str(deletion["deleted_at"]))
+    assert record.event_time is not None
+    assert deletion["deleted_at"] == format_time(record.event_time)
+    assert deletion["expires_at"] == math.floor(deleted_at.timestamp()) + days * 86_400
+    assert deletion["deleted_by"] in {"lifecycle", raw["userIdentity"]["principalId"]}
+    assert (deletion["deleted_by"] == "lifecycle") == raw["eventName"].startswith("LifecycleExpiration:")
 
 
 @given(records(), st.lists(heads(), min_size=1, max_size=4))
 def test_the_row_of_the_null_version_says_what_the_last_head_said_and_nothing_older(
     raw: Json, told: list[Json]
 ) -> None:
-    record = parsed({**raw, "s3": {**raw["s3"], "object": {**raw["s3"]["object"], "versionId": "null"}}})
+    record = parsed(about(raw, "null"))
     updates = [from_head(record, head, provenance=provenance(record)) for head in told]
     assert row_after(*updates) == row_after(updates[-1])
 

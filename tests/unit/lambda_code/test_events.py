@@ -48,6 +48,7 @@ def test_a_record_of_s3_is_read_completely() -> None:
         sequencer="0055AED6DCD90281E5",
         size=0,
         etag="abc-2",
+        principal="AWS:AIDAJDPLRKLG7UEXAMPLE",
     )
 
 
@@ -87,10 +88,13 @@ def test_a_key_is_decoded_once(encoded: str, key: str) -> None:
         ("ObjectCreated:Copy", Kind.CREATED),
         ("ObjectCreated:CompleteMultipartUpload", Kind.CREATED),
         ("s3:ObjectCreated:Put", Kind.CREATED),  # as in a configuration, and by hand
-        ("ObjectRemoved:Delete", Kind.REMOVED),
-        ("ObjectRemoved:DeleteMarkerCreated", Kind.REMOVED),
-        ("LifecycleExpiration:Delete", Kind.REMOVED),
-        ("LifecycleExpiration:DeleteMarkerCreated", Kind.REMOVED),
+        ("ObjectRemoved:Delete", Kind.DELETED),
+        ("ObjectRemoved:DeleteMarkerCreated", Kind.MARKER),
+        ("s3:ObjectRemoved:DeleteMarkerCreated", Kind.MARKER),
+        ("LifecycleExpiration:Delete", Kind.DELETED),
+        ("LifecycleExpiration:DeleteMarkerCreated", Kind.MARKER),
+        ("ObjectRemoved:SomethingNew", Kind.DELETED),  # whatever AWS may add: a version that is gone
+        ("LifecycleTransition", Kind.OTHER),
         ("ObjectRestore:Completed", Kind.OTHER),
         ("ObjectTagging:Put", Kind.OTHER),
         ("ObjectCreatedByMagic", Kind.OTHER),
@@ -114,10 +118,44 @@ def test_a_removal_without_size_and_tag_and_with_an_emulators_empty_ones_is_the_
     assert (other.size, other.etag) == (0, None)
 
 
-def test_null_stands_for_what_is_not_there() -> None:
-    """The documentation has `versionId` of an unversioned bucket "otherwise null"."""
-    raw = changed("s3", "object", "versionId", to=None)
+@pytest.mark.parametrize("raw", [without("s3", "object", "versionId"), changed("s3", "object", "versionId", to=None)])
+def test_what_s3_sends_without_a_version_is_about_the_version_null(raw: Json) -> None:
+    """The documentation has `versionId` of an unversioned bucket "otherwise null"; suspended, it leaves it out."""
+    assert parse_record(raw, index=0, bucket=BUCKET).version_id == "null"
+
+
+@pytest.mark.parametrize("sequencer", [None, ""])
+def test_what_was_written_by_hand_without_a_version_is_about_whichever_is_current(sequencer: str | None) -> None:
+    """Only S3 has sequencers to send."""
+    raw = changed("s3", "object", "sequencer", to=sequencer)
+    del raw["s3"]["object"]["versionId"]
     assert parse_record(raw, index=0, bucket=BUCKET).version_id is None
+
+
+@pytest.mark.parametrize(
+    ("identity", "principal"),
+    [
+        ({"principalId": "AWS:AROAEXAMPLE:session"}, "AWS:AROAEXAMPLE:session"),
+        ({"principalId": ""}, None),
+        ({"principalId": None}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_who_did_it_is_told_where_s3_tells_it(identity: Json, principal: str | None) -> None:
+    assert parse_record(changed("userIdentity", to=identity), index=0, bucket=BUCKET).principal == principal
+
+
+@pytest.mark.parametrize(
+    ("event_name", "by_lifecycle"),
+    [
+        ("LifecycleExpiration:Delete", True),
+        ("s3:LifecycleExpiration:DeleteMarkerCreated", True),
+        ("ObjectRemoved:Delete", False),
+    ],
+)
+def test_a_rule_of_the_bucket_is_told_from_a_person(event_name: str, *, by_lifecycle: bool) -> None:
+    assert parse_record(s3_record(event_name=event_name), index=0, bucket=BUCKET).by_lifecycle is by_lifecycle
 
 
 def test_the_version_id_null_is_a_version() -> None:
@@ -151,6 +189,8 @@ def test_a_time_of_another_zone_is_the_same_time() -> None:
             changed("eventTime", to="0001-01-01T00:00:00+01:00"),
             "Records[0].eventTime is '0001-01-01T00:00:00+01:00', not",
         ),
+        (changed("userIdentity", to="me"), "Records[0].userIdentity is 'me', not an object"),
+        (changed("userIdentity", "principalId", to=1), "Records[0].userIdentity.principalId is 1, not text"),
         (without("s3"), "Records[0].s3 is missing"),
         (changed("s3", to="x" * 200), f"Records[0].s3 is '{'x' * 79}…, not an object"),
         (without("s3", "bucket"), "Records[0].s3.bucket is missing"),

@@ -68,7 +68,7 @@ def test_an_object_that_is_gone_and_whose_version_nobody_knows_is_only_told(worl
     assert operations(world) == ["HeadObject"]
 
 
-@pytest.mark.parametrize("event_name", ["ObjectRemoved:Delete", "LifecycleExpiration:Delete", "ObjectTagging:Put"])
+@pytest.mark.parametrize("event_name", ["ObjectTagging:Put", "ObjectRestore:Completed", "LifecycleTransition"])
 def test_what_a_row_does_not_hold_is_ignored_without_a_call(world: World, event_name: str) -> None:
     assert world.handle(s3_event(s3_record(event_name=event_name))) == {"ignored": 1}
     assert world.calls.made == []
@@ -257,7 +257,9 @@ def test_one_hanging_record_among_many_costs_two_calls_and_no_other_record(world
 
 def test_an_indexer_works_with_the_real_clock_unless_told_otherwise() -> None:
     world = World()
-    indexer = Indexer(bucket_name="uploads", storage=world.indexer.storage, telemetry=world.heard)
+    indexer = Indexer(
+        bucket_name="uploads", deleted_retention_days=90, storage=world.indexer.storage, telemetry=world.heard
+    )
     assert indexer.handle(s3_event(s3_record("gone")), request_id="r", deadline=indexer.clock() + 60) == {"gone": 1}
     assert world.heard.outcomes[0].duration_ms < 60_000
     assert indexer.now().utcoffset() is not None

@@ -63,10 +63,17 @@ def test_a_bug_is_a_line_that_says_where_in_the_code(told: Told) -> None:
 
 
 def test_ignored_and_gone_records_and_test_events_are_lines_too(told: Told) -> None:
-    told.handle(s3_event(s3_record("gone"), s3_record(event_name="ObjectRemoved:Delete")))
+    told.handle(s3_event(s3_record("gone"), s3_record(event_name="ObjectTagging:Put")))
     told.handle({"Event": "s3:TestEvent"}, request_id="request-2")
     assert [line["message"].split()[0] for line in told.logs] == ["gone", "ignored", "s3:TestEvent"]
     assert told.logs[2]["request_id"] == "request-2"
+
+
+def test_a_deletion_is_a_line_with_the_version_that_it_is_about(told: Told) -> None:
+    told.handle(s3_event(s3_record(event_name="ObjectRemoved:Delete", size=None, etag=None)))
+    [line] = told.logs
+    assert (line["message"], line["outcome"], line["version_id"]) == ("deleted", "deleted", "v1")
+    assert line["event_name"] == "ObjectRemoved:Delete"
 
 
 def test_user_metadata_is_never_told(told: Told) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -10,12 +11,18 @@ import pytest
 from lambda_code.events import Kind, Record
 from lambda_code.metadata import (
     Attributes,
+    DeleteMarker,
     Update,
     attribute_value,
     decode_rfc2047,
+    deletion_at,
+    deletion_by,
     format_time,
+    from_deletion,
+    from_deletion_of_null,
     from_event,
     from_head,
+    from_marker,
     provenance_of,
 )
 from tests.fakes import BUCKET, START, TABLE
@@ -100,6 +107,36 @@ def test_the_events_own_words_stand_in_for_an_object_that_is_gone() -> None:
 
 def test_of_a_gone_object_nothing_is_made_up() -> None:
     assert from_event(BY_HAND, version_id="v1", provenance={}).words == {}
+
+
+def test_a_deletion_says_when_by_whom_and_when_its_row_may_go() -> None:
+    record = replace(RECORD, event_name="ObjectRemoved:Delete", kind=Kind.DELETED, principal="AWS:AIDAEXAMPLE")
+    deletion = deletion_by(record, now=START, retention_days=90)
+    assert deletion == {
+        "deleted_at": "2026-01-31T23:59:59.999Z",
+        "deleted_by": "AWS:AIDAEXAMPLE",
+        "expires_at": int(datetime(2026, 5, 1, 23, 59, 59, tzinfo=UTC).timestamp()),
+    }
+    assert attribute_value(deletion["expires_at"]).keys() == {"N"}  # a text would never expire
+    assert deletion_by(record, now=START, retention_days=0).keys() == {"deleted_at", "deleted_by"}
+
+
+def test_a_deletion_is_told_once_except_of_the_version_null() -> None:
+    deletion = deletion_at(START, retention_days=90)
+    once = from_deletion(RECORD, deletion, version_id="v1", provenance=PROVENANCE)
+    assert (once.words, set(once.facts)) == (deletion, {"bucket", "key", "filename", "extension"})
+    again = from_deletion_of_null(RECORD, deletion, provenance=PROVENANCE)
+    assert (again.version_id, again.words, again.whole) == ("null", {}, False)
+    assert again.facts == once.facts | deletion
+
+
+def test_a_delete_marker_is_a_row_without_a_day() -> None:
+    update = from_marker(RECORD, DeleteMarker(), version_id="m1", provenance=PROVENANCE)
+    assert update.facts == {**from_event(RECORD, version_id="m1", provenance={}).facts, "delete_marker": True}
+    assert update.words == {"uploaded_at": "2026-01-31T23:59:59.999Z"}
+    told = from_marker(RECORD, DeleteMarker(last_modified=START), version_id="m1", provenance=PROVENANCE)
+    assert told.words == {"uploaded_at": "2026-01-31T12:00:00.000Z"}
+    assert from_marker(BY_HAND, DeleteMarker(), version_id="m1", provenance={}).words == {}
 
 
 def test_what_head_does_not_say_means_what_s3_says_it_means() -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambda_code.errors import PermanentError, Reason, TransientError
-from lambda_code.indexer import Outcome, Result
+from lambda_code.indexer import Outcome
 from lambda_code.telemetry import Telemetry
+from lambda_code.versions import Result
 from tests.fakes import Fault, client_error
 from tests.strategies import head, s3_event, s3_record
 
@@ -66,8 +67,21 @@ def test_failures_are_counted_by_service_and_by_service_and_reason(told: Told) -
 
 def test_nothing_happened_is_no_metric(told: Told) -> None:
     told.handle({"Event": "s3:TestEvent"})
-    told.handle(s3_event(s3_record(event_name="ObjectRemoved:Delete")))
+    told.handle(s3_event(s3_record(event_name="ObjectTagging:Put")))
     assert told.metrics == []
+
+
+def test_deletions_are_counted_apart_and_have_no_delay(told: Told) -> None:
+    told.handle(
+        s3_event(
+            s3_record(event_name="ObjectRemoved:Delete"),
+            s3_record(event_name="ObjectRemoved:DeleteMarkerCreated", version_id="m1"),
+            s3_record(event_name="ObjectRemoved:Delete"),
+        )
+    )
+    [line] = told.metrics
+    assert (line["ObjectsDeleted"], line["ObjectsDuplicate"]) == ([2.0], [1.0])
+    assert [metric["Name"] for metric in directive(line)["Metrics"]] == ["ObjectsDeleted", "ObjectsDuplicate"]
 
 
 def test_metrics_of_one_event_do_not_leak_into_the_next(told: Told) -> None:

@@ -15,6 +15,7 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "tapstack-dev",
     "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
     "POWERTOOLS_LOG_LEVEL": "INFO",
+    "TAP_DELETED_RETENTION_DAYS": "90",
 }
 
 
@@ -25,6 +26,7 @@ def test_settings_are_what_the_stack_sets() -> None:
         service="tapstack-dev",
         metrics_namespace="TapStack",
         log_level="INFO",
+        deleted_retention_days=90,
         tracing=False,
     )
 
@@ -68,6 +70,7 @@ def test_a_missing_variable_is_named_with_its_remedy(name: str) -> None:
         ("POWERTOOLS_LOG_LEVEL", "info"),
         ("POWERTOOLS_LOG_LEVEL", "INFODEBUG"),
         ("POWERTOOLS_LOG_LEVEL", "TRACE"),
+        *(("TAP_DELETED_RETENTION_DAYS", value) for value in ("", "-1", "1", "14", "3651", "9999", "90 ", "090", "٩٠")),
     ],
 )
 def test_a_bad_value_is_named_with_what_it_must_be(name: str, value: str) -> None:
@@ -80,3 +83,9 @@ def test_a_bad_value_is_named_with_what_it_must_be(name: str, value: str) -> Non
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 def test_every_log_level_of_the_configuration_is_accepted(level: str) -> None:
     assert Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": level}).log_level == level
+
+
+def test_every_number_of_days_of_the_configuration_is_accepted() -> None:
+    for days in (0, *range(15, 3651)):
+        environ = {**ENVIRONMENT, "TAP_DELETED_RETENTION_DAYS": str(days)}
+        assert Settings.from_env(environ).deleted_retention_days == days

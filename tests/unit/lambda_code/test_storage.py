@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from botocore.stub import Stubber
 
 import lambda_code
 from lambda_code.events import parse_record
-from lambda_code.metadata import from_event, from_head, provenance_of
+from lambda_code.metadata import DeleteMarker, deletion_at, from_deletion, from_event, from_head, provenance_of
 from lambda_code.storage import CLIENT_CONFIG, AwsStorage
 from tests.fakes import BUCKET, START, TABLE, Client, plain
 from tests.strategies import s3_record
@@ -55,10 +56,10 @@ def test_head_says_what_s3_says_of_the_version_asked_for(storage: AwsStorage, s3
     ]
     second = s3.put_object(Bucket=BUCKET, Key="a b+é", Body=b"four")["VersionId"]
     told = storage.head("a b+é", first)
-    assert told is not None
+    assert isinstance(told, dict)
     assert (told["ContentLength"], told["ContentType"], told["Metadata"]) == (3, "text/plain", {"a": "b"})
     current = storage.head("a b+é", None)
-    assert current is not None
+    assert isinstance(current, dict)
     assert (current["ContentLength"], current["VersionId"]) == (4, second)
     assert "ResponseMetadata" not in current  # differs from one answer to the next; the object does not
 
@@ -66,7 +67,7 @@ def test_head_says_what_s3_says_of_the_version_asked_for(storage: AwsStorage, s3
 def test_head_asks_for_the_checksum(storage: AwsStorage, s3: Client) -> None:
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"one", ChecksumAlgorithm="SHA256")
     told = storage.head("a", None)
-    assert told is not None
+    assert isinstance(told, dict)
     assert told["ChecksumSHA256"]
 
 
@@ -78,10 +79,34 @@ def test_an_object_or_version_that_is_gone_is_none(storage: AwsStorage, s3: Clie
     assert storage.head("never", None) is None
 
 
-def test_a_delete_marker_is_none(storage: AwsStorage, s3: Client) -> None:
-    s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")
+def test_a_delete_marker_is_told_from_what_is_gone(storage: AwsStorage, s3: Client) -> None:
+    version = s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")["VersionId"]
     marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
+    assert isinstance(storage.head("a", marker), DeleteMarker)
+    assert isinstance(storage.head("a", version), dict)  # it only hides what is below
+    assert storage.head("a", None) is None  # asked for without its id, it answers 404
+    s3.delete_object(Bucket=BUCKET, Key="a", VersionId=marker)
     assert storage.head("a", marker) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "time"),
+    [
+        ({"last-modified": "Sat, 31 Jan 2026 11:59:58 GMT"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
+        ({"last-modified": "Sat, 31 Jan 2026 12:59:58 +0100"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
+        ({"last-modified": "Sat, 31 Jan 2026 11:59:58 -0000"}, None),  # in some zone or other
+        ({"last-modified": "yesterday"}, None),
+        ({}, None),  # emulators
+    ],
+)
+def test_a_delete_marker_says_when_it_was_put_if_its_answer_does(
+    session: botocore.session.Session, headers: dict[str, str], time: datetime | None
+) -> None:
+    client: Client = session.create_client("s3")
+    with Stubber(client) as stub:
+        stub.add_client_error("head_object", http_status_code=405, response_meta={"HTTPHeaders": headers})
+        storage = AwsStorage(s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE)
+        assert storage.head("a", "m1") == DeleteMarker(last_modified=time)
 
 
 @pytest.mark.parametrize("status", [301, 400, 403, 429, 500, 503])
@@ -98,7 +123,7 @@ def test_the_first_write_finds_nothing_and_the_second_the_first(
 ) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"one")["VersionId"]
     told = storage.head("a.txt", version)
-    assert told is not None
+    assert isinstance(told, dict)
     each = record("a.txt", version)
     update = from_head(each, told, provenance=provenance(each))
     assert storage.update(update) == {}
@@ -113,7 +138,7 @@ def test_dynamodb_understands_facts_and_words_in_any_order(storage: AwsStorage, 
     for key in ("one", "other"):
         version = s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")["VersionId"]
         each, told = record(key, version), storage.head(key, version)
-        assert told is not None
+        assert isinstance(told, dict)
         facts = from_head(each, told, provenance=provenance(each))
         words = from_event(each, version_id=version, provenance=provenance(each))
         for update in (facts, words) if key == "one" else (words, facts):
@@ -125,12 +150,23 @@ def test_dynamodb_understands_facts_and_words_in_any_order(storage: AwsStorage, 
     assert rows[0] == rows[1]
 
 
+def test_dynamodb_keeps_the_first_deletion_and_its_expiry_as_a_number(storage: AwsStorage, dynamodb: Client) -> None:
+    each = record("a", "v1")
+    for days in (90, 15):
+        deletion = deletion_at(START, retention_days=days)
+        storage.update(from_deletion(each, deletion, version_id="v1", provenance=provenance(each)))
+    address = {"object_id": {"S": f"{BUCKET}/a"}, "version_id": {"S": "v1"}}
+    item = dynamodb.get_item(TableName=TABLE, Key=address)["Item"]
+    assert item["deleted_at"] == {"S": "2026-01-31T12:00:00.000Z"}
+    assert item["expires_at"] == {"N": str(int(START.timestamp()) + 90 * 24 * 3600)}
+
+
 def test_dynamodb_understands_the_rewriting_of_a_whole_row(storage: AwsStorage, s3: Client, dynamodb: Client) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     for body, metadata in ((b"one", {"a": "b"}), (b"three", {})):
         s3.put_object(Bucket=BUCKET, Key="a", Body=body, Metadata=metadata)
         told = storage.head("a", None)
-        assert told is not None
+        assert isinstance(told, dict)
         each = record("a")
         storage.update(from_head(each, told, provenance=provenance(each)))
     found = row(dynamodb, "a", "null")

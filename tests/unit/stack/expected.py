@@ -55,6 +55,7 @@ CUSTOM = {
     "notificationPrefix": "in box/",
     "notificationSuffix": ".csv",
     "noncurrentDays": "7",
+    "deletedRetentionDays": "30",
     "logLevel": "ERROR",
     "logRetentionDays": "365",
     "memoryMb": "1024",

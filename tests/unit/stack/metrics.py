@@ -17,6 +17,7 @@ METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
     # the function's own metrics (EMF)
     ("TapStack", "ObjectsIndexed"): {_SERVICE},
     ("TapStack", "ObjectsDuplicate"): {_SERVICE},
+    ("TapStack", "ObjectsDeleted"): {_SERVICE},
     ("TapStack", "ObjectsGone"): {_SERVICE},
     ("TapStack", "ObjectsFailed"): {_SERVICE, _REASON},
     ("TapStack", "SdkRetries"): {_SERVICE},

@@ -104,6 +104,13 @@ WRONG: dict[str, list[tuple[dict[str, str], object, str, str]]] = {
         ({"noncurrentDays": "0"}, 0, "1 to 2147483647 days", "pulumi config set noncurrentDays 1"),
         ({"noncurrentDays": "x"}, "x", "a whole number", "pulumi config set noncurrentDays"),
     ],
+    "deletedRetentionDays": [
+        ({"deletedRetentionDays": "1"}, 1, "15 to 3650 days; 0: for ever", "pulumi config set deletedRetentionDays 15"),
+        ({"deletedRetentionDays": "14"}, 14, "15 to 3650 days", "pulumi config set deletedRetentionDays 15"),
+        ({"deletedRetentionDays": "-1"}, -1, "15 to 3650 days", "pulumi config set deletedRetentionDays 15"),
+        ({"deletedRetentionDays": "3651"}, 3651, "15 to 3650 days", "pulumi config set deletedRetentionDays 3650"),
+        ({"deletedRetentionDays": "never"}, "never", "a whole number", "pulumi config set deletedRetentionDays"),
+    ],
     "logLevel": [
         ({"logLevel": "info"}, "info", "DEBUG, ERROR, INFO, WARNING", "Choose"),
         ({"logLevel": ""}, "", "DEBUG, ERROR, INFO, WARNING", "Choose"),
@@ -188,6 +195,9 @@ RIGHT: list[tuple[str, str, str, object]] = [
     ("notificationPrefix", "p" * 1024, "notification_prefix", "p" * 1024),
     ("notificationSuffix", "", "notification_suffix", ""),
     ("noncurrentDays", "1", "noncurrent_days", 1),
+    ("deletedRetentionDays", "0", "deleted_retention_days", 0),
+    ("deletedRetentionDays", "15", "deleted_retention_days", 15),
+    ("deletedRetentionDays", "3650", "deleted_retention_days", 3650),
     ("logLevel", "DEBUG", "log_level", "DEBUG"),
     ("logRetentionDays", "3653", "log_retention_days", 3653),
     ("memoryMb", "128", "memory_mb", 128),
@@ -223,6 +233,7 @@ def test_an_empty_configuration_is_the_documented_one() -> None:
             notification_prefix="",
             notification_suffix="",
             noncurrent_days=90,
+            deleted_retention_days=90,
             log_level="INFO",
             log_retention_days=30,
             memory_mb=512,
@@ -270,7 +281,7 @@ def test_a_stack_of_another_name_must_say_its_environment() -> None:
     assert configured({"env": "dev"}, stack="anna").environment_suffix == "dev"
 
 
-@pytest.mark.parametrize("key", ["readcapacity", "bucket", "deletedRetentionDays", "Env"])
+@pytest.mark.parametrize("key", ["readcapacity", "bucket", "deletedRetention", "Env"])
 def test_a_key_that_nobody_reads_is_an_error_that_lists_those_that_exist(key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         configured({key: "1"})

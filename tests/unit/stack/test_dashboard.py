@@ -49,7 +49,10 @@ def test_the_dashboard_has_the_stacks_name() -> None:
 @pytest.mark.parametrize(
     ("title", "metrics"),
     [
-        ("What arrived", {"ObjectsIndexed", "ObjectsDuplicate", "ObjectsGone", "SdkRetries"}),
+        (
+            "What arrived, and what was deleted",
+            {"ObjectsIndexed", "ObjectsDuplicate", "ObjectsDeleted", "ObjectsGone", "SdkRetries"},
+        ),
         (
             "What failed",
             {

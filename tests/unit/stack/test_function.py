@@ -54,6 +54,7 @@ def test_the_function_runs_the_handler_as_documented() -> None:
             "variables": {
                 "TAP_BUCKET_NAME": UPLOADS,
                 "TAP_TABLE_NAME": TABLE,
+                "TAP_DELETED_RETENTION_DAYS": "90",
                 "POWERTOOLS_SERVICE_NAME": "tapstack-dev",
                 "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
                 "POWERTOOLS_LOG_LEVEL": "INFO",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lambda_code.metadata import DELETION_ATTRIBUTES
 from tests.synth import synth
 from tests.unit.stack.expected import CUSTOM, FULL, PROD, TABLE, TAGS
 
@@ -56,6 +57,7 @@ def test_the_table_has_the_documented_keys_capacity_and_safety() -> None:
         ],
         "serverSideEncryption": {"enabled": True},
         "pointInTimeRecovery": {"enabled": True},
+        "ttl": {"attributeName": "expires_at", "enabled": True},
         "deletionProtectionEnabled": False,
         "tags": TAGS,
     }
@@ -101,6 +103,18 @@ def test_capacities_can_be_configured_for_table_and_index_together() -> None:
     (index,) = inputs["globalSecondaryIndexes"]
     assert (inputs["readCapacity"], inputs["writeCapacity"]) == (5, 7)
     assert (index["readCapacity"], index["writeCapacity"]) == (5, 7)
+
+
+def test_rows_of_deleted_versions_expire_after_the_configured_days_or_never() -> None:
+    """The table always knows the attribute; the function writes it, or does not."""
+    for config, days in ((CUSTOM, "30"), ({"deletedRetentionDays": "0"}, "0")):
+        stack = synth(**config)
+        assert stack.one("Table").inputs["ttl"] == {"attributeName": "expires_at", "enabled": True}
+        assert stack.one("Function").inputs["environment"]["variables"]["TAP_DELETED_RETENTION_DAYS"] == days
+
+
+def test_the_attribute_that_expires_rows_is_the_one_that_the_function_writes() -> None:
+    assert synth().one("Table").inputs["ttl"]["attributeName"] in DELETION_ATTRIBUTES
 
 
 def test_the_table_can_have_a_name_of_its_own() -> None:

@@ -38,14 +38,14 @@ def test_only_s3_for_this_bucket_of_this_account_may_call_the_function() -> None
     }
 
 
-def test_every_created_object_is_announced_to_the_function() -> None:
+def test_everything_that_comes_or_goes_is_announced_to_the_function() -> None:
     assert synth().one("BucketNotification").inputs == {
         "bucket": UPLOADS,
         "lambdaFunctions": [
             {
                 "id": "index-uploads",
                 "lambdaFunctionArn": FUNCTION_ARN,
-                "events": ["s3:ObjectCreated:*"],
+                "events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"],
             }
         ],
     }
