@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from lambda_code.metadata import NULL_VERSION, format_time
+from lambda_code.events import NULL_VERSION
+from lambda_code.metadata import format_time
 
 if TYPE_CHECKING:
     from operations.listing import Version

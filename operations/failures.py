@@ -24,7 +24,7 @@ error; the event waited too long for its turn; its words are cut off (a very lon
 REASONS = (*(reason.value for reason in Reason), TIMEOUT, CRASH, TOO_OLD, UNKNOWN)
 
 # In IndexingError's words (an emulator calls its type otherwise), which name the record, its key and the reason:
-# "1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …"
+# as "1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …"
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _FAILED = r"\d+ of \d+ records failed: "
 _LINE = re.compile(

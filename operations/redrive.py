@@ -136,7 +136,7 @@ class Redrive:
         """How many more may be asked for; 0 once enough are chosen."""
         if self._most is None:
             return MESSAGES_PER_CALL
-        return max(0, self._most - sum(message.chosen for message in messages.values()))
+        return min(MESSAGES_PER_CALL, self._most - sum(message.chosen for message in messages.values()))
 
     def _receive(self, room: int) -> list[RawMessage]:
         return self._aws.receive(self._queue_url, most=room, hidden=HIDDEN_SECONDS)
