@@ -32,8 +32,8 @@ from operations.pool import THREADS
 Client: TypeAlias = Any  # boto3 makes its classes while it runs
 Row: TypeAlias = dict[str, Any]
 
-ATTEMPTS = 10
-"""Of a call: botocore waits up to 20 s between two, so this outlasts a throttled minute."""
+ATTEMPTS = 8
+"""Of a call: some 35 s of waiting in all where AWS asks to slow down, 3 s where nothing answers."""
 
 VERSIONS_PER_ANSWER = 1000  # the most of ListObjectVersions
 MESSAGES_PER_BATCH = 10  # the most that SQS takes at once

@@ -30,7 +30,7 @@ TARGET = Target(
 
 def version(key: str, version_id: str = "v1", *, seconds: int = 0, **attributes: Any) -> Version:
     """A version, made so many seconds after START; 5 bytes long if nothing else is said."""
-    told = {"size": 5, "etag": "e"} | attributes
+    told: dict[str, Any] = {"size": 5, "etag": "e"} | attributes
     return Version(key=key, version_id=version_id, last_modified=START + timedelta(seconds=seconds), **told)
 
 

@@ -19,7 +19,7 @@ KEYS = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "plain.txt", "x/tab\tand?&#
 @pytest.fixture
 def clients() -> Iterator[dict[str, Any]]:
     with mock_aws():
-        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda")}  # type: ignore[call-overload]  # its stubs want literals
+        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda")}
 
 
 @pytest.fixture
@@ -221,14 +221,14 @@ def test_throttled_calls_are_made_again_after_a_while(aws: Aws, monkeypatch: pyt
 def test_what_stays_throttled_is_explained(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     requests = answers(aws, "lambda", "Invoke", [(429, "TooManyRequestsException")] * ATTEMPTS)
-    with pytest.raises(OperatorError, match="cannot invoke the function 'indexer'.*try again later, or with a lower"):
+    with pytest.raises(OperatorError, match=r"cannot invoke the function 'indexer'.*try again later, or with a lower"):
         aws.invoke("indexer", {})
     assert len(requests) == ATTEMPTS
 
 
 def test_what_is_denied_is_explained_and_not_tried_again(aws: Aws) -> None:
     requests = answers(aws, "lambda", "Invoke", [(403, "AccessDeniedException")])
-    with pytest.raises(OperatorError, match="permissions that docs/runbook.md lists"):
+    with pytest.raises(OperatorError, match=r"permissions that docs/runbook\.md lists"):
         aws.invoke("indexer", {})
     assert len(requests) == 1
 
@@ -240,7 +240,7 @@ def test_an_answer_that_is_not_accepted_is_an_error(aws: Aws) -> None:
 
 
 def test_a_function_that_is_not_there_is_explained(aws: Aws) -> None:
-    with pytest.raises(OperatorError, match="cannot read the function 'nobody'.*Is that its name"):
+    with pytest.raises(OperatorError, match=r"cannot read the function 'nobody'.*Is that its name"):
         aws.function_configuration("nobody")
 
 
@@ -250,6 +250,13 @@ def test_a_function_without_a_destination_has_none(aws: Aws) -> None:
 
 
 # The shell.
+
+
+def test_an_address_at_which_nothing_answers_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(OperatorError, match=r"Is the network up, and AWS_ENDPOINT_URL, if it is set, right\?"):
+        Aws.connect().capacity("objects")
 
 
 def test_without_credentials_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from operations.redrive import Redrive
 from tests.unit.operations.fakes import ARN, TARGET, Clock, FakeAws, failure
 
 SILENT = Progress(io.StringIO())
-TIMEOUT = {"responsePayload": {"errorMessage": "Task timed out after 60.00 seconds", "errorType": ""}}
+TIMEOUT: dict[str, Any] = {"responsePayload": {"errorMessage": "Task timed out after 60.00 seconds", "errorType": ""}}
 
 
 def make(*bodies: object, **options: Any) -> tuple[FakeAws, Redrive]:

@@ -33,7 +33,7 @@ def test_a_function_without_a_failure_queue_has_none(destination: str | None) ->
 def test_another_function_is_refused_with_the_remedy() -> None:
     aws = FakeAws()
     aws.variables = {"TAP_TABLE_NAME": ""}
-    with pytest.raises(OperatorError, match="no environment variable TAP_BUCKET_NAME and no TAP_TABLE_NAME.*pulumi"):
+    with pytest.raises(OperatorError, match=r"no environment variable TAP_BUCKET_NAME and no TAP_TABLE_NAME.*pulumi"):
         from_function("indexer", aws)
 
 
