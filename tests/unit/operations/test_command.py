@@ -310,7 +310,7 @@ def test_a_key_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_it_runs_as_a_program(tmp_path: Path) -> None:
-    told = subprocess.run(
+    told = subprocess.run(  # noqa: S603  our own program, no shell
         [sys.executable, "-m", "operations", "audit", "--stack-outputs", str(tmp_path / "none.json")],
         cwd=ROOT,
         capture_output=True,
