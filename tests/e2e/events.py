@@ -24,6 +24,13 @@ def minimal(bucket: str, key: str) -> Record:
     }
 
 
+def removal(row: Row, event_name: str) -> Record:
+    """The record of the deletion of the version that a row is about, as AWS sends it: without size and ETag."""
+    record = as_s3_sent_it(row)
+    record["s3"]["object"] = {"key": record["s3"]["object"]["key"], "versionId": row["version_id"]}
+    return {**record, "eventName": event_name}
+
+
 def as_s3_sent_it(row: Row) -> Record:
     """The record that a row was made of, as far as the row tells."""
     return {

@@ -139,6 +139,17 @@ class Index:
             interval=self.interval,
         )
 
+    def wait_for_deletion(self, key: str, version_id: str) -> Row:
+        """The row of one version, as soon as it says that the version, or delete marker, was deleted."""
+
+        def deleted() -> Row | None:
+            row = self.row(key, version_id)
+            return row if row and "deleted_at" in row else None
+
+        return self.until(
+            deleted, lambda: f"the deletion of {key!r}, {version_id}; its row: {self.row(key, version_id)}"
+        )
+
     def rows(self, key: str) -> list[Row]:
         """The rows of every version of an object, in no particular order."""
         pages = self.clients.dynamodb.get_paginator("query").paginate(
@@ -149,19 +160,30 @@ class Index:
         )
         return [self._row(item) for page in pages for item in page["Items"]]
 
-    def addresses(self) -> set[tuple[str, str]]:
-        """`(object_id, version_id)` of every row of the table."""
+    def addresses(self, *, there: bool = False) -> set[tuple[str, str]]:
+        """`(object_id, version_id)` of every row of the table, or of those of what is `there` and was not deleted."""
         pages = self.clients.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
-        return {(item["object_id"]["S"], item["version_id"]["S"]) for page in pages for item in page["Items"]}
+        return {
+            (item["object_id"]["S"], item["version_id"]["S"])
+            for page in pages
+            for item in page["Items"]
+            if not (there and "deleted_at" in item)
+        }
 
     def versions(self) -> set[tuple[str, str]]:
-        """`(object_id, version_id)` of every version in the bucket."""
+        """`(object_id, version_id)` of every version and delete marker in the bucket."""
         pages = self.clients.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
         return {
             (f"{self.bucket}/{version['Key']}", version["VersionId"])
             for page in pages
-            for version in page.get("Versions", ())
+            for kind in ("Versions", "DeleteMarkers")
+            for version in page.get(kind, ())
         }
+
+    def delete(self, key: str) -> str:
+        """Delete an object as most people do, which puts a delete marker on top of it; the marker's version id."""
+        version_id: str = self.clients.s3.delete_object(Bucket=self.bucket, Key=key)["VersionId"]
+        return version_id
 
     def delete_version(self, key: str, version_id: str) -> None:
         """Delete one version of an object for good."""

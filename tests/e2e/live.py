@@ -6,7 +6,7 @@ import json
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +104,8 @@ def indexed_folder(s3: Client, bucket: str, token: str) -> str:
 def clean_up(index: Index) -> None:
     """Delete every version, unfinished upload and row below the folder of this run.
 
-    Before, it waits for the rows of what is there, since an event that is still under way would write one after.
+    Before, it waits for the rows of what is there, and after, until they say that it is gone: an event that is still
+    under way would write a row when nobody is left to take it away.
     """
     if not index.folder:  # or it would empty the whole bucket
         raise ValueError("only what lies in a folder of its own can be cleaned up")
@@ -114,25 +115,27 @@ def clean_up(index: Index) -> None:
         [(each["Key"], each["VersionId"]) for page in pages for each in page.get(kind, ())]
         for kind in ("Versions", "DeleteMarkers")
     )
-    _wait_for_rows(index, versions)
-    for key, version_id in versions + markers:
+    listed = versions + markers
+    _wait_for_all(listed, lambda key, version_id: index.row(key, version_id) is not None, index)
+    for key, version_id in listed:
         index.delete_version(key, version_id)
+    _wait_for_all(listed, lambda key, version_id: "deleted_at" in (index.row(key, version_id) or {}), index)
     for upload in s3.list_multipart_uploads(**target).get("Uploads", ()):
         s3.abort_multipart_upload(Bucket=index.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-    for key in {key for key, _ in versions} | index.keys:
+    for key in {key for key, _ in listed} | index.keys:
         for row in index.rows(key):
             index.forget(key, row["version_id"])
 
 
-def _wait_for_rows(index: Index, versions: list[tuple[str, str]]) -> None:
+def _wait_for_all(versions: list[tuple[str, str]], told: Callable[[str, str], bool], index: Index) -> None:
     missing = list(versions)
 
-    def all_there() -> bool:
-        missing[:] = [each for each in missing if index.row(*each) is None]
+    def all_told() -> bool:
+        missing[:] = [each for each in missing if not told(*each)]
         return not missing
 
     with suppress(waiting.NothingCameError):  # a test has said so already; what is there is cleaned up all the same
-        index.until(all_there, lambda: f"the rows of {missing}")
+        index.until(all_told, lambda: f"the rows of {missing}")
 
 
 def opener(url: str) -> urllib.request.OpenerDirector:

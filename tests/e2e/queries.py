@@ -6,15 +6,18 @@ returns them (numbers are Decimal).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from boto3.dynamodb.conditions import Key
+from botocore.exceptions import ClientError
 
 Row: TypeAlias = dict[str, Any]
 Table: TypeAlias = Any  # boto3 makes its classes while it runs
 S3Client: TypeAlias = Any
+
+ONE_SECOND = timedelta(seconds=1)
 
 
 def one_version(table: Table, bucket: str, key: str, version_id: str) -> Row | None:
@@ -24,26 +27,41 @@ def one_version(table: Table, bucket: str, key: str, version_id: str) -> Row | N
 
 
 def all_versions(table: Table, bucket: str, key: str) -> list[Row]:
-    """The rows of every version of an object, the newest first."""
+    """The rows of every version of an object, of delete markers and of what was deleted too, the newest first."""
     rows = _every_page(table, KeyConditionExpression=Key("object_id").eq(f"{bucket}/{key}"))
     return sorted(rows, key=_age, reverse=True)
 
 
 def latest(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
-    """The row of an object's latest version, or None.
+    """The row of an object's latest version, or None if it has no version (any more).
 
-    S3 tells the time to the second. Versions of the same second are told apart by the sequencers of their events,
-    and where one has none, or all have the same, S3 is asked.
+    The latest may be a delete marker: then the object does not exist now, see `current`.
+
+    S3 tells the time to the second, of a delete marker a little later. Versions of about the same second are told apart
+    by the sequencers of their events, and where one has none, or all have the same, S3 is asked.
     """
-    rows = all_versions(table, bucket, key)
-    newest = [row for row in rows if _second(row) == _second(rows[0])]
-    if len(newest) > len({row["sequencer"] for row in newest if "sequencer" in row}) and len(newest) > 1:
-        return one_version(table, bucket, key, s3.head_object(Bucket=bucket, Key=key)["VersionId"])
-    return rows[0] if rows else None
+    rows = list(still_there(all_versions(table, bucket, key)))
+    newest = max((_second(row) for row in rows if "uploaded_at" in row), default=None)
+    close = [row for row in rows if newest is None or "uploaded_at" not in row or newest - _second(row) <= ONE_SECOND]
+    if len(close) > 1 and len(close) > len({row["sequencer"] for row in close if "sequencer" in row}):
+        version_id = _latest_in_s3(s3, bucket, key)
+        return one_version(table, bucket, key, version_id) if version_id else None
+    return max(close, key=_sequence, default=None)
+
+
+def current(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
+    """The row of what S3 serves under this key now, or None if the object does not exist: never did, or was deleted."""
+    row = latest(table, s3, bucket, key)
+    return None if row is None or "delete_marker" in row else row
+
+
+def still_there(rows: Iterable[Row]) -> Iterator[Row]:
+    """Of these rows those whose version exists now, current or not: `still_there(uploaded_on(table, "2026-11-22"))`."""
+    return (row for row in rows if "deleted_at" not in row)
 
 
 def uploaded_on(table: Table, day: str) -> Iterator[Row]:
-    """What arrived on a day of UTC, such as `2026-11-22`, the oldest first."""
+    """What arrived on a day of UTC, such as `2026-11-22`, the oldest first, whether it is still there or not."""
     return _every_page(table, IndexName="uploads_by_day", KeyConditionExpression=Key("upload_day").eq(day))
 
 
@@ -78,10 +96,27 @@ def _as_in_rows(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _second(row: Row) -> str:
-    return str(row["uploaded_at"])[: len("2026-11-22T21:40:04")]
+def _latest_in_s3(s3: S3Client, bucket: str, key: str) -> str | None:
+    """The id of the latest version; that of a delete marker is in the headers of the 404 that hides what is below."""
+    try:
+        version_id: str = s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null")
+    except ClientError as error:
+        answer = error.response["ResponseMetadata"]
+        if answer["HTTPStatusCode"] != 404:
+            raise
+        return answer["HTTPHeaders"].get("x-amz-version-id")
+    return version_id
+
+
+def _second(row: Row) -> datetime:
+    return datetime.fromisoformat(row["uploaded_at"]).replace(microsecond=0)
+
+
+def _sequence(row: Row) -> str:
+    """S3's sequencers are compared as text, padded with zeros to equal length."""
+    return str(row.get("sequencer", "")).ljust(64, "0")
 
 
 def _age(row: Row) -> tuple[str, str]:
-    """Sorts versions of one object; S3's sequencers are compared as text, padded with zeros to equal length."""
-    return _second(row), str(row.get("sequencer", "")).ljust(64, "0")
+    """Sorts versions of one object. A row has no time if its version was deleted before anything else was told."""
+    return str(row.get("uploaded_at", ""))[: len("2026-11-22T21:40:04")], _sequence(row)

@@ -77,6 +77,7 @@ def test_the_second_stack_has_the_settings_that_it_was_given(other: Other, clien
     function = clients.function.get_function(FunctionName=out["lambda_function_name"])
     assert (function["Configuration"]["MemorySize"], function["Configuration"]["Timeout"]) == (1024, 30)
     assert function["Configuration"]["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "WARNING"
+    assert function["Configuration"]["Environment"]["Variables"]["TAP_DELETED_RETENTION_DAYS"] == "0"
     assert (function["Tags"]["Environment"], function["Tags"]["Owner"]) == ("other", "lake")
     assert function["Tags"]["CostCenter"] == "42"
     [group] = clients.logs.describe_log_groups(logGroupNamePrefix=out["log_group_name"])["logGroups"]
@@ -97,6 +98,14 @@ def test_only_keys_with_the_configured_prefix_and_suffix_are_indexed(other: Othe
     assert other.index.wait_for_row("in/a.csv", inside)["key"] == "in/a.csv"
     assert [key for key in outside if other.index.rows(key)] == []
     assert index.rows("in/a.csv") == []  # and the first stack took no notice
+
+
+def test_the_row_of_a_deleted_version_is_kept_for_ever_where_the_retention_is_0(other: Other) -> None:
+    key = "in/kept-for-ever.csv"
+    version_id = other.index.put(key)
+    other.index.wait_for_row(key, version_id)
+    other.index.delete_version(key, version_id)
+    assert "expires_at" not in other.index.wait_for_deletion(key, version_id)
 
 
 def test_a_log_level_above_info_silences_the_lines_and_not_the_metrics(other: Other) -> None:
@@ -120,7 +129,7 @@ def test_destroying_a_stack_leaves_nothing_behind(
     index = Index(clients, deployment.outputs)
     for key in ("kept.csv", "deleted.csv"):
         index.wait_for_row(key, index.put(key))
-    clients.s3.delete_object(Bucket=index.bucket, Key="deleted.csv")
+    index.wait_for_row("deleted.csv", index.delete("deleted.csv"))
     clients.s3.create_multipart_upload(Bucket=index.bucket, Key="unfinished.csv")
     _wait_until_the_function_rests(index, deployment.outputs["log_group_name"])
     deployment.destroy()

@@ -44,6 +44,7 @@ def test_the_function_knows_every_setting_from_its_environment(
     assert configuration["Environment"]["Variables"] == {
         "TAP_BUCKET_NAME": outputs["bucket_name"],
         "TAP_TABLE_NAME": outputs["table_name"],
+        "TAP_DELETED_RETENTION_DAYS": "90",
         "POWERTOOLS_SERVICE_NAME": prefix,
         "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
         "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -98,14 +99,14 @@ def test_only_the_upload_bucket_of_this_account_may_call_the_function(
     }
 
 
-def test_every_new_object_is_announced_to_the_function_and_to_nobody_else(
+def test_everything_that_comes_or_goes_is_announced_to_the_function_and_to_nobody_else(
     clients: Clients, outputs: Mapping[str, str]
 ) -> None:
     configuration = clients.s3.get_bucket_notification_configuration(Bucket=outputs["bucket_name"])
     configuration.pop("ResponseMetadata")
     [announcement] = configuration.pop("LambdaFunctionConfigurations")
     assert announcement["LambdaFunctionArn"] == outputs["lambda_function_arn"]
-    assert announcement["Events"] == ["s3:ObjectCreated:*"]
+    assert sorted(announcement["Events"]) == ["s3:LifecycleExpiration:*", "s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
     assert "Filter" not in announcement
     assert not configuration
 

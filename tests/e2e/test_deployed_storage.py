@@ -170,6 +170,11 @@ def test_rows_are_encrypted_and_can_be_restored(
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
 
 
+def test_rows_expire_at_the_time_that_they_say(clients: Clients, outputs: Mapping[str, str]) -> None:
+    told = clients.dynamodb.describe_time_to_live(TableName=outputs["table_name"])["TimeToLiveDescription"]
+    assert told == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
+
+
 def test_the_table_may_go_because_the_configuration_says_so(described_table: Answer) -> None:
     """Here protectData is false; test_another_stack.py has one where it is not."""
     assert described_table["DeletionProtectionEnabled"] is False

@@ -47,6 +47,7 @@ def test_a_version_that_is_gone_leaves_a_row_of_the_words_of_its_event(index: In
     version_id = index.put(key, b"12345")
     row = index.wait_for_row(key, version_id)
     index.delete_version(key, version_id)
+    index.wait_for_deletion(key, version_id)
     index.forget(key, version_id)
     answer = index.invoke(event(as_s3_sent_it(row)))
     assert (answer.error, answer.payload) == (None, {"gone": 1})

@@ -94,6 +94,53 @@ def test_the_latest_of_versions_without_sequencers_is_settled_by_s3(table: queri
     _soon(index, lambda: _latest(table, index, key), versions[-1])
 
 
+def test_versions_about_which_the_table_knows_too_little_are_settled_by_s3(table: queries.Table, index: Index) -> None:
+    """A row has no time where an operator's event told none of an object that was gone, or could not be read yet."""
+    key = index.key("queries/no-time.txt")
+    versions = [index.put(key, str(number).encode()) for number in range(3)]
+    for version in versions:
+        index.wait_for_row(key, version)
+        table.update_item(
+            Key={"object_id": f"{index.bucket}/{key}", "version_id": version},
+            UpdateExpression="REMOVE uploaded_at, sequencer",
+        )
+    _soon(index, lambda: _latest(table, index, key), versions[-1])
+
+
+def test_a_delete_marker_was_put_before_an_object_although_its_time_is_told_more_exactly(
+    table: queries.Table, index: Index
+) -> None:
+    """The marker has the time of its event, which may be of the next second; the object put after it, S3's second."""
+    key = index.key("queries/at-the-turn-of-a-second.txt")
+    first, marker, second = index.put(key), index.delete(key), index.put(key)
+    times = ("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.001Z", "2026-01-01T00:00:00.000Z")
+    for version, time in zip((first, marker, second), times, strict=True):
+        index.wait_for_row(key, version)
+        table.update_item(
+            Key={"object_id": f"{index.bucket}/{key}", "version_id": version},
+            UpdateExpression="SET uploaded_at = :time",
+            ExpressionAttributeValues={":time": time},
+        )
+    _soon(index, lambda: _latest(table, index, key), second)
+
+
+def test_what_is_still_there_of_a_day_is_what_was_not_deleted(table: queries.Table, index: Index) -> None:
+    key = index.key("queries/half-deleted.txt")
+    kept, deleted = index.put(key), index.put(key)
+    rows = {version: index.wait_for_row(key, version) for version in (kept, deleted)}
+    index.delete_version(key, deleted)
+    index.wait_for_deletion(key, deleted)
+    start = datetime.fromisoformat(rows[kept]["uploaded_at"])
+    end = datetime.fromisoformat(rows[deleted]["uploaded_at"]) + timedelta(seconds=1)
+
+    def found(*, there: bool) -> set[str]:
+        arrived = queries.uploaded_between(table, start, end)
+        return {row["version_id"] for row in (queries.still_there(arrived) if there else arrived) if row["key"] == key}
+
+    _soon(index, lambda: found(there=True), {kept})
+    _soon(index, lambda: found(there=False), {kept, deleted})
+
+
 @pytest.mark.not_in_a_live_account("reads every row of the day")
 def test_what_arrived_on_a_day_is_everything_that_did(
     table: queries.Table, uploads: Mapping[str, Upload], key: str, heads: list[Head]

@@ -12,7 +12,7 @@ import moto
 import pytest
 
 from tests.e2e.awkward import CASES
-from tests.e2e.index import Clients, Index
+from tests.e2e.index import Clients, Index, Row
 from tests.e2e.live import LiveStack, clean_up, indexed_folder, opener, read_outputs
 
 OUTPUTS = {
@@ -117,9 +117,30 @@ def test_keys_lie_in_the_folder_and_are_never_too_long() -> None:
     assert [own.key(case.key) for case in CASES] == [case.key for case in CASES]
 
 
+class LateIndex(Index):
+    """One whose function tells of each deletion only when somebody has looked for it a few times."""
+
+    def __init__(self, index: Index) -> None:
+        super().__init__(index.clients, OUTPUTS, folder=index.folder, patience=5, interval=0.001)
+        self.keys = index.keys
+        self.untold: dict[tuple[str, str], int] = {}
+
+    def delete_version(self, key: str, version_id: str) -> None:
+        super().delete_version(key, version_id)
+        self.untold[key, version_id] = 5
+
+    def row(self, key: str, version_id: str) -> Row | None:
+        if (key, version_id) in self.untold:
+            self.untold[key, version_id] -= 1
+            if not self.untold[key, version_id]:
+                del self.untold[key, version_id]
+                _row(self, key, version_id, deleted_at={"S": "now"})
+        return super().row(key, version_id)
+
+
 @pytest.fixture
 def index() -> Iterator[Index]:
-    """A bucket and a table with something of ours and something of theirs, each in two versions."""
+    """A bucket and a table with something of ours and something of theirs, each in two versions and deleted."""
     with moto.mock_aws():
         s3, dynamodb = (boto3.client(service, region_name="us-east-1") for service in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="uploads")
@@ -143,7 +164,7 @@ def index() -> Iterator[Index]:
         for key in (found.key("ours.txt"), "in/theirs.txt"):
             for _ in range(2):
                 _row(found, key, found.put(key))
-            s3.delete_object(Bucket="uploads", Key=key)
+            _row(found, key, found.delete(key))
             s3.create_multipart_upload(Bucket="uploads", Key=key)
         yield found
 
@@ -157,12 +178,20 @@ def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
     assert [each["Key"] for each in listed["DeleteMarkers"]] == ["in/theirs.txt"]
     assert [each["Key"] for each in s3.list_multipart_uploads(Bucket="uploads")["Uploads"]] == ["in/theirs.txt"]
     assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
-    assert len(index.addresses()) == 2
+    assert len(index.addresses()) == 3
 
 
 def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -> None:
     index.put(index.key("never-indexed.txt"))
     clean_up(index)
+    assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
+
+
+def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index: Index) -> None:
+    """It is called for each version and marker that is deleted, some time after, and makes a row if there is none."""
+    late = LateIndex(index)
+    clean_up(late)
+    assert late.untold == {}
     assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
 
 
@@ -172,6 +201,6 @@ def test_a_whole_bucket_is_never_cleaned_up(index: Index) -> None:
         clean_up(index)
 
 
-def _row(index: Index, key: str, version_id: str) -> None:
-    item = {"object_id": {"S": f"uploads/{key}"}, "version_id": {"S": version_id}}
+def _row(index: Index, key: str, version_id: str, **told: dict[str, str]) -> None:
+    item = {"object_id": {"S": f"uploads/{key}"}, "version_id": {"S": version_id}, **told}
     index.clients.dynamodb.put_item(TableName="objects", Item=item)
