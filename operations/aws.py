@@ -37,7 +37,7 @@ ATTEMPTS = 8
 
 VERSIONS_PER_ANSWER = 1000  # the most of ListObjectVersions
 MESSAGES_PER_BATCH = 10  # the most that SQS takes at once
-LONG_POLL_SECONDS = 2  # a poll that waits asks all of SQS's servers, so an empty answer means an empty queue
+LONG_POLL_SECONDS = 1  # a poll that waits asks all of SQS's servers, so an empty answer means an empty queue
 ACCEPTED = 202  # Lambda has put the event into its asynchronous queue
 
 # What the audit compares, and no more: a row may have kilobytes of user metadata.

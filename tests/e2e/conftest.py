@@ -22,8 +22,8 @@ from tests.e2e.engines import EXISTING, PULUMI, Deploys, reason_against, summary
 from tests.e2e.failures import FailureQueue, Poisoned, poison
 from tests.e2e.index import Clients, Index, Place
 from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
+from tests.e2e.operated import MORE_PATIENCE, Operated
 from tests.e2e.operated import SETTINGS as OPERATED
-from tests.e2e.operated import Operated
 from tests.e2e.uploading import Upload, sample_cases, upload_all
 from tests.e2e.waiting import NothingCameError
 
@@ -209,7 +209,8 @@ def poisoned(index: Index) -> Poisoned:
 @pytest.fixture(scope="session")
 def _operated(emulator: Emulator, deploys: Deploys) -> Iterator[Operated]:
     deployment = deploys(emulator, config_overrides=OPERATED)
-    yield Operated(Index(Clients.of(emulator), deployment.outputs), deployment.outputs["failure_queue_url"])
+    index = Index(Clients.of(emulator), deployment.outputs, patience=MORE_PATIENCE)
+    yield Operated(index, deployment.outputs["failure_queue_url"])
     deployment.destroy()
 
 

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 GRACE = 0.5
 """Seconds between the two looks of an audit, in a bucket in which nothing goes on meanwhile."""
 
-SETTINGS = {"env": "operated", "readCapacity": "1000", "writeCapacity": "1000"}
-"""Enough for the tools not to wait for a rate."""
+MORE_PATIENCE = 60.0
+"""Seconds: an emulator starts a process anew for each try of a function that fails."""
+
+SETTINGS = {"env": "operated", "readCapacity": "1000", "writeCapacity": "20"}
+"""Reads without a pause, but only ten events a second: the emulator starts a process for each that comes meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +98,9 @@ class Operated:
             self._configure(variables)
 
     def put_indexed(self, names: Sequence[str]) -> dict[str, Row]:
-        """Upload objects and wait for their rows, by key."""
-        versions = {self.index.key(name): self.index.put(self.index.key(name), name.encode()) for name in names}
-        return {key: self.index.wait_for_row(key, version_id) for key, version_id in versions.items()}
+        """Upload objects, one after the other, and wait for their rows, by key."""
+        keys = [self.index.key(name) for name in names]
+        return {key: self.index.wait_for_row(key, self.index.put(key, key.encode())) for key in keys}
 
     def delete(self, key: str) -> str:
         """Delete an object as most people do; the version id of the marker."""
