@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeSerializer
 
+from operations.aws import Aws
 from operations.command import main
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Operated:
     """The stack, the tools as an operator runs them, and damage."""
 
     def __init__(self, index: Index, queue_url: str) -> None:
+        self._aws: Aws | None = None
         self.index = index
         self.queue_url = queue_url
         self._s3: Client = index.clients.s3
@@ -51,8 +53,9 @@ class Operated:
     def run(self, tool: str, *arguments: str) -> Said:
         """Run a tool, which finds its way by the function's name."""
         out, errors = io.StringIO(), io.StringIO()
+        command = [tool, "--function", self.index.function, "--json", *arguments]
         with redirect_stdout(out), redirect_stderr(errors):
-            code = main([tool, "--function", self.index.function, "--json", *arguments], grace=GRACE)
+            code = main(command, connect=self._connect, grace=GRACE)
         return Said(code=code, document=json.loads(out.getvalue()), errors=errors.getvalue())
 
     def until_true(self, *arguments: str) -> Said:
@@ -123,6 +126,11 @@ class Operated:
             return int(answer["Attributes"][name]) >= count
 
         self.index.until(enough, f"{count} messages in the failure queue")
+
+    def _connect(self, region: str | None) -> Aws:
+        """Clients that are made once: half a second of work."""
+        self._aws = self._aws or Aws.connect(region)
+        return self._aws
 
     def _configure(self, variables: dict[str, str]) -> None:
         function = self.index.clients.function

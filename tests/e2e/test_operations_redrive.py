@@ -20,12 +20,12 @@ pytestmark = pytest.mark.not_in_a_live_account("deploys a stack of its own, and 
 def failed(_operated: Operated) -> Iterator[list[tuple[str, str]]]:
     """Versions whose events failed and are in the queue, beside one that cannot succeed and a message of nobody's."""
     operated, index = _operated, _operated.index
-    keys = [index.key(f"redrive/{name}.txt") for name in ("a b+c", "é")]
+    key = index.key("redrive/a b+é.txt")
     index.clients.sqs.send_message(QueueUrl=operated.queue_url, MessageBody="hello")
     with operated.function_broken():
-        versions = [(key, index.put(key)) for key in keys]
+        versions = [(key, index.put(key))]
         index.send({"no": "records"})
-        operated.wait_for_failures(4)
+        operated.wait_for_failures(3)
     yield versions
     index.clients.sqs.purge_queue(QueueUrl=operated.queue_url)
 
@@ -34,7 +34,7 @@ def test_failures_are_shown_by_reason_with_their_objects(
     operated: Operated, failed: list[tuple[str, str]], tmp_path: Path
 ) -> None:
     said = operated.run("redrive")
-    assert (said.code, said.document["read"], said.document["replayed"]) == (1, 4, 0)
+    assert (said.code, said.document["read"], said.document["replayed"]) == (1, 3, 0)
     by_reason: dict[str, list[str]] = {}
     for message in said.document["messages"]:
         by_reason.setdefault(",".join(message["reasons"]), []).extend(message["objects"])
@@ -45,7 +45,7 @@ def test_failures_are_shown_by_reason_with_their_objects(
     }
     assert [each["not_ours"] for each in said.document["messages"] if each["not_ours"]] == ["it is not JSON"]
     file = tmp_path / "failures.jsonl"
-    assert operated.run("redrive", "--export", str(file)).document["exported"] == 4  # looking took nothing away
+    assert operated.run("redrive", "--export", str(file)).document["exported"] == 3  # looking took nothing away
     bodies = [json.loads(line)["body"] for line in file.read_text(encoding="utf-8").splitlines()]
     assert "hello" in bodies
     assert {"no": "records"} in [body["requestPayload"] for body in bodies if body != "hello"]
@@ -58,8 +58,6 @@ def test_what_failed_is_indexed_when_it_is_replayed_and_the_rest_stays(
     assert [key for key, _ in failed if index.rows(key)] == []
     assert operated.run("audit", "--prefix", "redrive/").found() == sorted(("missing", *each) for each in failed)
 
-    said = operated.run("redrive", "--reason", "internal", "--max", "1", "--replay")
-    assert said.document["replayed"] == 1
     said = operated.run("redrive", "--reason", "internal", "--replay")
     assert (said.code, said.document["replayed"]) == (1, 1)
     for key, version_id in failed:
