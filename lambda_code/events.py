@@ -100,19 +100,22 @@ def parse_record(raw: object, *, index: int, bucket: str) -> Record:
     _check_format(record)
     event_name = record.text("eventName")
     s3 = record.fields("s3")
-    s3_bucket, s3_object = s3.fields("bucket"), s3.fields("object")
+    s3_bucket = s3.fields("bucket")
     name = s3_bucket.text("name")
     if name != bucket:
         field = f"{s3_bucket.path}.name"
         message = f"{field} is {name!r}, but this function indexes only {bucket!r}"
         raise ForeignBucketError(message, field=field)
+    kind = Kind.of(event_name)
+    # events of intelligent tiering have it under another name, which must not make them failures
+    s3_object = s3.fields("get_object" if kind is Kind.OTHER and "object" not in s3.values else "object")
     sequencer = s3_object.optional_text("sequencer", may_be_empty=True) or None
     # S3 itself sends a sequencer; without a version it speaks of a bucket whose versioning is off or suspended
     unnamed = None if sequencer is None else NULL_VERSION
     return Record(
         index=index,
         event_name=event_name,
-        kind=Kind.of(event_name),
+        kind=kind,
         bucket=name,
         key=_decoded_key(s3_object),
         version_id=s3_object.optional_text("versionId") or unnamed,

@@ -38,6 +38,22 @@ TAGS = {
     "CostCenter": "shared",
 }
 
+# What S3 can announce, of those that a row is about; S3 User Guide, "Supported event types for SQS, SNS, and Lambda"
+S3_EVENTS = {
+    "s3:TestEvent",
+    "s3:ObjectCreated:*",
+    "s3:ObjectCreated:Put",
+    "s3:ObjectCreated:Post",
+    "s3:ObjectCreated:Copy",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+    "s3:ObjectRemoved:*",
+    "s3:ObjectRemoved:Delete",
+    "s3:ObjectRemoved:DeleteMarkerCreated",
+    "s3:LifecycleExpiration:*",
+    "s3:LifecycleExpiration:Delete",
+    "s3:LifecycleExpiration:DeleteMarkerCreated",
+}
+
 # Few configurations, which many tests share: running the program takes most of this tier's time.
 
 # The least outside dev.

@@ -5,25 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.synth import synth
-from tests.unit.stack.expected import ACCOUNT, CUSTOM, FUNCTION, FUNCTION_ARN, UPLOADS, UPLOADS_ARN
+from tests.unit.stack.expected import ACCOUNT, CUSTOM, FUNCTION, FUNCTION_ARN, S3_EVENTS, UPLOADS, UPLOADS_ARN
 
 COVERS = {"tap-s3-permission", "tap-uploads-notification"}
-
-# S3 User Guide, "Supported event types for SQS, SNS, and Lambda"
-S3_EVENTS = {
-    "s3:TestEvent",
-    "s3:ObjectCreated:*",
-    "s3:ObjectCreated:Put",
-    "s3:ObjectCreated:Post",
-    "s3:ObjectCreated:Copy",
-    "s3:ObjectCreated:CompleteMultipartUpload",
-    "s3:ObjectRemoved:*",
-    "s3:ObjectRemoved:Delete",
-    "s3:ObjectRemoved:DeleteMarkerCreated",
-    "s3:LifecycleExpiration:*",
-    "s3:LifecycleExpiration:Delete",
-    "s3:LifecycleExpiration:DeleteMarkerCreated",
-}
 
 
 def test_only_s3_for_this_bucket_of_this_account_may_call_the_function() -> None:

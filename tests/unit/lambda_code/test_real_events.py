@@ -1,0 +1,49 @@
+"""Events as AWS sends them, each with what must become of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lambda_code.errors import IndexingError
+from tests.fakes import World
+from tests.unit.lambda_code.real_events import REAL_EVENTS
+from tests.unit.stack.expected import S3_EVENTS
+
+if TYPE_CHECKING:
+    from tests.unit.lambda_code.real_events import RealEvent
+
+
+@pytest.mark.parametrize("real", [pytest.param(each, id=each.name) for each in REAL_EVENTS])
+def test_what_becomes_of_an_event_of_aws(real: RealEvent) -> None:
+    world = World()
+    if isinstance(real.there, dict):
+        world.s3.put(real.key, real.version_id, real.there)
+    elif real.there == "marker":
+        world.s3.put_marker(real.key, real.version_id)
+    answer = world.deliver(real.event)
+    if real.error is not None:
+        assert isinstance(answer, IndexingError)
+        assert real.error in str(answer)
+    else:
+        assert answer == real.result
+    addresses = {(f"uploads/{real.key}", real.version_id)} if real.row is not None else set()
+    assert world.dynamodb.rows.keys() == addresses
+    if real.row is not None:
+        row = world.dynamodb.row(real.key, real.version_id)
+        assert {name: row.get(name) for name in real.row} == real.row
+
+
+def test_every_event_has_a_name_of_its_own_and_the_page_that_it_is_shaped_after() -> None:
+    assert len({each.name for each in REAL_EVENTS}) == len(REAL_EVENTS)
+    assert all(each.page.startswith("https://docs.aws.amazon.com/") for each in REAL_EVENTS)
+    assert all((each.result is None) != (each.error is None) for each in REAL_EVENTS)
+
+
+def test_every_event_that_s3_can_send_to_the_function_is_among_them() -> None:
+    records = [record for each in REAL_EVENTS for record in each.event.get("Records", [])]
+    versions = {record["eventVersion"] for record in records}
+    assert versions >= {"2.1", "2.2", "2.3", "2.4", "2.5", "2.6"}
+    names = {f"s3:{record['eventName']}" for record in records} | {"s3:TestEvent"}
+    assert names >= {name for name in S3_EVENTS if not name.endswith("*")}
