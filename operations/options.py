@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         ("backfill", _backfill, "index what was in the bucket before the function was told of it"),
         ("redrive", _redrive, "show what is in the failure queue, and give it to the function again"),
     ):
-        sub = tools.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=EPILOG)
+        sub = tools.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=EPILOG, allow_abbrev=False)
         where = sub.add_mutually_exclusive_group(required=True)
         where.add_argument("--function", metavar="NAME", help="the function's name or ARN; it knows bucket and table")
         where.add_argument(

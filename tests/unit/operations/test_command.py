@@ -274,6 +274,7 @@ def test_a_refusal_in_the_middle_is_exit_code_2(aws: FakeAws, capsys: pytest.Cap
         (["audit", "--function", "f", "--stack-outputs", "o"], "not allowed with"),
         (["redrive", "--function", "f", "--replay", "--export", "x"], "not allowed with"),
         (["redrive", "--function", "f", "--reason", "bad luck"], "invalid choice: 'bad luck'"),
+        (["redrive", "--function", "f", "--rep"], "unrecognized arguments: --rep"),
         (["redrive", "--function", "f", "--max", "0"], "'0' is not a number of messages: give 1 or more"),
         (["redrive", "--function", "f", "--max", "²"], "'²' is not a number of messages"),
         (["backfill", "--function", "f", "--rate", "0"], "'0' is no rate: give events a second, more than 0"),
