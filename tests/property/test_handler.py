@@ -91,6 +91,31 @@ def test_the_same_event_again_changes_nothing(told: list[Json]) -> None:
     assert world.dynamodb.rows == before
 
 
+@given(
+    st.lists(st.sampled_from(["put", "mark", "delete"]), min_size=1, max_size=6),
+    st.lists(st.integers(0, 5), max_size=6),
+    st.data(),
+)
+def test_the_row_of_the_version_null_ends_as_what_is_there_whenever_its_events_come(
+    history: list[str], repeated: list[int], data: st.DataObject
+) -> None:
+    """Each thing that happens has its event, delivered at once or when all is over, in any order, and some again."""
+    world, late = World(), []
+    for number, what in enumerate(history):
+        event = _happens(world, what, number)
+        if data.draw(st.booleans(), "at once"):
+            world.handle(event)
+        else:
+            late.append(event)
+    for event in data.draw(st.permutations(late + [late[each] for each in repeated if each < len(late)])):
+        world.handle(event)
+    row = world.dynamodb.row("key", "null")
+    if history[-1] == "put":
+        assert (row["etag"], row["content_type"]) == (str(len(history) - 1), "image/jpeg")
+    assert ("delete_marker" in row and "deleted_at" not in row) == (history[-1] == "mark")
+    assert ("deleted_at" in row) == ("expires_at" in row) == (history[-1] == "delete")
+
+
 @given(st.integers(2, 10), st.data())
 def test_a_record_that_hangs_does_not_take_the_others_with_it(records: int, data: st.DataObject) -> None:
     world = World()
@@ -133,6 +158,21 @@ def test_good_records_are_worked_on_before_anything_is_said_about_bad_ones(kinds
     assert told == sorted(told)
     assert len(told) == len(kinds)
     assert bool(world.dynamodb.rows) == ("good" in kinds)
+
+
+def _happens(world: World, what: str, number: int) -> Json:
+    """Let something happen to the version `null` of one key; the event that S3 sends of it."""
+    time = f"2026-01-31T11:59:{number:02}.000Z"
+    if what == "put":
+        world.s3.put("key", "null", head(VersionId="null", ETag=f'"{number}"'))
+        return s3_event(s3_record("key", version_id=None, event_time=time))
+    if what == "mark":
+        world.s3.put_marker("key", "null", world.clock.now())
+    else:
+        world.s3.delete("key", "null")
+    name = "DeleteMarkerCreated" if what == "mark" else "Delete"
+    removed = s3_record("key", version_id="null", event_name=f"ObjectRemoved:{name}", event_time=time)
+    return s3_event(removed)
 
 
 def _but_for_the_time_of_writing(world: World) -> Json:

@@ -136,6 +136,17 @@ REMOVALS = [
         row={**DELETED, "size_bytes": None, "etag": None},
     ),
     RealEvent(
+        name="delete marker with an ETag, that of nothing",
+        page=MARKERS,
+        event=event(
+            "ObjectRemoved:DeleteMarkerCreated", removed(versionId=MARKER, eTag="d41d8cd98f00b204e9800998ecf8427e")
+        ),
+        there="marker",
+        result={"deleted": 1},
+        version_id=MARKER,
+        row={"delete_marker": True, "etag": None, "size_bytes": None},
+    ),
+    RealEvent(
         name="removal of a delete marker",
         page=MARKERS,
         event=event("ObjectRemoved:Delete", removed(versionId=MARKER)),
