@@ -129,3 +129,4 @@ def lock(session: nox.Session) -> None:
     resolve += ["--custom-compile-command=nox -s lock", *session.posargs]
     session.run(*resolve, "--group=deploy", "--output-file=requirements.txt")
     session.run(*resolve, "--group=dev", "--constraint=requirements.txt", f"--output-file={TOOLS}")
+    session.run(*resolve, "--group=operate", f"--constraint={TOOLS}", "--output-file=requirements-operations.txt")

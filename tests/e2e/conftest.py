@@ -22,6 +22,8 @@ from tests.e2e.engines import EXISTING, PULUMI, Deploys, reason_against, summary
 from tests.e2e.failures import FailureQueue, Poisoned, poison
 from tests.e2e.index import Clients, Index, Place
 from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
+from tests.e2e.operated import MORE_PATIENCE, Operated
+from tests.e2e.operated import SETTINGS as OPERATED
 from tests.e2e.uploading import Upload, sample_cases, upload_all
 from tests.e2e.waiting import NothingCameError
 
@@ -212,6 +214,22 @@ def failures(clients: Clients, outputs: Mapping[str, str]) -> FailureQueue:
 def poisoned(index: Index) -> Poisoned:
     """Events that cannot succeed, sent once."""
     return poison(index)
+
+
+@pytest.fixture(scope="session")
+def _operated(emulator: Emulator, deploys: Deploys) -> Iterator[Operated]:
+    deployment = deploys(emulator, config_overrides=OPERATED)
+    index = Index(Clients.of(emulator), deployment.outputs, patience=MORE_PATIENCE)
+    yield Operated(index, deployment.outputs["failure_queue_url"])
+    deployment.destroy()
+
+
+@pytest.fixture
+def operated(_operated: Operated, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    """A stack of its own for the operator's tools, which find the emulator as they would in an operator's shell."""
+    for name, value in emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    return _operated
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,10 +14,11 @@ import tap_stack
 from localstack.monitor import run_program
 
 ROOT = Path(tap_stack.__file__).parent
-PRODUCT = [ROOT / "tap_stack.py", *sorted((ROOT / "lambda_code").glob("**/*.py"))]
-FUNCTION = [path for path in PRODUCT if path.parent.name == "lambda_code"]
+FUNCTION = sorted((ROOT / "lambda_code").glob("**/*.py"))
+OPERATIONS = sorted((ROOT / "operations").glob("**/*.py"))
+PRODUCT = [ROOT / "tap_stack.py", *FUNCTION, *OPERATIONS]
 
-PROOF = {"tests", "localstack", "pytest", "hypothesis", "moto", "ministack"}
+PROOF = {"tests", "localstack", "benchmarks", "pytest", "hypothesis", "moto", "ministack"}
 
 # package -> the module of the function that may import it
 KEEPERS = {
@@ -28,6 +29,10 @@ KEEPERS = {
 }
 # To tell one error from another is not to call AWS.
 ALSO_ALLOWED = {("retry.py", "botocore.exceptions")}
+
+
+# What an operator's tool may take of the function: what neither calls AWS nor makes anything.
+SHARED = {"lambda_code.errors", "lambda_code.events", "lambda_code.metadata", "lambda_code.retry"}
 
 
 def ids(path: Path) -> str:
@@ -87,6 +92,26 @@ def test_aws_and_telemetry_each_stay_behind_one_module(path: Path) -> None:
     for module in imported(path):
         keeper = KEEPERS.get(module.split(".")[0], path.name)
         assert path.name == keeper or (path.name, module) in ALSO_ALLOWED, f"{module} belongs in {keeper}"
+
+
+def test_the_tools_have_modules_to_look_at() -> None:
+    assert {path.name for path in OPERATIONS} >= {"aws.py", "audit.py", "backfill.py", "redrive.py"}
+
+
+@pytest.mark.parametrize("path", OPERATIONS, ids=ids)
+def test_the_tools_call_aws_in_one_module_and_never_know_the_infrastructure(path: Path) -> None:
+    assert packages(path) & {"tap_stack", "pulumi", "pulumi_aws"} == set()
+    assert bool(packages(path) & {"boto3", "botocore"}) == (path.name == "aws.py")
+
+
+@pytest.mark.parametrize("path", OPERATIONS, ids=ids)
+def test_the_tools_share_only_pure_modules_with_the_function(path: Path) -> None:
+    assert {module for module in imported(path) if module.startswith("lambda_code")} <= SHARED
+
+
+@pytest.mark.parametrize("path", OPERATIONS, ids=ids)
+def test_the_tools_leave_the_environment_to_boto3(path: Path) -> None:
+    assert not uses_environment(path)
 
 
 @pytest.mark.parametrize("path", FUNCTION, ids=ids)

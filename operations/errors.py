@@ -1,0 +1,7 @@
+"""Why a tool could not run."""
+
+from __future__ import annotations
+
+
+class OperatorError(Exception):
+    """A tool cannot go on: the message says what is wrong and what to do about it."""

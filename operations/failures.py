@@ -1,0 +1,114 @@
+"""What a message of the failure queue says: which event failed, why, and which objects it is about. Pure.
+
+The message: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from lambda_code.errors import Reason
+
+if TYPE_CHECKING:
+    from operations.target import Target
+
+TIMEOUT, CRASH, TOO_OLD, UNKNOWN = "timeout", "crash", "too-old", "unknown"
+"""Reasons that the function itself could not give: Lambda stopped it; it died, or raised something else than its own
+error; the event waited too long for its turn; its words are cut off (a very long key)."""
+
+REASONS = (*(reason.value for reason in Reason), TIMEOUT, CRASH, TOO_OLD, UNKNOWN)
+
+# In IndexingError's words (an emulator calls its type otherwise), which name the record, its key and the reason:
+# as "1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …"
+_QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_FAILED = r"\d+ of \d+ records failed: "
+_LINE = re.compile(
+    rf"(?:^{_FAILED}|; )(?:record \d+(?: \(key (?:{_QUOTED})\))?|the event): "
+    rf"({'|'.join(reason.value for reason in Reason)}): "
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """An event that Lambda gave up on.
+
+    Attributes:
+        event: the event, as it has to be replayed.
+        reasons: why its records failed; members of REASONS, in alphabetical order.
+        error: in the function's own words, or Lambda's.
+        objects: the keys that it is about, as far as they can be read.
+    """
+
+    event: Any
+    reasons: tuple[str, ...]
+    error: str
+    objects: tuple[str, ...]
+
+    @property
+    def group(self) -> str:
+        """The name under which failures of the same reasons are shown."""
+        return ", ".join(self.reasons)
+
+
+class NotOursError(Exception):
+    """The message is not about a failed event of this function; the text says why."""
+
+
+def parse(body: str, target: Target) -> Failure:
+    """Read a message's body.
+
+    Raises:
+        NotOursError: it is nothing that Lambda wrote about an event of this stack's function.
+    """
+    try:
+        message = json.loads(body)
+    except ValueError:
+        raise NotOursError("it is not JSON") from None
+    context = _fields(message, "requestContext")
+    arn = context.get("functionArn")
+    if not isinstance(arn, str):
+        raise NotOursError("it is not what Lambda sends: there is no requestContext.functionArn")
+    if arn != target.function_arn and not arn.startswith(f"{target.function_arn}:"):  # the latter with a qualifier
+        raise NotOursError(f"it is about another function: {arn}")
+    if "requestPayload" not in message:
+        raise NotOursError("there is no requestPayload, so there is no event to replay")
+    response = _fields(message, "responsePayload")
+    error = response.get("errorMessage")
+    return Failure(
+        event=message["requestPayload"],
+        reasons=_reasons(response, context),
+        error=error if isinstance(error, str) else f"no answer of the function ({context.get('condition')})",
+        objects=tuple(_objects(message["requestPayload"])),
+    )
+
+
+def _reasons(response: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[str, ...]:
+    error, kind = str(response.get("errorMessage", "")), str(response.get("errorType", ""))
+    if re.match(_FAILED, error):
+        return tuple(sorted(set(_LINE.findall(error)))) or (UNKNOWN,)
+    if "Timedout" in kind or "Task timed out" in error:
+        return (TIMEOUT,)
+    if not response and context.get("condition") == "EventAgeExceeded":
+        return (TOO_OLD,)
+    return (CRASH,)
+
+
+def _objects(event: object) -> list[str]:
+    records = event.get("Records") if isinstance(event, dict) else None
+    keys = []
+    for record in records if isinstance(records, list) else ():
+        key = _fields(_fields(record, "s3"), "object").get("key")
+        if isinstance(key, str):
+            keys.append(unquote_plus(key))
+    return keys
+
+
+def _fields(value: object, name: str) -> Mapping[str, Any]:
+    """A JSON object inside another; empty if it is none."""
+    inner = value.get(name) if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else {}

@@ -1,0 +1,83 @@
+"""What S3 lists, versions and delete markers, and which keys the function is told about. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+from urllib.parse import unquote_plus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of an object, or one delete marker (then without size and ETag), as ListObjectVersions tells it."""
+
+    key: str
+    version_id: str
+    last_modified: datetime  # UTC, to the second
+    marker: bool = False
+    size: int = 0  # bytes
+    etag: str = ""  # without quotes
+
+
+def versions_of(page: Mapping[str, Any]) -> Iterator[Version]:
+    """The versions and markers of one answer to ListObjectVersions (with its keys decoded), in key order."""
+    objects = (
+        Version(
+            key=each["Key"],
+            version_id=each["VersionId"],
+            last_modified=each["LastModified"],
+            size=each["Size"],
+            etag=each["ETag"].strip('"'),
+        )
+        for each in page.get("Versions", ())
+    )
+    markers = (
+        Version(key=each["Key"], version_id=each["VersionId"], last_modified=each["LastModified"], marker=True)
+        for each in page.get("DeleteMarkers", ())
+    )
+    return heapq.merge(objects, markers, key=lambda version: version.key)
+
+
+def by_key(versions: Iterable[Version]) -> Iterator[tuple[str, tuple[Version, ...]]]:
+    """Each key with all its versions, from a listing in key order."""
+    for key, group in groupby(versions, key=lambda version: version.key):
+        yield key, tuple(group)
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """Which keys the function is told about: those that start and end as one of the notification's rules says.
+
+    `rules` are pairs of prefix and suffix. None: the bucket does not notify the function at all; then every key is
+    taken for one that should be indexed.
+    """
+
+    rules: tuple[tuple[str, str], ...] | None
+
+    @classmethod
+    def of(cls, configurations: Sequence[Mapping[str, Any]], function_arn: str) -> Indexed:
+        """The rules of a bucket's `LambdaFunctionConfigurations` that lead to this function.
+
+        Filters hold keys as notifications do: form-encoded.
+        """
+        ours = [each for each in configurations if _same_function(each["LambdaFunctionArn"], function_arn)]
+        return cls(tuple(_rule(each) for each in ours) or None)
+
+    def __contains__(self, key: str) -> bool:
+        if self.rules is None:
+            return True
+        return any(key.startswith(prefix) and key.endswith(suffix) for prefix, suffix in self.rules)
+
+
+def _same_function(arn: str, function_arn: str) -> bool:
+    return arn == function_arn or arn.startswith(f"{function_arn}:")  # the latter with an alias or version
+
+
+def _rule(configuration: Mapping[str, Any]) -> tuple[str, str]:
+    rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", ())
+    values = {rule["Name"].lower(): unquote_plus(rule["Value"]) for rule in rules}
+    return values.get("prefix", ""), values.get("suffix", "")

@@ -1,0 +1,59 @@
+"""How the tools show that they are at work, and text that a terminal can be trusted with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+NAME_CELLS = 16
+
+
+class Progress:
+    """Bars on standard error where that is a terminal, and nothing anywhere else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        # whether it is a terminal is asked of the stream alone: FORCE_COLOR would put bars into files
+        self._console = Console(file=stream, force_terminal=stream.isatty())
+
+    @contextmanager
+    def step(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show a step of `total` parts (None if nobody knows how many); yields what tells of parts that are done."""
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,.0f}" if total is None else "{task.completed:,.0f} of {task.total:,.0f}"),
+            TimeElapsedColumn(),
+        )
+        if not self._console.is_terminal:
+            yield lambda _: None
+            return
+        with Bars(*columns, console=self._console, transient=False) as bars:
+            task = bars.add_task(name.ljust(NAME_CELLS), total=total)
+            yield lambda parts: bars.advance(task, parts)
+            if total is None:
+                done = bars.tasks[0].completed
+                bars.update(task, total=done or 1, completed=done or 1)  # a full bar: this step is over
+
+
+def printable(text: str) -> str:
+    r"""Return the text with all that would not show as itself written as an escape, a line feed as ``\n``.
+
+    A key may hold anything, and must not steer the terminal.
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def show(lines: list[str], stream: TextIO) -> None:
+    """Print lines, each whole and escaped."""
+    stream.writelines(printable(line) + "\n" for line in lines)
+    stream.flush()

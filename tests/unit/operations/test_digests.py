@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import tracemalloc
+from typing import TYPE_CHECKING
+
+from operations import digests
+from operations.digests import SIZE, Digests
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_what_was_added_is_there_and_nothing_else() -> None:
+    listed = Digests()
+    for number in range(20_000):
+        listed.add(f"b/{number}", "v1")
+    assert [number for number in range(20_000) if (f"b/{number}", "v1") not in listed] == []
+    assert [number for number in range(20_000) if (f"b/{number}", "v2") in listed] == []
+
+
+def test_key_and_version_cannot_be_mistaken_for_each_other() -> None:
+    listed = Digests()
+    listed.add("b/a", "1v")
+    assert ("b/a1", "v") not in listed
+    assert ("b/", "a1v") not in listed
+
+
+def test_bytes_that_lie_across_two_digests_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digests are made up here, so that the third is the end of the first and the start of the second."""
+    first, second = bytes(range(SIZE)), bytes(range(SIZE, 2 * SIZE))
+    across = (first + second)[4 : 4 + SIZE]
+    made_up = {"first": first, "second": second, "across": across}
+    monkeypatch.setattr(digests, "_digest", lambda object_id, _: made_up[object_id])
+    monkeypatch.setattr(digests, "_BINS", 1)
+    listed = Digests()
+    listed.add("first", "")
+    listed.add("second", "")
+    assert ("across", "") not in listed
+    listed.add("across", "")
+    assert ("across", "") in listed
+
+
+def test_a_version_takes_little_more_than_its_digest() -> None:
+    tracemalloc.start()
+    try:
+        listed = Digests()
+        empty, _ = tracemalloc.get_traced_memory()
+        for number in range(50_000):
+            listed.add(f"b/{number}", "v")
+        full, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ("b/5", "v") in listed
+    assert (full - empty) / 50_000 < 2 * SIZE

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from operations.pool import AHEAD, in_order
+
+
+def test_results_come_in_the_order_of_the_items_whoever_is_done_first() -> None:
+    last_is_done = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            assert last_is_done.wait(10)
+        if number == 3:
+            last_is_done.set()
+        return number * number
+
+    assert list(in_order(work, range(4), threads=4)) == [(0, 0), (1, 1), (2, 4), (3, 9)]
+
+
+def test_only_so_many_items_are_taken_ahead() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    results = in_order(lambda number: number, items(), threads=2)
+    next(results)
+    assert len(taken) == 2 * AHEAD
+    results.close()  # type: ignore[attr-defined]  # it is a generator, which its type does not promise
+
+
+def test_an_error_is_raised_at_its_turn_and_drops_what_was_not_begun() -> None:
+    begun: list[int] = []
+    time_is_up = threading.Timer(1.0, lambda: None)  # far longer than it takes to hear of the error
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 2:
+            raise ValueError("of number 2")
+        if number == 3:
+            time_is_up.join()
+        return number
+
+    time_is_up.start()
+
+    results = in_order(work, range(1000), threads=1)
+    with pytest.raises(ValueError, match="of number 2"):
+        list(results)
+    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # the thread may have gone on to the next already
+
+
+def test_results_before_an_error_are_not_lost() -> None:
+    def work(number: int) -> int:
+        if number == 2:
+            raise ValueError("of number 2")
+        return number
+
+    results = in_order(work, range(5), threads=3)
+    assert [next(results), next(results)] == [(0, 0), (1, 1)]
+    with pytest.raises(ValueError, match="of number 2"):
+        next(results)
