@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lambda_code.metadata import Look, Update
     from lambda_code.settings import Settings
 
+NOTHING_LENGTH = "2"  # bytes of UpdateItem's answer where there was no row: {}
 ALWAYS_TOLD = ("LastModified", "ETag", "ContentLength")
 
 # One attempt: who retries is `retry`. Keep-alive: a frozen function keeps its connections for the next event.
@@ -100,8 +101,18 @@ class AwsStorage:
         return head
 
     def update(self, update: Update) -> Mapping[str, Any]:
-        """Write one update; return the row as it was before, in DynamoDB's typed form, empty if there was none."""
+        """Write one update; return the row as it was before, in DynamoDB's typed form, empty if there was none.
+
+        Raises:
+            TransientError: it was written, but the answer broke off, and what was there before is not known.
+            ClientError, BotoCoreError: whatever else botocore raises.
+        """
         answer = self.dynamodb.update_item(**update.request(self.table_name))
+        length = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", NOTHING_LENGTH)
+        if "Attributes" not in answer and length != NOTHING_LENGTH:
+            # botocore takes half of an answer for an empty one: it lets urllib3 not check the length
+            message = f"UpdateItem's answer of {length} bytes arrived incomplete"
+            raise TransientError(message, reason=Reason.UNAVAILABLE)
         old: Mapping[str, Any] = answer.get("Attributes", {})
         return old
 

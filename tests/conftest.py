@@ -61,6 +61,8 @@ hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile(
     "ci", max_examples=300, deadline=None, derandomize=True, print_blob=True, database=None
 )
+# The model of nothing lost and nothing doubled has four parts: 10,000 histories in all.
+hypothesis.settings.register_profile("nightly", max_examples=2_500, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))  # --hypothesis-profile wins
 
 

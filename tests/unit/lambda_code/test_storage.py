@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 import lambda_code
+from lambda_code.errors import TransientError
 from lambda_code.events import parse_record
 from lambda_code.metadata import DeleteMarker, deletion_at, from_deletion, from_event, from_head, provenance_of
 from lambda_code.storage import CLIENT_CONFIG, AwsStorage
@@ -131,6 +132,23 @@ def test_the_first_write_finds_nothing_and_the_second_the_first(
     assert old
     assert {name: plain(value) for name, value in old.items()} == row(dynamodb, "a.txt", version)
     assert row(dynamodb, "a.txt", version)["size_bytes"] == 3
+
+
+@pytest.mark.parametrize("arrived", [b"", b'{"Attributes":{"a"'])
+def test_an_answer_that_breaks_off_is_not_taken_for_one_that_there_was_no_row(
+    session: botocore.session.Session, arrived: bytes
+) -> None:
+    def answer(request: AWSRequest, **_: object) -> AWSResponse:
+        headers = HTTPHeaders()
+        headers["Content-Length"] = str(len(b'{"Attributes":{"a":{"S":"b"}}}'))
+        return AWSResponse(request.url or "", 200, headers, SimpleNamespace(stream=lambda: iter([arrived])))
+
+    client: Client = session.create_client("dynamodb", config=CLIENT_CONFIG)
+    client.meta.events.register("before-send.dynamodb.UpdateItem", answer)
+    each = record("a", "v1")
+    update = from_event(each, version_id="v1", provenance=provenance(each))
+    with pytest.raises(TransientError, match="UpdateItem's answer of 30 bytes arrived incomplete"):
+        AwsStorage(s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE).update(update)
 
 
 def test_dynamodb_understands_facts_and_words_in_any_order(storage: AwsStorage, s3: Client, dynamodb: Client) -> None:

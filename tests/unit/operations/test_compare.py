@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 OBJECT = version("a", size=5, etag="d41d8-3", seconds=1)  # a multipart upload's ETag: text, and no MD5
 MARKER = marker("a", seconds=2)
+NULL_MARKER = marker("a", "null", seconds=2)
 
 
 def found(listed: list[Any], rows: list[Any]) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -37,6 +38,18 @@ def test_what_is_no_difference(changes: dict[str, Any]) -> None:
 
 def test_the_time_of_a_marker_is_its_events_and_may_be_a_second_off() -> None:
     assert found([MARKER], [row(MARKER, uploaded_at="2026-01-31T12:00:03.000Z")]) == []
+    assert found([NULL_MARKER], [row(NULL_MARKER, uploaded_at="2026-01-31T12:00:03.000Z")]) == []
+
+
+def test_a_marker_null_that_was_put_again_unnoticed_is_wrong() -> None:
+    """It decides which version is the latest."""
+    [(kind, version_id, [detail])] = found([NULL_MARKER], [row(NULL_MARKER, uploaded_at="2026-01-31T11:59:59.000Z")])
+    assert (kind, version_id) == ("wrong", "null")
+    assert detail == "uploaded_at is 2026-01-31T11:59:59.000Z in the row and 2026-01-31T12:00:02.000Z in S3"
+
+
+def test_the_time_of_any_other_marker_was_told_once_and_no_event_changes_it() -> None:
+    assert found([MARKER], [row(MARKER, uploaded_at="2026-01-31T11:59:59.000Z")]) == []
 
 
 @pytest.mark.parametrize(

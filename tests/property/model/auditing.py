@@ -1,0 +1,125 @@
+"""The operator's audit, the real one, on the model: clients in memory stand in for boto3's."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from operations.audit import Audit
+from operations.aws import Aws, Capacity
+from operations.listing import Indexed
+from operations.output import Progress
+from operations.target import Target
+from tests.fakes import BUCKET, TABLE
+from tests.property.model.delivery import FUNCTION_ARN
+
+if TYPE_CHECKING:
+    from operations.compare import Finding
+    from tests.property.model.aws import DynamoDB
+    from tests.property.model.bucket import Bucket, Version
+    from tests.property.model.world import World
+
+Answer = dict[str, Any]
+
+TARGET = Target(
+    function="tapstack-dev-indexer",
+    function_arn=FUNCTION_ARN,
+    region="us-east-1",
+    bucket=BUCKET,
+    table=TABLE,
+    queue_url=None,
+)
+
+
+def audit(world: World, *, meanwhile: Callable[[], None], repair: bool = True) -> list[Finding]:
+    """What an audit of the whole bucket finds; what it sends is on its way then.
+
+    `meanwhile` is called when the listing is done, before the scan of the table.
+    """
+    sent: list[Any] = []
+    clients = {
+        "s3": _S3(world.bucket),
+        "dynamodb": _Table(world.dynamodb, before_scan=meanwhile),
+        "lambda": _Lambda(sent),
+        "sqs": None,
+    }
+    tool = Audit(
+        Aws(clients.__getitem__),
+        TARGET,
+        indexed=Indexed(None),
+        capacity=Capacity(read=None, write=None),
+        clock=world.clock,
+        sleep=world.wait,
+        now=world.clock.now,
+    )
+    progress = Progress(io.StringIO())
+    tool.compare(progress)
+    if repair:
+        tool.repair(progress)
+    for event in sorted(sent, key=json.dumps):  # several threads sent them
+        world.delivery.invoke(event)
+    return tool.report.findings
+
+
+class _Pages:
+    """A paginator, all of whose answers are one page."""
+
+    def __init__(self, answer: Callable[..., Answer]) -> None:
+        self._answer = answer
+
+    def paginate(self, **arguments: Any) -> Iterator[Answer]:
+        yield self._answer(**arguments)
+
+
+class _S3:
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def get_paginator(self, name: str) -> _Pages:
+        assert name == "list_object_versions"
+        return _Pages(self._listed)
+
+    def _listed(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Answer:  # noqa: N803 - boto3's names
+        assert (Bucket, MaxKeys > 0) == (BUCKET, True)
+        listing = [each for each in self._bucket.listing() if each.key.startswith(Prefix)]
+        return {
+            "Versions": [
+                {**_common(each), "Size": each.size, "ETag": f'"{each.etag}"'} for each in listing if not each.marker
+            ],
+            "DeleteMarkers": [_common(each) for each in listing if each.marker],
+        }
+
+
+class _Table:
+    def __init__(self, table: DynamoDB, *, before_scan: Callable[[], None]) -> None:
+        self._table = table
+        self._before_scan = before_scan
+
+    def get_paginator(self, name: str) -> _Pages:
+        return _Pages({"query": self._queried, "scan": self._scanned}[name])
+
+    def _queried(self, *, ExpressionAttributeValues: Answer, **_: Any) -> Answer:  # noqa: N803 - boto3's names
+        return self._rows(lambda object_id: object_id == ExpressionAttributeValues[":id"]["S"])
+
+    def _scanned(self, *, ExpressionAttributeValues: Answer, **_: Any) -> Answer:  # noqa: N803 - boto3's names
+        self._before_scan()
+        return self._rows(lambda object_id: object_id.startswith(ExpressionAttributeValues[":prefix"]["S"]))
+
+    def _rows(self, wanted: Callable[[str], bool]) -> Answer:
+        return {"Items": [item for (object_id, _), item in self._table.rows.items() if wanted(object_id)]}
+
+
+class _Lambda:
+    def __init__(self, sent: list[Any]) -> None:
+        self._sent = sent
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> Answer:  # noqa: N803 - boto3's names
+        assert (FunctionName, InvocationType) == (TARGET.function, "Event")
+        self._sent.append(json.loads(Payload))
+        return {"StatusCode": 202}
+
+
+def _common(version: Version) -> Answer:
+    return {"Key": version.key, "VersionId": version.version_id, "LastModified": version.last_modified}

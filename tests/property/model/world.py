@@ -1,0 +1,193 @@
+"""Everything together: the real handler between a model bucket, a delivery that is at its worst, and a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from lambda_code.errors import IndexingError
+from lambda_code.events import NULL_VERSION, Kind
+from lambda_code.indexer import Indexer
+from lambda_code.metadata import format_time
+from lambda_code.storage import AwsStorage
+from lambda_code.versions import Result
+from tests.fakes import BUCKET, RETENTION_DAYS, TABLE, Clock, Heard, plain
+from tests.property.model import auditing
+from tests.property.model.aws import S3, DynamoDB, Item
+from tests.property.model.bucket import Address, Bucket
+from tests.property.model.delivery import Delivery, Failed, Message
+from tests.property.model.troubles import Calls, Killed
+from tests.property.model.truth import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Row, Truth
+
+if TYPE_CHECKING:
+    from tests.strategies import Json
+
+QUARTER_OF_AN_HOUR = 900.0  # seconds
+LAMBDA_SECONDS = 60.0
+
+
+class World:
+    """A stack and its users."""
+
+    def __init__(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
+        self.clock = Clock()
+        self.calls = Calls(self.clock)
+        self.delivery = Delivery()
+        self.bucket = Bucket(now=self.clock.now, tell=self.delivery.tell, suspended=suspended, unnamed=unnamed)
+        self.s3 = S3(self.bucket, self.calls, self.clock.now)
+        self.dynamodb = DynamoDB(self.calls, watch=_check_that_facts_stay)
+        self.truth = Truth(self.bucket)
+        self.counts: Counter[str] = Counter()
+        self.heard = Heard()
+        self.indexer = Indexer(
+            bucket_name=BUCKET,
+            deleted_retention_days=RETENTION_DAYS,
+            storage=AwsStorage(s3=self.s3, dynamodb=self.dynamodb, bucket_name=BUCKET, table_name=TABLE),
+            telemetry=self.heard,
+            clock=self.clock,
+            now=self.clock.now,
+            sleep=self.clock.sleep,
+            rng=lambda: 0.5,
+        )
+
+    def rows(self) -> dict[Address, Row]:
+        """The table, by key and version id."""
+        rows = {}
+        for item in self.dynamodb.rows.values():
+            row = {name: plain(value) for name, value in item.items()}
+            rows[row["object_id"].removeprefix(f"{BUCKET}/"), row["version_id"]] = row
+        return rows
+
+    def deliver(self, number: int, *, seconds: float = LAMBDA_SECONDS) -> None:
+        """Give the function one of the waiting messages, and so much time."""
+        waiting = self.delivery.waiting
+        if waiting:
+            message = waiting[number % len(waiting)]
+            self.counts["out of order"] += message is not waiting[0]
+            self.counts["tried again"] += message.tries > 0
+            self.delivery.attempt(message, lambda each: self._handle(each, seconds))
+
+    def deliver_to_the_end(self, number: int) -> None:
+        """All the tries that a waiting message has."""
+        request_id = self.delivery.waiting[number % len(self.delivery.waiting)].request_id
+        while ours := [n for n, each in enumerate(self.delivery.waiting) if each.request_id == request_id]:
+            self.deliver(ours[0])
+
+    def deliver_all(self) -> None:
+        """Until nothing is on its way any more."""
+        while self.delivery.waiting:
+            self.deliver(0)
+
+    def audit(self, *, meanwhile: Callable[[], None] = lambda: None) -> int:
+        """Compare, and have the function told again what is not right; the number of differences."""
+        # a removal that it finds is of the time after its second look
+        findings = auditing.audit(self, meanwhile=meanwhile)
+        self.truth.audited.add(format_time(self.clock.now()))
+        assert not (final := [each for each in findings if each.final]), f"nothing can mend {final}"
+        return len(findings)
+
+    def redrive_all(self) -> None:
+        """The operator has every message of the failure queue tried again."""
+        while self.delivery.failure_queue:
+            self.delivery.redrive(0)
+
+    def wait(self, seconds: float) -> None:
+        self.clock.seconds += seconds
+
+    def let_rows_expire(self) -> None:
+        """So long that DynamoDB deletes the rows of what is gone; nothing is on its way for that long."""
+        if not self.delivery.unfinished():
+            self.wait(100 * SECONDS_OF_A_DAY)
+            self.delivery.done.clear()
+            self.heard.outcomes.clear()
+            now = self.clock.now().timestamp()
+            for address, row in self.rows().items():
+                if row.get("expires_at", now) < now:
+                    del self.dynamodb.rows[f"{BUCKET}/{address[0]}", address[1]]
+                    self.truth.expired.add(address)
+
+    def check_soundness(self) -> None:
+        """No row says what never was so."""
+        self._nothing_wrong(each for row in self.rows().values() for each in self.truth.unsound(row))
+
+    def check_counting(self) -> None:
+        """No version but `null`, which changes, is reported as new, or as deleted, more than once."""
+        told = Counter(
+            (outcome.key, outcome.version_id, outcome.result, outcome.event_name and Kind.of(outcome.event_name))
+            for outcome in self.heard.outcomes
+            if outcome.result in {Result.INDEXED, Result.DELETED} and outcome.version_id != NULL_VERSION
+        )
+        self._nothing_wrong(f"{what} was counted {times} times" for what, times in told.items() if times > 1)
+
+    def check_completeness(self, *, excused: Iterable[Json] = ()) -> None:
+        """Every address has its one right row, but those that these records are about."""
+        but_for = {address_of(record) for record in excused}
+        self.truth.unread |= self.s3.hidden
+        self.truth.untold = self.bucket.ever.keys() - {address_of(record) for record in self.delivery.sent}
+        rows = self.rows()
+        assert rows.keys() <= self.bucket.ever.keys()
+        self._nothing_wrong(
+            each
+            for address in self.bucket.ever
+            if address not in but_for
+            for each in self.truth.incomplete(address, rows.get(address))
+        )
+
+    def _handle(self, message: Message, seconds: float) -> Failed | None:
+        deadline, changes = self.clock() + seconds, self.bucket.changes
+        self.counts["invocations"] += 1
+        failed: Failed | None = None
+        try:
+            self.indexer.handle(message.event, request_id=message.request_id, deadline=deadline)
+        except IndexingError as error:
+            self.counts["out of time"] += "was not tried" in str(error)
+            failed = Failed(error_type="IndexingError", message=str(error))
+        except Killed:
+            failed = Failed(error_type="Runtime.ExitError", message="Error: Runtime exited with error: signal: killed")
+        else:
+            self._check_success(message, changed=self.bucket.changes != changes)
+        assert self.clock() <= deadline, "the function outlived its deadline"
+        return failed
+
+    def _check_success(self, message: Message, *, changed: bool) -> None:
+        """Success was reported: then it is so."""
+        self.truth.unread |= self.s3.hidden
+        rows = self.rows()
+        for record in message.event["Records"]:
+            address, kind = address_of(record), Kind.of(record["eventName"])
+            if address is None or address in self.truth.expired:
+                continue  # written by hand: about whatever was current
+            row = rows.get(address)
+            assert row is not None, f"success was reported for {address}, which has no row"
+            if address[1] == NULL_VERSION:
+                # that it is gone is for another event to tell
+                other = changed or (kind is Kind.CREATED and self.bucket.at(address) is None)
+                complaints = [] if other else list(self.truth.incomplete(address, row))
+            elif kind is Kind.CREATED:
+                read = "content_type" in row or address in self.s3.hidden | self.s3.gone
+                complaints = [] if read else [f"{address} could be read, but its row has only the words of an event"]
+            else:
+                fact = "delete_marker" if kind is Kind.MARKER else "deleted_at"
+                complaints = [] if fact in row else [f"{address} has no {fact}"]
+            self._nothing_wrong(complaints)
+
+    @staticmethod
+    def _nothing_wrong(complaints: Iterable[str]) -> None:
+        assert not (found := list(complaints)), "\n".join(found)
+
+
+def address_of(record: Json) -> Address | None:
+    """Key and version that a record of S3 is about; None for one that somebody wrote by hand."""
+    told = record["s3"]["object"]
+    unnamed = NULL_VERSION if "sequencer" in told else None
+    version_id = told.get("versionId", unnamed)
+    return (unquote_plus(told["key"]), version_id) if version_id else None
+
+
+def _check_that_facts_stay(old: Item, new: Item) -> None:
+    """A version other than `null` is told of once: who told first, and what was told of its end, stays."""
+    if new["version_id"] != {"S": NULL_VERSION}:
+        changed = [name for name in PROVENANCE | DELETION if name in old and new.get(name) != old[name]]
+        assert not changed, f"{changed} of {new} was different before: {old}"
