@@ -236,7 +236,7 @@ class Histories(RuleBasedStateMachine):
     def _count(self) -> None:
         world = self.world
         world.counts["dropped"] += len(world.delivery.dropped)
-        self.tally.update({"histories": 1, "steps": self.steps, "versions": world.bucket.changes})
+        self.tally.update({"histories": 1, "steps": self.steps, "changes of the bucket": world.bucket.changes})
         self.tally.update({name: number for name, number in world.counts.items() if number})
         self.tally.update({f"fault: {name}": number for name, number in world.calls.injected.items()})
 
