@@ -77,7 +77,8 @@ def localstack_e2e(session: nox.Session) -> None:
     is the smoke test of a stack that is already deployed, from ``pulumi stack output --json > FILE``.
     """
     prepare(session, TOOLS)
-    session.run("pytest", "tests/e2e", SLOWEST, *session.posargs)
+    # time, at Ctrl-C, to take the stack and the emulator away
+    session.run("pytest", "tests/e2e", SLOWEST, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
 
 
 @nox.session(default=False)
@@ -116,9 +117,9 @@ def emulator_image(session: nox.Session) -> None:
 
 @nox.session(name="emulator-clean", default=False)
 def emulator_clean(session: nox.Session) -> None:
-    """Stop and remove every emulator container and those of its functions: what interrupted runs left behind."""
+    """Remove the containers that interrupted runs left behind (``-- --all``: also what is in use)."""
     prepare(session, TOOLS)
-    session.run("python", "-m", "localstack.container")
+    session.run("python", "-m", "localstack.docker_engine", *session.posargs)
 
 
 @nox.session(default=False)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 import urllib.request
 from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock
 
 from localstack.errors import EmulatorError
 from localstack.image.build import REGISTRY
-from localstack.image.tools import docker, inspected
+from localstack.image.tools import docker, docker_problem, inspected
 
 NAME = "tapstack-registry"
 """Of the container, and of the volume that keeps the images."""
@@ -27,7 +31,11 @@ def publish(image: str) -> str:
     Raises:
         EmulatorError: the registry cannot be started or does not take it.
     """
-    published = f"localhost:{_start()}/{image}"
+    if problem := docker_problem():
+        raise EmulatorError(problem)
+    # two runs may start at once, and there is one registry for both
+    with FileLock(Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}.lock"):
+        published = f"localhost:{_start()}/{image}"
     docker("tag", image, published)
     docker("push", "--quiet", published)
     return published
@@ -45,6 +53,7 @@ def _start() -> int:
         if found is not None:
             docker("rm", "--force", NAME)
         _run(port)
+    _wait(port)
     return port
 
 
@@ -54,7 +63,6 @@ def _run(port: int) -> None:
         docker("run", "--detach", "--name", NAME, "--label", f"{LABEL}={OURS}", *where, REGISTRY.name)
     except EmulatorError as error:
         raise EmulatorError(f"{error}\nIf the port is taken, name another one in TAP_REGISTRY_PORT") from error
-    _wait(port)
 
 
 def _wait(port: int) -> None:

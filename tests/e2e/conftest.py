@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -41,11 +42,15 @@ UNASKED = "no other was asked for (`--engine pulumi` takes Pulumi's own)"
 
 _CHOSEN = pytest.StashKey[list[str]]()
 _EMULATOR = pytest.StashKey[str | None]()
+_RUNNING = pytest.StashKey[Emulator]()
 _NOT_RUN = pytest.StashKey[list[str]]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Decide on engine and emulator, and why; what cannot be is said before any test."""
+    for name in ("SIGTERM", "SIGHUP"):  # the latter is unknown to Windows
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)  # cleans up as Ctrl-C does
     option = session.config.getoption
     engine = option("--engine")
     kind = None
@@ -93,9 +98,12 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     option = request.config.getoption
     with ExitStack() as until_done:
         try:
-            yield until_done.enter_context(start(option("--emulator"), log=option("--emulator-log")))
+            started = start(option("--emulator"), log=option("--emulator-log"), report=_tell(request.config))
+            running = until_done.enter_context(started)
         except EmulatorError as error:
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
+        request.config.stash[_RUNNING] = running
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -244,10 +252,20 @@ def _poison_first(request: pytest.FixtureRequest) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure is easier to understand with the end of the emulator's log."""
     report = yield
-    place = getattr(item, "funcargs", {}).get("place")
-    if report.failed and isinstance(place, Emulator):
-        report.sections.append((f"the end of the log of {place}", _short(place.logs(20))))
+    emulator = item.config.stash.get(_RUNNING, None)
+    if report.failed and emulator:
+        report.sections.append((f"the end of the log of {emulator}", _short(emulator.logs(20))))
     return report
+
+
+def _tell(config: pytest.Config) -> Callable[[str], None]:
+    """What says on the terminal, though pytest captures output, why it takes so long."""
+
+    def tell(sentence: str) -> None:
+        with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            config.pluginmanager.getplugin("terminalreporter").write_line(f"\n{sentence}")
+
+    return tell
 
 
 def _short(log: str) -> str:

@@ -3,129 +3,40 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any
 
 import pytest
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import DockerClient
 
-from localstack import container
+from localstack import container, docker_engine
 from localstack.errors import EmulatorError
 from localstack.image import registry
 from localstack.image.build import RUNTIMES
 from localstack.image.registry import LABEL
+from tests.unit.harness import docker_fakes
+from tests.unit.harness.docker_fakes import Engine, Image, Uses
 
-DEAD = "4194999"  # above the greatest number that Linux gives a process
-ALIVE = str(os.getpid())
-
-
-@dataclass
-class Container:
-    """A container, as far as it is looked at; `removes` go with it when it stops."""
-
-    name: str
-    label: str
-    status: str = "running"
-    printed: str = ""
-    removes: Sequence[str] = ()
-    everybody: dict[str, Container] = field(default_factory=dict, repr=False)
-
-    @property
-    def labels(self) -> dict[str, str]:
-        return {LABEL: self.label}
-
-    def stop(self, *, timeout: int) -> None:
-        if self.name not in self.everybody:
-            raise NotFound(self.name)
-        assert timeout == container.STOP_TIMEOUT
-        for each in self.removes:
-            del self.everybody[each]
-
-    def remove(self, *, force: bool, v: bool) -> None:
-        assert force
-        assert v
-        del self.everybody[self.name]
-
-    def logs(self, *, tail: int | str) -> bytes:
-        lines = self.printed.splitlines()
-        return "\n".join(lines[-tail:] if isinstance(tail, int) else lines).encode()
-
-
-@dataclass(frozen=True)
-class Image:
-    labels: dict[str, str]
-
-
-class Images:
-    def __init__(self, labels: dict[str, dict[str, str]], pullable: Sequence[str]) -> None:
-        self._labels, self._pullable = labels, pullable
-        self.pulled: list[str] = []
-
-    def get(self, name: str) -> Image:
-        if name not in self._labels:
-            raise ImageNotFound(name)
-        return Image(self._labels[name])
-
-    def pull(self, name: str) -> Image:
-        if name not in self._pullable:
-            raise APIError("no such host")
-        self.pulled.append(name)
-        return Image({})
-
-
-class Engine:
-    """A Docker engine with these images and containers."""
-
-    def __init__(
-        self,
-        *containers: Container,
-        images: dict[str, dict[str, str]] | None = None,
-        pullable: Sequence[str] = (),
-    ) -> None:
-        self.everybody = {each.name: each for each in containers}
-        for each in containers:
-            each.everybody = self.everybody
-        self.images = Images(images or {}, pullable)
-        self.containers = self
-
-    def list(self, *, all: bool, filters: dict[str, str], ignore_removed: bool) -> list[Container]:  # noqa: A002  Docker's name
-        assert all
-        assert ignore_removed
-        label, _, value = filters["label"].partition("=")
-        assert label == LABEL
-        return [
-            each
-            for each in self.everybody.values()
-            if value in ("", each.label) and filters.get("name", "") in each.name
-        ]
-
-    def get(self, identity: str) -> Container:
-        if identity not in self.everybody:
-            raise NotFound(identity)
-        return self.everybody[identity]
-
-
-Uses: TypeAlias = Callable[[Engine], Engine]
+LOCALSTACK = Image(attrs={"Config": {"Env": ["PYTHONPATH=/opt/code/localstack"]}})
+MINISTACK = Image(attrs={"Config": {"Entrypoint": ["ministack"], "Labels": {"is": "a LocalStack-compatible emulator"}}})
 
 
 @pytest.fixture
 def uses(monkeypatch: pytest.MonkeyPatch) -> Uses:
     """Let this engine be the one that answers."""
-    monkeypatch.delenv(container.IMAGE_VARIABLE, raising=False)
-    monkeypatch.delenv(container.TOKEN_VARIABLE, raising=False)
+    for name in ("DOCKER_HOST", container.IMAGE_VARIABLE, container.TOKEN_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
 
     def install(engine: Engine) -> Engine:
-        @contextmanager
-        def docker() -> Iterator[Engine]:
-            yield engine
-
-        monkeypatch.setattr(container, "_docker", docker)
+        monkeypatch.setattr(docker_engine, "connected", engine.connected)
         return engine
 
     return install
@@ -143,20 +54,6 @@ def test_the_image_is_the_last_without_an_account_unless_the_environment_names_a
     assert container.image() == "mirror.example.com/ministack:1.5.33"
 
 
-@pytest.mark.parametrize("may_pull", [True, False])
-def test_without_docker_the_message_says_how_to_get_it_and_what_does_without(
-    monkeypatch: pytest.MonkeyPatch,
-    may_pull: bool,  # noqa: FBT001  a table
-) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    said = container.problem(may_pull=may_pull)
-    assert said is not None
-    for expected in ("Docker does not answer", "systemctl start docker", "DOCKER_HOST", "embedded emulator"):
-        assert expected in said
-    with pytest.raises(EmulatorError, match="Docker does not answer"):
-        container.clean()
-
-
 def test_an_image_that_is_not_here_is_named_with_the_ways_to_get_it_unless_it_may_be_pulled(uses: Uses) -> None:
     uses(Engine())
     said = container.problem(may_pull=False)
@@ -169,14 +66,28 @@ def test_an_image_that_is_not_here_is_named_with_the_ways_to_get_it_unless_it_ma
     ):
         assert expected in said
     assert container.problem(may_pull=True) is None
-    uses(Engine(images={"localstack/localstack:4.14.0": {}}))
+    uses(Engine(images={"localstack/localstack:4.14.0": LOCALSTACK}))
     assert container.problem(may_pull=False) is None
+
+
+@pytest.mark.parametrize("may_pull", [True, False])
+def test_what_docker_would_not_take_for_a_name_is_shown_as_it_is(
+    uses: Uses,
+    monkeypatch: pytest.MonkeyPatch,
+    may_pull: bool,  # noqa: FBT001  a table
+) -> None:
+    uses(Engine())
+    monkeypatch.setenv("TAP_EMULATOR_IMAGE", "Foo Bar")
+    said = container.problem(may_pull=may_pull)
+    assert said is not None
+    assert said.startswith("Docker does not take 'Foo Bar' for the name of an image: invalid reference format.")
+    assert "TAP_EMULATOR_IMAGE" in said
 
 
 def test_a_missing_image_is_pulled_once_with_a_word_about_it(uses: Uses) -> None:
     engine = uses(Engine(pullable=["some/image:1"]))
     said: list[str] = []
-    assert container._present("some/image:1", said.append) == {}
+    container._present("some/image:1", said.append)
     assert engine.images.pulled == ["some/image:1"]
     assert said == ["pulling some/image:1 (once; about a gigabyte)"]
 
@@ -189,73 +100,152 @@ def test_an_image_that_cannot_be_pulled_is_an_error_with_the_ways_to_get_it(uses
         assert expected in str(refusal.value)
 
 
-def test_an_image_may_name_what_its_functions_run_in(uses: Uses, monkeypatch: pytest.MonkeyPatch) -> None:
-    uses(Engine(images={"ours:1": {RUNTIMES: '{"python3.13": "runtime:3.13"}'}}))
+def test_an_image_may_name_what_its_functions_run_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "publish", lambda name: f"localhost:5055/{name}")
-    assert container._served(container._present("ours:1", lambda _: None)) == {
-        "LAMBDA_RUNTIME_IMAGE_MAPPING": '{"python3.13": "localhost:5055/runtime:3.13"}'
+    found: Any = Image(labels={RUNTIMES: '{"python3.13": "runtime:3.13"}'})
+    assert container._served(found) == {"LAMBDA_RUNTIME_IMAGE_MAPPING": '{"python3.13": "localhost:5055/runtime:3.13"}'}
+    without: Any = Image()
+    assert container._served(without) == {}
+
+
+# -- how the container is made -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make(uses: Uses, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401  a function with keywords
+    """Configure a container without starting it."""
+    uses(Engine())
+    monkeypatch.setattr(DockerClient, "__init__", lambda _self: None)
+
+    def configured(image: Image = LOCALSTACK, **settings: str) -> Any:  # noqa: ANN401  its attributes are not public
+        found: Any = image
+        return container._configured(found, port=4599, region="eu-west-1", settings=settings)
+
+    return configured
+
+
+def test_it_is_published_on_loopback_alone_and_labelled_with_its_owner(make: Any) -> None:  # noqa: ANN401  as above
+    made = make()
+    assert made.ports == {"4566/tcp": ("127.0.0.1", 4599)}
+    assert made._kwargs == {"labels": {LABEL: docker_engine.owner()}}
+
+
+def test_localstack_gets_dockers_socket_and_no_other_emulator_does(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+    monkeypatch.setenv("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", "/run/user/1000/docker.sock")
+    assert make().volumes == {"/run/user/1000/docker.sock": {"bind": "/var/run/docker.sock", "mode": "rw"}}
+    monkeypatch.setenv("TAP_EMULATOR_IMAGE", "mirror.example.com/emulator:1")
+    assert make(MINISTACK).volumes == {}
+    assert make(Image()).volumes == {}
+    assert make(LOCALSTACK).volumes != {}
+
+
+def test_it_is_told_where_it_is_whose_account_it_has_and_to_run_any_architecture(make: Any) -> None:  # noqa: ANN401  as above
+    environment = make(DEBUG="1").env
+    expected = {
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "LAMBDA_IGNORE_ARCHITECTURE": "1",
+        "LAMBDA_DOCKER_FLAGS": f"--label {LABEL}=function",
+        "LOCALSTACK_HOST": "127.0.0.1:4599",
+        "DISABLE_EVENTS": "1",
+        "MINISTACK_ACCOUNT_ID": "000000000000",
+        "DEBUG": "1",
     }
-    assert container._served({}) == {}
+    assert expected.items() <= environment.items()
+    assert "LOCALSTACK_AUTH_TOKEN" not in environment
 
 
-# -- what becomes of containers ----------------------------------------------------------------------------------------
-
-
-def emulator(name: str, owner: str, **more: Any) -> Container:
-    return Container(name, owner, **more)
-
-
-def function(of: str, name: str = "indexer", **more: Any) -> Container:
-    return Container(f"{of.replace('_', '-')}-lambda-{name}-1", container.FUNCTION, **more)
-
-
-@pytest.mark.parametrize(
-    ("containers", "removed"),
-    [
-        pytest.param([], [], id="nothing"),
-        pytest.param([emulator("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="a killed run"),
-        pytest.param([emulator("used_one", ALIVE), function("used_one")], [], id="a run that goes on"),
-        pytest.param(
-            [emulator("used", ALIVE), Container("tapstack-registry", "registry"), emulator("left", DEAD)],
-            ["left"],
-            id="the registry of a run that goes on",
-        ),
-        pytest.param([Container("tapstack-registry", "registry")], ["tapstack-registry"], id="the registry of nobody"),
-        pytest.param([emulator("ended", ALIVE, status="exited")], ["ended"], id="ended, and its number given again"),
-        pytest.param([function("gone")], ["gone-lambda-indexer-1"], id="a function without its emulator"),
-    ],
-)
-def test_what_interrupted_runs_left_is_removed_and_what_is_in_use_stays(
-    uses: Uses,
-    containers: list[Container],
-    removed: list[str],
+@pytest.mark.parametrize(("token", "passed"), [("ls-1", True), ("", False)])
+def test_a_token_is_passed_on_if_there_is_one(
+    make: Any,  # noqa: ANN401  as above
+    monkeypatch: pytest.MonkeyPatch,
+    token: str,
+    passed: bool,  # noqa: FBT001  a table
 ) -> None:
-    engine = uses(Engine(*containers))
-    assert sorted(container.clean()) == sorted(removed)
-    assert sorted(engine.everybody) == sorted({each.name for each in containers} - set(removed))
+    monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", token)
+    assert (make().env.get("LOCALSTACK_AUTH_TOKEN") == "ls-1") == passed
 
 
-def test_an_emulator_may_take_its_functions_along(uses: Uses) -> None:
-    child = function("left")
-    engine = uses(Engine(child, emulator("left", DEAD, removes=[child.name])))
-    assert sorted(container.clean()) == ["left", child.name]
-    assert engine.everybody == {}
+# -- from its start to its end -----------------------------------------------------------------------------------------
 
 
-def test_the_end_of_the_log_is_the_emulators_and_its_own_functions(uses: Uses) -> None:
-    uses(
-        Engine(
-            emulator("my_emulator", ALIVE, printed="1\n2\n3"),
-            function("my_emulator", printed="\n".join("abcdefghijklm")),
-            function("other", printed="not mine"),
-        )
-    )
-    assert container._logs("my_emulator", 2) == "2\n3\n--- my-emulator-lambda-indexer-1\n" + "\n".join("defghijklm")
-    assert container._logs("my_emulator", None).startswith("1\n2\n3\n")
-    assert container._logs("gone", 2) == ""
+class Started:
+    """What testcontainers makes of a container, for those who start and stop it."""
+
+    def __init__(self, status: str = "running", *, fails: Exception | None = None) -> None:
+        self.status = status
+        self.done: list[str] = []
+        self._fails = fails
+
+    def start(self) -> None:
+        if self._fails:
+            raise self._fails
+        self.done.append("start")
+
+    def get_wrapped_container(self) -> Any:  # noqa: ANN401  as much of one as is stopped
+        gently = docker_fakes.Container("emulator", "me", removes=[])
+        gently.everybody = {"emulator": gently}
+        self.done.append("stop gently")
+        return gently
+
+    def stop(self) -> None:
+        self.done.append("remove")
+
+    def reload(self) -> None:
+        """Nothing changes."""
+
+    def get_docker_client(self) -> Any:  # noqa: ANN401  as much of one as is asked
+        mode = type("Mode", (), {"use_mapped_port": False})
+        return type("Client", (), {"get_connection_mode": lambda _self: mode})()
+
+    def get_container_host_ip(self) -> str:
+        if self.status != "running":
+            raise TimeoutError("it waits until the container runs")
+        return "127.0.0.2"
 
 
-# -- becoming ready ----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def log(tmp_path: Path) -> Any:  # noqa: ANN401  a function that takes text
+    """A log with this in it."""
+
+    class Told(container.Log):
+        def says(self, text: str) -> Told:
+            tmp_path.joinpath("log").write_text(text)
+            return self
+
+    told = Told(tmp_path / "log")
+    told.close()
+    return told.says
+
+
+def test_it_is_stopped_gently_and_then_removed_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DockerContainer, "start", Started.start)
+    made: Any = Started()
+    with pytest.raises(KeyboardInterrupt), container._started(made, 1):
+        raise KeyboardInterrupt
+    assert made.done == ["start", "stop gently", "remove"]
+
+
+def test_one_that_docker_refuses_to_start_is_removed_and_named_with_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DockerContainer, "start", Started.start)
+    refused: Any = Started(fails=APIError("port is already allocated"))
+    refusal = pytest.raises(EmulatorError, match=r"cannot be started on port 4599: port is already")
+    with refusal, container._started(refused, 4599):
+        pytest.fail("it was refused")
+    assert refused.done[-1] == "remove"
+
+
+def test_the_helper_that_would_have_to_be_pulled_is_off_and_an_unwritable_log_starts_nothing(
+    uses: Uses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = uses(Engine(pullable=[container.DEFAULT_IMAGE]))
+    monkeypatch.setattr(testcontainers_config, "_ryuk_disabled", False)
+    (tmp_path / "file").write_text("")
+    started = container.running(region="x", settings={}, log=tmp_path / "file" / "log", report=pytest.fail)
+    with pytest.raises(EmulatorError, match="log cannot be written"), started:
+        pytest.fail("it has no log")
+    assert testcontainers_config.ryuk_disabled
+    assert engine.images.pulled == []
 
 
 @contextmanager
@@ -294,41 +284,30 @@ def test_health_tells_which_product_this_is(answers: dict[str, object], name: st
         assert container.product(address) == name
 
 
-class Starting:
-    """A container that was started, as `running` waits for it."""
-
-    def __init__(self, status: str) -> None:
-        self.status = status
-
-    def reload(self) -> None:
-        """Nothing changes."""
-
-    def get_url(self) -> str:
-        return "http://127.0.0.1:1"
-
-    def get_container_id(self) -> str:
-        return "emulator"
-
-
 def test_an_emulator_that_ends_at_once_is_shown_with_its_last_words(
-    uses: Uses, monkeypatch: pytest.MonkeyPatch
+    uses: Uses,
+    log: Any,  # noqa: ANN401  as above
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    uses(Engine(emulator("emulator", ALIVE, printed="License activation failed!")))
-    ended: Any = Starting("exited")
+    uses(Engine())
+    ended: Any = Started("exited")
+    said = log("License activation failed!")
     with pytest.raises(EmulatorError, match=re.escape("ended at once (LocalStack newer than 4.14 wants")) as failure:
-        container._wait_until_ready(ended, 1)
+        container._wait_until_ready(ended, 1, said)
     assert "License activation failed!" in str(failure.value)
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-1")
     with pytest.raises(EmulatorError, match="ended at once; the end of its log"):
-        container._wait_until_ready(ended, 1)
+        container._wait_until_ready(ended, 1, said)
 
 
-def test_an_emulator_that_never_answers_is_shown_with_its_last_words(
-    uses: Uses, monkeypatch: pytest.MonkeyPatch
+def test_an_emulator_that_never_answers_is_shown_with_its_last_words_and_a_remedy(
+    log: Any,  # noqa: ANN401  as above
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    uses(Engine(emulator("emulator", ALIVE, printed="still thinking")))
     monkeypatch.setattr(container, "READY_TIMEOUT", 0.05)
-    silent: Any = Starting("running")
-    with pytest.raises(EmulatorError, match=r"did not answer on http://127\.0\.0\.1:1 within 0\.05 s") as failure:
-        container._wait_until_ready(silent, 1)
+    silent: Any = Started("running")
+    tried = r"did not answer on http://127\.0\.0\.1:1 or http://127\.0\.0\.2:4566 within 0\.05 s"
+    with pytest.raises(EmulatorError, match=tried) as failure:
+        container._wait_until_ready(silent, 1, log("still thinking"))
     assert "still thinking" in str(failure.value)
+    assert "use the embedded emulator" in str(failure.value)
