@@ -59,7 +59,14 @@ def table(clients: dict[str, Any]) -> str:
     return "objects"
 
 
-def answers(aws: Aws, client: str, operation: str, statuses: Sequence[tuple[int, str]]) -> list[Any]:
+def answers(
+    aws: Aws,
+    client: str,
+    operation: str,
+    statuses: Sequence[tuple[int, str]],
+    *,
+    body: bytes = b'{"Type": "User", "message": "as the test wishes"}',
+) -> list[Any]:
     """Answer the calls of one operation with these statuses and error codes; return the requests, as they come."""
     boto: Any = getattr(aws, f"_{client}")
     left, requests = list(statuses), []
@@ -70,7 +77,7 @@ def answers(aws: Aws, client: str, operation: str, statuses: Sequence[tuple[int,
 
         class Raw:
             def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-                yield b'{"Type": "User", "message": "as the test wishes"}'
+                yield body
 
         headers: Any = {"x-amzn-errortype": code} if code else {}
         return AWSResponse(request.url, status, headers, Raw())
@@ -242,6 +249,24 @@ def test_an_answer_that_is_not_accepted_is_an_error(aws: Aws) -> None:
 def test_a_function_that_is_not_there_is_explained(aws: Aws) -> None:
     with pytest.raises(OperatorError, match=r"cannot read the function 'nobody'.*Is that its name"):
         aws.function_configuration("nobody")
+
+
+def test_what_lambda_says_of_a_function(aws: Aws) -> None:
+    answers(aws, "lambda", "GetFunctionConfiguration", [(200, "")], body=b'{"FunctionName": "indexer"}')
+    assert aws.function_configuration("indexer")["FunctionName"] == "indexer"
+
+
+@pytest.mark.parametrize(
+    ("body", "destination"),
+    [
+        (b'{"DestinationConfig": {"OnFailure": {"Destination": "arn:of:queue"}}}', "arn:of:queue"),
+        (b'{"DestinationConfig": {"OnFailure": {}}}', None),
+        (b'{"MaximumRetryAttempts": 2}', None),
+    ],
+)
+def test_where_failed_events_go(aws: Aws, body: bytes, destination: str | None) -> None:
+    answers(aws, "lambda", "GetFunctionEventInvokeConfig", [(200, "")], body=body)
+    assert aws.failure_destination("indexer") == destination
 
 
 def test_a_function_without_a_destination_has_none(aws: Aws) -> None:
