@@ -24,8 +24,15 @@ def clients() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def aws(clients: dict[str, Any]) -> Aws:
-    assert clients  # moto is in place
-    return Aws.connect()
+    """The calls, with clients of boto3's own session, which are made in no time from the second on."""
+    return Aws(clients.__getitem__)
+
+
+@pytest.fixture
+def connected() -> Iterator[Aws]:
+    """The calls with the clients of the program, which try again."""
+    with mock_aws():
+        yield Aws.connect()
 
 
 @pytest.fixture
@@ -59,7 +66,14 @@ def table(clients: dict[str, Any]) -> str:
     return "objects"
 
 
-def answers(aws: Aws, client: str, operation: str, statuses: Sequence[tuple[int, str]]) -> list[Any]:
+def answers(
+    aws: Aws,
+    client: str,
+    operation: str,
+    statuses: Sequence[tuple[int, str]],
+    *,
+    body: bytes = b'{"Type": "User", "message": "as the test wishes"}',
+) -> list[Any]:
     """Answer the calls of one operation with these statuses and error codes; return the requests, as they come."""
     boto: Any = getattr(aws, f"_{client}")
     left, requests = list(statuses), []
@@ -70,7 +84,7 @@ def answers(aws: Aws, client: str, operation: str, statuses: Sequence[tuple[int,
 
         class Raw:
             def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-                yield b'{"Type": "User", "message": "as the test wishes"}'
+                yield body
 
         headers: Any = {"x-amzn-errortype": code} if code else {}
         return AWSResponse(request.url, status, headers, Raw())
@@ -196,57 +210,75 @@ def test_an_arn_leads_to_its_queue(aws: Aws, queue: str) -> None:
 # The function.
 
 
-def test_an_event_is_sent_as_s3_sends_it(aws: Aws) -> None:
-    requests = answers(aws, "lambda", "Invoke", [(202, "")])
-    aws.invoke("indexer", {"key": "é"})
+def test_an_event_is_sent_as_s3_sends_it(connected: Aws) -> None:
+    requests = answers(connected, "lambda", "Invoke", [(202, "")])
+    connected.invoke("indexer", {"key": "é"})
     [request] = requests
     assert request.headers["X-Amz-Invocation-Type"] == b"Event"
     assert request.body == '{"key": "é"}'.encode()
 
 
-def test_throttled_calls_are_made_again_after_a_while(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throttled_calls_are_made_again_after_a_while(connected: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr("botocore.endpoint.time.sleep", slept.append)
     requests = answers(
-        aws,
+        connected,
         "lambda",
         "Invoke",
         [(429, "TooManyRequestsException"), (503, "ServiceException"), (429, "TooManyRequestsException"), (202, "")],
     )
-    aws.invoke("indexer", {})
+    connected.invoke("indexer", {})
     assert (len(requests), len(slept)) == (4, 3)
     assert max(slept) > 0
 
 
-def test_what_stays_throttled_is_explained(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stays_throttled_is_explained(connected: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    requests = answers(aws, "lambda", "Invoke", [(429, "TooManyRequestsException")] * ATTEMPTS)
+    requests = answers(connected, "lambda", "Invoke", [(429, "TooManyRequestsException")] * ATTEMPTS)
     with pytest.raises(OperatorError, match=r"cannot invoke the function 'indexer'.*try again later, or with a lower"):
-        aws.invoke("indexer", {})
+        connected.invoke("indexer", {})
     assert len(requests) == ATTEMPTS
 
 
-def test_what_is_denied_is_explained_and_not_tried_again(aws: Aws) -> None:
-    requests = answers(aws, "lambda", "Invoke", [(403, "AccessDeniedException")])
+def test_what_is_denied_is_explained_and_not_tried_again(connected: Aws) -> None:
+    requests = answers(connected, "lambda", "Invoke", [(403, "AccessDeniedException")])
     with pytest.raises(OperatorError, match=r"permissions that docs/runbook\.md lists"):
-        aws.invoke("indexer", {})
+        connected.invoke("indexer", {})
     assert len(requests) == 1
 
 
-def test_an_answer_that_is_not_accepted_is_an_error(aws: Aws) -> None:
-    answers(aws, "lambda", "Invoke", [(200, "")])
+def test_an_answer_that_is_not_accepted_is_an_error(connected: Aws) -> None:
+    answers(connected, "lambda", "Invoke", [(200, "")])
     with pytest.raises(OperatorError, match="answered 200, not 202"):
-        aws.invoke("indexer", {})
+        connected.invoke("indexer", {})
 
 
-def test_a_function_that_is_not_there_is_explained(aws: Aws) -> None:
+def test_a_function_that_is_not_there_is_explained(connected: Aws) -> None:
     with pytest.raises(OperatorError, match=r"cannot read the function 'nobody'.*Is that its name"):
-        aws.function_configuration("nobody")
+        connected.function_configuration("nobody")
 
 
-def test_a_function_without_a_destination_has_none(aws: Aws) -> None:
-    answers(aws, "lambda", "GetFunctionEventInvokeConfig", [(404, "ResourceNotFoundException")])
-    assert aws.failure_destination("indexer") is None
+def test_what_lambda_says_of_a_function(connected: Aws) -> None:
+    answers(connected, "lambda", "GetFunctionConfiguration", [(200, "")], body=b'{"FunctionName": "indexer"}')
+    assert connected.function_configuration("indexer")["FunctionName"] == "indexer"
+
+
+@pytest.mark.parametrize(
+    ("body", "destination"),
+    [
+        (b'{"DestinationConfig": {"OnFailure": {"Destination": "arn:of:queue"}}}', "arn:of:queue"),
+        (b'{"DestinationConfig": {"OnFailure": {}}}', None),
+        (b'{"MaximumRetryAttempts": 2}', None),
+    ],
+)
+def test_where_failed_events_go(connected: Aws, body: bytes, destination: str | None) -> None:
+    answers(connected, "lambda", "GetFunctionEventInvokeConfig", [(200, "")], body=body)
+    assert connected.failure_destination("indexer") == destination
+
+
+def test_a_function_without_a_destination_has_none(connected: Aws) -> None:
+    answers(connected, "lambda", "GetFunctionEventInvokeConfig", [(404, "ResourceNotFoundException")])
+    assert connected.failure_destination("indexer") is None
 
 
 # The shell.

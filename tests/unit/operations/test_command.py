@@ -17,6 +17,17 @@ ROOT = Path(__file__).parents[3]
 LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]
 
 
+READER_GONE = """
+import sys, time
+from operations import command
+def main(_):
+    for number in range(100_000):
+        print(number)
+command.main = main
+command.run()
+"""
+
+
 @pytest.fixture
 def aws() -> FakeAws:
     return FakeAws(LISTED, [row(each) for each in LISTED])
@@ -279,6 +290,7 @@ def test_a_refusal_in_the_middle_is_exit_code_2(aws: FakeAws, capsys: pytest.Cap
         (["redrive", "--function", "f", "--max", "²"], "'²' is not a number of messages"),
         (["backfill", "--function", "f", "--rate", "0"], "'0' is no rate: give events a second, more than 0"),
         (["backfill", "--function", "f", "--rate", "nan"], "'nan' is no rate"),
+        (["backfill", "--function", "f", "--rate", "fast"], "'fast' is no rate"),
         (["backfill", "--function", "f", "--rate", "inf"], "'inf' is no rate"),
         (["backfill", "--function", "f", "--since", "yesterday"], "'yesterday' is no ISO 8601 time"),
         (["backfill", "--function", "f", "--since", "2026-01-31T12:00:00"], "has no time zone: add Z for UTC"),
@@ -308,6 +320,17 @@ def test_the_region_of_an_arn_wins_over_the_shells() -> None:
 def test_a_key_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(FakeAws([version("a\x1b[2Jb\nc")]), "audit") == 1
     assert capsys.readouterr().out.startswith("missing     a\\x1b[2Jb\\nc  v1\n")
+
+
+def test_it_ends_quietly_when_its_reader_has_seen_enough() -> None:
+    """`operations … | head` closes the pipe before all is written."""
+    with subprocess.Popen(  # noqa: S603  our own program, no shell
+        [sys.executable, "-c", READER_GONE], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        program.stdout.close()
+        _, errors = program.communicate(timeout=120)
+    assert (program.returncode, errors) == (2, "")
 
 
 def test_it_runs_as_a_program(tmp_path: Path) -> None:
