@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+import platform
 import tempfile
 import time
 import urllib.request
@@ -174,7 +174,7 @@ def _is_localstack(found: Image) -> bool:
 
 def _socket() -> str:
     """Where Docker's socket is for Docker itself: elsewhere than on Linux it runs in a virtual machine."""
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return get_docker_socket()
     return os.environ.get("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", SOCKET)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -55,8 +56,8 @@ class Log:
             started = docker.events(
                 decode=True, filters={"type": "container", "event": "start", "label": f"{LABEL}={FUNCTION}"}
             )
-            self._begin(lambda: self._follow(container, ""))
-            self._begin(lambda: self._hear(docker, started, functions_of(container)))
+            self._begin(partial(self._follow, container, ""))
+            self._begin(partial(self._hear, docker, started, functions_of(container)))
             try:
                 yield
             finally:
@@ -66,7 +67,8 @@ class Log:
 
     def tail(self, lines: int) -> str:
         """Return the last lines of the emulator, and after them the last of its functions; nothing once it is gone."""
-        own, functions = [], []
+        own: list[str] = []
+        functions: list[str] = []
         text = self._file.read_text(encoding="utf-8", errors="replace") if self._file.exists() else ""
         for line in text.splitlines():
             (functions if MARK in line and "-lambda-" in line.partition(MARK)[0] else own).append(line)
@@ -77,7 +79,7 @@ class Log:
         with self._lock:
             self._output.close()
 
-    def _begin(self, work: Callable[[], None]) -> None:
+    def _begin(self, work: Callable[[], object]) -> None:
         def until_it_ends() -> None:
             # the engine went, the container was removed, or the connection was closed: there is no more to write
             with suppress(DockerException, OSError, ValueError, AttributeError):
@@ -91,7 +93,7 @@ class Log:
             attributes = event["Actor"]["Attributes"]
             if attributes["name"].startswith(names):
                 container = docker.containers.get(event["Actor"]["ID"])
-                self._begin(lambda container=container: self._follow(container, f"{container.name}{MARK}"))  # type: ignore[misc]  a default of its own for each
+                self._begin(partial(self._follow, container, f"{container.name}{MARK}"))
 
     def _follow(self, container: Container, name: str) -> None:
         for line in _lines(container.logs(stream=True, follow=True)):

@@ -18,6 +18,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
 from localstack import container, docker_engine
+from localstack.container_log import Log
 from localstack.errors import EmulatorError
 from localstack.image import registry
 from localstack.image.build import RUNTIMES
@@ -208,7 +209,7 @@ class Started:
 def log(tmp_path: Path) -> Any:  # noqa: ANN401  a function that takes text
     """A log with this in it."""
 
-    class Told(container.Log):
+    class Told(Log):
         def says(self, text: str) -> Told:
             tmp_path.joinpath("log").write_text(text)
             return self

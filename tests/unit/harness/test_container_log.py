@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ NAME = "my-emulator-lambda-indexer-1"
 def followed(monkeypatch: pytest.MonkeyPatch, file: Path, engine: Engine) -> Log:
     monkeypatch.setattr(docker_engine, "connected", engine.connected)
     log = Log(file)
-    emulator: object = engine.everybody["my_emulator"]
-    with log.following(emulator):  # type: ignore[arg-type]  as much of one as it needs
+    emulator: Any = engine.everybody["my_emulator"]
+    with log.following(emulator):
         pass
     log.close()
     return log
