@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import botocore.session
 import pytest
@@ -34,6 +34,8 @@ PASSING = (
 )
 LAMBDA_SECONDS = 60.0
 
+Forgotten: TypeAlias = "Callable[..., list[Row]]"
+
 
 @pytest.fixture(scope="module")
 def proxy(emulator: Emulator) -> Iterator[Proxy]:
@@ -58,14 +60,25 @@ def indexer(proxy: Proxy, index: Index, region: str) -> Indexer:
     return Indexer(bucket_name=index.bucket, deleted_retention_days=90, storage=storage, telemetry=Heard())
 
 
-def forgotten(index: Index, *names: str) -> list[Row]:
-    """Rows as the deployed function wrote them, of objects that have no row any more."""
-    keys = [index.key(f"faults/{name}") for name in names]
-    versions = [index.put(key, b"12345", ContentType="text/plain", Metadata={"a": "b"}) for key in keys]
-    rows = [index.wait_for_row(key, version) for key, version in zip(keys, versions, strict=True)]
-    for row in rows:
-        index.forget(row["key"], row["version_id"])
-    return rows
+@pytest.fixture(scope="module")
+def forgotten(index: Index) -> Iterator[Forgotten]:
+    """Uploads objects and forgets their rows, which it returns; in the end whatever has no row gets one again."""
+    every: list[Row] = []
+
+    def forget(*names: str) -> list[Row]:
+        keys = [index.key(f"faults/{name}") for name in names]
+        versions = [index.put(key, b"12345", ContentType="text/plain", Metadata={"a": "b"}) for key in keys]
+        rows = [index.wait_for_row(key, version) for key, version in zip(keys, versions, strict=True)]
+        for row in rows:
+            index.forget(row["key"], row["version_id"])
+        every.extend(rows)
+        return rows
+
+    yield forget
+    for row in every:
+        if index.row(row["key"], row["version_id"]) is None:
+            index.send(event(as_s3_sent_it(row)))
+            index.wait_for_row(row["key"], row["version_id"])
 
 
 def handle(indexer: Indexer, rows: list[Row], *, seconds: float = LAMBDA_SECONDS) -> dict[str, int]:
@@ -87,9 +100,9 @@ def assert_right(index: Index, row: Row) -> None:
 @pytest.mark.parametrize("fault", PASSING, ids=lambda fault: fault.name.lower())
 @pytest.mark.parametrize("operation", [HEAD, UPDATE])
 def test_after_a_fault_that_passes_the_row_is_right(
-    indexer: Indexer, proxy: Proxy, index: Index, operation: str, fault: Fault
+    indexer: Indexer, proxy: Proxy, index: Index, forgotten: Forgotten, operation: str, fault: Fault
 ) -> None:
-    [row] = forgotten(index, f"{operation}-{fault.name}.txt")
+    [row] = forgotten(f"{operation}-{fault.name}.txt")
     proxy.plan(operation, row["key"], fault)
     assert handle(indexer, [row]) == {"indexed": 1}  # once, also where the first write only seemed to fail
     assert_right(index, row)
@@ -99,8 +112,10 @@ def test_after_a_fault_that_passes_the_row_is_right(
     assert [call for call in proxy.about(row["key"]) if call[0] == operation] == [(operation, fault), *again]
 
 
-def test_one_fault_after_another_of_every_kind_changes_nothing(indexer: Indexer, proxy: Proxy, index: Index) -> None:
-    [row] = forgotten(index, "every kind.txt")
+def test_one_fault_after_another_of_every_kind_changes_nothing(
+    indexer: Indexer, proxy: Proxy, index: Index, forgotten: Forgotten
+) -> None:
+    [row] = forgotten("every kind.txt")
     for operation in (HEAD, UPDATE):
         proxy.plan(operation, row["key"], *PASSING[:-1])
     assert handle(indexer, [row]) == {"indexed": 1}
@@ -121,9 +136,9 @@ def test_a_repeat_whose_answer_breaks_off_is_not_counted_as_new(indexer: Indexer
 
 @pytest.mark.parametrize("fault", [Fault.BLACK_HOLE, Fault.BLACK_HOLE_AFTER], ids=lambda fault: fault.name.lower())
 def test_a_write_that_is_never_answered_is_made_again_after_the_read_time_out(
-    indexer: Indexer, proxy: Proxy, index: Index, fault: Fault
+    indexer: Indexer, proxy: Proxy, index: Index, forgotten: Forgotten, fault: Fault
 ) -> None:
-    [row] = forgotten(index, f"{fault.name}.txt")
+    [row] = forgotten(f"{fault.name}.txt")
     proxy.plan(UPDATE, row["key"], fault)
     assert handle(indexer, [row]) == {"indexed": 1}
     assert_right(index, row)
@@ -131,9 +146,9 @@ def test_a_write_that_is_never_answered_is_made_again_after_the_read_time_out(
 
 
 def test_a_black_hole_ends_in_a_clear_error_before_the_function_is_killed(
-    indexer: Indexer, proxy: Proxy, index: Index
+    indexer: Indexer, proxy: Proxy, index: Index, forgotten: Forgotten
 ) -> None:
-    [row] = forgotten(index, "black hole.txt")
+    [row] = forgotten("black hole.txt")
     proxy.always[row["key"]] = Fault.BLACK_HOLE
     seconds, started = 6.0, time.monotonic()
     with pytest.raises(IndexingError) as caught:
@@ -148,9 +163,9 @@ def test_a_black_hole_ends_in_a_clear_error_before_the_function_is_killed(
 
 
 def test_with_three_seconds_left_the_function_fails_by_itself_and_at_once(
-    indexer: Indexer, proxy: Proxy, index: Index
+    indexer: Indexer, proxy: Proxy, forgotten: Forgotten
 ) -> None:
-    [row] = forgotten(index, "too late.txt")
+    [row] = forgotten("too late.txt")
     proxy.always[row["key"]] = Fault.BLACK_HOLE
     started = time.monotonic()
     with pytest.raises(IndexingError, match=r"HeadObject was not tried: an attempt may take 4\.0 s, and 2\.0 s are"):
@@ -160,9 +175,9 @@ def test_with_three_seconds_left_the_function_fails_by_itself_and_at_once(
 
 
 def test_one_record_in_a_black_hole_does_not_eat_the_time_of_the_others(
-    indexer: Indexer, proxy: Proxy, index: Index
+    indexer: Indexer, proxy: Proxy, index: Index, forgotten: Forgotten
 ) -> None:
-    rows = forgotten(index, "first.txt", "hanging.txt", "third.txt", "last.txt")
+    rows = forgotten("first.txt", "hanging.txt", "third.txt", "last.txt")
     hanging = rows[1]
     proxy.always[hanging["key"]] = Fault.BLACK_HOLE
     seconds, started = 12.0, time.monotonic()
