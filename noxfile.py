@@ -77,8 +77,9 @@ def localstack_e2e(session: nox.Session) -> None:
     is the smoke test of a stack that is already deployed, from ``pulumi stack output --json > FILE``.
     """
     prepare(session, TOOLS)
+    command = ("pytest", "tests/e2e", "-n", "auto", "--dist", "loadfile", SLOWEST)
     # time, at Ctrl-C, to take the stack and the emulator away
-    session.run("pytest", "tests/e2e", SLOWEST, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
+    session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
 
 
 @nox.session(default=False)

@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -19,7 +20,7 @@ from localstack.emulator import Emulator, choose, start
 from localstack.errors import EmulatorError, HarnessError
 from tests.e2e.awkward import CASES
 from tests.e2e.capabilities import Capability, gap
-from tests.e2e.engines import EXISTING, PULUMI, Deploys, reason_against, summary
+from tests.e2e.engines import EXISTING, IN_PROCESS, PULUMI, Deploys, reason_against, summary
 from tests.e2e.failures import FailureQueue, Poisoned, poison
 from tests.e2e.index import Clients, Index, Place
 from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
@@ -38,12 +39,28 @@ LINE = 240
 CLOCKS_DIFFER = 60.0
 """Seconds by which this machine's clock may be ahead of AWS's."""
 
+WORKERS = 2
+"""Processes side by side where the emulator is quick to start; more only get in each other's way on two cores."""
+
+NOT_RUN = "tapstack: reasons of what was deselected"
+"""The name under which a worker tells them."""
+
 UNASKED = "no other was asked for (`--engine pulumi` takes Pulumi's own)"
 
 _CHOSEN = pytest.StashKey[list[str]]()
 _EMULATOR = pytest.StashKey[str | None]()
 _RUNNING = pytest.StashKey[Emulator]()
 _NOT_RUN = pytest.StashKey[list[str]]()
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes `-n auto` makes, each with an emulator and a stack of its own; 0: this one does it all."""
+    if config.getoption("--engine") != IN_PROCESS:
+        return 0
+    with suppress(HarnessError):  # what cannot be is said at the start
+        if choose(config.getoption("--emulator")).kind == "embedded":
+            return WORKERS
+    return 0
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -83,6 +100,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_NOT_RUN] = [reason for reason in reasons.values() if reason]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker collects, and so deselects, on behalf of the process that reports."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[NOT_RUN] = session.config.stash.get(_NOT_RUN, [])
+
+
+@pytest.hookimpl(optionalhook=True)  # one of pytest-xdist's
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401  its types are internal
+    """All workers deselect the same."""
+    node.config.stash[_NOT_RUN] = getattr(node, "workeroutput", {}).get(NOT_RUN, [])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if reasons := config.stash.get(_NOT_RUN, []):
         emulator = config.stash[_EMULATOR]
@@ -98,7 +127,7 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     option = request.config.getoption
     with ExitStack() as until_done:
         try:
-            started = start(option("--emulator"), log=option("--emulator-log"), report=_tell(request.config))
+            started = start(option("--emulator"), log=_log(request.config), report=_tell(request.config))
             running = until_done.enter_context(started)
         except EmulatorError as error:
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
@@ -258,10 +287,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def _log(config: pytest.Config) -> Path | None:
+    """Where the emulator's log shall stay: of each worker's in a file of its own."""
+    log: Path | None = config.getoption("--emulator-log")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return log.with_name(f"{log.stem}-{worker}{log.suffix}") if log and worker else log
+
+
 def _tell(config: pytest.Config) -> Callable[[str], None]:
     """What says on the terminal, though pytest captures output, why it takes so long."""
 
     def tell(sentence: str) -> None:
+        if not config.pluginmanager.hasplugin("terminalreporter"):  # a worker has no terminal
+            return
         with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             config.pluginmanager.getplugin("terminalreporter").write_line(f"\n{sentence}")
 
