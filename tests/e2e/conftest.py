@@ -24,7 +24,7 @@ from tests.e2e.engines import EXISTING, IN_PROCESS, PULUMI, Deploys, reason_agai
 from tests.e2e.failures import FailureQueue, Poisoned, poison
 from tests.e2e.index import Clients, Index, Place
 from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
-from tests.e2e.operated import MORE_PATIENCE, Operated
+from tests.e2e.operated import LATE, MORE_PATIENCE, Operated
 from tests.e2e.operated import SETTINGS as OPERATED
 from tests.e2e.uploading import Upload, sample_cases, upload_all
 from tests.e2e.waiting import NothingCameError
@@ -257,7 +257,8 @@ def poisoned(index: Index) -> Poisoned:
 def _operated(emulator: Emulator, deploys: Deploys) -> Iterator[Operated]:
     deployment = deploys(emulator, config_overrides=OPERATED)
     index = Index(Clients.of(emulator), deployment.outputs, patience=MORE_PATIENCE)
-    yield Operated(index, deployment.outputs["failure_queue_url"])
+    settling = LATE if gap(emulator, Capability.EVENTS_DURING_AN_UPDATE) else 0.0
+    yield Operated(index, deployment.outputs["failure_queue_url"], settling=settling)
     deployment.destroy()
 
 

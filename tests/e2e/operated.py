@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ GRACE = 0.5
 
 MORE_PATIENCE = 60.0
 """Seconds: an emulator starts a process anew for each try of a function that fails."""
+
+LATE = 3.0
+"""Seconds: LocalStack's poll for events takes two, and goes on for the function that was just replaced."""
 
 SETTINGS = {"env": "operated", "readCapacity": "1000", "writeCapacity": "20"}
 """Reads without a pause, but only ten events a second: the emulator starts a process for each that comes meanwhile."""
@@ -43,8 +47,9 @@ class Said:
 class Operated:
     """The stack, the tools as an operator runs them, and damage."""
 
-    def __init__(self, index: Index, queue_url: str) -> None:
+    def __init__(self, index: Index, queue_url: str, *, settling: float) -> None:
         self._aws: Aws | None = None
+        self._settling = settling  # seconds after a change of the function
         self.index = index
         self.queue_url = queue_url
         self._s3: Client = index.clients.s3
@@ -136,6 +141,7 @@ class Operated:
         function = self.index.clients.function
         function.update_function_configuration(FunctionName=self.index.function, Environment={"Variables": variables})
         function.get_waiter("function_updated_v2").wait(FunctionName=self.index.function)
+        time.sleep(self._settling)
 
     def _version(self, status: str) -> None:
         self._s3.put_bucket_versioning(Bucket=self.index.bucket, VersioningConfiguration={"Status": status})
