@@ -31,7 +31,6 @@ TARGET = Target(
     region="us-east-1",
     bucket="uploads",
     table="objects",
-    queue_url=None,
 )
 MADE = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 TIME = format_time(MADE)

@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer
@@ -25,7 +25,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 
 from lambda_code.errors import Reason
 from lambda_code.retry import reason_for
-from operations.errors import OperatorError
+from operations.errors import OperatorError, RefusedEventError
 from operations.listing import Version, versions_of
 from operations.pool import THREADS
 
@@ -39,6 +39,9 @@ VERSIONS_PER_ANSWER = 1000  # the most of ListObjectVersions
 MESSAGES_PER_BATCH = 10  # the most that SQS takes at once
 LONG_POLL_SECONDS = 1  # a poll that waits asks all of SQS's servers, so an empty answer means an empty queue
 ACCEPTED = 202  # Lambda has put the event into its asynchronous queue
+
+REFUSALS = ("InvalidRequestContentException", "RequestTooLargeException")
+"""What Lambda calls it if the fault is the event's: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html."""
 
 # What the audit compares, and no more: a row may have kilobytes of user metadata.
 ATTRIBUTES = (
@@ -107,19 +110,19 @@ class Aws:
         self._sqs = client("sqs")
 
     @classmethod
-    def connect(cls, region: str | None = None) -> Aws:
+    def connect(cls, region: str | None = None) -> Self:
         """Make the clients, in a region that is not the shell's if it is named. No network yet.
 
         Raises:
-            OperatorError: no region is set anywhere.
+            OperatorError: no region is set anywhere, or there is no such profile.
         """
-        session: Any = boto3.Session(region_name=region)
         config = Config(
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=2 * THREADS,
             connect_timeout=5,
         )  # with AWS_ENDPOINT_URL, botocore itself puts a bucket into the path: emulators have no DNS for it
         with _explained("make the clients"):
+            session: Any = boto3.Session(region_name=region)
             return cls(lambda service: session.client(service, config=config))
 
     # -- what is deployed ---------------------------------------------------------------------------------------------
@@ -209,14 +212,19 @@ class Aws:
         """Hand an event to the function as S3 does: asynchronously, to be tried again if it fails.
 
         Raises:
-            OperatorError: Lambda did not accept it.
+            RefusedEventError: Lambda does not accept this one.
+            OperatorError: it accepts none.
         """
+        payload = json.dumps(event).encode()  # in ASCII: JSON can spell half of a surrogate pair, UTF-8 cannot
         with _explained(f"invoke the function {function!r}"):
-            answer = self._lambda.invoke(
-                FunctionName=function, InvocationType="Event", Payload=json.dumps(event, ensure_ascii=False).encode()
-            )
+            try:
+                answer = self._lambda.invoke(FunctionName=function, InvocationType="Event", Payload=payload)
+            except ClientError as error:
+                if _code(error) not in REFUSALS:
+                    raise
+                raise RefusedEventError(f"Lambda does not accept the event: {error}") from error
         if answer["StatusCode"] != ACCEPTED:
-            raise OperatorError(
+            raise RefusedEventError(
                 f"the function {function!r} answered {answer['StatusCode']}, not {ACCEPTED}: the event was not accepted"
             )
 
@@ -235,6 +243,7 @@ class Aws:
                 WaitTimeSeconds=LONG_POLL_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp"],
             )
+        _check_is_whole(answer, "Messages")
         return [
             RawMessage(
                 id=each["MessageId"],
@@ -245,12 +254,13 @@ class Aws:
             for each in answer.get("Messages", ())
         ]
 
-    def hidden_messages(self, queue_url: str) -> int:
-        """About how many messages somebody has received and not deleted."""
-        name = "ApproximateNumberOfMessagesNotVisible"
+    def waiting_messages(self, queue_url: str) -> tuple[int, int]:
+        """About how many messages can be received, and how many somebody has received and not deleted."""
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
         with _explained("read the failure queue"):
-            answer = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
-        return int(answer.get("Attributes", {}).get(name, 0))
+            answer = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(names))
+        visible, hidden = (int(answer.get("Attributes", {}).get(name, 0)) for name in names)
+        return visible, hidden
 
     def delete(self, queue_url: str, receipt: str) -> None:
         """Delete a message."""
@@ -269,8 +279,20 @@ class Aws:
 
 
 def _page(answer: Mapping[str, Any]) -> Page:
+    _check_is_whole(answer, "Items")
     rows = tuple({name: _plain(value) for name, value in item.items()} for item in answer["Items"])
     return Page(rows=rows, units=float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0)))
+
+
+def _check_is_whole(answer: Mapping[str, Any], name: str) -> None:
+    """botocore takes an answer that breaks off for an empty one; SQS leaves a name out of an empty one itself.
+
+    Raises:
+        OperatorError: more was announced than has come.
+    """
+    length = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", "0")
+    if name not in answer and int(length) > len("{}"):
+        raise OperatorError(f"an answer of AWS arrived incomplete, without {name}: start again")
 
 
 @contextmanager
@@ -279,7 +301,8 @@ def _explained(doing: str, *, not_found: str = "was the stack destroyed, or is t
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise OperatorError(f"cannot {doing}: {error}. {_remedy(error, not_found)}".rstrip(". ") + ".") from error
+        said = f"cannot {doing}: {str(error).rstrip('.')}. {_remedy(error, not_found)}".rstrip(". ")
+        raise OperatorError(said if said.endswith("?") else f"{said}.") from error
 
 
 def _remedy(error: BotoCoreError | ClientError, not_found: str) -> str:

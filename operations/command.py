@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
         return _ended_early(options, tool, str(error), COULD_NOT_RUN)
     except KeyboardInterrupt:
         return _ended_early(options, tool, "interrupted", INTERRUPTED)
+    except Exception as bug:  # noqa: BLE001  its exit code must not be the one that says "differences found"
+        traceback.print_exc()
+        return _ended_early(options, tool, f"a bug of this tool: {type(bug).__name__}: {bug}", COULD_NOT_RUN)
     if options.json:
         _print_json(options, **tool.document(), summary=tool.summary())
     else:
@@ -83,6 +87,8 @@ def _ended_early(options: argparse.Namespace, tool: Tool | None, why: str, code:
     said = f"{options.tool}: {why}"
     if options.json:
         _print_json(options, error=why, **(tool.document() if tool else {}))
+    elif tool:
+        show(tool.lines(), sys.stdout)  # what was found by then
     show([said, *([f"{options.tool}: {tool.go_on()}"] if tool else [])], sys.stderr)
     return code
 

@@ -14,8 +14,11 @@ from lambda_code.metadata import format_time
 if TYPE_CHECKING:
     from operations.listing import Version
 
-MARKER_SECONDS = 2.0
-"""By which a marker's time in the row may be off: it is the event's, and Last-Modified is cut to the second."""
+NULL_MARKER_SECONDS = 2.0
+"""By which the time of a marker `null` may be off: it may be the event's, and Last-Modified is cut to the second."""
+
+MARKER_SECONDS = 24 * 3600.0
+"""The same of other markers, which are put once: lifecycle rules, which put markers too, tell of it when they like."""
 
 SECONDS = len("2026-11-22T21:40:04")  # of a row's time: S3 lists no fraction
 
@@ -89,24 +92,37 @@ def _untrue(version: Version, row: Mapping[str, Any]) -> Iterator[str]:
         yield f"deleted_at is {row['deleted_at']}, and S3 has the version"
     if not version.marker and "delete_marker" in row:
         yield "delete_marker is there, and S3 has an object"
+    if version.marker and "upload_day" in row:
+        yield "upload_day is there, and S3 has a delete marker: the index by day is of uploads"
+    if version.marker and "uploaded_at" in row and _apart(row["uploaded_at"], version):
+        # of a marker `null` it tells of one that was put over it, of which nobody told the function
+        yield _time_differs(version, row)
 
 
 def _different(bucket: str, version: Version, row: Mapping[str, Any]) -> Iterator[str]:
     expected: dict[str, object] = {"bucket": bucket, "key": version.key}
     if version.marker:
         expected["delete_marker"] = True
-        if version.version_id == NULL_VERSION and _apart(row.get("uploaded_at"), version.last_modified):
-            # a marker `null` that was put again over an older one, of which nobody told the function
-            yield f"uploaded_at is {row.get('uploaded_at')} in the row and {format_time(version.last_modified)} in S3"
+        if "uploaded_at" not in row:
+            yield _time_differs(version, row)
     else:
         uploaded_at = format_time(version.last_modified)
         expected |= {"size_bytes": version.size, "etag": version.etag, "upload_day": uploaded_at[:10]}
         if str(row.get("uploaded_at"))[:SECONDS] != uploaded_at[:SECONDS]:
-            yield f"uploaded_at is {row.get('uploaded_at')} in the row and {uploaded_at} in S3"
+            yield _time_differs(version, row)
     for name, value in expected.items():
         if row.get(name) != value:
             yield f"{name} is {row.get(name)} in the row and {value} in S3"
 
 
-def _apart(said: str | None, time: datetime) -> bool:
-    return said is None or abs((datetime.fromisoformat(said) - time).total_seconds()) > MARKER_SECONDS
+def _time_differs(version: Version, row: Mapping[str, Any]) -> str:
+    return f"uploaded_at is {row.get('uploaded_at')} in the row and {format_time(version.last_modified)} in S3"
+
+
+def _apart(said: object, version: Version) -> bool:
+    """Whether the time of a marker in its row is not the one in S3; a text that is no time is not."""
+    tolerance = NULL_MARKER_SECONDS if version.version_id == NULL_VERSION else MARKER_SECONDS
+    try:
+        return abs((datetime.fromisoformat(str(said)) - version.last_modified).total_seconds()) > tolerance
+    except (TypeError, ValueError):  # the former: it has no time zone
+        return True

@@ -67,7 +67,7 @@ def parse(body: str, target: Target) -> Failure:
     """
     try:
         message = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: nested deeper than anything that Lambda writes
         raise NotOursError("it is not JSON") from None
     context = _fields(message, "requestContext")
     arn = context.get("functionArn")

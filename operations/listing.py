@@ -67,6 +67,11 @@ class Indexed:
         ours = [each for each in configurations if _same_function(each["LambdaFunctionArn"], function_arn)]
         return cls(tuple(_rule(each) for each in ours) or None)
 
+    @property
+    def triggered(self) -> bool:
+        """Whether the bucket notifies the function."""
+        return self.rules is not None
+
     def __contains__(self, key: str) -> bool:
         if self.rules is None:
             return True

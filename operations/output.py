@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -46,6 +47,17 @@ def printable(text: str) -> str:
     A key may hold anything, and must not steer the terminal.
     """
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def quoted(text: str) -> str:
+    r"""Return the text as a word of the shell: one that a terminal would not show as itself as bash's ``$'\t'``."""
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = "".join(
+        each if each.isprintable() and each not in "\\'" else "".join(f"\\x{byte:02x}" for byte in each.encode())
+        for each in text
+    )
+    return f"$'{escaped}'"
 
 
 def count(number: int, noun: str) -> str:

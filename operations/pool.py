@@ -30,7 +30,7 @@ def in_order(
         try:
             for item in items:
                 waiting.append((item, pool.submit(work, item)))
-                if len(waiting) >= threads * AHEAD:
+                while waiting and (waiting[0][1].done() or len(waiting) >= threads * AHEAD):
                     first, future = waiting.popleft()
                     yield first, future.result()
             while waiting:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 BURST_SECONDS = 1.0
 """What was not used within the last second may be used now; DynamoDB itself is more generous (300 s)."""
@@ -34,6 +37,12 @@ class Rate:
         """Wait until all that was taken before is paid for, and take these; zero waits only."""
         if pause := self._book(units):
             self._sleep(pause)
+
+    def paced(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items, each a unit, no sooner than they may be worked on."""
+        for item in items:
+            self.take(1)
+            yield item
 
     def charge(self, units: float) -> None:
         """Take these without waiting: whoever takes next will wait for it."""

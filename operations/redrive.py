@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
+from operations.errors import OperatorError, RefusedEventError
 from operations.failures import Failure, NotOursError, parse
 from operations.pool import in_order
 from operations.rate import Rate
@@ -30,13 +31,17 @@ HIDDEN_SECONDS = 1800
 
 @dataclass(kw_only=True)
 class Message:
-    """A message of the queue: a failure of ours, or why it is none. `replayed`: accepted again, and deleted."""
+    """A message of the queue: a failure of ours, or why it is none.
+
+    `replayed`: accepted again, and deleted; `refused`: why Lambda did not accept its event.
+    """
 
     raw: RawMessage
     failure: Failure | None
     not_ours: str = ""
     chosen: bool = False
     replayed: bool = False
+    refused: str = ""
 
 
 @dataclass(kw_only=True)
@@ -44,7 +49,9 @@ class Report:
     """What was read. A message that SQS handed out twice is there once."""
 
     messages: list[Message] = field(default_factory=list)
+    waiting: int = 0  # messages that could be received at the beginning, about
     elsewhere: int = 0  # messages that somebody else has received and not deleted, about
+    note: str = ""  # what went wrong when it let go of messages
 
     @property
     def chosen(self) -> list[Message]:
@@ -55,6 +62,16 @@ class Report:
     def replayed(self) -> int:
         """Messages that were replayed and deleted."""
         return sum(message.replayed for message in self.messages)
+
+    @property
+    def unread(self) -> int:
+        """About how many more messages are in the queue than were read: because enough were, or SQS gave no more."""
+        return max(0, self.waiting - len(self.messages))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left in the queue, as far as can be known."""
+        return self.replayed == len(self.messages) and not self.unread and not self.elsewhere
 
 
 class Redrive:
@@ -93,7 +110,7 @@ class Redrive:
         Raises:
             OperatorError: SQS refused to answer.
         """
-        self.report.elsewhere = self._aws.hidden_messages(self._queue_url)
+        self.report.waiting, self.report.elsewhere = self._aws.waiting_messages(self._queue_url)
         messages: dict[str, Message] = {}
         try:
             with progress.step("messages read") as advance:
@@ -107,17 +124,19 @@ class Redrive:
             self.report.messages = list(messages.values())
             yield
         finally:
-            self._aws.release(self._queue_url, [each.raw.receipt for each in messages.values() if not each.replayed])
+            self._let_go([each.raw.receipt for each in messages.values() if not each.replayed])
 
     def replay(self, progress: Progress) -> None:
         """Give the function each chosen event again, and delete the message once Lambda has accepted that.
 
+        One whose event Lambda refuses stays in the queue, and says so.
+
         Raises:
-            OperatorError: Lambda did not accept an event, or SQS kept a message.
+            OperatorError: Lambda accepts nothing, or SQS kept a message.
         """
         chosen = [(each, each.failure.event) for each in self.report.chosen if each.failure]
         with progress.step("messages replayed", len(chosen)) as advance:
-            for _ in in_order(self._replay, chosen):
+            for _ in in_order(self._replay, self._rate.paced(chosen)):
                 advance(1)
 
     def export(self, file: IO[str]) -> int:
@@ -129,7 +148,7 @@ class Redrive:
                 "sent_ms": message.raw.sent_ms,
                 "body": _json_or_text(message.raw.body),
             }
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.write(json.dumps(line) + "\n")  # in ASCII: half of a surrogate pair is no UTF-8
         return len(messages)
 
     def _room(self, messages: dict[str, Message]) -> int:
@@ -141,6 +160,14 @@ class Redrive:
     def _receive(self, room: int) -> list[RawMessage]:
         return self._aws.receive(self._queue_url, most=room, hidden=HIDDEN_SECONDS)
 
+    def _let_go(self, receipts: list[str]) -> None:
+        """An error here must not hide why the block ended, nor what was read."""
+        try:
+            self._aws.release(self._queue_url, receipts)
+        except OperatorError as error:
+            minutes = HIDDEN_SECONDS // 60
+            self.report.note = f"what was read and not deleted stays hidden for up to {minutes} minutes: {error}"
+
     def _message(self, raw: RawMessage) -> Message:
         try:
             failure = parse(raw.body, self._target)
@@ -150,8 +177,11 @@ class Redrive:
 
     def _replay(self, chosen: tuple[Message, Any]) -> None:
         message, event = chosen
-        self._rate.take(1)
-        self._aws.invoke(self._target.function, event)
+        try:
+            self._aws.invoke(self._target.function, event)
+        except RefusedEventError as error:
+            message.refused = str(error)
+            return
         self._aws.delete(self._queue_url, message.raw.receipt)
         message.replayed = True
 
@@ -159,5 +189,5 @@ class Redrive:
 def _json_or_text(body: str) -> object:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body

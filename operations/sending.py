@@ -48,9 +48,9 @@ class Sender:
         """
 
         def work(fact: Fact) -> None:
-            self._rate.take(1)
             self._aws.invoke(self._target.function, event(fact))
 
-        for fact, _ in in_order(work, facts):
+        # paced before the threads, so that whoever interrupts it interrupts the waiting
+        for fact, _ in in_order(work, self._rate.paced(facts)):
             self.sent += 1
             accepted(fact)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ BUCKET_VARIABLE, TABLE_VARIABLE = "TAP_BUCKET_NAME", "TAP_TABLE_NAME"
 OUTPUTS = ("bucket_name", "table_name", "lambda_function_name", "lambda_function_arn", "failure_queue_url")
 HOW = "pulumi stack output --json > FILE"
 
+_FUNCTION_ARN = re.compile(r"(arn:[\w-]+:lambda:([\w-]+):\d{12}:function:[\w-]+)(?::[\w$-]+)?")
+"""https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html; the end is an alias or a version."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -29,7 +33,7 @@ class Target:
     region: str
     bucket: str
     table: str
-    queue_url: str | None  # None: failed events go nowhere
+    queue_url: str | None = None  # of the failure queue; None: ask Lambda
 
 
 def from_function(name: str, aws: Aws) -> Target:
@@ -45,15 +49,13 @@ def from_function(name: str, aws: Aws) -> Target:
             f"the function {name!r} has no environment variable {' and no '.join(missing)}, so it is not TapStack's: "
             "give the name that `pulumi stack output lambda_function_name` prints"
         )
-    arn = configuration["FunctionArn"]
-    destination = aws.failure_destination(name)
+    arn, region = _parts(configuration["FunctionArn"])
     return Target(
         function=configuration["FunctionName"],
-        function_arn=":".join(arn.split(":")[:7]),
-        region=arn.split(":")[3],
+        function_arn=arn,
+        region=region,
         bucket=variables[BUCKET_VARIABLE],
         table=variables[TABLE_VARIABLE],
-        queue_url=aws.queue_url(destination) if destination and ":sqs:" in destination else None,
     )
 
 
@@ -71,10 +73,11 @@ def from_outputs(path: Path) -> Target:
         raise OperatorError(f"--stack-outputs {path} is not JSON: {error}. It is made by: {HOW}") from error
     if missing := [name for name in OUTPUTS if not _text(outputs, name)]:
         raise OperatorError(f"--stack-outputs {path} lacks {', '.join(missing)}. It is made by: {HOW}")
+    arn, region = _parts(outputs["lambda_function_arn"])
     return Target(
         function=outputs["lambda_function_name"],
-        function_arn=outputs["lambda_function_arn"],
-        region=outputs["lambda_function_arn"].split(":")[3],
+        function_arn=arn,
+        region=region,
         bucket=outputs["bucket_name"],
         table=outputs["table_name"],
         queue_url=outputs["failure_queue_url"],
@@ -82,8 +85,44 @@ def from_outputs(path: Path) -> Target:
 
 
 def region_of(function: str) -> str | None:
-    """The region in a function's ARN; None if it is only a name."""
-    return function.split(":")[3] if function.startswith("arn:") else None
+    """The region in a function's ARN; None if it is only a name.
+
+    Raises:
+        OperatorError: it is neither.
+    """
+    return _parts(function)[1] if function.startswith("arn:") else None
+
+
+def failure_queue(aws: Aws, target: Target) -> str:
+    """The address of the queue in which the function's failed events end.
+
+    Raises:
+        OperatorError: they end nowhere, or elsewhere than in the queue that Pulumi knows.
+    """
+    arn = aws.failure_destination(target.function)
+    if arn is None or ":sqs:" not in arn:
+        raise OperatorError(
+            f"the function {target.function!r} sends failed events to no SQS queue, so they would be lost: "
+            "`pulumi up --refresh` puts back what somebody removed"
+        )
+    if target.queue_url is None:
+        return aws.queue_url(arn)
+    if arn.rpartition(":")[2] != target.queue_url.rpartition("/")[2]:
+        raise OperatorError(
+            f"the function {target.function!r} sends failed events to {arn}, and Pulumi's outputs name the queue "
+            f"{target.queue_url}: are they of this stack, and of today?"
+        )
+    return target.queue_url
+
+
+def _parts(function_arn: str) -> tuple[str, str]:
+    """A function's ARN without alias or version, and the region in it."""
+    match = _FUNCTION_ARN.fullmatch(function_arn)
+    if match is None:
+        raise OperatorError(
+            f"{function_arn!r} is no ARN of a function, such as arn:aws:lambda:us-east-1:123456789012:function:indexer"
+        )
+    return match[1], match[2]
 
 
 def _text(outputs: object, name: str) -> Any:  # noqa: ANN401  whatever JSON has there

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,9 +14,10 @@ from operations.audit import GRACE, Audit
 from operations.backfill import Backfill
 from operations.errors import OperatorError
 from operations.listing import Indexed
-from operations.output import count
+from operations.output import count, quoted
 from operations.redrive import Message, Redrive
 from operations.sending import default_rate
+from operations.target import failure_queue
 
 if TYPE_CHECKING:
     from operations.aws import Aws
@@ -50,7 +50,7 @@ class Tool(Protocol):
         """All of it, for machines."""
 
     def go_on(self) -> str:
-        """How to start again after it was interrupted."""
+        """How to start again after it was interrupted; `lines` has what was found by then."""
 
 
 class AuditTool:
@@ -58,6 +58,8 @@ class AuditTool:
 
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target, *, grace: float = GRACE) -> None:
         self._repair: bool = options.repair
+        if self._repair:
+            failure_queue(aws, target)
         self._indexed = Indexed.of(aws.notifications(target.bucket), target.function_arn)
         self._audit = Audit(
             aws,
@@ -72,11 +74,11 @@ class AuditTool:
         self._audit.compare(progress)
         if self._repair:
             self._audit.repair(progress)
-        return DIFFERENT if self._audit.report.findings else GOOD
+        return GOOD if self._indexed.triggered and not self._audit.report.findings else DIFFERENT
 
     def lines(self) -> list[str]:  # noqa: D102  see Tool
         findings = self._audit.report.findings
-        lines = [] if self._indexed.rules is not None else [NO_TRIGGER]
+        lines = [] if self._indexed.triggered else [NO_TRIGGER]
         for finding in findings[:SHOWN]:
             marker = "  (delete marker)" * _is_marker(finding)
             lines.append(f"{finding.difference:<10}  {finding.key}  {finding.version_id}{marker}")
@@ -102,7 +104,12 @@ class AuditTool:
     def document(self) -> dict[str, Any]:  # noqa: D102  see Tool
         report = self._audit.report
         numbers = {name: getattr(report, name) for name in report.__dataclass_fields__ if name != "findings"}
-        return {**numbers, "repair": self._repair, "findings": [_as_json(finding) for finding in report.findings]}
+        return {
+            **numbers,
+            "triggered": self._indexed.triggered,
+            "repair": self._repair,
+            "findings": [_as_json(finding) for finding in report.findings],
+        }
 
     def go_on(self) -> str:  # noqa: D102  see Tool
         return f"{count(self._audit.report.sent, 'event')} sent, nothing else was changed; start it again"
@@ -113,6 +120,8 @@ class BackfillTool:
 
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
         self._invoke: bool = options.invoke
+        if self._invoke:
+            failure_queue(aws, target)
         self._indexed = Indexed.of(aws.notifications(target.bucket), target.function_arn)
         self._backfill = Backfill(
             aws,
@@ -132,7 +141,7 @@ class BackfillTool:
         return GOOD
 
     def lines(self) -> list[str]:  # noqa: D102  see Tool
-        return [] if self._indexed.rules is not None else [NO_TRIGGER]
+        return [] if self._indexed.triggered else [NO_TRIGGER]
 
     def summary(self) -> str:  # noqa: D102  see Tool
         report = self._backfill.report
@@ -147,16 +156,21 @@ class BackfillTool:
             )
         return (
             f"backfill: {count(report.chosen, 'event')} to send, one for each version and delete marker{skipped}: "
-            f"{timedelta(seconds=round(report.chosen / rate))} hours at {rate:g} a second; "
+            f"in {timedelta(seconds=round(report.chosen / rate))} at {rate:g} a second; "
             "dry run: --invoke sends them"
         )
 
     def document(self) -> dict[str, Any]:  # noqa: D102  see Tool
-        return {**asdict(self._backfill.report), "rate": self._backfill.per_second, "invoke": self._invoke}
+        return {
+            **asdict(self._backfill.report),
+            "triggered": self._indexed.triggered,
+            "rate": self._backfill.per_second,
+            "invoke": self._invoke,
+        }
 
     def go_on(self) -> str:  # noqa: D102  see Tool
         report = self._backfill.report
-        where = f"with --start-after={shlex.quote(report.resume_after)}" if report.resume_after else "from the start"
+        where = f"with --start-after={quoted(report.resume_after)}" if report.resume_after else "from the start"
         return f"{count(report.sent, 'event')} sent; start it again {where}"
 
 
@@ -164,18 +178,13 @@ class RedriveTool:
     """`redrive [--reason R] [--max N] [--replay | --export FILE]`."""
 
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
-        if target.queue_url is None:
-            raise OperatorError(
-                f"the function {target.function!r} sends failed events to no SQS queue, so there is none to redrive: "
-                "`pulumi up --refresh` puts back what somebody removed"
-            )
         self._replay: bool = options.replay
         self._export: Path | None = options.export
         self._exported = 0
         self._redrive = Redrive(
             aws,
             target,
-            target.queue_url,
+            failure_queue(aws, target),
             per_second=default_rate(aws.capacity(target.table)),
             reason=options.reason,
             most=options.max,
@@ -187,7 +196,7 @@ class RedriveTool:
                 self._redrive.replay(progress)
             if self._export is not None:
                 self._write(self._export)
-        return GOOD if self._redrive.report.replayed == len(self._redrive.report.messages) else DIFFERENT
+        return GOOD if self._redrive.report.empty else DIFFERENT
 
     def lines(self) -> list[str]:  # noqa: D102  see Tool
         report = self._redrive.report
@@ -198,24 +207,27 @@ class RedriveTool:
         for message in report.messages:
             if message.failure is None:
                 lines.append(f"not ours, left alone: message {message.raw.id}: {message.not_ours}")
+            if message.refused:
+                lines.append(f"left in the queue: message {message.raw.id}: {message.refused}")
         if others := sum(each.failure is not None for each in report.messages) - len(report.chosen):
             lines.append(f"with other reasons: {count(others, 'message')}")
         if report.elsewhere:
             lines.append(
                 f"about {count(report.elsewhere, 'more message')} hidden by another reader, perhaps a run of this tool"
             )
-        return lines
+        return lines + [f"note: {report.note}"] * bool(report.note)
 
     def summary(self) -> str:  # noqa: D102  see Tool
         report = self._redrive.report
         if not report.messages:
             return "redrive: the failure queue is empty" + (" but for the hidden messages" if report.elsewhere else "")
         read, left = count(len(report.messages), "message"), len(report.messages) - report.replayed
+        more = f", and about {report.unread:,} more that were not read" if report.unread else ""
         if self._replay:
-            return f"redrive: {report.replayed:,} of {read} replayed and deleted, {left:,} left in the queue"
+            return f"redrive: {report.replayed:,} of {read} replayed and deleted, {left:,} left in the queue{more}"
         if self._export is not None:
-            return f"redrive: {self._exported:,} of {read} written to {self._export}; all are still in the queue"
-        return f"redrive: {read} in the queue; dry run: --replay gives the function their events again"
+            return f"redrive: {self._exported:,} of {read} written to {self._export}; all are still in the queue{more}"
+        return f"redrive: {read} in the queue{more}; dry run: --replay gives the function their events again"
 
     def document(self) -> dict[str, Any]:  # noqa: D102  see Tool
         report = self._redrive.report
@@ -223,6 +235,7 @@ class RedriveTool:
             "read": len(report.messages),
             "replayed": report.replayed,
             "exported": self._exported,
+            "unread": report.unread,
             "hidden_by_others": report.elsewhere,
             "messages": [
                 {
@@ -234,6 +247,7 @@ class RedriveTool:
                     "not_ours": each.not_ours or None,
                     "chosen": each.chosen,
                     "replayed": each.replayed,
+                    "refused": each.refused or None,
                 }
                 for each in report.messages
             ],
@@ -244,9 +258,12 @@ class RedriveTool:
         return f"{replayed} replayed and deleted, the others are in the queue; start it again"
 
     def _write(self, path: Path) -> None:
+        unfinished = path.with_name(f"{path.name}.part")  # so that a file with this name is whole
         try:
-            with path.open("x", encoding="utf-8") as file:
+            path.touch(exist_ok=False)
+            with unfinished.open("w", encoding="utf-8") as file:
                 self._exported = self._redrive.export(file)
+            unfinished.replace(path)
         except FileExistsError as error:
             raise OperatorError(f"--export {path}: there is such a file already; name a new one") from error
         except OSError as error:

@@ -29,7 +29,6 @@ TARGET = Target(
     region="us-east-1",
     bucket=BUCKET,
     table=TABLE,
-    queue_url=None,
 )
 
 

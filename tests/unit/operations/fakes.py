@@ -24,7 +24,6 @@ TARGET = Target(
     region="eu-west-1",
     bucket=BUCKET,
     table="objects",
-    queue_url="https://queue",
 )
 
 
@@ -163,9 +162,9 @@ class FakeAws(Aws):
         self.hidden |= {each.receipt: each for each in batch}
         return batch
 
-    def hidden_messages(self, queue_url: str) -> int:
+    def waiting_messages(self, queue_url: str) -> tuple[int, int]:
         assert queue_url == "https://queue"
-        return self.hidden_elsewhere
+        return len(self.queue), self.hidden_elsewhere
 
     def delete(self, queue_url: str, receipt: str) -> None:
         assert queue_url == "https://queue"

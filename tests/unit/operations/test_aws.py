@@ -193,10 +193,10 @@ def test_messages_are_hidden_until_they_are_let_go_or_deleted(aws: Aws, clients:
     messages = [each for _ in range(2) for each in aws.receive(queue, most=10, hidden=900)]
     assert sorted(int(each.body) for each in messages) == list(range(12))
     assert min(each.sent_ms for each in messages) > 1_700_000_000_000
-    assert aws.hidden_messages(queue) == 12
+    assert aws.waiting_messages(queue) == (0, 12)
     aws.delete(queue, messages[0].receipt)
     aws.release(queue, [each.receipt for each in messages[1:]])
-    assert aws.hidden_messages(queue) == 0
+    assert aws.waiting_messages(queue) == (11, 0)
     again = [each for _ in range(2) for each in aws.receive(queue, most=10, hidden=900)]
     assert {each.id for each in again} == {each.id for each in messages[1:]}
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from operations.errors import OperatorError
-from operations.target import OUTPUTS, Target, from_function, from_outputs, region_of
+from operations.target import OUTPUTS, failure_queue, from_function, from_outputs, region_of
 from tests.unit.operations.fakes import ARN, TARGET, FakeAws
 
 TOLD = {
@@ -24,10 +25,28 @@ def test_the_function_knows_the_rest_of_its_stack() -> None:
 
 
 @pytest.mark.parametrize("destination", [None, "arn:aws:sns:eu-west-1:123456789012:topic"])
-def test_a_function_without_a_failure_queue_has_none(destination: str | None) -> None:
+def test_a_function_whose_failures_end_in_no_queue_is_told_of(destination: str | None) -> None:
     aws = FakeAws()
     aws.destination = destination
-    assert from_function("indexer", aws).queue_url is None
+    with pytest.raises(OperatorError, match="sends failed events to no SQS queue, so they would be lost: `pulumi up"):
+        failure_queue(aws, TARGET)
+
+
+def test_the_failure_queue_is_asked_of_lambda() -> None:
+    assert failure_queue(FakeAws(), TARGET) == "https://queue"
+
+
+@pytest.mark.parametrize(("url", "good"), [("https://sqs/1/failures", True), ("https://sqs/1/another", False)])
+def test_the_queue_that_pulumi_names_has_to_be_the_one_that_lambda_uses(
+    url: str,
+    good: bool,  # noqa: FBT001  a table
+) -> None:
+    target = replace(TARGET, queue_url=url)
+    if good:
+        assert failure_queue(FakeAws(), target) == url
+        return
+    with pytest.raises(OperatorError, match="failures, and Pulumi's outputs name the queue https://sqs/1/another"):
+        failure_queue(FakeAws(), target)
 
 
 def test_another_function_is_refused_with_the_remedy() -> None:
@@ -40,7 +59,7 @@ def test_another_function_is_refused_with_the_remedy() -> None:
 def test_outputs_of_pulumi_name_everything(tmp_path: Path) -> None:
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps(TOLD))
-    assert from_outputs(file) == TARGET
+    assert from_outputs(file) == replace(TARGET, queue_url=TOLD["failure_queue_url"])
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
@@ -65,8 +84,16 @@ def test_an_arn_names_its_region_and_a_name_does_not() -> None:
     assert (region_of(ARN), region_of("indexer")) == ("eu-west-1", None)
 
 
+@pytest.mark.parametrize("arn", ["arn:aws", "arn:aws:s3:::uploads", f"{ARN} "])
+def test_what_is_no_arn_of_a_function_is_refused(tmp_path: Path, arn: str) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(json.dumps({**TOLD, "lambda_function_arn": arn}))
+    for find in (lambda: from_outputs(file), lambda: region_of(arn)):
+        with pytest.raises(OperatorError, match="is no ARN of a function, such as arn:aws:lambda:"):
+            find()
+
+
 def test_both_ways_lead_to_the_same_stack(tmp_path: Path) -> None:
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps(TOLD))
-    both: set[Target] = {from_outputs(file), from_function("indexer", FakeAws())}
-    assert len(both) == 1
+    assert replace(from_outputs(file), queue_url=None) == from_function("indexer", FakeAws())
