@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CALLS_OF_A_RECORD = 2  # HeadObject and UpdateItem
+CALLS_OF_A_RECORD = 2  # HeadObject and UpdateItem; about a version `null` one of each more
 
 
 @dataclass(frozen=True, kw_only=True)

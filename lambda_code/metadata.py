@@ -184,7 +184,10 @@ def from_deletion(record: Record, deletion: Attributes, *, version_id: str, prov
 
 
 def from_deletion_of_null(record: Record, deletion: Attributes, *, provenance: Attributes) -> Update:
-    """The same of the version `null`, which can be deleted more than once: the last deletion told is the one."""
+    """The same of the version `null`, which can be deleted more than once: the last that is told is the one.
+
+    So a late repeat of an older one can put its time back, and its expiry with it: the version is gone all the same.
+    """
     return Update(
         object_id=object_id(record),
         version_id=NULL_VERSION,

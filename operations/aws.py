@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
 import boto3
+import botocore.session
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
@@ -31,6 +32,10 @@ from operations.pool import THREADS
 
 Client: TypeAlias = Any  # boto3 makes its classes while it runs
 Row: TypeAlias = dict[str, Any]
+
+REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
+"""Where the region is set: in ~/.aws as `region`, and in variables of which boto3, unlike the AWS CLI and every other SDK,
+by itself knows only the second."""
 
 ATTEMPTS = 8
 """Of a call: some 35 s of waiting in all where AWS asks to slow down, 3 s where nothing answers."""
@@ -122,7 +127,8 @@ class Aws:
             connect_timeout=5,
         )  # with AWS_ENDPOINT_URL, botocore itself puts a bucket into the path: emulators have no DNS for it
         with _explained("make the clients"):
-            session: Any = boto3.Session(region_name=region)
+            shell = botocore.session.Session(session_vars={"region": REGION})
+            session: Any = boto3.Session(botocore_session=shell, region_name=region)
             return cls(lambda service: session.client(service, config=config))
 
     # -- what is deployed ---------------------------------------------------------------------------------------------
@@ -285,7 +291,7 @@ def _page(answer: Mapping[str, Any]) -> Page:
 
 
 def _check_is_whole(answer: Mapping[str, Any], name: str) -> None:
-    """botocore takes an answer that breaks off for an empty one; SQS leaves a name out of an empty one itself.
+    """Botocore takes an answer that breaks off for an empty one; SQS leaves a name out of an empty one itself.
 
     Raises:
         OperatorError: more was announced than has come.

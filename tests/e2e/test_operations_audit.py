@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from operations.target import from_function
 from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
+    from operations.listing import Version
     from tests.e2e.index import Row
     from tests.e2e.operated import Operated
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -155,6 +155,26 @@ def test_what_comes_between_the_looks_is_not_judged_by_one_of_them() -> None:
     world = World([OLD], [])
     world.clock.meanwhile = lambda: world.aws.listed.append(NEW)  # and its event is on its way
     assert world.found() == [("missing", "a", "v1")]
+
+
+def test_a_version_that_goes_between_listing_and_row_is_not_one_to_delete_the_row_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its row says, rightly, that it was deleted; whoever deleted the row would lose that."""
+    world = World([OLD], [])
+    listings: list[str] = []
+    list_versions = world.aws.versions
+
+    def versions(bucket: str, **which: Any) -> Iterator[Version]:
+        listings.append(which["prefix"])
+        yield from list(list_versions(bucket, **which))
+        if listings.count("a") == 1:  # the second look has its listing: now it is deleted, and the row says so
+            world.aws.listed = []
+            world.aws.rows = [row(OLD, deleted_at="2026-01-31T12:00:00.000Z")]
+
+    monkeypatch.setattr(world.aws, "versions", versions)
+    assert world.found() == []
+    assert listings == ["", "a", "a"]
 
 
 # Repair.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
 from operations.aws import ATTEMPTS, Aws, Capacity
-from operations.errors import OperatorError
+from operations.errors import OperatorError, RefusedEventError
 
 KEYS = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "plain.txt", "x/tab\tand?&#.txt"]
 
@@ -212,10 +213,65 @@ def test_an_arn_leads_to_its_queue(aws: Aws, queue: str) -> None:
 
 def test_an_event_is_sent_as_s3_sends_it(connected: Aws) -> None:
     requests = answers(connected, "lambda", "Invoke", [(202, "")])
-    connected.invoke("indexer", {"key": "é"})
+    event = {"key": "é", "half of a pair": "\ud83d"}
+    connected.invoke("indexer", event)
     [request] = requests
     assert request.headers["X-Amz-Invocation-Type"] == b"Event"
-    assert request.body == '{"key": "é"}'.encode()
+    assert json.loads(request.body) == event
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(413, "RequestTooLargeException"), (400, "InvalidRequestContentException")]
+)
+def test_an_event_that_lambda_will_never_accept_is_told_from_a_function_that_accepts_none(
+    connected: Aws, status: int, code: str
+) -> None:
+    answers(connected, "lambda", "Invoke", [(status, code), (403, "AccessDeniedException")])
+    with pytest.raises(RefusedEventError, match=f"does not accept the event: .*{code}"):
+        connected.invoke("indexer", {})
+    with pytest.raises(OperatorError, match="AccessDenied") as denied:
+        connected.invoke("indexer", {})
+    assert not isinstance(denied.value, RefusedEventError)
+
+
+@pytest.mark.parametrize(("length", "whole"), [("2", True), ("0", True), ("900", False)])
+def test_half_an_answer_is_not_taken_for_an_empty_queue(
+    length: str,
+    whole: bool,  # noqa: FBT001  a table
+) -> None:
+    """Botocore makes `{}` of JSON that breaks off."""
+    answer = {"ResponseMetadata": {"HTTPHeaders": {"content-length": length}}}
+    client = type("Client", (), {"receive_message": lambda _self, **_: answer})
+    aws = Aws(lambda _: client())
+    if whole:
+        assert aws.receive("https://queue", most=1, hidden=900) == []
+        return
+    with pytest.raises(OperatorError, match="arrived incomplete, without Messages: start again"):
+        aws.receive("https://queue", most=1, hidden=900)
+
+
+@pytest.mark.parametrize(
+    ("named", "variables", "region"),
+    [
+        ("eu-west-1", {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-1"),
+        (None, {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-2"),
+        (None, {"AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-3"),
+    ],
+)
+def test_the_region_is_the_one_that_the_aws_cli_would_take(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, variables: dict[str, str], region: str
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert Aws.connect(named)._s3.meta.region_name == region
+
+
+def test_a_profile_that_is_not_there_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "misspelt")
+    with pytest.raises(OperatorError, match=r"cannot make the clients: .*misspelt"):
+        Aws.connect("eu-west-1")
 
 
 def test_throttled_calls_are_made_again_after_a_while(connected: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

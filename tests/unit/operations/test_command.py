@@ -113,11 +113,19 @@ def test_a_bucket_that_does_not_notify_the_function_is_told_of(
     assert "note" not in capsys.readouterr().out
 
 
+def test_a_true_table_that_gets_no_new_rows_is_not_in_order(aws: FakeAws, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (run(aws, "audit", "--json"), document(capsys)["triggered"]) == (0, True)
+    aws.rules = []
+    assert (run(aws, "audit", "--json"), document(capsys)["triggered"]) == (1, False)
+    run(aws, "backfill", "--json")
+    assert document(capsys)["triggered"] is False
+
+
 def test_backfill_counts_until_it_is_told_to_invoke(aws: FakeAws, capsys: pytest.CaptureFixture[str]) -> None:
     aws.provisioned = Capacity(read=None, write=2.0)
     assert run(aws, "backfill") == 0
     assert last_line(capsys) == (
-        "backfill: 3 events to send, one for each version and delete marker: 0:00:03 hours at 1 a second; "
+        "backfill: 3 events to send, one for each version and delete marker: in 0:00:03 at 1 a second; "
         "dry run: --invoke sends them"
     )
     assert aws.log == []
@@ -174,6 +182,17 @@ def test_redrive_replays_when_it_is_told_to(aws: FakeAws, capsys: pytest.Capture
     assert last_line(capsys) == "redrive: 1 of 2 messages replayed and deleted, 1 left in the queue"
 
 
+def test_redrive_of_a_part_of_the_queue_says_that_there_is_more(
+    aws: FakeAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(25):
+        aws.put(failure(f"{number}"))
+    assert run(aws, "redrive", "--replay", "--max", "1") == 1
+    assert last_line(capsys) == (
+        "redrive: 1 of 1 message replayed and deleted, 0 left in the queue, and about 24 more that were not read"
+    )
+
+
 def test_redrive_exports_into_a_new_file_only(aws: FakeAws, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     aws.put(failure("a"))
     file = tmp_path / "failures.jsonl"
@@ -183,6 +202,7 @@ def test_redrive_exports_into_a_new_file_only(aws: FakeAws, capsys: pytest.Captu
     assert run(aws, "redrive", "--export", str(file)) == 2
     assert "there is such a file already" in capsys.readouterr().err
     assert run(aws, "redrive", "--export", str(tmp_path / "none" / "x")) == 2
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
     assert len(aws.queue) == 1
 
 
@@ -190,6 +210,18 @@ def test_redrive_without_a_queue_says_so(aws: FakeAws, capsys: pytest.CaptureFix
     aws.destination = None
     assert run(aws, "redrive") == 2
     assert "sends failed events to no SQS queue" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [("audit", "--repair"), ("backfill", "--invoke"), ("redrive", "--replay")])
+def test_nothing_is_sent_whose_failure_nobody_would_hear_of(
+    aws: FakeAws, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    aws.destination = None
+    aws.rows = []
+    assert run(aws, *command) == 2
+    assert "sends failed events to no SQS queue, so they would be lost" in capsys.readouterr().err
+    assert aws.sent == []
+    assert run(aws, "audit") == 1  # looking needs no queue
 
 
 # For machines.
@@ -246,6 +278,37 @@ def test_an_interrupted_backfill_says_where_to_go_on(aws: FakeAws, capsys: pytes
     said = capsys.readouterr().err.splitlines()
     assert said[0] == "backfill: interrupted"
     assert said[1] == "backfill: 3 events sent; start it again with --start-after=a"
+
+
+def test_where_to_go_on_can_be_pasted_whatever_is_in_the_key(aws: FakeAws, capsys: pytest.CaptureFixture[str]) -> None:
+    key = "it's\ta\\b\u3000c"
+    aws.listed = [version(key), version("z")]
+    aws.before_invoke = lambda event: interrupt(event) if event["Records"][0]["s3"]["object"]["key"] == "z" else None
+    aws.listed.insert(1, version(f"{key}2"))
+    assert run(aws, "backfill", "--invoke") == 130
+    hint = capsys.readouterr().err.splitlines()[1].rpartition(" ")[2]
+    pasted = subprocess.run(["/bin/bash", "-c", f"printf %s {hint}"], capture_output=True, text=True, check=True)  # noqa: S603  our own words
+    assert pasted.stdout == f"--start-after={key}"
+
+
+def test_a_bug_has_an_exit_code_that_means_no_difference(
+    aws: FakeAws, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(aws, "rows_of", broken)
+    assert run(aws, "audit", "--json") == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"] == "a bug of this tool: ZeroDivisionError: oops"
+    assert "Traceback" in said.err
+
+
+def test_what_was_found_is_shown_although_the_repair_fails(aws: FakeAws, capsys: pytest.CaptureFixture[str]) -> None:
+    aws.rows = []
+    aws.before_invoke = interrupt
+    assert run(aws, "audit", "--repair") == 130
+    assert capsys.readouterr().out.splitlines()[0] == "missing     a  v1"
 
 
 def test_an_interrupted_redrive_lets_go_of_its_messages(aws: FakeAws, capsys: pytest.CaptureFixture[str]) -> None:

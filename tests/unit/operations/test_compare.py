@@ -55,6 +55,27 @@ def test_the_time_of_any_other_marker_was_told_once_and_no_event_changes_it() ->
 @pytest.mark.parametrize(
     ("changes", "detail"),
     [
+        ({"uploaded_at": "1999-01-31T12:00:02.000Z"}, "uploaded_at is 1999-01-31T12:00:02.000Z in the row"),
+        ({"uploaded_at": "yesterday"}, "uploaded_at is yesterday in the row"),
+        ({"uploaded_at": "2026-01-31T12:00:02"}, "uploaded_at is 2026-01-31T12:00:02 in the row"),  # of no time zone
+        ({"upload_day": "2026-01-31"}, "upload_day is there, and S3 has a delete marker"),
+    ],
+)
+def test_an_altered_row_of_a_marker_is_found_and_no_event_mends_it(changes: dict[str, Any], detail: str) -> None:
+    """It could make a deleted object look alive."""
+    [finding] = compare(BUCKET, "a", [MARKER], [row(MARKER, **changes)])
+    assert (finding.difference, finding.final) == (Difference.WRONG, True)
+    assert finding.details[0].startswith(detail)
+
+
+def test_a_marker_without_a_time_gets_one_by_its_event() -> None:
+    [finding] = compare(BUCKET, "a", [MARKER], [row(MARKER, uploaded_at=None)])
+    assert (finding.difference, finding.final) == (Difference.WRONG, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
         ({"size_bytes": 6}, "size_bytes is 6 in the row and 5 in S3"),
         ({"size_bytes": None}, "size_bytes is None in the row and 5 in S3"),
         ({"etag": "d41d8"}, "etag is d41d8 in the row and d41d8-3 in S3"),

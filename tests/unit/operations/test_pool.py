@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -23,16 +24,43 @@ def test_results_come_in_the_order_of_the_items_whoever_is_done_first() -> None:
 
 def test_only_so_many_items_are_taken_ahead() -> None:
     taken: list[int] = []
+    enough_are_taken = threading.Event()
 
     def items() -> Iterator[int]:
         for number in range(1000):
             taken.append(number)
+            if len(taken) == 2 * AHEAD:
+                enough_are_taken.set()
             yield number
 
-    results = in_order(lambda number: number, items(), threads=2)
+    def work(number: int) -> int:
+        assert enough_are_taken.wait(10)  # nothing is done before
+        return number
+
+    results = in_order(work, items(), threads=2)
     next(results)
     assert len(taken) == 2 * AHEAD
     results.close()  # type: ignore[attr-defined]  # it is a generator, which its type does not promise
+
+
+def test_what_is_done_is_told_before_the_next_item_is_there() -> None:
+    told: list[int] = []
+
+    def slow_items() -> Iterator[int]:
+        for number in range(4):
+            yield number
+            done[number].wait(10)  # until its work is, as it would be at a low rate
+            time.sleep(0.01)
+
+    def work(number: int) -> int:
+        done[number].set()
+        return number
+
+    done = [threading.Event() for _ in range(4)]
+    for number, _ in in_order(work, slow_items(), threads=2):
+        told.append(number)
+        assert sum(each.is_set() for each in done) <= len(told) + 1
+    assert told == [0, 1, 2, 3]
 
 
 def test_an_error_is_raised_at_its_turn_and_drops_what_was_not_begun() -> None:

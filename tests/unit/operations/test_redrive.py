@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from operations.errors import OperatorError
+from operations.errors import OperatorError, RefusedEventError
 from operations.output import Progress
 from operations.redrive import Redrive
 from tests.unit.operations.fakes import ARN, TARGET, Clock, FakeAws, failure
@@ -153,3 +153,71 @@ def test_replays_keep_to_the_rate() -> None:
     with redrive.reading(SILENT):
         redrive.replay(SILENT)
     assert clock.seconds - 100 == pytest.approx(50 / 5, abs=0.3)
+
+
+def test_an_event_that_lambda_refuses_stays_and_the_others_are_replayed() -> None:
+    aws, redrive = make(failure("a"), failure("b"), failure("c"))
+
+    def refuse(event: Any) -> None:  # noqa: ANN401  JSON
+        if event["Records"][0]["s3"]["object"]["key"] == "b":
+            raise RefusedEventError("too large")
+
+    aws.before_invoke = refuse
+    with redrive.reading(SILENT):
+        redrive.replay(SILENT)
+    assert keys(aws) == ["a", "c"]
+    assert [each.refused for each in redrive.report.messages] == ["", "too large", ""]
+    assert (len(aws.queue), redrive.report.empty) == (1, False)
+
+
+def test_a_queue_of_which_not_all_was_read_is_not_empty() -> None:
+    _, redrive = make(*(failure(f"{number}") for number in range(25)), most=1)
+    with redrive.reading(SILENT):
+        redrive.replay(SILENT)
+    assert (redrive.report.replayed, redrive.report.unread, redrive.report.empty) == (1, 24, False)
+
+
+def test_a_queue_that_gives_no_more_although_there_is_more_is_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQS hands out some 120,000 messages at once and no more."""
+    aws, redrive = make(*(failure(f"{number}") for number in range(12)))
+    rest = aws.queue[10:]
+    del aws.queue[10:]
+    monkeypatch.setattr(aws, "waiting_messages", lambda _: (12, 0))
+    with redrive.reading(SILENT):
+        redrive.replay(SILENT)
+    assert len(rest) == redrive.report.unread == 2
+    assert not redrive.report.empty
+
+
+def test_what_cannot_be_let_go_hides_neither_what_was_read_nor_why_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws, redrive = make(failure("a"))
+
+    def refuse(*_: object) -> None:
+        raise OperatorError("no permission")
+
+    monkeypatch.setattr(aws, "release", refuse)
+    with redrive.reading(SILENT):
+        pass
+    assert [each.chosen for each in redrive.report.messages] == [True]
+    assert redrive.report.note == "what was read and not deleted stays hidden for up to 30 minutes: no permission"
+    with pytest.raises(KeyboardInterrupt), redrive.reading(SILENT):
+        raise KeyboardInterrupt
+
+
+def test_a_body_that_is_nested_too_deep_is_one_that_is_not_ours() -> None:
+    aws, redrive = make("[" * 200_000, failure("a"))
+    file = io.StringIO()
+    with redrive.reading(SILENT):
+        redrive.replay(SILENT)
+        assert redrive.export(file) == 2
+    assert keys(aws) == ["a"]
+    assert [each.not_ours for each in redrive.report.messages] == ["it is not JSON", ""]
+
+
+def test_half_of_a_surrogate_pair_is_exported_as_it_is() -> None:
+    _, redrive = make(failure("\ud83d"))
+    file = io.StringIO()
+    with redrive.reading(SILENT):
+        redrive.export(file)
+    file.getvalue().encode("ascii")
+    assert json.loads(file.getvalue())["body"] == failure("\ud83d")
