@@ -34,7 +34,7 @@ Client: TypeAlias = Any  # boto3 makes its classes while it runs
 Row: TypeAlias = dict[str, Any]
 
 REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
-"""Where the region is set: in ~/.aws as `region`, and in variables of which boto3, unlike the AWS CLI and every other SDK,
+"""Where the region is set: in ~/.aws as `region`, and in variables of which boto3, unlike the AWS CLI and other SDKs,
 by itself knows only the second."""
 
 ATTEMPTS = 8
