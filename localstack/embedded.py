@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -41,11 +42,15 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A started emulator: where it answers, its process and the file it logs to."""
+    """A started emulator: where it answers, its process and the file it logs to.
+
+    `ca_bundle` is the certificate by which to know it, where it answers over TLS.
+    """
 
     endpoint: str
     pid: int
     log: Path
+    ca_bundle: Path | None = None
 
     @property
     def name(self) -> str:
@@ -70,7 +75,8 @@ def running(
     """Run MiniStack with the interpreter `python` until the block is left.
 
     Its state lives in a temporary folder and goes with it, the log too unless `log` names a file for it. `settings` are
-    more of its environment variables. Without `port` a free one is taken.
+    more of its environment variables: with ``USE_SSL=1`` it answers over TLS only, by a certificate that it makes.
+    Without `port` a free one is taken.
 
     Raises:
         EmulatorError: the port is taken, or it ended or did not answer in time (with the end of its log), or others
@@ -85,11 +91,13 @@ def running(
         environment = child_environment(
             os.environ, port=port, region=region, state=state, settings={"MINISTACK_EDITION": nonce, **settings}
         )
+        certificate = _certificate(state) if _over_tls(settings) else None
+        endpoint = f"{'https' if certificate else 'http'}://{HOST}:{port}"
         process = _spawn([str(python), "-P", "-u", str(_CHILD), module], environment, log)
         try:
-            _wait_until_ready(process, port, nonce=nonce, log=log, timeout=READY_TIMEOUT)
+            _wait_until_ready(process, endpoint, nonce=nonce, log=log, timeout=READY_TIMEOUT, certificate=certificate)
             _refuse_to_be_exposed(port)
-            yield Running(endpoint=f"http://{HOST}:{port}", pid=process.pid, log=log)
+            yield Running(endpoint=endpoint, pid=process.pid, log=log, ca_bundle=certificate)
         finally:
             _stop(process)
     finally:
@@ -118,8 +126,19 @@ def child_environment(
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{state}/no-docker.sock",
+        # the functions that it runs inherit it, and could not call it otherwise
+        **({"AWS_CA_BUNDLE": str(_certificate(state))} if _over_tls(settings) else {}),
         **settings,
     }
+
+
+def _over_tls(settings: Mapping[str, str]) -> bool:
+    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # as it reads it
+
+
+def _certificate(state: Path) -> Path:
+    """Where it puts the certificate that it makes when it starts: below TMPDIR."""
+    return state / "ministack-tls" / "server.crt"
 
 
 def free_port() -> int:
@@ -171,7 +190,15 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) ->
             ) from error
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, *, nonce: str, log: Path, timeout: float) -> None:
+def _wait_until_ready(
+    process: subprocess.Popen[bytes],
+    endpoint: str,
+    *,
+    nonce: str,
+    log: Path,
+    timeout: float,
+    certificate: Path | None = None,
+) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -180,18 +207,20 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, *, nonce: str
                 f"the end of its log:\n{tail(log, 30)}"
             )
         # the nonce tells it from a stranger that took the same free port in the meantime
-        if _edition(f"http://{HOST}:{port}/_localstack/health") == nonce:
+        if _edition(f"{endpoint}/_localstack/health", certificate) == nonce:
             return
         time.sleep(POLL_INTERVAL)
     raise EmulatorError(
-        f"the embedded emulator did not answer on {HOST}:{port} within {timeout:g} s; "
-        f"the end of its log:\n{tail(log, 30)}"
+        f"the embedded emulator did not answer at {endpoint} within {timeout:g} s; the end of its log:\n{tail(log, 30)}"
     )
 
 
-def _edition(health: str) -> str | None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy of the environment
+def _edition(health: str, certificate: Path | None) -> str | None:
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]  # no proxy of the environment
     try:
+        if certificate:  # which it makes only after it has started
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=certificate)))
+        direct = urllib.request.build_opener(*handlers)
         with direct.open(health, timeout=2) as answer:
             edition: object = json.load(answer).get("edition")
     except (OSError, ValueError):

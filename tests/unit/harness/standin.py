@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
+import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 
 class Health(BaseHTTPRequestHandler):
@@ -21,8 +24,24 @@ class Health(BaseHTTPRequestHandler):
         """Say nothing of requests."""
 
 
+def over_tls(server: HTTPServer) -> None:
+    """Let a server answer over TLS, by a certificate made where and how MiniStack makes it."""
+    folder = Path(os.environ["TMPDIR"]) / "ministack-tls"
+    folder.mkdir()
+    certificate, key = folder / "server.crt", folder / "server.key"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out"]
+    command += [str(certificate), "-subj", "/CN=standin", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  our own command
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+
+
 if __name__ == "__main__":
     print("standing in with", json.dumps(dict(os.environ)), flush=True)  # noqa: T201 - this is its log
     if os.environ.get("STANDIN") == "crash":
         sys.exit("no luck today")
-    HTTPServer((os.environ["BIND_HOST"], int(os.environ["GATEWAY_PORT"])), Health).serve_forever()
+    health = HTTPServer((os.environ["BIND_HOST"], int(os.environ["GATEWAY_PORT"])), Health)
+    if os.environ.get("USE_SSL") == "1":
+        over_tls(health)
+    health.serve_forever()
