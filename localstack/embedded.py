@@ -80,8 +80,13 @@ def running(
 
     Raises:
         EmulatorError: the port is taken, or it ended or did not answer in time (with the end of its log), or others
-            could reach it.
+            could reach it, or the program openssl is missing, which makes the certificate.
     """
+    if _over_tls(settings) and not shutil.which("openssl"):
+        raise EmulatorError(
+            "the embedded emulator makes its certificate with the program openssl, which is not on the path: "
+            "install it (Debian: apt-get install openssl), or leave out USE_SSL"
+        )
     port = free_port() if port is None else _checked(port)
     state = Path(tempfile.mkdtemp(prefix="tapstack-emulator-"))
     log = log or state / "ministack.log"

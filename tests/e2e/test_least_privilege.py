@@ -66,6 +66,8 @@ ASKED_FOR = {
 }
 """Permissions that the function itself does not use, and why it has them all the same."""
 
+NO_EVENT = {"an event": "that is none of S3's"}
+
 ANYTHING = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
 
 
@@ -78,6 +80,11 @@ class Enforced:
     outputs: Mapping[str, str]
     role: Role
     row: Row
+
+    @property
+    def failures(self) -> FailureQueue:
+        """What Lambda gave up on."""
+        return FailureQueue(self.index.clients.sqs, self.outputs["failure_queue_url"])
 
     def broken(self) -> set[str]:
         """Everything that the role does not get done, of all that its permissions are for."""
@@ -140,18 +147,11 @@ def enforced() -> Iterator[Enforced]:
         deployment: Deployment = deploy(emulator)
         index = Index(Clients.of(emulator), deployment.outputs)
         role = Role(emulator, deployment.outputs["lambda_role_arn"])
+        index.send(NO_EVENT)  # Lambda takes its time to give up on it
         with role.stand_in():
-            # by the function, as its role
             row = index.wait_for_row("first.txt", index.put("first.txt"))
             yield Enforced(emulator=emulator, index=index, outputs=deployment.outputs, role=role, row=row)
         deployment.destroy()
-
-
-def test_the_emulator_enforces_the_policy_that_the_program_asks_for(enforced: Enforced) -> None:
-    """Otherwise every test below would pass by asking nobody."""
-    assert permissions(enforced.role.policy()) == permissions(POLICY)
-    with enforced.role.lacking(*permissions(POLICY)[1:]):
-        assert enforced.broken() == set().union(*BREAKS.values())
 
 
 def test_with_exactly_its_permissions_an_upload_becomes_a_row(enforced: Enforced) -> None:
@@ -163,16 +163,27 @@ def test_with_exactly_its_permissions_an_upload_becomes_a_row(enforced: Enforced
     index.wait_for_deletion("images/photo.png", version_id)
 
 
+def test_with_exactly_its_permissions_what_cannot_succeed_ends_in_the_failure_queue(enforced: Enforced) -> None:
+    failure = enforced.failures.wait_for(NO_EVENT)
+    assert (failure.condition, failure.tries) == ("RetriesExhausted", 3)
+
+
 def test_with_exactly_its_permissions_nothing_is_broken(enforced: Enforced) -> None:
     assert enforced.broken() == set()
+
+
+def test_the_emulator_enforces_the_policy_that_the_program_asks_for(enforced: Enforced) -> None:
+    """Otherwise every test below would pass by asking nobody."""
+    assert permissions(enforced.role.policy()) == permissions(POLICY)
+    with enforced.role.lacking(*permissions(POLICY)[1:]):
+        assert enforced.broken() == set().union(*BREAKS.values())
 
 
 def test_what_the_function_may_not_write_ends_in_the_failure_queue(enforced: Enforced) -> None:
     refused = event(as_s3_sent_it(enforced.row))
     with enforced.role.lacking(Permission("UseTable", "dynamodb:UpdateItem")):
         enforced.index.send(refused)
-        queue = FailureQueue(enforced.emulator.client("sqs"), enforced.outputs["failure_queue_url"])
-        failure = queue.wait_for(refused)
+        failure = enforced.failures.wait_for(refused)
     assert "denied: UpdateItem" in failure.error
     assert (failure.condition, failure.tries) == ("RetriesExhausted", 3)
 

@@ -205,6 +205,12 @@ def test_over_tls_it_is_known_by_the_certificate_that_it_makes() -> None:
         assert seen_environment(emulator.log)["AWS_CA_BUNDLE"] == str(emulator.ca_bundle)
 
 
+def test_tls_without_the_program_that_makes_certificates_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(EmulatorError, match=r"openssl, which is not on the path: install it"), start(USE_SSL="1"):
+        pass
+
+
 def test_over_plain_http_there_is_no_certificate() -> None:
     with start(USE_SSL="0") as emulator:
         assert emulator.endpoint.startswith("http://")
