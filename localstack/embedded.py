@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from localstack import certificate
 from localstack.embedded_environment import ministack_version
 from localstack.errors import EmulatorError
 
@@ -75,34 +76,32 @@ def running(
     """Run MiniStack with the interpreter `python` until the block is left.
 
     Its state lives in a temporary folder and goes with it, the log too unless `log` names a file for it. `settings` are
-    more of its environment variables: with ``USE_SSL=1`` it answers over TLS only, by a certificate that it makes.
+    more of its environment variables: with ``USE_SSL=1`` it answers over TLS only, by a certificate made for it.
     Without `port` a free one is taken.
 
     Raises:
         EmulatorError: the port is taken, or it ended or did not answer in time (with the end of its log), or others
-            could reach it, or the program openssl is missing, which makes the certificate.
+            could reach it.
     """
-    if _over_tls(settings) and not shutil.which("openssl"):
-        raise EmulatorError(
-            "the embedded emulator makes its certificate with the program openssl, which is not on the path: "
-            "install it (Debian: apt-get install openssl), or leave out USE_SSL"
-        )
     port = free_port() if port is None else _checked(port)
     state = Path(tempfile.mkdtemp(prefix="tapstack-emulator-"))
     log = log or state / "ministack.log"
     nonce = uuid.uuid4().hex
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
+        ca_bundle = None
+        if _over_tls(settings):
+            made = certificate.make(state, HOST)
+            ca_bundle, settings = made.certificate, {**_known_by(made), **settings}
         environment = child_environment(
             os.environ, port=port, region=region, state=state, settings={"MINISTACK_EDITION": nonce, **settings}
         )
-        certificate = _certificate(state) if _over_tls(settings) else None
-        endpoint = f"{'https' if certificate else 'http'}://{HOST}:{port}"
+        endpoint = f"{'https' if ca_bundle else 'http'}://{HOST}:{port}"
         process = _spawn([str(python), "-P", "-u", str(_CHILD), module], environment, log)
         try:
-            _wait_until_ready(process, endpoint, nonce=nonce, log=log, timeout=READY_TIMEOUT, certificate=certificate)
+            _wait_until_ready(process, endpoint, nonce=nonce, log=log, timeout=READY_TIMEOUT, ca_bundle=ca_bundle)
             _refuse_to_be_exposed(port)
-            yield Running(endpoint=endpoint, pid=process.pid, log=log, ca_bundle=certificate)
+            yield Running(endpoint=endpoint, pid=process.pid, log=log, ca_bundle=ca_bundle)
         finally:
             _stop(process)
     finally:
@@ -131,8 +130,6 @@ def child_environment(
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{state}/no-docker.sock",
-        # the functions that it runs inherit it, and could not call it otherwise
-        **({"AWS_CA_BUNDLE": str(_certificate(state))} if _over_tls(settings) else {}),
         **settings,
     }
 
@@ -141,9 +138,13 @@ def _over_tls(settings: Mapping[str, str]) -> bool:
     return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # as it reads it
 
 
-def _certificate(state: Path) -> Path:
-    """Where it puts the certificate that it makes when it starts: below TMPDIR."""
-    return state / "ministack-tls" / "server.crt"
+def _known_by(made: certificate.Certificate) -> dict[str, str]:
+    """Settings with which it answers by a certificate, and the functions that it runs can call it."""
+    return {
+        "MINISTACK_SSL_CERT": str(made.certificate),
+        "MINISTACK_SSL_KEY": str(made.key),
+        "AWS_CA_BUNDLE": str(made.certificate),
+    }
 
 
 def free_port() -> int:
@@ -202,7 +203,7 @@ def _wait_until_ready(
     nonce: str,
     log: Path,
     timeout: float,
-    certificate: Path | None = None,
+    ca_bundle: Path | None = None,
 ) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -212,7 +213,7 @@ def _wait_until_ready(
                 f"the end of its log:\n{tail(log, 30)}"
             )
         # the nonce tells it from a stranger that took the same free port in the meantime
-        if _edition(f"{endpoint}/_localstack/health", certificate) == nonce:
+        if _edition(f"{endpoint}/_localstack/health", ca_bundle) == nonce:
             return
         time.sleep(POLL_INTERVAL)
     raise EmulatorError(
@@ -220,11 +221,11 @@ def _wait_until_ready(
     )
 
 
-def _edition(health: str, certificate: Path | None) -> str | None:
+def _edition(health: str, ca_bundle: Path | None) -> str | None:
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]  # no proxy of the environment
     try:
-        if certificate:  # which it makes only after it has started
-            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=certificate)))
+        if ca_bundle:
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_bundle)))
         direct = urllib.request.build_opener(*handlers)
         with direct.open(health, timeout=2) as answer:
             edition: object = json.load(answer).get("edition")
