@@ -51,6 +51,7 @@ class Running:
     name: str
     endpoint: str
     log: Log
+    ca_bundle: None = None  # it speaks plain HTTP
 
     def tail(self, lines: int) -> str:
         """Return the end of its log, and of those of its functions."""

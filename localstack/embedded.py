@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from localstack import certificate
 from localstack.embedded_environment import ministack_version
 from localstack.errors import EmulatorError
 
@@ -41,11 +43,15 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH")
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A started emulator: where it answers, its process and the file it logs to."""
+    """A started emulator: where it answers, its process and the file it logs to.
+
+    `ca_bundle` is the certificate by which to know it, where it answers over TLS.
+    """
 
     endpoint: str
     pid: int
     log: Path
+    ca_bundle: Path | None = None
 
     @property
     def name(self) -> str:
@@ -70,7 +76,8 @@ def running(
     """Run MiniStack with the interpreter `python` until the block is left.
 
     Its state lives in a temporary folder and goes with it, the log too unless `log` names a file for it. `settings` are
-    more of its environment variables. Without `port` a free one is taken.
+    more of its environment variables: with ``USE_SSL=1`` it answers over TLS only, by a certificate made for it.
+    Without `port` a free one is taken.
 
     Raises:
         EmulatorError: the port is taken, or it ended or did not answer in time (with the end of its log), or others
@@ -82,14 +89,19 @@ def running(
     nonce = uuid.uuid4().hex
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
+        ca_bundle = None
+        if _over_tls(settings):
+            made = certificate.make(state, HOST)
+            ca_bundle, settings = made.certificate, {**_known_by(made), **settings}
         environment = child_environment(
             os.environ, port=port, region=region, state=state, settings={"MINISTACK_EDITION": nonce, **settings}
         )
+        endpoint = f"{'https' if ca_bundle else 'http'}://{HOST}:{port}"
         process = _spawn([str(python), "-P", "-u", str(_CHILD), module], environment, log)
         try:
-            _wait_until_ready(process, port, nonce=nonce, log=log, timeout=READY_TIMEOUT)
+            _wait_until_ready(process, endpoint, nonce=nonce, log=log, timeout=READY_TIMEOUT, ca_bundle=ca_bundle)
             _refuse_to_be_exposed(port)
-            yield Running(endpoint=f"http://{HOST}:{port}", pid=process.pid, log=log)
+            yield Running(endpoint=endpoint, pid=process.pid, log=log, ca_bundle=ca_bundle)
         finally:
             _stop(process)
     finally:
@@ -119,6 +131,19 @@ def child_environment(
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{state}/no-docker.sock",
         **settings,
+    }
+
+
+def _over_tls(settings: Mapping[str, str]) -> bool:
+    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # as it reads it
+
+
+def _known_by(made: certificate.Certificate) -> dict[str, str]:
+    """Settings with which it answers by a certificate, and the functions that it runs can call it."""
+    return {
+        "MINISTACK_SSL_CERT": str(made.certificate),
+        "MINISTACK_SSL_KEY": str(made.key),
+        "AWS_CA_BUNDLE": str(made.certificate),
     }
 
 
@@ -171,7 +196,15 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) ->
             ) from error
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, *, nonce: str, log: Path, timeout: float) -> None:
+def _wait_until_ready(
+    process: subprocess.Popen[bytes],
+    endpoint: str,
+    *,
+    nonce: str,
+    log: Path,
+    timeout: float,
+    ca_bundle: Path | None = None,
+) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -180,18 +213,20 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, *, nonce: str
                 f"the end of its log:\n{tail(log, 30)}"
             )
         # the nonce tells it from a stranger that took the same free port in the meantime
-        if _edition(f"http://{HOST}:{port}/_localstack/health") == nonce:
+        if _edition(f"{endpoint}/_localstack/health", ca_bundle) == nonce:
             return
         time.sleep(POLL_INTERVAL)
     raise EmulatorError(
-        f"the embedded emulator did not answer on {HOST}:{port} within {timeout:g} s; "
-        f"the end of its log:\n{tail(log, 30)}"
+        f"the embedded emulator did not answer at {endpoint} within {timeout:g} s; the end of its log:\n{tail(log, 30)}"
     )
 
 
-def _edition(health: str) -> str | None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy of the environment
+def _edition(health: str, ca_bundle: Path | None) -> str | None:
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]  # no proxy of the environment
     try:
+        if ca_bundle:
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca_bundle)))
+        direct = urllib.request.build_opener(*handlers)
         with direct.open(health, timeout=2) as answer:
             edition: object = json.load(answer).get("edition")
     except (OSError, ValueError):

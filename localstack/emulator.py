@@ -29,6 +29,9 @@ Session: TypeAlias = Any
 DEFAULT_REGION = "us-east-1"
 
 KINDS = ("auto", "embedded", "container")
+ENFORCING = MappingProxyType({"AUTH": "true", "USE_SSL": "1"})
+"""Settings with which the embedded emulator enforces roles, bucket policies and CORS. TLS is a part of it: the stack's
+policies refuse everything else."""
 READ_TIMEOUT = 60
 """Seconds; a synchronous invocation that starts a function takes the longest."""
 
@@ -42,16 +45,26 @@ class Emulator:
         endpoint: the URL at which all its services answer.
         region: the region of its clients.
         why: a sentence on why this one was chosen and how to get the other.
+        ca_bundle: the certificate by which clients know it, where it answers over TLS.
     """
 
     def __init__(
-        self, *, kind: str, name: str, endpoint: str, region: str, why: str, logs: Callable[[int], str]
+        self,
+        *,
+        kind: str,
+        name: str,
+        endpoint: str,
+        region: str,
+        why: str,
+        logs: Callable[[int], str],
+        ca_bundle: Path | None = None,
     ) -> None:
         self.kind = kind
         self.name = name
         self.endpoint = endpoint
         self.region = region
         self.why = why
+        self.ca_bundle = ca_bundle
         self._logs = logs
         self._session = _session_of_its_own()
         self._clients: dict[tuple[str, str], Client] = {}
@@ -66,6 +79,7 @@ class Emulator:
                     service,
                     region_name=key[1],
                     endpoint_url=self.endpoint,
+                    verify=str(self.ca_bundle) if self.ca_bundle else None,
                     aws_access_key_id=ACCESS_KEY,
                     aws_secret_access_key=ACCESS_KEY,
                     config=_CLIENT_CONFIG,
@@ -80,6 +94,7 @@ class Emulator:
             "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
+            **({"AWS_CA_BUNDLE": str(self.ca_bundle)} if self.ca_bundle else {}),
         }
 
     def logs(self, lines: int = 50) -> str:
@@ -135,8 +150,9 @@ def start(
     """Run an emulator until the block is left.
 
     `kind` is one of `KINDS`; one that is named is started or fails, `auto` takes what is there. Without `port` a free
-    one is taken. `settings` are environment variables of the emulator's own: ``{"AUTH": "true"}`` for MiniStack.
-    `log` is where its log shall stay. `report` is told of anything that takes long; without it, standard error is.
+    one is taken. `settings` are environment variables of the emulator's own: `ENFORCING` makes the embedded one enforce
+    policies. `log` is where its log shall stay. `report` is told of anything that takes long; without it, standard
+    error is.
 
     Raises:
         EmulatorError: what is missing or wrong, and the remedy.
@@ -159,6 +175,7 @@ def start(
             region=region,
             why=choice.why,
             logs=started.tail,
+            ca_bundle=started.ca_bundle,
         )
 
 
@@ -172,6 +189,10 @@ class _Started(Protocol):
     @property
     def endpoint(self) -> str:
         """Where it answers."""
+
+    @property
+    def ca_bundle(self) -> Path | None:
+        """The certificate by which clients know it, where it answers over TLS."""
 
     def tail(self, lines: int) -> str:
         """Return the end of its log."""

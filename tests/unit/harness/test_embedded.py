@@ -119,10 +119,11 @@ def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeyp
     monkeypatch.setenv("MINISTACK_EDITION", "a stranger's")
     with HTTPServer((HOST, 0), standin.Health) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607
         threading.Thread(target=stranger.serve_forever, daemon=True).start()
-        wait = functools.partial(_wait_until_ready, ours, stranger.server_port, log=tmp_path / "log", timeout=0.1)
+        endpoint = f"http://{HOST}:{stranger.server_port}"
+        wait = functools.partial(_wait_until_ready, ours, endpoint, log=tmp_path / "log", timeout=0.1)
         wait(nonce="a stranger's")
         with pytest.raises(
-            EmulatorError, match=r"did not answer on 127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
+            EmulatorError, match=r"did not answer at http://127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
         ):
             wait(nonce="ours")
         stranger.shutdown()
@@ -193,6 +194,22 @@ def test_settings_win(tmp_path: Path) -> None:
         {}, port=1, region="eu-west-1", state=tmp_path, settings={"AUTH": "true", "TZ": "X"}
     )
     assert (environment["AUTH"], environment["TZ"]) == ("true", "X")
+
+
+def test_over_tls_it_is_known_by_a_certificate_of_its_own() -> None:
+    with start(USE_SSL="1") as emulator:
+        assert emulator.endpoint.startswith(f"https://{HOST}:")
+        assert emulator.ca_bundle is not None
+        assert "BEGIN CERTIFICATE" in emulator.ca_bundle.read_text(encoding="utf-8")
+        # the functions that it runs inherit this, and could not call it otherwise
+        assert seen_environment(emulator.log)["AWS_CA_BUNDLE"] == str(emulator.ca_bundle)
+
+
+def test_over_plain_http_there_is_no_certificate() -> None:
+    with start(USE_SSL="0") as emulator:
+        assert emulator.endpoint.startswith("http://")
+        assert emulator.ca_bundle is None
+        assert "AWS_CA_BUNDLE" not in seen_environment(emulator.log)
 
 
 def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:

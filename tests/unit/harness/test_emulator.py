@@ -144,3 +144,18 @@ def test_the_environment_is_complete_for_boto3_and_the_command_line() -> None:
 
 def test_logs_are_a_tail() -> None:
     assert emulator().logs(3) == "3 lines"
+
+
+def test_over_tls_clients_and_the_environment_know_its_certificate(tmp_path: Path) -> None:
+    certificate = tmp_path / "server.crt"
+    secure = Emulator(
+        kind="embedded",
+        name="MiniStack",
+        endpoint="https://127.0.0.1:4566",
+        region="eu-west-1",
+        why="",
+        logs=str,
+        ca_bundle=certificate,
+    )
+    assert secure.environment()["AWS_CA_BUNDLE"] == str(certificate)
+    assert secure.client("s3")._endpoint.http_session._verify == str(certificate)

@@ -1,0 +1,104 @@
+"""What IAM decides about one request by one policy: a few lines of its logic, enough for the policies of this stack.
+
+A part of the policy language that is not known here is an error, never a "no".
+Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements: Condition operators".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+Document = Mapping[str, Any]
+
+
+class Decision(Enum):
+    """What a policy says about a request."""
+
+    ALLOW = "allowed"
+    DENY = "refused"
+    SILENT = "not mentioned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request: who asks (a service, or anybody else), for what, and under which circumstances.
+
+    `context` has condition keys, which IAM compares without regard to case, and their values.
+    """
+
+    action: str
+    resource: str
+    principal: str = "anybody"
+    context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def value(self, key: str) -> str | None:
+        """The value of a condition key; None where the request has none."""
+        return {name.lower(): value for name, value in self.context.items()}.get(key.lower())
+
+
+def decide(policy: Document, request: Request) -> Decision:
+    """What a policy says: an explicit refusal wins, then a permission."""
+    effects = {statement["Effect"] for statement in policy["Statement"] if _applies(statement, request)}
+    if "Deny" in effects:
+        return Decision.DENY
+    return Decision.ALLOW if "Allow" in effects else Decision.SILENT
+
+
+def _applies(statement: Document, request: Request) -> bool:
+    known = {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
+    if strange := statement.keys() - known:
+        raise NotImplementedError(f"a statement with {', '.join(sorted(strange))}")
+    return (
+        _is_about(statement.get("Principal", "*"), request.principal)
+        and any(_like(action, request.action, re.IGNORECASE) for action in _list(statement["Action"]))
+        # the trust policy of a role is about that role, and names no resource
+        and any(_like(resource, request.resource) for resource in _list(statement.get("Resource", "*")))
+        and all(
+            _holds(operator, _list(wanted), request.value(key))
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, wanted in keys.items()
+        )
+    )
+
+
+def _is_about(principal: str | Mapping[str, str | list[str]], asking: str) -> bool:
+    if principal == "*":
+        return True
+    if isinstance(principal, str) or principal.keys() != {"Service"}:
+        raise NotImplementedError(f"the principal {principal}")
+    return asking in _list(principal["Service"])
+
+
+def _holds(operator: str, wanted: list[str], value: str | None) -> bool:
+    match operator:
+        case "Null":
+            return wanted == [str(value is None).lower()]
+        case "Bool":
+            return value is not None and value.lower() in [each.lower() for each in wanted]
+        case "StringEquals":
+            return value in wanted
+        case "StringNotEquals":
+            return value not in wanted  # also where the request has none
+        case "ArnLike":
+            return value is not None and any(_arn_like(pattern, value) for pattern in wanted)
+    raise NotImplementedError(f"the operator {operator}")
+
+
+def _arn_like(pattern: str, arn: str) -> bool:
+    """Each of the six parts of an ARN for itself: a wildcard does not reach over a colon, but for the last."""
+    patterns, parts = pattern.split(":", 5), arn.split(":", 5)
+    return len(patterns) == len(parts) and all(map(_like, patterns, parts))
+
+
+def _like(pattern: str, text: str, flags: re.RegexFlag = re.NOFLAG) -> bool:
+    expression = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
+    return re.fullmatch(expression, text, flags | re.DOTALL) is not None
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
