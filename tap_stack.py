@@ -110,7 +110,33 @@ EXPIRY_ATTRIBUTE = "expires_at"  # of a deleted version's row: a number, seconds
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # of the program's environment, and of the function's
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
-FAILURE_REASONS = ("denied", "malformed", "throttled", "unavailable", "foreign", "internal")
+# The dimension `reason` of the metric ObjectsFailed: what happened, and what to do first.
+FAILURE_REASONS: Mapping[str, tuple[str, str]] = {
+    "denied": (
+        "AWS refused a call of the function: a permission is missing, or was taken away",
+        "run pulumi up --refresh, which shows what differs from the program and puts it back",
+    ),
+    "malformed": (
+        "The function got an event that is not one of S3's, or of a new major version",
+        "read the field and the error in the newest ERROR line, and keep the event",
+    ),
+    "throttled": (
+        "S3 or DynamoDB asked to slow down for longer than the function had time",
+        "look for table throttling on the dashboard, then raise writeCapacity or set maxCapacity",
+    ),
+    "unavailable": (
+        "S3 or DynamoDB did not answer, or too late",
+        "look at the AWS Health Dashboard of this region; when all is well, replay the failure queue",
+    ),
+    "foreign": (
+        "The function got an event of another bucket, which it does not index",
+        "find out who sends it: another bucket's notification, or somebody who calls the function by hand",
+    ),
+    "internal": (
+        "A call that AWS does not accept, a missing table, or a defect of the function",
+        "read the error in the newest ERROR line, and see that the table is there",
+    ),
+}
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
@@ -1411,6 +1437,18 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
             dimensions={"QueueName": names.failure_queue},
             statistic="Maximum",
         ),
+    ]
+    alarms += [
+        Alarm(
+            purpose=f"failed-{reason}",
+            description=f"{happened} (reason {reason} in {names.log_group}). "
+            f"At least one upload is not indexed yet. First: {first}.",
+            namespace=METRICS_NAMESPACE,
+            metric="ObjectsFailed",
+            dimensions={"service": names.prefix, "reason": reason},
+            statistic="Sum",
+        )
+        for reason, (happened, first) in FAILURE_REASONS.items()
     ]
     for part, dimensions, place in (("table", table, "the table"), ("index", index, f"the index {DAY_INDEX}")):
         alarms += [

@@ -38,7 +38,8 @@ HOLD_DATA = {"tap-uploads", "tap-logs", "tap-objects"}
 
 ALARMS = {
     *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),
-    *("failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
+    *("failed-denied", "failed-malformed", "failed-throttled", "failed-unavailable", "failed-foreign"),
+    *("failed-internal", "failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
     *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
     *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
 }
