@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from localstack.errors import DeploymentError
+from tests.e2e.alarms import PURPOSES
 from tests.e2e.inventory import everything
 
 if TYPE_CHECKING:
@@ -36,13 +37,7 @@ SECRET = "somebody-in-particular@example.com"
 
 HOLD_DATA = {"tap-uploads", "tap-logs", "tap-objects"}
 
-ALARMS = {
-    *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),
-    *("failed-denied", "failed-malformed", "failed-throttled", "failed-unavailable", "failed-foreign"),
-    *("failed-internal", "failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
-    *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
-    *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
-}
+ALARMS = set(PURPOSES)
 SCALING = {
     f"{part}-{units}-scaling{end}"
     for part in ("table", "index")
