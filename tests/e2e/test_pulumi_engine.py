@@ -38,6 +38,10 @@ SECRET = "somebody-in-particular@example.com"
 HOLD_DATA = {"tap-uploads", "tap-logs", "tap-objects"}
 
 ALARMS = set(PURPOSES)
+QUERIES = {
+    f"query-{purpose}"
+    for purpose in ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
+}
 SCALING = {
     f"{part}-{units}-scaling{end}"
     for part in ("table", "index")
@@ -58,6 +62,7 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
     "deletedRetentionDays": ("30", {"indexer"}, set()),
     "notificationPrefix": ("in/", {"uploads-notification"}, set()),
     "alarmEmail": ("oncall@example.com", set(), {"alarms-email"}),
+    "savedQueries": ("true", set(), QUERIES),
     "protectData": ("true", {"uploads", "logs", "objects"}, set()),
     "owner": (
         "lake",
@@ -207,8 +212,10 @@ def test_one_key_changes_exactly_what_it_should_and_replaces_nothing(deployed: P
         outcome = deployed.preview()
     finally:
         deployed.unconfigure(key)
-        if key in ("corsAllowedOrigins", "protectData"):  # Pulumi.localstack.yaml has these
-            deployed.configure({"corsAllowedOrigins": "http://localhost:3000", "protectData": "false"})
+        if key in ("corsAllowedOrigins", "protectData", "savedQueries"):  # Pulumi.localstack.yaml has these
+            deployed.configure(
+                {"corsAllowedOrigins": "http://localhost:3000", "protectData": "false", "savedQueries": "false"}
+            )
     expected = {("update", f"tap-{name}") for name in updated} | {("create", f"tap-{name}") for name in created}
     assert {(change.op, change.name) for change in outcome.changed} == expected
     assert _complaints(outcome) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tap_stack import _CONFIG_KEYS, TapStackArgs, make_alarms, make_names
+from tap_stack import _CONFIG_KEYS, SAVED_QUERIES, TapStackArgs, make_alarms, make_names
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,6 +33,11 @@ def test_every_alarm_has_a_chapter_in_the_runbook() -> None:
     names = make_names(args, project="tapstack", account="123456789012", region="us-east-1")
     headings = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^## (.*)$", RUNBOOK, re.MULTILINE))))
     assert {alarm.purpose for alarm in make_alarms(names, args)} <= headings
+
+
+def test_every_saved_query_is_explained_in_the_runbook() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|", section(RUNBOOK, "## Saved queries"), re.MULTILINE)
+    assert rows == list(SAVED_QUERIES)
 
 
 def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
