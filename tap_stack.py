@@ -1398,7 +1398,7 @@ class Alarm:
 # has no time of its own: it asks about the time that is chosen in the console. docs/runbook.md says when to use which.
 SAVED_QUERIES: Mapping[str, str] = {
     "what-failed": """\
-fields @timestamp, reason, key, version_id, error, request_id
+fields @timestamp, reason, key, version_id, error, request_id, xray_trace_id
 | filter outcome = "failed"
 | sort @timestamp desc
 | limit 1000""",
@@ -1408,7 +1408,7 @@ fields @timestamp, outcome, event_name, version_id, reason, error, request_id
 | sort @timestamp asc
 | limit 1000""",
     "slowest-records": """\
-fields @timestamp, duration_ms, head_ms, write_ms, attempts, outcome, key, request_id
+fields @timestamp, duration_ms, head_ms, write_ms, attempts, outcome, key, request_id, xray_trace_id
 | filter ispresent(outcome)
 | sort duration_ms desc
 | limit 50""",

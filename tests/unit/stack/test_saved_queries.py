@@ -13,7 +13,7 @@ from tests.fakes import Fault, client_error
 from tests.strategies import s3_event, s3_record
 from tests.synth import synth
 from tests.unit.lambda_code.conftest import ENVIRONMENT
-from tests.unit.lambda_code.telling import Told
+from tests.unit.lambda_code.telling import SEGMENT_ID, TRACE_ID, Told
 from tests.unit.stack.expected import CUSTOM, LOG_GROUP
 
 PURPOSES = ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
@@ -51,7 +51,9 @@ def logged() -> set[str]:
     """The fields of the lines about a record that was indexed, and about one that failed."""
     told = Told(Settings.from_env(ENVIRONMENT))
     told.world.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
-    told.handle(s3_event(s3_record(), s3_record("denied")))
+    with pytest.MonkeyPatch.context() as lambda_:
+        lambda_.setenv("_X_AMZN_TRACE_ID", f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=1")
+        told.handle(s3_event(s3_record(), s3_record("denied")))
     indexed, failed = told.logs
     assert (indexed["outcome"], failed["outcome"]) == ("indexed", "failed")
     return {*indexed, *failed}
