@@ -1488,8 +1488,7 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
     alarms += [
         Alarm(
             purpose=f"failed-{reason}",
-            description=f"{happened} (reason {reason} in {names.log_group}). "
-            f"At least one upload is not indexed yet. First: {first}.",
+            description=f"{happened} (reason {reason} in {names.log_group}). First: {first}.",
             namespace=METRICS_NAMESPACE,
             metric="ObjectsFailed",
             dimensions={"service": names.prefix, "reason": reason},
