@@ -2,7 +2,7 @@
 
 What it deploys: a versioned upload bucket (and the bucket of its access logs), a DynamoDB table with one index by
 day, a Lambda function that S3 notifies, a failure queue for what the function could not index, alarms that reach
-an SNS topic, and a dashboard.
+an SNS topic, a dashboard, and saved queries of the function's log.
 
 Configuration (all optional; ``pulumi config set KEY VALUE``):
 
@@ -27,6 +27,7 @@ Configuration (all optional; ``pulumi config set KEY VALUE``):
 ``alarmEmail``            address that the alarms are mailed to (none)
 ``owner``                 tag Owner (``platform``)
 ``costCenter``            tag CostCenter (``shared``)
+``savedQueries``          save the queries of Logs Insights that docs/runbook.md uses (true)
 ``protectData``           refuse to delete buckets and table (true, but in ``dev``)
 ========================  =============================================================================================
 
@@ -110,7 +111,33 @@ EXPIRY_ATTRIBUTE = "expires_at"  # of a deleted version's row: a number, seconds
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # of the program's environment, and of the function's
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
-FAILURE_REASONS = ("denied", "malformed", "throttled", "unavailable", "foreign", "internal")
+# The dimension `reason` of the metric ObjectsFailed: what happened, and what to do first.
+FAILURE_REASONS: Mapping[str, tuple[str, str]] = {
+    "denied": (
+        "AWS refused a call of the function: a permission is missing, or was taken away",
+        "run pulumi up --refresh, which shows what differs from the program and puts it back",
+    ),
+    "malformed": (
+        "The function got an event that is not one of S3's, or of a new major version",
+        "read the field and the error in the newest ERROR line, and keep the event",
+    ),
+    "throttled": (
+        "S3 or DynamoDB asked to slow down for longer than the function had time",
+        "look for table throttling on the dashboard, then raise writeCapacity or set maxCapacity",
+    ),
+    "unavailable": (
+        "S3 or DynamoDB did not answer, or too late",
+        "look at the AWS Health Dashboard of this region; when all is well, replay the failure queue",
+    ),
+    "foreign": (
+        "The function got an event of another bucket, which it does not index",
+        "find out who sends it: another bucket's notification, or somebody who calls the function by hand",
+    ),
+    "internal": (
+        "A call that AWS does not accept, a missing table, or a defect of the function",
+        "read the error in the newest ERROR line, and see that the table is there",
+    ),
+}
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
@@ -156,6 +183,7 @@ class TapStackArgs:
     alarm_email: str | None = None
     owner: str = "platform"
     cost_center: str = "shared"
+    saved_queries: bool = True
     protect_data: bool | None = None
     lambda_package: pulumi.Archive | None = None
     """The function's archive; ``None`` builds it from ``lambda_code`` (tests pass a tiny one)."""
@@ -261,6 +289,7 @@ _CONFIG_KEYS: Mapping[str, tuple[str, Callable[[str, str], object]]] = {
     "alarmEmail": ("alarm_email", _text),
     "owner": ("owner", _text),
     "costCenter": ("cost_center", _text),
+    "savedQueries": ("saved_queries", _truth),
     "protectData": ("protect_data", _truth),
 }
 
@@ -449,6 +478,10 @@ class Names:
     def alarm(self, purpose: str) -> str:
         """The name of one alarm."""
         return f"{self.prefix}-{purpose}"
+
+    def query(self, purpose: str) -> str:
+        """The name of one saved query; the console shows what is before the stroke as a folder."""
+        return f"{self.prefix}/{purpose}"
 
 
 def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -> Names:
@@ -808,6 +841,7 @@ class TapStack(pulumi.ComponentResource):
         topic = self._alarm_topic()
         self._alarms(topic)
         self._dashboard()
+        self._saved_queries(log_group)
 
         self.bucket_name = bucket.bucket
         self.bucket_arn = bucket.arn
@@ -1288,6 +1322,18 @@ class TapStack(pulumi.ComponentResource):
             opts=self._child(),
         )
 
+    def _saved_queries(self, log_group: aws.cloudwatch.LogGroup) -> None:
+        if not self._args.saved_queries:
+            return
+        for purpose, query in SAVED_QUERIES.items():
+            aws.cloudwatch.QueryDefinition(
+                f"{self._name}-query-{purpose}",
+                name=self._names.query(purpose),
+                query_string=query,
+                log_group_names=[log_group.name],
+                opts=self._child(),
+            )
+
     # -- what people are told -----------------------------------------------------------------------------------------
 
     def _dashboard_url(self) -> str:
@@ -1346,6 +1392,33 @@ class Alarm:
     period: int = 60
     """Seconds."""
     periods: int = 1
+
+
+# What an operator asks the log, by the end of the query's name, in the language of CloudWatch Logs Insights. A query
+# has no time of its own: it asks about the time that is chosen in the console. docs/runbook.md says when to use which.
+SAVED_QUERIES: Mapping[str, str] = {
+    "what-failed": """\
+fields @timestamp, reason, key, version_id, error, request_id, xray_trace_id
+| filter outcome = "failed"
+| sort @timestamp desc
+| limit 1000""",
+    "one-object": """\
+fields @timestamp, outcome, event_name, version_id, reason, error, request_id
+| filter key = "the/key/of/the/object"
+| sort @timestamp asc
+| limit 1000""",
+    "slowest-records": """\
+fields @timestamp, duration_ms, head_ms, write_ms, attempts, outcome, key, request_id, xray_trace_id
+| filter ispresent(outcome)
+| sort duration_ms desc
+| limit 50""",
+    "failures-by-reason": """\
+filter outcome = "failed"
+| stats count(*) as failures by bin(1h), reason""",
+    "retries-and-throttling": """\
+filter retries > 0 or reason = "throttled"
+| stats count(*) as records, sum(retries) as calls_again, max(attempts) as most_calls by bin(5m), outcome, reason""",
+}
 
 
 def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
@@ -1411,6 +1484,17 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
             dimensions={"QueueName": names.failure_queue},
             statistic="Maximum",
         ),
+    ]
+    alarms += [
+        Alarm(
+            purpose=f"failed-{reason}",
+            description=f"{happened} (reason {reason} in {names.log_group}). First: {first}.",
+            namespace=METRICS_NAMESPACE,
+            metric="ObjectsFailed",
+            dimensions={"service": names.prefix, "reason": reason},
+            statistic="Sum",
+        )
+        for reason, (happened, first) in FAILURE_REASONS.items()
     ]
     for part, dimensions, place in (("table", table, "the table"), ("index", index, f"the index {DAY_INDEX}")):
         alarms += [

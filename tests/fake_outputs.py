@@ -91,6 +91,7 @@ _OUTPUTS: dict[str, Callable[[Place, Inputs], tuple[str, Inputs]]] = {
     "aws:cloudwatch/dashboard:Dashboard": _nothing_more,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
+    "aws:cloudwatch/queryDefinition:QueryDefinition": _nothing_more,
     "aws:dynamodb/table:Table": _table,
     "aws:iam/role:Role": _role,
     "aws:iam/rolePolicy:RolePolicy": _role_policy,

@@ -40,6 +40,7 @@ SECTIONS = MappingProxyType(
         "aws:lambda/": "function",
         "aws:iam/": "function",
         "aws:cloudwatch/logGroup:": "function",
+        "aws:cloudwatch/queryDefinition:": "function",
         "aws:sqs/": "failures",
         "aws:sns/": "alarms",
         "aws:cloudwatch/": "alarms",

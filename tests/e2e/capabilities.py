@@ -20,6 +20,7 @@ class Capability(Enum):
     LIST_CONTROL_CHARACTERS = "list a bucket that holds a key with control characters"
     LIST_FROM_ANY_KEY = "go on with a listing from a key that is encoded for XML"
     RFC_2047_METADATA = "answer HEAD with RFC 2047 words where user metadata is not ASCII"
+    ALARMS_AT_ONCE = "evaluate an alarm as soon as its metric is put"
     ALARM_TAGS = "keep the tags that an alarm is made with"
     GROWING_SEQUENCERS = "give every event of a key a greater sequencer than the one before"
     UTF8_FORM = "read a POST form's file name as UTF-8"
@@ -39,6 +40,11 @@ GAPS = (
         capability=Capability.ALARM_TAGS,
         emulator="LocalStack",
         why="PutMetricAlarm drops them without a word; only TagResource would set them",
+    ),
+    Gap(
+        capability=Capability.ALARMS_AT_ONCE,
+        emulator="LocalStack",
+        why="it looks once in all of an alarm's periods, which are up to five minutes, and never at percentiles",
     ),
     Gap(
         capability=Capability.GROWING_SEQUENCERS,

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.not_in_a_live_account(
 
 MetricKey: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
 
+REASONS = ("denied", "malformed", "throttled", "unavailable", "foreign", "internal")
 TAGS = {
     "Project": "tapstack",
     "Environment": "local",
@@ -108,6 +109,9 @@ def test_everything_that_can_go_wrong_has_an_alarm(
         ("AWS/Lambda", "DestinationDeliveryFailures", (function,)): ("Sum", 0, 1),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", (("QueueName", f"{prefix}-failures"),)): ("Maximum", 0, 1),
     }
+    for reason in REASONS:
+        of = (("reason", reason), ("service", prefix))
+        expected["TapStack", "ObjectsFailed", of] = ("Sum", 0, 1)
     for place in ((table,), (index, table)):
         expected["AWS/DynamoDB", "ReadThrottleEvents", place] = ("Sum", 0, 1)
         expected["AWS/DynamoDB", "WriteThrottleEvents", place] = ("Sum", 0, 1)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from tests import emf
+
 if TYPE_CHECKING:
     from tests.e2e.failures import Poisoned
     from tests.e2e.index import Index
@@ -142,6 +144,18 @@ def test_the_time_from_upload_to_row_is_a_metric(logs: Logs, uploads: Mapping[st
     delays = [delay for line in logs.about(service="tapstack-local") for delay in line.get("IndexingDelay", ())]
     assert len(delays) >= len(uploads)
     assert all(0 < delay < 60_000 for delay in delays)  # milliseconds
+
+
+def test_every_line_of_metrics_is_one_that_cloudwatch_takes(
+    index: Index, logs: Logs, uploads: Mapping[str, Upload]
+) -> None:
+    assert uploads
+
+    def embedded() -> list[Line]:
+        return [line for line in logs.lines() if "_aws" in line]
+
+    for line in index.until(embedded, "a line of embedded metrics"):
+        emf.check(line)
 
 
 def _total(lines: list[Line], metric: str, dimensions: list[str]) -> float:

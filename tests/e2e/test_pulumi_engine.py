@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from localstack.errors import DeploymentError
+from tests.e2e.alarms import PURPOSES
 from tests.e2e.inventory import everything
 
 if TYPE_CHECKING:
@@ -36,11 +37,10 @@ SECRET = "somebody-in-particular@example.com"
 
 HOLD_DATA = {"tap-uploads", "tap-logs", "tap-objects"}
 
-ALARMS = {
-    *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),
-    *("failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
-    *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
-    *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
+ALARMS = set(PURPOSES)
+QUERIES = {
+    f"query-{purpose}"
+    for purpose in ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
 }
 SCALING = {
     f"{part}-{units}-scaling{end}"
@@ -62,6 +62,7 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
     "deletedRetentionDays": ("30", {"indexer"}, set()),
     "notificationPrefix": ("in/", {"uploads-notification"}, set()),
     "alarmEmail": ("oncall@example.com", set(), {"alarms-email"}),
+    "savedQueries": ("true", set(), QUERIES),
     "protectData": ("true", {"uploads", "logs", "objects"}, set()),
     "owner": (
         "lake",
@@ -211,8 +212,10 @@ def test_one_key_changes_exactly_what_it_should_and_replaces_nothing(deployed: P
         outcome = deployed.preview()
     finally:
         deployed.unconfigure(key)
-        if key in ("corsAllowedOrigins", "protectData"):  # Pulumi.localstack.yaml has these
-            deployed.configure({"corsAllowedOrigins": "http://localhost:3000", "protectData": "false"})
+        if key in ("corsAllowedOrigins", "protectData", "savedQueries"):  # Pulumi.localstack.yaml has these
+            deployed.configure(
+                {"corsAllowedOrigins": "http://localhost:3000", "protectData": "false", "savedQueries": "false"}
+            )
     expected = {("update", f"tap-{name}") for name in updated} | {("create", f"tap-{name}") for name in created}
     assert {(change.op, change.name) for change in outcome.changed} == expected
     assert _complaints(outcome) == []

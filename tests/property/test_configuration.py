@@ -33,6 +33,7 @@ KEYS = (
     "alarmEmail",
     "owner",
     "costCenter",
+    "savedQueries",
     "protectData",
 )
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -90,6 +91,7 @@ GOOD = st.fixed_dictionaries(
         "alarmEmail": st.sampled_from(["oncall@example.com", "a+b@sub.example.org"]),
         "owner": TAG_VALUES,
         "costCenter": TAG_VALUES,
+        "savedQueries": st.sampled_from(["true", "false"]),
         "protectData": st.sampled_from(["true", "false", "True", " FALSE "]),
     },
 )
@@ -232,6 +234,7 @@ def assert_deployable(args: TapStackArgs) -> None:
     assert 10 <= args.timeout_seconds <= 900
     assert args.reserved_concurrency is None or args.reserved_concurrency >= 1
     assert args.alarm_email is None or args.alarm_email.count("@") == 1
+    assert isinstance(args.saved_queries, bool)
     assert isinstance(args.protect_data, bool)
     for value in (args.owner, args.cost_center):
         assert 1 <= len(value) <= 256

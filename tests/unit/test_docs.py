@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tap_stack import _CONFIG_KEYS, TapStackArgs, make_alarms, make_names
+from tap_stack import _CONFIG_KEYS, SAVED_QUERIES, TapStackArgs, make_alarms, make_names
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,6 +35,11 @@ def test_every_alarm_has_a_chapter_in_the_runbook() -> None:
     assert {alarm.purpose for alarm in make_alarms(names, args)} <= headings
 
 
+def test_every_saved_query_is_explained_in_the_runbook() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|", section(RUNBOOK, "## Saved queries"), re.MULTILINE)
+    assert rows == list(SAVED_QUERIES)
+
+
 def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
     headings = re.findall(r"^#+ (.*)$", RUNBOOK, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
@@ -43,9 +48,7 @@ def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
     assert set(links) <= anchors
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "docs/architecture.md", "docs/testing.md", "docs/ci.md", "docs/runbook.md"]
-)
+@pytest.mark.parametrize("document", ["README.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))])
 def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
     path = ROOT / document
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ import pytest
 from lambda_code.errors import IndexingError
 from lambda_code.indexer import Indexer
 from lambda_code.telemetry import Telemetry
+from tests import emf
 from tests.fakes import World
 from tests.strategies import head
 
@@ -47,7 +48,11 @@ class Told:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        return [line for line in self.lines if "_aws" in line]
+        """The embedded metrics, each of which must be right."""
+        found = [line for line in self.lines if "_aws" in line]
+        for line in found:
+            emf.check(line)
+        return found
 
 
 class Daemon:

@@ -12,6 +12,7 @@ from lambda_code.errors import PermanentError, Reason, TransientError
 from lambda_code.indexer import Outcome
 from lambda_code.telemetry import Telemetry
 from lambda_code.versions import Result
+from tests import emf
 from tests.fakes import Fault, client_error
 from tests.strategies import head, s3_event, s3_record
 
@@ -98,6 +99,8 @@ def test_a_metric_has_at_most_a_hundred_values_in_a_line(
         told.world.s3.put(f"key{number}", "v1", head())
     told.handle(s3_event(*[s3_record(f"key{number}") for number in range(records)]))
     by_powertools = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for line in by_powertools:
+        emf.check(line)
     lines = told.metrics + by_powertools
     assert sum(sum(line.get("ObjectsIndexed", [])) for line in lines) == records
     assert sum(len(line.get("IndexingDelay", [])) for line in lines) == records

@@ -1,48 +1,59 @@
-"""Every metric that the stack may refer to, with the dimension sets under which it is published.
+"""Every metric that the stack may refer to, with its unit and the dimension sets under which it is published.
 
 An alarm or a widget on anything else shows nothing, for ever, and neither AWS nor an emulator complains.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is published: its unit, and each set of dimensions."""
+
+    unit: str
+    dimensions: frozenset[frozenset[str]]
+
+
+def _metric(unit: str, *dimensions: frozenset[str]) -> Metric:
+    return Metric(unit, frozenset(dimensions))
+
+
 _TABLE = frozenset({"TableName"})
 _INDEX = frozenset({"TableName", "GlobalSecondaryIndexName"})
 _OPERATION = frozenset({"TableName", "Operation"})
 _FUNCTION = frozenset({"FunctionName"})
+_QUEUE = frozenset({"QueueName"})
 _SERVICE = frozenset({"service"})
 _REASON = frozenset({"service", "reason"})
 
-# (namespace, metric) -> dimension sets
-METRICS: dict[tuple[str, str], set[frozenset[str]]] = {
+# (namespace, metric) -> unit and dimension sets
+METRICS: dict[tuple[str, str], Metric] = {
     # the function's own metrics (EMF)
-    ("TapStack", "ObjectsIndexed"): {_SERVICE},
-    ("TapStack", "ObjectsDuplicate"): {_SERVICE},
-    ("TapStack", "ObjectsDeleted"): {_SERVICE},
-    ("TapStack", "ObjectsGone"): {_SERVICE},
-    ("TapStack", "ObjectsFailed"): {_SERVICE, _REASON},
-    ("TapStack", "SdkRetries"): {_SERVICE},
-    ("TapStack", "IndexingDelay"): {_SERVICE},
-    # Lambda Developer Guide, "Types of metrics for Lambda functions"
-    ("AWS/Lambda", "AsyncEventAge"): {_FUNCTION},
-    ("AWS/Lambda", "AsyncEventsDropped"): {_FUNCTION},
-    ("AWS/Lambda", "AsyncEventsReceived"): {_FUNCTION},
-    ("AWS/Lambda", "ConcurrentExecutions"): {_FUNCTION},
-    ("AWS/Lambda", "DestinationDeliveryFailures"): {_FUNCTION},
-    ("AWS/Lambda", "Duration"): {_FUNCTION},
-    ("AWS/Lambda", "Errors"): {_FUNCTION},
-    ("AWS/Lambda", "Invocations"): {_FUNCTION},
-    ("AWS/Lambda", "Throttles"): {_FUNCTION},
-    # DynamoDB Developer Guide, "DynamoDB Metrics and dimensions"
-    ("AWS/DynamoDB", "ConsumedReadCapacityUnits"): {_TABLE, _INDEX},
-    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"): {_TABLE, _INDEX},
-    ("AWS/DynamoDB", "ProvisionedReadCapacityUnits"): {_TABLE, _INDEX},
-    ("AWS/DynamoDB", "ProvisionedWriteCapacityUnits"): {_TABLE, _INDEX},
-    ("AWS/DynamoDB", "ReadThrottleEvents"): {_TABLE, _INDEX},
-    ("AWS/DynamoDB", "WriteThrottleEvents"): {_TABLE, _INDEX},
-    ("AWS/DynamoDB", "SystemErrors"): {_OPERATION},
-    # SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS"
-    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): {frozenset({"QueueName"})},
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {frozenset({"QueueName"})},
+    ("TapStack", "ObjectsIndexed"): _metric("Count", _SERVICE),
+    ("TapStack", "ObjectsDuplicate"): _metric("Count", _SERVICE),
+    ("TapStack", "ObjectsDeleted"): _metric("Count", _SERVICE),
+    ("TapStack", "ObjectsGone"): _metric("Count", _SERVICE),
+    ("TapStack", "ObjectsFailed"): _metric("Count", _SERVICE, _REASON),
+    ("TapStack", "SdkRetries"): _metric("Count", _SERVICE),
+    ("TapStack", "IndexingDelay"): _metric("Milliseconds", _SERVICE),
+    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    ("AWS/Lambda", "AsyncEventAge"): _metric("Milliseconds", _FUNCTION),
+    ("AWS/Lambda", "AsyncEventsDropped"): _metric("Count", _FUNCTION),
+    ("AWS/Lambda", "ConcurrentExecutions"): _metric("Count", _FUNCTION),
+    ("AWS/Lambda", "DestinationDeliveryFailures"): _metric("Count", _FUNCTION),
+    ("AWS/Lambda", "Duration"): _metric("Milliseconds", _FUNCTION),
+    ("AWS/Lambda", "Errors"): _metric("Count", _FUNCTION),
+    ("AWS/Lambda", "Throttles"): _metric("Count", _FUNCTION),
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+    ("AWS/DynamoDB", "ConsumedReadCapacityUnits"): _metric("Count", _TABLE, _INDEX),
+    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"): _metric("Count", _TABLE, _INDEX),
+    ("AWS/DynamoDB", "ReadThrottleEvents"): _metric("Count", _TABLE, _INDEX),
+    ("AWS/DynamoDB", "WriteThrottleEvents"): _metric("Count", _TABLE, _INDEX),
+    ("AWS/DynamoDB", "SystemErrors"): _metric("Count", _OPERATION),
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): _metric("Count", _QUEUE),
 }
 
 # Each reason that `ObjectsFailed` is published with.

@@ -21,7 +21,7 @@ from tests.unit.stack.expected import (
     TOPIC_ARN,
     tls_only,
 )
-from tests.unit.stack.metrics import METRICS
+from tests.unit.stack.metrics import METRICS, REASONS
 
 if TYPE_CHECKING:
     from localstack.monitor import Recorded
@@ -36,6 +36,12 @@ COVERS = {
     "tap-events-dropped",
     "tap-failure-delivery",
     "tap-failure-queue",
+    "tap-failed-denied",
+    "tap-failed-malformed",
+    "tap-failed-throttled",
+    "tap-failed-unavailable",
+    "tap-failed-foreign",
+    "tap-failed-internal",
     "tap-table-read-throttles",
     "tap-table-write-throttles",
     "tap-index-read-throttles",
@@ -66,6 +72,10 @@ ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
         0,
         1,
     ),
+    **{
+        f"failed-{reason}": ("TapStack", "ObjectsFailed", {"service": "tapstack-dev", "reason": reason}, "Sum", 0, 1)
+        for reason in sorted(REASONS)
+    },
     "table-read-throttles": ("AWS/DynamoDB", "ReadThrottleEvents", _TABLE, "Sum", 0, 1),
     "table-write-throttles": ("AWS/DynamoDB", "WriteThrottleEvents", _TABLE, "Sum", 0, 1),
     "index-read-throttles": ("AWS/DynamoDB", "ReadThrottleEvents", _INDEX, "Sum", 0, 1),
@@ -133,7 +143,7 @@ def test_cloudwatch_accepts_each_alarm(purpose: str) -> None:
 @pytest.mark.parametrize("purpose", ALARMS)
 def test_each_alarm_is_on_a_metric_that_exists_with_these_dimensions(purpose: str) -> None:
     inputs = alarms()[purpose].inputs
-    assert frozenset(inputs["dimensions"]) in METRICS[inputs["namespace"], inputs["metricName"]]
+    assert frozenset(inputs["dimensions"]) in METRICS[inputs["namespace"], inputs["metricName"]].dimensions
 
 
 @pytest.mark.parametrize("purpose", ALARMS)
@@ -147,6 +157,16 @@ def test_each_alarm_says_what_happened_and_what_to_do_first(purpose: str) -> Non
 def test_the_descriptions_name_the_places_to_look_at() -> None:
     assert LOG_GROUP in alarms()["function-errors"].inputs["alarmDescription"]
     assert QUEUE in alarms()["failure-queue"].inputs["alarmDescription"]
+    for reason in REASONS:
+        assert f"reason {reason} in {LOG_GROUP}" in alarms()[f"failed-{reason}"].inputs["alarmDescription"]
+
+
+def test_no_two_alarms_say_the_same() -> None:
+    """Whoever is mailed can tell them apart."""
+    said = [each.inputs["alarmDescription"] for each in alarms().values()]
+    assert len(set(said)) == len(said)
+    first = [alarms()[f"failed-{reason}"].inputs["alarmDescription"].partition(" First: ")[2] for reason in REASONS]
+    assert len(set(first)) == len(REASONS)
 
 
 def test_every_call_of_dynamodb_that_the_role_allows_is_watched_for_errors() -> None:

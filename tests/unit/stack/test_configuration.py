@@ -143,6 +143,9 @@ WRONG: dict[str, list[tuple[dict[str, str], object, str, str]]] = {
         ({"owner": "two\nlines"}, "two\nlines", "letters, digits, spaces", "Change"),
     ],
     "costCenter": [({"costCenter": "50 %"}, "50 %", "letters, digits, spaces", "Change")],
+    "savedQueries": [
+        ({"savedQueries": "no"}, "no", "true or false", "pulumi config set savedQueries true"),
+    ],
     "protectData": [
         ({"protectData": "yes"}, "yes", "true or false", "pulumi config set protectData true"),
         ({"protectData": ""}, "", "true or false", "pulumi config set protectData true"),
@@ -208,6 +211,7 @@ RIGHT: list[tuple[str, str, str, object]] = [
     ("alarmEmail", "on.call+tap@example.co.uk", "alarm_email", "on.call+tap@example.co.uk"),
     ("owner", "Équipe données: a/b=c+d-e@f.g_h", "owner", "Équipe données: a/b=c+d-e@f.g_h"),
     ("costCenter", "c" * 256, "cost_center", "c" * 256),
+    ("savedQueries", "false", "saved_queries", False),
     ("protectData", "True", "protect_data", True),
     ("protectData", "false", "protect_data", False),
 ]

@@ -78,7 +78,7 @@ def test_the_dashboard_answers_the_questions_of_an_operator(title: str, metrics:
 def test_every_widget_shows_metrics_that_exist_with_these_dimensions() -> None:
     for title, widget in widgets().items():
         for namespace, metric, dimensions, _ in lines(widget):
-            assert frozenset(dimensions) in METRICS[namespace, metric], f"{title}: {metric} by {dimensions}"
+            assert frozenset(dimensions) in METRICS[namespace, metric].dimensions, f"{title}: {metric} by {dimensions}"
 
 
 def test_every_dimension_points_at_something_in_the_stack() -> None:

@@ -34,6 +34,7 @@ LONGEST_NAME = {
     "aws:cloudwatch/dashboard:Dashboard": 255,
     "aws:cloudwatch/logGroup:LogGroup": 512,
     "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
+    "aws:cloudwatch/queryDefinition:QueryDefinition": 255,
     "aws:dynamodb/table:Table": 255,
     "aws:iam/role:Role": 64,
     "aws:iam/rolePolicy:RolePolicy": 128,

@@ -1,0 +1,54 @@
+"""CloudWatch's embedded metric format: whether a line keeps to it, and which metrics CloudWatch makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+SCHEMA = Draft202012Validator(json.loads(Path(__file__).with_name("emf.schema.json").read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A metric as CloudWatch would know it."""
+
+    namespace: str
+    name: str
+    unit: str
+    dimensions: frozenset[str]
+
+
+def check(line: Mapping[str, Any]) -> None:
+    """Assert that CloudWatch takes this line whole: it drops, without a word, what breaks a rule.
+
+    Raises:
+        AssertionError: with every rule that is broken.
+    """
+    wrong = [f"{error.json_path}: {error.message}" for error in SCHEMA.iter_errors(line)]
+    assert not wrong, wrong
+    # what a schema cannot say: references lead to members of the line, of the right type
+    for directive in line["_aws"]["CloudWatchMetrics"]:
+        for name in {name for names in directive["Dimensions"] for name in names}:
+            assert isinstance(line.get(name), str), f"the dimension {name} has the value {line.get(name)!r}"
+        for metric in directive["Metrics"]:
+            value = line.get(metric["Name"])
+            assert value is not None, f"the metric {metric['Name']} has no value"
+            assert not isinstance(value, str), f"the metric {metric['Name']} has the value {value!r}"
+
+
+def published(line: Mapping[str, Any]) -> Iterator[Published]:
+    """The metrics that CloudWatch makes of a line, one for each set of dimensions."""
+    for directive in line["_aws"]["CloudWatchMetrics"]:
+        for metric in directive["Metrics"]:
+            for dimensions in directive["Dimensions"]:
+                yield Published(
+                    namespace=directive["Namespace"],
+                    name=metric["Name"],
+                    unit=metric.get("Unit", "None"),
+                    dimensions=frozenset(dimensions),
+                )

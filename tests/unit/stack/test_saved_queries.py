@@ -1,0 +1,119 @@
+"""What an operator can ask the log, and that the log has what the questions are about."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lambda_code.errors import Reason
+from lambda_code.settings import Settings
+from lambda_code.versions import Result
+from tests.fakes import Fault, client_error
+from tests.strategies import s3_event, s3_record
+from tests.synth import synth
+from tests.unit.lambda_code.conftest import ENVIRONMENT
+from tests.unit.lambda_code.telling import SEGMENT_ID, TRACE_ID, Told
+from tests.unit.stack.expected import CUSTOM, LOG_GROUP
+
+PURPOSES = ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
+
+COVERS = {f"tap-query-{purpose}" for purpose in PURPOSES}
+
+# CloudWatch Logs User Guide, "CloudWatch Logs Insights query language": as much of it as is used here
+COMMANDS = {"fields", "filter", "sort", "limit", "stats"}
+FUNCTIONS = {"bin", "count", "ispresent", "max", "sum"}
+WORDS = {"and", "or", "by", "as", "asc", "desc"}
+# "Supported logs and discovered fields": CloudWatch's own
+GENERATED = {"@timestamp"}
+
+
+def queries(**config: str) -> dict[str, str]:
+    """Each query by its name."""
+    return {each.inputs["name"]: each.inputs["queryString"] for each in synth(**config).all("QueryDefinition")}
+
+
+def referred(query: str) -> set[str]:
+    """The fields that a query refers to: its names, but for the language's own and those that it gives itself."""
+    text = re.sub(r'"[^"]*"', " ", query)
+    given = set(re.findall(r"\bas\s+(\w+)", text))
+    text = re.sub(r"\b\d+[a-z]?\b|\w+(?=\()", " ", text)  # numbers, durations, functions
+    return set(re.findall(r"@?\w+", text)) - given - COMMANDS - WORDS
+
+
+def compared(query: str) -> set[tuple[str, str]]:
+    """Each field with the text that it is compared with."""
+    return set(re.findall(r'(\w+) = "([^"]*)"', query))
+
+
+@pytest.fixture(scope="module")
+def logged() -> set[str]:
+    """The fields of the lines about a record that was indexed, and about one that failed."""
+    told = Told(Settings.from_env(ENVIRONMENT))
+    told.world.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
+    with pytest.MonkeyPatch.context() as lambda_:
+        lambda_.setenv("_X_AMZN_TRACE_ID", f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=1")
+        told.handle(s3_event(s3_record(), s3_record("denied")))
+    indexed, failed = told.logs
+    assert (indexed["outcome"], failed["outcome"]) == ("indexed", "failed")
+    return {*indexed, *failed}
+
+
+def test_each_query_asks_this_functions_log_and_lies_in_the_stacks_folder() -> None:
+    found = {each.name: each.inputs for each in synth().all("QueryDefinition")}
+    assert found == {
+        f"tap-query-{purpose}": {
+            "name": f"tapstack-dev/{purpose}",
+            "queryString": queries()[f"tapstack-dev/{purpose}"],
+            "logGroupNames": [LOG_GROUP],
+        }
+        for purpose in PURPOSES
+    }
+
+
+def test_in_another_environment_they_lie_elsewhere_and_ask_the_same() -> None:
+    assert {name.partition("/")[0] for name in queries(**CUSTOM)} == {"tapstack-staging"}
+    assert list(queries(**CUSTOM).values()) == list(queries().values())
+
+
+def test_they_wait_for_the_log() -> None:
+    stack = synth()
+    for each in stack.all("QueryDefinition"):
+        assert stack.needs(each, stack.one("LogGroup"))
+
+
+def test_without_saved_queries_there_are_none_and_all_else() -> None:
+    with_them = {each.name for each in synth().resources}
+    without = {each.name for each in synth(savedQueries="false").resources}
+    assert with_them - without == COVERS
+    assert without < with_them
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_query_refers_only_to_fields_that_the_log_has(logged: set[str], purpose: str) -> None:
+    query = queries()[f"tapstack-dev/{purpose}"]
+    assert referred(query)
+    assert referred(query) <= logged | GENERATED
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_query_is_made_of_the_languages_commands_and_functions(purpose: str) -> None:
+    query = queries()[f"tapstack-dev/{purpose}"]
+    assert {line.split()[0] for line in query.split("\n| ")} <= COMMANDS
+    assert set(re.findall(r"(\w+)\(", query)) <= FUNCTIONS
+    assert query.count('"') % 2 == 0
+    assert query.count("(") == query.count(")")
+    assert len(query) <= 10_000  # characters; CloudWatch Logs API Reference, PutQueryDefinition
+
+
+def test_a_query_compares_only_with_what_a_field_can_be() -> None:
+    values = {"outcome": {each.value for each in Result}, "reason": {each.value for each in Reason}}
+    pairs = set().union(*(compared(query) for query in queries().values()))
+    assert {name for name, _ in pairs} == {*values, "key"}
+    for name, value in pairs:
+        assert name == "key" or value in values[name]
+
+
+def test_the_judge_of_queries_sees_a_field_that_is_not_there() -> None:
+    query = 'fields @timestamp, odd\n| filter wrong = "key" and duration_ms > 5\n| stats max(weird) as most by bin(5m)'
+    assert referred(query) == {"@timestamp", "odd", "wrong", "duration_ms", "weird"}

@@ -1,0 +1,82 @@
+"""Documentation, dashboard, alarms and the function's output have the same metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lambda_code.settings import Settings
+from tap_stack import FAILURE_REASONS
+from tests import emf
+from tests.fakes import Fault, client_error
+from tests.strategies import s3_event, s3_record
+from tests.synth import synth
+from tests.unit.lambda_code.conftest import ENVIRONMENT
+from tests.unit.lambda_code.telling import Told
+from tests.unit.stack.metrics import METRICS, REASONS, Metric
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+
+def documented() -> Iterator[tuple[tuple[str, str], Metric]]:
+    """The rows of the tables."""
+    for row in re.findall(r"^\| `.*\|$", DOCUMENT, re.MULTILINE):
+        namespace, name, unit, dimensions, meaning = (cell.strip() for cell in row.strip("|").split("|"))
+        assert meaning
+        sets = frozenset(frozenset(re.findall(r"`(\w+)`", each)) for each in dimensions.split(";"))
+        yield (namespace.strip("`"), name.strip("`")), Metric(unit, sets)
+
+
+def shown() -> set[tuple[str, str]]:
+    """What a widget or an alarm is about."""
+    alarms = {(each.inputs["namespace"], each.inputs["metricName"]) for each in synth().all("MetricAlarm")}
+    body = json.loads(synth().one("Dashboard").inputs["dashboardBody"])
+    return alarms | {(line[0], line[1]) for widget in body["widgets"] for line in widget["properties"]["metrics"]}
+
+
+@pytest.fixture(scope="module")
+def written() -> set[emf.Published]:
+    """The metrics of an event in which everything happens that can."""
+    told = Told(Settings.from_env(ENVIRONMENT))
+    told.world.calls.faults.extend([Fault(client_error(500)), Fault(), Fault(), Fault(client_error(403))])
+    told.handle(
+        s3_event(
+            s3_record(),
+            s3_record("denied"),
+            s3_record(),
+            s3_record("gone"),
+            s3_record(event_name="ObjectRemoved:Delete"),
+        )
+    )
+    return {each for line in told.metrics for each in emf.published(line)}
+
+
+def test_the_document_has_each_metric_once_with_the_unit_and_dimensions_it_is_published_with() -> None:
+    rows = list(documented())
+    assert dict(rows) == METRICS
+    assert len(rows) == len(METRICS)
+
+
+def test_what_alarms_and_dashboard_show_is_documented_and_nothing_else() -> None:
+    assert shown() == {key for key, _ in documented()}
+
+
+def test_the_function_writes_the_documented_metrics_in_their_units_by_their_dimensions(
+    written: set[emf.Published],
+) -> None:
+    assert written == {
+        emf.Published(namespace=namespace, name=name, unit=metric.unit, dimensions=dimensions)
+        for (namespace, name), metric in documented()
+        if not namespace.startswith("AWS/")
+        for dimensions in metric.dimensions
+    }
+
+
+def test_every_reason_of_a_failure_is_documented_and_has_an_alarm() -> None:
+    assert set(FAILURE_REASONS) == REASONS
+    own = DOCUMENT.partition("## Of AWS")[0]
+    assert [reason for reason in REASONS if f"`{reason}`" not in own] == []
