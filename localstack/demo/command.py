@@ -99,8 +99,9 @@ def main(
             )
             _show(report, running, out, errors, json=options.json)
             if options.keep:
-                output.show_keep(report, talk)
-                (hold or _until_interrupted)()
+                with suppress(KeyboardInterrupt):  # from the moment on at which people are told of it
+                    output.show_keep(report, talk)
+                    (hold or _until_interrupted)()
             elif not options.json:
                 output.show_next_steps(_nox(ROOT), out)
     except (HarnessError, ClientError, BotoCoreError) as error:
@@ -186,12 +187,9 @@ def _nox(root: Path) -> str:
     return str(installed) if (root / installed).exists() else "nox"
 
 
-def _until_interrupted() -> None:
-    try:
-        while True:
-            time.sleep(60)
-    except KeyboardInterrupt:
-        return
+def _until_interrupted() -> NoReturn:
+    while True:
+        time.sleep(60)
 
 
 def _console(stream: TextIO) -> Console:
