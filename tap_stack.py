@@ -236,9 +236,10 @@ def _text(_key: str, raw: str) -> str:
 
 
 def _whole_number(key: str, raw: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,18}", raw.strip()):
+    digits = raw.strip()
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", digits):
         raise ConfigurationError(key, raw, "it must be a whole number", f"Try: pulumi config set {key} NUMBER")
-    return int(raw)
+    return int(digits)
 
 
 def _truth(key: str, raw: str) -> bool:

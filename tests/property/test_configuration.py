@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tap_stack import ConfigurationError, Names, TapStackArgs, make_alarms, make_dashboard, make_names, make_tags
@@ -99,6 +99,7 @@ GOOD = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("key", KEYS)
 @given(raw=ODD_TEXTS)
+@example(raw="0\x1f")  # white space to str.strip, and none to int
 def test_any_text_is_understood_or_refused_with_key_and_value(key: str, raw: str) -> None:
     match outcome({"corsAllowedOrigins": "https://a.example"} | {key: raw}):
         case ConfigurationError() as error:
