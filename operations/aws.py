@@ -41,7 +41,7 @@ ATTEMPTS = 8
 """Of a call: some 35 s of waiting in all where AWS asks to slow down, 3 s where nothing answers."""
 
 VERSIONS_PER_ANSWER = 1000  # the most of ListObjectVersions
-MESSAGES_PER_BATCH = 10  # the most that SQS takes at once
+MESSAGES_PER_BATCH = 10  # the most that SQS hands out, or takes, at once
 LONG_POLL_SECONDS = 1  # a poll that waits asks all of SQS's servers, so an empty answer means an empty queue
 ACCEPTED = 202  # Lambda has put the event into its asynchronous queue
 

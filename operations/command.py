@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from operations import program
 from operations.audit import GRACE
 from operations.aws import Aws
 from operations.errors import OperatorError
@@ -51,19 +49,7 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
 
 def run() -> NoReturn:
     """Run the command as a program: with its arguments, its signals and its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still shows every key
-    for name in ("SIGTERM", "SIGHUP"):  # the latter is unknown to Windows
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)  # lets go of messages as Ctrl-C does
-    try:
-        code = main(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush does not fail too
-        code = COULD_NOT_RUN
-    sys.exit(code)
+    program.run(main, reader_gone=COULD_NOT_RUN)
 
 
 def _find(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> tuple[Aws, Target]:

@@ -9,13 +9,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote_plus
 
 from lambda_code.errors import Reason
-
-if TYPE_CHECKING:
-    from operations.target import Target
+from operations.target import Target, same_function
 
 TIMEOUT, CRASH, TOO_OLD, UNKNOWN = "timeout", "crash", "too-old", "unknown"
 """Reasons that the function itself could not give: Lambda stopped it; it died, or raised something else than its own
@@ -73,7 +71,7 @@ def parse(body: str, target: Target) -> Failure:
     arn = context.get("functionArn")
     if not isinstance(arn, str):
         raise NotOursError("it is not what Lambda sends: there is no requestContext.functionArn")
-    if arn != target.function_arn and not arn.startswith(f"{target.function_arn}:"):  # the latter with a qualifier
+    if not same_function(arn, target.function_arn):
         raise NotOursError(f"it is about another function: {arn}")
     if "requestPayload" not in message:
         raise NotOursError("there is no requestPayload, so there is no event to replay")

@@ -10,6 +10,8 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import unquote_plus
 
+from operations.target import same_function
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
@@ -64,7 +66,7 @@ class Indexed:
 
         Filters hold keys as notifications do: form-encoded.
         """
-        ours = [each for each in configurations if _same_function(each["LambdaFunctionArn"], function_arn)]
+        ours = [each for each in configurations if same_function(each["LambdaFunctionArn"], function_arn)]
         return cls(tuple(_rule(each) for each in ours) or None)
 
     @property
@@ -76,10 +78,6 @@ class Indexed:
         if self.rules is None:
             return True
         return any(key.startswith(prefix) and key.endswith(suffix) for prefix, suffix in self.rules)
-
-
-def _same_function(arn: str, function_arn: str) -> bool:
-    return arn == function_arn or arn.startswith(f"{function_arn}:")  # the latter with an alias or version
 
 
 def _rule(configuration: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
+from operations.aws import MESSAGES_PER_BATCH
 from operations.errors import OperatorError, RefusedEventError
 from operations.failures import Failure, NotOursError, parse
 from operations.pool import in_order
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from operations.aws import Aws, RawMessage
     from operations.output import Progress
     from operations.target import Target
-
-MESSAGES_PER_CALL = 10  # the most that SQS hands out at once
 
 HIDDEN_SECONDS = 1800
 """Long enough to read and replay tens of thousands of messages."""
@@ -154,8 +153,8 @@ class Redrive:
     def _room(self, messages: dict[str, Message]) -> int:
         """How many more may be asked for; 0 once enough are chosen."""
         if self._most is None:
-            return MESSAGES_PER_CALL
-        return min(MESSAGES_PER_CALL, self._most - sum(message.chosen for message in messages.values()))
+            return MESSAGES_PER_BATCH
+        return min(MESSAGES_PER_BATCH, self._most - sum(message.chosen for message in messages.values()))
 
     def _receive(self, room: int) -> list[RawMessage]:
         return self._aws.receive(self._queue_url, most=room, hidden=HIDDEN_SECONDS)

@@ -93,6 +93,11 @@ def region_of(function: str) -> str | None:
     return _parts(function)[1] if function.startswith("arn:") else None
 
 
+def same_function(arn: str, function_arn: str) -> bool:
+    """Whether an ARN, perhaps with an alias or version at its end, is of this function, whose ARN has none."""
+    return arn == function_arn or arn.startswith(f"{function_arn}:")
+
+
 def failure_queue(aws: Aws, target: Target) -> str:
     """The address of the queue in which the function's failed events end.
 

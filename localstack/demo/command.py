@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +22,7 @@ from localstack.demo.store import Store
 from localstack.demo.text import count
 from localstack.demo.transfer import PATIENCE, Transfer, transfer
 from localstack.errors import HarnessError
+from operations import program
 
 if TYPE_CHECKING:
     from localstack.demo.files import Source
@@ -117,19 +115,7 @@ def main(
 
 def run() -> NoReturn:
     """Run the command as a program: with its arguments, its signals and its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still shows every name
-    for name in ("SIGTERM", "SIGHUP"):  # the latter is unknown to Windows
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)  # cleans up as Ctrl-C does
-    try:
-        code = main(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush does not fail too
-        code = FAILED
-    sys.exit(code)
+    program.run(main, reader_gone=FAILED)
 
 
 def _start(start: Start, port: int | None, shown: Steps, until_done: ExitStack) -> tuple[emulator.Emulator, float]:
