@@ -19,6 +19,8 @@ nox.options.sessions = ["lint", "typecheck", "unit", "property", "localstack-e2e
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 TOOLS = "requirements-dev.txt"
+# what runs on Lambda, and what runs with somebody's AWS credentials
+SHIPPED = ("lambda_code/requirements.txt", "requirements.txt", "requirements-operations.txt")
 SLOWEST = "--durations=5"
 # schema -> the files that have to keep to it
 SCHEMAS = {
@@ -123,12 +125,37 @@ def emulator_clean(session: nox.Session) -> None:
     session.run("python", "-m", "localstack.docker_engine", *session.posargs)
 
 
+def vulnerabilities() -> list[str]:
+    """The module and its arguments that look for known vulnerabilities in what ships."""
+    # the files are complete and hashed: nothing has to be resolved or downloaded
+    check = ["pip_audit", "--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off"]
+    return [*check, *(f"--requirement={file}" for file in SHIPPED)]
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities in what ships, and an SBOM of the function's archive (``-- --offline``: only the SBOM).
+
+    Other arguments go to pip-audit: ``-- --vulnerability-service osv`` asks OSV, ``-- --ignore-vuln ID`` accepts one.
+    """
+    prepare(session, "requirements-audit.txt")
+    session.run("pytest", "tests/audit")
+    session.run("python", "-m", "tests.sbom", ".cache/sbom.cdx.json")
+    if "--offline" in session.posargs:
+        session.warn("NOT looked for known vulnerabilities: that takes the network, and --offline does without")
+        return
+    session.run("python", "-m", *vulnerabilities(), *session.posargs)
+
+
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
     """Resolve and pin every requirements file anew (``-- --upgrade``: to the newest versions)."""
     session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lock"))
     resolve = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--no-annotate"]
     resolve += ["--custom-compile-command=nox -s lock", *session.posargs]
-    session.run(*resolve, "--group=deploy", "--output-file=requirements.txt")
-    session.run(*resolve, "--group=dev", "--constraint=requirements.txt", f"--output-file={TOOLS}")
-    session.run(*resolve, "--group=operate", f"--constraint={TOOLS}", "--output-file=requirements-operations.txt")
+    # what runs with somebody's credentials has hashes: pip refuses whatever differs from what was tested
+    deploy, operate = "requirements.txt", "requirements-operations.txt"
+    session.run(*resolve, "--generate-hashes", "--group=deploy", f"--output-file={deploy}")
+    session.run(*resolve, "--group=dev", f"--constraint={deploy}", f"--output-file={TOOLS}")
+    session.run(*resolve, "--generate-hashes", "--group=operate", f"--constraint={TOOLS}", f"--output-file={operate}")
+    session.run(*resolve, "--group=audit", f"--constraint={TOOLS}", "--output-file=requirements-audit.txt")

@@ -21,6 +21,7 @@ TIERS = {
     "unit": "one piece, or the whole program under Pulumi's mocks; no network, no process, milliseconds each",
     "property": "Hypothesis: what must hold for any input",
     "e2e": "the stack deployed on an emulator and read back through AWS's API",
+    "audit": "what `nox -s audit` reports: an SBOM of what is shipped, and what is known to be vulnerable in it",
 }
 
 REGION = "us-east-1"

@@ -20,6 +20,7 @@ GITHUB = ROOT / ".github"
 CI, DEPLOY = GITHUB / "workflows" / "ci.yml", GITHUB / "workflows" / "deploy.yml"
 PREPARE = GITHUB / "actions" / "prepare" / "action.yml"
 
+WORKFLOWS = sorted(CI.parent.glob("*.yml"))
 DOCS = ROOT / "docs" / "ci.md"
 
 Document = dict[str, Any]
@@ -36,9 +37,7 @@ def load(path: Path) -> Document:
 
 def jobs() -> list[Any]:
     return [
-        pytest.param(job, id=f"{path.stem}-{name}")
-        for path in sorted(CI.parent.glob("*.yml"))
-        for name, job in load(path)["jobs"].items()
+        pytest.param(job, id=f"{path.stem}-{name}") for path in WORKFLOWS for name, job in load(path)["jobs"].items()
     ]
 
 
@@ -94,6 +93,10 @@ def test_what_gates_is_the_same_on_every_python_from_the_lowest_that_is_supporte
     assert load(CI)["jobs"]["checks"]["strategy"]["matrix"]["python"] == [lowest, "3.12", "3.13", "3.14"]
 
 
+def test_every_workflow_is_in_the_docs() -> None:
+    assert [path.name for path in WORKFLOWS if f"`{path.name}`" not in text(DOCS)] == []
+
+
 def test_ci_pulls_the_image_that_the_container_emulator_takes_by_default() -> None:
     pulled = re.findall(r"docker pull --quiet (\S+)", commands(load(CI)["jobs"]["e2e-container"]))
     assert pulled == [container.DEFAULT_IMAGE]
@@ -122,7 +125,7 @@ def test_a_job_says_how_long_it_may_take_and_what_it_may_do(job: Document) -> No
     assert isinstance(job["permissions"], dict)
 
 
-@pytest.mark.parametrize("path", [CI, DEPLOY], ids=["ci", "deploy"])
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_as_a_whole_may_do_nothing(path: Path) -> None:
     assert load(path)["permissions"] == {}
 
@@ -136,7 +139,7 @@ def test_a_job_runs_scripts_that_bash_can_read(job: Document) -> None:
 # -- versions ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [CI, DEPLOY, PREPARE], ids=["ci", "deploy", "prepare"])
+@pytest.mark.parametrize("path", [*WORKFLOWS, PREPARE], ids=lambda path: path.stem)
 def test_an_action_is_pinned_by_its_commit_and_says_its_version(path: Path) -> None:
     assert pinned(path)
     for action, version in pinned(path):
@@ -144,12 +147,12 @@ def test_an_action_is_pinned_by_its_commit_and_says_its_version(path: Path) -> N
 
 
 def test_an_action_has_the_same_version_wherever_it_is_used() -> None:
-    used = {use for path in (CI, DEPLOY, PREPARE) for use in pinned(path)}
+    used = {use for path in (*WORKFLOWS, PREPARE) for use in pinned(path)}
     assert sorted(action for action, _ in used) == sorted(dict(used))
 
 
 def test_the_cli_that_deploys_is_as_new_as_the_sdk() -> None:
-    sdk = re.findall(r"^pulumi==(.+)$", text(ROOT / "requirements.txt"), re.MULTILINE)
+    sdk = re.findall(r"^pulumi==(\S+)", text(ROOT / "requirements.txt"), re.MULTILINE)
     assert re.findall(r"pulumi-version: (.+)", text(DEPLOY)) == 2 * sdk
 
 
@@ -164,7 +167,7 @@ def test_the_docs_name_everything_that_has_to_be_set_up() -> None:
 
 
 def test_no_workflow_uses_a_stored_secret() -> None:
-    assert [path.name for path in (CI, DEPLOY, PREPARE) if "secrets." in text(path)] == []
+    assert [path.name for path in (*WORKFLOWS, PREPARE) if "secrets." in text(path)] == []
 
 
 def test_the_docs_show_policies_that_can_be_pasted() -> None:

@@ -1,0 +1,67 @@
+"""The SBOM says what is in the archive that is deployed: all of it, nothing else, in these versions."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tap_stack
+from tests.sbom import ROOT, sbom
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.sbom import Document
+
+
+@pytest.fixture(scope="module")
+def package() -> Path:
+    return tap_stack.build_lambda_package(ROOT, ROOT / ".cache" / "lambda")
+
+
+@pytest.fixture(scope="module")
+def document(package: Path) -> Document:
+    return sbom(package)
+
+
+def components(document: Document) -> dict[str, str]:
+    return {component["purl"].split("/")[1].split("@")[0]: component["version"] for component in document["components"]}
+
+
+def test_it_lists_what_the_requirements_pin_and_nothing_else(document: Document) -> None:
+    lines = (ROOT / "lambda_code" / "requirements.txt").read_text().splitlines()
+    pins = dict(line.split(" ")[0].split("==") for line in lines if "==" in line and not line.startswith("#"))
+    assert components(document) == pins
+
+
+def test_what_got_into_the_archive_some_other_way_is_listed_too(package: Path, tmp_path: Path) -> None:
+    altered = tmp_path / "package-altered"
+    shutil.copytree(package, altered)
+    smuggled = altered / "smuggled-6.6.6.dist-info"
+    smuggled.mkdir()
+    (smuggled / "METADATA").write_text("Metadata-Version: 2.1\nName: smuggled\nVersion: 6.6.6\n")
+    assert components(sbom(altered)).keys() - components(sbom(package)).keys() == {"smuggled"}
+
+
+def test_every_component_has_a_licence(document: Document) -> None:
+    assert [component["name"] for component in document["components"] if not component.get("licenses")] == []
+
+
+def test_it_says_what_needs_what(document: Document) -> None:
+    """The subject needs everything, and each what its metadata say and the archive has: botocore is the runtime's."""
+    needs = {entry["ref"]: set(entry.get("dependsOn", ())) for entry in document["dependencies"]}
+    everything = {component["bom-ref"] for component in document["components"]}
+    assert needs["root-component"] == everything
+    xray = next(ref for ref in needs if ref.startswith("aws-xray-sdk"))
+    assert {ref.split("==")[0] for ref in needs[xray]} == {"wrapt"}
+
+
+def test_its_subject_is_this_very_archive(package: Path, document: Document) -> None:
+    subject = document["metadata"]["component"]
+    assert (subject["name"], f"package-{subject['version'].removeprefix('0+')}") == ("tapstack-indexer", package.name)
+
+
+def test_it_is_the_same_at_every_run(package: Path, document: Document) -> None:
+    assert sbom(package) == document

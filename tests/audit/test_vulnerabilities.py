@@ -1,0 +1,114 @@
+"""`nox -s audit` fails for what is known to be vulnerable, and when it could not look.
+
+The session's own arguments are given to pip-audit, against a server that answers as OSV does
+(https://google.github.io/osv.dev/post-v1-query/).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import noxfile
+from tests.sbom import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VULNERABILITY = {
+    "id": "PYSEC-2099-1",
+    "summary": "reads what it must not",
+    "details": "",
+    "modified": "2099-01-01T00:00:00Z",
+    "affected": [
+        {
+            "package": {"name": "jmespath", "ecosystem": "PyPI"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}],
+        }
+    ],
+}
+
+
+@contextmanager
+def osv(*vulnerable: str) -> Iterator[tuple[str, list[Any]]]:
+    """A server that calls these packages vulnerable; its address, and what it was asked."""
+    asked: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((question["package"]["name"], question["version"]))
+            known = {"vulns": [VULNERABILITY]} if question["package"]["name"] in vulnerable else {}
+            answer = json.dumps(known).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: the tests' output is pytest's."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1/query", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def audit(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *noxfile.vulnerabilities()]
+    command += ["--vulnerability-service=osv", f"--osv-url={url}", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+
+
+def pins(file: str) -> set[tuple[str, str]]:
+    lines = (ROOT / file).read_text().splitlines()
+    found = (line.split(" ")[0].split("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {(name, version) for name, version in found}
+
+
+def test_every_package_that_ships_is_asked_for() -> None:
+    with osv() as (url, asked):
+        done = audit(url)
+    assert done.returncode == 0, done.stderr
+    assert "No known vulnerabilities found" in done.stderr
+    assert set(asked) == {pin for file in noxfile.SHIPPED for pin in pins(file)}
+
+
+def test_a_vulnerable_package_fails_and_is_named_with_what_mends_it() -> None:
+    with osv("jmespath") as (url, _):
+        done = audit(url)
+    assert done.returncode == 1
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("jmespath"))
+    assert line.split() == ["jmespath", "1.1.0", "PYSEC-2099-1", "99.0"]
+
+
+def test_a_vulnerability_can_be_accepted_by_name() -> None:
+    with osv("jmespath") as (url, _):
+        assert audit(url, "--ignore-vuln=PYSEC-2099-1").returncode == 0
+
+
+def test_a_service_that_does_not_answer_is_a_failure() -> None:
+    with osv() as (url, _):
+        pass
+    assert audit(url).returncode == 1
+
+
+@pytest.mark.parametrize("file", noxfile.SHIPPED)
+def test_what_ships_is_pinned_with_hashes(file: str) -> None:
+    """Pip then refuses what differs from what was tested, and demands a hash of every requirement."""
+    lines = (ROOT / file).read_text().replace("\\\n", " ").splitlines()
+    requirements = [line for line in lines if line and not line.startswith("#")]
+    assert requirements
+    assert [line for line in requirements if "==" not in line or "--hash=sha256:" not in line] == []
