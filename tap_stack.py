@@ -25,6 +25,8 @@ Configuration (all optional; ``pulumi config set KEY VALUE``):
 ``timeoutSeconds``        time-out of the function, in seconds (60)
 ``reservedConcurrency``   executions reserved for the function, and its most at once (off)
 ``alarmEmail``            address that the alarms are mailed to (none)
+``kmsKeyArn``             ARN of a KMS key of yours that encrypts bucket, table, failure queue, log group and topic
+                          (AES-256 and keys that AWS manages); docs/security.md has the key policy that it needs
 ``owner``                 tag Owner (``platform``)
 ``costCenter``            tag CostCenter (``shared``)
 ``savedQueries``          save the queries of Logs Insights that docs/runbook.md uses (true)
@@ -82,6 +84,11 @@ MEMORY_MIB = range(128, 10_241)  # MiB; Lambda Developer Guide, "Lambda quotas"
 TIMEOUT_SECONDS = range(10, 901)
 TAG_VALUE_LENGTH = range(1, 257)  # characters; Tagging AWS Resources User Guide, "Tag naming limits"
 TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")  # same page
+# KMS Developer Guide, "Key identifiers (KeyId)": the ARN of a key; those of multi-Region keys begin with mrk-
+KEY_ARN_PATTERN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
+    r"key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+)
 EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 ENVIRONMENT_PATTERN = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -181,6 +188,7 @@ class TapStackArgs:
     timeout_seconds: int = 60
     reserved_concurrency: int | None = None
     alarm_email: str | None = None
+    kms_key_arn: str | None = None
     owner: str = "platform"
     cost_center: str = "shared"
     saved_queries: bool = True
@@ -288,6 +296,7 @@ _CONFIG_KEYS: Mapping[str, tuple[str, Callable[[str, str], object]]] = {
     "timeoutSeconds": ("timeout_seconds", _whole_number),
     "reservedConcurrency": ("reserved_concurrency", _whole_number),
     "alarmEmail": ("alarm_email", _text),
+    "kmsKeyArn": ("kms_key_arn", _text),
     "owner": ("owner", _text),
     "costCenter": ("cost_center", _text),
     "savedQueries": ("saved_queries", _truth),
@@ -341,6 +350,13 @@ def _check_args(args: TapStackArgs) -> None:
         )
     if args.alarm_email is not None:
         _check_pattern("alarmEmail", args.alarm_email, EMAIL_PATTERN, "one address such as oncall@example.com")
+    if args.kms_key_arn is not None and not KEY_ARN_PATTERN.fullmatch(args.kms_key_arn):
+        raise ConfigurationError(
+            "kmsKeyArn",
+            args.kms_key_arn,
+            "it must be a key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, and neither an alias nor an id alone",
+            "Ask for it: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
+        )
     for key, value in (("owner", args.owner), ("costCenter", args.cost_center)):
         _check_length(key, value, TAG_VALUE_LENGTH)
         _check_pattern(key, value, TAG_VALUE_PATTERN, "a tag's value: letters, digits, spaces and _ . : / = + - @")
@@ -372,6 +388,33 @@ def check_table_name(key: str, name: str) -> None:
     """
     _check_length(key, name, TABLE_NAME_LENGTH)
     _check_pattern(key, name, TABLE_NAME_PATTERN, "letters, digits, '_', '-' and '.'")
+
+
+def check_key_place(key_arn: str, *, partition: str, region: str, account: str) -> None:
+    """Check that a KMS key can be used by everything in the stack.
+
+    S3, SQS, SNS and CloudWatch Logs take a key of another account too; DynamoDB looks for it in its own account and
+    region (DynamoDB Developer Guide, "DynamoDB encryption at rest usage notes", DescribeKey).
+
+    Args:
+        key_arn: a key's ARN, as KEY_ARN_PATTERN has it.
+        partition: the stack's, such as ``aws``.
+        region: the stack's.
+        account: the stack's, 12 digits.
+
+    Raises:
+        ConfigurationError: the key is elsewhere.
+    """
+    key = KEY_ARN_PATTERN.fullmatch(key_arn)
+    for what, place, remedy in (
+        ("partition", partition, "Choose a key there."),
+        ("region", region, "Choose a key there, or replicate a multi-Region key to it."),
+        ("account", account, "Choose a key there: DynamoDB takes none of another account."),
+    ):
+        if key is None or key[what] != place:
+            raise ConfigurationError(
+                "kmsKeyArn", key_arn, f"it must be a key of the stack's {what}, which is {place}", remedy
+            )
 
 
 def _check_length(key: str, value: str, limit: range) -> None:
@@ -553,32 +596,33 @@ def _deny_without_tls(action: str, *arns: str) -> Document:
     }
 
 
-def upload_bucket_policy(*, bucket_arn: str) -> Document:
-    """TLS only, and no upload in an encryption that the function could not read with HEAD."""
-    return _document(
+def upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
+    """TLS only, and no upload in another encryption than the bucket's: the function could not read it with HEAD."""
+
+    def deny_put(sid: str, **condition: Document) -> Document:
+        return {
+            "Sid": sid,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:PutObject",
+            "Resource": f"{bucket_arn}/*",
+            "Condition": condition,
+        }
+
+    # An upload that asks for nothing gets the bucket's own encryption, which is this one. It has to be said:
+    # a key that is absent satisfies StringNotEquals (with IfExists too), and would be refused.
+    asked = {"s3:x-amz-server-side-encryption": "false"}
+    algorithm = {"s3:x-amz-server-side-encryption": "aws:kms" if key_arn else "AES256"}
+    statements = [
         _deny_without_tls("s3:*", bucket_arn, f"{bucket_arn}/*"),
-        {
-            "Sid": "DenyOtherEncryption",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:PutObject",
-            "Resource": f"{bucket_arn}/*",
-            # An upload that asks for nothing gets the bucket's own encryption, which is this one. It has to be said:
-            # a key that is absent satisfies StringNotEquals (with IfExists too), and would be refused.
-            "Condition": {
-                "Null": {"s3:x-amz-server-side-encryption": "false"},
-                "StringNotEquals": {"s3:x-amz-server-side-encryption": "AES256"},
-            },
-        },
-        {
-            "Sid": "DenyCustomerKeys",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:PutObject",
-            "Resource": f"{bucket_arn}/*",
-            "Condition": {"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}},
-        },
-    )
+        deny_put("DenyOtherEncryption", Null=asked, StringNotEquals=algorithm),
+        deny_put("DenyCustomerKeys", Null={"s3:x-amz-server-side-encryption-customer-algorithm": "false"}),
+    ]
+    if key_arn:
+        # who asks for aws:kms and names no key means AWS's own, aws/s3: that is another key too
+        key = {"s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn}
+        statements.append(deny_put("DenyOtherKeys", Null=asked, StringNotEquals=key))
+    return _document(*statements)
 
 
 def log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: str) -> Document:
@@ -635,7 +679,9 @@ def trust_policy(*, account: str) -> Document:
     )
 
 
-def indexer_policy(*, bucket_arn: str, table_arn: str, log_group_arn: str, queue_arn: str) -> Document:
+def indexer_policy(
+    *, bucket_arn: str, table_arn: str, log_group_arn: str, queue_arn: str, key_arn: str | None = None
+) -> Document:
     """What the function may do, and to what."""
 
     def allow(sid: str, actions: Sequence[str], *resources: str) -> Document:
@@ -653,7 +699,38 @@ def indexer_policy(*, bucket_arn: str, table_arn: str, log_group_arn: str, queue
         allow("ReportFailures", ["sqs:SendMessage"], queue_arn),
         # X-Ray has no resources that these two could be limited to
         allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
+        *(_key_permissions(key_arn, bucket_arn=bucket_arn, table_arn=table_arn) if key_arn else ()),
     )
+
+
+def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[Document]:
+    """What the function may do with the key: only through the service in question, and only for what is the stack's.
+
+    Log lines are none of its business: CloudWatch Logs uses the key itself, as the key's own policy allows.
+    """
+    _, partition, _, region, *_ = key_arn.split(":")
+    # the condition's values are documented for amazonaws.com; which of the two China has is not
+    domains = ("amazonaws.com", "amazonaws.com.cn") if partition == "aws-cn" else ("amazonaws.com",)
+
+    def allow(
+        sid: str, service: str, actions: Sequence[str], *, equals: Mapping[str, str], like: Mapping[str, Sequence[str]]
+    ) -> Document:
+        via = {"kms:ViaService": [f"{service}.{region}.{domain}" for domain in domains]}
+        condition = {"StringEquals": {**via, **equals}} | ({"ArnLike": dict(like)} if like else {})
+        return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": [key_arn], "Condition": condition}
+
+    objects = {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]}
+    table = {"kms:EncryptionContext:aws:dynamodb:tableName": table_arn.rpartition("/")[2]}
+    return [
+        # HEAD asks for checksums (S3 API Reference, HeadObject, ChecksumMode). The context is the bucket where its
+        # key is used, and the object where an uploader declined it (S3 User Guide, "S3 Bucket Keys").
+        allow("ReadChecksums", "s3", ["kms:Decrypt"], equals={}, like=objects),
+        # reads and writes alike: DynamoDB decrypts the table's own key for whoever uses the table
+        # (DynamoDB Developer Guide, "DynamoDB encryption at rest usage notes", Decrypt)
+        allow("OpenTable", "dynamodb", ["kms:Decrypt"], equals=table, like={}),
+        # a producer's permissions; SQS Developer Guide, "Amazon SQS key management"
+        allow("EncryptFailures", "sqs", ["kms:GenerateDataKey", "kms:Decrypt"], equals={}, like={}),
+    ]
 
 
 def _json(make: Callable[..., Document], **values: pulumi.Input[str]) -> pulumi.Output[str]:
@@ -825,6 +902,9 @@ class TapStack(pulumi.ComponentResource):
         self._partition = aws.get_partition(opts=asking).partition
         self._names = make_names(args, project=pulumi.get_project(), account=self._account, region=self._region)
         self._tags = make_tags(args, project=pulumi.get_project())
+        self._key = args.kms_key_arn
+        if self._key is not None:
+            check_key_place(self._key, partition=self._partition, region=self._region, account=self._account)
 
         bucket = self._upload_bucket()
         versioning = self._versioning(bucket)
@@ -887,13 +967,18 @@ class TapStack(pulumi.ComponentResource):
             ignore_changes=list(ignore_changes),
         )
 
+    def _key_argument(self) -> dict[str, pulumi.Input[str]]:
+        """The configured key as an argument of the policies that differ with it."""
+        return {} if self._key is None else {"key_arn": self._key}
+
     # -- buckets ------------------------------------------------------------------------------------------------------
 
     def _upload_bucket(self) -> aws.s3.Bucket:
         bucket, _ = self._hardened_bucket(
             "uploads",
             self._names.upload_bucket,
-            policy=lambda bucket: _json(upload_bucket_policy, bucket_arn=bucket.arn),
+            policy=lambda bucket: _json(upload_bucket_policy, bucket_arn=bucket.arn, **self._key_argument()),
+            key_arn=self._key,
             expiry=aws.s3.BucketLifecycleConfigurationRuleArgs(
                 id="expire-noncurrent-versions",
                 status="Enabled",
@@ -912,6 +997,7 @@ class TapStack(pulumi.ComponentResource):
         *,
         policy: Callable[[aws.s3.Bucket], pulumi.Input[str]],
         expiry: aws.s3.BucketLifecycleConfigurationRuleArgs,
+        key_arn: str | None = None,
     ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
         """A private, encrypted bucket whose owner owns all objects, with a policy and a lifecycle."""
         name = f"{self._name}-{purpose}"
@@ -944,9 +1030,10 @@ class TapStack(pulumi.ComponentResource):
                 aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                     apply_server_side_encryption_by_default=(
                         aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                            sse_algorithm="AES256"
+                            sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
                         )
-                    )
+                    ),
+                    bucket_key_enabled=True if key_arn else None,  # one call of KMS for many objects
                 )
             ],
             opts=self._child(),
@@ -1062,7 +1149,7 @@ class TapStack(pulumi.ComponentResource):
                     write_capacity=write,
                 )
             ],
-            server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True),
+            server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=self._key),
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
             ttl=aws.dynamodb.TableTtlArgs(attribute_name=EXPIRY_ATTRIBUTE, enabled=True),
             deletion_protection_enabled=self._args.protect_data,
@@ -1124,6 +1211,7 @@ class TapStack(pulumi.ComponentResource):
             f"{self._name}-indexer-logs",
             name=self._names.log_group,
             retention_in_days=self._args.log_retention_days,
+            kms_key_id=self._key,
             tags=self._tags,
             opts=self._child(),
         )
@@ -1133,7 +1221,9 @@ class TapStack(pulumi.ComponentResource):
             f"{self._name}-failures",
             name=self._names.failure_queue,
             message_retention_seconds=FAILURE_RETENTION_SECONDS,
-            sqs_managed_sse_enabled=True,
+            # one or the other: SQS's own keys, or the configured one
+            sqs_managed_sse_enabled=True if self._key is None else None,
+            kms_master_key_id=self._key,
             tags=self._tags,
             opts=self._child(),
         )
@@ -1173,6 +1263,7 @@ class TapStack(pulumi.ComponentResource):
                 table_arn=table.arn,
                 log_group_arn=log_group.arn,
                 queue_arn=queue.arn,
+                **self._key_argument(),
             ),
             opts=self._child(),
         )
@@ -1270,7 +1361,8 @@ class TapStack(pulumi.ComponentResource):
         topic = aws.sns.Topic(
             f"{self._name}-alarms",
             name=self._names.alarm_topic,
-            # not encrypted with alias/aws/sns: its key policy would stop CloudWatch from publishing, silently
+            # never encrypted with alias/aws/sns: its key policy would stop CloudWatch from publishing, silently
+            kms_master_key_id=self._key,
             tags=self._tags,
             opts=self._child(),
         )

@@ -31,6 +31,7 @@ KEYS = (
     "timeoutSeconds",
     "reservedConcurrency",
     "alarmEmail",
+    "kmsKeyArn",
     "owner",
     "costCenter",
     "savedQueries",
@@ -68,6 +69,13 @@ ORIGINS = st.builds(
 )
 TAG_VALUES = st.text(st.sampled_from("abcXYZ019 _.:/=+-@éЖ日"), min_size=1, max_size=256)
 
+KEY_ARNS = st.builds(
+    "arn:{}:{}:key/{}".format,
+    st.sampled_from(["aws:kms:us-east-1", "aws-cn:kms:cn-north-1", "aws-us-gov:kms:us-gov-west-1"]),
+    st.from_regex(r"[0-9]{12}", fullmatch=True).filter(str.isascii),
+    st.uuids().map(str) | st.uuids().map(lambda each: f"mrk-{each.hex}"),
+)
+
 FILTERS = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff*"), max_size=80)
 
 # Only values that may be deployed, so that what is promised of those is not tested on refusals alone.
@@ -89,6 +97,7 @@ GOOD = st.fixed_dictionaries(
         "timeoutSeconds": whole(10, 900),
         "reservedConcurrency": whole(1, 900),
         "alarmEmail": st.sampled_from(["oncall@example.com", "a+b@sub.example.org"]),
+        "kmsKeyArn": KEY_ARNS,
         "owner": TAG_VALUES,
         "costCenter": TAG_VALUES,
         "savedQueries": st.sampled_from(["true", "false"]),
@@ -138,6 +147,7 @@ def test_a_good_configuration_is_accepted_and_says_what_it_said(config: dict[str
     assert args.read_capacity == int(config.get("readCapacity", "100"))
     assert args.timeout_seconds == int(config.get("timeoutSeconds", "60"))
     assert args.owner == config.get("owner", "platform")
+    assert args.kms_key_arn == config.get("kmsKeyArn")
     assert args.notification_prefix == config.get("notificationPrefix", "")
     assert args.protect_data == (config.get("protectData", str(config["env"] != "dev")).strip().lower() == "true")
 
@@ -235,6 +245,9 @@ def assert_deployable(args: TapStackArgs) -> None:
     assert 10 <= args.timeout_seconds <= 900
     assert args.reserved_concurrency is None or args.reserved_concurrency >= 1
     assert args.alarm_email is None or args.alarm_email.count("@") == 1
+    assert args.kms_key_arn is None or re.match(
+        r"arn:aws[^:]*:kms:[^:]+:[0-9]{12}:key/[0-9a-fkmr-]+\Z", args.kms_key_arn
+    )
     assert isinstance(args.saved_queries, bool)
     assert isinstance(args.protect_data, bool)
     for value in (args.owner, args.cost_center):

@@ -29,6 +29,7 @@ LOG_GROUP_ARN = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/tapst
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:tapstack-dev-failures"
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/tapstack-dev-failures"
 TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:tapstack-dev-alarms"
+KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 TAGS = {
     "Project": "tapstack",
@@ -60,6 +61,8 @@ S3_EVENTS = {
 PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
 # Every part that is optional.
 FULL = {"maxCapacity": "400", "alarmEmail": "oncall@example.com"}
+# Every optional part, encrypted with a key of the user's own.
+ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}
 # Every setting other than its default, but for the optional parts.
 CUSTOM = {
     "env": "staging",

@@ -26,7 +26,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request: who asks (a service, or anybody else), for what, and under which circumstances.
+    """One request: who asks (a service, an ARN of IAM, or anybody else), for what, and under which circumstances.
 
     `context` has condition keys, which IAM compares without regard to case, and their values.
     """
@@ -69,9 +69,18 @@ def _applies(statement: Document, request: Request) -> bool:
 def _is_about(principal: str | Mapping[str, str | list[str]], asking: str) -> bool:
     if principal == "*":
         return True
-    if isinstance(principal, str) or principal.keys() != {"Service"}:
+    if isinstance(principal, str) or not principal.keys() <= {"Service", "AWS"}:
         raise NotImplementedError(f"the principal {principal}")
-    return asking in _list(principal["Service"])
+    return asking in _list(principal.get("Service", [])) or any(
+        _is_of_account(root, asking) for root in _list(principal.get("AWS", []))
+    )
+
+
+def _is_of_account(root: str, asking: str) -> bool:
+    """An account's root stands for all whom the account itself lets in, by their own policies."""
+    if not re.fullmatch(r"arn:aws:iam::[0-9]{12}:root", root):
+        raise NotImplementedError(f"the principal {root}")
+    return asking.startswith(root.removesuffix("root"))
 
 
 def _holds(operator: str, wanted: list[str], value: str | None) -> bool:

@@ -14,6 +14,13 @@ from tap_stack import ConfigurationError, TapStackArgs
 from tests.synth import configured, synth
 from tests.unit.stack.expected import PROD
 
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+KEY_ID = KEY.rpartition("/")[2]
+ALIAS = "arn:aws:kms:us-east-1:123456789012:alias/uploads"
+MULTI_REGION_KEY = "arn:aws:kms:us-east-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+CHINESE_KEY = KEY.replace("arn:aws:kms:us-east-1", "arn:aws-cn:kms:cn-north-1")
+HOW = "aws kms describe-key"
+
 LONG = "a-name-that-is-too-long-for-a-bucket-name-of-63-characters-as-you-see"
 
 # (configuration, its wrong value, what is allowed, what to do)
@@ -136,6 +143,17 @@ WRONG: dict[str, list[tuple[dict[str, str], object, str, str]]] = {
         ({"alarmEmail": ""}, "", "one address", "Change"),
         ({"alarmEmail": "a@example.com, b@example.com"}, "a@example.com, b@example.com", "one address", "Change"),
     ],
+    "kmsKeyArn": [
+        ({"kmsKeyArn": ""}, "", "a key's ARN", HOW),
+        ({"kmsKeyArn": KEY_ID}, KEY_ID, "neither an alias nor an id alone", HOW),
+        ({"kmsKeyArn": "alias/uploads"}, "alias/uploads", "neither an alias nor an id alone", HOW),
+        ({"kmsKeyArn": ALIAS}, ALIAS, "neither an alias nor an id alone", HOW),
+        ({"kmsKeyArn": KEY + "\n"}, KEY + "\n", "a key's ARN", HOW),
+        ({"kmsKeyArn": KEY.upper()}, KEY.upper(), "a key's ARN", HOW),
+        ({"kmsKeyArn": KEY[:-1]}, KEY[:-1], "a key's ARN", HOW),
+        ({"kmsKeyArn": KEY.replace("123456789012", "*")}, KEY.replace("123456789012", "*"), "a key's ARN", HOW),
+        ({"kmsKeyArn": KEY.replace(":kms:", ":s3:")}, KEY.replace(":kms:", ":s3:"), "a key's ARN", HOW),
+    ],
     "owner": [
         ({"owner": ""}, "", "1 to 256", "longer"),
         ({"owner": "o" * 257}, "o" * 257, "1 to 256", "shorter"),
@@ -209,6 +227,9 @@ RIGHT: list[tuple[str, str, str, object]] = [
     ("timeoutSeconds", "900", "timeout_seconds", 900),
     ("reservedConcurrency", "1", "reserved_concurrency", 1),
     ("alarmEmail", "on.call+tap@example.co.uk", "alarm_email", "on.call+tap@example.co.uk"),
+    ("kmsKeyArn", KEY, "kms_key_arn", KEY),
+    ("kmsKeyArn", MULTI_REGION_KEY, "kms_key_arn", MULTI_REGION_KEY),
+    ("kmsKeyArn", CHINESE_KEY, "kms_key_arn", CHINESE_KEY),
     ("owner", "Équipe données: a/b=c+d-e@f.g_h", "owner", "Équipe données: a/b=c+d-e@f.g_h"),
     ("costCenter", "c" * 256, "cost_center", "c" * 256),
     ("savedQueries", "false", "saved_queries", False),
@@ -244,6 +265,7 @@ def test_an_empty_configuration_is_the_documented_one() -> None:
             timeout_seconds=60,
             reserved_concurrency=None,
             alarm_email=None,
+            kms_key_arn=None,
             owner="platform",
             cost_center="shared",
             protect_data=False,
@@ -306,6 +328,7 @@ def test_keys_of_other_namespaces_are_nobodys_business() -> None:
         ({"environment_suffix": "prod"}, "corsAllowedOrigins"),
         ({"log_level": "TRACE"}, "logLevel"),
         ({"max_capacity": 1}, "maxCapacity"),
+        ({"kms_key_arn": "alias/uploads"}, "kmsKeyArn"),
     ],
 )
 def test_arguments_made_in_python_are_checked_like_configured_ones(fields: dict[str, Any], key: str) -> None:

@@ -37,10 +37,26 @@ def decided(request: Request, *statements: dict[str, Any]) -> Decision:
         ([statement(Resource="arn:aws:s3:::B/*")], SILENT),
         ([statement(Principal="*")], ALLOW),
         ([statement(Principal={"Service": "s3.amazonaws.com"})], SILENT),
+        ([statement(Principal={"AWS": "arn:aws:iam::123456789012:root"})], SILENT),
     ],
 )
 def test_a_refusal_wins_over_a_permission_over_silence(statements: list[dict[str, Any]], decision: Decision) -> None:
     assert decided(READ, *statements) is decision
+
+
+@pytest.mark.parametrize(
+    ("principal", "asking", "decision"),
+    [
+        ({"AWS": "arn:aws:iam::123456789012:root"}, "arn:aws:iam::123456789012:role/path/a", ALLOW),
+        ({"AWS": "arn:aws:iam::123456789012:root"}, "arn:aws:iam::999999999999:role/path/a", SILENT),
+        ({"AWS": "arn:aws:iam::123456789012:root"}, "s3.amazonaws.com", SILENT),
+        ({"AWS": "arn:aws:iam::123456789012:root", "Service": "s3.amazonaws.com"}, "s3.amazonaws.com", ALLOW),
+        ({"Service": "s3.amazonaws.com"}, "arn:aws:iam::123456789012:role/path/a", SILENT),
+    ],
+)
+def test_a_statement_is_about_those_whom_it_names(principal: object, asking: str, decision: Decision) -> None:
+    request = Request(action=READ.action, resource=READ.resource, principal=asking)
+    assert decided(request, statement(Principal=principal)) is decision
 
 
 @pytest.mark.parametrize(
@@ -84,6 +100,7 @@ def test_all_conditions_must_hold() -> None:
     [
         statement(NotAction="s3:*"),
         statement(Principal={"AWS": "123456789012"}),
+        statement(Principal={"Federated": "accounts.google.com"}),
         statement(Condition={"StringLike": {"aws:a": "1"}}),
     ],
 )

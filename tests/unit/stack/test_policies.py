@@ -17,9 +17,12 @@ from policy_sentry.util.conditions import is_condition_key_match
 
 from tests.unit.stack.expected import ROLE_ARN, UPLOADS_ARN
 from tests.unit.stack.iam import Decision, Request, decide
-from tests.unit.stack.policy_cases import CASES, Grant, grants, recorded
+from tests.unit.stack.policy_cases import CASES, KEY_POLICY, WITH_KEY, Grant, grants, recorded
 
 ALLOW, SILENT = Decision.ALLOW, Decision.SILENT
+
+ROLE = "tap-indexer-policy"
+ROLE_WITH_KEY = f"{ROLE}{WITH_KEY}"
 
 GLOBAL_KEYS = {"aws:SecureTransport", "aws:SourceAccount", "aws:SourceArn"}
 """Keys that need no action's documentation; IAM User Guide, "AWS global condition context keys"."""
@@ -49,8 +52,15 @@ def test_the_policies_let_in_whom_they_should_and_nobody_else(name: str, decisio
         ("tap-uploads-policy", "DenyWithoutTls", {"Resource": UPLOADS_ARN}),
         ("tap-logs-policy", "AllowAccessLogs", {"Condition": {"ArnLike": {"aws:SourceArn": UPLOADS_ARN}}}),
         ("tap-s3-permission", None, {"Condition": {"ArnLike": {"AWS:SourceArn": UPLOADS_ARN}}}),
+        (ROLE_WITH_KEY, "EncryptFailures", {"Action": "kms:*"}),
+        (ROLE_WITH_KEY, "OpenTable", {"Condition": {}}),
+        (KEY_POLICY, "UseThroughS3AndDynamoDBAndSQS", {"Condition": {}}),
+        (KEY_POLICY, "LetAlarmsPublish", {"Condition": {}}),
     ],
-    ids=["an object of any bucket", "plain HTTP to objects", "another account's logs", "another account's S3"],
+    ids=[
+        *("an object of any bucket", "plain HTTP to objects", "another account's logs", "another account's S3"),
+        *("everything with the key", "the key of every table", "the key directly", "everybody's alarms"),
+    ],
 )
 def test_a_hole_would_be_seen(name: str, sid: str | None, hole: dict[str, Any]) -> None:
     whole = recorded()[name]["Statement"]
@@ -155,4 +165,6 @@ def test_every_condition_is_about_something_that_the_action_has() -> None:
 )
 def test_the_role_cannot_change_who_may_what(level: str, actions: list[str]) -> None:
     """By AWS's own division of all actions into levels."""
-    assert sorted(set(analyze_by_access_level(recorded()["tap-indexer-policy"], level))) == actions
+    assert sorted(set(analyze_by_access_level(recorded()[ROLE], level))) == actions
+    with_key = actions + (["kms:Decrypt", "kms:GenerateDataKey"] if level == "Write" else [])
+    assert sorted(set(analyze_by_access_level(recorded()[ROLE_WITH_KEY], level))) == sorted(with_key)

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.synth import Synth, synth, texts
-from tests.unit.stack.expected import FULL
+from tests.unit.stack.expected import ENCRYPTED, FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What may follow an exact ARN: every object of a bucket, every stream of a log group.
 RESOURCE_SUFFIXES = ("/*", ":*")
+
+
+@pytest.fixture(scope="module", params=[FULL, ENCRYPTED], ids=["full", "with a key"])
+def stack(request: pytest.FixtureRequest) -> Synth:
+    return synth(**request.param)
 
 
 def documents(stack: Synth) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -37,9 +42,9 @@ def as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def test_policies_are_found_where_they_are() -> None:
+def test_policies_are_found_where_they_are(stack: Synth) -> None:
     """Otherwise every test below would pass by looking at nothing."""
-    assert {name for name, _ in documents(synth(**FULL))} == {
+    assert {name for name, _ in documents(stack)} == {
         "tap-uploads-policy",
         "tap-logs-policy",
         "tap-failures-policy",
@@ -49,9 +54,9 @@ def test_policies_are_found_where_they_are() -> None:
     }
 
 
-def test_only_x_rays_permissions_are_for_every_resource() -> None:
+def test_only_x_rays_permissions_are_for_every_resource(stack: Synth) -> None:
     """X-Ray has no resources that PutTraceSegments could be limited to."""
-    for name, statement in allowing(synth(**FULL)):
+    for name, statement in allowing(stack):
         resources = as_list(statement.get("Resource", []))
         if "*" in resources:
             assert set(as_list(statement["Action"])) == {
@@ -65,31 +70,31 @@ def test_only_x_rays_permissions_are_for_every_resource() -> None:
             assert "?" not in stem, f"{name}: {resource}"
 
 
-def test_no_permission_is_for_every_action_of_a_service() -> None:
-    for name, statement in allowing(synth(**FULL)):
+def test_no_permission_is_for_every_action_of_a_service(stack: Synth) -> None:
+    for name, statement in allowing(stack):
         for action in as_list(statement["Action"]):
             assert "*" not in action, f"{name}: {action}"
 
 
-def test_no_statement_says_what_it_does_not_mean() -> None:
+def test_no_statement_says_what_it_does_not_mean(stack: Synth) -> None:
     """NotAction, NotResource and NotPrincipal allow whatever nobody thought of."""
-    for name, policy in documents(synth(**FULL)):
+    for name, policy in documents(stack):
         for statement in policy["Statement"]:
             assert not [key for key in statement if key.startswith("Not")], name
 
 
-def test_nobody_is_allowed_anything_who_is_not_named() -> None:
+def test_nobody_is_allowed_anything_who_is_not_named(stack: Synth) -> None:
     """Every principal is a service, and none may act on behalf of another account."""
     account = "123456789012"
-    for name, statement in allowing(synth(**FULL)):
+    for name, statement in allowing(stack):
         if "Principal" not in statement:
             continue  # a role's own policy
         assert statement["Principal"].keys() == {"Service"}, name
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": account}, name
 
 
-def test_every_statement_has_a_name_of_its_own() -> None:
-    for name, policy in documents(synth(**FULL)):
+def test_every_statement_has_a_name_of_its_own(stack: Synth) -> None:
+    for name, policy in documents(stack):
         sids = [statement.get("Sid") for statement in policy["Statement"]]
         assert None not in sids, name
         assert len(sids) == len(set(sids)), name
@@ -97,8 +102,7 @@ def test_every_statement_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("type_", ["BucketPolicy", "QueuePolicy", "TopicPolicy"])
-def test_whatever_takes_requests_refuses_them_without_tls(type_: str) -> None:
-    stack = synth(**FULL)
+def test_whatever_takes_requests_refuses_them_without_tls(stack: Synth, type_: str) -> None:
     assert stack.all(type_)
     for each in stack.all(type_):
         refusals = [
@@ -111,8 +115,7 @@ def test_whatever_takes_requests_refuses_them_without_tls(type_: str) -> None:
         assert len(refusals) == 1, each.name
 
 
-def test_every_bucket_has_every_part_of_its_hardening() -> None:
-    stack = synth(**FULL)
+def test_every_bucket_has_every_part_of_its_hardening(stack: Synth) -> None:
     for bucket in stack.all("Bucket"):
         for part in (
             "BucketPublicAccessBlock",
@@ -125,15 +128,14 @@ def test_every_bucket_has_every_part_of_its_hardening() -> None:
             assert len(parts) == 1, f"{part} of {bucket.name}"
 
 
-def test_no_bucket_has_an_access_list_or_is_a_website() -> None:
-    stack = synth(**FULL)
+def test_no_bucket_has_an_access_list_or_is_a_website(stack: Synth) -> None:
     for each in stack.all("Bucket"):
         assert not each.inputs.keys() & {"acl", "grants", "website"}
     assert not [each for each in stack.resources if "Acl" in each.type or "Website" in each.type]
 
 
-def test_no_input_holds_a_secret() -> None:
-    for each in synth(**FULL).resources:
+def test_no_input_holds_a_secret(stack: Synth) -> None:
+    for each in stack.resources:
         for text in texts(each.inputs):
             assert "AKIA" not in text
             assert "PRIVATE KEY" not in text
