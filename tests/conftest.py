@@ -24,6 +24,8 @@ TIERS = {
     "audit": "what `nox -s audit` reports: an SBOM of what is shipped, and what is known to be vulnerable in it",
 }
 
+CONTROL = "the test proves these controls of docs/security.md, which names it there"
+
 REGION = "us-east-1"
 
 # Nobody's credentials: a test that reaches the real AWS by mistake is turned away. Set before anything imports boto3,
@@ -103,7 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_options(config)
     if config.getoption("--engine") == "existing":
         _give_back_the_shells_credentials()
-    for marker, meaning in {**TIERS, **MARKERS}.items():
+    for marker, meaning in {**TIERS, **MARKERS, "control(*ids)": CONTROL}.items():
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 
 

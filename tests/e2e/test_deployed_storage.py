@@ -52,6 +52,7 @@ def test_objects_are_encrypted_at_rest(s3: Client, buckets: Mapping[str, str], p
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 
+@pytest.mark.control("S3.8")
 @BOTH
 def test_nothing_can_be_made_public(s3: Client, buckets: Mapping[str, str], purpose: str) -> None:
     assert s3.get_public_access_block(Bucket=buckets[purpose])["PublicAccessBlockConfiguration"] == {

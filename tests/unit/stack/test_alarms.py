@@ -106,6 +106,7 @@ def test_there_are_these_alarms_and_no_others() -> None:
     assert alarms().keys() == ALARMS.keys()
 
 
+@pytest.mark.control("CloudWatch.15", "CloudWatch.17")
 @pytest.mark.parametrize("purpose", ALARMS)
 def test_each_alarm_watches_what_it_says(purpose: str) -> None:
     namespace, metric, dimensions, statistic, threshold, periods = ALARMS[purpose]
@@ -205,6 +206,7 @@ def test_the_topic_is_not_encrypted_with_the_key_that_silences_alarms() -> None:
     assert synth().one("Topic").inputs == {"name": TOPIC, "tags": TAGS}
 
 
+@pytest.mark.control("SNS.4")
 def test_only_alarms_of_this_account_and_region_may_publish_and_only_over_tls() -> None:
     topic_policy = synth().one("TopicPolicy")
     assert topic_policy.inputs["arn"] == TOPIC_ARN

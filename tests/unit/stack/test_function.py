@@ -36,6 +36,7 @@ RESERVED_VARIABLES = {
 }
 
 
+@pytest.mark.control("Lambda.2", "Lambda.7")
 def test_the_function_runs_the_handler_as_documented() -> None:
     inputs = dict(synth().one("Function").inputs)
     inputs.pop("code")
@@ -109,6 +110,7 @@ def test_the_log_group_keeps_lines_for_30_days() -> None:
     assert synth().one("LogGroup").inputs == {"name": LOG_GROUP, "retentionInDays": 30, "tags": TAGS}
 
 
+@pytest.mark.control("CloudWatch.16")
 def test_the_log_groups_retention_can_be_configured() -> None:
     assert synth(**CUSTOM).one("LogGroup").inputs["retentionInDays"] == 365
 

@@ -34,6 +34,7 @@ DIFFERENT = {
 no secrets."""
 
 
+@pytest.mark.control("S3.17")
 def test_uploads_are_encrypted_with_the_key_and_one_call_of_kms_serves_many() -> None:
     assert synth(**ENCRYPTED).one("BucketServerSideEncryptionConfiguration", bucket=UPLOADS).inputs == {
         "bucket": UPLOADS,
@@ -52,6 +53,7 @@ def test_access_logs_stay_with_the_encryption_that_s3_can_deliver_to() -> None:
     assert rules == [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]
 
 
+@pytest.mark.control("SQS.1", "SNS.1")
 @pytest.mark.parametrize(
     ("type_", "expected"),
     [
@@ -94,6 +96,7 @@ def test_the_bucket_refuses_every_other_encryption_and_every_other_key() -> None
     }
 
 
+@pytest.mark.control("KMS.2")
 def test_the_function_may_use_the_key_for_this_and_nothing_else() -> None:
     """Exactly one statement for each service that uses the key on the function's behalf."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.synth import policy, synth
 from tests.unit.stack.expected import ACCOUNT, LOGS, LOGS_ARN, PROD, TAGS, UPLOADS, UPLOADS_ARN, tls_only
 
@@ -16,6 +18,7 @@ COVERS = {
 }
 
 
+@pytest.mark.control("S3.9")
 def test_every_request_to_the_upload_bucket_is_logged() -> None:
     assert synth().one("BucketLogging").inputs == {
         "bucket": UPLOADS,
@@ -56,6 +59,7 @@ def test_only_s3s_logging_of_this_bucket_and_account_may_write() -> None:
     }
 
 
+@pytest.mark.control("S3.2", "S3.3", "S3.8", "S3.12")
 def test_the_log_bucket_is_hardened_like_the_upload_bucket() -> None:
     stack = synth()
     for part in ("BucketPublicAccessBlock", "BucketOwnershipControls", "BucketServerSideEncryptionConfiguration"):
@@ -63,6 +67,7 @@ def test_the_log_bucket_is_hardened_like_the_upload_bucket() -> None:
         assert logs == {**uploads, "bucket": LOGS}
 
 
+@pytest.mark.control("S3.13")
 def test_logs_are_kept_for_90_days() -> None:
     assert synth().one("BucketLifecycleConfiguration", bucket=LOGS).inputs == {
         "bucket": LOGS,

@@ -103,6 +103,7 @@ def test_names_fit_aws_even_if_environment_and_region_have_long_ones() -> None:
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", bucket.inputs["bucket"])
 
 
+@pytest.mark.control("Lambda.6", "DynamoDB.5", "SQS.2", "SNS.3", "IAM.24")
 def test_everything_that_can_carry_tags_carries_all_five() -> None:
     stack = synth(**FULL)
     assert len(tagged(stack)) > 20

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.synth import policy, synth
 from tests.unit.stack.expected import QUEUE, QUEUE_ARN, QUEUE_URL, TAGS, tls_only
 
 COVERS = {"tap-failures", "tap-failures-policy"}
 
 
+@pytest.mark.control("SQS.1")
 def test_the_failure_queue_is_encrypted_and_keeps_messages_for_14_days() -> None:
     assert synth().one("Queue").inputs == {
         "name": QUEUE,
@@ -17,6 +20,7 @@ def test_the_failure_queue_is_encrypted_and_keeps_messages_for_14_days() -> None
     }
 
 
+@pytest.mark.control("SQS.3")
 def test_the_failure_queue_refuses_requests_without_tls_and_allows_nobody_by_itself() -> None:
     queue_policy = synth().one("QueuePolicy")
     assert queue_policy.inputs["queueUrl"] == QUEUE_URL

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.synth import policy, synth
 from tests.unit.stack.expected import (
     ACCOUNT,
@@ -95,6 +97,7 @@ def test_the_function_may_do_this_and_nothing_else() -> None:
     }
 
 
+@pytest.mark.control("IAM.27")
 def test_no_policy_of_someone_else_is_attached_to_the_role() -> None:
     stack = synth()
     assert not [each for each in stack.resources if "Attachment" in each.type]

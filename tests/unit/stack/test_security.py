@@ -54,6 +54,7 @@ def test_policies_are_found_where_they_are(stack: Synth) -> None:
     }
 
 
+@pytest.mark.control("IAM.1", "KMS.1")
 def test_only_x_rays_permissions_are_for_every_resource(stack: Synth) -> None:
     """X-Ray has no resources that PutTraceSegments could be limited to."""
     for name, statement in allowing(stack):
@@ -70,6 +71,7 @@ def test_only_x_rays_permissions_are_for_every_resource(stack: Synth) -> None:
             assert "?" not in stem, f"{name}: {resource}"
 
 
+@pytest.mark.control("IAM.1", "IAM.21")
 def test_no_permission_is_for_every_action_of_a_service(stack: Synth) -> None:
     for name, statement in allowing(stack):
         for action in as_list(statement["Action"]):
@@ -83,6 +85,7 @@ def test_no_statement_says_what_it_does_not_mean(stack: Synth) -> None:
             assert not [key for key in statement if key.startswith("Not")], name
 
 
+@pytest.mark.control("S3.6")
 def test_nobody_is_allowed_anything_who_is_not_named(stack: Synth) -> None:
     """Every principal is a service, and none may act on behalf of another account."""
     account = "123456789012"
@@ -101,6 +104,7 @@ def test_every_statement_has_a_name_of_its_own(stack: Synth) -> None:
         assert all(sid.isalnum() for sid in sids), name
 
 
+@pytest.mark.control("S3.5")
 @pytest.mark.parametrize("type_", ["BucketPolicy", "QueuePolicy", "TopicPolicy"])
 def test_whatever_takes_requests_refuses_them_without_tls(stack: Synth, type_: str) -> None:
     assert stack.all(type_)
@@ -128,10 +132,20 @@ def test_every_bucket_has_every_part_of_its_hardening(stack: Synth) -> None:
             assert len(parts) == 1, f"{part} of {bucket.name}"
 
 
+@pytest.mark.control("S3.12")
 def test_no_bucket_has_an_access_list_or_is_a_website(stack: Synth) -> None:
     for each in stack.all("Bucket"):
         assert not each.inputs.keys() & {"acl", "grants", "website"}
     assert not [each for each in stack.resources if "Acl" in each.type or "Website" in each.type]
+
+
+@pytest.mark.control("S3.19", "S3.24", "S3.25", "Lambda.5", "DynamoDB.3", "DynamoDB.7", "KMS.3", "KMS.4", "KMS.5")
+def test_the_stack_has_nothing_to_which_these_controls_would_apply(stack: Synth) -> None:
+    """Access points, directory buckets, DAX, functions in a VPC, and keys: the user's key is the user's."""
+    strange = ("accesspoint", "directorybucket", "aws:dax", "aws:kms", "aws:ec2", "aws:s3control")
+    assert {each.type.split(":")[0] for each in stack.resources} == {"aws"}
+    assert [each.type for each in stack.resources if any(kind in each.type.lower() for kind in strange)] == []
+    assert not stack.one("Function").inputs.keys() & {"vpcConfig", "fileSystemConfig"}
 
 
 def test_no_input_holds_a_secret(stack: Synth) -> None:

@@ -28,6 +28,7 @@ CAPACITIES = {
 }
 
 
+@pytest.mark.control("DynamoDB.2")
 def test_the_table_has_the_documented_keys_capacity_and_safety() -> None:
     table = synth().one("Table")
     assert table.inputs == {
@@ -73,6 +74,7 @@ def test_every_attribute_is_a_key_of_the_table_or_of_the_index() -> None:
     assert {attribute["name"] for attribute in inputs["attributes"]} == keys
 
 
+@pytest.mark.control("DynamoDB.6")
 def test_outside_dev_neither_pulumi_nor_aws_deletes_the_table() -> None:
     table = synth(**PROD).one("Table")
     assert table.protect
@@ -134,6 +136,7 @@ def test_without_a_ceiling_nothing_scales() -> None:
     assert not [each for each in stack.resources if "autoscaling" in each.type]
 
 
+@pytest.mark.control("DynamoDB.1")
 def test_with_a_ceiling_table_and_index_scale_between_their_capacity_and_it() -> None:
     stack = synth(readCapacity="20", writeCapacity="10", **FULL)
     targets = {

@@ -10,6 +10,7 @@ from tests.unit.stack.expected import ACCOUNT, CUSTOM, FUNCTION, FUNCTION_ARN, S
 COVERS = {"tap-s3-permission", "tap-uploads-notification"}
 
 
+@pytest.mark.control("Lambda.1")
 def test_only_s3_for_this_bucket_of_this_account_may_call_the_function() -> None:
     """The ARN is the bucket's (with `/*` S3 would be refused), and the account, since names can change hands."""
     assert synth().one("Permission").inputs == {
@@ -22,6 +23,7 @@ def test_only_s3_for_this_bucket_of_this_account_may_call_the_function() -> None
     }
 
 
+@pytest.mark.control("S3.11")
 def test_everything_that_comes_or_goes_is_announced_to_the_function() -> None:
     assert synth().one("BucketNotification").inputs == {
         "bucket": UPLOADS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.synth import policy, synth
 from tests.unit.stack.expected import CUSTOM, PROD, TAGS, UPLOADS, UPLOADS_ARN, tls_only
 
@@ -39,6 +41,7 @@ def test_the_bucket_can_have_a_name_of_its_own() -> None:
     assert stack.one("Function").inputs["environment"]["variables"]["TAP_BUCKET_NAME"] == "acme-inbox"
 
 
+@pytest.mark.control("S3.14")
 def test_every_version_is_kept() -> None:
     assert synth().one("BucketVersioning").inputs == {
         "bucket": UPLOADS,
@@ -53,6 +56,7 @@ def test_objects_are_encrypted_with_aes_256() -> None:
     }
 
 
+@pytest.mark.control("S3.2", "S3.3", "S3.8")
 def test_nothing_in_the_bucket_can_be_public() -> None:
     assert synth().one("BucketPublicAccessBlock", bucket=UPLOADS).inputs == {
         "bucket": UPLOADS,
@@ -63,6 +67,7 @@ def test_nothing_in_the_bucket_can_be_public() -> None:
     }
 
 
+@pytest.mark.control("S3.12")
 def test_the_bucket_owns_every_object_and_access_lists_are_off() -> None:
     assert synth().one("BucketOwnershipControls", bucket=UPLOADS).inputs == {
         "bucket": UPLOADS,
@@ -107,6 +112,7 @@ def test_the_encryption_that_the_policy_allows_is_the_one_of_the_bucket() -> Non
     assert allowed == {"s3:x-amz-server-side-encryption": rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"]}
 
 
+@pytest.mark.control("S3.10", "S3.13")
 def test_old_versions_and_unfinished_uploads_expire() -> None:
     assert synth().one("BucketLifecycleConfiguration", bucket=UPLOADS).inputs == {
         "bucket": UPLOADS,
