@@ -109,6 +109,7 @@ def somebody() -> Iterator[Somebody]:
         # not destroyed: over plain HTTP the queue refuses even its deletion, by anybody
 
 
+@pytest.mark.control("S3.5")
 @pytest.mark.parametrize(("target", "call"), QUESTIONS, ids=lambda part: part.replace(" ", "-"))
 def test_plain_http_is_refused_and_nothing_else(somebody: Somebody, target: str, call: str) -> None:
     assert somebody.outcome(target, call, tls_ended_before=False) in REFUSED
