@@ -22,7 +22,7 @@ from tests.e2e.enforced import Call, Role
 from tests.e2e.events import event, minimal
 from tests.e2e.failures import FailureQueue
 from tests.e2e.index import Client, Clients, Index
-from tests.unit.stack.policy_cases import key_policy
+from tests.unit.stack.key_cases import key_policy
 
 if TYPE_CHECKING:
     from tests.e2e.index import Row

@@ -5,44 +5,50 @@ Where `kmsKeyArn` is set, two of them say something else, and the key has a poli
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tests.synth import synth
+from tests.unit.stack import key_cases
+from tests.unit.stack.asking import (
+    ALARM,
+    ALLOW,
+    CLOUDWATCH,
+    CUSTOMER,
+    DENY,
+    ENCRYPTION,
+    INDEX_ARN,
+    LAMBDA,
+    LOG,
+    MINE,
+    OBJECT,
+    OTHER,
+    S3,
+    S3_LOGS,
+    SILENT,
+    STREAM,
+    THEIRS,
+    asks,
+)
 from tests.unit.stack.expected import (
     ACCOUNT,
     ENCRYPTED,
     FULL,
     FUNCTION_ARN,
-    KEY_ARN,
     LOG_GROUP_ARN,
     LOGS_ARN,
     QUEUE_ARN,
     ROLE_ARN,
-    TABLE,
     TABLE_ARN,
     TOPIC_ARN,
     UPLOADS_ARN,
 )
-from tests.unit.stack.iam import Decision, Request
 from tests.unit.stack.test_security import as_list, documents
 
-ALLOW, DENY, SILENT = Decision.ALLOW, Decision.DENY, Decision.SILENT
-
-SECURITY = Path(__file__).parents[3] / "docs" / "security.md"
-
-S3, S3_LOGS, CLOUDWATCH, LAMBDA, LOGS_SERVICE = (
-    f"{name}.amazonaws.com" for name in ("s3", "logging.s3", "cloudwatch", "lambda", "logs.us-east-1")
-)
 WITH_KEY = " with a key"
 KEY_POLICY = "the key's policy"
-ALARM = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:tapstack-dev-errors"
 
 
 @cache
@@ -69,63 +75,9 @@ def recorded() -> dict[str, dict[str, Any]]:
         **plain,
         "tap-s3-permission": {"Statement": [statement]},
         **{f"{name}{WITH_KEY}": policy for name, policy in encrypted.items()},
-        KEY_POLICY: key_policy(),
+        KEY_POLICY: key_cases.key_policy(),
     }
 
-
-def key_policy() -> dict[str, Any]:
-    """The policy in docs/security.md, for the stack of these tests. The `*` in a key's policy means that key."""
-    (text,) = re.findall(r"```json\n(\{\n.*?)```", SECURITY.read_text(encoding="utf-8"), re.DOTALL)
-    policy: dict[str, Any] = json.loads(text)
-    assert {each["Resource"] for each in policy["Statement"]} == {"*"}
-    return {**policy, "Statement": [{**each, "Resource": KEY_ARN} for each in policy["Statement"]]}
-
-
-def asks(
-    decision: Decision,
-    what: str,
-    on: str,
-    *,
-    by: str = "anybody",
-    account: str | None = None,
-    source: str | None = None,
-    tls: bool = True,
-    keys: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[Decision, Request]:
-    """A decision and the request that it is about; `keys` are more condition keys of it."""
-    context = {"aws:SecureTransport": str(tls).lower(), **keys}
-    context |= {"aws:SourceAccount": account} if account else {}
-    context |= {"aws:SourceArn": source} if source else {}
-    return decision, Request(action=what, resource=on, principal=by, context=context)
-
-
-ENCRYPTION = "s3:x-amz-server-side-encryption"
-CUSTOMER = "s3:x-amz-server-side-encryption-customer-algorithm"
-OBJECT, LOG, OTHER = f"{UPLOADS_ARN}/a/b.txt", f"{LOGS_ARN}/log", "arn:aws:s3:::another/a/b.txt"
-INDEX_ARN, STREAM = f"{TABLE_ARN}/index/uploads_by_day", f"{LOG_GROUP_ARN}:log-stream:2026/11/25/[$LATEST]0"
-MINE, THEIRS = ACCOUNT, "999999999999"
-SOMEBODY, STRANGER = (f"arn:aws:iam::{account}:role/somebody" for account in (MINE, THEIRS))
-KMS_KEY = f"{ENCRYPTION}-aws-kms-key-id"
-OTHER_KEY = KEY_ARN.replace("1234abcd", "ffffffff")
-
-
-def via(service: str, **context: str) -> dict[str, str]:
-    """The condition keys of a call that a service makes to KMS for somebody; `context` is the encryption's."""
-    names = {"s3": "aws:s3:arn", "table": "aws:dynamodb:tableName", "logs": "aws:logs:arn"}
-    return {
-        "kms:ViaService": f"{service}.us-east-1.amazonaws.com",
-        **{f"kms:EncryptionContext:{names[name]}": value for name, value in context.items()},
-    }
-
-
-S3_CONTEXT, TABLE_CONTEXT = via("s3", s3=UPLOADS_ARN), via("dynamodb", table=TABLE)
-LOGS_KEY = "kms:EncryptionContext:aws:logs:arn"
-LOGS_CONTEXT = {LOGS_KEY: LOG_GROUP_ARN}
-ADMINISTRATION = (
-    *("CancelKeyDeletion", "DescribeKey", "DisableKey", "DisableKeyRotation", "EnableKey", "EnableKeyRotation"),
-    *("GetKeyPolicy", "GetKeyRotationStatus", "ListGrants", "ListKeyPolicies", "ListResourceTags", "PutKeyPolicy"),
-    *("RevokeGrant", "ScheduleKeyDeletion", "TagResource", "UntagResource", "UpdateKeyDescription"),
-)
 
 CASES = {
     "tap-uploads-policy": [
@@ -232,81 +184,10 @@ CASES = {
 # what is the same with a key and without
 CASES[f"tap-uploads-policy{WITH_KEY}"] = [
     *(case for case in CASES["tap-uploads-policy"] if ENCRYPTION not in case[1].context),
-    asks(SILENT, "s3:PutObject", OBJECT, keys={ENCRYPTION: "aws:kms", KMS_KEY: KEY_ARN}),
-    asks(DENY, "s3:PutObject", OBJECT, keys={ENCRYPTION: "AES256"}),
-    asks(DENY, "s3:PutObject", OBJECT, keys={ENCRYPTION: "aws:kms", KMS_KEY: OTHER_KEY}),
-    asks(DENY, "s3:PutObject", OBJECT, keys={ENCRYPTION: "aws:kms"}),  # that is AWS's own key aws/s3
-    asks(DENY, "s3:PutObject", OBJECT, keys={ENCRYPTION: "aws:kms:dsse", KMS_KEY: KEY_ARN}),
+    *key_cases.UPLOADING,
 ]
-CASES[f"tap-indexer-policy{WITH_KEY}"] = [
-    *CASES["tap-indexer-policy"],
-    asks(ALLOW, "kms:Decrypt", KEY_ARN, keys=S3_CONTEXT),
-    asks(ALLOW, "kms:Decrypt", KEY_ARN, keys=via("s3", s3=OBJECT)),
-    asks(ALLOW, "kms:Decrypt", KEY_ARN, keys=TABLE_CONTEXT),
-    asks(ALLOW, "kms:Decrypt", KEY_ARN, keys=via("sqs")),
-    asks(ALLOW, "kms:GenerateDataKey", KEY_ARN, keys=via("sqs")),
-    asks(SILENT, "kms:Decrypt", KEY_ARN),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, keys={"kms:EncryptionContext:aws:s3:arn": UPLOADS_ARN}),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, keys=via("s3")),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, keys=via("s3", s3=OTHER)),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, keys=via("s3", s3=f"{UPLOADS_ARN}-of-somebody")),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, keys=via("dynamodb", table=f"{TABLE}-2")),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, keys=via("secretsmanager")),
-    asks(SILENT, "kms:Decrypt", OTHER_KEY, keys=S3_CONTEXT),
-    asks(SILENT, "kms:GenerateDataKey", KEY_ARN, keys=S3_CONTEXT),  # it uploads nothing
-    asks(SILENT, "kms:GenerateDataKey", KEY_ARN, keys=TABLE_CONTEXT),
-    asks(SILENT, "kms:Encrypt", KEY_ARN, keys=via("sqs")),
-    asks(SILENT, "kms:CreateGrant", KEY_ARN, keys=TABLE_CONTEXT),
-    asks(SILENT, "kms:PutKeyPolicy", KEY_ARN),
-    asks(SILENT, "kms:ScheduleKeyDeletion", KEY_ARN),
-]
-CASES[KEY_POLICY] = [
-    # uploaders, readers, and the function, as far as their own policies let them
-    asks(ALLOW, "kms:GenerateDataKey", KEY_ARN, by=SOMEBODY, keys=S3_CONTEXT),
-    asks(ALLOW, "kms:Decrypt", KEY_ARN, by=SOMEBODY, keys=S3_CONTEXT),
-    asks(ALLOW, "kms:Decrypt", KEY_ARN, by=ROLE_ARN, keys=TABLE_CONTEXT),
-    asks(ALLOW, "kms:GenerateDataKey", KEY_ARN, by=ROLE_ARN, keys=via("sqs")),
-    asks(ALLOW, "kms:Decrypt", KEY_ARN, by=ROLE_ARN, keys=via("sqs")),
-    *(
-        asks(SILENT, f"kms:{action}", KEY_ARN, by=by, keys=keys)
-        for action in ("GenerateDataKey", "Decrypt")
-        for by, keys in ((SOMEBODY, {}), (SOMEBODY, via("ec2")), (STRANGER, S3_CONTEXT), (LAMBDA, S3_CONTEXT))
-    ),
-    # whoever deploys the table
-    *(
-        asks(ALLOW, f"kms:{action}", KEY_ARN, by=SOMEBODY, keys=TABLE_CONTEXT)
-        for action in ("Encrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKeyWithoutPlaintext", "CreateGrant")
-    ),
-    asks(SILENT, "kms:CreateGrant", KEY_ARN, by=SOMEBODY),
-    asks(SILENT, "kms:CreateGrant", KEY_ARN, by=SOMEBODY, keys=S3_CONTEXT),
-    asks(SILENT, "kms:CreateGrant", KEY_ARN, by=STRANGER, keys=TABLE_CONTEXT),
-    asks(SILENT, "kms:Encrypt", KEY_ARN, by=SOMEBODY),
-    # the log group
-    *(
-        asks(ALLOW, f"kms:{action}", KEY_ARN, by=LOGS_SERVICE, keys=LOGS_CONTEXT)
-        for action in (
-            *("Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo"),
-            *("GenerateDataKey", "GenerateDataKeyWithoutPlaintext"),
-        )
-    ),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE, keys={LOGS_KEY: f"{LOG_GROUP_ARN}-2"}),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, by="logs.eu-west-1.amazonaws.com", keys=LOGS_CONTEXT),
-    # the alarms
-    *(
-        asks(ALLOW, f"kms:{action}", KEY_ARN, by=CLOUDWATCH, source=ALARM, account=MINE)
-        for action in ("Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext")
-    ),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, by=CLOUDWATCH, source=ALARM, account=THEIRS),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, by=CLOUDWATCH, source=ALARM.replace(ACCOUNT, THEIRS), account=MINE),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, by=CLOUDWATCH, source=ALARM.replace("tapstack-dev", "other"), account=MINE),
-    asks(SILENT, "kms:Decrypt", KEY_ARN, by=CLOUDWATCH),
-    asks(SILENT, "kms:Encrypt", KEY_ARN, by=CLOUDWATCH, source=ALARM, account=MINE),
-    # its administrators, who cannot use it
-    *(asks(ALLOW, f"kms:{action}", KEY_ARN, by=SOMEBODY) for action in ADMINISTRATION),
-    *(asks(SILENT, f"kms:{action}", KEY_ARN, by=STRANGER) for action in ADMINISTRATION),
-    asks(SILENT, "kms:PutKeyPolicy", KEY_ARN, by=CLOUDWATCH, source=ALARM, account=MINE),
-]
+CASES[f"tap-indexer-policy{WITH_KEY}"] = [*CASES["tap-indexer-policy"], *key_cases.INDEXING]
+CASES[KEY_POLICY] = key_cases.USING
 
 
 @dataclass(frozen=True, kw_only=True)
