@@ -393,8 +393,8 @@ def check_table_name(key: str, name: str) -> None:
 def check_key_place(key_arn: str, *, partition: str, region: str, account: str) -> None:
     """Check that a KMS key can be used by everything in the stack.
 
-    S3, SQS, SNS and CloudWatch Logs take a key of another account too; DynamoDB looks for it in its own account and
-    region (DynamoDB Developer Guide, "DynamoDB encryption at rest usage notes", DescribeKey).
+    Other services may take a key of another account; DynamoDB looks for it in its own account and region (DynamoDB
+    Developer Guide, "DynamoDB encryption at rest usage notes", DescribeKey).
 
     Args:
         key_arn: a key's ARN, as KEY_ARN_PATTERN has it.
