@@ -23,12 +23,13 @@ def open_door(endpoint: str, ca_bundle: Path) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    server = None
     try:
         server = asyncio.run_coroutine_threadsafe(_listen(endpoint, ca_bundle), loop).result()
         port: int = server.sockets[0].getsockname()[1]
         yield f"http://{HOST}:{port}"
     finally:
-        asyncio.run_coroutine_threadsafe(_close(), loop).result()
+        asyncio.run_coroutine_threadsafe(_close(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -39,10 +40,12 @@ async def _listen(endpoint: str, ca_bundle: Path) -> asyncio.Server:
     context = ssl.create_default_context(cafile=ca_bundle)
 
     async def pass_on(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.CancelledError):  # either end may go at any time
-            server, to_server = await asyncio.open_connection(url.hostname, url.port, ssl=context)
-            await asyncio.gather(_pump(client, to_server), _pump(server, to_client))
-        to_client.close()
+        try:
+            with suppress(OSError, asyncio.CancelledError):  # either end may go at any time
+                server, to_server = await asyncio.open_connection(url.hostname, url.port, ssl=context)
+                await asyncio.gather(_pump(client, to_server), _pump(server, to_client))
+        finally:
+            to_client.close()
 
     return await asyncio.start_server(pass_on, HOST, 0)
 
@@ -56,9 +59,12 @@ async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         target.close()
 
 
-async def _close() -> None:
-    """End every connection, and whoever waits for new ones."""
+async def _close(server: asyncio.Server | None) -> None:
+    """End every connection, and take no new one."""
+    if server is not None:
+        server.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)  # sockets are closed in the loop's next round
