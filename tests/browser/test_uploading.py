@@ -87,7 +87,7 @@ def test_a_file_that_is_dropped_beside_the_area_is_taken_too(page: Page, serve: 
     """A browser would otherwise open it, and the page with its uploads would be gone."""
     upload = UploadPage.open(page, serve())
     upload.drop({"name": "beside.txt", "text": "a", "type": "text/plain"}, onto="h1")
-    assert upload.indexed("beside.txt")["Size"] == "1 bytes"
+    assert upload.indexed("beside.txt")["Size"] == "1 byte"
 
 
 def test_the_same_file_twice_is_two_objects(page: Page, serve: Serve) -> None:

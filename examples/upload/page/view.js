@@ -1,6 +1,6 @@
 // One file in the list. Everything that comes from outside (names, rows, messages) is set as text, never as HTML.
 
-import { size } from "./words.js";
+import { bytes, size } from "./words.js";
 
 const STATES = {
   waiting: "Waiting",
@@ -81,7 +81,7 @@ export class Card {
     const list = element("dl", "row");
     for (const [label, name] of SHOWN) {
       if (row[name] === undefined) continue;
-      const value = name === "size_bytes" ? `${row[name].toLocaleString("en")} bytes` : String(row[name]);
+      const value = name === "size_bytes" ? bytes(row[name]) : String(row[name]);
       list.append(element("dt", "", label), element("dd", "", value));
     }
     this.node.append(list);

@@ -10,8 +10,12 @@ export function size(bytes) {
   return `${(amount / 1000).toFixed(1)} TB`;
 }
 
-export function tooLarge(bytes, most) {
-  return `The file has ${size(bytes)}, and at most ${size(most)} are allowed. Choose a smaller one.`;
+export function bytes(count) {
+  return `${count.toLocaleString("en")} ${count === 1 ? "byte" : "bytes"}`;
+}
+
+export function tooLarge(length, most) {
+  return `The file has ${size(length)}, and at most ${size(most)} are allowed. Choose a smaller one.`;
 }
 
 export const FOLDER = "This is a folder. Drop the files in it instead.";
@@ -40,10 +44,10 @@ export function blocked() {
 }
 
 // How S3 refuses: its error document has a code and a message for programmers.
-export function refused(status, document, bytes, most) {
+export function refused(status, document, length, most) {
   const code = document?.querySelector("Code")?.textContent ?? "";
   const message = document?.querySelector("Message")?.textContent ?? "";
-  if (code === "EntityTooLarge") return tooLarge(bytes, most);
+  if (code === "EntityTooLarge") return tooLarge(length, most);
   if (code === "ExpiredToken" || /expired/i.test(message)) {
     return "The permission to upload this file has run out before the upload began. Try again: you get a new one.";
   }
