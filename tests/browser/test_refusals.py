@@ -121,3 +121,28 @@ def test_a_bucket_that_answers_nothing_a_page_may_read_is_explained(page: Page, 
     assert "corsAllowedOrigins" in problem
     # the browser asked first (a page that watches its progress needs leave), so nothing was sent
     assert objects(place, server.stack.rules.prefix) == []
+
+
+def test_a_row_that_does_not_come_is_said_and_can_be_looked_for_again(page: Page, serve: Serve) -> None:
+    page.clock.install()
+    page.route("**/api/row?*", lambda route: route.fulfill(json={"row": None}))
+    upload = UploadPage.open(page, serve())
+    upload.choose(file("lost.txt"))
+    expect(upload.card("lost.txt")).to_have_attribute("data-state", "uploaded")
+    for _ in range(300):  # its clock runs on although the answer to a look is still on its way
+        page.clock.run_for(500)
+        if upload.card("lost.txt").get_attribute("data-state") == "error":
+            break
+    assert upload.problem("lost.txt").startswith("The file is in the bucket, but after 60 seconds the table has no row")
+    page.unroute_all()
+    upload.card("lost.txt").get_by_role("button", name="Try again").click()
+    assert upload.indexed("lost.txt")["Size"] == "8 bytes"
+
+
+def test_a_page_whose_server_does_not_answer_at_all_says_so(page: Page, serve: Serve) -> None:
+    page.route("**/api/settings", lambda route: route.abort())
+    page.goto(serve().origin)
+    expect(page.get_by_role("alert")).to_have_text(
+        "This page's own server does not answer. Is it still running? Start it if not, and try again. "
+        "To do so, load this page again."
+    )

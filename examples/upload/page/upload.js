@@ -176,7 +176,7 @@ async function start() {
     limit.textContent = `Up to ${size(settings.max_bytes)} each, into ${settings.bucket}`;
     next();
   } catch (error) {
-    notice.textContent = `${error.message} Then load this page again.`;
+    notice.textContent = `${error.message} To do so, load this page again.`;
     notice.hidden = false;
   }
 }

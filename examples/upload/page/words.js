@@ -25,7 +25,7 @@ export const UNREADABLE = "The browser cannot read the file. Was it moved or cha
 export const CANCELLED = "You cancelled this upload.";
 
 export function noServer() {
-  return "This page's own server does not answer. Is it still running? Then try again.";
+  return "This page's own server does not answer. Is it still running? Start it if not, and try again.";
 }
 
 export function noRow(seconds) {
