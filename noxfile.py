@@ -21,6 +21,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 TOOLS = "requirements-dev.txt"
 # what runs on Lambda, and what runs with somebody's AWS credentials
 SHIPPED = ("lambda_code/requirements.txt", "requirements.txt", "requirements-operations.txt")
+BROWSER = "requirements-browser.txt"
 SLOWEST = "--durations=5"
 # schema -> the files that have to keep to it
 SCHEMAS = {
@@ -53,7 +54,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typecheck(session: nox.Session) -> None:
     """Types: mypy, strict, tests included (a minute the first time, seconds later)."""
-    prepare(session, TOOLS)
+    prepare(session, TOOLS, BROWSER)  # whose types are its own
     session.run("mypy", *session.posargs)
 
 
@@ -93,6 +94,24 @@ def demo(session: nox.Session) -> None:
         session.run("python", "-m", "localstack.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
     except CommandFailed as failed:
         sys.exit(failed.return_code)  # 2 for a bad path, and so on: nox itself makes 1 of every failure
+
+
+@nox.session(name="upload-page", default=False)
+def upload_page(session: nox.Session) -> None:
+    """Upload from a browser: the page of examples/upload, with an emulated AWS behind it (``-- --port N``)."""
+    prepare(session, TOOLS)
+    try:
+        session.run("python", "-m", "localstack.upload_page", *session.posargs, stderr=None, interrupt_timeout=10.0)
+    except CommandFailed as failed:
+        sys.exit(failed.return_code)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """The upload page in a real browser, against an emulator that enforces CORS (needs Chromium or Chrome)."""
+    prepare(session, TOOLS, BROWSER)
+    command = ("pytest", "tests/browser", SLOWEST)
+    session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
 
 
 @nox.session(default=False)
@@ -159,3 +178,4 @@ def lock(session: nox.Session) -> None:
     session.run(*resolve, "--group=dev", f"--constraint={deploy}", f"--output-file={TOOLS}")
     session.run(*resolve, "--generate-hashes", "--group=operate", f"--constraint={TOOLS}", f"--output-file={operate}")
     session.run(*resolve, "--group=audit", f"--constraint={TOOLS}", "--output-file=requirements-audit.txt")
+    session.run(*resolve, "--group=browser", f"--constraint={TOOLS}", f"--output-file={BROWSER}")

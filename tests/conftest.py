@@ -22,6 +22,7 @@ TIERS = {
     "property": "Hypothesis: what must hold for any input",
     "e2e": "the stack deployed on an emulator and read back through AWS's API",
     "audit": "what `nox -s audit` reports: an SBOM of what is shipped, and what is known to be vulnerable in it",
+    "browser": "the upload page in a real browser, against an emulator that enforces CORS",
 }
 
 CONTROL = "the test proves these controls of docs/security.md, which names it there"

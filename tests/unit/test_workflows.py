@@ -82,10 +82,17 @@ def test_the_gate_opens_only_when_every_job_succeeded(results: str, passes: bool
     assert (run.returncode == 0) == passes, run.stdout + run.stderr
 
 
-def test_what_nox_runs_by_default_is_what_ci_runs() -> None:
+def test_what_nox_runs_by_default_and_the_browser_are_what_ci_runs() -> None:
     run = "\n".join(commands(job) for job in load(CI)["jobs"].values())
     (default,) = re.findall(r"^nox\.options\.sessions = (\[.*?\])", text(ROOT / "noxfile.py"), re.MULTILINE | re.DOTALL)
-    assert set(re.findall(r"nox -s ([\w-]+)", run)) == set(ast.literal_eval(default))
+    assert set(re.findall(r"nox -s ([\w-]+)", run)) == {*ast.literal_eval(default), "browser"}
+
+
+def test_the_script_for_other_machines_says_when_it_did_not_try_the_browser() -> None:
+    """Whatever it cannot find, it must not pass over in silence."""
+    script = text(ROOT / ".ci" / "run")
+    assert ".venv/bin/nox -s browser" in script
+    assert "== not run: the upload page in a browser; it takes" in script
 
 
 def test_what_gates_is_the_same_on_every_python_from_the_lowest_that_is_supported() -> None:

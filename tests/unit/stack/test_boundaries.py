@@ -18,6 +18,8 @@ FUNCTION = sorted((ROOT / "lambda_code").glob("**/*.py"))
 OPERATIONS = sorted((ROOT / "operations").glob("**/*.py"))
 PRODUCT = [ROOT / "tap_stack.py", *FUNCTION, *OPERATIONS]
 
+EXAMPLES = sorted((ROOT / "examples").glob("**/*.py"))
+
 PROOF = {"tests", "localstack", "benchmarks", "pytest", "hypothesis", "moto", "ministack"}
 
 # package -> the module of the function that may import it
@@ -74,6 +76,21 @@ def test_the_function_has_modules_to_look_at() -> None:
 @pytest.mark.parametrize("path", PRODUCT, ids=ids)
 def test_the_product_never_imports_the_proof(path: Path) -> None:
     assert packages(path) & PROOF == set()
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=ids)
+def test_the_product_never_imports_an_example(path: Path) -> None:
+    assert "examples" not in packages(path)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=ids)
+def test_an_example_runs_without_the_proof_and_the_infrastructure(path: Path) -> None:
+    assert packages(path) & {*PROOF, "tap_stack", "pulumi", "pulumi_aws", "lambda_code"} == set()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=ids)
+def test_an_example_calls_aws_in_one_module(path: Path) -> None:
+    assert bool(packages(path) & {"boto3", "botocore"}) == (path.name == "stack.py")
 
 
 @pytest.mark.parametrize("path", FUNCTION, ids=ids)

@@ -1,0 +1,22 @@
+"""What can go wrong, and whose business it is."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+
+class CannotRunError(Exception):
+    """The server cannot start: the message is for whoever started it, with the remedy."""
+
+
+class RefusedError(Exception):
+    """The page's request is refused: the message is for the person at the page, `code` for its script."""
+
+    def __init__(self, code: str, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class NoAnswerError(Exception):
+    """AWS did not do what it was asked: the message is for the server's log."""

@@ -1,0 +1,89 @@
+// One file in the list. Everything that comes from outside (names, rows, messages) is set as text, never as HTML.
+
+import { bytes, size } from "./words.js";
+
+const STATES = {
+  waiting: "Waiting",
+  uploading: "Uploading",
+  uploaded: "Uploaded",
+  indexed: "Indexed",
+  error: "Not uploaded",
+};
+
+const SHOWN = [
+  ["Key", "key"],
+  ["Version", "version_id"],
+  ["Size", "size_bytes"],
+  ["Type", "content_type"],
+  ["ETag", "etag"],
+  ["Uploaded at", "uploaded_at"],
+];
+
+function element(name, className = "", text = "") {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+export class Card {
+  constructor(file, { onCancel, onRetry }) {
+    this.name = file.name;
+    this.node = element("li", "file");
+    const top = element("div", "top");
+    const name = element("h3", "name", `${file.name} `);
+    name.append(element("span", "size", size(file.size)));
+    this.chip = element("span", "state");
+    top.append(name, this.chip);
+    this.bar = element("progress");
+    this.bar.max = 1;
+    this.bar.setAttribute("aria-label", `Progress of ${file.name}`);
+    this.problem = element("p", "problem");
+    const actions = element("div", "actions");
+    this.cancel = this.button("Cancel", onCancel);
+    this.retry = this.button("Try again", onRetry);
+    actions.append(this.cancel, this.retry);
+    this.node.append(top, this.bar, this.problem, actions);
+    this.show("waiting");
+  }
+
+  button(text, onClick) {
+    const made = element("button", "", text);
+    made.type = "button";
+    made.setAttribute("aria-label", `${text}: ${this.name}`);
+    made.addEventListener("click", onClick);
+    return made;
+  }
+
+  show(state, { word = STATES[state], problem = "", mayRetry = false } = {}) {
+    const hadFocus = this.node.contains(document.activeElement);
+    this.node.dataset.state = state;
+    this.chip.textContent = word;
+    this.problem.textContent = problem;
+    this.bar.hidden = state !== "uploading" && state !== "waiting";
+    if (state === "waiting") this.bar.value = 0;
+    this.cancel.hidden = state !== "waiting" && state !== "uploading";
+    this.retry.hidden = !mayRetry;
+    if (hadFocus && !this.node.contains(document.activeElement?.closest("button:not([hidden])") ?? null)) {
+      // the button that had the focus is gone: whoever uses the keyboard goes on at this file, not at the page's top
+      this.node.tabIndex = -1;
+      (mayRetry ? this.retry : this.node).focus();
+    }
+  }
+
+  progress(share) {
+    this.bar.value = share;
+    this.chip.textContent = `${Math.floor(share * 100)} %`;
+  }
+
+  row(row, seconds) {
+    this.show("indexed", { word: `Indexed after ${seconds.toFixed(1)} s` });
+    const list = element("dl", "row");
+    for (const [label, name] of SHOWN) {
+      if (row[name] === undefined) continue;
+      const value = name === "size_bytes" ? bytes(row[name]) : String(row[name]);
+      list.append(element("dt", "", label), element("dd", "", value));
+    }
+    this.node.append(list);
+  }
+}

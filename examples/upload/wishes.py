@@ -1,0 +1,113 @@
+"""What the page may ask for: checked, and turned into the key of a new object. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from examples.upload.errors import RefusedError
+
+MEGABYTE = 1_000_000
+MAX_NAME_BYTES = 255
+"""Of a file's name in UTF-8: what file systems allow. A key has 1,024 bytes (S3 User Guide, "Naming Amazon S3
+objects"); the prefix and the id before the name have their share of them."""
+MAX_PREFIX_BYTES = 512
+MAX_POST_BYTES = 5 * 1024**3
+"""Of an object that is uploaded in one piece (S3 User Guide, "Uploading objects")."""
+
+NO_TYPE = "application/octet-stream"
+"""What a browser that knows no better leaves out."""
+
+_TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(?:; ?charset=[\w-]{1,40})?", re.ASCII)
+"""RFC 6838, section 4.2."""
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode's categories of control characters, halves of characters, and separators of lines and paragraphs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A file that the page wants to upload: its name, its size in bytes, its type."""
+
+    name: str
+    size: int
+    type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What the server allows: keys begin with `prefix`; a file has at most `max_bytes`; a form lasts `seconds`."""
+
+    prefix: str = "uploads/"
+    max_bytes: int = 50 * MEGABYTE
+    seconds: int = 900
+
+    def wish(self, asked: object) -> Wish:
+        """Check what the page sent.
+
+        Raises:
+            RefusedError: something is missing or not allowed; the message says what, and what is.
+        """
+        if not isinstance(asked, Mapping):
+            raise RefusedError("bad-request", "Send a JSON object with name, size and type.")
+        name, size, kind = asked.get("name"), asked.get("size"), asked.get("type", "")
+        problem = problem_of(name) if isinstance(name, str) else "The name must be a text."
+        if not isinstance(name, str) or problem:
+            raise RefusedError("bad-name", str(problem))
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise RefusedError("bad-size", "The size must be a whole number of bytes.")
+        if size > self.max_bytes:
+            raise RefusedError(
+                "too-large",
+                f"The file has {size:,} bytes; at most {self.max_bytes:,} are allowed.",
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            )
+        if not isinstance(kind, str) or (kind and not _TYPE.fullmatch(kind)):
+            raise RefusedError("bad-type", "The type must be a media type, such as image/png, or empty.")
+        return Wish(name=name, size=size, type=kind or NO_TYPE)
+
+    def new_key(self, wish: Wish) -> str:
+        """A key that nobody has used and nobody can guess; its last part is the file's name."""
+        return f"{self.prefix}{uuid.uuid4()}/{wish.name}"
+
+    def own_key(self, key: str) -> str:
+        """The key, if it is one of `new_key`'s.
+
+        Raises:
+            RefusedError: it is not, so its row is none of the page's business.
+        """
+        if not re.fullmatch(f"{re.escape(self.prefix)}{_ID}/[^/]+", key) or problem_of(key.rpartition("/")[2]):
+            raise RefusedError("bad-key", "That is no key that was handed out here.", HTTPStatus.NOT_FOUND)
+        return key
+
+
+def problem_of(name: str) -> str | None:
+    """Why a file of this name cannot be uploaded, for the person at the page; None: it can."""
+    if not name or name in {".", ".."}:
+        return "The file has no name."
+    if "/" in name or "\\" in name:
+        return "The file's name has a slash in it: rename the file."
+    if "${filename}" in name.lower():
+        return "The file's name has ${filename} in it, which S3 would replace: rename the file."
+    if any(unicodedata.category(each) in _INVISIBLE for each in name):
+        return "The file's name has an invisible control character in it: rename the file."
+    length = len(name.encode())
+    if length > MAX_NAME_BYTES:
+        return f"The file's name has {length} bytes; at most {MAX_NAME_BYTES} are allowed: rename the file."
+    return None
+
+
+def problem_of_prefix(prefix: str) -> str | None:
+    """Why keys cannot begin so, for whoever starts the server; None: they can."""
+    if not prefix.endswith("/") or prefix.startswith("/") or "//" in prefix or not prefix.isprintable():
+        return f"{prefix!r} is no folder, such as uploads/: it ends with a slash, and does not begin with one"
+    if "${filename}" in prefix.lower():
+        return f"{prefix!r} has ${{filename}} in it, which S3 would replace"
+    length = len(prefix.encode())
+    if length > MAX_PREFIX_BYTES:
+        return f"{prefix!r} has {length} bytes; at most {MAX_PREFIX_BYTES} leave room for the rest of a key"
+    return None

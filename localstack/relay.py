@@ -1,0 +1,70 @@
+"""A door without TLS to a server with TLS, on this machine: a browser does not know the emulator's certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+CHUNK_BYTES = 65536
+
+
+@contextmanager
+def open_door(endpoint: str, ca_bundle: Path) -> Iterator[str]:
+    """Yield an http address of this machine at which the server of the https address `endpoint` answers too.
+
+    `ca_bundle` is the certificate by which to know the server. What is sent is passed on byte by byte.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = None
+    try:
+        server = asyncio.run_coroutine_threadsafe(_listen(endpoint, ca_bundle), loop).result()
+        port: int = server.sockets[0].getsockname()[1]
+        yield f"http://{HOST}:{port}"
+    finally:
+        asyncio.run_coroutine_threadsafe(_close(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _listen(endpoint: str, ca_bundle: Path) -> asyncio.Server:
+    url = urlsplit(endpoint)
+    context = ssl.create_default_context(cafile=ca_bundle)
+
+    async def pass_on(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        try:
+            with suppress(OSError, asyncio.CancelledError):  # either end may go at any time
+                server, to_server = await asyncio.open_connection(url.hostname, url.port, ssl=context)
+                await asyncio.gather(_pump(client, to_server), _pump(server, to_client))
+        finally:
+            to_client.close()
+
+    return await asyncio.start_server(pass_on, HOST, 0)
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await source.read(CHUNK_BYTES):
+            target.write(chunk)
+            await target.drain()
+    finally:
+        target.close()
+
+
+async def _close(server: asyncio.Server | None) -> None:
+    """End every connection, and take no new one."""
+    if server is not None:
+        server.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)  # sockets are closed in the loop's next round

@@ -1,0 +1,45 @@
+"""What `nox -s upload-page` starts works in a browser that knows no certificate of ours, and ends at Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from localstack.embedded import free_port
+from tests.browser.upload_page import UploadPage, file
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.browser.conftest import Watched
+
+SECONDS_TO_END = 10
+
+
+def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, watched: Watched) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "localstack.upload_page", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
+        try:
+            assert process.stdout is not None
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "Ctrl-C" in line:
+                    break
+            assert f"Open http://localhost:{port}\n" in said
+            page.goto(f"http://localhost:{port}")
+            expect(page.get_by_text("Up to 50.0 MB each")).to_be_visible()
+            upload = UploadPage(page)
+            upload.choose(file("one command.txt"))
+            assert upload.key("one command.txt").startswith("uploads/")
+            assert watched.wrong == []
+            process.send_signal(signal.SIGINT)
+            # within seconds, though the browser still holds connections
+            assert process.wait(timeout=SECONDS_TO_END) == 0
+        finally:
+            process.kill()

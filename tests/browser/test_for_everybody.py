@@ -1,0 +1,137 @@
+"""The page works without a mouse, without eyes, on a phone, and in the dark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from examples.upload.wishes import MEGABYTE
+from tests.browser.upload_page import UploadPage, file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    from tests.browser.conftest import Place, Serve, Watched
+
+AS_READ_OUT = """
+- banner:
+  - heading "Upload files" [level=1]
+- main:
+  - button "Choose files or drop them here"
+  - region "Files":
+    - heading "Files" [level=2]
+    - paragraph: 1 of 3 indexed
+    - list "Files":
+      - listitem:
+        - heading "big.bin 1.2 MB" [level=3]
+        - text: Not uploaded
+        - paragraph: The file has 1.2 MB, and at most 1.0 MB are allowed. Choose a smaller one.
+      - listitem:
+        - heading "slow.txt 8 B" [level=3]
+        - progressbar "Progress of slow.txt"
+        - 'button "Cancel: slow.txt"'
+      - listitem:
+        - heading "done.txt 8 B" [level=3]
+        - text: /Indexed after/
+        - term: Key
+        - definition: /done.txt/
+  - status: /big.bin/
+"""
+
+
+def in_every_state(page: Page, serve: Serve, place: Place) -> UploadPage:
+    """A page with a file that is indexed, one on its way and one that failed."""
+    upload = UploadPage.open(page, serve(max_bytes=MEGABYTE))
+    upload.choose(file("done.txt"))
+    upload.indexed("done.txt")
+    page.route(f"{place.emulator.endpoint}/**", lambda _: None)  # never answered
+    upload.choose(file("slow.txt"))
+    expect(upload.card("slow.txt").get_by_role("progressbar")).to_be_visible()
+    upload.choose(file("big.bin", b"\0" * 1_200_000))
+    upload.problem("big.bin")
+    return upload
+
+
+def test_a_screen_reader_finds_everything(page: Page, serve: Serve, place: Place) -> None:
+    in_every_state(page, serve, place)
+    expect(page.locator("body")).to_match_aria_snapshot(AS_READ_OUT)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1000, 320])
+def test_axe_finds_no_barrier_in_any_state(
+    page: Page, serve: Serve, place: Place, scheme: Literal["light", "dark"], width: int
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 700})
+    in_every_state(page, serve, place)
+    found = Axe().run(page)
+    assert found.response["passes"]
+    assert found.response["violations"] == [], found.generate_report()
+    # on the narrowest of phones too, nothing is wider than the screen
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_keyboard_is_enough(page: Page, serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "typed.txt").write_text("typed")
+    page.on("filechooser", lambda chooser: chooser.set_files(tmp_path / "typed.txt"))
+    page.route("**/api/uploads", lambda route: route.abort())
+    upload = UploadPage.open(page, serve())
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Choose files")).to_be_focused()
+    page.keyboard.press("Enter")
+    upload.problem("typed.txt")
+    page.unroute_all()
+    page.keyboard.press("Tab")
+    expect(upload.card("typed.txt").get_by_role("button", name="Try again")).to_be_focused()
+    page.keyboard.press("Enter")
+    upload.indexed("typed.txt")
+    # its button has gone; the next Tab shall not begin at the top of the page
+    expect(upload.card("typed.txt")).to_be_focused()
+
+
+def test_each_change_is_said(page: Page, serve: Serve) -> None:
+    upload = UploadPage.open(page, serve())
+    page.evaluate(
+        """() => {
+          window.said = [];
+          const status = document.querySelector("[role=status]");
+          new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true });
+        }"""
+    )
+    upload.choose(file("heard.txt"))
+    upload.indexed("heard.txt")
+    assert page.evaluate("window.said") == ["heard.txt is uploaded.", "heard.txt is indexed."]
+
+
+def test_a_name_is_shown_as_text_and_never_as_html(page: Page, serve: Serve, watched: Watched) -> None:
+    """A file's name comes from whoever made the file."""
+    upload = UploadPage.open(page, serve())
+    name = "<img src=x onerror=alert(1)>.txt"
+    upload.choose(file(name))
+    assert name in upload.indexed(name)["Key"]
+    assert page.locator("img").count() == 1  # the page's own
+    assert watched.wrong == []
+
+
+def test_the_page_may_load_and_run_nothing_but_its_own(page: Page, serve: Serve) -> None:
+    UploadPage.open(page, serve())
+    breaches = page.evaluate(
+        """async () => {
+          const seen = [];
+          addEventListener("securitypolicyviolation", (event) => seen.push(event.effectiveDirective));
+          const script = document.createElement("script");
+          script.textContent = "window.ran = true";
+          document.body.append(script);
+          document.body.append(Object.assign(new Image(), { src: "https://example.com/x.png" }));
+          await fetch("https://example.com/").catch(() => {});
+          await new Promise((done) => setTimeout(done, 50));
+          return { seen: seen.sort(), ran: window.ran ?? false };
+        }"""
+    )
+    assert breaches == {"seen": ["connect-src", "img-src", "script-src-elem"], "ran": False}

@@ -1,0 +1,90 @@
+"""The upload page as a person sees it: files go in, cards come out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import FilePayload, Locator, Page, Route, expect
+
+if TYPE_CHECKING:
+    from examples.upload.server import UploadServer
+
+DROP = """
+(target, files) => {
+  const transfer = new DataTransfer();
+  for (const { name, text, type } of files) transfer.items.add(new File([text], name, { type }));
+  for (const kind of ["dragenter", "dragover", "drop"]) {
+    target.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }
+}
+"""
+
+
+@dataclass(frozen=True)
+class UploadPage:
+    """The page in a browser, served by one server."""
+
+    page: Page
+
+    @classmethod
+    def open(cls, page: Page, server: UploadServer) -> UploadPage:
+        page.goto(server.origin)
+        expect(page.get_by_text("Up to")).to_be_visible()
+        return cls(page)
+
+    def choose(self, file: FilePayload | Path) -> None:
+        self.page.get_by_label("Choose files").set_input_files(file)
+
+    def drop(self, *files: Mapping[str, str], onto: str = "#drop") -> None:
+        self.page.locator(onto).evaluate(DROP, list(files))
+
+    def card(self, name: str) -> Locator:
+        return self.page.get_by_role("listitem").filter(has=self.page.get_by_role("heading", name=name))
+
+    def indexed(self, name: str) -> dict[str, str]:
+        """The row that the page shows of a file, as soon as it does."""
+        card = self.card(name)
+        expect(card).to_have_attribute("data-state", "indexed")
+        labels, values = (card.locator(f"dl {part}").all_inner_texts() for part in ("dt", "dd"))
+        return dict(zip(labels, values, strict=True))
+
+    def problem(self, name: str) -> str:
+        """What the page says is wrong with a file, as soon as it does."""
+        expect(self.card(name)).to_have_attribute("data-state", "error")
+        return self.card(name).locator(".problem").inner_text()
+
+    def key(self, name: str) -> str:
+        return self.indexed(name)["Key"]
+
+    def says_of_the_form(self, **changed: Any) -> None:
+        """Change what the page tells its server of a file, so that the server cannot refuse it."""
+
+        def change(route: Route) -> None:
+            told = {**json.loads(route.request.post_data or "{}"), **changed}
+            route.continue_(post_data=json.dumps(told))
+
+        self.page.route("**/api/uploads", change)
+
+    def gets_the_form(self, **changed: str) -> None:
+        """Change fields of the form that the page gets."""
+
+        def change(route: Route) -> None:
+            answer = route.fetch()
+            form = answer.json()
+            route.fulfill(response=answer, json={**form, "fields": {**form["fields"], **changed}})
+
+        self.page.route("**/api/uploads", change)
+
+
+def file(name: str, content: bytes = b"content\n", kind: str = "text/plain") -> FilePayload:
+    return {"name": name, "mimeType": kind, "buffer": content}
+
+
+def shares(words: Sequence[str]) -> list[int]:
+    """The percentages among the words that a card has shown."""
+    return [int(match[1]) for word in words if (match := re.fullmatch(r"(\d+) %", word))]

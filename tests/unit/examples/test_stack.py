@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from examples.upload.stack import Stack
+from tests.unit.examples.fakes import REGION, RULES, FakeS3
+
+KEY = "in/01234567-89ab-4def-8123-456789abcdef/a.txt"
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[Any]:
+    with mock_aws():
+        client: Any = boto3.client("dynamodb", region_name=REGION)
+        names = (("object_id", "HASH"), ("version_id", "RANGE"))
+        client.create_table(
+            TableName="t",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in names],
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in names],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield client
+
+
+def put(dynamodb: Any, key: str, version: str, etag: str) -> None:  # noqa: ANN401  boto3 makes its classes while it runs
+    item = {"object_id": {"S": f"uploads/{key}"}, "version_id": {"S": version}, "etag": {"S": etag}}
+    dynamodb.put_item(TableName="t", Item={**item, "size_bytes": {"N": "3"}, "user_metadata": {"M": {}}})
+
+
+def test_of_a_form_that_was_posted_twice_the_etag_tells_whose_row_it_is(dynamodb: Any) -> None:  # noqa: ANN401  as above
+    put(dynamodb, KEY, "v1", "somebody else's")
+    put(dynamodb, KEY, "v2", "mine")
+    put(dynamodb, f"{KEY}x", "v3", "mine")
+    stack = Stack(FakeS3([]), dynamodb, bucket="uploads", table="t", rules=RULES)
+    assert stack.row(KEY, "mine") == {"version_id": "v2", "etag": "mine", "size_bytes": 3}
+    assert stack.row(KEY, "another") is None
