@@ -29,8 +29,10 @@ ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # the worst case of one attemp
 RESERVE_SECONDS = 1.0  # kept at the end of an invocation, to log, count and raise what failed
 
 BASE_DELAY_SECONDS = 0.1  # twice the usual call, so that the first retry is neither useless nor noticed
-MAX_DELAY_SECONDS = 5.0  # a table's burst capacity refills every second: waiting longer only bills Lambda time
-MAX_ATTEMPTS = 8  # about 6 s of waiting on average; then Lambda's own retries take over, after 1 and 2 minutes
+# Both from docs/capacity.md: who gives up before the function's time is over puts events into the failure queue, and a
+# table that is only busy would have written every one. With longer waits a busy table is asked less often in vain.
+MAX_DELAY_SECONDS = 20.0
+MAX_ATTEMPTS = 100  # a fuse: at ten seconds a wait on average, every time-out is over before
 
 # What AWS calls it when it asks to slow down (botocore/retries/standard.py has the same list).
 THROTTLED_CODES = frozenset(

@@ -38,7 +38,19 @@ def changes(load: Load, settings: Settings, *, seed: int, tried: Callable[[], No
 
     `tried` is called after each simulation.
     """
+    attempt = _attempt(load, seed, tried)
+    for search in (_reserved, _timeout, _write_capacity, _max_capacity, _on_demand, _concurrency):
+        change = search(load, settings, attempt)
+        if change is not None:
+            yield change
 
+
+def thrift(load: Load, settings: Settings, *, seed: int, tried: Callable[[], None]) -> Change | None:
+    """The reserved concurrency with which fewer executions wait at Lambda's price, and nothing is lost."""
+    return _reserved(load, settings, _attempt(load, seed, tried))
+
+
+def _attempt(load: Load, seed: int, tried: Callable[[], None]) -> Try:
     def attempt(candidate: Settings) -> Outcome | None:
         if overloaded(load, candidate):
             return None
@@ -46,10 +58,7 @@ def changes(load: Load, settings: Settings, *, seed: int, tried: Callable[[], No
         tried()
         return None if outcome.lost else outcome
 
-    for search in (_reserved, _timeout, _write_capacity, _max_capacity, _on_demand, _concurrency):
-        change = search(load, settings, attempt)
-        if change is not None:
-            yield change
+    return attempt
 
 
 def _reserved(load: Load, settings: Settings, attempt: Try) -> Change | None:

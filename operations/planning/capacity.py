@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperatorError
 from operations.output import columns, count
-from operations.planning.advice import Change, changes
+from operations.planning.advice import Change, changes, thrift
 from operations.planning.asking import files_of, scale_for, simulate, sustained
 from operations.planning.chart import Line, Panel, draw
 from operations.planning.options import load_of, settings_of
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NOTHING_LOST, LOSES = 0, 1
 MOST_FILES = 1_000_000  # simulated ones: minutes, and a gigabyte
+MUCH = 0.5  # of Lambda's time for nothing: worth a remark
 SHARES = ((0.50, "p50"), (0.95, "p95"), (0.99, "p99"), (1.0, "longest"))
 
 
@@ -35,6 +36,7 @@ class CapacityTool:
         self._outcome: Outcome | None = None
         self._held = 0.0
         self._changes: list[Change] = []
+        self._thrift: Change | None = None
         _check(self._load, self._settings)
         if self._chart is not None and not self._chart.parent.is_dir():
             raise OperatorError(
@@ -50,6 +52,8 @@ class CapacityTool:
             if self._loses:
                 for change in changes(self._load, self._settings, seed=self._seed, tried=lambda: done(1)):
                     self._changes.append(change)
+            elif self._outcome.wasted > MUCH:
+                self._thrift = thrift(self._load, self._settings, seed=self._seed, tried=lambda: done(1))
         if self._chart is not None:
             try:
                 self._chart.write_text(_drawn(self._load, self._settings, self._outcome), encoding="utf-8")
@@ -103,7 +107,11 @@ class CapacityTool:
             return "capacity: nothing was simulated"
         files = count(outcome.arrived, "file")
         if not self._loses:
-            return f"capacity: nothing is lost: every one of {files} gets its row"
+            said = f"capacity: nothing is lost: every one of {files} gets its row"
+            if self._thrift is not None and self._thrift.outcome.wasted < outcome.wasted:
+                billed, less = outcome.billed_seconds, self._thrift.outcome.billed_seconds
+                said += f"; with {self._thrift.name} Lambda would bill {less:,.0f} s instead of {billed:,.0f} s"
+            return said
         lost = f"{outcome.lost:,} of {files} would end in the failure queue"
         if not outcome.lost:
             lost = f"more than {self._held:,.1f} files a second arrive every day, so that what waits only grows"
@@ -119,6 +127,7 @@ class CapacityTool:
             "rows_per_second_held": round(self._held, 2),
             "overloaded": overloaded(self._load, self._settings),
             **_as_json(outcome),
+            "thrift": self._thrift and {"change": self._thrift.name, **_as_json(self._thrift.outcome)},
             "changes": [{"change": each.name, **_as_json(each.outcome)} for each in self._changes],
         }
 

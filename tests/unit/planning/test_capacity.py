@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 from xml.etree import ElementTree as ET
@@ -54,6 +55,18 @@ def test_an_everyday_load_that_is_too_much_ends_with_1(capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "note: the load of every day alone is too much: what waits only grows" in said
     assert "the smallest change with which nothing is lost: writeCapacity " in said
+
+
+def test_where_nothing_is_lost_but_much_is_billed_for_nothing_it_says_what_helps(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("--per-day", "1000", "--burst", "40/s", "--write-capacity", "4", "--no-burst-capacity") == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert "; with reservedConcurrency " in said
+    less, billed = (
+        int(word.replace(",", "")) for word in re.findall(r"([\d,]+) s\b", said.split("Lambda would bill")[1])
+    )
+    assert less < billed / 2
 
 
 def test_for_machines_there_is_one_document_with_everything(capsys: pytest.CaptureFixture[str]) -> None:
