@@ -16,6 +16,7 @@ from operations.errors import OperatorError
 from operations.options import parser
 from operations.output import Progress, show
 from operations.planning.capacity import CapacityTool
+from operations.planning.cost import CostTool
 from operations.target import Target, from_function, from_outputs, region_of
 from operations.tools import AuditTool, BackfillTool, RedriveTool, Tool
 
@@ -63,6 +64,8 @@ def _find(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> 
 def _make(options: argparse.Namespace, connect: Callable[[str | None], Aws], grace: float) -> Tool:
     if options.tool == "capacity":
         return CapacityTool(options)
+    if options.tool == "cost":
+        return CostTool(options)
     aws, target = _find(options, connect)
     if options.tool == "audit":
         return AuditTool(options, aws, target, grace=grace)

@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
         options(sub)
     for name, options, what, epilog in (
         ("capacity", planning.add_capacity, "what a stack will carry, and what it would lose", planning.EPILOG),
+        ("cost", planning.add_cost, "what a stack will cost in a month", planning.COST_EPILOG),
     ):
         sub = tools.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=epilog, allow_abbrev=False)
         sub.add_argument("--json", action="store_true", help="print one JSON document, for machines")

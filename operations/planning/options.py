@@ -12,6 +12,7 @@ from operations.planning import limits
 from operations.planning.question import (
     ASYNC_RETRIES,
     MEMORY_MB,
+    READ_CAPACITY,
     TIMEOUT_SECONDS,
     WRITE_CAPACITY,
     Load,
@@ -22,6 +23,11 @@ from operations.planning.question import (
 EPILOG = """\
 No AWS credentials are needed: nothing is asked of AWS. Exit codes: 0 nothing is lost; 1 events would end in the failure
 queue; 2 it could not run; 130 interrupted."""
+
+COST_EPILOG = """\
+No AWS credentials are needed: nothing is asked of AWS, and the prices were not checked against its live price list.
+Uploads and the objects' own storage are not in it: they cost the same without this stack. Exit codes: 0 done; 2 it
+could not run."""
 
 MOST_PER_DAY = 1_000_000_000  # ten times what a table of the default quota could write
 LEAST_PER_SECOND, MOST_PER_SECOND = 0.01, 100_000
@@ -115,6 +121,28 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
     )
     world.add_argument("--seed", type=_whole(0, 2**32, "seeds"), default=0, metavar="N", help="of chance (0)")
     parser.add_argument("--chart", type=_svg, metavar="FILE.svg", help="draw what happens into this file")
+
+
+def add_cost(parser: argparse.ArgumentParser) -> None:
+    """The options of `cost`."""
+    add_load(parser)
+    units = _whole(1, TABLE_UNITS, "units: DynamoDB's default quota of a table")
+    for name, default in (("write", WRITE_CAPACITY), ("read", READ_CAPACITY)):
+        parser.add_argument(f"--{name}-capacity", type=units, default=default, metavar="N", help=f"({default})")
+    parser.add_argument("--on-demand", action="store_true", help="as if the table were billed per request")
+    parser.add_argument(
+        "--memory-mb", type=_whole(128, 10_240, "MiB"), default=MEMORY_MB, metavar="MB", help=f"({MEMORY_MB})"
+    )
+    parser.add_argument(
+        "--months",
+        type=_whole(1, 1200, "months"),
+        default=12,
+        metavar="N",
+        help="the rows of so many months are kept (12)",
+    )
+    parser.add_argument(
+        "--free-tier", action="store_true", help="less what AWS never bills (default: as if others had used it up)"
+    )
 
 
 def load_of(options: argparse.Namespace) -> Load:

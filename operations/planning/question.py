@@ -12,7 +12,7 @@ from operations.planning.table import write_units
 DAY_SECONDS = 86_400
 
 # The stack's defaults; a test holds them against its program, which an operator's tool must not import.
-WRITE_CAPACITY = 100
+WRITE_CAPACITY = READ_CAPACITY = 100
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 600
 ASYNC_RETRIES = 2
