@@ -76,7 +76,7 @@ class CapacityTool:
             f"{count(outcome.refused_writes, 'write')} refused by the table; {outcome.failed_executions:,} failed "
         )
         retries += f"of {count(outcome.executions, 'execution')}; {outcome.requeued:,} waits for concurrency"
-        billed = f"{outcome.billed_seconds:,.0f} s billed, {outcome.wasted:.0%} of it for nothing; "
+        billed = f"{outcome.billed_seconds:,.0f} s billed, {outcome.wasted:.1%} of it for nothing; "
         billed += f"{outcome.most_running:,} executions at once"
         lines = columns(
             [
@@ -96,7 +96,7 @@ class CapacityTool:
         if self._changes:
             head = ("what loses nothing", "longest delay", "Lambda for nothing")
             rows = [
-                (each.name, _seconds(each.outcome.delay(1.0)), f"{each.outcome.wasted:.0%}") for each in self._changes
+                (each.name, _seconds(each.outcome.delay(1.0)), f"{each.outcome.wasted:.1%}") for each in self._changes
             ]
             lines += ["", *columns([head, *rows])]
         return lines

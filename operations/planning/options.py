@@ -103,16 +103,16 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
         help="executions at once that the account has left for this function (1000; 10 in many new accounts)",
     )
     for name, what, default in (
-        ("head", "S3's answer to HEAD", timing.head[0]),
-        ("write", "DynamoDB's answer", timing.write[0]),
-        ("delivery", "from an upload to Lambda's queue", timing.delivery[0]),
-        ("init", "a cold start", timing.init[0]),
+        ("head", "median of S3's answer to HEAD", timing.head[0]),
+        ("write", "median of DynamoDB's answer", timing.write[0]),
+        ("delivery", "median of the way from an upload to Lambda's queue", timing.delivery[0]),
+        ("init", "median of a cold start", timing.init[0]),
     ):
         world.add_argument(
             f"--{name}-ms",
             type=_between(0, 10_000, "milliseconds"),
             metavar="MS",
-            help=f"median of {what} ({default:g}); what varies keeps its proportion",
+            help=f"{what} ({default:g}); what varies keeps its proportion",
         )
     world.add_argument(
         "--no-burst-capacity",

@@ -57,11 +57,11 @@ def test_nothing_can_be_reserved_in_an_account_that_must_leave_as_much_to_others
 
 
 def test_where_the_everyday_load_is_too_much_only_more_capacity_helps() -> None:
-    load, asked = Load(per_day=4 * 86_400), settings(write_capacity=3)
+    load, asked = Load(per_day=1.5 * 86_400), settings(write_capacity=1)
     assert overloaded(load, asked)
     changed = found(load, asked)
     assert {"writeCapacity", "on"} <= set(changed) <= {"writeCapacity", "maxCapacity", "on"}
-    assert 4 <= changed["writeCapacity"].settings.write_capacity <= 8
+    assert 2 <= changed["writeCapacity"].settings.write_capacity <= 4
 
 
 def test_where_lambda_is_the_bottleneck_more_executions_help() -> None:

@@ -13,7 +13,7 @@ import pytest
 from operations.command import main
 from operations.planning import capacity
 
-CALM = ("--per-day", "50000", "--write-capacity", "10")
+CALM = ("--per-day", "50000", "--write-capacity", "5")
 # Ten times what four units write, for a function that has hardly time to try again.
 HASTY = (
     *("--per-day", "1000", "--burst", "40/s", "--burst-seconds", "20", "--write-capacity", "4", "--no-burst-capacity"),
@@ -36,8 +36,8 @@ def test_a_load_that_is_carried_ends_well_without_asking_aws(capsys: pytest.Capt
     told = {line.split("  ")[0]: line for line in lines[:-1]}
     assert list(told) == ["load", "stack", "holds", "delay", "retries", "Lambda", "lost"]
     assert "50,000 files a day (0.58/s), rows of 600 bytes" in told["load"]
-    assert "writeCapacity 10; 1,000 executions at most" in told["stack"]
-    assert "10.0 rows a second for good" in told["holds"]
+    assert "writeCapacity 5; 1,000 executions at most" in told["stack"]
+    assert "5.0 rows a second for good" in told["holds"]
     assert told["lost"].endswith("nothing")
 
 
@@ -51,7 +51,7 @@ def test_a_load_that_loses_ends_with_1_and_names_the_smallest_change(capsys: pyt
 
 
 def test_an_everyday_load_that_is_too_much_ends_with_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--per-day", "200000", "--write-capacity", "2") == 1
+    assert run("--per-day", "100000", "--write-capacity", "1") == 1
     said = capsys.readouterr().out
     assert "note: the load of every day alone is too much: what waits only grows" in said
     assert "the smallest change with which nothing is lost: writeCapacity " in said
@@ -130,8 +130,8 @@ def test_bad_input_names_the_value_the_limit_and_the_remedy(
     [
         ((*CALM, "--reserved-concurrency", "2000"), "--reserved-concurrency 2000: the account has 1000 executions"),
         (
-            (*CALM, "--max-capacity", "5"),
-            "--max-capacity 5: it is less than --write-capacity 10: a ceiling is above it",
+            (*CALM, "--max-capacity", "4"),
+            "--max-capacity 4: it is less than --write-capacity 5: a ceiling is above it",
         ),
         (("--per-day", "0"), "--per-day 0 without a --burst: nothing arrives"),
         (
