@@ -29,8 +29,10 @@ ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # the worst case of one attemp
 RESERVE_SECONDS = 1.0  # kept at the end of an invocation, to log, count and raise what failed
 
 BASE_DELAY_SECONDS = 0.1  # twice the usual call, so that the first retry is neither useless nor noticed
-MAX_DELAY_SECONDS = 5.0  # a table's burst capacity refills every second: waiting longer only bills Lambda time
-MAX_ATTEMPTS = 8  # about 6 s of waiting on average; then Lambda's own retries take over, after 1 and 2 minutes
+# Both from docs/capacity.md: who gives up before the function's time is over puts events into the failure queue, and a
+# table that is only busy would have written every one. With longer waits a busy table is asked less often in vain.
+MAX_DELAY_SECONDS = 20.0
+MAX_ATTEMPTS = 100  # a fuse: at ten seconds a wait on average, every time-out is over before
 
 # What AWS calls it when it asks to slow down (botocore/retries/standard.py has the same list).
 THROTTLED_CODES = frozenset(
@@ -116,15 +118,40 @@ def is_transient(error: BaseException) -> bool:
     return reason_for(error) in TRANSIENT_REASONS
 
 
-def backoff_delay(attempt: int, *, rng: Callable[[], float]) -> float:
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long and how often a call is tried. The defaults are the function's; a simulation may ask about others."""
+
+    base_seconds: float = BASE_DELAY_SECONDS
+    longest_seconds: float = MAX_DELAY_SECONDS
+    attempts: int = MAX_ATTEMPTS
+
+
+PATIENCE = Patience()
+
+
+def backoff_delay(attempt: int, *, rng: Callable[[], float], patience: Patience = PATIENCE) -> float:
     """Seconds to wait after the failed attempt number `attempt` (1 is the first); `rng` draws from [0, 1).
 
     "Full jitter": random_between(0, min(cap, base * 2 ** attempt)), from Marc Brooker, "Exponential Backoff And
     Jitter", AWS Architecture Blog, 2015.
     """
     # The exponent is bounded because 2.0 ** 1024 is an OverflowError; the cap is reached long before.
-    ceiling = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(attempt - 1, 32))
+    ceiling = min(patience.longest_seconds, patience.base_seconds * 2.0 ** min(attempt - 1, 32))
     return ceiling * rng()
+
+
+def pause_before_next(
+    attempts: int, *, room: float, rng: Callable[[], float], patience: Patience = PATIENCE
+) -> float | None:
+    """Seconds to wait before the next attempt after so many that failed; None if there must not be another.
+
+    `room` is the time that is left before the last moment at which an attempt may start, in seconds. Nothing is waited
+    that would leave no time for the attempt after it.
+    """
+    if attempts >= patience.attempts or room < 0:
+        return None
+    return min(backoff_delay(attempts, rng=rng, patience=patience), room) if attempts else 0.0
 
 
 @dataclass(frozen=True)
@@ -158,9 +185,9 @@ def call_with_retry(
     worst = ATTEMPT_SECONDS
     last: Exception | None = None
     attempts = 0
-    while attempts < MAX_ATTEMPTS and (room := deadline - clock() - worst) >= 0:
-        if last is not None:
-            sleep(min(backoff_delay(attempts, rng=rng), room))
+    while (pause := pause_before_next(attempts, room=deadline - clock() - worst, rng=rng)) is not None:
+        if attempts:
+            sleep(pause)
         attempts += 1
         started = clock()
         try:

@@ -15,6 +15,8 @@ from operations.aws import Aws
 from operations.errors import OperatorError
 from operations.options import parser
 from operations.output import Progress, show
+from operations.planning.capacity import CapacityTool
+from operations.planning.cost import CostTool
 from operations.target import Target, from_function, from_outputs, region_of
 from operations.tools import AuditTool, BackfillTool, RedriveTool, Tool
 
@@ -30,8 +32,7 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
     options = parser().parse_args(arguments)
     tool: Tool | None = None
     try:
-        aws, target = _find(options, connect)
-        tool = _make(options, aws, target, grace)
+        tool = _make(options, connect, grace)
         code = tool.run(Progress(sys.stderr))
     except OperatorError as error:
         return _ended_early(options, tool, str(error), COULD_NOT_RUN)
@@ -60,7 +61,12 @@ def _find(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> 
     return aws, from_function(options.function, aws)
 
 
-def _make(options: argparse.Namespace, aws: Aws, target: Target, grace: float) -> Tool:
+def _make(options: argparse.Namespace, connect: Callable[[str | None], Aws], grace: float) -> Tool:
+    if options.tool == "capacity":
+        return CapacityTool(options)
+    if options.tool == "cost":
+        return CostTool(options)
+    aws, target = _find(options, connect)
     if options.tool == "audit":
         return AuditTool(options, aws, target, grace=grace)
     if options.tool == "backfill":

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from operations.failures import REASONS
+from operations.planning import options as planning
 
 EPILOG = """\
 Credentials, region and AWS_ENDPOINT_URL are taken as the AWS CLI takes them. Nothing is changed without --repair,
@@ -31,6 +32,13 @@ def parser() -> argparse.ArgumentParser:
         where.add_argument(
             "--stack-outputs", type=Path, metavar="FILE", help="what `pulumi stack output --json` printed"
         )
+        sub.add_argument("--json", action="store_true", help="print one JSON document, for machines")
+        options(sub)
+    for name, options, what, epilog in (
+        ("capacity", planning.add_capacity, "what a stack will carry, and what it would lose", planning.EPILOG),
+        ("cost", planning.add_cost, "what a stack will cost in a month", planning.COST_EPILOG),
+    ):
+        sub = tools.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=epilog, allow_abbrev=False)
         sub.add_argument("--json", action="store_true", help="print one JSON document, for machines")
         options(sub)
     return parser

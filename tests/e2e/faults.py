@@ -90,12 +90,40 @@ class Proxy:
         return fault
 
 
+@dataclass
+class Throttle(Proxy):
+    """Lets so many writes a second pass, of which it saves a second's, and refuses the others as DynamoDB does."""
+
+    writes_per_second: float = 1.0
+    _tokens: float = field(init=False)
+    _at: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._tokens = self.writes_per_second
+
+    def fault_for(self, operation: str, key: str) -> Fault | None:
+        fault = None
+        if operation == UPDATE:
+            with self._lock:
+                now = time.monotonic()
+                refill = (now - self._at) * self.writes_per_second
+                self._tokens, self._at = min(self.writes_per_second, self._tokens + refill), now
+                if self._tokens >= 1:
+                    self._tokens -= 1
+                else:
+                    fault = Fault.THROTTLED
+        self.calls.append(Call(operation=operation, key=key, fault=fault))
+        return fault
+
+
 @contextmanager
-def faulty(upstream: str) -> Iterator[Proxy]:
-    """Run a proxy in front of the service at this URL, on 127.0.0.1 only."""
+def faulty(upstream: str, *, writes_per_second: float | None = None) -> Iterator[Proxy]:
+    """Run a proxy in front of the service at this URL, on 127.0.0.1 only; with a rate, it is a `Throttle`."""
     address = urlsplit(upstream)
     assert address.hostname, f"{upstream} names no host"
-    proxy = Proxy((address.hostname, address.port or 80))
+    host = (address.hostname, address.port or 80)
+    proxy = Proxy(host) if writes_per_second is None else Throttle(host, writes_per_second=writes_per_second)
 
     class Handler(_Handler):
         plan = proxy

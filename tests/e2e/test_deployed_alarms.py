@@ -104,7 +104,7 @@ def test_everything_that_can_go_wrong_has_an_alarm(
     expected: dict[MetricKey, tuple[str, float, int]] = {
         ("AWS/Lambda", "Errors", (function,)): ("Sum", 0, 1),
         ("AWS/Lambda", "Throttles", (function,)): ("Sum", 0, 1),
-        ("AWS/Lambda", "Duration", (function,)): ("p90", 48_000, 5),
+        ("AWS/Lambda", "Duration", (function,)): ("p90", 480_000, 5),
         ("AWS/Lambda", "AsyncEventsDropped", (function,)): ("Sum", 0, 1),
         ("AWS/Lambda", "DestinationDeliveryFailures", (function,)): ("Sum", 0, 1),
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible", (("QueueName", f"{prefix}-failures"),)): ("Maximum", 0, 1),

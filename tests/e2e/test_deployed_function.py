@@ -32,7 +32,7 @@ def test_the_function_runs_what_was_promised(configuration: Answer, name: str, p
     assert configuration["Runtime"] == "python3.13"
     assert configuration["Architectures"] == ["arm64"]
     assert configuration["Handler"] == "lambda_code.main.lambda_handler"
-    assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 60)
+    assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 600)
     assert configuration["TracingConfig"] == {"Mode": "Active"}
 
 

@@ -145,7 +145,7 @@ def test_a_good_configuration_is_accepted_and_says_what_it_said(config: dict[str
     assert args.environment_suffix == config["env"]
     assert list(args.cors_allowed_origins or ()) == json.loads(config["corsAllowedOrigins"])
     assert args.read_capacity == int(config.get("readCapacity", "100"))
-    assert args.timeout_seconds == int(config.get("timeoutSeconds", "60"))
+    assert args.timeout_seconds == int(config.get("timeoutSeconds", "600"))
     assert args.owner == config.get("owner", "platform")
     assert args.kms_key_arn == config.get("kmsKeyArn")
     assert args.notification_prefix == config.get("notificationPrefix", "")

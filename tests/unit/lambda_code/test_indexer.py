@@ -206,7 +206,7 @@ def test_an_answer_that_arrives_incomplete_is_no_answer(world: World, missing: s
     del incomplete[missing]
     world.s3.put("cut", "v1", incomplete)
     with pytest.raises(
-        IndexingError, match=f"unavailable: HeadObject failed 8 times, .*'s answer has no {missing}: it arr"
+        IndexingError, match=f"unavailable: HeadObject failed [0-9]+ times, .*'s answer has no {missing}: it arr"
     ):
         world.handle(s3_event(s3_record("cut")))
     assert world.dynamodb.rows == {}

@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from lambda_code.settings import Settings
+from operations.planning.bill import LOG_BYTES
 from tests.fakes import Fault, client_error
 from tests.strategies import s3_event, s3_record
 from tests.unit.lambda_code.conftest import ENVIRONMENT
 from tests.unit.lambda_code.telling import SECRET, TRACE_ID, Told
+
+# Bytes of Lambda's own two lines for each execution, platform.start and platform.report, as its documentation shows
+# them ("Working with Lambda function logs", "Lambda Telemetry API Event schema reference").
+LAMBDAS_OWN_LINES = 700
 
 
 def test_an_indexed_record_is_one_line(told: Told) -> None:
@@ -111,3 +116,9 @@ def test_at_debug_the_event_is_told_as_it_came() -> None:
 def test_a_line_carries_the_trace_id(traced: Told) -> None:
     traced.handle(s3_event(s3_record()))
     assert traced.logs[0]["xray_trace_id"] == TRACE_ID
+
+
+def test_what_a_file_writes_into_the_log_is_about_what_the_tool_cost_counts(told: Told) -> None:
+    told.handle(s3_event(s3_record()))
+    written = len(told.stream.getvalue().encode()) + LAMBDAS_OWN_LINES
+    assert written <= LOG_BYTES <= 1.5 * written

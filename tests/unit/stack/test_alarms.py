@@ -61,7 +61,7 @@ _INDEX = {"TableName": TABLE, "GlobalSecondaryIndexName": "uploads_by_day"}
 ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
     "function-errors": ("AWS/Lambda", "Errors", _FUNCTION, "Sum", 0, 1),
     "function-throttles": ("AWS/Lambda", "Throttles", _FUNCTION, "Sum", 0, 1),
-    "function-duration": ("AWS/Lambda", "Duration", _FUNCTION, "p90", 48_000, 5),
+    "function-duration": ("AWS/Lambda", "Duration", _FUNCTION, "p90", 480_000, 5),
     "events-dropped": ("AWS/Lambda", "AsyncEventsDropped", _FUNCTION, "Sum", 0, 1),
     "failure-delivery": ("AWS/Lambda", "DestinationDeliveryFailures", _FUNCTION, "Sum", 0, 1),
     "failure-queue": (

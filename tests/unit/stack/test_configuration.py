@@ -262,7 +262,7 @@ def test_an_empty_configuration_is_the_documented_one() -> None:
             log_level="INFO",
             log_retention_days=30,
             memory_mb=512,
-            timeout_seconds=60,
+            timeout_seconds=600,
             reserved_concurrency=None,
             alarm_email=None,
             kms_key_arn=None,

@@ -48,7 +48,7 @@ def test_the_function_runs_the_handler_as_documented() -> None:
         "handler": "lambda_code.main.lambda_handler",
         "role": ROLE_ARN,
         "memorySize": 512,
-        "timeout": 60,
+        "timeout": 600,
         "tracingConfig": {"mode": "Active"},
         "loggingConfig": {"logFormat": "JSON", "logGroup": LOG_GROUP, "applicationLogLevel": "INFO"},
         "environment": {

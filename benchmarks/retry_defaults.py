@@ -1,0 +1,134 @@
+"""Which retry and time-out defaults lose least: `python -m benchmarks.retry_defaults [--quick]`; some minutes.
+
+A burst of ten times what 100 write units write, for five minutes, simulated with each candidate in accounts of 10,
+1,000 and 10,000 concurrent executions. It prints the table of docs/capacity.md and draws docs/capacity.svg.
+"""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lambda_code.retry import Patience
+from operations.planning.asking import simulate
+from operations.planning.chart import Line, Panel, draw
+from operations.planning.question import Load, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from operations.planning.outcome import Outcome
+
+CHART = Path(__file__).parents[1] / "docs" / "capacity.svg"
+LOAD = Load(per_day=50_000, burst_rate=1000, burst_seconds=300)
+ACCOUNTS = (10, 1000, 10_000)
+TIMEOUTS = (60, 120, 180, 300, 600, 900)
+
+EIGHT = Patience(attempts=8, longest_seconds=5)
+SIXTEEN = Patience(attempts=16, longest_seconds=5)
+PATIENT_5 = Patience(attempts=100, longest_seconds=5)
+PATIENT_20 = Patience(attempts=100, longest_seconds=20)
+PATIENT_60 = Patience(attempts=100, longest_seconds=60)
+NAMES = {
+    EIGHT: "8 attempts, waits of up to 5 s",
+    SIXTEEN: "16 attempts, up to 5 s",
+    PATIENT_5: "until the time is up, up to 5 s",
+    PATIENT_20: "until the time is up, up to 20 s",
+    PATIENT_60: "until the time is up, up to 60 s",
+    replace(PATIENT_20, base_seconds=0.05): "the same, beginning with 0.05 s",
+    replace(PATIENT_20, base_seconds=0.5): "the same, beginning with 0.5 s",
+}
+USUAL = Settings()
+CANDIDATES = (
+    *(replace(USUAL, patience=EIGHT, timeout_seconds=seconds) for seconds in (60, 300)),
+    replace(USUAL, patience=SIXTEEN, timeout_seconds=300),
+    replace(USUAL, patience=PATIENT_5, timeout_seconds=300),
+    *(replace(USUAL, patience=PATIENT_20, timeout_seconds=seconds) for seconds in TIMEOUTS),
+    replace(USUAL, patience=PATIENT_60, timeout_seconds=300),
+    *(replace(USUAL, patience=each, timeout_seconds=300) for each in list(NAMES)[-2:]),
+    *(replace(USUAL, patience=PATIENT_20, timeout_seconds=300, async_retries=each) for each in (0, 1)),
+    replace(USUAL, patience=PATIENT_20, timeout_seconds=300, event_age_seconds=1800),
+    *(replace(USUAL, patience=each, timeout_seconds=300, burst_capacity_seconds=0) for each in (EIGHT, PATIENT_20)),
+)
+
+
+def outcome(settings: Settings) -> Outcome:
+    """What comes of the burst, without what only a chart of it needs."""
+    simulated = simulate(LOAD, settings)
+    simulated.steps.clear()
+    return simulated
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Simulate every candidate in every account, print the table, draw the chart."""
+    accounts = ACCOUNTS[1:] if "--quick" in arguments else ACCOUNTS
+    eight = [replace(USUAL, patience=EIGHT, timeout_seconds=seconds) for seconds in TIMEOUTS]
+    patient = [replace(USUAL, patience=PATIENT_20, timeout_seconds=seconds) for seconds in TIMEOUTS]
+    asked = [
+        replace(each, account_concurrency=account)
+        for each in dict.fromkeys((*CANDIDATES, *eight, *patient))
+        for account in accounts
+    ]
+    with ProcessPoolExecutor() as pool:
+        found = dict(zip(asked, pool.map(outcome, asked), strict=True))
+    _table(found, accounts)
+    places = range(len(TIMEOUTS))
+
+    def lines(candidates: Sequence[Settings], *, billed: bool = False) -> list[Line]:
+        answers = [[found[replace(each, account_concurrency=account)] for each in candidates] for account in accounts]
+        return [
+            Line(
+                f"{account:,}",
+                [
+                    (place, each.billed_seconds / each.rows if billed else each.lost / each.arrived)
+                    for place, each in zip(places, row, strict=True)
+                ],
+            )
+            for account, row in zip(accounts, answers, strict=True)
+        ]
+
+    picture = draw(
+        "1,000 uploads a second for five minutes, 100 write units",
+        [
+            Panel("into the failure queue: 8 attempts, waits of up to 5 s", lines(eight), percent=True),
+            Panel("into the failure queue: until the time is up, up to 20 s", lines(patient), percent=True),
+            Panel("Lambda seconds for each row, until the time is up", lines(patient, billed=True)),
+        ],
+        about="a line for each account's concurrency",
+        axis="time-out of the function, seconds",
+        ticks=[(place, str(seconds)) for place, seconds in zip(places, TIMEOUTS, strict=True)],
+    )
+    CHART.write_text(picture, encoding="utf-8")
+
+
+def _table(found: dict[Settings, Outcome], accounts: Sequence[int]) -> None:
+    head = ["candidate", "time-out"]
+    head += [f"lost at {each:,}" for each in accounts]
+    head += [f"Lambda s a row at {each:,}" for each in accounts]
+    head += [f"refused writes a row at {each:,}" for each in accounts[-1:]]
+    say("| " + " | ".join(head) + " |")
+    say("|---" * len(head) + "|")
+    for each in CANDIDATES:
+        results = [found[replace(each, account_concurrency=account)] for account in accounts]
+        name = NAMES[each.patience]
+        name += f"; {each.async_retries} retries of Lambda's" * (each.async_retries != USUAL.async_retries)
+        name += "; event age 30 min" * (each.event_age_seconds != USUAL.event_age_seconds)
+        name += "; no burst capacity" * (each.burst_capacity_seconds == 0)
+        cells = [name, f"{each.timeout_seconds} s"]
+        cells += [f"{result.lost / result.arrived:.2%}" for result in results]
+        cells += [f"{result.billed_seconds / result.rows:.2f}" for result in results]
+        cells += [f"{result.refused_writes / result.rows:.1f}" for result in results[-1:]]
+        say("| " + " | ".join(cells) + " |")
+
+
+def say(line: str) -> None:
+    """Print a line."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

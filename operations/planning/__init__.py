@@ -1,0 +1,1 @@
+"""What a stack will carry and cost, before it is deployed. Nothing here calls AWS."""

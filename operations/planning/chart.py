@@ -1,0 +1,120 @@
+"""Charts as SVG: panels of lines over one common axis. Small enough to be drawn by hand, so it needs no library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+from xml.sax.saxutils import escape
+
+WIDTH, HEIGHT_OF_PANEL, LEFT, RIGHT, TOP, BETWEEN, BOTTOM = 840, 150, 84, 24, 92, 58, 52
+# Okabe and Ito's colours, which people who see fewer colours can tell apart
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+STYLE = (
+    "text{font:13px system-ui,sans-serif;fill:#333}.title{font-size:17px;font-weight:600}.panel{font-weight:600}"
+    ".small{font-size:12px;fill:#666}"
+)
+MOST_TICKS = 5
+
+Across: TypeAlias = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points (x, y) with a name for the legend."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of the chart with a y axis of its own, which begins at zero."""
+
+    title: str
+    lines: Sequence[Line]
+    percent: bool = False
+
+
+def draw(
+    title: str,
+    panels: Sequence[Panel],
+    *,
+    about: str,
+    axis: str,
+    ticks: Sequence[tuple[float, str]] | None = None,
+) -> str:
+    """Draw the panels, one below the other.
+
+    Args:
+        title: what the chart shows.
+        panels: at least one, each with at least one line.
+        about: under which circumstances, in smaller letters.
+        axis: what x is.
+        ticks: where x has a mark, and what it says; None: round numbers.
+    """
+    xs = [x for panel in panels for line in panel.lines for x, _ in line.points] or [0.0]
+    first = min(xs)
+    last = max(*xs, first + 1e-9)
+
+    def across(x: float) -> float:
+        return LEFT + (x - first) / (last - first) * (WIDTH - LEFT - RIGHT)
+
+    height = TOP + len(panels) * (HEIGHT_OF_PANEL + BETWEEN) + BOTTOM - BETWEEN
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{STYLE}</style>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text class="title" x="16" y="28">{escape(title)}</text>',
+        f'<text class="small" x="16" y="50">{escape(about)}</text>',
+    ]
+    for number, panel in enumerate(panels):
+        parts += _panel(panel, TOP + number * (HEIGHT_OF_PANEL + BETWEEN), across)
+    foot = height - BOTTOM
+    marks = ticks if ticks is not None else [(x, f"{x:,g}") for x in round_numbers(first, last)]
+    for x, text in marks:
+        parts.append(
+            f'<text class="small" x="{across(x):.1f}" y="{foot + 18}" text-anchor="middle">{escape(text)}</text>'
+        )
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text class="small" x="{middle:.1f}" y="{foot + 38}" text-anchor="middle">{escape(axis)}</text>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
+def _panel(panel: Panel, top: int, across: Across) -> list[str]:
+    highest = max((y for line in panel.lines for _, y in line.points), default=0.0) or 1.0
+    marks = round_numbers(0, highest)
+    highest = max(highest, marks[-1])
+
+    def down(y: float) -> float:
+        return top + HEIGHT_OF_PANEL - y / highest * HEIGHT_OF_PANEL
+
+    parts = [f'<text class="panel" x="{LEFT}" y="{top - 10}">{escape(panel.title)}</text>']
+    for y in marks:
+        text = f"{y:.0%}" if panel.percent else f"{y:,g}"
+        parts.append(
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(y):.1f}" y2="{down(y):.1f}" stroke="#ddd"/>'
+            f'<text class="small" x="{LEFT - 8}" y="{down(y) + 4:.1f}" text-anchor="end">{text}</text>'
+        )
+    x = WIDTH - RIGHT
+    for line, colour in reversed(list(zip(panel.lines, COLOURS, strict=False))):
+        path = " ".join(f"{across(px):.1f},{down(py):.1f}" for px, py in line.points)
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        # the legend, from right to left above the panel; a character is about seven wide
+        parts.append(f'<text x="{x}" y="{top - 10}" text-anchor="end">{escape(line.name)}</text>')
+        x -= round(7.2 * len(line.name)) + 8
+        parts.append(
+            f'<line x1="{x - 16}" x2="{x}" y1="{top - 14}" y2="{top - 14}" stroke="{colour}" stroke-width="3"/>'
+        )
+        x -= 34
+    return parts
+
+
+def round_numbers(first: float, last: float) -> list[float]:
+    """Round numbers from the first to the last, both of which they cover as far as they are round themselves."""
+    rough = (last - first) / MOST_TICKS
+    power = 10 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    return [number * step for number in range(math.ceil(first / step - 1e-9), math.floor(last / step + 1e-9) + 1)]

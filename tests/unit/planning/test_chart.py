@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from operations.planning.chart import HEIGHT_OF_PANEL, Line, Panel, draw, round_numbers
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def drawn(*panels: Panel, **more: str) -> ET.Element:
+    text = draw("A & B", panels, about="<about>", axis="minutes", **more)  # type: ignore[arg-type]  # words only
+    return ET.fromstring(text)  # noqa: S314  our own
+
+
+def test_a_chart_is_xml_with_a_line_for_each_line_and_its_name() -> None:
+    svg = drawn(
+        Panel("rows", [Line("a", [(0, 0), (1, 5)]), Line("b", [(0, 1), (1, 2)])]),
+        Panel("waiting", [Line("c", [(0, 0)])]),
+    )
+    texts = [each.text for each in svg.iter(f"{SVG}text")]
+    assert {"A & B", "<about>", "rows", "waiting", "a", "b", "c", "minutes"} <= set(texts)
+    assert len(list(svg.iter(f"{SVG}polyline"))) == 3
+
+
+def test_the_highest_point_is_within_the_panel_and_zero_at_its_foot() -> None:
+    svg = drawn(Panel("rows", [Line("a", [(0, 0), (1, 7), (2, 3.5)])]))
+    [line] = svg.iter(f"{SVG}polyline")
+    ys = [float(y) for y in re.findall(r",([\d.]+)", line.attrib["points"])]
+    assert ys[0] - ys[1] <= HEIGHT_OF_PANEL
+    assert ys[0] - ys[2] == pytest.approx((ys[0] - ys[1]) / 2, abs=0.1)
+
+
+def test_a_chart_of_nothing_is_drawn_too() -> None:
+    assert list(drawn(Panel("rows", [Line("a", [])])).iter(f"{SVG}polyline"))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "numbers"),
+    [(0, 1000, [0, 200, 400, 600, 800, 1000]), (0, 0.4, [0, 0.1, 0.2, 0.3, 0.4]), (3, 17, [5, 10, 15]), (0, 0, [0])],
+)
+def test_axes_have_round_numbers(first: float, last: float, numbers: list[float]) -> None:
+    assert round_numbers(first, last) == pytest.approx(numbers)
