@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tap_stack
+from tests.requirements import pins
 from tests.sbom import ROOT, sbom
 
 if TYPE_CHECKING:
@@ -31,18 +32,18 @@ def components(document: Document) -> dict[str, str]:
 
 
 def test_it_lists_what_the_requirements_pin_and_nothing_else(document: Document) -> None:
-    lines = (ROOT / "lambda_code" / "requirements.txt").read_text().splitlines()
-    pins = dict(line.split(" ")[0].split("==") for line in lines if "==" in line and not line.startswith("#"))
-    assert components(document) == pins
+    assert components(document) == pins(ROOT / "lambda_code" / "requirements.txt")
 
 
-def test_what_got_into_the_archive_some_other_way_is_listed_too(package: Path, tmp_path: Path) -> None:
+def test_what_got_into_the_archive_some_other_way_is_listed_too(
+    package: Path, document: Document, tmp_path: Path
+) -> None:
     altered = tmp_path / "package-altered"
     shutil.copytree(package, altered)
     smuggled = altered / "smuggled-6.6.6.dist-info"
     smuggled.mkdir()
     (smuggled / "METADATA").write_text("Metadata-Version: 2.1\nName: smuggled\nVersion: 6.6.6\n")
-    assert components(sbom(altered)).keys() - components(sbom(package)).keys() == {"smuggled"}
+    assert components(sbom(altered)).keys() - components(document).keys() == {"smuggled"}
 
 
 def test_every_component_has_a_licence(document: Document) -> None:

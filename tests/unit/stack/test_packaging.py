@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import noxfile
 import tap_stack
 from tap_stack import PackagingError, build_lambda_package
+from tests.requirements import pins, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,13 +222,16 @@ def test_pip_installs_wheels_for_the_functions_platform_by_their_hashes_and_noth
     assert "--target" in command
 
 
-def test_the_projects_own_requirements_are_pinned_with_hashes_and_leave_out_what_lambda_brings() -> None:
-    """Otherwise pip would refuse them, or the archive would carry tens of megabytes of botocore."""
-    requirements = (tap_stack._ROOT / "lambda_code" / "requirements.txt").read_text()
-    lines = requirements.replace("\\\n", " ").splitlines()
-    pins = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    assert pins
-    for pin in pins:
-        assert "==" in pin.split()[0], pin
-        assert "--hash=sha256:" in pin, pin
-        assert pin.split("==")[0] not in {"boto3", "botocore", "s3transfer"}
+@pytest.mark.parametrize("file", noxfile.SHIPPED)
+def test_what_ships_is_pinned_with_hashes(file: str) -> None:
+    """Pip then refuses what differs from what was tested, and demands a hash of every requirement."""
+    found = requirements(tap_stack._ROOT / file)
+    assert found
+    for requirement in found:
+        assert "==" in requirement.split()[0], requirement
+        assert "--hash=sha256:" in requirement, requirement
+
+
+def test_the_function_leaves_out_what_lambda_brings() -> None:
+    """Otherwise the archive would carry tens of megabytes of botocore."""
+    assert not pins(tap_stack._ROOT / "lambda_code" / "requirements.txt").keys() & {"boto3", "botocore", "s3transfer"}
