@@ -21,20 +21,10 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m operations", description="Tools that keep the index of a deployed stack true.", epilog=EPILOG
     )
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
-    for name, options, what in (
-        ("audit", _audit, "compare the bucket with the table, and mend the table"),
-        ("backfill", _backfill, "index what was in the bucket before the function was told of it"),
-        ("redrive", _redrive, "show what is in the failure queue, and give it to the function again"),
-    ):
-        sub = tools.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=EPILOG, allow_abbrev=False)
-        where = sub.add_mutually_exclusive_group(required=True)
-        where.add_argument("--function", metavar="NAME", help="the function's name or ARN; it knows bucket and table")
-        where.add_argument(
-            "--stack-outputs", type=Path, metavar="FILE", help="what `pulumi stack output --json` printed"
-        )
-        sub.add_argument("--json", action="store_true", help="print one JSON document, for machines")
-        options(sub)
     for name, options, what, epilog in (
+        ("audit", _audit, "compare the bucket with the table, and mend the table", EPILOG),
+        ("backfill", _backfill, "index what was in the bucket before the function was told of it", EPILOG),
+        ("redrive", _redrive, "show what is in the failure queue, and give it to the function again", EPILOG),
         ("capacity", planning.add_capacity, "what a stack will carry, and what it would lose", planning.EPILOG),
         ("cost", planning.add_cost, "what a stack will cost in a month", planning.COST_EPILOG),
     ):
@@ -44,7 +34,15 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _deployed(parser: argparse.ArgumentParser) -> None:
+    """Where the deployed stack is found."""
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--function", metavar="NAME", help="the function's name or ARN; it knows bucket and table")
+    where.add_argument("--stack-outputs", type=Path, metavar="FILE", help="what `pulumi stack output --json` printed")
+
+
 def _audit(parser: argparse.ArgumentParser) -> None:
+    _deployed(parser)
     parser.add_argument("--prefix", default="", metavar="P", help="only keys that start so (default: all)")
     parser.add_argument(
         "--repair", action="store_true", help="give the function the facts again (default: only say what differs)"
@@ -52,6 +50,7 @@ def _audit(parser: argparse.ArgumentParser) -> None:
 
 
 def _backfill(parser: argparse.ArgumentParser) -> None:
+    _deployed(parser)
     parser.add_argument("--prefix", default="", metavar="P", help="only keys that start so (default: all)")
     parser.add_argument("--since", type=_time, metavar="T", help="only versions made at this time (ISO 8601) or later")
     parser.add_argument(
@@ -64,6 +63,7 @@ def _backfill(parser: argparse.ArgumentParser) -> None:
 
 
 def _redrive(parser: argparse.ArgumentParser) -> None:
+    _deployed(parser)
     parser.add_argument(
         "--reason", choices=REASONS, metavar="R", help=f"only failures with this reason: {', '.join(REASONS)}"
     )

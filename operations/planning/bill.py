@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from operations.planning import prices
 from operations.planning.question import DAY_SECONDS, READ_CAPACITY, Load, Settings, service_seconds
@@ -87,8 +87,8 @@ def total(items: list[Item]) -> float:
 
 def cheaper_when_provisioned(load: Load, settings: Settings, owned: Owned) -> float:
     """Files a day from which on the provisioned capacity costs less than as many writes on demand."""
-    provisioned = _provisioned_dollars(settings, owned)
-    return provisioned / (DAYS * prices.WRITE_REQUESTS.of(2 * write_units(load.row_bytes), free_tier=False))
+    provisioned = _capacity(load, replace(settings, on_demand=False), owned, free_tier=False)
+    return total(provisioned) / (DAYS * prices.WRITE_REQUESTS.of(2 * write_units(load.row_bytes), free_tier=False))
 
 
 def s3_metadata(load: Load, owned: Owned) -> float:
@@ -116,12 +116,6 @@ def _capacity(load: Load, settings: Settings, owned: Owned, *, free_tier: bool) 
             f"{owned.read_capacity} units provisioned, of table and index each",
         ),
     ]
-
-
-def _provisioned_dollars(settings: Settings, owned: Owned) -> float:
-    return prices.WRITE_UNIT_HOURS.of(2 * settings.write_capacity * HOURS, free_tier=False) + prices.READ_UNIT_HOURS.of(
-        2 * owned.read_capacity * HOURS, free_tier=False
-    )
 
 
 def _traced_per_second(files: float) -> float:

@@ -49,6 +49,13 @@ def add_load(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_stack(add: Callable[..., argparse.Action]) -> None:
+    """The options of both tools that say how the stack is configured."""
+    add("--write-capacity", type=UNITS, default=WRITE_CAPACITY, metavar="N", help=f"({WRITE_CAPACITY})")
+    add("--on-demand", action="store_true", help="as if the table were billed per request")
+    add("--memory-mb", type=_whole(128, 10_240, "MiB"), default=MEMORY_MB, metavar="MB", help=f"({MEMORY_MB})")
+
+
 def add_capacity(parser: argparse.ArgumentParser) -> None:
     """The options of `capacity`."""
     add_load(parser)
@@ -63,15 +70,10 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
         help="how long it lasts (60)",
     )
     stack = parser.add_argument_group("the stack's configuration")
-    units = _whole(1, TABLE_UNITS, "units: DynamoDB's default quota of a table")
-    stack.add_argument("--write-capacity", type=units, default=WRITE_CAPACITY, metavar="N", help=f"({WRITE_CAPACITY})")
-    stack.add_argument("--max-capacity", type=units, metavar="N", help="ceiling of autoscaling (off)")
-    stack.add_argument("--on-demand", action="store_true", help="as if the table were billed per request")
+    _add_stack(stack.add_argument)
+    stack.add_argument("--max-capacity", type=UNITS, metavar="N", help="ceiling of autoscaling (off)")
     stack.add_argument(
         "--reserved-concurrency", type=_whole(1, 100_000, "executions"), metavar="N", help="(off: the account's)"
-    )
-    stack.add_argument(
-        "--memory-mb", type=_whole(128, 10_240, "MiB"), default=MEMORY_MB, metavar="MB", help=f"({MEMORY_MB})"
     )
     stack.add_argument(
         "--timeout-seconds",
@@ -126,13 +128,8 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
 def add_cost(parser: argparse.ArgumentParser) -> None:
     """The options of `cost`."""
     add_load(parser)
-    units = _whole(1, TABLE_UNITS, "units: DynamoDB's default quota of a table")
-    for name, default in (("write", WRITE_CAPACITY), ("read", READ_CAPACITY)):
-        parser.add_argument(f"--{name}-capacity", type=units, default=default, metavar="N", help=f"({default})")
-    parser.add_argument("--on-demand", action="store_true", help="as if the table were billed per request")
-    parser.add_argument(
-        "--memory-mb", type=_whole(128, 10_240, "MiB"), default=MEMORY_MB, metavar="MB", help=f"({MEMORY_MB})"
-    )
+    _add_stack(parser.add_argument)
+    parser.add_argument("--read-capacity", type=UNITS, default=READ_CAPACITY, metavar="N", help=f"({READ_CAPACITY})")
     parser.add_argument(
         "--months",
         type=_whole(1, 1200, "months"),
@@ -208,6 +205,9 @@ def _whole(least: int, most: int, unit: str) -> Callable[[str], int]:
         return int(number)
 
     return parse
+
+
+UNITS = _whole(1, TABLE_UNITS, "units: DynamoDB's default quota of a table")
 
 
 def _rate(text: str) -> float:
