@@ -44,7 +44,7 @@ class Progress:
 def printable(text: str) -> str:
     r"""Return the text with all that would not show as itself written as an escape, a line feed as ``\n``.
 
-    A key may hold anything, and must not steer the terminal.
+    A key or a file name may hold anything, and must not steer the terminal.
     """
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 

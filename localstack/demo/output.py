@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from localstack.demo.store import moment
-from localstack.demo.text import columns, count, percentile, printable, seconds, shorten, size
+from localstack.demo.text import columns, count, percentile, seconds, shorten, size
+from operations.output import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

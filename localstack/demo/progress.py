@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from localstack.demo.text import printable, seconds, shorten
+from localstack.demo.text import seconds, shorten
+from operations.output import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from localstack.demo.text import percentile, printable
+from localstack.demo.text import percentile
+from operations.output import printable
 
 if TYPE_CHECKING:
     from localstack.demo.files import Problem

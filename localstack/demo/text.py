@@ -1,4 +1,4 @@
-"""Small pieces of text: sizes, shortened and escaped names, columns that line up, percentiles. Pure."""
+"""Small pieces of text: sizes, shortened names, columns that line up, percentiles. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 ELLIPSIS = "…"
-
-
-def printable(text: str) -> str:
-    r"""Return the text with all that would not show as itself written as an escape: a line feed as ``\n``.
-
-    That covers control characters (a file name must not steer the terminal), invisible and direction-changing ones,
-    and bytes of a file name that are not UTF-8.
-    """
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def shorten(text: str, width: int) -> str:

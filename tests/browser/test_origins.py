@@ -96,6 +96,14 @@ def etag(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
+def stopped(page: Any, script: str, call: list[Any]) -> list[str]:  # noqa: ANN401
+    """Run a script that does not get to see an answer; what the browser said about it."""
+    lines: list[str] = []
+    page.on("console", lambda line: lines.append(line.text))
+    assert page.evaluate(f"call => ({script})(call).catch({BLOCKED})", call) == "Failed to fetch"
+    return lines
+
+
 def test_a_page_of_an_allowed_origin_puts_and_reads_the_etag(open_page: Any, place: Place) -> None:  # noqa: ANN401
     key = new_key()
     answer = open_page(place.ports[0]).evaluate(PUT, presigned_put(place, key))
@@ -113,10 +121,7 @@ def test_a_page_of_an_allowed_origin_posts_and_reads_the_etag(open_page: Any, pl
 
 def test_a_put_of_another_origin_is_stopped_by_the_browser(open_page: Any, place: Place) -> None:  # noqa: ANN401
     key = new_key()
-    page = open_page(place.foreign_port)
-    lines: list[str] = []
-    page.on("console", lambda line: lines.append(line.text))
-    assert page.evaluate(f"call => ({PUT})(call).catch({BLOCKED})", presigned_put(place, key)) == "Failed to fetch"
+    lines = stopped(open_page(place.foreign_port), PUT, presigned_put(place, key))
     assert any("blocked by CORS policy: Response to preflight request" in line for line in lines), lines
     assert content(place, key) is None
 
@@ -124,10 +129,7 @@ def test_a_put_of_another_origin_is_stopped_by_the_browser(open_page: Any, place
 def test_a_post_of_another_origin_cannot_be_read_but_lands(open_page: Any, place: Place) -> None:  # noqa: ANN401
     """A form needs no leave of the bucket: CORS keeps other pages from reading, and only the signature from writing."""
     key = new_key()
-    page = open_page(place.foreign_port)
-    lines: list[str] = []
-    page.on("console", lambda line: lines.append(line.text))
-    assert page.evaluate(f"call => ({POST})(call).catch({BLOCKED})", presigned_post(place, key)) == "Failed to fetch"
+    lines = stopped(open_page(place.foreign_port), POST, presigned_post(place, key))
     assert any("blocked by CORS policy: No 'Access-Control-Allow-Origin' header" in line for line in lines), lines
     assert content(place, key) == b"posted by a page"
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from localstack.demo.text import columns, count, percentile, printable, seconds, shorten, size
+from localstack.demo.text import columns, count, percentile, seconds, shorten, size
+from operations.output import printable
 
 
 @pytest.mark.parametrize(
