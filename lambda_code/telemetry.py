@@ -246,6 +246,13 @@ def _xray_recorder() -> AWSXRayRecorder:
     from aws_xray_sdk.core.lambda_launcher import LambdaContext  # noqa: PLC0415 - costly; only where it is used
     from aws_xray_sdk.core.recorder import AWSXRayRecorder  # noqa: PLC0415
 
+    class OncePerEvent(LambdaContext):  # type: ignore[misc] # the SDK has no types
+        """Reads the header when an event begins, which clears what is kept; not fourteen times until it ends."""
+
+        def _refresh_context(self) -> None:
+            if not hasattr(self._local, "segment"):
+                super()._refresh_context()
+
     recorder = AWSXRayRecorder()
-    recorder.configure(context=LambdaContext(), streaming_threshold=0)  # send each subsegment when it ends
+    recorder.configure(context=OncePerEvent(), streaming_threshold=0)  # send each subsegment when it ends
     return recorder
