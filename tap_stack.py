@@ -757,7 +757,7 @@ PIP_TARGET_OPTIONS = (
     "--implementation=py",
     "--python-version=3.13",
 )
-# Differs from run to run, or is of no use at run time. What is below the empty line is never imported by lambda_code.
+# Differs from run to run, or is of no use at run time: the last ones are what lambda_code never imports.
 DROPPED_FROM_PACKAGE = (
     "bin",
     "__pycache__",
@@ -769,9 +769,17 @@ DROPPED_FROM_PACKAGE = (
     "*-stubs",
     "*.pyi",
     "*.c",
+
     "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/logging/buffer",
+    "aws_lambda_powertools/logging/logger.py",
+    "aws_lambda_powertools/metrics/metrics.py",
+    "aws_lambda_powertools/metrics/provider/datadog",
     "aws_lambda_powertools/middleware_factory",
     "aws_lambda_powertools/package_logger.py",
+    "aws_lambda_powertools/shared/cookies.py",
+    "aws_lambda_powertools/shared/*serializer.py",
+    "aws_lambda_powertools/shared/user_agent.py",
     "aws_lambda_powertools/tracing",
     "aws_lambda_powertools/utilities",
     "aws_xray_sdk/ext",

@@ -24,7 +24,7 @@ class Stub(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1  # headers and body in one packet
 
-    def do_HEAD(self) -> None:  # noqa: N802 - http.server's name
+    def do_HEAD(self) -> None:
         """Of an object."""
         self._answer(
             {
@@ -41,7 +41,7 @@ class Stub(BaseHTTPRequestHandler):
             }
         )
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         """A write to a table."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(

@@ -1,7 +1,7 @@
 """What is measured of a function, and where: archives as they are deployed, beside a runtime as Lambda's is.
 
 The runtime's boto3 lies there compiled, in a folder of its own. An archive is never compiled: Lambda cannot write into
-it, so each cold start compiles what it imports. Wheels are this machine's own, everything else is as deployed.
+it, so each cold start compiles what it imports. Ours is the very one that the program deploys.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Lab:
     bare: Subject  # no function: the two clients alone
 
     def environment(self, port: int | None) -> dict[str, str]:
-        """A function's environment, and in it where AWS and the X-Ray daemon answer (nobody has to, at a cold start)."""
+        """A function's environment, and in it where AWS and the X-Ray daemon answer (at a cold start nobody has to)."""
         where = {"AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{port or 2000}"}
         if port is not None:
             where["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
@@ -154,7 +154,7 @@ def prepare() -> Lab:
         options = ("--no-deps", "--require-hashes", "--target", str(target))
         _pip(python, *options, "--requirement", str(requirements))
 
-    ours = build_lambda_package(ROOT, CACHE / f"archives-{version}", install=install)
+    ours = build_lambda_package(ROOT, ROOT / ".cache")
     powertools = _once(
         CACHE / f"powertools-{version}-{_key(POWERTOOLS)}", lambda folder: install(POWERTOOLS, folder)
     )

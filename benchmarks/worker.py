@@ -33,7 +33,7 @@ class Context:
 
 
 def event(number: int) -> dict[str, object]:
-    """What S3 tells of one upload; fields as in https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html."""  # noqa: E501 - an address cannot be broken
+    """What S3 tells of one upload; fields as in https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html."""
     return {
         "Records": [
             {

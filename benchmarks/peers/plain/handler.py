@@ -1,4 +1,4 @@
-"""Plain boto3: HEAD, PutItem, one log line. No metrics, no traces, no retries but botocore's, nothing about failures."""
+"""Plain boto3: HEAD, PutItem, one log line. No metrics, no traces, no retries but botocore's, no word on failures."""
 
 import json
 import logging
