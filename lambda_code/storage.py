@@ -127,7 +127,7 @@ class AwsStorage:
 
 
 def parse_time(value: str | float) -> datetime:
-    """A time of an answer: as HTTP writes it, which is how S3 tells when an object was modified, or else as botocore can.
+    """A time of an answer: as HTTP writes it, which is how S3 tells of an object's change, or else as botocore can.
 
     Raises:
         ValueError: it is no time.
