@@ -769,7 +769,6 @@ DROPPED_FROM_PACKAGE = (
     "*-stubs",
     "*.pyi",
     "*.c",
-
     "aws_lambda_powertools/event_handler",
     "aws_lambda_powertools/logging/buffer",
     "aws_lambda_powertools/logging/logger.py",

@@ -41,8 +41,7 @@ def warm(lab: Lab, *, rounds: int, sampled: bool) -> Comparison:
     with ExitStack() as stack:
         port = stack.enter_context(answering_aws())
         workers = {
-            each.name: stack.enter_context(lab.warm(each, port=port))
-            for each in (lab.ours, lab.powertools, lab.plain)
+            each.name: stack.enter_context(lab.warm(each, port=port)) for each in (lab.ours, lab.powertools, lab.plain)
         }
 
         def turn(worker: Worker) -> Callable[[], float]:

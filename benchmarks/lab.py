@@ -155,9 +155,7 @@ def prepare() -> Lab:
         _pip(python, *options, "--requirement", str(requirements))
 
     ours = build_lambda_package(ROOT, ROOT / ".cache")
-    powertools = _once(
-        CACHE / f"powertools-{version}-{_key(POWERTOOLS)}", lambda folder: install(POWERTOOLS, folder)
-    )
+    powertools = _once(CACHE / f"powertools-{version}-{_key(POWERTOOLS)}", lambda folder: install(POWERTOOLS, folder))
     return Lab(
         python=python,
         version=version,
