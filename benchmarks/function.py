@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from benchmarks.lab import answering_aws
-from benchmarks.measure import OURS, Comparison, Goal, interleave
+from benchmarks.measure import OURS, Comparison, interleave
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,9 @@ def cold(lab: Lab, *, rounds: int) -> Comparison:
         what="cold start, CPU",
         unit="ms",
         turns=interleave({each.name: start(each) for each in subjects}, rounds=rounds),
-        goal=Goal(base=lab.bare.name, at_most=1.3, below=(lab.powertools.name,)),
+        base=lab.bare.name,
+        at_most=1.3,
+        below=(lab.powertools.name,),
     )
 
 
@@ -54,7 +56,9 @@ def warm(lab: Lab, *, rounds: int, sampled: bool) -> Comparison:
         what=f"warm event, CPU ({'trace sampled' if sampled else 'trace not sampled'})",
         unit="ms",
         turns=turns,
-        goal=Goal(base=lab.plain.name, at_most=1.15, below=(lab.powertools.name,)),
+        base=lab.plain.name,
+        at_most=1.15,
+        below=(lab.powertools.name,),
     )
 
 
@@ -70,6 +74,7 @@ def memory(lab: Lab, *, events: int = MEMORY_EVENTS) -> Comparison:
         what=f"memory after {events:,} events",
         unit="MB",
         turns={OURS: levels[-1:], f"after {events // MEMORY_STEPS:,}": levels[:1]},
-        goal=Goal(base=f"after {events // MEMORY_STEPS:,}", at_most=1.01),
+        base=f"after {events // MEMORY_STEPS:,}",
+        at_most=1.01,
         notes=("every tenth: " + ", ".join(f"{level:.1f}" for level in levels) + " MB",),
     )

@@ -38,50 +38,81 @@ def spread(values: list[float]) -> Spread:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Goal:
-    """What is asked of a ratio: at most so much of `base`, and below each of `below`."""
-
-    base: str
-    at_most: float
-    below: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What was measured of each contestant, turn by turn; the first is ours."""
+    """What was measured of each contestant, turn by turn; the first is the one that the goal is about."""
 
     what: str
     unit: str
     turns: Mapping[str, list[float]]  # contestant -> a value of each turn
-    goal: Goal
+    base: str  # the contestant that the others are divided by
+    at_most: float  # the goal: a ratio
+    below: tuple[str, ...] = ()  # and less than each of these
     notes: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> str:
+        """The contestant that the goal is about."""
+        return next(iter(self.turns))
 
     def value(self, name: str) -> Spread:
         """What was measured of a contestant, in `unit`."""
         return spread(self.turns[name])
 
     def ratio(self, name: str) -> Spread:
-        """A contestant's value divided by that of the goal's base in the same turn."""
-        base = self.turns[self.goal.base]
-        return spread([mine / theirs for mine, theirs in zip(self.turns[name], base, strict=True)])
+        """A contestant's value divided by that of the base in the same turn."""
+        return spread([mine / theirs for mine, theirs in zip(self.turns[name], self.turns[self.base], strict=True)])
 
     @property
-    def ours(self) -> str:
-        """The contestant that the goal is about."""
-        return next(iter(self.turns))
+    def goal(self) -> str:
+        """What is asked, in words."""
+        return " and ".join([f"≤ {self.at_most:g} × {self.base}", *(f"below {each}" for each in self.below)])
 
     @property
     def met(self) -> bool:
-        """Whether our median ratio is as low as the goal says."""
-        ratio = self.ratio(self.ours).median
-        return ratio <= self.goal.at_most and all(ratio < self.ratio(each).median for each in self.goal.below)
+        """Whether the median ratio is as low as the goal says."""
+        ratio = self.ratio(self.first).median
+        return ratio <= self.at_most and all(ratio < self.ratio(each).median for each in self.below)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Something that takes its time, which nothing else can be compared with."""
+
+    what: str
+    seconds: list[float]  # of each turn
+    at_most: float  # the goal
+
+    @property
+    def value(self) -> Spread:
+        """Seconds."""
+        return spread(self.seconds)
+
+    @property
+    def goal(self) -> str:
+        """What is asked, in words."""
+        return f"≤ {self.at_most:g} s"
+
+    @property
+    def met(self) -> bool:
+        """Whether the median is as short as the goal says."""
+        return self.value.median <= self.at_most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Something that is listed: in front a name, then figures."""
+
+    what: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
 
 
 def interleave(contestants: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
     """Let each measure itself once a turn, after one turn that does not count; every other turn goes backwards."""
     turns: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
-        for name in sorted(contestants, key=list(contestants).index, reverse=bool(number % 2)):
+        for name in list(contestants)[:: -1 if number % 2 else 1]:
             value = contestants[name]()
             if number:
                 turns[name].append(value)

@@ -1,7 +1,6 @@
 """Plain boto3: HEAD, PutItem, one log line. No metrics, no traces, no retries but botocore's, no word on failures."""
 
 import json
-import logging
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -9,8 +8,6 @@ from urllib.parse import unquote_plus
 
 import boto3
 
-logger = logging.getLogger()
-logger.setLevel(logging.INFO)
 s3 = boto3.client("s3")
 dynamodb = boto3.client("dynamodb")
 
@@ -35,4 +32,4 @@ def lambda_handler(event: dict[str, Any], context: Any) -> None:  # noqa: ANN401
                 "processed_at": {"S": datetime.now(UTC).isoformat()},
             },
         )
-        logger.info(json.dumps({"message": "indexed", "key": key, "request_id": context.aws_request_id}))
+        print(json.dumps({"message": "indexed", "key": key, "request_id": context.aws_request_id}))  # noqa: T201 - the log line
