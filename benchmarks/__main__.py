@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import chart, report
 from benchmarks.archive import archive
@@ -18,8 +19,10 @@ from benchmarks.function import MEMORY_EVENTS, cold, memory, warm
 from benchmarks.lab import prepare
 from benchmarks.landing import landing
 from benchmarks.measure import Comparison
-from benchmarks.report import Result
 from benchmarks.sessions import sessions
+
+if TYPE_CHECKING:
+    from benchmarks.report import Result
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 QUICK = 3  # rounds

@@ -38,9 +38,9 @@ def archive() -> list[Comparison | Table]:
 def row(name: str, ours: Path | None, usual: Path) -> tuple[str, ...]:
     """Name, number of files and size of a part of the archive; its size as pip installs it."""
     files = _files(ours) if ours else []
-    size = f"{sum(file.stat().st_size for file in files) / KB:,.0f}" if files else "–"
-    theirs = f"{sum(file.stat().st_size for file in _files(usual)) / KB:,.0f}" if usual.exists() else "–"
-    return name, str(len(files)) if files else "–", size, theirs
+    size = f"{sum(file.stat().st_size for file in files) / KB:,.0f}" if files else "-"
+    theirs = f"{sum(file.stat().st_size for file in _files(usual)) / KB:,.0f}" if usual.exists() else "-"
+    return name, str(len(files)) if files else "-", size, theirs
 
 
 def zipped(folder: Path) -> int:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from benchmarks.measure import Comparison
 
 WIDTH, LEFT, RIGHT, TOP, BAR, GAP, BETWEEN = 840, 190, 90, 76, 18, 6, 52
-OURS, THEIRS, GOAL = "#0072b2", "#9a9a9a", "#d55e00"  # Okabe and Ito's, which people who see fewer colours can tell apart
+# Okabe and Ito's colours, which people who see fewer colours can tell apart
+OURS, THEIRS, GOAL = "#0072b2", "#9a9a9a", "#d55e00"
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#333}.title{font-size:17px;font-weight:600}.panel{font-weight:600}"
     ".small{font-size:12px;fill:#666}"
@@ -46,13 +47,13 @@ def draw(comparisons: Sequence[Comparison], *, about: str) -> str:
         for name in each.turns:
             ratio = each.ratio(name)
             middle = y + BAR / 2
+            low, median, high = (LEFT + ratio_of * scale for ratio_of in ratio)
+            colour = OURS if name == each.first else THEIRS
             parts += [
                 f'<text x="{LEFT - 8}" y="{y + 14}" text-anchor="end">{escape(name)}</text>',
-                f'<rect x="{LEFT}" y="{y}" width="{ratio.median * scale:.1f}" height="{BAR}" '
-                f'fill="{OURS if name == each.first else THEIRS}"/>',
-                f'<line x1="{LEFT + ratio.low * scale:.1f}" x2="{LEFT + ratio.high * scale:.1f}" y1="{middle}" '
-                f'y2="{middle}" stroke="#333"/>',
-                f'<text class="small" x="{LEFT + ratio.high * scale + 8:.1f}" y="{y + 14}">{ratio.median:.2f}</text>',
+                f'<rect x="{LEFT}" y="{y}" width="{median - LEFT:.1f}" height="{BAR}" fill="{colour}"/>',
+                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}" stroke="#333"/>',
+                f'<text class="small" x="{high + 8:.1f}" y="{y + 14}">{ratio.median:.2f}</text>',
             ]
             y += BAR + GAP
         goal = LEFT + each.at_most * scale

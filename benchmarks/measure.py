@@ -65,7 +65,7 @@ class Comparison:
     @property
     def goal(self) -> str:
         """What is asked, in words."""
-        return " and ".join([f"≤ {self.at_most:g} × {self.base}", *(f"below {each}" for each in self.below)])
+        return " and ".join([f"≤ {self.at_most:g} x {self.base}", *(f"below {each}" for each in self.below)])
 
     @property
     def met(self) -> bool:

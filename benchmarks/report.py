@@ -20,25 +20,27 @@ if TYPE_CHECKING:
 Result: TypeAlias = Comparison | Timing | Table
 
 PACKAGES = ("boto3", "aws-lambda-powertools", "aws-xray-sdk", "wrapt", "pulumi", "pulumi-aws", "pytest")
+SMALL, FINE, COARSE = 10, 2, 0  # below so much, so many decimals; else so many
 BEGIN, END = "<!-- measured: nox -s bench -- --write -->", "<!-- end of what was measured -->"
 
 
 def lines(result: Result) -> list[str]:
     """The result for a terminal."""
     if isinstance(result, Table):
-        widths = [max(len(row[column]) for row in (result.columns, *result.rows)) for column in range(len(result.columns))]
+        table = (result.columns, *result.rows)
+        first, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
         rows = [
-            "  ".join(cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True)))
-            for row in (result.columns, *result.rows)
+            "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))])
+            for name, *cells in table
         ]
-        return [result.what, *(f"  {row}".rstrip() for row in rows), *(f"  {note}" for note in result.notes)]
+        return [result.what, *(f"  {row}" for row in rows), *(f"  {note}" for note in result.notes)]
     verdict = f"goal {result.goal}: {'met' if result.met else 'NOT met'}"
     if isinstance(result, Timing):
         return [result.what, f"  {_value(result.value, 's')}   {verdict}"]
     width = max(map(len, result.turns))
     told = [result.what]
     for name in result.turns:
-        ratio = "" if name == result.base else f"   {_ratio(result.ratio(name))} × {result.base}"
+        ratio = "" if name == result.base else f"   {_ratio(result.ratio(name))} x {result.base}"
         told.append(f"  {name.ljust(width)}  {_value(result.value(name), result.unit)}{ratio}")
     return [*told, f"  {verdict}", *(f"  {note}" for note in result.notes)]
 
@@ -62,7 +64,8 @@ def markdown(results: Sequence[Result], *, day: date, python: str) -> str:
     for result in results:
         notes = result.notes if isinstance(result, Comparison | Table) else ()
         if isinstance(result, Table):
-            parts += ["", f"### {result.what}", "", _row(result.columns), "|---" + "|---:" * (len(result.columns) - 1) + "|"]
+            line = "|---" + "|---:" * (len(result.columns) - 1) + "|"
+            parts += ["", f"### {result.what}", "", _row(result.columns), line]
             parts += [_row(row) for row in result.rows]
         if notes:
             parts += ["", f"{result.what}: {'; '.join(notes)}."]
@@ -92,20 +95,19 @@ def machine(python: str) -> str:
     except (OSError, StopIteration):
         pass  # not Linux, or a processor without a name: then what Python knows of it
     versions = ", ".join(f"{each} {version(each)}" for each in PACKAGES)
-    return (
-        f"{os.cpu_count()} × {processor}, {platform.system()} {platform.release()}; the functions on Python {python}, "
-        f"the rest on {platform.python_version()}; {versions}."
-    )
+    system = f"{os.cpu_count()} cores of {processor}, {platform.system()} {platform.release()}"
+    return f"{system}; the functions on Python {python}, the rest on {platform.python_version()}; {versions}."
 
 
 def _value(value: Spread, unit: str) -> str:
-    low, median, high = (f"{each:.3f}" if unit == "ms" and value.median < 10 else f"{each:,.1f}" for each in value)  # noqa: PLR2004 - where decimals still tell something
-    return f"{median} {unit}" if low == high else f"{median} {unit} ({low}–{high})"
+    decimals = FINE if value.median < SMALL else COARSE
+    low, median, high = (f"{each:,.{decimals}f}" for each in value)
+    return f"{median} {unit}" if low == high else f"{median} {unit} ({low} to {high})"
 
 
 def _ratio(ratio: Spread) -> str:
     low, median, high = (f"{each:.2f}" for each in ratio)
-    return median if low == high else f"{median} ({low}–{high})"
+    return median if low == high else f"{median} ({low} to {high})"
 
 
 def _verdict(*, met: bool) -> str:

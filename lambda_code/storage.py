@@ -16,6 +16,7 @@ import botocore
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.loaders import Loader
 from botocore.utils import parse_timestamp
 
 from lambda_code import retry
@@ -72,6 +73,7 @@ class AwsStorage:
     def connect(cls, settings: Settings) -> AwsStorage:
         """Make both clients: a quarter of a second of CPU, so once per warm function. No network yet."""
         session = botocore.session.get_session()  # boto3's own layer would cost another 50 ms and add nothing
+        session.register_component("data_loader", OurServices())
         # dateutil, which guesses how a time is written, would be 5 % of an event's CPU
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
         return cls(
@@ -124,6 +126,14 @@ class AwsStorage:
             raise TransientError(message, reason=Reason.UNAVAILABLE)
         old: Mapping[str, Any] = answer.get("Attributes", {})
         return old
+
+
+class OurServices(Loader):
+    """Knows which services there are. The usual loader looks through all 400 first: 7 % of a cold start's CPU."""
+
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore names it
+        """Both have every type of description."""
+        return ["dynamodb", "s3"]
 
 
 def parse_time(value: str | float) -> datetime:

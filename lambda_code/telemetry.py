@@ -257,7 +257,7 @@ def _xray_recorder() -> AWSXRayRecorder:
                 super()._refresh_context()
 
     class TreeByTree(DefaultStreaming):  # type: ignore[misc] # as above
-        """Sends an ordinary event whole when it is done: a datagram for four. Trouble, and much, is sent as it comes."""
+        """Sends an ordinary event whole when it is done, a datagram for four; trouble, and much, as it comes."""
 
         def is_eligible(self, segment: Entity) -> bool:
             done = not any(each.in_progress for each in segment.subsegments)

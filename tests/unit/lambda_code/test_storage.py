@@ -208,6 +208,15 @@ def test_aws_is_told_who_calls(settings: Settings, service: str) -> None:
     assert client.meta.config.user_agent.startswith(f"TapStack Botocore/{botocore.__version__}")
 
 
+def test_a_start_does_not_look_through_all_services_that_botocore_knows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.loaders.Loader.list_available_services", None)
+    storage = AwsStorage.connect(settings)
+    clients: tuple[Client, ...] = (storage.s3, storage.dynamodb)
+    assert [client.meta.service_model.service_name for client in clients] == ["s3", "dynamodb"]
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -267,6 +276,7 @@ def test_no_other_module_of_the_function_imports_an_sdk_or_reads_the_environment
         "botocore.session": {"storage"},
         "botocore.config": {"storage"},
         "botocore.exceptions": {"storage", "retry"},
+        "botocore.loaders": {"storage"},
         "botocore.utils": {"storage"},
         "aws_lambda_powertools": {"telemetry"},
         "aws_xray_sdk": {"telemetry"},
