@@ -18,6 +18,7 @@ EVENTS_A_TURN = 200
 WARM_UP = 500  # events: the specialising interpreter, botocore's caches and the connections have settled by then
 MEMORY_EVENTS = 50_000
 MEMORY_STEPS = 10
+MEMORY_ORDER = 50  # events that the measuring process itself holds at a time
 KILOBYTES_A_MEGABYTE = 1024
 
 
@@ -67,9 +68,10 @@ def memory(lab: Lab, *, events: int = MEMORY_EVENTS) -> Comparison:
     with answering_aws() as port, lab.warm(lab.ours, port=port) as worker:
         levels = []
         for _ in range(MEMORY_STEPS):
-            worker.work(events // MEMORY_STEPS // 2, sampled=True)
-            told = worker.work(events // MEMORY_STEPS // 2, sampled=False)
-            levels.append(told["resident_kilobytes"] / KILOBYTES_A_MEGABYTE)
+            for sampled in [True, False] * (events // MEMORY_STEPS // MEMORY_ORDER // 2):
+                worker.work(MEMORY_ORDER, sampled=sampled)
+            level = worker.work(0, sampled=False)["resident_kilobytes"]
+            levels.append(level / KILOBYTES_A_MEGABYTE)
     return Comparison(
         what=f"memory after {events:,} events",
         unit="MB",
