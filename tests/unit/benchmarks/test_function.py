@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, cast
 
 from benchmarks import aws_stub, lab, worker
 from lambda_code.events import Record, parse_event
@@ -11,6 +12,8 @@ from lambda_code.storage import AwsStorage
 
 if TYPE_CHECKING:
     import pytest
+
+    from tests.fakes import Client
 
 
 def test_the_events_are_of_uploads_and_each_of_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +35,9 @@ def test_the_environment_is_one_that_the_function_accepts() -> None:
 def test_the_stand_in_for_aws_answers_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
     with lab.answering_aws() as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        told = AwsStorage.connect(Settings.from_env(lab.ENVIRONMENT)).head("a", None)
+        storage = AwsStorage.connect(Settings.from_env(lab.ENVIRONMENT))
+        with closing(cast("Client", storage.s3)):
+            told = storage.head("a", None)
     assert isinstance(told, dict)
     assert (told["ContentLength"], told["Metadata"]) == (1024, {"owner": "archive"})
     assert aws_stub.EMPTY == b"{}"
