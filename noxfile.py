@@ -124,6 +124,13 @@ def coverage(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure side by side with what one would otherwise write (``-- NAMES --quick``; ``-- --write``: docs)."""
+    prepare(session, TOOLS)
+    session.run("python", "-m", "benchmarks", *session.posargs, interrupt_timeout=10.0)
+
+
+@nox.session(default=False)
 def graph(session: nox.Session) -> None:
     """Draw the resources that the program asks for, and what needs what, into docs/architecture.md."""
     prepare(session, TOOLS)

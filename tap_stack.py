@@ -751,13 +751,13 @@ PIP_TARGET_OPTIONS = (
     "--require-hashes",
     "--only-binary=:all:",
     "--no-compile",
-    # python3.13 on Lambda is Amazon Linux 2023, glibc 2.34, on arm64
-    "--platform=manylinux2014_aarch64",
-    "--platform=manylinux_2_28_aarch64",
-    "--implementation=cp",
+    # pure Python only: whatever the architecture of the function, and of the machine that builds it
+    "--platform=any",
+    "--abi=none",
+    "--implementation=py",
     "--python-version=3.13",
 )
-# Differs from run to run, or is of no use at run time.
+# Differs from run to run, or is of no use at run time: the last ones are what lambda_code never imports.
 DROPPED_FROM_PACKAGE = (
     "bin",
     "__pycache__",
@@ -769,7 +769,30 @@ DROPPED_FROM_PACKAGE = (
     "*-stubs",
     "*.pyi",
     "*.c",
+    "aws_lambda_powertools/event_handler",
+    "aws_lambda_powertools/logging/buffer",
+    "aws_lambda_powertools/logging/logger.py",
+    "aws_lambda_powertools/metrics/metrics.py",
+    "aws_lambda_powertools/metrics/provider/datadog",
+    "aws_lambda_powertools/middleware_factory",
+    "aws_lambda_powertools/package_logger.py",
+    "aws_lambda_powertools/shared/cookies.py",
+    "aws_lambda_powertools/shared/*serializer.py",
+    "aws_lambda_powertools/shared/user_agent.py",
+    "aws_lambda_powertools/tracing",
+    "aws_lambda_powertools/utilities",
+    "aws_xray_sdk/ext",
+    "aws_xray_sdk/core/async_*.py",
+    "aws_xray_sdk/core/patcher.py",
 )
+# An archive without bytecode is compiled at every cold start, and these import all that their packages offer.
+EMPTIED_IN_PACKAGE = (
+    "aws_lambda_powertools/__init__.py",
+    "aws_lambda_powertools/logging/__init__.py",
+    "aws_lambda_powertools/metrics/__init__.py",
+    "aws_xray_sdk/core/__init__.py",
+)
+EMPTIED = "# Emptied by TapStack: what the package offers is imported module by module.\n"
 
 
 class PackagingError(RuntimeError):
@@ -813,7 +836,8 @@ def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Pa
     """
     code = root / "lambda_code"
     requirements = code / "requirements.txt"
-    vendored_key = _digest([requirements.read_bytes(), repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE)).encode()])
+    rules = repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE, EMPTIED_IN_PACKAGE, EMPTIED))
+    vendored_key = _digest([requirements.read_bytes(), rules.encode()])
     vendored = cache / f"vendored-{vendored_key}"
 
     def vendor(folder: Path) -> None:
@@ -868,6 +892,8 @@ def _copy_clean(source: Path, target: Path) -> None:
             _copy_clean(entry, _make_folder(target / entry.name))
         else:
             _copy_file(entry, target / entry.name)
+            if any(entry.match(pattern) for pattern in EMPTIED_IN_PACKAGE):
+                (target / entry.name).write_text(EMPTIED, encoding="utf-8")
 
 
 def _make_folder(folder: Path) -> Path:

@@ -5,8 +5,8 @@
 * Traces: below the segment that Lambda makes, a subsegment for the whole execution, in it one per record (with bucket,
   key and outcome as annotations), in that one per attempt of an AWS call. Nothing is traced that Lambda did not sample.
 
-The X-Ray SDK takes 100 ms to import, so it is imported where a daemon is there to send to. Whatever goes wrong in
-tracing is logged and costs the trace, never the row.
+The X-Ray SDK is imported only where a daemon is there to send to. Whatever goes wrong in tracing is logged and costs
+the trace, never the row.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from lambda_code.versions import Result
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aws_xray_sdk.core.models.entity import Entity
     from aws_xray_sdk.core.recorder import AWSXRayRecorder
 
     from lambda_code.indexer import Outcome
@@ -44,6 +45,7 @@ METRICS = {
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-annotations
 MAX_ANNOTATION_CHARACTERS = 1000
 MAX_ANNOTATED_RECORDS = 16  # X-Ray indexes 50 annotations of a trace, and a record has three
+MAX_HELD = 10  # subsegments; with a stack and a long key each they take half of what a datagram can carry
 
 EXECUTION = "## lambda_handler"  # the name that Powertools gave it
 
@@ -245,7 +247,26 @@ def _xray_recorder() -> AWSXRayRecorder:
     """A recorder that takes its segment from Lambda's trace header, anew for each event."""
     from aws_xray_sdk.core.lambda_launcher import LambdaContext  # noqa: PLC0415 - costly; only where it is used
     from aws_xray_sdk.core.recorder import AWSXRayRecorder  # noqa: PLC0415
+    from aws_xray_sdk.core.streaming.default_streaming import DefaultStreaming  # noqa: PLC0415
+
+    class OncePerEvent(LambdaContext):  # type: ignore[misc] # the SDK has no types
+        """Reads the header when an event begins, which clears what is kept; not fourteen times until it ends."""
+
+        def _refresh_context(self) -> None:
+            if not hasattr(self._local, "segment"):
+                super()._refresh_context()
+
+    class TreeByTree(DefaultStreaming):  # type: ignore[misc] # as above
+        """Sends an ordinary event whole when it is done, a datagram for four; trouble, and much, as it comes."""
+
+        def is_eligible(self, segment: Entity) -> bool:
+            done = not any(each.in_progress for each in segment.subsegments)
+            return segment.sampled and (done or super().is_eligible(segment) or _has_failed(segment))
 
     recorder = AWSXRayRecorder()
-    recorder.configure(context=LambdaContext(), streaming_threshold=0)  # send each subsegment when it ends
+    recorder.configure(context=OncePerEvent(), streaming=TreeByTree(MAX_HELD))
     return recorder
+
+
+def _has_failed(entity: Entity) -> bool:
+    return any(getattr(each, "fault", False) or _has_failed(each) for each in entity.subsegments)

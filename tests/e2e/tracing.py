@@ -42,9 +42,16 @@ class Daemon:
                 raise waiting.NothingCameError(f"no whole trace {trace_id}; heard was {heard}") from None
             header, _, document = packet.decode().partition("\n")
             assert json.loads(header) == {"format": "json", "version": 1}
-            subsegment: Subsegment = json.loads(document)
-            self._heard[subsegment["trace_id"]].append(subsegment)
+            tree: Subsegment = json.loads(document)
+            self._heard[tree["trace_id"]] += flat(tree)
         return self._heard[trace_id]
+
+
+def flat(tree: Subsegment) -> Iterator[Subsegment]:
+    """A subsegment and those in it, in the order of their ends."""
+    for each in tree.pop("subsegments", ()):
+        yield from flat(each)
+    yield tree
 
 
 @contextmanager

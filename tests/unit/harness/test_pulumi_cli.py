@@ -184,7 +184,9 @@ def test_a_command_that_fails_says_what_it_wrote(tmp_path: Path) -> None:
         Cli(Found(str(program)), {}).run(["up"], str(tmp_path), {})
 
 
-def test_ctrl_c_lets_the_engine_end_what_is_under_way_and_asks_only_once(tmp_path: Path) -> None:
+def test_ctrl_c_lets_the_engine_end_what_is_under_way_and_asks_only_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program = script(
         tmp_path,
         """
@@ -201,8 +203,18 @@ def test_ctrl_c_lets_the_engine_end_what_is_under_way_and_asks_only_once(tmp_pat
         """,
     )
 
+    waits = threading.Event()
+    communicate = subprocess.Popen.communicate
+
+    def waiting_for_it(process: subprocess.Popen[str]) -> tuple[str, str]:
+        waits.set()
+        return communicate(process)
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", waiting_for_it)
+
     def press_ctrl_c() -> None:
         waiting.until((tmp_path / "ready").exists, "the program's start")
+        assert waits.wait(timeout=30)  # the program can be quicker than who has started it
         os.kill(os.getpid(), signal.SIGINT)
 
     presser = threading.Thread(target=press_ctrl_c)

@@ -8,8 +8,6 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from lambda_code.errors import IndexingError
 from lambda_code.indexer import Indexer
 from lambda_code.telemetry import Telemetry
@@ -18,6 +16,8 @@ from tests.fakes import World
 from tests.strategies import head
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lambda_code.settings import Settings
 
 TRACE_ID = "1-5759e988-bd862e3fe1be46a994272793"
@@ -61,22 +61,30 @@ class Daemon:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(5)
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
 
     def close(self) -> None:
         self._socket.close()
 
     def heard(self, number: int) -> list[dict[str, Any]]:
-        """The next so many subsegments, and nothing after them."""
-        found = [self._next() for _ in range(number)]
-        self._socket.settimeout(0)  # on loopback what was sent has arrived
-        with pytest.raises(BlockingIOError):
-            self._socket.recv(65536)
+        """So many subsegments, in the order of their ends; there must be no more."""
+        found = [subsegment for tree in self.trees() for subsegment in _flat(tree)]
+        assert len(found) == number, [each["name"] for each in found]
         return found
 
-    def _next(self) -> dict[str, Any]:
-        header, _, document = self._socket.recv(65536).decode().partition("\n")
-        assert json.loads(header) == {"format": "json", "version": 1}
-        subsegment: dict[str, Any] = json.loads(document)
-        return subsegment
+    def trees(self) -> list[dict[str, Any]]:
+        """The documents that were sent since the last time, each a subsegment with those in it."""
+        self._socket.settimeout(0)  # on loopback what was sent has arrived
+        found = []
+        with suppress(BlockingIOError):
+            while True:
+                header, _, document = self._socket.recv(65536).decode().partition("\n")
+                assert json.loads(header) == {"format": "json", "version": 1}
+                found.append(json.loads(document))
+        return found
+
+
+def _flat(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for each in tree.pop("subsegments", ()):
+        yield from _flat(each)
+    yield tree

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
@@ -18,13 +19,11 @@ import lambda_code
 from lambda_code.errors import TransientError
 from lambda_code.events import parse_record
 from lambda_code.metadata import DeleteMarker, deletion_at, from_deletion, from_event, from_head, provenance_of
-from lambda_code.storage import CLIENT_CONFIG, AwsStorage
+from lambda_code.storage import CLIENT_CONFIG, AwsStorage, parse_time
 from tests.fakes import BUCKET, START, TABLE, Client, plain
 from tests.strategies import s3_record
 
 if TYPE_CHECKING:
-    import botocore.session
-
     from lambda_code.events import Record
     from lambda_code.metadata import Attributes
     from lambda_code.settings import Settings
@@ -203,6 +202,61 @@ def test_botocore_makes_one_attempt_and_gives_up_in_four_seconds(settings: Setti
     assert (storage.bucket_name, storage.table_name) == (BUCKET, TABLE)
 
 
+@pytest.mark.parametrize("service", ["s3", "dynamodb"])
+def test_aws_is_told_who_calls(settings: Settings, service: str) -> None:
+    client: Client = getattr(AwsStorage.connect(settings), service)
+    assert client.meta.config.user_agent.startswith(f"TapStack Botocore/{botocore.__version__}")
+
+
+def test_a_start_does_not_look_through_all_services_that_botocore_knows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.loaders.Loader.list_available_services", None)
+    storage = AwsStorage.connect(settings)
+    clients: tuple[Client, ...] = (storage.s3, storage.dynamodb)
+    assert [client.meta.service_model.service_name for client in clients] == ["s3", "dynamodb"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="as HTTP writes it"),
+        pytest.param("Sat, 31 Jan 2026 12:00:00 -0000", id="in no zone that is told"),
+        pytest.param("2026-01-31T12:00:00.000Z", id="as XML and JSON have it"),
+        pytest.param(1769860800, id="in seconds"),
+        pytest.param("1769860800", id="in seconds, as text"),
+    ],
+)
+def test_a_time_is_read_however_it_is_written(told: str | float) -> None:
+    time = parse_time(told)
+    assert time == START
+    assert time.utcoffset() == timedelta(0)
+
+
+def test_what_is_no_time_is_an_error_as_it_is_to_botocore() -> None:
+    with pytest.raises(ValueError, match="soon"):
+        parse_time("soon")
+
+
+def test_the_clients_read_times_that_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What guesses how a time is written is slow; only this would tell that it is asked again."""
+    monkeypatch.delattr("botocore.utils._parse_timestamp_with_tzinfo")
+
+    def answer(request: AWSRequest, **_: object) -> AWSResponse:
+        headers = HTTPHeaders()
+        headers["Last-Modified"] = "Sat, 31 Jan 2026 12:00:00 GMT"
+        headers["ETag"] = '"e"'
+        headers["Content-Length"] = "3"
+        return AWSResponse(request.url or "", 200, headers, SimpleNamespace(stream=lambda: iter(())))
+
+    storage = AwsStorage.connect(settings)
+    client: Client = storage.s3
+    client.meta.events.register("before-send.s3.HeadObject", answer)
+    told = storage.head("a", None)
+    assert isinstance(told, dict)
+    assert told["LastModified"] == START
+
+
 def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Session) -> None:
     requests = []
 
@@ -222,6 +276,8 @@ def test_no_other_module_of_the_function_imports_an_sdk_or_reads_the_environment
         "botocore.session": {"storage"},
         "botocore.config": {"storage"},
         "botocore.exceptions": {"storage", "retry"},
+        "botocore.loaders": {"storage"},
+        "botocore.utils": {"storage"},
         "aws_lambda_powertools": {"telemetry"},
         "aws_xray_sdk": {"telemetry"},
         "os": {"settings"},

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lambda_code.settings import Settings
-from lambda_code.telemetry import MAX_ANNOTATION_CHARACTERS, Telemetry
+from lambda_code.telemetry import MAX_ANNOTATION_CHARACTERS, MAX_HELD, Telemetry
 from tests.fakes import Fault, client_error
 from tests.strategies import s3_event, s3_record
 from tests.unit.lambda_code.conftest import ENVIRONMENT
@@ -47,6 +48,42 @@ def test_every_attempt_is_seen_and_failed_ones_are_marked(traced: Told, daemon: 
     ]
     assert throttled["cause"]["exceptions"][0]["type"] == "ClientError"
     assert "fault" not in execution
+
+
+def test_an_event_without_trouble_is_told_at_once_when_it_is_done(traced: Told, daemon: Daemon) -> None:
+    traced.handle(s3_event(s3_record()))
+    [execution] = daemon.trees()
+    [record] = execution["subsegments"]
+    assert [call["name"] for call in record["subsegments"]] == ["S3", "DynamoDB"]
+
+
+def test_trouble_is_told_while_it_lasts_so_that_a_function_that_is_killed_has_told_it(
+    traced: Told, daemon: Daemon
+) -> None:
+    throttled = Fault(client_error(400, "ThrottlingException"))
+    traced.world.calls.faults.extend([throttled, throttled])
+    heard: list[list[str]] = []
+
+    def sleep(_: float) -> None:
+        heard.append([tree["name"] for tree in daemon.trees()])
+
+    traced.indexer = replace(traced.indexer, sleep=sleep)
+    traced.handle(s3_event(s3_record()))
+    assert heard == [["S3"], ["S3"]]
+    [execution] = daemon.trees()
+    assert [len(record["subsegments"]) for record in execution["subsegments"]] == [2]
+
+
+def test_a_long_event_is_told_in_parts_that_a_datagram_can_carry(traced: Told, daemon: Daemon) -> None:
+    traced.handle(s3_event(*[s3_record("k" * 1024)] * 20))
+    trees = daemon.trees()
+    assert sum(_size(tree) for tree in trees) == 20 * 3 + 1
+    assert max(_size(tree) for tree in trees) <= MAX_HELD
+    assert max(len(json.dumps(tree)) for tree in trees) < 32_768  # a datagram of UDP carries twice that
+
+
+def _size(tree: dict[str, Any]) -> int:
+    return 1 + sum(_size(each) for each in tree.get("subsegments", ()))
 
 
 def test_a_failed_record_marks_itself_and_the_execution(traced: Told, daemon: Daemon) -> None:

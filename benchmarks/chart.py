@@ -1,0 +1,65 @@
+"""The chart of docs/benchmarks.md: a bar for each contestant, as long as its ratio, with a mark where the goal is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.measure import Comparison
+
+WIDTH, LEFT, RIGHT, TOP, BAR, GAP, BETWEEN = 840, 190, 90, 76, 18, 6, 52
+# Okabe and Ito's colours, which people who see fewer colours can tell apart
+OURS, THEIRS, GOAL = "#0072b2", "#9a9a9a", "#d55e00"
+STYLE = (
+    "text{font:13px system-ui,sans-serif;fill:#333}.title{font-size:17px;font-weight:600}.panel{font-weight:600}"
+    ".small{font-size:12px;fill:#666}"
+)
+
+
+def draw(comparisons: Sequence[Comparison], *, about: str) -> str:
+    """Draw the comparisons, one below the other.
+
+    Args:
+        comparisons: at least one.
+        about: when and where it was measured, in smaller letters.
+    """
+    highest = max(max(each.ratio(name).high for name in each.turns) for each in comparisons)
+    highest = max(highest, *(each.at_most for each in comparisons)) * 1.02
+    scale = (WIDTH - LEFT - RIGHT) / highest
+    height = TOP + sum(len(each.turns) * (BAR + GAP) + BETWEEN for each in comparisons)
+    title = "TapStack beside what one would otherwise write"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{STYLE}</style>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text class="title" x="16" y="28">{escape(title)}</text>',
+        f'<text class="small" x="16" y="50">{escape(about)}</text>',
+    ]
+    y = TOP
+    for each in comparisons:
+        parts.append(f'<text class="panel" x="16" y="{y + 14}">{escape(each.what)}</text>')
+        y += 24
+        top = y
+        for name in each.turns:
+            ratio = each.ratio(name)
+            middle = y + BAR / 2
+            low, median, high = (LEFT + ratio_of * scale for ratio_of in ratio)
+            colour = OURS if name == each.first else THEIRS
+            parts += [
+                f'<text x="{LEFT - 8}" y="{y + 14}" text-anchor="end">{escape(name)}</text>',
+                f'<rect x="{LEFT}" y="{y}" width="{median - LEFT:.1f}" height="{BAR}" fill="{colour}"/>',
+                f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}" stroke="#333"/>',
+                f'<text class="small" x="{high + 8:.1f}" y="{y + 14}">{ratio.median:.2f}</text>',
+            ]
+            y += BAR + GAP
+        goal = LEFT + each.at_most * scale
+        parts += [
+            f'<line x1="{goal:.1f}" x2="{goal:.1f}" y1="{top - 4}" y2="{y}" stroke="{GOAL}" stroke-dasharray="4 3"/>',
+            f'<text class="small" x="{goal:.1f}" y="{top - 8}" text-anchor="middle">goal {each.at_most:g}</text>',
+        ]
+        y += BETWEEN - 24
+    return "\n".join([*parts, "</svg>\n"])

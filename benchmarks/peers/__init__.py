@@ -1,0 +1,1 @@
+"""What an engineer would otherwise write: deployed and measured beside the function."""

@@ -1,0 +1,39 @@
+"""How long the project's own checks take when everything is installed: each of nox's default sessions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.lab import ROOT
+from benchmarks.measure import Table, Timing, spread
+
+QUICK = ("unit", "property")
+
+
+def sessions(*, rounds: int) -> list[Timing | Table]:
+    """Seconds of each session, one after the other as `nox` runs them.
+
+    Raises:
+        RuntimeError: a check failed; what it said is above.
+    """
+    runs = [_run() for _ in range(rounds + 1)][1:]  # the first installs, and fills the caches
+    rows = tuple((name, f"{spread([run[name] for run in runs]).median:.1f}") for name in runs[0])
+    return [
+        Timing(what="nox -s unit property", seconds=[sum(run[each] for each in QUICK) for run in runs], at_most=15),
+        Timing(what="nox", seconds=[sum(run.values()) for run in runs], at_most=60),
+        Table(what="Seconds of each session of nox", columns=("session", "seconds"), rows=rows),
+    ]
+
+
+def _run() -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        nox = [sys.executable, "-m", "nox", f"--report={report}"]
+        if subprocess.run(nox, cwd=ROOT, check=False).returncode:  # noqa: S603 - our own arguments
+            raise RuntimeError("nox failed: what it said is above")
+        told = json.loads(report.read_text(encoding="utf-8"))
+    return {each["name"]: float(each["duration"]) for each in told["sessions"]}

@@ -1,0 +1,83 @@
+"""What the function asks of AWS, as botocore's own check sees it, which is off in the function."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+from hypothesis import given
+
+from lambda_code.events import Record, parse_event
+from lambda_code.metadata import (
+    DeleteMarker,
+    Update,
+    deletion_by,
+    from_deletion,
+    from_event,
+    from_head,
+    from_marker,
+    provenance_of,
+)
+from lambda_code.storage import AwsStorage
+from tests.fakes import BUCKET, START, TABLE
+from tests.strategies import Json, heads, records, removals, s3_event, times
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
+FACTS: Json = {"ETag": '"e"', "LastModified": START, "ContentLength": 1}
+
+
+@cache
+def operation(service: str, name: str) -> OperationModel:
+    return botocore.session.get_session().get_service_model(service).operation_model(name)
+
+
+class Checking:
+    """Both of the clients, with botocore's check and nothing behind it."""
+
+    def head_object(self, **arguments: Any) -> dict[str, Any]:
+        return _checked(operation("s3", "HeadObject"), arguments, FACTS)
+
+    def update_item(self, **arguments: Any) -> dict[str, Any]:
+        return _checked(operation("dynamodb", "UpdateItem"), arguments, {})
+
+
+def _checked(model: OperationModel, arguments: dict[str, Any], answer: Json) -> dict[str, Any]:
+    assert model.input_shape
+    report = ParamValidator().validate(arguments, model.input_shape)
+    assert not report.has_errors(), report.generate_report()
+    return dict(answer)
+
+
+STORAGE = AwsStorage(s3=Checking(), dynamodb=Checking(), bucket_name=BUCKET, table_name=TABLE)
+
+
+@given(records(), removals(), heads(), times())
+def test_what_is_asked_is_what_aws_knows(raw: Json, removal: Json, head: Json, now: datetime) -> None:
+    [record] = parse_event(s3_event(raw), bucket=BUCKET)
+    [removed] = parse_event(s3_event(removal), bucket=BUCKET)
+    assert isinstance(record, Record)
+    assert isinstance(removed, Record)
+    told = provenance_of(record, request_id="request-1", processed_at=now)
+    version_id = record.version_id or "null"
+    STORAGE.head(record.key, record.version_id)
+    updates: tuple[Update, ...] = (
+        from_head(record, head, provenance=told),
+        from_event(record, version_id=version_id, provenance=told),
+        from_marker(record, DeleteMarker(last_modified=now), version_id=version_id, provenance=told),
+        from_deletion(
+            removed, deletion_by(removed, now=now, retention_days=90), version_id=version_id, provenance=told
+        ),
+    )
+    for update in updates:
+        STORAGE.update(update)
+
+
+def test_the_check_would_find_a_fault() -> None:
+    with pytest.raises(AssertionError, match="Invalid length for parameter Key"):
+        STORAGE.head("", None)

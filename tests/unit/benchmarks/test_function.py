@@ -1,0 +1,43 @@
+"""What is handed to the functions that are measured is what S3 sends, and what answers is understood."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, cast
+
+from benchmarks import aws_stub, lab, worker
+from lambda_code.events import Record, parse_event
+from lambda_code.settings import Settings
+from lambda_code.storage import AwsStorage
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.fakes import Client
+
+
+def test_the_events_are_of_uploads_and_each_of_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAP_BUCKET_NAME", "uploads")
+    [one], [other] = (parse_event(worker.event(number), bucket="uploads") for number in (1, 2))
+    assert isinstance(one, Record)
+    assert isinstance(other, Record)
+    assert one.key == "documents/2026/01/report 00000001.pdf"
+    assert other.key != one.key
+    assert one.event_time
+    assert one.sequencer
+    assert one.version_id
+
+
+def test_the_environment_is_one_that_the_function_accepts() -> None:
+    assert Settings.from_env(lab.ENVIRONMENT | {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000"}).tracing
+
+
+def test_the_stand_in_for_aws_answers_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    with lab.answering_aws() as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        storage = AwsStorage.connect(Settings.from_env(lab.ENVIRONMENT))
+        with closing(cast("Client", storage.s3)):
+            told = storage.head("a", None)
+    assert isinstance(told, dict)
+    assert (told["ContentLength"], told["Metadata"]) == (1024, {"owner": "archive"})
+    assert aws_stub.EMPTY == b"{}"

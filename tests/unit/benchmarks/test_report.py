@@ -1,0 +1,110 @@
+"""What is told of a measurement: on the terminal, in the documentation, in its chart."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import benchmarks.__main__
+from benchmarks import chart, report
+from benchmarks.__main__ import DOCUMENT, arguments
+from benchmarks.measure import Comparison, Table, Timing
+
+TURNS = {"TapStack": [12.0, 12.5, 13.0], "Powertools": [15.0, 15.0, 15.0], "bare": [10.0, 10.0, 10.0]}
+COMPARISON = Comparison(
+    what="cold start", unit="ms", turns=TURNS, base="bare", at_most=1.3, below=("Powertools",), notes=("a note",)
+)
+TIMING = Timing(what="deploy", seconds=[2.5], at_most=2)
+ROWS = (("lambda_code", "11", "75"), ("wrapt", "8", "-"))
+TABLE = Table(what="What is in it", columns=("", "files", "KB"), rows=ROWS)
+DAY = date(2026, 1, 31)
+
+
+def test_the_terminal_shows_each_contestant_its_ratio_and_whether_the_goal_is_met() -> None:
+    assert report.lines(COMPARISON) == [
+        "cold start",
+        "  TapStack    12 ms (12 to 13)   1.25 (1.23 to 1.27) x bare",
+        "  Powertools  15 ms   1.50 x bare",
+        "  bare        10 ms",
+        "  goal ≤ 1.3 x bare and below Powertools: met",
+        "  a note",
+    ]
+    assert report.lines(TIMING) == ["deploy", "  2.50 s   goal ≤ 2 s: NOT met"]
+    assert report.lines(TABLE) == [
+        "What is in it",
+        "               files  KB",
+        "  lambda_code     11  75",
+        "  wrapt            8   -",
+    ]
+
+
+def test_the_documentation_says_when_and_where_it_was_measured() -> None:
+    told = report.markdown([COMPARISON, TIMING, TABLE], day=DAY, python="3.13.1").splitlines()
+    assert (told[0], told[-1]) == (report.BEGIN, report.END)
+    assert told[1].startswith("Measured on 31 January 2026. ")
+    assert "the functions on Python 3.13.1" in told[1]
+    assert "boto3 1." in told[1]
+    assert (
+        "| cold start | 12 ms (12 to 13) | Powertools: 15 ms, 1.50<br>bare: 10 ms | 1.25 (1.23 to 1.27) "
+        "| ≤ 1.3 x bare and below Powertools | met |"
+    ) in told
+    assert "| deploy | 2.50 s |  |  | ≤ 2 s | **not met** |" in told
+    table = told[told.index("### What is in it") :]
+    assert table[2:5] == ["|  | files | KB |", "|---|---:|---:|", "| lambda_code | 11 | 75 |"]
+    assert "cold start: a note." in told
+
+
+def test_only_what_is_between_the_markers_is_written_anew(tmp_path: Path) -> None:
+    document = tmp_path / "benchmarks.md"
+    document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
+    report.write([TIMING], document, day=DAY, python="3.13.1")
+    text = document.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{report.BEGIN}\nMeasured on 31")
+    assert text.endswith(f"{report.END}\nafter\n")
+    assert "old" not in text
+
+
+def test_a_document_without_a_place_for_it_is_left_alone(tmp_path: Path) -> None:
+    document = tmp_path / "benchmarks.md"
+    document.write_text("nothing", encoding="utf-8")
+    with pytest.raises(ValueError, match="has no place for what was measured"):
+        report.write([TIMING], document, day=DAY, python="3.13.1")
+    assert document.read_text(encoding="utf-8") == "nothing"
+
+
+def test_the_chart_has_a_bar_as_long_as_each_ratio() -> None:
+    picture = ET.fromstring(chart.draw([COMPARISON], about="some day"))  # noqa: S314 - our own
+    bars = [float(each.get("width", "")) for each in picture.iter("{http://www.w3.org/2000/svg}rect")][1:]
+    assert [bar / bars[-1] for bar in bars] == pytest.approx([1.25, 1.5, 1.0], abs=0.01)
+    texts = ["".join(each.itertext()) for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"cold start", "TapStack", "Powertools", "bare", "goal 1.3", "1.25", "some day"} <= set(texts)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param(["cld"], "there is no benchmark 'cld': choose from cold, warm", id="an unknown name"),
+        pytest.param(["--write", "cold"], "--write goes with nothing else", id="a part of a run"),
+        pytest.param(["--write", "--quick"], "--write goes with nothing else", id="a run that measures little"),
+    ],
+)
+def test_what_makes_no_sense_is_said(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        arguments(given)
+    assert said in capsys.readouterr().err
+
+
+def test_all_but_the_sessions_is_measured_unless_it_is_written_down() -> None:
+    assert set(benchmarks.__main__.NAMES) - set(arguments([]).names) == {"sessions"}
+    assert set(arguments(["--write"]).names) == set(benchmarks.__main__.NAMES)
+    assert arguments(["warm"]).names == ["warm"]
+
+
+def test_the_document_has_a_place_for_what_was_measured_and_its_chart() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text.index(report.BEGIN) < text.index("Measured on ") < text.index(report.END)
+    assert "](benchmarks.svg)" in text
+    assert DOCUMENT.with_suffix(".svg").exists()
