@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from tests.e2e.engines import MARKERS
 
@@ -60,6 +63,19 @@ OF_THE_SHELL = {name: os.environ.get(name) for name in (*ENVIRONMENT, *REMOVED)}
 os.environ.update(ENVIRONMENT)
 for _name in REMOVED:
     os.environ.pop(_name, None)
+
+# Half of the time would go into looking for cycles among modules and models of AWS, which stay; see _garbage below.
+gc.set_threshold(50_000, 20, 1000)
+
+# Every session of botocore reads the same megabytes of JSON, which nobody changes meanwhile.
+_load_file = functools.cache(functools.partial(JSONFileLoader.load_file, JSONFileLoader()))
+
+
+def _load_file_once(_: JSONFileLoader, file_path: str) -> Any:  # noqa: ANN401 - JSON
+    return _load_file(file_path)
+
+
+JSONFileLoader.load_file = _load_file_once  # type: ignore[method-assign]
 
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile(
@@ -140,6 +156,21 @@ def _give_back_the_shells_credentials() -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _garbage_of_the_session() -> Iterator[None]:
+    """What was left open, and is found only when it is thrown away, is an error even of the last test of a process."""
+    yield
+    gc.collect()
+    gc.freeze()  # pytest will look twice more
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage() -> Iterator[None]:
+    """What was left open is found in the file that did it, and not wherever Python happens to look for cycles."""
+    yield
+    gc.collect(1)
 
 
 @pytest.fixture(autouse=True)
