@@ -176,8 +176,15 @@ def _garbage() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _same_environment_for_every_test() -> Iterator[None]:
     """No test can leave an environment variable behind for the next one."""
-    before = dict(os.environ)
+    before = _variables()
     yield
-    if dict(os.environ) != before:
+    if _variables() != before:
         os.environ.clear()
         os.environ.update(before)
+
+
+def _variables() -> dict[str, str]:
+    """All variables, but for that in which pytest says where it is: it changes within a test."""
+    variables = dict(os.environ)
+    variables.pop("PYTEST_CURRENT_TEST", None)
+    return variables
