@@ -181,8 +181,10 @@ class Simulation:
             return
         file.requeued = 0
         self._running += 1
-        self.outcome.most_running = max(self.outcome.most_running, self._running)
-        self.outcome.executions += 1
+        outcome = self.outcome
+        if self._running > outcome.most_running:
+            outcome.most_running = self._running
+        outcome.executions += 1
         file.started = now
         if self._warm:
             self._warm -= 1
