@@ -6,11 +6,11 @@ import functools
 import gc
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import botocore.session
 import hypothesis
 import pytest
-from botocore.loaders import JSONFileLoader
 
 from tests.e2e.engines import MARKERS
 
@@ -67,15 +67,8 @@ for _name in REMOVED:
 # Half of the time would go into looking for cycles among modules and models of AWS, which stay; see _garbage below.
 gc.set_threshold(50_000, 20, 1000)
 
-# Every session of botocore reads the same megabytes of JSON, which nobody changes meanwhile.
-_load_file = functools.cache(functools.partial(JSONFileLoader.load_file, JSONFileLoader()))
-
-
-def _load_file_once(_: JSONFileLoader, file_path: str) -> Any:  # noqa: ANN401 - JSON
-    return _load_file(file_path)
-
-
-JSONFileLoader.load_file = _load_file_once  # type: ignore[method-assign]
+# Every session of botocore looks for and reads the same megabytes of JSON, as if other clients had not done so before.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile(

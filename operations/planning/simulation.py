@@ -182,8 +182,7 @@ class Simulation:
         file.requeued = 0
         self._running += 1
         outcome = self.outcome
-        if self._running > outcome.most_running:
-            outcome.most_running = self._running
+        outcome.most_running = max(outcome.most_running, self._running)
         outcome.executions += 1
         file.started = now
         if self._warm:
