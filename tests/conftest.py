@@ -171,13 +171,18 @@ def _same_environment_for_every_test() -> Iterator[None]:
     """No test can leave an environment variable behind for the next one."""
     before = _variables()
     yield
-    if _variables() != before:
-        os.environ.clear()
-        os.environ.update(before)
+    if (after := _variables()) != before:
+        for name in after.keys() - before.keys():
+            del os.environ[os.fsdecode(name)]
+        os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in before.items()})
 
 
-def _variables() -> dict[str, str]:
-    """All variables, but for that in which pytest says where it is: it changes within a test."""
-    variables = dict(os.environ)
-    variables.pop("PYTEST_CURRENT_TEST", None)
+def _variables() -> dict[str | bytes, str | bytes]:
+    """All variables as os.environ keeps them: to decode them, twice for each test, would take as long as many tests.
+
+    Without that in which pytest says where it is, since it changes within a test.
+    """
+    variables: dict[str | bytes, str | bytes] = vars(os.environ)["_data"].copy()
+    for name in ("PYTEST_CURRENT_TEST", b"PYTEST_CURRENT_TEST"):
+        variables.pop(name, None)
     return variables
