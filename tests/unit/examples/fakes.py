@@ -107,7 +107,7 @@ class Sender:
 @contextmanager
 def served(which: Stack) -> Iterator[Sender]:
     with UploadServer(which, port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.001})
         thread.start()
         try:
             yield Sender(server)
