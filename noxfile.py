@@ -23,6 +23,8 @@ TOOLS = "requirements-dev.txt"
 SHIPPED = ("lambda_code/requirements.txt", "requirements.txt", "requirements-operations.txt")
 BROWSER = "requirements-browser.txt"
 SLOWEST = "--durations=5"
+# neighbours share what they need, so each process begins with a half of its own and helps the other at the end
+PARALLEL = ("-n", "auto", "--dist", "worksteal")
 # schema -> the files that have to keep to it
 SCHEMAS = {
     "github-workflows": "workflows/*.yml",
@@ -62,14 +64,14 @@ def typecheck(session: nox.Session) -> None:
 def unit(session: nox.Session) -> None:
     """Tier 1: every property of every resource under Pulumi's mocks, and the function's code against moto."""
     prepare(session, TOOLS)
-    session.run("pytest", "tests/unit", "-n", "auto", SLOWEST, *session.posargs)
+    session.run("pytest", "tests/unit", *PARALLEL, SLOWEST, *session.posargs)
 
 
 @nox.session(name="property")
 def property_(session: nox.Session) -> None:
     """Tier 2: Hypothesis on retry, metadata, events and configuration (``-- --hypothesis-profile ci``: more)."""
     prepare(session, TOOLS)
-    session.run("pytest", "tests/property", "-n", "auto", SLOWEST, *session.posargs)
+    session.run("pytest", "tests/property", *PARALLEL, SLOWEST, *session.posargs)
 
 
 @nox.session(name="localstack-e2e")
@@ -119,7 +121,7 @@ def coverage(session: nox.Session) -> None:
     """Branch coverage of the product by the unit and property tiers."""
     prepare(session, TOOLS)
     session.run(
-        "pytest", "tests/unit", "tests/property", "-n", "auto", "--cov", "--cov-report=term-missing", *session.posargs
+        "pytest", "tests/unit", "tests/property", *PARALLEL, "--cov", "--cov-report=term-missing", *session.posargs
     )
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
@@ -66,9 +67,12 @@ class Emulator:
         self.why = why
         self.ca_bundle = ca_bundle
         self._logs = logs
-        self._session = _session_of_its_own()
         self._clients: dict[tuple[str, str], Client] = {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def _session(self) -> Session:
+        return _session_of_its_own()
 
     def client(self, service: str, *, region: str | None = None) -> Client:
         """Return the boto3 client of a service: path-style, dummy credentials, one attempt. For any thread."""

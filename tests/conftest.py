@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.session
 import hypothesis
 import pytest
 
@@ -61,6 +64,12 @@ os.environ.update(ENVIRONMENT)
 for _name in REMOVED:
     os.environ.pop(_name, None)
 
+# Half of the time would go into looking for cycles among modules and models of AWS, which stay; see _garbage below.
+gc.set_threshold(50_000, 20, 1000)
+
+# Every session of botocore looks for and reads the same megabytes of JSON, as if other clients had not done so before.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile(
     "ci", max_examples=300, deadline=None, derandomize=True, print_blob=True, database=None
@@ -110,6 +119,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # modules and tests stay
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         tier = item.path.relative_to(TESTS).parts[0]
@@ -142,11 +155,38 @@ def _give_back_the_shells_credentials() -> None:
             os.environ[name] = value
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _garbage_of_the_session() -> Iterator[None]:
+    """What was left open, and is found only when it is thrown away, is an error even of the last test of a process."""
+    yield
+    gc.collect()
+    gc.freeze()  # pytest will look twice more
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage() -> Iterator[None]:
+    """What was left open is found in the file that did it, and not wherever Python happens to look for cycles."""
+    yield
+    gc.collect(1)
+
+
 @pytest.fixture(autouse=True)
 def _same_environment_for_every_test() -> Iterator[None]:
     """No test can leave an environment variable behind for the next one."""
-    before = dict(os.environ)
+    before = _variables()
     yield
-    if dict(os.environ) != before:
-        os.environ.clear()
-        os.environ.update(before)
+    if (after := _variables()) != before:
+        for name in after.keys() - before.keys():
+            del os.environ[os.fsdecode(name)]
+        os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in before.items()})
+
+
+def _variables() -> dict[str | bytes, str | bytes]:
+    """All variables as os.environ keeps them: to decode them, twice for each test, would take as long as many tests.
+
+    Without that in which pytest says where it is, since it changes within a test.
+    """
+    variables: dict[str | bytes, str | bytes] = vars(os.environ)["_data"].copy()
+    for name in ("PYTEST_CURRENT_TEST", b"PYTEST_CURRENT_TEST"):
+        variables.pop(name, None)
+    return variables

@@ -62,6 +62,7 @@ class Simulation:
     def __init__(self, load: Load, settings: Settings, *, seed: int = 0, scale: int = 1) -> None:
         self._load = load
         self._settings = settings
+        self._own_ms = settings.own_ms
         self._scale = scale
         # for chance, not for secrets: the same seed must give the same answer
         self._random = random.Random(seed)  # noqa: S311
@@ -181,8 +182,9 @@ class Simulation:
             return
         file.requeued = 0
         self._running += 1
-        self.outcome.most_running = max(self.outcome.most_running, self._running)
-        self.outcome.executions += 1
+        outcome = self.outcome
+        outcome.most_running = max(outcome.most_running, self._running)
+        outcome.executions += 1
         file.started = now
         if self._warm:
             self._warm -= 1
@@ -197,7 +199,7 @@ class Simulation:
         # as in Indexer.handle and call_with_retry: the last moment at which an attempt may start
         left = settings.timeout_seconds - RESERVE_SECONDS - ATTEMPT_SECONDS
         file.until = file.started + int(left * 1000)
-        file.useful = settings.own_ms + self._head.draw(self._draw)
+        file.useful = self._own_ms + self._head.draw(self._draw)
         self._at(file.started + file.useful, self._write, file)
 
     def _environment_to_come(self) -> bool:

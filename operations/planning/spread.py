@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from statistics import NormalDist
@@ -18,13 +19,18 @@ class Spread:
     """
 
     def __init__(self, median: float, exceeded_by_one_percent: float) -> None:
-        width = math.log(exceeded_by_one_percent / median) / ONE_IN_A_HUNDRED if median else 0.0
-        normal = NormalDist()
-        self._values = [
-            round(median * math.exp(width * normal.inv_cdf((each + 0.5) / QUANTILES))) for each in range(QUANTILES)
-        ]
+        self._values = _quantiles(median, exceeded_by_one_percent)
         self.mean = sum(self._values) / QUANTILES
 
     def draw(self, rng: Callable[[], float]) -> int:
         """One duration; `rng` draws from [0, 1)."""
         return self._values[int(rng() * QUANTILES)]
+
+
+@functools.cache
+def _quantiles(median: float, exceeded_by_one_percent: float) -> tuple[int, ...]:
+    width = math.log(exceeded_by_one_percent / median) / ONE_IN_A_HUNDRED if median else 0.0
+    normal = NormalDist()
+    return tuple(
+        round(median * math.exp(width * normal.inv_cdf((each + 0.5) / QUANTILES))) for each in range(QUANTILES)
+    )

@@ -18,7 +18,8 @@ class Meter:
 
     def __init__(self, provisioned: float, *, saved_seconds: float, partitions_bear: float, saved: float) -> None:
         self.provisioned = provisioned
-        self._saved_seconds = saved_seconds
+        # without savings it still holds the units of a second
+        self._seconds = max(1.0, saved_seconds)
         self._bear = partitions_bear
         self._tokens = saved
         self._partition_tokens = partitions_bear
@@ -29,10 +30,15 @@ class Meter:
         """Whether so much may be written now."""
         if now > self._at:
             passed = (now - self._at) / 1000
-            # without savings it still holds the units of a second, and those of the row that is to be written
-            most = max(units, self.provisioned * max(1.0, self._saved_seconds))
-            self._tokens = min(most, self._tokens + self.provisioned * passed)
-            self._partition_tokens = min(max(units, self._bear), self._partition_tokens + self._bear * passed)
+            # a bucket holds at least the units of the row that is to be written; min and max would take twice as long
+            tokens, most = self._tokens + self.provisioned * passed, self.provisioned * self._seconds
+            if tokens > most:
+                tokens = most if most > units else min(units, tokens)
+            self._tokens = tokens
+            tokens, most = self._partition_tokens + self._bear * passed, self._bear
+            if tokens > most:
+                tokens = most if most > units else min(units, tokens)
+            self._partition_tokens = tokens
             self._at = now
         return self._tokens >= units and self._partition_tokens >= units
 

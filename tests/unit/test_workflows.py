@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -30,6 +31,7 @@ def text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+@functools.cache
 def load(path: Path) -> Document:
     document: Document = yaml.safe_load(text(path))
     return document

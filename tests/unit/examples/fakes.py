@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import threading
@@ -21,14 +22,18 @@ REGION = "eu-west-1"
 RULES = Rules(prefix="in/", max_bytes=1000, seconds=60)
 
 
+@functools.cache
+def signer() -> Any:  # noqa: ANN401  boto3 makes its classes while it runs
+    return boto3.client("s3", region_name=REGION, config=s3_config(custom_endpoint=False))
+
+
 class FakeS3:
     """Signs with boto3's own client, and says what the bucket's CORS rules are; a text is an error's code."""
 
     def __init__(self, origins: list[str] | str, methods: tuple[str, ...] = ("PUT", "POST")) -> None:
         self.origins = origins
         self._methods = list(methods)
-        client: Any = boto3.client("s3", region_name=REGION, config=s3_config(custom_endpoint=False))
-        self.generate_presigned_post = client.generate_presigned_post
+        self.generate_presigned_post = signer().generate_presigned_post
 
     def get_bucket_cors(self, **_: str) -> dict[str, Any]:
         if isinstance(self.origins, str):
@@ -102,7 +107,7 @@ class Sender:
 @contextmanager
 def served(which: Stack) -> Iterator[Sender]:
     with UploadServer(which, port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.001})
         thread.start()
         try:
             yield Sender(server)

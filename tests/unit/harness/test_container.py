@@ -291,6 +291,7 @@ def test_an_emulator_that_ends_at_once_is_shown_with_its_last_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     uses(Engine())
+    monkeypatch.setattr(container, "POLL_INTERVAL", 0.001)
     ended: Any = Started("exited")
     said = log("License activation failed!")
     with pytest.raises(EmulatorError, match=re.escape("ended at once (LocalStack newer than 4.14 wants")) as failure:
@@ -306,6 +307,7 @@ def test_an_emulator_that_never_answers_is_shown_with_its_last_words_and_a_remed
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(container, "READY_TIMEOUT", 0.05)
+    monkeypatch.setattr(container, "POLL_INTERVAL", 0.01)
     silent: Any = Started("running")
     tried = r"did not answer on http://127\.0\.0\.1:1 or http://127\.0\.0\.2:4566 within 0\.05 s"
     with pytest.raises(EmulatorError, match=tried) as failure:

@@ -118,7 +118,7 @@ def test_a_crash_at_the_start_shows_the_end_of_the_log() -> None:
 def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINISTACK_EDITION", "a stranger's")
     with HTTPServer((HOST, 0), standin.Health) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607
-        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        threading.Thread(target=stranger.serve_forever, args=(0.01,), daemon=True).start()
         endpoint = f"http://{HOST}:{stranger.server_port}"
         wait = functools.partial(_wait_until_ready, ours, endpoint, log=tmp_path / "log", timeout=0.1)
         wait(nonce="a stranger's")

@@ -32,7 +32,7 @@ class FakeLocalStack:
                 """Quiet."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Take)
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.001,), daemon=True).start()
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
     def next_report(self) -> tuple[str, bytes]:

@@ -93,7 +93,7 @@ def container(
     init = lambda_init.Init(environment(localstack, **getattr(request, "param", {})), ended.put)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(lambda_init.Handler, init))  # both sides on one port
     monkeypatch.setattr(lambda_init, "API_PORT", server.server_port)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.001,), daemon=True).start()
     yield Container(localstack, init, server.server_port, ended)
     init.stop()
     server.shutdown()

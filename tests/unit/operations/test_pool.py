@@ -3,10 +3,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from operations import pool
 from operations.pool import AHEAD, in_order
+from tests.e2e.waiting import until
 
 
 def test_results_come_in_the_order_of_the_items_whoever_is_done_first() -> None:
@@ -63,20 +67,26 @@ def test_what_is_done_is_told_before_the_next_item_is_there() -> None:
     assert told == [0, 1, 2, 3]
 
 
-def test_an_error_is_raised_at_its_turn_and_drops_what_was_not_begun() -> None:
+def test_an_error_is_raised_at_its_turn_and_drops_what_was_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[int] = []
-    time_is_up = threading.Timer(1.0, lambda: None)  # far longer than it takes to hear of the error
+    submitted: list[Future[int]] = []
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *work: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  as it is called here
+            submitted.append(super().submit(*work))
+            return submitted[-1]
 
     def work(number: int) -> int:
         begun.append(number)
+        if number == 0:
+            until(lambda: len(submitted) > 4, "some that wait", interval=0.001)
         if number == 2:
             raise ValueError("of number 2")
         if number == 3:
-            time_is_up.join()
+            until(lambda: all(each.cancelled() for each in submitted[4:]), "the end of what waits", interval=0.001)
         return number
 
-    time_is_up.start()
-
+    monkeypatch.setattr(pool, "ThreadPoolExecutor", Pool)
     results = in_order(work, range(1000), threads=1)
     with pytest.raises(ValueError, match="of number 2"):
         list(results)

@@ -32,6 +32,26 @@ def test_what_was_not_used_within_300_seconds_may_be_used_at_once_but_for_the_li
     assert taken[-1] == 100
 
 
+def test_a_partition_saves_no_more_than_a_second() -> None:
+    assert writes(table(), at=60_000) == limits.PARTITION_UNITS
+
+
+@pytest.mark.parametrize(
+    ("provisioned", "bear", "at"),
+    [(2, 1000, [3, 6, 9]), (1000, 2, [2, 5, 8])],  # a partition begins with the units of a second
+)
+def test_a_row_of_more_units_than_come_in_a_second_waits_until_just_so_many_are_there(
+    provisioned: float, bear: float, at: list[int]
+) -> None:
+    meter = Meter(provisioned, saved_seconds=0.0, partitions_bear=bear, saved=0.0)
+    written = []
+    for second in range(1, 10):
+        if meter.admits(second * 1000, 5):
+            meter.take(5)
+            written.append(second)
+    assert written == at
+
+
 def test_what_the_everyday_load_uses_is_not_saved() -> None:
     capacity = table(used_before=80)
     taken = sum(writes(capacity, at=second * 1000) for second in range(30))

@@ -6,6 +6,7 @@ Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements:
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -105,8 +106,13 @@ def _arn_like(pattern: str, arn: str) -> bool:
 
 
 def _like(pattern: str, text: str, flags: re.RegexFlag = re.NOFLAG) -> bool:
+    return _expression(pattern, flags).fullmatch(text) is not None
+
+
+@functools.cache
+def _expression(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
     expression = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
-    return re.fullmatch(expression, text, flags | re.DOTALL) is not None
+    return re.compile(expression, flags | re.DOTALL)
 
 
 def _list(value: str | list[str]) -> list[str]:

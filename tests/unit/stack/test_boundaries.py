@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import runpy
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,10 +42,16 @@ def ids(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of a file's syntax tree."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imported(path: Path) -> set[str]:
     """The modules that a file imports anywhere, inside functions and for typing too."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         match node:
             case ast.Import(names=names):
                 found |= {name.name for name in names}
@@ -60,7 +67,7 @@ def packages(path: Path) -> set[str]:
 
 def uses_environment(path: Path) -> bool:
     """Whether a file names os.environ or os.getenv in whatever way."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         match node:
             case ast.Attribute(attr="environ" | "getenv" | "environb"):
                 return True
