@@ -105,7 +105,7 @@ class SharedZip(zipfile.ZipFile):
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401  as it is
         """Make `path`, an empty folder, a link to the unpacked archive."""
-        assert isinstance(self.filename, str)  # noqa: S101  MiniStack's way
+        assert isinstance(self.filename, str)  # MiniStack's way
         digest = hashlib.sha256(Path(self.filename).read_bytes()).hexdigest()
         state = Path(os.environ["TMPDIR"])
         unpacked = state / f"unpacked-{digest}"
