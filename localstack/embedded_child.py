@@ -93,7 +93,7 @@ def keep_processes_and_logs(runtime: Any) -> None:  # noqa: ANN401  MiniStack's 
     class Worker(runtime.Worker):  # type: ignore[misc]  # of a module that is not there where types are checked
         log: Log
 
-        def invoke(self, *event: Any, **context: Any) -> dict[str, Any]:  # noqa: ANN401  as it is
+        def invoke(self, *event: Any, **context: Any) -> dict[str, Any]:
             answer: dict[str, Any] = super().invoke(*event, **context)
             if raised := answer.pop("raised", None):
                 answer |= {"status": "error", **raised}
