@@ -39,8 +39,16 @@ LINE = 240
 CLOCKS_DIFFER = 60.0
 """Seconds by which this machine's clock may be ahead of AWS's."""
 
-WORKERS = 2
-"""Processes side by side where the emulator is quick to start; more only get in each other's way on two cores."""
+WORKERS = 3
+"""Processes side by side where the emulator is quick to start: one more than cores, since tests wait a third of their
+time. Each more takes five seconds of work for an emulator and a stack of its own."""
+
+LONGEST = (
+    *("test_faults.py", "test_alarms_fire.py", "test_uploads.py", "test_operations_redrive.py"),
+    *("test_least_privilege.py", "test_operations_audit.py", "test_demo.py", "test_existing.py", "test_own_key.py"),
+    *("test_capacity.py", "test_plain_http.py", "test_operations_backfill.py", "test_another_stack.py"),
+)
+"""The files that take seconds, begun in this order, lest one of them is left alone at the end."""
 
 NOT_RUN = "tapstack: reasons of what was deselected"
 """The name under which a worker tells them."""
@@ -91,13 +99,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is not for this engine or emulator, and keep the reasons for the end of the report."""
+    """Deselect what is not for this engine or emulator, keep the reasons for the end of the report; the longest first."""
     engine, emulator = config.getoption("--engine"), config.stash[_EMULATOR]
     reasons = {item: reason_against(item.iter_markers(), engine, emulator) for item in items}
     if gone := [item for item in items if reasons[item]]:
         config.hook.pytest_deselected(items=gone)
         items[:] = [item for item in items if not reasons[item]]
     config.stash[_NOT_RUN] = [reason for reason in reasons.values() if reason]
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
