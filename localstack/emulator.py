@@ -223,7 +223,7 @@ def _session_of_its_own() -> Session:
 
 @cache
 def _loader() -> Loader:
-    """What reads botocore's descriptions of services and endpoints: for all sessions, since it takes a tenth of a second."""
+    """What reads botocore's descriptions of services and endpoints: one for all sessions, for it takes 0.1 s."""
     return create_loader()
 
 

@@ -99,7 +99,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is not for this engine or emulator, keep the reasons for the end of the report; the longest first."""
+    """Deselect what is not for this engine or emulator, and keep the reasons for the end; begin with the longest."""
     engine, emulator = config.getoption("--engine"), config.stash[_EMULATOR]
     reasons = {item: reason_against(item.iter_markers(), engine, emulator) for item in items}
     if gone := [item for item in items if reasons[item]]:
