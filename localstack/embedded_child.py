@@ -104,9 +104,12 @@ def keep_processes_and_logs(runtime: Any) -> None:  # noqa: ANN401  MiniStack's 
             self.log = Log(self._proc.stderr, self._stderr_queue)
             return self.log.follow
 
-        def _drain_stderr_bounded(self) -> str:
+        def _drain_stderr(self) -> str:  # after a time-out
             self.log.take()
-            return str(self._drain_stderr())  # its own: what is in the queue
+            return str(super()._drain_stderr())  # what is in the queue
+
+        def _drain_stderr_bounded(self) -> str:  # after an answer
+            return self._drain_stderr()
 
     runtime.Worker = Worker
 
@@ -134,10 +137,10 @@ class SharedZip(zipfile.ZipFile):
 
 def adapt_ministack() -> None:
     """Change what it has no settings for."""
-    runtime = importlib.import_module("ministack.core.lambda_runtime")
+    runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     keep_processes_and_logs(runtime)
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZip})
-    functions = importlib.import_module("ministack.services.lambda_svc")
+    functions: Any = importlib.import_module("ministack.services.lambda_svc")
     functions._LAMBDA_STATE_TRANSITION_DELAY = PREPARATION  # noqa: SLF001  it has no setting for this
 
 
