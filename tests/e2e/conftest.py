@@ -26,6 +26,7 @@ from tests.e2e.index import Clients, Index, Place
 from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
 from tests.e2e.operated import LATE, MORE_PATIENCE, Operated
 from tests.e2e.operated import SETTINGS as OPERATED
+from tests.e2e.scheduling import WORKERS, Scheduling, longest_first
 from tests.e2e.uploading import Upload, sample_cases, upload_all
 from tests.e2e.waiting import NothingCameError
 
@@ -38,17 +39,6 @@ LINE = 240
 
 CLOCKS_DIFFER = 60.0
 """Seconds by which this machine's clock may be ahead of AWS's."""
-
-WORKERS = 3
-"""Processes side by side where the emulator is quick to start: one more than cores, since tests wait a third of their
-time. Each more takes five seconds of work for an emulator and a stack of its own."""
-
-LONGEST = (
-    *("test_faults.py", "test_alarms_fire.py", "test_uploads.py", "test_operations_redrive.py"),
-    *("test_least_privilege.py", "test_operations_audit.py", "test_demo.py", "test_existing.py", "test_own_key.py"),
-    *("test_capacity.py", "test_plain_http.py", "test_operations_backfill.py", "test_another_stack.py"),
-)
-"""The files that take seconds, begun in this order, lest one of them is left alone at the end."""
 
 NOT_RUN = "tapstack: reasons of what was deselected"
 """The name under which a worker tells them."""
@@ -69,6 +59,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
         if choose(config.getoption("--emulator")).kind == "embedded":
             return WORKERS
     return 0
+
+
+@pytest.hookimpl(optionalhook=True)  # one of pytest-xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:  # noqa: ANN401  it has no types
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -106,7 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=gone)
         items[:] = [item for item in items if not reasons[item]]
     config.stash[_NOT_RUN] = [reason for reason in reasons.values() if reason]
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+    items.sort(key=longest_first)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -241,7 +236,7 @@ def table(place: Place, outputs: Mapping[str, str]) -> Table:
 
 
 @pytest.fixture(scope="session")
-def uploads(place: Place, index: Index) -> Mapping[str, Upload]:
+def uploads(place: Place, index: Index, _poison_first: None) -> Mapping[str, Upload]:
     """Every sample and every awkward case, uploaded once; by the case's name."""
     done = upload_all(index, [*sample_cases(), *CASES])
     if gap(place, Capability.LIST_CONTROL_CHARACTERS):
@@ -279,7 +274,7 @@ def operated(_operated: Operated, emulator: Emulator, monkeypatch: pytest.Monkey
     return _operated
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def _poison_first(request: pytest.FixtureRequest) -> None:
     """Lambda takes its time to give up on an event: let it, while other tests run."""
     if any("poisoned" in getattr(item, "fixturenames", ()) for item in request.session.items):
