@@ -23,7 +23,7 @@ GRACE = 0.1
 """Seconds between the two looks of an audit, in a bucket in which nothing goes on meanwhile."""
 
 MORE_PATIENCE = 60.0
-"""Seconds: an emulator starts a process anew for each try of a function that fails."""
+"""Seconds: an emulator may start a process, or a container, for each try of a function that fails."""
 
 LATE = 3.0
 """Seconds: LocalStack's poll for events takes two, and goes on for the function that was just replaced."""
