@@ -11,9 +11,18 @@ from types import SimpleNamespace
 from typing import IO, Any
 from zipfile import ZipFile
 
+import botocore.session
 import pytest
 
-from localstack.embedded_child import RAISED, RAISED_AND_KEPT, Log, SharedZip, keep_processes_and_logs
+from localstack.embedded_child import (
+    PROTOCOLS,
+    RAISED,
+    RAISED_AND_KEPT,
+    Log,
+    SharedZip,
+    keep_processes_and_logs,
+    know_protocols,
+)
 
 
 class Pipe:
@@ -110,6 +119,30 @@ def test_an_exception_comes_out_as_the_error_that_it_is(runtime: SimpleNamespace
 def test_another_ministack_is_noticed() -> None:
     with pytest.raises(AssertionError):
         keep_processes_and_logs(SimpleNamespace(Worker=MiniStackWorker, _PYTHON_WORKER_SCRIPT="otherwise"))
+
+
+@pytest.mark.parametrize("service", PROTOCOLS)
+def test_a_service_has_the_protocol_that_botocore_describes(service: str) -> None:
+    name = "cloudwatch" if service == "monitoring" else service
+    described = botocore.session.get_session().get_service_model(name).metadata
+    known = {key: described[key] for key in ("protocol", "jsonVersion") if key in described}
+    assert known == PROTOCOLS[service]
+
+
+def test_other_services_and_whatever_else_is_asked_are_looked_up() -> None:
+    asked: list[str] = []
+
+    def describe(service: str) -> SimpleNamespace:
+        asked.append(service)
+        return SimpleNamespace(metadata={}, operation_names=["Anything"])
+
+    responses = SimpleNamespace(_service_model=describe)
+    know_protocols(responses)
+    assert responses._service_model("sqs").metadata == {"protocol": "json", "jsonVersion": "1.0"}
+    assert asked == []
+    assert responses._service_model("sqs").operation_names == ["Anything"]
+    assert responses._service_model("kms").metadata == {}
+    assert asked == ["sqs", "kms"]
 
 
 def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
