@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 ACCOUNT = "000000000000"
 ACCESS_KEY = "test"
 """Key and secret alike: emulators take any, and these are the customary ones."""
-ASYNC_RETRY_BASE_SECONDS = 0.2
+ASYNC_RETRY_BASE_SECONDS = 0.05
 """Wait before the first retry of a failed asynchronous invocation, doubled before the second (AWS: 60 and 120 s)."""
 
 READY_TIMEOUT = 30.0

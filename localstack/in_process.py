@@ -20,7 +20,7 @@ from localstack.errors import DeploymentError
 from localstack.ledger import Ledger
 from localstack.monitor import CreationError, Recorded, program_file, run_program
 from localstack.resources import PLANNERS
-from localstack.resources.base import Aws, Planner
+from localstack.resources.base import Aws, Phases, Planner, unobserved
 from localstack.resources.inputs import InputError, Inputs
 
 ANSWERED_BY_THE_EMULATOR = frozenset(
@@ -45,18 +45,25 @@ def deploy(
     config_overrides: Mapping[str, str],
     program: Path,
     on_resource: Callable[[Progress], None],
+    phases: Phases = unobserved,
 ) -> Deployment:
-    """Run the program and create what it asks for; see `localstack.deployment.deploy`."""
+    """Run the program and create what it asks for; see `localstack.deployment.deploy`. `phases` hears of its phases."""
     began = time.monotonic()
     if not program.is_file():
         raise DeploymentError(f"the program {program} does not exist")
     project = read_project(program.parent, stack, config_overrides)
-    aws = _aws(emulator, project, program.parent)
+    aws = _aws(emulator, project, program.parent, phases)
     ledger = Ledger()
     creator = _Creator(aws, PLANNERS, ledger, on_resource)
+    asked = program_file(program)
+
+    def observed() -> None:
+        with phases("program"):
+            asked()
+
     with _rolled_back_on_failure(ledger, program):
         run = run_program(
-            program_file(program),
+            observed,
             project=project.name,
             stack=stack,
             config=project.config,
@@ -142,7 +149,7 @@ class _Calls:
                 raise InputError(f"the in-process engine does not know the function {token}")
 
 
-def _aws(emulator: Emulator, project: Project, folder: Path) -> Aws:
+def _aws(emulator: Emulator, project: Project, folder: Path, phases: Phases) -> Aws:
     foreign = {key for key in project.config if not key.startswith(f"{project.name}:")}
     if unused := sorted(foreign - ANSWERED_BY_THE_EMULATOR - {"aws:region"}):
         raise DeploymentError(
@@ -157,6 +164,7 @@ def _aws(emulator: Emulator, project: Project, folder: Path) -> Aws:
         partition=partition,
         dns_suffix="amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
         folder=folder,
+        phases=phases,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
 ACTIVE_TIMEOUT = 60.0
 """Seconds for a table or a function to become usable; the slowest emulator needs about one."""
 POLL_INTERVAL = 0.02
+
+
+Phases = Callable[[str], AbstractContextManager[object]]
+"""What is told of a phase of a deployment: it is entered when the phase begins, in any thread, and left when it ends.
+
+* program: the program runs, until it has asked for everything.
+* packaging: files become an archive.
+* waiting: a resource was asked for and is not there yet.
+"""
+
+
+def unobserved(_phase: str) -> AbstractContextManager[object]:
+    """Tell nobody."""
+    return nullcontext()
 
 
 class ClientFactory(Protocol):
@@ -39,6 +54,7 @@ class Aws:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     token: Callable[[], str] = field(default=lambda: secrets.token_hex(4)[:7])
+    phases: Phases = unobserved
 
     def client(self, service: str) -> Client:
         """Return the client of a service in this region."""
@@ -51,10 +67,11 @@ class Aws:
             HarnessError: it did not within `ACTIVE_TIMEOUT`; the message has the last state.
         """
         deadline = self.clock() + ACTIVE_TIMEOUT
-        while (seen := state()) != wanted:
-            if self.clock() > deadline:
-                raise HarnessError(f"{what} is {seen!r} after {ACTIVE_TIMEOUT:g} s and not {wanted!r}")
-            self.sleep(POLL_INTERVAL)
+        with self.phases("waiting"):
+            while (seen := state()) != wanted:
+                if self.clock() > deadline:
+                    raise HarnessError(f"{what} is {seen!r} after {ACTIVE_TIMEOUT:g} s and not {wanted!r}")
+                self.sleep(POLL_INTERVAL)
 
     def physical_name(self, logical_name: str, given: str | None) -> str:
         """Return the name that was given, or one as Pulumi makes it: the logical name and seven random digits."""

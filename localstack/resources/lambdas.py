@@ -31,7 +31,8 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
         return f"{current['State']}: {reason}" if current["State"] == "Failed" else current["State"]
 
     def create(made: Made) -> Created:
-        packed = zip_archive(code, aws.folder)
+        with aws.phases("packaging"):
+            packed = zip_archive(code, aws.folder)
         created = client.create_function(FunctionName=function_name, Code={"ZipFile": packed}, **request)
         made(
             Removal(

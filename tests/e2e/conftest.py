@@ -26,6 +26,7 @@ from tests.e2e.index import Clients, Index, Place
 from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
 from tests.e2e.operated import LATE, MORE_PATIENCE, Operated
 from tests.e2e.operated import SETTINGS as OPERATED
+from tests.e2e.scheduling import WORKERS, Scheduling, longest_first
 from tests.e2e.uploading import Upload, sample_cases, upload_all
 from tests.e2e.waiting import NothingCameError
 
@@ -38,9 +39,6 @@ LINE = 240
 
 CLOCKS_DIFFER = 60.0
 """Seconds by which this machine's clock may be ahead of AWS's."""
-
-WORKERS = 2
-"""Processes side by side where the emulator is quick to start; more only get in each other's way on two cores."""
 
 NOT_RUN = "tapstack: reasons of what was deselected"
 """The name under which a worker tells them."""
@@ -61,6 +59,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
         if choose(config.getoption("--emulator")).kind == "embedded":
             return WORKERS
     return 0
+
+
+@pytest.hookimpl(optionalhook=True)  # one of pytest-xdist's
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:  # noqa: ANN401  it has no types
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -91,13 +94,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what is not for this engine or emulator, and keep the reasons for the end of the report."""
+    """Deselect what is not for this engine or emulator, and keep the reasons for the end; begin with the longest."""
     engine, emulator = config.getoption("--engine"), config.stash[_EMULATOR]
     reasons = {item: reason_against(item.iter_markers(), engine, emulator) for item in items}
     if gone := [item for item in items if reasons[item]]:
         config.hook.pytest_deselected(items=gone)
         items[:] = [item for item in items if not reasons[item]]
     config.stash[_NOT_RUN] = [reason for reason in reasons.values() if reason]
+    items.sort(key=longest_first)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -232,7 +236,7 @@ def table(place: Place, outputs: Mapping[str, str]) -> Table:
 
 
 @pytest.fixture(scope="session")
-def uploads(place: Place, index: Index) -> Mapping[str, Upload]:
+def uploads(place: Place, index: Index, _poison_first: None) -> Mapping[str, Upload]:
     """Every sample and every awkward case, uploaded once; by the case's name."""
     done = upload_all(index, [*sample_cases(), *CASES])
     if gap(place, Capability.LIST_CONTROL_CHARACTERS):
@@ -270,7 +274,7 @@ def operated(_operated: Operated, emulator: Emulator, monkeypatch: pytest.Monkey
     return _operated
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def _poison_first(request: pytest.FixtureRequest) -> None:
     """Lambda takes its time to give up on an event: let it, while other tests run."""
     if any("poisoned" in getattr(item, "fixturenames", ()) for item in request.session.items):

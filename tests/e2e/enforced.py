@@ -33,7 +33,6 @@ import boto3, botocore
 from botocore.config import Config
 
 def handler(event, context):
-    print("asked for", len(event))  # the harness waits for a function's first line
     return [outcome(**call) for call in event]
 
 def outcome(service, operation, arguments):

@@ -14,15 +14,16 @@ from boto3.dynamodb.types import TypeSerializer
 
 from operations.aws import Aws
 from operations.command import main
+from tests.e2e.waiting import WAITER
 
 if TYPE_CHECKING:
     from tests.e2e.index import Client, Index, Row
 
-GRACE = 0.5
+GRACE = 0.1
 """Seconds between the two looks of an audit, in a bucket in which nothing goes on meanwhile."""
 
 MORE_PATIENCE = 60.0
-"""Seconds: an emulator starts a process anew for each try of a function that fails."""
+"""Seconds: an emulator may start a process, or a container, for each try of a function that fails."""
 
 LATE = 3.0
 """Seconds: LocalStack's poll for events takes two, and goes on for the function that was just replaced."""
@@ -140,7 +141,7 @@ class Operated:
     def _configure(self, variables: dict[str, str]) -> None:
         function = self.index.clients.function
         function.update_function_configuration(FunctionName=self.index.function, Environment={"Variables": variables})
-        function.get_waiter("function_updated_v2").wait(FunctionName=self.index.function)
+        function.get_waiter("function_updated_v2").wait(FunctionName=self.index.function, WaiterConfig=WAITER)
         time.sleep(self._settling)
 
     def _version(self, status: str) -> None:

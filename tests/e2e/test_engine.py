@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.deploy import Stopwatch
+from localstack import in_process
 from localstack.deployment import Deployment, deploy
 from localstack.emulator import start
 from localstack.errors import DeploymentError
@@ -144,13 +146,37 @@ def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch:
     assert [name for name, value in seen.items() if "/leaked" in value] == []
 
 
+def test_whoever_measures_hears_of_every_phase(emulator: Emulator, tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        """
+        role = aws.iam.Role("role", name="toy", assume_role_policy="{}")
+        aws.lambda_.Function(
+            "function", name="toy", role=role.arn, runtime="python3.13", handler="main.handler",
+            code=pulumi.AssetArchive({"main.py": pulumi.StringAsset("")}),
+        )
+        """,
+    )
+    watch, resources = Stopwatch(), list[str]()
+    in_process.deploy(
+        emulator,
+        stack="localstack",
+        config_overrides={},
+        program=tmp_path / "toy.py",
+        on_resource=lambda progress: resources.append(progress.name),
+        phases=watch,
+    ).destroy()
+    assert resources == ["role", "function"]
+    assert watch.seconds.keys() == {"program", "packaging", "waiting"}
+
+
 def _deploys_to(emulator: Emulator, folder: Path) -> Deploy:
+    return lambda program: deploy(emulator, engine="in-process", program=_write(folder, program))
+
+
+def _write(folder: Path, program: str) -> Path:
     (folder / "Pulumi.yaml").write_text("name: toy\nruntime: python\nmain: toy.py\n", encoding="utf-8")
     (folder / "Pulumi.localstack.yaml").write_text("config:\n  aws:region: us-east-1\n", encoding="utf-8")
-
-    def deploys(program: str) -> Deployment:
-        path = folder / "toy.py"
-        path.write_text(HEADER + textwrap.dedent(program), encoding="utf-8")
-        return deploy(emulator, engine="in-process", program=path)
-
-    return deploys
+    path = folder / "toy.py"
+    path.write_text(HEADER + textwrap.dedent(program), encoding="utf-8")
+    return path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,10 +35,12 @@ def test_an_object_that_is_put_again_has_one_row_which_says_what_is_there(index:
     assert len(index.rows(key)) == 1
 
 
-def test_objects_that_are_replaced_at_once_end_as_the_last(index: Index) -> None:
+def test_objects_that_are_replaced_at_once_end_as_the_last(index: Index, outputs: Mapping[str, str]) -> None:
     key = index.key("suspended/in a hurry.txt")
     for number in range(1, 5):
         _put(index, key, b"x" * number)
+    # until then, one who is late may put his word last for a moment, before he looks again
+    index.until(lambda: _answers(index, outputs["log_group_name"], key) == 4, f"four lines about {key!r}")
     _wait_until_right(index, key)
     assert _row(index, key)["size_bytes"] == 4
 
@@ -94,6 +97,14 @@ def _wait_until_right(index: Index, key: str) -> None:
         return {name: value for name, value in row.items() if name not in FROM_THE_EVENT}
 
     index.until(lambda: seen() == told, lambda: f"the row {told}; it is {seen()}")
+
+
+def _answers(index: Index, log_group: str, key: str) -> int:
+    """How many events about a key the function has done with, by its log."""
+    pages = index.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=log_group)
+    messages = [each["message"] for page in pages for each in page["events"]]
+    lines = [json.loads(message) for message in messages if message.startswith("{")]
+    return sum(1 for line in lines if line.get("key") == key and "outcome" in line)
 
 
 def _row(index: Index, key: str) -> Row:

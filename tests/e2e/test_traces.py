@@ -13,6 +13,7 @@ from tests.e2e.events import event, minimal
 from tests.e2e.faults import HEAD, UPDATE, Fault, Proxy, faulty
 from tests.e2e.index import Clients, Index
 from tests.e2e.tracing import EXECUTION, Daemon, daemon, drawn
+from tests.e2e.waiting import WAITER
 
 if TYPE_CHECKING:
     from localstack.emulator import Emulator
@@ -65,7 +66,7 @@ def traced(emulator: Emulator, deploys: Deploys) -> Iterator[Traced]:
             "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint,
         }
         function.update_function_configuration(FunctionName=index.function, Environment={"Variables": variables})
-        function.get_waiter("function_updated_v2").wait(FunctionName=index.function)
+        function.get_waiter("function_updated_v2").wait(FunctionName=index.function, WaiterConfig=WAITER)
         log_group = deployment.outputs["log_group_name"]
         yield Traced(index=index, log_group=log_group, daemon=listening, proxy=proxy)
         deployment.destroy()

@@ -12,6 +12,8 @@ PATIENCE = 20.0
 """Seconds after which something has gone wrong: ten times what the slowest emulator was seen to take."""
 INTERVAL = 0.02
 """Seconds between two looks."""
+WAITER = {"Delay": INTERVAL, "MaxAttempts": round(PATIENCE / INTERVAL)}
+"""The same for a waiter of boto3's, which by itself looks once a second or less."""
 
 
 class NothingCameError(AssertionError):
