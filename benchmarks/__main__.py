@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import chart, report
 from benchmarks.archive import archive
+from benchmarks.deploy import deploying
 from benchmarks.function import MEMORY_EVENTS, cold, memory, warm
 from benchmarks.lab import prepare
 from benchmarks.landing import landing
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 QUICK = 3  # rounds
-NAMES = ("cold", "warm", "memory", "landing", "archive", "sessions")
+NAMES = ("cold", "warm", "memory", "landing", "deploy", "archive", "sessions")
 UNASKED = NAMES[:-1]  # the sessions take minutes
 
 
@@ -60,6 +61,7 @@ def measured(names: list[str], *, quick: bool) -> Iterator[Result]:
         "warm": lambda: [warm(lab, rounds=rounds(25), sampled=sampled) for sampled in (True, False)],
         "memory": lambda: [memory(lab, events=MEMORY_EVENTS // (50 if quick else 1))],
         "landing": lambda: [landing(rounds=rounds(12))],
+        "deploy": lambda: [*deploying(rounds=rounds(11))],
         "archive": lambda: [*archive()],
         "sessions": lambda: [*sessions(rounds=1 if quick else 3)],
     }

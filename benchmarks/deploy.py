@@ -1,14 +1,14 @@
-"""How long the whole stack takes to deploy: `python -m benchmarks.deploy [--rounds N] [--cold]`.
+"""How long the whole stack takes to deploy, in parts and by resource.
 
 Each round is what somebody has who types `nox -s demo`: a process of its own, which has not imported Pulumi, and an
 embedded emulator of its own, which has run nothing. It is timed from when the emulator is up until the stack is ready
-to take an upload. The function's package is in the cache, as it is but for the first time; `--cold` builds it anew,
-once, in a folder of its own.
+to take an upload. The function's package is in the cache, as it is but for the first time.
+
+`python -m benchmarks.deploy` is one such round, which writes its figures as JSON.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,20 +16,27 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
+from benchmarks.measure import Table, Timing, spread
 from localstack.deployment import PROGRAM, Progress
 from localstack.emulator import Emulator, start
 
-ROUNDS = 10
-
-PARTS = ("imports", "program", "creation", "packaging", "waiting")
-"""What a deployment consists of: the first three follow each other and are all of it, the others are in the third."""
+PARTS = {
+    "imports": "Pulumi and its AWS provider are imported",
+    "program": "the program runs and asks for its resources",
+    "creation": "from then on until the last one is there",
+    "packaging": "in that, the function's files become an archive",
+    "waiting": "in that, threads ask whether something is there",
+    "emulator": "before, the emulator starts",
+    "destroy": "afterwards, everything is deleted",
+}
+"""What a deployment consists of: the first three follow each other and are all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,27 +73,6 @@ class Round:
     total: float
     destroy: float
     resources: tuple[Taken, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployments:
-    """All rounds, and the seconds that the function's package took where nothing was in the cache."""
-
-    rounds: tuple[Round, ...]
-    cold_package: float | None = None
-
-    def seconds(self, part: str) -> list[float]:
-        """Those of each round: `total`, or any other of its attributes."""
-        return [float(getattr(each, part)) for each in self.rounds]
-
-    def resources(self) -> list[Taken]:
-        """Every resource with the median of its seconds, the longest first."""
-        seconds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-        for each in self.rounds:
-            for taken in each.resources:
-                seconds[taken.type, taken.name].append(taken.seconds)
-        medians = [Taken(type=type_, name=name, seconds=median(of)) for (type_, name), of in seconds.items()]
-        return sorted(medians, key=lambda taken: -taken.seconds)
 
 
 @dataclass
@@ -144,39 +130,38 @@ def deploy_once() -> Round:
     )
 
 
-def measure(rounds: int, *, cold: bool = False) -> Deployments:
+def deploying(*, rounds: int) -> list[Timing | Table]:
     """Deploy so many times, and once more before that, uncounted: what is made only once is then there.
 
     Raises:
         subprocess.CalledProcessError: a deployment failed; its words are on standard error.
     """
     _in_a_process_of_its_own()
-    return Deployments(
-        rounds=tuple(_in_a_process_of_its_own() for _ in range(rounds)), cold_package=_package_anew() if cold else None
-    )
-
-
-def report(deployments: Deployments) -> str:
-    """What was measured, as text."""
-    lines = [f"{len(deployments.rounds)} deployments, seconds:     median  quartiles"]
-    lines += [_line(part, deployments.seconds(part)) for part in ("total", *PARTS, "emulator", "destroy")]
-    if deployments.cold_package is not None:
-        lines.append(f"  the package, built anew {deployments.cold_package:11.2f}")
-    lines += ["", "seconds of each resource (median); many are made at the same time"]
-    lines += [f"{taken.seconds:8.3f}  {taken.type} {taken.name}" for taken in deployments.resources()]
-    return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; by default what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.deploy", description="How long a deployment takes.")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how many deployments (default: %(default)s)")
-    parser.add_argument("--cold", action="store_true", help="also build the function's package anew (needs PyPI)")
-    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)  # a round's own process
-    options = parser.parse_args(arguments)
-    said = json.dumps(asdict(deploy_once())) if options.once else report(measure(options.rounds, cold=options.cold))
-    sys.stdout.write(f"{said}\n")
-    return 0
+    done = [_in_a_process_of_its_own() for _ in range(rounds)]
+    parts = {part: spread([float(getattr(each, part)) for each in done]) for part in PARTS}
+    seconds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for each in done:
+        for taken in each.resources:
+            seconds[taken.type, taken.name].append(taken.seconds)
+    medians = {(name, type_.split(":")[1]): median(of) for (type_, name), of in seconds.items()}
+    return [
+        Timing(what="deploy of the whole stack, embedded", seconds=[each.total for each in done], at_most=2),
+        Table(
+            what="Seconds of a deployment's parts",
+            columns=("part", "median", "quartiles"),
+            rows=(
+                *((PARTS[part], f"{of.median:.2f}", f"{of.low:.2f} to {of.high:.2f}") for part, of in parts.items()),
+                ("the function's package, built anew", f"{_package_anew():.2f}", "once"),
+            ),
+        ),
+        Table(
+            what="Seconds of each resource, many of which are made at the same time",
+            columns=("resource", "type", "median"),
+            rows=tuple(
+                (name, type_, f"{medians[name, type_]:.3f}") for name, type_ in sorted(medians, key=medians.__getitem__)
+            )[::-1],
+        ),
+    ]
 
 
 @contextmanager
@@ -191,7 +176,7 @@ def _started(watch: Stopwatch) -> Iterator[Emulator]:
 
 
 def _in_a_process_of_its_own() -> Round:
-    command = [sys.executable, "-m", "benchmarks.deploy", "--once"]
+    command = [sys.executable, "-m", "benchmarks.deploy"]
     root = PROGRAM.parent
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root)  # noqa: S603  our own
     read = json.loads(done.stdout)
@@ -207,16 +192,5 @@ def _package_anew() -> float:
         return time.perf_counter() - began
 
 
-def _line(part: str, seconds: Sequence[float]) -> str:
-    inside = part in {"packaging", "waiting"}
-    first, _, third = _quartiles(seconds)
-    return f"  {'  ' * inside}{part:<{28 - 2 * inside}} {median(seconds):6.2f}  {first:.2f} to {third:.2f}"
-
-
-def _quartiles(seconds: Iterable[float]) -> list[float]:
-    known = list(seconds)
-    return quantiles(known, method="inclusive") if len(known) > 1 else known * 3
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.stdout.write(json.dumps(asdict(deploy_once())))
