@@ -813,6 +813,7 @@ def pip_install(requirements: Path, target: Path) -> None:
             f"pip could not install {requirements} for the function (exit status {done.returncode}):\n"
             f"{done.stderr.strip()[-2000:]}\n"
             "The first build needs a package index: check the network, or set PIP_INDEX_URL to a mirror. "
+            "A version needs a wheel of pure Python, which any processor can run. "
             "If pip is missing, run: pip install -r requirements.txt"
         )
 
@@ -893,7 +894,7 @@ def _copy_clean(source: Path, target: Path) -> None:
         else:
             _copy_file(entry, target / entry.name)
             if any(entry.match(pattern) for pattern in EMPTIED_IN_PACKAGE):
-                (target / entry.name).write_text(EMPTIED, encoding="utf-8")
+                (target / entry.name).write_text(EMPTIED, encoding="utf-8", newline="\n")
 
 
 def _make_folder(folder: Path) -> Path:

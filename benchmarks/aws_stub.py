@@ -1,7 +1,7 @@
 """An S3 and a DynamoDB that answer every HEAD and every write at once: `python -m benchmarks.aws_stub`.
 
 What is measured against it is the caller alone. It prints the port on which it answers; that port of UDP takes traces.
-It ends when its standard input does.
+To each line on its standard input it says how many of those have come; it ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -75,15 +75,19 @@ def main() -> None:
     traces = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     traces.bind(("127.0.0.1", port))
 
+    came: list[int] = []
+
     def drain() -> None:
         while True:
-            traces.recv(MAX_DATAGRAM)
+            came.append(len(traces.recv(MAX_DATAGRAM)))
 
     for work in (server.serve_forever, drain):
         threading.Thread(target=work, daemon=True).start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    sys.stdin.read()
+    for _ in sys.stdin:
+        sys.stdout.write(f"{len(came)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

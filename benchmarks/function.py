@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.lab import answering_aws
 from benchmarks.measure import OURS, Comparison, interleave
+from benchmarks.worker import resident_kilobytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from benchmarks.lab import Lab, Subject, Worker
 
 MILLI = 1000
+TRACING = "aws_xray_sdk.core.recorder"
 EVENTS_A_TURN = 200
 WARM_UP = 500  # events: the specialising interpreter, botocore's caches and the connections have settled by then
 MEMORY_EVENTS = 50_000
@@ -42,16 +44,18 @@ def cold(lab: Lab, *, rounds: int) -> Comparison:
 def warm(lab: Lab, *, rounds: int, sampled: bool) -> Comparison:
     """CPU per event of processes that have long been warm; the trace sampled, or not."""
     with ExitStack() as stack:
-        port = stack.enter_context(answering_aws())
-        workers = {
-            each.name: stack.enter_context(lab.warm(each, port=port)) for each in (lab.ours, lab.powertools, lab.plain)
-        }
+        aws = stack.enter_context(answering_aws())
+        subjects = (lab.ours, lab.powertools, lab.plain)
+        workers = {each.name: stack.enter_context(lab.warm(each, port=aws.port)) for each in subjects}
 
         def turn(worker: Worker) -> Callable[[], float]:
             return lambda: worker.work(EVENTS_A_TURN, sampled=sampled)["cpu_seconds"] * MILLI / EVENTS_A_TURN
 
-        for worker in workers.values():
+        for name, worker in workers.items():
+            before = aws.traces()
             worker.work(WARM_UP, sampled=sampled)
+            if (aws.traces() > before) != (sampled and name != lab.plain.name):
+                raise RuntimeError(f"{name} sent {aws.traces() - before} traces: that is not what is to be measured")
         turns = interleave({name: turn(worker) for name, worker in workers.items()}, rounds=rounds)
     return Comparison(
         what=f"warm event, CPU ({'trace sampled' if sampled else 'trace not sampled'})",
@@ -65,7 +69,9 @@ def warm(lab: Lab, *, rounds: int, sampled: bool) -> Comparison:
 
 def memory(lab: Lab, *, events: int = MEMORY_EVENTS) -> Comparison:
     """Memory in RAM along so many events, half of their traces sampled, against the same process after a tenth."""
-    with answering_aws() as port, lab.warm(lab.ours, port=port) as worker:
+    if not resident_kilobytes():
+        raise RuntimeError("how much memory a process has in RAM can only be read on Linux: leave `memory` out")
+    with answering_aws() as aws, lab.warm(lab.ours, port=aws.port) as worker:
         levels = []
         for _ in range(MEMORY_STEPS):
             for sampled in [True, False] * (events // MEMORY_STEPS // MEMORY_ORDER // 2):

@@ -131,21 +131,39 @@ class Worker:
         return told
 
 
+class AnsweringAws:
+    """A process of `aws_stub.py`: an AWS that answers at once, at `port`."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.port = self._number()
+
+    def traces(self) -> int:
+        """How many datagrams with traces have come so far."""
+        assert self._process.stdin
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._number()
+
+    def _number(self) -> int:
+        assert self._process.stdout
+        return int(self._process.stdout.readline())
+
+
 @contextmanager
-def answering_aws() -> Iterator[int]:
-    """An AWS that answers at once, in a process of its own; its port."""
+def answering_aws() -> Iterator[AnsweringAws]:
+    """An AWS that answers at once, in a process of its own, until the end of the block."""
     command = [sys.executable, "-m", "benchmarks.aws_stub"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - as above
         try:
-            assert process.stdout
-            yield int(process.stdout.readline())
+            yield AnsweringAws(process)
         finally:
             process.communicate()
 
 
 def prepare() -> Lab:
     """Make what is missing: an environment with Lambda's version of Python if there is one, and the archives."""
-    environment = _once(CACHE / f"runtime-{_key(OPERATIONS)}", _environment)
+    environment = _once(CACHE / f"runtime-hashed-{_key(OPERATIONS)}", _environment)
     python = environment / "bin" / "python"
     [runtime] = (environment / "lib").glob("python*/site-packages")
     version = _output([str(python), "-c", "import platform; print(platform.python_version())"]).strip()
@@ -154,7 +172,7 @@ def prepare() -> Lab:
         options = ("--no-deps", "--require-hashes", "--target", str(target))
         _pip(python, *options, "--requirement", str(requirements))
 
-    ours = build_lambda_package(ROOT, ROOT / ".cache")
+    ours = build_lambda_package(ROOT, ROOT / ".cache" / "lambda")
     powertools = _once(CACHE / f"powertools-{version}-{_key(POWERTOOLS)}", lambda folder: install(POWERTOOLS, folder))
     return Lab(
         python=python,
@@ -172,7 +190,10 @@ def _environment(folder: Path) -> None:
     wanted = [*make, "--python", LAMBDA_PYTHON]
     if subprocess.run(wanted, capture_output=True, check=False).returncode:  # noqa: S603 - our own arguments
         _output([*make, "--python", sys.executable])  # there is none of Lambda's version here
-    _pip(folder / "bin" / "python", "--require-hashes", "--compile-bytecode", "--requirement", str(OPERATIONS))
+    python = folder / "bin" / "python"
+    _pip(python, "--require-hashes", "--requirement", str(OPERATIONS))
+    # valid whatever becomes of the files' times; compiling boto3 at each start would look like a gain for all others
+    _output([str(python), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder / "lib")])
 
 
 def _pip(python: Path, *options: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Result: TypeAlias = Comparison | Timing | Table
 
-PACKAGES = ("boto3", "aws-lambda-powertools", "aws-xray-sdk", "wrapt", "pulumi", "pulumi-aws", "pytest")
+PACKAGES = ("boto3", "aws-lambda-powertools", "aws-xray-sdk", "pulumi", "pulumi-aws", "pytest")
 SMALL, FINE, COARSE = 10, 2, 0  # below so much, so many decimals; else so many
 BEGIN, END = "<!-- measured: nox -s bench -- --write -->", "<!-- end of what was measured -->"
 

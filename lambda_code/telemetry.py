@@ -45,7 +45,7 @@ METRICS = {
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-annotations
 MAX_ANNOTATION_CHARACTERS = 1000
 MAX_ANNOTATED_RECORDS = 16  # X-Ray indexes 50 annotations of a trace, and a record has three
-MAX_HELD = 10  # subsegments; with a stack and a long key each they take half of what a datagram can carry
+MAX_HELD = 10  # subsegments; with the longest keys, all of it escaped, they take 58 of a datagram's 65 KB
 
 EXECUTION = "## lambda_handler"  # the name that Powertools gave it
 

@@ -66,6 +66,7 @@ def test_what_is_asked_is_what_aws_knows(raw: Json, removal: Json, head: Json, n
     told = provenance_of(record, request_id="request-1", processed_at=now)
     version_id = record.version_id or "null"
     STORAGE.head(record.key, record.version_id)
+    STORAGE.head(record.key, None)
     updates: tuple[Update, ...] = (
         from_head(record, head, provenance=told),
         from_event(record, version_id=version_id, provenance=told),

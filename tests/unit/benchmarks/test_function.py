@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
-from benchmarks import aws_stub, lab, worker
+from benchmarks import lab, worker
 from lambda_code.events import Record, parse_event
 from lambda_code.settings import Settings
 from lambda_code.storage import AwsStorage
+from tests.e2e import waiting
 
 if TYPE_CHECKING:
     import pytest
@@ -33,11 +35,17 @@ def test_the_environment_is_one_that_the_function_accepts() -> None:
 
 
 def test_the_stand_in_for_aws_answers_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    with lab.answering_aws() as port:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    with lab.answering_aws() as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.port}")
         storage = AwsStorage.connect(Settings.from_env(lab.ENVIRONMENT))
         with closing(cast("Client", storage.s3)):
             told = storage.head("a", None)
     assert isinstance(told, dict)
     assert (told["ContentLength"], told["Metadata"]) == (1024, {"owner": "archive"})
-    assert aws_stub.EMPTY == b"{}"
+
+
+def test_the_stand_in_for_aws_counts_the_traces_that_come() -> None:
+    with lab.answering_aws() as aws, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+        assert aws.traces() == 0
+        sending.sendto(b"a trace", ("127.0.0.1", aws.port))
+        waiting.until(lambda: aws.traces() == 1, "the trace")

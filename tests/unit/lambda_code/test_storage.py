@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
+from botocore.validate import ParamValidationDecorator
 
 import lambda_code
 from lambda_code.errors import TransientError
@@ -202,10 +203,56 @@ def test_botocore_makes_one_attempt_and_gives_up_in_four_seconds(settings: Setti
     assert (storage.bucket_name, storage.table_name) == (BUCKET, TABLE)
 
 
+HEADERS = {"Last-Modified": "Sat, 31 Jan 2026 12:00:00 GMT", "ETag": '"e"', "Content-Length": "3"}
+
+
+def answered_head(settings: Settings, headers: dict[str, str]) -> dict[str, Any]:
+    """What the function's own client makes of an answer of S3's."""
+
+    def answer(request: AWSRequest, **_: object) -> AWSResponse:
+        written = HTTPHeaders()
+        for name, value in headers.items():
+            written[name] = value
+        return AWSResponse(request.url or "", 200, written, SimpleNamespace(stream=lambda: iter(())))
+
+    storage = AwsStorage.connect(settings)
+    client: Client = storage.s3
+    client.meta.events.register("before-send.s3.HeadObject", answer)
+    told = storage.head("a", None)
+    assert isinstance(told, dict)
+    return told
+
+
+def test_what_is_asked_is_not_checked_again_at_each_call(settings: Settings) -> None:
+    """It would be a tenth of an event's CPU; tests/property/test_storage.py asks botocore's check instead."""
+    storage = AwsStorage.connect(settings)
+    clients: tuple[Client, ...] = (storage.s3, storage.dynamodb)
+    for client in clients:
+        assert not isinstance(client._serializer, ParamValidationDecorator)
+    usual: Client = botocore.session.get_session().create_client("s3")
+    assert isinstance(usual._serializer, ParamValidationDecorator)
+
+
 @pytest.mark.parametrize("service", ["s3", "dynamodb"])
 def test_aws_is_told_who_calls(settings: Settings, service: str) -> None:
     client: Client = getattr(AwsStorage.connect(settings), service)
     assert client.meta.config.user_agent.startswith(f"TapStack Botocore/{botocore.__version__}")
+
+
+@pytest.mark.parametrize(
+    "expires",
+    [
+        pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="a time"),
+        pytest.param("soon", id="no time"),
+        pytest.param("Sat, 31 Jan 2026 1999999999999999999992:0 0:08 GMT", id="too large for Python"),
+        pytest.param("1:76983999999999999999999990800", id="too large for dateutil"),
+    ],
+)
+def test_an_owner_may_write_anything_for_when_an_object_expires(settings: Settings, expires: str) -> None:
+    """It is a header that S3 keeps as it comes. An object whose HEAD cannot be read would have no row."""
+    told = answered_head(settings, {**HEADERS, "Expires": expires})
+    assert told["ContentLength"] == 3
+    assert "Expires" not in told
 
 
 def test_a_start_does_not_look_through_all_services_that_botocore_knows(
@@ -242,19 +289,7 @@ def test_the_clients_read_times_that_way(settings: Settings, monkeypatch: pytest
     """What guesses how a time is written is slow; only this would tell that it is asked again."""
     monkeypatch.delattr("botocore.utils._parse_timestamp_with_tzinfo")
 
-    def answer(request: AWSRequest, **_: object) -> AWSResponse:
-        headers = HTTPHeaders()
-        headers["Last-Modified"] = "Sat, 31 Jan 2026 12:00:00 GMT"
-        headers["ETag"] = '"e"'
-        headers["Content-Length"] = "3"
-        return AWSResponse(request.url or "", 200, headers, SimpleNamespace(stream=lambda: iter(())))
-
-    storage = AwsStorage.connect(settings)
-    client: Client = storage.s3
-    client.meta.events.register("before-send.s3.HeadObject", answer)
-    told = storage.head("a", None)
-    assert isinstance(told, dict)
-    assert told["LastModified"] == START
+    assert answered_head(settings, HEADERS)["LastModified"] == START
 
 
 def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Session) -> None:

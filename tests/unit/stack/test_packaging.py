@@ -147,6 +147,23 @@ def test_changed_requirements_are_installed_anew(root: Path, tmp_path: Path) -> 
     assert pip.runs == 2
 
 
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ("PIP_TARGET_OPTIONS", ("--no-deps",)),
+        ("DROPPED_FROM_PACKAGE", ("bin",)),
+        ("EMPTIED_IN_PACKAGE", ("vendored/__init__.py",)),
+        ("EMPTIED", "# otherwise\n"),
+    ],
+)
+def test_other_rules_make_another_archive(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, value: object
+) -> None:
+    first = build_lambda_package(root, tmp_path / "cache", install=Pip())
+    monkeypatch.setattr(tap_stack, rule, value)
+    assert build_lambda_package(root, tmp_path / "cache", install=Pip()) != first
+
+
 def test_a_failed_build_leaves_nothing_that_a_later_one_would_take(root: Path, tmp_path: Path) -> None:
     def half(_requirements: Path, target: Path) -> None:
         target.mkdir(parents=True)
