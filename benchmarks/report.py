@@ -95,7 +95,7 @@ def machine(python: str) -> str:
     except (OSError, StopIteration):
         pass  # not Linux, or a processor without a name: then what Python knows of it
     versions = ", ".join(f"{each} {version(each)}" for each in PACKAGES)
-    system = f"{os.cpu_count()} cores of {processor}, {platform.system()} {platform.release()}"
+    system = f"{os.cpu_count()} cores of {processor}, {platform.system()} {platform.release().split('-')[0]}"
     return f"{system}; the functions on Python {python}, the rest on {platform.python_version()}; {versions}."
 
 
