@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from operations.planning.chart import COLOURS, WIDTH, head
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.measure import Comparison
 
-WIDTH, LEFT, RIGHT, TOP, BAR, GAP, BETWEEN = 840, 190, 90, 76, 18, 6, 52
-# Okabe and Ito's colours, which people who see fewer colours can tell apart
-OURS, THEIRS, GOAL = "#0072b2", "#9a9a9a", "#d55e00"
-STYLE = (
-    "text{font:13px system-ui,sans-serif;fill:#333}.title{font-size:17px;font-weight:600}.panel{font-weight:600}"
-    ".small{font-size:12px;fill:#666}"
-)
+LEFT, RIGHT, TOP, BAR, GAP, BETWEEN = 190, 90, 76, 18, 6, 52
+(OURS, GOAL, *_), THEIRS = COLOURS, "#9a9a9a"
 
 
 def draw(comparisons: Sequence[Comparison], *, about: str) -> str:
@@ -30,15 +27,7 @@ def draw(comparisons: Sequence[Comparison], *, about: str) -> str:
     highest = max(highest, *(each.at_most for each in comparisons)) * 1.02
     scale = (WIDTH - LEFT - RIGHT) / highest
     height = TOP + sum(len(each.turns) * (BAR + GAP) + BETWEEN for each in comparisons)
-    title = "TapStack beside what one would otherwise write"
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-        f"<title>{escape(title)}</title>",
-        f"<style>{STYLE}</style>",
-        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
-        f'<text class="title" x="16" y="28">{escape(title)}</text>',
-        f'<text class="small" x="16" y="50">{escape(about)}</text>',
-    ]
+    parts = head("TapStack beside what one would otherwise write", about, height=height)
     y = TOP
     for each in comparisons:
         parts.append(f'<text class="panel" x="16" y="{y + 14}">{escape(each.what)}</text>')

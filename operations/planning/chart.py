@@ -62,14 +62,7 @@ def draw(
         return LEFT + (x - first) / (last - first) * (WIDTH - LEFT - RIGHT)
 
     height = TOP + len(panels) * (HEIGHT_OF_PANEL + BETWEEN) + BOTTOM - BETWEEN
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
-        f"<title>{escape(title)}</title>",
-        f"<style>{STYLE}</style>",
-        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
-        f'<text class="title" x="16" y="28">{escape(title)}</text>',
-        f'<text class="small" x="16" y="50">{escape(about)}</text>',
-    ]
+    parts = head(title, about, height=height)
     for number, panel in enumerate(panels):
         parts += _panel(panel, TOP + number * (HEIGHT_OF_PANEL + BETWEEN), across)
     foot = height - BOTTOM
@@ -81,6 +74,18 @@ def draw(
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="small" x="{middle:.1f}" y="{foot + 38}" text-anchor="middle">{escape(axis)}</text>')
     return "\n".join([*parts, "</svg>\n"])
+
+
+def head(title: str, about: str, *, height: int) -> list[str]:
+    """The beginning of a chart, up to and with its two titles."""
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{STYLE}</style>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text class="title" x="16" y="28">{escape(title)}</text>',
+        f'<text class="small" x="16" y="50">{escape(about)}</text>',
+    ]
 
 
 def _panel(panel: Panel, top: int, across: Across) -> list[str]:
