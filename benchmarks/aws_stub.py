@@ -14,6 +14,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 EMPTY = b"{}"
+MARK = b"so far"
 MAX_DATAGRAM = 65_507  # bytes that UDP over IPv4 can carry
 
 
@@ -76,16 +77,23 @@ def main() -> None:
     traces.bind(("127.0.0.1", port))
 
     came: list[int] = []
+    counted = threading.Event()
 
     def drain() -> None:
         while True:
-            came.append(len(traces.recv(MAX_DATAGRAM)))
+            if (datagram := traces.recv(MAX_DATAGRAM)) == MARK:
+                counted.set()
+            else:
+                came.append(len(datagram))
 
     for work in (server.serve_forever, drain):
         threading.Thread(target=work, daemon=True).start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     for _ in sys.stdin:
+        counted.clear()
+        traces.sendto(MARK, traces.getsockname())  # behind all that has come, but is perhaps not counted yet
+        counted.wait()
         sys.stdout.write(f"{len(came)}\n")
         sys.stdout.flush()
 

@@ -152,10 +152,10 @@ def parse_time(value: str | float) -> datetime:
     """A time of an answer: as HTTP writes it, which is how S3 tells of an object's change, or else as botocore can.
 
     Raises:
-        ValueError: it is no time.
+        ValueError, RuntimeError: it is no time; they are botocore's own.
     """
     if isinstance(value, str):
-        with suppress(ValueError, OverflowError):
+        with suppress(ValueError, OverflowError):  # the latter: digits without end
             time = parsedate_to_datetime(value)
             if time.tzinfo:
                 return time

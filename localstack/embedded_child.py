@@ -120,7 +120,8 @@ def keep_processes_and_logs(runtime: Any) -> None:  # noqa: ANN401  MiniStack's 
 class SharedZip(zipfile.ZipFile):
     """An archive that is unpacked once and then linked to: each process has the code that every other has, as on AWS.
 
-    MiniStack unpacks it for each process: half of the time that it uses. And Python finds what it compiled before.
+    MiniStack unpacks it for each process: half of the time that it uses. And Python finds what it compiled before. On
+    AWS nothing can be written there; here it can, and all would see it.
     """
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401  as it is

@@ -165,7 +165,7 @@ def _garbage_of_the_session() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _garbage() -> Iterator[None]:
-    """What was left open is found in the file that did it, and not wherever Python happens to look for cycles."""
+    """What was left open is found in the file that did it, if it is young, and not wherever Python happens to look."""
     yield
     gc.collect(1)
 

@@ -51,6 +51,7 @@ _RUNNING = pytest.StashKey[Emulator]()
 _NOT_RUN = pytest.StashKey[list[str]]()
 
 
+@pytest.hookimpl(optionalhook=True)  # one of pytest-xdist's
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many processes `-n auto` makes, each with an emulator and a stack of its own; 0: this one does it all."""
     if config.getoption("--engine") != IN_PROCESS:

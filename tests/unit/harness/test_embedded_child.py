@@ -158,3 +158,25 @@ def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [(folder / "main.py").read_text() for folder in folders] == ["same", "same", "other"]
     first, second, third = (folder.resolve() for folder in folders)
     assert first == second != third
+
+
+def test_two_threads_may_unpack_an_archive_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("main.py", "code")
+    extract, folders = ZipFile.extractall, [tmp_path / "slow", tmp_path / "quick"]
+
+    def unpack(folder: Path) -> None:
+        folder.mkdir()
+        with SharedZip(str(tmp_path / "code.zip")) as archive:
+            archive.extractall(str(folder))
+
+    def overtaken(*arguments: Any) -> None:
+        monkeypatch.setattr(ZipFile, "extractall", extract)
+        unpack(folders[1])
+        extract(*arguments)
+
+    monkeypatch.setattr(ZipFile, "extractall", overtaken)
+    unpack(folders[0])
+    assert [(folder / "main.py").read_text() for folder in folders] == ["code", "code"]
+    assert folders[0].resolve() == folders[1].resolve()
