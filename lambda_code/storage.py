@@ -6,7 +6,6 @@ dynamodb:UpdateItem.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -154,18 +153,20 @@ def parse_time(value: str | float) -> datetime:
     Raises:
         ValueError, RuntimeError: it is no time; they are botocore's own.
     """
-    if isinstance(value, str):
-        with suppress(ValueError, OverflowError):  # the latter: digits without end
-            time = parsedate_to_datetime(value)
-            if time.tzinfo:
-                return time
-    return parse_timestamp(cast("str", value))  # its stubs do not know that it takes numbers too
+    time = _http_time(value) if isinstance(value, str) else None
+    return time or parse_timestamp(cast("str", value))  # its stubs do not know that it takes numbers too
 
 
 def _last_modified(headers: Mapping[str, str]) -> datetime | None:
     """When a delete marker was put: botocore reads the headers of no answer but a good one."""
+    time = _http_time(headers.get("last-modified", ""))  # an emulator's has none
+    return time.astimezone(UTC) if time else None
+
+
+def _http_time(text: str) -> datetime | None:
+    """A time as HTTP writes it; None if it is none, or in no zone."""
     try:
-        time = parsedate_to_datetime(headers.get("last-modified", ""))
-    except (ValueError, OverflowError):  # an emulator's, which has none
+        time = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # the latter: digits without end
         return None
-    return time.astimezone(UTC) if time.tzinfo else None
+    return time if time.tzinfo else None
