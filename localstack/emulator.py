@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
@@ -16,7 +16,6 @@ from typing import Any, Protocol, TypeAlias
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.loaders import Loader, create_loader
 
 from localstack import embedded, embedded_environment
 from localstack.embedded import ACCESS_KEY
@@ -219,15 +218,7 @@ def _session_of_its_own() -> Session:
         for name, (in_file, _variable, default, convert) in botocore.session.Session.SESSION_VARIABLES.items()
     }
     variables["config_file"] = variables["credentials_file"] = (None, None, os.devnull, None)
-    session = botocore.session.Session(session_vars=variables)
-    session.register_component("data_loader", _loader())
-    return boto3.Session(botocore_session=session)
-
-
-@cache
-def _loader() -> Loader:
-    """What reads botocore's descriptions of services and endpoints: one for all sessions, for it takes 0.1 s."""
-    return create_loader()
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
 
 def _to_standard_error(sentence: str) -> None:
