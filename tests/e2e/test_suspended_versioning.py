@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.asking import soon
+from tests.e2e.logs import Logs
 from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def test_objects_that_are_replaced_at_once_end_as_the_last(index: Index, outputs
     for number in range(1, 5):
         _put(index, key, b"x" * number)
     # until then, one who is late may put his word last for a moment, before he looks again
-    index.until(lambda: _answers(index, outputs["log_group_name"], key) == 4, f"four lines about {key!r}")
+    logs = Logs(index, outputs["log_group_name"], index.since)
+    index.until(lambda: sum("outcome" in line for line in logs.about(key=key)) == 4, f"four lines about {key!r}")
     _wait_until_right(index, key)
     assert _row(index, key)["size_bytes"] == 4
 
@@ -97,14 +98,6 @@ def _wait_until_right(index: Index, key: str) -> None:
         return {name: value for name, value in row.items() if name not in FROM_THE_EVENT}
 
     index.until(lambda: seen() == told, lambda: f"the row {told}; it is {seen()}")
-
-
-def _answers(index: Index, log_group: str, key: str) -> int:
-    """How many events about a key the function has done with, by its log."""
-    pages = index.clients.logs.get_paginator("filter_log_events").paginate(logGroupName=log_group)
-    messages = [each["message"] for page in pages for each in page["events"]]
-    lines = [json.loads(message) for message in messages if message.startswith("{")]
-    return sum(1 for line in lines if line.get("key") == key and "outcome" in line)
 
 
 def _row(index: Index, key: str) -> Row:

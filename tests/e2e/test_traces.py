@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.events import event, minimal
 from tests.e2e.faults import HEAD, UPDATE, Fault, Proxy, faulty
 from tests.e2e.index import Clients, Index
+from tests.e2e.logs import Logs
 from tests.e2e.tracing import EXECUTION, Daemon, daemon, drawn
 from tests.e2e.waiting import WAITER
 
@@ -31,25 +32,15 @@ class Traced:
     """A stack whose function has a daemon to send to, and a proxy between it and AWS."""
 
     index: Index
-    log_group: str
+    logs: Logs
     daemon: Daemon
     proxy: Proxy
-
-    def line(self, **fields: object) -> dict[str, Any]:
-        """The line of the log with these fields, as soon as there is one."""
-
-        def look() -> dict[str, Any] | None:
-            logged = self.index.clients.logs.filter_log_events(logGroupName=self.log_group)["events"]
-            lines = [json.loads(each["message"]) for each in logged if each["message"].startswith("{")]
-            return next((line for line in lines if fields.items() <= line.items()), None)
-
-        return self.index.until(look, f"a line with {fields}")
 
     def upload(self, name: str, **parameters: Any) -> tuple[list[Subsegment], dict[str, Any]]:
         """Upload a file; the trace of its execution, and the line of the log about it."""
         key = self.index.key(name)
         row = self.index.wait_for_row(key, self.index.put(key, **parameters))
-        line = self.line(key=key, outcome="indexed", request_id=row["request_id"])
+        line = self.logs.wait_for(key=key, outcome="indexed", request_id=row["request_id"])
         return self.daemon.trace(line["xray_trace_id"]), line
 
 
@@ -67,8 +58,8 @@ def traced(emulator: Emulator, deploys: Deploys) -> Iterator[Traced]:
         }
         function.update_function_configuration(FunctionName=index.function, Environment={"Variables": variables})
         function.get_waiter("function_updated_v2").wait(FunctionName=index.function, WaiterConfig=WAITER)
-        log_group = deployment.outputs["log_group_name"]
-        yield Traced(index=index, log_group=log_group, daemon=listening, proxy=proxy)
+        logs = Logs(index, deployment.outputs["log_group_name"], index.since)
+        yield Traced(index=index, logs=logs, daemon=listening, proxy=proxy)
         deployment.destroy()
 
 
@@ -102,7 +93,7 @@ def test_every_attempt_is_in_the_trace_and_those_that_failed_are_marked(traced: 
 def test_a_failure_marks_its_record_and_the_execution(traced: Traced) -> None:
     key = traced.index.key("traced/elsewhere.txt")
     assert traced.index.invoke(event(minimal("elsewhere", key))).error
-    line = traced.line(outcome="failed", reason="foreign")
+    line = traced.logs.wait_for(outcome="failed", reason="foreign")
     execution, record, *calls = drawn(traced.daemon.trace(line["xray_trace_id"]))
     assert execution == f"{EXECUTION} fault"
     assert record.startswith("  index record fault ")

@@ -12,12 +12,11 @@ from lambda_code.errors import IndexingError
 from lambda_code.indexer import Indexer
 from lambda_code.telemetry import Telemetry
 from tests import emf
+from tests.e2e.tracing import flat
 from tests.fakes import World
 from tests.strategies import head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lambda_code.settings import Settings
 
 TRACE_ID = "1-5759e988-bd862e3fe1be46a994272793"
@@ -68,7 +67,7 @@ class Daemon:
 
     def heard(self, number: int) -> list[dict[str, Any]]:
         """So many subsegments, in the order of their ends; there must be no more."""
-        found = [subsegment for tree in self.trees() for subsegment in _flat(tree)]
+        found = [subsegment for tree in self.trees() for subsegment in flat(tree)]
         assert len(found) == number, [each["name"] for each in found]
         return found
 
@@ -82,9 +81,3 @@ class Daemon:
                 assert json.loads(header) == {"format": "json", "version": 1}
                 found.append(json.loads(document))
         return found
-
-
-def _flat(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for each in tree.pop("subsegments", ()):
-        yield from _flat(each)
-    yield tree
