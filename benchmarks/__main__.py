@@ -9,14 +9,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import chart, report
 from benchmarks.archive import archive
 from benchmarks.deploy import deploying
 from benchmarks.function import MEMORY_EVENTS, cold, memory, warm
-from benchmarks.lab import prepare
+from benchmarks.lab import ROOT, Lab, prepare
 from benchmarks.landing import landing
 from benchmarks.measure import Comparison
 from benchmarks.sessions import sessions
@@ -24,7 +23,7 @@ from benchmarks.sessions import sessions
 if TYPE_CHECKING:
     from benchmarks.report import Result
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
 QUICK = 3  # rounds
 NAMES = ("cold", "warm", "memory", "landing", "deploy", "archive", "sessions")
 UNASKED = NAMES[:-1]  # the sessions take minutes
@@ -49,20 +48,19 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     return asked
 
 
-def measured(names: list[str], *, quick: bool) -> Iterator[Result]:
+def measured(lab: Lab, names: list[str], *, quick: bool) -> Iterator[Result]:
     """Each result as soon as it is there."""
 
     def rounds(usual: int) -> int:
         return QUICK if quick else usual
 
-    lab = prepare()
     benchmarks: dict[str, Callable[[], list[Result]]] = {
         "cold": lambda: [cold(lab, rounds=rounds(25))],
         "warm": lambda: [warm(lab, rounds=rounds(25), sampled=sampled) for sampled in (True, False)],
         "memory": lambda: [memory(lab, events=MEMORY_EVENTS // (50 if quick else 1))],
         "landing": lambda: [landing(rounds=rounds(12))],
         "deploy": lambda: [*deploying(rounds=rounds(11))],
-        "archive": lambda: [*archive()],
+        "archive": lambda: [*archive(lab)],
         "sessions": lambda: [*sessions(rounds=1 if quick else 3)],
     }
     for name in names:
@@ -72,14 +70,14 @@ def measured(names: list[str], *, quick: bool) -> Iterator[Result]:
 def main() -> None:
     """Measure what was asked for; write it down if that was asked for too."""
     asked = arguments()
-    results = []
-    for result in measured(asked.names, quick=asked.quick):
+    lab, results = prepare(), []
+    for result in measured(lab, asked.names, quick=asked.quick):
         sys.stdout.write("\n".join(report.lines(result)) + "\n\n")
         sys.stdout.flush()
         results.append(result)
     if asked.write:
-        day, python = datetime.now(UTC).date(), prepare().version
-        report.write(results, DOCUMENT, day=day, python=python)
+        day = datetime.now(UTC).date()
+        report.write(results, DOCUMENT, day=day, python=lab.version)
         compared = [each for each in results if isinstance(each, Comparison)]
         picture = chart.draw(compared, about=f"{day:%-d %B %Y}; medians and quartiles of the ratio to the last of each")
         DOCUMENT.with_suffix(".svg").write_text(picture, encoding="utf-8")

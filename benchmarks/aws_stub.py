@@ -50,23 +50,22 @@ class Stub(BaseHTTPRequestHandler):
                 "Content-Length": str(len(EMPTY)),
                 "Content-Type": "application/x-amz-json-1.0",
                 "x-amz-crc32": str(crc32(EMPTY)),
-            }
+            },
+            EMPTY,
         )
-        self.wfile.write(EMPTY)
-        self.wfile.flush()
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
 
-    def _answer(self, headers: dict[str, str]) -> None:
+    def _answer(self, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(200)
         self.send_header("x-amz-request-id", "79104EXAMPLEB723")
         self.send_header("x-amzn-RequestId", "SVSBPUO3JV7ARQTN3C0NJ7S6T7VV4KQNSO5AEMVJF66Q9ASUAAJG")
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command == "HEAD":
-            self.wfile.flush()
+        self.wfile.write(body)
+        self.wfile.flush()
 
 
 def main() -> None:

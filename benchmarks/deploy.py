@@ -17,7 +17,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +25,7 @@ from statistics import median
 
 from benchmarks.measure import Table, Timing, spread
 from localstack.deployment import PROGRAM, Progress
-from localstack.emulator import Emulator, start
+from localstack.emulator import start
 
 PARTS = {
     "imports": "Pulumi and its AWS provider are imported",
@@ -37,15 +37,6 @@ PARTS = {
     "destroy": "afterwards, everything is deleted",
 }
 """What a deployment consists of: the first three follow each other and are all of it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taken:
-    """The seconds that one resource took, from when all that it needs was there until it was; its client with it."""
-
-    type: str
-    name: str
-    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +52,7 @@ class Round:
         waiting: of that, threads ask whether something is there yet; several at once count several times.
         total: imports, program and creation: from when the emulator is up until the stack is ready.
         destroy: everything is deleted, and gone.
-        resources: in the order in which they were there.
+        resources: in the order in which they were there; each from when all that it needs was.
     """
 
     emulator: float
@@ -72,7 +63,7 @@ class Round:
     waiting: float
     total: float
     destroy: float
-    resources: tuple[Taken, ...]
+    resources: tuple[Progress, ...]
 
 
 @dataclass
@@ -97,12 +88,10 @@ class Stopwatch:
 
 def deploy_once() -> Round:
     """Deploy in this process, which has imported nothing of Pulumi, to a fresh emulator."""
-    watch, taken = Stopwatch(), list[Taken]()
-
-    def heard(progress: Progress) -> None:
-        taken.append(Taken(type=progress.type, name=progress.name, seconds=progress.seconds))
-
-    with _started(watch) as emulator:
+    watch, made = Stopwatch(), list[Progress]()
+    with ExitStack() as stack:
+        with watch("emulator"):
+            emulator = stack.enter_context(start("embedded"))
         began = watch.clock()
         with watch("imports"):
             engine = import_module("localstack.in_process")
@@ -111,7 +100,7 @@ def deploy_once() -> Round:
                 # they are imported when they are first asked for anything
                 getattr(getattr(provider, "lambda_" if module == "lambda" else module), "__all__", None)
         deployment = engine.deploy(
-            emulator, stack="localstack", config_overrides={}, program=PROGRAM, on_resource=heard, phases=watch
+            emulator, stack="localstack", config_overrides={}, program=PROGRAM, on_resource=made.append, phases=watch
         )
         total = watch.clock() - began
         with watch("destroy"):
@@ -126,7 +115,7 @@ def deploy_once() -> Round:
         waiting=seconds["waiting"],
         total=total,
         destroy=seconds["destroy"],
-        resources=tuple(taken),
+        resources=tuple(made),
     )
 
 
@@ -141,8 +130,8 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
     parts = {part: spread([float(getattr(each, part)) for each in done]) for part in PARTS}
     seconds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for each in done:
-        for taken in each.resources:
-            seconds[taken.type, taken.name].append(taken.seconds)
+        for made in each.resources:
+            seconds[made.type, made.name].append(made.seconds)
     medians = {(name, type_.split(":")[1]): median(of) for (type_, name), of in seconds.items()}
     return [
         Timing(what="deploy of the whole stack, embedded", seconds=[each.total for each in done], at_most=2),
@@ -164,23 +153,12 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
     ]
 
 
-@contextmanager
-def _started(watch: Stopwatch) -> Iterator[Emulator]:
-    starting = start("embedded")
-    with watch("emulator"):
-        emulator = starting.__enter__()
-    try:
-        yield emulator
-    finally:
-        starting.__exit__(None, None, None)
-
-
 def _in_a_process_of_its_own() -> Round:
     command = [sys.executable, "-m", "benchmarks.deploy"]
     root = PROGRAM.parent
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root)  # noqa: S603  our own
     read = json.loads(done.stdout)
-    return Round(**{**read, "resources": tuple(Taken(**taken) for taken in read["resources"])})
+    return Round(**{**read, "resources": tuple(Progress(**made) for made in read["resources"])})
 
 
 def _package_anew() -> float:
