@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambda_code.retry import Patience
-from operations.planning.asking import simulate
 from operations.planning.chart import Line, Panel, draw
-from operations.planning.question import Load, Settings
+from operations.planning.estimates import simulate
+from operations.planning.scenario import Load, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

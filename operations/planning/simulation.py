@@ -21,9 +21,9 @@ from typing import TypeAlias
 
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS, pause_before_next
 from operations.planning import limits
+from operations.planning.distribution import Spread
 from operations.planning.outcome import Outcome, Step
-from operations.planning.question import Load, Settings, overloaded
-from operations.planning.spread import Spread
+from operations.planning.scenario import Load, Settings, overloaded
 from operations.planning.table import MINUTE_MS, Table
 
 LEAD_SECONDS = 60  # of the everyday load before the burst

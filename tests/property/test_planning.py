@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lambda_code.retry import Patience
 from operations.planning import limits
-from operations.planning.question import Load, Settings
+from operations.planning.scenario import Load, Settings
 from operations.planning.simulation import STEP_MS, Simulation
 from operations.planning.table import write_units
 

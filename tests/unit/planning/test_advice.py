@@ -6,9 +6,9 @@ import pytest
 
 from lambda_code.retry import Patience
 from operations.planning.advice import Change, changes
-from operations.planning.asking import simulate
-from operations.planning.question import Load, Settings, overloaded
-from tests.unit.planning.questions import EXACT, settings
+from operations.planning.estimates import simulate
+from operations.planning.scenario import Load, Settings, overloaded
+from tests.unit.planning.scenarios import EXACT, settings
 
 # Ten times what 5 units can write, by a function that gives up at once.
 BURST = Load(per_day=1000, burst_rate=50, burst_seconds=20)

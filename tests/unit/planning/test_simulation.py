@@ -8,12 +8,12 @@ import pytest
 
 import tap_stack
 from lambda_code.retry import MAX_ATTEMPTS, PATIENCE, Patience
-from operations.planning import limits, question
-from operations.planning.asking import scale_for, simulate, sustained
-from operations.planning.question import Load, Settings, overloaded, service_seconds
+from operations.planning import limits, scenario
+from operations.planning.distribution import Spread
+from operations.planning.estimates import scale_for, simulate, sustained
+from operations.planning.scenario import Load, Settings, overloaded, service_seconds
 from operations.planning.simulation import Simulation
-from operations.planning.spread import Spread
-from tests.unit.planning.questions import DELIVERY_MS, OWN_MS, SERVICE_MS, settings
+from tests.unit.planning.scenarios import DELIVERY_MS, OWN_MS, SERVICE_MS, settings
 
 if TYPE_CHECKING:
     from operations.planning.outcome import Outcome
@@ -63,7 +63,7 @@ def test_less_memory_makes_the_functions_own_work_slower() -> None:
 
 
 def test_an_environment_that_is_not_there_yet_is_waited_and_billed_for_once() -> None:
-    timing = question.Timing(delivery=(0, 0), head=(30, 30), write=(8, 8), init=(600, 600), own_cpu=10)
+    timing = scenario.Timing(delivery=(0, 0), head=(30, 30), write=(8, 8), init=(600, 600), own_cpu=10)
     outcome = run(Load(per_day=86_400 / 10), settings(timing=timing))
     assert outcome.delay(1) == pytest.approx(0.648)
     assert outcome.delay(0.5) == pytest.approx(0.048)
@@ -160,7 +160,7 @@ def test_what_waits_for_longer_than_an_event_may_is_lost() -> None:
 
 
 def test_no_more_environments_start_than_lambda_allows() -> None:
-    slow = question.Timing(delivery=(0, 0), head=(60_000, 60_000), write=(8, 8), init=(0, 0), own_cpu=10)
+    slow = scenario.Timing(delivery=(0, 0), head=(60_000, 60_000), write=(8, 8), init=(0, 0), own_cpu=10)
     asked = settings(timing=slow, account_concurrency=10_000, timeout_seconds=900, write_capacity=1000)
     outcome = Simulation(burst(2000, 10), asked).run(seconds=75)
     [at_the_end] = [step.running for step in outcome.steps if step.second == 70]
