@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lambda_code.retry import PATIENCE, Patience
+from lambda_code.retry import DEFAULT_POLICY, RetryPolicy
 from operations.planning import limits
 from operations.planning.distribution import Spread
 from operations.planning.table import write_units
@@ -62,7 +62,7 @@ class Settings:
     timeout_seconds: int = TIMEOUT_SECONDS
     async_retries: int = ASYNC_RETRIES
     event_age_seconds: int = limits.EVENT_AGE_SECONDS
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = DEFAULT_POLICY
     timing: Timing = Timing()
     burst_capacity_seconds: float = limits.BURST_SECONDS  # DynamoDB's own; 0: do not count on it
 
