@@ -82,7 +82,7 @@ def localstack_e2e(session: nox.Session) -> None:
     is the smoke test of a stack that is already deployed, from ``pulumi stack output --json > FILE``.
     """
     prepare(session, TOOLS)
-    # one file after the other to whichever process is free, see tests/e2e/scheduling.py
+    # one file after the other to whichever process is free, see tests/support/scheduling.py
     command = ("pytest", "tests/e2e", "-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder", SLOWEST)
     # time, at Ctrl-C, to take the stack and the emulator away
     session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
@@ -94,7 +94,7 @@ def demo(session: nox.Session) -> None:
     prepare(session, TOOLS)
     try:
         # standard error apart, so that `--json` is nothing but JSON; and time, at Ctrl-C, to stop the emulator
-        session.run("python", "-m", "localstack.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
+        session.run("python", "-m", "localstack.showcase.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
     except CommandFailed as failed:
         sys.exit(failed.return_code)  # 2 for a bad path, and so on: nox itself makes 1 of every failure
 
@@ -104,7 +104,9 @@ def upload_page(session: nox.Session) -> None:
     """Upload from a browser: the page of examples/upload, with an emulated AWS behind it (``-- --port N``)."""
     prepare(session, TOOLS)
     try:
-        session.run("python", "-m", "localstack.upload_page", *session.posargs, stderr=None, interrupt_timeout=10.0)
+        session.run(
+            "python", "-m", "localstack.showcase.upload_page", *session.posargs, stderr=None, interrupt_timeout=10.0
+        )
     except CommandFailed as failed:
         sys.exit(failed.return_code)
 
@@ -137,7 +139,7 @@ def bench(session: nox.Session) -> None:
 def graph(session: nox.Session) -> None:
     """Draw the resources that the program asks for, and what needs what, into docs/architecture.md."""
     prepare(session, TOOLS)
-    session.run("python", "-m", "tests.graph")
+    session.run("python", "-m", "tools.graph")
 
 
 @nox.session(name="emulator-image", default=False)
@@ -151,7 +153,7 @@ def emulator_image(session: nox.Session) -> None:
 def emulator_clean(session: nox.Session) -> None:
     """Remove the containers that interrupted runs left behind (``-- --all``: also what is in use)."""
     prepare(session, TOOLS)
-    session.run("python", "-m", "localstack.docker_engine", *session.posargs)
+    session.run("python", "-m", "localstack.emulators.docker_engine", *session.posargs)
 
 
 def vulnerabilities() -> list[str]:
@@ -169,7 +171,7 @@ def audit(session: nox.Session) -> None:
     """
     prepare(session, "requirements-audit.txt")
     session.run("pytest", "tests/audit")
-    session.run("python", "-m", "tests.sbom", ".cache/sbom.cdx.json")
+    session.run("python", "-m", "tools.sbom", ".cache/sbom.cdx.json")
     if "--offline" in session.posargs:
         session.warn("NOT looked for known vulnerabilities: that takes the network, and --offline does without")
         return

@@ -16,7 +16,7 @@ from benchmarks.archive import archive
 from benchmarks.deploy import deploying
 from benchmarks.function import MEMORY_EVENTS, cold, memory, warm
 from benchmarks.lab import ROOT, Lab, prepare
-from benchmarks.landing import landing
+from benchmarks.latency import landing
 from benchmarks.measure import Comparison
 from benchmarks.sessions import sessions
 

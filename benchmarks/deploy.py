@@ -24,8 +24,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import Table, Timing, spread
-from localstack.deployment import PROGRAM, Progress
-from localstack.emulator import start
+from localstack.deployers.deployment import PROGRAM, Progress
+from localstack.emulators.emulator import start
 
 PARTS = {
     "imports": "Pulumi and its AWS provider are imported",
@@ -94,7 +94,7 @@ def deploy_once() -> Round:
             emulator = stack.enter_context(start("embedded"))
         began = watch.clock()
         with watch("imports"):
-            engine = import_module("localstack.in_process")
+            engine = import_module("localstack.deployers.in_process")
             provider = import_module("pulumi_aws")
             for module in sorted({known.split(":")[1].split("/")[0] for known in engine.PLANNERS}):
                 # they are imported when they are first asked for anything

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lambda_code.retry import Patience
-from operations.planning.asking import simulate
+from lambda_code.retry import RetryPolicy
 from operations.planning.chart import Line, Panel, draw
-from operations.planning.question import Load, Settings
+from operations.planning.estimates import simulate
+from operations.planning.scenario import Load, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,31 +27,31 @@ LOAD = Load(per_day=50_000, burst_rate=1000, burst_seconds=300)
 ACCOUNTS = (10, 1000, 10_000)
 TIMEOUTS = (60, 120, 180, 300, 600, 900)
 
-EIGHT = Patience(attempts=8, longest_seconds=5)
-SIXTEEN = Patience(attempts=16, longest_seconds=5)
-PATIENT_5 = Patience(attempts=100, longest_seconds=5)
-PATIENT_20 = Patience(attempts=100, longest_seconds=20)
-PATIENT_60 = Patience(attempts=100, longest_seconds=60)
+EIGHT = RetryPolicy(attempts=8, wait_max=5)
+SIXTEEN = RetryPolicy(attempts=16, wait_max=5)
+PATIENT_5 = RetryPolicy(attempts=100, wait_max=5)
+PATIENT_20 = RetryPolicy(attempts=100, wait_max=20)
+PATIENT_60 = RetryPolicy(attempts=100, wait_max=60)
 NAMES = {
     EIGHT: "8 attempts, waits of up to 5 s",
     SIXTEEN: "16 attempts, up to 5 s",
     PATIENT_5: "until the time is up, up to 5 s",
     PATIENT_20: "until the time is up, up to 20 s",
     PATIENT_60: "until the time is up, up to 60 s",
-    replace(PATIENT_20, base_seconds=0.05): "the same, beginning with 0.05 s",
-    replace(PATIENT_20, base_seconds=0.5): "the same, beginning with 0.5 s",
+    replace(PATIENT_20, wait_base=0.05): "the same, beginning with 0.05 s",
+    replace(PATIENT_20, wait_base=0.5): "the same, beginning with 0.5 s",
 }
 USUAL = Settings()
 CANDIDATES = (
-    *(replace(USUAL, patience=EIGHT, timeout_seconds=seconds) for seconds in (60, 300)),
-    replace(USUAL, patience=SIXTEEN, timeout_seconds=300),
-    replace(USUAL, patience=PATIENT_5, timeout_seconds=300),
-    *(replace(USUAL, patience=PATIENT_20, timeout_seconds=seconds) for seconds in TIMEOUTS),
-    replace(USUAL, patience=PATIENT_60, timeout_seconds=300),
-    *(replace(USUAL, patience=each, timeout_seconds=300) for each in list(NAMES)[-2:]),
-    *(replace(USUAL, patience=PATIENT_20, timeout_seconds=300, async_retries=each) for each in (0, 1)),
-    replace(USUAL, patience=PATIENT_20, timeout_seconds=300, event_age_seconds=1800),
-    *(replace(USUAL, patience=each, timeout_seconds=300, burst_capacity_seconds=0) for each in (EIGHT, PATIENT_20)),
+    *(replace(USUAL, retry_policy=EIGHT, timeout_seconds=seconds) for seconds in (60, 300)),
+    replace(USUAL, retry_policy=SIXTEEN, timeout_seconds=300),
+    replace(USUAL, retry_policy=PATIENT_5, timeout_seconds=300),
+    *(replace(USUAL, retry_policy=PATIENT_20, timeout_seconds=seconds) for seconds in TIMEOUTS),
+    replace(USUAL, retry_policy=PATIENT_60, timeout_seconds=300),
+    *(replace(USUAL, retry_policy=each, timeout_seconds=300) for each in list(NAMES)[-2:]),
+    *(replace(USUAL, retry_policy=PATIENT_20, timeout_seconds=300, async_retries=each) for each in (0, 1)),
+    replace(USUAL, retry_policy=PATIENT_20, timeout_seconds=300, event_age_seconds=1800),
+    *(replace(USUAL, retry_policy=each, timeout_seconds=300, burst_capacity_seconds=0) for each in (EIGHT, PATIENT_20)),
 )
 
 
@@ -65,8 +65,8 @@ def outcome(settings: Settings) -> Outcome:
 def main(arguments: Sequence[str]) -> None:
     """Simulate every candidate in every account, print the table, draw the chart."""
     accounts = ACCOUNTS[1:] if "--quick" in arguments else ACCOUNTS
-    eight = [replace(USUAL, patience=EIGHT, timeout_seconds=seconds) for seconds in TIMEOUTS]
-    patient = [replace(USUAL, patience=PATIENT_20, timeout_seconds=seconds) for seconds in TIMEOUTS]
+    eight = [replace(USUAL, retry_policy=EIGHT, timeout_seconds=seconds) for seconds in TIMEOUTS]
+    patient = [replace(USUAL, retry_policy=PATIENT_20, timeout_seconds=seconds) for seconds in TIMEOUTS]
     asked = [
         replace(each, account_concurrency=account)
         for each in dict.fromkeys((*CANDIDATES, *eight, *patient))
@@ -113,7 +113,7 @@ def _table(found: dict[Settings, Outcome], accounts: Sequence[int]) -> None:
     say("|---" * len(head) + "|")
     for each in CANDIDATES:
         results = [found[replace(each, account_concurrency=account)] for account in accounts]
-        name = NAMES[each.patience]
+        name = NAMES[each.retry_policy]
         name += f"; {each.async_retries} retries of Lambda's" * (each.async_retries != USUAL.async_retries)
         name += "; event age 30 min" * (each.event_age_seconds != USUAL.event_age_seconds)
         name += "; no burst capacity" * (each.burst_capacity_seconds == 0)

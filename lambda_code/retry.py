@@ -119,39 +119,38 @@ def is_transient(error: BaseException) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How long and how often a call is tried. The defaults are the function's; a simulation may ask about others."""
 
-    base_seconds: float = BASE_DELAY_SECONDS
-    longest_seconds: float = MAX_DELAY_SECONDS
+    wait_base: float = BASE_DELAY_SECONDS
+    wait_max: float = MAX_DELAY_SECONDS
     attempts: int = MAX_ATTEMPTS
 
 
-PATIENCE = Patience()
+DEFAULT_POLICY = RetryPolicy()
 
 
-def backoff_delay(attempt: int, *, rng: Callable[[], float], patience: Patience = PATIENCE) -> float:
+def backoff_delay(attempt: int, *, rng: Callable[[], float], policy: RetryPolicy = DEFAULT_POLICY) -> float:
     """Seconds to wait after the failed attempt number `attempt` (1 is the first); `rng` draws from [0, 1).
 
     "Full jitter": random_between(0, min(cap, base * 2 ** attempt)), from Marc Brooker, "Exponential Backoff And
     Jitter", AWS Architecture Blog, 2015.
     """
     # The exponent is bounded because 2.0 ** 1024 is an OverflowError; the cap is reached long before.
-    ceiling = min(patience.longest_seconds, patience.base_seconds * 2.0 ** min(attempt - 1, 32))
+    ceiling = min(policy.wait_max, policy.wait_base * 2.0 ** min(attempt - 1, 32))
     return ceiling * rng()
 
 
-def pause_before_next(
-    attempts: int, *, room: float, rng: Callable[[], float], patience: Patience = PATIENCE
+def next_wait(
+    attempts: int, *, remaining: float, rng: Callable[[], float], policy: RetryPolicy = DEFAULT_POLICY
 ) -> float | None:
     """Seconds to wait before the next attempt after so many that failed; None if there must not be another.
 
-    `room` is the time that is left before the last moment at which an attempt may start, in seconds. Nothing is waited
-    that would leave no time for the attempt after it.
+    `remaining` is the time, in seconds, until the last moment at which an attempt may start. The wait never exceeds it.
     """
-    if attempts >= patience.attempts or room < 0:
+    if attempts >= policy.attempts or remaining < 0:
         return None
-    return min(backoff_delay(attempts, rng=rng, patience=patience), room) if attempts else 0.0
+    return min(backoff_delay(attempts, rng=rng, policy=policy), remaining) if attempts else 0.0
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,7 @@ def call_with_retry(
     worst = ATTEMPT_SECONDS
     last: Exception | None = None
     attempts = 0
-    while (pause := pause_before_next(attempts, room=deadline - clock() - worst, rng=rng)) is not None:
+    while (pause := next_wait(attempts, remaining=deadline - clock() - worst, rng=rng)) is not None:
         if attempts:
             sleep(pause)
         attempts += 1

@@ -12,7 +12,7 @@ import botocore.session
 import hypothesis
 import pytest
 
-from tests.e2e.engines import MARKERS
+from tests.support.selection import MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

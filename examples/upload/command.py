@@ -12,7 +12,7 @@ from typing import NoReturn
 from examples.upload.errors import CannotRunError
 from examples.upload.server import UploadServer
 from examples.upload.stack import Stack
-from examples.upload.wishes import MAX_POST_BYTES, MEGABYTE, Rules, problem_of_prefix
+from examples.upload.upload_requests import MAX_POST_BYTES, MEGABYTE, Rules, problem_of_prefix
 from operations import program
 from operations.errors import OperatorError
 from operations.target import from_outputs

@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from examples.upload.errors import CannotRunError, NoAnswerError
-from examples.upload.wishes import Rules, Wish
+from examples.upload.upload_requests import Rules, Wish
 
 Client: TypeAlias = Any  # boto3 makes its classes while it runs
 Row: TypeAlias = dict[str, Any]

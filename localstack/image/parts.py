@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from localstack.embedded_environment import find_uv
+from localstack.emulators.embedded_environment import find_uv
 from localstack.errors import EmulatorError
 from localstack.image.tools import docker, inspected, run
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from localstack.embedded_environment import find_uv
+from localstack.emulators.embedded_environment import find_uv
 from localstack.errors import EmulatorError
 
 LAST_WORDS = 15

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from operations.planning import limits
-from operations.planning.asking import simulate
+from operations.planning.estimates import simulate
 from operations.planning.outcome import Outcome
-from operations.planning.question import Load, Settings, overloaded, service_seconds
+from operations.planning.scenario import Load, Settings, overloaded, service_seconds
 from operations.planning.table import write_units
 
 CLOSE = 1.05  # a searched value is at most five per cent above the smallest that is enough

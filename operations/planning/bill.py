@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from operations.planning import prices
-from operations.planning.question import DAY_SECONDS, READ_CAPACITY, Load, Settings, service_seconds
+from operations.planning.scenario import DAY_SECONDS, READ_CAPACITY, Load, Settings, service_seconds
 from operations.planning.table import write_units
 
 HOURS = 730  # of a month, as AWS's own calculator has it

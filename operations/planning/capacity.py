@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from operations.errors import OperatorError
 from operations.output import columns, count
 from operations.planning.advice import Change, changes, thrift
-from operations.planning.asking import files_of, scale_for, simulate, sustained
 from operations.planning.chart import Line, Panel, draw
+from operations.planning.estimates import files_of, scale_for, simulate, sustained
 from operations.planning.options import load_of, settings_of
-from operations.planning.question import overloaded
+from operations.planning.scenario import overloaded
 
 if TYPE_CHECKING:
     from operations.output import Progress
     from operations.planning.outcome import Outcome
-    from operations.planning.question import Load, Settings
+    from operations.planning.scenario import Load, Settings
 
 NOTHING_LOST, LOSES = 0, 1
 MOST_FILES = 1_000_000  # simulated ones: minutes, and a gigabyte

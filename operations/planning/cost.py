@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from operations.output import columns
 from operations.planning import prices
 from operations.planning.bill import Owned, bill, cheaper_when_provisioned, s3_metadata, total
-from operations.planning.question import Load, Settings
+from operations.planning.scenario import Load, Settings
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from operations.planning import limits
-from operations.planning.question import (
+from operations.planning.scenario import (
     ASYNC_RETRIES,
     MEMORY_MB,
     READ_CAPACITY,

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS, pause_before_next
+from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS, next_wait
 from operations.planning import limits
+from operations.planning.distribution import Spread
 from operations.planning.outcome import Outcome, Step
-from operations.planning.question import Load, Settings, overloaded
-from operations.planning.spread import Spread
+from operations.planning.scenario import Load, Settings, overloaded
 from operations.planning.table import MINUTE_MS, Table
 
 LEAD_SECONDS = 60  # of the everyday load before the burst
@@ -236,8 +236,8 @@ class Simulation:
             self._at(now + took, self._written, file)
             return
         self.outcome.refused_writes += 1
-        room = (file.until - now - took) / 1000
-        pause = pause_before_next(file.attempts, room=room, rng=self._draw, patience=self._settings.patience)
+        remaining = (file.until - now - took) / 1000
+        pause = next_wait(file.attempts, remaining=remaining, rng=self._draw, policy=self._settings.retry_policy)
         if pause is None:
             self._at(now + took, self._failed, file)
         else:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tap_stack
-from tests.requirements import pins
-from tests.sbom import ROOT, sbom
+from tests.support.requirements import pins
+from tools.sbom import ROOT, sbom
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.sbom import Document
+    from tools.sbom import Document
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import noxfile
-from tests.requirements import pins
-from tests.sbom import ROOT
+from tests.support.requirements import pins
+from tools.sbom import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

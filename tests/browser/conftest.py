@@ -19,19 +19,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from examples.upload.server import UploadServer
-from examples.upload.wishes import MEGABYTE, Rules
-from localstack.deployment import deploy
-from localstack.embedded import free_port
-from localstack.emulator import ENFORCING, start
-from localstack.upload_page import s3_at, stack_at
-from tests.browser.chromium import NoBrowserError, find, flags
-from tests.e2e.index import Clients, Index
+from examples.upload.upload_requests import MEGABYTE, Rules
+from localstack.deployers.deployment import deploy
+from localstack.emulators.embedded import free_port
+from localstack.emulators.emulator import ENFORCING, start
+from localstack.showcase.upload_page import s3_at, stack_at
+from tests.support.chromium import NoBrowserError, find, flags
+from tests.support.index import Clients, Index
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from localstack.deployment import Deployment
-    from localstack.emulator import Emulator
+    from localstack.deployers.deployment import Deployment
+    from localstack.emulators.emulator import Emulator
 
 PATIENCE = 15_000
 """Milliseconds that a page may take for anything."""

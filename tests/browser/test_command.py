@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from localstack.embedded import free_port
+from localstack.emulators.embedded import free_port
 from tests.browser.upload_page import UploadPage, file
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SECONDS_TO_END = 10
 
 def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, watched: Watched) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "localstack.upload_page", "--port", str(port)]
+    command = [sys.executable, "-m", "localstack.showcase.upload_page", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
         try:
             assert process.stdout is not None

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from examples.upload.wishes import MEGABYTE
+from examples.upload.upload_requests import MEGABYTE
 from tests.browser.upload_page import UploadPage, file
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from examples.upload.wishes import MEGABYTE
+from examples.upload.upload_requests import MEGABYTE
 from tests.browser.upload_page import UploadPage, file
 
 if TYPE_CHECKING:

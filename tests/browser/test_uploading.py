@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from examples.upload.wishes import MEGABYTE
+from examples.upload.upload_requests import MEGABYTE
 from tests.browser.upload_page import UploadPage, file, shares
-from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
+from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.e2e import waiting
+from tests.support import waiting
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Client, Clients
+    from tests.support.index import Client, Clients
 
 PURPOSES = (
     *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),

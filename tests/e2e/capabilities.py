@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Place
+    from tests.support.index import Place
 
 
 class Capability(Enum):

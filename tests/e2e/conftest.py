@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from localstack.deployment import Deployment, deploy
-from localstack.emulator import Emulator, choose, start
+from localstack.deployers.deployment import Deployment, deploy
+from localstack.emulators.emulator import Emulator, choose, start
 from localstack.errors import EmulatorError, HarnessError
-from tests.e2e.awkward import CASES
 from tests.e2e.capabilities import Capability, gap
-from tests.e2e.engines import EXISTING, IN_PROCESS, PULUMI, Deploys, reason_against, summary
 from tests.e2e.failures import FailureQueue, Poisoned, poison
-from tests.e2e.index import Clients, Index, Place
-from tests.e2e.live import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
 from tests.e2e.operated import LATE, MORE_PATIENCE, Operated
 from tests.e2e.operated import SETTINGS as OPERATED
-from tests.e2e.scheduling import WORKERS, Scheduling, longest_first
 from tests.e2e.uploading import Upload, sample_cases, upload_all
-from tests.e2e.waiting import NothingCameError
+from tests.support.deployed_stack import INTERVAL, PATIENCE, LiveStack, clean_up, indexed_folder, read_outputs
+from tests.support.edge_cases import CASES
+from tests.support.index import Clients, Index, Place
+from tests.support.scheduling import WORKERS, Scheduling, longest_first
+from tests.support.selection import EXISTING, IN_PROCESS, PULUMI, Deploys, reason_against, summary
+from tests.support.waiting import NothingCameError
 
 if TYPE_CHECKING:
-    from tests.e2e.queries import Table
+    from operations.queries import Table
 
 LINE = 240
 """Characters of a line of the emulator's log that are worth showing."""
@@ -318,7 +318,7 @@ def _short(log: str) -> str:
 
 def _cli(*, install: bool) -> str:
     """A half-sentence on Pulumi's own engine, which is then certain to be there."""
-    from localstack import pulumi_cli  # noqa: PLC0415  importing Pulumi takes most of a second
+    from localstack.deployers import pulumi_cli  # noqa: PLC0415  importing Pulumi takes most of a second
 
     found = pulumi_cli.find(install=install)
     stand_ins = os.environ.get("PULUMI_DEBUG_PROVIDERS")

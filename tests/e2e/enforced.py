@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Index
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Index
 
 Document: TypeAlias = dict[str, Any]
 

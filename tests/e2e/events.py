@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Row
+    from tests.support.index import Row
 
 Record = dict[str, Any]
 

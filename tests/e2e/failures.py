@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e import waiting
 from tests.e2e.events import as_s3_sent_it, event, minimal
+from tests.support import waiting
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Answer, Client, Index, Row
+    from tests.support.index import Answer, Client, Index, Row
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Clients
+    from tests.support.index import Clients
 
 LISTS: Mapping[str, Callable[[Clients], list[Any]]] = {
     "bucket": lambda aws: [each["Name"] for each in aws.s3.list_buckets()["Buckets"]],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Index
+    from tests.support.index import Index
 
 Line: TypeAlias = dict[str, Any]
 

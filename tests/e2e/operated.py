@@ -14,10 +14,10 @@ from boto3.dynamodb.types import TypeSerializer
 
 from operations.aws import Aws
 from operations.command import main
-from tests.e2e.waiting import WAITER
+from tests.support.waiting import WAITER
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Client, Index, Row
+    from tests.support.index import Client, Index, Row
 
 GRACE = 0.1
 """Seconds between the two looks of an audit, in a bucket in which nothing goes on meanwhile."""

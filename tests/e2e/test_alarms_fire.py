@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localstack.emulator import Emulator, start
+from localstack.emulators.emulator import Emulator, start
 from tests.e2e.alarms import PURPOSES, Notice, Rung, Subscriber, ring
 from tests.e2e.capabilities import Capability, needs
-from tests.e2e.index import Clients
+from tests.support.index import Clients
 
 if TYPE_CHECKING:
-    from tests.e2e.engines import Deploys
+    from tests.support.selection import Deploys
 
 pytestmark = pytest.mark.not_in_a_live_account("makes every alarm ring")
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from localstack.emulator import Emulator, start
+from localstack.emulators.emulator import Emulator, start
 from localstack.errors import DeploymentError
-from tests.e2e import waiting
-from tests.e2e.index import Clients, Index
 from tests.e2e.inventory import LISTS, everything
+from tests.support import waiting
+from tests.support.index import Clients, Index
 
 if TYPE_CHECKING:
-    from localstack.deployment import Deployment
-    from tests.e2e.engines import Deploys
+    from localstack.deployers.deployment import Deployment
+    from tests.support.selection import Deploys
 
 pytestmark = pytest.mark.not_in_a_live_account("deploys stacks of its own")
 

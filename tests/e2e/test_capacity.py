@@ -17,16 +17,16 @@ from botocore.config import Config
 
 from lambda_code.indexer import Indexer
 from lambda_code.storage import CLIENT_CONFIG, AwsStorage
-from operations.planning.question import Load, Settings, Timing
+from operations.planning.scenario import Load, Settings, Timing
 from operations.planning.simulation import Simulation
 from tests.e2e.events import as_s3_sent_it, event
 from tests.e2e.faults import UPDATE, Fault, faulty
-from tests.fakes import Heard
+from tests.support.fakes import Heard
 
 if TYPE_CHECKING:
     from lambda_code.storage import DynamoDBClient, S3Client
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Index
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Index
 
 pytestmark = pytest.mark.not_in_a_live_account("runs the function's code here, through a proxy in front of an emulator")
 

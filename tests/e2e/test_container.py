@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from testcontainers.core.docker_client import DockerClient
 
-from localstack.emulator import start
+from localstack.emulators.emulator import start
 from localstack.image.registry import LABEL
-from tests.e2e import waiting
 from tests.e2e.capabilities import Capability, needs
+from tests.support import waiting
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Index
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Index
 
 pytestmark = pytest.mark.only_emulator("container")
 
 ROOT = Path(__file__).parents[2]
 ANOTHER_RUN = """
 import signal
-from localstack.emulator import start
+from localstack.emulators.emulator import start
 with start("container") as running:
     print(running.endpoint, flush=True)
     signal.pause()
@@ -158,7 +158,11 @@ def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(
     assert answers(endpoint)
     left = at(docker, endpoint)
     clean = subprocess.run(
-        [sys.executable, "-m", "localstack.docker_engine"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "localstack.emulators.docker_engine"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert f"removed {left}" in clean.stdout.splitlines()
     waiting.until(lambda: not answers(endpoint), lambda: f"the end of {left}")

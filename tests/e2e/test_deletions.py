@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.asking import soon
+from tests.e2e.consistent_queries import soon
 from tests.e2e.events import as_s3_sent_it, event, removal
-from tests.e2e.rows import FROM_THE_EVENT
+from tests.support.rows import FROM_THE_EVENT
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Clients, Index, Row
-    from tests.e2e.queries import Table
+    from operations.queries import Table
+    from tests.support.index import Clients, Index, Row
 
 DELETION = {"deleted_at", "deleted_by", "expires_at"}
 

@@ -27,7 +27,7 @@ LIMIT = 120.0
 @contextmanager
 def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """The command as a process with pipes, ended by force if it is stuck or the block is left before its end."""
-    command = [sys.executable, "-m", "localstack.demo", *arguments]
+    command = [sys.executable, "-m", "localstack.showcase.demo", *arguments]
     with subprocess.Popen(  # noqa: S603  our own command, no shell
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:

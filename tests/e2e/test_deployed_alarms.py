@@ -11,8 +11,8 @@ import pytest
 from tests.e2e.capabilities import Capability, needs
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Clients
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Clients
 
 pytestmark = pytest.mark.not_in_a_live_account(
     "compares with Pulumi.localstack.yaml, which a live stack does not follow"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Answer, Clients
+    from tests.support.index import Answer, Clients
 
 pytestmark = pytest.mark.not_in_a_live_account(
     "compares with Pulumi.localstack.yaml, which a live stack does not follow"

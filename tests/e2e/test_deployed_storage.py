@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Answer, Client, Clients
+    from tests.support.index import Answer, Client, Clients
 
 pytestmark = pytest.mark.not_in_a_live_account(
     "compares with Pulumi.localstack.yaml, which a live stack does not follow"

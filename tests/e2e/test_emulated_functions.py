@@ -1,4 +1,4 @@
-"""What the embedded emulator is made to do as AWS does: see `localstack/embedded_child.py`."""
+"""What the embedded emulator is made to do as AWS does: see `localstack/emulators/embedded_child.py`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.waiting import WAITER
+from tests.support.waiting import WAITER
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Client
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Client
 
 pytestmark = [
     pytest.mark.not_in_a_live_account("is about the emulator"),

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.deploy import Stopwatch
-from localstack import in_process
-from localstack.deployment import Deployment, deploy
-from localstack.emulator import start
+from localstack.deployers import in_process
+from localstack.deployers.deployment import Deployment, deploy
+from localstack.emulators.emulator import start
 from localstack.errors import DeploymentError
-from tests.e2e.index import Clients
 from tests.e2e.inventory import everything
+from tests.support.index import Clients
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
+    from localstack.emulators.emulator import Emulator
 
 pytestmark = pytest.mark.only_engine("in-process")
 

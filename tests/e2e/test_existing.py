@@ -14,8 +14,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Index
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Index
 
 pytestmark = pytest.mark.not_in_a_live_account("runs these very tests, against a stack of its own")
 

@@ -9,8 +9,8 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.e2e.failures import FailureQueue, Poisoned
-    from tests.e2e.index import Index
     from tests.e2e.uploading import Upload
+    from tests.support.index import Index
 
 pytestmark = pytest.mark.not_in_a_live_account("makes the function fail, which raises its alarm")
 

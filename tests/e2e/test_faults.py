@@ -16,13 +16,13 @@ from lambda_code.indexer import Indexer
 from lambda_code.storage import CLIENT_CONFIG, AwsStorage
 from tests.e2e.events import as_s3_sent_it, event
 from tests.e2e.faults import HEAD, UPDATE, Fault, Proxy, faulty
-from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
-from tests.fakes import Heard
+from tests.support.fakes import Heard
+from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
     from lambda_code.storage import DynamoDBClient, S3Client
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Index, Row
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Index, Row
 
 pytestmark = pytest.mark.not_in_a_live_account("runs the function's code here, through a proxy in front of an emulator")
 

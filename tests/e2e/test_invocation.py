@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.events import as_s3_sent_it, event, minimal
-from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
+from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Index
+    from tests.support.index import Index
 
 
 def test_bucket_and_key_are_enough_to_index_an_object(index: Index) -> None:

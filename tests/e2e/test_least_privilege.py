@@ -11,17 +11,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 import tap_stack
-from localstack.deployment import deploy
-from localstack.emulator import ENFORCING, start
+from localstack.deployers.deployment import deploy
+from localstack.emulators.emulator import ENFORCING, start
 from tests.e2e.enforced import Call, Permission, Role, failures_to_index, permissions
 from tests.e2e.events import as_s3_sent_it, event, minimal
 from tests.e2e.failures import FailureQueue
-from tests.e2e.index import Clients, Index
+from tests.support.index import Clients, Index
 
 if TYPE_CHECKING:
-    from localstack.deployment import Deployment
-    from localstack.emulator import Emulator
-    from tests.e2e.index import Row
+    from localstack.deployers.deployment import Deployment
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Row
 
 pytestmark = [
     pytest.mark.only_emulator("embedded"),  # LocalStack enforces no policy

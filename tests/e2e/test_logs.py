@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import emf
 from tests.e2e.logs import Line, Logs
+from tests.support import emf
 
 if TYPE_CHECKING:
     from tests.e2e.failures import Poisoned
-    from tests.e2e.index import Index
     from tests.e2e.uploading import Upload
+    from tests.support.index import Index
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from operations.aws import Aws
 from operations.listing import Indexed
 from operations.output import Progress
 from operations.target import from_function
-from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
+from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
     from operations.listing import Version
-    from tests.e2e.index import Row
     from tests.e2e.operated import Operated
+    from tests.support.index import Row
 
 pytestmark = pytest.mark.not_in_a_live_account("deploys a stack of its own")
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.capabilities import Capability, gap
-from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
+from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Place
     from tests.e2e.operated import Operated
+    from tests.support.index import Place
 
 pytestmark = pytest.mark.not_in_a_live_account("deploys a stack of its own")
 

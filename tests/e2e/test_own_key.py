@@ -16,16 +16,16 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localstack.deployment import deploy
-from localstack.emulator import ENFORCING, Emulator, start
+from localstack.deployers.deployment import deploy
+from localstack.emulators.emulator import ENFORCING, Emulator, start
 from tests.e2e.enforced import Call, Role
 from tests.e2e.events import event, minimal
 from tests.e2e.failures import FailureQueue
-from tests.e2e.index import Client, Clients, Index
-from tests.unit.stack.key_cases import key_policy
+from tests.support.index import Client, Clients, Index
+from tests.support.key_cases import key_policy
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Row
+    from tests.support.index import Row
 
 pytestmark = [
     pytest.mark.only_emulator("embedded"),  # LocalStack enforces no policy

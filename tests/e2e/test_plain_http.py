@@ -15,11 +15,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localstack.deployment import deploy
-from localstack.emulator import start
+from localstack.deployers.deployment import deploy
+from localstack.emulators.emulator import start
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
+    from localstack.emulators.emulator import Emulator
 
 pytestmark = [
     pytest.mark.only_emulator("embedded"),  # LocalStack enforces no policy

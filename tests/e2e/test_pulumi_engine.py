@@ -22,10 +22,10 @@ from tests.e2e.alarms import PURPOSES
 from tests.e2e.inventory import everything
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
-    from localstack.pulumi_engine import Outcome, PulumiStack
-    from tests.e2e.engines import Deploys
-    from tests.e2e.index import Clients
+    from localstack.deployers.pulumi_deployer import Outcome, PulumiStack
+    from localstack.emulators.emulator import Emulator
+    from tests.support.index import Clients
+    from tests.support.selection import Deploys
 
 pytestmark = pytest.mark.only_engine("pulumi")
 
@@ -111,7 +111,7 @@ class Life:
 @pytest.fixture(scope="module")
 def opens(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[Opens]:
     """Makes stacks that are closed at the end; destroying them, protected or not, if a test did not."""
-    from localstack.pulumi_engine import PulumiStack  # noqa: PLC0415  importing Pulumi takes most of a second
+    from localstack.deployers.pulumi_deployer import PulumiStack  # noqa: PLC0415  importing Pulumi takes most of a second
 
     opened: list[PulumiStack] = []
 

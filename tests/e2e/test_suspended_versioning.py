@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.asking import soon
+from tests.e2e.consistent_queries import soon
 from tests.e2e.logs import Logs
-from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
+from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Index, Row
-    from tests.e2e.queries import Table
+    from operations.queries import Table
+    from tests.support.index import Index, Row
 
 pytestmark = pytest.mark.not_in_a_live_account("suspends the bucket's versioning")
 

@@ -11,15 +11,15 @@ import pytest
 
 from tests.e2e.events import event, minimal
 from tests.e2e.faults import HEAD, UPDATE, Fault, Proxy, faulty
-from tests.e2e.index import Clients, Index
 from tests.e2e.logs import Logs
-from tests.e2e.tracing import EXECUTION, Daemon, daemon, drawn
-from tests.e2e.waiting import WAITER
+from tests.support.index import Clients, Index
+from tests.support.tracing import EXECUTION, Daemon, daemon, drawn
+from tests.support.waiting import WAITER
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
-    from tests.e2e.engines import Deploys
-    from tests.e2e.tracing import Subsegment
+    from localstack.emulators.emulator import Emulator
+    from tests.support.selection import Deploys
+    from tests.support.tracing import Subsegment
 
 # elsewhere functions run in containers, which do not reach this machine's 127.0.0.1, and nothing else is listened on
 pytestmark = pytest.mark.only_emulator("embedded")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e import waiting
-from tests.e2e.awkward import CASES
-from tests.e2e.rows import FROM_THE_EVENT, SCHEMA_VERSION, as_text, told_by_s3
 from tests.e2e.uploading import Upload, sample_cases
+from tests.support import waiting
+from tests.support.edge_cases import CASES
+from tests.support.rows import FROM_THE_EVENT, SCHEMA_VERSION, as_text, told_by_s3
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Index
+    from tests.support.index import Index
 
 EVERY_CASE = pytest.mark.parametrize("name", [case.name for case in (*sample_cases(), *CASES)])
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.awkward import MEGABYTE
 from tests.e2e.capabilities import Capability, gap, needs
-from tests.e2e.live import opener
-from tests.e2e.rows import FROM_THE_EVENT, told_by_s3
+from tests.support.deployed_stack import opener
+from tests.support.edge_cases import MEGABYTE
+from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Index, Place, Row
+    from tests.support.index import Index, Place, Row
 
 VERSION_HEADER = "x-amz-version-id"
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from tests.e2e import waiting
-from tests.e2e.awkward import Case
+from tests.support import waiting
+from tests.support.edge_cases import Case
 
 if TYPE_CHECKING:
-    from tests.e2e.index import Head, Index, Row
+    from tests.support.index import Head, Index, Row
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 AT_ONCE = 3

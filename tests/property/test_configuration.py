@@ -11,7 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tap_stack import ConfigurationError, Names, TapStackArgs, make_alarms, make_dashboard, make_names, make_tags
-from tests.synth import configured
+from tests.support.synth import configured
 
 KEYS = (
     "env",

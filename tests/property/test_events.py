@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from lambda_code.errors import ForeignBucketError, MalformedError, Reason
 from lambda_code.events import MAX_KEY_BYTES, Kind, Record, Rejected, is_test_event, parse_event
-from tests.fakes import BUCKET
-from tests.strategies import Json, broken_records, encoded, json_values, keys, minimal_record, records, s3_event
+from tests.support.fakes import BUCKET
+from tests.support.strategies import Json, broken_records, encoded, json_values, keys, minimal_record, records, s3_event
 
 
 def check_rejection(rejected: Rejected) -> None:

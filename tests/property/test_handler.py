@@ -10,8 +10,18 @@ from hypothesis import strategies as st
 from lambda_code.errors import IndexingError, RecordError
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
 from lambda_code.versions import Result
-from tests.fakes import BUCKET, Fault, World
-from tests.strategies import Json, broken_records, faults, head, heads, json_values, minimal_record, s3_event, s3_record
+from tests.support.fakes import BUCKET, Fault, World
+from tests.support.strategies import (
+    Json,
+    broken_records,
+    faults,
+    head,
+    heads,
+    json_values,
+    minimal_record,
+    s3_event,
+    s3_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

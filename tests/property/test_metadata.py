@@ -26,8 +26,8 @@ from lambda_code.metadata import (
     from_marker,
     provenance_of,
 )
-from tests.fakes import BUCKET, START, TABLE, Calls, Clock, FakeDynamoDB
-from tests.strategies import Json, heads, keys, records, removals, s3_event, text, times, user_metadata
+from tests.support.fakes import BUCKET, START, TABLE, Calls, Clock, FakeDynamoDB
+from tests.support.strategies import Json, heads, keys, records, removals, s3_event, text, times, user_metadata
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, bytes
 MAX_PARTITION_KEY = 2048

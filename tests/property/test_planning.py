@@ -7,9 +7,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_code.retry import Patience
+from lambda_code.retry import RetryPolicy
 from operations.planning import limits
-from operations.planning.question import Load, Settings
+from operations.planning.scenario import Load, Settings
 from operations.planning.simulation import STEP_MS, Simulation
 from operations.planning.table import write_units
 
@@ -30,11 +30,11 @@ ASKED = st.builds(
     async_retries=st.integers(0, 2),
     event_age_seconds=st.integers(60, 1800),
     burst_capacity_seconds=st.sampled_from([0.0, 30.0, float(limits.BURST_SECONDS)]),
-    patience=st.builds(
-        Patience,
+    retry_policy=st.builds(
+        RetryPolicy,
         attempts=st.integers(1, 20),
-        base_seconds=st.floats(0.01, 2),
-        longest_seconds=st.floats(0.1, 60),
+        wait_base=st.floats(0.01, 2),
+        wait_max=st.floats(0.1, 60),
     ),
 )
 SECONDS = 900

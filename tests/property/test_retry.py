@@ -19,8 +19,8 @@ from lambda_code.retry import (
     call_with_retry,
     is_transient,
 )
-from tests.fakes import Clock, Fault
-from tests.strategies import faults, permanent_errors, transient_errors
+from tests.support.fakes import Clock, Fault
+from tests.support.strategies import faults, permanent_errors, transient_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,8 +23,8 @@ from lambda_code.metadata import (
     provenance_of,
 )
 from lambda_code.storage import AwsStorage
-from tests.fakes import BUCKET, START, TABLE
-from tests.strategies import Json, heads, records, removals, s3_event, times
+from tests.support.fakes import BUCKET, START, TABLE
+from tests.support.strategies import Json, heads, records, removals, s3_event, times
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel

@@ -67,5 +67,5 @@ def test_readme_shows_the_queries_as_they_are_tested() -> None:
     """All of the file but its docstring."""
     shown = re.findall(r"```python\n(.*?)```", section(README, "## Ask it"), re.DOTALL)
     assert len(shown) == 1
-    source = (ROOT / "tests" / "e2e" / "queries.py").read_text(encoding="utf-8")
+    source = (ROOT / "operations" / "queries.py").read_text(encoding="utf-8")
     assert shown[0].strip() == source.split('"""\n\n', 1)[1].strip()

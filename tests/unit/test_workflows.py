@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from localstack import container
+from localstack.emulators import container
 
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"

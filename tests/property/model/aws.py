@@ -10,8 +10,8 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
-from tests.fakes import client_error
-from tests.property.model.troubles import Calls, Trouble
+from tests.property.model.faults import Calls, Trouble
+from tests.support.fakes import client_error
 
 if TYPE_CHECKING:
     from tests.property.model.bucket import Address, Bucket

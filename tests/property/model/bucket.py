@@ -14,7 +14,7 @@ from typing import Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.metadata import format_time
-from tests.strategies import Json, head, s3_record
+from tests.support.strategies import Json, head, s3_record
 
 Address = tuple[str, str]  # key, version id
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from tests.strategies import Json, s3_event
+from tests.support.strategies import Json, s3_event
 
 TRIES = 3  # the first, and two retries
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:tapstack-dev-indexer"

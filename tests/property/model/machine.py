@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.property.model.bucket import CONTENTS, WAYS
-from tests.property.model.troubles import LASTING, Trouble
+from tests.property.model.faults import LASTING, Trouble
 from tests.property.model.world import LAMBDA_SECONDS, QUARTER_OF_AN_HOUR, World
-from tests.strategies import minimal_record, s3_event
+from tests.support.strategies import minimal_record, s3_event
 
 # Few, so that histories meet the same row again, most of all the first; to who decodes twice, it is the second.
 KEYS = st.sampled_from(["a%2Bb c.txt", "a+b c.txt", "a%2Bb c.txt", "é/100%.tar.gz"])

@@ -13,16 +13,16 @@ from lambda_code.indexer import Indexer
 from lambda_code.metadata import format_time
 from lambda_code.storage import AwsStorage
 from lambda_code.versions import Result
-from tests.fakes import BUCKET, RETENTION_DAYS, TABLE, Clock, Heard, plain
 from tests.property.model import auditing
 from tests.property.model.aws import S3, DynamoDB, Item
 from tests.property.model.bucket import Address, Bucket
 from tests.property.model.delivery import Delivery, Failed, Message
-from tests.property.model.troubles import Calls, Killed
-from tests.property.model.truth import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Row, Truth
+from tests.property.model.faults import Calls, Killed
+from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Row, Truth
+from tests.support.fakes import BUCKET, RETENTION_DAYS, TABLE, Clock, Heard, plain
 
 if TYPE_CHECKING:
-    from tests.strategies import Json
+    from tests.support.strategies import Json
 
 QUARTER_OF_AN_HOUR = 900.0  # seconds
 LAMBDA_SECONDS = 60.0

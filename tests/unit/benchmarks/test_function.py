@@ -14,7 +14,7 @@ from lambda_code.storage import AwsStorage
 if TYPE_CHECKING:
     import pytest
 
-    from tests.fakes import Client
+    from tests.support.fakes import Client
 
 
 def test_the_events_are_of_uploads_and_each_of_another_key(monkeypatch: pytest.MonkeyPatch) -> None:

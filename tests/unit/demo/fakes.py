@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
-from localstack.demo.files import Source, content_type
-from localstack.demo.store import Upload
-from localstack.deployment import Deployment, Progress, Resource
-from localstack.emulator import Emulator
+from localstack.deployers.deployment import Deployment, Progress, Resource
+from localstack.emulators.emulator import Emulator
+from localstack.showcase.demo.files import Source, content_type
+from localstack.showcase.demo.store import Upload
 
 BUCKET, TABLE = "uploads", "objects"
 OUTPUTS = {

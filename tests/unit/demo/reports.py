@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from localstack.demo.files import Problem
-from localstack.demo.report import Report
-from localstack.demo.store import Upload
-from localstack.demo.transfer import Row, Transfer
+from localstack.showcase.demo.files import Problem
+from localstack.showcase.demo.report import Report
+from localstack.showcase.demo.store import Upload
+from localstack.showcase.demo.transfer import Row, Transfer
 from tests.unit.demo.fakes import OUTPUTS, source, upload
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from localstack.demo import command
-from localstack.demo.command import FAILED, GOOD, INTERRUPTED, SAMPLES, UNREADABLE, main
-from localstack.deployment import Deployment, Progress
+from localstack.deployers.deployment import Deployment, Progress
 from localstack.errors import DeploymentError, EmulatorError
+from localstack.showcase.demo import command
+from localstack.showcase.demo.command import FAILED, GOOD, INTERRUPTED, SAMPLES, UNREADABLE, main
 from tests.unit.demo.fakes import FakeAws, FakeEmulator, FakeLogs, FakeQueue, deploy
 
 if TYPE_CHECKING:
-    from localstack.emulator import Emulator
+    from localstack.emulators.emulator import Emulator
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from localstack.demo import files
-from localstack.demo.files import Problem, Source, content_type, find
+from localstack.showcase.demo import files
+from localstack.showcase.demo.files import Problem, Source, content_type, find
 
 
 @pytest.fixture(autouse=True)

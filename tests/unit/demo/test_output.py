@@ -9,8 +9,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from localstack.demo import output
-from localstack.demo.output import MANY, NARROW, NARROWER, PROBLEMS_SHOWN, SLOWEST
+from localstack.showcase.demo import output
+from localstack.showcase.demo.output import MANY, NARROW, NARROWER, PROBLEMS_SHOWN, SLOWEST
 from tests.unit.demo.reports import missing, problem, report, row
 
 

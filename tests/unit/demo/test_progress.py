@@ -5,7 +5,7 @@ import io
 from rich.cells import cell_len
 from rich.console import Console
 
-from localstack.demo.progress import LINE_INTERVAL, Bars, Lines, steps
+from localstack.showcase.demo.progress import LINE_INTERVAL, Bars, Lines, steps
 from tests.unit.demo.fakes import Clock
 
 

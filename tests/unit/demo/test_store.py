@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from localstack.demo.files import Source
-from localstack.demo.store import BATCH_GET, Store, Upload, differences, moment, plain
+from localstack.showcase.demo.files import Source
+from localstack.showcase.demo.store import BATCH_GET, Store, Upload, differences, moment, plain
 from tests.unit.demo.fakes import BUCKET, TABLE, UPLOADED, FakeAws, source, upload
 
 HEAD = {

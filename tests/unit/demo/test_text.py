@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from localstack.demo.text import columns, count, percentile, seconds, shorten, size
+from localstack.showcase.demo.text import columns, count, percentile, seconds, shorten, size
 from operations.output import printable
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from localstack.demo.files import Problem, Source
-from localstack.demo.transfer import OVERDUE, ROWS_PER_MORE, Transfer, transfer
+from localstack.showcase.demo.files import Problem, Source
+from localstack.showcase.demo.transfer import OVERDUE, ROWS_PER_MORE, Transfer, transfer
 from tests.unit.demo.fakes import Clock, refusal, source
 
 if TYPE_CHECKING:
-    from localstack.demo.store import Upload
+    from localstack.showcase.demo.store import Upload
 
 
 class Place:

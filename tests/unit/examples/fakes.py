@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from examples.upload.server import UploadServer
 from examples.upload.stack import Stack, s3_config
-from examples.upload.wishes import Rules
+from examples.upload.upload_requests import Rules
 
 REGION = "eu-west-1"
 RULES = Rules(prefix="in/", max_bytes=1000, seconds=60)

@@ -8,7 +8,7 @@ import pytest
 
 from examples.upload.command import COULD_NOT_RUN, GOOD, main
 from examples.upload.stack import Stack
-from localstack.embedded import free_port
+from localstack.emulators.embedded import free_port
 from tests.unit.examples.fakes import FakeS3, stack
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from docker.errors import APIError, ImageNotFound, NotFound
 
-from localstack.docker_engine import STOP_TIMEOUT
+from localstack.emulators.docker_engine import STOP_TIMEOUT
 from localstack.image.registry import LABEL
 
 

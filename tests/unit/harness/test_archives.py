@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from localstack.archives import zip_archive
+from localstack.deployers.archives import zip_archive
 from localstack.errors import DeploymentError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from localstack import certificate
+from localstack.emulators import certificate
 
 
 def test_it_vouches_for_one_address_and_for_no_other_certificate(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from localstack import container, docker_engine
-from localstack.container_log import Log
+from localstack.emulators import container, docker_engine
+from localstack.emulators.container_log import Log
 from localstack.errors import EmulatorError
 from localstack.image import registry
 from localstack.image.build import RUNTIMES

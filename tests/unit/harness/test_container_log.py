@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from localstack import docker_engine
-from localstack.container_log import Log
-from localstack.docker_engine import FUNCTION
+from localstack.emulators import docker_engine
+from localstack.emulators.container_log import Log
+from localstack.emulators.docker_engine import FUNCTION
 from localstack.errors import EmulatorError
 from tests.unit.harness.docker_fakes import Container, Engine
 

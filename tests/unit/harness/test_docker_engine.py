@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from localstack import docker_engine
-from localstack.docker_engine import FUNCTION, clean, main, owner
+from localstack.emulators import docker_engine
+from localstack.emulators.docker_engine import FUNCTION, clean, main, owner
 from localstack.errors import EmulatorError
 from tests.unit.harness.docker_fakes import Container, Engine, Uses
 

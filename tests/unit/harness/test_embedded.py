@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from localstack.embedded import HOST, Running, _wait_until_ready, child_environment, free_port, running, tail
+from localstack.emulators.embedded import HOST, Running, _wait_until_ready, child_environment, free_port, running, tail
 from localstack.errors import EmulatorError
-from tests.unit.harness import standin
+from tests.unit.harness import ministack_fake
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -33,7 +33,7 @@ def start(*, port: int | None = None, log: Path | None = None, **settings: str) 
         region="eu-west-1",
         settings={"PYTHONPATH": str(HERE), **settings},
         log=log,
-        module="standin",
+        module="ministack_fake",
     )
 
 
@@ -117,7 +117,7 @@ def test_a_crash_at_the_start_shows_the_end_of_the_log() -> None:
 
 def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINISTACK_EDITION", "a stranger's")
-    with HTTPServer((HOST, 0), standin.Health) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607
+    with HTTPServer((HOST, 0), ministack_fake.Health) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607
         threading.Thread(target=stranger.serve_forever, args=(0.01,), daemon=True).start()
         endpoint = f"http://{HOST}:{stranger.server_port}"
         wait = functools.partial(_wait_until_ready, ours, endpoint, log=tmp_path / "log", timeout=0.1)
@@ -154,9 +154,9 @@ def test_it_works_in_paths_with_spaces(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_it_does_not_outlive_a_parent_that_is_killed(end: signal.Signals, tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from localstack.embedded import running\n"
+        "import sys, time; from pathlib import Path; from localstack.emulators.embedded import running\n"
         f"with running(Path(sys.executable), region='eu-west-1', settings={{'PYTHONPATH': {str(HERE)!r}}}, "
-        f"module='standin', log=Path({str(tmp_path / 'log')!r})) as emulator:\n"
+        f"module='ministack_fake', log=Path({str(tmp_path / 'log')!r})) as emulator:\n"
         "    print(emulator.pid, flush=True)\n"
         "    time.sleep(60)\n"
     )

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import botocore.session
 import pytest
 
-from localstack.embedded_child import (
+from localstack.emulators.embedded_child import (
     PROTOCOLS,
     RAISED,
     RAISED_AND_KEPT,

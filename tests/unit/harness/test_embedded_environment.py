@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localstack import embedded_environment
-from localstack.embedded_environment import ensure, environment_name, installer_commands, ministack_version
+from localstack.emulators import embedded_environment
+from localstack.emulators.embedded_environment import ensure, environment_name, installer_commands, ministack_version
 from localstack.errors import EmulatorError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from localstack import container, embedded, embedded_environment
-from localstack.emulator import Choice, Emulator, choose, start
+from localstack.emulators import container, embedded, embedded_environment
+from localstack.emulators.emulator import Choice, Emulator, choose, start
 from localstack.errors import EmulatorError
 
 

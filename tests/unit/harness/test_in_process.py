@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from localstack.deployment import Deployment, Progress, deploy
-from localstack.emulator import Emulator
+from localstack.deployers.cleanup_stack import Ledger
+from localstack.deployers.deployment import Deployment, Progress, deploy
+from localstack.deployers.in_process import _rolled_back_on_failure
+from localstack.deployers.resources.base import Removal
+from localstack.emulators.emulator import Emulator
 from localstack.errors import DeploymentError
-from localstack.in_process import _rolled_back_on_failure
-from localstack.ledger import Ledger
-from localstack.resources.base import Removal
-from tests.unit.harness.recording import ARN, RecordingAws, refusal
+from tests.unit.harness.recording_fakes import ARN, RecordingAws, refusal
 
 QUEUE = 'aws.sqs.Queue("failures", name="failures")'
 HEADER = "import pulumi\nimport pulumi_aws as aws\n"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pulumi
 import pytest
 
-from localstack.resources.inputs import InputError, Inputs
+from localstack.deployers.resources.inputs import InputError, Inputs
 
 
 def test_what_was_taken_is_used_and_the_rest_is_not() -> None:

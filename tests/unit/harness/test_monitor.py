@@ -12,13 +12,13 @@ import pulumi_aws as aws
 import pytest
 from pulumi import Output, ResourceOptions
 
-from localstack.monitor import CreationError, Recorded, Run, program_file, run_program
+from localstack.deployers.monitor import CreationError, Recorded, Run, program_file, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from localstack.monitor import NewResource
+    from localstack.deployers.monitor import NewResource
 
 
 def echo(resource: Recorded) -> tuple[str, dict[str, Any]]:

@@ -17,10 +17,10 @@ import pytest
 from pulumi.automation import CommandError, InvalidVersionError, PulumiCommand
 from semver import VersionInfo
 
-from localstack import pulumi_cli
+from localstack.deployers import pulumi_cli
+from localstack.deployers.pulumi_cli import Cli
 from localstack.errors import DeploymentError
-from localstack.pulumi_cli import Cli
-from tests.e2e import waiting
+from tests.support import waiting
 
 EMULATOR = {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ACCESS_KEY_ID": "test", "AWS_REGION": "eu-west-1"}
 

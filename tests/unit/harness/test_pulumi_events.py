@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pulumi.automation import EngineEvent
 
-from localstack.deployment import Progress
-from localstack.pulumi_events import Change, Events, without_traceback
+from localstack.deployers.deployment import Progress
+from localstack.deployers.pulumi_events import Change, Events, without_traceback
 
 URN = "urn:pulumi:localstack::toy::tap:index:TapStack$aws:sqs/queue:Queue::failures::x"
 STACK_URN = "urn:pulumi:localstack::toy::pulumi:pulumi:Stack::toy-localstack"

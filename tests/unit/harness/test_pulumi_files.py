@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from localstack.configuration import Project, read_project
+from localstack.deployers.configuration import Project, read_project
 from localstack.errors import DeploymentError
 
 

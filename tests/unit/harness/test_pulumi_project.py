@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from localstack.deployers.pulumi_project import copy_stack_file, write_project
 from localstack.errors import DeploymentError
-from localstack.pulumi_project import copy_stack_file, write_project
 
 ROOT = Path(__file__).parents[3]
 

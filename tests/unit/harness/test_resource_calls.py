@@ -7,9 +7,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from localstack.resources import PLANNERS
-from localstack.resources.inputs import Inputs
-from tests.unit.harness.recording import RecordingAws, aws
+from localstack.deployers.resources import PLANNERS
+from localstack.deployers.resources.inputs import Inputs
+from tests.unit.harness.recording_fakes import RecordingAws, aws
 
 TAGS = {"Owner": "me", "Env": "dev"}
 TAG_LIST = [{"Key": "Env", "Value": "dev"}, {"Key": "Owner", "Value": "me"}]

@@ -10,14 +10,14 @@ import pulumi
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
+from localstack.deployers.resources import PLANNERS
+from localstack.deployers.resources.inputs import InputError, Inputs
 from localstack.errors import HarnessError
-from localstack.resources import PLANNERS
-from localstack.resources.inputs import InputError, Inputs
-from tests.unit.harness.recording import ARN, REGION, RecordingAws, aws, refusal
+from tests.unit.harness.recording_fakes import ARN, REGION, RecordingAws, aws, refusal
 from tests.unit.harness.samples import SAMPLES
 
 if TYPE_CHECKING:
-    from localstack.resources.base import Created, Removal
+    from localstack.deployers.resources.base import Created, Removal
 
 Path = tuple[str | int, ...]
 

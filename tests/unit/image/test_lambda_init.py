@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from localstack.embedded import free_port
+from localstack.emulators.embedded import free_port
 from localstack.image import lambda_init
 from tests.unit.image import fake_runtime
 from tests.unit.image.fake_localstack import PATIENCE, FakeLocalStack, fake_localstack, send

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fakes import BUCKET
+from tests.support.fakes import BUCKET
 
 GUIDE = "https://docs.aws.amazon.com/AmazonS3/latest/userguide"
 STRUCTURE = f"{GUIDE}/notification-content-structure.html"

@@ -12,8 +12,8 @@ from moto import mock_aws
 
 from lambda_code.settings import Settings
 from lambda_code.telemetry import Telemetry
-from tests.fakes import BUCKET, TABLE, Client
-from tests.unit.lambda_code.telling import SEGMENT_ID, TRACE_ID, Daemon, Told
+from tests.support.fakes import BUCKET, TABLE, Client
+from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, Daemon, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

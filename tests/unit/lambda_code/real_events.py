@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.fakes import BUCKET
-from tests.strategies import head
+from tests.support.fakes import BUCKET
+from tests.support.strategies import head
 from tests.unit.lambda_code.aws_shapes import (
     DESTINATIONS,
     GUIDE,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes import Fault, World, client_error
-from tests.strategies import Json, head, minimal_record, s3_event, s3_record
+from tests.support.fakes import Fault, World, client_error
+from tests.support.strategies import Json, head, minimal_record, s3_event, s3_record
 
 if TYPE_CHECKING:
     from lambda_code.indexer import Indexer

@@ -9,8 +9,8 @@ import pytest
 
 from lambda_code.errors import ForeignBucketError, MalformedError, Reason
 from lambda_code.events import Kind, Record, Rejected, is_test_event, parse_event, parse_record
-from tests.fakes import BUCKET
-from tests.strategies import Json, minimal_record, s3_event, s3_record
+from tests.support.fakes import BUCKET
+from tests.support.strategies import Json, minimal_record, s3_event, s3_record
 
 KEY = "Records[0].s3.object.key"
 

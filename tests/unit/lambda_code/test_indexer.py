@@ -7,8 +7,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from lambda_code.errors import IndexingError, PermanentError, Reason, TransientError
 from lambda_code.indexer import Indexer
-from tests.fakes import Fault, World, client_error
-from tests.strategies import URL, head, minimal_record, s3_event, s3_record
+from tests.support.fakes import Fault, World, client_error
+from tests.support.strategies import URL, head, minimal_record, s3_event, s3_record
 
 THROTTLED = client_error(400, "ProvisionedThroughputExceededException")
 

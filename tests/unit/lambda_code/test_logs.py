@@ -6,10 +6,10 @@ import pytest
 
 from lambda_code.settings import Settings
 from operations.planning.bill import LOG_BYTES
-from tests.fakes import Fault, client_error
-from tests.strategies import s3_event, s3_record
+from tests.support.fakes import Fault, client_error
+from tests.support.strategies import s3_event, s3_record
+from tests.support.telemetry_fakes import SECRET, TRACE_ID, Told
 from tests.unit.lambda_code.conftest import ENVIRONMENT
-from tests.unit.lambda_code.telling import SECRET, TRACE_ID, Told
 
 # Bytes of Lambda's own two lines for each execution, platform.start and platform.report, as its documentation shows
 # them ("Working with Lambda function logs", "Lambda Telemetry API Event schema reference").

@@ -25,8 +25,8 @@ from lambda_code.metadata import (
     from_marker,
     provenance_of,
 )
-from tests.fakes import BUCKET, START, TABLE
-from tests.strategies import head
+from tests.support.fakes import BUCKET, START, TABLE
+from tests.support.strategies import head
 
 RECORD = Record(
     index=0,

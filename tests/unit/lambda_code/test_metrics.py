@@ -12,13 +12,13 @@ from lambda_code.errors import PermanentError, Reason, TransientError
 from lambda_code.indexer import Outcome
 from lambda_code.telemetry import Telemetry
 from lambda_code.versions import Result
-from tests import emf
-from tests.fakes import Fault, client_error
-from tests.strategies import head, s3_event, s3_record
+from tests.support import emf
+from tests.support.fakes import Fault, client_error
+from tests.support.strategies import head, s3_event, s3_record
 
 if TYPE_CHECKING:
     from lambda_code.settings import Settings
-    from tests.unit.lambda_code.telling import Told
+    from tests.support.telemetry_fakes import Told
 
 
 def directive(line: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lambda_code.errors import IndexingError
-from tests.fakes import Fault, World, client_error
-from tests.strategies import head, minimal_record, s3_event, s3_record
+from tests.support.fakes import Fault, World, client_error
+from tests.support.strategies import head, minimal_record, s3_event, s3_record
 
 KEY = "old.txt"
 PUT = s3_event(s3_record(KEY, version_id="null"))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambda_code.errors import IndexingError
-from tests.fakes import World
+from tests.support.expected import S3_EVENTS
+from tests.support.fakes import World
 from tests.unit.lambda_code.real_events import REAL_EVENTS
-from tests.unit.stack.expected import S3_EVENTS
 
 if TYPE_CHECKING:
     from tests.unit.lambda_code.real_events import RealEvent

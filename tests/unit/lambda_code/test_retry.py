@@ -22,8 +22,8 @@ from botocore.exceptions import (
 
 from lambda_code.errors import PermanentError, Reason, TransientError
 from lambda_code.retry import Answer, call_with_retry, is_transient, reason_for
-from tests.fakes import Clock, client_error
-from tests.strategies import URL
+from tests.support.fakes import Clock, client_error
+from tests.support.strategies import URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,8 +21,8 @@ from lambda_code.errors import TransientError
 from lambda_code.events import parse_record
 from lambda_code.metadata import DeleteMarker, deletion_at, from_deletion, from_event, from_head, provenance_of
 from lambda_code.storage import CLIENT_CONFIG, AwsStorage, parse_time
-from tests.fakes import BUCKET, START, TABLE, Client, plain
-from tests.strategies import s3_record
+from tests.support.fakes import BUCKET, START, TABLE, Client, plain
+from tests.support.strategies import s3_record
 
 if TYPE_CHECKING:
     from lambda_code.events import Record

@@ -10,7 +10,7 @@ import pytest
 
 from operations import pool
 from operations.pool import AHEAD, in_order
-from tests.e2e.waiting import until
+from tests.support.waiting import until
 
 
 def test_results_come_in_the_order_of_the_items_whoever_is_done_first() -> None:

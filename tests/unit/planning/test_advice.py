@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from lambda_code.retry import Patience
+from lambda_code.retry import RetryPolicy
 from operations.planning.advice import Change, changes
-from operations.planning.asking import simulate
-from operations.planning.question import Load, Settings, overloaded
-from tests.unit.planning.questions import EXACT, settings
+from operations.planning.estimates import simulate
+from operations.planning.scenario import Load, Settings, overloaded
+from tests.unit.planning.scenarios import EXACT, settings
 
 # Ten times what 5 units can write, by a function that gives up at once.
 BURST = Load(per_day=1000, burst_rate=50, burst_seconds=20)
-IMPATIENT = settings(write_capacity=5, burst_capacity_seconds=0, patience=Patience(attempts=4))
+IMPATIENT = settings(write_capacity=5, burst_capacity_seconds=0, retry_policy=RetryPolicy(attempts=4))
 
 
 def found(load: Load, asked: Settings) -> dict[str, Change]:

@@ -14,8 +14,8 @@ from operations.planning import bill as bills
 from operations.planning import prices
 from operations.planning.bill import Owned, bill, cheaper_when_provisioned, s3_metadata, total
 from operations.planning.prices import Price
-from operations.planning.question import READ_CAPACITY, Load, Settings
-from tests.unit.planning.questions import SERVICE_MS, settings
+from operations.planning.scenario import READ_CAPACITY, Load, Settings
+from tests.unit.planning.scenarios import SERVICE_MS, settings
 
 ROOT = Path(__file__).parents[3]
 PER_DAY = 1_000_000 * 24 / 730  # a million files a month

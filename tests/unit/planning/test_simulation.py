@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tap_stack
-from lambda_code.retry import MAX_ATTEMPTS, PATIENCE, Patience
-from operations.planning import limits, question
-from operations.planning.asking import scale_for, simulate, sustained
-from operations.planning.question import Load, Settings, overloaded, service_seconds
+from lambda_code.retry import DEFAULT_POLICY, MAX_ATTEMPTS, RetryPolicy
+from operations.planning import limits, scenario
+from operations.planning.distribution import Spread
+from operations.planning.estimates import scale_for, simulate, sustained
+from operations.planning.scenario import Load, Settings, overloaded, service_seconds
 from operations.planning.simulation import Simulation
-from operations.planning.spread import Spread
-from tests.unit.planning.questions import DELIVERY_MS, OWN_MS, SERVICE_MS, settings
+from tests.unit.planning.scenarios import DELIVERY_MS, OWN_MS, SERVICE_MS, settings
 
 if TYPE_CHECKING:
     from operations.planning.outcome import Outcome
 
-ONCE = Patience(attempts=1)
+ONCE = RetryPolicy(attempts=1)
 
 
 def run(load: Load, asked: Settings, *, seed: int = 1, scale: int = 1) -> Outcome:
@@ -63,7 +63,7 @@ def test_less_memory_makes_the_functions_own_work_slower() -> None:
 
 
 def test_an_environment_that_is_not_there_yet_is_waited_and_billed_for_once() -> None:
-    timing = question.Timing(delivery=(0, 0), head=(30, 30), write=(8, 8), init=(600, 600), own_cpu=10)
+    timing = scenario.Timing(delivery=(0, 0), head=(30, 30), write=(8, 8), init=(600, 600), own_cpu=10)
     outcome = run(Load(per_day=86_400 / 10), settings(timing=timing))
     assert outcome.delay(1) == pytest.approx(0.648)
     assert outcome.delay(0.5) == pytest.approx(0.048)
@@ -112,7 +112,7 @@ def test_saved_units_carry_a_burst_that_is_not_too_long() -> None:
 
 
 def test_without_retries_what_is_refused_is_lost() -> None:
-    asked = settings(write_capacity=50, burst_capacity_seconds=0, patience=ONCE, async_retries=0)
+    asked = settings(write_capacity=50, burst_capacity_seconds=0, retry_policy=ONCE, async_retries=0)
     outcome = run(burst(200, 60), asked)
     assert outcome.rows == pytest.approx(50 * 60, rel=0.03)
     assert outcome.refused_writes == outcome.failed_executions == outcome.gave_up == outcome.arrived - outcome.rows
@@ -120,7 +120,7 @@ def test_without_retries_what_is_refused_is_lost() -> None:
 
 def test_lambda_tries_again_after_one_and_two_minutes() -> None:
     """300 units are needed, one comes each second, and the third try is after 180 seconds."""
-    asked = settings(write_capacity=1, burst_capacity_seconds=0, patience=ONCE)
+    asked = settings(write_capacity=1, burst_capacity_seconds=0, retry_policy=ONCE)
     outcome = run(burst(1, 1, row_bytes=300 * 1024), asked, seed=5)
     assert outcome.arrived == 1
     assert (outcome.gave_up, outcome.executions, outcome.refused_writes) == (1, 3, 3)
@@ -131,15 +131,15 @@ def test_lambda_tries_again_after_one_and_two_minutes() -> None:
 
 @pytest.mark.parametrize("retries", [0, 1, 2])
 def test_an_event_has_as_many_executions_as_the_queue_gives_it(retries: int) -> None:
-    asked = settings(write_capacity=1, burst_capacity_seconds=0, patience=ONCE, async_retries=retries)
+    asked = settings(write_capacity=1, burst_capacity_seconds=0, retry_policy=ONCE, async_retries=retries)
     outcome = run(burst(5, 20, row_bytes=400 * 1024), asked)
     assert outcome.gave_up == outcome.arrived > 50
     assert outcome.executions == outcome.arrived * (retries + 1)
 
 
 def test_the_function_tries_as_often_as_its_own_code_does_and_ends_before_its_time() -> None:
-    seven = Patience(attempts=7)
-    asked = settings(write_capacity=1, burst_capacity_seconds=0, async_retries=0, patience=seven)
+    seven = RetryPolicy(attempts=7)
+    asked = settings(write_capacity=1, burst_capacity_seconds=0, async_retries=0, retry_policy=seven)
     outcome = run(burst(5, 20, row_bytes=400 * 1024), asked)
     assert outcome.refused_writes == outcome.arrived * 7
     short = run(
@@ -160,7 +160,7 @@ def test_what_waits_for_longer_than_an_event_may_is_lost() -> None:
 
 
 def test_no_more_environments_start_than_lambda_allows() -> None:
-    slow = question.Timing(delivery=(0, 0), head=(60_000, 60_000), write=(8, 8), init=(0, 0), own_cpu=10)
+    slow = scenario.Timing(delivery=(0, 0), head=(60_000, 60_000), write=(8, 8), init=(0, 0), own_cpu=10)
     asked = settings(timing=slow, account_concurrency=10_000, timeout_seconds=900, write_capacity=1000)
     outcome = Simulation(burst(2000, 10), asked).run(seconds=75)
     [at_the_end] = [step.running for step in outcome.steps if step.second == 70]
@@ -180,7 +180,7 @@ def test_the_same_seed_gives_the_same_outcome_and_another_gives_another() -> Non
 def test_one_file_may_stand_for_several() -> None:
     load = burst(400, 20)
     asked = Settings(
-        write_capacity=50, account_concurrency=250, burst_capacity_seconds=0, patience=Patience(attempts=6)
+        write_capacity=50, account_concurrency=250, burst_capacity_seconds=0, retry_policy=RetryPolicy(attempts=6)
     )
     whole, part = run(load, asked), run(load, asked, scale=5)
     assert part.scale == 5
@@ -205,7 +205,7 @@ def test_a_simulation_that_is_cut_off_says_what_is_pending() -> None:
 
 
 def test_the_first_loss_may_be_enough() -> None:
-    asked = settings(write_capacity=50, burst_capacity_seconds=0, patience=ONCE, async_retries=0)
+    asked = settings(write_capacity=50, burst_capacity_seconds=0, retry_policy=ONCE, async_retries=0)
     outcome = simulate(burst(200, 60), asked, until_lost=True)
     assert 1 <= outcome.lost < 10
 
@@ -238,4 +238,4 @@ def test_the_defaults_are_those_of_the_stack_and_of_the_function() -> None:
     assert asked.async_retries == tap_stack.ASYNC_RETRIES == len(limits.RETRIES_AFTER_SECONDS)
     assert asked.event_age_seconds == tap_stack.ASYNC_EVENT_AGE_SECONDS
     assert tap_stack.AUTOSCALING_TARGET_PERCENT / 100 == limits.SCALING_TARGET
-    assert asked.patience == PATIENCE
+    assert asked.retry_policy == DEFAULT_POLICY

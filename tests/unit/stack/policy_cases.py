@@ -10,9 +10,21 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tests.synth import synth
-from tests.unit.stack import key_cases
-from tests.unit.stack.asking import (
+from tests.support import key_cases
+from tests.support.expected import (
+    ACCOUNT,
+    ENCRYPTED,
+    FULL,
+    FUNCTION_ARN,
+    LOG_GROUP_ARN,
+    LOGS_ARN,
+    QUEUE_ARN,
+    ROLE_ARN,
+    TABLE_ARN,
+    TOPIC_ARN,
+    UPLOADS_ARN,
+)
+from tests.support.policy_requests import (
     ALARM,
     ALLOW,
     CLOUDWATCH,
@@ -32,19 +44,7 @@ from tests.unit.stack.asking import (
     THEIRS,
     asks,
 )
-from tests.unit.stack.expected import (
-    ACCOUNT,
-    ENCRYPTED,
-    FULL,
-    FUNCTION_ARN,
-    LOG_GROUP_ARN,
-    LOGS_ARN,
-    QUEUE_ARN,
-    ROLE_ARN,
-    TABLE_ARN,
-    TOPIC_ARN,
-    UPLOADS_ARN,
-)
+from tests.support.synth import synth
 from tests.unit.stack.test_security import as_list, documents
 
 WITH_KEY = " with a key"

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.synth import policy, synth
-from tests.unit.stack.expected import (
+from tests.support.expected import (
     ACCOUNT,
     CUSTOM,
     FULL,
@@ -21,10 +20,11 @@ from tests.unit.stack.expected import (
     TOPIC_ARN,
     tls_only,
 )
-from tests.unit.stack.metrics import METRICS, REASONS
+from tests.support.metrics import METRICS, REASONS
+from tests.support.synth import policy, synth
 
 if TYPE_CHECKING:
-    from localstack.monitor import Recorded
+    from localstack.deployers.monitor import Recorded
 
 COVERS = {
     "tap-alarms",

@@ -13,7 +13,7 @@ import pytest
 
 import tap_stack
 from tap_stack import EMPTIED, EMPTIED_IN_PACKAGE, build_lambda_package
-from tests.requirements import pins
+from tests.support.requirements import pins
 from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 if TYPE_CHECKING:

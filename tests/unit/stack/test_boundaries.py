@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 import tap_stack
-from localstack.monitor import run_program
+from localstack.deployers.monitor import run_program
 
 ROOT = Path(tap_stack.__file__).parent
 FUNCTION = sorted((ROOT / "lambda_code").glob("**/*.py"))

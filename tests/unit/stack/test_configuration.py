@@ -11,8 +11,8 @@ import pytest
 
 import tap_stack
 from tap_stack import ConfigurationError, TapStackArgs
-from tests.synth import configured, synth
-from tests.unit.stack.expected import PROD
+from tests.support.expected import PROD
+from tests.support.synth import configured, synth
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 KEY_ID = KEY.rpartition("/")[2]

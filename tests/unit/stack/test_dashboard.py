@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.synth import synth
-from tests.unit.stack.expected import CHINA, CUSTOM, FUNCTION, PROD, QUEUE, REGION, TABLE
-from tests.unit.stack.metrics import METRICS, REASONS
+from tests.support.expected import CHINA, CUSTOM, FUNCTION, PROD, QUEUE, REGION, TABLE
+from tests.support.metrics import METRICS, REASONS
+from tests.support.synth import synth
 
 COVERS = {"tap-dashboard"}
 

@@ -8,8 +8,8 @@ import pulumi
 import pytest
 
 import tap_stack
-from tests.synth import PACKAGE, synth
-from tests.unit.stack.expected import CUSTOM, FUNCTION, LOG_GROUP, QUEUE_ARN, ROLE_ARN, TABLE, TAGS, UPLOADS
+from tests.support.expected import CUSTOM, FUNCTION, LOG_GROUP, QUEUE_ARN, ROLE_ARN, TABLE, TAGS, UPLOADS
+from tests.support.synth import PACKAGE, synth
 
 COVERS = {"tap-indexer", "tap-indexer-logs", "tap-indexer-retries"}
 

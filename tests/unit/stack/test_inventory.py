@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.synth import synth
-from tests.unit.stack.expected import CUSTOM, FULL, PROD
+from tests.support.expected import CUSTOM, FULL, PROD
+from tests.support.synth import synth
 
 
 def covered() -> Counter[str]:

@@ -7,8 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.synth import policy, synth, texts
-from tests.unit.stack.expected import (
+from tests.support.expected import (
     ACCOUNT,
     ENCRYPTED,
     FULL,
@@ -18,6 +17,7 @@ from tests.unit.stack.expected import (
     UPLOADS,
     UPLOADS_ARN,
 )
+from tests.support.synth import policy, synth, texts
 
 ENCRYPTION = "s3:x-amz-server-side-encryption"
 

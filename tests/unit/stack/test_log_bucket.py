@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.synth import policy, synth
-from tests.unit.stack.expected import ACCOUNT, LOGS, LOGS_ARN, PROD, TAGS, UPLOADS, UPLOADS_ARN, tls_only
+from tests.support.expected import ACCOUNT, LOGS, LOGS_ARN, PROD, TAGS, UPLOADS, UPLOADS_ARN, tls_only
+from tests.support.synth import policy, synth
 
 COVERS = {
     "tap-logs",

@@ -7,8 +7,7 @@ import shlex
 
 import pytest
 
-from tests.synth import Synth, synth, texts
-from tests.unit.stack.expected import (
+from tests.support.expected import (
     CHINA,
     CUSTOM,
     FULL,
@@ -27,6 +26,7 @@ from tests.unit.stack.expected import (
     UPLOADS_ARN,
     tagged,
 )
+from tests.support.synth import Synth, synth, texts
 
 # characters; see the API reference of each service
 LONGEST_NAME = {

@@ -11,7 +11,7 @@ import pytest
 import noxfile
 import tap_stack
 from tap_stack import PackagingError, build_lambda_package
-from tests.requirements import pins, requirements
+from tests.support.requirements import pins, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

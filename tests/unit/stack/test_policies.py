@@ -15,8 +15,8 @@ from policy_sentry.analysis.analyze import analyze_by_access_level
 from policy_sentry.querying.actions import get_action_data
 from policy_sentry.util.conditions import is_condition_key_match
 
-from tests.unit.stack.expected import ROLE_ARN, UPLOADS_ARN
-from tests.unit.stack.iam import Decision, Request, decide
+from tests.support.expected import ROLE_ARN, UPLOADS_ARN
+from tests.support.iam import Decision, Request, decide
 from tests.unit.stack.policy_cases import CASES, KEY_POLICY, WITH_KEY, Grant, grants, recorded
 
 ALLOW, SILENT = Decision.ALLOW, Decision.SILENT

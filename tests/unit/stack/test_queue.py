@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.synth import policy, synth
-from tests.unit.stack.expected import QUEUE, QUEUE_ARN, QUEUE_URL, TAGS, tls_only
+from tests.support.expected import QUEUE, QUEUE_ARN, QUEUE_URL, TAGS, tls_only
+from tests.support.synth import policy, synth
 
 COVERS = {"tap-failures", "tap-failures-policy"}
 

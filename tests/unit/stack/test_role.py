@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tests.synth import policy, synth
-from tests.unit.stack.expected import (
+from tests.support.expected import (
     ACCOUNT,
     CUSTOM,
     LOG_GROUP_ARN,
@@ -17,6 +16,7 @@ from tests.unit.stack.expected import (
     TAGS,
     UPLOADS_ARN,
 )
+from tests.support.synth import policy, synth
 
 COVERS = {"tap-indexer-role", "tap-indexer-policy"}
 

@@ -9,12 +9,12 @@ import pytest
 from lambda_code.errors import Reason
 from lambda_code.settings import Settings
 from lambda_code.versions import Result
-from tests.fakes import Fault, client_error
-from tests.strategies import s3_event, s3_record
-from tests.synth import synth
+from tests.support.expected import CUSTOM, LOG_GROUP
+from tests.support.fakes import Fault, client_error
+from tests.support.strategies import s3_event, s3_record
+from tests.support.synth import synth
+from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, Told
 from tests.unit.lambda_code.conftest import ENVIRONMENT
-from tests.unit.lambda_code.telling import SEGMENT_ID, TRACE_ID, Told
-from tests.unit.stack.expected import CUSTOM, LOG_GROUP
 
 PURPOSES = ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
 

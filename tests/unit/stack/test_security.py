@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.synth import Synth, synth, texts
-from tests.unit.stack.expected import ENCRYPTED, FULL
+from tests.support.expected import ENCRYPTED, FULL
+from tests.support.synth import Synth, synth, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lambda_code.metadata import DELETION_ATTRIBUTES
-from tests.synth import synth
-from tests.unit.stack.expected import CUSTOM, FULL, PROD, TABLE, TAGS
+from tests.support.expected import CUSTOM, FULL, PROD, TABLE, TAGS
+from tests.support.synth import synth
 
 COVERS = {
     "tap-objects",

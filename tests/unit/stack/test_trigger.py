@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.synth import synth
-from tests.unit.stack.expected import ACCOUNT, CUSTOM, FUNCTION, FUNCTION_ARN, S3_EVENTS, UPLOADS, UPLOADS_ARN
+from tests.support.expected import ACCOUNT, CUSTOM, FUNCTION, FUNCTION_ARN, S3_EVENTS, UPLOADS, UPLOADS_ARN
+from tests.support.synth import synth
 
 COVERS = {"tap-s3-permission", "tap-uploads-notification"}
 

@@ -1,0 +1,117 @@
+"""From an upload to its row, on the embedded emulator: the stack's function, and the plain one deployed beside it."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.lab import PEERS
+from benchmarks.measure import OURS, Comparison, interleave
+from localstack.deployers.deployment import deploy
+from localstack.emulators.emulator import start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localstack.emulators.emulator import Emulator
+
+PLAIN = "plain boto3"
+UPLOADS_A_TURN = 25
+POLL_SECONDS = 0.002
+PATIENCE_SECONDS = 30
+MILLI = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """A bucket, and the table in which a row says that an upload of it has landed."""
+
+    bucket: str
+    table: str
+
+
+def landing(*, rounds: int) -> Comparison:
+    """The 95th percentile of each turn's uploads, from the beginning of the PUT to the row's being there."""
+    with start("embedded") as emulator:
+        outputs = deploy(emulator).outputs
+        ours = Way(bucket=outputs["bucket_name"], table=outputs["table_name"])
+        with _plain(emulator, role=outputs["lambda_role_arn"]) as plain:
+            ways = {OURS: ours, PLAIN: plain}
+            turns = interleave({name: _turn(emulator, way) for name, way in ways.items()}, rounds=rounds)
+    return Comparison(
+        what="upload to row, p95",
+        unit="ms",
+        turns=turns,
+        base=PLAIN,
+        at_most=1.1,
+        notes=(f"{rounds * UPLOADS_A_TURN} uploads each, one at a time",),
+    )
+
+
+def _turn(emulator: Emulator, way: Way) -> Callable[[], float]:
+    s3, dynamodb = emulator.client("s3"), emulator.client("dynamodb")
+
+    def land() -> float:
+        began = time.perf_counter()
+        # a key of its own, with what a real one has in it
+        key = f"reports/2026/summary of {time.time_ns()}.pdf"
+        version = s3.put_object(Bucket=way.bucket, Key=key, Body=b"content").get("VersionId", "null")
+        address = {"object_id": {"S": f"{way.bucket}/{key}"}, "version_id": {"S": version}}
+        while "Item" not in dynamodb.get_item(TableName=way.table, Key=address, ConsistentRead=True):
+            if time.perf_counter() - began > PATIENCE_SECONDS:
+                raise TimeoutError(f"{key} in {way.bucket} has no row after {PATIENCE_SECONDS} s:\n{emulator.logs()}")
+            time.sleep(POLL_SECONDS)
+        return (time.perf_counter() - began) * MILLI
+
+    return lambda: statistics.quantiles([land() for _ in range(UPLOADS_A_TURN)], n=20)[-1]
+
+
+@contextmanager
+def _plain(emulator: Emulator, *, role: str) -> Iterator[Way]:
+    """The plain peer with a bucket and a table of its own."""
+    way = Way(bucket="plain-uploads", table="plain-objects")
+    s3, dynamodb, functions = emulator.client("s3"), emulator.client("dynamodb"), emulator.client("lambda")
+    s3.create_bucket(Bucket=way.bucket)
+    s3.put_bucket_versioning(Bucket=way.bucket, VersioningConfiguration={"Status": "Enabled"})
+    dynamodb.create_table(
+        TableName=way.table,
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("object_id", "version_id")],
+        KeySchema=[
+            {"AttributeName": "object_id", "KeyType": "HASH"},
+            {"AttributeName": "version_id", "KeyType": "RANGE"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(PEERS / "plain" / "handler.py", "handler.py")
+    arn = functions.create_function(
+        FunctionName="plain",
+        Runtime="python3.13",
+        Role=role,
+        Handler="handler.lambda_handler",
+        Code={"ZipFile": archive.getvalue()},
+        Environment={"Variables": {"TAP_TABLE_NAME": way.table}},
+        Timeout=60,
+        MemorySize=512,
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName="plain")
+    functions.add_permission(
+        FunctionName="plain",
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn=f"arn:aws:s3:::{way.bucket}",
+    )
+    s3.put_bucket_notification_configuration(
+        Bucket=way.bucket,
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+        },
+    )
+    yield way

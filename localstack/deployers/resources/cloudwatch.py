@@ -1,0 +1,136 @@
+"""CloudWatch: log groups, alarms and dashboards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
+from localstack.errors import HarnessError
+
+if TYPE_CHECKING:
+    from localstack.deployers.resources.inputs import Inputs
+
+
+def log_group(name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:cloudwatch/logGroup:LogGroup."""
+    group_name = aws.physical_name(name, inputs.take("name"))
+    request = given(tags=inputs.mapping("tags"), **inputs.pick(kmsKeyId="kmsKeyId", logGroupClass="logGroupClass"))
+    retention = inputs.take("retentionInDays")
+    logs = aws.client("logs")
+
+    def find() -> dict[str, Any] | None:
+        groups: list[dict[str, Any]] = logs.describe_log_groups(logGroupNamePrefix=group_name)["logGroups"]
+        return next((group for group in groups if group["logGroupName"] == group_name), None)
+
+    def create(made: Made) -> Created:
+        logs.create_log_group(logGroupName=group_name, **request)
+        made(Removal(delete=lambda: logs.delete_log_group(logGroupName=group_name), exists=find))
+        if retention:  # 0 is Pulumi's way to say "for ever"
+            logs.put_retention_policy(logGroupName=group_name, retentionInDays=retention)
+        if (group := find()) is None:
+            raise HarnessError(f"the log group {group_name} is not there although it was created")
+        return Created(id=group_name, state={"name": group_name, "arn": group["arn"].removesuffix(":*")})
+
+    return create
+
+
+def metric_alarm(name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:cloudwatch/metricAlarm:MetricAlarm."""
+    alarm_name = aws.physical_name(name, inputs.take("name"))
+    request = given(
+        Dimensions=_dimensions(inputs),
+        Metrics=[_metric_query(query) for query in inputs.children("metricQueries")],
+        Tags=tag_list(inputs.mapping("tags")),
+        **inputs.pick(
+            ActionsEnabled="actionsEnabled",
+            AlarmActions="alarmActions",
+            AlarmDescription="alarmDescription",
+            ComparisonOperator="comparisonOperator",
+            DatapointsToAlarm="datapointsToAlarm",
+            EvaluateLowSampleCountPercentile="evaluateLowSampleCountPercentiles",
+            EvaluationPeriods="evaluationPeriods",
+            ExtendedStatistic="extendedStatistic",
+            InsufficientDataActions="insufficientDataActions",
+            MetricName="metricName",
+            Namespace="namespace",
+            OKActions="okActions",
+            Period="period",
+            Statistic="statistic",
+            Threshold="threshold",
+            ThresholdMetricId="thresholdMetricId",
+            TreatMissingData="treatMissingData",
+            Unit="unit",
+        ),
+    )
+    cloudwatch = aws.client("cloudwatch")
+
+    def find() -> list[dict[str, Any]]:
+        alarms: list[dict[str, Any]] = cloudwatch.describe_alarms(AlarmNames=[alarm_name])["MetricAlarms"]
+        return alarms
+
+    def find_when_evaluated() -> dict[str, Any]:
+        """LocalStack evaluates a new alarm at once, in a thread of its own, and may fail to show it meanwhile."""
+        found: list[dict[str, Any]] = []
+
+        def look() -> str:
+            try:
+                found[:] = find()
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "InternalError":
+                    raise
+                return "being evaluated"
+            return "there"
+
+        aws.wait_until(f"the alarm {alarm_name}", look, "there")
+        return found[0]
+
+    def create(made: Made) -> Created:
+        cloudwatch.put_metric_alarm(AlarmName=alarm_name, **request)
+        made(Removal(delete=lambda: cloudwatch.delete_alarms(AlarmNames=[alarm_name]), exists=find))
+        return Created(id=alarm_name, state={"name": alarm_name, "arn": find_when_evaluated()["AlarmArn"]})
+
+    return create
+
+
+def dashboard(name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:cloudwatch/dashboard:Dashboard."""
+    dashboard_name = aws.physical_name(name, inputs.take("dashboardName"))
+    body = inputs.need("dashboardBody")
+    cloudwatch = aws.client("cloudwatch")
+
+    def get() -> dict[str, Any]:
+        found: dict[str, Any] = cloudwatch.get_dashboard(DashboardName=dashboard_name)
+        return found
+
+    def exists() -> bool:  # emulators do not agree on the error of a dashboard that is not there
+        found = cloudwatch.list_dashboards(DashboardNamePrefix=dashboard_name).get("DashboardEntries", [])
+        return any(each["DashboardName"] == dashboard_name for each in found)
+
+    def create(made: Made) -> Created:
+        cloudwatch.put_dashboard(DashboardName=dashboard_name, DashboardBody=body)
+        made(Removal(delete=lambda: cloudwatch.delete_dashboards(DashboardNames=[dashboard_name]), exists=exists))
+        state = {"dashboardName": dashboard_name, "dashboardArn": get()["DashboardArn"]}
+        return Created(id=dashboard_name, state=state)
+
+    return create
+
+
+def _metric_query(query: Inputs) -> dict[str, Any]:
+    translated = query.pick(
+        Id="id",
+        AccountId="accountId",
+        Expression="expression",
+        Label="label",
+        Period="period",
+        ReturnData="returnData",
+    )
+    if metric := query.child("metric"):
+        names = given(Dimensions=_dimensions(metric), **metric.pick(MetricName="metricName", Namespace="namespace"))
+        translated["MetricStat"] = {"Metric": names, **metric.pick(Period="period", Stat="stat", Unit="unit")}
+    return translated
+
+
+def _dimensions(inputs: Inputs) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in sorted(inputs.mapping("dimensions").items())]

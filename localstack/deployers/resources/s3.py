@@ -1,0 +1,219 @@
+"""S3: buckets, and each of their settings as a resource of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
+from localstack.deployers.resources.inputs import Inputs
+from localstack.deployers.resources.s3_rules import cors_rule, encryption_rule, lifecycle_rule, notification_target
+from localstack.errors import HarnessError
+
+if TYPE_CHECKING:
+    from localstack.emulators.emulator import Client
+
+DEFAULT_REGION = "us-east-1"
+"""The one region that CreateBucket must not name."""
+
+
+_NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""Characters of a key that XML cannot carry: AWS and LocalStack refuse such a request, MiniStack does not."""
+
+
+def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucket:Bucket."""
+    bucket_name = aws.physical_name(name, inputs.take("bucket"))
+    tags = tag_list(inputs.mapping("tags"))
+    options = inputs.pick(ObjectLockEnabledForBucket="objectLockEnabled")
+    force_destroy = inputs.take("forceDestroy")
+    if aws.region != DEFAULT_REGION:
+        options["CreateBucketConfiguration"] = {"LocationConstraint": aws.region}
+    s3 = aws.client("s3")
+
+    def delete() -> None:
+        if force_destroy:
+            _empty(s3, bucket_name)
+        s3.delete_bucket(Bucket=bucket_name)
+
+    def create(made: Made) -> Created:
+        s3.create_bucket(Bucket=bucket_name, **options)
+        made(
+            Removal(
+                delete=delete,
+                exists=lambda: s3.head_bucket(Bucket=bucket_name),
+                unlock=lambda: _empty(s3, bucket_name),
+            )
+        )
+        if tags:
+            s3.put_bucket_tagging(Bucket=bucket_name, Tagging={"TagSet": tags})
+        region = s3.get_bucket_location(Bucket=bucket_name)["LocationConstraint"] or DEFAULT_REGION
+        state = {
+            "bucket": bucket_name,
+            "arn": f"arn:{aws.partition}:s3:::{bucket_name}",
+            "bucketRegion": region,
+            "bucketDomainName": f"{bucket_name}.s3.{aws.dns_suffix}",
+            "bucketRegionalDomainName": f"{bucket_name}.s3.{region}.{aws.dns_suffix}",
+        }
+        return Created(id=bucket_name, state=state)
+
+    return create
+
+
+def bucket_versioning(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketVersioning:BucketVersioning."""
+    configuration = _child(inputs, "versioningConfiguration").pick(Status="status", MFADelete="mfaDelete")
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_bucket_versioning(**target, VersioningConfiguration=configuration),
+        delete=lambda: s3.put_bucket_versioning(**target, VersioningConfiguration={"Status": "Suspended"}),
+    )
+
+
+def bucket_encryption(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration."""
+    rules = [encryption_rule(rule) for rule in inputs.children("rules")]
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_bucket_encryption(**target, ServerSideEncryptionConfiguration={"Rules": rules}),
+        delete=lambda: s3.delete_bucket_encryption(**target),
+    )
+
+
+def bucket_cors(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketCorsConfiguration:BucketCorsConfiguration."""
+    rules = [cors_rule(rule) for rule in inputs.children("corsRules")]
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_bucket_cors(**target, CORSConfiguration={"CORSRules": rules}),
+        delete=lambda: s3.delete_bucket_cors(**target),
+    )
+
+
+def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration."""
+    rules = [lifecycle_rule(rule) for rule in inputs.children("rules")]
+    options = inputs.pick(TransitionDefaultMinimumObjectSize="transitionDefaultMinimumObjectSize")
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_bucket_lifecycle_configuration(**target, **options, LifecycleConfiguration={"Rules": rules}),
+        delete=lambda: s3.delete_bucket_lifecycle(**target),
+    )
+
+
+def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketLogging:BucketLogging."""
+    logging = {"TargetBucket": inputs.need("targetBucket"), "TargetPrefix": inputs.need("targetPrefix")}
+    if key_format := inputs.child("targetObjectKeyFormat"):
+        partitioned, simple = key_format.child("partitionedPrefix"), key_format.child("simplePrefix")
+        logging["TargetObjectKeyFormat"] = given(
+            PartitionedPrefix=partitioned and partitioned.pick(PartitionDateSource="partitionDateSource")
+        ) or ({"SimplePrefix": {}} if simple else {})
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_bucket_logging(**target, BucketLoggingStatus={"LoggingEnabled": logging}),
+        delete=lambda: s3.put_bucket_logging(**target, BucketLoggingStatus={}),
+    )
+
+
+def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock."""
+    block = inputs.pick(
+        BlockPublicAcls="blockPublicAcls",
+        BlockPublicPolicy="blockPublicPolicy",
+        IgnorePublicAcls="ignorePublicAcls",
+        RestrictPublicBuckets="restrictPublicBuckets",
+    )
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_public_access_block(**target, PublicAccessBlockConfiguration=block),
+        delete=lambda: s3.delete_public_access_block(**target),
+    )
+
+
+def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketOwnershipControls:BucketOwnershipControls."""
+    rule = _child(inputs, "rule").pick(ObjectOwnership="objectOwnership")
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_bucket_ownership_controls(**target, OwnershipControls={"Rules": [rule]}),
+        delete=lambda: s3.delete_bucket_ownership_controls(**target),
+    )
+
+
+def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketPolicy:BucketPolicy."""
+    policy = inputs.need("policy")
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_bucket_policy(**target, Policy=policy),
+        delete=lambda: s3.delete_bucket_policy(**target),
+    )
+
+
+def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """aws:s3/bucketNotification:BucketNotification."""
+    configuration = given(
+        LambdaFunctionConfigurations=[
+            notification_target(to, LambdaFunctionArn="lambdaFunctionArn") for to in inputs.children("lambdaFunctions")
+        ],
+        QueueConfigurations=[notification_target(to, QueueArn="queueArn") for to in inputs.children("queues")],
+        TopicConfigurations=[notification_target(to, TopicArn="topicArn") for to in inputs.children("topics")],
+    )
+    if inputs.take("eventbridge"):
+        configuration["EventBridgeConfiguration"] = {}
+    s3, target = aws.client("s3"), _target(inputs)
+    return _setting(
+        target,
+        put=lambda: s3.put_bucket_notification_configuration(**target, NotificationConfiguration=configuration),
+        delete=lambda: s3.put_bucket_notification_configuration(**target, NotificationConfiguration={}),
+    )
+
+
+def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:
+    """A setting has the id of its bucket, no attributes of its own, and ends with the bucket at the latest."""
+
+    def create(made: Made) -> Created:
+        put()
+        made(Removal(delete=delete))
+        return Created(id=target["Bucket"], state={})
+
+    return create
+
+
+def _target(inputs: Inputs) -> dict[str, str]:
+    return {"Bucket": inputs.need("bucket"), **inputs.pick(ExpectedBucketOwner="expectedBucketOwner")}
+
+
+def _child(inputs: Inputs, name: str) -> Inputs:
+    return inputs.child(name) or Inputs({})
+
+
+def _empty(s3: Client, bucket_name: str) -> None:
+    """Delete all versions and delete markers of all objects, and the parts of uploads that never ended."""
+    while True:
+        # the first page again each time, since what it listed is gone by then
+        page = s3.list_object_versions(Bucket=bucket_name)
+        doomed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not doomed:
+            break
+        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in doomed]
+        together = [each for each in objects if not _NOT_IN_XML.search(each["Key"])]
+        for each in objects:
+            if each not in together:
+                s3.delete_object(Bucket=bucket_name, **each)
+        answer = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": together, "Quiet": True}) if together else {}
+        if answer.get("Errors"):
+            raise HarnessError(f"bucket {bucket_name} cannot be emptied: {answer['Errors'][0]}")
+    while uploads := s3.list_multipart_uploads(Bucket=bucket_name).get("Uploads", []):
+        for upload in uploads:
+            s3.abort_multipart_upload(Bucket=bucket_name, Key=upload["Key"], UploadId=upload["UploadId"])

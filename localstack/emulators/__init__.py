@@ -1,0 +1,1 @@
+"""Starts AWS emulators: MiniStack as a local process, LocalStack in a Docker container."""

@@ -1,0 +1,126 @@
+"""The Python environment of the embedded emulator: made once, kept in the cache, apart from the project's own."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from localstack.errors import EmulatorError
+
+REQUIREMENTS = Path(__file__).with_name("requirements-ministack.txt")
+CACHE = Path(__file__).parents[2] / ".cache"
+
+INSTALL_TIMEOUT = 600
+"""Seconds that one installer command may take: about 40 MB from PyPI over a slow line."""
+
+_MISLEADING = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV")
+"""Variables of the caller's shell that would make the installer skip bytecode or look at another environment."""
+
+Run = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
+
+
+def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | None = None) -> Path:
+    """Return the emulator's Python interpreter; the first time, make its environment.
+
+    Two processes may do this at once: each builds under a name of its own, and the first to finish is taken.
+
+    Raises:
+        EmulatorError: the installer failed, with its last words and the remedy.
+    """
+    target = cache / environment_name(REQUIREMENTS.read_bytes())
+    python = target / "bin" / "python"
+    if python.exists():  # False as well for a link to an interpreter that is no longer installed
+        return python
+    report(f"preparing the embedded emulator in {target} (once; needs PyPI)")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{target.name}.building-", dir=cache) as building:
+            fresh = Path(building) / "environment"
+            _build(fresh, run or _run)
+            _put(fresh, target)
+    except OSError as error:
+        raise EmulatorError(
+            f"the embedded emulator could not be installed in {cache}: {error}. The folder must be writable"
+        ) from error
+    return python
+
+
+def environment_name(requirements: bytes) -> str:
+    """Name the environment after all that decides its content: the requirements, the interpreter and the machine."""
+    digest = hashlib.sha256(requirements).hexdigest()[:12]
+    return f"ministack-{digest}-{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
+
+
+def installer_commands(fresh: Path, uv: Sequence[str] | None) -> list[list[str]]:
+    """Return the commands that make the environment: with uv in a second or two, otherwise with venv and pip."""
+    python = str(fresh / "bin" / "python")
+    pinned = ("--quiet", "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS))
+    if uv:
+        return [
+            [*uv, "venv", "--quiet", "--no-project", "--python", sys.executable, str(fresh)],
+            [*uv, "pip", "install", "--python", python, "--compile-bytecode", *pinned],
+        ]
+    return [
+        [sys.executable, "-m", "venv", str(fresh)],
+        [python, "-m", "pip", "install", "--disable-pip-version-check", *pinned],
+    ]
+
+
+def find_uv() -> list[str] | None:
+    """Return the command that runs uv: the one that `UV` names, the one on the path, or the installed module."""
+    if program := os.environ.get("UV") or shutil.which("uv"):
+        return [program]
+    return [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else None
+
+
+def _build(fresh: Path, run: Run) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in _MISLEADING}
+    for command in installer_commands(fresh, find_uv()):
+        try:
+            done = run(command, environment)
+            failure = done.stderr + done.stdout if done.returncode else None
+        except (OSError, subprocess.TimeoutExpired) as error:
+            failure = str(error)
+        if failure is not None:
+            last_words = "\n".join(f"  {line}" for line in failure.strip().splitlines()[-15:])
+            raise EmulatorError(
+                f"the embedded emulator could not be installed: `{' '.join(command)}` failed:\n{last_words}\n"
+                "It needs PyPI once. Without internet, name a mirror (UV_DEFAULT_INDEX or PIP_INDEX_URL); "
+                "if `venv` is what is missing, install uv (`pip install uv`) or your system's python3-venv package."
+            )
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  our own commands, no shell
+        command,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=INSTALL_TIMEOUT,
+    )
+
+
+def _put(fresh: Path, target: Path) -> None:
+    if target.exists() and not (target / "bin" / "python").exists():
+        shutil.rmtree(target, ignore_errors=True)
+    try:
+        fresh.rename(target)
+    except OSError:
+        if not (target / "bin" / "python").exists():  # not simply another process that was quicker
+            raise
+
+
+def ministack_version() -> str:
+    """Return the version that the requirements pin."""
+    pin = next(line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line.startswith("ministack=="))
+    return pin.removeprefix("ministack==").split()[0]

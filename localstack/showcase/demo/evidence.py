@@ -1,0 +1,58 @@
+"""What may explain a row that did not come: the failure queue, the function's log and the emulator's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from localstack.emulators.emulator import Emulator
+
+LINES = 12
+"""Of each log, the end."""
+
+MESSAGES = 10
+"""Most that one ReceiveMessage returns."""
+
+
+def collect(emulator: Emulator, outputs: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return lines under the name of where they come from. What cannot be asked is said instead of being raised."""
+    return {
+        "Failure queue": _asked(lambda: _failures(emulator.client("sqs"), outputs["failure_queue_url"])),
+        "End of the function's log": _asked(lambda: _function_log(emulator.client("logs"), outputs["log_group_name"])),
+        "End of the emulator's log": emulator.logs(LINES).splitlines(),
+    }
+
+
+def _asked(ask: Callable[[], list[str]]) -> list[str]:
+    try:
+        return ask()
+    except (ClientError, BotoCoreError) as error:
+        return [f"(cannot be read: {error})"]
+
+
+def _failures(sqs: Any, url: str) -> list[str]:  # noqa: ANN401  boto3 makes its clients' classes at run time
+    """Return a line for each of the failed events, or the first of them; they stay in the queue."""
+    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=MESSAGES, VisibilityTimeout=0)
+    return [_failure(message["Body"]) for message in answer.get("Messages", ())]
+
+
+def _failure(body: str) -> str:
+    """Return why Lambda gave an event up, from its on-failure message; any other message as it is."""
+    try:
+        message = json.loads(body)
+        keys = [record["s3"]["object"]["key"] for record in message["requestPayload"]["Records"]]
+        condition, payload = message["requestContext"]["condition"], message.get("responsePayload") or {}
+        return f"{', '.join(keys)}: {condition}: {payload.get('errorMessage', 'no error message')}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return body
+
+
+def _function_log(logs: Any, group: str) -> list[str]:  # noqa: ANN401  boto3 makes its clients' classes at run time
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    events = [event for page in pages for event in page["events"]]
+    events.sort(key=lambda event: event["timestamp"])
+    return [event["message"].rstrip() for event in events[-LINES:]]

@@ -1,0 +1,117 @@
+"""The deployed bucket and its table as the demo sees them: put a file, look for rows, compare a row with S3's HEAD."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from localstack.showcase.demo.files import Source
+
+BATCH_GET = 100
+"""Most keys of one BatchGetItem. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """An object that S3 has taken. `finished` is when PutObject returned, in seconds of a monotonic clock."""
+
+    source: Source
+    version_id: str
+    finished: float
+
+
+class Store:
+    """A bucket and its table, reached with boto3 clients (one `s3`, one `dynamodb`), which any thread may use."""
+
+    def __init__(self, s3: Any, dynamodb: Any, *, bucket: str, table: str) -> None:  # noqa: ANN401  boto3 makes its clients' classes at run time
+        self._s3 = s3
+        self._dynamodb = dynamodb
+        self._bucket = bucket
+        self._table = table
+
+    def put(self, source: Source) -> str:
+        """Upload a file and return its version id.
+
+        Raises:
+            OSError: the file cannot be read.
+            botocore's ClientError or BotoCoreError: S3 did not take it.
+        """
+        typed = {} if source.content_type is None else {"ContentType": source.content_type}
+        with source.path.open("rb") as body:
+            answer = self._s3.put_object(Bucket=self._bucket, Key=source.key, Body=body, **typed)
+        return str(answer["VersionId"])
+
+    def rows(self, uploads: Sequence[Upload]) -> Iterable[tuple[Upload, dict[str, Any]]]:
+        """Yield those of the uploads that have a row, with it, read by its whole primary key.
+
+        What throttling leaves out of an answer is missing here too: ask again.
+        """
+        for start in range(0, len(uploads), BATCH_GET):
+            batch = uploads[start : start + BATCH_GET]
+            addresses = {(f"{self._bucket}/{upload.source.key}", upload.version_id): upload for upload in batch}
+            keys = [{"object_id": {"S": object_id}, "version_id": {"S": version}} for object_id, version in addresses]
+            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
+            for raw in answer["Responses"].get(self._table, ()):
+                item = {name: plain(_DESERIALIZER.deserialize(value)) for name, value in raw.items()}
+                yield addresses[str(item["object_id"]), str(item["version_id"])], item
+
+    def differences(self, upload: Upload, item: Mapping[str, Any]) -> tuple[str, ...]:
+        """Ask S3 for the HEAD of this very version and say where the row disagrees with it: nothing if it is right."""
+        try:
+            head = self._s3.head_object(Bucket=self._bucket, Key=upload.source.key, VersionId=upload.version_id)
+        except ClientError as error:
+            return (f"S3 does not say what it has: {error}",)
+        return differences(item, {"Bucket": self._bucket, "Key": upload.source.key, **head})
+
+
+def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a sentence for each attribute of a row that is not what HEAD (with Bucket and Key added) says."""
+    expected = {
+        "bucket": head["Bucket"],
+        "key": head["Key"],
+        "version_id": head["VersionId"],
+        "size_bytes": head["ContentLength"],
+        "content_type": head["ContentType"],
+        "etag": head["ETag"].strip('"'),
+        "storage_class": head.get("StorageClass", "STANDARD"),  # which HEAD does not mention
+        "encryption": head.get("ServerSideEncryption"),
+        "uploaded_at": head["LastModified"],
+    }
+    actual = {**item, "uploaded_at": moment(item.get("uploaded_at"))}
+    return tuple(
+        f"{name} is {actual.get(name)!s} in the row and {value!s} in S3"
+        for name, value in expected.items()
+        if actual.get(name) != value
+    )
+
+
+def moment(value: object) -> object:
+    """Return a row's time as a datetime, or the value itself if it is no time."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def plain(value: object) -> object:
+    """Return a value of DynamoDB's as JSON knows it: numbers as int or float, a set as a sorted list."""
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case set():
+            return sorted((plain(each) for each in value), key=str)
+        case list():
+            return [plain(each) for each in value]
+        case dict():
+            return {name: plain(each) for name, each in value.items()}
+    return value
+
+
+_DESERIALIZER = TypeDeserializer()

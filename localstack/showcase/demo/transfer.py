@@ -1,0 +1,193 @@
+"""Uploads files and watches for their rows, so many in flight at a time, until all are there or nothing more comes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localstack.showcase.demo.files import Problem
+from localstack.showcase.demo.store import Upload
+
+if TYPE_CHECKING:
+    from localstack.showcase.demo.files import Source
+
+IN_FLIGHT = 4
+"""Most uploads without a row. The emulator starts a process per concurrent invocation: 8 at once take twice as long."""
+
+ROWS_PER_MORE = 10
+"""Rows after which one more upload may be in flight: cold starts side by side slow each other down."""
+
+PATIENCE = 30.0
+"""Seconds without a row after which the rest is given up; the first row, the slowest, takes one or two."""
+
+OVERDUE = 5.0
+"""Seconds after which an upload without a row no longer keeps others from being uploaded; it is still looked for."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.005, 0.05, 1.5
+"""Seconds between two looks at the table while nothing comes; a measured latency is too long by the longest at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An object's row as read from the table.
+
+    `seconds` passed from the end of the upload until the row was seen. `differences` says, attribute by attribute,
+    where the row and S3's HEAD of the same version disagree.
+    """
+
+    upload: Upload
+    item: Mapping[str, Any]
+    seconds: float
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """What became of the sources.
+
+    `rows` are in the order of the sources. `missing` were uploaded, but no row came; `unreadable` are files that could
+    not be opened, `refused` those that S3 did not take; `not_tried` counts what was left when the rest was given up.
+    """
+
+    rows: tuple[Row, ...]
+    missing: tuple[Upload, ...] = ()
+    unreadable: tuple[Problem, ...] = ()
+    refused: tuple[Problem, ...] = ()
+    not_tried: int = 0
+
+
+class Place(Protocol):
+    """Where files go and rows appear: `store.Store`, or a test's own."""
+
+    def put(self, source: Source, /) -> str:
+        """Upload a file and return its version id."""
+
+    def rows(self, uploads: Sequence[Upload], /) -> Iterable[tuple[Upload, dict[str, Any]]]:
+        """Yield those of the uploads that have a row, with it."""
+
+    def differences(self, upload: Upload, item: Mapping[str, Any], /) -> tuple[str, ...]:
+        """Say where a row is not what S3 says."""
+
+
+def transfer(
+    sources: Sequence[Source],
+    place: Place,
+    *,
+    on_upload: Callable[[], None],
+    on_row: Callable[[], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    patience: float = PATIENCE,
+    in_flight: int = IN_FLIGHT,
+) -> Transfer:
+    """Upload every source, each with a key of its own, and wait for its row.
+
+    `on_upload` is called for each file that is through, well or badly, `on_row` for each row, both from this thread.
+
+    Raises:
+        ClientError, BotoCoreError: the table or S3's HEAD did not answer.
+    """
+    with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
+        run = _Run(sources, place, threads, clock, in_flight)
+        pause, waiting_since = SHORTEST_PAUSE, clock()
+        while not run.finished():
+            run.start_uploads()
+            uploads, rows = run.collect_uploads(on_upload), run.collect_rows(on_row)
+            if rows or not run.waiting:
+                waiting_since = clock()
+            elif clock() - waiting_since > patience:
+                break
+            if uploads or rows:
+                pause = SHORTEST_PAUSE
+            else:
+                run.wait(pause, sleep)
+                pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
+    run.collect_uploads(on_upload)  # those that were under way when the rest was given up
+    return run.outcome()
+
+
+class _Run:
+    """The state of one transfer: every source is to do, uploading, waiting for its row, or done with."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        place: Place,
+        threads: ThreadPoolExecutor,
+        clock: Callable[[], float],
+        in_flight: int,
+    ) -> None:
+        self._order = {source.key: position for position, source in enumerate(sources)}
+        self._place, self._threads, self._clock = place, threads, clock
+        self._in_flight = in_flight
+        self._todo = deque(sources)
+        self.uploading: dict[Future[Upload], Source] = {}
+        self.waiting: dict[str, Upload] = {}
+        self._rows: list[Row] = []
+        self._unreadable: list[Problem] = []
+        self._refused: list[Problem] = []
+
+    def finished(self) -> bool:
+        return not (self._todo or self.uploading or self.waiting)
+
+    def start_uploads(self) -> None:
+        while self._todo and len(self.uploading) < self._room():
+            source = self._todo.popleft()
+            self.uploading[self._threads.submit(self._upload, source)] = source
+
+    def _room(self) -> int:
+        """How many uploads may be under way, beside those that wait for their rows."""
+        now = self._clock()
+        expected = sum(now - upload.finished <= OVERDUE for upload in self.waiting.values())
+        return min(self._in_flight, 1 + len(self._rows) // ROWS_PER_MORE) - expected
+
+    def collect_uploads(self, on_upload: Callable[[], None]) -> int:
+        done = [future for future in self.uploading if future.done()]
+        for future in done:
+            source = self.uploading.pop(future)
+            try:
+                self.waiting[source.key] = future.result()
+            except OSError as error:
+                reason = f"cannot be read: {error.strerror or error}"
+                self._unreadable.append(Problem(path=source.path, reason=reason))
+            except (ClientError, BotoCoreError) as error:
+                self._refused.append(Problem(path=source.path, reason=f"was not taken by S3: {error}"))
+            on_upload()
+        return len(done)
+
+    def collect_rows(self, on_row: Callable[[], None]) -> int:
+        if not self.waiting:
+            return 0
+        before = len(self._rows)
+        for upload, item in self._place.rows(list(self.waiting.values())):
+            seconds = max(0.0, self._clock() - upload.finished)
+            del self.waiting[upload.source.key]
+            differences = self._place.differences(upload, item)
+            self._rows.append(Row(upload=upload, item=item, seconds=seconds, differences=differences))
+            on_row()
+        return len(self._rows) - before
+
+    def wait(self, pause: float, sleep: Callable[[float], None]) -> None:
+        if self.uploading:
+            wait(self.uploading, timeout=pause, return_when=FIRST_COMPLETED)
+        else:
+            sleep(pause)
+
+    def outcome(self) -> Transfer:
+        return Transfer(
+            rows=tuple(sorted(self._rows, key=lambda row: self._order[row.upload.source.key])),
+            missing=tuple(self.waiting.values()),
+            unreadable=tuple(self._unreadable),
+            refused=tuple(self._refused),
+            not_tried=len(self._todo),
+        )
+
+    def _upload(self, source: Source) -> Upload:
+        version_id = self._place.put(source)
+        return Upload(source=source, version_id=version_id, finished=self._clock())

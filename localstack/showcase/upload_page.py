@@ -1,0 +1,109 @@
+"""The command `python -m localstack.showcase.upload_page`: the upload page, with an AWS on this machine behind it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import boto3
+
+from examples.upload.command import PORT, port
+from examples.upload.errors import CannotRunError
+from examples.upload.server import UploadServer
+from examples.upload.stack import Stack, s3_config
+from examples.upload.upload_requests import Rules
+from localstack.deployers import deployment
+from localstack.emulators import emulator
+from localstack.errors import HarnessError
+from localstack.showcase.plain_http_proxy import open_door
+from operations import program
+
+if TYPE_CHECKING:
+    from localstack.emulators.emulator import Client, Emulator
+
+GOOD, FAILED, INTERRUPTED = 0, 1, 130
+
+
+def main(arguments: Sequence[str], *, serve: Callable[[UploadServer], None] = UploadServer.serve_forever) -> int:
+    """Serve the page until Ctrl-C and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        with running(options.port, report=_say) as server, suppress(KeyboardInterrupt):
+            _say(f"\nOpen {server.origin}\nRunning until Ctrl-C")
+            serve(server)
+    except (CannotRunError, HarnessError) as error:
+        sys.stderr.write(f"upload-page: {error}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("upload-page: interrupted; the emulator and all that was in it are gone\n")
+        return INTERRUPTED
+    return GOOD
+
+
+@contextmanager
+def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadServer]:
+    """Start an emulator that enforces policies and CORS, deploy the stack for this page, and have its server ready.
+
+    Raises:
+        CannotRunError: the port is taken.
+        HarnessError: no emulator, or no stack.
+    """
+    origin = f"http://localhost:{number}"
+    with emulator.start("embedded", settings=emulator.ENFORCING, report=report) as running:
+        report(f"emulator  {running.name}, which enforces policies and CORS")
+        assert running.ca_bundle is not None  # it answers over TLS
+        deployed = deployment.deploy(running, config_overrides={"corsAllowedOrigins": json.dumps([origin])})
+        report(f"stack     {len(deployed.resources)} resources in {deployed.seconds:.1f} s")
+        with open_door(running.endpoint, running.ca_bundle) as door:
+            stack = stack_at(door, running, deployed.outputs)
+            with UploadServer(stack, port=number) as server:
+                yield server
+
+
+def stack_at(endpoint: str, where: Emulator, outputs: Mapping[str, str], rules: Rules | None = None) -> Stack:
+    """The stack of an emulator, for pages that reach the emulator at `endpoint`."""
+    return Stack(
+        s3_at(endpoint, where),
+        where.client("dynamodb"),
+        bucket=outputs["bucket_name"],
+        table=outputs["table_name"],
+        rules=rules or Rules(),
+    )
+
+
+def s3_at(endpoint: str, where: Emulator) -> Client:
+    """A client that signs what a browser then sends to `endpoint`."""
+    shell = where.environment()
+    s3: Client = boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=where.region,
+        aws_access_key_id=shell["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=shell["AWS_SECRET_ACCESS_KEY"],
+        verify=shell.get("AWS_CA_BUNDLE"),
+        config=s3_config(custom_endpoint=True),
+    )
+    return s3
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m localstack.showcase.upload_page",
+        description="Serve the upload page of examples/upload, with the stack on an AWS emulated on this machine.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--port", type=port, default=PORT, help=f"where the page is served (default: {PORT})")
+    return parser
+
+
+if __name__ == "__main__":
+    program.run(main, reader_gone=FAILED)

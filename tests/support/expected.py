@@ -1,0 +1,107 @@
+"""What the stack calls things in its default configuration, written out once more, by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localstack.deployers.monitor import Recorded
+    from tests.support.synth import Synth
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+UPLOADS = "tapstack-dev-uploads-123456789012-us-east-1"
+LOGS = "tapstack-dev-logs-123456789012-us-east-1"
+TABLE = "tapstack-dev-objects"
+FUNCTION = "tapstack-dev-indexer"
+ROLE = "tapstack-dev-indexer-us-east-1"
+LOG_GROUP = "/aws/lambda/tapstack-dev-indexer"
+QUEUE = "tapstack-dev-failures"
+TOPIC = "tapstack-dev-alarms"
+
+UPLOADS_ARN = f"arn:aws:s3:::{UPLOADS}"
+LOGS_ARN = f"arn:aws:s3:::{LOGS}"
+TABLE_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/tapstack-dev-objects"
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:tapstack-dev-indexer"
+ROLE_ARN = "arn:aws:iam::123456789012:role/tapstack-dev-indexer-us-east-1"
+LOG_GROUP_ARN = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/tapstack-dev-indexer"
+QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:tapstack-dev-failures"
+QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/tapstack-dev-failures"
+TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:tapstack-dev-alarms"
+KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+TAGS = {
+    "Project": "tapstack",
+    "Environment": "dev",
+    "ManagedBy": "pulumi",
+    "Owner": "platform",
+    "CostCenter": "shared",
+}
+
+# What S3 can announce, of those that a row is about; S3 User Guide, "Supported event types for SQS, SNS, and Lambda"
+S3_EVENTS = {
+    "s3:TestEvent",
+    "s3:ObjectCreated:*",
+    "s3:ObjectCreated:Put",
+    "s3:ObjectCreated:Post",
+    "s3:ObjectCreated:Copy",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+    "s3:ObjectRemoved:*",
+    "s3:ObjectRemoved:Delete",
+    "s3:ObjectRemoved:DeleteMarkerCreated",
+    "s3:LifecycleExpiration:*",
+    "s3:LifecycleExpiration:Delete",
+    "s3:LifecycleExpiration:DeleteMarkerCreated",
+}
+
+# Few configurations, which many tests share: running the program takes most of this tier's time.
+
+# The least outside dev.
+PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
+# Every part that is optional.
+FULL = {"maxCapacity": "400", "alarmEmail": "oncall@example.com"}
+# Every optional part, encrypted with a key of the user's own.
+ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}
+# Every setting other than its default, but for the optional parts.
+CUSTOM = {
+    "env": "staging",
+    "bucketName": "acme-inbox",
+    "tableName": "acme-rows",
+    "readCapacity": "5",
+    "writeCapacity": "7",
+    "corsAllowedOrigins": '["https://app.example.com", "https://*.example.org"]',
+    "notificationPrefix": "in box/",
+    "notificationSuffix": ".csv",
+    "noncurrentDays": "7",
+    "deletedRetentionDays": "30",
+    "logLevel": "ERROR",
+    "logRetentionDays": "365",
+    "memoryMb": "1024",
+    "timeoutSeconds": "100",
+    "reservedConcurrency": "5",
+    "owner": "Data Platform",
+    "costCenter": "cc-42",
+    "protectData": "false",
+}
+# Where every name of a place differs from the default one.
+CHINA = {"account": "999999999999", "region": "cn-northwest-1", "partition": "aws-cn"}
+
+
+def tls_only(action: str, *arns: str) -> dict[str, Any]:
+    """The statement that refuses every request without TLS."""
+    return {
+        "Sid": "DenyWithoutTls",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": action,
+        "Resource": list(arns),
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def tagged(stack: Synth) -> tuple[Recorded, ...]:
+    """Everything that can carry tags, because the provider's class for it has them."""
+    from tests.support.fake_outputs import resource_outputs  # noqa: PLC0415  it imports Pulumi, which constants need not
+
+    return tuple(each for each in stack.resources if "tags" in resource_outputs(each.type))

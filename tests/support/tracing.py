@@ -1,0 +1,85 @@
+"""An X-Ray daemon that only listens, and what it hears."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from tests.support import waiting
+
+Subsegment: TypeAlias = dict[str, Any]
+
+EXECUTION = "## lambda_handler"
+"""The name of the subsegment around all others, which ends last and so is sent last."""
+
+
+class Daemon:
+    """Collects the subsegments that functions send, by the trace that they are of.
+
+    Attributes:
+        address: where it listens, as AWS_XRAY_DAEMON_ADDRESS says it.
+    """
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._socket = listening
+        self._heard: defaultdict[str, list[Subsegment]] = defaultdict(list)
+        self.address = f"127.0.0.1:{listening.getsockname()[1]}"
+
+    def trace(self, trace_id: str) -> list[Subsegment]:
+        """The subsegments of one trace in the order of their ends, once the execution has ended."""
+        deadline = time.monotonic() + waiting.PATIENCE
+        while not any(each["name"] == EXECUTION for each in self._heard[trace_id]):
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                packet = self._socket.recv(65536)
+            except TimeoutError:
+                heard = {name: [each["name"] for each in trace] for name, trace in self._heard.items()}
+                raise waiting.NothingCameError(f"no whole trace {trace_id}; heard was {heard}") from None
+            header, _, document = packet.decode().partition("\n")
+            assert json.loads(header) == {"format": "json", "version": 1}
+            tree: Subsegment = json.loads(document)
+            self._heard[tree["trace_id"]] += flat(tree)
+        return self._heard[trace_id]
+
+
+def flat(tree: Subsegment) -> Iterator[Subsegment]:
+    """A subsegment and those in it, in the order of their ends."""
+    for each in tree.pop("subsegments", ()):
+        yield from flat(each)
+    yield tree
+
+
+@contextmanager
+def daemon() -> Iterator[Daemon]:
+    """Listen on a free port of 127.0.0.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        yield Daemon(listening)
+
+
+def drawn(subsegments: list[Subsegment]) -> list[str]:
+    """A trace as X-Ray's console shows it: a line for each subsegment, below its parent, in the order of starts."""
+    children: defaultdict[str, list[Subsegment]] = defaultdict(list)
+    for each in sorted(subsegments, key=lambda one: one["start_time"]):
+        children[each["parent_id"]].append(each)
+    ids = {each["id"] for each in subsegments}
+
+    def lines(parent: str, depth: int) -> Iterator[str]:
+        for each in children[parent]:
+            yield "  " * depth + " ".join(_words(each))
+            yield from lines(each["id"], depth + 1)
+
+    return [line for root in sorted(children.keys() - ids) for line in lines(root, 0)]
+
+
+def _words(subsegment: Subsegment) -> Iterator[str]:
+    yield subsegment["name"]
+    if "aws" in subsegment:
+        yield subsegment["aws"]["operation"]
+    yield from (mark for mark in ("fault", "throttle") if subsegment.get(mark))
+    yield from (f"{name}={value}" for name, value in sorted(subsegment.get("annotations", {}).items()))

@@ -1,0 +1,77 @@
+"""Where the infrastructure and the function meet: neither imports the other, so each writes the names down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+import tap_stack
+from lambda_code import telemetry
+from lambda_code.errors import Reason
+from lambda_code.events import parse_record
+from lambda_code.metadata import attribute_value, from_head
+from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
+from lambda_code.settings import Settings
+from tests.support.expected import CUSTOM
+from tests.support.metrics import METRICS, REASONS
+from tests.support.strategies import head, s3_record
+from tests.support.synth import synth
+
+
+class Environment(Mapping[str, str]):
+    """An environment that knows what was asked of it."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        self.asked: set[str] = set()
+        self._variables = variables
+
+    def __getitem__(self, key: str) -> str:
+        self.asked.add(key)
+        return self._variables[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+
+@pytest.mark.parametrize("config", [{}, CUSTOM], ids=["default", "custom"])
+def test_the_function_reads_exactly_the_variables_that_the_stack_sets(config: dict[str, str]) -> None:
+    stack = synth(**config)
+    environment = Environment(stack.one("Function").inputs["environment"]["variables"])
+    settings = Settings.from_env(environment)
+    lambdas_own = {"AWS_XRAY_DAEMON_ADDRESS"}
+    assert environment.asked - lambdas_own == environment.keys()
+    assert (settings.bucket_name, settings.table_name) == (stack.outputs["bucket_name"], stack.outputs["table_name"])
+    assert settings.metrics_namespace == "TapStack"
+
+
+def test_the_stack_watches_every_reason_for_which_the_function_fails() -> None:
+    assert set(Reason) == REASONS == set(tap_stack.FAILURE_REASONS)
+
+
+def test_every_metric_of_the_function_is_known_and_shown() -> None:
+    published = {*telemetry.METRICS.values(), "ObjectsFailed", "SdkRetries", "IndexingDelay"}
+    known = {metric for namespace, metric in METRICS if namespace == "TapStack"}
+    dashboard = synth().one("Dashboard").inputs["dashboardBody"]
+    assert published == known
+    assert {metric for metric in published if f'"{metric}"' in dashboard} == published
+
+
+def test_rows_have_the_keys_of_the_table_and_of_its_index() -> None:
+    inputs = synth().one("Table").inputs
+    (index,) = inputs["globalSecondaryIndexes"]
+    record = parse_record(s3_record("photos/cat.jpg"), index=0, bucket="uploads")
+    update = from_head(record, head(), provenance={})
+    assert update.request("table")["Key"].keys() == {inputs["hashKey"], inputs["rangeKey"]}
+    types = {attribute["name"]: attribute["type"] for attribute in inputs["attributes"]}
+    for key in index["keySchemas"]:
+        written = attribute_value(update.facts[key["attributeName"]])
+        assert written.keys() == {types[key["attributeName"]]}
+
+
+def test_the_least_timeout_covers_one_head_and_one_write_at_their_worst() -> None:
+    """With less the function could only ever fail."""
+    assert tap_stack.TIMEOUT_SECONDS.start >= 2 * ATTEMPT_SECONDS + RESERVE_SECONDS

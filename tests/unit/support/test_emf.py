@@ -1,0 +1,61 @@
+"""The judge of embedded metrics is itself right: it takes AWS's own example, and refuses what CloudWatch drops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support import emf
+
+METRIC = {"Name": "time", "Unit": "Milliseconds", "StorageResolution": 60}
+DIRECTIVE = {"Namespace": "lambda-function-metrics", "Dimensions": [["functionVersion"]], "Metrics": [METRIC]}
+
+
+def line(*directives: dict[str, Any], timestamp: object = 1574109732004, **members: Any) -> dict[str, Any]:
+    return {
+        "_aws": {"Timestamp": timestamp, "CloudWatchMetrics": list(directives or [DIRECTIVE])},
+        "functionVersion": "$LATEST",
+        "time": 100,
+        "requestId": "989ffbf8-9ace-4817-a57c-e4dd734019ee",
+        **members,
+    }
+
+
+def test_the_example_of_the_specification_is_right() -> None:
+    emf.check(line())
+    assert list(emf.published(line())) == [
+        emf.Published(
+            namespace="lambda-function-metrics",
+            name="time",
+            unit="Milliseconds",
+            dimensions=frozenset({"functionVersion"}),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({}, id="no metadata"),
+        pytest.param(line(timestamp="2019-11-18"), id="a time that is text"),
+        pytest.param(line(timestamp=1574109732), id="a time in seconds"),
+        pytest.param(line({**DIRECTIVE, "Namespace": ""}), id="no namespace"),
+        pytest.param(line({**DIRECTIVE, "Dimensions": []}), id="no set of dimensions"),
+        pytest.param(line({**DIRECTIVE, "Dimensions": ["functionVersion"]}), id="one list too few"),
+        pytest.param(line({**DIRECTIVE, "Dimensions": [["elsewhere"]]}), id="a dimension without a value"),
+        pytest.param(line({**DIRECTIVE, "Dimensions": [[f"d{n}" for n in range(31)]]}), id="too many dimensions"),
+        pytest.param(line(functionVersion=1), id="a dimension that is a number"),
+        pytest.param(line(functionVersion="v" * 1025), id="a long dimension"),
+        pytest.param(line({**DIRECTIVE, "Metrics": []}), id="no metrics"),
+        pytest.param(line({**DIRECTIVE, "Metrics": [METRIC] * 101}), id="too many metrics"),
+        pytest.param(line({**DIRECTIVE, "Metrics": [{**METRIC, "Unit": "ms"}]}), id="an unknown unit"),
+        pytest.param(line({**DIRECTIVE, "Metrics": [{**METRIC, "Name": "none"}]}), id="a metric without a value"),
+        pytest.param(line(time="100"), id="a metric that is text"),
+        pytest.param(line(time=[1.0] * 101), id="too many values"),
+        pytest.param(line(time={"nested": 1}), id="a value below another"),
+    ],
+)
+def test_what_cloudwatch_would_drop_is_wrong(wrong: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError):
+        emf.check(wrong)
