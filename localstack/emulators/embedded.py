@@ -91,7 +91,7 @@ def running(
         log.parent.mkdir(parents=True, exist_ok=True)
         ca_bundle = None
         if _over_tls(settings):
-            made = certificate.make(state, HOST)
+            made = certificate.create(state, HOST)
             ca_bundle, settings = made.certificate, {**_known_by(made), **settings}
         environment = child_environment(
             os.environ, port=port, region=region, state=state, settings={"MINISTACK_EDITION": nonce, **settings}
