@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from localstack.deployers.deployment import Deployment, deploy
+from localstack.deployers.deploy import deploy
+from localstack.deployers.deployment import Deployment
 from localstack.emulators.emulator import Emulator, choose, start
 from localstack.errors import EmulatorError, HarnessError
 from tests.e2e.capabilities import Capability, gap
@@ -143,7 +144,7 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def deploys(request: pytest.FixtureRequest) -> Deploys:
     option = request.config.getoption
-    return partial(deploy, engine=option("--engine"), install_pulumi=option("--install-pulumi"))
+    return partial(deploy, deployer=option("--engine"), install_pulumi=option("--install-pulumi"))
 
 
 @pytest.fixture(scope="session")

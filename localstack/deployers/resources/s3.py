@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
+from localstack.deployers.resources.base import (
+    Aws,
+    Create,
+    RegisterRemoval,
+    Removal,
+    ResourceResult,
+    non_empty,
+    tag_list,
+)
 from localstack.deployers.resources.inputs import Inputs
 from localstack.deployers.resources.s3_rules import cors_rule, encryption_rule, lifecycle_rule, notification_target
 from localstack.errors import HarnessError
@@ -24,10 +32,10 @@ _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucket:Bucket."""
-    bucket_name = aws.physical_name(name, inputs.take("bucket"))
+    bucket_name = aws.physical_name(name, inputs.get("bucket"))
     tags = tag_list(inputs.mapping("tags"))
-    options = inputs.pick(ObjectLockEnabledForBucket="objectLockEnabled")
-    force_destroy = inputs.take("forceDestroy")
+    options = inputs.select(ObjectLockEnabledForBucket="objectLockEnabled")
+    force_destroy = inputs.get("forceDestroy")
     if aws.region != DEFAULT_REGION:
         options["CreateBucketConfiguration"] = {"LocationConstraint": aws.region}
     s3 = aws.client("s3")
@@ -37,9 +45,9 @@ def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
             _empty(s3, bucket_name)
         s3.delete_bucket(Bucket=bucket_name)
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         s3.create_bucket(Bucket=bucket_name, **options)
-        made(
+        register_removal(
             Removal(
                 delete=delete,
                 exists=lambda: s3.head_bucket(Bucket=bucket_name),
@@ -56,14 +64,14 @@ def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
             "bucketDomainName": f"{bucket_name}.s3.{aws.dns_suffix}",
             "bucketRegionalDomainName": f"{bucket_name}.s3.{region}.{aws.dns_suffix}",
         }
-        return Created(id=bucket_name, state=state)
+        return ResourceResult(id=bucket_name, state=state)
 
     return create
 
 
 def bucket_versioning(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketVersioning:BucketVersioning."""
-    configuration = _child(inputs, "versioningConfiguration").pick(Status="status", MFADelete="mfaDelete")
+    configuration = _child(inputs, "versioningConfiguration").select(Status="status", MFADelete="mfaDelete")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
         target,
@@ -97,7 +105,7 @@ def bucket_cors(_name: str, inputs: Inputs, aws: Aws) -> Create:
 def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration."""
     rules = [lifecycle_rule(rule) for rule in inputs.children("rules")]
-    options = inputs.pick(TransitionDefaultMinimumObjectSize="transitionDefaultMinimumObjectSize")
+    options = inputs.select(TransitionDefaultMinimumObjectSize="transitionDefaultMinimumObjectSize")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
         target,
@@ -108,11 +116,11 @@ def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketLogging:BucketLogging."""
-    logging = {"TargetBucket": inputs.need("targetBucket"), "TargetPrefix": inputs.need("targetPrefix")}
+    logging = {"TargetBucket": inputs.require("targetBucket"), "TargetPrefix": inputs.require("targetPrefix")}
     if key_format := inputs.child("targetObjectKeyFormat"):
         partitioned, simple = key_format.child("partitionedPrefix"), key_format.child("simplePrefix")
-        logging["TargetObjectKeyFormat"] = given(
-            PartitionedPrefix=partitioned and partitioned.pick(PartitionDateSource="partitionDateSource")
+        logging["TargetObjectKeyFormat"] = non_empty(
+            PartitionedPrefix=partitioned and partitioned.select(PartitionDateSource="partitionDateSource")
         ) or ({"SimplePrefix": {}} if simple else {})
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -124,7 +132,7 @@ def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock."""
-    block = inputs.pick(
+    block = inputs.select(
         BlockPublicAcls="blockPublicAcls",
         BlockPublicPolicy="blockPublicPolicy",
         IgnorePublicAcls="ignorePublicAcls",
@@ -140,7 +148,7 @@ def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketOwnershipControls:BucketOwnershipControls."""
-    rule = _child(inputs, "rule").pick(ObjectOwnership="objectOwnership")
+    rule = _child(inputs, "rule").select(ObjectOwnership="objectOwnership")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
         target,
@@ -151,7 +159,7 @@ def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketPolicy:BucketPolicy."""
-    policy = inputs.need("policy")
+    policy = inputs.require("policy")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
         target,
@@ -162,14 +170,14 @@ def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketNotification:BucketNotification."""
-    configuration = given(
+    configuration = non_empty(
         LambdaFunctionConfigurations=[
             notification_target(to, LambdaFunctionArn="lambdaFunctionArn") for to in inputs.children("lambdaFunctions")
         ],
         QueueConfigurations=[notification_target(to, QueueArn="queueArn") for to in inputs.children("queues")],
         TopicConfigurations=[notification_target(to, TopicArn="topicArn") for to in inputs.children("topics")],
     )
-    if inputs.take("eventbridge"):
+    if inputs.get("eventbridge"):
         configuration["EventBridgeConfiguration"] = {}
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -182,16 +190,16 @@ def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
 def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:
     """A setting has the id of its bucket, no attributes of its own, and ends with the bucket at the latest."""
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         put()
-        made(Removal(delete=delete))
-        return Created(id=target["Bucket"], state={})
+        register_removal(Removal(delete=delete))
+        return ResourceResult(id=target["Bucket"], state={})
 
     return create
 
 
 def _target(inputs: Inputs) -> dict[str, str]:
-    return {"Bucket": inputs.need("bucket"), **inputs.pick(ExpectedBucketOwner="expectedBucketOwner")}
+    return {"Bucket": inputs.require("bucket"), **inputs.select(ExpectedBucketOwner="expectedBucketOwner")}
 
 
 def _child(inputs: Inputs, name: str) -> Inputs:

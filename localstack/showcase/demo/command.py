@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from localstack.deployers import deployment
+from localstack.deployers.deploy import deploy
 from localstack.emulators import emulator
 from localstack.errors import HarnessError
 from localstack.showcase.demo import evidence, output
@@ -49,7 +50,7 @@ class Start(Protocol):
 
 
 class Deploy(Protocol):
-    """`deployment.deploy`, as far as it is used here."""
+    """`deploy`, as far as it is used here."""
 
     def __call__(
         self, where: emulator.Emulator, /, *, on_resource: Callable[[deployment.Progress], None]
@@ -61,7 +62,7 @@ def main(
     arguments: Sequence[str],
     *,
     start: Start = emulator.start,
-    deploy: Deploy = deployment.deploy,
+    deploy: Deploy = deploy,
     hold: Callable[[], None] | None = None,
     patience: float = PATIENCE,
 ) -> int:

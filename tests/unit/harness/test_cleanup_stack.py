@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from localstack.deployers.cleanup_stack import GONE_TIMEOUT, Ledger
+from localstack.deployers.cleanup_stack import DELETION_TIMEOUT, CleanupStack
 from localstack.deployers.resources.base import Removal
 from localstack.errors import DeploymentError
 from tests.support.fakes import Clock
@@ -13,7 +13,7 @@ from tests.unit.harness.recording_fakes import refusal
 
 @dataclass
 class World:
-    """Things that exist until they are deleted, and a ledger that knows them."""
+    """Things that exist until they are deleted, and a cleanup_stack that knows them."""
 
     clock: Clock = field(default_factory=Clock)
     there: list[str] = field(default_factory=list)
@@ -24,7 +24,7 @@ class World:
     """What somebody makes anew when it is deleted for the first time."""
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(clock=self.clock, sleep=self.clock.sleep)
+        self.cleanup_stack = CleanupStack(clock=self.clock, sleep=self.clock.sleep)
         self.deleted: list[str] = []
 
     def make(self, name: str, *, protected: bool = False, locked: bool = False) -> None:
@@ -50,7 +50,7 @@ class World:
 
         self.there.append(name)
         unlock = (lambda: self.deleted.append(f"{name} unlocked")) if locked else None
-        self.ledger.add(name, Removal(delete=delete, exists=exists, unlock=unlock), protected=protected)
+        self.cleanup_stack.add(name, Removal(delete=delete, exists=exists, unlock=unlock), protected=protected)
 
 
 @pytest.fixture
@@ -61,14 +61,14 @@ def world() -> World:
 def test_the_newest_goes_first(world: World) -> None:
     for name in ("bucket", "policy", "function"):
         world.make(name)
-    world.ledger.destroy()
+    world.cleanup_stack.destroy()
     assert world.deleted == ["function", "policy", "bucket"]
 
 
 def test_destroying_twice_is_allowed(world: World) -> None:
     world.make("bucket")
-    world.ledger.destroy()
-    world.ledger.destroy()
+    world.cleanup_stack.destroy()
+    world.cleanup_stack.destroy()
     assert world.deleted == ["bucket"]
 
 
@@ -76,7 +76,7 @@ def test_one_protected_thing_keeps_everything(world: World) -> None:
     world.make("bucket", protected=True)
     world.make("function")
     with pytest.raises(DeploymentError, match=r"nothing was destroyed, because of protected resources: bucket\. "):
-        world.ledger.destroy()
+        world.cleanup_stack.destroy()
     assert world.there == ["bucket", "function"]
 
 
@@ -84,8 +84,8 @@ def test_what_is_already_gone_is_no_error(world: World) -> None:
     world.make("bucket")
     world.refusals["bucket"] = refusal("NoSuchBucket")
     world.there.clear()
-    world.ledger.destroy()
-    assert len(world.ledger) == 0
+    world.cleanup_stack.destroy()
+    assert len(world.cleanup_stack) == 0
 
 
 def test_a_failure_stops_is_named_and_can_be_tried_again(world: World) -> None:
@@ -95,24 +95,24 @@ def test_a_failure_stops_is_named_and_can_be_tried_again(world: World) -> None:
     with pytest.raises(
         DeploymentError, match=r"could not delete table: .*AccessDenied.*It and 1 older resources remain"
     ):
-        world.ledger.destroy()
+        world.cleanup_stack.destroy()
     assert world.there == ["bucket", "table"]
     world.refusals.clear()
-    world.ledger.destroy()
+    world.cleanup_stack.destroy()
     assert world.there == []
 
 
 def test_what_goes_slowly_is_waited_for(world: World) -> None:
     world.make("queue")
     world.lingering["queue"] = 3
-    world.ledger.destroy()
+    world.cleanup_stack.destroy()
     assert len(world.clock.sleeps) == 3
 
 
 def test_what_somebody_else_made_anew_is_deleted_again(world: World) -> None:
     world.make("log group")
     world.coming_back["log group"] = True
-    world.ledger.destroy()
+    world.cleanup_stack.destroy()
     assert world.deleted == ["log group", "log group"]
     assert world.there == []
 
@@ -122,13 +122,13 @@ def test_what_never_goes_is_named(world: World) -> None:
     world.make("bucket")
     world.lingering["queue"] = 1_000_000
     with pytest.raises(DeploymentError, match=r"deleted, but still there after 60 s: queue$"):
-        world.ledger.destroy()
-    assert sum(world.clock.sleeps) == pytest.approx(GONE_TIMEOUT, abs=0.2)
+        world.cleanup_stack.destroy()
+    assert sum(world.clock.sleeps) == pytest.approx(DELETION_TIMEOUT, abs=0.2)
 
 
 def test_a_part_of_something_else_is_not_asked_for(world: World) -> None:
-    world.ledger.add("policy", Removal(delete=lambda: None))
-    world.ledger.destroy()
+    world.cleanup_stack.add("policy", Removal(delete=lambda: None))
+    world.cleanup_stack.destroy()
     assert world.clock.sleeps == []
 
 
@@ -137,7 +137,7 @@ def test_rolling_back_ignores_protection_unlocks_and_goes_on_after_a_failure(wor
     world.make("table")
     world.make("function")
     world.refusals["table"] = refusal("AccessDenied", "DeleteTable")
-    assert world.ledger.roll_back() == [
+    assert world.cleanup_stack.roll_back() == [
         "table: An error occurred (AccessDenied) when calling the DeleteTable operation: as the test wishes"
     ]
     assert world.deleted == ["function", "bucket unlocked", "bucket"]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from localstack.deployers.cleanup_stack import Ledger
-from localstack.deployers.deployment import Deployment, Progress, deploy
+from localstack.deployers.cleanup_stack import CleanupStack
+from localstack.deployers.deploy import deploy
 from localstack.deployers.in_process import _rolled_back_on_failure
 from localstack.deployers.resources.base import Removal
 from localstack.emulators.emulator import Emulator
 from localstack.errors import DeploymentError
 from tests.unit.harness.recording_fakes import ARN, RecordingAws, refusal
+
+if TYPE_CHECKING:
+    from localstack.deployers.deployment import Deployment, Progress
 
 QUEUE = 'aws.sqs.Queue("failures", name="failures")'
 HEADER = "import pulumi\nimport pulumi_aws as aws\n"
@@ -223,9 +227,9 @@ def test_a_program_that_fails_is_quoted_with_its_own_error(bench: Bench) -> None
 
 
 def test_an_interrupted_deployment_cleans_up_and_stays_interrupted() -> None:
-    ledger, deleted = Ledger(), []
-    ledger.add("queue", Removal(delete=lambda: deleted.append("queue")))
-    with pytest.raises(KeyboardInterrupt), _rolled_back_on_failure(ledger, Path("program.py")):
+    cleanup_stack, deleted = CleanupStack(), []
+    cleanup_stack.add("queue", Removal(delete=lambda: deleted.append("queue")))
+    with pytest.raises(KeyboardInterrupt), _rolled_back_on_failure(cleanup_stack, Path("program.py")):
         raise KeyboardInterrupt
     assert deleted == ["queue"]
 

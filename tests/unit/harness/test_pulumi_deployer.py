@@ -15,7 +15,9 @@ from pulumi import automation
 from semver import VersionInfo
 
 from localstack.deployers import pulumi_deployer
-from localstack.deployers.deployment import Deployment, Progress, deploy
+from localstack.deployers.deploy import deploy
+from localstack.deployers.deployment import Deployment, Progress
+from localstack.deployers.pulumi_stack import PulumiStack
 from localstack.emulators.emulator import Emulator
 from localstack.errors import DeploymentError
 from tests.unit.harness.recording_fakes import RecordingAws
@@ -145,7 +147,7 @@ class Bench:
             "on_resource": self.heard.append,
             **options,
         }
-        return pulumi_deployer.deploy(self.emulator(), find_cli=self.find_cli, automation_api=self.select, **arguments)
+        return pulumi_deployer.deploy(self.emulator(), find_cli=self.find_cli, select_stack=self.select, **arguments)
 
     def emulator(self) -> Emulator:
         emulator = Emulator(
@@ -184,11 +186,11 @@ def test_a_program_becomes_resources_outputs_and_progress(bench: Bench) -> None:
 def test_the_choice_of_the_engine_leads_here(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen: list[dict[str, Any]] = []
     monkeypatch.setattr(pulumi_deployer, "deploy", lambda _emulator, **options: chosen.append(options))
-    deploy(bench.emulator(), engine="pulumi", stack="s", program=bench.program, install_pulumi=True)
+    deploy(bench.emulator(), deployer="pulumi", stack="s", program=bench.program, install_pulumi=True)
     [options] = chosen
     assert (options["stack"], options["program"], options["install_pulumi"]) == ("s", bench.program, True)
     with pytest.raises(DeploymentError, match="there is no engine 'terraform': choose one of in-process, pulumi"):
-        deploy(bench.emulator(), engine="terraform")
+        deploy(bench.emulator(), deployer="terraform")
 
 
 @pytest.mark.parametrize("install", [True, False])
@@ -341,8 +343,8 @@ def test_a_program_that_is_not_there_is_an_error_before_anything_is_made(bench: 
 
 
 def test_configuration_can_be_secret_and_can_be_taken_away_again(bench: Bench) -> None:
-    stack = pulumi_deployer.PulumiStack(
-        bench.emulator(), program=bench.program, find_cli=bench.find_cli, automation_api=bench.select
+    stack = PulumiStack(
+        bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select
     )
     stack.configure({"alarmEmail": "me@example.com"}, secret=True)
     stack.configure({"env": "x"})
@@ -353,8 +355,8 @@ def test_configuration_can_be_secret_and_can_be_taken_away_again(bench: Bench) -
 
 
 def test_a_preview_tells_what_would_be_and_does_nothing(bench: Bench) -> None:
-    stack = pulumi_deployer.PulumiStack(
-        bench.emulator(), program=bench.program, find_cli=bench.find_cli, automation_api=bench.select
+    stack = PulumiStack(
+        bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select
     )
     outcome = stack.preview()
     assert [str(change) for change in outcome.changes] == [
@@ -370,8 +372,8 @@ def test_a_preview_tells_what_would_be_and_does_nothing(bench: Bench) -> None:
 def test_a_program_in_another_folder_continues_with_the_same_state(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "moved").mkdir()
     moved = Bench(tmp_path / "moved")
-    stack = pulumi_deployer.PulumiStack(
-        bench.emulator(), program=bench.program, find_cli=bench.find_cli, automation_api=bench.select
+    stack = PulumiStack(
+        bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select
     )
 
     def main() -> object:

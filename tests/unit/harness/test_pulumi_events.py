@@ -8,7 +8,7 @@ import pytest
 from pulumi.automation import EngineEvent
 
 from localstack.deployers.deployment import Progress
-from localstack.deployers.pulumi_events import Change, Events, without_traceback
+from localstack.deployers.pulumi_events import Change, EventRecorder, without_traceback
 
 URN = "urn:pulumi:localstack::toy::tap:index:TapStack$aws:sqs/queue:Queue::failures::x"
 STACK_URN = "urn:pulumi:localstack::toy::pulumi:pulumi:Stack::toy-localstack"
@@ -49,7 +49,7 @@ class Bench:
     def __init__(self) -> None:
         self.heard: list[Progress] = []
         self.now = 0.0
-        self.events = Events(on_resource=self.heard.append, clock=self.clock)
+        self.events = EventRecorder(on_resource=self.heard.append, clock=self.clock)
 
     def clock(self) -> float:
         self.now += 1
@@ -101,7 +101,7 @@ def test_an_error_of_the_listener_is_not_lost() -> None:
     def listener(_: Progress) -> None:
         raise ValueError("broken pipe")
 
-    events = Events(on_resource=listener)
+    events = EventRecorder(on_resource=listener)
     events.check()
     events(step("resOutputsEvent", "create"))
     with pytest.raises(ValueError, match="broken pipe"):
@@ -113,7 +113,7 @@ def test_warnings_and_what_the_program_writes_are_complaints_and_debugging_is_no
     bench.events(said("x is deprecated", "info#err", urn=URN))
     bench.events(said("\n", "info#err"))
     bench.events(said("registering", "debug"))
-    assert bench.events.complaints == ["deprecated", "aws:sqs/queue:Queue 'failures::x': x is deprecated"]
+    assert bench.events.warnings == ["deprecated", "aws:sqs/queue:Queue 'failures::x': x is deprecated"]
     assert bench.events.errors == ()
 
 

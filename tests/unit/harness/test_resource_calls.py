@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from localstack.deployers.resources import PLANNERS
+from localstack.deployers.resources import RESOURCE_HANDLERS
 from localstack.deployers.resources.inputs import Inputs
 from tests.unit.harness.recording_fakes import RecordingAws, aws
 
@@ -237,7 +237,7 @@ def test_inputs_become_exactly_this_call(
     type_: str, inputs: dict[str, Any], operation: str, expected: dict[str, Any]
 ) -> None:
     recording = RecordingAws()
-    PLANNERS[type_]("logical", Inputs(inputs), aws(recording))(lambda _removal: None)
+    RESOURCE_HANDLERS[type_]("logical", Inputs(inputs), aws(recording))(lambda _removal: None)
     assert recording.parameters(operation) == expected
 
 
@@ -257,5 +257,5 @@ def test_inputs_become_exactly_this_call(
 def test_what_pulumi_means_by_no_setting_is_not_asked_for(type_: str, inputs: dict[str, Any], absent: str) -> None:
     code = {"code": pulumi.AssetArchive({"a.py": pulumi.StringAsset("")})} if "Function" in type_ else {}
     recording = RecordingAws()
-    PLANNERS[type_]("logical", Inputs(inputs | code), aws(recording))(lambda _removal: None)
+    RESOURCE_HANDLERS[type_]("logical", Inputs(inputs | code), aws(recording))(lambda _removal: None)
     assert absent not in recording.operations()

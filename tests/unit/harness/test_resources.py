@@ -10,14 +10,14 @@ import pulumi
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from localstack.deployers.resources import PLANNERS
+from localstack.deployers.resources import RESOURCE_HANDLERS
 from localstack.deployers.resources.inputs import InputError, Inputs
 from localstack.errors import HarnessError
 from tests.unit.harness.recording_fakes import ARN, REGION, RecordingAws, aws, refusal
 from tests.unit.harness.samples import SAMPLES
 
 if TYPE_CHECKING:
-    from localstack.deployers.resources.base import Created, Removal
+    from localstack.deployers.resources.base import Removal, ResourceResult
 
 Path = tuple[str | int, ...]
 
@@ -32,11 +32,13 @@ every_sample = pytest.mark.parametrize(("type_", "inputs"), CASES)
 FREE_KEYS = ("tags", "dimensions", "variables")
 
 
-def create(type_: str, inputs: dict[str, Any], recording: RecordingAws) -> tuple[Created, list[Removal], list[str]]:
+def create(
+    type_: str, inputs: dict[str, Any], recording: RecordingAws
+) -> tuple[ResourceResult, list[Removal], list[str]]:
     """Create a resource as the engine does; return it, how it is undone, and the inputs that nobody used."""
     removals: list[Removal] = []
     wrapped = Inputs(copy.deepcopy(inputs) if "code" not in inputs else inputs)
-    made = PLANNERS[type_]("logical", wrapped, aws(recording))
+    made = RESOURCE_HANDLERS[type_]("logical", wrapped, aws(recording))
     return made(removals.append), removals, wrapped.unused()
 
 
@@ -97,7 +99,7 @@ def dotted(path: Path) -> str:
 
 
 def test_every_type_has_a_sample() -> None:
-    assert set(SAMPLES) == set(PLANNERS)
+    assert set(SAMPLES) == set(RESOURCE_HANDLERS)
 
 
 @every_sample
@@ -135,7 +137,7 @@ def test_a_stranger_at_any_depth_is_noticed(type_: str, inputs: dict[str, Any]) 
 @every_sample
 def test_planning_alone_calls_nothing(type_: str, inputs: dict[str, Any]) -> None:
     recording = RecordingAws()
-    PLANNERS[type_]("logical", Inputs(inputs), aws(recording))
+    RESOURCE_HANDLERS[type_]("logical", Inputs(inputs), aws(recording))
     assert recording.calls == []
 
 
@@ -199,7 +201,7 @@ def test_a_bucket_in_the_default_region_is_made_without_naming_it() -> None:
     recording = RecordingAws({"GetBucketLocation": {"LocationConstraint": None}})
     there = aws(recording)
     here = type(there)(**{**vars(there), "region": "us-east-1"})
-    PLANNERS["aws:s3/bucket:Bucket"]("uploads", Inputs({"bucket": "uploads"}), here)(lambda _removal: None)
+    RESOURCE_HANDLERS["aws:s3/bucket:Bucket"]("uploads", Inputs({"bucket": "uploads"}), here)(lambda _removal: None)
     assert recording.parameters("CreateBucket") == {"Bucket": "uploads"}
 
 
@@ -208,7 +210,7 @@ def test_a_table_is_ready_only_when_its_indexes_are() -> None:
     seconds = iter(range(0, 1000, 40))
     recording = RecordingAws({"DescribeTable": {"Table": table}})
     impatient = type(aws(recording))(**{**vars(aws(recording)), "clock": lambda: float(next(seconds))})
-    plan = PLANNERS["aws:dynamodb/table:Table"]("t", Inputs({"name": "objects", "hashKey": "id"}), impatient)
+    plan = RESOURCE_HANDLERS["aws:dynamodb/table:Table"]("t", Inputs({"name": "objects", "hashKey": "id"}), impatient)
     with pytest.raises(Exception, match=r"table objects is 'CREATING' after 60 s and not 'ACTIVE'"):
         plan(lambda _removal: None)
 
@@ -218,7 +220,7 @@ def test_a_half_made_thing_is_announced_before_what_may_still_fail() -> None:
     removals: list[Removal] = []
     sample = SAMPLES["aws:dynamodb/table:Table"][0]
     with pytest.raises(RuntimeError, match="no backups today"):
-        PLANNERS["aws:dynamodb/table:Table"]("t", Inputs(sample), aws(recording))(removals.append)
+        RESOURCE_HANDLERS["aws:dynamodb/table:Table"]("t", Inputs(sample), aws(recording))(removals.append)
     (removal,) = removals
     removal.delete()
     assert recording.operations()[-1] == "DeleteTable"
@@ -232,7 +234,7 @@ def test_a_failed_function_says_why() -> None:
         {"name": "f", "code": pulumi.AssetArchive({"a.py": pulumi.StringAsset("")}), "role": "arn:aws:iam::1:role/r"}
     )
     with pytest.raises(Exception, match="Failed: no such image"):
-        PLANNERS["aws:lambda/function:Function"]("f", inputs, impatient)(lambda _removal: None)
+        RESOURCE_HANDLERS["aws:lambda/function:Function"]("f", inputs, impatient)(lambda _removal: None)
 
 
 def test_a_bucket_is_emptied_of_versions_markers_and_unfinished_uploads_however_many_there_are() -> None:
