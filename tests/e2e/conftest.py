@@ -16,7 +16,6 @@ import boto3
 import pytest
 
 from localstack.deployers.deploy import deploy
-from localstack.deployers.deployment import Deployment
 from localstack.emulators.emulator import Emulator, choose, start
 from localstack.errors import EmulatorError, HarnessError
 from tests.e2e.capabilities import Capability, gap
@@ -32,6 +31,7 @@ from tests.support.selection import EXISTING, IN_PROCESS, PULUMI, Deploys, reaso
 from tests.support.waiting import NothingCameError
 
 if TYPE_CHECKING:
+    from localstack.deployers.deployment import Deployment
     from operations.queries import Table
 
 LINE = 240
@@ -86,7 +86,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
         kind = emulator.kind
-        chosen = [f"engine: {engine}, because {how}", f"emulator: {emulator.kind}, because {emulator.why}"]
+        chosen = [f"engine: {engine}, because {how}", f"emulator: {emulator.kind}, because {emulator.reason}"]
     session.config.stash[_CHOSEN] = chosen
     session.config.stash[_EMULATOR] = kind
 

@@ -15,11 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from localstack.deployers.deploy import PROGRAM
-from localstack.deployers.deployment import Deployment
 
 if TYPE_CHECKING:
     import pytest
 
+    from localstack.deployers.deployment import Deployment
     from localstack.emulators.emulator import Emulator
 
 IN_PROCESS, PULUMI, EXISTING = "in-process", "pulumi", "existing"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from localstack.deployers import deployment
 from localstack.deployers.deploy import deploy
 from localstack.emulators import emulator
 from localstack.errors import HarnessError
@@ -27,6 +26,7 @@ from localstack.showcase.demo.transfer import PATIENCE, Transfer, transfer
 from operations import program
 
 if TYPE_CHECKING:
+    from localstack.deployers import deployment
     from localstack.showcase.demo.files import Source
 
 ROOT = Path(__file__).parents[3]

@@ -88,7 +88,7 @@ def test_what_docker_would_not_take_for_a_name_is_shown_as_it_is(
 def test_a_missing_image_is_pulled_once_with_a_word_about_it(uses: Uses) -> None:
     engine = uses(Engine(pullable=["some/image:1"]))
     said: list[str] = []
-    container._present("some/image:1", said.append)
+    container._ensure_image("some/image:1", said.append)
     assert engine.images.pulled == ["some/image:1"]
     assert said == ["pulling some/image:1 (once; about a gigabyte)"]
 
@@ -96,7 +96,7 @@ def test_a_missing_image_is_pulled_once_with_a_word_about_it(uses: Uses) -> None
 def test_an_image_that_cannot_be_pulled_is_an_error_with_the_ways_to_get_it(uses: Uses) -> None:
     uses(Engine())
     with pytest.raises(EmulatorError, match="nor can it be pulled") as refusal:
-        container._present("misspelt/image:1", lambda _: None)
+        container._ensure_image("misspelt/image:1", lambda _: None)
     for expected in ("misspelt/image:1", "TAP_EMULATOR_IMAGE", "nox -s emulator-image", "no such host"):
         assert expected in str(refusal.value)
 
@@ -104,9 +104,11 @@ def test_an_image_that_cannot_be_pulled_is_an_error_with_the_ways_to_get_it(uses
 def test_an_image_may_name_what_its_functions_run_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "publish", lambda name: f"localhost:5055/{name}")
     found: Any = Image(labels={RUNTIMES: '{"python3.13": "runtime:3.13"}'})
-    assert container._served(found) == {"LAMBDA_RUNTIME_IMAGE_MAPPING": '{"python3.13": "localhost:5055/runtime:3.13"}'}
+    assert container._publish_runtimes(found) == {
+        "LAMBDA_RUNTIME_IMAGE_MAPPING": '{"python3.13": "localhost:5055/runtime:3.13"}'
+    }
     without: Any = Image()
-    assert container._served(without) == {}
+    assert container._publish_runtimes(without) == {}
 
 
 # -- how the container is made -----------------------------------------------------------------------------------------
@@ -120,7 +122,7 @@ def make(uses: Uses, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401  a
 
     def configured(image: Image = LOCALSTACK, **settings: str) -> Any:  # noqa: ANN401  its attributes are not public
         found: Any = image
-        return container._configured(found, port=4599, region="eu-west-1", settings=settings)
+        return container._create(found, port=4599, region="eu-west-1", settings=settings)
 
     return configured
 

@@ -77,8 +77,8 @@ def test_an_emulator_may_take_its_functions_along(uses: Uses) -> None:
 
 
 def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to_do() -> None:
-    assert docker_engine._lives(os.getpid(), "")
-    assert not docker_engine._lives(4194999, "")
+    assert docker_engine._is_running(os.getpid(), "")
+    assert not docker_engine._is_running(4194999, "")
 
 
 def test_without_docker_the_message_says_how_to_get_it_and_what_does_without(

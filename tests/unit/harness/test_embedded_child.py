@@ -20,8 +20,8 @@ from localstack.emulators.embedded_child import (
     RAISED_AND_KEPT,
     Log,
     SharedZip,
-    keep_processes_and_logs,
-    know_protocols,
+    patch_worker,
+    set_protocols,
 )
 
 
@@ -68,7 +68,7 @@ class MiniStackWorker:
 @pytest.fixture
 def runtime() -> SimpleNamespace:
     module = SimpleNamespace(Worker=MiniStackWorker, _PYTHON_WORKER_SCRIPT=f"answer({RAISED})")
-    keep_processes_and_logs(module)
+    patch_worker(module)
     return module
 
 
@@ -76,14 +76,14 @@ def test_all_that_was_written_is_taken_at_once(pipe: Pipe) -> None:
     lines: Queue[str] = Queue()
     log = Log(pipe.stream, lines)
     pipe.write("one\ntwo\nunfinished")
-    assert log.take() is True
+    assert log.read_available() is True
     assert taken(lines) == ["one", "two"]
     pipe.write(" and finished\n")
-    assert log.take() is True
+    assert log.read_available() is True
     assert taken(lines) == ["unfinished and finished"]
     pipe.write("the last words")
     pipe.end()
-    assert log.take() is False
+    assert log.read_available() is False
     assert taken(lines) == ["the last words"]
 
 
@@ -118,7 +118,7 @@ def test_an_exception_comes_out_as_the_error_that_it_is(runtime: SimpleNamespace
 
 def test_another_ministack_is_noticed() -> None:
     with pytest.raises(AssertionError):
-        keep_processes_and_logs(SimpleNamespace(Worker=MiniStackWorker, _PYTHON_WORKER_SCRIPT="otherwise"))
+        patch_worker(SimpleNamespace(Worker=MiniStackWorker, _PYTHON_WORKER_SCRIPT="otherwise"))
 
 
 @pytest.mark.parametrize("service", PROTOCOLS)
@@ -137,7 +137,7 @@ def test_other_services_and_whatever_else_is_asked_are_looked_up() -> None:
         return SimpleNamespace(metadata={}, operation_names=["Anything"])
 
     responses = SimpleNamespace(_service_model=describe)
-    know_protocols(responses)
+    set_protocols(responses)
     assert responses._service_model("sqs").metadata == {"protocol": "json", "jsonVersion": "1.0"}
     assert asked == []
     assert responses._service_model("sqs").operation_names == ["Anything"]

@@ -19,7 +19,7 @@ def emulator(endpoint: str = "http://127.0.0.1:4566") -> Emulator:
         name="MiniStack",
         endpoint=endpoint,
         region="eu-west-1",
-        why="",
+        reason="",
         logs=lambda lines: f"{lines} lines",
     )
 
@@ -57,8 +57,8 @@ def test_auto_takes_the_container_where_docker_answers_and_the_image_is_here(
     docker_says(None, None)
     taken = choose()
     assert taken.kind == "container"
-    assert "has the image some/image:1" in taken.why
-    assert "`--emulator embedded`" in taken.why
+    assert "has the image some/image:1" in taken.reason
+    assert "`--emulator embedded`" in taken.reason
 
 
 def test_auto_takes_the_embedded_one_elsewhere_and_says_how_to_get_the_other(
@@ -73,7 +73,7 @@ def test_it_says_what_it_is_and_why() -> None:
     with start("embedded") as running:
         assert running.kind == "embedded"
         assert str(running) == f"embedded (MiniStack {embedded_environment.ministack_version()}) at http://127.0.0.1:1"
-        assert running.why == "it was asked for"
+        assert running.reason == "it was asked for"
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_over_tls_clients_and_the_environment_know_its_certificate(tmp_path: Pat
         name="MiniStack",
         endpoint="https://127.0.0.1:4566",
         region="eu-west-1",
-        why="",
+        reason="",
         logs=str,
         ca_bundle=certificate,
     )

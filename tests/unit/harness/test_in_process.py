@@ -266,4 +266,4 @@ def test_a_missing_program_is_named(bench: Bench) -> None:
 
 
 def _unused_emulator() -> Emulator:
-    return Emulator(kind="", name="", endpoint="http://127.0.0.1:1", region="us-east-1", why="", logs=str)
+    return Emulator(kind="", name="", endpoint="http://127.0.0.1:1", region="us-east-1", reason="", logs=str)

@@ -151,7 +151,7 @@ class Bench:
 
     def emulator(self) -> Emulator:
         emulator = Emulator(
-            kind="embedded", name="none", endpoint="http://127.0.0.1:1", region="eu-west-1", why="", logs=str
+            kind="embedded", name="none", endpoint="http://127.0.0.1:1", region="eu-west-1", reason="", logs=str
         )
         emulator.client = self._client  # type: ignore[method-assign]  # nothing shall be sent
         return emulator
@@ -343,9 +343,7 @@ def test_a_program_that_is_not_there_is_an_error_before_anything_is_made(bench: 
 
 
 def test_configuration_can_be_secret_and_can_be_taken_away_again(bench: Bench) -> None:
-    stack = PulumiStack(
-        bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select
-    )
+    stack = PulumiStack(bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select)
     stack.configure({"alarmEmail": "me@example.com"}, secret=True)
     stack.configure({"env": "x"})
     assert {key: each.secret for key, each in bench.stack.config.items()} == {"alarmEmail": True, "env": False}
@@ -355,9 +353,7 @@ def test_configuration_can_be_secret_and_can_be_taken_away_again(bench: Bench) -
 
 
 def test_a_preview_tells_what_would_be_and_does_nothing(bench: Bench) -> None:
-    stack = PulumiStack(
-        bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select
-    )
+    stack = PulumiStack(bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select)
     outcome = stack.preview()
     assert [str(change) for change in outcome.changes] == [
         "create tap:index:TapStack 'tap'",
@@ -372,9 +368,7 @@ def test_a_preview_tells_what_would_be_and_does_nothing(bench: Bench) -> None:
 def test_a_program_in_another_folder_continues_with_the_same_state(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "moved").mkdir()
     moved = Bench(tmp_path / "moved")
-    stack = PulumiStack(
-        bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select
-    )
+    stack = PulumiStack(bench.emulator(), program=bench.program, find_cli=bench.find_cli, select_stack=bench.select)
 
     def main() -> object:
         return yaml.safe_load((stack.folder / "Pulumi.yaml").read_text(encoding="utf-8"))["main"]

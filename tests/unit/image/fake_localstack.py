@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
 from typing import Any
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds; everything takes a fraction of one."""
 
 
@@ -38,9 +38,9 @@ class FakeLocalStack:
     def next_report(self) -> tuple[str, bytes]:
         """Path and body of the next report that comes."""
         try:
-            return self.reports.get(timeout=PATIENCE)
+            return self.reports.get(timeout=TIMEOUT)
         except Empty:
-            message = f"no report came within {PATIENCE:g} s"
+            message = f"no report came within {TIMEOUT:g} s"
             raise AssertionError(message) from None
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ def send(port: int, request_id: str, **event: Any) -> int:
         "trace-id": "Root=1-2-3;Parent=4;Sampled=1",
         "payload": json.dumps(event),
     }
-    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     connection.request("POST", "/invoke", json.dumps(request))
     status = connection.getresponse().status
     connection.close()

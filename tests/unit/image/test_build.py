@@ -106,7 +106,7 @@ def test_a_failed_program_is_shown_with_its_last_words() -> None:
 
 @pytest.fixture
 def _answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_wait", lambda _port: None)
+    monkeypatch.setattr(registry, "_wait_until_ready", lambda _port: None)
     monkeypatch.delenv("TAP_REGISTRY_PORT", raising=False)
 
 

@@ -23,7 +23,7 @@ import pytest
 from localstack.emulators.embedded import free_port
 from localstack.image import lambda_init
 from tests.unit.image import fake_runtime
-from tests.unit.image.fake_localstack import PATIENCE, FakeLocalStack, fake_localstack, send
+from tests.unit.image.fake_localstack import TIMEOUT, FakeLocalStack, fake_localstack, send
 
 RUNTIME_ID = "4bf9"
 
@@ -208,7 +208,7 @@ def test_an_error_while_starting_is_reported_as_it_is_and_ends_the_container(con
         f"/status/{RUNTIME_ID}/error",
         b'{"errorType": "Runtime.ImportModuleError"}',
     )
-    assert container.ended.get(timeout=PATIENCE) == 1
+    assert container.ended.get(timeout=TIMEOUT) == 1
     assert container.localstack.reports.empty()
 
 
@@ -221,7 +221,7 @@ def test_a_runtime_that_ends_while_starting_ends_the_container(container: Contai
         "errorType": "Runtime.ExitError",
         "errorMessage": "Runtime exited with error: exit status 3",
     }
-    assert container.ended.get(timeout=PATIENCE) == 1
+    assert container.ended.get(timeout=TIMEOUT) == 1
 
 
 def test_a_runtime_that_is_not_there_ends_the_container(container: Container, bootstrap: Path) -> None:
@@ -255,8 +255,8 @@ def test_no_proxy_of_the_functions_environment_comes_between(
 
 def test_the_first_word_on_an_invocation_counts() -> None:
     invocation = lambda_init.Invocation({}, deadline=0)
-    invocation.end("response", b"1")
-    invocation.end("error", b"2")
+    invocation.complete("response", b"1")
+    invocation.complete("error", b"2")
     assert invocation.outcome.result() == ("response", b"1")
 
 
@@ -291,7 +291,7 @@ def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
         printed = iter(process.stdout.readline, b"")
         child = next(line for line in printed if line.startswith(b"child "))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT) == 0
     wait_until_gone(int(child.split()[1]))
 
 
@@ -300,11 +300,11 @@ def test_the_process_ends_with_status_1_if_the_runtime_cannot_start(
 ) -> None:
     with run(bootstrap, ports, environment(localstack, MODE="init error")) as process:
         assert localstack.next_report()[0].endswith("/error")
-        assert process.wait(PATIENCE) == 1
+        assert process.wait(TIMEOUT) == 1
 
 
 def wait_until_gone(process: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while _runs(process):
         assert time.monotonic() < deadline, f"process {process} still runs"
         time.sleep(0.01)
