@@ -1,4 +1,4 @@
-"""Whose container is whose, what interrupted runs left behind, and what is said where Docker does not answer."""
+"""Containers that interrupted runs left behind, and a Docker engine that does not respond."""
 
 from __future__ import annotations
 
@@ -10,55 +10,48 @@ import pytest
 from localstack.emulators import docker_engine
 from localstack.emulators.docker_engine import FUNCTION, clean, main, owner
 from localstack.errors import EmulatorError
-from tests.unit.harness.docker_fakes import Container, Engine, Uses
+from tests.unit.harness.fake_docker import FakeContainer, FakeEngine, Install
 
 ALIVE = owner()
 HERE = socket.gethostname()
 DEAD = f"{HERE}/4194999/1"  # above the greatest number that Linux gives a process
 REUSED = f"{HERE}/{os.getpid()}/1"  # the number of this process, but of an earlier one
 ELSEWHERE = "another-host/1/1"
-REGISTRY = Container("tapstack-registry", "registry")
+REGISTRY = FakeContainer("tapstack-registry", "registry")
 
 
-@pytest.fixture
-def uses(monkeypatch: pytest.MonkeyPatch) -> Uses:
-    """Let this engine be the one that answers."""
-
-    def install(engine: Engine) -> Engine:
-        monkeypatch.setattr(docker_engine, "connected", engine.connected)
-        return engine
-
-    return install
-
-
-def function(of: str) -> Container:
-    return Container(f"{of.replace('_', '-')}-lambda-indexer-1", FUNCTION)
+def function(of: str) -> FakeContainer:
+    return FakeContainer(f"{of.replace('_', '-')}-lambda-indexer-1", FUNCTION)
 
 
 @pytest.mark.parametrize(
     ("containers", "removed"),
     [
         pytest.param([], [], id="nothing"),
-        pytest.param([Container("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="a killed run"),
-        pytest.param([Container("used_one", ALIVE), function("used_one")], [], id="a run that goes on"),
-        pytest.param([Container("old", REUSED)], ["old"], id="a run whose number another process has by now"),
-        pytest.param([Container("theirs", ELSEWHERE), function("theirs")], [], id="a run on another machine"),
-        pytest.param([REGISTRY, Container("left", DEAD)], ["left"], id="the registry, which all runs share"),
+        pytest.param(
+            [FakeContainer("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="a killed run"
+        ),
+        pytest.param([FakeContainer("used_one", ALIVE), function("used_one")], [], id="a run that goes on"),
+        pytest.param([FakeContainer("old", REUSED)], ["old"], id="a run whose number another process has by now"),
+        pytest.param([FakeContainer("theirs", ELSEWHERE), function("theirs")], [], id="a run on another machine"),
+        pytest.param([REGISTRY, FakeContainer("left", DEAD)], ["left"], id="the registry, which all runs share"),
         pytest.param([function("gone")], ["gone-lambda-indexer-1"], id="a function without its emulator"),
     ],
 )
 def test_what_interrupted_runs_left_is_removed_and_what_is_in_use_stays(
-    uses: Uses, containers: list[Container], removed: list[str]
+    install: Install, containers: list[FakeContainer], removed: list[str]
 ) -> None:
-    engine = uses(Engine(*containers))
+    engine = install(FakeEngine(*containers))
     assert sorted(clean()) == sorted(removed)
-    assert sorted(engine.everybody) == sorted({each.name for each in containers} - set(removed))
+    assert sorted(engine.existing) == sorted({each.name for each in containers} - set(removed))
 
 
-def test_everything_goes_if_that_is_asked_for(uses: Uses, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = uses(Engine(Container("mine", ALIVE), function("mine"), Container("theirs", ELSEWHERE), REGISTRY))
+def test_everything_goes_if_that_is_asked_for(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = install(
+        FakeEngine(FakeContainer("mine", ALIVE), function("mine"), FakeContainer("theirs", ELSEWHERE), REGISTRY)
+    )
     assert main(["--all"]) == 0
-    assert engine.everybody == {}
+    assert engine.existing == {}
     assert sorted(capsys.readouterr().out.splitlines()) == [
         "removed mine",
         "removed mine-lambda-indexer-1",
@@ -69,11 +62,11 @@ def test_everything_goes_if_that_is_asked_for(uses: Uses, capsys: pytest.Capture
     assert capsys.readouterr().out == "nothing to remove\n"
 
 
-def test_an_emulator_may_take_its_functions_along(uses: Uses) -> None:
+def test_an_emulator_may_take_its_functions_along(install: Install) -> None:
     child = function("left")
-    engine = uses(Engine(child, Container("left", DEAD, removes=[child.name])))
+    engine = install(FakeEngine(child, FakeContainer("left", DEAD, removes=[child.name])))
     assert sorted(clean()) == ["left", child.name]
-    assert engine.everybody == {}
+    assert engine.existing == {}
 
 
 def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to_do() -> None:

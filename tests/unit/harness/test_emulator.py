@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from localstack.emulators.emulator import Choice, Emulator, choose, start
 from localstack.errors import EmulatorError
 
 
-def emulator(endpoint: str = "http://127.0.0.1:4566") -> Emulator:
+def emulator(endpoint: str = "http://127.0.0.1:4566", ca_bundle: Path | None = None) -> Emulator:
     return Emulator(
         kind="embedded",
         name="MiniStack",
@@ -21,6 +21,7 @@ def emulator(endpoint: str = "http://127.0.0.1:4566") -> Emulator:
         region="eu-west-1",
         reason="",
         logs=lambda lines: f"{lines} lines",
+        ca_bundle=ca_bundle,
     )
 
 
@@ -34,38 +35,48 @@ def _nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "running", running)
 
 
-@pytest.fixture
-def docker_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None, str | None], None]:
-    """Let Docker have this problem with an image that must be here, and this one if it may be pulled."""
+NO_DOCKER = "Docker does not answer: start it"
+NO_IMAGE = "the image is not here: pull it"
 
-    def say(here: str | None, pulled: str | None) -> None:
-        monkeypatch.setattr(container, "problem", lambda *, may_pull: pulled if may_pull else here)
 
+@pytest.mark.parametrize(
+    ("kind", "problem", "problem_if_pulled", "choice"),
+    [
+        ("embedded", NO_IMAGE, None, Choice("embedded", "it was asked for")),
+        ("container", NO_IMAGE, None, Choice("container", "it was asked for, with the image some/image:1")),
+        ("auto", NO_IMAGE, None, Choice("embedded", f"no container can be started: {NO_IMAGE}")),  # a gigabyte
+        (
+            "auto",
+            None,
+            None,
+            Choice(
+                "container",
+                "Docker answers and has the image some/image:1; `--emulator embedded` takes the one without Docker",
+            ),
+        ),
+        ("container", NO_DOCKER, NO_DOCKER, EmulatorError(NO_DOCKER)),
+        (
+            "docker",
+            NO_DOCKER,
+            NO_DOCKER,
+            EmulatorError("there is no emulator 'docker': choose one of auto, embedded, container"),
+        ),
+    ],
+)
+def test_an_emulator_is_chosen_with_a_reason_and_a_named_one_is_never_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    problem: str | None,
+    problem_if_pulled: str | None,
+    choice: Choice | EmulatorError,
+) -> None:
+    monkeypatch.setattr(container, "problem", lambda *, may_pull: problem_if_pulled if may_pull else problem)
     monkeypatch.setattr(container, "image", lambda: "some/image:1")
-    return say
-
-
-def test_what_is_asked_for_by_name_is_taken(docker_says: Callable[[str | None, str | None], None]) -> None:
-    docker_says("the image is not here", None)  # it will be pulled
-    assert choose("embedded") == Choice("embedded", "it was asked for")
-    assert choose("container") == Choice("container", "it was asked for, with the image some/image:1")
-
-
-def test_auto_takes_the_container_where_docker_answers_and_the_image_is_here(
-    docker_says: Callable[[str | None, str | None], None],
-) -> None:
-    docker_says(None, None)
-    taken = choose()
-    assert taken.kind == "container"
-    assert "has the image some/image:1" in taken.reason
-    assert "`--emulator embedded`" in taken.reason
-
-
-def test_auto_takes_the_embedded_one_elsewhere_and_says_how_to_get_the_other(
-    docker_says: Callable[[str | None, str | None], None],
-) -> None:
-    docker_says("the image is not here: pull it", None)  # a gigabyte that nobody asked for is not pulled
-    assert choose() == Choice("embedded", "no container can be started: the image is not here: pull it")
+    if isinstance(choice, Choice):
+        assert choose(kind) == choice
+    else:
+        with pytest.raises(EmulatorError, match=str(choice)), start(kind):
+            pass
 
 
 @pytest.mark.usefixtures("_nothing_is_started")
@@ -74,21 +85,6 @@ def test_it_says_what_it_is_and_why() -> None:
         assert running.kind == "embedded"
         assert str(running) == f"embedded (MiniStack {embedded_environment.ministack_version()}) at http://127.0.0.1:1"
         assert running.reason == "it was asked for"
-
-
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        ("container", r"Docker does not answer: start it"),
-        ("docker", r"there is no emulator 'docker': choose one of auto, embedded, container"),
-    ],
-)
-def test_what_it_cannot_start_is_an_error_and_nothing_takes_its_place(
-    docker_says: Callable[[str | None, str | None], None], kind: str, message: str
-) -> None:
-    docker_says("Docker does not answer: start it", "Docker does not answer: start it")
-    with pytest.raises(EmulatorError, match=message), start(kind):
-        pass
 
 
 def test_clients_read_neither_the_shell_nor_the_users_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -130,6 +126,7 @@ def test_clients_are_made_once_per_service_and_region() -> None:
     assert running.client("sqs") is running.client("sqs")
     assert running.client("sqs", region="us-west-2").meta.region_name == "us-west-2"
     assert running.client("sqs").meta.region_name == "eu-west-1"
+    assert running.logs(3) == "3 lines"
 
 
 def test_the_environment_is_complete_for_boto3_and_the_command_line() -> None:
@@ -142,20 +139,8 @@ def test_the_environment_is_complete_for_boto3_and_the_command_line() -> None:
     }
 
 
-def test_logs_are_a_tail() -> None:
-    assert emulator().logs(3) == "3 lines"
-
-
 def test_over_tls_clients_and_the_environment_know_its_certificate(tmp_path: Path) -> None:
     certificate = tmp_path / "server.crt"
-    secure = Emulator(
-        kind="embedded",
-        name="MiniStack",
-        endpoint="https://127.0.0.1:4566",
-        region="eu-west-1",
-        reason="",
-        logs=str,
-        ca_bundle=certificate,
-    )
+    secure = emulator("https://127.0.0.1:4566", certificate)
     assert secure.environment()["AWS_CA_BUNDLE"] == str(certificate)
     assert secure.client("s3")._endpoint.http_session._verify == str(certificate)

@@ -1,261 +1,234 @@
-"""What AWS is asked for, written out: one example of each translation that is more than a change of names."""
+"""The calls to AWS of the translations that change more than the names of inputs."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pulumi
 import pytest
 
 from localstack.deployers.resources import RESOURCE_HANDLERS
 from localstack.deployers.resources.inputs import Inputs
-from tests.unit.harness.recording_fakes import RecordingAws, aws
+from tests.unit.harness.fake_aws import FakeAws, fake_account
+from tests.unit.harness.resource_inputs import CODE
 
 TAGS = {"Owner": "me", "Env": "dev"}
 TAG_LIST = [{"Key": "Env", "Value": "dev"}, {"Key": "Owner", "Value": "me"}]
 KEYS = [{"AttributeName": "day", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}]
+CAPACITY = {"readCapacity": 1, "writeCapacity": 2}
+PULUMI_KEYS = [{"attributeName": "day", "keyType": "HASH"}, {"attributeName": "at", "keyType": "RANGE"}]
+CREATED = ["s3:ObjectCreated:*"]
+RULES = [{"Name": "prefix", "Value": "in/"}, {"Name": "suffix", "Value": ".csv"}]
 
-EXAMPLES = [
-    pytest.param(
-        "aws:s3/bucketNotification:BucketNotification",
-        {
-            "bucket": "uploads",
-            "lambdaFunctions": [
-                {
-                    "lambdaFunctionArn": "arn",
-                    "events": ["s3:ObjectCreated:*"],
-                    "filterPrefix": "in/",
-                    "filterSuffix": ".csv",
+TABLE, BUCKET, FUNCTION = "aws:dynamodb/table:Table", "aws:s3/bucket:Bucket", "aws:lambda/function:Function"
+LOG_GROUP, QUEUE = "aws:cloudwatch/logGroup:LogGroup", "aws:sqs/queue:Queue"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+INVOKE_CONFIG = "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"
+LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+NOTIFICATION = "aws:s3/bucketNotification:BucketNotification"
+
+REQUIRED: dict[str, dict[str, Any]] = {
+    ALARM: {"name": "alarm", "comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1},
+    BUCKET: {"bucket": "uploads"},
+    FUNCTION: {"name": "indexer", "role": "arn:aws:iam::1:role/r", "code": CODE},
+    INVOKE_CONFIG: {"functionName": "indexer"},
+    LIFECYCLE: {"bucket": "uploads"},
+    LOG_GROUP: {"name": "group"},
+    NOTIFICATION: {"bucket": "uploads"},
+    QUEUE: {"name": "failures"},
+    TABLE: {"name": "objects", "hashKey": "id"},
+}
+
+
+def calls(type_: str, **inputs: Any) -> FakeAws:
+    """Create a resource with its required inputs and these."""
+    fake = FakeAws()
+    RESOURCE_HANDLERS[type_]("logical", Inputs(REQUIRED[type_] | inputs), fake_account(fake))(lambda _removal: None)
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("type_", "operation", "inputs", "expected"),
+    [
+        pytest.param(
+            NOTIFICATION,
+            "PutBucketNotificationConfiguration",
+            {
+                "lambdaFunctions": [
+                    {"lambdaFunctionArn": "arn", "events": CREATED, "filterPrefix": "in/", "filterSuffix": ".csv"}
+                ]
+            },
+            {
+                "NotificationConfiguration": {
+                    "LambdaFunctionConfigurations": [
+                        {"LambdaFunctionArn": "arn", "Events": CREATED, "Filter": {"Key": {"FilterRules": RULES}}}
+                    ]
                 }
-            ],
-        },
-        "PutBucketNotificationConfiguration",
-        {
-            "Bucket": "uploads",
-            "NotificationConfiguration": {
-                "LambdaFunctionConfigurations": [
+            },
+            id="notification: prefix and suffix are rules of one filter",
+        ),
+        pytest.param(
+            LIFECYCLE,
+            "PutBucketLifecycleConfiguration",
+            {
+                "rules": [
+                    {"status": "Enabled", "filter": {}, "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7}},
+                    {"id": "some", "status": "Enabled", "filter": {"and": {"prefix": "a/", "tags": TAGS}}},
+                ]
+            },
+            {
+                "LifecycleConfiguration": {
+                    "Rules": [
+                        {
+                            "Status": "Enabled",
+                            "Filter": {},
+                            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+                        },
+                        {"ID": "some", "Status": "Enabled", "Filter": {"And": {"Prefix": "a/", "Tags": TAG_LIST}}},
+                    ]
+                }
+            },
+            id="lifecycle: an empty filter applies to all objects",
+        ),
+        pytest.param(
+            TABLE,
+            "CreateTable",
+            {"rangeKey": "version"},
+            {
+                "KeySchema": [
+                    {"AttributeName": "id", "KeyType": "HASH"},
+                    {"AttributeName": "version", "KeyType": "RANGE"},
+                ]
+            },
+            id="table: both keys",
+        ),
+        pytest.param(
+            TABLE,
+            "CreateTable",
+            {"attributes": [{"name": "id", "type": "S"}], "readCapacity": 100, "writeCapacity": 50},
+            {
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "ProvisionedThroughput": {"ReadCapacityUnits": 100, "WriteCapacityUnits": 50},
+            },
+            id="table: attributes and capacity",
+        ),
+        pytest.param(
+            TABLE,
+            "CreateTable",
+            {
+                "globalSecondaryIndexes": [
+                    {"name": "old", "hashKey": "day", "rangeKey": "at", "projectionType": "ALL", **CAPACITY},
+                    {"name": "new", "keySchemas": PULUMI_KEYS, "projectionType": "KEYS_ONLY"},
+                ]
+            },
+            {
+                "GlobalSecondaryIndexes": [
                     {
-                        "LambdaFunctionArn": "arn",
-                        "Events": ["s3:ObjectCreated:*"],
-                        "Filter": {
-                            "Key": {
-                                "FilterRules": [{"Name": "prefix", "Value": "in/"}, {"Name": "suffix", "Value": ".csv"}]
-                            }
+                        "IndexName": "old",
+                        "KeySchema": KEYS,
+                        "Projection": {"ProjectionType": "ALL"},
+                        "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2},
+                    },
+                    {"IndexName": "new", "KeySchema": KEYS, "Projection": {"ProjectionType": "KEYS_ONLY"}},
+                ]
+            },
+            id="table: the deprecated and the current keys of an index are equivalent",
+        ),
+        pytest.param(
+            TABLE,
+            "CreateTable",
+            {"serverSideEncryption": {"enabled": True}, "deletionProtectionEnabled": False, "tags": TAGS},
+            {"SSESpecification": {"Enabled": True}, "DeletionProtectionEnabled": False, "Tags": TAG_LIST},
+            id="table: encryption without a key; False is a value",
+        ),
+        pytest.param(
+            TABLE,
+            "UpdateContinuousBackups",
+            {"pointInTimeRecovery": {"enabled": True}},
+            {"TableName": "objects", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}},
+            id="table: backups",
+        ),
+        pytest.param(
+            TABLE,
+            "UpdateTimeToLive",
+            {"ttl": {"attributeName": "expires_at", "enabled": True}},
+            {"TableName": "objects", "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True}},
+            id="table: expiration",
+        ),
+        pytest.param(
+            LOG_GROUP,
+            "PutRetentionPolicy",
+            {"retentionInDays": 30},
+            {"logGroupName": "group", "retentionInDays": 30},
+            id="log group: retention is a separate call",
+        ),
+        pytest.param(
+            ALARM,
+            "PutMetricAlarm",
+            {
+                "threshold": 0,
+                "metricQueries": [
+                    {
+                        "id": "m1",
+                        "returnData": False,
+                        "metric": {
+                            "metricName": "Errors",
+                            "dimensions": {"B": "2", "A": "1"},
+                            "period": 60,
+                            "stat": "Sum",
                         },
                     }
-                ]
+                ],
             },
-        },
-        id="notification",
-    ),
-    pytest.param(
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-        {
-            "bucket": "uploads",
-            "rules": [
-                {
-                    "id": "all",
-                    "status": "Enabled",
-                    "filter": {},
-                    "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
-                },
-                {"id": "some", "status": "Enabled", "filter": {"and": {"prefix": "a/", "tags": TAGS}}},
-            ],
-        },
-        "PutBucketLifecycleConfiguration",
-        {
-            "Bucket": "uploads",
-            "LifecycleConfiguration": {
-                "Rules": [
+            {
+                "Threshold": 0,
+                "Metrics": [
                     {
-                        "ID": "all",
-                        "Status": "Enabled",
-                        "Filter": {},
-                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
-                    },
-                    {"ID": "some", "Status": "Enabled", "Filter": {"And": {"Prefix": "a/", "Tags": TAG_LIST}}},
-                ]
-            },
-        },
-        id="lifecycle",
-    ),
-    pytest.param(
-        "aws:dynamodb/table:Table",
-        {
-            "name": "objects",
-            "hashKey": "id",
-            "rangeKey": "version",
-            "readCapacity": 100,
-            "writeCapacity": 50,
-            "attributes": [{"name": "id", "type": "S"}],
-            "globalSecondaryIndexes": [
-                {
-                    "name": "old",
-                    "hashKey": "day",
-                    "rangeKey": "at",
-                    "projectionType": "ALL",
-                    "readCapacity": 1,
-                    "writeCapacity": 2,
-                },
-                {
-                    "name": "new",
-                    "keySchemas": [
-                        {"attributeName": "day", "keyType": "HASH"},
-                        {"attributeName": "at", "keyType": "RANGE"},
-                    ],
-                    "projectionType": "KEYS_ONLY",
-                },
-            ],
-            "serverSideEncryption": {"enabled": True},
-            "deletionProtectionEnabled": False,
-            "tags": TAGS,
-        },
-        "CreateTable",
-        {
-            "TableName": "objects",
-            "KeySchema": [
-                {"AttributeName": "id", "KeyType": "HASH"},
-                {"AttributeName": "version", "KeyType": "RANGE"},
-            ],
-            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-            "ProvisionedThroughput": {"ReadCapacityUnits": 100, "WriteCapacityUnits": 50},
-            "GlobalSecondaryIndexes": [
-                {
-                    "IndexName": "old",
-                    "KeySchema": KEYS,
-                    "Projection": {"ProjectionType": "ALL"},
-                    "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2},
-                },
-                {"IndexName": "new", "KeySchema": KEYS, "Projection": {"ProjectionType": "KEYS_ONLY"}},
-            ],
-            "SSESpecification": {"Enabled": True},
-            "DeletionProtectionEnabled": False,
-            "Tags": TAG_LIST,
-        },
-        id="table",
-    ),
-    pytest.param(
-        "aws:dynamodb/table:Table",
-        {"name": "objects", "hashKey": "id", "pointInTimeRecovery": {"enabled": True}},
-        "UpdateContinuousBackups",
-        {"TableName": "objects", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}},
-        id="backups",
-    ),
-    pytest.param(
-        "aws:dynamodb/table:Table",
-        {"name": "objects", "hashKey": "id", "ttl": {"attributeName": "expires_at", "enabled": True}},
-        "UpdateTimeToLive",
-        {"TableName": "objects", "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True}},
-        id="expiry",
-    ),
-    pytest.param(
-        "aws:cloudwatch/logGroup:LogGroup",
-        {"name": "group", "retentionInDays": 30},
-        "PutRetentionPolicy",
-        {"logGroupName": "group", "retentionInDays": 30},
-        id="retention",
-    ),
-    pytest.param(
-        "aws:cloudwatch/metricAlarm:MetricAlarm",
-        {
-            "name": "alarm",
-            "comparisonOperator": "GreaterThanThreshold",
-            "evaluationPeriods": 1,
-            "threshold": 0,
-            "metricQueries": [
-                {
-                    "id": "m1",
-                    "returnData": False,
-                    "metric": {
-                        "metricName": "SystemErrors",
-                        "namespace": "AWS/DynamoDB",
-                        "dimensions": {"TableName": "t", "Operation": "Query"},
-                        "period": 60,
-                        "stat": "Sum",
-                    },
-                }
-            ],
-        },
-        "PutMetricAlarm",
-        {
-            "AlarmName": "alarm",
-            "ComparisonOperator": "GreaterThanThreshold",
-            "EvaluationPeriods": 1,
-            "Threshold": 0,
-            "Metrics": [
-                {
-                    "Id": "m1",
-                    "ReturnData": False,
-                    "MetricStat": {
-                        "Metric": {
-                            "Namespace": "AWS/DynamoDB",
-                            "MetricName": "SystemErrors",
-                            "Dimensions": [
-                                {"Name": "Operation", "Value": "Query"},
-                                {"Name": "TableName", "Value": "t"},
-                            ],
+                        "Id": "m1",
+                        "ReturnData": False,
+                        "MetricStat": {
+                            "Metric": {
+                                "MetricName": "Errors",
+                                "Dimensions": [{"Name": "A", "Value": "1"}, {"Name": "B", "Value": "2"}],
+                            },
+                            "Period": 60,
+                            "Stat": "Sum",
                         },
-                        "Period": 60,
-                        "Stat": "Sum",
-                    },
-                }
-            ],
-        },
-        id="alarm",
-    ),
-    pytest.param(
-        "aws:sqs/queue:Queue",
-        {"name": "failures", "messageRetentionSeconds": 1209600, "sqsManagedSseEnabled": True, "tags": TAGS},
-        "CreateQueue",
-        {
-            "QueueName": "failures",
-            "Attributes": {"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true"},
-            "tags": TAGS,
-        },
-        id="queue",
-    ),
-    pytest.param(
-        "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
-        {
-            "functionName": "indexer",
-            "maximumRetryAttempts": 0,
-            "destinationConfig": {"onFailure": {"destination": "arn:queue"}},
-        },
-        "PutFunctionEventInvokeConfig",
-        {
-            "FunctionName": "indexer",
-            "MaximumRetryAttempts": 0,
-            "DestinationConfig": {"OnFailure": {"Destination": "arn:queue"}},
-        },
-        id="retries",
-    ),
-]
-
-
-@pytest.mark.parametrize(("type_", "inputs", "operation", "expected"), EXAMPLES)
+                    }
+                ],
+            },
+            id="alarm: the period of a query belongs to its statistic; 0 and False are values",
+        ),
+        pytest.param(
+            QUEUE,
+            "CreateQueue",
+            {"messageRetentionSeconds": 1209600, "sqsManagedSseEnabled": True, "tags": TAGS},
+            {"Attributes": {"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true"}, "tags": TAGS},
+            id="queue: all attributes are texts",
+        ),
+        pytest.param(
+            INVOKE_CONFIG,
+            "PutFunctionEventInvokeConfig",
+            {"maximumRetryAttempts": 0, "destinationConfig": {"onFailure": {"destination": "arn:queue"}}},
+            {"MaximumRetryAttempts": 0, "DestinationConfig": {"OnFailure": {"Destination": "arn:queue"}}},
+            id="retries: 0 is a value",
+        ),
+    ],
+)
 def test_inputs_become_exactly_this_call(
-    type_: str, inputs: dict[str, Any], operation: str, expected: dict[str, Any]
+    type_: str, operation: str, inputs: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    recording = RecordingAws()
-    RESOURCE_HANDLERS[type_]("logical", Inputs(inputs), aws(recording))(lambda _removal: None)
-    assert recording.parameters(operation) == expected
+    without = dict(calls(type_).calls).get(operation, {})
+    assert calls(type_, **inputs).parameters(operation) == without | expected
 
 
 @pytest.mark.parametrize(
     ("type_", "inputs", "absent"),
     [
-        ("aws:cloudwatch/logGroup:LogGroup", {"name": "group", "retentionInDays": 0}, "PutRetentionPolicy"),
-        (
-            "aws:lambda/function:Function",
-            {"name": "f", "role": "arn:aws:iam::1:role/r", "reservedConcurrentExecutions": -1},
-            "PutFunctionConcurrency",
-        ),
-        ("aws:dynamodb/table:Table", {"name": "t", "hashKey": "id"}, "UpdateContinuousBackups"),
-        ("aws:s3/bucket:Bucket", {"bucket": "b"}, "PutBucketTagging"),
+        (LOG_GROUP, {"retentionInDays": 0}, "PutRetentionPolicy"),
+        (FUNCTION, {"reservedConcurrentExecutions": -1}, "PutFunctionConcurrency"),
+        (TABLE, {}, "UpdateContinuousBackups"),
+        (BUCKET, {}, "PutBucketTagging"),
     ],
 )
 def test_what_pulumi_means_by_no_setting_is_not_asked_for(type_: str, inputs: dict[str, Any], absent: str) -> None:
-    code = {"code": pulumi.AssetArchive({"a.py": pulumi.StringAsset("")})} if "Function" in type_ else {}
-    recording = RecordingAws()
-    RESOURCE_HANDLERS[type_]("logical", Inputs(inputs | code), aws(recording))(lambda _removal: None)
-    assert absent not in recording.operations()
+    assert absent not in calls(type_, **inputs).operations()
