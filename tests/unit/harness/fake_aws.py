@@ -1,4 +1,4 @@
-"""boto3 clients that send nothing: a call is validated by AWS's model and recorded, and its response is from a table."""
+"""boto3 clients that send nothing: calls are validated by AWS's model and recorded; a table has the responses."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 from localstack.emulators.embedded import HOST, Running, _wait_until_ready, child_environment, free_port, running, tail
 from localstack.errors import EmulatorError
 from tests.support import waiting
+from tests.support.processes import is_running
 from tests.unit.harness import fake_ministack
 
 HERE = Path(__file__).parent
@@ -43,32 +43,22 @@ def environment_of(log: Path) -> dict[str, str]:
     return environment
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # a zombie still exists; only its parent can remove it
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z")
-
-
 def test_it_answers_on_a_free_port_and_is_gone_afterwards() -> None:
     with start(USE_SSL="0") as emulator:
         assert emulator.endpoint.startswith(f"http://{HOST}:")
         assert emulator.ca_bundle is None
         assert "AWS_CA_BUNDLE" not in environment_of(emulator.log)
-        assert alive(emulator.pid)
+        assert is_running(emulator.pid)
         state = Path(environment_of(emulator.log)["TMPDIR"])
         assert state.is_dir()
-    assert not alive(emulator.pid)
+    assert not is_running(emulator.pid)
     assert not state.exists()
 
 
 def test_it_goes_when_the_block_fails() -> None:
     with pytest.raises(ZeroDivisionError), start() as emulator:
         raise ZeroDivisionError
-    assert not alive(emulator.pid)
+    assert not is_running(emulator.pid)
 
 
 def test_a_port_and_a_log_that_are_asked_for_are_used_and_the_log_stays(tmp_path: Path) -> None:
@@ -147,7 +137,7 @@ def test_it_does_not_outlive_a_parent_that_is_killed(end: signal.Signals, tmp_pa
         pid = int(parent.stdout.readline())
         state = Path(environment_of(tmp_path / "log")["TMPDIR"])
         parent.send_signal(end)
-        waiting.until(lambda: not alive(pid), f"the end of process {pid}")
+        waiting.until(lambda: not is_running(pid), f"the end of process {pid}")
     assert not state.exists()
 
 
