@@ -12,8 +12,8 @@ from localstack.deployers.archives import zip_archive
 from localstack.errors import DeploymentError
 
 
-def unpacked(packed: bytes) -> dict[str, tuple[bytes, int]]:
-    """Names to contents and permissions."""
+def unpack(packed: bytes) -> dict[str, tuple[bytes, int]]:
+    """Return the contents and permissions by name."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         return {
             entry.filename: (archive.read(entry), (entry.external_attr >> 16) & 0o777) for entry in archive.infolist()
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_packed_with_modes_that_lambda_can_read(folder: Path) -> None:
-    packed = unpacked(zip_archive(pulumi.FileArchive("package"), folder))
+    packed = unpack(zip_archive(pulumi.FileArchive("package"), folder))
     assert packed == {"main.py": (b"print(1)\n", 0o644), "deep/tool": (b"\x7fELF", 0o755)}
 
 
@@ -45,7 +45,7 @@ def test_texts_files_and_archives_are_packed_under_their_names(folder: Path) -> 
             "more": pulumi.AssetArchive({"a": pulumi.StringAsset("b")}),
         }
     )
-    names = {name: content for name, (content, _mode) in unpacked(zip_archive(archive, folder)).items()}
+    names = {name: content for name, (content, _mode) in unpack(zip_archive(archive, folder)).items()}
     assert names == {
         "hello.txt": "grüß Gott".encode(),
         "copy/of.py": b"print(1)\n",

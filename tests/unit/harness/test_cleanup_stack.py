@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -37,8 +38,8 @@ class FakeObjects:
             self.existing.append(name)
             removal = Removal(
                 delete=self._deletion(name, locked=locked),
-                exists=lambda name=name: self._exists(name),
-                unlock=(lambda name=name: self.deleted.append(f"{name} unlocked")) if locked else None,
+                exists=partial(self._exists, name),
+                unlock=partial(self.deleted.append, f"{name} unlocked") if locked else None,
             )
             self.cleanup_stack.add(name, removal, protected=protected)
 

@@ -77,10 +77,11 @@ def test_an_image_that_cannot_be_pulled_is_an_error_with_the_ways_to_get_it(inst
 
 def test_an_image_may_name_what_its_functions_run_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "publish", lambda name: f"localhost:5055/{name}")
-    named, unnamed = FakeImage(labels={RUNTIMES: '{"python3.13": "runtime:3.13"}'}), FakeImage()
+    named: Any = FakeImage(labels={RUNTIMES: '{"python3.13": "runtime:3.13"}'})
+    unnamed: Any = FakeImage()
     setting = {"LAMBDA_RUNTIME_IMAGE_MAPPING": '{"python3.13": "localhost:5055/runtime:3.13"}'}
-    assert container._publish_runtimes(named) == setting  # type: ignore[arg-type]  # a fake
-    assert container._publish_runtimes(unnamed) == {}  # type: ignore[arg-type]  # a fake
+    assert container._publish_runtimes(named) == setting
+    assert container._publish_runtimes(unnamed) == {}
 
 
 @pytest.fixture

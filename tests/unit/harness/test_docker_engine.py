@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 
 import pytest
@@ -74,26 +75,29 @@ def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to
     assert not docker_engine._is_running(4194999, "")
 
 
-def test_without_docker_the_message_says_how_to_get_it_and_what_does_without(
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        (
+            "unix:///nowhere/docker.sock",
+            "^Docker does not answer.*systemctl start docker.*DOCKER_HOST.*embedded emulator",
+        ),
+        ("tcp://build.example.com:2376", "^DOCKER_HOST is tcp://build.example.com:2376: .*use the embedded emulator"),
+        ("ssh://me@build.example.com", "^DOCKER_HOST is ssh://me@build.example.com: .*use the embedded emulator"),
+    ],
+)
+def test_without_an_engine_on_this_machine_the_message_has_the_reason_and_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, host: str, message: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    assert re.search(message, docker_engine.problem() or "")
+
+
+def test_nothing_can_be_removed_without_docker(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    said = docker_engine.problem()
-    assert said is not None
-    for expected in ("Docker does not answer", "systemctl start docker", "DOCKER_HOST", "embedded emulator"):
-        assert expected in said
     with pytest.raises(EmulatorError, match="Docker does not answer"):
         clean()
     assert main([]) == 1
     assert "Docker does not answer" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("host", ["tcp://build.example.com:2376", "ssh://me@build.example.com"])
-def test_an_engine_on_another_machine_is_of_no_use_and_the_message_says_why(
-    monkeypatch: pytest.MonkeyPatch, host: str
-) -> None:
-    monkeypatch.setenv("DOCKER_HOST", host)
-    said = docker_engine.problem()
-    assert said is not None
-    assert said.startswith(f"DOCKER_HOST is {host}: ")
-    assert "use the embedded emulator" in said

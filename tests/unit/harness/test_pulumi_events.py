@@ -120,23 +120,32 @@ def test_warnings_and_what_the_program_writes_are_complaints_and_debugging_is_no
     assert recorded.events.errors == ()
 
 
-def test_an_error_names_its_resource_and_empty_phrases_are_left_out(recorded: Recorded) -> None:
-    recorded.events(diagnostic("AccessDenied: no\n", urn=URN))
-    recorded.events(diagnostic("update failed"))
-    recorded.events(diagnostic("an unhandled error occurred: program exited with non-zero exit code: 1"))
-    assert recorded.events.errors == ("aws:sqs/queue:Queue 'failures::x': AccessDenied: no",)
-
-
-def test_an_empty_phrase_is_better_than_nothing(recorded: Recorded) -> None:
-    recorded.events(diagnostic("update failed"))
-    assert recorded.events.errors == ("update failed",)
-
-
-def test_of_a_traceback_remain_the_place_in_the_program_and_what_went_wrong(recorded: Recorded) -> None:
-    recorded.events(diagnostic(TRACEBACK, urn=STACK_URN))
-    assert recorded.events.errors == (
-        "Program failed with an unhandled exception at toy.py, line 4: ValueError: no zones\nhere",
-    )
+@pytest.mark.parametrize(
+    ("diagnostics", "errors"),
+    [
+        pytest.param(
+            [
+                diagnostic("AccessDenied: no\n", urn=URN),
+                diagnostic("update failed"),
+                diagnostic("an unhandled error occurred: program exited with non-zero exit code: 1"),
+            ],
+            ("aws:sqs/queue:Queue 'failures::x': AccessDenied: no",),
+            id="an error has its resource, and general messages are dropped",
+        ),
+        pytest.param([diagnostic("update failed")], ("update failed",), id="unless there is no other message"),
+        pytest.param(
+            [diagnostic(TRACEBACK, urn=STACK_URN)],
+            ("Program failed with an unhandled exception at toy.py, line 4: ValueError: no zones\nhere",),
+            id="of a traceback, the place in the program and the message remain",
+        ),
+    ],
+)
+def test_an_error_is_reported_where_and_why(
+    recorded: Recorded, diagnostics: list[EngineEvent], errors: tuple[str, ...]
+) -> None:
+    for each in diagnostics:
+        recorded.events(each)
+    assert recorded.events.errors == errors
 
 
 def test_a_traceback_elsewhere_keeps_what_it_says() -> None:

@@ -245,7 +245,7 @@ class FakeBucket:
                 "ListMultipartUploads": lambda _request: {
                     "Uploads": [{"Key": "k", "UploadId": upload} for upload in self.uploads[:1]]
                 },
-                "AbortMultipartUpload": lambda request: {"": self.uploads.remove(request["UploadId"])},
+                "AbortMultipartUpload": self.abort_upload,
             }
         )
 
@@ -259,6 +259,10 @@ class FakeBucket:
         keys = [item["Key"] for item in request["Delete"]["Objects"]]
         assert len(keys) <= 1000, "the limit of S3"
         return self.delete(keys)
+
+    def abort_upload(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.uploads.remove(request["UploadId"])
+        return {}
 
     def delete(self, keys: list[str]) -> dict[str, Any]:
         self.stored = [(kind, key) for kind, key in self.stored if key not in keys]
