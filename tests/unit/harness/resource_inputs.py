@@ -55,7 +55,7 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
             "name comparisonOperator thresholdMetricId",
             numbers="evaluationPeriods",
             metricQueries=[
-                inputs("id expression label accountId", numbers="period", flags="returnData"),
+                inputs("id expression label accountId", numbers="period", returnData=False),
                 inputs("id", metric=inputs("metricName namespace stat unit", numbers="period", dimensions=DIMENSIONS)),
             ],
         ),
@@ -84,6 +84,8 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
         inputs(
             "name billingMode hashKey",
             attributes=[{"name": "id", "type": "S"}],
+            deletionProtectionEnabled=False,
+            serverSideEncryption=inputs(flags="enabled"),
             onDemandThroughput=inputs(numbers="maxReadRequestUnits maxWriteRequestUnits"),
             globalSecondaryIndexes=[
                 inputs(
@@ -164,6 +166,7 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
                     **LIFECYCLE,
                 ),
                 inputs(filter={"tag": inputs("key value")}, **LIFECYCLE),
+                inputs(filter={}, **LIFECYCLE),
                 inputs(
                     filter={"and": inputs("prefix", numbers=SIZES, tags=TAGS)},
                     transitions=[inputs("storageClass", date=DATE)],

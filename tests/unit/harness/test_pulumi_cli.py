@@ -97,63 +97,39 @@ def test_the_cli_is_installed_to_match_the_sdk_and_apart_from_the_users_own(tmp_
     ids=["offline", "installer", "version"],
 )
 def test_a_failed_installation_says_why_and_what_else_helps(tmp_path: Path, error: Exception, details: str) -> None:
-    with pytest.raises(DeploymentError) as failure:
+    message = rf"could not be installed into {tmp_path}: .*{details}.*https://get\.pulumi\.com.*put a `pulumi` on the"
+    with pytest.raises(DeploymentError, match=f"(?s){message}"):
         pulumi_cli.find(install=True, cache=tmp_path, installer=raises(error))
-    for part in (
-        details,
-        f"could not be installed into {tmp_path}",
-        "https://get.pulumi.com",
-        "put a `pulumi` on the path",
-    ):
-        assert part in str(failure.value)
 
 
-def test_the_engine_sees_nothing_of_the_users_aws_and_pulumi(tmp_path: Path) -> None:
-    shell = {
-        "AWS_PROFILE": "production",
-        "AWS_SESSION_TOKEN": "mine",
-        "AWS_ENDPOINT_URL_S3": "http://elsewhere",
-        "AWS_ACCESS_KEY_ID": "mine",
-        "PULUMI_ACCESS_TOKEN": "mine",
-        "PULUMI_BACKEND_URL": "s3://mine",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": "/mine",
-        "PULUMI_STACK": "production",
-        "PULUMI_PYTHON_CMD": "/usr/bin/python2",
-    }
-    seen = pulumi_cli.environment(shell, aws=EMULATOR, state=tmp_path, passphrase="thrown away")
-    assert [name for name in shell if seen.get(name) == shell[name]] == []
-    assert {name: value for name, value in seen.items() if name.startswith("AWS_")} == {
-        **EMULATOR,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    assert {name for name in seen if name.startswith("PULUMI_")} == {
-        "PULUMI_BACKEND_URL",
-        "PULUMI_CONFIG_PASSPHRASE",
-        "PULUMI_PYTHON_CMD",
-        "PULUMI_SKIP_UPDATE_CHECK",
-    }
-
-
-def test_the_engine_sees_where_its_plugins_are_and_the_rest_of_the_shell(tmp_path: Path) -> None:
-    shell = {
+def test_the_engine_sees_its_own_settings_and_of_the_shell_nothing_of_aws_and_little_of_pulumi(
+    tmp_path: Path,
+) -> None:
+    inherited = {
         "PULUMI_DEBUG_PROVIDERS": "aws:1234",
         "PULUMI_HOME": "/plugins",
         "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES": ".*=https://mirror",
         "HTTPS_PROXY": "http://proxy",
         "PATH": "/bin",
-        "TAP_TABLE_NAME": "mine",  # the program's own setting, which wins over its configuration
+        "TAP_TABLE_NAME": "mine",  # the program's own setting, which takes precedence over its configuration
     }
-    seen = pulumi_cli.environment(shell, aws=EMULATOR, state=tmp_path, passphrase="thrown away")
-    assert {name: seen[name] for name in shell} == shell
-
-
-def test_the_state_may_lie_in_a_folder_with_a_space_and_the_program_runs_with_this_interpreter(tmp_path: Path) -> None:
-    seen = pulumi_cli.environment({}, aws=EMULATOR, state=tmp_path / "a b", passphrase="thrown away")
-    assert seen["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/a%20b"
-    assert seen["PULUMI_PYTHON_CMD"] == sys.executable
-    assert seen["PULUMI_CONFIG_PASSPHRASE"] == "thrown away"
+    dropped = [
+        *("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "PULUMI_ACCESS_TOKEN"),
+        *("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_STACK", "PULUMI_PYTHON_CMD"),
+    ]
+    shell = {**inherited, **dict.fromkeys(dropped, "mine")}
+    environment = pulumi_cli.environment(shell, aws=EMULATOR, state=tmp_path / "a b", passphrase="random")
+    assert environment == {
+        **inherited,
+        **EMULATOR,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PULUMI_BACKEND_URL": f"file://{tmp_path}/a%20b",
+        "PULUMI_CONFIG_PASSPHRASE": "random",
+        "PULUMI_PYTHON_CMD": sys.executable,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
 
 
 def test_a_command_runs_in_the_environment_that_was_made_for_it(

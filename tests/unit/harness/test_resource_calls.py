@@ -1,4 +1,4 @@
-"""The calls to AWS of the translations that change more than the names of inputs."""
+"""The parameters of the calls to AWS whose translation changes more than the names of inputs."""
 
 from __future__ import annotations
 
@@ -9,191 +9,128 @@ import pytest
 from localstack.deployers.resources import RESOURCE_HANDLERS
 from localstack.deployers.resources.inputs import Inputs
 from tests.unit.harness.fake_aws import FakeAws, fake_account
-from tests.unit.harness.resource_inputs import CODE
+from tests.unit.harness.resource_inputs import CODE, SAMPLES
 
-TAGS = {"Owner": "me", "Env": "dev"}
-TAG_LIST = [{"Key": "Env", "Value": "dev"}, {"Key": "Owner", "Value": "me"}]
-KEYS = [{"AttributeName": "day", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}]
-PULUMI_KEYS = [{"attributeName": "day", "keyType": "HASH"}, {"attributeName": "at", "keyType": "RANGE"}]
+TYPES = {type_.rpartition(":")[2]: type_ for type_ in RESOURCE_HANDLERS}
+TAGS = [{"Key": "Owner", "Value": "platform"}, {"Key": "Project", "Value": "tapstack"}]
+DIMENSIONS = [{"Name": "Operation", "Value": "Query"}, {"Name": "TableName", "Value": "objects"}]
+KEYS = [{"AttributeName": "hashKey", "KeyType": "HASH"}, {"AttributeName": "rangeKey", "KeyType": "RANGE"}]
+RULES = [{"Name": "prefix", "Value": "filterPrefix"}, {"Name": "suffix", "Value": "filterSuffix"}]
 CAPACITY = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2}
-PULUMI_CAPACITY = {"readCapacity": 1, "writeCapacity": 2}
-NOTIFIED = {"lambdaFunctionArn": "arn", "events": ["s3:ObjectCreated:*"], "filterPrefix": "in/", "filterSuffix": ".csv"}
-RULES = [{"Name": "prefix", "Value": "in/"}, {"Name": "suffix", "Value": ".csv"}]
-METRIC = {"metricName": "Errors", "dimensions": {"B": "2", "A": "1"}, "period": 60, "stat": "Sum"}
-DIMENSIONS = [{"Name": "A", "Value": "1"}, {"Name": "B", "Value": "2"}]
 
-REQUIRED: dict[str, dict[str, Any]] = {
-    "aws:cloudwatch/logGroup:LogGroup": {"name": "group"},
-    "aws:cloudwatch/metricAlarm:MetricAlarm": {"name": "a", "comparisonOperator": "Greater", "evaluationPeriods": 1},
-    "aws:dynamodb/table:Table": {"name": "objects", "hashKey": "id"},
-    "aws:lambda/function:Function": {"name": "indexer", "role": "arn:aws:iam::1:role/r", "code": CODE},
-    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": {"functionName": "indexer"},
-    "aws:s3/bucket:Bucket": {"bucket": "uploads"},
-    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": {"bucket": "uploads"},
-    "aws:s3/bucketNotification:BucketNotification": {"bucket": "uploads"},
-    "aws:sqs/queue:Queue": {"name": "failures"},
+TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
+    ("BucketNotification", 0, "PutBucketNotificationConfiguration"): {
+        # prefix and suffix are rules of one filter
+        "NotificationConfiguration.LambdaFunctionConfigurations.0.Filter": {"Key": {"FilterRules": RULES}},
+        "NotificationConfiguration.LambdaFunctionConfigurations.0.LambdaFunctionArn": "lambdaFunctionArn",
+        "NotificationConfiguration.LambdaFunctionConfigurations.0.Events": ["s3:ObjectCreated:*"],
+    },
+    ("BucketLifecycleConfiguration", 0, "PutBucketLifecycleConfiguration"): {
+        "LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        "LifecycleConfiguration.Rules.3.Filter": {},  # all objects
+        "LifecycleConfiguration.Rules.4.Filter": {
+            "And": {"Prefix": "prefix", "ObjectSizeGreaterThan": 1, "ObjectSizeLessThan": 2, "Tags": TAGS}
+        },
+    },
+    ("Table", 0, "CreateTable"): {
+        "KeySchema": KEYS,
+        "AttributeDefinitions.0": {"AttributeName": "id", "AttributeType": "S"},
+        "ProvisionedThroughput": CAPACITY,
+        # the current and the deprecated inputs for the keys of an index
+        "GlobalSecondaryIndexes.0.KeySchema.0": {"AttributeName": "attributeName", "KeyType": "keyType"},
+        "GlobalSecondaryIndexes.1.KeySchema": KEYS,
+        "GlobalSecondaryIndexes.0.Projection": {"ProjectionType": "projectionType", "NonKeyAttributes": ["size"]},
+        "GlobalSecondaryIndexes.0.ProvisionedThroughput": CAPACITY,
+        "SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": "kmsKeyArn"},
+        "Tags": TAGS,
+    },
+    ("Table", 1, "CreateTable"): {
+        "SSESpecification": {"Enabled": True},  # the AWS-managed key
+        "DeletionProtectionEnabled": False,  # a value, although it is false
+    },
+    ("Table", 0, "UpdateContinuousBackups"): {
+        "TableName": "name",
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 1},
+    },
+    ("Table", 0, "UpdateTimeToLive"): {
+        "TableName": "name",
+        "TimeToLiveSpecification": {"AttributeName": "attributeName", "Enabled": True},
+    },
+    ("LogGroup", 0, "PutRetentionPolicy"): {"logGroupName": "name", "retentionInDays": 1},
+    ("MetricAlarm", 0, "PutMetricAlarm"): {"Threshold": 0, "Dimensions": DIMENSIONS, "Tags": TAGS},
+    ("MetricAlarm", 2, "PutMetricAlarm"): {
+        "Metrics.0.ReturnData": False,
+        # the period of a metric belongs to its statistic
+        "Metrics.1": {
+            "Id": "id",
+            "MetricStat": {
+                "Metric": {"MetricName": "metricName", "Namespace": "namespace", "Dimensions": DIMENSIONS},
+                "Period": 1,
+                "Stat": "stat",
+                "Unit": "unit",
+            },
+        },
+    },
+    ("Queue", 0, "CreateQueue"): {
+        # all attributes are texts
+        "Attributes.MessageRetentionPeriod": "4",
+        "Attributes.SqsManagedSseEnabled": "false",
+        "Attributes.FifoQueue": "true",
+        "tags": {"Project": "tapstack", "Owner": "platform"},
+    },
+    ("FunctionEventInvokeConfig", 0, "PutFunctionEventInvokeConfig"): {
+        "MaximumRetryAttempts": 0,
+        "DestinationConfig.OnFailure": {"Destination": "arn:aws:sqs:::failed"},
+    },
 }
-TYPES = {type_.rpartition(":")[2]: type_ for type_ in REQUIRED}
+"""For each call, by type, sample and operation: the values that its parameters must have, by their paths."""
 
-CALLS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
-    "prefix and suffix are rules of one filter": (
-        "BucketNotification",
-        "PutBucketNotificationConfiguration",
-        {"lambdaFunctions": [NOTIFIED]},
-        {
-            "NotificationConfiguration": {
-                "LambdaFunctionConfigurations": [
-                    {
-                        "LambdaFunctionArn": "arn",
-                        "Events": NOTIFIED["events"],
-                        "Filter": {"Key": {"FilterRules": RULES}},
-                    }
-                ]
-            }
-        },
-    ),
-    "an empty filter applies to all objects": (
-        "BucketLifecycleConfiguration",
-        "PutBucketLifecycleConfiguration",
-        {"rules": [{"status": "Enabled", "filter": {}, "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7}}]},
-        {
-            "LifecycleConfiguration": {
-                "Rules": [
-                    {"Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
-                ]
-            }
-        },
-    ),
-    "a filter with several conditions": (
-        "BucketLifecycleConfiguration",
-        "PutBucketLifecycleConfiguration",
-        {"rules": [{"id": "some", "status": "Enabled", "filter": {"and": {"prefix": "a/", "tags": TAGS}}}]},
-        {
-            "LifecycleConfiguration": {
-                "Rules": [{"ID": "some", "Status": "Enabled", "Filter": {"And": {"Prefix": "a/", "Tags": TAG_LIST}}}]
-            }
-        },
-    ),
-    "both keys of a table": (
-        "Table",
-        "CreateTable",
-        {"hashKey": "day", "rangeKey": "at", "attributes": [{"name": "day", "type": "S"}], **PULUMI_CAPACITY},
-        {
-            "KeySchema": KEYS,
-            "AttributeDefinitions": [{"AttributeName": "day", "AttributeType": "S"}],
-            "ProvisionedThroughput": CAPACITY,
-        },
-    ),
-    "the deprecated keys of an index": (
-        "Table",
-        "CreateTable",
-        {
-            "globalSecondaryIndexes": [
-                {"name": "old", "hashKey": "day", "rangeKey": "at", "projectionType": "ALL", **PULUMI_CAPACITY}
-            ]
-        },
-        {
-            "GlobalSecondaryIndexes": [
-                {
-                    "IndexName": "old",
-                    "KeySchema": KEYS,
-                    "Projection": {"ProjectionType": "ALL"},
-                    "ProvisionedThroughput": CAPACITY,
-                }
-            ]
-        },
-    ),
-    "the current keys of an index": (
-        "Table",
-        "CreateTable",
-        {"globalSecondaryIndexes": [{"name": "new", "keySchemas": PULUMI_KEYS, "projectionType": "KEYS_ONLY"}]},
-        {
-            "GlobalSecondaryIndexes": [
-                {"IndexName": "new", "KeySchema": KEYS, "Projection": {"ProjectionType": "KEYS_ONLY"}}
-            ]
-        },
-    ),
-    "encryption without a key, and False is a value": (
-        "Table",
-        "CreateTable",
-        {"serverSideEncryption": {"enabled": True}, "deletionProtectionEnabled": False, "tags": TAGS},
-        {"SSESpecification": {"Enabled": True}, "DeletionProtectionEnabled": False, "Tags": TAG_LIST},
-    ),
-    "backups need a separate call": (
-        "Table",
-        "UpdateContinuousBackups",
-        {"pointInTimeRecovery": {"enabled": True}},
-        {"TableName": "objects", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}},
-    ),
-    "expiration needs a separate call": (
-        "Table",
-        "UpdateTimeToLive",
-        {"ttl": {"attributeName": "expires_at", "enabled": True}},
-        {"TableName": "objects", "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True}},
-    ),
-    "retention needs a separate call": (
-        "LogGroup",
-        "PutRetentionPolicy",
-        {"retentionInDays": 30},
-        {"logGroupName": "group", "retentionInDays": 30},
-    ),
-    "the period of a query belongs to its statistic, and 0 is a value": (
-        "MetricAlarm",
-        "PutMetricAlarm",
-        {"threshold": 0, "metricQueries": [{"id": "m1", "returnData": False, "metric": METRIC}]},
-        {
-            "Threshold": 0,
-            "Metrics": [
-                {
-                    "Id": "m1",
-                    "ReturnData": False,
-                    "MetricStat": {
-                        "Metric": {"MetricName": "Errors", "Dimensions": DIMENSIONS},
-                        "Period": 60,
-                        "Stat": "Sum",
-                    },
-                }
-            ],
-        },
-    ),
-    "all attributes of a queue are texts": (
-        "Queue",
-        "CreateQueue",
-        {"messageRetentionSeconds": 1209600, "sqsManagedSseEnabled": True, "tags": TAGS},
-        {"Attributes": {"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true"}, "tags": TAGS},
-    ),
-    "no retries is a value": (
-        "FunctionEventInvokeConfig",
-        "PutFunctionEventInvokeConfig",
-        {"maximumRetryAttempts": 0, "destinationConfig": {"onFailure": {"destination": "arn:queue"}}},
-        {"MaximumRetryAttempts": 0, "DestinationConfig": {"OnFailure": {"Destination": "arn:queue"}}},
-    ),
-}
+
+def part(parameters: Any, path: str) -> Any:  # noqa: ANN401  any JSON value
+    for key in path.split("."):
+        parameters = parameters[int(key) if key.isdecimal() else key]
+    return parameters
 
 
 def calls(name: str, inputs: dict[str, Any]) -> FakeAws:
-    """Create a resource with its required inputs and these."""
-    fake, type_ = FakeAws(), TYPES[name]
-    RESOURCE_HANDLERS[type_]("logical", Inputs(REQUIRED[type_] | inputs), fake_account(fake))(lambda _removal: None)
+    """Create a resource and return the calls."""
+    fake = FakeAws()
+    RESOURCE_HANDLERS[TYPES[name]]("logical", Inputs(inputs), fake_account(fake))(lambda _removal: None)
     return fake
 
 
-@pytest.mark.parametrize(("name", "operation", "inputs", "expected"), CALLS.values(), ids=CALLS)
-def test_inputs_become_exactly_this_call(
-    name: str, operation: str, inputs: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    required = dict(calls(name, {}).calls).get(operation, {})
-    assert calls(name, inputs).parameters(operation) == required | expected
+@pytest.mark.parametrize("call", TRANSLATIONS, ids=lambda call: "-".join(map(str, call)))
+def test_a_translated_parameter_has_the_value_that_aws_expects(call: tuple[str, int, str]) -> None:
+    name, sample, operation = call
+    parameters = calls(name, SAMPLES[TYPES[name]][sample]).parameters(operation)
+    assert {path: part(parameters, path) for path in TRANSLATIONS[call]} == TRANSLATIONS[call]
 
 
 @pytest.mark.parametrize(
-    ("name", "inputs", "absent"),
+    ("name", "inputs", "expected"),
     [
-        ("LogGroup", {"retentionInDays": 0}, "PutRetentionPolicy"),
-        ("Function", {"reservedConcurrentExecutions": -1}, "PutFunctionConcurrency"),
-        ("Table", {}, "UpdateContinuousBackups"),
-        ("Bucket", {}, "PutBucketTagging"),
+        ("LogGroup", {"name": "g", "retentionInDays": 0}, {"CreateLogGroup": {"logGroupName": "g"}}),  # 0: for ever
+        ("Queue", {"name": "q"}, {"CreateQueue": {"QueueName": "q"}}),
+        (
+            "Table",
+            {"name": "t", "hashKey": "id"},
+            {"CreateTable": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}},
+        ),
+        ("Bucket", {"bucket": "b"}, {"CreateBucket": {"Bucket": "b"}}),
+        (
+            "Function",  # -1: no concurrency is reserved
+            {"name": "f", "role": "arn:aws:iam::1:role/r", "code": CODE, "reservedConcurrentExecutions": -1},
+            {"CreateFunction": {"FunctionName": "f", "Role": "arn:aws:iam::1:role/r"}},
+        ),
     ],
 )
-def test_what_pulumi_means_by_no_setting_is_not_asked_for(name: str, inputs: dict[str, Any], absent: str) -> None:
-    assert absent not in calls(name, inputs).operations()
+def test_an_input_that_is_not_set_is_not_sent(
+    name: str, inputs: dict[str, Any], expected: dict[str, dict[str, Any]]
+) -> None:
+    derived = ("Code", "CreateBucketConfiguration")  # from the archive and from the region
+    changes = {
+        operation: {key: value for key, value in parameters.items() if key not in derived}
+        for operation, parameters in calls(name, inputs).calls
+        if not operation.startswith(("Get", "Describe"))
+    }
+    assert changes == expected
