@@ -1,4 +1,4 @@
-"""Lambda: functions, who may call them, and what becomes of asynchronous calls that fail."""
+"""Lambda: functions, their permissions, and the handling of failed asynchronous invocations."""
 
 from __future__ import annotations
 

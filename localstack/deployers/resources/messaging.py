@@ -1,4 +1,4 @@
-"""SQS and SNS: queues, topics, who may use them, and who listens."""
+"""SQS and SNS: queues, topics, their policies, and subscriptions."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def topic_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
     def create(
         _register_removal: RegisterRemoval,
-    ) -> ResourceResult:  # a topic always has a policy: this one goes when the topic goes
+    ) -> ResourceResult:  # a topic always has a policy, which is deleted with the topic
         sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
         return ResourceResult(id=arn, state={})
 
@@ -139,7 +139,7 @@ def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         arn = sns.subscribe(**request, ReturnSubscriptionArn=True)["SubscriptionArn"]
         pending = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"] == "true"
-        if not pending:  # SNS itself drops, days later, what nobody confirmed
+        if not pending:  # SNS deletes unconfirmed subscriptions after some days
             register_removal(Removal(delete=lambda: sns.unsubscribe(SubscriptionArn=arn)))
         return ResourceResult(id=arn, state={"arn": arn, "pendingConfirmation": pending})
 
@@ -147,7 +147,7 @@ def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def _attributes(inputs: Inputs, **names: str) -> dict[str, str]:
-    """Both services take every attribute as text."""
+    """Return attributes as texts, as both services require."""
     return {name: _text(value) for name, value in inputs.select(**names).items()}
 
 

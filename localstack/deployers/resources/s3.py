@@ -27,7 +27,7 @@ DEFAULT_REGION = "us-east-1"
 
 
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""Characters of a key that XML cannot carry: AWS and LocalStack refuse such a request, MiniStack does not."""
+"""Characters of a key that XML does not allow: AWS and LocalStack reject such a request, MiniStack does not."""
 
 
 def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
@@ -172,10 +172,11 @@ def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketNotification:BucketNotification."""
     configuration = non_empty(
         LambdaFunctionConfigurations=[
-            notification_target(to, LambdaFunctionArn="lambdaFunctionArn") for to in inputs.children("lambdaFunctions")
+            notification_target(each, LambdaFunctionArn="lambdaFunctionArn")
+            for each in inputs.children("lambdaFunctions")
         ],
-        QueueConfigurations=[notification_target(to, QueueArn="queueArn") for to in inputs.children("queues")],
-        TopicConfigurations=[notification_target(to, TopicArn="topicArn") for to in inputs.children("topics")],
+        QueueConfigurations=[notification_target(each, QueueArn="queueArn") for each in inputs.children("queues")],
+        TopicConfigurations=[notification_target(each, TopicArn="topicArn") for each in inputs.children("topics")],
     )
     if inputs.get("eventbridge"):
         configuration["EventBridgeConfiguration"] = {}
@@ -188,7 +189,7 @@ def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:
-    """A setting has the id of its bucket, no attributes of its own, and ends with the bucket at the latest."""
+    """Create a setting: it has the id of its bucket, no attributes, and is deleted with the bucket at the latest."""
 
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         put()
@@ -207,21 +208,21 @@ def _child(inputs: Inputs, name: str) -> Inputs:
 
 
 def _empty(s3: Client, bucket_name: str) -> None:
-    """Delete all versions and delete markers of all objects, and the parts of uploads that never ended."""
+    """Delete all versions and delete markers of all objects, and the parts of unfinished uploads."""
     while True:
-        # the first page again each time, since what it listed is gone by then
+        # always the first page, since the objects of the previous one are deleted
         page = s3.list_object_versions(Bucket=bucket_name)
-        doomed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if not doomed:
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not versions:
             break
-        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in doomed]
-        together = [each for each in objects if not _NOT_IN_XML.search(each["Key"])]
+        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions]
+        batch = [each for each in objects if not _NOT_IN_XML.search(each["Key"])]
         for each in objects:
-            if each not in together:
+            if each not in batch:
                 s3.delete_object(Bucket=bucket_name, **each)
-        answer = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": together, "Quiet": True}) if together else {}
-        if answer.get("Errors"):
-            raise HarnessError(f"bucket {bucket_name} cannot be emptied: {answer['Errors'][0]}")
+        response = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": batch, "Quiet": True}) if batch else {}
+        if response.get("Errors"):
+            raise HarnessError(f"bucket {bucket_name} cannot be emptied: {response['Errors'][0]}")
     while uploads := s3.list_multipart_uploads(Bucket=bucket_name).get("Uploads", []):
         for upload in uploads:
             s3.abort_multipart_upload(Bucket=bucket_name, Key=upload["Key"], UploadId=upload["UploadId"])

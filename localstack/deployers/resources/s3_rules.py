@@ -40,8 +40,8 @@ def lifecycle_rule(rule: Inputs) -> dict[str, Any]:
     noncurrent = rule.child("noncurrentVersionExpiration")
     multipart = rule.child("abortIncompleteMultipartUpload")
     translated = rule.select(ID="id", Status="status", Prefix="prefix")
-    if (where := rule.child("filter")) is not None:
-        translated["Filter"] = _lifecycle_filter(where)
+    if (conditions := rule.child("filter")) is not None:
+        translated["Filter"] = _lifecycle_filter(conditions)
     return translated | non_empty(
         Expiration=expiration
         and expiration.select(Date="date", Days="days", ExpiredObjectDeleteMarker="expiredObjectDeleteMarker"),
@@ -63,19 +63,23 @@ def lifecycle_rule(rule: Inputs) -> dict[str, Any]:
     )
 
 
-def notification_target(to: Inputs, **arn: str) -> dict[str, Any]:
+def notification_target(target: Inputs, **arn: str) -> dict[str, Any]:
     """Return one receiver of a bucket's events; `arn` has AWS's and Pulumi's names of its ARN."""
-    prefix, suffix = to.get("filterPrefix"), to.get("filterSuffix")
+    prefix, suffix = target.get("filterPrefix"), target.get("filterSuffix")
     rules = [{"Name": name, "Value": value} for name, value in (("prefix", prefix), ("suffix", suffix)) if value]
-    return to.select(Id="id", Events="events", **arn) | non_empty(
+    return target.select(Id="id", Events="events", **arn) | non_empty(
         Filter=rules and {"Key": {"FilterRules": rules}},
     )
 
 
-def _lifecycle_filter(where: Inputs) -> dict[str, Any]:
+def _lifecycle_filter(conditions: Inputs) -> dict[str, Any]:
     sizes = {"ObjectSizeGreaterThan": "objectSizeGreaterThan", "ObjectSizeLessThan": "objectSizeLessThan"}
-    tag, every = where.child("tag"), where.child("and")
-    return where.select(Prefix="prefix", **sizes) | non_empty(
+    tag, conjunction = conditions.child("tag"), conditions.child("and")
+    return conditions.select(Prefix="prefix", **sizes) | non_empty(
         Tag=tag and tag.select(Key="key", Value="value"),
-        And=every and {**every.select(Prefix="prefix", **sizes), **non_empty(Tags=tag_list(every.mapping("tags")))},
+        And=conjunction
+        and {
+            **conjunction.select(Prefix="prefix", **sizes),
+            **non_empty(Tags=tag_list(conjunction.mapping("tags"))),
+        },
     )
