@@ -231,6 +231,16 @@ def test_a_resource_that_does_not_become_active_is_an_error_with_its_state(
         create(type_, inputs, FakeAws(responses))
 
 
+def test_a_half_made_thing_is_announced_before_what_may_still_fail() -> None:
+    fake = FakeAws({"UpdateContinuousBackups": RuntimeError("no backups")})
+    removals: list[Removal] = []
+    with pytest.raises(RuntimeError, match="no backups"):
+        RESOURCE_HANDLERS[TABLE]("t", Inputs(SAMPLES[TABLE][0]), fake_account(fake))(removals.append)
+    [removal] = removals
+    removal.delete()
+    assert fake.operations()[-1] == "DeleteTable"
+
+
 class FakeBucket:
     """A bucket with these versions, delete markers and unfinished uploads; `forceDestroy` is set."""
 
