@@ -6,9 +6,16 @@ Some inputs belong to different variants of a resource, so a type may have sever
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
+
+from localstack.deployers.resources import RESOURCE_HANDLERS
+from localstack.deployers.resources.inputs import Inputs
+from tests.unit.harness.fake_aws import FakeAws, fake_account
+
+if TYPE_CHECKING:
+    from localstack.deployers.resources.base import Removal, ResourceResult
 
 CODE = pulumi.AssetArchive({"main.py": pulumi.StringAsset("def handler(event, context): ...")})
 TAGS = {"Project": "tapstack", "Owner": "platform"}
@@ -236,3 +243,13 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
     ),
     "aws:sqs/queuePolicy:QueuePolicy": (inputs("queueUrl policy"),),
 }
+
+
+def create(
+    type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws | None = None
+) -> tuple[ResourceResult, list[Removal], list[str]]:
+    """Create a resource, by default the type's first sample; return it, its removals and its unused inputs."""
+    removals: list[Removal] = []
+    wrapped = Inputs(SAMPLES[type_][0] if inputs is None else inputs)
+    result = RESOURCE_HANDLERS[type_]("logical", wrapped, fake_account(fake or FakeAws()))(removals.append)
+    return result, removals, wrapped.unused()

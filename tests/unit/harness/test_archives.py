@@ -52,7 +52,10 @@ def test_files_folders_texts_and_archives_are_packed_with_modes_that_lambda_can_
 
 
 def test_equal_contents_make_equal_archives_whatever_their_order_and_age(folder: Path) -> None:
-    assets = {"b": pulumi.FileArchive("package"), "a": pulumi.StringAsset("1")}
+    assets: dict[str, pulumi.Asset | pulumi.Archive] = {
+        "b": pulumi.FileArchive("package"),
+        "a": pulumi.StringAsset("1"),
+    }
     first = zip_archive(pulumi.AssetArchive(assets), folder)
     os.utime(folder / "package" / "main.py", (1, 1))
     assert zip_archive(pulumi.AssetArchive(dict(reversed(assets.items()))), folder) == first
