@@ -17,7 +17,6 @@ import pytest
 from localstack.emulators.embedded_child import (
     PROTOCOLS,
     RAISED,
-    RAISED_AND_KEPT,
     Log,
     SharedZip,
     patch_worker,
@@ -56,22 +55,9 @@ class FakeWorker:
     def __init__(self, pipe: Pipe) -> None:
         self._proc = SimpleNamespace(stderr=pipe.stream)
         self._stderr_queue: Queue[str] = Queue()
-        self.response: dict[str, Any] = {"status": "ok"}
-
-    def invoke(self, _event: object) -> dict[str, Any]:
-        return self.response
 
     def _drain_stderr(self) -> str:
         return "\n".join(drained(self._stderr_queue))
-
-
-@pytest.fixture
-def worker(pipe: Pipe) -> Iterator[Any]:
-    runtime: Any = SimpleNamespace(Worker=FakeWorker, _PYTHON_WORKER_SCRIPT=f"respond({RAISED})")
-    patch_worker(runtime)
-    assert f"respond({RAISED_AND_KEPT})" == runtime._PYTHON_WORKER_SCRIPT
-    yield runtime.Worker(pipe)
-    pipe.close_writer()
 
 
 def test_all_that_was_written_is_taken_at_once(pipe: Pipe) -> None:
@@ -100,17 +86,15 @@ def test_a_log_is_followed_to_its_end(pipe: Pipe) -> None:
     assert drained(lines) == expected
 
 
-def test_the_log_of_a_call_is_whole_though_nobody_followed_it_in_time(worker: Any, pipe: Pipe) -> None:  # noqa: ANN401  created at run time
+def test_the_log_of_a_call_is_whole_though_nobody_followed_it_in_time(pipe: Pipe) -> None:
+    runtime: Any = SimpleNamespace(Worker=FakeWorker, _PYTHON_WORKER_SCRIPT=RAISED)
+    patch_worker(runtime)
+    worker = runtime.Worker(pipe)
     assert callable(worker._read_stderr)  # the target of a thread
     pipe.write("one\ntwo\n")
     assert worker._drain_stderr_bounded() == "one\ntwo"
     assert worker._drain_stderr_bounded() == ""
-
-
-def test_an_exception_comes_out_as_the_error_that_it_is(worker: Any) -> None:  # noqa: ANN401  as above
-    assert worker.invoke({}) == {"status": "ok"}
-    worker.response = {"status": "ok", "raised": {"error": "no", "trace": "line 1"}, "log": "words"}
-    assert worker.invoke({}) == {"status": "error", "error": "no", "trace": "line 1", "log": "words"}
+    pipe.close_writer()
 
 
 def test_another_ministack_is_noticed() -> None:

@@ -92,24 +92,16 @@ def test_clients_read_neither_the_shell_nor_the_users_files(monkeypatch: pytest.
     for folder in (tmp_path, tmp_path / ".aws"):
         folder.mkdir(exist_ok=True)
         (folder / "config").write_text("[default]\nuse_fips_endpoint = true\n", encoding="utf-8")
-    for name, value in {
-        "HOME": str(tmp_path),
-        "AWS_PROFILE": "someone",
-        "AWS_CONFIG_FILE": str(tmp_path / "config"),
-        "AWS_ENDPOINT_URL": "http://elsewhere",
-        "AWS_ENDPOINT_URL_S3": "http://elsewhere",
-        "AWS_ACCESS_KEY_ID": "mine",
-        "AWS_SECRET_ACCESS_KEY": "mine",
-        "AWS_SESSION_TOKEN": "mine",
-        "AWS_USE_FIPS_ENDPOINT": "true",
-        "AWS_USE_DUALSTACK_ENDPOINT": "true",
-        "AWS_CA_BUNDLE": "/nowhere.pem",
-        "AWS_RETRY_MODE": "adaptive",
-        "AWS_MAX_ATTEMPTS": "9",
-        "HTTP_PROXY": "http://proxy:1",
-        "http_proxy": "http://proxy:1",
-    }.items():
-        monkeypatch.setenv(name, value)
+    variables = (
+        "AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN "
+        "AWS_CA_BUNDLE AWS_RETRY_MODE AWS_MAX_ATTEMPTS HTTP_PROXY http_proxy"
+    )
+    for name in variables.split():
+        monkeypatch.setenv(name, "http://elsewhere")
+    for name in ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"):
+        monkeypatch.setenv(name, "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     client = emulator().client("s3")
     url = client.generate_presigned_url("get_object", Params={"Bucket": "uploads", "Key": "a b"})
     assert url.startswith("http://127.0.0.1:4566/uploads/a%20b?")
