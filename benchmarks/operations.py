@@ -118,7 +118,7 @@ def digests(versions: int) -> None:
 
 def backfill(objects: int) -> None:
     """Upload objects while the trigger is off, backfill them, and wait until each has its row."""
-    from localstack.deployers.deployment import deploy  # noqa: PLC0415  Pulumi takes a second, and 200 MB
+    from localstack.deployers.deploy import deploy  # noqa: PLC0415  Pulumi takes a second, and 200 MB
     from localstack.emulators.emulator import start  # noqa: PLC0415  as above
 
     with start("embedded") as emulator:

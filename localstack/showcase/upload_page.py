@@ -16,7 +16,7 @@ from examples.upload.errors import CannotRunError
 from examples.upload.server import UploadServer
 from examples.upload.stack import Stack, s3_config
 from examples.upload.upload_requests import Rules
-from localstack.deployers import deployment
+from localstack.deployers.deploy import deploy
 from localstack.emulators import emulator
 from localstack.errors import HarnessError
 from localstack.showcase.plain_http_proxy import open_door
@@ -56,7 +56,7 @@ def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadSer
     with emulator.start("embedded", settings=emulator.ENFORCING, report=report) as running:
         report(f"emulator  {running.name}, which enforces policies and CORS")
         assert running.ca_bundle is not None  # it answers over TLS
-        deployed = deployment.deploy(running, config_overrides={"corsAllowedOrigins": json.dumps([origin])})
+        deployed = deploy(running, config_overrides={"corsAllowedOrigins": json.dumps([origin])})
         report(f"stack     {len(deployed.resources)} resources in {deployed.seconds:.1f} s")
         with open_door(running.endpoint, running.ca_bundle) as door:
             stack = stack_at(door, running, deployed.outputs)

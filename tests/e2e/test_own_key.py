@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localstack.deployers.deployment import deploy
+from localstack.deployers.deploy import deploy
 from localstack.emulators.emulator import ENFORCING, Emulator, start
 from tests.e2e.enforced import Call, Role
 from tests.e2e.events import event, minimal

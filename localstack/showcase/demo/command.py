@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from localstack.deployers import deployment
+from localstack.deployers.deploy import deploy
 from localstack.emulators import emulator
 from localstack.errors import HarnessError
 from localstack.showcase.demo import evidence, output
@@ -26,6 +26,7 @@ from localstack.showcase.demo.transfer import PATIENCE, Transfer, transfer
 from operations import program
 
 if TYPE_CHECKING:
+    from localstack.deployers import deployment
     from localstack.showcase.demo.files import Source
 
 ROOT = Path(__file__).parents[3]
@@ -49,7 +50,7 @@ class Start(Protocol):
 
 
 class Deploy(Protocol):
-    """`deployment.deploy`, as far as it is used here."""
+    """`deploy`, as far as it is used here."""
 
     def __call__(
         self, where: emulator.Emulator, /, *, on_resource: Callable[[deployment.Progress], None]
@@ -61,7 +62,7 @@ def main(
     arguments: Sequence[str],
     *,
     start: Start = emulator.start,
-    deploy: Deploy = deployment.deploy,
+    deploy: Deploy = deploy,
     hold: Callable[[], None] | None = None,
     patience: float = PATIENCE,
 ) -> int:

@@ -133,7 +133,7 @@ class FakeEmulator(Emulator):
             name="FakeStack 1.0",
             endpoint="http://127.0.0.1:4566",
             region="us-east-1",
-            why="it was asked for",
+            reason="it was asked for",
             logs=lambda _lines: "the emulator's last words",
         )
         self.given = clients

@@ -5,12 +5,12 @@ import ssl
 import threading
 from pathlib import Path
 
-from localstack.emulators.certificate import make
+from localstack.emulators.certificate import create
 from localstack.showcase.plain_http_proxy import open_door
 
 
 def test_what_is_sent_in_the_clear_arrives_over_tls_and_back(tmp_path: Path) -> None:
-    made = make(tmp_path, "127.0.0.1")
+    made = create(tmp_path, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made.certificate, made.key)
     content = bytes(range(256)) * 4000
@@ -37,7 +37,7 @@ def test_what_is_sent_in_the_clear_arrives_over_tls_and_back(tmp_path: Path) -> 
 
 
 def test_the_door_closes_although_somebody_holds_it_open(tmp_path: Path) -> None:
-    made = make(tmp_path, "127.0.0.1")
+    made = create(tmp_path, "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with open_door(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as door:
             port = int(door.rpartition(":")[2])
