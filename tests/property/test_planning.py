@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lambda_code.retry import RetryPolicy
 from operations.planning import limits
-from operations.planning.scenario import Load, Settings
+from operations.planning.scenario import Load, StackSettings
 from operations.planning.simulation import STEP_MS, Simulation
 from operations.planning.table import write_units
 
@@ -21,7 +21,7 @@ LOADS = st.builds(
     row_bytes=st.integers(1, 8 * 1024),
 )
 ASKED = st.builds(
-    Settings,
+    StackSettings,
     write_capacity=st.integers(1, 60),
     max_capacity=st.none() | st.integers(60, 200),
     on_demand=st.booleans(),
@@ -43,26 +43,26 @@ FEW = settings(max_examples=25)  # each a simulation of a quarter of an hour
 
 @FEW
 @given(LOADS, ASKED, st.integers(0, 1000))
-def test_what_arrived_has_its_row_or_failed_or_is_under_way(load: Load, asked: Settings, seed: int) -> None:
+def test_what_arrived_has_its_row_or_failed_or_is_under_way(load: Load, asked: StackSettings, seed: int) -> None:
     outcome = Simulation(load, asked, seed=seed).run(seconds=SECONDS)
-    assert outcome.arrived == outcome.rows + outcome.gave_up + outcome.too_old + outcome.pending
-    assert min(outcome.rows, outcome.gave_up, outcome.too_old, outcome.pending) >= 0
+    assert outcome.arrived == outcome.rows + outcome.retries_exhausted + outcome.too_old + outcome.pending
+    assert min(outcome.rows, outcome.retries_exhausted, outcome.too_old, outcome.pending) >= 0
     assert len(outcome.delays) == outcome.rows
     assert sum(step.rows for step in outcome.steps) <= outcome.rows
     # an execution writes a row, or fails, or is under way
     under_way = outcome.executions - outcome.rows - outcome.failed_executions
     assert 0 <= under_way <= min(asked.concurrency, outcome.pending)
     assert outcome.failed_executions <= outcome.refused_writes
-    assert outcome.gave_up * (asked.async_retries + 1) <= outcome.failed_executions
+    assert outcome.retries_exhausted * (asked.async_retries + 1) <= outcome.failed_executions
 
 
 @FEW
 @given(LOADS, ASKED, st.integers(0, 1000))
-def test_no_capacity_is_ever_exceeded(load: Load, asked: Settings, seed: int) -> None:
+def test_no_capacity_is_ever_exceeded(load: Load, asked: StackSettings, seed: int) -> None:
     outcome = Simulation(load, asked, seed=seed).run(seconds=SECONDS)
-    assert outcome.most_running <= asked.concurrency
+    assert outcome.max_running <= asked.concurrency
     units = write_units(load.row_bytes)
-    provisioned = limits.ON_DEMAND_UNITS if asked.on_demand else asked.most_capacity
+    provisioned = limits.ON_DEMAND_UNITS if asked.on_demand else asked.max_write_capacity
     saved = max(1.0, asked.burst_capacity_seconds) * provisioned
     for step in outcome.steps:
         used = step.rows * units
@@ -73,9 +73,9 @@ def test_no_capacity_is_ever_exceeded(load: Load, asked: Settings, seed: int) ->
 
 @FEW
 @given(LOADS, ASKED, st.integers(0, 1000))
-def test_nothing_is_billed_or_delayed_for_less_than_it_takes(load: Load, asked: Settings, seed: int) -> None:
+def test_nothing_is_billed_or_delayed_for_less_than_it_takes(load: Load, asked: StackSettings, seed: int) -> None:
     outcome = Simulation(load, asked, seed=seed).run(seconds=SECONDS)
-    assert 0 <= outcome.wasted <= 1
+    assert 0 <= outcome.wasted_share <= 1
     assert outcome.useful_seconds <= outcome.billed_seconds + 1e-6
     assert list(outcome.delays) == sorted(outcome.delays)
     if outcome.delays:
@@ -85,7 +85,7 @@ def test_nothing_is_billed_or_delayed_for_less_than_it_takes(load: Load, asked: 
 
 @FEW
 @given(LOADS, ASKED, st.integers(0, 1000))
-def test_twice_the_capacity_never_loses_more(load: Load, asked: Settings, seed: int) -> None:
+def test_twice_the_capacity_never_loses_more(load: Load, asked: StackSettings, seed: int) -> None:
     """But for chance, which falls differently, and lets more or fewer arrive: one event in twenty, and three.
 
     With less capacity the work is done later, and what arrived meanwhile, after the burst, does not dilute the loss.

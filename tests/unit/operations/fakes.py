@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lambda_code.metadata import format_time
-from operations.aws import Aws, Capacity, Page, RawMessage, Row
+from operations.aws import Aws, Page, Row
 from operations.errors import OperatorError
+from operations.failures import QueueMessage
 from operations.listing import Version
+from operations.rate import Capacity
 from operations.target import Target
 
 BUCKET = "uploads"
@@ -89,8 +91,8 @@ class FakeAws(Aws):
         self.provisioned = Capacity(read=100.0, write=100.0)
         self.variables = {"TAP_BUCKET_NAME": BUCKET, "TAP_TABLE_NAME": "objects"}
         self.destination: str | None = "arn:aws:sqs:eu-west-1:123456789012:failures"
-        self.queue: list[RawMessage] = []
-        self.hidden: dict[str, RawMessage] = {}
+        self.queue: list[QueueMessage] = []
+        self.hidden: dict[str, QueueMessage] = {}
         self.hidden_elsewhere = 0
         self.log: list[tuple[str, Any]] = []
         self.consistent_reads = 0
@@ -132,12 +134,12 @@ class FakeAws(Aws):
             if each.key.startswith(prefix) and each.key > after:
                 yield each
 
-    def rows_of(self, table: str, object_id: str, *, consistent: bool = False) -> Iterator[Page]:
+    def query_rows(self, table: str, object_id: str, *, consistent: bool = False) -> Iterator[Page]:
         assert table == "objects"
         self.consistent_reads += consistent
         yield Page(rows=tuple(each for each in self.rows if each["object_id"] == object_id), units=0.5)
 
-    def all_rows(self, table: str, *, prefix: str) -> Iterator[Page]:
+    def scan_rows(self, table: str, *, prefix: str) -> Iterator[Page]:
         assert table == "objects"
         rows = [each for each in self.rows if each["object_id"].startswith(prefix)]
         for start in range(0, len(rows), 2):
@@ -152,17 +154,19 @@ class FakeAws(Aws):
         """Put a message into the failure queue."""
         text = body if isinstance(body, str) else json.dumps(body)
         number = f"id-{len(self.queue) + len(self.hidden)}"
-        self.queue.append(RawMessage(id=message_id or number, receipt=f"receipt of {text}", body=text, sent_ms=sent_ms))
+        self.queue.append(
+            QueueMessage(id=message_id or number, receipt=f"receipt of {text}", body=text, sent_ms=sent_ms)
+        )
 
-    def receive(self, queue_url: str, *, most: int, hidden: int) -> list[RawMessage]:
+    def receive(self, queue_url: str, *, limit: int, visibility_timeout: int) -> list[QueueMessage]:
         assert queue_url == "https://queue"
-        assert 1 <= most <= 10
-        assert hidden > 600
-        batch, self.queue = self.queue[:most], self.queue[most:]
+        assert 1 <= limit <= 10
+        assert visibility_timeout > 600
+        batch, self.queue = self.queue[:limit], self.queue[limit:]
         self.hidden |= {each.receipt: each for each in batch}
         return batch
 
-    def waiting_messages(self, queue_url: str) -> tuple[int, int]:
+    def message_counts(self, queue_url: str) -> tuple[int, int]:
         assert queue_url == "https://queue"
         return len(self.queue), self.hidden_elsewhere
 

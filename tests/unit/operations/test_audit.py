@@ -3,16 +3,19 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from operations.audit import GRACE, Audit
-from operations.aws import Capacity, Row
 from operations.errors import OperatorError
-from operations.listing import Indexed, Version
+from operations.listing import KeyFilter, Version
 from operations.output import Progress
+from operations.rate import Capacity
 from tests.unit.operations.fakes import ARN, START, TARGET, Clock, FakeAws, marker, row, version
+
+if TYPE_CHECKING:
+    from operations.aws import Row
 
 OLD, NEW, MARKER = version("a", "v1"), version("a", "v2", seconds=5, etag="f"), marker("a", "m1", seconds=9)
 OTHER = version("b", "v1")
@@ -32,7 +35,7 @@ class World:
         audit = Audit(
             self.aws,
             TARGET,
-            indexed=Indexed.of(self.aws.rules, ARN),
+            key_filter=KeyFilter.from_notifications(self.aws.rules, ARN),
             capacity=self.aws.provisioned,
             clock=self.clock,
             sleep=self.clock.sleep,
@@ -51,7 +54,7 @@ def test_a_true_table_has_no_findings_and_nobody_waits() -> None:
     world = World(ALL, TRUE)
     report = world.audit().report
     assert report.findings == []
-    assert (report.keys, report.versions, report.markers, report.rows, report.looked_again) == (2, 3, 1, 4, 0)
+    assert (report.keys, report.versions, report.markers, report.rows, report.rechecked) == (2, 3, 1, 4, 0)
     assert sum(world.clock.slept) < 1
 
 
@@ -70,7 +73,7 @@ def test_every_kind_of_damage_is_found() -> None:
 def test_a_row_that_says_that_its_version_was_deleted_is_true() -> None:
     gone = row(version("gone"), deleted_at="2026-01-31T12:00:00.000Z")
     report = World(ALL, [*TRUE, gone]).audit().report
-    assert (report.findings, report.looked_again) == ([], 0)
+    assert (report.findings, report.rechecked) == ([], 0)
 
 
 def test_findings_are_in_the_order_of_keys_and_of_each_key_together() -> None:
@@ -134,7 +137,7 @@ def test_a_version_whose_row_was_only_on_its_way_is_no_finding(meanwhile: Callab
     world.clock.meanwhile = lambda: meanwhile(world)
     audit = world.audit()
     assert audit.report.findings == []
-    assert audit.report.looked_again == 1
+    assert audit.report.rechecked == 1
     assert world.clock.slept[-1:] == [GRACE]
     assert world.aws.consistent_reads == 1
 

@@ -11,8 +11,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
-from operations.aws import ATTEMPTS, Aws, Capacity
+from operations.aws import MAX_ATTEMPTS, Aws
 from operations.errors import OperatorError, RefusedEventError
+from operations.rate import Capacity
 
 KEYS = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "plain.txt", "x/tab\tand?&#.txt"]
 
@@ -160,7 +161,7 @@ def test_rows_come_as_plain_values_with_what_they_cost(aws: Aws, clients: dict[s
     )
     put_row(clients, "b/k", "v2")
     put_row(clients, "b/kk", "v1")
-    [page] = aws.rows_of(table, "b/k", consistent=True)
+    [page] = aws.query_rows(table, "b/k", consistent=True)
     assert page.rows == (
         {"object_id": "b/k", "version_id": "v1", "size_bytes": 5, "delete_marker": True, "key": "k"},
         {"object_id": "b/k", "version_id": "v2"},
@@ -172,10 +173,10 @@ def test_a_query_and_a_scan_go_on_until_there_is_no_more(aws: Aws, clients: dict
     for number in range(4):  # 1.2 MB, and DynamoDB answers one at a time
         put_row(clients, "b/k", f"v{number}", user_metadata={"S": "x" * 300_000})
     put_row(clients, "c/k", "v1")
-    pages = list(aws.rows_of(table, "b/k"))
+    pages = list(aws.query_rows(table, "b/k"))
     assert len(pages) > 1
     assert [row["version_id"] for page in pages for row in page.rows] == ["v0", "v1", "v2", "v3"]
-    scanned = [(row["object_id"], row["version_id"]) for page in aws.all_rows(table, prefix="b/") for row in page.rows]
+    scanned = [(row["object_id"], row["version_id"]) for page in aws.scan_rows(table, prefix="b/") for row in page.rows]
     assert sorted(scanned) == [("b/k", f"v{number}") for number in range(4)]
 
 
@@ -191,14 +192,14 @@ def queue(clients: dict[str, Any]) -> str:
 def test_messages_are_hidden_until_they_are_let_go_or_deleted(aws: Aws, clients: dict[str, Any], queue: str) -> None:
     for number in range(12):
         clients["sqs"].send_message(QueueUrl=queue, MessageBody=f"{number}")
-    messages = [each for _ in range(2) for each in aws.receive(queue, most=10, hidden=900)]
+    messages = [each for _ in range(2) for each in aws.receive(queue, limit=10, visibility_timeout=900)]
     assert sorted(int(each.body) for each in messages) == list(range(12))
     assert min(each.sent_ms for each in messages) > 1_700_000_000_000
-    assert aws.waiting_messages(queue) == (0, 12)
+    assert aws.message_counts(queue) == (0, 12)
     aws.delete(queue, messages[0].receipt)
     aws.release(queue, [each.receipt for each in messages[1:]])
-    assert aws.waiting_messages(queue) == (11, 0)
-    again = [each for _ in range(2) for each in aws.receive(queue, most=10, hidden=900)]
+    assert aws.message_counts(queue) == (11, 0)
+    again = [each for _ in range(2) for each in aws.receive(queue, limit=10, visibility_timeout=900)]
     assert {each.id for each in again} == {each.id for each in messages[1:]}
 
 
@@ -244,10 +245,10 @@ def test_half_an_answer_is_not_taken_for_an_empty_queue(
     client = type("Client", (), {"receive_message": lambda _self, **_: answer})
     aws = Aws(lambda _: client())
     if whole:
-        assert aws.receive("https://queue", most=1, hidden=900) == []
+        assert aws.receive("https://queue", limit=1, visibility_timeout=900) == []
         return
     with pytest.raises(OperatorError, match="arrived incomplete, without Messages: start again"):
-        aws.receive("https://queue", most=1, hidden=900)
+        aws.receive("https://queue", limit=1, visibility_timeout=900)
 
 
 @pytest.mark.parametrize(
@@ -290,10 +291,10 @@ def test_throttled_calls_are_made_again_after_a_while(connected: Aws, monkeypatc
 
 def test_what_stays_throttled_is_explained(connected: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
-    requests = answers(connected, "lambda", "Invoke", [(429, "TooManyRequestsException")] * ATTEMPTS)
+    requests = answers(connected, "lambda", "Invoke", [(429, "TooManyRequestsException")] * MAX_ATTEMPTS)
     with pytest.raises(OperatorError, match=r"cannot invoke the function 'indexer'.*try again later, or with a lower"):
         connected.invoke("indexer", {})
-    assert len(requests) == ATTEMPTS
+    assert len(requests) == MAX_ATTEMPTS
 
 
 def test_what_is_denied_is_explained_and_not_tried_again(connected: Aws) -> None:

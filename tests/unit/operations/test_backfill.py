@@ -9,7 +9,7 @@ import pytest
 
 from operations.backfill import Backfill
 from operations.errors import OperatorError
-from operations.listing import Indexed, Version
+from operations.listing import KeyFilter, Version
 from operations.output import Progress
 from tests.unit.operations.fakes import START, TARGET, Clock, FakeAws, marker, version
 
@@ -19,8 +19,8 @@ SILENT = Progress(io.StringIO())
 
 def make(listed: Sequence[Version] = LISTED, *, rate: float = 10, **options: Any) -> tuple[FakeAws, Clock, Backfill]:
     aws, clock = FakeAws(listed), Clock()
-    indexed = options.pop("indexed", Indexed(None))
-    backfill = Backfill(aws, TARGET, indexed=indexed, per_second=rate, clock=clock, sleep=clock.sleep, **options)
+    key_filter = options.pop("key_filter", KeyFilter(None))
+    backfill = Backfill(aws, TARGET, key_filter=key_filter, per_second=rate, clock=clock, sleep=clock.sleep, **options)
     return aws, clock, backfill
 
 
@@ -61,7 +61,7 @@ def test_a_version_of_exactly_the_time_is_sent() -> None:
 
 
 def test_keys_that_the_notification_leaves_out_are_counted_and_not_sent() -> None:
-    aws, _, backfill = make(indexed=Indexed((("b", ""), ("c", ""))))
+    aws, _, backfill = make(key_filter=KeyFilter((("b", ""), ("c", ""))))
     backfill.invoke(SILENT)
     assert told(aws) == [("b", "m1"), ("c", "v1")]
     assert backfill.report.not_indexed == 2

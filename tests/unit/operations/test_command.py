@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from operations.aws import Capacity
 from operations.command import main
 from operations.errors import OperatorError
+from operations.rate import Capacity
 from tests.unit.operations.fakes import ARN, FakeAws, failure, marker, row, version
 
 ROOT = Path(__file__).parents[3]
@@ -301,7 +301,7 @@ def test_a_bug_has_an_exit_code_that_means_no_difference(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(aws, "rows_of", broken)
+    monkeypatch.setattr(aws, "query_rows", broken)
     assert run(aws, "audit", "--json") == 2
     said = capsys.readouterr()
     assert json.loads(said.out)["error"] == "a bug of this tool: ZeroDivisionError: oops"

@@ -64,13 +64,13 @@ def test_the_time_of_any_other_marker_was_told_once_and_no_event_changes_it() ->
 def test_an_altered_row_of_a_marker_is_found_and_no_event_mends_it(changes: dict[str, Any], detail: str) -> None:
     """It could make a deleted object look alive."""
     [finding] = compare(BUCKET, "a", [MARKER], [row(MARKER, **changes)])
-    assert (finding.difference, finding.final) == (Difference.WRONG, True)
+    assert (finding.difference, finding.repairable) == (Difference.WRONG, False)
     assert finding.details[0].startswith(detail)
 
 
 def test_a_marker_without_a_time_gets_one_by_its_event() -> None:
     [finding] = compare(BUCKET, "a", [MARKER], [row(MARKER, uploaded_at=None)])
-    assert (finding.difference, finding.final) == (Difference.WRONG, False)
+    assert (finding.difference, finding.repairable) == (Difference.WRONG, True)
 
 
 @pytest.mark.parametrize(
@@ -114,22 +114,22 @@ def test_a_row_whose_version_is_gone_is_stale_unless_it_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "changes", "final"),
+    ("listed", "changes", "repairable"),
     [
-        (OBJECT, {"deleted_at": "2026"}, True),
-        (OBJECT, {"delete_marker": True}, True),
-        (MARKER, {"deleted_at": "2026"}, True),
-        (version("a", "null"), {"deleted_at": "2026"}, False),  # the function writes that row anew
-        (OBJECT, {"size_bytes": 6}, False),
+        (OBJECT, {"deleted_at": "2026"}, False),
+        (OBJECT, {"delete_marker": True}, False),
+        (MARKER, {"deleted_at": "2026"}, False),
+        (version("a", "null"), {"deleted_at": "2026"}, True),  # the function writes that row anew
+        (OBJECT, {"size_bytes": 6}, True),
     ],
 )
 def test_what_no_event_takes_back_is_told_from_what_one_does(
     listed: Version,
     changes: dict[str, Any],
-    final: bool,  # noqa: FBT001  a parameter of the table above
+    repairable: bool,  # noqa: FBT001  a parameter of the table above
 ) -> None:
     [finding] = compare(BUCKET, "a", [listed], [row(listed, **changes)])
-    assert (finding.difference, finding.final) == (Difference.WRONG, final)
+    assert (finding.difference, finding.repairable) == (Difference.WRONG, repairable)
 
 
 def test_a_finding_knows_the_version_that_s3_lists() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lambda_code.errors import IndexingError, PermanentError, Reason
-from operations.failures import REASONS, NotOursError, parse
+from operations.failures import REASONS, ForeignMessageError, parse
 from tests.unit.operations.fakes import ARN, TARGET, failure
 
 
@@ -109,5 +109,5 @@ def test_the_function_may_have_a_qualifier_or_none(arn: str) -> None:
     ],
 )
 def test_a_message_that_is_not_ours_says_why(body: str, why: str) -> None:
-    with pytest.raises(NotOursError, match=why):
+    with pytest.raises(ForeignMessageError, match=why):
         parse(body, TARGET)

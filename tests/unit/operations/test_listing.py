@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from operations.listing import Indexed, by_key, versions_of
+from operations.listing import KeyFilter, group_by_key, parse_versions
 from tests.unit.operations.fakes import ARN, START, marker, version
 
 
@@ -17,16 +17,16 @@ def test_versions_and_markers_of_an_answer_come_together_in_the_order_of_their_k
         "DeleteMarkers": [{"Key": key, "VersionId": "m1", "LastModified": START} for key in ("a", "b", "é")],
     }
     expected = [version("a"), marker("a"), marker("b"), version("c"), marker("é"), version("\U0001f680")]
-    assert list(versions_of(answer)) == expected
+    assert list(parse_versions(answer)) == expected
 
 
 def test_an_empty_answer_has_no_versions() -> None:
-    assert list(versions_of({})) == []
+    assert list(parse_versions({})) == []
 
 
 def test_versions_of_a_key_are_put_together() -> None:
     listed = [version("a", "v2"), version("a", "v1"), marker("b")]
-    assert list(by_key(listed)) == [("a", (listed[0], listed[1])), ("b", (listed[2],))]
+    assert list(group_by_key(listed)) == [("a", (listed[0], listed[1])), ("b", (listed[2],))]
 
 
 def rule(prefix: str | None = None, suffix: str | None = None, *, arn: str = ARN, **words: str) -> dict[str, Any]:
@@ -57,13 +57,13 @@ def rule(prefix: str | None = None, suffix: str | None = None, *, arn: str = ARN
 def test_the_keys_that_the_function_is_told_about(
     configurations: list[dict[str, Any]], inside: list[str], outside: list[str]
 ) -> None:
-    indexed = Indexed.of(configurations, ARN)
-    assert [key for key in inside if key not in indexed] == []
-    assert [key for key in outside if key in indexed] == []
+    key_filter = KeyFilter.from_notifications(configurations, ARN)
+    assert [key for key in inside if key not in key_filter] == []
+    assert [key for key in outside if key in key_filter] == []
 
 
 @pytest.mark.parametrize("configurations", [[], [rule("x/", arn=f"{ARN}-other")]])
 def test_without_a_notification_every_key_counts(configurations: list[dict[str, Any]]) -> None:
-    indexed = Indexed.of(configurations, ARN)
-    assert indexed.rules is None
-    assert "anything" in indexed
+    key_filter = KeyFilter.from_notifications(configurations, ARN)
+    assert key_filter.rules is None
+    assert "anything" in key_filter

@@ -81,7 +81,7 @@ def test_only_the_reason_that_was_asked_for_is_replayed() -> None:
 
 @pytest.mark.parametrize("most", [1, 10, 13])
 def test_so_many_failures_are_taken_and_no_more(most: int) -> None:
-    aws, redrive = make(*(failure(f"{number}") for number in range(25)), most=most)
+    aws, redrive = make(*(failure(f"{number}") for number in range(25)), max_messages=most)
     with redrive.reading(SILENT):
         redrive.replay(SILENT)
     assert (len(aws.sent), len(aws.queue)) == (most, 25 - most)
@@ -89,7 +89,7 @@ def test_so_many_failures_are_taken_and_no_more(most: int) -> None:
 
 def test_the_most_counts_failures_of_the_reason_that_was_asked_for() -> None:
     bodies = [failure(f"{number}") for number in range(12)] + [failure("late", **TIMEOUT), failure("later", **TIMEOUT)]
-    aws, redrive = make(*bodies, reason="timeout", most=1)
+    aws, redrive = make(*bodies, reason="timeout", max_messages=1)
     with redrive.reading(SILENT):
         redrive.replay(SILENT)
     assert keys(aws) == ["late"]
@@ -121,7 +121,7 @@ def test_messages_that_somebody_else_holds_are_told_of() -> None:
     aws, redrive = make()
     aws.hidden_elsewhere = 4
     with redrive.reading(SILENT):
-        assert redrive.report.elsewhere == 4
+        assert redrive.report.in_flight == 4
 
 
 def test_an_export_has_the_messages_whole_and_deletes_none() -> None:
@@ -171,7 +171,7 @@ def test_an_event_that_lambda_refuses_stays_and_the_others_are_replayed() -> Non
 
 
 def test_a_queue_of_which_not_all_was_read_is_not_empty() -> None:
-    _, redrive = make(*(failure(f"{number}") for number in range(25)), most=1)
+    _, redrive = make(*(failure(f"{number}") for number in range(25)), max_messages=1)
     with redrive.reading(SILENT):
         redrive.replay(SILENT)
     assert (redrive.report.replayed, redrive.report.unread, redrive.report.empty) == (1, 24, False)
@@ -182,7 +182,7 @@ def test_a_queue_that_gives_no_more_although_there_is_more_is_not_empty(monkeypa
     aws, redrive = make(*(failure(f"{number}") for number in range(12)))
     rest = aws.queue[10:]
     del aws.queue[10:]
-    monkeypatch.setattr(aws, "waiting_messages", lambda _: (12, 0))
+    monkeypatch.setattr(aws, "message_counts", lambda _: (12, 0))
     with redrive.reading(SILENT):
         redrive.replay(SILENT)
     assert len(rest) == redrive.report.unread == 2

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from operations.discovery import failure_queue, from_function
 from operations.errors import OperatorError
-from operations.target import OUTPUTS, failure_queue, from_function, from_outputs, region_of
+from operations.target import OUTPUTS, from_outputs, region_from_arn
 from tests.unit.operations.fakes import ARN, TARGET, FakeAws
 
 TOLD = {
@@ -81,14 +82,14 @@ def test_a_file_that_is_no_outputs_is_refused_with_the_remedy(tmp_path: Path, te
 
 
 def test_an_arn_names_its_region_and_a_name_does_not() -> None:
-    assert (region_of(ARN), region_of("indexer")) == ("eu-west-1", None)
+    assert (region_from_arn(ARN), region_from_arn("indexer")) == ("eu-west-1", None)
 
 
 @pytest.mark.parametrize("arn", ["arn:aws", "arn:aws:s3:::uploads", f"{ARN} "])
 def test_what_is_no_arn_of_a_function_is_refused(tmp_path: Path, arn: str) -> None:
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps({**TOLD, "lambda_function_arn": arn}))
-    for find in (lambda: from_outputs(file), lambda: region_of(arn)):
+    for find in (lambda: from_outputs(file), lambda: region_from_arn(arn)):
         with pytest.raises(OperatorError, match="is no ARN of a function, such as arn:aws:lambda:"):
             find()
 

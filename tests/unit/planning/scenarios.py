@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from operations.planning.scenario import Settings, Timing
+from operations.planning.scenario import Latencies, StackSettings
 
 OWN_MS, HEAD_MS, WRITE_MS, DELIVERY_MS = 10, 30, 8, 700
 SERVICE_MS = OWN_MS + HEAD_MS + WRITE_MS
 
 # Nothing varies, and nothing is ever started cold: what is left is arithmetic.
-EXACT = Timing(
+EXACT = Latencies(
     delivery=(DELIVERY_MS, DELIVERY_MS),
     head=(HEAD_MS, HEAD_MS),
     write=(WRITE_MS, WRITE_MS),
     init=(0, 0),
-    own_cpu=OWN_MS,
+    cpu_ms=OWN_MS,
 )
 
 
-def settings(**changed: Any) -> Settings:
-    return Settings(**{"timing": EXACT, "memory_mb": 1769, **changed})
+def settings(**changed: Any) -> StackSettings:
+    return StackSettings(**{"latencies": EXACT, "memory_mb": 1769, **changed})

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from lambda_code.retry import RetryPolicy
-from operations.planning.advice import Change, changes
+from operations.planning.advice import Advisor, SettingChange
 from operations.planning.estimates import simulate
-from operations.planning.scenario import Load, Settings, overloaded
+from operations.planning.scenario import Load, StackSettings, overloaded
 from tests.unit.planning.scenarios import EXACT, settings
 
 # Ten times what 5 units can write, by a function that gives up at once.
@@ -15,40 +15,41 @@ BURST = Load(per_day=1000, burst_rate=50, burst_seconds=20)
 IMPATIENT = settings(write_capacity=5, burst_capacity_seconds=0, retry_policy=RetryPolicy(attempts=4))
 
 
-def found(load: Load, asked: Settings) -> dict[str, Change]:
+def found(load: Load, asked: StackSettings) -> dict[str, SettingChange]:
     tried: list[None] = []
-    by_name = {each.name.split()[0]: each for each in changes(load, asked, seed=1, tried=lambda: tried.append(None))}
+    advisor = Advisor(load, asked, seed=1, on_simulation=lambda: tried.append(None))
+    by_name = {each.name.split()[0]: each for each in advisor.changes()}
     assert len(tried) >= len(by_name)
     return by_name
 
 
 @pytest.fixture(scope="module")
-def named() -> dict[str, Change]:
+def named() -> dict[str, SettingChange]:
     assert simulate(BURST, IMPATIENT, seed=1).lost > 0
     return found(BURST, IMPATIENT)
 
 
-def test_every_change_that_is_named_loses_nothing(named: dict[str, Change]) -> None:
+def test_every_change_that_is_named_loses_nothing(named: dict[str, SettingChange]) -> None:
     assert {"reservedConcurrency", "writeCapacity", "on"} <= set(named)
     for change in named.values():
         assert change.outcome.lost == 0
         assert simulate(BURST, change.settings, seed=1).lost == 0
 
 
-def test_a_change_is_of_one_setting(named: dict[str, Change]) -> None:
+def test_a_change_is_of_one_setting(named: dict[str, SettingChange]) -> None:
     for change in named.values():
         differs = [name for name, value in vars(change.settings).items() if value != getattr(IMPATIENT, name)]
         assert len(differs) == 1
 
 
-def test_less_write_capacity_than_is_named_would_lose_something(named: dict[str, Change]) -> None:
+def test_less_write_capacity_than_is_named_would_lose_something(named: dict[str, SettingChange]) -> None:
     units = named["writeCapacity"].settings.write_capacity
     assert 5 < units <= 100
     less = replace(IMPATIENT, write_capacity=round(units * 0.7))  # not one less: chance falls differently
     assert simulate(BURST, less, seed=1).lost > 0
 
 
-def test_what_costs_nothing_comes_first(named: dict[str, Change]) -> None:
+def test_what_costs_nothing_comes_first(named: dict[str, SettingChange]) -> None:
     assert next(iter(named)) == "reservedConcurrency"
 
 
@@ -66,7 +67,7 @@ def test_where_the_everyday_load_is_too_much_only_more_capacity_helps() -> None:
 
 def test_where_lambda_is_the_bottleneck_more_executions_help() -> None:
     slow = replace(EXACT, head=(1000, 1000))
-    load, asked = Load(per_day=3 * 86_400), settings(timing=slow, account_concurrency=2)
+    load, asked = Load(per_day=3 * 86_400), settings(latencies=slow, account_concurrency=2)
     assert list(found(load, asked)) == ["the"]
 
 

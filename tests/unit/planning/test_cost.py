@@ -12,9 +12,9 @@ import tap_stack
 from operations.command import main
 from operations.planning import bill as bills
 from operations.planning import prices
-from operations.planning.bill import Owned, bill, cheaper_when_provisioned, s3_metadata, total
+from operations.planning.bill import BillingAssumptions, bill, cheaper_when_provisioned, s3_metadata, total
 from operations.planning.prices import Price
-from operations.planning.scenario import READ_CAPACITY, Load, Settings
+from operations.planning.scenario import READ_CAPACITY, Load, StackSettings
 from tests.unit.planning.scenarios import SERVICE_MS, settings
 
 ROOT = Path(__file__).parents[3]
@@ -22,8 +22,10 @@ PER_DAY = 1_000_000 * 24 / 730  # a million files a month
 MILLION = Load(per_day=PER_DAY, row_bytes=1024 - bills.ITEM_OVERHEAD_BYTES)
 
 
-def dollars(load: Load, asked: Settings, *, free_tier: bool = False, months: int = 1) -> dict[str, float]:
-    return {item.name: item.dollars for item in bill(load, asked, Owned(months=months), free_tier=free_tier)}
+def dollars(load: Load, asked: StackSettings, *, free_tier: bool = False, months: int = 1) -> dict[str, float]:
+    return {
+        item.name: item.dollars for item in bill(load, asked, BillingAssumptions(months=months), free_tier=free_tier)
+    }
 
 
 def refuse(_: object) -> NoReturn:
@@ -54,12 +56,12 @@ def test_on_demand_each_file_is_a_write_of_the_table_and_one_of_the_index() -> N
 
 
 def test_both_ways_to_pay_cost_the_same_where_the_cheaper_one_changes() -> None:
-    asked, owned = settings(), Owned()
-    load = replace(MILLION, per_day=cheaper_when_provisioned(MILLION, asked, owned))
+    asked, assumptions = settings(), BillingAssumptions()
+    load = replace(MILLION, per_day=cheaper_when_provisioned(MILLION, asked, assumptions))
     on_demand = replace(asked, on_demand=True)
-    assert total(bill(load, asked, owned)) == pytest.approx(total(bill(load, on_demand, owned)))
+    assert total(bill(load, asked, assumptions)) == pytest.approx(total(bill(load, on_demand, assumptions)))
     busier = replace(load, per_day=load.per_day * 1.1)
-    assert total(bill(busier, asked, owned)) < total(bill(busier, on_demand, owned))
+    assert total(bill(busier, asked, assumptions)) < total(bill(busier, on_demand, assumptions))
 
 
 def test_rows_that_are_kept_cost_more_each_month() -> None:
@@ -82,8 +84,8 @@ def test_x_ray_samples_the_first_of_a_second_and_a_twentieth_of_the_others() -> 
 
 
 def test_s3_metadata_has_a_monthly_price_for_each_object_only_above_a_billion() -> None:
-    assert s3_metadata(MILLION, Owned(months=1000)) == pytest.approx(0.30)
-    assert s3_metadata(MILLION, Owned(months=1001)) == pytest.approx(0.30 + 1001 * 0.10)
+    assert s3_metadata(MILLION, BillingAssumptions(months=1000)) == pytest.approx(0.30)
+    assert s3_metadata(MILLION, BillingAssumptions(months=1001)) == pytest.approx(0.30 + 1001 * 0.10)
 
 
 def test_metrics_alarms_and_defaults_are_those_of_the_stack() -> None:
@@ -133,13 +135,13 @@ def test_for_machines_the_bill_is_one_document(capsys: pytest.CaptureFixture[str
 def test_readme_has_the_figures_of_the_tool() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for per_day in (1000, 50_000, 5_000_000):
-        load, owned = Load(per_day=per_day), Owned()
+        load, assumptions = Load(per_day=per_day), BillingAssumptions()
         figures = (
-            total(bill(load, Settings(), owned)),
-            total(bill(load, Settings(on_demand=True), owned)),
-            s3_metadata(load, owned),
+            total(bill(load, StackSettings(), assumptions)),
+            total(bill(load, StackSettings(on_demand=True), assumptions)),
+            s3_metadata(load, assumptions),
         )
         row = f"| {per_day:,} | " + " | ".join(f"${figure:,.2f}" for figure in figures) + " |"
         assert row in readme
-    turn = cheaper_when_provisioned(Load(per_day=1), Settings(), Owned())
+    turn = cheaper_when_provisioned(Load(per_day=1), StackSettings(), BillingAssumptions())
     assert f"from {turn / 1_000_000:.1f} million files a day on" in readme

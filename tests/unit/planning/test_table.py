@@ -3,17 +3,17 @@ from __future__ import annotations
 import pytest
 
 from operations.planning import limits
-from operations.planning.table import Meter, Scaling, Table, write_units
+from operations.planning.table import Autoscaling, CapacityBucket, SimulatedTable, write_units
 
 MINUTE = 60_000
 
 
-def table(**changed: object) -> Table:
+def table(**changed: object) -> SimulatedTable:
     usual = {"write_capacity": 100, "max_capacity": None, "on_demand": False, "row_bytes": 600, "used_before": 0.0}
-    return Table(**{**usual, **changed})  # type: ignore[arg-type]  # the fields of one call
+    return SimulatedTable(**{**usual, **changed})  # type: ignore[arg-type]  # the fields of one call
 
 
-def writes(to: Table, *, at: int, most: int = 100_000) -> int:
+def writes(to: SimulatedTable, *, at: int, most: int = 100_000) -> int:
     """How many rows it takes at one moment."""
     return next((number for number in range(most) if not to.write(at)), most)
 
@@ -43,11 +43,11 @@ def test_a_partition_saves_no_more_than_a_second() -> None:
 def test_a_row_of_more_units_than_come_in_a_second_waits_until_just_so_many_are_there(
     provisioned: float, bear: float, at: list[int]
 ) -> None:
-    meter = Meter(provisioned, saved_seconds=0.0, partitions_bear=bear, saved=0.0)
+    meter = CapacityBucket(provisioned, saved_seconds=0.0, partition_limit=bear, saved=0.0)
     written = []
     for second in range(1, 10):
-        if meter.admits(second * 1000, 5):
-            meter.take(5)
+        if meter.allows(second * 1000, 5):
+            meter.consume(5)
             written.append(second)
     assert written == at
 
@@ -82,41 +82,41 @@ def test_a_day_of_the_index_is_one_partition_however_much_is_provisioned() -> No
 
 
 def test_a_table_that_stands_for_a_tenth_takes_a_tenth() -> None:
-    whole, tenth = table(saved_seconds=0.0), table(saved_seconds=0.0, one_for=10)
+    whole, tenth = table(saved_seconds=0.0), table(saved_seconds=0.0, scale=10)
     assert writes(whole, at=1000) == 10 * writes(tenth, at=1000) == 100
 
 
 class TestScaling:
-    def meter(self) -> Meter:
-        return Meter(100, saved_seconds=300, partitions_bear=1000, saved=0)
+    def meter(self) -> CapacityBucket:
+        return CapacityBucket(100, saved_seconds=300, partition_limit=1000, saved=0)
 
-    def after(self, scaling: Scaling, meter: Meter, used: list[float]) -> list[float]:
+    def after(self, scaling: Autoscaling, meter: CapacityBucket, used: list[float]) -> list[float]:
         """What is provisioned after each minute in which so many units a second were used."""
         provisioned = []
         for number, units in enumerate(used, 1):
             meter.used = units * 60
-            scaling.minute(number * MINUTE)
+            scaling.end_minute(number * MINUTE)
             provisioned.append(meter.provisioned)
         return provisioned
 
     def test_two_minutes_above_the_target_raise_it_some_minutes_later(self) -> None:
         meter = self.meter()
-        scaling = Scaling(meter, least=100, most=1000)
+        scaling = Autoscaling(meter, least=100, most=1000)
         assert self.after(scaling, meter, [100] * 5) == pytest.approx([100, 100, 100, 100 / 0.7, 100 / 0.7])
 
     def test_one_minute_above_the_target_does_not(self) -> None:
         meter = self.meter()
-        assert self.after(Scaling(meter, least=100, most=1000), meter, [100, 50] * 5) == [100] * 10
+        assert self.after(Autoscaling(meter, least=100, most=1000), meter, [100, 50] * 5) == [100] * 10
 
     def test_it_never_leaves_its_bounds(self) -> None:
         meter = self.meter()
-        scaling = Scaling(meter, least=100, most=300)
+        scaling = Autoscaling(meter, least=100, most=300)
         assert max(self.after(scaling, meter, [900] * 20)) == 300
         assert min(self.after(scaling, meter, [0] * 60)) == 100
 
     def test_fifteen_quiet_minutes_lower_it(self) -> None:
         meter = self.meter()
-        scaling = Scaling(meter, least=10, most=300)
+        scaling = Autoscaling(meter, least=10, most=300)
         provisioned = self.after(scaling, meter, [35] * 20)
         assert provisioned[15] == 100
         assert provisioned[-1] == pytest.approx(50)
