@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +16,6 @@ from operations.rate import Capacity
 from operations.target import Target
 
 BUCKET = "uploads"
-LONG = 5.0  # seconds; nobody waits so long only to keep to a rate
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:indexer"
 TARGET = Target(
@@ -30,19 +28,19 @@ TARGET = Target(
 
 
 def version(key: str, version_id: str = "v1", *, seconds: int = 0, **attributes: Any) -> Version:
-    """A version, made so many seconds after START; 5 bytes long if nothing else is said."""
-    told: dict[str, Any] = {"size": 5, "etag": "e"} | attributes
-    return Version(key=key, version_id=version_id, last_modified=START + timedelta(seconds=seconds), **told)
+    """A version of 5 bytes, unless stated otherwise, created so many seconds after START."""
+    attributes = {"size": 5, "etag": "e"} | attributes
+    return Version(key=key, version_id=version_id, last_modified=START + timedelta(seconds=seconds), **attributes)
 
 
 def marker(key: str, version_id: str = "m1", *, seconds: int = 0) -> Version:
-    return Version(key=key, version_id=version_id, last_modified=START + timedelta(seconds=seconds), marker=True)
+    return version(key, version_id, seconds=seconds, size=0, etag="", marker=True)
 
 
 def row(listed: Version, **changes: Any) -> Row:
-    """The row that the function writes of a version; a change to None takes the attribute away."""
+    """The row that the function writes for a version; a change to None removes the attribute."""
     time = format_time(listed.last_modified)
-    told: Row = {
+    attributes: Row = {
         "object_id": f"{BUCKET}/{listed.key}",
         "version_id": listed.version_id,
         "bucket": BUCKET,
@@ -50,38 +48,25 @@ def row(listed: Version, **changes: Any) -> Row:
         "uploaded_at": time,
     }
     if listed.marker:
-        told["delete_marker"] = True
+        attributes["delete_marker"] = True
     else:
-        told |= {
-            "size_bytes": listed.size,
-            "etag": listed.etag,
-            "content_type": "text/plain",
-            "upload_day": time[:10],
-        }
-    return {name: value for name, value in (told | changes).items() if value is not None}
+        attributes |= {"size_bytes": listed.size, "etag": listed.etag}
+        attributes |= {"content_type": "text/plain", "upload_day": time[:10]}
+    return {name: value for name, value in (attributes | changes).items() if value is not None}
 
 
-@dataclass
-class Clock:
-    """Time that passes only in sleep; `meanwhile` happens during a long one."""
+def refusing(error: BaseException, *, key: str | None = None) -> Callable[[Any], None]:
+    """A `before_invoke` that raises the error for the events of a key; None: for every event."""
 
-    seconds: float = 100.0
-    slept: list[float] = field(default_factory=list)
-    meanwhile: Callable[[], None] = lambda: None
+    def before_invoke(event: Any) -> None:  # noqa: ANN401  JSON
+        if key in (None, event["Records"][0]["s3"]["object"]["key"]):
+            raise error
 
-    def __call__(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.slept.append(seconds)
-        self.seconds += seconds
-        if seconds >= LONG:
-            self.meanwhile()
+    return before_invoke
 
 
 class FakeAws(Aws):
-    """What Aws does, without botocore. `log` has the calls that change something, in their order."""
+    """Aws without botocore. `log` has the calls that change something, in their order."""
 
     def __init__(self, versions: Sequence[Version] = (), rows: Sequence[Row] = ()) -> None:
         super().__init__(lambda _: None)
@@ -100,17 +85,14 @@ class FakeAws(Aws):
 
     @property
     def sent(self) -> list[Any]:
-        """The events that the function was given."""
-        return [what for call, what in self.log if call == "invoke"]
+        """The events that were sent to the function."""
+        return [argument for call, argument in self.log if call == "invoke"]
 
     def function_configuration(self, function: str) -> Mapping[str, Any]:
         if function != "indexer":
             raise OperatorError(f"no function {function}")
-        return {
-            "FunctionName": function,
-            "FunctionArn": f"{ARN}:live",
-            "Environment": {"Variables": self.variables},
-        }
+        environment = {"Variables": self.variables}
+        return {"FunctionName": function, "FunctionArn": f"{ARN}:live", "Environment": environment}
 
     def failure_destination(self, function: str) -> str | None:
         assert function == "indexer"
@@ -180,21 +162,12 @@ class FakeAws(Aws):
 
 
 def failure(key: str = "a.txt", *, arn: str = ARN, **changes: Any) -> dict[str, Any]:
-    """What Lambda writes about an event that it gave up on; a change to None takes the field away."""
+    """The message that Lambda sends after the last retry of an event; a change to None removes the field."""
+    error = f"1 of 1 records failed: record 0 (key {key!r}): denied: HeadObject: ClientError: 403"
     message = {
         "version": "1.0",
-        "timestamp": "2026-01-31T12:00:00.000Z",
-        "requestContext": {
-            "requestId": "1",
-            "functionArn": f"{arn}:$LATEST",
-            "condition": "RetriesExhausted",
-            "approximateInvokeCount": 3,
-        },
+        "requestContext": {"requestId": "1", "functionArn": f"{arn}:$LATEST", "condition": "RetriesExhausted"},
         "requestPayload": {"Records": [{"s3": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]},
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": {
-            "errorMessage": f"1 of 1 records failed: record 0 (key {key!r}): denied: HeadObject: ClientError: 403",
-            "errorType": "IndexingError",
-        },
+        "responsePayload": {"errorMessage": error, "errorType": "IndexingError"},
     } | changes
     return {name: value for name, value in message.items() if value is not None}
