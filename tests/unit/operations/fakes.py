@@ -29,7 +29,8 @@ TARGET = Target(
 
 def version(key: str, version_id: str = "v1", *, seconds: int = 0, **attributes: Any) -> Version:
     """A version of 5 bytes, unless stated otherwise, created so many seconds after START."""
-    attributes = {"size": 5, "etag": "e"} | attributes
+    attributes.setdefault("size", 5)
+    attributes.setdefault("etag", "e")
     return Version(key=key, version_id=version_id, last_modified=START + timedelta(seconds=seconds), **attributes)
 
 
