@@ -178,13 +178,6 @@ def test_repair_gives_the_function_the_fact_behind_each_finding() -> None:
     assert audit.report.sent == 3
 
 
-def test_repair_sends_nothing_for_what_no_event_mends() -> None:
-    scenario = Scenario([OLD], [row(OLD, deleted_at=DELETED_AT)])
-    audit = scenario.audit()
-    audit.repair(scenario.progress)
-    assert (len(audit.report.findings), audit.report.sent, scenario.aws.sent) == (1, 0, [])
-
-
 def test_repair_that_is_refused_says_how_far_it_came() -> None:
     scenario = Scenario([version(f"k{number}") for number in range(5)], [])
     audit = scenario.audit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
+from urllib3 import HTTPResponse
 
 from operations.aws import MAX_ATTEMPTS, Aws
 from operations.errors import OperatorError, RefusedEventError
@@ -81,15 +83,11 @@ def respond(
     boto: Any = getattr(aws, f"_{client}")
     remaining, requests = list(responses), []
 
-    class Raw:
-        def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-            yield body
-
     def response(request: Any, **_: Any) -> AWSResponse:  # noqa: ANN401  botocore's own
         requests.append(request)
         status, code = remaining.pop(0)
         headers: Any = {"x-amzn-errortype": code} if code else {}
-        return AWSResponse(request.url, status, headers, Raw())
+        return AWSResponse(request.url, status, headers, HTTPResponse(io.BytesIO(body), preload_content=False))
 
     event = f"before-send.{boto.meta.service_model.service_id.hyphenize()}.{operation}"
     boto.meta.events.register_first(event, response)

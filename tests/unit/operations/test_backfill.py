@@ -32,12 +32,6 @@ def sent(aws: FakeAws) -> list[str]:
     return sorted(f"{each['key']} {each['versionId']}" for each in objects)
 
 
-def test_a_dry_run_only_counts() -> None:
-    aws, backfill = create()
-    backfill.count(SILENT)
-    assert (backfill.report.chosen, backfill.report.sent, aws.log) == (4, 0, [])
-
-
 def test_every_version_and_marker_is_sent_once_each_in_an_event_of_its_own() -> None:
     aws, backfill = create()
     backfill.invoke(SILENT)

@@ -17,6 +17,9 @@ from tests.unit.operations.fakes import ARN, FakeAws, failure, marker, refusing,
 ROOT = Path(__file__).parents[3]
 LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]
 NO_QUEUE = "sends failed events to no SQS queue, so they would be lost"
+NOT_REPLAYED = "0 messages replayed and deleted, the others are in the queue; start it again"
+OLDEST = "denied: 1 message, the oldest of 1970-01-01T00:00:00Z"
+INTERRUPT, DENIED = KeyboardInterrupt(), OperatorError("cannot invoke")
 CLOSED_PIPE = """
 import sys, time
 from operations import command
@@ -59,43 +62,90 @@ def run(capsys: pytest.CaptureFixture[str]) -> Command:
     return Command(capsys)
 
 
-# Exit codes and the last line.
+# Exit codes and text.
+
+LIMITED = "backfill --invoke --prefix b --since 2026-01-31 --rate 500 --start-after aa"
+EACH = "one for each version and delete marker"
+OURS = failure("a")
+LISTED_TEXT = "2 versions and 1 delete marker of 2 keys"
 
 
-def test_audit_of_a_true_table_ends_well(run: Command) -> None:
-    assert run("audit") == 0
-    assert run.lines[-1] == "audit: the table is true: 2 versions and 1 delete marker of 2 keys, 3 rows"
+@pytest.mark.parametrize(
+    ("command", "bodies", "code", "sent", "summary"),
+    [
+        (
+            "audit",
+            [],
+            1,
+            0,
+            f"3 differences (3 missing) in {LISTED_TEXT}, 0 rows; dry run: --repair gives the function",
+        ),
+        ("audit --repair", [], 1, 3, f"in {LISTED_TEXT}, 0 rows; 3 events sent: audit again in a minute"),
+        (
+            "backfill --rate 1",
+            [],
+            0,
+            0,
+            f"3 events to send, {EACH}: in 0:00:03 at 1 a second; dry run: --invoke sends them",
+        ),
+        (LIMITED, [], 0, 2, "2 events sent at up to 500 a second; the function is at work: audit in some minutes"),
+        ("redrive", [], 0, 0, "redrive: the failure queue is empty"),
+        ("redrive --replay", [OURS], 0, 1, "1 of 1 message replayed and deleted, 0 left in the queue"),
+        (
+            *("redrive --replay --reason denied --max 5", [OURS, "hello"], 1, 1),
+            "1 of 2 messages replayed and deleted, 1 left in the queue",
+        ),
+        (
+            *("redrive --replay --max 1", [OURS] * 25, 1, 1),
+            "1 of 1 message replayed and deleted, 0 left in the queue, and about 24 more that were not read",
+        ),
+    ],
+)
+def test_summary_names_the_result_and_the_next_step(
+    run: Command, command: str, bodies: list[Any], code: int, sent: int, summary: str
+) -> None:
+    run.aws.rows = []
+    for body in bodies:
+        run.aws.put(body)
+    assert run(*command.split()) == code
+    assert summary in run.lines[-1]
+    assert len(run.aws.sent) == sent
+
+
+def test_backfill_reports_the_versions_that_it_leaves_out(run: Command) -> None:
+    rule = {"Name": "Prefix", "Value": "b"}
+    run.aws.rules = [{"LambdaFunctionArn": ARN, "Filter": {"Key": {"FilterRules": [rule]}}}]
+    assert run("backfill", "--since", "2026-02-01T00:00:00+01:00") == 0
+    assert "(left out: older than --since: 2, not indexed: 1)" in run.lines[-1]
 
 
 def test_audit_that_finds_something_says_what_and_changes_nothing(run: Command) -> None:
-    run.aws.rows = [row(LISTED[0], size_bytes=6), row(version("c"))]
+    wrong, deleted = row(LISTED[0], size_bytes=6), row(LISTED[1], deleted_at="2026")
+    run.aws.rows = [wrong, deleted, row(version("c"))]
     assert run("audit") == 1
     assert run.lines == [
         "wrong       a  v1",
         "            size_bytes is 6 in the row and 5 in S3",
-        "missing     b  v1",
+        "wrong       b  v1",
+        "            deleted_at is 2026, and S3 has the version",
+        "            no event mends this: delete the row, then audit with --repair",
         "missing     b  m1  (delete marker)",
         "stale       c  v1",
         (
-            "audit: 4 differences (2 missing, 1 stale, 1 wrong) in 2 versions and 1 delete marker of 2 keys, 2 rows; "
+            f"audit: 4 differences (1 missing, 1 stale, 2 wrong) in {LISTED_TEXT}, 3 rows; "
             "dry run: --repair gives the function the facts again"
         ),
     ]
     assert run.aws.log == []
-
-
-def test_audit_with_repair_says_what_it_sent(run: Command) -> None:
-    run.aws.rows = []
+    run.aws.rows = [deleted]
+    run.aws.listed = [LISTED[1]]
     assert run("audit", "--repair") == 1
-    assert run.lines[-1].endswith("; 3 events sent: audit again in a minute")
-    assert len(run.aws.sent) == 3
-
-
-def test_audit_says_what_no_event_mends(run: Command) -> None:
-    run.aws.rows[0] = row(LISTED[0], deleted_at="2026")
-    assert run("audit", "--repair") == 1
-    assert "            no event mends this: delete the row, then audit with --repair" in run.lines
     assert run.aws.sent == []
+
+
+def test_audit_of_a_true_table_ends_well(run: Command) -> None:
+    assert run("audit") == 0
+    assert run.lines[-1] == f"audit: the table is true: {LISTED_TEXT}, 3 rows"
 
 
 def test_audit_shows_people_a_hundred_findings_and_says_that_there_are_more(run: Command) -> None:
@@ -118,30 +168,6 @@ def test_a_bucket_that_does_not_notify_the_function_is_told_of(
     assert (run(tool, "--json"), run.document["triggered"]) == (code_without_a_trigger, False)
 
 
-def test_backfill_counts_until_it_is_told_to_invoke(run: Command) -> None:
-    run.aws.provisioned = Capacity(read=None, write=2.0)
-    assert run("backfill") == 0
-    assert run.lines[-1] == (
-        "backfill: 3 events to send, one for each version and delete marker: in 0:00:03 at 1 a second; "
-        "dry run: --invoke sends them"
-    )
-    assert run.aws.log == []
-
-
-def test_backfill_sends_when_it_is_told_to(run: Command) -> None:
-    arguments = ["--invoke", "--prefix", "b", "--since", "2026-01-31", "--rate", "500", "--start-after", "aa"]
-    assert run("backfill", *arguments) == 0
-    assert run.lines[-1].startswith("backfill: 2 events sent at up to 500 a second; ")
-    assert len(run.aws.sent) == 2
-
-
-def test_backfill_says_what_it_left_out(run: Command) -> None:
-    rule = {"Name": "Prefix", "Value": "b"}
-    run.aws.rules = [{"LambdaFunctionArn": ARN, "Filter": {"Key": {"FilterRules": [rule]}}}]
-    assert run("backfill", "--since", "2026-02-01T00:00:00+01:00") == 0
-    assert "(left out: older than --since: 2, not indexed: 1)" in run.lines[-1]
-
-
 def test_redrive_shows_messages_by_reason(run: Command) -> None:
     run.put_failures(7)
     run.aws.put(failure("t", responsePayload={"errorMessage": "Task timed out"}), sent_ms=1_769_860_700_000)
@@ -161,28 +187,6 @@ def test_redrive_shows_messages_by_reason(run: Command) -> None:
         "redrive: 9 messages in the queue; dry run: --replay gives the function their events again",
     ]
     assert run.aws.log == []
-
-
-@pytest.mark.parametrize(
-    ("failures", "others", "arguments", "code", "summary"),
-    [
-        (0, 0, "", 0, "redrive: the failure queue is empty"),
-        (1, 0, "--replay", 0, "1 of 1 message replayed and deleted, 0 left in the queue"),
-        (1, 1, "--replay --reason denied --max 5", 1, "1 of 2 messages replayed and deleted, 1 left in the queue"),
-        (
-            *(25, 0, "--replay --max 1", 1),
-            "1 of 1 message replayed and deleted, 0 left in the queue, and about 24 more that were not read",
-        ),
-    ],
-)
-def test_redrive_replays_when_it_is_told_to(
-    run: Command, failures: int, others: int, arguments: str, code: int, summary: str
-) -> None:
-    run.put_failures(failures)
-    for _ in range(others):
-        run.aws.put("hello")
-    assert run("redrive", *arguments.split()) == code
-    assert run.lines[-1].removeprefix("redrive: ") == summary.removeprefix("redrive: ")
 
 
 def test_redrive_exports_into_a_new_file_only(run: Command, tmp_path: Path) -> None:
@@ -267,27 +271,26 @@ def test_a_bug_has_an_exit_code_that_means_no_difference(run: Command, monkeypat
     assert "Traceback" in run.errors[0]
 
 
-def test_an_interrupted_repair_says_how_many_events_it_sent(run: Command) -> None:
+@pytest.mark.parametrize(
+    ("command", "error", "code", "reason", "hint"),
+    [
+        ("audit --repair", INTERRUPT, 130, "interrupted", "0 events sent, nothing else was changed; start it again"),
+        ("redrive --replay", INTERRUPT, 130, "interrupted", NOT_REPLAYED),
+        ("backfill --invoke", DENIED, 2, "cannot invoke", "0 events sent; start it again from the start"),
+    ],
+)
+def test_run_that_ends_early_reports_its_results_and_how_to_start_again(
+    run: Command, command: str, error: BaseException, code: int, reason: str, hint: str
+) -> None:
     run.aws.rows = []
-    run.aws.before_invoke = refusing(KeyboardInterrupt())
-    assert run("audit", "--repair") == 130
-    assert run.lines[0] == "missing     a  v1"
-    assert "audit: 0 events sent, nothing else was changed; start it again" in run.errors
-
-
-def test_an_interrupted_redrive_lets_go_of_its_messages(run: Command) -> None:
-    run.aws.put(failure("a"))
-    run.aws.before_invoke = refusing(KeyboardInterrupt())
-    assert run("redrive", "--replay", "--json") == 130
-    assert (len(run.aws.queue), run.aws.hidden) == (1, {})
-    assert run.document["error"] == "interrupted"
-    assert run.errors[-1].endswith("0 messages replayed and deleted, the others are in the queue; start it again")
-
-
-def test_a_refusal_in_the_middle_is_exit_code_2(run: Command) -> None:
-    run.aws.before_invoke = refusing(OperatorError("cannot invoke"))
-    assert run("backfill", "--invoke") == 2
-    assert run.errors == ["backfill: cannot invoke", "backfill: 0 events sent; start it again from the start"]
+    run.aws.put(OURS)
+    run.aws.before_invoke = refusing(error)
+    tool, option = command.split()
+    assert run(tool, option) == code
+    assert run.errors == [f"{tool}: {reason}", f"{tool}: {hint}"]
+    assert run.lines[:1] == {"audit": ["missing     a  v1"], "redrive": [OLDEST], "backfill": []}[tool]
+    assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # the messages are visible again
+    assert (run(tool, option, "--json"), run.document["error"]) == (code, reason)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,6 @@ def test_versions_and_markers_of_an_answer_come_together_in_the_order_of_their_k
     }
     expected = [version("a"), marker("a"), marker("b"), version("c"), marker("é"), version("\U0001f680")]
     assert list(parse_versions(answer)) == expected
-
-
-def test_an_empty_answer_has_no_versions() -> None:
     assert list(parse_versions({})) == []
 
 

@@ -134,13 +134,6 @@ def test_what_fails_again_while_it_works_is_left_for_the_next_time() -> None:
     assert len(aws.queue) == 2
 
 
-def test_messages_that_somebody_else_holds_are_told_of() -> None:
-    aws, redrive = create()
-    aws.hidden_elsewhere = 4
-    with redrive.reading(SILENT):
-        assert redrive.report.in_flight == 4
-
-
 def test_an_export_has_the_messages_whole_and_deletes_none() -> None:
     aws, redrive = create(failure("é"), "hello", failure("\ud83d"))
     assert export(redrive) == [
@@ -160,12 +153,6 @@ def test_replays_keep_to_the_rate(clock: FakeClock) -> None:
     _, redrive = create(*(failure(f"{number}") for number in range(50)), clock=clock, per_second=5)
     replay(redrive)
     assert clock.now == pytest.approx(50 / 5, abs=0.3)
-
-
-def test_a_queue_of_which_not_all_was_read_is_not_empty() -> None:
-    _, redrive = create(*MANY, max_messages=1)
-    replay(redrive)
-    assert (redrive.report.replayed, redrive.report.unread, redrive.report.empty) == (1, 24, False)
 
 
 def test_a_queue_that_gives_no_more_although_there_is_more_is_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:

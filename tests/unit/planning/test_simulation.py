@@ -158,12 +158,6 @@ def test_no_more_environments_start_than_lambda_allows() -> None:
 # Seed, scale and end.
 
 
-def test_the_same_seed_gives_the_same_outcome_and_another_gives_another() -> None:
-    load, stack = burst(50, 20), StackSettings(write_capacity=20, burst_capacity_seconds=0)
-    first, same, other = (simulate(load, stack, seed=seed) for seed in (3, 3, 4))
-    assert first == same != other
-
-
 def test_one_file_may_stand_for_several() -> None:
     policy = RetryPolicy(attempts=6)
     stack = StackSettings(write_capacity=50, account_concurrency=250, burst_capacity_seconds=0, retry_policy=policy)
