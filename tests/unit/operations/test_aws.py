@@ -176,6 +176,7 @@ def queue(clients: dict[str, Any]) -> str:
 
 
 def test_messages_are_hidden_until_they_are_let_go_or_deleted(aws: Aws, clients: dict[str, Any], queue: str) -> None:
+    assert aws.queue_url("arn:aws:sqs:us-east-1:123456789012:failures") == queue
     for number in range(12):
         clients["sqs"].send_message(QueueUrl=queue, MessageBody=f"{number}")
     messages = [each for _ in range(2) for each in aws.receive(queue, limit=10, visibility_timeout=900)]
@@ -187,10 +188,6 @@ def test_messages_are_hidden_until_they_are_let_go_or_deleted(aws: Aws, clients:
     assert aws.message_counts(queue) == (11, 0)
     again = [each for _ in range(2) for each in aws.receive(queue, limit=10, visibility_timeout=900)]
     assert {each.id for each in again} == {each.id for each in messages[1:]}
-
-
-def test_an_arn_leads_to_its_queue(aws: Aws, queue: str) -> None:
-    assert aws.queue_url("arn:aws:sqs:us-east-1:123456789012:failures") == queue
 
 
 def receive_response_of_length(length: str) -> list[Any]:
