@@ -15,17 +15,8 @@ if TYPE_CHECKING:
     from operations.listing import Version
 
 ATTRIBUTES = (
-    "object_id",
-    "version_id",
-    "bucket",
-    "key",
-    "size_bytes",
-    "content_type",
-    "etag",
-    "uploaded_at",
-    "upload_day",
-    "deleted_at",
-    "delete_marker",
+    *("object_id", "version_id", "bucket", "key", "size_bytes", "content_type", "etag"),
+    *("uploaded_at", "upload_day", "deleted_at", "delete_marker"),
 )
 """The attributes that the audit reads of a row, which may also have kilobytes of user metadata."""
 

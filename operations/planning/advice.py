@@ -94,17 +94,12 @@ class Advisor:
     def _concurrency(self) -> SettingChange | None:
         """Return the smallest concurrency that loses nothing, for events that grow too old in Lambda's queue."""
         settings = self._settings
-        reserved = settings.reserved_concurrency is not None
-        limit = settings.account_concurrency if reserved else MAX_ACCOUNT_CONCURRENCY
+        name, field, limit = "the account's concurrency:", "account_concurrency", MAX_ACCOUNT_CONCURRENCY
+        if settings.reserved_concurrency is not None:
+            name, field, limit = "reservedConcurrency", "reserved_concurrency", settings.account_concurrency
         powers = (2**power for power in itertools.count(1))
         doubled = itertools.takewhile(lambda value: value <= limit, (settings.concurrency * power for power in powers))
-        if reserved:
-            return self._first(
-                (f"reservedConcurrency {value}", replace(settings, reserved_concurrency=value)) for value in doubled
-            )
-        return self._first(
-            (f"the account's concurrency: {value}", replace(settings, account_concurrency=value)) for value in doubled
-        )
+        return self._first((f"{name} {value}", replace(settings, **{field: value})) for value in doubled)
 
     def _write_capacity(self) -> SettingChange | None:
         ceiling = self._settings.max_capacity

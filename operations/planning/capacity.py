@@ -74,7 +74,7 @@ class CapacityTool:
         outcome = self._outcome
         if outcome is None:
             return []
-        delays = ", ".join(f"{name} {_format_seconds(outcome.delay(share))}" for share, name in PERCENTILES)
+        delays = ", ".join(f"{name} {_format_seconds(outcome.delay(quantile))}" for quantile, name in PERCENTILES)
         retries = (
             f"{count(outcome.refused_writes, 'write')} refused by the table; {outcome.failed_executions:,} failed "
         )
@@ -203,7 +203,7 @@ def _as_json(outcome: SimulationOutcome) -> dict[str, Any]:
         "lost": outcome.lost,
         "gave_up": outcome.retries_exhausted,
         "too_old": outcome.too_old,
-        "delay_seconds": {name: outcome.delay(share) for share, name in PERCENTILES},
+        "delay_seconds": {name: outcome.delay(quantile) for quantile, name in PERCENTILES},
         "executions": outcome.executions,
         "failed_executions": outcome.failed_executions,
         "refused_writes": outcome.refused_writes,
