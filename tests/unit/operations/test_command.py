@@ -94,7 +94,7 @@ def test_summary_names_the_result_and_the_next_step(
     assert len(run.aws.sent) == sent
 
 
-def test_backfill_reports_the_versions_that_it_leaves_out(run: Command) -> None:
+def test_backfill_says_what_it_left_out(run: Command) -> None:
     rule = {"Name": "Prefix", "Value": "b"}
     run.aws.rules = [{"LambdaFunctionArn": ARN, "Filter": {"Key": {"FilterRules": [rule]}}}]
     assert run("backfill", "--since", "2026-02-01T00:00:00+01:00") == 0
