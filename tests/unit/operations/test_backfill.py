@@ -66,30 +66,22 @@ def test_events_are_sent_at_the_rate_that_was_asked_for(clock: FakeClock) -> Non
     assert clock.now == pytest.approx(100 / 4, abs=0.3)
 
 
-@pytest.mark.parametrize("stops_at", range(4))
+@pytest.mark.parametrize("stops_at", range(5))
 @pytest.mark.parametrize("error", [OperatorError, KeyboardInterrupt])
 def test_interrupted_and_started_again_it_has_sent_everything(stops_at: int, error: type[BaseException]) -> None:
-    aws, backfill = create()
-    aws.before_invoke = stop_at(LISTED[stops_at].version_id, LISTED[stops_at].key, error)
+    listed = [version("a", "v3", seconds=90), *LISTED]
+    aws, backfill = create(listed)
+    aws.before_invoke = stop_at(listed[stops_at].version_id, listed[stops_at].key, error)
     with pytest.raises(error):
         backfill.invoke(SILENT)
     assert backfill.report.sent == stops_at
     sent_before = {each for each in sent(aws) if each.split()[0] <= backfill.report.resume_after}
-    again, rest = create(start_after=backfill.report.resume_after)
+    again, rest = create(listed, start_after=backfill.report.resume_after)
     rest.invoke(SILENT)
-    assert sent_before | set(sent(again)) == {f"{each.key} {each.version_id}" for each in LISTED}
+    assert sent_before | set(sent(again)) == {f"{each.key} {each.version_id}" for each in listed}
     assert rest.report.resume_after == ""
 
 
 def stop_at(version_id: str, key: str, error: type[BaseException]) -> Callable[[Any], None]:
     refuse = refusing(error(), key=key)
     return lambda event: refuse(event) if event["Records"][0]["s3"]["object"]["versionId"] == version_id else None
-
-
-def test_a_key_counts_as_done_only_with_all_its_versions() -> None:
-    aws, backfill = create()
-    aws.before_invoke = refusing(OperatorError("no"), key="b")
-    with pytest.raises(OperatorError):
-        backfill.invoke(SILENT)
-    assert backfill.report.resume_after in {"", "a"}
-    assert backfill.report.sent == 2
