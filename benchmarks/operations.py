@@ -18,11 +18,12 @@ from typing import Any
 
 from lambda_code.metadata import format_time
 from operations.audit import Audit
-from operations.aws import Aws, Capacity
+from operations.aws import Aws
 from operations.command import main
 from operations.digests import Digests
-from operations.listing import Indexed
+from operations.listing import KeyFilter
 from operations.output import Progress
+from operations.rate import Capacity
 from operations.target import Target
 
 TARGET = Target(
@@ -87,7 +88,7 @@ def audit(versions: int) -> None:
     run = Audit(
         Aws(clients.get),
         TARGET,
-        indexed=Indexed(None),
+        key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
         sleep=lambda _: None,
     )

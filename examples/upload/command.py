@@ -47,7 +47,7 @@ def main(
 
 def run() -> NoReturn:
     """Run the command as a program: with its arguments, its signals and its exit code."""
-    program.run(main, reader_gone=COULD_NOT_RUN)
+    program.run(main, broken_pipe_code=COULD_NOT_RUN)
 
 
 def port(text: str) -> int:

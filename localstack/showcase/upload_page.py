@@ -106,4 +106,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    program.run(main, reader_gone=FAILED)
+    program.run(main, broken_pipe_code=FAILED)

@@ -117,7 +117,7 @@ def main(
 
 def run() -> NoReturn:
     """Run the command as a program: with its arguments, its signals and its exit code."""
-    program.run(main, reader_gone=FAILED)
+    program.run(main, broken_pipe_code=FAILED)
 
 
 def _start(start: Start, port: int | None, shown: Steps, until_done: ExitStack) -> tuple[emulator.Emulator, float]:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from operations.audit import Audit
-from operations.aws import Aws, Capacity
-from operations.listing import Indexed
+from operations.aws import Aws
+from operations.listing import KeyFilter
 from operations.output import Progress
+from operations.rate import Capacity
 from operations.target import Target
 from tests.property.model.delivery import FUNCTION_ARN
 from tests.support.fakes import BUCKET, TABLE
@@ -47,7 +48,7 @@ def audit(world: World, *, meanwhile: Callable[[], None], repair: bool = True) -
     tool = Audit(
         Aws(clients.__getitem__),
         TARGET,
-        indexed=Indexed(None),
+        key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
         clock=world.clock,
         sleep=world.wait,

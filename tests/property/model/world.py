@@ -85,7 +85,7 @@ class World:
         # a removal that it finds is of the time after its second look
         findings = auditing.audit(self, meanwhile=meanwhile)
         self.truth.audited.add(format_time(self.clock.now()))
-        assert not (final := [each for each in findings if each.final]), f"nothing can mend {final}"
+        assert not (final := [each for each in findings if not each.repairable]), f"nothing can mend {final}"
         return len(findings)
 
     def redrive_all(self) -> None:
