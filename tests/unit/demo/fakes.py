@@ -70,7 +70,7 @@ class FakeAws:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _versions: Iterator[int] = field(default_factory=itertools.count)
 
-    def put_object(self, *, Bucket: str, Key: str, Body: BinaryIO, **typed: str) -> dict[str, Any]:  # noqa: N803  boto3's names
+    def put_object(self, *, Bucket: str, Key: str, Body: BinaryIO, **content_type_argument: str) -> dict[str, Any]:  # noqa: N803  boto3's names
         if Key in self.refused:
             raise refusal("AccessDenied", "PutObject")
         if Key in self.unreadable:
@@ -78,7 +78,7 @@ class FakeAws:
         content = Body.read()
         head = {
             "ContentLength": len(content),
-            "ContentType": typed.get("ContentType", "binary/octet-stream"),
+            "ContentType": content_type_argument.get("ContentType", "binary/octet-stream"),
             "ETag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"',
             "LastModified": UPLOADED,
             "ServerSideEncryption": "AES256",

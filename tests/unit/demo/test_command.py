@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from localstack.deployers.deployment import Deployment, Progress
 from localstack.errors import DeploymentError, EmulatorError
 from localstack.showcase.demo import command
-from localstack.showcase.demo.command import FAILED, GOOD, INTERRUPTED, SAMPLES, UNREADABLE, main
+from localstack.showcase.demo.command import FAILED, INTERRUPTED, SAMPLES, SUCCESS, UNREADABLE, main
 from tests.unit.demo.fakes import FakeAws, FakeEmulator, FakeLogs, FakeQueue, deploy
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def demo(*arguments: str, aws: FakeAws | None = None, **options: Any) -> int:
 
 
 def test_every_file_becomes_a_row_and_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo("photos") == GOOD
+    assert demo("photos") == SUCCESS
     said = capsys.readouterr()
     for expected in ("photos/a b+c.txt", "photos/lake.jpg", "photos/観測.txt", "rows right  3 of 3", "Stack outputs"):
         assert expected in said.out
@@ -48,14 +48,14 @@ def test_every_file_becomes_a_row_and_a_line(capsys: pytest.CaptureFixture[str])
 
 def test_without_a_path_the_samples_are_uploaded(capsys: pytest.CaptureFixture[str]) -> None:
     aws = FakeAws()
-    assert demo(aws=aws) == GOOD
+    assert demo(aws=aws) == SUCCESS
     files = sorted(path.name for path in SAMPLES.iterdir())
     assert sorted(key.removeprefix("uploads/samples/") for key, _ in aws.objects) == files
     assert f"rows right  {len(files)} of {len(files)}" in capsys.readouterr().out
 
 
 def test_with_json_standard_output_is_one_document_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo("photos", "--json") == GOOD
+    assert demo("photos", "--json") == SUCCESS
     said = capsys.readouterr()
     document = json.loads(said.out)
     assert said.out.isascii()
@@ -138,14 +138,14 @@ def test_keep_says_where_the_emulator_is_and_waits_with_it_running(capsys: pytes
     held: list[bool] = []
     code = demo("photos", "--keep", "--port", "4567", start=running.start, hold=lambda: held.append(running.running))
     said = capsys.readouterr().out
-    assert (code, held, running.running) == (GOOD, [True], False)
+    assert (code, held, running.running) == (SUCCESS, [True], False)
     assert "\nendpoint: http://127.0.0.1:4567\n" in said
     assert "  export AWS_ENDPOINT_URL=http://127.0.0.1:4567\n" in said
     assert "Try next" not in said
 
 
 def test_keep_with_json_leaves_standard_output_to_the_document(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo("photos", "--keep", "--json", hold=lambda: None) == GOOD
+    assert demo("photos", "--keep", "--json", hold=lambda: None) == SUCCESS
     said = capsys.readouterr()
     assert json.loads(said.out)["endpoint"] == "http://127.0.0.1:4566"
     assert "endpoint: http://127.0.0.1:4566" in said.err
@@ -179,7 +179,7 @@ def test_only_the_first_deployment_says_why_it_takes_longer(
 ) -> None:
     for folder, said in ((tmp_path, False), (tmp_path / "missing", True)):
         monkeypatch.setattr(command, "PACKAGES", folder)
-        assert demo("photos") == GOOD
+        assert demo("photos") == SUCCESS
         assert (f"preparing the function's packages in {folder}" in capsys.readouterr().out) == said
 
 
@@ -225,11 +225,11 @@ def test_the_next_steps_call_nox_where_it_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "ROOT", tmp_path)
-    assert demo("photos") == GOOD
+    assert demo("photos") == SUCCESS
     assert "  nox -s demo -- --keep" in capsys.readouterr().out
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "nox").touch()
-    assert demo("photos") == GOOD
+    assert demo("photos") == SUCCESS
     assert "  .venv/bin/nox -s demo -- --keep" in capsys.readouterr().out
 
 
@@ -247,7 +247,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
     with monkeypatch.context() as only_now:
         stream = Terminal()
         only_now.setattr("sys.stdout", stream)
-        assert demo("photos") == GOOD
+        assert demo("photos") == SUCCESS
     return stream.getvalue()
 
 
@@ -267,5 +267,5 @@ def test_a_file_stays_plain_whatever_force_color_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert demo("photos") == GOOD
+    assert demo("photos") == SUCCESS
     assert "\x1b" not in capsys.readouterr().out

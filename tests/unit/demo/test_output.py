@@ -10,7 +10,13 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from localstack.showcase.demo import output
-from localstack.showcase.demo.output import MANY, NARROW, NARROWER, PROBLEMS_SHOWN, SLOWEST
+from localstack.showcase.demo.output import (
+    MAX_TABLE_ROWS,
+    MIN_WIDTH_WITH_TIME,
+    MIN_WIDTH_WITH_TYPE,
+    PROBLEMS_SHOWN,
+    SLOWEST_SHOWN,
+)
 from tests.unit.demo.reports import missing, problem, report, row
 
 
@@ -34,12 +40,15 @@ def test_a_file_gets_every_row_whole_in_aligned_columns() -> None:
 
 
 def test_a_file_gets_all_of_many_rows() -> None:
-    rows = [row(f"file-{number}") for number in range(5 * MANY)]
+    rows = [row(f"file-{number}") for number in range(5 * MAX_TABLE_ROWS)]
     lines = shown(lambda out: output.show_rows(report(*rows), out))
     assert [line.split()[0] for line in lines[2:]] == [each.upload.source.key for each in rows]
 
 
-@pytest.mark.parametrize("width", [200, 120, 80, NARROW, NARROW - 1, NARROWER, NARROWER - 1, 32])
+@pytest.mark.parametrize(
+    "width",
+    [200, 120, 80, MIN_WIDTH_WITH_TYPE, MIN_WIDTH_WITH_TYPE - 1, MIN_WIDTH_WITH_TIME, MIN_WIDTH_WITH_TIME - 1, 32],
+)
 def test_a_table_fits_its_terminal(width: int) -> None:
     rows = [
         row("a"),
@@ -70,13 +79,16 @@ def test_a_table_shows_keys_as_they_are_but_for_what_would_steer_the_terminal() 
 
 
 def test_many_rows_are_summed_up_by_type_on_a_terminal_with_the_slowest_one_by_one() -> None:
-    rows = [row(f"{number}.txt", seconds=number / 1000) for number in range(MANY)]
+    rows = [row(f"{number}.txt", seconds=number / 1000) for number in range(MAX_TABLE_ROWS)]
     rows += [row("a.jpg", content_type="image/jpeg", size_bytes=10, seconds=9.0)]
     text = shown(lambda out: output.show_rows(report(*rows), out), width=80)
-    assert text[3].split() == ["text/plain", str(MANY), "60.0", "kB", "0.019", "s", "0.037", "s"]
+    assert text[3].split() == ["text/plain", str(MAX_TABLE_ROWS), "60.0", "kB", "0.019", "s", "0.037", "s"]
     assert text[4].split() == ["image/jpeg", "1", "10", "B", "9.00", "s", "9.00", "s"]
-    assert f"The {SLOWEST} slowest of {MANY + 1} rows" in text[6]
-    assert [line.split()[0] for line in text[-SLOWEST:]] == ["a.jpg", *(f"{MANY - n}.txt" for n in range(1, SLOWEST))]
+    assert f"The {SLOWEST_SHOWN} slowest of {MAX_TABLE_ROWS + 1} rows" in text[6]
+    assert [line.split()[0] for line in text[-SLOWEST_SHOWN:]] == [
+        "a.jpg",
+        *(f"{MAX_TABLE_ROWS - n}.txt" for n in range(1, SLOWEST_SHOWN)),
+    ]
 
 
 def test_no_row_makes_no_table() -> None:
@@ -120,7 +132,7 @@ def test_trouble_names_every_row_that_is_wrong_or_missing_and_every_refusal() ->
         refused=(problem("given/big", "was not taken by S3: EntityTooLarge"),),
         not_tried=2,
     )
-    assert shown(lambda out: output.show_trouble(given, out)) == [
+    assert shown(lambda out: output.show_failures(given, out)) == [
         "Wrong rows",
         r"  bad\n: etag is 1 in the row and 2 in S3",
         r"  bad\n: size_bytes is 3 in the row and 4 in S3",
@@ -149,7 +161,7 @@ def test_an_error_keeps_its_lines_and_escapes_the_rest() -> None:
 
 
 def test_a_kept_emulator_is_told_with_lines_for_the_shell() -> None:
-    lines = shown(lambda out: output.show_keep(report(), out), width=40)
+    lines = shown(lambda out: output.show_connection(report(), out), width=40)
     assert "endpoint: http://127.0.0.1:4566" in lines
     assert "  export AWS_ENDPOINT_URL=http://127.0.0.1:4566" in lines
     (query,) = [line for line in lines if "dynamodb query" in line]

@@ -18,11 +18,11 @@ def test_without_a_terminal_each_step_has_a_plain_line_where_it_begins_and_ends(
     out, file = console(terminal=False)
     clock = Clock()
     with steps(out, clock=clock) as shown:
-        shown.begin("stack")
+        shown.start("stack")
         clock.sleep(1.5)
         shown.advance("stack", "uploads")
-        shown.end("stack", "1 resource")
-        shown.begin("rows", 2)
+        shown.finish("stack", "1 resource")
+        shown.start("rows", 2)
         shown.advance("rows")
         clock.sleep(0.25)
         shown.advance("rows")
@@ -37,8 +37,8 @@ def test_a_long_step_has_a_plain_line_now_and_then_and_not_one_per_part() -> Non
     out, file = console(terminal=False)
     clock = Clock()
     shown = Lines(out, clock)
-    shown.begin("rows", 100)
-    shown.begin("stack")
+    shown.start("rows", 100)
+    shown.start("stack")
     for _ in range(30):
         clock.sleep(LINE_INTERVAL / 10)
         shown.advance("rows")
@@ -58,11 +58,11 @@ def test_on_a_terminal_every_step_ends_as_a_line_with_what_came_of_it() -> None:
     out, file = console(terminal=True)
     with steps(out) as shown:
         assert isinstance(shown, Bars)
-        shown.say("this takes long: \x1b")
-        shown.begin("stack")
+        shown.log("this takes long: \x1b")
+        shown.start("stack")
         shown.advance("stack", "uploads")
-        shown.end("stack", "1 resource")
-        shown.begin("rows", 2)
+        shown.finish("stack", "1 resource")
+        shown.start("rows", 2)
         shown.advance("rows")
         shown.advance("rows")
     text = file.getvalue()
@@ -77,7 +77,7 @@ def test_bars_stay_within_the_terminal() -> None:
     for width in (20, 40, 80):
         out, file = console(terminal=True, width=width)
         with steps(out) as shown:
-            shown.begin("stack")
+            shown.start("stack")
             shown.advance("stack", "長い名前" * 20)
         last = file.getvalue().split("stack")[-1]
         assert cell_len(last.split("\n")[0]) + cell_len("x stack") <= width

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localstack.showcase.demo.files import Source
-from localstack.showcase.demo.store import BATCH_GET, Store, Upload, differences, moment, plain
+from localstack.showcase.demo.store import BATCH_GET, Store, Upload, differences, json_value, parse_time
 from tests.unit.demo.fakes import BUCKET, TABLE, UPLOADED, FakeAws, source, upload
 
 HEAD = {
@@ -128,7 +128,7 @@ def test_a_storage_class_that_head_names_is_expected_in_the_row() -> None:
 
 @pytest.mark.parametrize("value", [None, 7, "not a time"])
 def test_what_is_no_time_stays_what_it_is(value: object) -> None:
-    assert moment(value) == value
+    assert parse_time(value) == value
 
 
 def test_dynamodbs_values_become_those_that_json_knows() -> None:
@@ -138,10 +138,10 @@ def test_dynamodbs_values_become_those_that_json_knows() -> None:
         "set": {Decimal(2), Decimal(1)},
         "nested": {"list": [Decimal(1), None, True, "text"]},
     }
-    assert plain(item) == {
+    assert json_value(item) == {
         "whole": 64025,
         "part": 0.5,
         "set": [1, 2],
         "nested": {"list": [1, None, True, "text"]},
     }
-    assert type(plain(Decimal(3))) is int
+    assert type(json_value(Decimal(3))) is int

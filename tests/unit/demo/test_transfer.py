@@ -58,10 +58,10 @@ def run(place: Place, given: Sequence[Source], **options: Any) -> Transfer:
 
 def test_every_file_gets_its_row_in_the_order_of_the_files() -> None:
     place = Place(Clock(), looks=3)
-    moved = run(place, sources("c", "a", "b"))
-    assert [row.upload.source.key for row in moved.rows] == ["c", "a", "b"]
-    assert [row.upload.version_id for row in moved.rows] == ["version of c", "version of a", "version of b"]
-    assert (moved.missing, moved.unreadable, moved.refused, moved.not_tried) == ((), (), (), 0)
+    transferred = run(place, sources("c", "a", "b"))
+    assert [row.upload.source.key for row in transferred.rows] == ["c", "a", "b"]
+    assert [row.upload.version_id for row in transferred.rows] == ["version of c", "version of a", "version of b"]
+    assert (transferred.missing, transferred.unreadable, transferred.refused, transferred.not_tried) == ((), (), (), 0)
 
 
 def test_no_file_means_no_row_and_no_look() -> None:
@@ -78,8 +78,8 @@ def test_a_latency_is_the_time_from_the_end_of_the_upload_until_the_row_was_seen
 
 
 def test_what_differs_from_head_stays_with_its_row() -> None:
-    moved = run(Place(Clock()), sources("right", "wrong"))
-    assert [row.differences for row in moved.rows] == [(), ("wrong",)]
+    transferred = run(Place(Clock()), sources("right", "wrong"))
+    assert [row.differences for row in transferred.rows] == [(), ("wrong",)]
 
 
 def test_no_more_uploads_are_in_flight_than_allowed_and_only_one_before_the_first_row() -> None:
@@ -93,25 +93,25 @@ def test_no_more_uploads_are_in_flight_than_allowed_and_only_one_before_the_firs
 def test_a_row_that_never_comes_is_given_up_after_the_patience_and_named() -> None:
     place = Place(Clock(), lost=frozenset({"b"}))
     began = place.clock.now
-    moved = run(place, sources("a", "b"), patience=30)
-    assert [upload.source.key for upload in moved.missing] == ["b"]
-    assert [row.upload.source.key for row in moved.rows] == ["a"]
+    transferred = run(place, sources("a", "b"), timeout=30)
+    assert [upload.source.key for upload in transferred.missing] == ["b"]
+    assert [row.upload.source.key for row in transferred.rows] == ["a"]
     assert 30 < place.clock.now - began < 31
 
 
 def test_once_rows_stop_coming_the_rest_is_not_even_uploaded() -> None:
-    moved = run(Place(Clock(), lost=frozenset("abcdefghij")), sources(*"abcdefghij"), patience=3 * OVERDUE)
-    assert [upload.source.key for upload in moved.missing] == ["a", "b", "c", "d"][: len(moved.missing)]
-    assert 2 <= len(moved.missing) <= 4
-    assert moved.not_tried == 10 - len(moved.missing)
+    transferred = run(Place(Clock(), lost=frozenset("abcdefghij")), sources(*"abcdefghij"), timeout=3 * OVERDUE)
+    assert [upload.source.key for upload in transferred.missing] == ["a", "b", "c", "d"][: len(transferred.missing)]
+    assert 2 <= len(transferred.missing) <= 4
+    assert transferred.not_tried == 10 - len(transferred.missing)
 
 
 def test_a_row_that_is_long_overdue_does_not_keep_other_files_from_becoming_rows() -> None:
     place = Place(Clock(), lost=frozenset({"a"}))
-    moved = run(place, sources("a", "b", "c"), patience=2 * OVERDUE)
-    assert [row.upload.source.key for row in moved.rows] == ["b", "c"]
-    assert [upload.source.key for upload in moved.missing] == ["a"]
-    assert moved.not_tried == 0
+    transferred = run(place, sources("a", "b", "c"), timeout=2 * OVERDUE)
+    assert [row.upload.source.key for row in transferred.rows] == ["b", "c"]
+    assert [upload.source.key for upload in transferred.missing] == ["a"]
+    assert transferred.not_tried == 0
 
 
 def test_an_upload_that_ends_after_the_rest_was_given_up_is_counted_too() -> None:
@@ -133,8 +133,8 @@ def test_an_upload_that_ends_after_the_rest_was_given_up_is_counted_too() -> Non
             place.looked_at_the_clock.set()
         return place.clock.now
 
-    moved = run(place, sources("lost", "slow"), clock=clock, patience=2 * OVERDUE)
-    assert sorted(upload.source.key for upload in moved.missing) == ["lost", "slow"]
+    transferred = run(place, sources("lost", "slow"), clock=clock, timeout=2 * OVERDUE)
+    assert sorted(upload.source.key for upload in transferred.missing) == ["lost", "slow"]
 
 
 def test_a_row_that_comes_late_is_waited_for_as_long_as_anything_comes() -> None:
@@ -142,7 +142,7 @@ def test_a_row_that_comes_late_is_waited_for_as_long_as_anything_comes() -> None
     place = Place(Clock(), looks=60)
     keys = [str(number) for number in range(8)]
     began = place.clock.now
-    assert len(run(place, sources(*keys), patience=4).rows) == 8
+    assert len(run(place, sources(*keys), timeout=4).rows) == 8
     assert place.clock.now - began > 8
 
 
@@ -159,25 +159,25 @@ class Failing(Place):
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_others_go_on() -> None:
-    moved = run(Failing(Clock()), sources("secret", "a"))
-    assert moved.unreadable == (Problem(path=Path("given/secret"), reason="cannot be read: Permission denied"),)
-    assert [row.upload.source.key for row in moved.rows] == ["a"]
-    assert moved.refused == ()
+    transferred = run(Failing(Clock()), sources("secret", "a"))
+    assert transferred.unreadable == (Problem(path=Path("given/secret"), reason="cannot be read: Permission denied"),)
+    assert [row.upload.source.key for row in transferred.rows] == ["a"]
+    assert transferred.refused == ()
 
 
 def test_what_s3_refuses_is_told_apart_from_what_cannot_be_read() -> None:
-    moved = run(Failing(Clock()), sources("refused", "unreachable", "a"))
-    assert moved.unreadable == ()
-    assert [str(each.path) for each in moved.refused] == ["given/refused", "given/unreachable"]
-    assert "AccessDenied" in moved.refused[0].reason
-    assert [row.upload.source.key for row in moved.rows] == ["a"]
+    transferred = run(Failing(Clock()), sources("refused", "unreachable", "a"))
+    assert transferred.unreadable == ()
+    assert [str(each.path) for each in transferred.refused] == ["given/refused", "given/unreachable"]
+    assert "AccessDenied" in transferred.refused[0].reason
+    assert [row.upload.source.key for row in transferred.rows] == ["a"]
 
 
 def test_each_upload_and_each_row_is_reported_once() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     given = sources("a", "secret", "refused", "b")
-    run(Failing(Clock()), given, on_upload=lambda: told.append("upload"), on_row=lambda: told.append("row"))
-    assert (told.count("upload"), told.count("row")) == (4, 2)
+    run(Failing(Clock()), given, on_upload=lambda: reported.append("upload"), on_row=lambda: reported.append("row"))
+    assert (reported.count("upload"), reported.count("row")) == (4, 2)
 
 
 def test_a_mistake_of_our_own_in_an_upload_is_not_taken_for_a_refusal() -> None:

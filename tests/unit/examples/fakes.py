@@ -63,7 +63,7 @@ def stack(s3: FakeS3 | None = None, dynamodb: FakeDynamoDb | None = None) -> Sta
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A server's answer."""
+    """A server's response."""
 
     status: int
     headers: Mapping[str, str]
@@ -98,8 +98,8 @@ class Sender:
         named = {"Host": self.server.authority, **{name.replace("_", "-"): value for name, value in headers.items()}}
         try:
             connection.request(method, path, body, named)
-            answer = connection.getresponse()
-            return Answer(status=answer.status, headers=dict(answer.getheaders()), body=answer.read())
+            response = connection.getresponse()
+            return Answer(status=response.status, headers=dict(response.getheaders()), body=response.read())
         finally:
             connection.close()
 

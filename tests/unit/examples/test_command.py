@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from examples.upload.command import COULD_NOT_RUN, GOOD, main
+from examples.upload.command import COULD_NOT_RUN, SUCCESS, main
 from examples.upload.stack import Stack
 from localstack.emulators.embedded import free_port
 from tests.unit.examples.fakes import FakeS3, stack
@@ -43,7 +43,7 @@ def test_it_serves_the_stack_of_the_outputs_until_ctrl_c(outputs: str, capsys: p
 
     port = str(free_port())
     options = ("--port", port, "--prefix", "a/", "--max-megabytes", "7")
-    assert main(["--stack-outputs", outputs, *options], connect=connect, serve=interrupted) == GOOD
+    assert main(["--stack-outputs", outputs, *options], connect=connect, serve=interrupted) == SUCCESS
     [where] = asked
     rules = where.pop("rules")
     assert where == {"region": "eu-west-1", "bucket": "uploads", "table": "objects"}
@@ -91,6 +91,6 @@ def test_a_form_is_for_the_buckets_own_region_or_the_emulator(
         return stack()
 
     arguments = ["--stack-outputs", outputs, "--port", str(free_port())]
-    assert main(arguments, connect=connect, serve=interrupted) == GOOD
-    wish = made[0].rules.wish({"name": "a", "size": 1})
-    assert made[0].form(wish).url == url
+    assert main(arguments, connect=connect, serve=interrupted) == SUCCESS
+    upload = made[0].rules.validate({"name": "a", "size": 1})
+    assert made[0].form(upload).url == url

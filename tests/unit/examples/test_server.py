@@ -38,13 +38,13 @@ def sender() -> Iterator[Sender]:
 
 @pytest.mark.parametrize("path", FILES)
 def test_the_pages_files_are_served_with_their_type_and_a_strict_policy(sender: Sender, path: str) -> None:
-    answer = sender.get(path)
-    assert (answer.status, answer.headers["Content-Type"]) == (200, FILES[path][1])
-    policy = answer.headers["Content-Security-Policy"]
+    response = sender.get(path)
+    assert (response.status, response.headers["Content-Type"]) == (200, FILES[path][1])
+    policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; ")
     assert "connect-src 'self' https://uploads.s3.eu-west-1.amazonaws.com;" in policy
     assert "unsafe" not in policy
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/page", "/server.py", "/../server.py", "/%2e%2e/server.py", "//etc/passwd", "/api/"])
@@ -53,13 +53,13 @@ def test_nothing_else_is_served_and_nothing_listed(sender: Sender, path: str) ->
 
 
 def test_a_form_is_for_this_one_object(sender: Sender) -> None:
-    answer = sender.post(WISH)
-    assert answer.status == 201
-    form = answer.json
+    response = sender.post(WISH)
+    assert response.status == 201
+    form = response.json
     assert form["url"] == "https://uploads.s3.eu-west-1.amazonaws.com/"
     policy = json.loads(base64.b64decode(form["fields"]["policy"]))
     key = form["key"]
-    assert RULES.own_key(key) == key
+    assert RULES.validate_key(key) == key
     assert key.endswith("/a é.txt")
     for condition in ({"bucket": "uploads"}, {"key": key}, {"Content-Type": "text/plain"}):
         assert condition in policy["conditions"]
@@ -74,16 +74,16 @@ def test_two_uploads_of_one_name_are_two_objects(sender: Sender) -> None:
 def test_the_row_is_asked_for_by_key_and_etag() -> None:
     table = FakeDynamoDb([ITEM])
     with served(stack(dynamodb=table)) as sender:
-        answer = sender.get(f"/api/row?key={KEY.replace(' ', '+')}&etag=abc")
-    assert answer.json == {"row": {"version_id": "v1", "key": KEY, "size_bytes": 3, "etag": "abc"}}
+        response = sender.get(f"/api/row?key={KEY.replace(' ', '+')}&etag=abc")
+    assert response.json == {"row": {"version_id": "v1", "key": KEY, "size_bytes": 3, "etag": "abc"}}
     [question] = table.asked
     assert question["ExpressionAttributeValues"] == {":object": {"S": f"uploads/{KEY}"}, ":etag": {"S": "abc"}}
     assert question["ConsistentRead"] is True
 
 
 def test_a_row_that_is_not_there_yet_is_no_error(sender: Sender) -> None:
-    answer = sender.get(f"/api/row?key={KEY.replace(' ', '+')}&etag=abc")
-    assert (answer.status, answer.json) == (200, {"row": None})
+    response = sender.get(f"/api/row?key={KEY.replace(' ', '+')}&etag=abc")
+    assert (response.status, response.json) == (200, {"row": None})
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
@@ -134,10 +134,10 @@ def test_a_link_on_another_site_may_open_the_page_but_not_ask_anything(sender: S
     ],
 )
 def test_what_is_wrong_is_a_clear_error(sender: Sender, body: Any, error: tuple[int, str]) -> None:  # noqa: ANN401
-    answer = sender.post(body)
-    assert answer.error == error
-    assert answer.json["error"]["message"].endswith(".")
-    assert answer.headers["Content-Type"] == "application/json"
+    response = sender.post(body)
+    assert response.error == error
+    assert response.json["error"]["message"].endswith(".")
+    assert response.headers["Content-Type"] == "application/json"
 
 
 def test_a_form_of_html_cannot_ask(sender: Sender) -> None:
@@ -157,9 +157,9 @@ def test_a_body_without_a_length_is_refused(sender: Sender) -> None:
 def test_what_aws_says_is_for_the_log_and_not_for_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     broken = FakeDynamoDb(EndpointConnectionError(endpoint_url="https://\x1binternal"))
     with served(stack(dynamodb=broken)) as sender:
-        answer = sender.get(f"/api/row?key={KEY.replace(' ', '+')}&etag=abc")
-    assert answer.error == (502, "no-answer")
-    assert b"internal" not in answer.body
+        response = sender.get(f"/api/row?key={KEY.replace(' ', '+')}&etag=abc")
+    assert response.error == (502, "no-answer")
+    assert b"internal" not in response.body
     said = capsys.readouterr().err
     assert "internal" in said
     assert "\x1b" not in said

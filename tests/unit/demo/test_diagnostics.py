@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localstack.showcase.demo.evidence import LINES, collect
+from localstack.showcase.demo.diagnostics import LINES, collect
 from tests.unit.demo.fakes import OUTPUTS, FakeEmulator, FakeLogs, FakeQueue, refusal
 
 
