@@ -1,4 +1,4 @@
-"""A bucket whose objects become rows of a table at once, unless told otherwise, with a boto3 client's shape."""
+"""Fakes for the demo: S3 and DynamoDB whose objects become rows at once, an emulator, sources and reports."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from botocore.exceptions import ClientError
 
 from localstack.deployers.deployment import Deployment, Progress, Resource
 from localstack.emulators.emulator import Emulator
-from localstack.showcase.demo.files import Source, content_type
+from localstack.showcase.demo.files import Problem, Source, content_type
+from localstack.showcase.demo.report import Report
 from localstack.showcase.demo.store import Upload
+from localstack.showcase.demo.transfer import Row, Transfer
 
 BUCKET, TABLE = "uploads", "objects"
 OUTPUTS = {
@@ -29,19 +32,6 @@ OUTPUTS = {
 UPLOADED = datetime(2026, 11, 22, 14, 3, 7, tzinfo=UTC)
 
 
-class Clock:
-    """A clock that moves only when someone sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 def source(key: str, folder: Path = Path("given")) -> Source:
     return Source(path=folder / key, key=key, content_type=content_type(key))
 
@@ -50,16 +40,16 @@ def upload(key: str) -> Upload:
     return Upload(source=source(key), version_id="v1", finished=0.0)
 
 
-def refusal(code: str, operation: str) -> ClientError:
+def client_error(code: str, operation: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "so it is"}}, operation)
 
 
 @dataclass
 class FakeAws:
-    """S3 and DynamoDB in one.
+    """Clients of S3 and DynamoDB in one.
 
-    `lost` keys never get a row, `refused` ones are not taken, the files of `unreadable` ones cannot be read,
-    and `wrong` ones get a row with a wrong size.
+    `lost` keys never get a row, PutObject of `refused` ones fails, the files of `unreadable` ones cannot be read, and
+    `wrong` ones get a row with a wrong size.
     """
 
     lost: frozenset[str] = frozenset()
@@ -67,65 +57,62 @@ class FakeAws:
     unreadable: frozenset[str] = frozenset()
     wrong: frozenset[str] = frozenset()
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
     _versions: Iterator[int] = field(default_factory=itertools.count)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put_object(self, *, Bucket: str, Key: str, Body: BinaryIO, **content_type_argument: str) -> dict[str, Any]:  # noqa: N803  boto3's names
+    def put_object(self, *, Bucket: str, Key: str, Body: BinaryIO, ContentType: str = "") -> dict[str, Any]:  # noqa: N803  boto3's names
         if Key in self.refused:
-            raise refusal("AccessDenied", "PutObject")
+            raise client_error("AccessDenied", "PutObject")
         if Key in self.unreadable:
             raise PermissionError(13, "Permission denied")
         content = Body.read()
-        head = {
-            "ContentLength": len(content),
-            "ContentType": content_type_argument.get("ContentType", "binary/octet-stream"),
-            "ETag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"',
-            "LastModified": UPLOADED,
-            "ServerSideEncryption": "AES256",
-        }
         with self._lock:
             version = f"v{next(self._versions)}"
-            self.objects[f"{Bucket}/{Key}", version] = {**head, "VersionId": version}
+            self.objects[f"{Bucket}/{Key}", version] = {
+                "ContentLength": len(content),
+                "ContentType": ContentType or "binary/octet-stream",
+                "ETag": f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"',
+                "LastModified": UPLOADED,
+                "ServerSideEncryption": "AES256",
+                "VersionId": version,
+            }
         return {"VersionId": version}
 
     def head_object(self, *, Bucket: str, Key: str, VersionId: str) -> dict[str, Any]:  # noqa: N803  boto3's names
         try:
             return self.objects[f"{Bucket}/{Key}", VersionId]
         except KeyError:
-            raise refusal("404", "HeadObject") from None
+            raise client_error("404", "HeadObject") from None
 
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803  boto3's name
         keys = RequestItems[TABLE]["Keys"]
-        assert 1 <= len(keys) <= 100  # as DynamoDB insists
+        assert 1 <= len(keys) <= 100, "DynamoDB's limits"
         found = [self._row(key["object_id"]["S"], key["version_id"]["S"]) for key in keys]
         return {"Responses": {TABLE: [row for row in found if row]}}
 
     def _row(self, object_id: str, version: str) -> dict[str, Any] | None:
+        """Return the item of an object as DynamoDB sends it."""
         bucket, key = object_id.split("/", 1)
         head = self.objects.get((object_id, version))
         if head is None or key in self.lost:
             return None
-        return row(bucket, key, version, {**head, "ContentLength": head["ContentLength"] + (key in self.wrong)})
-
-
-def row(bucket: str, key: str, version: str, head: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the item of an object as DynamoDB sends it."""
-    return {
-        "object_id": {"S": f"{bucket}/{key}"},
-        "version_id": {"S": version},
-        "bucket": {"S": bucket},
-        "key": {"S": key},
-        "size_bytes": {"N": str(head["ContentLength"])},
-        "content_type": {"S": head["ContentType"]},
-        "etag": {"S": head["ETag"].strip('"')},
-        "storage_class": {"S": "STANDARD"},
-        "encryption": {"S": head["ServerSideEncryption"]},
-        "uploaded_at": {"S": head["LastModified"].strftime("%Y-%m-%dT%H:%M:%S.000Z")},
-    }
+        texts = {
+            "object_id": object_id,
+            "version_id": version,
+            "bucket": bucket,
+            "key": key,
+            "content_type": head["ContentType"],
+            "etag": head["ETag"].strip('"'),
+            "storage_class": "STANDARD",
+            "encryption": head["ServerSideEncryption"],
+            "uploaded_at": head["LastModified"].strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        }
+        size = head["ContentLength"] + (key in self.wrong)
+        return {name: {"S": value} for name, value in texts.items()} | {"size_bytes": {"N": str(size)}}
 
 
 class FakeEmulator(Emulator):
-    """An emulator without a process, whose clients are given."""
+    """An emulator without a process."""
 
     def __init__(self, clients: Mapping[str, Any]) -> None:
         super().__init__(
@@ -136,12 +123,12 @@ class FakeEmulator(Emulator):
             why="it was asked for",
             logs=lambda _lines: "the emulator's last words",
         )
-        self.given = clients
+        self._fakes = clients
         self.running = self.started = False
 
     def client(self, service: str, *, region: str | None = None) -> Any:  # noqa: ANN401  as the real one
         assert region is None
-        return self.given[service]
+        return self._fakes[service]
 
     @contextmanager
     def start(self, kind: str, *, port: int | None, report: Callable[[str], None]) -> Iterator[Emulator]:
@@ -155,27 +142,42 @@ class FakeEmulator(Emulator):
             self.running = False
 
 
-def deploy(_where: Emulator, *, on_resource: Callable[[Progress], None]) -> Deployment:
+def deploy(_emulator: Emulator, *, on_resource: Callable[[Progress], None]) -> Deployment:
     on_resource(Progress(type="aws:s3/bucket:Bucket", name="uploads", seconds=0.1))
-    made = Resource(type="aws:s3/bucket:Bucket", name="uploads", id=BUCKET)
-    return Deployment(outputs=OUTPUTS, resources=(made,), seconds=1.5, _destroy=lambda: None)
+    bucket = Resource(type="aws:s3/bucket:Bucket", name="uploads", id=BUCKET)
+    return Deployment(outputs=OUTPUTS, resources=(bucket,), seconds=1.5, _destroy=lambda: None)
 
 
-class FakeQueue:
-    def __init__(self, *bodies: str) -> None:
-        self.bodies = bodies
-
-    def receive_message(self, **_: object) -> dict[str, Any]:
-        return {"Messages": [{"Body": body} for body in self.bodies]} if self.bodies else {}
+def fake_queue(*bodies: str) -> Any:  # noqa: ANN401  boto3 makes its clients' classes at run time
+    response = {"Messages": [{"Body": body} for body in bodies]} if bodies else {}
+    return SimpleNamespace(receive_message=lambda **_: response)
 
 
-class FakeLogs:
-    def __init__(self, *lines: str) -> None:
-        self.lines = lines
+def fake_logs(*lines: str) -> Any:  # noqa: ANN401  as above
+    events = [{"timestamp": at, "message": f"{line}\n"} for at, line in enumerate(lines)]
+    paginators = {"filter_log_events": SimpleNamespace(paginate=lambda **_: [{"events": events}])}
+    return SimpleNamespace(get_paginator=paginators.__getitem__)
 
-    def get_paginator(self, operation: str) -> FakeLogs:
-        assert operation == "filter_log_events"
-        return self
 
-    def paginate(self, **_: object) -> list[dict[str, Any]]:
-        return [{"events": [{"timestamp": at, "message": f"{line}\n"}]} for at, line in enumerate(self.lines)]
+def row(key: str, *differences: str, seconds: float = 0.5, **item: Any) -> Row:
+    uploaded_at = "2026-11-22T14:03:07.000Z"
+    defaults = {"key": key, "size_bytes": 1500, "content_type": "text/plain", "uploaded_at": uploaded_at}
+    return Row(upload=upload(key), item={**defaults, **item}, seconds=seconds, differences=differences)
+
+
+def report(*rows: Row, **transfer: Any) -> Report:
+    return Report(
+        emulator="FakeStack 1.0",
+        endpoint="http://127.0.0.1:4566",
+        environment={"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_REGION": "us-east-1"},
+        start_seconds=0.25,
+        deploy_seconds=1.5,
+        resources=43,
+        outputs=OUTPUTS,
+        transfer=Transfer(rows=rows, **transfer),
+        problems=(),
+    )
+
+
+def problem(path: str, reason: str = "does not exist") -> Problem:
+    return Problem(path=Path(path), reason=reason)

@@ -2,57 +2,51 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from localstack.showcase.demo.diagnostics import LINES, collect
-from tests.unit.demo.fakes import OUTPUTS, FakeEmulator, FakeLogs, FakeQueue, refusal
+from tests.unit.demo.fakes import OUTPUTS, FakeEmulator, client_error, fake_logs, fake_queue
+
+FAILURE = {
+    "requestContext": {"condition": "RetriesExhausted"},
+    "requestPayload": {"Records": [{"s3": {"object": {"key": "lake.jpg"}}}]},
+}
 
 
-def failure(**changes: Any) -> str:
-    return json.dumps(
-        {
-            "requestContext": {"condition": "RetriesExhausted"},
-            "requestPayload": {"Records": [{"s3": {"object": {"key": "lake.jpg"}}}]},
-            "responsePayload": {"errorMessage": "denied: HeadObject"},
-            **changes,
-        }
-    )
+def diagnostics(queue: object, *lines: str) -> dict[str, list[str]]:
+    return collect(FakeEmulator({"sqs": queue, "logs": fake_logs(*lines)}), OUTPUTS)
 
 
-def evidence(queue: object, logs: object) -> dict[str, list[str]]:
-    return collect(FakeEmulator({"sqs": queue, "logs": logs}), OUTPUTS)
-
-
-def test_failed_events_are_told_with_their_keys_and_the_reason() -> None:
-    found = evidence(FakeQueue(failure()), FakeLogs())
-    assert found["Failure queue"] == ["lake.jpg: RetriesExhausted: denied: HeadObject"]
-
-
-@pytest.mark.parametrize("changes", [{"responsePayload": None}, {"responsePayload": {}}])
-def test_a_failure_without_a_message_is_told_all_the_same(changes: dict[str, Any]) -> None:
-    found = evidence(FakeQueue(failure(**changes)), FakeLogs())
-    assert found["Failure queue"] == ["lake.jpg: RetriesExhausted: no error message"]
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ({"errorMessage": "denied: HeadObject"}, "denied: HeadObject"),
+        (None, "no error message"),
+        ({}, "no error message"),
+    ],
+)
+def test_failed_events_are_told_with_their_keys_and_the_reason(payload: dict[str, Any] | None, reason: str) -> None:
+    found = diagnostics(fake_queue(json.dumps({**FAILURE, "responsePayload": payload})))
+    assert found["Failure queue"] == [f"lake.jpg: RetriesExhausted: {reason}"]
 
 
 @pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"requestPayload": {"Records": [1]}}'])
 def test_any_other_message_is_shown_as_it_is(body: str) -> None:
-    assert evidence(FakeQueue(body), FakeLogs())["Failure queue"] == [body]
+    assert diagnostics(fake_queue(body))["Failure queue"] == [body]
 
 
 def test_the_ends_of_both_logs_are_shown() -> None:
-    found = evidence(FakeQueue(), FakeLogs(*(f"line {number}" for number in range(LINES + 5))))
+    found = diagnostics(fake_queue(), *(f"line {number}" for number in range(LINES + 5)))
     assert found["Failure queue"] == []
     assert found["End of the function's log"] == [f"line {number}" for number in range(5, LINES + 5)]
     assert found["End of the emulator's log"] == ["the emulator's last words"]
 
 
 def test_what_cannot_be_asked_is_said_and_the_rest_is_shown() -> None:
-    class Silent:
-        def receive_message(self, **_: object) -> None:
-            raise refusal("ServiceUnavailable", "ReceiveMessage")
-
-    found = evidence(Silent(), FakeLogs("a line"))
-    assert len(found["Failure queue"]) == 1
-    assert "ServiceUnavailable" in found["Failure queue"][0]
+    unavailable = mock.Mock(**{"receive_message.side_effect": client_error("ServiceUnavailable", "ReceiveMessage")})
+    found = diagnostics(unavailable, "a line")
+    (line,) = found["Failure queue"]
+    assert "ServiceUnavailable" in line
     assert found["End of the function's log"] == ["a line"]
