@@ -15,6 +15,7 @@ import functools
 import graphlib
 import runpy
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
@@ -24,10 +25,10 @@ import pytest
 from localstack.deployers.monitor import run_program
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = tuple(sorted(path.parent.name for path in ROOT.glob("*/__init__.py")))
-PATHS = sorted([*ROOT.glob("*.py"), *(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))])
+PATHS = [*ROOT.glob("*.py"), *(path for package in ROOT.glob("*/__init__.py") for path in package.parent.rglob("*.py"))]
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in PATHS}
 """The file of each module, by the module's full name."""
+ROOTS = tuple({name.split(".")[0] for name in FILES})
 
 PRODUCT = ("tap_stack", "lambda_code", "operations")
 INFRASTRUCTURE = ("tap_stack", "pulumi", "pulumi_aws")
@@ -40,43 +41,42 @@ FORBIDDEN = {
     "the indexer never imports the infrastructure": (("lambda_code",), (*INFRASTRUCTURE, "operations")),
     "operations never import the infrastructure": (("operations",), INFRASTRUCTURE),
     # Pulumi runs tap_stack.py without its folder on the path.
-    "the program imports no other module": (
-        ("tap_stack",),
-        tuple({name.split(".")[0] for name in FILES} - {"tap_stack"}),
-    ),
+    "the program imports no other module": (("tap_stack",), tuple(set(ROOTS) - {"tap_stack"})),
     # An example shows what a user of a deployed stack writes.
     "an example needs only the command line": (("examples",), (*TEST_CODE, *INFRASTRUCTURE, "lambda_code")),
-    "only tests import tests": (tuple({name.split(".")[0] for name in FILES} - {"tests"}), ("tests",)),
+    "only tests import tests": (tuple(set(ROOTS) - {"tests"}), ("tests",)),
     "an emulator knows no deployer": (("localstack.emulators",), ("localstack.deployers", "localstack.showcase")),
     "a deployer knows no demo": (("localstack.deployers",), ("localstack.showcase", "examples")),
 }
 """Name of the rule: importing packages, packages that they never import."""
 
 ONLY_IMPORTERS = {
-    "the indexer calls AWS in one module": (
-        ("lambda_code",),
-        AWS_LIBRARIES,
-        {"lambda_code.storage", "lambda_code.retry"},
-    ),
-    "the indexer traces in one module": (("lambda_code",), ("aws_xray_sdk",), {"lambda_code.telemetry"}),
-    "operations call AWS in one module": (("operations",), AWS_LIBRARIES, {"operations.aws"}),
-    "an example calls AWS in one module": (("examples",), AWS_LIBRARIES, {"examples.upload.stack"}),
-    "only the benchmark uses Powertools": (
-        tuple(FILES),
-        ("aws_lambda_powertools",),
-        {"benchmarks.peers.powertools.handler"},
-    ),
+    "the indexer calls AWS in one module": ("lambda_code", AWS_LIBRARIES, {"storage", "retry"}),
+    "the indexer traces in one module": ("lambda_code", ("aws_xray_sdk",), {"telemetry"}),
+    "operations call AWS in one module": ("operations", AWS_LIBRARIES, {"aws"}),
+    "an example calls AWS in one module": ("examples", AWS_LIBRARIES, {"upload.stack"}),
+    "only the benchmark uses Powertools": ("", ("aws_lambda_powertools",), {"benchmarks.peers.powertools.handler"}),
 }
-"""Name of the rule: packages, library, the modules of these packages that import it."""
+"""Name of the rule: package ("" is the repository), libraries, the only modules of the package that import them."""
 
-# The path of an event, from the handler downwards. A module imports only modules below it, and leaves.
-INDEXER_ORDER = ("main", "indexer", "metadata", "storage", "telemetry")
-# `events` is a leaf because its parsed record is passed down the whole path.
-INDEXER_LEAVES = ("events", "errors", "settings", "outcome", "retry", "logs", "metrics")
+# An event passes main → events → indexer → metadata → storage → telemetry. Imports follow this path downwards, but the
+# values of `events` (a record) and of `metadata` (a row) are passed on, so the modules below import these two.
+INDEXER_IMPORTS = {
+    "main": {"indexer", "storage", "telemetry"},
+    "indexer": {"events", "metadata", "storage", "telemetry"},
+    "storage": {"metadata", "telemetry"},
+    "metadata": {"events"},
+    "events": set[str](),
+    "telemetry": set[str](),
+}
+INDEXER_LEAVES = {"errors", "settings", "outcome", "retry", "logs", "metrics"}
+"""Every module of the indexer may import these; they import only one another."""
 
 # The parts of the indexer that operations reuse: none calls AWS or has state.
 SHARED_WITH_OPERATIONS = ("lambda_code.errors", "lambda_code.events", "lambda_code.metadata", "lambda_code.retry")
 
+SHORT = (*PRODUCT, "localstack", "tools")
+"""The packages whose files have at most `MAX_LINES` lines."""
 MAX_LINES = 300
 MAX_LINES_OF = {"tap_stack": 1_600}  # the infrastructure is one file, see docs/architecture.md
 
@@ -90,6 +90,12 @@ def modules_of(*packages: str) -> list[str]:
     for package in packages:
         assert any(is_within(name, (package,)) for name in FILES), f"there is no module in {package}"
     return [name for name in FILES if is_within(name, packages)]
+
+
+def report(violations: Iterable[str]) -> None:
+    """Fail with a list of all violations, if there is any."""
+    if found := sorted(violations):
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 @functools.cache
@@ -134,21 +140,14 @@ def environment_uses(module: str) -> list[int]:
 
 @pytest.mark.parametrize(("importers", "forbidden"), FORBIDDEN.values(), ids=FORBIDDEN)
 def test_packages_import_nothing_that_is_forbidden(importers: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
-    found = [
-        f"{name} imports {each}"
-        for name in modules_of(*importers)
-        for each in imports(name)
-        if is_within(each, forbidden)
-    ]
-    assert found == []
+    names = modules_of(*importers)
+    report(f"{name} imports {each}" for name in names for each in imports(name) if is_within(each, forbidden))
 
 
-@pytest.mark.parametrize(("packages", "libraries", "importers"), ONLY_IMPORTERS.values(), ids=ONLY_IMPORTERS)
-def test_a_library_has_only_its_named_importers(
-    packages: tuple[str, ...], libraries: tuple[str, ...], importers: set[str]
-) -> None:
-    users = {name for name in modules_of(*packages) if any(is_within(each, libraries) for each in imports(name))}
-    assert users == importers
+@pytest.mark.parametrize(("package", "libraries", "importers"), ONLY_IMPORTERS.values(), ids=ONLY_IMPORTERS)
+def test_a_library_has_only_its_named_importers(package: str, libraries: tuple[str, ...], importers: set[str]) -> None:
+    users = {name for name in FILES if any(is_within(each, libraries) for each in imports(name))}
+    assert {name.removeprefix(f"{package}.") for name in users if is_within(name, (package or name,))} == importers
 
 
 def test_the_retry_module_uses_only_the_exceptions_of_botocore() -> None:
@@ -161,14 +160,14 @@ def test_operations_share_only_pure_modules_with_the_indexer() -> None:
 
 
 def test_a_module_of_the_indexer_imports_only_modules_below_it() -> None:
-    below = {f"lambda_code.{name}": INDEXER_ORDER[at + 1 :] for at, name in enumerate(INDEXER_ORDER)}
-    below |= {f"lambda_code.{name}": () for name in INDEXER_LEAVES}
-    assert set(modules_of("lambda_code")) - {"lambda_code"} == below.keys()
-    found = []
-    for name, lower in below.items():
-        allowed = {f"lambda_code.{each}" for each in (*lower, *INDEXER_LEAVES)}
-        found += [f"{name} imports {each}" for each in imports(name) & below.keys() - allowed]
-    assert found == []
+    allowed = {**INDEXER_IMPORTS, **{name: set[str]() for name in INDEXER_LEAVES}}
+    assert {name.removeprefix("lambda_code.") for name in modules_of("lambda_code")} == {"lambda_code", *allowed}
+    report(
+        f"{name} imports {each}"
+        for name, lower in allowed.items()
+        for each in imports(f"lambda_code.{name}")
+        if is_within(each, ("lambda_code",)) and each.removeprefix("lambda_code.") not in lower | INDEXER_LEAVES
+    )
 
 
 def test_no_modules_import_one_another_in_a_cycle() -> None:
@@ -180,11 +179,14 @@ def test_tests_share_code_only_through_the_support_folder() -> None:
     found = []
     for name in modules_of("tests"):
         folder = name if FILES[name].name == "__init__.py" else name.rpartition(".")[0]
-        shared = [
-            each for each in imports(name) if is_within(each, ("tests",)) and not is_within(each, ("tests.support",))
+        found += [
+            f"{name} imports {each}"
+            for each in imports(name)
+            if is_within(each, ("tests",))
+            and not is_within(each, ("tests.support",))
+            and each.rpartition(".")[0] != folder
         ]
-        found += [f"{name} imports {each}" for each in shared if each.rpartition(".")[0] != folder]
-    assert found == []
+    report(found)
 
 
 def test_only_the_settings_module_reads_the_environment() -> None:
@@ -214,16 +216,15 @@ def test_importing_the_program_creates_nothing_and_asks_nothing() -> None:
 
 
 def test_no_file_is_too_long_to_read() -> None:
-    lengths = {
-        name: len(FILES[name].read_text(encoding="utf-8").splitlines())
-        for name in modules_of(*PRODUCT, "localstack", "tools")
-    }
-    assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES_OF.get(name, MAX_LINES)} == {}
+    lengths = {name: len(FILES[name].read_text(encoding="utf-8").splitlines()) for name in modules_of(*SHORT)}
+    limits = {name: MAX_LINES_OF.get(name, MAX_LINES) for name in lengths}
+    report(f"{name} has {lines} lines" for name, lines in lengths.items() if lines > limits[name])
 
 
 def test_no_two_classes_of_the_product_have_the_same_name() -> None:
-    count = Counter(node.name for _, node in classes(*PRODUCT))
-    assert [f"{module}.{node.name}" for module, node in classes(*PRODUCT) if count[node.name] > 1] == []
+    found = classes(*PRODUCT)
+    count = Counter(node.name for _, node in found)
+    report(f"{node.name} is in {module}" for module, node in found if count[node.name] > 1)
 
 
 def test_no_protocol_of_the_product_has_a_single_implementation() -> None:
@@ -233,10 +234,8 @@ def test_no_protocol_of_the_product_has_a_single_implementation() -> None:
         named = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AnnAssign))
         return {each.name if isinstance(each, ast.FunctionDef) else ast.unparse(each.target) for each in named}
 
-    is_protocol = {node: "Protocol" in {ast.unparse(base) for base in node.bases} for _, node in classes(*PRODUCT)}
-    concrete = [node for node, abstract in is_protocol.items() if not abstract]
-    protocols = [node for node, abstract in is_protocol.items() if abstract]
-    implementations = {
-        each.name: [node.name for node in concrete if members(node) >= members(each)] for each in protocols
-    }
-    assert {name: found for name, found in implementations.items() if len(found) == 1} == {}
+    found = [node for _, node in classes(*PRODUCT)]
+    protocols = [node for node in found if any("Protocol" in ast.unparse(base) for base in node.bases)]
+    for protocol in protocols:
+        implementations = [each.name for each in found if each not in protocols and members(each) >= members(protocol)]
+        assert len(implementations) != 1, f"only {implementations[0]} implements the Protocol {protocol.name}"
