@@ -36,17 +36,17 @@ def demo(*arguments: str, aws: FakeAws | None = None, **options: Any) -> int:
 
 
 DIAGNOSTICS = ["a failure", "a log line", "the emulator's last words"]
+NO_FILE = ["nope does not exist", "empty is a folder without any file in it"]
 NO_ROW = "photos/lake.jpg (version v1) was uploaded, and its row never came"
+WRONG = "photos/lake.jpg: size_bytes is 9 in the row and 8 in S3"
 
 
 @pytest.mark.parametrize(
     ("paths", "aws", "code", "correct", "err"),
     [
-        ("nope photos", FakeAws(), UNREADABLE, 3, ["nope does not exist"]),
-        ("photos empty", FakeAws(), UNREADABLE, 3, ["empty is a folder without any file in it"]),
+        ("nope photos empty", FakeAws(), UNREADABLE, 3, NO_FILE),
         ("photos", FakeAws(lost=LAKE), FAILED, 1, [NO_ROW, "1 more file not uploaded", *DIAGNOSTICS]),
-        ("photos", FakeAws(wrong=LAKE), FAILED, 2, ["photos/lake.jpg: size_bytes is 9 in the row and 8 in S3"]),
-        ("photos nope", FakeAws(wrong=LAKE), FAILED, 2, ["nope does not exist"]),
+        ("photos nope empty", FakeAws(wrong=LAKE), FAILED, 2, [WRONG, *NO_FILE]),
         ("photos", FakeAws(refused=LAKE), FAILED, 2, ["photos/lake.jpg was not taken by S3"]),
     ],
 )
