@@ -50,9 +50,6 @@ def pinned(path: Path) -> list[tuple[str, str]]:
     return re.findall(r"uses: ([\w./-]+)@(.+)", text(path))
 
 
-# -- the gate ---------------------------------------------------------------------------------------------------------
-
-
 def test_the_gate_needs_every_other_job_and_is_never_skipped() -> None:
     every = load(CI)["jobs"]
     assert set(every["gate"]["needs"]) == every.keys() - {"gate"}
@@ -118,9 +115,6 @@ def test_deploying_waits_for_the_job_that_is_called_gate() -> None:
     assert waiting.endswith(f"check_name={load(CI)['jobs']['gate']['name']}")
 
 
-# -- every job --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("job", jobs())
 def test_a_job_has_a_time_limit_and_permissions_and_scripts_that_bash_can_read(job: Document) -> None:
     assert isinstance(job["timeout-minutes"], int)
@@ -133,9 +127,6 @@ def test_a_job_has_a_time_limit_and_permissions_and_scripts_that_bash_can_read(j
 def test_a_workflow_as_a_whole_may_do_nothing_and_is_in_the_docs(path: Path) -> None:
     assert load(path)["permissions"] == {}
     assert f"`{path.name}`" in text(DOCS)
-
-
-# -- versions ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, PREPARE], ids=lambda path: path.stem)
@@ -154,9 +145,6 @@ def test_an_action_has_the_same_version_wherever_it_is_used() -> None:
 def test_the_cli_that_deploys_is_as_new_as_the_sdk() -> None:
     sdk = re.findall(r"^pulumi==(\S+)", text(ROOT / "requirements.txt"), re.MULTILINE)
     assert re.findall(r"pulumi-version: (.+)", text(DEPLOY)) == 2 * sdk
-
-
-# -- what has to be set up --------------------------------------------------------------------------------------------
 
 
 def test_the_docs_name_everything_that_has_to_be_set_up() -> None:

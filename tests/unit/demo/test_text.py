@@ -45,9 +45,8 @@ def test_sizes_are_in_units_of_1000() -> None:
     assert [size(number) for number in numbers] == ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "5.4 GB", "10.0 TB"]
 
 
-@pytest.mark.parametrize(("amount", "shown"), [(0.0123, "0.012 s"), (1.234, "1.23 s"), (12.34, "12.3 s")])
-def test_durations_have_three_digits(amount: float, shown: str) -> None:
-    assert seconds(amount) == shown
+def test_durations_have_three_digits() -> None:
+    assert [seconds(amount) for amount in (0.0123, 1.234, 12.34)] == ["0.012 s", "1.23 s", "12.3 s"]
 
 
 def test_one_is_singular() -> None:

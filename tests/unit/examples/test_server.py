@@ -34,9 +34,6 @@ def client() -> Iterator[PageClient]:
         yield client
 
 
-# -- what the page gets -----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("path", FILES)
 def test_the_pages_files_are_served_with_their_type_and_a_strict_policy(client: PageClient, path: str) -> None:
     response = client.get(path)
@@ -82,9 +79,6 @@ def test_the_row_is_asked_for_by_key_and_etag() -> None:
 def test_a_row_that_is_not_there_yet_is_no_error(client: PageClient) -> None:
     response = client.get(ROW_PATH)
     assert (response.status, response.json) == (200, {"row": None})
-
-
-# -- what is refused --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,9 +155,6 @@ def test_what_aws_says_is_for_the_log_and_not_for_the_page(capsys: pytest.Captur
     logged = capsys.readouterr().err
     assert "internal" in logged
     assert "\x1b" not in logged
-
-
-# -- how it starts ----------------------------------------------------------------------------------------------------
 
 
 def test_only_this_machine_can_reach_it(client: PageClient) -> None:
