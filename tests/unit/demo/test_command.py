@@ -11,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 from localstack.errors import DeploymentError, EmulatorError
 from localstack.showcase.demo import command
 from localstack.showcase.demo.command import FAILED, INTERRUPTED, SAMPLES, SUCCESS, UNREADABLE, main
-from tests.unit.demo.fakes import FakeAws, FakeEmulator, deploy, fake_logs, fake_queue
+from tests.support.demo_fakes import FakeAws, FakeEmulator, deploy, fake_logs, fake_queue
 
 LAKE = frozenset({"photos/lake.jpg"})
 KEYS = ["photos/a b+c.txt", "photos/lake.jpg", "photos/観測.txt"]

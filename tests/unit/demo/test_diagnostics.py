@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 
 from localstack.showcase.demo.diagnostics import LINES, collect
-from tests.unit.demo.fakes import OUTPUTS, FakeEmulator, client_error, fake_logs, fake_queue
+from tests.support.demo_fakes import OUTPUTS, FakeEmulator, client_error, fake_logs, fake_queue
 
 FAILURE = {
     "requestContext": {"condition": "RetriesExhausted"},

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from localstack.showcase.demo import output
 from localstack.showcase.demo.output import MAX_TABLE_ROWS, PROBLEMS_SHOWN, SLOWEST_SHOWN
-from tests.unit.demo.fakes import problem, report, row, upload
+from tests.support.demo_fakes import problem, report, row, upload
 
 T = TypeVar("T")
 

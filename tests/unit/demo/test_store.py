@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from localstack.showcase.demo.store import BATCH_GET, Store, Upload, json_value, parse_time
-from tests.unit.demo.fakes import BUCKET, TABLE, UPLOADED, FakeAws, source, upload
+from tests.support.demo_fakes import BUCKET, TABLE, UPLOADED, FakeAws, source, upload
 
 Stored: TypeAlias = tuple[FakeAws, Upload, dict[str, Any]]
 

@@ -12,7 +12,7 @@ from localstack.showcase.demo.files import Problem, Source
 from localstack.showcase.demo.store import Store, Upload
 from localstack.showcase.demo.transfer import OVERDUE, ROWS_PER_MORE, Transfer, transfer
 from tests.support.clock import FakeClock
-from tests.unit.demo.fakes import client_error, source
+from tests.support.demo_fakes import client_error, source
 
 ERRORS = {
     "secret": PermissionError(13, "Permission denied", "given/secret"),
@@ -140,9 +140,9 @@ def test_an_upload_that_ends_after_the_rest_was_given_up_is_counted_too() -> Non
 
 def test_a_row_that_comes_late_is_waited_for_as_long_as_anything_comes() -> None:
     """The timeout starts again with each row."""
-    store = FakeStore(reads=60)
-    assert len(run(store, "0 1 2 3 4 5 6 7", timeout=4).rows) == 8
-    assert store.clock.now > 1008
+    store = FakeStore(reads=60, lost="lost")
+    assert len(run(store, "lost 0 1 2 3 4 5 6 7", timeout=2 * OVERDUE).rows) == 8
+    assert store.clock.now > 1000 + 4 * OVERDUE
 
 
 def test_a_file_that_cannot_be_read_is_told_apart_from_an_upload_that_fails_and_the_others_go_on() -> None:
