@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 
 class CannotRunError(Exception):
-    """The server cannot start: the message is for whoever started it, with the remedy."""
+    """The server cannot start: the message is for its operator, with the remedy."""
 
 
 class RefusedError(Exception):

@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse requests of other pages.
 
         A name that another site points here (DNS rebinding) shows in Host; a page of another site, in Origin and
-        Sec-Fetch-Site. It could read no answer, but it shall not make this server work either.
+        Sec-Fetch-Site. Such a page could not read the response, but should not cause work either.
         """
         if self.headers.get("Host") != self.server.authority:
             raise RefusedError("bad-host", f"Open {self.server.origin} instead.", HTTPStatus.MISDIRECTED_REQUEST)

@@ -109,7 +109,7 @@ class Stack:
         says which of them is meant.
 
         Raises:
-            AwsRequestError: DynamoDB refuses, or does not answer.
+            AwsRequestError: the request to DynamoDB failed.
         """
         try:
             response = self._dynamodb.query(
@@ -160,7 +160,7 @@ def s3_config(*, custom_endpoint: bool) -> Config:
     """How S3 is addressed and signed for.
 
     Against AWS the bucket's own name in its own region: the global name, which boto3 would sign for, redirects, and a
-    browser does not follow a redirect of a request that it asked permission for. Emulators have no DNS for it.
+    browser does not follow a redirect after a preflight request. Emulators have no DNS for it.
     """
     return Config(signature_version="s3v4", s3={"addressing_style": "path" if custom_endpoint else "virtual"})
 

@@ -17,7 +17,7 @@ PUT_BYTES = 5 * 1024**3
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A file to upload. `content_type` is None where its name does not tell: S3 then chooses (binary/octet-stream)."""
+    """A file to upload. If `content_type` is None, S3 uses its default, binary/octet-stream."""
 
     path: Path
     key: str

@@ -47,7 +47,7 @@ class Report:
 
     @property
     def correct(self) -> int:
-        """How many rows say what S3's HEAD says."""
+        """Number of rows that agree with S3's HEAD."""
         return sum(not row.differences for row in self.transfer.rows)
 
     @property
@@ -57,7 +57,7 @@ class Report:
 
     @property
     def latencies(self) -> list[float]:
-        """The seconds from the end of each upload until its row was seen."""
+        """Seconds from the end of each upload until its row was read."""
         return [row.seconds for row in self.transfer.rows]
 
 

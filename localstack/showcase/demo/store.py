@@ -72,7 +72,7 @@ class Store:
 
 
 def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a sentence for each attribute of a row that is not what HEAD (with Bucket and Key added) says."""
+    """Return a sentence for each attribute of a row that differs from HEAD (with Bucket and Key added)."""
     expected = {
         "bucket": head["Bucket"],
         "key": head["Key"],

@@ -13,7 +13,7 @@ ELLIPSIS = "…"
 def shorten(text: str, width: int) -> str:
     """Return the text in at most `width` terminal cells. What is too much is cut out of its middle.
 
-    The end of a file's name tells its type. A wide character (Japanese, say) takes two cells.
+    The end of a file's name stays, because it shows the type. A wide character (Japanese, for example) takes two cells.
     """
     if cell_len(text) <= width:
         return text

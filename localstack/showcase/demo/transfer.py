@@ -38,8 +38,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.005, 0.05, 1.5
 class Row:
     """An object's row as read from the table.
 
-    `seconds` is the time from the end of the upload until the row was read. `differences` says, attribute by attribute,
-    where the row and S3's HEAD of the same version disagree.
+    `seconds` is the time from the end of the upload until the row was read. `differences` has a
+    sentence for each attribute in which the row and S3's HEAD of the same version disagree.
     """
 
     upload: Upload
@@ -79,7 +79,7 @@ def transfer(
     `on_upload` is called for each file that is through, well or badly, `on_row` for each row, both from this thread.
 
     Raises:
-        ClientError, BotoCoreError: the table or S3's HEAD did not answer.
+        ClientError, BotoCoreError: a request to DynamoDB or S3's HEAD failed.
     """
     with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
         run = _Run(sources, store, threads, clock, in_flight)
