@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,18 +46,21 @@ def client_error(code: str, operation: str) -> ClientError:
 
 @dataclass
 class FakeAws:
-    """Clients of S3 and DynamoDB in one.
+    """Clients of S3 and DynamoDB in one, in which an object's row can be read at once, or at its `reads`-th read.
 
     `lost` keys never get a row, PutObject of `refused` ones fails, the files of `unreadable` ones cannot be read, and
-    `wrong` ones get a row with a wrong size.
+    `wrong` ones get a row with a wrong size; `errors` has other errors of PutObject.
     """
 
     lost: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
     wrong: frozenset[str] = frozenset()
+    errors: Mapping[str, Exception] = field(default_factory=dict)
+    reads: int = 1
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    _versions: Iterator[int] = field(default_factory=itertools.count)
+    read_counts: Counter[str] = field(default_factory=Counter)
+    in_flight: list[int] = field(default_factory=list)  # uploads without a row that was read, after each upload
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put_object(self, *, Bucket: str, Key: str, Body: BinaryIO, ContentType: str = "") -> dict[str, Any]:  # noqa: N803  boto3's names
@@ -65,9 +68,11 @@ class FakeAws:
             raise client_error("AccessDenied", "PutObject")
         if Key in self.unreadable:
             raise PermissionError(13, "Permission denied")
+        if Key in self.errors:
+            raise self.errors[Key]
         content = Body.read()
         with self._lock:
-            version = f"v{next(self._versions)}"
+            version = f"v{len(self.objects)}"
             self.objects[f"{Bucket}/{Key}", version] = {
                 "ContentLength": len(content),
                 "ContentType": ContentType or "binary/octet-stream",
@@ -76,6 +81,8 @@ class FakeAws:
                 "ServerSideEncryption": "AES256",
                 "VersionId": version,
             }
+            read = sum(count >= self.reads for key, count in self.read_counts.items() if key not in self.lost)
+            self.in_flight.append(len(self.objects) - read)
         return {"VersionId": version}
 
     def head_object(self, *, Bucket: str, Key: str, VersionId: str) -> dict[str, Any]:  # noqa: N803  boto3's names
@@ -93,8 +100,10 @@ class FakeAws:
     def _row(self, object_id: str, version: str) -> dict[str, Any] | None:
         """Return the item of an object as DynamoDB sends it."""
         bucket, key = object_id.split("/", 1)
+        with self._lock:
+            self.read_counts[key] += 1
         head = self.objects.get((object_id, version))
-        if head is None or key in self.lost:
+        if head is None or key in self.lost or self.read_counts[key] < self.reads:
             return None
         texts = {
             "object_id": object_id,

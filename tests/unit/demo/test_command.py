@@ -76,7 +76,7 @@ def test_without_a_path_the_samples_are_uploaded(capsys: pytest.CaptureFixture[s
 
 
 def test_with_json_standard_output_is_one_document_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo("photos", "--json") == SUCCESS
+    assert demo("photos", "--json", "--keep", wait=lambda: None) == SUCCESS
     printed = capsys.readouterr()
     document = json.loads(printed.out)
     assert printed.out.isascii()
@@ -87,9 +87,10 @@ def test_with_json_standard_output_is_one_document_and_nothing_else(capsys: pyte
     assert document["rows"][1]["file"] == "photos/lake.jpg"
     assert document["rows"][1]["differences_from_head"] == []
     assert document["outputs"]["bucket_name"] == "uploads"
-    assert document["environment"]["AWS_ENDPOINT_URL"] == document["endpoint"]
+    assert document["environment"]["AWS_ENDPOINT_URL"] == document["endpoint"] == "http://127.0.0.1:4566"
     assert document["problems"] == document["refused"] == document["missing_rows"] == []
     assert "rows: 3 of 3" in printed.err
+    assert "endpoint: http://127.0.0.1:4566" in printed.err
 
 
 def test_a_file_that_cannot_be_opened_is_named_and_the_rest_is_uploaded(capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,13 +121,6 @@ def test_keep_says_where_the_emulator_is_and_waits_with_it_running(capsys: pytes
     assert "\nendpoint: http://127.0.0.1:4567\n" in printed
     assert "  export AWS_ENDPOINT_URL=http://127.0.0.1:4567\n" in printed
     assert "Try next" not in printed
-
-
-def test_keep_with_json_leaves_standard_output_to_the_document(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo("photos", "--keep", "--json", wait=lambda: None) == SUCCESS
-    printed = capsys.readouterr()
-    assert json.loads(printed.out)["endpoint"] == "http://127.0.0.1:4566"
-    assert "endpoint: http://127.0.0.1:4566" in printed.err
 
 
 @pytest.mark.parametrize(
