@@ -48,7 +48,9 @@ def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
     assert set(links) <= anchors
 
 
-@pytest.mark.parametrize("document", ["README.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))]
+)
 def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
     path = ROOT / document
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))

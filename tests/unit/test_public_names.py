@@ -27,8 +27,8 @@ import operations.command
 import tap_stack
 from lambda_code import main as function
 from tests import conftest
+from tests.support import demo_fakes as demo
 from tests.support.synth import configured, synth
-from tests.unit.demo import fakes as demo
 from tests.unit.operations import fakes as operated
 
 ROOT = Path(__file__).parents[2]
@@ -193,8 +193,8 @@ def _documents() -> dict[str, Any]:
     broken = demo.FakeAws(lost, refused, unreadable, wrong)
     runs = {}
     for name, aws in (("demo", demo.FakeAws()), ("demo that fails", broken)):
-        emulator = demo.FakeEmulator({"s3": aws, "dynamodb": aws, "sqs": demo.FakeQueue(), "logs": demo.FakeLogs()})
-        fakes = {"start": emulator.start, "deploy": demo.deploy, "patience": 0.01}
+        emulator = demo.FakeEmulator({"s3": aws, "dynamodb": aws, "sqs": demo.fake_queue(), "logs": demo.fake_logs()})
+        fakes = {"start": emulator.start, "deploy": demo.deploy, "timeout": 0.01}
         runs[name] = _run(localstack.showcase.demo.command.main, str(localstack.showcase.demo.command.SAMPLES), **fakes)
     return {
         **runs,
