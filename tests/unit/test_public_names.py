@@ -80,7 +80,9 @@ def _aws(requests: list[dict[str, Any]], _session: object, request: Any) -> AWSR
         update = json.loads(request.body)
         requests.append(update)
         version = update["Key"]["version_id"]["S"]
-        body = {"Attributes": {**update["ExpressionAttributeValues"], **OLD_ROW}} if version == "duplicate" else {}
+        values = update["ExpressionAttributeValues"]
+        row = {name: values.get(alias.replace("#", ":")) for alias, name in update["ExpressionAttributeNames"].items()}
+        body = {"Attributes": {**row, **OLD_ROW}} if version == "duplicate" else {}
         error = {"invalid": "ValidationException", "throttled": "ThrottlingException"}.get(version)
         if error and not (version == "throttled" and sum(each == update for each in requests) > 1):
             status, body = 400, {"__type": error, "message": "m"}
@@ -137,7 +139,7 @@ def _output(*command: str) -> str:
 def _commands() -> dict[str, Any]:
     """Record the arguments and documented exit codes of each command, sessions of nox and options of the e2e tests."""
     with ThreadPoolExecutor() as pool:
-        nox = pool.submit(_output, "-m", "nox", "--list", "--json")
+        nox = pool.submit(_output, "-m", "nox", "--list", "--nocolor")
         helps = pool.map(lambda command: _output("-m", *command.split(), "--help"), COMMANDS)
         texts = dict(zip(COMMANDS, helps, strict=True))
     parser = pytest.Parser(_ispytest=True)
@@ -148,7 +150,7 @@ def _commands() -> dict[str, Any]:
         "exit codes": {
             command: re.findall(r"(?:^|; )(\d+) ", text.partition("Exit codes: ")[2]) for command, text in texts.items()
         },
-        "nox sessions": [each["session"] for each in json.loads(nox.result())],
+        "nox sessions": re.findall(r"^[*-] (\S+)", nox.result(), re.MULTILINE),
         "e2e options": sorted(name for option in parser.getgroup("TapStack").options for name in option.names()),
     }
 
