@@ -1,37 +1,36 @@
-"""TapStack: every file that lands in an S3 bucket becomes one row in DynamoDB, or a message someone is told about.
+"""TapStack writes one row to DynamoDB for each file in an S3 bucket; for an event that fails, it raises an alarm.
 
-What it deploys: a versioned upload bucket (and the bucket of its access logs), a DynamoDB table with one index by
-day, a Lambda function that S3 notifies, a failure queue for what the function could not index, alarms that reach
-an SNS topic, a dashboard, and saved queries of the function's log.
+It deploys a versioned upload bucket (and a bucket for its access logs), a DynamoDB table with one index by day, a
+Lambda function that S3 notifies, a failure queue for events that the function could not index, alarms with an SNS
+topic, a dashboard, and saved queries of the function's log.
 
-Configuration (all optional; ``pulumi config set KEY VALUE``):
+Configuration, with defaults (``pulumi config set KEY VALUE``; docs/configuration.md has types and allowed values):
 
-========================  =============================================================================================
-``env``                   environment's name, part of every name and tag (``dev``; required in any other stack)
+========================  ==============================================================================================
+``env``                   environment, part of every name and tag; required unless the stack is ``dev`` (``dev``)
 ``bucketName``            name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
-``tableName``             name of the table (``{project}-{env}-objects``); the environment variable TAP_TABLE_NAME wins
-``readCapacity``          read units per second of the table and of its index (100)
-``writeCapacity``         write units per second of the table and of its index (100)
-``maxCapacity``           ceiling to which autoscaling may raise each of them (off)
-``corsAllowedOrigins``    origins whose pages may upload, a list or separated by commas (in ``dev``:
-                          ``http://localhost:3000``; required elsewhere)
-``notificationPrefix``    only keys that start so are indexed (all)
-``notificationSuffix``    only keys that end so are indexed (all)
-``noncurrentDays``        days after which a version that is no longer current expires (90)
-``deletedRetentionDays``  days that the row of a deleted version is kept; 0: for ever (90)
-``logLevel``              DEBUG, INFO, WARNING or ERROR (INFO)
-``logRetentionDays``      days that the function's log lines are kept (30)
-``memoryMb``              memory of the function, in MiB (512)
-``timeoutSeconds``        time-out of the function, in seconds (600)
-``reservedConcurrency``   executions reserved for the function, and its most at once (off)
-``alarmEmail``            address that the alarms are mailed to (none)
-``kmsKeyArn``             ARN of a KMS key of yours that encrypts bucket, table, failure queue, log group and topic
-                          (AES-256 and keys that AWS manages); docs/security.md has the key policy that it needs
+``tableName``             name of the table; the variable ``TAP_TABLE_NAME`` overrides it (``{project}-{env}-objects``)
+``readCapacity``          read units per second of the table and of its index (``100``)
+``writeCapacity``         write units per second of the table and of its index (``100``)
+``maxCapacity``           upper limit for autoscaling of read and of write capacity (none)
+``corsAllowedOrigins``    origins that may upload, a list or separated by commas (``http://localhost:3000`` in ``dev``,
+                          else required)
+``notificationPrefix``    index only keys that start with this text (none)
+``notificationSuffix``    index only keys that end with this text (none)
+``noncurrentDays``        days after which a version that is no longer current expires (``90``)
+``deletedRetentionDays``  days that the row of a deleted version is kept (``90``)
+``logLevel``              least severe level that the function logs (``INFO``)
+``logRetentionDays``      days that the function's log lines are kept (``30``)
+``memoryMb``              memory of the function (``512``)
+``timeoutSeconds``        time-out of the function (``600``)
+``reservedConcurrency``   concurrent executions reserved for the function, which are also its maximum (none)
+``alarmEmail``            address that receives the alarms (none)
+``kmsKeyArn``             ARN of your KMS key for bucket, table, queue, log group and topic (AWS-managed keys)
 ``owner``                 tag Owner (``platform``)
 ``costCenter``            tag CostCenter (``shared``)
-``savedQueries``          save the queries of Logs Insights that docs/runbook.md uses (true)
-``protectData``           refuse to delete buckets and table (true, but in ``dev``)
-========================  =============================================================================================
+``savedQueries``          save the Logs Insights queries that docs/runbook.md uses (``true``)
+``protectData``           refuse to delete buckets and table (``true``, but ``false`` in ``dev``)
+========================  ==============================================================================================
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, failure_queue_url, alarm_topic_arn, dashboard_url, test_command.
@@ -50,8 +49,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
@@ -60,9 +59,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi.runtime.config import CONFIG, get_config_env
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Limits of AWS, and our defaults
-# ---------------------------------------------------------------------------------------------------------------------
+# == Limits of AWS, and our defaults ==================================================================================
 
 BUCKET_NAME_LENGTH = range(3, 64)  # characters; S3 User Guide, "General purpose bucket naming rules"
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -122,41 +119,27 @@ EXPIRY_ATTRIBUTE = "expires_at"  # of a deleted version's row: a number, seconds
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # environment variable of the program, and of the function
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
-# Values of the dimension `reason` of the metric ObjectsFailed: what happened, and what to do first.
-FAILURE_REASONS: Mapping[str, tuple[str, str]] = {
-    "denied": (
-        "AWS refused a call of the function: a permission is missing, or was taken away",
-        "run pulumi up --refresh, which shows what differs from the program and puts it back",
-    ),
-    "malformed": (
-        "The function got an event that is not one of S3's, or of a new major version",
-        "read the field and the error in the newest ERROR line, and keep the event",
-    ),
-    "throttled": (
-        "S3 or DynamoDB asked to slow down for longer than the function had time",
-        "look for table throttling on the dashboard, then raise writeCapacity or set maxCapacity",
-    ),
-    "unavailable": (
-        "S3 or DynamoDB did not answer, or too late",
-        "look at the AWS Health Dashboard of this region; when all is well, replay the failure queue",
-    ),
-    "foreign": (
-        "The function got an event of another bucket, which it does not index",
-        "find out who sends it: another bucket's notification, or somebody who calls the function by hand",
-    ),
-    "internal": (
-        "A call that AWS does not accept, a missing table, or a defect of the function",
-        "read the error in the newest ERROR line, and see that the table is there",
-    ),
+# Values of the dimension `reason` of the metric ObjectsFailed: what happened, and what to do first. `where` is a log.
+FAILURE_REASONS: Mapping[str, str] = {
+    "denied": "AWS refused a call of the function: a permission is missing, or was taken away ({where}). "
+    "First: run pulumi up --refresh, which shows what differs from the program and puts it back.",
+    "malformed": "The function got an event that is not one of S3's, or of a new major version ({where}). "
+    "First: read the field and the error in the newest ERROR line, and keep the event.",
+    "throttled": "S3 or DynamoDB asked to slow down for longer than the function had time ({where}). "
+    "First: look for table throttling on the dashboard, then raise writeCapacity or set maxCapacity.",
+    "unavailable": "S3 or DynamoDB did not answer, or too late ({where}). "
+    "First: look at the AWS Health Dashboard of this region; when all is well, replay the failure queue.",
+    "foreign": "The function got an event of another bucket, which it does not index ({where}). "
+    "First: find out who sends it: another bucket's notification, or somebody who calls the function by hand.",
+    "internal": "A call that AWS does not accept, a missing table, or a defect of the function ({where}). "
+    "First: read the error in the newest ERROR line, and see that the table is there.",
 }
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Configuration
-# ---------------------------------------------------------------------------------------------------------------------
+# == Configuration ====================================================================================================
 
 
 class ConfigurationError(ValueError):
@@ -173,30 +156,20 @@ class ConfigField:
 
     The attribute of ``TapStackArgs`` that holds a ConfigField adds the type and the default.
     ``python -m tools.configuration`` writes all of them into this module's docstring and docs/configuration.md.
-
-    Attributes:
-        limit: allowed numbers, allowed values, or the pattern that the whole text must match.
-        unit: unit of the numbers, or the texts that the pattern allows, in words.
-        length: allowed number of characters.
-        exempt: a number that is allowed although it is outside the limit.
-        error, remedy: message for a value outside the limit; by default they depend on the kind of limit.
-        rule: a further check, which may compare several fields.
-        default: the default in words, if it is not a constant.
-        allowed: the allowed values in words, if limit and unit do not say it.
     """
 
     key: str
     description: str
-    limit: range | frozenset[Any] | re.Pattern[str] | None = None
-    unit: str = ""
+    limit: range | frozenset[Any] | re.Pattern[str] | None = None  # a pattern must match the whole text
+    unit: str = ""  # of the numbers; or, for a pattern, the allowed texts in words
     _: KW_ONLY
-    length: range | None = None
-    exempt: int | None = None
+    length: range | None = None  # characters
+    exempt: int | None = None  # a number that is allowed although it is outside the limit
     error: str = "allowed are {}"
-    remedy: str = ""
-    rule: Callable[[TapStackArgs], None] | None = None
-    default: str = ""
-    allowed: str = ""
+    remedy: str = ""  # the default depends on the kind of limit
+    rule: Callable[[TapStackArgs], None] | None = None  # a further check, which may compare several fields
+    default: str = ""  # in words, if the default is not a constant
+    allowed: str = ""  # in words, if limit and unit do not say it
 
     def check(self, value: Any, *, key: str = "") -> None:  # noqa: ANN401  the type depends on the limit
         """Check a value against length and limit; ``key`` is reported instead of the field's own.
@@ -231,12 +204,9 @@ class ConfigField:
 
 def _check_length(key: str, value: str, limit: range) -> None:
     if len(value) not in limit:
-        raise ConfigurationError(
-            key,
-            value,
-            f"it has {len(value)} characters, and {limit.start} to {limit.stop - 1} are allowed",
-            "Choose a longer one." if len(value) < limit.start else "Choose a shorter one.",
-        )
+        error = f"it has {len(value)} characters, and {limit.start} to {limit.stop - 1} are allowed"
+        remedy = "Choose a longer one." if len(value) < limit.start else "Choose a shorter one."
+        raise ConfigurationError(key, value, error, remedy)
 
 
 def check_bucket_name(key: str, name: str) -> None:
@@ -271,9 +241,8 @@ def _check_max_capacity(args: TapStackArgs) -> None:
 def _check_origins(args: TapStackArgs) -> None:
     key, remedy = "corsAllowedOrigins", "Try: pulumi config set corsAllowedOrigins https://app.example.com"
     if not args.cors_allowed_origins:
-        environment = args.environment_suffix
-        limit = f"the environment {environment!r} needs at least one origin (only dev has a default)"
-        raise ConfigurationError(key, args.cors_allowed_origins, limit, remedy)
+        error = f"the environment {args.environment_suffix!r} needs at least one origin (only dev has a default)"
+        raise ConfigurationError(key, args.cors_allowed_origins, error, remedy)
     for origin in args.cors_allowed_origins:
         if not ORIGIN_PATTERN.fullmatch(origin) or origin.count("*") > 1:
             raise ConfigurationError(key, origin, f"an origin is {ORIGIN_FORMAT}", remedy)
@@ -285,12 +254,9 @@ def _check_filters(args: TapStackArgs) -> None:
     _check_filter("notificationSuffix", suffix)
     size = len(prefix.encode()) + len(suffix.encode())
     if size > FILTER_BYTES:
-        raise ConfigurationError(
-            "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix",
-            max(prefix, suffix, key=len),
-            f"prefix and suffix have {size} bytes together, and a key has {FILTER_BYTES} at most",
-            "Choose shorter ones.",
-        )
+        key = "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix"
+        error = f"prefix and suffix have {size} bytes together, and a key has {FILTER_BYTES} at most"
+        raise ConfigurationError(key, max(prefix, suffix, key=len), error, "Choose shorter ones.")
 
 
 def _check_filter(key: str, value: str) -> None:
@@ -301,8 +267,8 @@ def _check_filter(key: str, value: str) -> None:
         remedy = "Write the beginning or end itself, such as images/ or .pdf"
         raise ConfigurationError(key, value, "S3 knows no wildcards here", remedy)
     if encoded > FILTER_CHARACTERS:
-        limit = f"it has {encoded} characters when encoded for S3, and {FILTER_CHARACTERS} are allowed"
-        raise ConfigurationError(key, value, limit, "Choose a shorter one.")
+        error = f"it has {encoded} characters when encoded for S3, and {FILTER_CHARACTERS} are allowed"
+        raise ConfigurationError(key, value, error, "Choose a shorter one.")
 
 
 def encode_filter(text: str) -> str:
@@ -340,10 +306,9 @@ class TapStackArgs:
     environment_suffix: str = _field(
         "env",
         DEV,
-        "environment's name, part of every name and tag",
+        "environment, part of every name and tag; required unless the stack is `dev`",
         ENVIRONMENT_PATTERN,
         "lower-case letters, digits and hyphens, a letter first",
-        default_text="`dev`; required in any other stack",
     )
     bucket_name: str | None = _field(
         "bucketName",
@@ -358,7 +323,7 @@ class TapStackArgs:
     table_name: str | None = _field(
         "tableName",
         None,
-        "name of the table; the environment variable `TAP_TABLE_NAME` takes precedence",
+        "name of the table; the variable `TAP_TABLE_NAME` overrides it",
         TABLE_NAME_PATTERN,
         "letters, digits, '_', '-' and '.'",
         length=TABLE_NAME_LENGTH,
@@ -373,23 +338,23 @@ class TapStackArgs:
     max_capacity: int | None = _field(
         "maxCapacity",
         None,
-        "upper limit for autoscaling of the read and of the write capacity",
+        "upper limit for autoscaling of read and of write capacity",
         rule=_check_max_capacity,
-        allowed=f"`readCapacity` and `writeCapacity`, to {TABLE_CAPACITY_UNITS.stop - 1} units",
+        allowed=f"the larger of readCapacity and writeCapacity, to {TABLE_CAPACITY_UNITS.stop - 1} units",
     )
     cors_allowed_origins: Sequence[str] | None = _field(
         "corsAllowedOrigins",
         None,
-        "origins whose pages may upload: a list, or separated by commas",
+        "origins that may upload, a list or separated by commas",
         rule=_check_origins,
-        default_text=f"`{DEV_ORIGINS[0]}` in `dev`; required elsewhere",
+        default_text=f"`{DEV_ORIGINS[0]}` in `dev`, else required",
         allowed=f"each {ORIGIN_FORMAT}",
     )
     notification_prefix: str = _field(
-        "notificationPrefix", "", "indexed are only keys that start with it", allowed=_FILTER
+        "notificationPrefix", "", "index only keys that start with this text", allowed=_FILTER
     )
     notification_suffix: str = _field(
-        "notificationSuffix", "", "indexed are only keys that end with it", allowed=_FILTER, rule=_check_filters
+        "notificationSuffix", "", "index only keys that end with this text", allowed=_FILTER, rule=_check_filters
     )
     noncurrent_days: int = _field(
         "noncurrentDays", 90, "days after which a version that is no longer current expires", NONCURRENT_DAYS, "days"
@@ -424,12 +389,12 @@ class TapStackArgs:
     kms_key_arn: str | None = _field(
         "kmsKeyArn",
         None,
-        "ARN of a KMS key of yours for bucket, table, failure queue, log group and topic; needs a key policy",
+        "ARN of your KMS key for bucket, table, queue, log group and topic",
         KEY_ARN_PATTERN,
         "a key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, and neither an alias nor an id alone",
         error="it must be {}",
         remedy="Ask for it: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
-        default_text="AES-256, and keys that AWS manages",
+        default_text="AWS-managed keys",
     )
     owner: str = _tag_field("owner", "platform", "tag Owner")
     cost_center: str = _tag_field("costCenter", "shared", "tag CostCenter")
@@ -472,26 +437,21 @@ class TapStackArgs:
             ConfigurationError: a key is unknown, or a value has the wrong type or is out of bounds.
         """
         _reject_unknown_keys(config.name)
-        if config.get("env") is None and pulumi.get_stack() != DEV:
-            raise ConfigurationError(
-                "env",
-                None,
-                f"the stack {pulumi.get_stack()!r} without it would be deployed as {DEV!r}, unprotected",
-                f"Try: pulumi config set env {pulumi.get_stack()}",
-            )
+        stack = pulumi.get_stack()
+        if config.get("env") is None and stack != DEV:
+            error = f"the stack {stack!r} without it would be deployed as {DEV!r}, unprotected"
+            raise ConfigurationError("env", None, error, f"Try: pulumi config set env {stack}")
         values: dict[str, Any] = {}
-        for each in fields(cls):
-            config_field = CONFIG_FIELDS.get(each.name)
-            if config_field is not None and (raw := config.get(config_field.key)) is not None:
-                values[each.name] = _PARSERS[str(each.type).removesuffix(" | None")](config_field.key, raw)
+        types = {each.name: str(each.type).removesuffix(" | None") for each in fields(cls)}
+        for name, config_field in CONFIG_FIELDS.items():
+            raw = config.get(config_field.key)
+            if raw is not None:
+                parse = _PARSERS.get(types[name])
+                values[name] = parse(config_field.key, raw) if parse else raw
         if TABLE_NAME_VARIABLE in environ:
             values["table_name"] = environ[TABLE_NAME_VARIABLE]
             CONFIG_FIELDS["table_name"].check(values["table_name"], key=TABLE_NAME_VARIABLE)
         return cls(**values)
-
-
-def _parse_text(_key: str, raw: str) -> str:
-    return raw
 
 
 def _parse_integer(key: str, raw: str) -> int:
@@ -522,9 +482,8 @@ def _parse_list(key: str, raw: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-# by the type of an attribute, without ``| None``
+# by the type of an attribute, without ``| None``; a text needs no parser
 _PARSERS: Mapping[str, Callable[[str, str], object]] = {
-    "str": _parse_text,
     "int": _parse_integer,
     "bool": _parse_boolean,
     "Sequence[str]": _parse_list,
@@ -560,13 +519,11 @@ def check_key_location(key_arn: str, *, partition: str, region: str, account: st
         ("account", account, "Choose a key there: DynamoDB takes none of another account."),
     ):
         if key is None or key[part] != expected:
-            limit = f"it must be a key of the stack's {part}, which is {expected}"
-            raise ConfigurationError("kmsKeyArn", key_arn, limit, remedy)
+            error = f"it must be a key of the stack's {part}, which is {expected}"
+            raise ConfigurationError("kmsKeyArn", key_arn, error, remedy)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Names and tags
-# ---------------------------------------------------------------------------------------------------------------------
+# == Names and tags ===================================================================================================
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -587,10 +544,6 @@ class Names:
     def alarm(self, purpose: str) -> str:
         """The name of one alarm."""
         return f"{self.prefix}-{purpose}"
-
-    def query(self, purpose: str) -> str:
-        """The name of one saved query; the console shows what is before the stroke as a folder."""
-        return f"{self.prefix}/{purpose}"
 
 
 def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -> Names:
@@ -617,9 +570,8 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     check_bucket_name(key, names.log_bucket)
     if names.upload_bucket == names.log_bucket:
-        raise ConfigurationError(
-            "bucketName", args.bucket_name, "it is the name of the bucket for access logs", "Choose another name."
-        )
+        error = "it is the name of the bucket for access logs"
+        raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
     _check_length(key, names.table, TABLE_NAME_LENGTH)
     _check_length(key, names.function, FUNCTION_NAME_LENGTH)
     _check_length(key, names.role, ROLE_NAME_LENGTH)
@@ -638,9 +590,7 @@ def make_tags(args: TapStackArgs, *, project: str) -> dict[str, str]:
     }
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Policy documents
-# ---------------------------------------------------------------------------------------------------------------------
+# == Policy documents =================================================================================================
 
 Document = dict[str, Any]
 """A policy as IAM reads it: ``{"Version": …, "Statement": […]}``."""
@@ -660,14 +610,8 @@ def _statement(
     condition: Document | None = None,
 ) -> Document:
     """One statement, without the elements that have no value."""
-    elements = {
-        "Sid": sid,
-        "Effect": effect,
-        "Principal": principal,
-        "Action": action,
-        "Resource": resource,
-        "Condition": condition,
-    }
+    elements = {"Sid": sid, "Effect": effect, "Principal": principal, "Action": action}
+    elements |= {"Resource": resource, "Condition": condition}
     return {name: value for name, value in elements.items() if value is not None}
 
 
@@ -799,11 +743,7 @@ def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[D
 
 def _json(build: Callable[..., Document], **values: pulumi.Input[str | None]) -> pulumi.Output[str]:
     """The policy that ``build`` returns for these values, as JSON, once they are known."""
-
-    def render(known: dict[str, str | None]) -> str:
-        return json.dumps(build(**known))
-
-    return pulumi.Output.all(**values).apply(render)
+    return pulumi.Output.all(**values).apply(lambda known: json.dumps(build(**known)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -972,9 +912,7 @@ def _copy_file(source: Path, target: Path) -> None:
     target.chmod(0o644)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The stack
-# ---------------------------------------------------------------------------------------------------------------------
+# == The stack ========================================================================================================
 
 
 class TapStack(pulumi.ComponentResource):
@@ -1005,8 +943,7 @@ class TapStack(pulumi.ComponentResource):
         queue = self._failure_queue()
         role, permissions = self._role(bucket, table, log_group, queue)
         function = self._function(role, permissions, log_group)
-        retries = self._retries(function, queue, permissions)
-        self._trigger(bucket, versioning, function, retries)
+        self._trigger(bucket, versioning, function, permissions, queue)
         topic = self._alarm_topic()
         self._alarms(topic)
         self._dashboard()
@@ -1146,16 +1083,12 @@ class TapStack(pulumi.ComponentResource):
 
     def _access_logs(self, bucket: aws.s3.Bucket) -> None:
         """Log every request to the upload bucket into a bucket of its own."""
-
-        def policy(log_bucket: aws.s3.Bucket) -> pulumi.Input[str]:
-            return _json(
-                log_bucket_policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
-            )
-
         log_bucket, log_policy = self._hardened_bucket(
             "logs",
             self._names.log_bucket,
-            policy=policy,
+            policy=lambda log_bucket: _json(
+                log_bucket_policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
+            ),
             expiry=_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS}),
         )
         aws.s3.BucketLogging(
@@ -1209,13 +1142,13 @@ class TapStack(pulumi.ComponentResource):
         """Scale the table and its index up to the configured limit, each for reads and for writes."""
         if self._args.max_capacity is None:
             return
-        whole_table = table.name.apply(lambda name: f"table/{name}")
-        day_index = table.name.apply(lambda name: f"table/{name}/index/{DAY_INDEX}")
+        index = pulumi.Output.concat("table/", table.name, f"/index/{DAY_INDEX}")
+        whole_table = pulumi.Output.concat("table/", table.name)
         for kind, resource_id, units, minimum in (
             ("table", whole_table, "Read", self._args.read_capacity),
             ("table", whole_table, "Write", self._args.write_capacity),
-            ("index", day_index, "Read", self._args.read_capacity),
-            ("index", day_index, "Write", self._args.write_capacity),
+            ("index", index, "Read", self._args.read_capacity),
+            ("index", index, "Write", self._args.write_capacity),
         ):
             name = f"{self._name}-{kind}-{units.lower()}-scaling"
             target = aws.appautoscaling.Target(
@@ -1340,11 +1273,16 @@ class TapStack(pulumi.ComponentResource):
             opts=self._child(permissions, log_group),
         )
 
-    def _retries(
-        self, function: aws.lambda_.Function, queue: aws.sqs.Queue, permissions: aws.iam.RolePolicy
-    ) -> aws.lambda_.FunctionEventInvokeConfig:
-        """Retry an event that the function could not index twice, then send it to the failure queue."""
-        return aws.lambda_.FunctionEventInvokeConfig(
+    def _trigger(
+        self,
+        bucket: aws.s3.Bucket,
+        versioning: aws.s3.BucketVersioning,
+        function: aws.lambda_.Function,
+        permissions: aws.iam.RolePolicy,
+        queue: aws.sqs.Queue,
+    ) -> None:
+        """Let S3 invoke the function; an event that still fails after all retries goes to the failure queue."""
+        retries = aws.lambda_.FunctionEventInvokeConfig(
             f"{self._name}-indexer-retries",
             function_name=function.name,
             maximum_retry_attempts=ASYNC_RETRIES,
@@ -1352,14 +1290,6 @@ class TapStack(pulumi.ComponentResource):
             destination_config={"on_failure": {"destination": queue.arn}},
             opts=self._child(permissions),
         )
-
-    def _trigger(
-        self,
-        bucket: aws.s3.Bucket,
-        versioning: aws.s3.BucketVersioning,
-        function: aws.lambda_.Function,
-        retries: aws.lambda_.FunctionEventInvokeConfig,
-    ) -> None:
         permission = aws.lambda_.Permission(
             f"{self._name}-s3-permission",
             statement_id="AllowUploadBucket",
@@ -1419,14 +1349,13 @@ class TapStack(pulumi.ComponentResource):
 
     def _alarms(self, topic: aws.sns.Topic) -> None:
         for alarm in make_alarms(self._names, self._args):
-            namespace, metric_name = alarm.metric
             is_percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
                 f"{self._name}-{alarm.purpose}",
                 name=self._names.alarm(alarm.purpose),
                 alarm_description=alarm.description,
-                namespace=namespace,
-                metric_name=metric_name,
+                namespace=alarm.namespace,
+                metric_name=alarm.metric,
                 dimensions=dict(alarm.dimensions),
                 statistic=None if is_percentile else alarm.statistic,
                 extended_statistic=alarm.statistic if is_percentile else None,
@@ -1455,7 +1384,7 @@ class TapStack(pulumi.ComponentResource):
         for purpose, query in SAVED_QUERIES.items():
             aws.cloudwatch.QueryDefinition(
                 f"{self._name}-query-{purpose}",
-                name=self._names.query(purpose),
+                name=f"{self._names.prefix}/{purpose}",  # the console shows the part before the slash as a folder
                 query_string=query,
                 log_group_names=[log_group.name],
                 opts=self._child(),
@@ -1498,22 +1427,21 @@ _CAPACITY_PROPERTIES = (
 )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Alarms, dashboard and saved queries
-# ---------------------------------------------------------------------------------------------------------------------
+# == Alarms, dashboard and saved queries ==============================================================================
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm: it fires when the statistic is above the threshold in each of the periods."""
+    """One alarm: it fires when the statistic is above the threshold in each of the periods of 60 seconds."""
 
     purpose: str  # the end of its name
-    metric: tuple[str, str]  # namespace and name
+    namespace: str
+    metric: str
     dimensions: Mapping[str, str]
-    description: str  # what happened, and what to do first
     statistic: str = "Sum"  # or Maximum, or a percentile such as p90
     threshold: float = 0  # in the metric's unit: a count, or milliseconds
-    periods: int = 1  # of 60 seconds each
+    periods: int = 1
+    description: str = ""
 
 
 # Queries of the function's log in the language of CloudWatch Logs Insights, by the end of the query's name. A query has
@@ -1545,114 +1473,85 @@ filter retries > 0 or reason = "throttled"
 
 def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
     """Every alarm of the stack; docs/runbook.md has a chapter for each."""
+    lambda_, sqs, dynamodb = "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
+    service = {"service": names.prefix}
     function = {"FunctionName": names.function}
     queue = {"QueueName": names.failure_queue}
-    return [
-        Alarm(
-            "function-errors",
-            ("AWS/Lambda", "Errors"),
-            function,
-            "The function failed, so at least one upload is not indexed yet. Lambda tries twice more. "
-            f"First: read the newest ERROR lines in {names.log_group}; they name the object and the reason.",
+    table = {"TableName": names.table}
+    index = {**table, "GlobalSecondaryIndexName": DAY_INDEX}
+    duration = args.timeout_seconds * 1000 * DURATION_ALARM_FRACTION
+    write_units = (args.max_capacity or args.write_capacity) * 60 * CAPACITY_ALARM_FRACTION  # of a period
+    alarms = [
+        Alarm("function-errors", lambda_, "Errors", function),
+        Alarm("function-throttles", lambda_, "Throttles", function),
+        Alarm("function-duration", lambda_, "Duration", function, "p90", duration, periods=5),
+        Alarm("events-dropped", lambda_, "AsyncEventsDropped", function),
+        Alarm("failure-delivery", lambda_, "DestinationDeliveryFailures", function),
+        Alarm("failure-queue", sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
+        *(
+            Alarm(f"failed-{reason}", METRICS_NAMESPACE, "ObjectsFailed", {**service, "reason": reason})
+            for reason in FAILURE_REASONS
         ),
-        Alarm(
-            "function-throttles",
-            ("AWS/Lambda", "Throttles"),
-            function,
-            "Lambda had no free concurrency for the function; events wait for up to 6 hours. "
-            "First: compare ConcurrentExecutions with the account's limit and with reservedConcurrency.",
-        ),
-        Alarm(
-            "function-duration",
-            ("AWS/Lambda", "Duration"),
-            function,
-            f"One call in ten takes over {DURATION_ALARM_FRACTION:.0%} of the time-out of {args.timeout_seconds} s. "
-            "First: look for table throttling on the dashboard, then at the slowest traces.",
-            statistic="p90",
-            threshold=args.timeout_seconds * 1000 * DURATION_ALARM_FRACTION,
-            periods=5,
-        ),
-        Alarm(
-            "events-dropped",
-            ("AWS/Lambda", "AsyncEventsDropped"),
-            function,
-            "Lambda gave up on events: they were too old or had failed three times. "
-            "First: look into the failure queue; what is not there must be indexed again from the bucket.",
-        ),
-        Alarm(
-            "failure-delivery",
-            ("AWS/Lambda", "DestinationDeliveryFailures"),
-            function,
-            "Lambda could not put a failed event into the failure queue: that event is lost. "
-            f"First: check that the role may send to {names.failure_queue} and that the queue exists.",
-        ),
-        Alarm(
-            "failure-queue",
-            ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-            queue,
-            "Uploads that could not be indexed wait in the failure queue, for 14 days. "
-            f"First: read one in {names.failure_queue}; responsePayload says why, requestPayload is the event.",
-            statistic="Maximum",
-        ),
-        *(_failure_alarm(names, reason) for reason in FAILURE_REASONS),
-        *_capacity_alarms(names, args, "table", "the table"),
-        *_capacity_alarms(names, args, "index", f"the index {DAY_INDEX}"),
+        Alarm("table-read-throttles", dynamodb, "ReadThrottleEvents", table),
+        Alarm("table-write-throttles", dynamodb, "WriteThrottleEvents", table),
+        Alarm("table-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", table, "Sum", write_units, periods=5),
+        Alarm("index-read-throttles", dynamodb, "ReadThrottleEvents", index),
+        Alarm("index-write-throttles", dynamodb, "WriteThrottleEvents", index),
+        Alarm("index-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", index, "Sum", write_units, periods=5),
         # SystemErrors exists only with the dimension Operation: one alarm for each operation that the role allows
-        *(_table_error_alarm(names, operation) for operation in ("GetItem", "Query", "UpdateItem")),
+        Alarm("table-errors-getitem", dynamodb, "SystemErrors", {**table, "Operation": "GetItem"}),
+        Alarm("table-errors-query", dynamodb, "SystemErrors", {**table, "Operation": "Query"}),
+        Alarm("table-errors-updateitem", dynamodb, "SystemErrors", {**table, "Operation": "UpdateItem"}),
     ]
+    descriptions = _alarm_descriptions(names, args)
+    return [replace(alarm, description=descriptions[alarm.purpose]) for alarm in alarms]
 
 
-def _failure_alarm(names: Names, reason: str) -> Alarm:
-    happened, first = FAILURE_REASONS[reason]
-    return Alarm(
-        f"failed-{reason}",
-        (METRICS_NAMESPACE, "ObjectsFailed"),
-        {"service": names.prefix, "reason": reason},
-        f"{happened} (reason {reason} in {names.log_group}). First: {first}.",
-    )
-
-
-def _capacity_alarms(names: Names, args: TapStackArgs, part: str, title: str) -> Iterator[Alarm]:
-    """The alarms on throttling and on high use of capacity, of the table or of its index."""
-    index = {"GlobalSecondaryIndexName": DAY_INDEX} if part == "index" else {}
-    dimensions = {"TableName": names.table, **index}
-    for units in ("Read", "Write"):
-        yield Alarm(
-            f"{part}-{units.lower()}-throttles",
-            ("AWS/DynamoDB", f"{units}ThrottleEvents"),
-            dimensions,
-            f"DynamoDB throttled {units.lower()}s: {title} had used up its provisioned units. "
-            f"First: compare the dashboard's used units, then raise {units.lower()}Capacity or set maxCapacity.",
+def _alarm_descriptions(names: Names, args: TapStackArgs) -> dict[str, str]:
+    """What happened, and what to do first, for each alarm."""
+    log_group, queue = names.log_group, names.failure_queue
+    descriptions = {
+        "function-errors": "The function failed, so at least one upload is not indexed yet. Lambda tries twice more. "
+        f"First: read the newest ERROR lines in {log_group}; they name the object and the reason.",
+        "function-throttles": "Lambda had no free concurrency for the function; events wait for up to 6 hours. "
+        "First: compare ConcurrentExecutions with the account's limit and with reservedConcurrency.",
+        "function-duration": f"One call in ten takes over {DURATION_ALARM_FRACTION:.0%} of the time-out of "
+        f"{args.timeout_seconds} s. First: look for table throttling on the dashboard, then at the slowest traces.",
+        "events-dropped": "Lambda gave up on events: they were too old or had failed three times. "
+        "First: look into the failure queue; what is not there must be indexed again from the bucket.",
+        "failure-delivery": "Lambda could not put a failed event into the failure queue: that event is lost. "
+        f"First: check that the role may send to {queue} and that the queue exists.",
+        "failure-queue": "Uploads that could not be indexed wait in the failure queue, for 14 days. "
+        f"First: read one in {queue}; responsePayload says why, requestPayload is the event.",
+    }
+    for reason, description in FAILURE_REASONS.items():
+        descriptions[f"failed-{reason}"] = description.format(where=f"reason {reason} in {log_group}")
+    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
+        for units in ("read", "write"):
+            descriptions[f"{part}-{units}-throttles"] = (
+                f"DynamoDB throttled {units}s: {title} had used up its provisioned units. "
+                f"First: compare the dashboard's used units, then raise {units}Capacity or set maxCapacity."
+            )
+        descriptions[f"{part}-write-capacity"] = (
+            f"For 5 minutes {title} used over {CAPACITY_ALARM_FRACTION:.0%} of its write units; "
+            "above all of them DynamoDB throttles. First: raise writeCapacity or set maxCapacity."
         )
-    yield Alarm(
-        f"{part}-write-capacity",
-        ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"),
-        dimensions,
-        f"For 5 minutes {title} used over {CAPACITY_ALARM_FRACTION:.0%} of its write units; "
-        "above all of them DynamoDB throttles. First: raise writeCapacity or set maxCapacity.",
-        # the metric is the sum of 60 seconds, the capacity is per second
-        threshold=(args.max_capacity or args.write_capacity) * 60 * CAPACITY_ALARM_FRACTION,
-        periods=5,
-    )
-
-
-def _table_error_alarm(names: Names, operation: str) -> Alarm:
-    return Alarm(
-        f"table-errors-{operation.lower()}",
-        ("AWS/DynamoDB", "SystemErrors"),
-        {"TableName": names.table, "Operation": operation},
-        f"DynamoDB answered {operation} with an error of its own. The function retries by itself. "
-        "First: check the AWS Health Dashboard for DynamoDB in this region.",
-    )
+    for operation in ("GetItem", "Query", "UpdateItem"):
+        descriptions[f"table-errors-{operation.lower()}"] = (
+            f"DynamoDB answered {operation} with an error of its own. The function retries by itself. "
+            "First: check the AWS Health Dashboard for DynamoDB in this region."
+        )
+    return descriptions
 
 
 def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document:
     """The dashboard's body: a table of widgets, each with its metrics and the limit that it shows."""
+    own, lambda_, sqs, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
     service = ("service", names.prefix)
     function = ("FunctionName", names.function)
+    queue = ("QueueName", names.failure_queue)
     table = ("TableName", names.table)
     index = (*table, "GlobalSecondaryIndexName", DAY_INDEX)
-    queue = ("QueueName", names.failure_queue)
 
     def widget(title: str, *metrics: list[object], limit: tuple[str, int] | None = None) -> Document:
         mark = {"annotations": {"horizontal": [{"label": limit[0], "value": limit[1]}]}} if limit else {}
@@ -1661,66 +1560,62 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
     widgets = [
         widget(
             "What arrived, and what was deleted",
-            _metric(METRICS_NAMESPACE, "ObjectsIndexed", *service),
-            _metric(METRICS_NAMESPACE, "ObjectsDuplicate", *service),
-            _metric(METRICS_NAMESPACE, "ObjectsDeleted", *service),
-            _metric(METRICS_NAMESPACE, "ObjectsGone", *service),
-            _metric(METRICS_NAMESPACE, "SdkRetries", *service),
+            _metric(own, "ObjectsIndexed", service),
+            _metric(own, "ObjectsDuplicate", service),
+            _metric(own, "ObjectsDeleted", service),
+            _metric(own, "ObjectsGone", service),
+            _metric(own, "SdkRetries", service),
         ),
         widget(
             "What failed",
-            *(_metric(METRICS_NAMESPACE, "ObjectsFailed", *service, "reason", reason) for reason in FAILURE_REASONS),
-            _metric("AWS/Lambda", "Errors", *function),
-            _metric("AWS/Lambda", "Throttles", *function),
-            _metric("AWS/Lambda", "AsyncEventsDropped", *function),
-            _metric("AWS/Lambda", "DestinationDeliveryFailures", *function),
-            _metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", *queue, stat="Maximum"),
+            *(_metric(own, "ObjectsFailed", (*service, "reason", reason)) for reason in FAILURE_REASONS),
+            _metric(lambda_, "Errors", function),
+            _metric(lambda_, "Throttles", function),
+            _metric(lambda_, "AsyncEventsDropped", function),
+            _metric(lambda_, "DestinationDeliveryFailures", function),
+            _metric(sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
         ),
         widget(
             "How long it took (ms)",
-            _metric(METRICS_NAMESPACE, "IndexingDelay", *service, stat="p50"),
-            _metric(METRICS_NAMESPACE, "IndexingDelay", *service, stat="p99"),
-            _metric("AWS/Lambda", "Duration", *function, stat="p50"),
-            _metric("AWS/Lambda", "Duration", *function, stat="p90"),
+            _metric(own, "IndexingDelay", service, "p50"),
+            _metric(own, "IndexingDelay", service, "p99"),
+            _metric(lambda_, "Duration", function, "p50"),
+            _metric(lambda_, "Duration", function, "p90"),
             limit=("time-out", args.timeout_seconds * 1000),
         ),
         widget(
             "Write units used in a minute",
-            _metric("AWS/DynamoDB", "ConsumedWriteCapacityUnits", *table),
-            _metric("AWS/DynamoDB", "ConsumedWriteCapacityUnits", *index),
-            _metric("AWS/DynamoDB", "WriteThrottleEvents", *table),
-            _metric("AWS/DynamoDB", "WriteThrottleEvents", *index),
+            _metric(dynamodb, "ConsumedWriteCapacityUnits", table),
+            _metric(dynamodb, "ConsumedWriteCapacityUnits", index),
+            _metric(dynamodb, "WriteThrottleEvents", table),
+            _metric(dynamodb, "WriteThrottleEvents", index),
             limit=("provisioned", args.write_capacity * 60),
         ),
         widget(
             "Read units used in a minute",
-            _metric("AWS/DynamoDB", "ConsumedReadCapacityUnits", *table),
-            _metric("AWS/DynamoDB", "ConsumedReadCapacityUnits", *index),
-            _metric("AWS/DynamoDB", "ReadThrottleEvents", *table),
-            _metric("AWS/DynamoDB", "ReadThrottleEvents", *index),
+            _metric(dynamodb, "ConsumedReadCapacityUnits", table),
+            _metric(dynamodb, "ConsumedReadCapacityUnits", index),
+            _metric(dynamodb, "ReadThrottleEvents", table),
+            _metric(dynamodb, "ReadThrottleEvents", index),
             limit=("provisioned", args.read_capacity * 60),
         ),
-        widget("How much runs at once", _metric("AWS/Lambda", "ConcurrentExecutions", *function, stat="Maximum")),
+        widget("How much runs at once", _metric(lambda_, "ConcurrentExecutions", function, "Maximum")),
         widget(
             "How old events were when they ran (ms)",
-            _metric("AWS/Lambda", "AsyncEventAge", *function, stat="Maximum"),
+            _metric(lambda_, "AsyncEventAge", function, "Maximum"),
             limit=("given up", ASYNC_EVENT_AGE_SECONDS * 1000),
         ),
     ]
-    # two columns in the grid, which is 24 wide
-    grid = [
-        {"type": "metric", "x": 12 * (n % 2), "y": 6 * (n // 2), "width": 12, "height": 6} for n in range(len(widgets))
-    ]
-    return {"widgets": [{**place, "properties": each} for place, each in zip(grid, widgets, strict=True)]}
+    # two columns; the grid is 24 wide
+    places = [{"x": 12 * (n % 2), "y": 6 * (n // 2), "width": 12, "height": 6} for n in range(len(widgets))]
+    return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 
 
-def _metric(namespace: str, name: str, *dimensions: str, stat: str = "Sum") -> list[object]:
-    return [namespace, name, *dimensions, {"stat": stat}]
+def _metric(namespace: str, name: str, dimensions: Sequence[str], statistic: str = "Sum") -> list[object]:
+    return [namespace, name, *dimensions, {"stat": statistic}]
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The program
-# ---------------------------------------------------------------------------------------------------------------------
+# == The program ======================================================================================================
 
 
 def main(environ: Mapping[str, str]) -> None:
