@@ -13,8 +13,8 @@ Configuration, with defaults (``pulumi config set KEY VALUE``; docs/configuratio
 ``readCapacity``          read units per second of the table and of its index (``100``)
 ``writeCapacity``         write units per second of the table and of its index (``100``)
 ``maxCapacity``           upper limit for autoscaling of read and of write capacity (none)
-``corsAllowedOrigins``    origins that may upload, a list or separated by commas (``http://localhost:3000`` in ``dev``,
-                          else required)
+``corsAllowedOrigins``    origins that may upload: list or comma-separated (``http://localhost:3000`` in ``dev``, else
+                          required)
 ``notificationPrefix``    index only keys that start with this text (none)
 ``notificationSuffix``    index only keys that end with this text (none)
 ``noncurrentDays``        days after which a version that is no longer current expires (``90``)
@@ -345,7 +345,7 @@ class TapStackArgs:
     cors_allowed_origins: Sequence[str] | None = _field(
         "corsAllowedOrigins",
         None,
-        "origins that may upload, a list or separated by commas",
+        "origins that may upload: list or comma-separated",
         rule=_check_origins,
         default_text=f"`{DEV_ORIGINS[0]}` in `dev`, else required",
         allowed=f"each {ORIGIN_FORMAT}",

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tests.support.expected import FULL
+from tests.support.default_stack import FULL
 from tests.support.synth import synth
 
 if TYPE_CHECKING:

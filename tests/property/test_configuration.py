@@ -10,33 +10,19 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tap_stack import ConfigurationError, Names, TapStackArgs, make_alarms, make_dashboard, make_names, make_tags
+from tap_stack import (
+    CONFIG_FIELDS,
+    ConfigurationError,
+    Names,
+    TapStackArgs,
+    make_alarms,
+    make_dashboard,
+    make_names,
+    make_tags,
+)
 from tests.support.synth import configured
 
-KEYS = (
-    "env",
-    "bucketName",
-    "tableName",
-    "readCapacity",
-    "writeCapacity",
-    "maxCapacity",
-    "corsAllowedOrigins",
-    "notificationPrefix",
-    "notificationSuffix",
-    "noncurrentDays",
-    "deletedRetentionDays",
-    "logLevel",
-    "logRetentionDays",
-    "memoryMb",
-    "timeoutSeconds",
-    "reservedConcurrency",
-    "alarmEmail",
-    "kmsKeyArn",
-    "owner",
-    "costCenter",
-    "savedQueries",
-    "protectData",
-)
+KEYS = tuple(field.key for field in CONFIG_FIELDS.values())
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-1", "us-gov-west-1", "cn-northwest-1")
 

@@ -72,6 +72,16 @@ class Synth:
         assert len(found) == 1, f"expected one {type_} with {inputs}, found {[str(each) for each in found]}"
         return found[0]
 
+    def named(self, name: str) -> Recorded:
+        """The resource with this logical name."""
+        (resource,) = (resource for resource in self.resources if resource.name == name)
+        return resource
+
+    def properties(self, name: str) -> dict[str, Any]:
+        """The inputs of a resource as path -> value, without tags (which test_names_tags_outputs.py checks)."""
+        inputs = self.named(name).inputs
+        return dict(_leaves({key: value for key, value in inputs.items() if key not in {"tags", *_DOCUMENTS}}))
+
     def needs(self, later: Recorded, earlier: Recorded) -> bool:
         """Whether `later` is created only after `earlier`, directly or through others."""
         return earlier.urn in self._needed[later.urn]
@@ -89,6 +99,21 @@ class Synth:
         for urn in direct:
             visit(urn)
         return needed
+
+
+_DOCUMENTS = ("policy", "assumeRolePolicy", "code")  # inputs with tests of their own
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _leaves(item, f"{path}.{key}" if path else key)
+        case [dict(), *_]:
+            for number, item in enumerate(value):
+                yield from _leaves(item, f"{path}[{number}]")
+        case _:
+            yield path, value
 
 
 def _is_a(resource: Recorded, type_: str) -> bool:

@@ -13,7 +13,7 @@ from lambda_code.events import parse_record
 from lambda_code.metadata import attribute_value, from_head
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
 from lambda_code.settings import Settings
-from tests.support.expected import CUSTOM
+from tests.support.default_stack import CUSTOM
 from tests.support.metrics import METRICS, REASONS
 from tests.support.strategies import head, s3_record
 from tests.support.synth import synth

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from tests.support.expected import (
+from tests.support.default_stack import (
     CHINA,
     CUSTOM,
     FULL,

@@ -9,7 +9,7 @@ import pytest
 from lambda_code.errors import Reason
 from lambda_code.settings import Settings
 from lambda_code.versions import Result
-from tests.support.expected import CUSTOM, LOG_GROUP
+from tests.support.default_stack import CUSTOM, LOG_GROUP
 from tests.support.fakes import Fault, client_error
 from tests.support.strategies import s3_event, s3_record
 from tests.support.synth import synth

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.expected import ENCRYPTED, FULL
+from tests.support.default_stack import ENCRYPTED, FULL
 from tests.support.synth import Synth, synth, texts
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def test_nobody_is_allowed_anything_who_is_not_named(stack: Synth) -> None:
 
 def test_every_statement_has_a_name_of_its_own(stack: Synth) -> None:
     for name, policy in documents(stack):
+        assert policy.keys() == {"Version", "Statement"}, name
+        assert policy["Version"] == "2012-10-17", name  # the older one has no policy variables
         sids = [statement.get("Sid") for statement in policy["Statement"]]
         assert None not in sids, name
         assert len(sids) == len(set(sids)), name
