@@ -15,17 +15,17 @@ Configuration, with defaults (``pulumi config set KEY VALUE``; docs/configuratio
 ``maxCapacity``           upper limit for autoscaling of read and of write capacity (none)
 ``corsAllowedOrigins``    origins that may upload: list or comma-separated (``http://localhost:3000`` in ``dev``, else
                           required)
-``notificationPrefix``    index only keys that start with this text (none)
-``notificationSuffix``    index only keys that end with this text (none)
+``notificationPrefix``    index only keys with this prefix (none)
+``notificationSuffix``    index only keys with this suffix (none)
 ``noncurrentDays``        days after which a version that is no longer current expires (``90``)
 ``deletedRetentionDays``  days that the row of a deleted version is kept (``90``)
 ``logLevel``              least severe level that the function logs (``INFO``)
-``logRetentionDays``      days that the function's log lines are kept (``30``)
+``logRetentionDays``      days that log lines are kept (``30``)
 ``memoryMb``              memory of the function (``512``)
 ``timeoutSeconds``        time-out of the function (``600``)
 ``reservedConcurrency``   concurrent executions reserved for the function, which are also its maximum (none)
 ``alarmEmail``            address that receives the alarms (none)
-``kmsKeyArn``             ARN of your KMS key for bucket, table, queue, log group and topic (AWS-managed keys)
+``kmsKeyArn``             ARN of your KMS key for bucket, table, queue, logs and topic (AES-256 and AWS-managed keys)
 ``owner``                 tag Owner (``platform``)
 ``costCenter``            tag CostCenter (``shared``)
 ``savedQueries``          save the Logs Insights queries that docs/runbook.md uses (``true``)
@@ -59,7 +59,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi.runtime.config import CONFIG, get_config_env
 
-# == Limits of AWS, and our defaults ==================================================================================
+# == Limits and defaults ==============================================================================================
 
 BUCKET_NAME_LENGTH = range(3, 64)  # characters; S3 User Guide, "General purpose bucket naming rules"
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -119,7 +119,7 @@ EXPIRY_ATTRIBUTE = "expires_at"  # of a deleted version's row: a number, seconds
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # environment variable of the program, and of the function
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
-# Values of the dimension `reason` of the metric ObjectsFailed: what happened, and what to do first. `where` is a log.
+# Values of the dimension `reason` of the metric ObjectsFailed: what happened, and what to do first.
 FAILURE_REASONS: Mapping[str, str] = {
     "denied": "AWS refused a call of the function: a permission is missing, or was taken away ({where}). "
     "First: run pulumi up --refresh, which shows what differs from the program and puts it back.",
@@ -350,11 +350,9 @@ class TapStackArgs:
         default_text=f"`{DEV_ORIGINS[0]}` in `dev`, else required",
         allowed=f"each {ORIGIN_FORMAT}",
     )
-    notification_prefix: str = _field(
-        "notificationPrefix", "", "index only keys that start with this text", allowed=_FILTER
-    )
+    notification_prefix: str = _field("notificationPrefix", "", "index only keys with this prefix", allowed=_FILTER)
     notification_suffix: str = _field(
-        "notificationSuffix", "", "index only keys that end with this text", allowed=_FILTER, rule=_check_filters
+        "notificationSuffix", "", "index only keys with this suffix", allowed=_FILTER, rule=_check_filters
     )
     noncurrent_days: int = _field(
         "noncurrentDays", 90, "days after which a version that is no longer current expires", NONCURRENT_DAYS, "days"
@@ -368,9 +366,7 @@ class TapStackArgs:
         exempt=0,
     )
     log_level: str = _field("logLevel", "INFO", "least severe level that the function logs", LOG_LEVELS)
-    log_retention_days: int = _field(
-        "logRetentionDays", 30, "days that the function's log lines are kept", LOG_RETENTION_DAYS
-    )
+    log_retention_days: int = _field("logRetentionDays", 30, "days that log lines are kept", LOG_RETENTION_DAYS)
     memory_mb: int = _field("memoryMb", 512, "memory of the function", MEMORY_MIB, "MiB")
     # docs/capacity.md: with a lower time-out, part of a large burst goes to the failure queue
     timeout_seconds: int = _field("timeoutSeconds", 600, "time-out of the function", TIMEOUT_SECONDS, "seconds")
@@ -389,12 +385,12 @@ class TapStackArgs:
     kms_key_arn: str | None = _field(
         "kmsKeyArn",
         None,
-        "ARN of your KMS key for bucket, table, queue, log group and topic",
+        "ARN of your KMS key for bucket, table, queue, logs and topic",
         KEY_ARN_PATTERN,
         "a key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, and neither an alias nor an id alone",
         error="it must be {}",
         remedy="Ask for it: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
-        default_text="AWS-managed keys",
+        default_text="AES-256 and AWS-managed keys",
     )
     owner: str = _tag_field("owner", "platform", "tag Owner")
     cost_center: str = _tag_field("costCenter", "shared", "tag CostCenter")

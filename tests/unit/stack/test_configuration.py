@@ -12,11 +12,11 @@ import pytest
 
 import tap_stack
 from tap_stack import CONFIG_FIELDS, ConfigurationError, TapStackArgs
+from tests.support.default_stack import KEY_ARN as KEY
 from tests.support.default_stack import PROD
 from tests.support.synth import configured, synth
 from tools import configuration
 
-KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ALIAS = "arn:aws:kms:us-east-1:123456789012:alias/uploads"
 MULTI_REGION_KEY = "arn:aws:kms:us-east-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"
 CHINESE_KEY = KEY.replace("arn:aws:kms:us-east-1", "arn:aws-cn:kms:cn-north-1")
