@@ -1,4 +1,4 @@
-"""What AWS would answer when a resource is created: made up, but whole.
+"""Fake outputs of resources: what AWS would return when it creates them.
 
 Pulumi turns an output that its mocks leave out into None, and an input made from None silently vanishes. So a text
 output that is not declared here gets a value that no test can overlook (`UNDECLARED`).
@@ -21,7 +21,7 @@ BUCKET_PROPERTY: tuple[str, dict[str, str]] = ("{bucket}", {})
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """The account and region that a program is deployed to."""
 
     account: str = "123456789012"
@@ -29,7 +29,7 @@ class Place:
     partition: str = "aws"
 
 
-# Pulumi type -> id and outputs besides the inputs, as templates of inputs and place
+# Pulumi type -> id and outputs besides the inputs, as templates of inputs and location
 _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "aws:appautoscaling/policy:Policy": NO_OUTPUTS,
     "aws:appautoscaling/target:Target": NO_OUTPUTS,
@@ -82,14 +82,14 @@ _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def fake_outputs(place: Place, resource: Recorded) -> tuple[str, dict[str, Any]]:
+def fake_outputs(location: Location, resource: Recorded) -> tuple[str, dict[str, Any]]:
     """Return a resource's id and outputs: its inputs, those of the table above, and `UNDECLARED` texts.
 
     Raises:
         KeyError: the table does not know the resource's type.
     """
     identifier, outputs = _OUTPUTS[resource.type]
-    values = {**asdict(place), **resource.inputs}
+    values = {**asdict(location), **resource.inputs}
     undeclared = {
         output: f"{UNDECLARED} {resource.name}.{output}"
         for output, kind in resource_outputs(resource.type).items()
@@ -99,29 +99,29 @@ def fake_outputs(place: Place, resource: Recorded) -> tuple[str, dict[str, Any]]
     return identifier.format(**values), undeclared | resource.inputs | declared
 
 
-def fake_call(place: Place, token: str) -> dict[str, Any]:
-    """Answer the functions of the AWS provider that the program may ask.
+def fake_call(location: Location, token: str) -> dict[str, Any]:
+    """Return the result of a function of the AWS provider that the program may call.
 
     Raises:
-        KeyError: the program asks for something else.
+        KeyError: the program calls another function.
     """
     return {
         "aws:index/getCallerIdentity:getCallerIdentity": {
-            "accountId": place.account,
-            "arn": f"arn:{place.partition}:iam::{place.account}:root",
+            "accountId": location.account,
+            "arn": f"arn:{location.partition}:iam::{location.account}:root",
             "userId": "AIDAFAKE",
-            "id": place.account,
+            "id": location.account,
         },
         "aws:index/getRegion:getRegion": {
-            "region": place.region,
-            "id": place.region,
-            "endpoint": f"ec2.{place.region}.amazonaws.com",
+            "region": location.region,
+            "id": location.region,
+            "endpoint": f"ec2.{location.region}.amazonaws.com",
             "description": "somewhere",
         },
         "aws:index/getPartition:getPartition": {
-            "partition": place.partition,
+            "partition": location.partition,
             "dnsSuffix": "amazonaws.com",
-            "id": place.partition,
+            "id": location.partition,
             "reverseDnsPrefix": "com.amazonaws",
         },
     }[token]

@@ -141,4 +141,4 @@ def test_the_alarms_are_mailed_to_the_configured_address_which_is_a_secret() -> 
 def test_whatever_refers_to_the_topic_waits_for_it() -> None:
     stack = synth(**FULL)
     for each in (*stack.all("MetricAlarm"), stack.one("TopicPolicy"), stack.one("TopicSubscription")):
-        assert stack.needs(each, stack.one("Topic")), each
+        assert stack.depends_on(each, stack.one("Topic")), each

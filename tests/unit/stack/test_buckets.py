@@ -7,7 +7,7 @@ import pytest
 from tests.support.default_stack import CUSTOM, LOGS, PROD, UPLOADS
 from tests.support.synth import policy, synth
 
-COMMON = {
+COMMON: dict[str, dict[str, object]] = {
     "": {"forceDestroy": True},  # in dev, whose data may be deleted
     "-public-access": {
         "blockPublicAcls": True,
@@ -102,4 +102,4 @@ def test_the_log_bucket_is_not_logged_itself() -> None:
     ],
 )
 def test_parts_of_a_bucket_wait_for_what_they_need(later: str, earlier: str) -> None:
-    assert synth().needs(synth().named(later), synth().named(earlier))
+    assert synth().depends_on(synth().named(later), synth().named(earlier))

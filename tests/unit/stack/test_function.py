@@ -158,7 +158,7 @@ def test_lambda_accepts_every_variable() -> None:
     ],
 )
 def test_the_function_and_its_trigger_wait_for_what_they_need(later: str, earlier: str) -> None:
-    assert synth().needs(synth().named(f"tap-{later}"), synth().named(f"tap-{earlier}"))
+    assert synth().depends_on(synth().named(f"tap-{later}"), synth().named(f"tap-{earlier}"))
 
 
 def test_the_function_has_no_address_on_the_internet() -> None:

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from tests.support.default_stack import ACCOUNT, ENCRYPTED, FULL, KEY_ARN
-from tests.support.synth import policy, synth, texts
+from tests.support.synth import policy, strings, synth
 
 DIFFERENT = {
     "tap-uploads-encryption",
@@ -52,7 +52,7 @@ def test_a_key_changes_nothing_else() -> None:
 
 
 def test_without_a_key_nothing_asks_kms_for_anything() -> None:
-    said = [(each.name, text) for each in synth(**FULL).resources for text in texts(each.inputs)]
+    said = [(each.name, text) for each in synth(**FULL).resources for text in strings(each.inputs)]
     assert len(said) > 100
     assert [each for each in said if "kms" in each[1].lower()] == []
 

@@ -29,7 +29,7 @@ from tests.support.default_stack import (
     UPLOADS_ARN,
     tagged,
 )
-from tests.support.synth import Synth, synth, texts
+from tests.support.synth import Synth, strings, synth
 
 # characters; see the API reference of each service
 LONGEST_NAME = {
@@ -176,7 +176,7 @@ def test_the_test_command_uploads_a_key_that_is_announced_and_asks_for_its_row(
 
 def test_nothing_names_another_account_or_region_than_the_one_it_is_deployed_to() -> None:
     stack = synth(**CHINA)
-    everything = [text for each in stack.resources for text in texts(each.inputs)] + list(texts(stack.outputs))
+    everything = [text for each in stack.resources for text in strings(each.inputs)] + list(strings(stack.outputs))
     for text in everything:
         assert "123456789012" not in text
         assert "us-east-1" not in text

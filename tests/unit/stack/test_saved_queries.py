@@ -79,7 +79,7 @@ def test_in_another_environment_they_lie_elsewhere_and_ask_the_same() -> None:
 def test_they_wait_for_the_log() -> None:
     stack = synth()
     for each in stack.all("QueryDefinition"):
-        assert stack.needs(each, stack.one("LogGroup"))
+        assert stack.depends_on(each, stack.one("LogGroup"))
 
 
 def test_without_saved_queries_there_are_none_and_all_else() -> None:

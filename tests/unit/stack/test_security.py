@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.default_stack import ENCRYPTED, FULL
-from tests.support.synth import Synth, synth, texts
+from tests.support.synth import Synth, strings, synth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def stack(request: pytest.FixtureRequest) -> Synth:
 def documents(stack: Synth) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every policy in the stack, wherever it is an input, with the resource it belongs to."""
     for each in stack.resources:
-        for text in texts(each.inputs):
+        for text in strings(each.inputs):
             if '"Statement"' in text:
                 yield each.name, json.loads(text)
 
@@ -152,6 +152,6 @@ def test_the_stack_has_nothing_to_which_these_controls_would_apply(stack: Synth)
 
 def test_no_input_holds_a_secret(stack: Synth) -> None:
     for each in stack.resources:
-        for text in texts(each.inputs):
+        for text in strings(each.inputs):
             assert "AKIA" not in text
             assert "PRIVATE KEY" not in text

@@ -138,8 +138,8 @@ def test_table_and_index_scale_between_their_capacity_and_the_limit(part: str, u
         f"{configuration}.predefinedMetricSpecification.predefinedMetricType": f"DynamoDB{units}CapacityUtilization",
         f"{configuration}.targetValue": 70,
     }
-    assert stack.needs(stack.named(f"tap-{name}"), stack.one("Table"))
-    assert stack.needs(stack.named(f"tap-{name}-policy"), stack.named(f"tap-{name}"))
+    assert stack.depends_on(stack.named(f"tap-{name}"), stack.one("Table"))
+    assert stack.depends_on(stack.named(f"tap-{name}-policy"), stack.named(f"tap-{name}"))
 
 
 def test_what_autoscaling_changes_the_next_deployment_leaves_alone() -> None:
