@@ -8,17 +8,9 @@ import pytest
 from tests.support.default_stack import ACCOUNT, ENCRYPTED, FULL, KEY_ARN
 from tests.support.synth import policy, strings, synth
 
-DIFFERENT = {
-    "tap-uploads-encryption",
-    "tap-uploads-policy",
-    "tap-objects",
-    "tap-failures",
-    "tap-indexer-logs",
-    "tap-indexer-policy",
-    "tap-alarms",
-}
-"""What a key changes. Not the log bucket: S3 delivers access logs to SSE-S3 only. Nor the function: its variables are
-no secrets."""
+# The resources that a key changes. Not the log bucket: S3 delivers access logs to SSE-S3 only. Nor the function, whose
+# variables are no secrets.
+CHANGED = ("uploads-encryption", "uploads-policy", "objects", "failures", "indexer-logs", "indexer-policy", "alarms")
 ENCRYPTION = "rules[0].applyServerSideEncryptionByDefault"
 
 
@@ -48,7 +40,7 @@ def test_a_key_changes_nothing_else() -> None:
         {each.name: {**each.inputs, "code": None} for each in synth(**config).resources} for config in (FULL, ENCRYPTED)
     )  # the archive is an object of its own each time
     assert plain.keys() == encrypted.keys()
-    assert {name for name, inputs in encrypted.items() if inputs != plain[name]} == DIFFERENT
+    assert {name for name, inputs in encrypted.items() if inputs != plain[name]} == {f"tap-{name}" for name in CHANGED}
 
 
 def test_without_a_key_nothing_asks_kms_for_anything() -> None:
