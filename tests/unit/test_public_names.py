@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
-import localstack.demo.command
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
 
+import localstack.demo.command
 import operations.command
 import tap_stack
 from lambda_code import main as function
