@@ -968,7 +968,7 @@ class TapStack(pulumi.ComponentResource):
         """The options of a resource that belongs to this component."""
         return pulumi.ResourceOptions(
             parent=self,
-            depends_on=depends_on,
+            depends_on=list(depends_on),
             protect=holds_data and self._args.protect_data,
             ignore_changes=list(ignore_changes),
         )
