@@ -22,7 +22,7 @@ from tests.e2e.enforced import Call, Role
 from tests.e2e.events import event, minimal
 from tests.e2e.failures import FailureQueue
 from tests.support.index import Client, Clients, Index
-from tests.support.key_cases import key_policy
+from tests.support.key_policy import key_policy
 
 if TYPE_CHECKING:
     from tests.support.index import Row

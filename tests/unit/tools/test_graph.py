@@ -8,7 +8,7 @@ from collections.abc import Collection
 import pytest
 
 from localstack.deployers.monitor import Recorded
-from tests.support.expected import FULL
+from tests.support.default_stack import FULL
 from tests.support.synth import synth
 from tools.graph import DOCUMENT, END, START, Box, GraphError, boxes, diagram, embed, mermaid, section
 
