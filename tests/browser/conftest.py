@@ -24,7 +24,7 @@ from localstack.deployers.deployment import deploy
 from localstack.emulators.embedded import free_port
 from localstack.emulators.emulator import ENFORCING, start
 from localstack.showcase.upload_page import s3_at, stack_at
-from tests.support.chromium import NoBrowserError, find, flags
+from tests.support.chromium import BrowserNotFoundError, find_browser, launch_flags
 from tests.support.index import Clients, Index
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ PATIENCE = 15_000
 ALLOWED = 2
 """Origins that may upload: one page after another is served at the first, and what runs beside it at the second."""
 
-Serve = Callable[..., UploadServer]
+StartServer = Callable[..., UploadServer]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class AwsTarget:
     """A deployed stack on an emulator that enforces CORS, and the ports whose pages may and may not upload."""
 
     emulator: Emulator
@@ -62,22 +62,22 @@ class Place:
         return s3_at(self.emulator.endpoint, self.emulator)
 
 
-class Watched:
+class PageErrors:
     """What went wrong in a page without showing: lines of the console, exceptions, breaches of its own policy."""
 
     def __init__(self, page: Page) -> None:
-        self.wrong: list[str] = []
-        page.on("console", lambda line: self.wrong.append(line.text) if line.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.messages: list[str] = []
+        page.on("console", lambda line: self.messages.append(line.text) if line.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
 
 
 @pytest.fixture(scope="session")
-def place() -> Iterator[Place]:
+def place() -> Iterator[AwsTarget]:
     ports = [free_port() for _ in range(ALLOWED + 1)]
     origins = [f"http://localhost:{port}" for port in ports[:ALLOWED]]
     with start("embedded", settings=ENFORCING) as emulator:
         deployment = deploy(emulator, config_overrides={"corsAllowedOrigins": json.dumps(origins)})
-        yield Place(
+        yield AwsTarget(
             emulator=emulator,
             deployment=deployment,
             index=Index(Clients.of(emulator), deployment.outputs),
@@ -87,28 +87,28 @@ def place() -> Iterator[Place]:
 
 
 @pytest.fixture(scope="session")
-def browser(place: Place) -> Iterator[Browser]:
+def browser(place: AwsTarget) -> Iterator[Browser]:
     """The browser knows the emulator by its key, and by no other: certificates are checked as ever."""
     with sync_playwright() as playwright:
         try:
-            program = find(playwrights=playwright.chromium.executable_path)
-        except NoBrowserError as error:
+            program = find_browser(playwright_path=playwright.chromium.executable_path)
+        except BrowserNotFoundError as error:
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
         assert place.emulator.ca_bundle is not None
         known = f"--ignore-certificate-errors-spki-list={fingerprint(place.emulator.ca_bundle)}"
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         expect.set_options(timeout=PATIENCE)
-        browser = playwright.chromium.launch(executable_path=program, args=[*flags(root=root), known])
+        browser = playwright.chromium.launch(executable_path=program, args=[*launch_flags(root=root), known])
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def serve(place: Place) -> Iterator[Serve]:
+def start_server(place: AwsTarget) -> Iterator[StartServer]:
     """Start a page's server: at the first allowed port, with rules of its own, if nothing else is said."""
     with ExitStack() as until_done:
 
-        def serve(port: int | None = None, **rules: Any) -> UploadServer:
+        def start_server(port: int | None = None, **rules: Any) -> UploadServer:
             stack = stack_at(place.emulator.endpoint, place.emulator, place.deployment.outputs, rules_for(**rules))
             server = until_done.enter_context(UploadServer(stack, port=port or place.ports[0]))
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -117,7 +117,7 @@ def serve(place: Place) -> Iterator[Serve]:
             until_done.callback(server.shutdown)
             return server
 
-        yield serve
+        yield start_server
 
 
 @pytest.fixture
@@ -129,8 +129,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def watched(page: Page) -> Watched:
-    return Watched(page)
+def page_errors(page: Page) -> PageErrors:
+    return PageErrors(page)
 
 
 def rules_for(**different: Any) -> Rules:

@@ -15,12 +15,12 @@ from tests.browser.upload_page import UploadPage, file
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Watched
+    from tests.browser.conftest import PageErrors
 
 SECONDS_TO_END = 10
 
 
-def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, watched: Watched) -> None:
+def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, page_errors: PageErrors) -> None:
     port = free_port()
     command = [sys.executable, "-m", "localstack.showcase.upload_page", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
@@ -37,7 +37,7 @@ def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, wa
             upload = UploadPage(page)
             upload.choose(file("one command.txt"))
             assert upload.key("one command.txt").startswith("uploads/")
-            assert watched.wrong == []
+            assert page_errors.messages == []
             process.send_signal(signal.SIGINT)
             # within seconds, though the browser still holds connections
             assert process.wait(timeout=SECONDS_TO_END) == 0

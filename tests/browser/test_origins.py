@@ -17,7 +17,7 @@ from examples.upload.errors import CannotRunError
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Place, Serve
+    from tests.browser.conftest import AwsTarget, StartServer
 
 PUT = """
 async ([url, kind]) => {
@@ -44,7 +44,7 @@ class Blank(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>Somebody's page</title>")
+        self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>Administrator's page</title>")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
         """Say nothing."""
@@ -74,17 +74,17 @@ def new_key() -> str:
     return f"origins/{uuid.uuid4()}.txt"
 
 
-def presigned_put(place: Place, key: str) -> list[str]:
+def presigned_put(place: AwsTarget, key: str) -> list[str]:
     parameters = {"Bucket": place.index.bucket, "Key": key, "ContentType": "text/plain"}
     return [place.signer.generate_presigned_url("put_object", Params=parameters, ExpiresIn=60), "text/plain"]
 
 
-def presigned_post(place: Place, key: str) -> list[Any]:
+def presigned_post(place: AwsTarget, key: str) -> list[Any]:
     made: Mapping[str, Any] = place.signer.generate_presigned_post(place.index.bucket, key, ExpiresIn=60)
     return [made["url"], made["fields"]]
 
 
-def content(place: Place, key: str) -> bytes | None:
+def content(place: AwsTarget, key: str) -> bytes | None:
     """What is under a key, or None."""
     if not place.s3.list_objects_v2(Bucket=place.index.bucket, Prefix=key).get("Contents"):
         return None
@@ -104,7 +104,7 @@ def stopped(page: Any, script: str, call: list[Any]) -> list[str]:  # noqa: ANN4
     return lines
 
 
-def test_a_page_of_an_allowed_origin_puts_and_reads_the_etag(open_page: Any, place: Place) -> None:  # noqa: ANN401
+def test_a_page_of_an_allowed_origin_puts_and_reads_the_etag(open_page: Any, place: AwsTarget) -> None:  # noqa: ANN401
     key = new_key()
     answer = open_page(place.ports[0]).evaluate(PUT, presigned_put(place, key))
     # it learns nothing of the version
@@ -112,21 +112,21 @@ def test_a_page_of_an_allowed_origin_puts_and_reads_the_etag(open_page: Any, pla
     assert content(place, key) == b"put by a page"
 
 
-def test_a_page_of_an_allowed_origin_posts_and_reads_the_etag(open_page: Any, place: Place) -> None:  # noqa: ANN401
+def test_a_page_of_an_allowed_origin_posts_and_reads_the_etag(open_page: Any, place: AwsTarget) -> None:  # noqa: ANN401
     key = new_key()
     answer = open_page(place.ports[0]).evaluate(POST, presigned_post(place, key))
     assert answer == {"status": 204, "etag": etag(b"posted by a page"), "version": None}
     assert content(place, key) == b"posted by a page"
 
 
-def test_a_put_of_another_origin_is_stopped_by_the_browser(open_page: Any, place: Place) -> None:  # noqa: ANN401
+def test_a_put_of_another_origin_is_stopped_by_the_browser(open_page: Any, place: AwsTarget) -> None:  # noqa: ANN401
     key = new_key()
     lines = stopped(open_page(place.foreign_port), PUT, presigned_put(place, key))
     assert any("blocked by CORS policy: Response to preflight request" in line for line in lines), lines
     assert content(place, key) is None
 
 
-def test_a_post_of_another_origin_cannot_be_read_but_lands(open_page: Any, place: Place) -> None:  # noqa: ANN401
+def test_a_post_of_another_origin_cannot_be_read_but_lands(open_page: Any, place: AwsTarget) -> None:  # noqa: ANN401
     """A form needs no leave of the bucket: CORS keeps other pages from reading, and only the signature from writing."""
     key = new_key()
     lines = stopped(open_page(place.foreign_port), POST, presigned_post(place, key))
@@ -137,7 +137,7 @@ def test_a_post_of_another_origin_cannot_be_read_but_lands(open_page: Any, place
 @pytest.mark.parametrize(("changed", "refused"), [({"X-Amz-Signature": "0" * 64}, 403), ({"X-Amz-Expires": "59"}, 403)])
 def test_a_link_that_was_tampered_with_is_refused(
     open_page: Any,  # noqa: ANN401
-    place: Place,
+    place: AwsTarget,
     changed: Mapping[str, str],
     refused: int,
 ) -> None:
@@ -150,13 +150,15 @@ def test_a_link_that_was_tampered_with_is_refused(
     assert content(place, key) is None
 
 
-def test_the_page_is_not_even_served_at_an_origin_that_may_not_upload(serve: Serve, place: Place) -> None:
+def test_the_page_is_not_even_served_at_an_origin_that_may_not_upload(
+    start_server: StartServer, place: AwsTarget
+) -> None:
     with pytest.raises(CannotRunError, match=rf"does not let pages of http://localhost:{place.foreign_port} upload"):
-        serve(place.foreign_port)
+        start_server(place.foreign_port)
 
 
-def test_a_page_of_another_origin_gets_no_form(open_page: Any, serve: Serve, place: Place) -> None:  # noqa: ANN401
-    server = serve()
+def test_a_page_of_another_origin_gets_no_form(open_page: Any, start_server: StartServer, place: AwsTarget) -> None:  # noqa: ANN401
+    server = start_server()
     page = open_page(place.ports[1])
     ask = "url => fetch(url, { method: 'POST', body: '{}' }).then(answer => answer.status)"
     assert page.evaluate(f"url => ({ask})(url).catch({BLOCKED})", f"{server.origin}/api/uploads") == "Failed to fetch"

@@ -14,19 +14,19 @@ from tests.browser.upload_page import UploadPage, file
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Place, Serve
+    from tests.browser.conftest import AwsTarget, StartServer
 
 TOO_LARGE = "The file has 1.2 MB, and at most 1.0 MB are allowed. Choose a smaller one."
 BIG = b"\0" * 1_200_000
 
 
-def objects(place: Place, prefix: str) -> list[str]:
+def objects(place: AwsTarget, prefix: str) -> list[str]:
     answer = place.s3.list_objects_v2(Bucket=place.index.bucket, Prefix=prefix)
     return [each["Key"] for each in answer.get("Contents", ())]
 
 
-def test_a_file_over_the_limit_is_not_even_sent(page: Page, serve: Serve, place: Place) -> None:
-    server = serve(max_bytes=MEGABYTE)
+def test_a_file_over_the_limit_is_not_even_sent(page: Page, start_server: StartServer, place: AwsTarget) -> None:
+    server = start_server(max_bytes=MEGABYTE)
     upload = UploadPage.open(page, server)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -37,19 +37,21 @@ def test_a_file_over_the_limit_is_not_even_sent(page: Page, serve: Serve, place:
     assert objects(place, server.stack.rules.prefix) == []
 
 
-def test_the_server_refuses_it_if_the_page_does_not(page: Page, serve: Serve) -> None:
-    server = serve(max_bytes=MEGABYTE)
+def test_the_server_refuses_it_if_the_page_does_not(page: Page, start_server: StartServer) -> None:
+    server = start_server(max_bytes=MEGABYTE)
     page.route("**/api/settings", lambda route: route.fulfill(json={"max_bytes": 10**9, "bucket": "b"}))
     upload = UploadPage.open(page, server)
     upload.choose(file("big.bin", BIG))
     assert upload.problem("big.bin") == "The file has 1,200,000 bytes; at most 1,000,000 are allowed."
 
 
-def test_the_bucket_refuses_it_if_the_server_was_lied_to(page: Page, serve: Serve, place: Place) -> None:
-    server = serve(max_bytes=MEGABYTE)
+def test_the_bucket_refuses_it_if_the_server_was_lied_to(
+    page: Page, start_server: StartServer, place: AwsTarget
+) -> None:
+    server = start_server(max_bytes=MEGABYTE)
     page.route("**/api/settings", lambda route: route.fulfill(json={"max_bytes": 10**9, "bucket": "b"}))
     upload = UploadPage.open(page, server)
-    upload.says_of_the_form(size=1)
+    upload.override_form_request(size=1)
     with page.expect_response(lambda response: response.url.startswith(place.emulator.endpoint)) as answered:
         upload.choose(file("big.bin", BIG))
     assert answered.value.status == 400
@@ -58,9 +60,9 @@ def test_the_bucket_refuses_it_if_the_server_was_lied_to(page: Page, serve: Serv
 
 
 def test_a_permission_that_has_run_out_is_explained_and_the_next_one_works(
-    page: Page, serve: Serve, place: Place
+    page: Page, start_server: StartServer, place: AwsTarget
 ) -> None:
-    server = serve(seconds=-1)
+    server = start_server(seconds=-1)
     rules = server.stack.rules
     upload = UploadPage.open(page, server)
     upload.choose(file("late.txt"))
@@ -83,32 +85,34 @@ def test_a_permission_that_has_run_out_is_explained_and_the_next_one_works(
     ],
 )
 def test_a_form_that_was_tampered_with_is_refused(
-    page: Page, serve: Serve, place: Place, field: str, value: str, code: str
+    page: Page, start_server: StartServer, place: AwsTarget, field: str, value: str, code: str
 ) -> None:
-    server = serve()
+    server = start_server()
     upload = UploadPage.open(page, server)
-    upload.gets_the_form(**{field: value})
+    upload.override_form_response(**{field: value})
     upload.choose(file("tampered.txt"))
     assert f"did not accept the permission to upload this file ({code})" in upload.problem("tampered.txt")
     assert objects(place, server.stack.rules.prefix) + objects(place, "elsewhere/") == []
 
 
-def test_a_name_that_cannot_be_is_explained(page: Page, serve: Serve) -> None:
-    upload = UploadPage.open(page, serve())
+def test_a_name_that_cannot_be_is_explained(page: Page, start_server: StartServer) -> None:
+    upload = UploadPage.open(page, start_server())
     upload.drop({"name": "a${filename}.txt", "text": "a", "type": ""})
     assert "which S3 would replace: rename the file." in upload.problem("a${filename}.txt")
 
 
-def test_a_server_that_has_gone_is_named(page: Page, serve: Serve) -> None:
-    upload = UploadPage.open(page, serve())
+def test_a_server_that_has_gone_is_named(page: Page, start_server: StartServer) -> None:
+    upload = UploadPage.open(page, start_server())
     page.route("**/api/uploads", lambda route: route.abort())
     upload.choose(file("orphan.txt"))
     assert upload.problem("orphan.txt").startswith("This page's own server does not answer. Is it still running?")
 
 
-def test_a_bucket_that_answers_nothing_a_page_may_read_is_explained(page: Page, serve: Serve, place: Place) -> None:
+def test_a_bucket_that_answers_nothing_a_page_may_read_is_explained(
+    page: Page, start_server: StartServer, place: AwsTarget
+) -> None:
     """All that the page learns is that it was blocked."""
-    server = serve()
+    server = start_server()
     upload = UploadPage.open(page, server)
     cors = place.s3.get_bucket_cors(Bucket=place.index.bucket)["CORSRules"]
     place.s3.delete_bucket_cors(Bucket=place.index.bucket)
@@ -123,10 +127,10 @@ def test_a_bucket_that_answers_nothing_a_page_may_read_is_explained(page: Page, 
     assert objects(place, server.stack.rules.prefix) == []
 
 
-def test_a_row_that_does_not_come_is_said_and_can_be_looked_for_again(page: Page, serve: Serve) -> None:
+def test_a_row_that_does_not_come_is_said_and_can_be_looked_for_again(page: Page, start_server: StartServer) -> None:
     page.clock.install()
     page.route("**/api/row?*", lambda route: route.fulfill(json={"row": None}))
-    upload = UploadPage.open(page, serve())
+    upload = UploadPage.open(page, start_server())
     upload.choose(file("lost.txt"))
     expect(upload.card("lost.txt")).to_have_attribute("data-state", "uploaded")
     for _ in range(300):  # its clock runs on although the answer to a look is still on its way
@@ -139,9 +143,9 @@ def test_a_row_that_does_not_come_is_said_and_can_be_looked_for_again(page: Page
     assert upload.indexed("lost.txt")["Size"] == "8 bytes"
 
 
-def test_a_page_whose_server_does_not_answer_at_all_says_so(page: Page, serve: Serve) -> None:
+def test_a_page_whose_server_does_not_answer_at_all_says_so(page: Page, start_server: StartServer) -> None:
     page.route("**/api/settings", lambda route: route.abort())
-    page.goto(serve().origin)
+    page.goto(start_server().origin)
     expect(page.get_by_role("alert")).to_have_text(
         "This page's own server does not answer. Is it still running? Start it if not, and try again. "
         "To do so, load this page again."

@@ -10,13 +10,13 @@ import pytest
 from playwright.sync_api import expect
 
 from examples.upload.upload_requests import MEGABYTE
-from tests.browser.upload_page import UploadPage, file, shares
-from tests.support.rows import FROM_THE_EVENT, told_by_s3
+from tests.browser.upload_page import UploadPage, file, percentages
+from tests.support.rows import EVENT_ATTRIBUTES, expected_row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Place, Serve, Watched
+    from tests.browser.conftest import AwsTarget, PageErrors, StartServer
 
 RECORD_WORDS = """
 () => {
@@ -28,14 +28,16 @@ RECORD_WORDS = """
 """
 
 
-def test_a_file_is_uploaded_and_its_row_is_shown(page: Page, serve: Serve, place: Place, watched: Watched) -> None:
-    upload = UploadPage.open(page, serve())
+def test_a_file_is_uploaded_and_its_row_is_shown(
+    page: Page, start_server: StartServer, place: AwsTarget, page_errors: PageErrors
+) -> None:
+    upload = UploadPage.open(page, start_server())
     upload.choose(file("report.txt", b"twelve bytes"))
     shown = upload.indexed("report.txt")
     row = place.index.row(shown["Key"], shown["Version"])
     assert row is not None
-    told = told_by_s3(place.index.bucket, shown["Key"], place.index.head(shown["Key"], shown["Version"]))
-    assert {name: value for name, value in row.items() if name not in FROM_THE_EVENT} == told
+    told = expected_row(place.index.bucket, shown["Key"], place.index.head(shown["Key"], shown["Version"]))
+    assert {name: value for name, value in row.items() if name not in EVENT_ATTRIBUTES} == told
     assert row["event_name"] == "ObjectCreated:Post"
     assert shown == {
         "Key": row["key"],
@@ -47,7 +49,7 @@ def test_a_file_is_uploaded_and_its_row_is_shown(page: Page, serve: Serve, place
     }
     expect(page.get_by_text("1 of 1 indexed")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("report.txt is indexed.")
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
 @pytest.mark.parametrize(
@@ -60,18 +62,22 @@ def test_a_file_is_uploaded_and_its_row_is_shown(page: Page, serve: Serve, place
         "😀.png",
     ],
 )
-def test_a_file_keeps_its_name(page: Page, serve: Serve, place: Place, watched: Watched, name: str) -> None:
-    upload = UploadPage.open(page, serve())
+def test_a_file_keeps_its_name(
+    page: Page, start_server: StartServer, place: AwsTarget, page_errors: PageErrors, name: str
+) -> None:
+    upload = UploadPage.open(page, start_server())
     upload.choose(file(name))
     shown = upload.indexed(name)
     row = place.index.row(shown["Key"], shown["Version"])
     assert row is not None
     assert (row["filename"], row["key"].rpartition("/")[2]) == (name, name)
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
-def test_several_files_are_dropped_at_once(page: Page, serve: Serve, place: Place, watched: Watched) -> None:
-    upload = UploadPage.open(page, serve())
+def test_several_files_are_dropped_at_once(
+    page: Page, start_server: StartServer, place: AwsTarget, page_errors: PageErrors
+) -> None:
+    upload = UploadPage.open(page, start_server())
     names = [f"note {number}.txt" for number in range(5)]
     upload.drop(*({"name": name, "text": f"this is {name}", "type": "text/plain"} for name in names))
     keys = [upload.key(name) for name in names]
@@ -80,18 +86,18 @@ def test_several_files_are_dropped_at_once(page: Page, serve: Serve, place: Plac
     assert len(set(keys)) == len(names)
     assert page.get_by_role("listitem").count() == len(names)
     expect(page.get_by_text("5 of 5 indexed")).to_be_visible()
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
-def test_a_file_that_is_dropped_beside_the_area_is_taken_too(page: Page, serve: Serve) -> None:
+def test_a_file_that_is_dropped_beside_the_area_is_taken_too(page: Page, start_server: StartServer) -> None:
     """A browser would otherwise open it, and the page with its uploads would be gone."""
-    upload = UploadPage.open(page, serve())
+    upload = UploadPage.open(page, start_server())
     upload.drop({"name": "beside.txt", "text": "a", "type": "text/plain"}, onto="h1")
     assert upload.indexed("beside.txt")["Size"] == "1 byte"
 
 
-def test_the_same_file_twice_is_two_objects(page: Page, serve: Serve) -> None:
-    upload = UploadPage.open(page, serve())
+def test_the_same_file_twice_is_two_objects(page: Page, start_server: StartServer) -> None:
+    upload = UploadPage.open(page, start_server())
     for _ in range(2):
         upload.choose(file("twice.txt"))
     expect(page.get_by_text("2 of 2 indexed")).to_be_visible()
@@ -99,17 +105,17 @@ def test_the_same_file_twice_is_two_objects(page: Page, serve: Serve) -> None:
     assert len(set(keys)) == 2
 
 
-def test_an_empty_file_has_a_row_too(page: Page, serve: Serve) -> None:
-    upload = UploadPage.open(page, serve())
+def test_an_empty_file_has_a_row_too(page: Page, start_server: StartServer) -> None:
+    upload = UploadPage.open(page, start_server())
     upload.choose(file("empty", b"", ""))
     shown = upload.indexed("empty")
     assert (shown["Size"], shown["Type"]) == ("0 bytes", "application/octet-stream")
 
 
 def test_the_progress_of_a_big_file_is_shown(
-    page: Page, serve: Serve, place: Place, watched: Watched, tmp_path: Path
+    page: Page, start_server: StartServer, place: AwsTarget, page_errors: PageErrors, tmp_path: Path
 ) -> None:
-    upload = UploadPage.open(page, serve())
+    upload = UploadPage.open(page, start_server())
     page.evaluate(RECORD_WORDS)
     # as on a line of 10 MB a second
     network = page.context.new_cdp_session(page)
@@ -124,14 +130,14 @@ def test_the_progress_of_a_big_file_is_shown(
     shown = upload.indexed("big.bin")
     assert shown["ETag"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
     assert place.index.head(shown["Key"], shown["Version"])["ContentLength"] == len(content)
-    seen = shares(page.evaluate("window.words"))
+    seen = percentages(page.evaluate("window.words"))
     assert seen == sorted(seen)
     assert len({share for share in seen if 0 < share < 100}) >= 3
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
-def test_an_upload_can_be_cancelled_and_tried_again(page: Page, serve: Serve, place: Place) -> None:
-    upload = UploadPage.open(page, serve())
+def test_an_upload_can_be_cancelled_and_tried_again(page: Page, start_server: StartServer, place: AwsTarget) -> None:
+    upload = UploadPage.open(page, start_server())
     page.route(f"{place.emulator.endpoint}/**", lambda _: None)  # never answered
     upload.choose(file("slow.txt"))
     upload.card("slow.txt").get_by_role("button", name="Cancel").click()

@@ -59,9 +59,10 @@ class UploadPage:
         return self.card(name).locator(".problem").inner_text()
 
     def key(self, name: str) -> str:
-        return self.indexed(name)["Key"]
+        key: str = self.indexed(name)["Key"]
+        return key
 
-    def says_of_the_form(self, **changed: Any) -> None:
+    def override_form_request(self, **changed: Any) -> None:
         """Change what the page tells its server of a file, so that the server cannot refuse it."""
 
         def change(route: Route) -> None:
@@ -70,7 +71,7 @@ class UploadPage:
 
         self.page.route("**/api/uploads", change)
 
-    def gets_the_form(self, **changed: str) -> None:
+    def override_form_response(self, **changed: str) -> None:
         """Change fields of the form that the page gets."""
 
         def change(route: Route) -> None:
@@ -85,6 +86,6 @@ def file(name: str, content: bytes = b"content\n", kind: str = "text/plain") -> 
     return {"name": name, "mimeType": kind, "buffer": content}
 
 
-def shares(words: Sequence[str]) -> list[int]:
+def percentages(words: Sequence[str]) -> list[int]:
     """The percentages among the words that a card has shown."""
     return [int(match[1]) for word in words if (match := re.fullmatch(r"(\d+) %", word))]

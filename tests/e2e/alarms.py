@@ -1,4 +1,4 @@
-"""Making alarms ring, and hearing what they say."""
+"""Triggers alarms and receives their notifications."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.support import waiting
+from tests.support.waiting import WaitTimeoutError, wait_until
 
 if TYPE_CHECKING:
     from tests.support.index import Client, Clients
 
-PURPOSES = (
+ALARMS_OF_A_STACK = (
     *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),
     *("failed-denied", "failed-malformed", "failed-throttled", "failed-unavailable", "failed-foreign"),
     *("failed-internal", "failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
     *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
     *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
 )
-"""What every alarm's name ends in, after the stack's prefix."""
+"""The name of every alarm, without the stack's prefix."""
 
-LASTS = 3.0
-"""Seconds after which what was put is too old for the alarm."""
+METRIC_LIFETIME = 3.0
+"""Seconds after which a metric value is too old for the alarm."""
 
-PATIENCE = 3.0
-"""Seconds for a notification, which the emulator sends before it answers."""
+NOTIFICATION_TIMEOUT = 3.0
+"""Seconds; the emulator sends a notification before it responds."""
 
 Alarm: TypeAlias = Mapping[str, Any]
-"""An alarm as DescribeAlarms has it."""
+"""An alarm in a DescribeAlarms response."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
-    """What somebody is told who subscribed to the topic."""
+class Notification:
+    """A notification of one alarm to a subscriber of the topic."""
 
     subject: str
     alarm: str
@@ -46,27 +46,28 @@ class Notice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rung:
-    """What was heard of the alarms.
+class AlarmRun:
+    """The notifications of all alarms.
 
     Attributes:
         at_threshold: while every metric was exactly at its threshold.
-        above: by alarm, from when its metric was put above its threshold until it rang.
-        last: by alarm, the last that was heard of it, when all should have gone by.
+        above: by alarm, after its metric was put above its threshold.
+        last: by alarm, its last notification after all metrics were back to normal.
     """
 
-    at_threshold: list[Notice] = field(default_factory=list)
-    above: dict[str, list[Notice]] = field(default_factory=dict)
-    last: dict[str, Notice] = field(default_factory=dict)
+    at_threshold: list[Notification] = field(default_factory=list)
+    above: dict[str, list[Notification]] = field(default_factory=dict)
+    last: dict[str, Notification] = field(default_factory=dict)
 
 
 class Subscriber:
-    """An SQS queue that is subscribed to the topic."""
+    """An SQS queue that is subscribed to the topic; it keeps all notifications."""
 
     def __init__(self, clients: Clients, topic_arn: str) -> None:
+        self.received: list[Notification] = []
         self._sqs: Client = clients.sqs
-        self.url: str = clients.sqs.create_queue(QueueName="tapstack-alarms-heard")["QueueUrl"]
-        attributes = clients.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]
+        self._url: str = clients.sqs.create_queue(QueueName="tapstack-alarm-subscriber")["QueueUrl"]
+        attributes = clients.sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]
         allow = {
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
@@ -75,99 +76,82 @@ class Subscriber:
             "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-        clients.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy})
+        clients.sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
         clients.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=attributes["QueueArn"])
 
-    def hear(self) -> list[Notice]:
-        """Everything that is there, taken off the queue."""
-        heard: list[Notice] = []
-        while messages := self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+    def receive(self) -> list[Notification]:
+        """The new notifications, which are removed from the queue."""
+        new: list[Notification] = []
+        while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-                heard.append(_notice(json.loads(message["Body"])))
-        return heard
-
-
-def ring(clients: Clients, alarms: list[Alarm], subscriber: Subscriber) -> Rung:
-    """Put every alarm's metric on its threshold, then above it, then wait until that has gone by.
-
-    An emulator that looks at all dimensions of a metric lets the alarms on one metric ring together, so those that have
-    rung are quietened before the next of them is tried.
-    """
-    cloudwatch, rung, heard = clients.cloudwatch, Rung(), list[Notice]()
-
-    def hear() -> list[Notice]:
-        new = subscriber.hear()
-        heard.extend(new)
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+                new.append(_notification(json.loads(message["Body"])))
+        self.received += new
         return new
 
-    of_each_metric = {_metric(alarm): alarm for alarm in alarms}.values()
-    for alarm in of_each_metric:
+
+def trigger_alarms(clients: Clients, alarms: list[Alarm], subscriber: Subscriber) -> AlarmRun:
+    """Put every alarm's metric on its threshold, then above it, then wait until that value is too old.
+
+    An emulator that ignores the dimensions of a metric triggers all alarms on one metric together, so their states are
+    reset before the next of them is triggered.
+    """
+    cloudwatch, run = clients.cloudwatch, AlarmRun()
+    by_metric = {_metric(alarm): alarm for alarm in alarms}.values()
+    for alarm in by_metric:
         _put(cloudwatch, alarm, alarm["Threshold"])
-    rung.at_threshold.extend(hear())
+    run.at_threshold.extend(subscriber.receive())
     for alarm in alarms:
         for other in alarms:
             if _metric(other) == _metric(alarm):
                 cloudwatch.set_alarm_state(AlarmName=other["AlarmName"], StateValue="OK", StateReason="the next test")
-        hear()
+        subscriber.receive()
         _put(cloudwatch, alarm, alarm["Threshold"] + 1)
-        rung.above[alarm["AlarmName"]] = _until_it_rings(alarm, hear)
+        run.above[alarm["AlarmName"]] = _receive_until_notified(alarm, subscriber.receive)
 
-    def not_yet_well() -> set[str]:
-        rung.last.update({notice.alarm: notice for notice in heard})
-        return {name for name, notice in rung.last.items() if notice.now != "OK"}
-
-    def all_well() -> bool:
-        for alarm in of_each_metric:  # with which the emulator looks again
+    def all_ok() -> bool:
+        for alarm in by_metric:  # a new value makes the emulator evaluate the alarm
             _put(cloudwatch, alarm, 0.0)
-        hear()
-        return not not_yet_well()
+        subscriber.receive()
+        run.last.update({notification.alarm: notification for notification in subscriber.received})
+        return all(notification.now == "OK" for notification in run.last.values())
 
-    with suppress(waiting.NothingCameError):  # the tests say which
-        waiting.until(all_well, "the all-clear of some", patience=LASTS + PATIENCE, interval=0.25)
-    return rung
+    with suppress(WaitTimeoutError):  # the tests report which
+        wait_until(all_ok, "the state OK of some", timeout=METRIC_LIFETIME + NOTIFICATION_TIMEOUT, interval=0.25)
+    return run
 
 
-def _until_it_rings(alarm: Alarm, hear: Callable[[], list[Notice]]) -> list[Notice]:
-    """What was heard until this alarm was among it, or should have been."""
-    heard: list[Notice] = []
+def _receive_until_notified(alarm: Alarm, receive: Callable[[], list[Notification]]) -> list[Notification]:
+    """The notifications until the one of this alarm, or until the timeout."""
+    received: list[Notification] = []
 
-    def rings() -> bool:
-        heard.extend(hear())
-        return any(notice.alarm == alarm["AlarmName"] for notice in heard)
+    def notified() -> bool:
+        received.extend(receive())
+        return any(notification.alarm == alarm["AlarmName"] for notification in received)
 
-    with suppress(waiting.NothingCameError):  # the tests say which
-        waiting.until(rings, "its notification", patience=PATIENCE)
-    return heard
+    with suppress(WaitTimeoutError):  # the tests report which
+        wait_until(notified, "its notification", timeout=NOTIFICATION_TIMEOUT)
+    return received
 
 
 def _put(cloudwatch: Client, alarm: Alarm, value: float) -> None:
-    """Put a value into the oldest of the periods that the alarm looks at, which it leaves after `LASTS`.
+    """Put a value into the oldest period that the alarm evaluates; it leaves that period after `METRIC_LIFETIME`.
 
-    One value is enough for an alarm that needs it in five periods: the emulator makes one of them.
+    One value is enough for an alarm on five periods: the emulator treats them as one.
     """
-    moment = time.time() - alarm["Period"] * alarm["EvaluationPeriods"] + LASTS
-    cloudwatch.put_metric_data(
-        Namespace=alarm["Namespace"],
-        MetricData=[
-            {
-                "MetricName": alarm["MetricName"],
-                "Dimensions": alarm["Dimensions"],
-                "Value": float(value),
-                "Timestamp": moment,
-            }
-        ],
-    )
+    time_of_value = time.time() - alarm["Period"] * alarm["EvaluationPeriods"] + METRIC_LIFETIME
+    datum = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": float(value)}
+    cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[{**datum, "Timestamp": time_of_value}])
 
 
 def _metric(alarm: Alarm) -> tuple[str, str]:
     return alarm["Namespace"], alarm["MetricName"]
 
 
-def _notice(body: Mapping[str, str]) -> Notice:
+def _notification(body: Mapping[str, str]) -> Notification:
     message = json.loads(body["Message"])
     trigger = message["Trigger"]
-    return Notice(
+    return Notification(
         subject=body["Subject"],
         alarm=message["AlarmName"],
         description=message["AlarmDescription"],

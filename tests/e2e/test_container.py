@@ -98,7 +98,7 @@ def test_the_log_has_the_last_lines_of_the_functions_too(
     def reports() -> list[str]:
         return [line for line in emulator.logs(5).splitlines() if " | REPORT RequestId: " in line]
 
-    last = waiting.until(reports, "the function's REPORT line")[-1]
+    last = waiting.wait_until(reports, "the function's REPORT line")[-1]
     assert last.partition(" | ")[0] in functions_of(docker, own)
     assert len([line for line in emulator.logs(5).splitlines() if " | " not in line]) <= 5
 
@@ -112,7 +112,7 @@ def test_a_run_that_is_told_to_end_takes_its_emulator_along(docker: Any) -> None
     before = set(ours(docker))
     command = [sys.executable, "-m", "pytest", "tests/e2e", "--emulator", "container", "-k", "test_deployed_function"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:  # noqa: S603  our own
-        waiting.until(lambda: set(ours(docker)) - before, "another emulator", patience=60)
+        waiting.wait_until(lambda: set(ours(docker)) - before, "another emulator", timeout=60)
         run.terminate()
         printed, _ = run.communicate(timeout=60)
     assert run.returncode == pytest.ExitCode.INTERRUPTED, printed
@@ -140,7 +140,7 @@ def test_an_emulator_that_ends_leaves_no_container_of_a_function_behind(
         assert function.invoke(FunctionName="another")["Payload"].read() == b"42"
         # LocalStack writes it from a thread that, interrupted, would keep it from ending by itself
         logged = another.client("logs").describe_log_groups
-        waiting.until(lambda: logged(logGroupNamePrefix="/aws/lambda/another")["logGroups"], "the function's log")
+        waiting.wait_until(lambda: logged(logGroupNamePrefix="/aws/lambda/another")["logGroups"], "the function's log")
         own = at(docker, another.endpoint)
         assert functions_of(docker, own)
     assert own not in ours(docker)
@@ -165,6 +165,6 @@ def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(
         check=True,
     )
     assert f"removed {left}" in clean.stdout.splitlines()
-    waiting.until(lambda: not answers(endpoint), lambda: f"the end of {left}")
+    waiting.wait_until(lambda: not answers(endpoint), lambda: f"the end of {left}")
     assert left not in ours(docker)
     assert answers(emulator.endpoint)

@@ -1,4 +1,4 @@
-"""The function, its trigger, its role and its log group, as AWS itself describes them after the deployment."""
+"""The indexer, its trigger, its role and its log group, as AWS describes them after the deployment."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.policies import statements_by_sid
+
 if TYPE_CHECKING:
-    from tests.support.index import Answer, Clients
+    from tests.support.index import Clients, Response
 
 pytestmark = pytest.mark.not_in_a_live_account(
     "compares with Pulumi.localstack.yaml, which a live stack does not follow"
@@ -22,25 +24,32 @@ def name(outputs: Mapping[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def configuration(clients: Clients, name: str) -> Answer:
+def configuration(clients: Clients, name: str) -> Response:
     return clients.function.get_function_configuration(FunctionName=name)
 
 
-def test_the_function_runs_what_was_promised(configuration: Answer, name: str, prefix: str) -> None:
-    assert name == f"{prefix}-indexer"
-    assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
-    assert configuration["Runtime"] == "python3.13"
-    assert configuration["Architectures"] == ["arm64"]
-    assert configuration["Handler"] == "lambda_code.main.lambda_handler"
-    assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 600)
-    assert configuration["TracingConfig"] == {"Mode": "Active"}
+@pytest.fixture(scope="module")
+def role(clients: Clients, outputs: Mapping[str, str]) -> Response:
+    return clients.iam.get_role(RoleName=outputs["lambda_role_arn"].rpartition("/")[2])["Role"]
 
 
-def test_the_function_knows_every_setting_from_its_environment(
-    configuration: Answer,
-    outputs: Mapping[str, str],
-    prefix: str,
+def test_the_function_runs_what_was_promised(
+    configuration: Response, outputs: Mapping[str, str], name: str, prefix: str
 ) -> None:
+    """Every setting, its environment variables included."""
+    assert name == f"{prefix}-indexer"
+    expected = {
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "Handler": "lambda_code.main.lambda_handler",
+        "MemorySize": 512,
+        "Timeout": 600,
+        "TracingConfig": {"Mode": "Active"},
+        "Role": outputs["lambda_role_arn"],
+    }
+    assert {setting: configuration[setting] for setting in expected} == expected
     assert configuration["Environment"]["Variables"] == {
         "TAP_BUCKET_NAME": outputs["bucket_name"],
         "TAP_TABLE_NAME": outputs["table_name"],
@@ -52,10 +61,7 @@ def test_the_function_knows_every_setting_from_its_environment(
 
 
 def test_the_function_logs_json_into_its_own_group(
-    configuration: Answer,
-    clients: Clients,
-    outputs: Mapping[str, str],
-    name: str,
+    configuration: Response, clients: Clients, outputs: Mapping[str, str], name: str
 ) -> None:
     logging = configuration["LoggingConfig"]
     assert (logging["LogFormat"], logging["LogGroup"]) == ("JSON", outputs["log_group_name"])
@@ -70,31 +76,33 @@ def test_the_function_shares_the_concurrency_of_the_account(clients: Clients, na
 
 
 def test_a_failed_event_is_tried_twice_more_and_then_put_into_the_failure_queue(
-    clients: Clients, name: str, queue_arn: str
+    clients: Clients, name: str, queue_attributes: Mapping[str, str]
 ) -> None:
-    calls = clients.function.get_function_event_invoke_config(FunctionName=name)
-    assert calls["MaximumRetryAttempts"] == 2
-    assert calls["MaximumEventAgeInSeconds"] == 6 * 3600
-    assert calls["DestinationConfig"].get("OnFailure") == {"Destination": queue_arn}
-    assert not calls["DestinationConfig"].get("OnSuccess")
+    config = clients.function.get_function_event_invoke_config(FunctionName=name)
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["MaximumEventAgeInSeconds"] == 6 * 3600
+    assert config["DestinationConfig"].get("OnFailure") == {"Destination": queue_attributes["QueueArn"]}
+    assert not config["DestinationConfig"].get("OnSuccess")
 
 
 def test_only_the_upload_bucket_of_this_account_may_call_the_function(
     clients: Clients, outputs: Mapping[str, str], name: str, account: str
 ) -> None:
     policy = json.loads(clients.function.get_policy(FunctionName=name)["Policy"])
-    [statement] = policy["Statement"]
-    assert statement["Effect"] == "Allow"
-    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
-    assert statement["Action"] == "lambda:InvokeFunction"
-    assert statement["Resource"] == outputs["lambda_function_arn"]
+    [statement] = statements_by_sid(policy).values()
     conditions = {
         key.lower(): (operator, value)
-        for operator, keys in statement["Condition"].items()
+        for operator, keys in statement.pop("Condition").items()
         for key, value in keys.items()
     }
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": outputs["lambda_function_arn"],
+    }
     assert conditions == {
-        "aws:sourcearn": ("ArnLike", outputs["bucket_arn"]),  # the bucket: with /* S3 would be refused
+        "aws:sourcearn": ("ArnLike", outputs["bucket_arn"]),  # the bucket: S3 would be denied with /*
         "aws:sourceaccount": ("StringEquals", account),
     }
 
@@ -104,22 +112,16 @@ def test_everything_that_comes_or_goes_is_announced_to_the_function_and_to_nobod
 ) -> None:
     configuration = clients.s3.get_bucket_notification_configuration(Bucket=outputs["bucket_name"])
     configuration.pop("ResponseMetadata")
-    [announcement] = configuration.pop("LambdaFunctionConfigurations")
-    assert announcement["LambdaFunctionArn"] == outputs["lambda_function_arn"]
-    assert sorted(announcement["Events"]) == ["s3:LifecycleExpiration:*", "s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
-    assert "Filter" not in announcement
+    [notification] = configuration.pop("LambdaFunctionConfigurations")
+    assert notification["LambdaFunctionArn"] == outputs["lambda_function_arn"]
+    assert sorted(notification["Events"]) == ["s3:LifecycleExpiration:*", "s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    assert "Filter" not in notification
     assert not configuration
 
 
-def test_the_role_is_for_lambda_on_behalf_of_this_account(
-    clients: Clients,
-    configuration: Answer,
-    outputs: Mapping[str, str],
-    account: str,
-) -> None:
-    assert configuration["Role"] == outputs["lambda_role_arn"]
-    [statement] = _role(clients, outputs)["AssumeRolePolicyDocument"]["Statement"]
-    assert {name: value for name, value in statement.items() if name != "Sid"} == {
+def test_the_role_is_for_lambda_on_behalf_of_this_account(role: Response, account: str) -> None:
+    [statement] = statements_by_sid(role["AssumeRolePolicyDocument"]).values()
+    assert statement == {
         "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"},
         "Action": "sts:AssumeRole",
@@ -128,12 +130,17 @@ def test_the_role_is_for_lambda_on_behalf_of_this_account(
 
 
 def test_the_role_allows_what_the_function_does_and_nothing_else(
-    clients: Clients, outputs: Mapping[str, str], queue_arn: str, account: str, region: str
+    clients: Clients,
+    outputs: Mapping[str, str],
+    role: Response,
+    queue_attributes: Mapping[str, str],
+    account: str,
+    region: str,
 ) -> None:
-    role = _role(clients, outputs)["RoleName"]
-    assert clients.iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
-    [policy] = clients.iam.list_role_policies(RoleName=role)["PolicyNames"]
-    document = clients.iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    name = role["RoleName"]
+    assert clients.iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
+    [policy] = clients.iam.list_role_policies(RoleName=name)["PolicyNames"]
+    document = clients.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
     assert all(statement["Effect"] == "Allow" for statement in document["Statement"])
     allowed = {
         (action, resource)
@@ -153,11 +160,7 @@ def test_the_role_allows_what_the_function_does_and_nothing_else(
         ("dynamodb:Query", f"{table}/index/uploads_by_day"),
         ("logs:CreateLogStream", f"{log_group}:*"),
         ("logs:PutLogEvents", f"{log_group}:*"),
-        ("sqs:SendMessage", queue_arn),
+        ("sqs:SendMessage", queue_attributes["QueueArn"]),
         ("xray:PutTraceSegments", "*"),
         ("xray:PutTelemetryRecords", "*"),
     }
-
-
-def _role(clients: Clients, outputs: Mapping[str, str]) -> Answer:
-    return clients.iam.get_role(RoleName=outputs["lambda_role_arn"].rpartition("/")[2])["Role"]

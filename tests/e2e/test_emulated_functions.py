@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.waiting import WAITER
+from tests.support.waiting import WAITER_CONFIG
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -81,7 +81,7 @@ def function(emulator: Emulator) -> Iterator[Function]:
         Code={"ZipFile": archive.getvalue()},
         Timeout=30,
     )
-    client.get_waiter("function_active_v2").wait(FunctionName=NAME, WaiterConfig=WAITER)
+    client.get_waiter("function_active_v2").wait(FunctionName=NAME, WaiterConfig=WAITER_CONFIG)
     yield Function(client)
     client.delete_function(FunctionName=NAME)
 

@@ -1,4 +1,4 @@
-"""Damage is done to the table and behind the function's back, found by the audit, and undone by its repair."""
+"""The audit finds rows that do not match the bucket, and repairs them."""
 
 from __future__ import annotations
 
@@ -15,51 +15,40 @@ from operations.aws import Aws
 from operations.listing import Indexed
 from operations.output import Progress
 from operations.target import from_function
-from tests.support.rows import FROM_THE_EVENT, told_by_s3
+from tests.support.rows import object_attributes
 
 if TYPE_CHECKING:
     from operations.listing import Version
-    from tests.e2e.operated import Operated
+    from tests.e2e.operations_stack import OperationsStack
     from tests.support.index import Row
 
 pytestmark = pytest.mark.not_in_a_live_account("deploys a stack of its own")
 
-NAMES = [
-    "lost.txt",
-    "altered.txt",
-    "moved to another day.txt",
-    "incomplete +%2B.txt",
-    "gone é.txt",
-    "marked.txt",
-    "fine.txt",
-]
+NAMES = (
+    *("audit/lost.txt", "audit/altered.txt", "audit/moved to another day.txt", "audit/incomplete +%2B.txt"),
+    *("audit/gone é.txt", "audit/marked.txt", "audit/fine.txt"),
+)
 
 
-def own(row: Row) -> Row:
-    """A row without what depends on the event that wrote it."""
-    return {name: value for name, value in row.items() if name not in FROM_THE_EVENT}
+def test_every_damage_is_found_and_undone(operations: OperationsStack) -> None:
+    index = operations.index
+    lost, altered, moved, incomplete, deleted, marked, intact = rows = operations.put_all_indexed(NAMES)
+    assert operations.run("audit", "--prefix", "audit/").code == 0
 
-
-def test_every_damage_is_found_and_undone(operated: Operated) -> None:
-    index = operated.index
-    rows = operated.put_indexed([f"audit/{name}" for name in NAMES])
-    lost, altered, moved, incomplete, gone, marked, fine = rows.values()
-    assert operated.run("audit", "--prefix", "audit/").code == 0
-
-    index.forget(lost["key"], lost["version_id"])
-    operated.alter(altered, size_bytes=1, etag="wrong")
-    operated.alter(moved, uploaded_at="2001-01-01T00:00:00.000Z", upload_day="2001-01-01")
-    operated.alter(incomplete, content_type=None)
-    with operated.trigger_off():
-        index.delete_version(gone["key"], gone["version_id"])
-        marker = operated.delete(marked["key"])
+    index.delete_row(lost["key"], lost["version_id"])
+    operations.overwrite_row(altered, size_bytes=1, etag="wrong")
+    operations.overwrite_row(moved, uploaded_at="2001-01-01T00:00:00.000Z", upload_day="2001-01-01")
+    operations.overwrite_row(incomplete, content_type=None)
+    with operations.notifications_disabled():
+        index.delete_version(deleted["key"], deleted["version_id"])
+        marker = index.delete(marked["key"])
         unseen_key = index.key("audit/unseen: a+b c%20d.txt")
         unseen = index.put(unseen_key, b"unseen", Metadata={"by": "nobody"})
-    damaged = [index.rows(row["key"]) for row in rows.values()]
+    damaged = [index.rows(row["key"]) for row in rows]
 
-    said = operated.run("audit", "--prefix", "audit/")
-    assert said.code == 1
-    assert said.found() == sorted(
+    result = operations.run("audit", "--prefix", "audit/")
+    assert result.code == 1
+    assert result.findings() == sorted(
         [
             ("missing", lost["key"], lost["version_id"]),
             ("missing", marked["key"], marker),
@@ -67,90 +56,85 @@ def test_every_damage_is_found_and_undone(operated: Operated) -> None:
             ("wrong", altered["key"], altered["version_id"]),
             ("wrong", moved["key"], moved["version_id"]),
             ("incomplete", incomplete["key"], incomplete["version_id"]),
-            ("stale", gone["key"], gone["version_id"]),
+            ("stale", deleted["key"], deleted["version_id"]),
         ]
     )
-    assert [index.rows(row["key"]) for row in rows.values()] == damaged  # it only looked
+    assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair it changes nothing
 
     before = datetime.now(UTC)
-    said = operated.run("audit", "--prefix", "audit/", "--repair")
-    assert (said.code, said.document["sent"]) == (1, 7)
-    said = operated.until_true("--prefix", "audit/")
-    assert (said.document["versions"], said.document["markers"]) == (7, 1)
+    result = operations.run("audit", "--prefix", "audit/", "--repair")
+    assert (result.code, result.document["sent"]) == (1, 7)
+    result = operations.audit_until_consistent("--prefix", "audit/")
+    assert (result.document["versions"], result.document["markers"]) == (7, 1)
 
-    for row in (lost, altered, moved, incomplete, marked, fine):
-        [again] = [each for each in index.rows(row["key"]) if each["version_id"] == row["version_id"]]
-        assert own(again) == own(row)
-    [deleted] = index.rows(gone["key"])
-    assert {name: deleted[name] for name in own(gone)} == own(gone)
-    assert deleted["deleted_by"] == "tapstack:audit"
-    assert before.isoformat() < deleted["deleted_at"]
-    [marker_row] = [each for each in index.rows(marked["key"]) if each["version_id"] == marker]
+    for row in (lost, altered, moved, incomplete, marked, intact):
+        repaired = index.existing_row(row["key"], row["version_id"])
+        assert object_attributes(repaired) == object_attributes(row)
+    [row] = index.rows(deleted["key"])
+    assert {name: row[name] for name in object_attributes(deleted)} == object_attributes(deleted)
+    assert row["deleted_by"] == "tapstack:audit"
+    assert before.isoformat() < row["deleted_at"]
+    marker_row = index.existing_row(marked["key"], marker)
     assert (marker_row["delete_marker"], "upload_day" in marker_row) == (True, False)
-    assert own(index.wait_for_row(unseen_key, unseen)) == told_by_s3(
-        index.bucket, unseen_key, index.head(unseen_key, unseen)
-    )
+    assert {row["version_id"] for row in index.rows(marked["key"])} == {marked["version_id"], marker}
+    index.assert_row_matches_head(index.wait_for_row(unseen_key, unseen))
 
 
-def test_a_null_version_that_was_replaced_unseen_is_found_and_undone(operated: Operated) -> None:
-    index = operated.index
+def test_a_null_version_that_was_replaced_unseen_is_found_and_undone(operations: OperationsStack) -> None:
+    index = operations.index
     key = index.key("audit-null/a.txt")
-    with operated.versioning_suspended():
-        index.clients.s3.put_object(Bucket=index.bucket, Key=key, Body=b"first")
-        row = index.wait_for_row(key, "null")
-        with operated.trigger_off():
-            index.clients.s3.put_object(Bucket=index.bucket, Key=key, Body=b"the second")
-        said = operated.run("audit", "--prefix", "audit-null/")
-        assert said.found() == [("wrong", key, "null")]
-        operated.run("audit", "--prefix", "audit-null/", "--repair")
-        operated.until_true("--prefix", "audit-null/")
-        again = index.wait_for_row(key, "null")
-        assert (row["size_bytes"], again["size_bytes"]) == (5, 10)
-        with operated.trigger_off():
+
+    def find_and_repair(difference: str) -> Row:
+        assert operations.run("audit", "--prefix", "audit-null/").findings() == [(difference, key, "null")]
+        operations.run("audit", "--prefix", "audit-null/", "--repair")
+        operations.audit_until_consistent("--prefix", "audit-null/")
+        return index.wait_for_row(key, "null")
+
+    with operations.versioning_suspended():
+        assert index.put_indexed(key, b"first")["size_bytes"] == 5
+        with operations.notifications_disabled():
+            index.put(key, b"the second")
+        assert find_and_repair("wrong")["size_bytes"] == 10
+        with operations.notifications_disabled():
             index.delete_version(key, "null")
-        assert operated.run("audit", "--prefix", "audit-null/").found() == [("stale", key, "null")]
-        operated.run("audit", "--prefix", "audit-null/", "--repair")
-        operated.until_true("--prefix", "audit-null/")
-        assert index.wait_for_row(key, "null")["deleted_by"] == "tapstack:audit"
+        assert find_and_repair("stale")["deleted_by"] == "tapstack:audit"
 
 
-class Overtaken(Aws):
-    """AWS, where something happens after the first listing was made and before it is read."""
+class ConcurrentlyChangedAws(Aws):
+    """AWS with a change after the first listing was requested and before it is read."""
 
-    meanwhile: Callable[[], object] | None = None
+    change: Callable[[], object] | None = None
 
     def versions(self, bucket: str, **which: Any) -> Iterator[Version]:
         listed = list(super().versions(bucket, **which))
-        if self.meanwhile:
-            meanwhile, self.meanwhile = self.meanwhile, None
-            meanwhile()
+        if self.change:
+            change, self.change = self.change, None
+            change()
         yield from listed
 
 
-def test_a_busy_bucket_raises_no_false_alarm(operated: Operated) -> None:
-    """Objects come and go while it works; the second look waits until what was on its way has come."""
-    index, aws = operated.index, Overtaken.connect()
+def test_a_busy_bucket_raises_no_false_alarm(operations: OperationsStack) -> None:
+    """Objects are created and deleted during the audit; its second pass waits for pending events."""
+    index, aws = operations.index, ConcurrentlyChangedAws.connect()
     target = from_function(index.function, aws)
-    kept = list(operated.put_indexed([f"busy/{number}.txt" for number in range(8)]).values())
-    came: list[tuple[str, str]] = []
+    rows = operations.put_all_indexed([f"busy/{number}.txt" for number in range(8)])
+    created: list[tuple[str, str]] = []
 
-    def be_busy() -> None:
-        for number, row in enumerate(kept[:4]):
-            came.append((row["key"], index.put(row["key"], b"another version")))
-            came.append((row["key"], operated.delete(row["key"])))
+    def change_objects() -> None:
+        for number, row in enumerate(rows[:4]):
+            created.append((row["key"], index.put(row["key"], b"another version")))
+            created.append((row["key"], index.delete(row["key"])))
             index.delete_version(row["key"], row["version_id"])
             key = index.key(f"busy/new-{number}.txt")
-            came.append((key, index.put(key)))
+            created.append((key, index.put(key)))
 
-    def now(row: Row) -> Row:
-        return index.wait_for_row(row["key"], row["version_id"])
-
-    def wait(seconds: float) -> None:
+    def sleep(seconds: float) -> None:
         if seconds == GRACE:
             thread.join()
-            for key, version_id in came:
+            for key, version_id in created:
                 index.wait_for_row(key, version_id)
-            index.until(lambda: all("deleted_at" in now(row) for row in kept[:4]), "the deletions in the rows")
+            for row in rows[:4]:
+                index.wait_for_deletion(row["key"], row["version_id"])
 
     audit = Audit(
         aws,
@@ -158,15 +142,14 @@ def test_a_busy_bucket_raises_no_false_alarm(operated: Operated) -> None:
         indexed=Indexed.of(aws.notifications(index.bucket), target.function_arn),
         capacity=aws.capacity(index.table),
         prefix="busy/",
-        sleep=wait,
+        sleep=sleep,
     )
-    late = index.key("busy/after the listing.txt")
-    aws.meanwhile = lambda: index.wait_for_row(late, index.put(late))
-    thread = Thread(target=be_busy)
+    aws.change = lambda: index.put_indexed(index.key("busy/after the listing.txt"))
+    thread = Thread(target=change_objects)
     thread.start()
     audit.compare(Progress(io.StringIO()))
     thread.join()
     assert audit.report.findings == []
-    assert audit.report.looked_again > 0  # there was something to be mistaken about
-    wait(GRACE)
-    assert operated.run("audit", "--prefix", "busy/").code == 0
+    assert audit.report.looked_again > 0  # the first pass saw differences
+    sleep(GRACE)
+    assert operations.run("audit", "--prefix", "busy/").code == 0

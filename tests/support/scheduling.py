@@ -1,54 +1,52 @@
-"""Which tests run in the same process, and in which order: `-n auto --dist loadfile --no-loadscope-reorder`."""
+"""Distribution of the end-to-end tests over processes: `pytest -n auto --dist loadgroup --no-loadscope-reorder`.
+
+Each group of files runs in one process, and the groups start in the order of the table.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it ships no types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
 
 WORKERS = 3
-"""Processes side by side where the emulator is quick to start: one more than most machines have cores to spare, since
-tests wait a third of their time. Each more takes five seconds of work, for an emulator and a stack of its own."""
+"""Processes where the emulator starts quickly: one more than most machines have cores to spare, because tests wait for
+a third of their time. Each additional process costs five seconds of CPU time, for an emulator and a stack."""
 
-OPERATORS, READERS = "the operator's tools", "what was uploaded, and what cannot succeed"
-
-TOGETHER = {
-    "test_operations_audit.py": OPERATORS,
-    "test_operations_backfill.py": OPERATORS,
-    "test_operations_redrive.py": OPERATORS,
-    "test_uploads.py": READERS,
-    "test_deployed_storage.py": READERS,
-    "test_failures.py": READERS,
-    "test_logs.py": READERS,
-    "test_table_queries.py": READERS,
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    # shares the stack of the operations tools
+    "operations": ("test_operations_redrive.py", "test_operations_audit.py", "test_operations_backfill.py"),
+    "faults": ("test_faults.py",),
+    "alarms": ("test_alarm_notifications.py",),
+    "demo": ("test_demo.py",),
+    "capacity": ("test_capacity.py",),
+    # shares the uploads of every case, and the events that cannot succeed
+    "uploads": (
+        *("test_uploads.py", "test_deployed_storage.py", "test_failures.py", "test_logs.py"),
+        "test_table_queries.py",
+    ),
+    "existing": ("test_existing_stack.py",),
+    "second-stack": ("test_second_stack.py",),
+    "least-privilege": ("test_least_privilege.py",),
+    "plain-http": ("test_plain_http.py",),
+    "customer-key": ("test_customer_key.py",),
+    "deletions": ("test_deletions.py",),
+    "traces": ("test_traces.py",),
+    "deployer": ("test_in_process_deployer.py",),
 }
-"""Files that share what takes seconds to make: a stack of the operators' own, all the uploads, events that fail."""
+"""The files that take seconds, the longest first, so that none of them runs alone at the end."""
 
-LONGEST = (
-    *("test_operations_redrive.py", "test_faults.py", "test_alarms_fire.py", "test_demo.py", "test_capacity.py"),
-    *("test_uploads.py", "test_existing.py", "test_another_stack.py", "test_least_privilege.py"),
-    *("test_plain_http.py", "test_own_key.py", "test_deletions.py", "test_traces.py", "test_engine.py"),
-)
-"""The files that take seconds, begun in this order, lest one of them is left alone at the end."""
+_GROUP_OF_FILE = {file: group for group, files in GROUPS.items() for file in files}
+_POSITIONS = {file: position for position, file in enumerate(_GROUP_OF_FILE)}
 
 
-def longest_first(item: pytest.Item) -> int:
-    """Where a test comes, as a sort key: those of one file are equal."""
-    name = item.path.name
-    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+def group_of(item: pytest.Item) -> str:
+    """The `xdist_group` of a test: its file's group; a file that is in none is a group by itself."""
+    return _GROUP_OF_FILE.get(item.path.name, item.path.stem.removeprefix("test_"))
 
 
-class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # it ships no types
-    """Hands out a file, or files that belong together, to whichever process is free."""
-
-    def _reschedule(self, node: Any) -> None:  # noqa: ANN401  as it is
-        """Keep back what a process does not need yet: it begins a test once it knows the next, so one more will do."""
-        if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
-            super()._reschedule(node)
-
-    def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        return TOGETHER.get(file.rpartition("/")[2], file)
+def position_of(item: pytest.Item) -> int:
+    """A sort key. The tests of one file are equal; a file that is in no group comes last."""
+    return _POSITIONS.get(item.path.name, len(_POSITIONS))

@@ -11,8 +11,8 @@ import boto3
 import moto
 import pytest
 
-from tests.support.deployed_stack import LiveStack, clean_up, indexed_folder, opener, read_outputs
-from tests.support.edge_cases import CASES
+from tests.support.deployed_stack import ExistingStack, clean_up, read_outputs, smoke_test_folder, url_opener
+from tests.support.edge_cases import EDGE_CASES
 from tests.support.index import Clients, Index, Row
 
 OUTPUTS = {
@@ -59,20 +59,20 @@ def test_missing_outputs_are_an_error_that_says_how_to_make_them(file: str | Non
 
 def test_region_and_account_are_those_of_the_stack_whatever_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    live = LiveStack(OUTPUTS)
+    live = ExistingStack(OUTPUTS)
     assert str(live) == "AWS, account 123456789012, eu-west-3"
     assert live.client("sqs").meta.region_name == "eu-west-3"
 
 
 def test_presigned_links_have_the_only_signature_that_young_buckets_take() -> None:
-    link = LiveStack(OUTPUTS).client("s3").generate_presigned_url("put_object", Params={"Bucket": "b", "Key": "k"})
+    link = ExistingStack(OUTPUTS).client("s3").generate_presigned_url("put_object", Params={"Bucket": "b", "Key": "k"})
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
 def test_an_endpoint_where_nothing_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(pytest.UsageError, match=r"AWS_ENDPOINT_URL is http://127\.0\.0\.1:1, and nothing answers"):
-        LiveStack(OUTPUTS)
+        ExistingStack(OUTPUTS)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_only_addresses_of_this_machine_are_opened_without_the_proxy(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
-    made: Any = opener(url)  # typeshed does not tell of its handlers
+    made: Any = url_opener(url)  # typeshed does not tell of its handlers
     assert any(getattr(handler, "proxies", None) for handler in made.handlers) is proxied
 
 
@@ -97,31 +97,31 @@ class NotifyingBucket:
 
 
 def test_the_folder_is_one_that_the_stack_indexes() -> None:
-    assert indexed_folder(NotifyingBucket(), "b", "1234") == "tapstack-smoke-1234/"
-    assert indexed_folder(NotifyingBucket(Prefix="in/"), "b", "1234") == FOLDER
-    assert indexed_folder(NotifyingBucket(Prefix="a+b%2B/"), "b", "1234") == "a b+/tapstack-smoke-1234/"
+    assert smoke_test_folder(NotifyingBucket(), "b", "1234") == "tapstack-smoke-1234/"
+    assert smoke_test_folder(NotifyingBucket(Prefix="in/"), "b", "1234") == FOLDER
+    assert smoke_test_folder(NotifyingBucket(Prefix="a+b%2B/"), "b", "1234") == "a b+/tapstack-smoke-1234/"
 
 
 def test_a_stack_that_indexes_only_one_kind_of_file_cannot_be_tried() -> None:
     with pytest.raises(pytest.exit.Exception, match=r"only keys that end in '\.csv' \(notificationSuffix\)"):
-        indexed_folder(NotifyingBucket(Suffix=".csv"), "b", "1234")
+        smoke_test_folder(NotifyingBucket(Suffix=".csv"), "b", "1234")
 
 
 def test_keys_lie_in_the_folder_and_are_never_too_long() -> None:
     index = Index(Clients(**dict.fromkeys(Clients.__dataclass_fields__)), OUTPUTS, folder=FOLDER)
-    keys = [index.key(case.key) for case in CASES]
+    keys = [index.key(case.key) for case in EDGE_CASES]
     assert all(key.startswith(FOLDER) and len(key.encode()) <= 1024 for key in keys)
-    assert len(set(keys)) == len(CASES)
+    assert len(set(keys)) == len(EDGE_CASES)
     assert index.keys == set(keys)
     own = Index(Clients(**dict.fromkeys(Clients.__dataclass_fields__)), OUTPUTS)
-    assert [own.key(case.key) for case in CASES] == [case.key for case in CASES]
+    assert [own.key(case.key) for case in EDGE_CASES] == [case.key for case in EDGE_CASES]
 
 
 class LateIndex(Index):
     """One whose function tells of each deletion only when somebody has looked for it a few times."""
 
     def __init__(self, index: Index) -> None:
-        super().__init__(index.clients, OUTPUTS, folder=index.folder, patience=5, interval=0.001)
+        super().__init__(index.clients, OUTPUTS, folder=index.folder, timeout=5, interval=0.001)
         self.keys = index.keys
         self.untold: dict[tuple[str, str], int] = {}
 
@@ -159,7 +159,7 @@ def index() -> Iterator[Index]:
         )
         unused = dict.fromkeys(Clients.__dataclass_fields__)
         found = Index(
-            Clients(**{**unused, "s3": s3, "dynamodb": dynamodb}), OUTPUTS, folder=FOLDER, patience=0.1, interval=0.01
+            Clients(**{**unused, "s3": s3, "dynamodb": dynamodb}), OUTPUTS, folder=FOLDER, timeout=0.1, interval=0.01
         )
         for key in (found.key("ours.txt"), "in/theirs.txt"):
             for _ in range(2):
@@ -177,14 +177,14 @@ def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
     assert [each["Key"] for each in listed["Versions"]] == ["in/theirs.txt"] * 2
     assert [each["Key"] for each in listed["DeleteMarkers"]] == ["in/theirs.txt"]
     assert [each["Key"] for each in s3.list_multipart_uploads(Bucket="uploads")["Uploads"]] == ["in/theirs.txt"]
-    assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
-    assert len(index.addresses()) == 3
+    assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
+    assert len(index.row_ids()) == 3
 
 
 def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -> None:
     index.put(index.key("never-indexed.txt"))
     clean_up(index)
-    assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
+    assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
 def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index: Index) -> None:
@@ -192,7 +192,7 @@ def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index:
     late = LateIndex(index)
     clean_up(late)
     assert late.untold == {}
-    assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
+    assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
 def test_a_whole_bucket_is_never_cleaned_up(index: Index) -> None:

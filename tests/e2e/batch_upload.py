@@ -1,7 +1,7 @@
-"""Uploads a batch of objects and watches each become a row, a few at a time.
+"""Uploads a batch of objects and waits for their rows, a few at a time.
 
-An emulator starts a process, or a container, for each invocation that runs at the same moment, so a batch that is sent
-at once takes longer than one that is sent in step.
+An emulator starts a process, or a container, for each concurrent invocation, so a batch that is sent at once takes
+longer than one that is sent in step.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from tests.support import waiting
-from tests.support.edge_cases import Case
+from tests.support.edge_cases import UploadCase
+from tests.support.waiting import WaitTimeoutError
 
 if TYPE_CHECKING:
     from tests.support.index import Head, Index, Row
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-AT_ONCE = 3
-"""How many objects are on their way at any moment: a few more than the emulator's processes have cores."""
-STEP = 2.0
-"""Seconds to wait for one row before the next upload starts; whether it comes at all is asked at the end."""
+CONCURRENCY = 3
+"""Concurrent uploads: a few more than the emulator's processes have cores."""
+ROW_TIMEOUT = 2.0
+"""Seconds to wait for one row before the next upload starts; missing rows are reported after the whole batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """What became of one case: `trouble` says why there is no row, in words."""
+    """The result of one case; `error` says why there is no row."""
 
-    case: Case
+    case: UploadCase
     version_id: str
     head: Head
     row: Row | None
-    trouble: str | None
+    error: str | None
 
 
-def sample_cases() -> list[Case]:
+def sample_cases() -> list[UploadCase]:
     """The files of samples/."""
     return [
-        Case(
+        UploadCase(
             name=f"sample: {path.name}",
             key=f"samples/{path.relative_to(SAMPLES).as_posix()}",
             body=path.read_bytes(),
@@ -54,11 +54,11 @@ def sample_cases() -> list[Case]:
     ]
 
 
-def upload_all(index: Index, cases: Sequence[Case]) -> dict[str, Upload]:
-    """Upload every case, into the folder of the tests; what became of each, by its name."""
+def upload_all(index: Index, cases: Sequence[UploadCase]) -> dict[str, Upload]:
+    """Upload every case, below the folder of the tests; return the results by the cases' names."""
     cases = [replace(case, key=index.key(case.key)) for case in cases]
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="upload") as pool:
-        versions = list(pool.map(lambda case: _put_and_wait_a_little(index, case), cases))
+    with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="upload") as pool:
+        versions = list(pool.map(lambda case: _put(index, case), cases))
         sent = {case: version for case, version in zip(cases, versions, strict=True) if isinstance(version, str)}
         rows = _wait_for_all(index, sent)
         heads = dict(zip(sent, pool.map(lambda case: index.head(case.key, sent[case]), sent), strict=True))
@@ -68,40 +68,40 @@ def upload_all(index: Index, cases: Sequence[Case]) -> dict[str, Upload]:
             version_id=sent.get(case, ""),
             head=heads.get(case, {}),
             row=rows.get(case),
-            trouble=_trouble(index, case, version, rows.get(case)),
+            error=_error(index, case, version, rows.get(case)),
         )
         for case, version in zip(cases, versions, strict=True)
     }
 
 
-def _put_and_wait_a_little(index: Index, case: Case) -> str | ClientError:
-    """The version id that S3 gave the object, or why it refused it."""
+def _put(index: Index, case: UploadCase) -> str | ClientError:
+    """Upload one case and wait a moment for its row; return its version id, or S3's error."""
     try:
-        answer = index.clients.s3.put_object(Bucket=index.bucket, **case.parameters())
+        response = index.clients.s3.put_object(Bucket=index.bucket, **case.parameters())
     except ClientError as error:
         return error
-    version_id: str = answer["VersionId"]
-    with suppress(waiting.NothingCameError):
-        index.wait_for_row(case.key, version_id, patience=STEP)
+    version_id: str = response["VersionId"]
+    with suppress(WaitTimeoutError):
+        index.wait_for_row(case.key, version_id, timeout=ROW_TIMEOUT)
     return version_id
 
 
-def _wait_for_all(index: Index, sent: Mapping[Case, str]) -> Mapping[Case, Row]:
-    """The rows of all that have one in time: nobody who is missing takes the time of the others."""
-    rows: dict[Case, Row] = {}
+def _wait_for_all(index: Index, sent: Mapping[UploadCase, str]) -> Mapping[UploadCase, Row]:
+    """The rows that were written in time: all share one timeout."""
+    rows: dict[UploadCase, Row] = {}
 
-    def all_there() -> bool:
+    def complete() -> bool:
         for case, version_id in sent.items():
             if case not in rows and (row := index.row(case.key, version_id)):
                 rows[case] = row
         return len(rows) == len(sent)
 
-    with suppress(waiting.NothingCameError):
-        index.until(all_there, "rows")
+    with suppress(WaitTimeoutError):
+        index.wait_until(complete, "rows")
     return rows
 
 
-def _trouble(index: Index, case: Case, version: str | ClientError, row: Row | None) -> str | None:
+def _error(index: Index, case: UploadCase, version: str | ClientError, row: Row | None) -> str | None:
     if isinstance(version, ClientError):
         return f"S3 refused the upload: {version}"
     return None if row else f"no row of {case.key!r}, version {version}; rows of that key: {index.rows(case.key)}"

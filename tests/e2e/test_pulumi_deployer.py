@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from localstack.errors import DeploymentError
-from tests.e2e.alarms import PURPOSES
-from tests.e2e.inventory import everything
+from tests.e2e.account_snapshot import snapshot
+from tests.e2e.alarms import ALARMS_OF_A_STACK
 
 if TYPE_CHECKING:
     from localstack.deployers.pulumi_deployer import Outcome, PulumiStack
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Clients
-    from tests.support.selection import Deploys
+    from tests.support.selection import DeployStack
 
 pytestmark = pytest.mark.only_engine("pulumi")
 
@@ -37,7 +37,7 @@ SECRET = "somebody-in-particular@example.com"
 
 HOLD_DATA = {"tap-uploads", "tap-logs", "tap-objects"}
 
-ALARMS = set(PURPOSES)
+ALARMS = set(ALARMS_OF_A_STACK)
 QUERIES = {
     f"query-{purpose}"
     for purpose in ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
@@ -151,7 +151,7 @@ def deployed(opens: Opens, elsewhere: Path) -> PulumiStack:
 
 @pytest.fixture(scope="module")
 def life(opens: Opens, clients: Clients) -> Life:
-    before = everything(clients)
+    before = snapshot(clients)
     stack = opens(PROGRAM, {"env": "short"})
     stack.configure({"alarmEmail": SECRET}, secret=True)
     preview, up, outputs = stack.preview(), stack.up(), stack.outputs()
@@ -164,7 +164,7 @@ def life(opens: Opens, clients: Clients) -> Life:
         state=state,
         before=before,
         remaining=[resource["urn"] for resource in stack.resources()],
-        after=everything(clients),
+        after=snapshot(clients),
     )
 
 
@@ -250,21 +250,21 @@ def test_protected_data_refuses_to_go(opens: Opens) -> None:
 
 
 def test_a_failed_update_says_where_and_why_and_leaves_nothing(
-    emulator: Emulator, clients: Clients, deploys: Deploys, tmp_path: Path
+    emulator: Emulator, clients: Clients, deploy_stack: DeployStack, tmp_path: Path
 ) -> None:
-    before = everything(clients)
+    before = snapshot(clients)
     (tmp_path / "Pulumi.yaml").write_text("name: toy\nruntime: python\n", encoding="utf-8")
     (tmp_path / "Pulumi.localstack.yaml").write_text("config:\n  aws:region: us-east-1\n", encoding="utf-8")
     program = tmp_path / "toy.py"
     program.write_text(textwrap.dedent(FAILS_HALFWAY), encoding="utf-8")
     with pytest.raises(DeploymentError) as failure:
-        deploys(emulator, program=program)
+        deploy_stack(emulator, program=program)
     assert str(failure.value) == (
         "the update of the stack 'localstack' failed:\n"
         "  Program failed with an unhandled exception at toy.py, line 6: ValueError: I dislike toy-half-made\n"
         "what had been created was destroyed again (1 resource)"
     )
-    assert everything(clients) == before
+    assert snapshot(clients) == before
 
 
 def _complaints(outcome: Outcome) -> list[str]:

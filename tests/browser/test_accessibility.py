@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Place, Serve, Watched
+    from tests.browser.conftest import AwsTarget, PageErrors, StartServer
 
 AS_READ_OUT = """
 - banner:
@@ -44,9 +44,9 @@ AS_READ_OUT = """
 """
 
 
-def in_every_state(page: Page, serve: Serve, place: Place) -> UploadPage:
+def in_every_state(page: Page, start_server: StartServer, place: AwsTarget) -> UploadPage:
     """A page with a file that is indexed, one on its way and one that failed."""
-    upload = UploadPage.open(page, serve(max_bytes=MEGABYTE))
+    upload = UploadPage.open(page, start_server(max_bytes=MEGABYTE))
     upload.choose(file("done.txt"))
     upload.indexed("done.txt")
     page.route(f"{place.emulator.endpoint}/**", lambda _: None)  # never answered
@@ -57,19 +57,19 @@ def in_every_state(page: Page, serve: Serve, place: Place) -> UploadPage:
     return upload
 
 
-def test_a_screen_reader_finds_everything(page: Page, serve: Serve, place: Place) -> None:
-    in_every_state(page, serve, place)
+def test_a_screen_reader_finds_everything(page: Page, start_server: StartServer, place: AwsTarget) -> None:
+    in_every_state(page, start_server, place)
     expect(page.locator("body")).to_match_aria_snapshot(AS_READ_OUT)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1000, 320])
 def test_axe_finds_no_barrier_in_any_state(
-    page: Page, serve: Serve, place: Place, scheme: Literal["light", "dark"], width: int
+    page: Page, start_server: StartServer, place: AwsTarget, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 700})
-    in_every_state(page, serve, place)
+    in_every_state(page, start_server, place)
     found = Axe().run(page)
     assert found.response["passes"]
     assert found.response["violations"] == [], found.generate_report()
@@ -77,11 +77,11 @@ def test_axe_finds_no_barrier_in_any_state(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_keyboard_is_enough(page: Page, serve: Serve, tmp_path: Path) -> None:
+def test_the_keyboard_is_enough(page: Page, start_server: StartServer, tmp_path: Path) -> None:
     (tmp_path / "typed.txt").write_text("typed")
     page.on("filechooser", lambda chooser: chooser.set_files(tmp_path / "typed.txt"))
     page.route("**/api/uploads", lambda route: route.abort())
-    upload = UploadPage.open(page, serve())
+    upload = UploadPage.open(page, start_server())
     page.keyboard.press("Tab")
     expect(page.get_by_label("Choose files")).to_be_focused()
     page.keyboard.press("Enter")
@@ -95,8 +95,8 @@ def test_the_keyboard_is_enough(page: Page, serve: Serve, tmp_path: Path) -> Non
     expect(upload.card("typed.txt")).to_be_focused()
 
 
-def test_each_change_is_said(page: Page, serve: Serve) -> None:
-    upload = UploadPage.open(page, serve())
+def test_each_change_is_said(page: Page, start_server: StartServer) -> None:
+    upload = UploadPage.open(page, start_server())
     page.evaluate(
         """() => {
           window.said = [];
@@ -109,18 +109,20 @@ def test_each_change_is_said(page: Page, serve: Serve) -> None:
     assert page.evaluate("window.said") == ["heard.txt is uploaded.", "heard.txt is indexed."]
 
 
-def test_a_name_is_shown_as_text_and_never_as_html(page: Page, serve: Serve, watched: Watched) -> None:
+def test_a_name_is_shown_as_text_and_never_as_html(
+    page: Page, start_server: StartServer, page_errors: PageErrors
+) -> None:
     """A file's name comes from whoever made the file."""
-    upload = UploadPage.open(page, serve())
+    upload = UploadPage.open(page, start_server())
     name = "<img src=x onerror=alert(1)>.txt"
     upload.choose(file(name))
     assert name in upload.indexed(name)["Key"]
     assert page.locator("img").count() == 1  # the page's own
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
-def test_the_page_may_load_and_run_nothing_but_its_own(page: Page, serve: Serve) -> None:
-    UploadPage.open(page, serve())
+def test_the_page_may_load_and_run_nothing_but_its_own(page: Page, start_server: StartServer) -> None:
+    UploadPage.open(page, start_server())
     breaches = page.evaluate(
         """async () => {
           const seen = [];

@@ -1,4 +1,4 @@
-"""The tests run against a stack that is already there, as after `pulumi up`: they pass, and leave no trace in it."""
+"""The tests against a stack that is already deployed, as after `pulumi up`, pass and leave no data in it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LIMIT = 120.0
 def test_a_deployed_stack_can_be_tried_and_is_left_as_it_was(
     emulator: Emulator, outputs: Mapping[str, str], index: Index, tmp_path: Path
 ) -> None:
-    """A few of them, since the others are the same: a presigned upload, a copy, a direct call, a log line."""
+    """A sample of them: a presigned upload, a copy, a direct invocation, a log line."""
     theirs = index.key("existing/theirs.txt")
-    index.wait_for_row(theirs, index.put(theirs))
+    index.put_indexed(theirs)
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps(dict(outputs)), encoding="utf-8")
     some = "presigned_put or a_copy_becomes or bucket_and_key_are_enough or a_line_tells"
@@ -47,6 +47,6 @@ def test_a_deployed_stack_can_be_tried_and_is_left_as_it_was(
     assert "engine: existing, where --outputs says: " in done.stdout
     assert "not in a live account: deploys stacks of its own" in done.stdout
     assert "4 passed" in done.stdout
-    smoke = [address for address in index.versions() | index.addresses() if "/tapstack-smoke-" in address[0]]
+    smoke = [address for address in index.versions() | index.row_ids() if "/tapstack-smoke-" in address[0]]
     assert smoke == []
     assert len(index.rows(theirs)) == 1

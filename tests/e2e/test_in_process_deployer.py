@@ -15,7 +15,7 @@ from localstack.deployers import in_process
 from localstack.deployers.deployment import Deployment, deploy
 from localstack.emulators.emulator import start
 from localstack.errors import DeploymentError
-from tests.e2e.inventory import everything
+from tests.e2e.account_snapshot import snapshot
 from tests.support.index import Clients
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ HEADER = "import json\nimport pulumi\nimport pulumi_aws as aws\n"
 
 @pytest.fixture
 def toy(emulator: Emulator, tmp_path: Path) -> Deploy:
-    """Deploys small programs to the emulator that the big one lives in."""
+    """DeployStack small programs to the emulator that the big one lives in."""
     return _deploys_to(emulator, tmp_path)
 
 
 def test_unused_inputs_and_unknown_types_are_named_and_leave_nothing_behind(toy: Deploy, clients: Clients) -> None:
-    before = everything(clients)
+    before = snapshot(clients)
     with pytest.raises(DeploymentError) as failure:
         toy(
             """
@@ -55,11 +55,11 @@ def test_unused_inputs_and_unknown_types_are_named_and_leave_nothing_behind(toy:
             )
             """
         )
-    assert everything(clients) == before
+    assert snapshot(clients) == before
 
 
 def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy: Deploy, clients: Clients) -> None:
-    before = everything(clients)
+    before = snapshot(clients)
     with pytest.raises(DeploymentError) as failure:
         toy(
             """
@@ -78,11 +78,11 @@ def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy
     message = str(failure.value)
     assert "aws:lambda/permission:Permission 'permission': An error occurred (ResourceNotFoundException)" in message
     assert "what had been created was destroyed again (2 resources)" in message
-    assert everything(clients) == before
+    assert snapshot(clients) == before
 
 
 def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(toy: Deploy, clients: Clients) -> None:
-    before = everything(clients)
+    before = snapshot(clients)
     deployment = toy('aws.s3.Bucket("bucket", bucket="toy-kept")\naws.sqs.Queue("queue", name="toy-kept")')
     clients.s3.put_object(Bucket="toy-kept", Key="precious")
     with pytest.raises(DeploymentError, match=r"could not delete aws:s3/bucket:Bucket 'bucket': .*BucketNotEmpty"):
@@ -90,11 +90,11 @@ def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(t
     assert clients.s3.head_object(Bucket="toy-kept", Key="precious")["ContentLength"] == 0
     clients.s3.delete_object(Bucket="toy-kept", Key="precious")
     deployment.destroy()
-    assert everything(clients) == before
+    assert snapshot(clients) == before
 
 
 def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: Deploy, clients: Clients) -> None:
-    before = everything(clients)
+    before = snapshot(clients)
     deployment = toy(
         """
         bucket = aws.s3.Bucket("bucket", bucket="toy-by-hand", force_destroy=True)
@@ -109,7 +109,7 @@ def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: Deploy, c
     clients.sqs.delete_queue(QueueUrl=clients.sqs.get_queue_url(QueueName="toy-by-hand")["QueueUrl"])
     clients.logs.delete_log_group(logGroupName="toy-by-hand")
     deployment.destroy()
-    assert everything(clients) == before
+    assert snapshot(clients) == before
 
 
 def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

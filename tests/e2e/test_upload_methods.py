@@ -1,4 +1,4 @@
-"""Every way into the bucket leads into the table: multipart, copy, and what a browser does with a presigned link."""
+"""Every way to create an object creates a row: multipart uploads, copies, and presigned requests of a browser."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.capabilities import Capability, gap, needs
-from tests.support.deployed_stack import opener
+from tests.support.deployed_stack import url_opener
 from tests.support.edge_cases import MEGABYTE
-from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
-    from tests.support.index import Index, Place, Row
-
-VERSION_HEADER = "x-amz-version-id"
+    from tests.support.index import AwsTarget, Index, Row
 
 
 def test_a_multipart_upload_becomes_one_row(index: Index) -> None:
     key = index.key("ways/in-parts.mp4")
-    version_id = _upload_in_parts(index, key, [b"\0" * 5 * MEGABYTE, b"the rest"])
-    row = _row_as_s3_says(index, key, version_id)
+    s3, target = index.clients.s3, {"Bucket": index.bucket, "Key": key}
+    upload = s3.create_multipart_upload(**target, ContentType="video/mp4", Metadata={"camera": "two"})["UploadId"]
+    parts: list[dict[str, Any]] = []
+    for number, part in enumerate([b"\0" * 5 * MEGABYTE, b"the rest"], start=1):
+        response = s3.upload_part(**target, UploadId=upload, PartNumber=number, Body=part)
+        parts.append({"PartNumber": number, "ETag": response["ETag"]})
+    response = s3.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": parts})
+    row = _correct_row(index, key, response["VersionId"])
     assert row["event_name"] == "ObjectCreated:CompleteMultipartUpload"
     assert row["size_bytes"] == 5 * MEGABYTE + len("the rest")
     assert row["etag"].endswith("-2")  # not an MD5
@@ -37,19 +40,17 @@ def test_a_multipart_upload_that_is_given_up_leaves_no_row(index: Index) -> None
     upload = s3.create_multipart_upload(Bucket=index.bucket, Key=key)["UploadId"]
     s3.upload_part(Bucket=index.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"\0")
     s3.abort_multipart_upload(Bucket=index.bucket, Key=key, UploadId=upload)
-    after_it = index.key("ways/after-it.txt")
-    index.wait_for_row(after_it, index.put(after_it))
+    index.put_indexed(index.key("ways/after-it.txt"))
     assert index.rows(key) == []
 
 
 def test_a_copy_becomes_a_row_of_its_own(index: Index) -> None:
     source, target = index.key("ways/orig+inal é.txt"), index.key("ways/copy/of it é+.txt")
-    version_id = index.put(source, b"copy me", ContentType="text/x-original", Metadata={"from": "here"})
-    original = index.wait_for_row(source, version_id)
-    answer = index.clients.s3.copy_object(
+    original = index.put_indexed(source, b"copy me", ContentType="text/x-original", Metadata={"from": "here"})
+    response = index.clients.s3.copy_object(
         Bucket=index.bucket, Key=target, CopySource={"Bucket": index.bucket, "Key": source}
     )
-    row = _row_as_s3_says(index, target, answer["VersionId"])
+    row = _correct_row(index, target, response["VersionId"])
     assert row["event_name"] == "ObjectCreated:Copy"
     assert (row["content_type"], row["user_metadata"]) == ("text/x-original", {"from": "here"})
     assert index.rows(source) == [original]
@@ -57,8 +58,7 @@ def test_a_copy_becomes_a_row_of_its_own(index: Index) -> None:
 
 def test_a_copy_onto_itself_with_new_metadata_is_a_new_version(index: Index) -> None:
     key = index.key("ways/retyped.txt")
-    first = index.put(key, ContentType="text/plain")
-    index.wait_for_row(key, first)
+    first = index.put_indexed(key, ContentType="text/plain")["version_id"]
     second = index.clients.s3.copy_object(
         Bucket=index.bucket,
         Key=key,
@@ -66,7 +66,7 @@ def test_a_copy_onto_itself_with_new_metadata_is_a_new_version(index: Index) -> 
         MetadataDirective="REPLACE",
         ContentType="text/markdown",
     )["VersionId"]
-    assert _row_as_s3_says(index, key, second)["content_type"] == "text/markdown"
+    assert _correct_row(index, key, second)["content_type"] == "text/markdown"
     assert {row["version_id"]: row["content_type"] for row in index.rows(key)} == {
         first: "text/plain",
         second: "text/markdown",
@@ -75,46 +75,37 @@ def test_a_copy_onto_itself_with_new_metadata_is_a_new_version(index: Index) -> 
 
 def test_a_presigned_put_becomes_a_row(index: Index) -> None:
     key = index.key("ways/pre signed+ü %2B.txt")
-    url = index.clients.s3.generate_presigned_url(
-        "put_object", Params={"Bucket": index.bucket, "Key": key, "ContentType": "text/x-signed"}, ExpiresIn=60
-    )
+    url = _presigned_put(index, key, ContentType="text/x-signed")
     version_id = _send(url, b"from a browser", method="PUT", headers={"Content-Type": "text/x-signed"})
-    row = _row_as_s3_says(index, key, version_id)
+    row = _correct_row(index, key, version_id)
     assert row["event_name"] == "ObjectCreated:Put"
     assert (row["size_bytes"], row["content_type"]) == (14, "text/x-signed")
 
 
-def test_user_metadata_sent_as_plain_utf8_is_readable_in_the_row(place: Place, index: Index) -> None:
+def test_user_metadata_sent_as_plain_utf8_is_readable_in_the_row(target: AwsTarget, index: Index) -> None:
     """boto3 refuses to send it, browsers and other SDKs do; S3 then answers HEAD with RFC 2047 words."""
-    needs(place, Capability.RFC_2047_METADATA)
+    needs(target, Capability.RFC_2047_METADATA)
     key = index.key("ways/metadata.txt")
-    url = index.clients.s3.generate_presigned_url(
-        "put_object", Params={"Bucket": index.bucket, "Key": key}, ExpiresIn=60
-    )
     raw = "Zürich 東京".encode().decode("latin-1")  # http.client encodes it back into the same bytes
-    version_id = _send(url, b"", method="PUT", headers={"x-amz-meta-place": raw})
+    version_id = _send(_presigned_put(index, key), b"", method="PUT", headers={"x-amz-meta-place": raw})
     assert index.wait_for_row(key, version_id)["user_metadata"] == {"place": "Zürich 東京"}
 
 
-def test_a_form_posted_by_a_browser_becomes_a_row(place: Place, index: Index) -> None:
-    filename = "my report +%2B.csv" if gap(place, Capability.UTF8_FORM) else "my report +%2B é.csv"
+def test_a_form_posted_by_a_browser_becomes_a_row(target: AwsTarget, index: Index) -> None:
+    filename = "my report +%2B.csv" if gap(target, Capability.UTF8_FORM) else "my report +%2B é.csv"
+    fields = {"Content-Type": "text/csv", "x-amz-meta-sent-by": "a form", "success_action_status": "201"}
     form = index.clients.s3.generate_presigned_post(
         index.bucket,
         index.key("ways/posted/${filename}"),
-        Fields={"Content-Type": "text/csv", "x-amz-meta-sent-by": "a form", "success_action_status": "201"},
-        Conditions=[
-            {"Content-Type": "text/csv"},
-            {"x-amz-meta-sent-by": "a form"},
-            {"success_action_status": "201"},
-            ["content-length-range", 1, 1000],
-        ],
+        Fields=fields,
+        Conditions=[*({name: value} for name, value in fields.items()), ["content-length-range", 1, 1000]],
         ExpiresIn=60,
     )
     boundary = uuid.uuid4().hex
     body = _form(boundary, form["fields"], filename=filename, content=b"a,b\n1,2\n")
     headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
     version_id = _send(form["url"], body, method="POST", headers=headers)
-    row = _row_as_s3_says(index, index.key(f"ways/posted/{filename}"), version_id)
+    row = _correct_row(index, index.key(f"ways/posted/{filename}"), version_id)
     assert row["event_name"] == "ObjectCreated:Post"
     assert (row["size_bytes"], row["content_type"]) == (8, "text/csv")
     assert row["user_metadata"] == {"sent-by": "a form"}
@@ -122,42 +113,33 @@ def test_a_form_posted_by_a_browser_becomes_a_row(place: Place, index: Index) ->
 
 @pytest.mark.parametrize("folder", ["ways/", ""])
 def test_the_same_name_in_another_folder_is_another_object(index: Index, folder: str) -> None:
-    key = index.key(f"{folder}twin.txt")
-    version_id = index.put(key)
-    index.wait_for_row(key, version_id)
-    assert [row["version_id"] for row in index.rows(key)] == [version_id]
+    row = index.put_indexed(index.key(f"{folder}twin.txt"))
+    assert [each["version_id"] for each in index.rows(row["key"])] == [row["version_id"]]
 
 
-def _row_as_s3_says(index: Index, key: str, version_id: str) -> Row:
-    """The row of this version, after a look at whether it says what HEAD says."""
+def _correct_row(index: Index, key: str, version_id: str) -> Row:
+    """Wait for the row of this version, and assert that it matches the HEAD response."""
     row = index.wait_for_row(key, version_id)
-    told = told_by_s3(index.bucket, key, index.head(key, version_id))
-    assert {name: value for name, value in row.items() if name not in FROM_THE_EVENT} == told
+    index.assert_row_matches_head(row)
     return row
 
 
-def _upload_in_parts(index: Index, key: str, parts: list[bytes]) -> str:
-    s3, target = index.clients.s3, {"Bucket": index.bucket, "Key": key}
-    upload = s3.create_multipart_upload(**target, ContentType="video/mp4", Metadata={"camera": "two"})["UploadId"]
-    done: list[dict[str, Any]] = []
-    for number, part in enumerate(parts, start=1):
-        answer = s3.upload_part(**target, UploadId=upload, PartNumber=number, Body=part)
-        done.append({"PartNumber": number, "ETag": answer["ETag"]})
-    answer = s3.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": done})
-    version_id: str = answer["VersionId"]
-    return version_id
+def _presigned_put(index: Index, key: str, **parameters: str) -> str:
+    target = {"Bucket": index.bucket, "Key": key, **parameters}
+    url: str = index.clients.s3.generate_presigned_url("put_object", Params=target, ExpiresIn=60)
+    return url
 
 
 def _send(url: str, body: bytes, *, method: str, headers: Mapping[str, str]) -> str:
-    """One HTTP request without any AWS library; the version id that S3 answers."""
-    request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 - a link that boto3 made
-    with opener(url).open(request, timeout=30) as answer:
-        version_id: str = answer.headers[VERSION_HEADER]
+    """Send one HTTP request without any AWS library; return the version id in S3's response."""
+    request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 - a URL from boto3
+    with url_opener(url).open(request, timeout=30) as response:
+        version_id: str = response.headers["x-amz-version-id"]
         return version_id
 
 
 def _form(boundary: str, fields: Mapping[str, str], *, filename: str, content: bytes) -> bytes:
-    """What a browser sends for a form with these fields and, last, a file."""
+    """The body that a browser sends for a form with these fields and, last, a file."""
     lines: list[bytes] = []
     for name, value in fields.items():
         disposition = f'Content-Disposition: form-data; name="{name}"'
