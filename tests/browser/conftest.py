@@ -24,8 +24,9 @@ from localstack.deployers.deployment import deploy
 from localstack.emulators.embedded import free_port
 from localstack.emulators.emulator import ENFORCING, start
 from localstack.showcase.upload_page import s3_at, stack_at
+from tests.browser.upload_page import UploadPage
 from tests.support.chromium import BrowserNotFoundError, find_browser, launch_flags
-from tests.support.index import Clients, Index
+from tests.support.index import Client, Clients, Index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,18 +34,18 @@ if TYPE_CHECKING:
     from localstack.deployers.deployment import Deployment
     from localstack.emulators.emulator import Emulator
 
-PATIENCE = 15_000
-"""Milliseconds that a page may take for anything."""
+TIMEOUT_MS = 15_000
+"""Milliseconds, for everything on a page."""
 
-ALLOWED = 2
-"""Origins that may upload: one page after another is served at the first, and what runs beside it at the second."""
+ALLOWED_ORIGINS = 2
+"""Origins that may upload: the upload pages have the first, and pages beside them the second."""
 
 StartServer = Callable[..., UploadServer]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AwsTarget:
-    """A deployed stack on an emulator that enforces CORS, and the ports whose pages may and may not upload."""
+class BrowserStack:
+    """A stack on an emulator that enforces CORS; pages of `ports` may upload, those of `foreign_port` may not."""
 
     emulator: Emulator
     deployment: Deployment
@@ -53,17 +54,29 @@ class AwsTarget:
     foreign_port: int
 
     @property
-    def s3(self) -> Any:  # noqa: ANN401  boto3 makes its classes while it runs
+    def s3(self) -> Client:
         return self.index.clients.s3
 
     @property
-    def signer(self) -> Any:  # noqa: ANN401  as above
-        """What signs as AWS wants it today: without being told, boto3 signs links in the old way."""
+    def signer(self) -> Client:
+        """A client with current signatures: boto3 signs links in the old way by default."""
         return s3_at(self.emulator.endpoint, self.emulator)
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys of all objects with a prefix."""
+        response = self.s3.list_objects_v2(Bucket=self.index.bucket, Prefix=prefix)
+        return [each["Key"] for each in response.get("Contents", ())]
+
+    def content(self, key: str) -> bytes | None:
+        """The content of an object, or None."""
+        if not self.keys(key):
+            return None
+        body: bytes = self.s3.get_object(Bucket=self.index.bucket, Key=key)["Body"].read()
+        return body
 
 
 class PageErrors:
-    """What went wrong in a page without showing: lines of the console, exceptions, breaches of its own policy."""
+    """Errors that a page does not show: console messages, exceptions, violations of its content security policy."""
 
     def __init__(self, page: Page) -> None:
         self.messages: list[str] = []
@@ -72,58 +85,69 @@ class PageErrors:
 
 
 @pytest.fixture(scope="session")
-def place() -> Iterator[AwsTarget]:
-    ports = [free_port() for _ in range(ALLOWED + 1)]
-    origins = [f"http://localhost:{port}" for port in ports[:ALLOWED]]
+def stack() -> Iterator[AwsTarget]:
+    ports = [free_port() for _ in range(ALLOWED_ORIGINS + 1)]
+    origins = [f"http://localhost:{port}" for port in ports[:ALLOWED_ORIGINS]]
     with start("embedded", settings=ENFORCING) as emulator:
         deployment = deploy(emulator, config_overrides={"corsAllowedOrigins": json.dumps(origins)})
-        yield AwsTarget(
+        yield BrowserStack(
             emulator=emulator,
             deployment=deployment,
             index=Index(Clients.of(emulator), deployment.outputs),
-            ports=ports[:ALLOWED],
-            foreign_port=ports[ALLOWED],
+            ports=ports[:ALLOWED_ORIGINS],
+            foreign_port=ports[ALLOWED_ORIGINS],
         )
 
 
 @pytest.fixture(scope="session")
-def browser(place: AwsTarget) -> Iterator[Browser]:
-    """The browser knows the emulator by its key, and by no other: certificates are checked as ever."""
+def browser(stack: BrowserStack) -> Iterator[Browser]:
+    """The browser accepts the emulator's public key, and checks all other certificates."""
     with sync_playwright() as playwright:
         try:
             program = find_browser(playwright_path=playwright.chromium.executable_path)
         except BrowserNotFoundError as error:
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
-        assert place.emulator.ca_bundle is not None
-        known = f"--ignore-certificate-errors-spki-list={fingerprint(place.emulator.ca_bundle)}"
+        assert stack.emulator.ca_bundle is not None
+        known = f"--ignore-certificate-errors-spki-list={fingerprint(stack.emulator.ca_bundle)}"
         root = hasattr(os, "geteuid") and os.geteuid() == 0
-        expect.set_options(timeout=PATIENCE)
+        expect.set_options(timeout=TIMEOUT_MS)
         browser = playwright.chromium.launch(executable_path=program, args=[*launch_flags(root=root), known])
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def start_server(place: AwsTarget) -> Iterator[StartServer]:
-    """Start a page's server: at the first allowed port, with rules of its own, if nothing else is said."""
-    with ExitStack() as until_done:
+def start_server(stack: BrowserStack) -> Iterator[StartServer]:
+    """Starts a page's server, by default at the first allowed port."""
+    with ExitStack() as cleanup:
 
         def start_server(port: int | None = None, **rules: Any) -> UploadServer:
-            stack = stack_at(place.emulator.endpoint, place.emulator, place.deployment.outputs, rules_for(**rules))
-            server = until_done.enter_context(UploadServer(stack, port=port or place.ports[0]))
+            served = stack_at(stack.emulator.endpoint, stack.emulator, stack.deployment.outputs, rules_for(**rules))
+            server = cleanup.enter_context(UploadServer(served, port=port or stack.ports[0]))
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
             thread.start()
-            until_done.callback(thread.join)
-            until_done.callback(server.shutdown)
+            cleanup.callback(thread.join)
+            cleanup.callback(server.shutdown)
             return server
 
         yield start_server
 
 
 @pytest.fixture
+def server(start_server: StartServer) -> UploadServer:
+    return start_server()
+
+
+@pytest.fixture
+def upload(page: Page, server: UploadServer, page_errors: PageErrors) -> UploadPage:  # noqa: ARG001  records from the start
+    """The page of the server, opened."""
+    return UploadPage.open(page, server)
+
+
+@pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1000, "height": 800}, locale="en-GB")
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT_MS)
     yield context.new_page()
     context.close()
 

@@ -1,4 +1,4 @@
-"""The page works without a mouse, without eyes, on a phone, and in the dark."""
+"""The page works with the keyboard, a screen reader, a narrow screen, and a dark color scheme."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import AwsTarget, PageErrors, StartServer
+    from tests.browser.conftest import BrowserStack, PageErrors, StartServer
 
-AS_READ_OUT = """
+ARIA_SNAPSHOT = """
 - banner:
   - heading "Upload files" [level=1]
 - main:
@@ -44,12 +44,12 @@ AS_READ_OUT = """
 """
 
 
-def in_every_state(page: Page, start_server: StartServer, place: AwsTarget) -> UploadPage:
+def open_in_every_state(page: Page, start_server: StartServer, stack: BrowserStack) -> UploadPage:
     """A page with a file that is indexed, one on its way and one that failed."""
     upload = UploadPage.open(page, start_server(max_bytes=MEGABYTE))
     upload.choose(file("done.txt"))
     upload.indexed("done.txt")
-    page.route(f"{place.emulator.endpoint}/**", lambda _: None)  # never answered
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # never answered
     upload.choose(file("slow.txt"))
     expect(upload.card("slow.txt").get_by_role("progressbar")).to_be_visible()
     upload.choose(file("big.bin", b"\0" * 1_200_000))
@@ -57,19 +57,19 @@ def in_every_state(page: Page, start_server: StartServer, place: AwsTarget) -> U
     return upload
 
 
-def test_a_screen_reader_finds_everything(page: Page, start_server: StartServer, place: AwsTarget) -> None:
-    in_every_state(page, start_server, place)
-    expect(page.locator("body")).to_match_aria_snapshot(AS_READ_OUT)
+def test_a_screen_reader_finds_everything(page: Page, start_server: StartServer, stack: BrowserStack) -> None:
+    open_in_every_state(page, start_server, stack)
+    expect(page.locator("body")).to_match_aria_snapshot(ARIA_SNAPSHOT)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1000, 320])
 def test_axe_finds_no_barrier_in_any_state(
-    page: Page, start_server: StartServer, place: AwsTarget, scheme: Literal["light", "dark"], width: int
+    page: Page, start_server: StartServer, stack: BrowserStack, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 700})
-    in_every_state(page, start_server, place)
+    open_in_every_state(page, start_server, stack)
     found = Axe().run(page)
     assert found.response["passes"]
     assert found.response["violations"] == [], found.generate_report()
@@ -95,25 +95,23 @@ def test_the_keyboard_is_enough(page: Page, start_server: StartServer, tmp_path:
     expect(upload.card("typed.txt")).to_be_focused()
 
 
-def test_each_change_is_said(page: Page, start_server: StartServer) -> None:
-    upload = UploadPage.open(page, start_server())
+def test_each_change_is_said(page: Page, upload: UploadPage) -> None:
     page.evaluate(
         """() => {
-          window.said = [];
+          window.announced = [];
           const status = document.querySelector("[role=status]");
-          new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true });
+          new MutationObserver(() => window.announced.push(status.textContent)).observe(status, { childList: true });
         }"""
     )
     upload.choose(file("heard.txt"))
     upload.indexed("heard.txt")
-    assert page.evaluate("window.said") == ["heard.txt is uploaded.", "heard.txt is indexed."]
+    assert page.evaluate("window.announced") == ["heard.txt is uploaded.", "heard.txt is indexed."]
 
 
 def test_a_name_is_shown_as_text_and_never_as_html(
     page: Page, start_server: StartServer, page_errors: PageErrors
 ) -> None:
-    """A file's name comes from whoever made the file."""
-    upload = UploadPage.open(page, start_server())
+    """The name of a file is untrusted input."""
     name = "<img src=x onerror=alert(1)>.txt"
     upload.choose(file(name))
     assert name in upload.indexed(name)["Key"]
@@ -121,19 +119,19 @@ def test_a_name_is_shown_as_text_and_never_as_html(
     assert page_errors.messages == []
 
 
-def test_the_page_may_load_and_run_nothing_but_its_own(page: Page, start_server: StartServer) -> None:
-    UploadPage.open(page, start_server())
-    breaches = page.evaluate(
+@pytest.mark.usefixtures("upload")
+def test_the_page_may_load_and_run_nothing_but_its_own(page: Page) -> None:
+    result = page.evaluate(
         """async () => {
-          const seen = [];
-          addEventListener("securitypolicyviolation", (event) => seen.push(event.effectiveDirective));
+          const violations = [];
+          addEventListener("securitypolicyviolation", (event) => violations.push(event.effectiveDirective));
           const script = document.createElement("script");
           script.textContent = "window.ran = true";
           document.body.append(script);
           document.body.append(Object.assign(new Image(), { src: "https://example.com/x.png" }));
           await fetch("https://example.com/").catch(() => {});
           await new Promise((done) => setTimeout(done, 50));
-          return { seen: seen.sort(), ran: window.ran ?? false };
+          return { violations: violations.sort(), ran: window.ran ?? false };
         }"""
     )
-    assert breaches == {"seen": ["connect-src", "img-src", "script-src-elem"], "ran": False}
+    assert result == {"violations": ["connect-src", "img-src", "script-src-elem"], "ran": False}

@@ -26,12 +26,12 @@ def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, pa
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
         try:
             assert process.stdout is not None
-            said = []
+            output = []
             for line in process.stdout:
-                said.append(line)
+                output.append(line)
                 if "Ctrl-C" in line:
                     break
-            assert f"Open http://localhost:{port}\n" in said
+            assert f"Open http://localhost:{port}\n" in output
             page.goto(f"http://localhost:{port}")
             expect(page.get_by_text("Up to 50.0 MB each")).to_be_visible()
             upload = UploadPage(page)

@@ -20,6 +20,7 @@ from localstack.emulators.emulator import Emulator, choose, start
 from localstack.errors import EmulatorError, HarnessError
 from tests.e2e.batch_upload import Upload, sample_cases, upload_all
 from tests.e2e.capabilities import Capability, gap
+from tests.e2e.deployed import Deployed
 from tests.e2e.failure_queue import FailureQueue, SentEvents, send_invalid_events
 from tests.e2e.operations_stack import CONFIG as OPERATIONS_CONFIG
 from tests.e2e.operations_stack import SETTLE_SECONDS, OperationsStack
@@ -27,7 +28,7 @@ from tests.e2e.operations_stack import TIMEOUT as OPERATIONS_TIMEOUT
 from tests.support.deployed_stack import INTERVAL, TIMEOUT, ExistingStack, clean_up, read_outputs, smoke_test_folder
 from tests.support.edge_cases import EDGE_CASES
 from tests.support.index import AwsTarget, Clients, Index
-from tests.support.scheduling import WORKERS, group_of, position_of
+from tests.support.scheduling import WORKERS, position
 from tests.support.selection import EXISTING, IN_PROCESS, PULUMI, DeployStack, count_reasons, deselection_reason
 from tests.support.waiting import WaitTimeoutError
 
@@ -89,18 +90,15 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return config.stash.get(_HEADER, [])
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests of other deployers and emulators, group the others, and start with the longest."""
+    """Deselect the tests of other deployers and emulators, and start with the longest of the others."""
     engine, emulator = config.getoption("--engine"), config.stash[_EMULATOR_KIND]
     reasons = {item: deselection_reason(item.iter_markers(), engine, emulator) for item in items}
     if deselected := [item for item in items if reasons[item]]:
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if not reasons[item]]
     config.stash[_DESELECTED] = [reason for reason in reasons.values() if reason]
-    items.sort(key=position_of)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=position)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -193,28 +191,14 @@ def index(is_existing: bool, clients: Clients, outputs: Mapping[str, str]) -> It
 
 
 @pytest.fixture(scope="session")
-def account(clients: Clients) -> str:
-    response: str = clients.sts.get_caller_identity()["Account"]
-    return response
-
-
-@pytest.fixture(scope="session")
 def region(target: AwsTarget) -> str:
     return target.region
 
 
 @pytest.fixture(scope="session")
-def prefix(is_existing: bool, outputs: Mapping[str, str]) -> str:  # noqa: FBT001  a fixture
-    """The start of every name in this stack: project and environment."""
-    return outputs["lambda_function_name"].removesuffix("-indexer") if is_existing else "tapstack-local"
-
-
-@pytest.fixture(scope="session")
-def queue_attributes(clients: Clients, outputs: Mapping[str, str]) -> dict[str, str]:
-    """The attributes of the failure queue."""
-    response = clients.sqs.get_queue_attributes(QueueUrl=outputs["failure_queue_url"], AttributeNames=["All"])
-    attributes: dict[str, str] = response["Attributes"]
-    return attributes
+def deployed(clients: Clients, outputs: Mapping[str, str], region: str) -> Deployed:
+    account = clients.sts.get_caller_identity()["Account"]
+    return Deployed(aws=clients, out=outputs, account=account, region=region)
 
 
 @pytest.fixture(scope="session")
@@ -284,9 +268,8 @@ def operations(_operations: OperationsStack, emulator: Emulator, monkeypatch: py
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remove the group that pytest-xdist appends to a test's id, and add the end of the emulator's log to a failure."""
+    """Add the end of the emulator's log to the report of a failure."""
     report = yield
-    report.nodeid = report.nodeid.removesuffix(f"@{group_of(item)}")
     emulator = item.config.stash.get(_EMULATOR, None)
     if report.failed and emulator:
         lines = (

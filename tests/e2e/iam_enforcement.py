@@ -8,9 +8,7 @@ IAM's own simulation of the role's policies.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -23,6 +21,7 @@ from botocore.config import Config
 
 from localstack.deployers.deployment import deploy
 from tests.e2e.failure_queue import FailureQueue
+from tests.e2e.functions import create_function
 from tests.support.index import Client, Clients, Index, Row
 
 if TYPE_CHECKING:
@@ -206,21 +205,6 @@ def client_of_user(emulator: Emulator, service: str, credentials: Mapping[str, s
         verify=str(emulator.ca_bundle) if emulator.ca_bundle else None,
         config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 1}),
         **credentials,
-    )
-
-
-def create_function(client: Client, name: str, code: str, *, role: str) -> None:
-    """Create a function whose handler is `handler`."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("main.py", code)
-    client.create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Handler="main.handler",
-        Role=role,
-        Code={"ZipFile": archive.getvalue()},
-        Timeout=30,
     )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import subprocess
 import sys
 import urllib.request
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +16,7 @@ from testcontainers.core.docker_client import DockerClient
 from localstack.emulators.emulator import start
 from localstack.image.registry import LABEL
 from tests.e2e.capabilities import Capability, needs
+from tests.e2e.functions import create_function
 from tests.support import waiting
 
 if TYPE_CHECKING:
@@ -124,19 +123,10 @@ def test_an_emulator_that_ends_leaves_no_container_of_a_function_behind(
     emulator: Emulator,
 ) -> None:
     needs(emulator, Capability.FUNCTION_CONTAINERS)
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("main.py", "def handler(event, context):\n    return 42\n")
     with start("container") as another:
         function = another.client("lambda")
-        function.create_function(
-            FunctionName="another",
-            Runtime="python3.13",
-            Role="arn:aws:iam::000000000000:role/another",
-            Handler="main.handler",
-            Code={"ZipFile": code.getvalue()},
-        )
-        function.get_waiter("function_active_v2").wait(FunctionName="another")
+        role = "arn:aws:iam::000000000000:role/another"
+        create_function(function, "another", "def handler(event, context):\n    return 42\n", role=role)
         assert function.invoke(FunctionName="another")["Payload"].read() == b"42"
         # LocalStack writes it from a thread that, interrupted, would keep it from ending by itself
         logged = another.client("logs").describe_log_groups

@@ -1,4 +1,4 @@
-"""The failure queue, the alarms, their topic and the dashboard, and all tags, as AWS describes them."""
+"""The alarms, their topic, the dashboard, and all tags, as AWS describes them after the deployment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from tests.e2e.capabilities import Capability, needs
-from tests.e2e.policies import deny_without_tls, statements_by_sid
+from tests.e2e.deployed import PREFIX, Deployed, deny_without_tls, statements
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -32,37 +32,23 @@ TAGS = {
 
 
 @pytest.fixture(scope="module")
-def alarms(clients: Clients, prefix: str) -> list[dict[str, Any]]:
-    pages = clients.cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{prefix}-")
+def alarms(deployed: Deployed) -> list[dict[str, Any]]:
+    pages = deployed.aws.cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{PREFIX}-")
     return [alarm for page in pages for alarm in page["MetricAlarms"]]
 
 
-def test_failures_are_kept_for_two_weeks_encrypted(queue_attributes: Mapping[str, str], prefix: str) -> None:
-    assert queue_attributes["QueueArn"].rpartition(":")[2] == f"{prefix}-failures"
-    assert queue_attributes["MessageRetentionPeriod"] == str(14 * 24 * 3600)
-    assert queue_attributes["SqsManagedSseEnabled"] == "true"
-
-
-def test_the_failure_queue_needs_tls_and_lets_nobody_in(queue_attributes: Mapping[str, str]) -> None:
-    [statement] = statements_by_sid(json.loads(queue_attributes["Policy"])).values()
-    assert statement == deny_without_tls("sqs:*", [queue_attributes["QueueArn"]])
-
-
-def test_the_alarms_of_this_account_may_use_the_topic_over_tls(
-    clients: Clients, outputs: Mapping[str, str], account: str, region: str
-) -> None:
-    arn = outputs["alarm_topic_arn"]
-    attributes = clients.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
-    statements = statements_by_sid(json.loads(attributes["Policy"])).values()
-    assert sorted(statements, key=lambda statement: str(statement["Effect"])) == [
+def test_the_alarms_of_this_account_may_use_the_topic_over_tls(deployed: Deployed) -> None:
+    arn = deployed.out["alarm_topic_arn"]
+    attributes = deployed.aws.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
+    assert sorted(statements(attributes["Policy"]).values(), key=lambda statement: str(statement["Effect"])) == [
         {
             "Effect": "Allow",
             "Principal": {"Service": "cloudwatch.amazonaws.com"},
             "Action": "sns:Publish",
             "Resource": arn,
             "Condition": {
-                "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{account}:alarm:*"},
-                "StringEquals": {"aws:SourceAccount": account},
+                "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{deployed.region}:{deployed.account}:alarm:*"},
+                "StringEquals": {"aws:SourceAccount": deployed.account},
             },
         },
         deny_without_tls("sns:Publish", [arn]),
@@ -70,26 +56,24 @@ def test_the_alarms_of_this_account_may_use_the_topic_over_tls(
     assert "KmsMasterKeyId" not in attributes  # the AWS-managed key would keep CloudWatch from publishing
 
 
-def test_nobody_is_mailed_unless_somebody_was_named(clients: Clients, outputs: Mapping[str, str]) -> None:
-    assert clients.sns.list_subscriptions_by_topic(TopicArn=outputs["alarm_topic_arn"])["Subscriptions"] == []
+def test_nobody_is_mailed_unless_somebody_was_named(deployed: Deployed) -> None:
+    assert deployed.aws.sns.list_subscriptions_by_topic(TopicArn=deployed.out["alarm_topic_arn"])["Subscriptions"] == []
 
 
-def test_everything_that_can_go_wrong_has_an_alarm(
-    alarms: list[dict[str, Any]], outputs: Mapping[str, str], prefix: str
-) -> None:
+def test_everything_that_can_go_wrong_has_an_alarm(deployed: Deployed, alarms: list[dict[str, Any]]) -> None:
     """Each with its statistic, threshold, and number of consecutive minutes."""
-    function = ("FunctionName", outputs["lambda_function_name"])
-    table = ("TableName", outputs["table_name"])
+    function = ("FunctionName", deployed.out["lambda_function_name"])
+    table = ("TableName", deployed.out["table_name"])
     index = ("GlobalSecondaryIndexName", "uploads_by_day")
     any_in_a_minute = ("Sum", 0, 1)
     expected: dict[MetricKey, tuple[str, float, int]] = {
         ("AWS/Lambda", "Duration", (function,)): ("p90", 480_000, 5),
-        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", (("QueueName", f"{prefix}-failures"),)): ("Maximum", 0, 1),
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", (("QueueName", f"{PREFIX}-failures"),)): ("Maximum", 0, 1),
     }
     for metric in ("Errors", "Throttles", "AsyncEventsDropped", "DestinationDeliveryFailures"):
         expected["AWS/Lambda", metric, (function,)] = any_in_a_minute
     for reason in REASONS:
-        expected["TapStack", "ObjectsFailed", (("reason", reason), ("service", prefix))] = any_in_a_minute
+        expected["TapStack", "ObjectsFailed", (("reason", reason), ("service", PREFIX))] = any_in_a_minute
     for dimensions in ((table,), (index, table)):
         expected["AWS/DynamoDB", "ReadThrottleEvents", dimensions] = any_in_a_minute
         expected["AWS/DynamoDB", "WriteThrottleEvents", dimensions] = any_in_a_minute
@@ -108,33 +92,31 @@ def test_everything_that_can_go_wrong_has_an_alarm(
     assert len(alarms) == len(expected)
 
 
-def test_every_alarm_tells_the_topic_and_what_to_do_first(
-    alarms: list[dict[str, Any]], outputs: Mapping[str, str]
-) -> None:
+def test_every_alarm_tells_the_topic_and_what_to_do_first(deployed: Deployed, alarms: list[dict[str, Any]]) -> None:
     assert alarms
     for alarm in alarms:
         assert alarm["ActionsEnabled"]
-        assert alarm["AlarmActions"] == alarm["OKActions"] == [outputs["alarm_topic_arn"]]
+        assert alarm["AlarmActions"] == alarm["OKActions"] == [deployed.out["alarm_topic_arn"]]
         assert alarm["TreatMissingData"] == "notBreaching"
         assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
         assert alarm["Period"] == 60
         assert "First: " in alarm["AlarmDescription"]
 
 
-def test_the_dashboard_shows_this_stack(clients: Clients, outputs: Mapping[str, str], prefix: str, region: str) -> None:
-    body = json.loads(clients.cloudwatch.get_dashboard(DashboardName=prefix)["DashboardBody"])
+def test_the_dashboard_shows_this_stack(deployed: Deployed) -> None:
+    body = json.loads(deployed.aws.cloudwatch.get_dashboard(DashboardName=PREFIX)["DashboardBody"])
     shown = {metric[1] for widget in body["widgets"] for metric in widget["properties"]["metrics"]}
     assert {"ObjectsIndexed", "ObjectsFailed", "IndexingDelay", "ConsumedWriteCapacityUnits", "Errors"} <= shown
-    assert {widget["properties"]["region"] for widget in body["widgets"]} == {region}
+    assert {widget["properties"]["region"] for widget in body["widgets"]} == {deployed.region}
     text = json.dumps(body)
-    assert all(outputs[name] in text for name in ("lambda_function_name", "table_name"))
-    assert outputs["dashboard_url"].endswith(f"#dashboards/dashboard/{prefix}")
+    assert all(deployed.out[name] in text for name in ("lambda_function_name", "table_name"))
+    assert deployed.out["dashboard_url"].endswith(f"#dashboards/dashboard/{PREFIX}")
 
 
-def test_no_output_is_empty_and_the_test_command_names_the_bucket(outputs: Mapping[str, str]) -> None:
-    assert all(outputs.values())
-    assert outputs["bucket_name"] in outputs["test_command"]
-    assert outputs["table_name"] in outputs["test_command"]
+def test_no_output_is_empty_and_the_test_command_names_the_bucket(deployed: Deployed) -> None:
+    assert all(deployed.out.values())
+    assert deployed.out["bucket_name"] in deployed.out["test_command"]
+    assert deployed.out["table_name"] in deployed.out["test_command"]
 
 
 def log_group_tags(aws: Clients, out: Mapping[str, str]) -> dict[str, str]:
@@ -162,13 +144,13 @@ def tags_by_key(tags: Any) -> Any:  # noqa: ANN401  a response of AWS: a diction
 
 
 @pytest.mark.parametrize("part", TAGGED)
-def test_everything_says_whose_it_is(clients: Clients, outputs: Mapping[str, str], part: str) -> None:
-    assert tags_by_key(TAGGED[part](clients, outputs)) == TAGS
+def test_everything_says_whose_it_is(deployed: Deployed, part: str) -> None:
+    assert tags_by_key(TAGGED[part](deployed.aws, deployed.out)) == TAGS
 
 
-def test_every_alarm_has_the_tags(emulator: Emulator, clients: Clients, alarms: list[dict[str, Any]]) -> None:
+def test_every_alarm_has_the_tags(emulator: Emulator, deployed: Deployed, alarms: list[dict[str, Any]]) -> None:
     needs(emulator, Capability.ALARM_TAGS)
     assert alarms
     for alarm in alarms:
-        response = clients.cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])
+        response = deployed.aws.cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])
         assert tags_by_key(response["Tags"]) == TAGS

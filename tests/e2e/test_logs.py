@@ -44,12 +44,12 @@ def test_every_upload_has_a_line_with_its_key_version_outcome_and_request(
     index.wait_until(lambda: not missing(), lambda: f"lines about {missing()}")
 
 
-def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: LogGroup, prefix: str) -> None:
+def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: LogGroup) -> None:
     row = index.put_indexed(index.key("logged/told.txt"))
     line = logs.wait_for(key=row["key"], outcome="indexed")
     expected = {
         "level": "INFO",
-        "service": prefix,
+        "service": index.function.removesuffix("-indexer"),
         "bucket": index.bucket,
         "version_id": row["version_id"],
         "request_id": row["request_id"],

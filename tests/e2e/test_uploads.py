@@ -1,4 +1,4 @@
-"""Every upload becomes exactly one row, and the row matches S3's HEAD response."""
+"""Every upload becomes exactly one row that matches S3's HEAD response; every other event goes to the failure queue."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from tests.support.edge_cases import EDGE_CASES
 from tests.support.rows import SCHEMA_VERSION, expected_row, format_time, object_attributes
 
 if TYPE_CHECKING:
+    from tests.e2e.failure_queue import FailureQueue, SentEvents
     from tests.support.index import Index
 
+MAKES_IT_FAIL = pytest.mark.not_in_a_live_account("makes the function fail, which raises its alarm")
 EVERY_CASE = pytest.mark.parametrize("name", [case.name for case in (*sample_cases(), *EDGE_CASES)])
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -106,3 +108,31 @@ def test_the_table_holds_every_version_and_delete_marker_in_the_bucket_and_nothi
         lambda: in_table() == in_bucket,
         lambda: f"rows {in_bucket - in_table()}; too many are {in_table() - in_bucket}",
     )
+
+
+@MAKES_IT_FAIL
+@pytest.mark.parametrize("name", ["a mixed event", "no event of S3"])
+def test_an_event_that_cannot_succeed_ends_in_the_failure_queue_with_its_reason(
+    failures: FailureQueue, invalid_events: SentEvents, name: str
+) -> None:
+    sent = invalid_events.events[name]
+    failure = failures.wait_for(sent.event)
+    assert failure.event == sent.event  # complete, so that it can be replayed
+    assert (failure.condition, failure.attempts) == ("RetriesExhausted", 3)
+    assert [part for part in sent.errors if part not in failure.error] == []
+
+
+@MAKES_IT_FAIL
+def test_the_good_records_of_a_poisoned_event_still_get_their_rows(index: Index, invalid_events: SentEvents) -> None:
+    for row in invalid_events.valid:
+        assert index.wait_for_row(row["key"], row["version_id"])["etag"] == row["etag"]
+        assert len(index.rows(row["key"])) == 1
+
+
+@MAKES_IT_FAIL
+def test_nothing_else_ended_in_the_failure_queue(
+    failures: FailureQueue, invalid_events: SentEvents, uploads: Mapping[str, Upload]
+) -> None:
+    assert uploads
+    expected = [sent.event for sent in invalid_events.events.values()]
+    assert [event for event in failures.events() if event not in expected] == []

@@ -1,4 +1,4 @@
-"""The order of the end-to-end tests names files: a renamed file would silently lose its group and position."""
+"""The order of the end-to-end tests names files: a renamed file would silently lose its position."""
 
 from __future__ import annotations
 
@@ -9,5 +9,4 @@ from tests.support import scheduling
 
 def test_every_file_that_is_named_is_there() -> None:
     folder = Path(scheduling.__file__).parents[1] / "e2e"
-    missing = [file for files in scheduling.GROUPS.values() for file in files if not (folder / file).is_file()]
-    assert missing == []
+    assert [name for name in scheduling.LONGEST_FIRST if not (folder / name).is_file()] == []
