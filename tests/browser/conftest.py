@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 import uuid
 from base64 import b64encode
@@ -25,7 +24,7 @@ from localstack.emulators.embedded import free_port
 from localstack.emulators.emulator import ENFORCING, start
 from localstack.showcase.upload_page import s3_at, stack_at
 from tests.browser.upload_page import UploadPage
-from tests.support.chromium import BrowserNotFoundError, find_browser, launch_flags
+from tests.support.chromium import BrowserNotFoundError, find_browser
 from tests.support.index import Client, Clients, Index
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class PageErrors:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[AwsTarget]:
+def stack() -> Iterator[BrowserStack]:
     ports = [free_port() for _ in range(ALLOWED_ORIGINS + 1)]
     origins = [f"http://localhost:{port}" for port in ports[:ALLOWED_ORIGINS]]
     with start("embedded", settings=ENFORCING) as emulator:
@@ -109,9 +108,8 @@ def browser(stack: BrowserStack) -> Iterator[Browser]:
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
         assert stack.emulator.ca_bundle is not None
         known = f"--ignore-certificate-errors-spki-list={fingerprint(stack.emulator.ca_bundle)}"
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
         expect.set_options(timeout=TIMEOUT_MS)
-        browser = playwright.chromium.launch(executable_path=program, args=[*launch_flags(root=root), known])
+        browser = playwright.chromium.launch(executable_path=program, args=[known])
         yield browser
         browser.close()
 

@@ -108,9 +108,7 @@ def test_each_change_is_said(page: Page, upload: UploadPage) -> None:
     assert page.evaluate("window.announced") == ["heard.txt is uploaded.", "heard.txt is indexed."]
 
 
-def test_a_name_is_shown_as_text_and_never_as_html(
-    page: Page, start_server: StartServer, page_errors: PageErrors
-) -> None:
+def test_a_name_is_shown_as_text_and_never_as_html(page: Page, upload: UploadPage, page_errors: PageErrors) -> None:
     """The name of a file is untrusted input."""
     name = "<img src=x onerror=alert(1)>.txt"
     upload.choose(file(name))

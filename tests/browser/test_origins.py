@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import urllib.parse
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -22,8 +26,8 @@ OpenPage: TypeAlias = "Callable[[int], Page]"
 
 PUT = """
 async ([url, kind]) => {
-  const response = await fetch(url, { method: "PUT", body: "put by a page", headers: { "Content-Type": kind } });
-  return { status: response.status, etag: response.headers.get("ETag"), version: response.headers.get("x-amz-version-id") };
+  const got = await fetch(url, { method: "PUT", body: "put by a page", headers: { "Content-Type": kind } });
+  return { status: got.status, etag: got.headers.get("ETag"), version: got.headers.get("x-amz-version-id") };
 }
 """
 POST = """
@@ -31,24 +35,40 @@ async ([url, fields]) => {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   form.append("file", new Blob(["posted by a page"]), "file");
-  const response = await fetch(url, { method: "POST", body: form });
-  return { status: response.status, etag: response.headers.get("ETag"), version: response.headers.get("x-amz-version-id") };
+  const got = await fetch(url, { method: "POST", body: form });
+  return { status: got.status, etag: got.headers.get("ETag"), version: got.headers.get("x-amz-version-id") };
 }
 """
-BLANK_PAGE = "<!doctype html><link rel=icon href=data:,><title>A page</title>"
+
+
+class BlankPage(BaseHTTPRequestHandler):
+    """A page without a content security policy, which could block a request before the bucket's rules do."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>A page</title>")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
+        """Log nothing."""
 
 
 @pytest.fixture
-def open_page(page: Page) -> OpenPage:
-    """Opens a page at a port of localhost, without a content security policy that would block before the bucket."""
+def open_page(page: Page) -> Iterator[OpenPage]:
+    """Opens a blank page at a port, from a real server: the browser blocks other pages from loopback addresses."""
+    with ExitStack() as cleanup:
 
-    def open_page(port: int) -> Page:
-        origin = f"http://localhost:{port}"
-        page.route(f"{origin}/", lambda route: route.fulfill(content_type="text/html", body=BLANK_PAGE))
-        page.goto(origin)
-        return page
+        def open_page(port: int) -> Page:
+            server = cleanup.enter_context(ThreadingHTTPServer(("127.0.0.1", port), BlankPage))
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+            thread.start()
+            cleanup.callback(thread.join)
+            cleanup.callback(server.shutdown)
+            page.goto(f"http://localhost:{port}")
+            return page
 
-    return open_page
+        yield open_page
 
 
 @pytest.fixture
@@ -71,45 +91,59 @@ def result_or_error(page: Page, script: str, argument: object) -> object:
     return page.evaluate(f"argument => ({script})(argument).catch(error => error.message)", argument)
 
 
-BOTH_METHODS = pytest.mark.parametrize(
-    ("script", "presign", "content", "status", "cors_error", "foreign_content"),
-    [
-        pytest.param(PUT, presigned_put, b"put by a page", 200, "Response to preflight request", None, id="put"),
-        # a form needs no permission by CORS: CORS keeps other pages from reading, and only the signature from writing
-        pytest.param(
-            *(POST, presigned_post, b"posted by a page", 204),
-            *("No 'Access-Control-Allow-Origin' header", b"posted by a page"),
-            id="post",
-        ),
-    ],
-)
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way to upload from a page; `foreign_content` is the object after a request from a page of another origin."""
+
+    script: str
+    presign: Callable[[BrowserStack, str], list[Any]]
+    content: bytes
+    status: int
+    cors_error: str
+    foreign_content: bytes | None
 
 
-@BOTH_METHODS
-def test_pages_upload_and_read_the_etag_only_from_allowed_origins(
-    open_page: OpenPage,
-    stack: BrowserStack,
-    key: str,
-    script: str,
-    presign: Callable[[BrowserStack, str], list[Any]],
-    content: bytes,
-    status: int,
-    cors_error: str,
-    foreign_content: bytes | None,
+METHODS = {
+    "put": Method(
+        script=PUT,
+        presign=presigned_put,
+        content=b"put by a page",
+        status=200,
+        cors_error="Response to preflight request",
+        foreign_content=None,
+    ),
+    "post": Method(
+        script=POST,
+        presign=presigned_post,
+        content=b"posted by a page",
+        status=204,
+        cors_error="No 'Access-Control-Allow-Origin' header",
+        # a form needs no permission by CORS, which keeps other pages from reading; only the signature controls writing
+        foreign_content=b"posted by a page",
+    ),
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_page_of_an_allowed_origin_uploads_and_reads_the_etag(
+    open_page: OpenPage, stack: BrowserStack, key: str, method: Method
 ) -> None:
-    page = open_page(stack.ports[0])
-    etag = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
-    # the page cannot read the version id
-    assert page.evaluate(script, presign(stack, key)) == {"status": status, "etag": etag, "version": None}
-    assert stack.content(key) == content
+    etag = f'"{hashlib.md5(method.content, usedforsecurity=False).hexdigest()}"'
+    response = open_page(stack.ports[0]).evaluate(method.script, method.presign(stack, key))
+    assert response == {"status": method.status, "etag": etag, "version": None}  # it cannot read the version id
+    assert stack.content(key) == method.content
 
-    foreign_key = f"{key}.foreign"
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_an_upload_of_another_origin_is_stopped_by_the_browser(
+    open_page: OpenPage, stack: BrowserStack, key: str, method: Method
+) -> None:
     page = open_page(stack.foreign_port)
     lines: list[str] = []
     page.on("console", lambda line: lines.append(line.text))
-    assert result_or_error(page, script, presign(stack, foreign_key)) == "Failed to fetch"
-    assert any(f"blocked by CORS policy: {cors_error}" in line for line in lines), lines
-    assert stack.content(foreign_key) == foreign_content
+    assert result_or_error(page, method.script, method.presign(stack, key)) == "Failed to fetch"
+    assert any(f"blocked by CORS policy: {method.cors_error}" in line for line in lines), lines
+    assert stack.content(key) == method.foreign_content
 
 
 @pytest.mark.parametrize("changed", [{"X-Amz-Signature": "0" * 64}, {"X-Amz-Expires": "59"}])

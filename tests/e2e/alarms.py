@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tests.support.waiting import WaitTimeoutError, wait_until
@@ -45,21 +45,6 @@ class Notification:
     metric: tuple[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlarmRun:
-    """The notifications of all alarms.
-
-    Attributes:
-        at_threshold: while every metric was exactly at its threshold.
-        above: by alarm, after its metric was put above its threshold.
-        last: by alarm, its last notification after all metrics were back to normal.
-    """
-
-    at_threshold: list[Notification] = field(default_factory=list)
-    above: dict[str, list[Notification]] = field(default_factory=dict)
-    last: dict[str, Notification] = field(default_factory=dict)
-
-
 class Subscriber:
     """An SQS queue that is subscribed to the topic; it keeps all notifications."""
 
@@ -81,81 +66,90 @@ class Subscriber:
 
     def receive(self) -> list[Notification]:
         """The new notifications, which are removed from the queue."""
-        new: list[Notification] = []
+        before = len(self.received)
         while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-                new.append(_notification(json.loads(message["Body"])))
-        self.received += new
-        return new
+                self.received.append(_notification(json.loads(message["Body"])))
+        return self.received[before:]
+
+    def receive_until(self, condition: Callable[[list[Notification]], bool], timeout: float) -> list[Notification]:
+        """The notifications until they meet a condition, or until the timeout: the tests report missing ones."""
+        start = len(self.received)
+
+        def met() -> bool:
+            self.receive()
+            return condition(self.received[start:])
+
+        with suppress(WaitTimeoutError):
+            wait_until(met, "notifications", timeout=timeout, interval=0.1)
+        return self.received[start:]
 
 
-def trigger_alarms(clients: Clients, alarms: list[Alarm], subscriber: Subscriber) -> AlarmRun:
-    """Put every alarm's metric on its threshold, then above it, then wait until that value is too old.
+class AlarmRun:
+    """The notifications of all alarms of a stack.
 
-    An emulator that ignores the dimensions of a metric triggers all alarms on one metric together, so their states are
-    reset before the next of them is triggered.
+    It puts every alarm's metric on its threshold, then above it, then waits until that value is too old. An emulator
+    that ignores the dimensions of a metric triggers all alarms on one metric together, so their states are reset before
+    the next of them is triggered.
+
+    Attributes:
+        at_threshold: while every metric was exactly at its threshold.
+        above: by alarm, after its metric was put above its threshold.
+        last: by alarm, its last notification after all metrics were back to normal.
     """
-    cloudwatch, run = clients.cloudwatch, AlarmRun()
-    by_metric = {_metric(alarm): alarm for alarm in alarms}.values()
-    for alarm in by_metric:
-        _put(cloudwatch, alarm, alarm["Threshold"])
-    run.at_threshold.extend(subscriber.receive())
-    for alarm in alarms:
+
+    def __init__(self, clients: Clients, alarms: list[Alarm], subscriber: Subscriber) -> None:
+        self._cloudwatch = clients.cloudwatch
+        by_metric = {metric_of(alarm): alarm for alarm in alarms}.values()
+        for alarm in by_metric:
+            self._put(alarm, alarm["Threshold"])
+        self.at_threshold = subscriber.receive()
+        self.above = {alarm["AlarmName"]: self._trigger(alarm, alarms, subscriber) for alarm in alarms}
+        self.last: dict[str, Notification] = {}
+
+        def all_ok(_: list[Notification]) -> bool:
+            for alarm in by_metric:  # a new value makes the emulator evaluate the alarm
+                self._put(alarm, 0.0)
+            self.last = {notification.alarm: notification for notification in subscriber.received}
+            return all(notification.now == "OK" for notification in self.last.values())
+
+        subscriber.receive_until(all_ok, METRIC_LIFETIME + NOTIFICATION_TIMEOUT)
+
+    def _trigger(self, alarm: Alarm, alarms: list[Alarm], subscriber: Subscriber) -> list[Notification]:
         for other in alarms:
-            if _metric(other) == _metric(alarm):
-                cloudwatch.set_alarm_state(AlarmName=other["AlarmName"], StateValue="OK", StateReason="the next test")
+            if metric_of(other) == metric_of(alarm):
+                name = other["AlarmName"]
+                self._cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="the next test")
         subscriber.receive()
-        _put(cloudwatch, alarm, alarm["Threshold"] + 1)
-        run.above[alarm["AlarmName"]] = _receive_until_notified(alarm, subscriber.receive)
+        self._put(alarm, alarm["Threshold"] + 1)
+        return subscriber.receive_until(
+            lambda received: any(notification.alarm == alarm["AlarmName"] for notification in received),
+            NOTIFICATION_TIMEOUT,
+        )
 
-    def all_ok() -> bool:
-        for alarm in by_metric:  # a new value makes the emulator evaluate the alarm
-            _put(cloudwatch, alarm, 0.0)
-        subscriber.receive()
-        run.last.update({notification.alarm: notification for notification in subscriber.received})
-        return all(notification.now == "OK" for notification in run.last.values())
+    def _put(self, alarm: Alarm, value: float) -> None:
+        """Put a value into the oldest period that the alarm evaluates; it leaves that period after `METRIC_LIFETIME`.
 
-    with suppress(WaitTimeoutError):  # the tests report which
-        wait_until(all_ok, "the state OK of some", timeout=METRIC_LIFETIME + NOTIFICATION_TIMEOUT, interval=0.25)
-    return run
-
-
-def _receive_until_notified(alarm: Alarm, receive: Callable[[], list[Notification]]) -> list[Notification]:
-    """The notifications until the one of this alarm, or until the timeout."""
-    received: list[Notification] = []
-
-    def notified() -> bool:
-        received.extend(receive())
-        return any(notification.alarm == alarm["AlarmName"] for notification in received)
-
-    with suppress(WaitTimeoutError):  # the tests report which
-        wait_until(notified, "its notification", timeout=NOTIFICATION_TIMEOUT)
-    return received
+        One value is enough for an alarm on five periods: the emulator treats them as one.
+        """
+        time_of_value = time.time() - alarm["Period"] * alarm["EvaluationPeriods"] + METRIC_LIFETIME
+        datum = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": float(value)}
+        data = [{**datum, "Timestamp": time_of_value}]
+        self._cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=data)
 
 
-def _put(cloudwatch: Client, alarm: Alarm, value: float) -> None:
-    """Put a value into the oldest period that the alarm evaluates; it leaves that period after `METRIC_LIFETIME`.
-
-    One value is enough for an alarm on five periods: the emulator treats them as one.
-    """
-    time_of_value = time.time() - alarm["Period"] * alarm["EvaluationPeriods"] + METRIC_LIFETIME
-    datum = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": float(value)}
-    cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[{**datum, "Timestamp": time_of_value}])
-
-
-def _metric(alarm: Alarm) -> tuple[str, str]:
+def metric_of(alarm: Alarm) -> tuple[str, str]:
     return alarm["Namespace"], alarm["MetricName"]
 
 
 def _notification(body: Mapping[str, str]) -> Notification:
     message = json.loads(body["Message"])
-    trigger = message["Trigger"]
     return Notification(
         subject=body["Subject"],
         alarm=message["AlarmName"],
         description=message["AlarmDescription"],
         before=message["OldStateValue"],
         now=message["NewStateValue"],
-        metric=(trigger["Namespace"], trigger["MetricName"]),
+        metric=metric_of(message["Trigger"]),
     )

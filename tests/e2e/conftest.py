@@ -151,26 +151,23 @@ def stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Deployment]
 
 
 @pytest.fixture(scope="session")
-def is_existing(request: pytest.FixtureRequest) -> bool:
-    """Whether the tests run against a stack that they did not deploy."""
-    return bool(request.config.getoption("--engine") == EXISTING)
+def existing(request: pytest.FixtureRequest) -> ExistingStack | None:
+    """The stack of `--outputs`; None if the tests deploy their own."""
+    option = request.config.getoption
+    return ExistingStack(read_outputs(option("--outputs"))) if option("--engine") == EXISTING else None
 
 
 @pytest.fixture(scope="session")
-def outputs(is_existing: bool, request: pytest.FixtureRequest) -> Mapping[str, str]:  # noqa: FBT001  a fixture
-    if is_existing:
-        return read_outputs(request.config.getoption("--outputs"))
-    deployment: Deployment = request.getfixturevalue("stack")
-    return deployment.outputs
+def outputs(existing: ExistingStack | None, request: pytest.FixtureRequest) -> Mapping[str, str]:
+    source: ExistingStack | Deployment = existing or request.getfixturevalue("stack")
+    return source.outputs
 
 
 @pytest.fixture(scope="session")
-def target(is_existing: bool, request: pytest.FixtureRequest) -> AwsTarget:  # noqa: FBT001  a fixture
+def target(existing: ExistingStack | None, request: pytest.FixtureRequest) -> AwsTarget:
     """The emulator, or the account of an existing stack."""
-    if is_existing:
-        return ExistingStack(request.getfixturevalue("outputs"))
-    running: Emulator = request.getfixturevalue("emulator")
-    return running
+    target: AwsTarget = existing or request.getfixturevalue("emulator")
+    return target
 
 
 @pytest.fixture(scope="session")
@@ -179,8 +176,8 @@ def clients(target: AwsTarget) -> Clients:
 
 
 @pytest.fixture(scope="session")
-def index(is_existing: bool, clients: Clients, outputs: Mapping[str, str]) -> Iterator[Index]:  # noqa: FBT001  a fixture
-    if not is_existing:
+def index(existing: ExistingStack | None, clients: Clients, outputs: Mapping[str, str]) -> Iterator[Index]:
+    if existing is None:
         yield Index(clients, outputs)
         return
     folder = smoke_test_folder(clients.s3, outputs["bucket_name"], uuid.uuid4().hex[:8])
@@ -202,21 +199,14 @@ def deployed(clients: Clients, outputs: Mapping[str, str], region: str) -> Deplo
 
 
 @pytest.fixture(scope="session")
-def table(target: AwsTarget, outputs: Mapping[str, str]) -> Table:
+def table(existing: ExistingStack | None, request: pytest.FixtureRequest, outputs: Mapping[str, str]) -> Table:
     """The table as boto3's resource, which `operations.queries` takes."""
-    name = outputs["table_name"]
-    if isinstance(target, ExistingStack):
-        return target.table(name)
-    assert isinstance(target, Emulator)
-    shell = target.environment()
-    resource = boto3.resource(
-        "dynamodb",
-        endpoint_url=shell["AWS_ENDPOINT_URL"],
-        region_name=shell["AWS_REGION"],
-        aws_access_key_id=shell["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=shell["AWS_SECRET_ACCESS_KEY"],
-    )
-    return resource.Table(name)
+    if existing:
+        return existing.table(outputs["table_name"])
+    emulator: Emulator = request.getfixturevalue("emulator")
+    shell = emulator.environment()
+    session = boto3.Session(shell["AWS_ACCESS_KEY_ID"], shell["AWS_SECRET_ACCESS_KEY"], region_name=shell["AWS_REGION"])
+    return session.resource("dynamodb", endpoint_url=shell["AWS_ENDPOINT_URL"]).Table(outputs["table_name"])
 
 
 @pytest.fixture(scope="session")

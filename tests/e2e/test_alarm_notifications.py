@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localstack.emulators.emulator import Emulator, start
-from tests.e2e.alarms import ALARMS_OF_A_STACK, AlarmRun, Notification, Subscriber, trigger_alarms
+from tests.e2e.alarms import ALARMS_OF_A_STACK, AlarmRun, Notification, Subscriber, metric_of
 from tests.e2e.capabilities import Capability, needs
 from tests.support.index import Clients
 
@@ -44,7 +44,7 @@ def alarms(isolated_stack: tuple[Clients, str]) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def alarm_run(isolated_stack: tuple[Clients, str], alarms: dict[str, dict[str, Any]]) -> AlarmRun:
     clients, topic_arn = isolated_stack
-    return trigger_alarms(clients, list(alarms.values()), Subscriber(clients, topic_arn))
+    return AlarmRun(clients, list(alarms.values()), Subscriber(clients, topic_arn))
 
 
 def test_every_alarm_that_is_deployed_is_tried(alarms: dict[str, dict[str, Any]]) -> None:
@@ -68,7 +68,7 @@ def test_above_its_threshold_it_tells_the_subscriber_what_happened_and_what_to_d
         description=alarm["AlarmDescription"],
         before="OK",
         now="ALARM",
-        metric=(alarm["Namespace"], alarm["MetricName"]),
+        metric=metric_of(alarm),
     )
     happened, _, first = notification.description.partition(" First: ")
     assert happened.endswith(".")
@@ -80,8 +80,7 @@ def test_only_alarms_on_its_metric_ring(alarm_run: AlarmRun, alarms: dict[str, d
     """The emulator ignores dimensions; the unit tests check them."""
     alarm = alarms[f"{PREFIX}{purpose}"]
     for notification in alarm_run.above[alarm["AlarmName"]]:
-        other = alarms[notification.alarm]
-        same_metric = (other["Namespace"], other["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+        same_metric = metric_of(alarms[notification.alarm]) == metric_of(alarm)
         assert same_metric or notification.now != "ALARM", notification
 
 

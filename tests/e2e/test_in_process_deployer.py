@@ -1,4 +1,4 @@
-"""The in-process engine against a real emulator: honest about what it cannot do, and tidy when something fails."""
+"""The in-process deployer against an emulator: it rejects unsupported programs, and cleans up after failures."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.only_engine("in-process")
 
-Deploy = Callable[[str], Deployment]
+DeployProgram = Callable[[str], Deployment]
 
 HEADER = "import json\nimport pulumi\nimport pulumi_aws as aws\n"
 
 
 @pytest.fixture
-def toy(emulator: Emulator, tmp_path: Path) -> Deploy:
+def toy(emulator: Emulator, tmp_path: Path) -> DeployProgram:
     """DeployStack small programs to the emulator that the big one lives in."""
-    return _deploys_to(emulator, tmp_path)
+    return _deployer(emulator, tmp_path)
 
 
-def test_unused_inputs_and_unknown_types_are_named_and_leave_nothing_behind(toy: Deploy, clients: Clients) -> None:
+def test_unused_inputs_and_unknown_types_are_named_and_leave_nothing_behind(
+    toy: DeployProgram, clients: Clients
+) -> None:
     before = snapshot(clients)
     with pytest.raises(DeploymentError) as failure:
         toy(
@@ -58,7 +60,9 @@ def test_unused_inputs_and_unknown_types_are_named_and_leave_nothing_behind(toy:
     assert snapshot(clients) == before
 
 
-def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy: Deploy, clients: Clients) -> None:
+def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(
+    toy: DeployProgram, clients: Clients
+) -> None:
     before = snapshot(clients)
     with pytest.raises(DeploymentError) as failure:
         toy(
@@ -81,7 +85,9 @@ def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy
     assert snapshot(clients) == before
 
 
-def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(toy: Deploy, clients: Clients) -> None:
+def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(
+    toy: DeployProgram, clients: Clients
+) -> None:
     before = snapshot(clients)
     deployment = toy('aws.s3.Bucket("bucket", bucket="toy-kept")\naws.sqs.Queue("queue", name="toy-kept")')
     clients.s3.put_object(Bucket="toy-kept", Key="precious")
@@ -93,7 +99,7 @@ def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(t
     assert snapshot(clients) == before
 
 
-def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: Deploy, clients: Clients) -> None:
+def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: DeployProgram, clients: Clients) -> None:
     before = snapshot(clients)
     deployment = toy(
         """
@@ -113,18 +119,12 @@ def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: Deploy, c
 
 
 def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an emulator of its own, started from a shell that has much to give away."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_ENDPOINT_URL",
-        "HTTPS_PROXY",
-        "MY_SECRET",
-        "PYTHONDONTWRITEBYTECODE",
-        "PYTHONPATH",
-    ):
+    """In an emulator of its own, whose environment has secrets."""
+    shell = ("AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTPS_PROXY", "MY_SECRET", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
+    for name in shell:
         monkeypatch.setenv(name, "/leaked")
     with start("embedded") as own:
-        deployment = _deploys_to(own, tmp_path)(
+        deployment = _deployer(own, tmp_path)(
             """
             trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
                      "Principal": {"Service": "lambda.amazonaws.com"}}]}
@@ -138,12 +138,12 @@ def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch:
             pulumi.export("function", function.name)
             """
         )
-        answer = Clients.of(own).function.invoke(FunctionName=deployment.outputs["function"])
-        seen = json.load(answer["Payload"])
+        response = Clients.of(own).function.invoke(FunctionName=deployment.outputs["function"])
+        environment = json.load(response["Payload"])
         deployment.destroy()
-    assert seen["MINE"] == "yes"
-    assert seen["AWS_ENDPOINT_URL"] == own.endpoint
-    assert [name for name, value in seen.items() if "/leaked" in value] == []
+    assert environment["MINE"] == "yes"
+    assert environment["AWS_ENDPOINT_URL"] == own.endpoint
+    assert [name for name, value in environment.items() if "/leaked" in value] == []
 
 
 def test_whoever_measures_hears_of_every_phase(emulator: Emulator, tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_whoever_measures_hears_of_every_phase(emulator: Emulator, tmp_path: Pat
     assert watch.seconds.keys() == {"program", "packaging", "waiting"}
 
 
-def _deploys_to(emulator: Emulator, folder: Path) -> Deploy:
+def _deployer(emulator: Emulator, folder: Path) -> DeployProgram:
     return lambda program: deploy(emulator, engine="in-process", program=_write(folder, program))
 
 

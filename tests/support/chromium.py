@@ -10,15 +10,6 @@ from pathlib import Path
 VARIABLE = "TAP_BROWSER"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-LAUNCH_FLAGS = (
-    # no requests to other machines, and no dialogs
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-)
-
 
 class BrowserNotFoundError(Exception):
     """No browser was found; the message says how to install one."""
@@ -50,8 +41,3 @@ def find_browser(
         f"no browser: none of {', '.join(PROGRAMS)} is on the path, and Playwright has installed none. Get one with "
         f"`apt install chromium`, or with `.nox/browser/bin/playwright install chromium`; or name one in {VARIABLE}"
     )
-
-
-def launch_flags(*, root: bool) -> list[str]:
-    """The flags of the browser's command; processes of `root` cannot use Chromium's sandbox."""
-    return [*LAUNCH_FLAGS, *(["--no-sandbox"] if root else [])]

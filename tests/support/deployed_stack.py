@@ -39,6 +39,7 @@ class ExistingStack:
     """
 
     def __init__(self, outputs: Mapping[str, str]) -> None:
+        self.outputs = outputs
         self.region, self.account = outputs["lambda_function_arn"].split(":")[3:5]
         endpoint = os.environ.get("AWS_ENDPOINT_URL")
         self.name = _emulator_name(endpoint) if endpoint else "AWS"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chromium import BrowserNotFoundError, find_browser, launch_flags
+from tests.support.chromium import BrowserNotFoundError, find_browser
 
 
 def not_found(_: str) -> None:
@@ -31,8 +31,3 @@ def test_the_systems_browser_comes_before_playwrights(tmp_path: Path) -> None:
 def test_without_a_browser_it_is_said_how_to_get_one(environment: dict[str, str], message: str, tmp_path: Path) -> None:
     with pytest.raises(BrowserNotFoundError, match=message):
         find_browser(environment, which=not_found, playwright_path=str(tmp_path / "none"))
-
-
-@pytest.mark.parametrize("root", [True, False])
-def test_only_root_goes_without_the_sandbox(root: bool) -> None:  # noqa: FBT001  a table
-    assert ("--no-sandbox" in launch_flags(root=root)) == root

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,18 @@ OUTPUTS = {
     "log_group_name": "/aws/lambda/tapstack-prod-indexer",
 }
 FOLDER = "in/tapstack-smoke-1234/"
+KEY = ("object_id", "version_id")
+NO_CLIENTS = Clients(**dict.fromkeys(Clients.__dataclass_fields__))
 
 
-def written(folder: Path, content: object) -> str:
+def write(folder: Path, content: object) -> str:
     path = folder / "outputs.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return str(path)
 
 
 def test_outputs_are_what_pulumi_writes(tmp_path: Path) -> None:
-    assert read_outputs(written(tmp_path, {**OUTPUTS, "more": [1]})) == {**OUTPUTS, "more": "[1]"}
+    assert read_outputs(write(tmp_path, {**OUTPUTS, "more": [1]})) == {**OUTPUTS, "more": "[1]"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ def test_outputs_that_are_not_enough_are_an_error_that_says_how_to_make_them(
     tmp_path: Path, content: object, message: str
 ) -> None:
     with pytest.raises(pytest.UsageError, match=rf"{message}.* pulumi stack output --json > outputs\.json"):
-        read_outputs(written(tmp_path, content))
+        read_outputs(write(tmp_path, content))
 
 
 @pytest.mark.parametrize("file", [None, "/nowhere/outputs.json"])
@@ -88,7 +91,7 @@ def test_only_addresses_of_this_machine_are_opened_without_the_proxy(
     assert any(getattr(handler, "proxies", None) for handler in made.handlers) is proxied
 
 
-class NotifyingBucket:
+class BucketWithRules:
     def __init__(self, **rules: str) -> None:
         self._rules = [{"Name": name, "Value": value} for name, value in rules.items()]
 
@@ -96,44 +99,50 @@ class NotifyingBucket:
         return {"LambdaFunctionConfigurations": [{"Filter": {"Key": {"FilterRules": self._rules}}}]}
 
 
-def test_the_folder_is_one_that_the_stack_indexes() -> None:
-    assert smoke_test_folder(NotifyingBucket(), "b", "1234") == "tapstack-smoke-1234/"
-    assert smoke_test_folder(NotifyingBucket(Prefix="in/"), "b", "1234") == FOLDER
-    assert smoke_test_folder(NotifyingBucket(Prefix="a+b%2B/"), "b", "1234") == "a b+/tapstack-smoke-1234/"
+@pytest.mark.parametrize(
+    ("rules", "folder"),
+    [
+        ({}, "tapstack-smoke-1234/"),
+        ({"Prefix": "in/"}, FOLDER),
+        ({"Prefix": "a+b%2B/"}, "a b+/tapstack-smoke-1234/"),
+    ],
+)
+def test_the_folder_is_one_that_the_stack_indexes(rules: dict[str, str], folder: str) -> None:
+    assert smoke_test_folder(BucketWithRules(**rules), "b", "1234") == folder
 
 
 def test_a_stack_that_indexes_only_one_kind_of_file_cannot_be_tried() -> None:
     with pytest.raises(pytest.exit.Exception, match=r"only keys that end in '\.csv' \(notificationSuffix\)"):
-        smoke_test_folder(NotifyingBucket(Suffix=".csv"), "b", "1234")
+        smoke_test_folder(BucketWithRules(Suffix=".csv"), "b", "1234")
 
 
 def test_keys_lie_in_the_folder_and_are_never_too_long() -> None:
-    index = Index(Clients(**dict.fromkeys(Clients.__dataclass_fields__)), OUTPUTS, folder=FOLDER)
+    index = Index(NO_CLIENTS, OUTPUTS, folder=FOLDER)
     keys = [index.key(case.key) for case in EDGE_CASES]
     assert all(key.startswith(FOLDER) and len(key.encode()) <= 1024 for key in keys)
     assert len(set(keys)) == len(EDGE_CASES)
     assert index.keys == set(keys)
-    own = Index(Clients(**dict.fromkeys(Clients.__dataclass_fields__)), OUTPUTS)
+    own = Index(NO_CLIENTS, OUTPUTS)
     assert [own.key(case.key) for case in EDGE_CASES] == [case.key for case in EDGE_CASES]
 
 
-class LateIndex(Index):
+class IndexWithLateDeletions(Index):
     """One whose function tells of each deletion only when somebody has looked for it a few times."""
 
     def __init__(self, index: Index) -> None:
         super().__init__(index.clients, OUTPUTS, folder=index.folder, timeout=5, interval=0.001)
         self.keys = index.keys
-        self.untold: dict[tuple[str, str], int] = {}
+        self.pending: dict[tuple[str, str], int] = {}
 
     def delete_version(self, key: str, version_id: str) -> None:
         super().delete_version(key, version_id)
-        self.untold[key, version_id] = 5
+        self.pending[key, version_id] = 5
 
     def row(self, key: str, version_id: str) -> Row | None:
-        if (key, version_id) in self.untold:
-            self.untold[key, version_id] -= 1
-            if not self.untold[key, version_id]:
-                del self.untold[key, version_id]
+        if (key, version_id) in self.pending:
+            self.pending[key, version_id] -= 1
+            if not self.pending[key, version_id]:
+                del self.pending[key, version_id]
                 _row(self, key, version_id, deleted_at={"S": "now"})
         return super().row(key, version_id)
 
@@ -144,23 +153,17 @@ def index() -> Iterator[Index]:
     with moto.mock_aws():
         s3, dynamodb = (boto3.client(service, region_name="us-east-1") for service in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="uploads")
-        s3.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
         dynamodb.create_table(
             TableName="objects",
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[
-                {"AttributeName": "object_id", "KeyType": "HASH"},
-                {"AttributeName": "version_id", "KeyType": "RANGE"},
+                {"AttributeName": name, "KeyType": kind} for name, kind in zip(KEY, ("HASH", "RANGE"), strict=True)
             ],
-            AttributeDefinitions=[
-                {"AttributeName": "object_id", "AttributeType": "S"},
-                {"AttributeName": "version_id", "AttributeType": "S"},
-            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEY],
         )
-        unused = dict.fromkeys(Clients.__dataclass_fields__)
-        found = Index(
-            Clients(**{**unused, "s3": s3, "dynamodb": dynamodb}), OUTPUTS, folder=FOLDER, timeout=0.1, interval=0.01
-        )
+        clients = replace(NO_CLIENTS, s3=s3, dynamodb=dynamodb)
+        found = Index(clients, OUTPUTS, folder=FOLDER, timeout=0.1, interval=0.01)
+        found.set_versioning("Enabled")
         for key in (found.key("ours.txt"), "in/theirs.txt"):
             for _ in range(2):
                 _row(found, key, found.put(key))
@@ -189,9 +192,9 @@ def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -
 
 def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index: Index) -> None:
     """It is called for each version and marker that is deleted, some time after, and makes a row if there is none."""
-    late = LateIndex(index)
+    late = IndexWithLateDeletions(index)
     clean_up(late)
-    assert late.untold == {}
+    assert late.pending == {}
     assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
