@@ -7,7 +7,7 @@ longer than one that is sent in step.
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -59,49 +59,27 @@ def upload_all(index: Index, cases: Sequence[UploadCase]) -> dict[str, Upload]:
     cases = [replace(case, key=index.key(case.key)) for case in cases]
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="upload") as pool:
         versions = list(pool.map(lambda case: _put(index, case), cases))
-        sent = {case: version for case, version in zip(cases, versions, strict=True) if isinstance(version, str)}
-        rows = _wait_for_all(index, sent)
-        heads = dict(zip(sent, pool.map(lambda case: index.head(case.key, sent[case]), sent), strict=True))
-    return {
-        case.name: Upload(
-            case=case,
-            version_id=sent.get(case, ""),
-            head=heads.get(case, {}),
-            row=rows.get(case),
-            error=_error(index, case, version, rows.get(case)),
-        )
-        for case, version in zip(cases, versions, strict=True)
-    }
+    sent = [(case.key, version) for case, version in zip(cases, versions, strict=True) if isinstance(version, str)]
+    with suppress(WaitTimeoutError):  # all missing rows share one timeout
+        index.wait_until(lambda: all(index.row(*version) for version in sent), "rows")
+    return {case.name: _result(index, case, version) for case, version in zip(cases, versions, strict=True)}
 
 
 def _put(index: Index, case: UploadCase) -> str | ClientError:
     """Upload one case and wait a moment for its row; return its version id, or S3's error."""
     try:
-        response = index.clients.s3.put_object(Bucket=index.bucket, **case.parameters())
+        version_id: str = index.clients.s3.put_object(Bucket=index.bucket, **case.parameters())["VersionId"]
     except ClientError as error:
         return error
-    version_id: str = response["VersionId"]
     with suppress(WaitTimeoutError):
         index.wait_for_row(case.key, version_id, timeout=ROW_TIMEOUT)
     return version_id
 
 
-def _wait_for_all(index: Index, sent: Mapping[UploadCase, str]) -> Mapping[UploadCase, Row]:
-    """The rows that were written in time: all share one timeout."""
-    rows: dict[UploadCase, Row] = {}
-
-    def complete() -> bool:
-        for case, version_id in sent.items():
-            if case not in rows and (row := index.row(case.key, version_id)):
-                rows[case] = row
-        return len(rows) == len(sent)
-
-    with suppress(WaitTimeoutError):
-        index.wait_until(complete, "rows")
-    return rows
-
-
-def _error(index: Index, case: UploadCase, version: str | ClientError, row: Row | None) -> str | None:
+def _result(index: Index, case: UploadCase, version: str | ClientError) -> Upload:
     if isinstance(version, ClientError):
-        return f"S3 refused the upload: {version}"
-    return None if row else f"no row of {case.key!r}, version {version}; rows of that key: {index.rows(case.key)}"
+        return Upload(case=case, version_id="", head={}, row=None, error=f"S3 refused the upload: {version}")
+    row = index.row(case.key, version)
+    error = f"no row of {case.key!r}, version {version}; rows of that key: {index.rows(case.key)}"
+    head = index.head(case.key, version)
+    return Upload(case=case, version_id=version, head=head, row=row, error=None if row else error)

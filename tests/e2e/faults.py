@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
 import botocore.session
@@ -37,6 +37,7 @@ HEAD, UPDATE = "HeadObject", "UpdateItem"
 SLOW_SECONDS = 1.0  # of a slow response, from its first byte to its last; botocore waits 3 s for the next byte
 UPSTREAM_SECONDS = 20.0
 NO_LINGER = struct.pack("ii", 1, 0)  # l_onoff, l_linger: closing resets the connection instead of ending it
+THROTTLING_ERRORS = {HEAD: (503, "SlowDown"), UPDATE: (400, "ProvisionedThroughputExceededException")}
 HOP_BY_HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding"}
 
 
@@ -57,8 +58,7 @@ NOT_FORWARDED = {Fault.RESET, Fault.BLACK_HOLE}
 WITHOUT_RESPONSE = (Fault.BLACK_HOLE, Fault.BLACK_HOLE_AFTER)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProxiedCall:
+class ProxiedCall(NamedTuple):
     """One call through the proxy."""
 
     operation: str
@@ -173,21 +173,16 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: FaultProxy
     protocol_version = "HTTP/1.1"
 
-    def do_HEAD(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
         """Log nothing: tests read `FaultProxy.calls`."""
 
-    def _serve(self) -> None:
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         operation, key = self._operation_and_key(body)
         fault = self.proxy.record(operation, key)
         if fault is Fault.THROTTLED:
-            self._send(_throttled(operation))
+            status, code = THROTTLING_ERRORS[operation]
+            self._send(_error(operation, status, code))
         elif fault is Fault.SERVER_ERROR:
             self._send(_error(operation, 500, "InternalServerError"))
         else:
@@ -197,6 +192,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
             else:
                 self._send_with_fault(response, fault)
+
+    do_HEAD = do_POST  # noqa: N815  named by the base class
 
     def _operation_and_key(self, body: bytes) -> tuple[str, str]:
         if self.command == "HEAD":
@@ -259,16 +256,10 @@ def _middle(response: bytes) -> int:
     return headers.index(b"\r\n", headers.index(b"\r\n") + 2) + 2
 
 
-def _throttled(operation: str) -> bytes:
-    if operation == HEAD:
-        return _error(operation, 503, "SlowDown")
-    return _error(operation, 400, "ProvisionedThroughputExceededException")
-
-
 def _error(operation: str, status: int, code: str) -> bytes:
     """An error response of the service; S3's response to a HEAD has no body."""
-    fault: dict[str, Any] = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}
-    content = b"" if operation == HEAD else json.dumps(fault).encode()
+    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}).encode()
+    content = b"" if operation == HEAD else body
     headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(content)))]
     return _on_the_wire(status, code, headers, content)
 

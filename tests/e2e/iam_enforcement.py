@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import boto3
 import pytest
@@ -63,8 +63,7 @@ def outcome(service, operation, arguments):
 """
 
 
-@dataclass(frozen=True, order=True)
-class Permission:
+class Permission(NamedTuple):
     """One action of one statement of the role's policy."""
 
     sid: str
@@ -74,17 +73,9 @@ class Permission:
         return f"{self.sid} {self.action}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """A call of an AWS service, as boto3 names it."""
-
-    service: str
-    operation: str
-    arguments: Mapping[str, Any]
-
-
-def call(service: str, operation: str, **arguments: object) -> Call:
-    return Call(service=service, operation=operation, arguments=arguments)
+def call(service: str, operation: str, **arguments: object) -> Document:
+    """A call of an AWS service by the probe function, as boto3 names it."""
+    return {"service": service, "operation": operation, "arguments": arguments}
 
 
 def permissions(policy: Document) -> list[Permission]:
@@ -103,9 +94,8 @@ class IndexerRole:
 
     def policy(self) -> Document:
         """The role's policy, as IAM has it."""
-        response = self._iam.get_role_policy(RoleName=self.name, PolicyName=POLICY_NAME)
-        document: Document = response["PolicyDocument"]
-        return document
+        policy: Document = self._iam.get_role_policy(RoleName=self.name, PolicyName=POLICY_NAME)["PolicyDocument"]
+        return policy
 
     @contextmanager
     def without_permissions(self, *removed: Permission) -> Iterator[None]:
@@ -130,10 +120,9 @@ class IndexerRole:
         finally:
             self._lambda.delete_function(FunctionName=PROBE_NAME)
 
-    def denied(self, calls: Mapping[str, Call]) -> set[str]:
+    def denied(self, calls: Mapping[str, Document]) -> set[str]:
         """The names of the calls that this role is denied; all others must succeed."""
-        payload = [vars(call) for call in calls.values()]
-        response = self._lambda.invoke(FunctionName=PROBE_NAME, Payload=json.dumps(payload))
+        response = self._lambda.invoke(FunctionName=PROBE_NAME, Payload=json.dumps(list(calls.values())))
         outcomes = json.loads(response["Payload"].read())
         assert isinstance(outcomes, list), outcomes
         by_name = dict(zip(calls, outcomes, strict=True))
@@ -143,14 +132,14 @@ class IndexerRole:
 
     def simulated_denied(self, requests: Mapping[str, tuple[str, str]]) -> set[str]:
         """The names of the requests, each an action and the ARN of a resource, that IAM's simulation denies."""
-        return {name for name, (action, resource) in requests.items() if not self._simulated(action, resource)}
 
-    def _simulated(self, action: str, resource: str) -> bool:
-        response = self._iam.simulate_principal_policy(
-            PolicySourceArn=self.arn, ActionNames=[action], ResourceArns=[resource]
-        )
-        [result] = response["EvaluationResults"]
-        return bool(result["EvalDecision"] == "allowed")
+        def decision(action: str, resource: str) -> str:
+            [result] = self._iam.simulate_principal_policy(
+                PolicySourceArn=self.arn, ActionNames=[action], ResourceArns=[resource]
+            )["EvaluationResults"]
+            return str(result["EvalDecision"])
+
+        return {name for name, request in requests.items() if decision(*request) != "allowed"}
 
     def _put(self, policy: Document) -> None:
         self._iam.put_role_policy(RoleName=self.name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(policy))
@@ -165,10 +154,7 @@ class EnforcingStack:
     outputs: Mapping[str, str]
     role: IndexerRole
     row: Row
-
-    @property
-    def failures(self) -> FailureQueue:
-        return FailureQueue(self.index.clients.sqs, self.outputs["failure_queue_url"])
+    failures: FailureQueue
 
 
 @contextmanager
@@ -181,8 +167,14 @@ def enforcing_stack(
     index.invoke_async(INVALID_EVENT)  # Lambda's retries of it pass while the tests run
     role = IndexerRole(emulator, deployment.outputs["lambda_role_arn"])
     with role.probe_function():
-        row = index.put_indexed("first.txt", **upload)
-        yield EnforcingStack(emulator=emulator, index=index, outputs=deployment.outputs, role=role, row=row)
+        yield EnforcingStack(
+            emulator=emulator,
+            index=index,
+            outputs=deployment.outputs,
+            role=role,
+            row=index.put_indexed("first.txt", **upload),
+            failures=FailureQueue(index.clients.sqs, deployment.outputs["failure_queue_url"]),
+        )
     deployment.destroy()
 
 

@@ -204,6 +204,6 @@ def test_a_whole_bucket_is_never_cleaned_up(index: Index) -> None:
         clean_up(index)
 
 
-def _row(index: Index, key: str, version_id: str, **told: dict[str, str]) -> None:
-    item = {"object_id": {"S": f"uploads/{key}"}, "version_id": {"S": version_id}, **told}
+def _row(index: Index, key: str, version_id: str, **attributes: dict[str, str]) -> None:
+    item = {"object_id": {"S": f"uploads/{key}"}, "version_id": {"S": version_id}, **attributes}
     index.clients.dynamodb.put_item(TableName="objects", Item=item)
