@@ -75,14 +75,11 @@ def test_a_failed_event_is_tried_twice_more_and_then_put_into_the_failure_queue(
 
 
 def test_failures_are_kept_for_two_weeks_encrypted(deployed: Deployed) -> None:
+    """In a queue that requires TLS, and to which no policy gives access."""
     queue = deployed.queue()
     assert queue["QueueArn"].rpartition(":")[2] == f"{PREFIX}-failures"
     assert queue["MessageRetentionPeriod"] == str(14 * 24 * 3600)
     assert queue["SqsManagedSseEnabled"] == "true"
-
-
-def test_the_failure_queue_needs_tls_and_lets_nobody_in(deployed: Deployed) -> None:
-    queue = deployed.queue()
     assert list(statements(queue["Policy"]).values()) == [deny_without_tls("sqs:*", [queue["QueueArn"]])]
 
 

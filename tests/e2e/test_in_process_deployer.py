@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,41 +29,20 @@ HEADER = "import json\nimport pulumi\nimport pulumi_aws as aws\n"
 
 
 @pytest.fixture
-def toy(emulator: Emulator, tmp_path: Path) -> DeployProgram:
-    """DeployStack small programs to the emulator that the big one lives in."""
-    return _deployer(emulator, tmp_path)
-
-
-def test_unused_inputs_and_unknown_types_are_named_and_leave_nothing_behind(
-    toy: DeployProgram, clients: Clients
-) -> None:
+def _account_unchanged(clients: Clients) -> Iterator[None]:
+    """Asserts that a test leaves the resources of the account as they were."""
     before = snapshot(clients)
-    with pytest.raises(DeploymentError) as failure:
-        toy(
-            """
-            queue = aws.sqs.Queue("first", name="toy-first")
-            wait = pulumi.ResourceOptions(depends_on=[queue])
-            aws.s3.Bucket("site", bucket="toy-site", website={"indexDocument": "index.html"}, opts=wait)
-            """
-        )
-    assert "aws:s3/bucket:Bucket 'site': the in-process engine does not use the input website" in str(failure.value)
-    assert "destroyed again (1 resources)" in str(failure.value)
-    with pytest.raises(DeploymentError, match="does not know the type aws:appautoscaling/target:Target"):
-        toy(
-            """
-            aws.appautoscaling.Target(
-                "t", max_capacity=2, min_capacity=1, resource_id="table/t", service_namespace="dynamodb",
-                scalable_dimension="dynamodb:table:ReadCapacityUnits",
-            )
-            """
-        )
+    yield
     assert snapshot(clients) == before
 
 
-def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(
-    toy: DeployProgram, clients: Clients
-) -> None:
-    before = snapshot(clients)
+@pytest.fixture
+def toy(emulator: Emulator, tmp_path: Path, _account_unchanged: None) -> DeployProgram:
+    """Deploys small programs to the session's emulator."""
+    return _deployer(emulator, tmp_path)
+
+
+def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy: DeployProgram) -> None:
     with pytest.raises(DeploymentError) as failure:
         toy(
             """
@@ -82,13 +61,11 @@ def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(
     message = str(failure.value)
     assert "aws:lambda/permission:Permission 'permission': An error occurred (ResourceNotFoundException)" in message
     assert "what had been created was destroyed again (2 resources)" in message
-    assert snapshot(clients) == before
 
 
 def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(
     toy: DeployProgram, clients: Clients
 ) -> None:
-    before = snapshot(clients)
     deployment = toy('aws.s3.Bucket("bucket", bucket="toy-kept")\naws.sqs.Queue("queue", name="toy-kept")')
     clients.s3.put_object(Bucket="toy-kept", Key="precious")
     with pytest.raises(DeploymentError, match=r"could not delete aws:s3/bucket:Bucket 'bucket': .*BucketNotEmpty"):
@@ -96,11 +73,9 @@ def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(
     assert clients.s3.head_object(Bucket="toy-kept", Key="precious")["ContentLength"] == 0
     clients.s3.delete_object(Bucket="toy-kept", Key="precious")
     deployment.destroy()
-    assert snapshot(clients) == before
 
 
 def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: DeployProgram, clients: Clients) -> None:
-    before = snapshot(clients)
     deployment = toy(
         """
         bucket = aws.s3.Bucket("bucket", bucket="toy-by-hand", force_destroy=True)
@@ -115,7 +90,6 @@ def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: DeployPro
     clients.sqs.delete_queue(QueueUrl=clients.sqs.get_queue_url(QueueName="toy-by-hand")["QueueUrl"])
     clients.logs.delete_log_group(logGroupName="toy-by-hand")
     deployment.destroy()
-    assert snapshot(clients) == before
 
 
 def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

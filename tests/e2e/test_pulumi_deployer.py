@@ -11,7 +11,6 @@ import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -95,19 +94,6 @@ FAILING_PROGRAM = """\
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lifecycle:
-    """A stack from its first preview to its end, with the resources of the account before and after."""
-
-    preview: Outcome
-    up: Outcome
-    outputs: dict[str, str]
-    state: dict[str, str]
-    before: set[tuple[str, str]]
-    remaining: list[str]
-    after: set[tuple[str, str]]
-
-
 @pytest.fixture(scope="module")
 def open_stack(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[OpenStack]:
     """Opens stacks, and closes them at the end; destroys them, protected or not, if a test did not."""
@@ -149,46 +135,29 @@ def copied_stack(open_stack: OpenStack, copied_program: Path) -> PulumiStack:
     return stack
 
 
-@pytest.fixture(scope="module")
-def lifecycle(open_stack: OpenStack, clients: Clients) -> Lifecycle:
+def test_a_stack_is_previewed_created_and_destroyed_without_a_trace(open_stack: OpenStack, clients: Clients) -> None:
     before = snapshot(clients)
     stack = open_stack(PROGRAM, {"env": "short"})
     stack.configure({"alarmEmail": SECRET}, secret=True)
-    preview, up, outputs = stack.preview(), stack.up(), stack.outputs()
+
+    preview = stack.preview()
+    assert _unexpected_complaints(preview) == []  # although no output is known yet
+    assert {change.op for change in preview.changes} == {"create"}
+    assert {change.name for change in preview.changes} >= DATA_RESOURCES
+
+    update = stack.up()
+    assert update.changed == preview.changed
+    assert _unexpected_complaints(update) == []
+
     state = {str(path): path.read_text() for path in stack.folder.rglob("*") if path.is_file()}
+    assert any("urn:pulumi:localstack::tapstack::" in text for text in state.values())
+    assert any("TopicSubscription" in text for text in state.values())
+    assert [path for path, text in state.items() if SECRET in text] == []
+    assert [name for name, value in stack.outputs().items() if SECRET in value] == []
+
     stack.destroy()
-    return Lifecycle(
-        preview=preview,
-        up=up,
-        outputs=outputs,
-        state=state,
-        before=before,
-        remaining=[resource["urn"] for resource in stack.resources()],
-        after=snapshot(clients),
-    )
-
-
-def test_the_first_preview_is_clean_although_nothing_is_known_yet(lifecycle: Lifecycle) -> None:
-    assert _unexpected_complaints(lifecycle.preview) == []
-    assert {change.op for change in lifecycle.preview.changes} == {"create"}
-    assert {change.name for change in lifecycle.preview.changes} >= DATA_RESOURCES
-
-
-def test_an_update_does_what_its_preview_said_without_a_warning(lifecycle: Lifecycle) -> None:
-    assert lifecycle.up.changed == lifecycle.preview.changed
-    assert _unexpected_complaints(lifecycle.up) == []
-
-
-def test_an_address_that_was_given_as_a_secret_is_nowhere_in_plain_text(lifecycle: Lifecycle) -> None:
-    assert any("urn:pulumi:localstack::tapstack::" in text for text in lifecycle.state.values())
-    assert any("TopicSubscription" in text for text in lifecycle.state.values())
-    assert [path for path, text in lifecycle.state.items() if SECRET in text] == []
-    assert [name for name, value in lifecycle.outputs.items() if SECRET in value] == []
-
-
-def test_destroying_leaves_nothing(lifecycle: Lifecycle) -> None:
-    assert lifecycle.remaining == []
-    assert lifecycle.after == lifecycle.before
+    assert stack.resources() == []
+    assert snapshot(clients) == before
 
 
 @pytest.mark.parametrize("folder", ["the copy", "this project"])

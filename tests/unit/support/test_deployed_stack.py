@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -91,12 +92,11 @@ def test_only_addresses_of_this_machine_are_opened_without_the_proxy(
     assert any(getattr(handler, "proxies", None) for handler in made.handlers) is proxied
 
 
-class BucketWithRules:
-    def __init__(self, **rules: str) -> None:
-        self._rules = [{"Name": name, "Value": value} for name, value in rules.items()]
-
-    def get_bucket_notification_configuration(self, **_: str) -> dict[str, Any]:
-        return {"LambdaFunctionConfigurations": [{"Filter": {"Key": {"FilterRules": self._rules}}}]}
+def bucket_with_rules(**rules: str) -> Any:  # noqa: ANN401  a client of boto3 has no type
+    """An S3 client; the bucket's notification has these filter rules."""
+    filter_rules = [{"Name": name, "Value": value} for name, value in rules.items()]
+    response = {"LambdaFunctionConfigurations": [{"Filter": {"Key": {"FilterRules": filter_rules}}}]}
+    return SimpleNamespace(get_bucket_notification_configuration=lambda **_: response)
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ class BucketWithRules:
     ],
 )
 def test_the_folder_is_one_that_the_stack_indexes(rules: dict[str, str], folder: str) -> None:
-    assert smoke_test_folder(BucketWithRules(**rules), "b", "1234") == folder
+    assert smoke_test_folder(bucket_with_rules(**rules), "b", "1234") == folder
 
 
 def test_a_stack_that_indexes_only_one_kind_of_file_cannot_be_tried() -> None:
     with pytest.raises(pytest.exit.Exception, match=r"only keys that end in '\.csv' \(notificationSuffix\)"):
-        smoke_test_folder(BucketWithRules(Suffix=".csv"), "b", "1234")
+        smoke_test_folder(bucket_with_rules(Suffix=".csv"), "b", "1234")
 
 
 def test_keys_lie_in_the_folder_and_are_never_too_long() -> None:
