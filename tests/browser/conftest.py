@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from localstack.showcase.upload_page import s3_at, stack_at
 from tests.browser.upload_page import UploadPage
 from tests.support.chromium import BrowserNotFoundError, find_browser
 from tests.support.index import Client, Clients, Index
+from tests.support.serving import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,12 +121,7 @@ def start_server(stack: BrowserStack) -> Iterator[StartServer]:
 
         def start_server(port: int | None = None, **rules: Any) -> UploadServer:
             served = stack_at(stack.emulator.endpoint, stack.emulator, stack.deployment.outputs, rules_for(**rules))
-            server = cleanup.enter_context(UploadServer(served, port=port or stack.ports[0]))
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-            thread.start()
-            cleanup.callback(thread.join)
-            cleanup.callback(server.shutdown)
-            return server
+            return cleanup.enter_context(serving(UploadServer(served, port=port or stack.ports[0])))
 
         yield start_server
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from examples.upload.errors import CannotRunError
+from tests.support.serving import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -60,11 +60,7 @@ def open_page(page: Page) -> Iterator[OpenPage]:
     with ExitStack() as cleanup:
 
         def open_page(port: int) -> Page:
-            server = cleanup.enter_context(ThreadingHTTPServer(("127.0.0.1", port), BlankPage))
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-            thread.start()
-            cleanup.callback(thread.join)
-            cleanup.callback(server.shutdown)
+            cleanup.enter_context(serving(ThreadingHTTPServer(("127.0.0.1", port), BlankPage)))
             page.goto(f"http://localhost:{port}")
             return page
 

@@ -221,8 +221,8 @@ def uploads(target: AwsTarget, index: Index, _send_invalid_events_first: None) -
 
 
 @pytest.fixture(scope="session")
-def failures(clients: Clients, outputs: Mapping[str, str]) -> FailureQueue:
-    return FailureQueue(clients.sqs, outputs["failure_queue_url"])
+def failures(index: Index) -> FailureQueue:
+    return FailureQueue(index)
 
 
 @pytest.fixture(scope="session")
@@ -244,7 +244,7 @@ def _operations(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Opera
     deployment = deploy_stack(emulator, config_overrides=OPERATIONS_CONFIG)
     index = Index(Clients.of(emulator), deployment.outputs, timeout=OPERATIONS_TIMEOUT)
     settle = SETTLE_SECONDS if gap(emulator, Capability.EVENTS_DURING_AN_UPDATE) else 0.0
-    yield OperationsStack(index, deployment.outputs["failure_queue_url"], settle_seconds=settle)
+    yield OperationsStack(index, settle_seconds=settle)
     deployment.destroy()
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.events import creation_record, event, minimal_record
-from tests.support import waiting
 
 if TYPE_CHECKING:
-    from tests.support.index import Client, Index, Response, Row
+    from tests.support.index import Index, Response, Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +42,10 @@ class FailureMessage:
 class FailureQueue:
     """Finds and removes the message about one event, and leaves all others in the queue."""
 
-    def __init__(self, sqs: Client, url: str) -> None:
-        self._sqs = sqs
-        self._url = url
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._sqs = index.clients.sqs
+        self._url = index.outputs["failure_queue_url"]
 
     def wait_for(self, event: object) -> FailureMessage:
         """Wait for the message about exactly this event."""
@@ -65,7 +65,7 @@ class FailureQueue:
                 others[message["MessageId"]] = body["requestPayload"]
             return None
 
-        return waiting.wait_until(
+        return self._index.wait_until(
             find, lambda: f"a message in the failure queue about {event}; there were others about {others}"
         )
 

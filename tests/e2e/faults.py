@@ -27,6 +27,7 @@ from botocore.config import Config
 from lambda_code.indexer import Indexer
 from lambda_code.storage import CLIENT_CONFIG, AwsStorage
 from tests.support.fakes import Heard
+from tests.support.serving import serving
 
 if TYPE_CHECKING:
     from lambda_code.storage import DynamoDBClient, S3Client
@@ -158,15 +159,11 @@ def fault_proxy(upstream: str, *, writes_per_second: float | None = None) -> Ite
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
     server.daemon_threads = True  # threads that wait on an idle connection do not keep the tests from ending
     proxy.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.closing.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(server):
+        try:
+            yield proxy
+        finally:
+            proxy.closing.set()
 
 
 class _Handler(BaseHTTPRequestHandler):

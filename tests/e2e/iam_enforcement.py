@@ -151,7 +151,6 @@ class EnforcingStack:
 
     emulator: Emulator
     index: Index
-    outputs: Mapping[str, str]
     role: IndexerRole
     row: Row
     failures: FailureQueue
@@ -170,10 +169,9 @@ def enforcing_stack(
         yield EnforcingStack(
             emulator=emulator,
             index=index,
-            outputs=deployment.outputs,
             role=role,
             row=index.put_indexed("first.txt", **upload),
-            failures=FailureQueue(index.clients.sqs, deployment.outputs["failure_queue_url"]),
+            failures=FailureQueue(index),
         )
     deployment.destroy()
 

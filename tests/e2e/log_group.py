@@ -15,9 +15,9 @@ Line: TypeAlias = dict[str, Any]
 class LogGroup:
     """The log group of a stack's indexer since the start of the tests; every method reads it again."""
 
-    def __init__(self, index: Index, name: str) -> None:
+    def __init__(self, index: Index) -> None:
         self._index = index
-        self._name = name
+        self._name = index.outputs["log_group_name"]
 
     def messages(self) -> Iterator[str]:
         """Every log message."""

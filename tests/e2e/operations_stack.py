@@ -47,11 +47,11 @@ class CommandResult:
 class OperationsStack:
     """The stack, the tools as an operator runs them, and ways to damage the stack."""
 
-    def __init__(self, index: Index, queue_url: str, *, settle_seconds: float) -> None:
+    def __init__(self, index: Index, *, settle_seconds: float) -> None:
         self._aws: Aws | None = None
         self._settle_seconds = settle_seconds  # after a change of the function
         self.index = index
-        self.queue_url = queue_url
+        self.queue_url = index.outputs["failure_queue_url"]
 
     def run(self, tool: str, *arguments: str) -> CommandResult:
         """Run a tool, which finds the stack by the function's name."""

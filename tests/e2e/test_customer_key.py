@@ -63,7 +63,7 @@ def test_an_upload_becomes_a_row_that_says_how_it_is_encrypted(stack: EnforcingS
 
 
 def test_whatever_holds_data_has_the_key(stack: EnforcingStack, key_arn: str) -> None:
-    clients, out = stack.index.clients, stack.outputs
+    clients, out = stack.index.clients, stack.index.outputs
     rule = _encryption_rule(clients, out["bucket_name"])
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}
     assert rule["BucketKeyEnabled"] is True
@@ -79,7 +79,7 @@ def test_whatever_holds_data_has_the_key(stack: EnforcingStack, key_arn: str) ->
 
 
 def test_access_logs_do_not_have_the_key(stack: EnforcingStack) -> None:
-    rule = _encryption_rule(stack.index.clients, stack.outputs["bucket_name"].replace("-uploads-", "-logs-"))
+    rule = _encryption_rule(stack.index.clients, stack.index.outputs["bucket_name"].replace("-uploads-", "-logs-"))
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 

@@ -82,9 +82,11 @@ def denied_purposes(stack: EnforcingStack) -> set[str]:
         ROW_READ: call("dynamodb", "get_item", **table, Key=primary_key(row)),
         VERSIONS_READ: call("dynamodb", "query", **table, **key_condition("object_id", row["object_id"])),
         DAY_READ: call("dynamodb", "query", **table, **by_day),
-        FAILURE_REPORTED: call("sqs", "send_message", QueueUrl=stack.outputs["failure_queue_url"], MessageBody=message),
+        FAILURE_REPORTED: call(
+            "sqs", "send_message", QueueUrl=stack.index.outputs["failure_queue_url"], MessageBody=message
+        ),
     }
-    group = stack.outputs["log_group_name"]
+    group = stack.index.outputs["log_group_name"]
     stream = f"arn:aws:logs:{stack.emulator.region}:000000000000:log-group:{group}:log-stream:a/stream"
     requests = {
         STREAM_CREATED: ("logs:CreateLogStream", stream),
@@ -191,7 +193,7 @@ def test_the_role_reaches_nothing_but_its_own(stack: EnforcingStack) -> None:
         "delete a row": call("dynamodb", "delete_item", TableName=index.table, Key=row_key),
         "read the whole table": call("dynamodb", "scan", TableName=index.table),
         "send to another queue": call("sqs", "send_message", QueueUrl=another_queue, MessageBody="x"),
-        "read the failure queue": call("sqs", "receive_message", QueueUrl=stack.outputs["failure_queue_url"]),
+        "read the failure queue": call("sqs", "receive_message", QueueUrl=stack.index.outputs["failure_queue_url"]),
         "give itself more": call("iam", "put_role_policy", **more),
     }
     assert stack.role.denied(calls) == set(calls)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def logs(index: Index, outputs: Mapping[str, str]) -> LogGroup:
+def logs(index: Index) -> LogGroup:
     configuration = index.clients.function.get_function_configuration(FunctionName=index.function)
     level = configuration["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"]
     if level not in {"DEBUG", "INFO"}:  # Pulumi.localstack.yaml has INFO
         pytest.skip(f"the stack's logLevel is {level}: it writes no line about what went well")
-    return LogGroup(index, outputs["log_group_name"])
+    return LogGroup(index)
 
 
 def test_every_upload_has_a_line_with_its_key_version_outcome_and_request(

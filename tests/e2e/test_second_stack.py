@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +14,6 @@ from tests.e2e.log_group import LogGroup
 from tests.support.index import Clients, Index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from localstack.deployers.deployment import Deployment
     from tests.support.selection import DeployStack
 
@@ -41,35 +38,32 @@ CONFIG = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class SecondStack:
-    """The second stack, and the resources of the account before it."""
-
-    outputs: Mapping[str, str]
-    index: Index
-    logs: LogGroup
-    before: set[tuple[str, str]]
+@pytest.fixture(scope="module")
+def before(stack: Deployment, clients: Clients) -> set[tuple[str, str]]:
+    """The resources of the account before the second stack."""
+    assert stack.outputs  # the first one exists
+    return snapshot(clients)
 
 
 @pytest.fixture(scope="module")
-def second(stack: Deployment, emulator: Emulator, clients: Clients, deploy_stack: DeployStack) -> Iterator[SecondStack]:
-    assert stack.outputs  # the first one exists
-    before = snapshot(clients)
+def second(
+    before: set[tuple[str, str]], emulator: Emulator, clients: Clients, deploy_stack: DeployStack
+) -> Iterator[Index]:
+    assert before
     deployment = deploy_stack(emulator, config_overrides=CONFIG)
-    index = Index(clients, deployment.outputs)
-    logs = LogGroup(index, deployment.outputs["log_group_name"])
-    yield SecondStack(outputs=deployment.outputs, index=index, logs=logs, before=before)
+    yield Index(clients, deployment.outputs)
     deployment.destroy()
 
 
-def test_two_stacks_share_no_name(second: SecondStack, clients: Clients) -> None:
-    added = snapshot(clients) - second.before
+@pytest.mark.usefixtures("second")
+def test_two_stacks_share_no_name(before: set[tuple[str, str]], clients: Clients) -> None:
+    added = snapshot(clients) - before
     assert {kind for kind, _ in added} == set(LISTINGS)
     assert ("subscription", "oncall@example.com") in added
     assert [name for kind, name in added if "tapstack-other" not in name and kind != "subscription"] == []
 
 
-def test_the_second_stack_has_the_settings_that_it_was_given(second: SecondStack, clients: Clients) -> None:
+def test_the_second_stack_has_the_settings_that_it_was_given(second: Index, clients: Clients) -> None:
     out = second.outputs
     table = clients.dynamodb.describe_table(TableName=out["table_name"])["Table"]
     for each in (table, *table["GlobalSecondaryIndexes"]):
@@ -95,26 +89,25 @@ def test_the_second_stack_has_the_settings_that_it_was_given(second: SecondStack
     assert thresholds["ConsumedWriteCapacityUnits"] == pytest.approx(9 * 60 * 0.8)
 
 
-def test_only_keys_with_the_configured_prefix_and_suffix_are_indexed(second: SecondStack, index: Index) -> None:
+def test_only_keys_with_the_configured_prefix_and_suffix_are_indexed(second: Index, index: Index) -> None:
     not_indexed = ["out/a.csv", "in/a.txt", "a.csv", "in"]
     for key in not_indexed:
-        second.index.put(key)
-    assert second.index.put_indexed("in/a.csv")["key"] == "in/a.csv"
-    assert [key for key in not_indexed if second.index.rows(key)] == []
+        second.put(key)
+    assert second.put_indexed("in/a.csv")["key"] == "in/a.csv"
+    assert [key for key in not_indexed if second.rows(key)] == []
     assert index.rows("in/a.csv") == []  # of the first stack
 
 
-def test_the_row_of_a_deleted_version_is_kept_for_ever_where_the_retention_is_0(second: SecondStack) -> None:
-    row = second.index.put_indexed("in/kept-for-ever.csv")
-    assert "expires_at" not in second.index.delete_indexed_version(row)
+def test_the_row_of_a_deleted_version_is_kept_for_ever_where_the_retention_is_0(second: Index) -> None:
+    row = second.put_indexed("in/kept-for-ever.csv")
+    assert "expires_at" not in second.delete_indexed_version(row)
 
 
-def test_a_log_level_above_info_silences_the_lines_and_not_the_metrics(second: SecondStack) -> None:
-    second.index.put_indexed("in/quiet.csv")
-    second.index.wait_until(
-        lambda: any("ObjectsIndexed" in message for message in second.logs.messages()), "a metric of the second stack"
-    )
-    assert [message for message in second.logs.messages() if '"level":"INFO"' in message] == []
+def test_a_log_level_above_info_silences_the_lines_and_not_the_metrics(second: Index) -> None:
+    logs = LogGroup(second)
+    second.put_indexed("in/quiet.csv")
+    second.wait_until(lambda: any("ObjectsIndexed" in message for message in logs.messages()), "a metric")
+    assert [message for message in logs.messages() if '"level":"INFO"' in message] == []
 
 
 def test_destroying_a_stack_leaves_nothing_behind(
@@ -130,7 +123,7 @@ def test_destroying_a_stack_leaves_nothing_behind(
         index.put_indexed(key)
     index.wait_for_row("deleted.csv", index.delete("deleted.csv"))
     clients.s3.create_multipart_upload(Bucket=index.bucket, Key="unfinished.csv")
-    logs = LogGroup(index, deployment.outputs["log_group_name"])
+    logs = LogGroup(index)
 
     def all_reported() -> bool:
         reports = [message for message in logs.messages() if message.startswith("REPORT RequestId")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,12 +32,12 @@ def test_an_object_that_is_put_again_has_one_row_which_says_what_is_there(index:
     assert len(index.rows(key)) == 1
 
 
-def test_objects_that_are_replaced_at_once_end_as_the_last(index: Index, outputs: Mapping[str, str]) -> None:
+def test_objects_that_are_replaced_at_once_end_as_the_last(index: Index) -> None:
     key = index.key("suspended/in a hurry.txt")
     for number in range(1, 5):
         index.put(key, b"x" * number)
     # until all four are done, a late invocation may write an old state for a moment, before it reads the object again
-    logs = LogGroup(index, outputs["log_group_name"])
+    logs = LogGroup(index)
     index.wait_until(
         lambda: sum("outcome" in line for line in logs.matching(key=key)) == 4, f"four lines about {key!r}"
     )

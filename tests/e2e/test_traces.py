@@ -54,7 +54,7 @@ def traced(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[TracedStac
                 "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint,
             }
         )
-        logs = LogGroup(index, deployment.outputs["log_group_name"])
+        logs = LogGroup(index)
         yield TracedStack(index=index, logs=logs, daemon=listening, proxy=proxy)
         deployment.destroy()
 

@@ -67,6 +67,7 @@ class Index:
         keys: every key that tests have requested.
         timeout: seconds until an expected result counts as missing.
         interval: seconds between two polls.
+        outputs: the outputs of the stack.
         since: start of the tests, in milliseconds since 1970; older log lines are not theirs.
     """
 
@@ -86,6 +87,7 @@ class Index:
         self.timeout = timeout
         self.interval = interval
         self.since = since
+        self.outputs = outputs
         self.bucket = outputs["bucket_name"]
         self.table = outputs["table_name"]
         self.function = outputs["lambda_function_name"]
