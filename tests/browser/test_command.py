@@ -1,4 +1,4 @@
-"""What `nox -s upload-page` starts works in a browser that knows no certificate of ours, and ends at Ctrl-C."""
+"""The page of `nox -s upload-page` works in a browser without our certificates, and its server ends at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.browser.conftest import PageErrors
 
-SECONDS_TO_END = 10
+END_TIMEOUT = 10
 
 
 def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, page_errors: PageErrors) -> None:
@@ -40,6 +40,6 @@ def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, pa
             assert page_errors.messages == []
             process.send_signal(signal.SIGINT)
             # within seconds, though the browser still holds connections
-            assert process.wait(timeout=SECONDS_TO_END) == 0
+            assert process.wait(timeout=END_TIMEOUT) == 0
         finally:
             process.kill()

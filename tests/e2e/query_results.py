@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from operations import queries
 
 if TYPE_CHECKING:
-    from tests.support.index import Index
+    from tests.support.index import Index, Response
+
+
+class SmallPages:
+    """A table that returns three rows per page; a real one does after 1 MB."""
+
+    def __init__(self, table: queries.Table) -> None:
+        self._table = table
+        self.requests = 0
+
+    def query(self, **parameters: Any) -> Response:
+        self.requests += 1
+        return self._table.query(Limit=3, **parameters)
 
 
 def wait_for_result(index: Index, query: Callable[[], object], expected: object) -> None:

@@ -10,24 +10,11 @@ import pytest
 
 from operations import queries
 from tests.e2e.capabilities import Capability, needs
-from tests.e2e.query_results import latest_version, wait_for_result
+from tests.e2e.query_results import SmallPages, latest_version, wait_for_result
 from tests.support.rows import format_time
 
 if TYPE_CHECKING:
-    from tests.e2e.batch_upload import Upload
-    from tests.support.index import AwsTarget, Head, Index, Response
-
-
-class SmallPages:
-    """A table that returns three rows per page; a real one does after 1 MB."""
-
-    def __init__(self, table: queries.Table) -> None:
-        self._table = table
-        self.requests = 0
-
-    def query(self, **parameters: Any) -> Response:
-        self.requests += 1
-        return self._table.query(Limit=3, **parameters)
+    from tests.support.index import AwsTarget, Index
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +26,6 @@ def key(index: Index) -> str:
 def versions(index: Index, key: str) -> list[str]:
     """Ten versions of one object, the oldest first."""
     return [index.put_indexed(key, f"version {number}".encode())["version_id"] for number in range(10)]
-
-
-@pytest.fixture(scope="module")
-def heads(versions: list[str], index: Index, key: str) -> list[Head]:
-    return [index.head(key, version) for version in versions]
 
 
 def test_one_version_is_found_by_its_address(table: queries.Table, index: Index, key: str, versions: list[str]) -> None:
@@ -129,23 +111,6 @@ def test_what_is_still_there_of_a_day_is_what_was_not_deleted(table: queries.Tab
 
     wait_for_result(index, lambda: found(existing_only=True), {kept["version_id"]})
     wait_for_result(index, lambda: found(existing_only=False), {kept["version_id"], deleted["version_id"]})
-
-
-@pytest.mark.not_in_a_live_account("reads every row of the day")
-def test_what_arrived_on_a_day_is_everything_that_did(
-    table: queries.Table, uploads: Mapping[str, Upload], key: str, heads: list[Head]
-) -> None:
-    times = {
-        (upload.case.key, upload.version_id): format_time(upload.head["LastModified"]) for upload in uploads.values()
-    } | {(key, head["VersionId"]): format_time(head["LastModified"]) for head in heads}
-    for day in {time[:10] for time in times.values()}:
-        rows = list(queries.uploaded_on(SmallPages(table), day))
-        assert all(row["upload_day"] == day for row in rows)
-        assert [row["uploaded_at"] for row in rows] == sorted(row["uploaded_at"] for row in rows)
-        found = {(row["key"], row["version_id"]): row["uploaded_at"] for row in rows}
-        expected = {address: time for address, time in times.items() if time[:10] == day}
-        assert {address: found.get(address) for address in expected} == expected
-    assert list(queries.uploaded_on(table, "1999-12-31")) == []
 
 
 def test_what_arrived_between_two_times_starts_at_the_first_and_ends_before_the_second(

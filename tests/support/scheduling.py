@@ -17,7 +17,7 @@ a third of their time. Each additional process costs five seconds of CPU time, f
 LONGEST_FIRST = (
     *("test_operations.py", "test_faults.py", "test_alarm_notifications.py", "test_commands.py", "test_capacity.py"),
     *("test_uploads.py", "test_second_stack.py", "test_least_privilege.py", "test_plain_http.py"),
-    *("test_customer_key.py", "test_deletions.py", "test_table_queries.py", "test_logs.py", "test_traces.py"),
+    *("test_customer_key.py", "test_deletions.py", "test_table_queries.py", "test_traces.py"),
     "test_in_process_deployer.py",
 )
 """The files that take seconds, in the order of their start, so that none of them runs alone at the end."""

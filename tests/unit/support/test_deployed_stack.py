@@ -1,4 +1,4 @@
-"""Running tests in somebody's live stack: how it is found, and that nothing of theirs is touched."""
+"""Tests in a live stack find it by its outputs, and leave the data of its users untouched."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_keys_lie_in_the_folder_and_are_never_too_long() -> None:
 
 
 class IndexWithLateDeletions(Index):
-    """One whose function tells of each deletion only when somebody has looked for it a few times."""
+    """The rows record a deletion only after several reads."""
 
     def __init__(self, index: Index) -> None:
         super().__init__(index.clients, OUTPUTS, folder=index.folder, timeout=5, interval=0.001)
@@ -191,7 +191,7 @@ def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -
 
 
 def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index: Index) -> None:
-    """It is called for each version and marker that is deleted, some time after, and makes a row if there is none."""
+    """The indexer is invoked later for each deleted version and marker, and creates a row if there is none."""
     late = IndexWithLateDeletions(index)
     clean_up(late)
     assert late.pending == {}
