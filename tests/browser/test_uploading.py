@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from examples.upload.upload_requests import MEGABYTE
+from localstack.emulators.embedded import free_port
 from tests.browser.upload_page import UploadPage, file, percentages
 
 if TYPE_CHECKING:
@@ -133,3 +137,29 @@ def test_an_upload_can_be_cancelled_and_tried_again(page: Page, upload: UploadPa
     page.unroute_all()
     upload.try_again("slow.txt")
     assert upload.indexed("slow.txt")["Size"] == "8 bytes"
+
+
+def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, page_errors: PageErrors) -> None:
+    """In a browser without the emulator's certificate: `nox -s upload-page` has a proxy for it."""
+    port = free_port()
+    command = [sys.executable, "-m", "localstack.showcase.upload_page", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
+        try:
+            assert process.stdout is not None
+            output = []
+            for line in process.stdout:
+                output.append(line)
+                if "Ctrl-C" in line:
+                    break
+            assert f"Open http://localhost:{port}\n" in output
+            page.goto(f"http://localhost:{port}")
+            expect(page.get_by_text("Up to 50.0 MB each")).to_be_visible()
+            upload = UploadPage(page)
+            upload.choose(file("one command.txt"))
+            assert upload.key("one command.txt").startswith("uploads/")
+            assert page_errors.messages == []
+            process.send_signal(signal.SIGINT)
+            # it ends within seconds, although the browser still holds connections
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()

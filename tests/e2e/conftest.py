@@ -188,14 +188,9 @@ def index(existing: ExistingStack | None, clients: Clients, outputs: Mapping[str
 
 
 @pytest.fixture(scope="session")
-def region(target: AwsTarget) -> str:
-    return target.region
-
-
-@pytest.fixture(scope="session")
-def deployed(clients: Clients, outputs: Mapping[str, str], region: str) -> Deployed:
+def deployed(clients: Clients, outputs: Mapping[str, str], target: AwsTarget) -> Deployed:
     account = clients.sts.get_caller_identity()["Account"]
-    return Deployed(aws=clients, out=outputs, account=account, region=region)
+    return Deployed(aws=clients, out=outputs, account=account, region=target.region)
 
 
 @pytest.fixture(scope="session")

@@ -105,9 +105,9 @@ class FaultProxy:
         planned = self.planned[operation, key]
         return planned.popleft() if planned else self.permanent.get(key)
 
-    def indexer(self, index: Index, region: str, **config: Any) -> Indexer:
+    def indexer(self, index: Index, **config: Any) -> Indexer:
         """The indexer's own code, clock and timeouts, in this process, with this proxy in place of AWS."""
-        session = botocore.session.get_session()
+        session, region = botocore.session.get_session(), index.clients.s3.meta.region_name
         merged = CLIENT_CONFIG.merge(Config(**config))
 
         def client(service: str) -> Any:  # noqa: ANN401 - botocore creates its classes at run time

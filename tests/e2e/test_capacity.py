@@ -46,12 +46,10 @@ def simulated_throttles_per_row() -> float:
     return sum(outcome.refused_writes for outcome in outcomes) / sum(outcome.rows for outcome in outcomes)
 
 
-def test_a_busy_table_refuses_about_as_many_writes_as_are_simulated(
-    emulator: Emulator, index: Index, region: str
-) -> None:
+def test_a_busy_table_refuses_about_as_many_writes_as_are_simulated(emulator: Emulator, index: Index) -> None:
     rows = [index.put_indexed(index.key(f"capacity/{number}.txt")) for number in range(UPLOADS)]
     with fault_proxy(emulator.endpoint, writes_per_second=WRITES_PER_SECOND) as proxy:
-        indexer = proxy.indexer(index, region, max_pool_connections=EVENTS)
+        indexer = proxy.indexer(index, max_pool_connections=EVENTS)
 
         def handle(number: int) -> dict[str, int]:
             repeated = event(creation_record(rows[number % UPLOADS]))

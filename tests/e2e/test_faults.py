@@ -37,8 +37,8 @@ def proxy(emulator: Emulator) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture(scope="module")
-def indexer(proxy: FaultProxy, index: Index, region: str) -> Indexer:
-    return proxy.indexer(index, region)
+def indexer(proxy: FaultProxy, index: Index) -> Indexer:
+    return proxy.indexer(index)
 
 
 @pytest.fixture(scope="module")
