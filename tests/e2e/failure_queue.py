@@ -89,27 +89,27 @@ class FailureQueue:
 
 def send_invalid_events(index: Index) -> SentEvents:
     """Send events that cannot succeed, as S3 does: Lambda tries each three times in the background."""
-    valid = tuple(index.put_unindexed(f"poison/good-{number}.txt") for number in (1, 2))
+    valid = tuple(index.put_unindexed(f"invalid/good-{number}.txt") for number in (1, 2))
     first, second = (creation_record(row) for row in valid)
-    without_key = minimal_record(index.bucket, "poison/keyless.txt")
+    without_key = minimal_record(index.bucket, "invalid/keyless.txt")
     del without_key["s3"]["object"]["key"]
-    not_utf8 = minimal_record(index.bucket, "poison/")
-    not_utf8["s3"]["object"]["key"] = "poison/%ff%fe.txt"
-    unknown_version = {**minimal_record(index.bucket, "poison/future.txt"), "eventVersion": "3.0"}
-    foreign = minimal_record("elsewhere", "poison/elsewhere.txt")
+    not_utf8 = minimal_record(index.bucket, "invalid/")
+    not_utf8["s3"]["object"]["key"] = "invalid/%ff%fe.txt"
+    unknown_version = {**minimal_record(index.bucket, "invalid/future.txt"), "eventVersion": "3.0"}
+    foreign = minimal_record("elsewhere", "invalid/elsewhere.txt")
     events = {
         "a mixed event": InvalidEvent(
             event=event(without_key, first, not_utf8, unknown_version, second, foreign),
             errors=(
                 "4 of 6 records failed",
                 "Records[0].s3.object.key is missing",
-                "Records[2].s3.object.key is 'poison/%ff%fe.txt', which is not UTF-8",
+                "Records[2].s3.object.key is 'invalid/%ff%fe.txt', which is not UTF-8",
                 "Records[3].eventVersion is '3.0'",
                 "Records[5].s3.bucket.name is 'elsewhere'",
                 f"'{index.bucket}'",
             ),
         ),
-        "no event of S3": InvalidEvent(event={"poison": "no records"}, errors=("Records",)),
+        "no event of S3": InvalidEvent(event={"invalid": "no records"}, errors=("Records",)),
     }
     for each in events.values():
         index.invoke_async(each.event)

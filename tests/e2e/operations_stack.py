@@ -27,7 +27,7 @@ TIMEOUT = 60.0
 SETTLE_SECONDS = 3.0
 """LocalStack's poll for events takes two seconds, and continues for the function that was just replaced."""
 
-CONFIG = {"env": "operated", "readCapacity": "1000", "writeCapacity": "20"}
+CONFIG = {"env": "operations", "readCapacity": "1000", "writeCapacity": "20"}
 """Reads without a pause, but only ten events per second: the emulator starts a process for each concurrent event."""
 
 
