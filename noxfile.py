@@ -82,7 +82,7 @@ def localstack_e2e(session: nox.Session) -> None:
     is the smoke test of a stack that is already deployed, from ``pulumi stack output --json > FILE``.
     """
     prepare(session, TOOLS)
-    # one file after the other to whichever process is free, see tests/support/scheduling.py
+    # each file in one process, in the order of tests/support/scheduling.py
     command = ("pytest", "tests/e2e", "-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder", SLOWEST)
     # time, at Ctrl-C, to take the stack and the emulator away
     session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)

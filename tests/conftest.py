@@ -1,4 +1,4 @@
-"""What every tier shares: markers by folder, Hypothesis profiles, a harmless environment, options of the e2e tier."""
+"""Shared by all tiers: markers by folder, Hypothesis profiles, a harmless environment, options of the e2e tier."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ REMOVED = (
 )
 
 # What the shell had; the tests of a stack that is already deployed need the credentials in it.
-OF_THE_SHELL = {name: os.environ.get(name) for name in (*ENVIRONMENT, *REMOVED)}
+SHELL_ENVIRONMENT = {name: os.environ.get(name) for name in (*ENVIRONMENT, *REMOVED)}
 
 os.environ.update(ENVIRONMENT)
 for _name in REMOVED:
     os.environ.pop(_name, None)
 
-# Half of the time would go into looking for cycles among modules and models of AWS, which stay; see _garbage below.
+# Otherwise half of the time would go into garbage collection of modules and models of AWS; see _collect_garbage below.
 gc.set_threshold(50_000, 20, 1000)
 
 # Every session of botocore looks for and reads the same megabytes of JSON, as if other clients had not done so before.
@@ -114,7 +114,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     _check_options(config)
     if config.getoption("--engine") == "existing":
-        _give_back_the_shells_credentials()
+        _restore_shell_credentials()
     for marker, meaning in {**TIERS, **MARKERS, "control(*ids)": CONTROL}.items():
         config.addinivalue_line("markers", f"{marker}: {meaning}")
 
@@ -127,13 +127,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         tier = item.path.relative_to(TESTS).parts[0]
         if tier != "e2e" and config.getoption("--engine") == "existing":
-            message = (
+            raise pytest.UsageError(
                 "--engine existing works with your own AWS credentials: name tests/e2e, so that only those tests run"
             )
-            raise pytest.UsageError(message)
         if tier not in TIERS:
-            message = f"{item.path} is in no tier: tests live in {', '.join(f'tests/{name}/' for name in TIERS)}"
-            raise pytest.UsageError(message)
+            folders = ", ".join(f"tests/{name}/" for name in TIERS)
+            raise pytest.UsageError(f"{item.path} is in no tier: tests live in {folders}")
         item.add_marker(tier)
 
 
@@ -147,8 +146,8 @@ def _check_options(config: pytest.Config) -> None:
         raise pytest.UsageError("--engine existing takes the stack that --outputs tells of: leave --emulator out")
 
 
-def _give_back_the_shells_credentials() -> None:
-    for name, value in OF_THE_SHELL.items():
+def _restore_shell_credentials() -> None:
+    for name, value in SHELL_ENVIRONMENT.items():
         if value is None:
             os.environ.pop(name, None)
         else:
@@ -156,7 +155,7 @@ def _give_back_the_shells_credentials() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _garbage_of_the_session() -> Iterator[None]:
+def _collect_garbage_of_the_session() -> Iterator[None]:
     """What was left open, and is found only when it is thrown away, is an error even of the last test of a process."""
     yield
     gc.collect()
@@ -164,24 +163,24 @@ def _garbage_of_the_session() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _garbage() -> Iterator[None]:
+def _collect_garbage() -> Iterator[None]:
     """What was left open is found in the file that did it, if it is young, and not wherever Python happens to look."""
     yield
     gc.collect(1)
 
 
 @pytest.fixture(autouse=True)
-def _same_environment_for_every_test() -> Iterator[None]:
+def _restore_environment() -> Iterator[None]:
     """No test can leave an environment variable behind for the next one."""
-    before = _variables()
+    before = _environment()
     yield
-    if (after := _variables()) != before:
+    if (after := _environment()) != before:
         for name in after.keys() - before.keys():
             del os.environ[os.fsdecode(name)]
         os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in before.items()})
 
 
-def _variables() -> dict[str | bytes, str | bytes]:
+def _environment() -> dict[str | bytes, str | bytes]:
     """All variables as os.environ keeps them: to decode them, twice for each test, would take as long as many tests.
 
     Without that in which pytest says where it is, since it changes within a test.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -24,8 +22,10 @@ from localstack.deployers.deploy import deploy
 from localstack.emulators.embedded import free_port
 from localstack.emulators.emulator import ENFORCING, start
 from localstack.showcase.upload_page import s3_at, stack_at
-from tests.support.chromium import NoBrowserError, find, flags
-from tests.support.index import Clients, Index
+from tests.browser.upload_page import UploadPage
+from tests.support.chromium import BrowserNotFoundError, find_browser
+from tests.support.index import Client, Clients, Index
+from tests.support.serving import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from localstack.deployers.deployment import Deployment
     from localstack.emulators.emulator import Emulator
 
-PATIENCE = 15_000
-"""Milliseconds that a page may take for anything."""
+TIMEOUT_MS = 15_000
+"""Milliseconds, for everything on a page."""
 
-ALLOWED = 2
-"""Origins that may upload: one page after another is served at the first, and what runs beside it at the second."""
+ALLOWED_ORIGINS = 2
+"""Origins that may upload: the upload pages have the first, and pages beside them the second."""
 
-Serve = Callable[..., UploadServer]
+StartServer = Callable[..., UploadServer]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """A deployed stack on an emulator that enforces CORS, and the ports whose pages may and may not upload."""
+class BrowserStack:
+    """A stack on an emulator that enforces CORS; pages of `ports` may upload, those of `foreign_port` may not."""
 
     emulator: Emulator
     deployment: Deployment
@@ -53,84 +53,101 @@ class Place:
     foreign_port: int
 
     @property
-    def s3(self) -> Any:  # noqa: ANN401  boto3 makes its classes while it runs
+    def s3(self) -> Client:
         return self.index.clients.s3
 
     @property
-    def signer(self) -> Any:  # noqa: ANN401  as above
-        """What signs as AWS wants it today: without being told, boto3 signs links in the old way."""
+    def signer(self) -> Client:
+        """A client with current signatures: boto3 signs links in the old way by default."""
         return s3_at(self.emulator.endpoint, self.emulator)
 
+    def keys(self, prefix: str) -> list[str]:
+        """The keys of all objects with a prefix."""
+        response = self.s3.list_objects_v2(Bucket=self.index.bucket, Prefix=prefix)
+        return [each["Key"] for each in response.get("Contents", ())]
 
-class Watched:
-    """What went wrong in a page without showing: lines of the console, exceptions, breaches of its own policy."""
+    def content(self, key: str) -> bytes | None:
+        """The content of an object, or None."""
+        if not self.keys(key):
+            return None
+        body: bytes = self.s3.get_object(Bucket=self.index.bucket, Key=key)["Body"].read()
+        return body
+
+
+class PageErrors:
+    """Errors that a page does not show: console messages, exceptions, violations of its content security policy."""
 
     def __init__(self, page: Page) -> None:
-        self.wrong: list[str] = []
-        page.on("console", lambda line: self.wrong.append(line.text) if line.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.messages: list[str] = []
+        page.on("console", lambda line: self.messages.append(line.text) if line.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
 
 
 @pytest.fixture(scope="session")
-def place() -> Iterator[Place]:
-    ports = [free_port() for _ in range(ALLOWED + 1)]
-    origins = [f"http://localhost:{port}" for port in ports[:ALLOWED]]
+def stack() -> Iterator[BrowserStack]:
+    ports = [free_port() for _ in range(ALLOWED_ORIGINS + 1)]
+    origins = [f"http://localhost:{port}" for port in ports[:ALLOWED_ORIGINS]]
     with start("embedded", settings=ENFORCING) as emulator:
         deployment = deploy(emulator, config_overrides={"corsAllowedOrigins": json.dumps(origins)})
-        yield Place(
+        yield BrowserStack(
             emulator=emulator,
             deployment=deployment,
             index=Index(Clients.of(emulator), deployment.outputs),
-            ports=ports[:ALLOWED],
-            foreign_port=ports[ALLOWED],
+            ports=ports[:ALLOWED_ORIGINS],
+            foreign_port=ports[ALLOWED_ORIGINS],
         )
 
 
 @pytest.fixture(scope="session")
-def browser(place: Place) -> Iterator[Browser]:
-    """The browser knows the emulator by its key, and by no other: certificates are checked as ever."""
+def browser(stack: BrowserStack) -> Iterator[Browser]:
+    """The browser accepts the emulator's public key, and checks all other certificates."""
     with sync_playwright() as playwright:
         try:
-            program = find(playwrights=playwright.chromium.executable_path)
-        except NoBrowserError as error:
+            program = find_browser(playwright_path=playwright.chromium.executable_path)
+        except BrowserNotFoundError as error:
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
-        assert place.emulator.ca_bundle is not None
-        known = f"--ignore-certificate-errors-spki-list={fingerprint(place.emulator.ca_bundle)}"
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        expect.set_options(timeout=PATIENCE)
-        browser = playwright.chromium.launch(executable_path=program, args=[*flags(root=root), known])
+        assert stack.emulator.ca_bundle is not None
+        known = f"--ignore-certificate-errors-spki-list={fingerprint(stack.emulator.ca_bundle)}"
+        expect.set_options(timeout=TIMEOUT_MS)
+        browser = playwright.chromium.launch(executable_path=program, args=[known])
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def serve(place: Place) -> Iterator[Serve]:
-    """Start a page's server: at the first allowed port, with rules of its own, if nothing else is said."""
-    with ExitStack() as until_done:
+def start_server(stack: BrowserStack) -> Iterator[StartServer]:
+    """Starts a page's server, by default at the first allowed port."""
+    with ExitStack() as cleanup:
 
-        def serve(port: int | None = None, **rules: Any) -> UploadServer:
-            stack = stack_at(place.emulator.endpoint, place.emulator, place.deployment.outputs, rules_for(**rules))
-            server = until_done.enter_context(UploadServer(stack, port=port or place.ports[0]))
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-            thread.start()
-            until_done.callback(thread.join)
-            until_done.callback(server.shutdown)
-            return server
+        def start_server(port: int | None = None, **rules: Any) -> UploadServer:
+            served = stack_at(stack.emulator.endpoint, stack.emulator, stack.deployment.outputs, rules_for(**rules))
+            return cleanup.enter_context(serving(UploadServer(served, port=port or stack.ports[0])))
 
-        yield serve
+        yield start_server
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> UploadServer:
+    return start_server()
+
+
+@pytest.fixture
+def upload(page: Page, server: UploadServer, page_errors: PageErrors) -> UploadPage:  # noqa: ARG001  records from the start
+    """The page of the server, opened."""
+    return UploadPage.open(page, server)
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1000, "height": 800}, locale="en-GB")
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT_MS)
     yield context.new_page()
     context.close()
 
 
 @pytest.fixture
-def watched(page: Page) -> Watched:
-    return Watched(page)
+def page_errors(page: Page) -> PageErrors:
+    return PageErrors(page)
 
 
 def rules_for(**different: Any) -> Rules:

@@ -1,28 +1,33 @@
-"""Which pages may upload: the bucket says so, and the browser keeps to it."""
+"""The bucket decides which pages may upload, and the browser enforces it."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 import urllib.parse
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
 from examples.upload.errors import CannotRunError
+from tests.support.serving import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Place, Serve
+    from examples.upload.server import UploadServer
+    from tests.browser.conftest import BrowserStack, StartServer
+
+OpenPage: TypeAlias = "Callable[[int], Page]"
 
 PUT = """
 async ([url, kind]) => {
-  const answer = await fetch(url, { method: "PUT", body: "put by a page", headers: { "Content-Type": kind } });
-  return { status: answer.status, etag: answer.headers.get("ETag"), version: answer.headers.get("x-amz-version-id") };
+  const got = await fetch(url, { method: "PUT", body: "put by a page", headers: { "Content-Type": kind } });
+  return { status: got.status, etag: got.headers.get("ETag"), version: got.headers.get("x-amz-version-id") };
 }
 """
 POST = """
@@ -30,133 +35,133 @@ async ([url, fields]) => {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   form.append("file", new Blob(["posted by a page"]), "file");
-  const answer = await fetch(url, { method: "POST", body: form });
-  return { status: answer.status, etag: answer.headers.get("ETag"), version: answer.headers.get("x-amz-version-id") };
+  const got = await fetch(url, { method: "POST", body: form });
+  return { status: got.status, etag: got.headers.get("ETag"), version: got.headers.get("x-amz-version-id") };
 }
 """
-BLOCKED = "error => error.message"
 
 
-class Blank(BaseHTTPRequestHandler):
-    """A page of anybody's, without a content security policy that could refuse before the bucket does."""
+class BlankPage(BaseHTTPRequestHandler):
+    """A page without a content security policy, which could block a request before the bucket's rules do."""
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>Somebody's page</title>")
+        self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>A page</title>")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
-def open_page(page: Page) -> Iterator[Any]:
-    """Open somebody's page at a port."""
-    servers = []
+def open_page(page: Page) -> Iterator[OpenPage]:
+    """Opens a blank page at a port, from a real server: the browser blocks other pages from loopback addresses."""
+    with ExitStack() as cleanup:
 
-    def open_page(port: int) -> Page:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Blank)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        servers.append((server, thread))
-        page.goto(f"http://localhost:{port}")
-        return page
+        def open_page(port: int) -> Page:
+            cleanup.enter_context(serving(ThreadingHTTPServer(("127.0.0.1", port), BlankPage)))
+            page.goto(f"http://localhost:{port}")
+            return page
 
-    yield open_page
-    for server, thread in servers:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        yield open_page
 
 
-def new_key() -> str:
+@pytest.fixture
+def key() -> str:
     return f"origins/{uuid.uuid4()}.txt"
 
 
-def presigned_put(place: Place, key: str) -> list[str]:
-    parameters = {"Bucket": place.index.bucket, "Key": key, "ContentType": "text/plain"}
-    return [place.signer.generate_presigned_url("put_object", Params=parameters, ExpiresIn=60), "text/plain"]
+def presigned_put(stack: BrowserStack, key: str) -> list[Any]:
+    parameters = {"Bucket": stack.index.bucket, "Key": key, "ContentType": "text/plain"}
+    return [stack.signer.generate_presigned_url("put_object", Params=parameters, ExpiresIn=60), "text/plain"]
 
 
-def presigned_post(place: Place, key: str) -> list[Any]:
-    made: Mapping[str, Any] = place.signer.generate_presigned_post(place.index.bucket, key, ExpiresIn=60)
-    return [made["url"], made["fields"]]
+def presigned_post(stack: BrowserStack, key: str) -> list[Any]:
+    form = stack.signer.generate_presigned_post(stack.index.bucket, key, ExpiresIn=60)
+    return [form["url"], form["fields"]]
 
 
-def content(place: Place, key: str) -> bytes | None:
-    """What is under a key, or None."""
-    if not place.s3.list_objects_v2(Bucket=place.index.bucket, Prefix=key).get("Contents"):
-        return None
-    body: bytes = place.s3.get_object(Bucket=place.index.bucket, Key=key)["Body"].read()
-    return body
+def result_or_error(page: Page, script: str, argument: object) -> object:
+    """The result of a script, or the message of its error."""
+    return page.evaluate(f"argument => ({script})(argument).catch(error => error.message)", argument)
 
 
-def etag(body: bytes) -> str:
-    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A way to upload from a page; `foreign_content` is the object after a request from a page of another origin."""
+
+    script: str
+    presign: Callable[[BrowserStack, str], list[Any]]
+    content: bytes
+    status: int
+    cors_error: str
+    foreign_content: bytes | None
 
 
-def stopped(page: Any, script: str, call: list[Any]) -> list[str]:  # noqa: ANN401
-    """Run a script that does not get to see an answer; what the browser said about it."""
+METHODS = {
+    "put": Method(
+        script=PUT,
+        presign=presigned_put,
+        content=b"put by a page",
+        status=200,
+        cors_error="Response to preflight request",
+        foreign_content=None,
+    ),
+    "post": Method(
+        script=POST,
+        presign=presigned_post,
+        content=b"posted by a page",
+        status=204,
+        cors_error="No 'Access-Control-Allow-Origin' header",
+        # a form needs no permission by CORS, which keeps other pages from reading; only the signature controls writing
+        foreign_content=b"posted by a page",
+    ),
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_page_of_an_allowed_origin_uploads_and_reads_the_etag(
+    open_page: OpenPage, stack: BrowserStack, key: str, method: Method
+) -> None:
+    etag = f'"{hashlib.md5(method.content, usedforsecurity=False).hexdigest()}"'
+    response = open_page(stack.ports[0]).evaluate(method.script, method.presign(stack, key))
+    assert response == {"status": method.status, "etag": etag, "version": None}  # it cannot read the version id
+    assert stack.content(key) == method.content
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_an_upload_of_another_origin_is_stopped_by_the_browser(
+    open_page: OpenPage, stack: BrowserStack, key: str, method: Method
+) -> None:
+    page = open_page(stack.foreign_port)
     lines: list[str] = []
     page.on("console", lambda line: lines.append(line.text))
-    assert page.evaluate(f"call => ({script})(call).catch({BLOCKED})", call) == "Failed to fetch"
-    return lines
+    assert result_or_error(page, method.script, method.presign(stack, key)) == "Failed to fetch"
+    assert any(f"blocked by CORS policy: {method.cors_error}" in line for line in lines), lines
+    assert stack.content(key) == method.foreign_content
 
 
-def test_a_page_of_an_allowed_origin_puts_and_reads_the_etag(open_page: Any, place: Place) -> None:  # noqa: ANN401
-    key = new_key()
-    answer = open_page(place.ports[0]).evaluate(PUT, presigned_put(place, key))
-    # it learns nothing of the version
-    assert answer == {"status": 200, "etag": etag(b"put by a page"), "version": None}
-    assert content(place, key) == b"put by a page"
-
-
-def test_a_page_of_an_allowed_origin_posts_and_reads_the_etag(open_page: Any, place: Place) -> None:  # noqa: ANN401
-    key = new_key()
-    answer = open_page(place.ports[0]).evaluate(POST, presigned_post(place, key))
-    assert answer == {"status": 204, "etag": etag(b"posted by a page"), "version": None}
-    assert content(place, key) == b"posted by a page"
-
-
-def test_a_put_of_another_origin_is_stopped_by_the_browser(open_page: Any, place: Place) -> None:  # noqa: ANN401
-    key = new_key()
-    lines = stopped(open_page(place.foreign_port), PUT, presigned_put(place, key))
-    assert any("blocked by CORS policy: Response to preflight request" in line for line in lines), lines
-    assert content(place, key) is None
-
-
-def test_a_post_of_another_origin_cannot_be_read_but_lands(open_page: Any, place: Place) -> None:  # noqa: ANN401
-    """A form needs no leave of the bucket: CORS keeps other pages from reading, and only the signature from writing."""
-    key = new_key()
-    lines = stopped(open_page(place.foreign_port), POST, presigned_post(place, key))
-    assert any("blocked by CORS policy: No 'Access-Control-Allow-Origin' header" in line for line in lines), lines
-    assert content(place, key) == b"posted by a page"
-
-
-@pytest.mark.parametrize(("changed", "refused"), [({"X-Amz-Signature": "0" * 64}, 403), ({"X-Amz-Expires": "59"}, 403)])
+@pytest.mark.parametrize("changed", [{"X-Amz-Signature": "0" * 64}, {"X-Amz-Expires": "59"}])
 def test_a_link_that_was_tampered_with_is_refused(
-    open_page: Any,  # noqa: ANN401
-    place: Place,
-    changed: Mapping[str, str],
-    refused: int,
+    open_page: OpenPage, stack: BrowserStack, key: str, changed: dict[str, str]
 ) -> None:
-    key = new_key()
-    link, kind = presigned_put(place, key)
+    link, content_type = presigned_put(stack, key)
     url = urllib.parse.urlsplit(link)
     query = {**dict(urllib.parse.parse_qsl(url.query)), **changed}
     tampered = url._replace(query=urllib.parse.urlencode(query)).geturl()
-    assert open_page(place.ports[0]).evaluate(PUT, [tampered, kind])["status"] == refused
-    assert content(place, key) is None
+    assert open_page(stack.ports[0]).evaluate(PUT, [tampered, content_type])["status"] == 403
+    assert stack.content(key) is None
 
 
-def test_the_page_is_not_even_served_at_an_origin_that_may_not_upload(serve: Serve, place: Place) -> None:
-    with pytest.raises(CannotRunError, match=rf"does not let pages of http://localhost:{place.foreign_port} upload"):
-        serve(place.foreign_port)
+def test_the_page_is_not_even_served_at_an_origin_that_may_not_upload(
+    start_server: StartServer, stack: BrowserStack
+) -> None:
+    with pytest.raises(CannotRunError, match=rf"does not let pages of http://localhost:{stack.foreign_port} upload"):
+        start_server(stack.foreign_port)
 
 
-def test_a_page_of_another_origin_gets_no_form(open_page: Any, serve: Serve, place: Place) -> None:  # noqa: ANN401
-    server = serve()
-    page = open_page(place.ports[1])
-    ask = "url => fetch(url, { method: 'POST', body: '{}' }).then(answer => answer.status)"
-    assert page.evaluate(f"url => ({ask})(url).catch({BLOCKED})", f"{server.origin}/api/uploads") == "Failed to fetch"
+def test_a_page_of_another_origin_gets_no_form(open_page: OpenPage, server: UploadServer, stack: BrowserStack) -> None:
+    request = "url => fetch(url, { method: 'POST', body: '{}' }).then(response => response.status)"
+    page = open_page(stack.ports[1])
+    assert result_or_error(page, request, f"{server.origin}/api/uploads") == "Failed to fetch"

@@ -1,8 +1,11 @@
-"""Files go from a browser straight to the bucket, and the page shows their rows."""
+"""A browser uploads files directly to the bucket, and the page shows their rows."""
 
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,44 +13,47 @@ import pytest
 from playwright.sync_api import expect
 
 from examples.upload.upload_requests import MEGABYTE
-from tests.browser.upload_page import UploadPage, file, shares
-from tests.support.rows import FROM_THE_EVENT, told_by_s3
+from localstack.emulators.embedded import free_port
+from tests.browser.upload_page import UploadPage, file, percentages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Place, Serve, Watched
+    from tests.browser.conftest import BrowserStack, PageErrors
 
-RECORD_WORDS = """
+RECORD_STATES = """
 () => {
-  window.words = [];
+  window.states = [];
   new MutationObserver(() => {
-    for (const chip of document.querySelectorAll(".state")) window.words.push(chip.textContent);
+    for (const chip of document.querySelectorAll(".state")) window.states.push(chip.textContent);
   }).observe(document.getElementById("list"), { subtree: true, childList: true, characterData: true });
 }
 """
 
 
-def test_a_file_is_uploaded_and_its_row_is_shown(page: Page, serve: Serve, place: Place, watched: Watched) -> None:
-    upload = UploadPage.open(page, serve())
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def test_a_file_is_uploaded_and_its_row_is_shown(
+    page: Page, upload: UploadPage, stack: BrowserStack, page_errors: PageErrors
+) -> None:
     upload.choose(file("report.txt", b"twelve bytes"))
     shown = upload.indexed("report.txt")
-    row = place.index.row(shown["Key"], shown["Version"])
-    assert row is not None
-    told = told_by_s3(place.index.bucket, shown["Key"], place.index.head(shown["Key"], shown["Version"]))
-    assert {name: value for name, value in row.items() if name not in FROM_THE_EVENT} == told
+    row = stack.index.existing_row(shown["Key"], shown["Version"])
+    stack.index.assert_row_matches_head(row)
     assert row["event_name"] == "ObjectCreated:Post"
     assert shown == {
         "Key": row["key"],
         "Version": row["version_id"],
         "Size": "12 bytes",
         "Type": "text/plain",
-        "ETag": hashlib.md5(b"twelve bytes", usedforsecurity=False).hexdigest(),
+        "ETag": md5(b"twelve bytes"),
         "Uploaded at": row["uploaded_at"],
     }
     expect(page.get_by_text("1 of 1 indexed")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("report.txt is indexed.")
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
 @pytest.mark.parametrize(
@@ -60,58 +66,51 @@ def test_a_file_is_uploaded_and_its_row_is_shown(page: Page, serve: Serve, place
         "😀.png",
     ],
 )
-def test_a_file_keeps_its_name(page: Page, serve: Serve, place: Place, watched: Watched, name: str) -> None:
-    upload = UploadPage.open(page, serve())
+def test_a_file_keeps_its_name(upload: UploadPage, stack: BrowserStack, page_errors: PageErrors, name: str) -> None:
     upload.choose(file(name))
     shown = upload.indexed(name)
-    row = place.index.row(shown["Key"], shown["Version"])
-    assert row is not None
+    row = stack.index.existing_row(shown["Key"], shown["Version"])
     assert (row["filename"], row["key"].rpartition("/")[2]) == (name, name)
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
-def test_several_files_are_dropped_at_once(page: Page, serve: Serve, place: Place, watched: Watched) -> None:
-    upload = UploadPage.open(page, serve())
-    names = [f"note {number}.txt" for number in range(5)]
-    upload.drop(*({"name": name, "text": f"this is {name}", "type": "text/plain"} for name in names))
-    keys = [upload.key(name) for name in names]
-    for name, key in zip(names, keys, strict=True):
-        assert place.s3.get_object(Bucket=place.index.bucket, Key=key)["Body"].read().decode() == f"this is {name}"
-    assert len(set(keys)) == len(names)
-    assert page.get_by_role("listitem").count() == len(names)
+def test_several_files_are_dropped_at_once(
+    page: Page, upload: UploadPage, stack: BrowserStack, page_errors: PageErrors
+) -> None:
+    contents = {f"note {number}.txt": f"this is note {number}" for number in range(5)}
+    upload.drop(*({"name": name, "text": text, "type": "text/plain"} for name, text in contents.items()))
+    keys = [upload.key(name) for name in contents]
+    assert [stack.content(key) for key in keys] == [text.encode() for text in contents.values()]
+    assert len(set(keys)) == len(contents)
+    assert page.get_by_role("listitem").count() == len(contents)
     expect(page.get_by_text("5 of 5 indexed")).to_be_visible()
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
-def test_a_file_that_is_dropped_beside_the_area_is_taken_too(page: Page, serve: Serve) -> None:
-    """A browser would otherwise open it, and the page with its uploads would be gone."""
-    upload = UploadPage.open(page, serve())
+def test_a_file_that_is_dropped_beside_the_area_is_taken_too(upload: UploadPage) -> None:
+    """A browser would otherwise open it, and leave the page with its uploads."""
     upload.drop({"name": "beside.txt", "text": "a", "type": "text/plain"}, onto="h1")
     assert upload.indexed("beside.txt")["Size"] == "1 byte"
 
 
-def test_the_same_file_twice_is_two_objects(page: Page, serve: Serve) -> None:
-    upload = UploadPage.open(page, serve())
+def test_the_same_file_twice_is_two_objects(page: Page, upload: UploadPage) -> None:
     for _ in range(2):
         upload.choose(file("twice.txt"))
     expect(page.get_by_text("2 of 2 indexed")).to_be_visible()
-    keys = page.locator("dd:first-of-type").all_inner_texts()
-    assert len(set(keys)) == 2
+    assert len(set(page.locator("dd:first-of-type").all_inner_texts())) == 2
 
 
-def test_an_empty_file_has_a_row_too(page: Page, serve: Serve) -> None:
-    upload = UploadPage.open(page, serve())
+def test_an_empty_file_has_a_row_too(upload: UploadPage) -> None:
     upload.choose(file("empty", b"", ""))
     shown = upload.indexed("empty")
     assert (shown["Size"], shown["Type"]) == ("0 bytes", "application/octet-stream")
 
 
 def test_the_progress_of_a_big_file_is_shown(
-    page: Page, serve: Serve, place: Place, watched: Watched, tmp_path: Path
+    page: Page, upload: UploadPage, stack: BrowserStack, page_errors: PageErrors, tmp_path: Path
 ) -> None:
-    upload = UploadPage.open(page, serve())
-    page.evaluate(RECORD_WORDS)
-    # as on a line of 10 MB a second
+    page.evaluate(RECORD_STATES)
+    # a connection of 10 MB per second
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
     network.send(
@@ -122,20 +121,45 @@ def test_the_progress_of_a_big_file_is_shown(
     (tmp_path / "big.bin").write_bytes(content)
     upload.choose(tmp_path / "big.bin")
     shown = upload.indexed("big.bin")
-    assert shown["ETag"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
-    assert place.index.head(shown["Key"], shown["Version"])["ContentLength"] == len(content)
-    seen = shares(page.evaluate("window.words"))
-    assert seen == sorted(seen)
-    assert len({share for share in seen if 0 < share < 100}) >= 3
-    assert watched.wrong == []
+    assert shown["ETag"] == md5(content)
+    assert stack.index.head(shown["Key"], shown["Version"])["ContentLength"] == len(content)
+    progress = percentages(page.evaluate("window.states"))
+    assert progress == sorted(progress)
+    assert len({each for each in progress if 0 < each < 100}) >= 3
+    assert page_errors.messages == []
 
 
-def test_an_upload_can_be_cancelled_and_tried_again(page: Page, serve: Serve, place: Place) -> None:
-    upload = UploadPage.open(page, serve())
-    page.route(f"{place.emulator.endpoint}/**", lambda _: None)  # never answered
+def test_an_upload_can_be_cancelled_and_tried_again(page: Page, upload: UploadPage, stack: BrowserStack) -> None:
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # no response
     upload.choose(file("slow.txt"))
     upload.card("slow.txt").get_by_role("button", name="Cancel").click()
     assert upload.problem("slow.txt") == "You cancelled this upload."
     page.unroute_all()
-    upload.card("slow.txt").get_by_role("button", name="Try again").click()
+    upload.try_again("slow.txt")
     assert upload.indexed("slow.txt")["Size"] == "8 bytes"
+
+
+def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, page_errors: PageErrors) -> None:
+    """In a browser without the emulator's certificate: `nox -s upload-page` has a proxy for it."""
+    port = free_port()
+    command = [sys.executable, "-m", "localstack.showcase.upload_page", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
+        try:
+            assert process.stdout is not None
+            output = []
+            for line in process.stdout:
+                output.append(line)
+                if "Ctrl-C" in line:
+                    break
+            assert f"Open http://localhost:{port}\n" in output
+            page.goto(f"http://localhost:{port}")
+            expect(page.get_by_text("Up to 50.0 MB each")).to_be_visible()
+            upload = UploadPage(page)
+            upload.choose(file("one command.txt"))
+            assert upload.key("one command.txt").startswith("uploads/")
+            assert page_errors.messages == []
+            process.send_signal(signal.SIGINT)
+            # it ends within seconds, although the browser still holds connections
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()

@@ -1,4 +1,4 @@
-"""The upload page as a person sees it: files go in, cards come out."""
+"""The upload page as a user operates it."""
 
 from __future__ import annotations
 
@@ -47,36 +47,39 @@ class UploadPage:
         return self.page.get_by_role("listitem").filter(has=self.page.get_by_role("heading", name=name))
 
     def indexed(self, name: str) -> dict[str, str]:
-        """The row that the page shows of a file, as soon as it does."""
+        """Wait for the row of a file on the page."""
         card = self.card(name)
         expect(card).to_have_attribute("data-state", "indexed")
         labels, values = (card.locator(f"dl {part}").all_inner_texts() for part in ("dt", "dd"))
         return dict(zip(labels, values, strict=True))
 
     def problem(self, name: str) -> str:
-        """What the page says is wrong with a file, as soon as it does."""
+        """Wait for the error message of a file on the page."""
         expect(self.card(name)).to_have_attribute("data-state", "error")
         return self.card(name).locator(".problem").inner_text()
+
+    def try_again(self, name: str) -> None:
+        self.card(name).get_by_role("button", name="Try again").click()
 
     def key(self, name: str) -> str:
         return self.indexed(name)["Key"]
 
-    def says_of_the_form(self, **changed: Any) -> None:
-        """Change what the page tells its server of a file, so that the server cannot refuse it."""
+    def override_form_request(self, **changed: Any) -> None:
+        """Change the request of the page to its server, so that the server cannot reject it."""
 
         def change(route: Route) -> None:
-            told = {**json.loads(route.request.post_data or "{}"), **changed}
-            route.continue_(post_data=json.dumps(told))
+            data = {**json.loads(route.request.post_data or "{}"), **changed}
+            route.continue_(post_data=json.dumps(data))
 
         self.page.route("**/api/uploads", change)
 
-    def gets_the_form(self, **changed: str) -> None:
-        """Change fields of the form that the page gets."""
+    def override_form_response(self, **changed: str) -> None:
+        """Change fields of the form in the response to the page."""
 
         def change(route: Route) -> None:
-            answer = route.fetch()
-            form = answer.json()
-            route.fulfill(response=answer, json={**form, "fields": {**form["fields"], **changed}})
+            response = route.fetch()
+            form = response.json()
+            route.fulfill(response=response, json={**form, "fields": {**form["fields"], **changed}})
 
         self.page.route("**/api/uploads", change)
 
@@ -85,6 +88,6 @@ def file(name: str, content: bytes = b"content\n", kind: str = "text/plain") -> 
     return {"name": name, "mimeType": kind, "buffer": content}
 
 
-def shares(words: Sequence[str]) -> list[int]:
-    """The percentages among the words that a card has shown."""
-    return [int(match[1]) for word in words if (match := re.fullmatch(r"(\d+) %", word))]
+def percentages(states: Sequence[str]) -> list[int]:
+    """The percentages among the states that a card has shown."""
+    return [int(match[1]) for state in states if (match := re.fullmatch(r"(\d+) %", state))]

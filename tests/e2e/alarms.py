@@ -1,4 +1,4 @@
-"""Making alarms ring, and hearing what they say."""
+"""Triggers alarms and receives their notifications."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.support import waiting
+from tests.support.waiting import WaitTimeoutError, wait_until
 
 if TYPE_CHECKING:
     from tests.support.index import Client, Clients
 
-PURPOSES = (
+ALARMS_OF_A_STACK = (
     *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),
     *("failed-denied", "failed-malformed", "failed-throttled", "failed-unavailable", "failed-foreign"),
     *("failed-internal", "failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
     *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
     *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
 )
-"""What every alarm's name ends in, after the stack's prefix."""
+"""The name of every alarm, without the stack's prefix."""
 
-LASTS = 3.0
-"""Seconds after which what was put is too old for the alarm."""
+METRIC_LIFETIME = 3.0
+"""Seconds after which a metric value is too old for the alarm."""
 
-PATIENCE = 3.0
-"""Seconds for a notification, which the emulator sends before it answers."""
+NOTIFICATION_TIMEOUT = 3.0
+"""Seconds; the emulator sends a notification before it responds."""
 
 Alarm: TypeAlias = Mapping[str, Any]
-"""An alarm as DescribeAlarms has it."""
+"""An alarm in a DescribeAlarms response."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Notice:
-    """What somebody is told who subscribed to the topic."""
+class Notification:
+    """A notification of one alarm to a subscriber of the topic."""
 
     subject: str
     alarm: str
@@ -45,28 +45,14 @@ class Notice:
     metric: tuple[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rung:
-    """What was heard of the alarms.
-
-    Attributes:
-        at_threshold: while every metric was exactly at its threshold.
-        above: by alarm, from when its metric was put above its threshold until it rang.
-        last: by alarm, the last that was heard of it, when all should have gone by.
-    """
-
-    at_threshold: list[Notice] = field(default_factory=list)
-    above: dict[str, list[Notice]] = field(default_factory=dict)
-    last: dict[str, Notice] = field(default_factory=dict)
-
-
 class Subscriber:
-    """An SQS queue that is subscribed to the topic."""
+    """An SQS queue that is subscribed to the topic; it keeps all notifications."""
 
     def __init__(self, clients: Clients, topic_arn: str) -> None:
+        self.received: list[Notification] = []
         self._sqs: Client = clients.sqs
-        self.url: str = clients.sqs.create_queue(QueueName="tapstack-alarms-heard")["QueueUrl"]
-        attributes = clients.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]
+        self._url: str = clients.sqs.create_queue(QueueName="tapstack-alarm-subscriber")["QueueUrl"]
+        attributes = clients.sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]
         allow = {
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
@@ -75,103 +61,95 @@ class Subscriber:
             "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-        clients.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy})
+        clients.sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
         clients.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=attributes["QueueArn"])
 
-    def hear(self) -> list[Notice]:
-        """Everything that is there, taken off the queue."""
-        heard: list[Notice] = []
-        while messages := self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+    def receive(self) -> list[Notification]:
+        """The new notifications, which are removed from the queue."""
+        before = len(self.received)
+        while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-                heard.append(_notice(json.loads(message["Body"])))
-        return heard
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+                self.received.append(_notification(json.loads(message["Body"])))
+        return self.received[before:]
+
+    def receive_until(self, condition: Callable[[list[Notification]], bool], timeout: float) -> list[Notification]:
+        """The notifications until they meet a condition, or until the timeout: the tests report missing ones."""
+        start = len(self.received)
+
+        def met() -> bool:
+            self.receive()
+            return condition(self.received[start:])
+
+        with suppress(WaitTimeoutError):
+            wait_until(met, "notifications", timeout=timeout, interval=0.1)
+        return self.received[start:]
 
 
-def ring(clients: Clients, alarms: list[Alarm], subscriber: Subscriber) -> Rung:
-    """Put every alarm's metric on its threshold, then above it, then wait until that has gone by.
+class AlarmRun:
+    """The notifications of all alarms of a stack.
 
-    An emulator that looks at all dimensions of a metric lets the alarms on one metric ring together, so those that have
-    rung are quietened before the next of them is tried.
+    It puts every alarm's metric on its threshold, then above it, then waits until that value is too old. An emulator
+    that ignores the dimensions of a metric triggers all alarms on one metric together, so their states are reset before
+    the next of them is triggered.
+
+    Attributes:
+        at_threshold: while every metric was exactly at its threshold.
+        above: by alarm, after its metric was put above its threshold.
+        last: by alarm, its last notification after all metrics were back to normal.
     """
-    cloudwatch, rung, heard = clients.cloudwatch, Rung(), list[Notice]()
 
-    def hear() -> list[Notice]:
-        new = subscriber.hear()
-        heard.extend(new)
-        return new
+    def __init__(self, clients: Clients, alarms: list[Alarm], subscriber: Subscriber) -> None:
+        self._cloudwatch = clients.cloudwatch
+        by_metric = {metric_of(alarm): alarm for alarm in alarms}.values()
+        for alarm in by_metric:
+            self._put(alarm, alarm["Threshold"])
+        self.at_threshold = subscriber.receive()
+        self.above = {alarm["AlarmName"]: self._trigger(alarm, alarms, subscriber) for alarm in alarms}
+        self.last: dict[str, Notification] = {}
 
-    of_each_metric = {_metric(alarm): alarm for alarm in alarms}.values()
-    for alarm in of_each_metric:
-        _put(cloudwatch, alarm, alarm["Threshold"])
-    rung.at_threshold.extend(hear())
-    for alarm in alarms:
+        def all_ok(_: list[Notification]) -> bool:
+            for alarm in by_metric:  # a new value makes the emulator evaluate the alarm
+                self._put(alarm, 0.0)
+            self.last = {notification.alarm: notification for notification in subscriber.received}
+            return all(notification.now == "OK" for notification in self.last.values())
+
+        subscriber.receive_until(all_ok, METRIC_LIFETIME + NOTIFICATION_TIMEOUT)
+
+    def _trigger(self, alarm: Alarm, alarms: list[Alarm], subscriber: Subscriber) -> list[Notification]:
         for other in alarms:
-            if _metric(other) == _metric(alarm):
-                cloudwatch.set_alarm_state(AlarmName=other["AlarmName"], StateValue="OK", StateReason="the next test")
-        hear()
-        _put(cloudwatch, alarm, alarm["Threshold"] + 1)
-        rung.above[alarm["AlarmName"]] = _until_it_rings(alarm, hear)
+            if metric_of(other) == metric_of(alarm):
+                name = other["AlarmName"]
+                self._cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="the next test")
+        subscriber.receive()
+        self._put(alarm, alarm["Threshold"] + 1)
+        return subscriber.receive_until(
+            lambda received: any(notification.alarm == alarm["AlarmName"] for notification in received),
+            NOTIFICATION_TIMEOUT,
+        )
 
-    def not_yet_well() -> set[str]:
-        rung.last.update({notice.alarm: notice for notice in heard})
-        return {name for name, notice in rung.last.items() if notice.now != "OK"}
+    def _put(self, alarm: Alarm, value: float) -> None:
+        """Put a value into the oldest period that the alarm evaluates; it leaves that period after `METRIC_LIFETIME`.
 
-    def all_well() -> bool:
-        for alarm in of_each_metric:  # with which the emulator looks again
-            _put(cloudwatch, alarm, 0.0)
-        hear()
-        return not not_yet_well()
-
-    with suppress(waiting.NothingCameError):  # the tests say which
-        waiting.until(all_well, "the all-clear of some", patience=LASTS + PATIENCE, interval=0.25)
-    return rung
-
-
-def _until_it_rings(alarm: Alarm, hear: Callable[[], list[Notice]]) -> list[Notice]:
-    """What was heard until this alarm was among it, or should have been."""
-    heard: list[Notice] = []
-
-    def rings() -> bool:
-        heard.extend(hear())
-        return any(notice.alarm == alarm["AlarmName"] for notice in heard)
-
-    with suppress(waiting.NothingCameError):  # the tests say which
-        waiting.until(rings, "its notification", patience=PATIENCE)
-    return heard
+        One value is enough for an alarm on five periods: the emulator treats them as one.
+        """
+        time_of_value = time.time() - alarm["Period"] * alarm["EvaluationPeriods"] + METRIC_LIFETIME
+        datum = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": float(value)}
+        data = [{**datum, "Timestamp": time_of_value}]
+        self._cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=data)
 
 
-def _put(cloudwatch: Client, alarm: Alarm, value: float) -> None:
-    """Put a value into the oldest of the periods that the alarm looks at, which it leaves after `LASTS`.
-
-    One value is enough for an alarm that needs it in five periods: the emulator makes one of them.
-    """
-    moment = time.time() - alarm["Period"] * alarm["EvaluationPeriods"] + LASTS
-    cloudwatch.put_metric_data(
-        Namespace=alarm["Namespace"],
-        MetricData=[
-            {
-                "MetricName": alarm["MetricName"],
-                "Dimensions": alarm["Dimensions"],
-                "Value": float(value),
-                "Timestamp": moment,
-            }
-        ],
-    )
-
-
-def _metric(alarm: Alarm) -> tuple[str, str]:
+def metric_of(alarm: Alarm) -> tuple[str, str]:
     return alarm["Namespace"], alarm["MetricName"]
 
 
-def _notice(body: Mapping[str, str]) -> Notice:
+def _notification(body: Mapping[str, str]) -> Notification:
     message = json.loads(body["Message"])
-    trigger = message["Trigger"]
-    return Notice(
+    return Notification(
         subject=body["Subject"],
         alarm=message["AlarmName"],
         description=message["AlarmDescription"],
         before=message["OldStateValue"],
         now=message["NewStateValue"],
-        metric=(trigger["Namespace"], trigger["MetricName"]),
+        metric=metric_of(message["Trigger"]),
     )

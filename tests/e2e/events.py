@@ -1,4 +1,4 @@
-"""S3 event notifications, written by hand for direct calls of the function."""
+"""S3 event notifications for direct invocations of the indexer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Record = dict[str, Any]
 
 
 def event(*records: Record) -> dict[str, list[Record]]:
-    """A notification of these records."""
+    """A notification with these records."""
     return {"Records": list(records)}
 
 
-def minimal(bucket: str, key: str) -> Record:
+def minimal_record(bucket: str, key: str) -> Record:
     """The least that an operator has to write to have an object indexed."""
     return {
         "eventName": "ObjectCreated:Put",
@@ -24,15 +24,15 @@ def minimal(bucket: str, key: str) -> Record:
     }
 
 
-def removal(row: Row, event_name: str) -> Record:
-    """The record of the deletion of the version that a row is about, as AWS sends it: without size and ETag."""
-    record = as_s3_sent_it(row)
+def removal_record(row: Row, event_name: str) -> Record:
+    """The record of the deletion of a row's version, as AWS sends it: without size and ETag."""
+    record = creation_record(row)
     record["s3"]["object"] = {"key": record["s3"]["object"]["key"], "versionId": row["version_id"]}
     return {**record, "eventName": event_name}
 
 
-def as_s3_sent_it(row: Row) -> Record:
-    """The record that a row was made of, as far as the row tells."""
+def creation_record(row: Row) -> Record:
+    """The record that led to a row, reconstructed from its attributes."""
     return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",

@@ -1,42 +1,36 @@
-"""The simulation against the function's own code, with an emulator whose table takes so many writes a second.
+"""The capacity simulation compared with the indexer's own code and a throttled table of an emulator.
 
-What is compared is what the two have in common: the function's retries against a table that is busy. Lambda's queue is
-not: emulators have other rules for it (a throttled invocation counts as a try, waits are shortened). No clock decides:
-both sides are asked how often a row was refused before it was written.
+The comparison covers the indexer's retries against a busy table. It does not cover Lambda's queue: emulators have
+other rules for it (a throttled invocation counts as an attempt, waits are shorter). It does not depend on a clock: both
+sides count how often a write of a row was throttled before it succeeded.
 """
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-import botocore.session
 import pytest
-from botocore.config import Config
 
-from lambda_code.indexer import Indexer
-from lambda_code.storage import CLIENT_CONFIG, AwsStorage
 from operations.planning.scenario import Latencies, Load, StackSettings
 from operations.planning.simulation import Simulation
-from tests.e2e.events import as_s3_sent_it, event
-from tests.e2e.faults import UPDATE, Fault, faulty
-from tests.support.fakes import Heard
+from tests.e2e.events import creation_record, event
+from tests.e2e.faults import UPDATE, Fault, fault_proxy
 
 if TYPE_CHECKING:
-    from lambda_code.storage import DynamoDBClient, S3Client
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Index
 
 pytestmark = pytest.mark.not_in_a_live_account("runs the function's code here, through a proxy in front of an emulator")
 
 UPLOADS, EVENTS, WRITES_PER_SECOND, SECONDS = 2, 32, 8, 60
-TOLERANCE = 3.0  # times more or less: chance, and a machine that is slow to begin so many calls at once
+TOLERANCE = 3.0  # a factor: for chance, and for a machine that is slow to start so many calls at once
 SEEDS = 20
 
 
-def simulated() -> float:
-    """Refused writes for each row, on average of some simulations of as many events at once."""
+def simulated_throttles_per_row() -> float:
+    """The mean over several simulations of the same number of concurrent events."""
     none = (0.0, 0.0)
     latencies = Latencies(delivery=none, head=(20, 100), write=(10, 50), init=none)
     settings = StackSettings(
@@ -52,44 +46,25 @@ def simulated() -> float:
     return sum(outcome.refused_writes for outcome in outcomes) / sum(outcome.rows for outcome in outcomes)
 
 
-def test_a_busy_table_refuses_about_as_many_writes_as_are_simulated(
-    emulator: Emulator, index: Index, region: str
-) -> None:
-    keys = [index.key(f"capacity/{number}.txt") for number in range(UPLOADS)]
-    rows = [index.wait_for_row(key, index.put(key)) for key in keys]
-    with faulty(emulator.endpoint, writes_per_second=WRITES_PER_SECOND) as proxy:
-        session = botocore.session.get_session()
-        config = CLIENT_CONFIG.merge(Config(max_pool_connections=EVENTS))
+def test_a_busy_table_refuses_about_as_many_writes_as_are_simulated(emulator: Emulator, index: Index) -> None:
+    rows = [index.put_indexed(index.key(f"capacity/{number}.txt")) for number in range(UPLOADS)]
+    with fault_proxy(emulator.endpoint, writes_per_second=WRITES_PER_SECOND) as proxy:
+        indexer = proxy.indexer(index, max_pool_connections=EVENTS)
 
-        def client(service: str) -> Any:  # noqa: ANN401 - botocore makes its classes while it runs
-            return session.create_client(service, region_name=region, endpoint_url=proxy.endpoint, config=config)
-
-        indexer = Indexer(
-            bucket_name=index.bucket,
-            deleted_retention_days=90,
-            storage=AwsStorage(
-                s3=cast("S3Client", client("s3")),
-                dynamodb=cast("DynamoDBClient", client("dynamodb")),
-                bucket_name=index.bucket,
-                table_name=index.table,
-            ),
-            telemetry=Heard(),
-        )
-
-        def execute(number: int) -> dict[str, int]:
-            told = event(as_s3_sent_it(rows[number % UPLOADS]))
-            return indexer.handle(told, request_id="r", deadline=indexer.clock() + SECONDS)
+        def handle(number: int) -> dict[str, int]:
+            repeated = event(creation_record(rows[number % UPLOADS]))
+            return indexer.handle(repeated, request_id="r", deadline=indexer.clock() + SECONDS)
 
         started = time.monotonic()
         with ThreadPoolExecutor(EVENTS) as executions:
-            results = list(executions.map(execute, range(EVENTS)))
-        took = time.monotonic() - started
+            results = list(executions.map(handle, range(EVENTS)))
+        elapsed = time.monotonic() - started
 
     writes = [call.fault for call in proxy.calls if call.operation == UPDATE]
-    assert results == [{"duplicate": 1}] * EVENTS  # all of them in the end, each a write of a row that was there
+    assert results == [{"duplicate": 1}] * EVENTS  # all succeed in the end, each with a write of an existing row
     assert writes.count(None) == EVENTS
-    refused, expected = writes.count(Fault.THROTTLED) / EVENTS, simulated()
-    assert expected / TOLERANCE <= refused <= expected * TOLERANCE, (
-        f"{refused:.1f} for each row, and {expected:.1f} were simulated"
+    measured, expected = writes.count(Fault.THROTTLED) / EVENTS, simulated_throttles_per_row()
+    assert expected / TOLERANCE <= measured <= expected * TOLERANCE, (
+        f"{measured:.1f} for each row, and {expected:.1f} were simulated"
     )
-    assert WRITES_PER_SECOND * (took + 1) >= EVENTS  # the proxy is what made them wait
+    assert WRITES_PER_SECOND * (elapsed + 1) >= EVENTS  # the proxy is the reason for their wait

@@ -1,14 +1,13 @@
-"""The emulator in a container: reachable from this machine alone, told apart from others', and nothing left of it."""
+"""The emulator in a container: reachable from this machine only, and removed completely."""
 
 from __future__ import annotations
 
-import io
 import signal
 import subprocess
 import sys
 import urllib.request
-import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,8 @@ from testcontainers.core.docker_client import DockerClient
 from localstack.emulators.emulator import start
 from localstack.image.registry import LABEL
 from tests.e2e.capabilities import Capability, needs
-from tests.support import waiting
+from tests.e2e.functions import create_function
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.only_emulator("container")
 
 ROOT = Path(__file__).parents[2]
-ANOTHER_RUN = """
+OTHER_RUN = """
 import signal
 from localstack.emulators.emulator import start
 with start("container") as running:
@@ -36,34 +36,42 @@ with start("container") as running:
 """
 
 
+@dataclass(frozen=True)
+class Docker:
+    """The containers that carry the project's label."""
+
+    client: Any  # Docker's client has no types
+
+    def containers(self) -> dict[str, Any]:
+        listed = self.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+        return {each.name: each for each in listed}
+
+    def name_at(self, endpoint: str) -> str:
+        """The name of the container that publishes the port of an endpoint."""
+        [name] = [
+            name
+            for name, each in self.containers().items()
+            if any(
+                bound["HostPort"] == endpoint.rpartition(":")[2]
+                for bounds in each.ports.values()
+                for bound in bounds or ()
+            )
+        ]
+        return str(name)
+
+    def functions_of(self, name: str) -> list[str]:
+        """The names of the containers of functions of an emulator's container."""
+        return [each for each in self.containers() if each.startswith(f"{name.replace('_', '-')}-lambda-")]
+
+
 @pytest.fixture
-def docker() -> Iterator[Any]:
+def docker() -> Iterator[Docker]:
     client = DockerClient().client
-    yield client
+    yield Docker(client)
     client.close()
 
 
-def ours(docker: Any) -> dict[str, Any]:  # noqa: ANN401  Docker's client has no types
-    """Every container with our label, by name."""
-    return {each.name: each for each in docker.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)}
-
-
-def at(docker: Any, endpoint: str) -> str:  # noqa: ANN401  as above
-    """The name of the container that answers at an address of this machine."""
-    port = endpoint.rpartition(":")[2]
-    [name] = [
-        name
-        for name, each in ours(docker).items()
-        if any(bound["HostPort"] == port for bounds in each.ports.values() for bound in bounds or ())
-    ]
-    return str(name)
-
-
-def functions_of(docker: Any, name: str) -> list[str]:  # noqa: ANN401  as above
-    return [each for each in ours(docker) if each.startswith(f"{name.replace('_', '-')}-lambda-")]
-
-
-def answers(endpoint: str) -> bool:
+def responds(endpoint: str) -> bool:
     try:
         urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=5).close()  # noqa: S310  our own, on loopback
     except OSError:
@@ -72,99 +80,73 @@ def answers(endpoint: str) -> bool:
 
 
 def test_every_port_is_published_on_the_loopback_interface_alone(
-    docker: Any,  # noqa: ANN401  as above
-    emulator: Emulator,
-    index: Index,
+    docker: Docker, emulator: Emulator, index: Index
 ) -> None:
-    index.invoke({"Event": "s3:TestEvent"})  # so that there is a function's container
-    own = at(docker, emulator.endpoint)
-    there = ours(docker)  # at one moment: functions come and go
-    for name in (each for each in there if each == own or each.startswith(f"{own.replace('_', '-')}-lambda-")):
-        # what was asked for: an engine may be set to publish on loopback whatever it is asked
-        asked = there[name].attrs["HostConfig"]["PortBindings"] or {}
-        published = [bound["HostIp"] for bounds in asked.values() for bound in bounds or ()]
+    index.invoke({"Event": "s3:TestEvent"})  # starts a function's container
+    own = docker.name_at(emulator.endpoint)
+    containers = docker.containers()  # one snapshot, because functions' containers start and end
+    for name in containers.keys() & {own, *docker.functions_of(own)}:
+        # the requested address: an engine may be configured to publish everything on loopback
+        bindings = containers[name].attrs["HostConfig"]["PortBindings"] or {}
+        published = [bound["HostIp"] for bounds in bindings.values() for bound in bounds or ()]
         assert published == (["127.0.0.1"] if name == own else []), name
 
 
-def test_the_log_has_the_last_lines_of_the_functions_too(
-    docker: Any,  # noqa: ANN401  as above
-    emulator: Emulator,
-    index: Index,
-) -> None:
+def test_the_log_has_the_last_lines_of_the_functions_too(docker: Docker, emulator: Emulator, index: Index) -> None:
     needs(emulator, Capability.FUNCTION_CONTAINERS)
     index.invoke({"Event": "s3:TestEvent"})
-    own = at(docker, emulator.endpoint)
 
     def reports() -> list[str]:
         return [line for line in emulator.logs(5).splitlines() if " | REPORT RequestId: " in line]
 
-    last = waiting.until(reports, "the function's REPORT line")[-1]
-    assert last.partition(" | ")[0] in functions_of(docker, own)
+    last = wait_until(reports, "the function's REPORT line")[-1]
+    assert last.partition(" | ")[0] in docker.functions_of(docker.name_at(emulator.endpoint))
     assert len([line for line in emulator.logs(5).splitlines() if " | " not in line]) <= 5
 
 
-def test_only_localstack_is_trusted_with_docker(docker: Any, emulator: Emulator) -> None:  # noqa: ANN401  as above
-    mounts = [each["Destination"] for each in docker.containers.get(at(docker, emulator.endpoint)).attrs["Mounts"]]
+def test_only_localstack_is_trusted_with_docker(docker: Docker, emulator: Emulator) -> None:
+    container = docker.containers()[docker.name_at(emulator.endpoint)]
+    mounts = [each["Destination"] for each in container.attrs["Mounts"]]
     assert ("/var/run/docker.sock" in mounts) == emulator.name.startswith("LocalStack")
 
 
-def test_a_run_that_is_told_to_end_takes_its_emulator_along(docker: Any) -> None:  # noqa: ANN401  as above
-    before = set(ours(docker))
+def test_a_run_that_is_told_to_end_takes_its_emulator_along(docker: Docker) -> None:
+    before = set(docker.containers())
     command = [sys.executable, "-m", "pytest", "tests/e2e", "--emulator", "container", "-k", "test_deployed_function"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:  # noqa: S603  our own
-        waiting.until(lambda: set(ours(docker)) - before, "another emulator", patience=60)
+        wait_until(lambda: set(docker.containers()) - before, "another emulator", timeout=60)
         run.terminate()
-        printed, _ = run.communicate(timeout=60)
-    assert run.returncode == pytest.ExitCode.INTERRUPTED, printed
-    assert set(ours(docker)) - before == set()
+        output, _ = run.communicate(timeout=60)
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert set(docker.containers()) - before == set()
 
 
-def test_an_emulator_that_ends_leaves_no_container_of_a_function_behind(
-    docker: Any,  # noqa: ANN401  as above
-    emulator: Emulator,
-) -> None:
+def test_an_emulator_that_ends_leaves_no_container_of_a_function_behind(docker: Docker, emulator: Emulator) -> None:
     needs(emulator, Capability.FUNCTION_CONTAINERS)
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("main.py", "def handler(event, context):\n    return 42\n")
     with start("container") as another:
         function = another.client("lambda")
-        function.create_function(
-            FunctionName="another",
-            Runtime="python3.13",
-            Role="arn:aws:iam::000000000000:role/another",
-            Handler="main.handler",
-            Code={"ZipFile": code.getvalue()},
-        )
-        function.get_waiter("function_active_v2").wait(FunctionName="another")
+        role = "arn:aws:iam::000000000000:role/another"
+        create_function(function, "another", "def handler(event, context):\n    return 42\n", role=role)
         assert function.invoke(FunctionName="another")["Payload"].read() == b"42"
-        # LocalStack writes it from a thread that, interrupted, would keep it from ending by itself
-        logged = another.client("logs").describe_log_groups
-        waiting.until(lambda: logged(logGroupNamePrefix="/aws/lambda/another")["logGroups"], "the function's log")
-        own = at(docker, another.endpoint)
-        assert functions_of(docker, own)
-    assert own not in ours(docker)
-    assert functions_of(docker, own) == []
+        # LocalStack writes it in a thread that, if interrupted, would keep LocalStack from ending
+        groups = another.client("logs").describe_log_groups
+        wait_until(lambda: groups(logGroupNamePrefix="/aws/lambda/another")["logGroups"], "the function's log")
+        own = docker.name_at(another.endpoint)
+        assert docker.functions_of(own)
+    assert own not in docker.containers()
+    assert docker.functions_of(own) == []
 
 
-def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(
-    docker: Any,  # noqa: ANN401  as above
-    emulator: Emulator,
-) -> None:
-    with subprocess.Popen([sys.executable, "-c", ANOTHER_RUN], cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:  # noqa: S603  our own
+def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(docker: Docker, emulator: Emulator) -> None:
+    with subprocess.Popen([sys.executable, "-c", OTHER_RUN], cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:  # noqa: S603  our own
         assert run.stdout is not None
         endpoint = run.stdout.readline().strip()
         run.send_signal(signal.SIGKILL)
-    assert answers(endpoint)
-    left = at(docker, endpoint)
-    clean = subprocess.run(
-        [sys.executable, "-m", "localstack.emulators.docker_engine"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    assert responds(endpoint)
+    left = docker.name_at(endpoint)
+    command = [sys.executable, "-m", "localstack.emulators.docker_engine"]
+    clean = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  our own
     assert f"removed {left}" in clean.stdout.splitlines()
-    waiting.until(lambda: not answers(endpoint), lambda: f"the end of {left}")
-    assert left not in ours(docker)
-    assert answers(emulator.endpoint)
+    wait_until(lambda: not responds(endpoint), lambda: f"the end of {left}")
+    assert left not in docker.containers()
+    assert responds(emulator.endpoint)

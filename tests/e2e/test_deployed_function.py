@@ -1,149 +1,141 @@
-"""The function, its trigger, its role and its log group, as AWS itself describes them after the deployment."""
+"""The indexer, its trigger, role, log group and failure queue, as AWS describes them after the deployment."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.deployed import PREFIX, Deployed, deny_without_tls, statements
+
 if TYPE_CHECKING:
-    from tests.support.index import Answer, Clients
+    from tests.support.index import Response
 
 pytestmark = pytest.mark.not_in_a_live_account(
     "compares with Pulumi.localstack.yaml, which a live stack does not follow"
 )
 
-
-@pytest.fixture(scope="module")
-def name(outputs: Mapping[str, str]) -> str:
-    return outputs["lambda_function_name"]
+NAME = {"FunctionName": f"{PREFIX}-indexer"}
 
 
 @pytest.fixture(scope="module")
-def configuration(clients: Clients, name: str) -> Answer:
-    return clients.function.get_function_configuration(FunctionName=name)
+def configuration(deployed: Deployed) -> Response:
+    return deployed.aws.function.get_function_configuration(**NAME)
 
 
-def test_the_function_runs_what_was_promised(configuration: Answer, name: str, prefix: str) -> None:
-    assert name == f"{prefix}-indexer"
-    assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
-    assert configuration["Runtime"] == "python3.13"
-    assert configuration["Architectures"] == ["arm64"]
-    assert configuration["Handler"] == "lambda_code.main.lambda_handler"
-    assert (configuration["MemorySize"], configuration["Timeout"]) == (512, 600)
-    assert configuration["TracingConfig"] == {"Mode": "Active"}
+@pytest.fixture(scope="module")
+def role(deployed: Deployed) -> Response:
+    return deployed.aws.iam.get_role(RoleName=deployed.out["lambda_role_arn"].rpartition("/")[2])["Role"]
 
 
-def test_the_function_knows_every_setting_from_its_environment(
-    configuration: Answer,
-    outputs: Mapping[str, str],
-    prefix: str,
-) -> None:
+def test_the_function_runs_what_was_promised(deployed: Deployed, configuration: Response) -> None:
+    """Every setting, its environment variables included."""
+    assert deployed.out["lambda_function_name"] == f"{PREFIX}-indexer"
+    expected = {
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "Handler": "lambda_code.main.lambda_handler",
+        "MemorySize": 512,
+        "Timeout": 600,
+        "TracingConfig": {"Mode": "Active"},
+        "Role": deployed.out["lambda_role_arn"],
+    }
+    assert {setting: configuration[setting] for setting in expected} == expected
     assert configuration["Environment"]["Variables"] == {
-        "TAP_BUCKET_NAME": outputs["bucket_name"],
-        "TAP_TABLE_NAME": outputs["table_name"],
+        "TAP_BUCKET_NAME": deployed.out["bucket_name"],
+        "TAP_TABLE_NAME": deployed.out["table_name"],
         "TAP_DELETED_RETENTION_DAYS": "90",
-        "POWERTOOLS_SERVICE_NAME": prefix,
+        "POWERTOOLS_SERVICE_NAME": PREFIX,
         "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
         "POWERTOOLS_LOG_LEVEL": "INFO",
     }
 
 
-def test_the_function_logs_json_into_its_own_group(
-    configuration: Answer,
-    clients: Clients,
-    outputs: Mapping[str, str],
-    name: str,
-) -> None:
+def test_the_function_logs_json_into_its_own_group(deployed: Deployed, configuration: Response) -> None:
+    group = f"/aws/lambda/{PREFIX}-indexer"
+    assert deployed.out["log_group_name"] == group
     logging = configuration["LoggingConfig"]
-    assert (logging["LogFormat"], logging["LogGroup"]) == ("JSON", outputs["log_group_name"])
-    assert logging["LogGroup"] == f"/aws/lambda/{name}"
-    groups = clients.logs.describe_log_groups(logGroupNamePrefix=logging["LogGroup"])["logGroups"]
-    assert [(group["logGroupName"], group["retentionInDays"]) for group in groups] == [(logging["LogGroup"], 30)]
+    assert (logging["LogFormat"], logging["LogGroup"]) == ("JSON", group)
+    groups = deployed.aws.logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert [(each["logGroupName"], each["retentionInDays"]) for each in groups] == [(group, 30)]
 
 
-def test_the_function_shares_the_concurrency_of_the_account(clients: Clients, name: str) -> None:
-    concurrency = clients.function.get_function_concurrency(FunctionName=name)
-    assert "ReservedConcurrentExecutions" not in concurrency
+def test_the_function_shares_the_concurrency_of_the_account(deployed: Deployed) -> None:
+    assert "ReservedConcurrentExecutions" not in deployed.aws.function.get_function_concurrency(**NAME)
 
 
-def test_a_failed_event_is_tried_twice_more_and_then_put_into_the_failure_queue(
-    clients: Clients, name: str, queue_arn: str
-) -> None:
-    calls = clients.function.get_function_event_invoke_config(FunctionName=name)
-    assert calls["MaximumRetryAttempts"] == 2
-    assert calls["MaximumEventAgeInSeconds"] == 6 * 3600
-    assert calls["DestinationConfig"].get("OnFailure") == {"Destination": queue_arn}
-    assert not calls["DestinationConfig"].get("OnSuccess")
+def test_a_failed_event_is_tried_twice_more_and_then_put_into_the_failure_queue(deployed: Deployed) -> None:
+    config = deployed.aws.function.get_function_event_invoke_config(**NAME)
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["MaximumEventAgeInSeconds"] == 6 * 3600
+    assert config["DestinationConfig"].get("OnFailure") == {"Destination": deployed.queue()["QueueArn"]}
+    assert not config["DestinationConfig"].get("OnSuccess")
 
 
-def test_only_the_upload_bucket_of_this_account_may_call_the_function(
-    clients: Clients, outputs: Mapping[str, str], name: str, account: str
-) -> None:
-    policy = json.loads(clients.function.get_policy(FunctionName=name)["Policy"])
-    [statement] = policy["Statement"]
-    assert statement["Effect"] == "Allow"
-    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
-    assert statement["Action"] == "lambda:InvokeFunction"
-    assert statement["Resource"] == outputs["lambda_function_arn"]
+def test_failures_are_kept_for_two_weeks_encrypted(deployed: Deployed) -> None:
+    """In a queue that requires TLS, and to which no policy gives access."""
+    queue = deployed.queue()
+    assert queue["QueueArn"].rpartition(":")[2] == f"{PREFIX}-failures"
+    assert queue["MessageRetentionPeriod"] == str(14 * 24 * 3600)
+    assert queue["SqsManagedSseEnabled"] == "true"
+    assert list(statements(queue["Policy"]).values()) == [deny_without_tls("sqs:*", [queue["QueueArn"]])]
+
+
+def test_only_the_upload_bucket_of_this_account_may_call_the_function(deployed: Deployed) -> None:
+    [statement] = statements(deployed.aws.function.get_policy(**NAME)["Policy"]).values()
     conditions = {
         key.lower(): (operator, value)
-        for operator, keys in statement["Condition"].items()
+        for operator, keys in statement.pop("Condition").items()
         for key, value in keys.items()
     }
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": deployed.out["lambda_function_arn"],
+    }
     assert conditions == {
-        "aws:sourcearn": ("ArnLike", outputs["bucket_arn"]),  # the bucket: with /* S3 would be refused
-        "aws:sourceaccount": ("StringEquals", account),
+        "aws:sourcearn": ("ArnLike", deployed.out["bucket_arn"]),  # the bucket: S3 would be denied with /*
+        "aws:sourceaccount": ("StringEquals", deployed.account),
     }
 
 
-def test_everything_that_comes_or_goes_is_announced_to_the_function_and_to_nobody_else(
-    clients: Clients, outputs: Mapping[str, str]
-) -> None:
-    configuration = clients.s3.get_bucket_notification_configuration(Bucket=outputs["bucket_name"])
+def test_everything_that_comes_or_goes_is_announced_to_the_function_and_to_nobody_else(deployed: Deployed) -> None:
+    configuration = deployed.aws.s3.get_bucket_notification_configuration(Bucket=deployed.out["bucket_name"])
     configuration.pop("ResponseMetadata")
-    [announcement] = configuration.pop("LambdaFunctionConfigurations")
-    assert announcement["LambdaFunctionArn"] == outputs["lambda_function_arn"]
-    assert sorted(announcement["Events"]) == ["s3:LifecycleExpiration:*", "s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
-    assert "Filter" not in announcement
+    [notification] = configuration.pop("LambdaFunctionConfigurations")
+    assert notification["LambdaFunctionArn"] == deployed.out["lambda_function_arn"]
+    assert sorted(notification["Events"]) == ["s3:LifecycleExpiration:*", "s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    assert "Filter" not in notification
     assert not configuration
 
 
-def test_the_role_is_for_lambda_on_behalf_of_this_account(
-    clients: Clients,
-    configuration: Answer,
-    outputs: Mapping[str, str],
-    account: str,
-) -> None:
-    assert configuration["Role"] == outputs["lambda_role_arn"]
-    [statement] = _role(clients, outputs)["AssumeRolePolicyDocument"]["Statement"]
-    assert {name: value for name, value in statement.items() if name != "Sid"} == {
+def test_the_role_is_for_lambda_on_behalf_of_this_account(deployed: Deployed, role: Response) -> None:
+    [statement] = statements(role["AssumeRolePolicyDocument"]).values()
+    assert statement == {
         "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"},
         "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+        "Condition": {"StringEquals": {"aws:SourceAccount": deployed.account}},
     }
 
 
-def test_the_role_allows_what_the_function_does_and_nothing_else(
-    clients: Clients, outputs: Mapping[str, str], queue_arn: str, account: str, region: str
-) -> None:
-    role = _role(clients, outputs)["RoleName"]
-    assert clients.iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
-    [policy] = clients.iam.list_role_policies(RoleName=role)["PolicyNames"]
-    document = clients.iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-    assert all(statement["Effect"] == "Allow" for statement in document["Statement"])
-    allowed = {
+def test_the_role_allows_what_the_function_does_and_nothing_else(deployed: Deployed, role: Response) -> None:
+    iam, name = deployed.aws.iam, role["RoleName"]
+    assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
+    [policy] = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    granted = statements(iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]).values()
+    assert all(statement["Effect"] == "Allow" for statement in granted)
+    bucket, table = deployed.out["bucket_arn"], deployed.out["table_arn"]
+    log_group = f"arn:aws:logs:{deployed.region}:{deployed.account}:log-group:{deployed.out['log_group_name']}"
+    assert {
         (action, resource)
-        for statement in document["Statement"]
+        for statement in granted
         for action in statement["Action"]
         for resource in statement["Resource"]
-    }
-    bucket, table = outputs["bucket_arn"], outputs["table_arn"]
-    log_group = f"arn:aws:logs:{region}:{account}:log-group:{outputs['log_group_name']}"
-    assert allowed == {
+    } == {
         ("s3:GetObject", f"{bucket}/*"),
         ("s3:GetObjectVersion", f"{bucket}/*"),
         ("s3:ListBucket", bucket),
@@ -153,11 +145,7 @@ def test_the_role_allows_what_the_function_does_and_nothing_else(
         ("dynamodb:Query", f"{table}/index/uploads_by_day"),
         ("logs:CreateLogStream", f"{log_group}:*"),
         ("logs:PutLogEvents", f"{log_group}:*"),
-        ("sqs:SendMessage", queue_arn),
+        ("sqs:SendMessage", deployed.queue()["QueueArn"]),
         ("xray:PutTraceSegments", "*"),
         ("xray:PutTelemetryRecords", "*"),
     }
-
-
-def _role(clients: Clients, outputs: Mapping[str, str]) -> Answer:
-    return clients.iam.get_role(RoleName=outputs["lambda_role_arn"].rpartition("/")[2])["Role"]

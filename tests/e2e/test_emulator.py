@@ -1,25 +1,53 @@
-"""The emulator runs whatever code is uploaded to it, so nobody but this machine may reach it."""
+"""The emulator is reachable from this machine only, and its functions behave as Lambda's.
+
+The latter is the work of `localstack/emulators/embedded_child.py`.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 import socket
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.e2e.functions import create_function
+
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
-    from tests.support.index import Index
+    from tests.support.index import Client, Index
 
 pytestmark = pytest.mark.not_in_a_live_account("is about the emulator")
 
-LISTENING = "0A"  # Linux: include/net/tcp_states.h, as /proc/net/tcp shows it
+EMBEDDED = pytest.mark.only_emulator("embedded")
+LISTENING = "0A"  # Linux: include/net/tcp_states.h, as in /proc/net/tcp
+
+NAME = "emulated"
+CODE = """
+import os, sys, time
+
+def handler(event, context):
+    for number in range(event.get("lines", 0)):
+        print(event["word"], number)
+    sys.stderr.write(event.get("unfinished", ""))
+    sys.stderr.flush()
+    if meeting := event.get("meeting"):
+        open(os.path.join(meeting, str(os.getpid())), "w").close()
+        while len(os.listdir(meeting)) < 2:
+            time.sleep(0.01)
+    if "raises" in event:
+        raise ValueError(event["raises"])
+    return {"process": os.getpid(), "file": os.path.realpath(__file__)}
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +55,36 @@ class Listener:
     address: IPv4Address | IPv6Address
     port: int
     inode: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """A response, and the lines that the invocation logged (the last 4 kB)."""
+
+    response: Any
+    failed: bool
+    log: list[str]
+
+
+class Function:
+    """A function that does what its event says."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def invoke(self, **event: object) -> Invocation:
+        response = self._client.invoke(FunctionName=NAME, LogType="Tail", Payload=json.dumps(event))
+        log = base64.b64decode(response.get("LogResult", "")).decode()
+        lines = [line for line in log.splitlines() if not re.match("(START|END|REPORT) ", line)]
+        return Invocation(response=json.load(response["Payload"]), failed="FunctionError" in response, log=lines)
+
+
+@pytest.fixture(scope="module")
+def function(emulator: Emulator) -> Iterator[Function]:
+    client = emulator.client("lambda")
+    create_function(client, NAME, CODE, role="arn:aws:iam::000000000000:role/emulated")
+    yield Function(client)
+    client.delete_function(FunctionName=NAME)
 
 
 def test_the_emulator_answers_on_this_machine_only(emulator: Emulator) -> None:
@@ -41,11 +99,11 @@ def test_the_emulator_answers_on_this_machine_only(emulator: Emulator) -> None:
             socket.create_connection((address, parts.port or 0), timeout=1).close()
 
 
-@pytest.mark.only_emulator("embedded")
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells in /proc what a process listens on")
+@EMBEDDED
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists listening sockets in /proc")
 def test_nothing_of_the_emulator_listens_on_any_other_address(emulator: Emulator, index: Index) -> None:
-    """Nor a helper on a port of its own, nor the processes that run the function."""
-    index.invoke({"Event": "s3:TestEvent"})  # so that there is such a process
+    """Neither helpers on ports of their own, nor the processes that run functions."""
+    index.invoke({"Event": "s3:TestEvent"})  # starts such a process
     port = urlsplit(emulator.endpoint).port
     listeners = list(_listeners())
     [inode] = [listener.inode for listener in listeners if listener.port == port]
@@ -55,12 +113,45 @@ def test_nothing_of_the_emulator_listens_on_any_other_address(emulator: Emulator
     assert exposed == []
 
 
+@EMBEDDED
+def test_an_exception_is_told_and_does_not_end_the_process(function: Function) -> None:
+    before = function.invoke()
+    raised = function.invoke(raises="what went wrong")
+    assert (raised.failed, raised.response["errorMessage"]) == (True, "what went wrong")
+    assert any("Traceback" in line for line in raised.log)
+    after = function.invoke()
+    assert (before.failed, after.failed) == (False, False)
+    assert after.response == before.response
+
+
+@EMBEDDED
+def test_every_line_is_logged_with_its_own_call(function: Function) -> None:
+    for word in ("one", "two", "three"):
+        expected = [f"{word} {number}" for number in range(19_900, 20_000)]
+        assert function.invoke(word=word, lines=20_000).log[-100:] == expected
+        assert function.invoke().log == []
+
+
+@EMBEDDED
+def test_a_line_without_an_end_is_logged_with_the_next(function: Function) -> None:
+    assert function.invoke(unfinished="begun and ").log == []
+    assert function.invoke(unfinished="ended\n").log == ["begun and ended"]
+
+
+@EMBEDDED
+def test_processes_side_by_side_have_the_same_code(function: Function, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:  # each ends only after the other has started
+        responses = [done.response for done in pool.map(lambda _: function.invoke(meeting=str(tmp_path)), range(2))]
+    assert len({response["process"] for response in responses}) == 2
+    assert len({response["file"] for response in responses}) == 1
+
+
 def _other_addresses() -> set[str]:
     """Addresses of this machine at which a listener on all interfaces would answer."""
     found = {"127.0.0.2"} if sys.platform == "linux" else set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing: it tells the address that it would send from
+            probe.connect(("192.0.2.1", 9))  # sends nothing, but selects a local address
             found.add(probe.getsockname()[0])
         except OSError:
             pass  # no network at all

@@ -1,34 +1,28 @@
-"""Over plain HTTP somebody with every permission gets nothing: the policies of buckets, queue and topic refuse it.
+"""Over plain HTTP a user with every permission is denied: the policies of buckets, queue and topic require TLS.
 
-The emulator of these tests enforces policies and answers over HTTP. Behind a load balancer that ends TLS it would be
-told so by a header; with that header the same calls succeed, so it is nothing else that they are refused for.
+The emulator of these tests enforces policies and listens on HTTP. A load balancer that ends TLS would add a header;
+with that header the same calls succeed, so nothing else is the reason for their denial.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localstack.deployers.deploy import deploy
 from localstack.emulators.emulator import start
+from tests.e2e import iam_enforcement
+from tests.e2e.iam_enforcement import ALLOW_EVERYTHING, client_of_user, user_credentials
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
 
-pytestmark = [
-    pytest.mark.only_emulator("embedded"),  # LocalStack enforces no policy
-    pytest.mark.only_engine("in-process"),  # the engine is not what this is about, and no other deploys in seconds
-]
+pytestmark = iam_enforcement.MARKS
 
-ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-BUCKETS = ("upload bucket", "log bucket")
-REFUSED = {"AccessDenied", "AuthorizationError", "403"}  # S3 and SQS, SNS, and S3's answer without a body
+DENIED = {"AccessDenied", "AuthorizationError", "403"}  # of S3 and SQS, of SNS, and of S3 without a body
 
 CALLS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "list": ("s3", "list_objects_v2", {}),
@@ -42,62 +36,48 @@ CALLS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "receive from": ("sqs", "receive_message", {}),
     "publish to": ("sns", "publish", {"Message": "x"}),
 }
-
-QUESTIONS = [
-    *((bucket, call) for bucket in BUCKETS for call, (service, _, _) in CALLS.items() if service == "s3"),
-    *(("failure queue", call) for call, (service, _, _) in CALLS.items() if service == "sqs"),
-    ("alarm topic", "publish to"),
+TARGETS = {"upload bucket": "s3", "log bucket": "s3", "failure queue": "sqs", "alarm topic": "sns"}
+REQUESTS = [
+    (target, call) for target, service in TARGETS.items() for call, (of, _, _) in CALLS.items() if of == service
 ]
 
 
-class Somebody:
-    """An IAM user who may do anything, as far as it goes by roles and users."""
+class Administrator:
+    """An IAM user with every permission that an identity policy can give."""
 
     def __init__(self, emulator: Emulator, targets: Mapping[str, Mapping[str, str]]) -> None:
-        self._emulator = emulator
         self._targets = targets
-        iam = emulator.client("iam")
-        iam.create_user(UserName="somebody")
-        iam.put_user_policy(UserName="somebody", PolicyName="anything", PolicyDocument=json.dumps(ANYTHING))
-        self._key = iam.create_access_key(UserName="somebody")["AccessKey"]
-        services = {service for service, _, _ in CALLS.values()}
-        self._clients = {(service, tls): self._client(service, tls) for service in services for tls in (True, False)}
+        credentials = user_credentials(emulator, "administrator", ALLOW_EVERYTHING)
+        self._clients: dict[tuple[str, bool], Any] = {}
+        for service in set(TARGETS.values()):
+            for behind_load_balancer in (True, False):
+                client = client_of_user(emulator, service, credentials)
+                if behind_load_balancer:
+                    client.meta.events.register("before-send", _add_load_balancer_header)
+                self._clients[service, behind_load_balancer] = client
 
-    def outcome(self, target: str, call: str, *, tls_ended_before: bool) -> str:
-        """Make a call; "allowed", or the code of the error."""
+    def outcome(self, target: str, call: str, *, behind_load_balancer: bool) -> str:
+        """Make a call; return "allowed", or the code of the error."""
         service, operation, arguments = CALLS[call]
         try:
-            getattr(self._clients[service, tls_ended_before], operation)(**arguments, **self._targets[target])
+            getattr(self._clients[service, behind_load_balancer], operation)(**arguments, **self._targets[target])
         except ClientError as error:
             return error.response["Error"]["Code"]
         return "allowed"
 
-    def _client(self, service: str, tls_ended_before: bool) -> Any:  # noqa: ANN401, FBT001 - boto3's; used once, above
-        client = boto3.session.Session().client(
-            service,  # type: ignore[call-overload]  # the name is a value here, and the stubs want a literal
-            region_name=self._emulator.region,
-            endpoint_url=self._emulator.endpoint,
-            aws_access_key_id=self._key["AccessKeyId"],
-            aws_secret_access_key=self._key["SecretAccessKey"],
-            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
-        )
-        if tls_ended_before:
-            client.meta.events.register("before-send", _as_a_load_balancer_does)
-        return client
 
-
-def _as_a_load_balancer_does(request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's own class
+def _add_load_balancer_header(request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's own class
     request.headers["X-Forwarded-Proto"] = "https"
 
 
 @pytest.fixture(scope="module")
-def somebody() -> Iterator[Somebody]:
+def administrator() -> Iterator[Administrator]:
     with start("embedded", settings={"AUTH": "true"}) as emulator:
         assert emulator.endpoint.startswith("http://")
         outputs = deploy(emulator).outputs
         uploads = outputs["bucket_name"]
         logs = uploads.replace("-uploads-", "-logs-")
-        for bucket in (uploads, logs):  # S3's policies bind everybody but root here
+        for bucket in (uploads, logs):  # as root, to whom the emulator does not apply S3's policies
             emulator.client("s3").put_object(Bucket=bucket, Key="there.txt", Body=b"x")
         targets = {
             "upload bucket": {"Bucket": uploads},
@@ -105,12 +85,12 @@ def somebody() -> Iterator[Somebody]:
             "failure queue": {"QueueUrl": outputs["failure_queue_url"]},
             "alarm topic": {"TopicArn": outputs["alarm_topic_arn"]},
         }
-        yield Somebody(emulator, targets)
-        # not destroyed: over plain HTTP the queue refuses even its deletion, by anybody
+        yield Administrator(emulator, targets)
+        # not destroyed: over plain HTTP the queue's policy denies even its deletion, to everybody
 
 
 @pytest.mark.control("S3.5")
-@pytest.mark.parametrize(("target", "call"), QUESTIONS, ids=lambda part: part.replace(" ", "-"))
-def test_plain_http_is_refused_and_nothing_else(somebody: Somebody, target: str, call: str) -> None:
-    assert somebody.outcome(target, call, tls_ended_before=False) in REFUSED
-    assert somebody.outcome(target, call, tls_ended_before=True) == "allowed"
+@pytest.mark.parametrize(("target", "call"), REQUESTS, ids=lambda part: part.replace(" ", "-"))
+def test_plain_http_is_refused_and_nothing_else(administrator: Administrator, target: str, call: str) -> None:
+    assert administrator.outcome(target, call, behind_load_balancer=False) in DENIED
+    assert administrator.outcome(target, call, behind_load_balancer=True) == "allowed"

@@ -1,4 +1,4 @@
-"""What the deployed function tells X-Ray, as its daemon hears it."""
+"""The traces that the deployed indexer sends to the X-Ray daemon."""
 
 from __future__ import annotations
 
@@ -9,61 +9,57 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.events import event, minimal
-from tests.e2e.faults import HEAD, UPDATE, Fault, Proxy, faulty
-from tests.e2e.logs import Logs
+from tests.e2e.events import event, minimal_record
+from tests.e2e.faults import HEAD, UPDATE, Fault, FaultProxy, fault_proxy
+from tests.e2e.log_group import LogGroup
 from tests.support.index import Clients, Index
 from tests.support.tracing import EXECUTION, Daemon, daemon, drawn
-from tests.support.waiting import WAITER
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
-    from tests.support.selection import Deploys
+    from tests.support.selection import DeployStack
     from tests.support.tracing import Subsegment
 
-# elsewhere functions run in containers, which do not reach this machine's 127.0.0.1, and nothing else is listened on
+# other emulators run functions in containers, which do not reach this machine's 127.0.0.1
 pytestmark = pytest.mark.only_emulator("embedded")
 
 LONGEST_ANNOTATION = 1000  # characters; X-Ray Developer Guide, "Annotations"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traced:
-    """A stack whose function has a daemon to send to, and a proxy between it and AWS."""
+class TracedStack:
+    """A stack whose indexer sends its traces to a daemon, and its calls through a proxy."""
 
     index: Index
-    logs: Logs
+    logs: LogGroup
     daemon: Daemon
-    proxy: Proxy
+    proxy: FaultProxy
 
     def upload(self, name: str, **parameters: Any) -> tuple[list[Subsegment], dict[str, Any]]:
-        """Upload a file; the trace of its execution, and the line of the log about it."""
-        key = self.index.key(name)
-        row = self.index.wait_for_row(key, self.index.put(key, **parameters))
-        line = self.logs.wait_for(key=key, outcome="indexed", request_id=row["request_id"])
+        """Upload an object; return the trace of its execution, and the log line about it."""
+        row = self.index.put_indexed(self.index.key(name), **parameters)
+        line = self.logs.wait_for(key=row["key"], outcome="indexed", request_id=row["request_id"])
         return self.daemon.trace(line["xray_trace_id"]), line
 
 
 @pytest.fixture(scope="module")
-def traced(emulator: Emulator, deploys: Deploys) -> Iterator[Traced]:
-    deployment = deploys(emulator, config_overrides={"env": "traced"})
+def traced(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[TracedStack]:
+    deployment = deploy_stack(emulator, config_overrides={"env": "traced"})
     index = Index(Clients.of(emulator), deployment.outputs)
-    function = index.clients.function
-    with daemon() as listening, faulty(emulator.endpoint) as proxy:
-        variables = function.get_function_configuration(FunctionName=index.function)["Environment"]["Variables"]
-        variables |= {
-            "AWS_XRAY_DAEMON_ADDRESS": listening.address,  # which Lambda itself sets on AWS
-            "AWS_ENDPOINT_URL_S3": proxy.endpoint,
-            "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint,
-        }
-        function.update_function_configuration(FunctionName=index.function, Environment={"Variables": variables})
-        function.get_waiter("function_updated_v2").wait(FunctionName=index.function, WaiterConfig=WAITER)
-        logs = Logs(index, deployment.outputs["log_group_name"], index.since)
-        yield Traced(index=index, logs=logs, daemon=listening, proxy=proxy)
+    with daemon() as listening, fault_proxy(emulator.endpoint) as proxy:
+        index.set_environment(
+            {
+                "AWS_XRAY_DAEMON_ADDRESS": listening.address,  # which Lambda itself sets on AWS
+                "AWS_ENDPOINT_URL_S3": proxy.endpoint,
+                "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint,
+            }
+        )
+        logs = LogGroup(index)
+        yield TracedStack(index=index, logs=logs, daemon=listening, proxy=proxy)
         deployment.destroy()
 
 
-def test_an_upload_is_a_trace_of_the_execution_its_record_and_each_call(traced: Traced) -> None:
+def test_an_upload_is_a_trace_of_the_execution_its_record_and_each_call(traced: TracedStack) -> None:
     trace, line = traced.upload("traced/plain.txt")
     assert drawn(trace) == [
         EXECUTION,
@@ -73,7 +69,7 @@ def test_an_upload_is_a_trace_of_the_execution_its_record_and_each_call(traced: 
     ]
 
 
-def test_every_attempt_is_in_the_trace_and_those_that_failed_are_marked(traced: Traced) -> None:
+def test_every_attempt_is_in_the_trace_and_those_that_failed_are_marked(traced: TracedStack) -> None:
     name = "traced/retried.txt"
     traced.proxy.plan(HEAD, name, Fault.THROTTLED)
     traced.proxy.plan(UPDATE, name, Fault.SERVER_ERROR, Fault.THROTTLED)
@@ -90,9 +86,9 @@ def test_every_attempt_is_in_the_trace_and_those_that_failed_are_marked(traced: 
     assert (line["attempts"], line["retries"]) == (5, 3)
 
 
-def test_a_failure_marks_its_record_and_the_execution(traced: Traced) -> None:
+def test_a_failure_marks_its_record_and_the_execution(traced: TracedStack) -> None:
     key = traced.index.key("traced/elsewhere.txt")
-    assert traced.index.invoke(event(minimal("elsewhere", key))).error
+    assert traced.index.invoke(event(minimal_record("elsewhere", key))).error
     line = traced.logs.wait_for(outcome="failed", reason="foreign")
     execution, record, *calls = drawn(traced.daemon.trace(line["xray_trace_id"]))
     assert execution == f"{EXECUTION} fault"
@@ -101,7 +97,7 @@ def test_a_failure_marks_its_record_and_the_execution(traced: Traced) -> None:
     assert calls == []
 
 
-def test_the_longest_key_fits_and_nothing_of_the_users_is_told_but_the_key(traced: Traced) -> None:
+def test_the_longest_key_fits_and_nothing_of_the_users_is_told_but_the_key(traced: TracedStack) -> None:
     secret = "a-secret-of-the-uploader"
     trace, line = traced.upload("traced/" + "k" * 1017, body=secret.encode(), Metadata={"note": secret})
     assert len(line["key"]) == 1024

@@ -1,4 +1,4 @@
-"""Finds a Chromium to drive: one that is named, the system's, or one that Playwright installed."""
+"""Finds a Chromium for the browser tests: a named one, the system's, or one that Playwright installed."""
 
 from __future__ import annotations
 
@@ -8,48 +8,36 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 VARIABLE = "TAP_BROWSER"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-FLAGS = (
-    # nothing leaves this machine, and nothing asks a question
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-)
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-class NoBrowserError(Exception):
-    """There is none: the message says how to get one."""
+class BrowserNotFoundError(Exception):
+    """No browser was found; the message says how to install one."""
 
 
-def find(
+def find_browser(
     environment: Mapping[str, str] = os.environ,
     *,
     which: Callable[[str], str | None] = shutil.which,
-    playwrights: str = "",
+    playwright_path: str = "",
 ) -> str:
-    """The path of a browser's program; `playwrights` is where Playwright would have its own.
+    """The path of a browser's program; `playwright_path` is that of the browser that Playwright installs.
 
     Raises:
-        NoBrowserError: there is none, or not where the environment says.
+        BrowserNotFoundError: there is no browser, or not at the path in the environment.
     """
     if named := environment.get(VARIABLE):
         if found := which(named):
             return found
-        raise NoBrowserError(f"{VARIABLE}={named} is no program: set it to the path of Chromium or Chrome, or unset it")
-    for name in NAMES:
+        raise BrowserNotFoundError(
+            f"{VARIABLE}={named} is no program: set it to the path of Chromium or Chrome, or unset it"
+        )
+    for name in PROGRAMS:
         if found := which(name):
             return found
-    if playwrights and Path(playwrights).exists():
-        return playwrights
-    raise NoBrowserError(
-        f"no browser: none of {', '.join(NAMES)} is on the path, and Playwright has installed none. Get one with "
+    if playwright_path and Path(playwright_path).exists():
+        return playwright_path
+    raise BrowserNotFoundError(
+        f"no browser: none of {', '.join(PROGRAMS)} is on the path, and Playwright has installed none. Get one with "
         f"`apt install chromium`, or with `.nox/browser/bin/playwright install chromium`; or name one in {VARIABLE}"
     )
-
-
-def flags(*, root: bool) -> list[str]:
-    """The flags to start it with; `root`'s processes cannot have Chromium's sandbox."""
-    return [*FLAGS, *(["--no-sandbox"] if root else [])]

@@ -1,4 +1,4 @@
-"""A deployed stack as a test sees it: clients, the bucket that takes files, and the table that gets their rows."""
+"""A deployed stack as tests use it: boto3 clients, the upload bucket, the table and the indexer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from boto3.dynamodb.types import TypeDeserializer
 
 from tests.support import waiting
+from tests.support.rows import expected_row, object_attributes
 
-Client: TypeAlias = Any  # boto3 makes its classes while it runs
-Answer: TypeAlias = Any  # and AWS answers in dictionaries
+Client: TypeAlias = Any  # boto3 creates its classes at run time
+Response: TypeAlias = Any  # and AWS responses are dictionaries
 Row: TypeAlias = dict[str, Any]
 Head: TypeAlias = dict[str, Any]
 T = TypeVar("T")
@@ -20,8 +21,8 @@ T = TypeVar("T")
 LONGEST_KEY_BYTES = 1024  # S3: a key is at most 1,024 bytes of UTF-8
 
 
-class Place(Protocol):
-    """Where a stack is: an emulator, or an account of AWS."""
+class AwsTarget(Protocol):
+    """An emulator or an account of AWS."""
 
     name: str
     region: str
@@ -32,7 +33,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """One client for each service that the stack uses."""
+    """One boto3 client for each service that the stack uses."""
 
     s3: Client
     dynamodb: Client
@@ -45,37 +46,29 @@ class Clients:
     sts: Client
 
     @classmethod
-    def of(cls, place: Place) -> Clients:
-        return cls(
-            s3=place.client("s3"),
-            dynamodb=place.client("dynamodb"),
-            function=place.client("lambda"),
-            iam=place.client("iam"),
-            logs=place.client("logs"),
-            sqs=place.client("sqs"),
-            sns=place.client("sns"),
-            cloudwatch=place.client("cloudwatch"),
-            sts=place.client("sts"),
-        )
+    def of(cls, target: AwsTarget) -> Clients:
+        names = {"function": "lambda"}
+        return cls(**{field: target.client(names.get(field, field)) for field in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Invoked:
-    """What a direct invocation came to: `error` is the function's error message, None if it succeeded."""
+class InvocationResult:
+    """The result of a synchronous invocation; `error` is the function's error message, None after a success."""
 
     payload: Any
     error: str | None
 
 
 class Index:
-    """The upload bucket and the table of one stack, and the function between them. Fit for use by several threads.
+    """The upload bucket, the indexer and the table of one stack. Thread-safe.
 
     Attributes:
-        folder: what all keys of the tests start with; nothing where the whole bucket is theirs.
-        keys: the keys that tests asked for.
-        patience: seconds until something that has not come counts as missing.
-        interval: seconds between two looks.
-        since: when the tests began, in milliseconds since 1970; what the log had before is not theirs.
+        folder: the prefix of every key of the tests; empty if the whole bucket is theirs.
+        keys: every key that tests have requested.
+        timeout: seconds until an expected result counts as missing.
+        interval: seconds between two polls.
+        outputs: the outputs of the stack.
+        since: start of the tests, in milliseconds since 1970; older log lines are not theirs.
     """
 
     def __init__(
@@ -84,39 +77,54 @@ class Index:
         outputs: Mapping[str, str],
         *,
         folder: str = "",
-        patience: float = waiting.PATIENCE,
-        interval: float = waiting.INTERVAL,
+        timeout: float = waiting.TIMEOUT,
+        interval: float = waiting.POLL_INTERVAL,
         since: int = 0,
     ) -> None:
         self.clients = clients
         self.folder = folder
         self.keys: set[str] = set()
-        self.patience = patience
+        self.timeout = timeout
         self.interval = interval
         self.since = since
+        self.outputs = outputs
         self.bucket = outputs["bucket_name"]
         self.table = outputs["table_name"]
         self.function = outputs["lambda_function_name"]
-        self._plain = TypeDeserializer().deserialize
+        self._deserialize = TypeDeserializer().deserialize
 
     def key(self, name: str) -> str:
-        """The key by which a test shall know an object: in the folder, and cut where it would be too long for S3."""
+        """The key of a test object: below the folder, and cut to the longest key that S3 accepts."""
         key = f"{self.folder}{name}".encode()[:LONGEST_KEY_BYTES].decode(errors="ignore")
         self.keys.add(key)
         return key
 
-    def until(self, look: Callable[[], T | None], missing: str | Callable[[], str]) -> T:
-        """Look until there is something to see, and return it; see `waiting.until`."""
-        return waiting.until(look, missing, patience=self.patience, interval=self.interval)
+    def wait_until(
+        self, poll: Callable[[], T | None], missing: str | Callable[[], str], *, timeout: float | None = None
+    ) -> T:
+        """Poll with this stack's timeout and interval; see `waiting.wait_until`."""
+        return waiting.wait_until(
+            poll, missing, timeout=self.timeout if timeout is None else timeout, interval=self.interval
+        )
 
     def put(self, key: str, body: bytes = b"content\n", **parameters: Any) -> str:
-        """Upload an object; its version id."""
-        answer = self.clients.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **parameters)
-        version_id: str = answer["VersionId"]
+        """Upload an object; return its version id, `null` while versioning is suspended."""
+        response = self.clients.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **parameters)
+        version_id: str = response.get("VersionId", "null")
         return version_id
 
+    def put_indexed(self, key: str, body: bytes = b"content\n", **parameters: Any) -> Row:
+        """Upload an object and wait for its row."""
+        return self.wait_for_row(key, self.put(key, body, **parameters))
+
+    def put_unindexed(self, key: str, body: bytes = b"content\n", **parameters: Any) -> Row:
+        """Upload an object, and delete its row, which is returned: only another event can restore it."""
+        row = self.put_indexed(key, body, **parameters)
+        self.delete_row(key, row["version_id"])
+        return row
+
     def head(self, key: str, version_id: str) -> Head:
-        """What S3 says about one version, without what concerns only the answer."""
+        """The HEAD response about one version, without the response's own metadata."""
         head: Head = self.clients.s3.head_object(
             Bucket=self.bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED"
         )
@@ -124,29 +132,34 @@ class Index:
         return head
 
     def row(self, key: str, version_id: str) -> Row | None:
-        """The row of one version as it is now, or None."""
-        answer = self.clients.dynamodb.get_item(
-            TableName=self.table, Key=self._address(key, version_id), ConsistentRead=True
+        """The current row of one version, or None."""
+        response = self.clients.dynamodb.get_item(
+            TableName=self.table, Key=self._primary_key(key, version_id), ConsistentRead=True
         )
-        return self._row(answer["Item"]) if "Item" in answer else None
+        return self._row(response["Item"]) if "Item" in response else None
 
-    def wait_for_row(self, key: str, version_id: str, *, patience: float | None = None) -> Row:
-        """The row of one version, as soon as there is one."""
-        return waiting.until(
+    def existing_row(self, key: str, version_id: str) -> Row:
+        """The current row of one version, which must exist."""
+        row = self.row(key, version_id)
+        assert row is not None, f"{key!r}, version {version_id}, has no row"
+        return row
+
+    def wait_for_row(self, key: str, version_id: str, *, timeout: float | None = None) -> Row:
+        """Wait for the row of one version."""
+        return self.wait_until(
             lambda: self.row(key, version_id),
             lambda: f"the row of {key!r}, version {version_id}; rows of that key: {self.rows(key)}",
-            patience=self.patience if patience is None else patience,
-            interval=self.interval,
+            timeout=timeout,
         )
 
     def wait_for_deletion(self, key: str, version_id: str) -> Row:
-        """The row of one version, as soon as it says that the version, or delete marker, was deleted."""
+        """Wait until the row of one version, or delete marker, records its deletion."""
 
         def deleted() -> Row | None:
             row = self.row(key, version_id)
             return row if row and "deleted_at" in row else None
 
-        return self.until(
+        return self.wait_until(
             deleted, lambda: f"the deletion of {key!r}, {version_id}; its row: {self.row(key, version_id)}"
         )
 
@@ -160,14 +173,20 @@ class Index:
         )
         return [self._row(item) for page in pages for item in page["Items"]]
 
-    def addresses(self, *, there: bool = False) -> set[tuple[str, str]]:
-        """`(object_id, version_id)` of every row of the table, or of those of what is `there` and was not deleted."""
+    def assert_row_matches_head(self, row: Row, *, metadata: Mapping[str, str] | None = None) -> None:
+        """Assert that a row has exactly the object attributes that follow from the HEAD response."""
+        key, version_id = row["key"], row["version_id"]
+        head = {**self.head(key, version_id), "VersionId": version_id}  # S3 omits the version id `null`
+        assert object_attributes(row) == expected_row(self.bucket, key, head, metadata=metadata)
+
+    def row_ids(self, *, existing_only: bool = False) -> set[tuple[str, str]]:
+        """`(object_id, version_id)` of every row of the table; optionally without those of deleted versions."""
         pages = self.clients.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
         return {
             (item["object_id"]["S"], item["version_id"]["S"])
             for page in pages
             for item in page["Items"]
-            if not (there and "deleted_at" in item)
+            if not (existing_only and "deleted_at" in item)
         }
 
     def versions(self) -> set[tuple[str, str]]:
@@ -181,30 +200,50 @@ class Index:
         }
 
     def delete(self, key: str) -> str:
-        """Delete an object as most people do, which puts a delete marker on top of it; the marker's version id."""
+        """Delete an object without naming a version; return the version id of the delete marker."""
         version_id: str = self.clients.s3.delete_object(Bucket=self.bucket, Key=key)["VersionId"]
         return version_id
 
     def delete_version(self, key: str, version_id: str) -> None:
-        """Delete one version of an object for good."""
+        """Delete one version of an object permanently."""
         self.clients.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
 
-    def forget(self, key: str, version_id: str) -> None:
-        """Delete the row of one version, so that a test can see it come back."""
-        self.clients.dynamodb.delete_item(TableName=self.table, Key=self._address(key, version_id))
+    def delete_indexed_version(self, row: Row) -> Row:
+        """Delete the version of a row permanently, and wait until the row records it; return that row."""
+        self.delete_version(row["key"], row["version_id"])
+        return self.wait_for_deletion(row["key"], row["version_id"])
 
-    def invoke(self, event: object) -> Invoked:
-        """Call the function and wait for its answer."""
-        answer = self.clients.function.invoke(FunctionName=self.function, Payload=json.dumps(event))
-        payload = json.loads(answer["Payload"].read() or b"null")
-        return Invoked(payload=payload, error=payload["errorMessage"] if "FunctionError" in answer else None)
+    def delete_row(self, key: str, version_id: str) -> None:
+        """Delete the row of one version, so that a test can see it restored."""
+        self.clients.dynamodb.delete_item(TableName=self.table, Key=self._primary_key(key, version_id))
 
-    def send(self, event: object) -> None:
-        """Hand an event to the function as S3 does: without waiting, to be tried again if it fails."""
+    def set_versioning(self, status: str) -> None:
+        """Set the bucket's versioning: Enabled or Suspended."""
+        self.clients.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": status})
+
+    def set_environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Set environment variables of the indexer and wait for the update; return all variables from before."""
+        function = self.clients.function
+        configuration = function.get_function_configuration(FunctionName=self.function)
+        before: dict[str, str] = configuration["Environment"]["Variables"]
+        function.update_function_configuration(
+            FunctionName=self.function, Environment={"Variables": {**before, **variables}}
+        )
+        function.get_waiter("function_updated_v2").wait(FunctionName=self.function, WaiterConfig=waiting.WAITER_CONFIG)
+        return before
+
+    def invoke(self, event: object) -> InvocationResult:
+        """Invoke the indexer synchronously."""
+        response = self.clients.function.invoke(FunctionName=self.function, Payload=json.dumps(event))
+        payload = json.loads(response["Payload"].read() or b"null")
+        return InvocationResult(payload=payload, error=payload["errorMessage"] if "FunctionError" in response else None)
+
+    def invoke_async(self, event: object) -> None:
+        """Send an event to the indexer as S3 does: without waiting, with Lambda's retries after a failure."""
         self.clients.function.invoke(FunctionName=self.function, InvocationType="Event", Payload=json.dumps(event))
 
-    def _address(self, key: str, version_id: str) -> dict[str, Any]:
+    def _primary_key(self, key: str, version_id: str) -> dict[str, Any]:
         return {"object_id": {"S": f"{self.bucket}/{key}"}, "version_id": {"S": version_id}}
 
     def _row(self, item: Mapping[str, Any]) -> Row:
-        return {name: self._plain(value) for name, value in item.items()}
+        return {name: self._deserialize(value) for name, value in item.items()}

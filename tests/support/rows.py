@@ -1,4 +1,4 @@
-"""What a row should say, worked out from what S3 says about the object: a second opinion on the product's own code."""
+"""The expected row of an object, derived from S3's HEAD response: an oracle independent of the product's code."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.support.index import Head, Row
 
-FROM_THE_EVENT = {"event_name", "event_time", "sequencer", "request_id", "processed_at", "schema_version"}
+EVENT_ATTRIBUTES = {"event_name", "event_time", "sequencer", "request_id", "processed_at", "schema_version"}
+"""The attributes that depend on the event and not on the object."""
+DELETION_ATTRIBUTES = {"deleted_at", "deleted_by", "expires_at"}
 SCHEMA_VERSION = 1
 
 
-def told_by_s3(bucket: str, key: str, head: Head, *, metadata: Mapping[str, str] | None = None) -> Row:
-    """The attributes of the row of an object with this HEAD.
+def object_attributes(row: Row) -> Row:
+    """The attributes of a row that do not depend on the event that wrote it."""
+    return {name: value for name, value in row.items() if name not in EVENT_ATTRIBUTES}
 
-    `metadata` is the user metadata as its owner wrote it, where HEAD has it encoded.
+
+def expected_row(bucket: str, key: str, head: Head, *, metadata: Mapping[str, str] | None = None) -> Row:
+    """The object attributes of the row of an object with this HEAD response.
+
+    `metadata` is the user metadata as its owner wrote it, where the HEAD response has it encoded.
     """
-    uploaded_at = as_text(head["LastModified"])
+    uploaded_at = format_time(head["LastModified"])
     filename = key[key.rfind("/") + 1 :]
-    told: Row = {
+    row: Row = {
         "object_id": f"{bucket}/{key}",
         "version_id": head["VersionId"],
         "bucket": bucket,
@@ -35,25 +42,24 @@ def told_by_s3(bucket: str, key: str, head: Head, *, metadata: Mapping[str, str]
         "upload_day": uploaded_at[:10],
     }
     if "ServerSideEncryption" in head:
-        told["encryption"] = head["ServerSideEncryption"]
-    checksums = [name for name in head if name.startswith("Checksum") and name != "ChecksumType"]
-    if checksums:
+        row["encryption"] = head["ServerSideEncryption"]
+    if checksums := [name for name in head if name.startswith("Checksum") and name != "ChecksumType"]:
         [name] = checksums
-        told["checksum"] = {"algorithm": name[len("Checksum") :], "value": head[name]}
+        row["checksum"] = {"algorithm": name[len("Checksum") :], "value": head[name]}
         if "ChecksumType" in head:
-            told["checksum"]["type"] = head["ChecksumType"]
+            row["checksum"]["type"] = head["ChecksumType"]
     if head["Metadata"]:
-        told["user_metadata"] = dict(metadata or head["Metadata"])
-    return told
+        row["user_metadata"] = dict(metadata or head["Metadata"])
+    return row
 
 
 def extension(filename: str) -> str:
-    """What follows the last dot, in small letters; dots at the front are a hidden file's and do not count."""
+    """The part after the last dot, in lower case; leading dots mark a hidden file and do not count."""
     stem, dot, end = filename.lstrip(".").rpartition(".")
     return end.lower() if dot and stem else ""
 
 
-def as_text(time: datetime) -> str:
-    """How rows write a time: ISO 8601, UTC, three digits of a second, `Z`."""
+def format_time(time: datetime) -> str:
+    """The format of times in rows: ISO 8601, UTC, milliseconds, `Z`."""
     utc = time.astimezone(UTC)
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"

@@ -32,14 +32,14 @@ class Daemon:
 
     def trace(self, trace_id: str) -> list[Subsegment]:
         """The subsegments of one trace in the order of their ends, once the execution has ended."""
-        deadline = time.monotonic() + waiting.PATIENCE
+        deadline = time.monotonic() + waiting.TIMEOUT
         while not any(each["name"] == EXECUTION for each in self._heard[trace_id]):
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 packet = self._socket.recv(65536)
             except TimeoutError:
                 heard = {name: [each["name"] for each in trace] for name, trace in self._heard.items()}
-                raise waiting.NothingCameError(f"no whole trace {trace_id}; heard was {heard}") from None
+                raise waiting.WaitTimeoutError(f"no whole trace {trace_id}; heard was {heard}") from None
             header, _, document = packet.decode().partition("\n")
             assert json.loads(header) == {"format": "json", "version": 1}
             tree: Subsegment = json.loads(document)

@@ -1,4 +1,4 @@
-"""Waiting for what happens later: by looking again and again until a deadline, never by sleeping and hoping."""
+"""Polling with a deadline, in place of a fixed sleep."""
 
 from __future__ import annotations
 
@@ -8,46 +8,48 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 20.0
-"""Seconds after which something has gone wrong: ten times what the slowest emulator was seen to take."""
-INTERVAL = 0.02
-"""Seconds between two looks."""
-WAITER = {"Delay": INTERVAL, "MaxAttempts": round(PATIENCE / INTERVAL)}
-"""The same for a waiter of boto3's, which by itself looks once a second or less."""
+TIMEOUT = 20.0
+"""Seconds. Ten times the longest delay seen on the slowest emulator."""
+POLL_INTERVAL = 0.02
+"""Seconds between two polls."""
+WAITER_CONFIG = {"Delay": POLL_INTERVAL, "MaxAttempts": round(TIMEOUT / POLL_INTERVAL)}
+"""The same for a waiter of boto3, which polls once a second or less by default."""
 
 
-class NothingCameError(AssertionError):
-    """What was waited for did not come before the deadline."""
+class WaitTimeoutError(AssertionError):
+    """A condition was not met before the deadline."""
 
 
-def until(
-    look: Callable[[], T | None],
+def wait_until(
+    poll: Callable[[], T | None],
     missing: str | Callable[[], str],
     *,
-    patience: float = PATIENCE,
-    interval: float = INTERVAL,
+    timeout: float = TIMEOUT,
+    interval: float = POLL_INTERVAL,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Look until there is something to see, and return it.
+    """Poll until the result is true, and return it.
 
     Args:
-        look: returns what was waited for, or None or another false value as long as it is not there.
-        missing: says what is missing; a function is asked once, when time is up, so that it can tell the last state.
-        patience: seconds until giving up. It looks at least once, and once more at the very end.
-        interval: seconds between two looks.
-        clock: tells the time, in seconds.
-        sleep: waits, for so many seconds.
+        poll: returns the expected result, or None or another false value if there is none yet. It is called at least
+            once, and once more at the deadline.
+        missing: describes what is missing. A function is called once, after the timeout, and can report the last state.
+        timeout: seconds.
+        interval: seconds between two polls.
+        clock: a monotonic clock, in seconds.
+        sleep: pauses, for a number of seconds.
 
     Raises:
-        NothingCameError: it was not there before the deadline; with what `missing` says.
+        WaitTimeoutError: with `missing`, after the timeout.
     """
-    deadline = clock() + patience
+    deadline = clock() + timeout
     while True:
-        last_look = clock() >= deadline
-        if seen := look():
-            return seen
-        if last_look:
-            said = missing if isinstance(missing, str) else missing()
-            raise NothingCameError(f"after {patience:g} s still missing: {said}")
+        is_last_poll = clock() >= deadline
+        if result := poll():
+            return result
+        if is_last_poll:
+            raise WaitTimeoutError(
+                f"after {timeout:g} s still missing: {missing if isinstance(missing, str) else missing()}"
+            )
         sleep(interval)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from tests.support.fakes import BUCKET, RETENTION_DAYS
-from tests.support.rows import as_text, extension, told_by_s3
+from tests.support.rows import expected_row, extension, format_time
 
 if TYPE_CHECKING:
     from tests.property.model.bucket import Address, Bucket, Version
@@ -61,7 +61,7 @@ class Truth:
         said = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
         if "content_type" not in said:
             # the event's time stands for Last-Modified
-            times = {as_text(version.last_modified), *self.bucket.told_times[address]}
+            times = {format_time(version.last_modified), *self.bucket.told_times[address]}
             if said.pop("uploaded_at", None) not in {None, *times}:
                 yield f"{address} has uploaded_at {row['uploaded_at']}, not one of {times}"
             days = {} if version.marker else {time[:10] for time in times}
@@ -125,7 +125,7 @@ class Truth:
     @staticmethod
     def _object(version: Version) -> Row:
         head = {"ContentType": "binary/octet-stream", "Metadata": {}, **version.head()}
-        return told_by_s3(BUCKET, version.key, head)
+        return expected_row(BUCKET, version.key, head)
 
     @staticmethod
     def _marker(version: Version) -> Row:

@@ -137,7 +137,7 @@ def test_it_does_not_outlive_a_parent_that_is_killed(end: signal.Signals, tmp_pa
         pid = int(parent.stdout.readline())
         state = Path(environment_of(tmp_path / "log")["TMPDIR"])
         parent.send_signal(end)
-        waiting.until(lambda: not is_running(pid), f"the end of process {pid}")
+        waiting.wait_until(lambda: not is_running(pid), f"the end of process {pid}")
     assert not state.exists()
 
 

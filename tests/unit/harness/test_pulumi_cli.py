@@ -191,7 +191,7 @@ def test_ctrl_c_lets_the_engine_end_what_is_under_way_and_asks_only_once(
     monkeypatch.setattr(subprocess.Popen, "communicate", communicating)
 
     def press_ctrl_c() -> None:
-        waiting.until((tmp_path / "ready").exists, "the program's start")
+        waiting.wait_until((tmp_path / "ready").exists, "the program's start")
         assert waits.wait(timeout=30)  # the program can be quicker than who has started it
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -70,7 +70,7 @@ def localstack() -> Iterator[FakeLocalStack]:
 
 
 def wait_until_dead(pid: int) -> None:
-    waiting.until(lambda: not is_running(pid), f"the end of process {pid}")
+    waiting.wait_until(lambda: not is_running(pid), f"the end of process {pid}")
 
 
 def environment(localstack: FakeLocalStack, **more: str) -> dict[str, str]:

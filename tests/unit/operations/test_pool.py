@@ -10,7 +10,7 @@ import pytest
 
 from operations import pool
 from operations.pool import ITEMS_AHEAD, map_in_order
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 
 def test_results_come_in_the_order_of_the_items_whoever_is_done_first() -> None:
@@ -79,11 +79,11 @@ def test_an_error_is_raised_at_its_turn_and_drops_what_was_not_begun(monkeypatch
     def work(number: int) -> int:
         begun.append(number)
         if number == 0:
-            until(lambda: len(submitted) > 4, "some that wait", interval=0.001)
+            wait_until(lambda: len(submitted) > 4, "some that wait", interval=0.001)
         if number == 2:
             raise ValueError("of number 2")
         if number == 3:
-            until(lambda: all(each.cancelled() for each in submitted[4:]), "the end of what waits", interval=0.001)
+            wait_until(lambda: all(each.cancelled() for each in submitted[4:]), "the end of what waits", interval=0.001)
         return number
 
     monkeypatch.setattr(pool, "ThreadPoolExecutor", Pool)

@@ -1,18 +1,20 @@
-"""Running tests in somebody's live stack: how it is found, and that nothing of theirs is touched."""
+"""Tests in a live stack find it by its outputs, and leave the data of its users untouched."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import moto
 import pytest
 
-from tests.support.deployed_stack import LiveStack, clean_up, indexed_folder, opener, read_outputs
-from tests.support.edge_cases import CASES
+from tests.support.deployed_stack import ExistingStack, clean_up, read_outputs, smoke_test_folder, url_opener
+from tests.support.edge_cases import EDGE_CASES
 from tests.support.index import Clients, Index, Row
 
 OUTPUTS = {
@@ -23,16 +25,18 @@ OUTPUTS = {
     "log_group_name": "/aws/lambda/tapstack-prod-indexer",
 }
 FOLDER = "in/tapstack-smoke-1234/"
+KEY = ("object_id", "version_id")
+NO_CLIENTS = Clients(**dict.fromkeys(Clients.__dataclass_fields__))
 
 
-def written(folder: Path, content: object) -> str:
+def write(folder: Path, content: object) -> str:
     path = folder / "outputs.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return str(path)
 
 
 def test_outputs_are_what_pulumi_writes(tmp_path: Path) -> None:
-    assert read_outputs(written(tmp_path, {**OUTPUTS, "more": [1]})) == {**OUTPUTS, "more": "[1]"}
+    assert read_outputs(write(tmp_path, {**OUTPUTS, "more": [1]})) == {**OUTPUTS, "more": "[1]"}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ def test_outputs_that_are_not_enough_are_an_error_that_says_how_to_make_them(
     tmp_path: Path, content: object, message: str
 ) -> None:
     with pytest.raises(pytest.UsageError, match=rf"{message}.* pulumi stack output --json > outputs\.json"):
-        read_outputs(written(tmp_path, content))
+        read_outputs(write(tmp_path, content))
 
 
 @pytest.mark.parametrize("file", [None, "/nowhere/outputs.json"])
@@ -59,20 +63,20 @@ def test_missing_outputs_are_an_error_that_says_how_to_make_them(file: str | Non
 
 def test_region_and_account_are_those_of_the_stack_whatever_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    live = LiveStack(OUTPUTS)
+    live = ExistingStack(OUTPUTS)
     assert str(live) == "AWS, account 123456789012, eu-west-3"
     assert live.client("sqs").meta.region_name == "eu-west-3"
 
 
 def test_presigned_links_have_the_only_signature_that_young_buckets_take() -> None:
-    link = LiveStack(OUTPUTS).client("s3").generate_presigned_url("put_object", Params={"Bucket": "b", "Key": "k"})
+    link = ExistingStack(OUTPUTS).client("s3").generate_presigned_url("put_object", Params={"Bucket": "b", "Key": "k"})
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
 def test_an_endpoint_where_nothing_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(pytest.UsageError, match=r"AWS_ENDPOINT_URL is http://127\.0\.0\.1:1, and nothing answers"):
-        LiveStack(OUTPUTS)
+        ExistingStack(OUTPUTS)
 
 
 @pytest.mark.parametrize(
@@ -84,56 +88,61 @@ def test_only_addresses_of_this_machine_are_opened_without_the_proxy(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
-    made: Any = opener(url)  # typeshed does not tell of its handlers
+    made: Any = url_opener(url)  # typeshed does not tell of its handlers
     assert any(getattr(handler, "proxies", None) for handler in made.handlers) is proxied
 
 
-class NotifyingBucket:
-    def __init__(self, **rules: str) -> None:
-        self._rules = [{"Name": name, "Value": value} for name, value in rules.items()]
+def bucket_with_rules(**rules: str) -> Any:  # noqa: ANN401  a client of boto3 has no type
+    """An S3 client; the bucket's notification has these filter rules."""
+    filter_rules = [{"Name": name, "Value": value} for name, value in rules.items()]
+    response = {"LambdaFunctionConfigurations": [{"Filter": {"Key": {"FilterRules": filter_rules}}}]}
+    return SimpleNamespace(get_bucket_notification_configuration=lambda **_: response)
 
-    def get_bucket_notification_configuration(self, **_: str) -> dict[str, Any]:
-        return {"LambdaFunctionConfigurations": [{"Filter": {"Key": {"FilterRules": self._rules}}}]}
 
-
-def test_the_folder_is_one_that_the_stack_indexes() -> None:
-    assert indexed_folder(NotifyingBucket(), "b", "1234") == "tapstack-smoke-1234/"
-    assert indexed_folder(NotifyingBucket(Prefix="in/"), "b", "1234") == FOLDER
-    assert indexed_folder(NotifyingBucket(Prefix="a+b%2B/"), "b", "1234") == "a b+/tapstack-smoke-1234/"
+@pytest.mark.parametrize(
+    ("rules", "folder"),
+    [
+        ({}, "tapstack-smoke-1234/"),
+        ({"Prefix": "in/"}, FOLDER),
+        ({"Prefix": "a+b%2B/"}, "a b+/tapstack-smoke-1234/"),
+    ],
+)
+def test_the_folder_is_one_that_the_stack_indexes(rules: dict[str, str], folder: str) -> None:
+    assert smoke_test_folder(bucket_with_rules(**rules), "b", "1234") == folder
 
 
 def test_a_stack_that_indexes_only_one_kind_of_file_cannot_be_tried() -> None:
     with pytest.raises(pytest.exit.Exception, match=r"only keys that end in '\.csv' \(notificationSuffix\)"):
-        indexed_folder(NotifyingBucket(Suffix=".csv"), "b", "1234")
+        smoke_test_folder(bucket_with_rules(Suffix=".csv"), "b", "1234")
 
 
 def test_keys_lie_in_the_folder_and_are_never_too_long() -> None:
-    index = Index(Clients(**dict.fromkeys(Clients.__dataclass_fields__)), OUTPUTS, folder=FOLDER)
-    keys = [index.key(case.key) for case in CASES]
+    index = Index(NO_CLIENTS, OUTPUTS, folder=FOLDER)
+    keys = [index.key(case.key) for case in EDGE_CASES]
     assert all(key.startswith(FOLDER) and len(key.encode()) <= 1024 for key in keys)
-    assert len(set(keys)) == len(CASES)
+    assert len(set(keys)) == len(EDGE_CASES)
     assert index.keys == set(keys)
-    own = Index(Clients(**dict.fromkeys(Clients.__dataclass_fields__)), OUTPUTS)
-    assert [own.key(case.key) for case in CASES] == [case.key for case in CASES]
+    own = Index(NO_CLIENTS, OUTPUTS)
+    assert [own.key(case.key) for case in EDGE_CASES] == [case.key for case in EDGE_CASES]
 
 
-class LateIndex(Index):
-    """One whose function tells of each deletion only when somebody has looked for it a few times."""
+class IndexWithLateDeletions(Index):
+    """The rows record a deletion only after several reads."""
 
     def __init__(self, index: Index) -> None:
-        super().__init__(index.clients, OUTPUTS, folder=index.folder, patience=5, interval=0.001)
+        super().__init__(index.clients, OUTPUTS, folder=index.folder, timeout=5, interval=0.001)
         self.keys = index.keys
-        self.untold: dict[tuple[str, str], int] = {}
+        self.pending: dict[tuple[str, str], int] = {}
 
     def delete_version(self, key: str, version_id: str) -> None:
         super().delete_version(key, version_id)
-        self.untold[key, version_id] = 5
+        self.pending[key, version_id] = 5
 
     def row(self, key: str, version_id: str) -> Row | None:
-        if (key, version_id) in self.untold:
-            self.untold[key, version_id] -= 1
-            if not self.untold[key, version_id]:
-                del self.untold[key, version_id]
+        if (key, version_id) in self.pending:
+            self.pending[key, version_id] -= 1
+            if not self.pending[key, version_id]:
+                del self.pending[key, version_id]
                 _row(self, key, version_id, deleted_at={"S": "now"})
         return super().row(key, version_id)
 
@@ -144,23 +153,17 @@ def index() -> Iterator[Index]:
     with moto.mock_aws():
         s3, dynamodb = (boto3.client(service, region_name="us-east-1") for service in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="uploads")
-        s3.put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
         dynamodb.create_table(
             TableName="objects",
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[
-                {"AttributeName": "object_id", "KeyType": "HASH"},
-                {"AttributeName": "version_id", "KeyType": "RANGE"},
+                {"AttributeName": name, "KeyType": kind} for name, kind in zip(KEY, ("HASH", "RANGE"), strict=True)
             ],
-            AttributeDefinitions=[
-                {"AttributeName": "object_id", "AttributeType": "S"},
-                {"AttributeName": "version_id", "AttributeType": "S"},
-            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEY],
         )
-        unused = dict.fromkeys(Clients.__dataclass_fields__)
-        found = Index(
-            Clients(**{**unused, "s3": s3, "dynamodb": dynamodb}), OUTPUTS, folder=FOLDER, patience=0.1, interval=0.01
-        )
+        clients = replace(NO_CLIENTS, s3=s3, dynamodb=dynamodb)
+        found = Index(clients, OUTPUTS, folder=FOLDER, timeout=0.1, interval=0.01)
+        found.set_versioning("Enabled")
         for key in (found.key("ours.txt"), "in/theirs.txt"):
             for _ in range(2):
                 _row(found, key, found.put(key))
@@ -177,22 +180,22 @@ def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
     assert [each["Key"] for each in listed["Versions"]] == ["in/theirs.txt"] * 2
     assert [each["Key"] for each in listed["DeleteMarkers"]] == ["in/theirs.txt"]
     assert [each["Key"] for each in s3.list_multipart_uploads(Bucket="uploads")["Uploads"]] == ["in/theirs.txt"]
-    assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
-    assert len(index.addresses()) == 3
+    assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
+    assert len(index.row_ids()) == 3
 
 
 def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -> None:
     index.put(index.key("never-indexed.txt"))
     clean_up(index)
-    assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
+    assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
 def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index: Index) -> None:
-    """It is called for each version and marker that is deleted, some time after, and makes a row if there is none."""
-    late = LateIndex(index)
+    """The indexer is invoked later for each deleted version and marker, and creates a row if there is none."""
+    late = IndexWithLateDeletions(index)
     clean_up(late)
-    assert late.untold == {}
-    assert {object_id for object_id, _ in index.addresses()} == {"uploads/in/theirs.txt"}
+    assert late.pending == {}
+    assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
 def test_a_whole_bucket_is_never_cleaned_up(index: Index) -> None:
@@ -201,6 +204,6 @@ def test_a_whole_bucket_is_never_cleaned_up(index: Index) -> None:
         clean_up(index)
 
 
-def _row(index: Index, key: str, version_id: str, **told: dict[str, str]) -> None:
-    item = {"object_id": {"S": f"uploads/{key}"}, "version_id": {"S": version_id}, **told}
+def _row(index: Index, key: str, version_id: str, **attributes: dict[str, str]) -> None:
+    item = {"object_id": {"S": f"uploads/{key}"}, "version_id": {"S": version_id}, **attributes}
     index.clients.dynamodb.put_item(TableName="objects", Item=item)

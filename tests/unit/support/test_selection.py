@@ -1,13 +1,14 @@
-"""Which tests run with which engine, and which options go together."""
+"""Selection of tests by deployer and emulator, and combinations of options."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests import conftest
-from tests.support.selection import reason_against, summary
+from tests.support.selection import count_reasons, deselection_reason
 
 ONLY_PULUMI = pytest.mark.only_engine("pulumi").mark
 UNSAFE = pytest.mark.not_in_a_live_account("it empties the bucket").mark
@@ -16,54 +17,36 @@ OTHER = pytest.mark.parametrize("x", [1]).mark
 
 
 @pytest.mark.parametrize(
-    ("marks", "engine", "reason"),
+    ("marks", "engine", "emulator", "reason"),
     [
-        ([], "existing", None),
-        ([OTHER], "pulumi", None),
-        ([UNSAFE], "in-process", None),
-        ([UNSAFE], "pulumi", None),
-        ([UNSAFE], "existing", "not in a live account: it empties the bucket"),
-        ([ONLY_PULUMI], "pulumi", None),
-        ([ONLY_PULUMI], "in-process", "only for --engine pulumi"),
-        ([OTHER, ONLY_PULUMI, UNSAFE], "existing", "only for --engine pulumi"),
+        ([], "existing", None, None),
+        ([OTHER], "pulumi", "embedded", None),
+        ([UNSAFE], "in-process", "embedded", None),
+        ([UNSAFE], "pulumi", "embedded", None),
+        ([UNSAFE], "existing", "embedded", "not in a live account: it empties the bucket"),
+        ([ONLY_PULUMI], "pulumi", "embedded", None),
+        ([ONLY_PULUMI], "in-process", "embedded", "only for --engine pulumi"),
+        ([OTHER, ONLY_PULUMI, UNSAFE], "existing", "embedded", "only for --engine pulumi"),
+        ([OTHER, ONLY_CONTAINER], "in-process", "container", None),
+        ([OTHER, ONLY_CONTAINER], "in-process", "embedded", "only for --emulator container"),
+        ([OTHER, ONLY_CONTAINER], "in-process", None, "only for --emulator container"),
     ],
 )
 def test_a_test_runs_unless_a_mark_of_its_own_is_against_it(
-    marks: list[pytest.Mark], engine: str, reason: str | None
+    marks: list[pytest.Mark], engine: str, emulator: str | None, reason: str | None
 ) -> None:
-    assert reason_against(marks, engine, "embedded") == reason
-
-
-@pytest.mark.parametrize(
-    ("emulator", "reason"),
-    [
-        ("container", None),
-        ("embedded", "only for --emulator container"),
-        (None, "only for --emulator container"),
-    ],
-)
-def test_a_test_about_one_kind_of_emulator_runs_with_no_other(emulator: str | None, reason: str | None) -> None:
-    assert reason_against([OTHER, ONLY_CONTAINER], "in-process", emulator) == reason
+    assert deselection_reason(marks, engine, emulator) == reason
 
 
 def test_the_reasons_are_counted() -> None:
-    assert summary(["b", "a", "b"]) == ["   1 a", "   2 b"]
+    assert count_reasons(["b", "a", "b"]) == ["   1 a", "   2 b"]
 
 
-class Config:
-    """As much of pytest's configuration as the check looks at."""
-
-    def __init__(self, **options: object) -> None:
-        self._options = {
-            "engine": "in-process",
-            "emulator": "auto",
-            "outputs": None,
-            "install_pulumi": False,
-            **options,
-        }
-
-    def getoption(self, name: str) -> object:
-        return self._options[name.lstrip("-").replace("-", "_")]
+def check(**options: object) -> None:
+    defaults = {"engine": "in-process", "emulator": "auto", "outputs": None, "install_pulumi": False}
+    values = {f"--{name.replace('_', '-')}": value for name, value in (defaults | options).items()}
+    config: Any = SimpleNamespace(getoption=values.__getitem__)
+    conftest._check_options(config)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +59,7 @@ class Config:
 )
 def test_an_option_that_would_do_nothing_is_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(pytest.UsageError, match=message):
-        conftest._check_options(Config(**options))  # type: ignore[arg-type]  # it asks for nothing else
+        check(**options)
 
 
 @pytest.mark.parametrize(
@@ -89,4 +72,4 @@ def test_an_option_that_would_do_nothing_is_an_error(options: dict[str, Any], me
     ],
 )
 def test_options_that_belong_together_are_taken(options: dict[str, Any]) -> None:
-    conftest._check_options(Config(**options))  # type: ignore[arg-type]  # likewise
+    check(**options)

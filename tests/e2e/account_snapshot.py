@@ -1,4 +1,4 @@
-"""Everything that exists in an account, so that two moments can be compared."""
+"""The names of all resources in an account, to compare two points in time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.support.index import Clients
 
-LISTS: Mapping[str, Callable[[Clients], list[Any]]] = {
+LISTINGS: Mapping[str, Callable[[Clients], list[Any]]] = {
     "bucket": lambda aws: [each["Name"] for each in aws.s3.list_buckets()["Buckets"]],
     "table": lambda aws: aws.dynamodb.list_tables()["TableNames"],
     "function": lambda aws: [each["FunctionName"] for each in aws.function.list_functions()["Functions"]],
@@ -26,6 +26,6 @@ LISTS: Mapping[str, Callable[[Clients], list[Any]]] = {
 }
 
 
-def everything(clients: Clients) -> set[tuple[str, str]]:
-    """Kind and name of everything of the kinds that a stack consists of."""
-    return {(kind, str(name)) for kind, names in LISTS.items() for name in names(clients)}
+def snapshot(clients: Clients) -> set[tuple[str, str]]:
+    """Kind and name of every resource of the kinds that a stack consists of."""
+    return {(kind, str(name)) for kind, names in LISTINGS.items() for name in names(clients)}

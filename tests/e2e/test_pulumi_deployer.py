@@ -1,7 +1,7 @@
-"""What only Pulumi's own engine can show: previews, updates that change nothing or just enough, and destroying.
+"""Previews, updates without unnecessary changes, and destruction by Pulumi's own engine.
 
-With a stand-in for the AWS plugin (PULUMI_DEBUG_PROVIDERS) these show what the engine does with the program; that AWS
-takes it only the plugin itself can show.
+With a stand-in for the AWS plugin (PULUMI_DEBUG_PROVIDERS) these test what the engine does with the program; only the
+plugin itself can test that AWS accepts it.
 """
 
 from __future__ import annotations
@@ -11,33 +11,32 @@ import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from localstack.errors import DeploymentError
-from tests.e2e.alarms import PURPOSES
-from tests.e2e.inventory import everything
+from tests.e2e.account_snapshot import snapshot
+from tests.e2e.alarms import ALARMS_OF_A_STACK
 
 if TYPE_CHECKING:
     from localstack.deployers.pulumi_stack import Outcome, PulumiStack
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Clients
-    from tests.support.selection import Deploys
+    from tests.support.selection import DeployStack
 
 pytestmark = pytest.mark.only_engine("pulumi")
 
-Opens: TypeAlias = "Callable[[Path, dict[str, str]], PulumiStack]"
+OpenStack: TypeAlias = "Callable[[Path, dict[str, str]], PulumiStack]"
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tap_stack.py"
 SECRET = "somebody-in-particular@example.com"
 
-HOLD_DATA = {"tap-uploads", "tap-logs", "tap-objects"}
+DATA_RESOURCES = {"tap-uploads", "tap-logs", "tap-objects"}
 
-ALARMS = set(PURPOSES)
+ALARMS = set(ALARMS_OF_A_STACK)
 QUERIES = {
     f"query-{purpose}"
     for purpose in ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
@@ -77,51 +76,38 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
 }
 """By key: another value, and what it updates and what it creates, by its name in the program."""
 
-VERSION_OF_A_STAND_IN = re.compile(r"resource plugin aws is expected to have version >=[\d.]+, but has [\d.]+;")
+STAND_IN_VERSION_WARNING = re.compile(r"resource plugin aws is expected to have version >=[\d.]+, but has [\d.]+;")
 """The one thing that may be complained of, and only where something takes the place of the plugin."""
 
 
-FAILS_HALFWAY = """\
+FAILING_PROGRAM = """\
     import pulumi
     import pulumi_aws as aws
 
 
-    def dislike(name: str) -> str:
+    def fail(name: str) -> str:
         raise ValueError("I dislike " + name)
 
 
     protected = pulumi.ResourceOptions(protect=True)
-    aws.sqs.Queue("queue", name="toy-half-made", opts=protected).name.apply(dislike)
+    aws.sqs.Queue("queue", name="toy-half-made", opts=protected).name.apply(fail)
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Life:
-    """A stack from its first preview to its end, and what there was when."""
-
-    preview: Outcome
-    up: Outcome
-    outputs: dict[str, str]
-    state: dict[str, str]
-    before: set[tuple[str, str]]
-    remaining: list[str]
-    after: set[tuple[str, str]]
-
-
 @pytest.fixture(scope="module")
-def opens(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[Opens]:
-    """Makes stacks that are closed at the end; destroying them, protected or not, if a test did not."""
+def open_stack(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[OpenStack]:
+    """Opens stacks, and closes them at the end; destroys them, protected or not, if a test did not."""
     from localstack.deployers.pulumi_stack import PulumiStack  # noqa: PLC0415  importing Pulumi takes most of a second
 
     opened: list[PulumiStack] = []
 
-    def open_one(program: Path, config: dict[str, str]) -> PulumiStack:
+    def open_stack(program: Path, config: dict[str, str]) -> PulumiStack:
         install = bool(request.config.getoption("--install-pulumi"))
         opened.append(PulumiStack(emulator, program=program, install_pulumi=install))
         opened[-1].configure(config)
         return opened[-1]
 
-    yield open_one
+    yield open_stack
     for stack in opened:
         if stack.resources():
             stack.unlock()
@@ -130,7 +116,7 @@ def opens(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[Opens]
 
 
 @pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copied_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program in a copy of this project, in a folder with a space in its name."""
     folder = tmp_path_factory.mktemp("a copy of ours", numbered=False)
     for name in ("tap_stack.py", "Pulumi.yaml", "Pulumi.localstack.yaml"):
@@ -142,132 +128,112 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deployed(opens: Opens, elsewhere: Path) -> PulumiStack:
+def copied_stack(open_stack: OpenStack, copied_program: Path) -> PulumiStack:
     """A stack that is up to date, whose program is in the copy."""
-    stack = opens(elsewhere, {"env": "engine"})
+    stack = open_stack(copied_program, {"env": "engine"})
     stack.up()
     return stack
 
 
-@pytest.fixture(scope="module")
-def life(opens: Opens, clients: Clients) -> Life:
-    before = everything(clients)
-    stack = opens(PROGRAM, {"env": "short"})
+def test_a_stack_is_previewed_created_and_destroyed_without_a_trace(open_stack: OpenStack, clients: Clients) -> None:
+    before = snapshot(clients)
+    stack = open_stack(PROGRAM, {"env": "short"})
     stack.configure({"alarmEmail": SECRET}, secret=True)
-    preview, up, outputs = stack.preview(), stack.up(), stack.outputs()
+
+    preview = stack.preview()
+    assert _unexpected_complaints(preview) == []  # although no output is known yet
+    assert {change.op for change in preview.changes} == {"create"}
+    assert {change.name for change in preview.changes} >= DATA_RESOURCES
+
+    update = stack.up()
+    assert update.changed == preview.changed
+    assert _unexpected_complaints(update) == []
+
     state = {str(path): path.read_text() for path in stack.folder.rglob("*") if path.is_file()}
+    assert any("urn:pulumi:localstack::tapstack::" in text for text in state.values())
+    assert any("TopicSubscription" in text for text in state.values())
+    assert [path for path, text in state.items() if SECRET in text] == []
+    assert [name for name, value in stack.outputs().items() if SECRET in value] == []
+
     stack.destroy()
-    return Life(
-        preview=preview,
-        up=up,
-        outputs=outputs,
-        state=state,
-        before=before,
-        remaining=[resource["urn"] for resource in stack.resources()],
-        after=everything(clients),
-    )
+    assert stack.resources() == []
+    assert snapshot(clients) == before
 
 
-def test_the_first_preview_is_clean_although_nothing_is_known_yet(life: Life) -> None:
-    assert _complaints(life.preview) == []
-    assert {change.op for change in life.preview.changes} == {"create"}
-    assert {change.name for change in life.preview.changes} >= HOLD_DATA
-
-
-def test_an_update_does_what_its_preview_said_without_a_warning(life: Life) -> None:
-    assert life.up.changed == life.preview.changed
-    assert _complaints(life.up) == []
-
-
-def test_an_address_that_was_given_as_a_secret_is_nowhere_in_plain_text(life: Life) -> None:
-    assert any("urn:pulumi:localstack::tapstack::" in text for text in life.state.values())
-    assert any("TopicSubscription" in text for text in life.state.values())
-    assert [path for path, text in life.state.items() if SECRET in text] == []
-    assert [name for name, value in life.outputs.items() if SECRET in value] == []
-
-
-def test_destroying_leaves_nothing(life: Life) -> None:
-    assert life.remaining == []
-    assert life.after == life.before
-
-
-def test_a_second_update_leaves_every_resource_unchanged(deployed: PulumiStack) -> None:
-    outcome = deployed.up()
-    assert outcome.changed == set()
-    assert {change.name for change in outcome.changes} >= HOLD_DATA
-    assert _complaints(outcome) == []
-
-
-def test_an_update_from_another_folder_leaves_every_resource_unchanged(deployed: PulumiStack, elsewhere: Path) -> None:
-    """The function's archive included: it depends neither on where the project lies nor on when it was built."""
-    deployed.run_from(PROGRAM)
+@pytest.mark.parametrize("folder", ["the copy", "this project"])
+def test_a_second_update_leaves_every_resource_unchanged(
+    copied_stack: PulumiStack, copied_program: Path, folder: str
+) -> None:
+    """Including the function's archive: it depends neither on the project's path nor on the time of its build."""
+    copied_stack.run_from(PROGRAM if folder == "this project" else copied_program)
     try:
-        outcome = deployed.up()
+        outcome = copied_stack.up()
     finally:
-        deployed.run_from(elsewhere)
+        copied_stack.run_from(copied_program)
     assert outcome.changed == set()
-    assert _complaints(outcome) == []
+    assert {change.name for change in outcome.changes} >= DATA_RESOURCES
+    assert _unexpected_complaints(outcome) == []
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_one_key_changes_exactly_what_it_should_and_replaces_nothing(deployed: PulumiStack, key: str) -> None:
+def test_one_key_changes_exactly_what_it_should_and_replaces_nothing(copied_stack: PulumiStack, key: str) -> None:
     value, updated, created = CHANGES[key]
-    account = deployed.outputs()["lambda_function_arn"].split(":")[4]  # the emulator's, or that of a stand-in
-    deployed.configure({key: value.format(account=account)})
+    account = copied_stack.outputs()["lambda_function_arn"].split(":")[4]  # the emulator's, or that of a stand-in
+    copied_stack.configure({key: value.format(account=account)})
     try:
-        outcome = deployed.preview()
+        outcome = copied_stack.preview()
     finally:
-        deployed.unconfigure(key)
+        copied_stack.unconfigure(key)
         if key in ("corsAllowedOrigins", "protectData", "savedQueries"):  # Pulumi.localstack.yaml has these
-            deployed.configure(
+            copied_stack.configure(
                 {"corsAllowedOrigins": "http://localhost:3000", "protectData": "false", "savedQueries": "false"}
             )
     expected = {("update", f"tap-{name}") for name in updated} | {("create", f"tap-{name}") for name in created}
     assert {(change.op, change.name) for change in outcome.changed} == expected
-    assert _complaints(outcome) == []
+    assert _unexpected_complaints(outcome) == []
 
 
-def test_a_change_is_made_as_it_was_previewed_and_can_be_taken_back(deployed: PulumiStack) -> None:
-    deployed.configure({"memoryMb": "1024"})
-    there = deployed.up()
-    deployed.unconfigure("memoryMb")
-    back = deployed.up()
+def test_a_change_is_made_as_it_was_previewed_and_can_be_taken_back(copied_stack: PulumiStack) -> None:
+    copied_stack.configure({"memoryMb": "1024"})
+    there = copied_stack.up()
+    copied_stack.unconfigure("memoryMb")
+    back = copied_stack.up()
     for outcome in (there, back):
         assert [str(change) for change in outcome.changed] == ["update aws:lambda/function:Function 'tap-indexer'"]
 
 
-def test_protected_data_refuses_to_go(opens: Opens) -> None:
+def test_protected_data_refuses_to_go(open_stack: OpenStack) -> None:
     """As `pulumi destroy` would do it, which looks at each resource by itself."""
-    stack = opens(PROGRAM, {"env": "guarded", "protectData": "true"})
+    stack = open_stack(PROGRAM, {"env": "guarded", "protectData": "true"})
     stack.up()
     with pytest.raises(DeploymentError, match="protected"):
         stack.destroy()
     left = {resource["urn"].rpartition("::")[2]: resource for resource in stack.resources()}
-    assert set(left) >= HOLD_DATA
-    assert [name for name in HOLD_DATA if not left[name].get("protect")] == []
+    assert set(left) >= DATA_RESOURCES
+    assert [name for name in DATA_RESOURCES if not left[name].get("protect")] == []
     assert left["tap-objects"]["inputs"]["deletionProtectionEnabled"] is True
     assert {left[name]["inputs"]["forceDestroy"] for name in ("tap-uploads", "tap-logs")} == {False}
 
 
 def test_a_failed_update_says_where_and_why_and_leaves_nothing(
-    emulator: Emulator, clients: Clients, deploys: Deploys, tmp_path: Path
+    emulator: Emulator, clients: Clients, deploy_stack: DeployStack, tmp_path: Path
 ) -> None:
-    before = everything(clients)
+    before = snapshot(clients)
     (tmp_path / "Pulumi.yaml").write_text("name: toy\nruntime: python\n", encoding="utf-8")
     (tmp_path / "Pulumi.localstack.yaml").write_text("config:\n  aws:region: us-east-1\n", encoding="utf-8")
     program = tmp_path / "toy.py"
-    program.write_text(textwrap.dedent(FAILS_HALFWAY), encoding="utf-8")
+    program.write_text(textwrap.dedent(FAILING_PROGRAM), encoding="utf-8")
     with pytest.raises(DeploymentError) as failure:
-        deploys(emulator, program=program)
+        deploy_stack(emulator, program=program)
     assert str(failure.value) == (
         "the update of the stack 'localstack' failed:\n"
         "  Program failed with an unhandled exception at toy.py, line 6: ValueError: I dislike toy-half-made\n"
         "what had been created was destroyed again (1 resource)"
     )
-    assert everything(clients) == before
+    assert snapshot(clients) == before
 
 
-def _complaints(outcome: Outcome) -> list[str]:
+def _unexpected_complaints(outcome: Outcome) -> list[str]:
     """What the engine, or the program, complained of."""
     stood_in = "PULUMI_DEBUG_PROVIDERS" in os.environ
-    return [text for text in outcome.warnings if not (stood_in and VERSION_OF_A_STAND_IN.match(text))]
+    return [text for text in outcome.warnings if not (stood_in and STAND_IN_VERSION_WARNING.match(text))]

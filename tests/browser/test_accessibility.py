@@ -1,4 +1,4 @@
-"""The page works without a mouse, without eyes, on a phone, and in the dark."""
+"""The page works with the keyboard, a screen reader, a narrow screen, and a dark color scheme."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from tests.browser.conftest import Place, Serve, Watched
+    from tests.browser.conftest import BrowserStack, PageErrors, StartServer
 
-AS_READ_OUT = """
+ARIA_SNAPSHOT = """
 - banner:
   - heading "Upload files" [level=1]
 - main:
@@ -44,12 +44,12 @@ AS_READ_OUT = """
 """
 
 
-def in_every_state(page: Page, serve: Serve, place: Place) -> UploadPage:
+def open_in_every_state(page: Page, start_server: StartServer, stack: BrowserStack) -> UploadPage:
     """A page with a file that is indexed, one on its way and one that failed."""
-    upload = UploadPage.open(page, serve(max_bytes=MEGABYTE))
+    upload = UploadPage.open(page, start_server(max_bytes=MEGABYTE))
     upload.choose(file("done.txt"))
     upload.indexed("done.txt")
-    page.route(f"{place.emulator.endpoint}/**", lambda _: None)  # never answered
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # never answered
     upload.choose(file("slow.txt"))
     expect(upload.card("slow.txt").get_by_role("progressbar")).to_be_visible()
     upload.choose(file("big.bin", b"\0" * 1_200_000))
@@ -57,19 +57,19 @@ def in_every_state(page: Page, serve: Serve, place: Place) -> UploadPage:
     return upload
 
 
-def test_a_screen_reader_finds_everything(page: Page, serve: Serve, place: Place) -> None:
-    in_every_state(page, serve, place)
-    expect(page.locator("body")).to_match_aria_snapshot(AS_READ_OUT)
+def test_a_screen_reader_finds_everything(page: Page, start_server: StartServer, stack: BrowserStack) -> None:
+    open_in_every_state(page, start_server, stack)
+    expect(page.locator("body")).to_match_aria_snapshot(ARIA_SNAPSHOT)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1000, 320])
 def test_axe_finds_no_barrier_in_any_state(
-    page: Page, serve: Serve, place: Place, scheme: Literal["light", "dark"], width: int
+    page: Page, start_server: StartServer, stack: BrowserStack, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 700})
-    in_every_state(page, serve, place)
+    open_in_every_state(page, start_server, stack)
     found = Axe().run(page)
     assert found.response["passes"]
     assert found.response["violations"] == [], found.generate_report()
@@ -77,11 +77,11 @@ def test_axe_finds_no_barrier_in_any_state(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_keyboard_is_enough(page: Page, serve: Serve, tmp_path: Path) -> None:
+def test_the_keyboard_is_enough(page: Page, start_server: StartServer, tmp_path: Path) -> None:
     (tmp_path / "typed.txt").write_text("typed")
     page.on("filechooser", lambda chooser: chooser.set_files(tmp_path / "typed.txt"))
     page.route("**/api/uploads", lambda route: route.abort())
-    upload = UploadPage.open(page, serve())
+    upload = UploadPage.open(page, start_server())
     page.keyboard.press("Tab")
     expect(page.get_by_label("Choose files")).to_be_focused()
     page.keyboard.press("Enter")
@@ -95,43 +95,41 @@ def test_the_keyboard_is_enough(page: Page, serve: Serve, tmp_path: Path) -> Non
     expect(upload.card("typed.txt")).to_be_focused()
 
 
-def test_each_change_is_said(page: Page, serve: Serve) -> None:
-    upload = UploadPage.open(page, serve())
+def test_each_change_is_said(page: Page, upload: UploadPage) -> None:
     page.evaluate(
         """() => {
-          window.said = [];
+          window.announced = [];
           const status = document.querySelector("[role=status]");
-          new MutationObserver(() => window.said.push(status.textContent)).observe(status, { childList: true });
+          new MutationObserver(() => window.announced.push(status.textContent)).observe(status, { childList: true });
         }"""
     )
     upload.choose(file("heard.txt"))
     upload.indexed("heard.txt")
-    assert page.evaluate("window.said") == ["heard.txt is uploaded.", "heard.txt is indexed."]
+    assert page.evaluate("window.announced") == ["heard.txt is uploaded.", "heard.txt is indexed."]
 
 
-def test_a_name_is_shown_as_text_and_never_as_html(page: Page, serve: Serve, watched: Watched) -> None:
-    """A file's name comes from whoever made the file."""
-    upload = UploadPage.open(page, serve())
+def test_a_name_is_shown_as_text_and_never_as_html(page: Page, upload: UploadPage, page_errors: PageErrors) -> None:
+    """The name of a file is untrusted input."""
     name = "<img src=x onerror=alert(1)>.txt"
     upload.choose(file(name))
     assert name in upload.indexed(name)["Key"]
     assert page.locator("img").count() == 1  # the page's own
-    assert watched.wrong == []
+    assert page_errors.messages == []
 
 
-def test_the_page_may_load_and_run_nothing_but_its_own(page: Page, serve: Serve) -> None:
-    UploadPage.open(page, serve())
-    breaches = page.evaluate(
+@pytest.mark.usefixtures("upload")
+def test_the_page_may_load_and_run_nothing_but_its_own(page: Page) -> None:
+    result = page.evaluate(
         """async () => {
-          const seen = [];
-          addEventListener("securitypolicyviolation", (event) => seen.push(event.effectiveDirective));
+          const violations = [];
+          addEventListener("securitypolicyviolation", (event) => violations.push(event.effectiveDirective));
           const script = document.createElement("script");
           script.textContent = "window.ran = true";
           document.body.append(script);
           document.body.append(Object.assign(new Image(), { src: "https://example.com/x.png" }));
           await fetch("https://example.com/").catch(() => {});
           await new Promise((done) => setTimeout(done, 50));
-          return { seen: seen.sort(), ran: window.ran ?? false };
+          return { violations: violations.sort(), ran: window.ran ?? false };
         }"""
     )
-    assert breaches == {"seen": ["connect-src", "img-src", "script-src-elem"], "ran": False}
+    assert result == {"violations": ["connect-src", "img-src", "script-src-elem"], "ran": False}

@@ -1,10 +1,10 @@
-"""The in-process engine against a real emulator: honest about what it cannot do, and tidy when something fails."""
+"""The in-process deployer against an emulator: it rejects unsupported programs, and cleans up after failures."""
 
 from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from localstack.deployers.deploy import deploy
 from localstack.deployers.deployment import Deployment
 from localstack.emulators.emulator import start
 from localstack.errors import DeploymentError
-from tests.e2e.inventory import everything
+from tests.e2e.account_snapshot import snapshot
 from tests.support.index import Clients
 
 if TYPE_CHECKING:
@@ -24,43 +24,26 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.only_engine("in-process")
 
-Deploy = Callable[[str], Deployment]
+DeployProgram = Callable[[str], Deployment]
 
 HEADER = "import json\nimport pulumi\nimport pulumi_aws as aws\n"
 
 
 @pytest.fixture
-def toy(emulator: Emulator, tmp_path: Path) -> Deploy:
-    """Deploys small programs to the emulator that the big one lives in."""
-    return _deploys_to(emulator, tmp_path)
+def _account_unchanged(clients: Clients) -> Iterator[None]:
+    """Asserts that a test leaves the resources of the account as they were."""
+    before = snapshot(clients)
+    yield
+    assert snapshot(clients) == before
 
 
-def test_unused_inputs_and_unknown_types_are_named_and_leave_nothing_behind(toy: Deploy, clients: Clients) -> None:
-    before = everything(clients)
-    with pytest.raises(DeploymentError) as failure:
-        toy(
-            """
-            queue = aws.sqs.Queue("first", name="toy-first")
-            wait = pulumi.ResourceOptions(depends_on=[queue])
-            aws.s3.Bucket("site", bucket="toy-site", website={"indexDocument": "index.html"}, opts=wait)
-            """
-        )
-    assert "aws:s3/bucket:Bucket 'site': the in-process engine does not use the input website" in str(failure.value)
-    assert "destroyed again (1 resources)" in str(failure.value)
-    with pytest.raises(DeploymentError, match="does not know the type aws:appautoscaling/target:Target"):
-        toy(
-            """
-            aws.appautoscaling.Target(
-                "t", max_capacity=2, min_capacity=1, resource_id="table/t", service_namespace="dynamodb",
-                scalable_dimension="dynamodb:table:ReadCapacityUnits",
-            )
-            """
-        )
-    assert everything(clients) == before
+@pytest.fixture
+def toy(emulator: Emulator, tmp_path: Path, _account_unchanged: None) -> DeployProgram:
+    """Deploys small programs to the session's emulator."""
+    return _deployer(emulator, tmp_path)
 
 
-def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy: Deploy, clients: Clients) -> None:
-    before = everything(clients)
+def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy: DeployProgram) -> None:
     with pytest.raises(DeploymentError) as failure:
         toy(
             """
@@ -79,11 +62,11 @@ def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy
     message = str(failure.value)
     assert "aws:lambda/permission:Permission 'permission': An error occurred (ResourceNotFoundException)" in message
     assert "what had been created was destroyed again (2 resources)" in message
-    assert everything(clients) == before
 
 
-def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(toy: Deploy, clients: Clients) -> None:
-    before = everything(clients)
+def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(
+    toy: DeployProgram, clients: Clients
+) -> None:
     deployment = toy('aws.s3.Bucket("bucket", bucket="toy-kept")\naws.sqs.Queue("queue", name="toy-kept")')
     clients.s3.put_object(Bucket="toy-kept", Key="precious")
     with pytest.raises(DeploymentError, match=r"could not delete aws:s3/bucket:Bucket 'bucket': .*BucketNotEmpty"):
@@ -91,11 +74,9 @@ def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(t
     assert clients.s3.head_object(Bucket="toy-kept", Key="precious")["ContentLength"] == 0
     clients.s3.delete_object(Bucket="toy-kept", Key="precious")
     deployment.destroy()
-    assert everything(clients) == before
 
 
-def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: Deploy, clients: Clients) -> None:
-    before = everything(clients)
+def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: DeployProgram, clients: Clients) -> None:
     deployment = toy(
         """
         bucket = aws.s3.Bucket("bucket", bucket="toy-by-hand", force_destroy=True)
@@ -110,22 +91,15 @@ def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: Deploy, c
     clients.sqs.delete_queue(QueueUrl=clients.sqs.get_queue_url(QueueName="toy-by-hand")["QueueUrl"])
     clients.logs.delete_log_group(logGroupName="toy-by-hand")
     deployment.destroy()
-    assert everything(clients) == before
 
 
 def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an emulator of its own, started from a shell that has much to give away."""
-    for name in (
-        "AWS_PROFILE",
-        "AWS_ENDPOINT_URL",
-        "HTTPS_PROXY",
-        "MY_SECRET",
-        "PYTHONDONTWRITEBYTECODE",
-        "PYTHONPATH",
-    ):
+    """In an emulator of its own, whose environment has secrets."""
+    shell = ("AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTPS_PROXY", "MY_SECRET", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
+    for name in shell:
         monkeypatch.setenv(name, "/leaked")
     with start("embedded") as own:
-        deployment = _deploys_to(own, tmp_path)(
+        deployment = _deployer(own, tmp_path)(
             """
             trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
                      "Principal": {"Service": "lambda.amazonaws.com"}}]}
@@ -139,12 +113,12 @@ def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch:
             pulumi.export("function", function.name)
             """
         )
-        answer = Clients.of(own).function.invoke(FunctionName=deployment.outputs["function"])
-        seen = json.load(answer["Payload"])
+        response = Clients.of(own).function.invoke(FunctionName=deployment.outputs["function"])
+        environment = json.load(response["Payload"])
         deployment.destroy()
-    assert seen["MINE"] == "yes"
-    assert seen["AWS_ENDPOINT_URL"] == own.endpoint
-    assert [name for name, value in seen.items() if "/leaked" in value] == []
+    assert environment["MINE"] == "yes"
+    assert environment["AWS_ENDPOINT_URL"] == own.endpoint
+    assert [name for name, value in environment.items() if "/leaked" in value] == []
 
 
 def test_whoever_measures_hears_of_every_phase(emulator: Emulator, tmp_path: Path) -> None:
@@ -171,7 +145,7 @@ def test_whoever_measures_hears_of_every_phase(emulator: Emulator, tmp_path: Pat
     assert watch.seconds.keys() == {"program", "packaging", "waiting"}
 
 
-def _deploys_to(emulator: Emulator, folder: Path) -> Deploy:
+def _deployer(emulator: Emulator, folder: Path) -> DeployProgram:
     return lambda program: deploy(emulator, deployer="in-process", program=_write(folder, program))
 
 

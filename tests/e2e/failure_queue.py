@@ -1,0 +1,116 @@
+"""Events that cannot succeed, and the failure queue that receives them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.events import creation_record, event, minimal_record
+
+if TYPE_CHECKING:
+    from tests.support.index import Index, Response, Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvalidEvent:
+    """An event that cannot succeed, and parts of its error."""
+
+    event: Any
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentEvents:
+    """Events by name, and the deleted rows that valid records among the invalid ones must restore."""
+
+    events: Mapping[str, InvalidEvent]
+    valid: tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureMessage:
+    """The message of Lambda's on-failure destination about one event."""
+
+    event: Any
+    error: str
+    condition: str
+    attempts: int
+
+
+class FailureQueue:
+    """Finds and removes the message about one event, and leaves all others in the queue."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._sqs = index.clients.sqs
+        self._url = index.outputs["failure_queue_url"]
+
+    def wait_for(self, event: object) -> FailureMessage:
+        """Wait for the message about exactly this event."""
+        others: dict[str, object] = {}
+
+        def find() -> FailureMessage | None:
+            for message in self._receive():
+                body = json.loads(message["Body"])
+                if body["requestPayload"] == event:
+                    self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+                    return FailureMessage(
+                        event=body["requestPayload"],
+                        error=body["responsePayload"]["errorMessage"],
+                        condition=body["requestContext"]["condition"],
+                        attempts=body["requestContext"]["approximateInvokeCount"],
+                    )
+                others[message["MessageId"]] = body["requestPayload"]
+            return None
+
+        return self._index.wait_until(
+            find, lambda: f"a message in the failure queue about {event}; there were others about {others}"
+        )
+
+    def events(self) -> list[object]:
+        """The events of all messages in the queue, which stay there."""
+        found: dict[str, object] = {}
+        while new := {
+            message["MessageId"]: json.loads(message["Body"])["requestPayload"]
+            for message in self._receive()
+            if message["MessageId"] not in found
+        }:
+            found |= new
+        return list(found.values())
+
+    def _receive(self) -> list[Response]:
+        """Up to ten messages, which remain visible."""
+        response = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+        messages: list[Response] = response.get("Messages", [])
+        return messages
+
+
+def send_invalid_events(index: Index) -> SentEvents:
+    """Send events that cannot succeed, as S3 does: Lambda tries each three times in the background."""
+    valid = tuple(index.put_unindexed(f"invalid/good-{number}.txt") for number in (1, 2))
+    first, second = (creation_record(row) for row in valid)
+    without_key = minimal_record(index.bucket, "invalid/keyless.txt")
+    del without_key["s3"]["object"]["key"]
+    not_utf8 = minimal_record(index.bucket, "invalid/")
+    not_utf8["s3"]["object"]["key"] = "invalid/%ff%fe.txt"
+    unknown_version = {**minimal_record(index.bucket, "invalid/future.txt"), "eventVersion": "3.0"}
+    foreign = minimal_record("elsewhere", "invalid/elsewhere.txt")
+    events = {
+        "a mixed event": InvalidEvent(
+            event=event(without_key, first, not_utf8, unknown_version, second, foreign),
+            errors=(
+                "4 of 6 records failed",
+                "Records[0].s3.object.key is missing",
+                "Records[2].s3.object.key is 'invalid/%ff%fe.txt', which is not UTF-8",
+                "Records[3].eventVersion is '3.0'",
+                "Records[5].s3.bucket.name is 'elsewhere'",
+                f"'{index.bucket}'",
+            ),
+        ),
+        "no event of S3": InvalidEvent(event={"invalid": "no records"}, errors=("Records",)),
+    }
+    for each in events.values():
+        index.invoke_async(each.event)
+    return SentEvents(events=events, valid=valid)

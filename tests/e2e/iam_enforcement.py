@@ -1,0 +1,205 @@
+"""A stack on an emulator that enforces IAM policies, and ways to find out what the indexer's role may do.
+
+The embedded emulator checks the requests that a function sends, as its role. It does not check what Lambda does on the
+role's behalf (the message to the on-failure destination), does not know X-Ray, and takes the ARN of a log group for
+that of a log stream. Two more ways cover these: a second function with the same role that makes arbitrary calls, and
+IAM's own simulation of the role's policies.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from localstack.deployers.deploy import deploy
+from tests.e2e.failure_queue import FailureQueue
+from tests.e2e.functions import create_function
+from tests.support.index import Client, Clients, Index, Row
+
+if TYPE_CHECKING:
+    from localstack.emulators.emulator import Emulator
+
+Document: TypeAlias = dict[str, Any]
+
+MARKS = [
+    pytest.mark.only_emulator("embedded"),  # LocalStack enforces no policy
+    pytest.mark.only_engine("in-process"),  # the tests are not about deployers, and no other deploys in seconds
+]
+"""The marks of every file whose emulator enforces policies."""
+
+POLICY_NAME = "index-uploads"
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
+"""The services' error codes. A response to HEAD has no body, so botocore uses the status as code."""
+
+ALLOW_EVERYTHING = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+)
+
+INVALID_EVENT = {"an event": "that is none of S3's"}
+
+PROBE_NAME = "probe"
+PROBE_CODE = """
+import boto3, botocore
+from botocore.config import Config
+
+def handler(event, context):
+    return [outcome(**call) for call in event]
+
+def outcome(service, operation, arguments):
+    client = boto3.client(service, config=Config(retries={"total_max_attempts": 1}))
+    try:
+        getattr(client, operation)(**arguments)
+    except botocore.exceptions.ClientError as error:
+        return error.response["Error"]["Code"]
+    return "allowed"
+"""
+
+
+class Permission(NamedTuple):
+    """One action of one statement of the role's policy."""
+
+    sid: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.sid} {self.action}"
+
+
+def call(service: str, operation: str, **arguments: object) -> Document:
+    """A call of an AWS service by the probe function, as boto3 names it."""
+    return {"service": service, "operation": operation, "arguments": arguments}
+
+
+def permissions(policy: Document) -> list[Permission]:
+    """Every permission of a policy."""
+    return [Permission(each["Sid"], action) for each in policy["Statement"] for action in each["Action"]]
+
+
+class IndexerRole:
+    """The indexer's role on an emulator that enforces its policy."""
+
+    def __init__(self, emulator: Emulator, arn: str) -> None:
+        self.arn = arn
+        self.name = arn.rpartition("/")[2]
+        self._iam = emulator.client("iam")
+        self._lambda = emulator.client("lambda")
+
+    def policy(self) -> Document:
+        """The role's policy, as IAM has it."""
+        policy: Document = self._iam.get_role_policy(RoleName=self.name, PolicyName=POLICY_NAME)["PolicyDocument"]
+        return policy
+
+    @contextmanager
+    def without_permissions(self, *removed: Permission) -> Iterator[None]:
+        """Context manager: the role lacks these permissions."""
+        original = self.policy()
+        reduced = deepcopy(original)
+        for each in reduced["Statement"]:
+            each["Action"] = [action for action in each["Action"] if Permission(each["Sid"], action) not in removed]
+        reduced["Statement"] = [each for each in reduced["Statement"] if each["Action"]]
+        self._put(reduced)
+        try:
+            yield
+        finally:
+            self._put(original)
+
+    @contextmanager
+    def probe_function(self) -> Iterator[None]:
+        """Context manager: a second function with this role exists, which makes the calls of `denied`."""
+        create_function(self._lambda, PROBE_NAME, PROBE_CODE, role=self.arn)
+        try:
+            yield
+        finally:
+            self._lambda.delete_function(FunctionName=PROBE_NAME)
+
+    def denied(self, calls: Mapping[str, Document]) -> set[str]:
+        """The names of the calls that this role is denied; all others must succeed."""
+        response = self._lambda.invoke(FunctionName=PROBE_NAME, Payload=json.dumps(list(calls.values())))
+        outcomes = json.loads(response["Payload"].read())
+        assert isinstance(outcomes, list), outcomes
+        by_name = dict(zip(calls, outcomes, strict=True))
+        unexpected = {name: outcome for name, outcome in by_name.items() if outcome not in {"allowed", *DENIED}}
+        assert unexpected == {}, "neither allowed nor denied"
+        return {name for name, outcome in by_name.items() if outcome in DENIED}
+
+    def simulated_denied(self, requests: Mapping[str, tuple[str, str]]) -> set[str]:
+        """The names of the requests, each an action and the ARN of a resource, that IAM's simulation denies."""
+
+        def decision(action: str, resource: str) -> str:
+            [result] = self._iam.simulate_principal_policy(
+                PolicySourceArn=self.arn, ActionNames=[action], ResourceArns=[resource]
+            )["EvaluationResults"]
+            return str(result["EvalDecision"])
+
+        return {name for name, request in requests.items() if decision(*request) != "allowed"}
+
+    def _put(self, policy: Document) -> None:
+        self._iam.put_role_policy(RoleName=self.name, PolicyName=POLICY_NAME, PolicyDocument=json.dumps(policy))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnforcingStack:
+    """A stack whose emulator enforces policies; `row` is of an object that was uploaded into it."""
+
+    emulator: Emulator
+    index: Index
+    role: IndexerRole
+    row: Row
+    failures: FailureQueue
+
+
+@contextmanager
+def enforcing_stack(
+    emulator: Emulator, *, config: Mapping[str, str] | None = None, **upload: Any
+) -> Iterator[EnforcingStack]:
+    """Deploy a stack, send it an event that cannot succeed, and upload an object with these PutObject parameters."""
+    deployment = deploy(emulator, config_overrides=config or {})
+    index = Index(Clients.of(emulator), deployment.outputs)
+    index.invoke_async(INVALID_EVENT)  # Lambda's retries of it pass while the tests run
+    role = IndexerRole(emulator, deployment.outputs["lambda_role_arn"])
+    with role.probe_function():
+        yield EnforcingStack(
+            emulator=emulator,
+            index=index,
+            role=role,
+            row=index.put_indexed("first.txt", **upload),
+            failures=FailureQueue(index),
+        )
+    deployment.destroy()
+
+
+def user_credentials(emulator: Emulator, name: str, policy: str) -> dict[str, str]:
+    """Create an IAM user with one policy; return boto3's arguments for its access key."""
+    iam = emulator.client("iam")
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+
+
+def client_of_user(emulator: Emulator, service: str, credentials: Mapping[str, str]) -> Client:
+    """A client with the credentials of an IAM user, without retries."""
+    session: Any = boto3.session.Session()  # the stubs require a literal service name
+    return session.client(
+        service,
+        region_name=emulator.region,
+        endpoint_url=emulator.endpoint,
+        verify=str(emulator.ca_bundle) if emulator.ca_bundle else None,
+        config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 1}),
+        **credentials,
+    )
+
+
+def denied_events(index: Index, events: Mapping[str, Document]) -> set[str]:
+    """The names of the events that the indexer could not index because a call was denied."""
+    errors = {name: index.invoke(event).error for name, event in events.items()}
+    assert [error for error in errors.values() if error is not None and "denied: " not in error] == []
+    return {name for name, error in errors.items() if error is not None}

@@ -1,0 +1,129 @@
+"""A separate stack for the operations tools, which read a whole bucket, table and queue."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeSerializer
+
+from operations.aws import Aws
+from operations.command import main
+
+if TYPE_CHECKING:
+    from tests.support.index import Index, Row
+
+GRACE = 0.1
+"""Seconds between the two passes of an audit, in a bucket that does not change meanwhile."""
+
+TIMEOUT = 60.0
+"""Seconds: an emulator may start a process, or a container, for each attempt of a function that fails."""
+
+SETTLE_SECONDS = 3.0
+"""LocalStack's poll for events takes two seconds, and continues for the function that was just replaced."""
+
+CONFIG = {"env": "operations", "readCapacity": "1000", "writeCapacity": "20"}
+"""Reads without a pause, but only ten events per second: the emulator starts a process for each concurrent event."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandResult:
+    """The result of a command: its exit code, its JSON document, and its standard error."""
+
+    code: int
+    document: dict[str, Any]
+    errors: str
+
+    def findings(self) -> list[tuple[str, str, str]]:
+        """`(difference, key, version id)` of each finding of an audit, sorted."""
+        return sorted((each["difference"], each["key"], each["version_id"]) for each in self.document["findings"])
+
+
+class OperationsStack:
+    """The stack, the tools as an operator runs them, and ways to damage the stack."""
+
+    def __init__(self, index: Index, *, settle_seconds: float) -> None:
+        self._aws: Aws | None = None
+        self._settle_seconds = settle_seconds  # after a change of the function
+        self.index = index
+        self.queue_url = index.outputs["failure_queue_url"]
+
+    def run(self, tool: str, *arguments: str) -> CommandResult:
+        """Run a tool, which finds the stack by the function's name."""
+        out, errors = io.StringIO(), io.StringIO()
+        command = [tool, "--function", self.index.function, "--json", *arguments]
+        with redirect_stdout(out), redirect_stderr(errors):
+            code = main(command, connect=self._connect, grace=GRACE)
+        return CommandResult(code=code, document=json.loads(out.getvalue()), errors=errors.getvalue())
+
+    def audit_until_consistent(self, *arguments: str) -> CommandResult:
+        """Audit until there is no finding, and return the result of that audit."""
+        results: list[CommandResult] = []
+
+        def consistent() -> CommandResult | None:
+            results.append(self.run("audit", *arguments))
+            return results[-1] if results[-1].code == 0 else None
+
+        return self.index.wait_until(consistent, lambda: f"an audit without findings; the last: {results[-1].document}")
+
+    @contextmanager
+    def notifications_disabled(self) -> Iterator[None]:
+        """Context manager: the bucket sends no events to the indexer."""
+        s3, bucket = self.index.clients.s3, self.index.bucket
+        before = s3.get_bucket_notification_configuration(Bucket=bucket)
+        del before["ResponseMetadata"]
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        try:
+            yield
+        finally:
+            s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=before)
+
+    @contextmanager
+    def versioning_suspended(self) -> Iterator[None]:
+        """Context manager: new objects have the version id `null`."""
+        self.index.set_versioning("Suspended")
+        try:
+            yield
+        finally:
+            self.index.set_versioning("Enabled")
+
+    @contextmanager
+    def function_failing(self) -> Iterator[None]:
+        """Context manager: the indexer writes to a table that does not exist, so every event fails."""
+        before = self.index.set_environment({"TAP_TABLE_NAME": "no-such-table"})
+        time.sleep(self._settle_seconds)
+        try:
+            yield
+        finally:
+            self.index.set_environment(before)
+            time.sleep(self._settle_seconds)
+
+    def put_all_indexed(self, names: Sequence[str]) -> list[Row]:
+        """Upload objects whose content is their key, one after the other, and wait for their rows."""
+        return [self.index.put_indexed(key, key.encode()) for key in map(self.index.key, names)]
+
+    def overwrite_row(self, row: Row, **changes: Any) -> None:
+        """Overwrite attributes of a row; None removes an attribute."""
+        serialize = TypeSerializer().serialize
+        item = {name: serialize(value) for name, value in (row | changes).items() if value is not None}
+        self.index.clients.dynamodb.put_item(TableName=self.index.table, Item=item)
+
+    def wait_for_failures(self, count: int) -> None:
+        """Wait until at least this number of messages is visible in the failure queue."""
+        name = "ApproximateNumberOfMessages"
+
+        def enough() -> bool:
+            response = self.index.clients.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=[name])
+            return int(response["Attributes"][name]) >= count
+
+        self.index.wait_until(enough, f"{count} messages in the failure queue")
+
+    def _connect(self, region: str | None) -> Aws:
+        """Create the clients once: it takes half a second."""
+        self._aws = self._aws or Aws.connect(region)
+        return self._aws

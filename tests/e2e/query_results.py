@@ -1,0 +1,44 @@
+"""Assertions on queries, which may lag behind DynamoDB's writes for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from operations import queries
+
+if TYPE_CHECKING:
+    from tests.support.index import Index, Response
+
+
+class SmallPages:
+    """A table that returns three rows per page; a real one does after 1 MB."""
+
+    def __init__(self, table: queries.Table) -> None:
+        self._table = table
+        self.requests = 0
+
+    def query(self, **parameters: Any) -> Response:
+        self.requests += 1
+        return self._table.query(Limit=3, **parameters)
+
+
+def wait_for_result(index: Index, query: Callable[[], object], expected: object) -> None:
+    """Wait until a query returns the expected result."""
+    index.wait_until(lambda: query() == expected, lambda: f"the result {expected}; it was {query()}")
+
+
+def latest_version(index: Index, table: queries.Table, key: str) -> str | None:
+    """The version id that `queries.latest` returns."""
+    row = queries.latest(table, index.clients.s3, index.bucket, key)
+    return row["version_id"] if row else None
+
+
+def wait_for_versions(index: Index, table: queries.Table, key: str, *, latest: str | None, current: str | None) -> None:
+    """Wait until the queries `latest` and `current` return these version ids."""
+
+    def version_ids() -> list[str | None]:
+        row = queries.current(table, index.clients.s3, index.bucket, key)
+        return [latest_version(index, table, key), row["version_id"] if row else None]
+
+    wait_for_result(index, version_ids, [latest, current])

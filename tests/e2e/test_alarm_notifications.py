@@ -1,0 +1,91 @@
+"""Every alarm notifies the subscribers of the topic of its state, with what to do first.
+
+In an emulator of its own, in which only these tests trigger alarms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localstack.emulators.emulator import Emulator, start
+from tests.e2e.alarms import ALARMS_OF_A_STACK, AlarmRun, Notification, Subscriber, metric_of
+from tests.e2e.capabilities import Capability, needs
+from tests.support.index import Clients
+
+if TYPE_CHECKING:
+    from tests.support.selection import DeployStack
+
+pytestmark = pytest.mark.not_in_a_live_account("makes every alarm ring")
+
+PREFIX = "tapstack-local-"
+EVERY_ALARM = pytest.mark.parametrize("purpose", ALARMS_OF_A_STACK)
+
+
+@pytest.fixture(scope="module")
+def isolated_stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[tuple[Clients, str]]:
+    """The clients of a separate emulator, and the alarm topic of the stack in it."""
+    needs(emulator, Capability.ALARMS_AT_ONCE)
+    with start(emulator.kind) as running:
+        deployment = deploy_stack(running)
+        yield Clients.of(running), deployment.outputs["alarm_topic_arn"]
+        deployment.destroy()
+
+
+@pytest.fixture(scope="module")
+def alarms(isolated_stack: tuple[Clients, str]) -> dict[str, dict[str, Any]]:
+    """Every deployed alarm, by its name."""
+    pages = isolated_stack[0].cloudwatch.get_paginator("describe_alarms").paginate()
+    return {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
+
+
+@pytest.fixture(scope="module")
+def alarm_run(isolated_stack: tuple[Clients, str], alarms: dict[str, dict[str, Any]]) -> AlarmRun:
+    clients, topic_arn = isolated_stack
+    return AlarmRun(clients, list(alarms.values()), Subscriber(clients, topic_arn))
+
+
+def test_every_alarm_that_is_deployed_is_tried(alarms: dict[str, dict[str, Any]]) -> None:
+    assert alarms.keys() == {f"{PREFIX}{purpose}" for purpose in ALARMS_OF_A_STACK}
+
+
+def test_nothing_rings_at_its_threshold(alarm_run: AlarmRun) -> None:
+    assert alarm_run.at_threshold, "every alarm reports its first state, which is OK"
+    assert [notification for notification in alarm_run.at_threshold if notification.now != "OK"] == []
+
+
+@EVERY_ALARM
+def test_above_its_threshold_it_tells_the_subscriber_what_happened_and_what_to_do_first(
+    alarm_run: AlarmRun, alarms: dict[str, dict[str, Any]], purpose: str
+) -> None:
+    alarm = alarms[f"{PREFIX}{purpose}"]
+    [notification] = [each for each in alarm_run.above[alarm["AlarmName"]] if each.alarm == alarm["AlarmName"]]
+    assert notification == Notification(
+        subject=f'ALARM: "{alarm["AlarmName"]}" in us-east-1',
+        alarm=alarm["AlarmName"],
+        description=alarm["AlarmDescription"],
+        before="OK",
+        now="ALARM",
+        metric=metric_of(alarm),
+    )
+    happened, _, first = notification.description.partition(" First: ")
+    assert happened.endswith(".")
+    assert len(first) > 20
+
+
+@EVERY_ALARM
+def test_only_alarms_on_its_metric_ring(alarm_run: AlarmRun, alarms: dict[str, dict[str, Any]], purpose: str) -> None:
+    """The emulator ignores dimensions; the unit tests check them."""
+    alarm = alarms[f"{PREFIX}{purpose}"]
+    for notification in alarm_run.above[alarm["AlarmName"]]:
+        same_metric = metric_of(alarms[notification.alarm]) == metric_of(alarm)
+        assert same_metric or notification.now != "ALARM", notification
+
+
+@EVERY_ALARM
+def test_when_it_has_gone_by_the_subscriber_is_told_that_all_is_well(alarm_run: AlarmRun, purpose: str) -> None:
+    notification = alarm_run.last.get(f"{PREFIX}{purpose}")
+    assert notification, "the alarm never sent a notification"
+    assert (notification.before, notification.now) == ("ALARM", "OK")

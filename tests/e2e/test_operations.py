@@ -1,0 +1,286 @@
+"""The operations tools against a stack of their own: audit, backfill and redrive."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from operations.audit import GRACE, Audit
+from operations.aws import Aws
+from operations.discovery import from_function
+from operations.listing import KeyFilter
+from operations.output import Progress
+from tests.e2e.capabilities import Capability, gap
+from tests.support.rows import object_attributes
+
+if TYPE_CHECKING:
+    from operations.listing import Version
+    from tests.e2e.operations_stack import OperationsStack
+    from tests.support.index import AwsTarget, Row
+
+pytestmark = pytest.mark.not_in_a_live_account("deploys a stack of its own, and makes its function fail")
+
+ROOT = Path(__file__).parents[2]
+INVALID_EVENT = {"no": "records"}
+
+
+@pytest.fixture(scope="module")
+def failed(_operations: OperationsStack) -> Iterator[tuple[str, str]]:
+    """A version whose event is in the queue, beside an event that cannot succeed and a message of another sender."""
+    operations, index = _operations, _operations.index
+    key = index.key("redrive/a b+é.txt")
+    index.clients.sqs.send_message(QueueUrl=operations.queue_url, MessageBody="hello")
+    with operations.function_failing():
+        version_id = index.put(key)
+        index.invoke_async(INVALID_EVENT)
+        operations.wait_for_failures(3)
+    yield key, version_id
+    index.clients.sqs.purge_queue(QueueUrl=operations.queue_url)
+
+
+def test_failures_are_shown_by_reason_with_their_objects(
+    operations: OperationsStack, failed: tuple[str, str], tmp_path: Path
+) -> None:
+    result = operations.run("redrive")
+    assert (result.code, result.document["read"], result.document["replayed"]) == (1, 3, 0)
+    messages = result.document["messages"]
+    assert sorted((",".join(each["reasons"]), each["objects"]) for each in messages) == [
+        ("", []),
+        ("internal", [failed[0]]),
+        ("malformed", []),
+    ]
+    assert [each["not_ours"] for each in messages if each["not_ours"]] == ["it is not JSON"]
+    file = tmp_path / "failures.jsonl"
+    assert operations.run("redrive", "--export", str(file)).document["exported"] == 3  # listing removes no message
+    bodies = [json.loads(line)["body"] for line in file.read_text(encoding="utf-8").splitlines()]
+    assert "hello" in bodies
+    assert INVALID_EVENT in [body["requestPayload"] for body in bodies if body != "hello"]
+
+
+def test_what_failed_is_indexed_when_it_is_replayed_and_the_rest_stays(
+    operations: OperationsStack, failed: tuple[str, str]
+) -> None:
+    index = operations.index
+    assert index.rows(failed[0]) == []
+    assert operations.run("audit", "--prefix", "redrive/").findings() == [("missing", *failed)]
+
+    result = operations.run("redrive", "--reason", "internal", "--replay")
+    assert (result.code, result.document["replayed"]) == (1, 1)
+    assert index.wait_for_row(*failed)["key"] == failed[0]
+    assert operations.run("audit", "--prefix", "redrive/").code == 0
+
+    messages = operations.run("redrive").document["messages"]
+    assert sorted(each["not_ours"] or each["reasons"][0] for each in messages) == ["it is not JSON", "malformed"]
+
+
+@pytest.mark.usefixtures("failed")
+def test_what_fails_again_comes_back_into_the_queue(operations: OperationsStack) -> None:
+    assert operations.run("redrive", "--reason", "malformed", "--replay").document["replayed"] == 1
+    operations.wait_for_failures(2)
+    [message] = [each for each in operations.run("redrive").document["messages"] if each["reasons"]]
+    assert message["reasons"] == ["malformed"]
+
+
+NAMES = (
+    *("audit/lost.txt", "audit/altered.txt", "audit/moved to another day.txt", "audit/incomplete +%2B.txt"),
+    *("audit/gone é.txt", "audit/marked.txt", "audit/fine.txt"),
+)
+
+
+def test_every_damage_is_found_and_undone(operations: OperationsStack) -> None:
+    index = operations.index
+    lost, altered, moved, incomplete, deleted, marked, intact = rows = operations.put_all_indexed(NAMES)
+    assert operations.run("audit", "--prefix", "audit/").code == 0
+
+    index.delete_row(lost["key"], lost["version_id"])
+    operations.overwrite_row(altered, size_bytes=1, etag="wrong")
+    operations.overwrite_row(moved, uploaded_at="2001-01-01T00:00:00.000Z", upload_day="2001-01-01")
+    operations.overwrite_row(incomplete, content_type=None)
+    with operations.notifications_disabled():
+        index.delete_version(deleted["key"], deleted["version_id"])
+        marker = index.delete(marked["key"])
+        unseen_key = index.key("audit/unseen: a+b c%20d.txt")
+        unseen = index.put(unseen_key, b"unseen", Metadata={"by": "nobody"})
+    damaged = [index.rows(row["key"]) for row in rows]
+
+    result = operations.run("audit", "--prefix", "audit/")
+    assert result.code == 1
+    assert result.findings() == sorted(
+        [
+            ("missing", lost["key"], lost["version_id"]),
+            ("missing", marked["key"], marker),
+            ("missing", unseen_key, unseen),
+            ("wrong", altered["key"], altered["version_id"]),
+            ("wrong", moved["key"], moved["version_id"]),
+            ("incomplete", incomplete["key"], incomplete["version_id"]),
+            ("stale", deleted["key"], deleted["version_id"]),
+        ]
+    )
+    assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair it changes nothing
+
+    before = datetime.now(UTC)
+    result = operations.run("audit", "--prefix", "audit/", "--repair")
+    assert (result.code, result.document["sent"]) == (1, 7)
+    result = operations.audit_until_consistent("--prefix", "audit/")
+    assert (result.document["versions"], result.document["markers"]) == (7, 1)
+
+    for row in (lost, altered, moved, incomplete, marked, intact):
+        repaired = index.existing_row(row["key"], row["version_id"])
+        assert object_attributes(repaired) == object_attributes(row)
+    [row] = index.rows(deleted["key"])
+    assert {name: row[name] for name in object_attributes(deleted)} == object_attributes(deleted)
+    assert row["deleted_by"] == "tapstack:audit"
+    assert before.isoformat() < row["deleted_at"]
+    marker_row = index.existing_row(marked["key"], marker)
+    assert (marker_row["delete_marker"], "upload_day" in marker_row) == (True, False)
+    assert {row["version_id"] for row in index.rows(marked["key"])} == {marked["version_id"], marker}
+    index.assert_row_matches_head(index.wait_for_row(unseen_key, unseen))
+
+
+def test_a_null_version_that_was_replaced_unseen_is_found_and_undone(operations: OperationsStack) -> None:
+    index = operations.index
+    key = index.key("audit-null/a.txt")
+
+    def find_and_repair(difference: str) -> Row:
+        assert operations.run("audit", "--prefix", "audit-null/").findings() == [(difference, key, "null")]
+        operations.run("audit", "--prefix", "audit-null/", "--repair")
+        operations.audit_until_consistent("--prefix", "audit-null/")
+        return index.wait_for_row(key, "null")
+
+    with operations.versioning_suspended():
+        assert index.put_indexed(key, b"first")["size_bytes"] == 5
+        with operations.notifications_disabled():
+            index.put(key, b"the second")
+        assert find_and_repair("wrong")["size_bytes"] == 10
+        with operations.notifications_disabled():
+            index.delete_version(key, "null")
+        assert find_and_repair("stale")["deleted_by"] == "tapstack:audit"
+
+
+class ConcurrentlyChangedAws(Aws):
+    """AWS with a change after the first listing was requested and before it is read."""
+
+    change: Callable[[], object] | None = None
+
+    def versions(self, bucket: str, **which: Any) -> Iterator[Version]:
+        listed = list(super().versions(bucket, **which))
+        if self.change:
+            change, self.change = self.change, None
+            change()
+        yield from listed
+
+
+def test_a_busy_bucket_raises_no_false_alarm(operations: OperationsStack) -> None:
+    """Objects are created and deleted during the audit; its second pass waits for pending events."""
+    index, aws = operations.index, ConcurrentlyChangedAws.connect()
+    target = from_function(index.function, aws)
+    rows = operations.put_all_indexed([f"busy/{number}.txt" for number in range(8)])
+    created: list[tuple[str, str]] = []
+
+    def change_objects() -> None:
+        for number, row in enumerate(rows[:4]):
+            created.append((row["key"], index.put(row["key"], b"another version")))
+            created.append((row["key"], index.delete(row["key"])))
+            index.delete_version(row["key"], row["version_id"])
+            key = index.key(f"busy/new-{number}.txt")
+            created.append((key, index.put(key)))
+
+    def sleep(seconds: float) -> None:
+        if seconds == GRACE:
+            thread.join()
+            for key, version_id in created:
+                index.wait_for_row(key, version_id)
+            for row in rows[:4]:
+                index.wait_for_deletion(row["key"], row["version_id"])
+
+    audit = Audit(
+        aws,
+        target,
+        key_filter=KeyFilter.from_notifications(aws.notifications(index.bucket), target.function_arn),
+        capacity=aws.capacity(index.table),
+        prefix="busy/",
+        sleep=sleep,
+    )
+    aws.change = lambda: index.put_indexed(index.key("busy/after the listing.txt"))
+    thread = Thread(target=change_objects)
+    thread.start()
+    audit.compare(Progress(io.StringIO()))
+    thread.join()
+    assert audit.report.findings == []
+    assert audit.report.rechecked > 0  # the first pass saw differences
+    sleep(GRACE)
+    assert operations.run("audit", "--prefix", "busy/").code == 0
+
+
+def test_what_was_there_before_the_trigger_gets_its_rows(operations: OperationsStack) -> None:
+    index = operations.index
+    names = ["a b+c%20d.txt", "é/\u5831.txt", "a?b=c&d#e.txt", "plain.txt"]
+    keys = [index.key(f"backfill/{name}") for name in names for _ in range(2)]
+    other_prefix = index.key("backfill-not/a.txt")
+    with operations.notifications_disabled():
+        versions = [
+            (key, index.put(key, f"{number}".encode(), Metadata={"body": "x"})) for number, key in enumerate(keys)
+        ]
+        marker = index.delete(keys[-1])
+        index.put(other_prefix)
+
+    result = operations.run("backfill", "--prefix", "backfill/")
+    assert (result.code, result.document["chosen"], result.document["sent"]) == (0, 9, 0)
+    assert [key for key in keys if index.rows(key)] == []  # without --invoke it changes nothing
+
+    result = operations.run("backfill", "--prefix", "backfill/", "--invoke")
+    assert (result.code, result.document["sent"]) == (0, 9)
+    for key, version_id in versions:
+        row = index.wait_for_row(key, version_id)
+        index.assert_row_matches_head(row)
+        assert "sequencer" not in row
+    assert index.wait_for_row(keys[-1], marker)["delete_marker"] is True
+    assert index.rows(other_prefix) == []
+    assert operations.run("audit", "--prefix", "backfill/").code == 0
+
+
+def test_only_what_came_since_a_time_is_sent(operations: OperationsStack) -> None:
+    with operations.notifications_disabled():
+        operations.index.put(operations.index.key("since/a.txt"))
+    assert operations.run("backfill", "--prefix", "since/", "--since", "2001-01-01").document["chosen"] == 1
+    result = operations.run("backfill", "--prefix", "since/", "--since", "2101-01-01T00:00:00Z")
+    assert (result.document["chosen"], result.document["older"]) == (0, 1)
+
+
+def test_an_interrupted_backfill_goes_on_where_it_stopped(target: AwsTarget, operations: OperationsStack) -> None:
+    index = operations.index
+    name = "plain-" if gap(target, Capability.LIST_FROM_ANY_KEY) else "it's "
+    with operations.notifications_disabled():
+        keys = [index.key(f"interrupted/{name}{number:02}.txt") for number in range(16)]
+        versions = [(key, index.put(key)) for key in keys]
+    arguments = ["--invoke", "--prefix", "interrupted/"]
+    command = [sys.executable, "-m", "operations", "backfill", "--function", index.function, *arguments, "--rate", "4"]
+    with subprocess.Popen(  # noqa: S603  our own program, no shell
+        command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
+    ) as running:
+        index.wait_for_row(*versions[3])
+        running.send_signal(signal.SIGINT)
+        errors = running.communicate(timeout=60)[1]
+    assert running.returncode == 130
+    match = re.search(r"(\d+) events? sent; start it again (?:with (--start-after=.*)|from the start)$", errors.strip())
+    assert match is not None, errors
+    assert 0 < int(match[1]) < len(keys)
+    start_after = shlex.split(match[2] or "")
+    assert start_after  # at least the first key is done
+    assert 0 < operations.run("backfill", *arguments, *start_after).document["sent"] < len(keys)
+    for key, version_id in versions:
+        index.wait_for_row(key, version_id)
+    assert operations.run("audit", "--prefix", "interrupted/").code == 0

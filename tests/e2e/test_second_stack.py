@@ -1,0 +1,149 @@
+"""A second stack beside the first has its own names and settings, and leaves nothing behind when it is destroyed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localstack.emulators.emulator import Emulator, start
+from localstack.errors import DeploymentError
+from tests.e2e.account_snapshot import LISTINGS, snapshot
+from tests.e2e.log_group import LogGroup
+from tests.support.index import Clients, Index
+
+if TYPE_CHECKING:
+    from localstack.deployers.deployment import Deployment
+    from tests.support.selection import DeployStack
+
+pytestmark = pytest.mark.not_in_a_live_account("deploys stacks of its own")
+
+CONFIG = {
+    "env": "other",
+    "readCapacity": "7",
+    "writeCapacity": "9",
+    "corsAllowedOrigins": '["https://app.example.com", "https://*.example.org"]',
+    "notificationPrefix": "in/",
+    "notificationSuffix": ".csv",
+    "noncurrentDays": "30",
+    "deletedRetentionDays": "0",
+    "logLevel": "WARNING",
+    "logRetentionDays": "7",
+    "memoryMb": "1024",
+    "timeoutSeconds": "30",
+    "alarmEmail": "oncall@example.com",
+    "owner": "lake",
+    "costCenter": "42",
+}
+
+
+@pytest.fixture(scope="module")
+def before(stack: Deployment, clients: Clients) -> set[tuple[str, str]]:
+    """The resources of the account before the second stack."""
+    assert stack.outputs  # the first one exists
+    return snapshot(clients)
+
+
+@pytest.fixture(scope="module")
+def second(
+    before: set[tuple[str, str]], emulator: Emulator, clients: Clients, deploy_stack: DeployStack
+) -> Iterator[Index]:
+    assert before
+    deployment = deploy_stack(emulator, config_overrides=CONFIG)
+    yield Index(clients, deployment.outputs)
+    deployment.destroy()
+
+
+@pytest.mark.usefixtures("second")
+def test_two_stacks_share_no_name(before: set[tuple[str, str]], clients: Clients) -> None:
+    added = snapshot(clients) - before
+    assert {kind for kind, _ in added} == set(LISTINGS)
+    assert ("subscription", "oncall@example.com") in added
+    assert [name for kind, name in added if "tapstack-other" not in name and kind != "subscription"] == []
+
+
+def test_the_second_stack_has_the_settings_that_it_was_given(second: Index, clients: Clients) -> None:
+    out = second.outputs
+    table = clients.dynamodb.describe_table(TableName=out["table_name"])["Table"]
+    for each in (table, *table["GlobalSecondaryIndexes"]):
+        units = each["ProvisionedThroughput"]
+        assert (units["ReadCapacityUnits"], units["WriteCapacityUnits"]) == (7, 9)
+    [cors] = clients.s3.get_bucket_cors(Bucket=out["bucket_name"])["CORSRules"]
+    assert cors["AllowedOrigins"] == ["https://app.example.com", "https://*.example.org"]
+    rules = clients.s3.get_bucket_lifecycle_configuration(Bucket=out["bucket_name"])["Rules"]
+    assert {"NoncurrentDays": 30} in [rule.get("NoncurrentVersionExpiration") for rule in rules]
+    function = clients.function.get_function(FunctionName=out["lambda_function_name"])
+    configuration, tags = function["Configuration"], function["Tags"]
+    assert (configuration["MemorySize"], configuration["Timeout"]) == (1024, 30)
+    assert configuration["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "WARNING"
+    assert configuration["Environment"]["Variables"]["TAP_DELETED_RETENTION_DAYS"] == "0"
+    assert (tags["Environment"], tags["Owner"], tags["CostCenter"]) == ("other", "lake", "42")
+    [group] = clients.logs.describe_log_groups(logGroupNamePrefix=out["log_group_name"])["logGroups"]
+    assert group["retentionInDays"] == 7
+    [subscription] = clients.sns.list_subscriptions_by_topic(TopicArn=out["alarm_topic_arn"])["Subscriptions"]
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "oncall@example.com")
+    alarms = clients.cloudwatch.describe_alarms(AlarmNamePrefix="tapstack-other-")["MetricAlarms"]
+    thresholds = {alarm["MetricName"]: alarm["Threshold"] for alarm in alarms}
+    assert thresholds["Duration"] == 24_000
+    assert thresholds["ConsumedWriteCapacityUnits"] == pytest.approx(9 * 60 * 0.8)
+
+
+def test_only_keys_with_the_configured_prefix_and_suffix_are_indexed(second: Index, index: Index) -> None:
+    not_indexed = ["out/a.csv", "in/a.txt", "a.csv", "in"]
+    for key in not_indexed:
+        second.put(key)
+    assert second.put_indexed("in/a.csv")["key"] == "in/a.csv"
+    assert [key for key in not_indexed if second.rows(key)] == []
+    assert index.rows("in/a.csv") == []  # of the first stack
+
+
+def test_the_row_of_a_deleted_version_is_kept_for_ever_where_the_retention_is_0(second: Index) -> None:
+    row = second.put_indexed("in/kept-for-ever.csv")
+    assert "expires_at" not in second.delete_indexed_version(row)
+
+
+def test_a_log_level_above_info_silences_the_lines_and_not_the_metrics(second: Index) -> None:
+    logs = LogGroup(second)
+    second.put_indexed("in/quiet.csv")
+    second.wait_until(lambda: any("ObjectsIndexed" in message for message in logs.messages()), "a metric")
+    assert [message for message in logs.messages() if '"level":"INFO"' in message] == []
+
+
+def test_destroying_a_stack_leaves_nothing_behind(
+    stack: Deployment, emulator: Emulator, clients: Clients, deploy_stack: DeployStack
+) -> None:
+    """It also deletes the bucket's versions, delete markers and unfinished uploads."""
+    assert stack.outputs  # the first one exists, and stays
+    before = snapshot(clients)
+    deployment = deploy_stack(emulator, config_overrides={"env": "short-lived"})
+    assert {kind for kind, _ in snapshot(clients) - before} == set(LISTINGS) - {"subscription"}
+    index = Index(clients, deployment.outputs)
+    for key in ("kept.csv", "deleted.csv"):
+        index.put_indexed(key)
+    index.wait_for_row("deleted.csv", index.delete("deleted.csv"))
+    clients.s3.create_multipart_upload(Bucket=index.bucket, Key="unfinished.csv")
+    logs = LogGroup(index)
+
+    def all_reported() -> bool:
+        reports = [message for message in logs.messages() if message.startswith("REPORT RequestId")]
+        return len(reports) == len(index.row_ids())
+
+    # Lambda writes the last line about each invocation: a later one would create the log group again
+    index.wait_until(all_reported, "a REPORT line for each row")
+    deployment.destroy()
+    assert snapshot(clients) == before
+    deployment.destroy()  # a second time has no effect
+
+
+def test_protected_data_refuses_to_go(emulator: Emulator, deploy_stack: DeployStack) -> None:
+    """In an emulator of its own, with which the protected resources end."""
+    with start(emulator.kind) as own:
+        clients = Clients.of(own)
+        deployment = deploy_stack(own, config_overrides={"protectData": "true"})
+        before = snapshot(clients)
+        with pytest.raises(DeploymentError, match="protect"):
+            deployment.destroy()
+        assert snapshot(clients) == before
+        table = clients.dynamodb.describe_table(TableName=deployment.outputs["table_name"])["Table"]
+        assert table["DeletionProtectionEnabled"] is True

@@ -1,0 +1,137 @@
+"""Every way to create an object creates a row: multipart uploads, copies, and presigned requests of a browser."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from urllib3 import encode_multipart_formdata
+
+from tests.e2e.capabilities import Capability, gap, needs
+from tests.support.deployed_stack import url_opener
+from tests.support.edge_cases import MEGABYTE
+
+if TYPE_CHECKING:
+    from tests.support.index import AwsTarget, Index, Row
+
+
+def test_a_multipart_upload_becomes_one_row(index: Index) -> None:
+    key = index.key("ways/in-parts.mp4")
+    s3, target = index.clients.s3, {"Bucket": index.bucket, "Key": key}
+    upload = s3.create_multipart_upload(**target, ContentType="video/mp4", Metadata={"camera": "two"})["UploadId"]
+    parts: list[dict[str, Any]] = []
+    for number, part in enumerate([b"\0" * 5 * MEGABYTE, b"the rest"], start=1):
+        response = s3.upload_part(**target, UploadId=upload, PartNumber=number, Body=part)
+        parts.append({"PartNumber": number, "ETag": response["ETag"]})
+    response = s3.complete_multipart_upload(**target, UploadId=upload, MultipartUpload={"Parts": parts})
+    row = _correct_row(index, key, response["VersionId"])
+    assert row["event_name"] == "ObjectCreated:CompleteMultipartUpload"
+    assert row["size_bytes"] == 5 * MEGABYTE + len("the rest")
+    assert row["etag"].endswith("-2")  # not an MD5
+    assert row["user_metadata"] == {"camera": "two"}
+    assert len(index.rows(key)) == 1
+
+
+def test_a_multipart_upload_that_is_given_up_leaves_no_row(index: Index) -> None:
+    key = index.key("ways/given-up.mp4")
+    s3 = index.clients.s3
+    upload = s3.create_multipart_upload(Bucket=index.bucket, Key=key)["UploadId"]
+    s3.upload_part(Bucket=index.bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"\0")
+    s3.abort_multipart_upload(Bucket=index.bucket, Key=key, UploadId=upload)
+    index.put_indexed(index.key("ways/after-it.txt"))
+    assert index.rows(key) == []
+
+
+def test_a_copy_becomes_a_row_of_its_own(index: Index) -> None:
+    source, target = index.key("ways/orig+inal é.txt"), index.key("ways/copy/of it é+.txt")
+    original = index.put_indexed(source, b"copy me", ContentType="text/x-original", Metadata={"from": "here"})
+    response = index.clients.s3.copy_object(
+        Bucket=index.bucket, Key=target, CopySource={"Bucket": index.bucket, "Key": source}
+    )
+    row = _correct_row(index, target, response["VersionId"])
+    assert row["event_name"] == "ObjectCreated:Copy"
+    assert (row["content_type"], row["user_metadata"]) == ("text/x-original", {"from": "here"})
+    assert index.rows(source) == [original]
+
+
+def test_a_copy_onto_itself_with_new_metadata_is_a_new_version(index: Index) -> None:
+    key = index.key("ways/retyped.txt")
+    first = index.put_indexed(key, ContentType="text/plain")["version_id"]
+    second = index.clients.s3.copy_object(
+        Bucket=index.bucket,
+        Key=key,
+        CopySource={"Bucket": index.bucket, "Key": key},
+        MetadataDirective="REPLACE",
+        ContentType="text/markdown",
+    )["VersionId"]
+    assert _correct_row(index, key, second)["content_type"] == "text/markdown"
+    assert {row["version_id"]: row["content_type"] for row in index.rows(key)} == {
+        first: "text/plain",
+        second: "text/markdown",
+    }
+
+
+def test_a_presigned_put_becomes_a_row(index: Index) -> None:
+    key = index.key("ways/pre signed+ü %2B.txt")
+    url = _presigned_put(index, key, ContentType="text/x-signed")
+    version_id = _send(url, b"from a browser", method="PUT", headers={"Content-Type": "text/x-signed"})
+    row = _correct_row(index, key, version_id)
+    assert row["event_name"] == "ObjectCreated:Put"
+    assert (row["size_bytes"], row["content_type"]) == (14, "text/x-signed")
+
+
+def test_user_metadata_sent_as_plain_utf8_is_readable_in_the_row(target: AwsTarget, index: Index) -> None:
+    """boto3 refuses to send it, browsers and other SDKs do; S3 then answers HEAD with RFC 2047 words."""
+    needs(target, Capability.RFC_2047_METADATA)
+    key = index.key("ways/metadata.txt")
+    raw = "Zürich 東京".encode().decode("latin-1")  # http.client encodes it back into the same bytes
+    version_id = _send(_presigned_put(index, key), b"", method="PUT", headers={"x-amz-meta-place": raw})
+    assert index.wait_for_row(key, version_id)["user_metadata"] == {"place": "Zürich 東京"}
+
+
+def test_a_form_posted_by_a_browser_becomes_a_row(target: AwsTarget, index: Index) -> None:
+    filename = "my report +%2B.csv" if gap(target, Capability.UTF8_FORM) else "my report +%2B é.csv"
+    fields = {"Content-Type": "text/csv", "x-amz-meta-sent-by": "a form", "success_action_status": "201"}
+    form = index.clients.s3.generate_presigned_post(
+        index.bucket,
+        index.key("ways/posted/${filename}"),
+        Fields=fields,
+        Conditions=[*({name: value} for name, value in fields.items()), ["content-length-range", 1, 1000]],
+        ExpiresIn=60,
+    )
+    # as a browser does: the file last, its name in UTF-8
+    body, content_type = encode_multipart_formdata({**form["fields"], "file": (filename, b"a,b\n1,2\n", "text/csv")})
+    version_id = _send(form["url"], body, method="POST", headers={"Content-Type": content_type})
+    row = _correct_row(index, index.key(f"ways/posted/{filename}"), version_id)
+    assert row["event_name"] == "ObjectCreated:Post"
+    assert (row["size_bytes"], row["content_type"]) == (8, "text/csv")
+    assert row["user_metadata"] == {"sent-by": "a form"}
+
+
+@pytest.mark.parametrize("folder", ["ways/", ""])
+def test_the_same_name_in_another_folder_is_another_object(index: Index, folder: str) -> None:
+    row = index.put_indexed(index.key(f"{folder}twin.txt"))
+    assert [each["version_id"] for each in index.rows(row["key"])] == [row["version_id"]]
+
+
+def _correct_row(index: Index, key: str, version_id: str) -> Row:
+    """Wait for the row of this version, and assert that it matches the HEAD response."""
+    row = index.wait_for_row(key, version_id)
+    index.assert_row_matches_head(row)
+    return row
+
+
+def _presigned_put(index: Index, key: str, **parameters: str) -> str:
+    target = {"Bucket": index.bucket, "Key": key, **parameters}
+    url: str = index.clients.s3.generate_presigned_url("put_object", Params=target, ExpiresIn=60)
+    return url
+
+
+def _send(url: str, body: bytes, *, method: str, headers: Mapping[str, str]) -> str:
+    """Send one HTTP request without any AWS library; return the version id in S3's response."""
+    request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 - a URL from boto3
+    with url_opener(url).open(request, timeout=30) as response:
+        version_id: str = response.headers["x-amz-version-id"]
+        return version_id
