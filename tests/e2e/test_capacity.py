@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
 from botocore.config import Config
 
 from lambda_code.indexer import Indexer
-from lambda_code.storage import CLIENT_CONFIG, AwsStorage
+from lambda_code.storage import CLIENT_CONFIG, Storage
 from operations.planning.scenario import Load, Settings, Timing
 from operations.planning.simulation import Simulation
 from tests.e2e.events import as_s3_sent_it, event
 from tests.e2e.faults import UPDATE, Fault, faulty
-from tests.support.fakes import Heard
+from tests.support.fakes import RecordingTelemetry
 
 if TYPE_CHECKING:
-    from lambda_code.storage import DynamoDBClient, S3Client
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Index
 
@@ -67,13 +66,13 @@ def test_a_busy_table_refuses_about_as_many_writes_as_are_simulated(
         indexer = Indexer(
             bucket_name=index.bucket,
             deleted_retention_days=90,
-            storage=AwsStorage(
-                s3=cast("S3Client", client("s3")),
-                dynamodb=cast("DynamoDBClient", client("dynamodb")),
+            storage=Storage(
+                s3=client("s3"),
+                dynamodb=client("dynamodb"),
                 bucket_name=index.bucket,
                 table_name=index.table,
             ),
-            telemetry=Heard(),
+            telemetry=RecordingTelemetry(),
         )
 
         def execute(number: int) -> dict[str, int]:

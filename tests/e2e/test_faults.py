@@ -6,21 +6,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import botocore.session
 import pytest
 
 from lambda_code.errors import IndexingError, Reason
 from lambda_code.indexer import Indexer
-from lambda_code.storage import CLIENT_CONFIG, AwsStorage
+from lambda_code.storage import CLIENT_CONFIG, Storage
 from tests.e2e.events import as_s3_sent_it, event
 from tests.e2e.faults import HEAD, UPDATE, Fault, Proxy, faulty
-from tests.support.fakes import Heard
+from tests.support.fakes import RecordingTelemetry
 from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
-    from lambda_code.storage import DynamoDBClient, S3Client
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Index, Row
 
@@ -55,13 +54,13 @@ def indexer(proxy: Proxy, index: Index, region: str) -> Indexer:
     def client(service: str) -> Any:  # noqa: ANN401 - botocore makes its classes while it runs
         return session.create_client(service, region_name=region, endpoint_url=proxy.endpoint, config=CLIENT_CONFIG)
 
-    storage = AwsStorage(
-        s3=cast("S3Client", client("s3")),
-        dynamodb=cast("DynamoDBClient", client("dynamodb")),
+    storage = Storage(
+        s3=client("s3"),
+        dynamodb=client("dynamodb"),
         bucket_name=index.bucket,
         table_name=index.table,
     )
-    return Indexer(bucket_name=index.bucket, deleted_retention_days=90, storage=storage, telemetry=Heard())
+    return Indexer(bucket_name=index.bucket, deleted_retention_days=90, storage=storage, telemetry=RecordingTelemetry())
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lambda_code.errors import IndexingError, RecordError
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
-from lambda_code.versions import Result
+from lambda_code.outcome import Result
 from tests.support.fakes import BUCKET, Fault, World
 from tests.support.strategies import (
     Json,
@@ -51,7 +51,7 @@ def test_every_record_ends_as_its_row_or_in_the_error(
     told = [*there, *gone]
     world = world_with(there, script)
     answer = world.deliver(event_about(told), seconds=seconds)
-    outcomes = world.heard.outcomes
+    outcomes = world.telemetry.outcomes
     failed = [outcome for outcome in outcomes if outcome.error]
     assert len(outcomes) == len(told)
     assert isinstance(answer, IndexingError) == bool(failed)
@@ -146,7 +146,7 @@ def test_a_record_that_hangs_does_not_take_the_others_with_it(records: int, data
 def test_arbitrary_json_ends_in_the_documented_error_or_in_work_done(event: Json) -> None:
     world = World()
     answer = world.deliver(event)
-    assert len(world.heard.outcomes) >= 1
+    assert len(world.telemetry.outcomes) >= 1
     if isinstance(answer, IndexingError):
         assert all(isinstance(each, RecordError) for each in answer.errors)
         assert answer.__cause__ is not None
@@ -164,7 +164,7 @@ def test_good_records_are_worked_on_before_anything_is_said_about_bad_ones(kinds
     answer = world.deliver(s3_event(*[made[kind] for kind in kinds]))
     bad = sum(kind != "good" for kind in kinds)
     assert len(answer.errors if isinstance(answer, IndexingError) else []) == bad
-    told = [outcome.result is Result.FAILED for outcome in world.heard.outcomes]
+    told = [outcome.result is Result.FAILED for outcome in world.telemetry.outcomes]
     assert told == sorted(told)
     assert len(told) == len(kinds)
     assert bool(world.dynamodb.rows) == ("good" in kinds)

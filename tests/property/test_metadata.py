@@ -18,7 +18,7 @@ from lambda_code.metadata import (
     DeleteMarker,
     Update,
     decode_rfc2047,
-    deletion_by,
+    deletion_of,
     format_time,
     from_deletion,
     from_event,
@@ -120,7 +120,7 @@ def test_the_facts_about_a_version_commute_and_repeat_harmlessly(
         "words": from_event(creation, version_id="v1", provenance=provenance(creation)),
         "deletion": from_deletion(
             deletion,
-            deletion_by(deletion, now=START, retention_days=days),
+            deletion_of(deletion, now=START, retention_days=days),
             version_id="v1",
             provenance=provenance(deletion),
         ),
@@ -148,7 +148,7 @@ def test_the_facts_about_a_delete_marker_commute_and_repeat_harmlessly(
         ),
         "deletion": from_deletion(
             deletion,
-            deletion_by(deletion, now=START, retention_days=90),
+            deletion_of(deletion, now=START, retention_days=90),
             version_id="m1",
             provenance=provenance(deletion),
         ),
@@ -165,7 +165,7 @@ def test_the_facts_about_a_delete_marker_commute_and_repeat_harmlessly(
 @given(removals(), times(), st.integers(15, 3650))
 def test_a_row_expires_so_many_days_after_its_deletion_whoever_tells_it(raw: Json, now: datetime, days: int) -> None:
     record = parsed(raw)
-    deletion = deletion_by(record, now=now, retention_days=days)
+    deletion = deletion_of(record, now=now, retention_days=days)
     deleted_at = datetime.fromisoformat(str(deletion["deleted_at"]))
     assert record.event_time is not None
     assert deletion["deleted_at"] == format_time(record.event_time)

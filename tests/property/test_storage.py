@@ -15,14 +15,14 @@ from lambda_code.events import Record, parse_event
 from lambda_code.metadata import (
     DeleteMarker,
     Update,
-    deletion_by,
+    deletion_of,
     from_deletion,
     from_event,
     from_head,
     from_marker,
     provenance_of,
 )
-from lambda_code.storage import AwsStorage
+from lambda_code.storage import Storage
 from tests.support.fakes import BUCKET, START, TABLE
 from tests.support.strategies import Json, heads, records, removals, s3_event, times
 
@@ -54,7 +54,7 @@ def _checked(model: OperationModel, arguments: dict[str, Any], answer: Json) -> 
     return dict(answer)
 
 
-STORAGE = AwsStorage(s3=Checking(), dynamodb=Checking(), bucket_name=BUCKET, table_name=TABLE)
+STORAGE = Storage(s3=Checking(), dynamodb=Checking(), bucket_name=BUCKET, table_name=TABLE)
 
 
 @given(records(), removals(), heads(), times())
@@ -72,7 +72,7 @@ def test_what_is_asked_is_what_aws_knows(raw: Json, removal: Json, head: Json, n
         from_event(record, version_id=version_id, provenance=told),
         from_marker(record, DeleteMarker(last_modified=now), version_id=version_id, provenance=told),
         from_deletion(
-            removed, deletion_by(removed, now=now, retention_days=90), version_id=version_id, provenance=told
+            removed, deletion_of(removed, now=now, retention_days=90), version_id=version_id, provenance=told
         ),
     )
     for update in updates:

@@ -11,15 +11,15 @@ from lambda_code.errors import IndexingError
 from lambda_code.events import NULL_VERSION, Kind
 from lambda_code.indexer import Indexer
 from lambda_code.metadata import format_time
-from lambda_code.storage import AwsStorage
-from lambda_code.versions import Result
+from lambda_code.storage import Storage
+from lambda_code.outcome import Result
 from tests.property.model import auditing
 from tests.property.model.aws import S3, DynamoDB, Item
 from tests.property.model.bucket import Address, Bucket
 from tests.property.model.delivery import Delivery, Failed, Message
 from tests.property.model.faults import Calls, Killed
 from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Row, Truth
-from tests.support.fakes import BUCKET, RETENTION_DAYS, TABLE, Clock, Heard, plain
+from tests.support.fakes import BUCKET, RETENTION_DAYS, TABLE, Clock, RecordingTelemetry, plain
 
 if TYPE_CHECKING:
     from tests.support.strategies import Json
@@ -40,11 +40,11 @@ class World:
         self.dynamodb = DynamoDB(self.calls, watch=_check_that_facts_stay)
         self.truth = Truth(self.bucket)
         self.counts: Counter[str] = Counter()
-        self.heard = Heard()
+        self.heard = RecordingTelemetry()
         self.indexer = Indexer(
             bucket_name=BUCKET,
             deleted_retention_days=RETENTION_DAYS,
-            storage=AwsStorage(s3=self.s3, dynamodb=self.dynamodb, bucket_name=BUCKET, table_name=TABLE),
+            storage=Storage(s3=self.s3, dynamodb=self.dynamodb, bucket_name=BUCKET, table_name=TABLE),
             telemetry=self.heard,
             clock=self.clock,
             now=self.clock.now,
@@ -101,7 +101,7 @@ class World:
         if not self.delivery.unfinished():
             self.wait(100 * SECONDS_OF_A_DAY)
             self.delivery.done.clear()
-            self.heard.outcomes.clear()
+            self.telemetry.outcomes.clear()
             now = self.clock.now().timestamp()
             for address, row in self.rows().items():
                 if row.get("expires_at", now) < now:
@@ -116,7 +116,7 @@ class World:
         """No version but `null`, which changes, is reported as new, or as deleted, more than once."""
         told = Counter(
             (outcome.key, outcome.version_id, outcome.result, outcome.event_name and Kind.of(outcome.event_name))
-            for outcome in self.heard.outcomes
+            for outcome in self.telemetry.outcomes
             if outcome.result in {Result.INDEXED, Result.DELETED} and outcome.version_id != NULL_VERSION
         )
         self._nothing_wrong(f"{what} was counted {times} times" for what, times in told.items() if times > 1)

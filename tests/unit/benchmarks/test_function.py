@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from benchmarks import lab, worker
 from lambda_code.events import Record, parse_event
 from lambda_code.settings import Settings
-from lambda_code.storage import AwsStorage
+from lambda_code.storage import Storage
 
 if TYPE_CHECKING:
     import pytest
@@ -36,7 +36,7 @@ def test_the_environment_is_one_that_the_function_accepts() -> None:
 def test_the_stand_in_for_aws_answers_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
     with lab.answering_aws() as aws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.port}")
-        storage = AwsStorage.connect(Settings.from_env(lab.ENVIRONMENT))
+        storage = Storage.connect(Settings.from_env(lab.ENVIRONMENT))
         with closing(cast("Client", storage.s3)):
             told = storage.head("a", None)
     assert isinstance(told, dict)

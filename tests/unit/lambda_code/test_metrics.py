@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambda_code.errors import PermanentError, Reason, TransientError
-from lambda_code.indexer import Outcome
+from lambda_code.outcome import Outcome
 from lambda_code.telemetry import Telemetry
-from lambda_code.versions import Result
+from lambda_code.outcome import Result
 from tests.support import emf
 from tests.support.fakes import Fault, client_error
 from tests.support.strategies import head, s3_event, s3_record
 
 if TYPE_CHECKING:
     from lambda_code.settings import Settings
-    from tests.support.telemetry_fakes import Told
+    from tests.support.telemetry_fakes import LoggedIndexer
 
 
 def directive(line: dict[str, Any]) -> dict[str, Any]:
@@ -27,10 +27,10 @@ def directive(line: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_an_events_metrics_are_one_line_in_the_embedded_format(told: Told) -> None:
-    told.world.calls.faults.append(Fault(client_error(500), seconds=0))
-    told.handle(s3_event(s3_record(), s3_record(), s3_record("gone")))
-    [line] = told.metrics
+def test_an_events_metrics_are_one_line_in_the_embedded_format(logged: LoggedIndexer) -> None:
+    logged.calls.faults.append(Fault(client_error(500), seconds=0))
+    logged.deliver(s3_event(s3_record(), s3_record(), s3_record("gone")))
+    [line] = logged.metrics
     assert directive(line) == {
         "Namespace": "TapStack",
         "Dimensions": [["service"]],
@@ -53,10 +53,10 @@ def test_an_events_metrics_are_one_line_in_the_embedded_format(told: Told) -> No
     assert isinstance(line["_aws"]["Timestamp"], int)
 
 
-def test_failures_are_counted_by_service_and_by_service_and_reason(told: Told) -> None:
-    told.world.calls.faults.extend([Fault(client_error(403)), Fault(client_error(403))])
-    told.handle(s3_event(s3_record(), s3_record(), {}))
-    denied, malformed = told.metrics
+def test_failures_are_counted_by_service_and_by_service_and_reason(logged: LoggedIndexer) -> None:
+    logged.calls.faults.extend([Fault(client_error(403)), Fault(client_error(403))])
+    logged.deliver(s3_event(s3_record(), s3_record(), {}))
+    denied, malformed = logged.metrics
     for line, reason, count in ((denied, "denied", 2.0), (malformed, "malformed", 1.0)):
         assert directive(line) == {
             "Namespace": "TapStack",
@@ -66,42 +66,42 @@ def test_failures_are_counted_by_service_and_by_service_and_reason(told: Told) -
         assert (line["service"], line["reason"], line["ObjectsFailed"]) == ("tapstack-test", reason, [count])
 
 
-def test_nothing_happened_is_no_metric(told: Told) -> None:
-    told.handle({"Event": "s3:TestEvent"})
-    told.handle(s3_event(s3_record(event_name="ObjectTagging:Put")))
-    assert told.metrics == []
+def test_nothing_happened_is_no_metric(logged: LoggedIndexer) -> None:
+    logged.deliver({"Event": "s3:TestEvent"})
+    logged.deliver(s3_event(s3_record(event_name="ObjectTagging:Put")))
+    assert logged.metrics == []
 
 
-def test_deletions_are_counted_apart_and_have_no_delay(told: Told) -> None:
-    told.handle(
+def test_deletions_are_counted_apart_and_have_no_delay(logged: LoggedIndexer) -> None:
+    logged.deliver(
         s3_event(
             s3_record(event_name="ObjectRemoved:Delete"),
             s3_record(event_name="ObjectRemoved:DeleteMarkerCreated", version_id="m1"),
             s3_record(event_name="ObjectRemoved:Delete"),
         )
     )
-    [line] = told.metrics
+    [line] = logged.metrics
     assert (line["ObjectsDeleted"], line["ObjectsDuplicate"]) == ([2.0], [1.0])
     assert [metric["Name"] for metric in directive(line)["Metrics"]] == ["ObjectsDeleted", "ObjectsDuplicate"]
 
 
-def test_metrics_of_one_event_do_not_leak_into_the_next(told: Told) -> None:
-    told.handle(s3_event(s3_record()))
-    told.handle(s3_event(s3_record()), request_id="request-2")
-    assert [line.get("ObjectsIndexed") for line in told.metrics] == [[1.0], None]
+def test_metrics_of_one_event_do_not_leak_into_the_next(logged: LoggedIndexer) -> None:
+    logged.deliver(s3_event(s3_record()))
+    logged.deliver(s3_event(s3_record()), request_id="request-2")
+    assert [line.get("ObjectsIndexed") for line in logged.metrics] == [[1.0], None]
 
 
 @pytest.mark.parametrize("records", [99, 100, 101, 250])
 def test_a_metric_has_at_most_a_hundred_values_in_a_line(
-    told: Told, records: int, capsys: pytest.CaptureFixture[str]
+    logged: LoggedIndexer, records: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(records):
-        told.world.s3.put(f"key{number}", "v1", head())
-    told.handle(s3_event(*[s3_record(f"key{number}") for number in range(records)]))
+        logged.s3.put(f"key{number}", "v1", head())
+    logged.deliver(s3_event(*[s3_record(f"key{number}") for number in range(records)]))
     by_powertools = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for line in by_powertools:
         emf.check(line)
-    lines = told.metrics + by_powertools
+    lines = logged.metrics + by_powertools
     assert sum(sum(line.get("ObjectsIndexed", [])) for line in lines) == records
     assert sum(len(line.get("IndexingDelay", [])) for line in lines) == records
     assert all(len(line.get("IndexingDelay", [])) <= 100 for line in lines)
