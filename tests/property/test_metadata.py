@@ -26,7 +26,8 @@ from lambda_code.metadata import (
     from_marker,
     provenance_of,
 )
-from tests.support.fakes import BUCKET, START, TABLE, Calls, Clock, FakeDynamoDB
+from tests.support.clock import FakeClock
+from tests.support.fakes import BUCKET, START, TABLE, CallLog, FakeDynamoDB
 from tests.support.strategies import Json, heads, keys, records, removals, s3_event, text, times, user_metadata
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, bytes
@@ -59,7 +60,7 @@ def without_provenance(row: dict[str, Any]) -> dict[str, Any]:
 
 def row_after(*updates: Update) -> dict[str, Any]:
     """The one row that these updates leave in an empty table, in DynamoDB's typed form."""
-    table = FakeDynamoDB(Calls(Clock()))
+    table = FakeDynamoDB(CallLog(FakeClock()))
     for update in updates:
         table.update_item(**update.request(TABLE))
     [row] = table.rows.values()
@@ -91,7 +92,7 @@ def test_every_row_keeps_dynamodbs_limits(raw: Json, head: Json) -> None:
 def test_a_row_says_what_head_said(raw: Json, head: Json) -> None:
     record = parsed(raw)
     update = from_head(record, head, provenance=provenance(record))
-    facts = update.facts
+    facts = update.set_attributes
     assert update.object_id == f"{BUCKET}/{record.key}"
     assert update.version_id == (record.version_id or head.get("VersionId") or "null")
     assert facts["key"] == record.key
@@ -242,7 +243,7 @@ def test_user_metadata_of_any_kind_decodes_to_text_that_dynamodb_can_store(value
 @given(keys())
 def test_an_extension_is_the_end_of_the_key_in_small_letters_without_dots(key: str) -> None:
     record = Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key=key)
-    extension = str(from_event(record, version_id="v1", provenance={}).facts["extension"])
+    extension = str(from_event(record, version_id="v1", provenance={}).set_attributes["extension"])
     assert "." not in extension
     assert "/" not in extension
     assert key.lower().endswith(extension)

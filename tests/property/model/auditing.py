@@ -51,7 +51,7 @@ def audit(world: World, *, meanwhile: Callable[[], None], repair: bool = True) -
         capacity=Capacity(read=None, write=None),
         clock=world.clock,
         sleep=world.wait,
-        now=world.clock.now,
+        now=world.now,
     )
     progress = Progress(io.StringIO())
     tool.compare(progress)

@@ -11,7 +11,8 @@ from enum import StrEnum
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 
 from lambda_code.retry import ATTEMPT_SECONDS, CONNECT_SECONDS
-from tests.support.fakes import Clock, client_error
+from tests.support.clock import FakeClock
+from tests.support.fakes import client_error
 from tests.support.strategies import URL
 
 USUAL_SECONDS = 0.01
@@ -88,7 +89,7 @@ def error_of(trouble: Trouble, operation: str) -> BaseException | None:
 
 
 @dataclass
-class Calls:
+class FaultyCalls:
     """The calls to AWS: each takes time, some go wrong, and during some of them something else happens.
 
     Attributes:
@@ -99,7 +100,7 @@ class Calls:
         last_trouble: that of the latest call.
     """
 
-    clock: Clock
+    clock: FakeClock
     ahead: deque[Trouble | None] = field(default_factory=deque)
     weather: dict[str, Trouble] = field(default_factory=dict)
     meanwhile: dict[int, Callable[[], None]] = field(default_factory=dict)
@@ -116,7 +117,7 @@ class Calls:
         if trouble:
             self.injected[trouble] += 1
         self._let_others_act()
-        self.clock.seconds += SECONDS.get(trouble, USUAL_SECONDS) if trouble else USUAL_SECONDS
+        self.clock.now += SECONDS.get(trouble, USUAL_SECONDS) if trouble else USUAL_SECONDS
         if error and trouble not in AFTER:
             raise error
         yield trouble
@@ -134,7 +135,7 @@ class Calls:
         due = self.meanwhile.pop(0, None)
         self.meanwhile = {number - 1: action for number, action in self.meanwhile.items() if number > 0}
         if due:
-            before = self.clock.seconds
-            self.clock.seconds += A_MOMENT
+            before = self.clock.now
+            self.clock.now += A_MOMENT
             due()
-            self.clock.seconds = before
+            self.clock.now = before

@@ -188,7 +188,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def no_row_says_what_never_was(self) -> None:
         self.steps += 1
-        self.world.clock.seconds += 0.01
+        self.world.clock.now += 0.01
         self.world.check_soundness()
 
     @invariant()

@@ -11,17 +11,21 @@ from lambda_code.errors import IndexingError
 from lambda_code.events import NULL_VERSION, Kind
 from lambda_code.indexer import Indexer
 from lambda_code.metadata import format_time
-from lambda_code.storage import Storage
 from lambda_code.outcome import Result
+from lambda_code.storage import Storage
 from tests.property.model import auditing
-from tests.property.model.aws import S3, DynamoDB, Item
+from tests.property.model.aws import S3, DynamoDB
 from tests.property.model.bucket import Address, Bucket
 from tests.property.model.delivery import Delivery, Failed, Message
-from tests.property.model.faults import Calls, Killed
+from tests.property.model.faults import FaultyCalls, Killed
 from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Row, Truth
-from tests.support.fakes import BUCKET, RETENTION_DAYS, TABLE, Clock, RecordingTelemetry, plain
+from tests.support.clock import FakeClock
+from tests.support.fakes import BUCKET, RETENTION_DAYS, START_SECONDS, TABLE, RecordingTelemetry, datetime_of
+from tests.support.update_expressions import Item, plain
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tests.support.strategies import Json
 
 QUARTER_OF_AN_HOUR = 900.0  # seconds
@@ -32,25 +36,34 @@ class World:
     """A stack and its users."""
 
     def __init__(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
-        self.clock = Clock()
-        self.calls = Calls(self.clock)
+        self.clock = FakeClock(START_SECONDS)
+        self.calls = FaultyCalls(self.clock)
         self.delivery = Delivery()
-        self.bucket = Bucket(now=self.clock.now, tell=self.delivery.tell, suspended=suspended, unnamed=unnamed)
-        self.s3 = S3(self.bucket, self.calls, self.clock.now)
+        self.bucket = Bucket(now=self.now, tell=self.delivery.tell, suspended=suspended, unnamed=unnamed)
+        self.s3 = S3(self.bucket, self.calls, self.now)
         self.dynamodb = DynamoDB(self.calls, watch=_check_that_facts_stay)
         self.truth = Truth(self.bucket)
         self.counts: Counter[str] = Counter()
-        self.heard = RecordingTelemetry()
+        self.telemetry = RecordingTelemetry()
         self.indexer = Indexer(
             bucket_name=BUCKET,
             deleted_retention_days=RETENTION_DAYS,
-            storage=Storage(s3=self.s3, dynamodb=self.dynamodb, bucket_name=BUCKET, table_name=TABLE),
-            telemetry=self.heard,
+            storage=Storage(
+                s3=self.s3,
+                dynamodb=self.dynamodb,
+                bucket_name=BUCKET,
+                table_name=TABLE,
+                clock=self.clock,
+                sleep=self.clock.sleep,
+                rng=lambda: 0.5,
+            ),
+            telemetry=self.telemetry,
             clock=self.clock,
-            now=self.clock.now,
-            sleep=self.clock.sleep,
-            rng=lambda: 0.5,
+            now=self.now,
         )
+
+    def now(self) -> datetime:
+        return datetime_of(self.clock)
 
     def rows(self) -> dict[Address, Row]:
         """The table, by key and version id."""
@@ -84,7 +97,7 @@ class World:
         """Compare, and have the function told again what is not right; the number of differences."""
         # a removal that it finds is of the time after its second look
         findings = auditing.audit(self, meanwhile=meanwhile)
-        self.truth.audited.add(format_time(self.clock.now()))
+        self.truth.audited.add(format_time(self.now()))
         assert not (final := [each for each in findings if each.final]), f"nothing can mend {final}"
         return len(findings)
 
@@ -94,7 +107,7 @@ class World:
             self.delivery.redrive(0)
 
     def wait(self, seconds: float) -> None:
-        self.clock.seconds += seconds
+        self.clock.advance(seconds)
 
     def let_rows_expire(self) -> None:
         """So long that DynamoDB deletes the rows of what is gone; nothing is on its way for that long."""
@@ -102,7 +115,7 @@ class World:
             self.wait(100 * SECONDS_OF_A_DAY)
             self.delivery.done.clear()
             self.telemetry.outcomes.clear()
-            now = self.clock.now().timestamp()
+            now = self.now().timestamp()
             for address, row in self.rows().items():
                 if row.get("expires_at", now) < now:
                     del self.dynamodb.rows[f"{BUCKET}/{address[0]}", address[1]]

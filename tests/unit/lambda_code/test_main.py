@@ -13,8 +13,9 @@ import pytest
 
 from lambda_code import main
 from lambda_code.errors import ConfigurationError, IndexingError
-from tests.support.fakes import BUCKET, TABLE, Client, plain
+from tests.support.fakes import BUCKET, TABLE, Client
 from tests.support.strategies import minimal_record, s3_event, s3_record
+from tests.support.update_expressions import plain
 from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambda_code.errors import PermanentError, Reason, TransientError
-from lambda_code.outcome import Outcome
+from lambda_code.outcome import Outcome, Result
 from lambda_code.telemetry import Telemetry
-from lambda_code.outcome import Result
 from tests.support import emf
 from tests.support.fakes import Fault, client_error
 from tests.support.strategies import head, s3_event, s3_record

@@ -76,7 +76,9 @@ def row(dynamodb: Client, key: str, version_id: str) -> dict[str, Any]:
     return {name: plain(value) for name, value in item(dynamodb, key, version_id).items()}
 
 
-def respond(client: Client, event: str, *, status: int = 200, body: bytes = b"", **headers: str) -> list[AWSRequest]:
+def respond(
+    client: Client, event: str, headers: dict[str, str], *, status: int = 200, body: bytes = b""
+) -> list[AWSRequest]:
     """Have a client receive this response to every request; return the list of the requests."""
     requests = []
 
@@ -84,7 +86,7 @@ def respond(client: Client, event: str, *, status: int = 200, body: bytes = b"",
         requests.append(request)
         raw = HTTPHeaders()
         for name, value in headers.items():
-            raw[name.replace("_", "-")] = value
+            raw[name] = value
         return AWSResponse(request.url or "", status, raw, SimpleNamespace(stream=lambda: iter([body])))
 
     client.meta.events.register(f"before-send.{event}", response)
@@ -164,7 +166,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_one_that_there_was_no_row(
 ) -> None:
     client: Client = session.create_client("dynamodb", config=CLIENT_CONFIG)
     complete = b'{"Attributes":{"a":{"S":"b"}}}'
-    respond(client, "dynamodb.UpdateItem", body=body, Content_Length=str(len(complete)))
+    respond(client, "dynamodb.UpdateItem", {"Content-Length": str(len(complete))}, body=body)
     with pytest.raises(TransientError, match="UpdateItem's answer of 30 bytes arrived incomplete"):
         with_client(client).update(event_update("a"), one_attempt())
 
@@ -208,7 +210,7 @@ def test_dynamodb_understands_the_rewriting_of_a_whole_row(storage: Storage, s3:
 
 def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Session) -> None:
     client: Client = session.create_client("s3", config=CLIENT_CONFIG)
-    requests = respond(client, "s3.HeadObject", status=503)
+    requests = respond(client, "s3.HeadObject", {}, status=503)
     with pytest.raises(TransientError):
         with_client(client).head("a", None, one_attempt())
     assert len(requests) == 1
@@ -268,8 +270,8 @@ class TestConnect:
     @staticmethod
     def _head(settings: Settings, **headers: str) -> dict[str, Any]:
         storage = Storage.connect(settings)
-        usual = {"Last_Modified": "Sat, 31 Jan 2026 12:00:00 GMT", "ETag": '"e"', "Content_Length": "3"}
-        respond(storage.s3, "s3.HeadObject", **usual, **headers)
+        usual = {"Last-Modified": "Sat, 31 Jan 2026 12:00:00 GMT", "ETag": '"e"', "Content-Length": "3"}
+        respond(storage.s3, "s3.HeadObject", usual | headers)
         return head(storage, "a")
 
 

@@ -80,7 +80,8 @@ def test_trouble_is_told_while_it_lasts_so_that_a_function_that_is_killed_has_to
     def sleep(_: float) -> None:
         heard.append([tree["name"] for tree in daemon.trees()])
 
-    traced.indexer = replace(traced.indexer, sleep=sleep)
+    storage = replace(traced.indexer.storage, sleep=sleep)
+    traced.indexer = replace(traced.indexer, storage=storage)
     traced.deliver(s3_event(s3_record()))
     assert heard == [["S3"], ["S3"]]
     [execution] = daemon.trees()

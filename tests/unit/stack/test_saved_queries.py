@@ -7,8 +7,8 @@ import re
 import pytest
 
 from lambda_code.errors import Reason
-from lambda_code.settings import Settings
 from lambda_code.outcome import Result
+from lambda_code.settings import Settings
 from tests.support.expected import CUSTOM, LOG_GROUP
 from tests.support.fakes import Fault, client_error
 from tests.support.strategies import s3_event, s3_record
