@@ -13,6 +13,7 @@ from tests.support.strategies import head
 
 if TYPE_CHECKING:
     from lambda_code.settings import Settings
+    from tests.support.tracing import Daemon
 
 TRACE_ID = "1-5759e988-bd862e3fe1be46a994272793"
 SEGMENT_ID = "53995c3f42cd8ad8"
@@ -42,3 +43,16 @@ class LoggedIndexer(IndexerHarness):
         for line in found:
             emf.check(line)
         return found
+
+
+class TracedIndexer(LoggedIndexer):
+    """A LoggedIndexer whose traces go to a fake X-Ray daemon."""
+
+    def __init__(self, settings: Settings, daemon: Daemon) -> None:
+        self.daemon = daemon
+        super().__init__(settings)
+
+    @property
+    def recorder(self) -> Any:  # noqa: ANN401 - the SDK has no types
+        assert self.indexer.telemetry._recorder
+        return self.indexer.telemetry._recorder

@@ -14,7 +14,7 @@ from lambda_code.settings import Settings
 from tests.support import tracing
 from tests.support.fakes import BUCKET, TABLE, Client, IndexerHarness
 from tests.support.strategies import head
-from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, LoggedIndexer
+from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, LoggedIndexer, TracedIndexer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,12 +111,11 @@ def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tracing.
 
 
 @pytest.fixture
-def traced(daemon: tracing.Daemon) -> Iterator[LoggedIndexer]:
-    traced = LoggedIndexer(Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": daemon.address}))
+def traced(daemon: tracing.Daemon) -> Iterator[TracedIndexer]:
+    settings = Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": daemon.address})
+    traced = TracedIndexer(settings, daemon)
     yield traced
-    recorder = traced.indexer.telemetry._recorder
-    assert recorder
-    recorder.emitter._socket.close()  # it stays open as long as the process
+    traced.recorder.emitter._socket.close()  # it stays open as long as the process
 
 
 def _keys(partition: str, sort: str) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The results, outcomes and errors of events, case by case; deletions and the version `null` have files of their own."""
+"""The results, outcomes and errors of events, case by case."""
 
 from __future__ import annotations
 

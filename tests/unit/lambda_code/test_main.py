@@ -6,7 +6,9 @@ import importlib
 import json
 import subprocess
 import sys
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,17 +16,19 @@ import pytest
 from lambda_code import main
 from lambda_code.errors import ConfigurationError, IndexingError
 from tests.support.fakes import BUCKET, TABLE, Client
-from tests.support.strategies import minimal_record, s3_event, s3_record
+from tests.support.strategies import head, minimal_record, s3_event, s3_record
 from tests.support.update_expressions import plain
 from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.telemetry_fakes import LoggedIndexer
+
 
 @dataclass
 class Context:
-    """The part of Lambda's context object that the function uses."""
+    """The part of Lambda's context object that the indexer uses."""
 
     aws_request_id: str = "4f7a9b6e-request"
     milliseconds: int = 60_000
@@ -82,6 +86,27 @@ def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.Ca
     assert [line["ObjectsIndexed"] for line in lines if "_aws" in line] == [[1.0]]
 
 
+@pytest.mark.parametrize("version_id", ["v1", "null", None], ids=["a version", "null, read twice", "the current one"])
+def test_a_head_passes_at_most_seven_functions_of_the_indexer(
+    traced: LoggedIndexer, version_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader follows an event through as many functions, from the handler down to botocore's client."""
+    paths = []
+
+    def head_object(**_: Any) -> dict[str, Any]:
+        frames = traceback.extract_stack()
+        paths.append([frame.name for frame in frames if Path(frame.filename).parent == Path(main.__file__).parent])
+        return head(VersionId=version_id)
+
+    monkeypatch.setattr(traced.s3, "head_object", head_object)
+    record = minimal_record() if version_id is None else s3_record(version_id=version_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(main, "indexer", lambda: traced.indexer)
+        assert main.lambda_handler(s3_event(record), Context(milliseconds=10**9)) == {"indexed": 1}
+    assert [path[0] for path in paths] == ["lambda_handler"] * (1 if version_id == "v1" else 2)
+    assert max(len(path) for path in paths) <= 7, paths
+
+
 def test_an_event_written_by_hand_becomes_a_row(s3: Client, dynamodb: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"")["VersionId"]
     assert main.lambda_handler(s3_event(minimal_record("a.txt")), Context()) == {"indexed": 1}
@@ -110,12 +135,12 @@ def test_lambdas_clock_is_the_deadline() -> None:
         main.lambda_handler(s3_event(s3_record("a")), Context(milliseconds=3000))
 
 
-@pytest.mark.usefixtures("s3", "dynamodb")
 def test_a_warm_function_keeps_its_clients() -> None:
-    main.lambda_handler({"Event": "s3:TestEvent"}, Context())
-    first = main.indexer()
-    main.lambda_handler({"Event": "s3:TestEvent"}, Context())
-    assert main.indexer() is first
+    indexers = []
+    for _ in range(2):
+        main.lambda_handler({"Event": "s3:TestEvent"}, Context())
+        indexers.append(main.indexer())
+    assert indexers[0] is indexers[1]
 
 
 def test_a_function_deployed_without_its_settings_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
