@@ -757,7 +757,7 @@ PIP_TARGET_OPTIONS = (
     "--implementation=py",
     "--python-version=3.13",
 )
-# What pip adds to the published packages, which differs from run to run. Everything else ships as its authors published it.
+# Files that pip adds, which differ from run to run. Everything else ships as its authors published it.
 DROPPED_FROM_PACKAGE = ("bin", "__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
