@@ -785,7 +785,7 @@ def pip_install(requirements: Path, target: Path) -> None:
 
 
 def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Path], None] = pip_install) -> Path:
-    """Build the folder that becomes the function's archive: ``lambda_code`` beside what it requires.
+    """Build the folder that becomes the function's archive: ``lambda_code`` beside the packages that it requires.
 
     The same inputs give the same names, modes and contents, wherever they lie. What is installed is kept in
     ``cache``, by the hash of the requirements, so that only the first build needs a package index.

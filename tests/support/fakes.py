@@ -23,7 +23,7 @@ from tests.support.clock import FakeClock
 from tests.support.update_expressions import Item, plain, updated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from lambda_code.outcome import Outcome
 
@@ -74,7 +74,7 @@ class CallLog:
         return [operation for operation, _, _ in self.made]
 
     @contextmanager
-    def call(self, operation: str, key: str) -> Iterator[None]:
+    def call(self, operation: str, key: str) -> Iterator[object]:
         """Context manager for the effect of one call."""
         self.made.append((operation, key, self.clock.now))
         fault = self.faults.popleft() if self.faults else Fault()
@@ -83,7 +83,7 @@ class CallLog:
         self.clock.advance(fault.seconds)
         if fault.error and fault.when == "before":
             raise fault.error
-        yield
+        yield None
         if fault.error:
             raise fault.error
 
@@ -130,12 +130,15 @@ class FakeDynamoDB:
 
     calls: CallLog
     rows: dict[tuple[str, str], Item] = field(default_factory=dict)  # by object_id and version_id
+    watch: Callable[[Item, Item], None] = lambda _old, _new: None  # called with every write
 
     def update_item(self, **arguments: Any) -> dict[str, Any]:
-        key = (arguments["Key"]["object_id"]["S"], arguments["Key"]["version_id"]["S"])
-        with self.calls.call("UpdateItem", key[0].split("/", 1)[1]):
-            old = self.rows.get(key)
-            self.rows[key] = updated({**(old or arguments["Key"])}, arguments)
+        assert arguments["ReturnValues"] == "ALL_OLD"
+        object_id, version_id = (arguments["Key"][name]["S"] for name in ("object_id", "version_id"))
+        with self.calls.call("UpdateItem", object_id.split("/", 1)[1]):
+            old = self.rows.get((object_id, version_id), {})
+            new = self.rows[object_id, version_id] = updated({**arguments["Key"], **old}, arguments)
+            self.watch(old, new)
         return {"Attributes": old} if old else {}
 
     def row(self, key: str, version_id: str) -> dict[str, Any]:

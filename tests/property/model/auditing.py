@@ -17,9 +17,9 @@ from tests.support.fakes import BUCKET, TABLE
 
 if TYPE_CHECKING:
     from operations.compare import Finding
-    from tests.property.model.aws import DynamoDB
     from tests.property.model.bucket import Bucket, Version
-    from tests.property.model.world import World
+    from tests.property.model.stack import ModelStack
+    from tests.support.fakes import FakeDynamoDB
 
 Answer = dict[str, Any]
 
@@ -32,15 +32,15 @@ TARGET = Target(
 )
 
 
-def audit(world: World, *, meanwhile: Callable[[], None], repair: bool = True) -> list[Finding]:
+def audit(stack: ModelStack, *, meanwhile: Callable[[], None], repair: bool = True) -> list[Finding]:
     """What an audit of the whole bucket finds; what it sends is on its way then.
 
     `meanwhile` is called when the listing is done, before the scan of the table.
     """
     sent: list[Any] = []
     clients = {
-        "s3": _S3(world.bucket),
-        "dynamodb": _Table(world.dynamodb, before_scan=meanwhile),
+        "s3": _S3(stack.bucket),
+        "dynamodb": _Table(stack.dynamodb, before_scan=meanwhile),
         "lambda": _Lambda(sent),
         "sqs": None,
     }
@@ -49,16 +49,16 @@ def audit(world: World, *, meanwhile: Callable[[], None], repair: bool = True) -
         TARGET,
         indexed=Indexed(None),
         capacity=Capacity(read=None, write=None),
-        clock=world.clock,
-        sleep=world.wait,
-        now=world.now,
+        clock=stack.clock,
+        sleep=stack.wait,
+        now=stack.now,
     )
     progress = Progress(io.StringIO())
     tool.compare(progress)
     if repair:
         tool.repair(progress)
     for event in sorted(sent, key=json.dumps):  # several threads sent them
-        world.delivery.invoke(event)
+        stack.delivery.invoke(event)
     return tool.report.findings
 
 
@@ -92,7 +92,7 @@ class _S3:
 
 
 class _Table:
-    def __init__(self, table: DynamoDB, *, before_scan: Callable[[], None]) -> None:
+    def __init__(self, table: FakeDynamoDB, *, before_scan: Callable[[], None]) -> None:
         self._table = table
         self._before_scan = before_scan
 

@@ -1,4 +1,4 @@
-"""S3 and DynamoDB as botocore's clients show them, in memory: the real `storage`, and all above it, talks to these."""
+"""S3 as botocore's client shows it, on a model bucket."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
-from tests.property.model.faults import FaultyCalls, Trouble
+from tests.property.model.faults import FaultKind, FaultyCalls
 from tests.support.fakes import client_error
-from tests.support.update_expressions import Item, updated
 
 if TYPE_CHECKING:
     from tests.property.model.bucket import Address, Bucket
@@ -30,7 +29,7 @@ class S3:
     def head_object(self, **arguments: Any) -> dict[str, Any]:
         """An object is 200; a marker 405 if it is asked for, 404 if it is just in the way; all else 404."""
         key, version_id = arguments["Key"], arguments.get("VersionId")
-        with self.calls.one("HeadObject") as trouble:
+        with self.calls.call("HeadObject", key) as fault:
             version = self.bucket.current(key) if version_id is None else self.bucket.at((key, version_id))
             if version is None:
                 self.gone.add((key, version_id or NULL_VERSION))
@@ -42,7 +41,7 @@ class S3:
                 self.calls.injected["not readable yet"] += 1
                 raise client_error(404, operation="HeadObject")
             answer = version.head()
-            if trouble is Trouble.INCOMPLETE:
+            if fault is FaultKind.INCOMPLETE:
                 del answer["ETag"]
         return {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
@@ -54,24 +53,3 @@ class S3:
             headers |= {"allow": "DELETE", "last-modified": format_datetime(last_modified, usegmt=True)}
         error.response["ResponseMetadata"]["HTTPHeaders"] = headers
         return error
-
-
-@dataclass
-class DynamoDB:
-    """UpdateItem on rows in memory, as strict as DynamoDB is with what is not right."""
-
-    calls: FaultyCalls
-    rows: dict[Address, Item] = field(default_factory=dict)  # by object_id and version_id
-    watch: Callable[[Item, Item], None] = lambda _old, _new: None  # told of every write
-
-    def update_item(self, **arguments: Any) -> dict[str, Any]:
-        """SET name = value, SET name = if_not_exists(name, value), REMOVE; answers with the old row."""
-        assert arguments["ReturnValues"] == "ALL_OLD"
-        assert arguments["Key"].keys() == {"object_id", "version_id"}
-        address = (arguments["Key"]["object_id"]["S"], arguments["Key"]["version_id"]["S"])
-        with self.calls.one("UpdateItem"):
-            old = self.rows.get(address, {})
-            new = updated({**arguments["Key"], **old}, arguments)
-            self.rows[address] = new
-            self.watch(old, new)
-        return {"Attributes": old} if old else {}

@@ -81,13 +81,13 @@ class Bucket:
     """Versions by key, the oldest first; `tell` is given the record of every change."""
 
     now: Callable[[], datetime]
-    tell: Callable[[Json], None]
+    notify: Callable[[Json], None]
     unnamed: tuple[str, ...] = ("ObjectCreated:",)  # events that leave the version out where it is `null`
     suspended: bool = False
     versions: dict[str, list[Version]] = field(default_factory=dict)
     ever: dict[Address, list[Version]] = field(default_factory=dict)
     removals: dict[Address, list[Removal]] = field(default_factory=dict)
-    told_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of creations and markers
+    event_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of creations and markers
     changes: int = 0
 
     def upload(self, key: str, *, way: str = "Put", content: int = 0, unreadable: float = 0.0) -> None:
@@ -160,7 +160,7 @@ class Bucket:
         self.versions.setdefault(key, []).append(version)
         self.ever.setdefault(version.address, []).append(version)
         record = self._record(version, event_name, lifecycle=lifecycle)
-        self.told_times.setdefault(version.address, set()).add(record["eventTime"])
+        self.event_times.setdefault(version.address, set()).add(record["eventTime"])
         self._announce(record)
 
     def _remove(self, version: Version, *, time: str, by: str) -> None:
@@ -184,4 +184,4 @@ class Bucket:
 
     def _announce(self, record: Json) -> None:
         self.changes += 1
-        self.tell(record)
+        self.notify(record)

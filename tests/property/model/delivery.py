@@ -47,7 +47,7 @@ class Delivery:
     dropped: list[Json] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
 
-    def tell(self, record: Json) -> None:
+    def notify(self, record: Json) -> None:
         """S3 has something to tell. Without a trigger there is nobody to tell it to."""
         if self.connected:
             self.sent.append(record)

@@ -30,19 +30,19 @@ AUDIT = "tapstack:audit"
 
 
 @dataclass
-class Truth:
+class Oracle:
     """Compares rows with a bucket.
 
     Attributes:
-        unread: versions for which S3 has answered 404, so that a row may have an event's words.
-        untold: addresses of which no event was sent while they existed, nor when they went.
+        unreadable_versions: versions for which S3 has answered 404, so that a row may have an event's words.
+        unreported: addresses of which no event was sent while they existed, nor when they went.
         audited: the times at which an audit found that something was gone.
         expired: addresses whose rows were deleted as their time was over.
     """
 
     bucket: Bucket
-    unread: set[Address] = field(default_factory=set)
-    untold: set[Address] = field(default_factory=set)
+    unreadable_versions: set[Address] = field(default_factory=set)
+    unreported: set[Address] = field(default_factory=set)
     audited: set[str] = field(default_factory=set)
     expired: set[Address] = field(default_factory=set)
 
@@ -61,7 +61,7 @@ class Truth:
         said = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
         if "content_type" not in said:
             # the event's time stands for Last-Modified
-            times = {as_text(version.last_modified), *self.bucket.told_times[address]}
+            times = {as_text(version.last_modified), *self.bucket.event_times[address]}
             if said.pop("uploaded_at", None) not in {None, *times}:
                 yield f"{address} has uploaded_at {row['uploaded_at']}, not one of {times}"
             days = {} if version.marker else {time[:10] for time in times}
@@ -79,7 +79,7 @@ class Truth:
             yield from self._incomplete_of_removed(address, row)
         elif row is None:
             yield f"{address} has no row"
-        elif version.address in self.unread and "content_type" not in row:
+        elif version.address in self.unreadable_versions and "content_type" not in row:
             if missing := WORDS - row.keys():
                 yield f"{address}, which answered 404, lacks {missing}"
             yield from _unwanted(address, row, DELETION | {"delete_marker"})
@@ -102,7 +102,7 @@ class Truth:
 
     def _incomplete_of_removed(self, address: Address, row: Row | None) -> Iterator[str]:
         if row is None:
-            if address not in self.expired | self.untold:
+            if address not in self.expired | self.unreported:
                 yield f"{address} is gone from the bucket, and has no row that says so"
         elif missing := DELETION - row.keys():
             yield f"{address} is gone, but its row lacks {missing}"
