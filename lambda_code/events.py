@@ -234,6 +234,6 @@ def _size(s3_object: _Fields) -> int | None:
 
 
 def _quoted(value: object) -> str:
-    """Return a value for a message: escaped and shortened; of a container, which may be deeply nested, only its type."""
+    """Return a value for a message: escaped and short; only the type of a container, which may be deeply nested."""
     text = f"a {type(value).__name__}" if isinstance(value, dict | list) else repr(value)
     return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"

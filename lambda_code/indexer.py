@@ -136,7 +136,7 @@ class Indexer:
             result, update = self._decide(record, version_id, head, provenance)
             changed |= self._write(result, update, record, calls)
             if version_id != NULL_VERSION or (reread := self.storage.head(record.key, NULL_VERSION, calls)) == head:
-                return result if changed or result is Result.GONE else Result.DUPLICATE, version_id
+                return result if changed else Result.DUPLICATE, version_id
             head = reread
 
     def _decide(
@@ -155,7 +155,7 @@ class Indexer:
         return Result.DELETED, metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance)
 
     def _write(self, result: Result, update: Update, record: Record, calls: RecordCalls) -> bool:
-        """Write the update of a row; return whether the row changed."""
+        """Write the update of a row; return whether it changed the row, which GONE always counts as."""
         old = self.storage.update(update, calls)
         was_read = not old.keys().isdisjoint({"content_type", "delete_marker"})
         if result is Result.GONE and update.version_id == NULL_VERSION and was_read and "deleted_at" not in old:
@@ -165,7 +165,7 @@ class Indexer:
             self.storage.update(
                 metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance), calls
             )
-        return update.changed(old)
+        return result is Result.GONE or update.changed(old)
 
 
 def _report_rejected(rejected: Rejected, invocation: Invocation, request_id: str) -> Outcome:
