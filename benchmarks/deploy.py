@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import Table, Timing, spread
+from benchmarks.measure import Table, Timing, distribution
 from localstack.deployers.deployment import PROGRAM, Progress
 from localstack.emulators.emulator import start
 
@@ -97,7 +97,7 @@ def deploy_once() -> Round:
             engine = import_module("localstack.deployers.in_process")
             provider = import_module("pulumi_aws")
             for module in sorted({known.split(":")[1].split("/")[0] for known in engine.PLANNERS}):
-                # they are imported when they are first asked for anything
+                # they are imported on first access
                 getattr(getattr(provider, "lambda_" if module == "lambda" else module), "__all__", None)
         deployment = engine.deploy(
             emulator, stack="localstack", config_overrides={}, program=PROGRAM, on_resource=made.append, phases=watch
@@ -127,7 +127,7 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
     """
     _in_a_process_of_its_own()
     done = [_in_a_process_of_its_own() for _ in range(rounds)]
-    parts = {part: spread([float(getattr(each, part)) for each in done]) for part in PARTS}
+    parts = {part: distribution([float(getattr(each, part)) for each in done]) for part in PARTS}
     seconds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for each in done:
         for made in each.resources:
