@@ -1,4 +1,4 @@
-"""Measurements side by side: contestants take turns in one run, and are compared turn by turn, as ratios with quartiles.
+"""Measurements side by side: contestants take turns in one run, and each turn is compared, as a ratio.
 
 The load of the machine affects all of them alike, and drift cancels out. pyperf, the usual tool for one measurement,
 runs one benchmark after another: half a minute of another process's work would distort one side of the ratio.

@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.property.model.machine import Histories
-from tests.property.model.tally import TALLY
 
 STEPS = 40
+TALLY = "tally of the model"  # the property of a test's report that has the counts of its histories
 
 # Each part runs as many histories as the profile says: parts, so that several workers share the work.
 PARTS = {"RoughOne": False, "RoughTwo": False, "CalmOne": True, "CalmTwo": True}

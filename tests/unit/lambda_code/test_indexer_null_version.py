@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -64,19 +65,88 @@ def bucket() -> NullVersionBucket:
     return NullVersionBucket()
 
 
-def test_an_event_of_s3_without_a_version_is_about_the_version_null(bucket: NullVersionBucket) -> None:
-    assert bucket.handle(s3_event(s3_record(KEY, version_id=None))) == {"indexed": 1}
-    assert bucket.row["key"] == KEY
-    assert bucket.telemetry.outcomes[0].version_id == "null"
+put, delete, mark = NullVersionBucket.put, NullVersionBucket.delete, NullVersionBucket.mark
+MARKED_AT_12_30 = partial(mark, last_modified=datetime(2026, 1, 31, 12, 30, tzinfo=UTC))
+LATER = event("LifecycleExpiration:Delete", event_time="2026-02-01T00:00:00Z")
+DELETED = {"deleted_at": EVENT_TIME, "expires_at": int(datetime(2026, 5, 1, 11, 59, 58, tzinfo=UTC).timestamp())}
+OF_THE_OBJECT = ("size_bytes", "etag", "content_type", "upload_day", "sequencer")
 
 
-@pytest.mark.parametrize("of_head", ["null", None])
-def test_an_event_written_by_hand_finds_the_version_null_where_it_is_the_current_one(
-    bucket: NullVersionBucket, of_head: str | None
+@pytest.mark.parametrize(
+    ("history", "last", "result", "attributes", "absent"),
+    [
+        pytest.param([], s3_event(s3_record(KEY, version_id=None)), "indexed", {"key": KEY}, (), id="no version"),
+        pytest.param([], s3_event(minimal_record(KEY)), "indexed", {"size_bytes": 1024}, (), id="written by hand"),
+        pytest.param(
+            [partial(put, VersionId=None)],
+            s3_event(minimal_record(KEY)),
+            "indexed",
+            {"size_bytes": 1024},
+            (),
+            id="written by hand, in a bucket that never had versions",
+        ),
+        pytest.param([PUT, delete], DELETE, "deleted", {"size_bytes": 1024, **DELETED}, (), id="deleted"),
+        pytest.param([delete, DELETE, put], PUT, "indexed", {}, DELETION, id="put after a deletion"),
+        pytest.param([mark, MARK, put], PUT, "indexed", {}, ["delete_marker"], id="put after a delete marker"),
+        pytest.param(
+            [delete, DELETE],
+            LATER,
+            "deleted",
+            {"deleted_at": "2026-02-01T00:00:00.000Z", "deleted_by": "lifecycle"},
+            (),
+            id="deleted again",
+        ),
+        pytest.param([], DELETE, "indexed", {"size_bytes": 1024}, DELETION, id="late deletion of another object"),
+        pytest.param(
+            [PUT, MARKED_AT_12_30],
+            MARK,
+            "deleted",
+            {"delete_marker": True, "uploaded_at": "2026-01-31T12:30:00.000Z"},
+            OF_THE_OBJECT,
+            id="replaced by a delete marker",
+        ),
+        pytest.param(
+            [mark],
+            MARK,
+            "deleted",
+            {"delete_marker": True, "uploaded_at": EVENT_TIME},
+            OF_THE_OBJECT,
+            id="delete marker without a time of its own",
+        ),
+        pytest.param([mark], PUT, "deleted", {"delete_marker": True}, (), id="late creation, marked since"),
+        pytest.param(
+            [mark, MARK, delete], DELETE, "deleted", {"delete_marker": True, **DELETED}, (), id="marker deleted"
+        ),
+        pytest.param(
+            [PUT, delete, DELETE], PUT, "gone", {"size_bytes": 1024, **DELETED}, (), id="creation after deletion"
+        ),
+        # S3 may respond with 404 for 15 minutes after versioning was first enabled
+        pytest.param(
+            [delete, PUT], PUT, "gone", {"size_bytes": 1024}, DELETION, id="never read, so not known as deleted"
+        ),
+    ],
+)
+def test_the_row_of_the_version_null_follows_its_events(
+    bucket: NullVersionBucket,
+    history: list[Any],
+    last: Json,
+    result: str,
+    attributes: dict[str, Any],
+    absent: Collection[str],
 ) -> None:
-    bucket.put(VersionId=of_head)
-    assert bucket.handle(s3_event(minimal_record(KEY))) == {"indexed": 1}
-    assert bucket.row["size_bytes"] == 1024
+    for step in history:
+        if callable(step):
+            step(bucket)
+        else:
+            bucket.handle(step)
+    assert bucket.handle(last) == {result: 1}
+    row = bucket.row
+    assert attributes.items() <= row.items()
+    assert not row.keys() & set(absent)
+    assert bucket.telemetry.outcomes[-1].version_id == "null"
+    assert bucket.handle(last) == {"gone" if result == "gone" else "duplicate": 1}
+    replaced = {} if result == "gone" else {"processed_at": bucket.row["processed_at"]}
+    assert bucket.row == row | replaced  # replacing a row also replaces its provenance
 
 
 def test_replacing_the_version_null_replaces_its_row(bucket: NullVersionBucket) -> None:
@@ -89,72 +159,6 @@ def test_replacing_the_version_null_replaces_its_row(bucket: NullVersionBucket) 
     assert (row["size_bytes"], row["etag"], row["request_id"]) == (5, "2", "request-2")
     assert not row.keys() & {"checksum", "user_metadata", "sequencer"}
     assert bucket.handle(PUT, request_id="request-3") == {"duplicate": 1}
-
-
-def test_deleting_the_version_null_says_so_in_its_row_and_keeps_what_it_was(bucket: NullVersionBucket) -> None:
-    bucket.handle(PUT)
-    bucket.delete()
-    assert bucket.handle(DELETE) == {"deleted": 1}
-    row = bucket.row
-    assert (row["size_bytes"], row["deleted_at"]) == (1024, EVENT_TIME)
-    assert row["expires_at"] == int(datetime(2026, 5, 1, 11, 59, 58, tzinfo=UTC).timestamp())
-    assert bucket.handle(DELETE) == {"duplicate": 1}
-
-
-@pytest.mark.parametrize(("happens", "first"), [(NullVersionBucket.delete, DELETE), (NullVersionBucket.mark, MARK)])
-def test_an_object_put_after_a_deletion_has_a_row_without_it(
-    bucket: NullVersionBucket, happens: Callable[[NullVersionBucket], None], first: Json
-) -> None:
-    happens(bucket)
-    bucket.handle(first)
-    bucket.put()
-    assert bucket.handle(PUT) == {"indexed": 1}
-    assert not bucket.row.keys() & {*DELETION, "delete_marker"}
-
-
-def test_the_next_deletion_of_the_version_null_is_told_instead_of_the_last(bucket: NullVersionBucket) -> None:
-    bucket.delete()
-    bucket.handle(DELETE)
-    assert bucket.handle(event("LifecycleExpiration:Delete", event_time="2026-02-01T00:00:00Z")) == {"deleted": 1}
-    assert (bucket.row["deleted_at"], bucket.row["deleted_by"]) == ("2026-02-01T00:00:00.000Z", "lifecycle")
-
-
-def test_a_deletion_that_comes_late_does_not_touch_the_object_that_was_put_since(bucket: NullVersionBucket) -> None:
-    assert bucket.handle(DELETE) == {"indexed": 1}
-    assert bucket.row["size_bytes"] == 1024
-    assert not bucket.row.keys() & DELETION
-    assert bucket.handle(DELETE) == {"duplicate": 1}
-
-
-@pytest.mark.parametrize(
-    ("last_modified", "uploaded_at"),
-    [(datetime(2026, 1, 31, 12, 30, tzinfo=UTC), "2026-01-31T12:30:00.000Z"), (None, EVENT_TIME)],
-    ids=["its own time", "without a time of its own"],
-)
-def test_a_delete_marker_takes_the_place_of_the_object(
-    bucket: NullVersionBucket, last_modified: datetime | None, uploaded_at: str
-) -> None:
-    bucket.handle(PUT)
-    bucket.mark(last_modified)
-    assert bucket.handle(MARK) == {"deleted": 1}
-    assert (bucket.row["delete_marker"], bucket.row["uploaded_at"]) == (True, uploaded_at)
-    assert not bucket.row.keys() & {"size_bytes", "etag", "content_type", "upload_day", "sequencer"}
-    assert bucket.handle(MARK) == {"duplicate": 1}
-
-
-def test_the_creation_of_what_is_a_delete_marker_by_now_tells_of_the_marker(bucket: NullVersionBucket) -> None:
-    bucket.mark()
-    assert bucket.handle(PUT) == {"deleted": 1}
-    assert bucket.row["delete_marker"] is True
-
-
-def test_removing_the_delete_marker_marks_its_row_deleted(bucket: NullVersionBucket) -> None:
-    bucket.mark()
-    bucket.handle(MARK)
-    bucket.delete()
-    assert bucket.handle(DELETE) == {"deleted": 1}
-    assert bucket.row["delete_marker"] is True
-    assert bucket.row.keys() >= DELETION
 
 
 def test_the_version_null_replaced_while_its_row_is_written_is_read_again(bucket: NullVersionBucket) -> None:
@@ -197,21 +201,3 @@ def test_a_deletion_whose_words_were_written_over_is_told_by_who_wrote_over_them
         assert bucket.row["expires_at"] == int(datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp())
         assert bucket.handle(DELETE) == {"deleted": 1}  # the event of the deletion knows its time
         assert bucket.row["deleted_at"] == EVENT_TIME
-
-
-def test_a_creation_told_after_the_deletion_leaves_it_as_it_is(bucket: NullVersionBucket) -> None:
-    bucket.handle(PUT)
-    bucket.delete()
-    bucket.handle(DELETE)
-    before = bucket.row
-    assert bucket.handle(PUT) == {"gone": 1}
-    assert bucket.row == before
-
-
-def test_an_object_that_nobody_saw_is_not_called_deleted(bucket: NullVersionBucket) -> None:
-    """S3 may respond with 404 for 15 minutes after versioning was first enabled."""
-    bucket.delete()
-    assert bucket.handle(PUT) == {"gone": 1}
-    assert bucket.handle(PUT) == {"gone": 1}
-    assert bucket.row["size_bytes"] == 1024
-    assert not bucket.row.keys() & DELETION

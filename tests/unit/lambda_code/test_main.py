@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
@@ -114,14 +113,6 @@ def test_an_event_written_by_hand_becomes_a_row(s3: Client, dynamodb: Client) ->
     assert (row["version_id"], row["size_bytes"], row["etag"]) == (version, 0, "d41d8cd98f00b204e9800998ecf8427e")
 
 
-def test_five_overwrites_become_five_rows_and_again_none(s3: Client, dynamodb: Client) -> None:
-    versions = [s3.put_object(Bucket=BUCKET, Key="a", Body=str(n).encode())["VersionId"] for n in range(5)]
-    event = s3_event(*[s3_record("a", version_id=version) for version in versions])
-    assert main.lambda_handler(event, Context()) == {"indexed": 5}
-    assert main.lambda_handler(event, Context("another-request")) == {"duplicate": 5}
-    assert sorted(row["version_id"] for row in rows(dynamodb)) == sorted(versions)
-
-
 @pytest.mark.usefixtures("s3")
 def test_a_missing_table_fails_the_event_so_that_lambda_keeps_it(dynamodb: Client) -> None:
     dynamodb.delete_table(TableName=TABLE)
@@ -147,14 +138,6 @@ def test_a_function_deployed_without_its_settings_says_so(monkeypatch: pytest.Mo
     monkeypatch.delenv("TAP_TABLE_NAME")
     with pytest.raises(ConfigurationError, match="TAP_TABLE_NAME is not set"):
         main.lambda_handler(s3_event(s3_record("a")), Context())
-
-
-def test_on_lambda_the_clients_are_made_while_it_initialises(monkeypatch: pytest.MonkeyPatch) -> None:
-    importlib.reload(main)
-    assert main.indexer.cache_info().currsize == 0
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tapstack-test-indexer")
-    importlib.reload(main)
-    assert main.indexer.cache_info().currsize == 1
 
 
 ON_LAMBDA = {

@@ -29,50 +29,55 @@ THROTTLED = client_error(400, "ThrottlingException")
 DENIED = client_error(403, "AccessDenied")
 
 TRANSIENT = [
-    (client_error(400, "ProvisionedThroughputExceededException"), Reason.THROTTLED),
-    (client_error(400, "ThrottlingException"), Reason.THROTTLED),
-    (client_error(400, "Throttling"), Reason.THROTTLED),
-    (client_error(400, "RequestLimitExceeded"), Reason.THROTTLED),
-    (client_error(400, "LimitExceededException"), Reason.THROTTLED),
-    (client_error(400, "TransactionInProgressException"), Reason.THROTTLED),
+    *(
+        (client_error(400, code), Reason.THROTTLED)
+        for code in (
+            "ProvisionedThroughputExceededException",
+            "ThrottlingException",
+            "Throttling",
+            "RequestLimitExceeded",
+            "LimitExceededException",
+            "TransactionInProgressException",
+        )
+    ),
     (client_error(503, "SlowDown"), Reason.THROTTLED),
-    (client_error(429), Reason.THROTTLED),
-    (client_error(503), Reason.THROTTLED),  # how S3 says Slow Down to a HEAD
+    *((client_error(status), Reason.THROTTLED) for status in (429, 503)),  # S3 responds to a HEAD with 503 to slow down
     (client_error(400, "RequestTimeout"), Reason.UNAVAILABLE),
     (client_error(500, "InternalServerError"), Reason.UNAVAILABLE),
     (client_error(503, "ServiceUnavailable"), Reason.UNAVAILABLE),
-    (client_error(500), Reason.UNAVAILABLE),
-    (client_error(502), Reason.UNAVAILABLE),
-    (client_error(504), Reason.UNAVAILABLE),
     (client_error(500, "SomethingNew"), Reason.UNAVAILABLE),
-    (ConnectTimeoutError(endpoint_url=URL), Reason.UNAVAILABLE),
-    (ReadTimeoutError(endpoint_url=URL), Reason.UNAVAILABLE),
-    (ConnectionClosedError(endpoint_url=URL), Reason.UNAVAILABLE),
-    (EndpointConnectionError(endpoint_url=URL), Reason.UNAVAILABLE),
+    *((client_error(status), Reason.UNAVAILABLE) for status in (500, 502, 504)),
+    *(
+        (error(endpoint_url=URL), Reason.UNAVAILABLE)
+        for error in (ConnectTimeoutError, ReadTimeoutError, ConnectionClosedError, EndpointConnectionError)
+    ),
     (ProxyConnectionError(proxy_url=URL), Reason.UNAVAILABLE),
     (SSLError(endpoint_url=URL, error=EOFError()), Reason.UNAVAILABLE),
     (HTTPClientError(error=OSError()), Reason.UNAVAILABLE),
     (ChecksumError(checksum_type="crc32", expected_checksum="1", actual_checksum="2"), Reason.UNAVAILABLE),
 ]
 PERMANENT = [
-    (client_error(403), Reason.DENIED),
-    (client_error(401), Reason.DENIED),
-    (client_error(403, "AccessDenied"), Reason.DENIED),
-    (client_error(400, "AccessDeniedException"), Reason.DENIED),
-    (client_error(400, "UnrecognizedClientException"), Reason.DENIED),
-    (client_error(400, "ExpiredTokenException"), Reason.DENIED),
-    (client_error(400), Reason.INTERNAL),
-    (client_error(404), Reason.INTERNAL),
-    (client_error(301), Reason.INTERNAL),
+    *((client_error(status), Reason.DENIED) for status in (401, 403)),
+    (DENIED, Reason.DENIED),
+    *(
+        (client_error(400, code), Reason.DENIED)
+        for code in ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException")
+    ),
+    *((client_error(status), Reason.INTERNAL) for status in (301, 400, 404)),
     (client_error(501, "NotImplemented"), Reason.INTERNAL),
-    (client_error(400, "ConditionalCheckFailedException"), Reason.INTERNAL),
-    (client_error(400, "ResourceNotFoundException"), Reason.INTERNAL),
-    (client_error(400, "ValidationException"), Reason.INTERNAL),
-    (client_error(400, "ItemCollectionSizeLimitExceededException"), Reason.INTERNAL),
+    *(
+        (client_error(400, code), Reason.INTERNAL)
+        for code in (
+            "ConditionalCheckFailedException",
+            "ResourceNotFoundException",
+            "ValidationException",
+            "ItemCollectionSizeLimitExceededException",
+        )
+    ),
     (ClientError({}, "HeadObject"), Reason.INTERNAL),
     (ParamValidationError(report="x"), Reason.INTERNAL),
     (NoCredentialsError(), Reason.INTERNAL),
-    (TimeoutError("Python's own: nothing here raises it"), Reason.INTERNAL),
+    (TimeoutError("Python's own, which botocore does not raise"), Reason.INTERNAL),
     (KeyError("a bug"), Reason.INTERNAL),
 ]
 
