@@ -24,6 +24,7 @@ Json = Any  # what json.loads returns
 
 MAX_KEY_BYTES = 1024
 URL = "https://uploads.s3.amazonaws.com/"
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:tapstack-dev-indexer"
 
 
 def encoded(key: str) -> str:
@@ -77,6 +78,26 @@ def minimal_record(key: str = "photos/cat.jpg", *, bucket: str = BUCKET) -> dict
 def s3_event(*records: Json) -> dict[str, Any]:
     """An event with these records."""
     return {"Records": list(records)}
+
+
+def failure_message(payload: Json, *, request_id: str, attempts: int, error_type: str, message: str) -> dict[str, Any]:
+    """Build the message that Lambda sends to the failure queue about an event.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+    return {
+        "version": "1.0",
+        "timestamp": "2026-01-31T12:03:05.568Z",
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": f"{FUNCTION_ARN}:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": attempts,
+        },
+        "requestPayload": payload,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorType": error_type, "errorMessage": message, "stackTrace": []},
+    }
 
 
 def head(**changes: Any) -> dict[str, Any]:

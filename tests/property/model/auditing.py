@@ -12,8 +12,8 @@ from operations.aws import Aws, Capacity
 from operations.listing import Indexed
 from operations.output import Progress
 from operations.target import Target
-from tests.property.model.delivery import FUNCTION_ARN
 from tests.support.fakes import BUCKET, TABLE
+from tests.support.strategies import FUNCTION_ARN
 
 if TYPE_CHECKING:
     from operations.compare import Finding

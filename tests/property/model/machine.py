@@ -1,4 +1,4 @@
-"""The histories: what users, S3, Lambda, AWS's bad days and operators do, in any order, and what must hold after it."""
+"""A state machine: actions of users, S3, Lambda, faults and operators in any order, and the invariants."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Histories(RuleBasedStateMachine):
         self.steps = 0
 
     @initialize(suspended=st.booleans(), unnamed=st.sampled_from(UNNAMED))
-    def begins(self, suspended: bool, unnamed: tuple[str, ...]) -> None:  # noqa: FBT001 - Hypothesis passes names
+    def begins(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
         self.stack = ModelStack(suspended=suspended or self.calm, unnamed=unnamed)
 
     # users
@@ -87,14 +87,7 @@ class Histories(RuleBasedStateMachine):
         which=NUMBERS,
         arrives=st.sampled_from([True, True, False]),
     )
-    def deliver_while_something_happens(
-        self,
-        number: int,
-        calls: int,
-        act: str,
-        which: int,
-        arrives: bool,  # noqa: FBT001 - Hypothesis passes names
-    ) -> None:
+    def deliver_while_something_happens(self, *, number: int, calls: int, act: str, which: int, arrives: bool) -> None:
         """After so many calls the object changes; if its event arrives, another function is done with it meanwhile."""
         stack = self.stack
         message = stack.delivery.waiting[number % len(stack.delivery.waiting)]
@@ -110,14 +103,14 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.stack.delivery.waiting)
     @rule(number=NUMBERS, same_request=st.booleans())
-    def duplicate(self, number: int, same_request: bool) -> None:  # noqa: FBT001 - Hypothesis passes names
+    def duplicate(self, *, number: int, same_request: bool) -> None:
         waiting = self.stack.delivery.waiting
         self.stack.delivery.duplicate(waiting[number % len(waiting)], same_request=same_request)
         self.stack.counts["duplicates"] += 1
 
     @precondition(lambda self: self.stack.delivery.done)
     @rule(number=NUMBERS)
-    def deliver_once_more_what_was_done_long_ago(self, number: int) -> None:
+    def deliver_a_handled_event_again(self, number: int) -> None:
         done = self.stack.delivery.done
         self.stack.delivery.duplicate(done[number % len(done)], same_request=False)
         self.stack.counts["duplicates"] += 1
@@ -169,13 +162,7 @@ class Histories(RuleBasedStateMachine):
         self.stack.counts["redriven"] += 1
 
     @rule(key=KEYS, act=st.sampled_from(ACTS), which=NUMBERS, arrives=st.booleans())
-    def audit_while_something_happens(
-        self,
-        key: str,
-        act: str,
-        which: int,
-        arrives: bool,  # noqa: FBT001 - Hypothesis passes names
-    ) -> None:
+    def audit_while_something_happens(self, *, key: str, act: str, which: int, arrives: bool) -> None:
         happens = self._happening(key, act, which, arrives=arrives)
         self.stack.counts["found by an audit"] += self.stack.audit(meanwhile=happens)
 

@@ -48,20 +48,3 @@ def removed(key: str = KEY, **changes: Any) -> Json:
 
 def without(name: str, values: Json) -> Json:
     return {key: value for key, value in values.items() if key != name}
-
-
-def failed(payload: Json) -> Json:
-    """The message that Lambda sends to the failure queue about an event."""
-    return {
-        "version": "1.0",
-        "timestamp": "2026-01-31T12:03:05.568Z",
-        "requestContext": {
-            "requestId": "e4b46cbf-b738-xmpl-8880-a18cdf61200e",
-            "functionArn": "arn:aws:lambda:us-east-1:123456789012:function:tapstack-prod-indexer:$LATEST",
-            "condition": "RetriesExhausted",
-            "approximateInvokeCount": 3,
-        },
-        "requestPayload": payload,
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": {"errorMessage": "1 of 1 records failed: record 0: denied", "errorType": "IndexingError"},
-    }

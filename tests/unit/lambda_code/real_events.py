@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.fakes import BUCKET
-from tests.support.strategies import Json, head
+from tests.support.strategies import Json, failure_message, head
 from tests.unit.lambda_code.aws_shapes import (
     DESTINATIONS,
     GUIDE,
@@ -30,7 +30,6 @@ from tests.unit.lambda_code.aws_shapes import (
     VERSION,
     created,
     event,
-    failed,
     removed,
     without,
 )
@@ -264,7 +263,9 @@ FROM_EVENTBRIDGE = {
     "detail": {"bucket": {"name": BUCKET}, "object": {"key": "a+b.txt", "version-id": VERSION}},
 }
 LATER = event(PUT, created(somethingNew={"a": [1]}), version="2.99", moreEventData={"b": None})
-FAILED = failed(event(DELETE, removed()))
+FAILED = failure_message(
+    event(DELETE, removed()), request_id="r", attempts=3, error_type="IndexingError", message="1 of 1 records failed"
+)
 NO_RECORDS = "there is no list of Records"
 OTHERS = [
     indexed(
