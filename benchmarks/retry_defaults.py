@@ -81,7 +81,7 @@ def main(arguments: Sequence[str]) -> None:
     places = range(len(TIMEOUTS))
 
     def lines(candidates: Sequence[Settings], *, billed: bool = False) -> list[Line]:
-        answers = [[found[replace(each, account_concurrency=account)] for each in candidates] for account in accounts]
+        outcomes = [[found[replace(each, account_concurrency=account)] for each in candidates] for account in accounts]
         return [
             Line(
                 f"{account:,}",
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
                     for place, each in zip(places, row, strict=True)
                 ],
             )
-            for account, row in zip(accounts, answers, strict=True)
+            for account, row in zip(accounts, outcomes, strict=True)
         ]
 
     picture = draw(
@@ -112,8 +112,8 @@ def _table(found: dict[Settings, Outcome], accounts: Sequence[int]) -> None:
     head += [f"lost at {each:,}" for each in accounts]
     head += [f"Lambda s a row at {each:,}" for each in accounts]
     head += [f"refused writes a row at {each:,}" for each in accounts[-1:]]
-    say("| " + " | ".join(head) + " |")
-    say("|---" * len(head) + "|")
+    write("| " + " | ".join(head) + " |")
+    write("|---" * len(head) + "|")
     for each in CANDIDATES:
         results = [found[replace(each, account_concurrency=account)] for account in accounts]
         name = NAMES[each.retry_policy]
@@ -124,10 +124,10 @@ def _table(found: dict[Settings, Outcome], accounts: Sequence[int]) -> None:
         cells += [f"{result.lost / result.arrived:.2%}" for result in results]
         cells += [f"{result.billed_seconds / result.rows:.2f}" for result in results]
         cells += [f"{result.refused_writes / result.rows:.1f}" for result in results[-1:]]
-        say("| " + " | ".join(cells) + " |")
+        write("| " + " | ".join(cells) + " |")
 
 
-def say(line: str) -> None:
+def write(line: str) -> None:
     """Print a line."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

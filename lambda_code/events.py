@@ -138,8 +138,8 @@ class _Fields:
     def of(cls, value: object, *, path: str) -> _Fields:
         if isinstance(value, dict):
             return cls(value, path)
-        what = "is missing" if value is None else f"is {_quoted(value)}, not an object"
-        message = f"{path} {what}"
+        problem = "is missing" if value is None else f"is {_quoted(value)}, not an object"
+        message = f"{path} {problem}"
         raise MalformedError(message, field=path)
 
     def fields(self, name: str) -> _Fields:

@@ -42,8 +42,8 @@ class Indexer:
     def handle(self, event: object, *, request_id: str, deadline: float) -> dict[str, int]:
         """Index every record of an event.
 
-        Each record has an equal share of the time that is left when it starts, so that a record whose calls hang does
-        not use up the time of the others. The share is never less than two calls may take, because an event of many
+        Each record has an equal part of the time that is left when it starts, so that a record whose calls hang does
+        not use up the time of the others. This time budget is never less than two calls may take, because an event of many
         records would otherwise fail without a call. Rejected records need no time and are reported last.
 
         Args:
@@ -68,8 +68,8 @@ class Indexer:
             outcomes = []
             for number, record in enumerate(records):
                 remaining = deadline - RESERVE_SECONDS - self.clock()
-                share = max(remaining / (len(records) - number), CALLS_PER_RECORD * ATTEMPT_SECONDS)
-                calls = RecordCalls(invocation=invocation, deadline=self.clock() + min(remaining, share))
+                equal_part = max(remaining / (len(records) - number), CALLS_PER_RECORD * ATTEMPT_SECONDS)
+                calls = RecordCalls(invocation=invocation, deadline=self.clock() + min(remaining, equal_part))
                 outcomes.append(self._index_record(record, calls, request_id))
             outcomes += [
                 _report_rejected(each, invocation, request_id) for each in parsed if isinstance(each, Rejected)

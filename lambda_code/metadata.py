@@ -250,8 +250,8 @@ def format_time(time: datetime) -> str:
 
 
 # A run of RFC 2047 encoded words; white space between two of them is not part of the text.
-_WORD = r"=\?utf-8\?[bq]\?[^?\s]*\?="
-_WORDS = re.compile(rf"{_WORD}(?:\s+{_WORD})*", re.IGNORECASE)
+_ENCODED_WORD = r"=\?utf-8\?[bq]\?[^?\s]*\?="
+_ENCODED_WORDS = re.compile(rf"{_ENCODED_WORD}(?:\s+{_ENCODED_WORD})*", re.IGNORECASE)
 
 
 def decode_rfc2047(text: str) -> str:
@@ -260,7 +260,7 @@ def decode_rfc2047(text: str) -> str:
     A value that cannot be decoded is returned unchanged.
     """
     try:
-        return _WORDS.sub(_decoded_words, text)
+        return _ENCODED_WORDS.sub(_decode_encoded_words, text)
     except ValueError:  # not base64, or not UTF-8
         return text
 
@@ -307,7 +307,7 @@ def _checksum(head: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _decoded_words(match: re.Match[str]) -> str:
+def _decode_encoded_words(match: re.Match[str]) -> str:
     decoded = b""
     for word in match[0].split():
         _, _, encoding, text, _ = word.split("?")

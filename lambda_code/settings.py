@@ -74,7 +74,7 @@ def trace_id(environ: Mapping[str, str] | None = None) -> str | None:
 def _checked(environ: Mapping[str, str], name: str, pattern: re.Pattern[str], expected: str) -> str:
     value = environ.get(name)
     if value is None or not pattern.fullmatch(value):
-        what = "is not set" if value is None else f"is {value!r}"
-        message = f"environment variable {name} {what}; it must be {expected}: deploy the stack again, it sets this"
+        problem = "is not set" if value is None else f"is {value!r}"
+        message = f"environment variable {name} {problem}; it must be {expected}: deploy the stack again, it sets this"
         raise ConfigurationError(message)
     return value

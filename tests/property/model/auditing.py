@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.property.model.stack import ModelStack
     from tests.support.fakes import FakeDynamoDB
 
-Answer = dict[str, Any]
+Response = dict[str, Any]
 
 TARGET = Target(
     function="tapstack-dev-indexer",
@@ -65,11 +65,11 @@ def audit(stack: ModelStack, *, meanwhile: Callable[[], None], repair: bool = Tr
 class _Pages:
     """A paginator, all of whose answers are one page."""
 
-    def __init__(self, answer: Callable[..., Answer]) -> None:
-        self._answer = answer
+    def __init__(self, response: Callable[..., Response]) -> None:
+        self._response = response
 
-    def paginate(self, **arguments: Any) -> Iterator[Answer]:
-        yield self._answer(**arguments)
+    def paginate(self, **arguments: Any) -> Iterator[Response]:
+        yield self._response(**arguments)
 
 
 class _S3:
@@ -80,7 +80,7 @@ class _S3:
         assert name == "list_object_versions"
         return _Pages(self._listed)
 
-    def _listed(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Answer:  # noqa: N803 - boto3's names
+    def _listed(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Response:  # noqa: N803 - boto3's names
         assert (Bucket, MaxKeys > 0) == (BUCKET, True)
         listing = [each for each in self._bucket.listing() if each.key.startswith(Prefix)]
         return {
@@ -99,14 +99,14 @@ class _Table:
     def get_paginator(self, name: str) -> _Pages:
         return _Pages({"query": self._queried, "scan": self._scanned}[name])
 
-    def _queried(self, *, ExpressionAttributeValues: Answer, **_: Any) -> Answer:  # noqa: N803 - boto3's names
+    def _queried(self, *, ExpressionAttributeValues: Response, **_: Any) -> Response:  # noqa: N803 - boto3's names
         return self._rows(lambda object_id: object_id == ExpressionAttributeValues[":id"]["S"])
 
-    def _scanned(self, *, ExpressionAttributeValues: Answer, **_: Any) -> Answer:  # noqa: N803 - boto3's names
+    def _scanned(self, *, ExpressionAttributeValues: Response, **_: Any) -> Response:  # noqa: N803 - boto3's names
         self._before_scan()
         return self._rows(lambda object_id: object_id.startswith(ExpressionAttributeValues[":prefix"]["S"]))
 
-    def _rows(self, wanted: Callable[[str], bool]) -> Answer:
+    def _rows(self, wanted: Callable[[str], bool]) -> Response:
         return {"Items": [item for (object_id, _), item in self._table.rows.items() if wanted(object_id)]}
 
 
@@ -114,11 +114,11 @@ class _Lambda:
     def __init__(self, sent: list[Any]) -> None:
         self._sent = sent
 
-    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> Answer:  # noqa: N803 - boto3's names
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> Response:  # noqa: N803 - boto3's names
         assert (FunctionName, InvocationType) == (TARGET.function, "Event")
         self._sent.append(json.loads(Payload))
         return {"StatusCode": 202}
 
 
-def _common(version: Version) -> Answer:
+def _common(version: Version) -> Response:
     return {"Key": version.key, "VersionId": version.version_id, "LastModified": version.last_modified}

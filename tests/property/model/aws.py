@@ -24,7 +24,7 @@ class S3:
     calls: FaultyCalls
     now: Callable[[], datetime]
     hidden: set[Address] = field(default_factory=set)  # answered with 404 although they were there
-    gone: set[Address] = field(default_factory=set)  # answered with 404 because they were not
+    absent: set[Address] = field(default_factory=set)  # answered with 404 because they were not
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
         """An object is 200; a marker 405 if it is asked for, 404 if it is just in the way; all else 404."""
@@ -32,7 +32,7 @@ class S3:
         with self.calls.call("HeadObject", key) as fault:
             version = self.bucket.current(key) if version_id is None else self.bucket.at((key, version_id))
             if version is None:
-                self.gone.add((key, version_id or NULL_VERSION))
+                self.absent.add((key, version_id or NULL_VERSION))
                 raise client_error(404, operation="HeadObject")
             if version.marker:
                 raise self._marker(405 if version_id else 404, version.last_modified)
@@ -40,10 +40,10 @@ class S3:
                 self.hidden.add(version.address)
                 self.calls.injected["not readable yet"] += 1
                 raise client_error(404, operation="HeadObject")
-            answer = version.head()
+            response = version.head()
             if fault is FaultKind.INCOMPLETE:
-                del answer["ETag"]
-        return {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
+                del response["ETag"]
+        return {**response, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
     @staticmethod
     def _marker(status: int, last_modified: datetime) -> Exception:

@@ -36,7 +36,7 @@ class Version:
 
     key: str
     version_id: str
-    made: datetime
+    put_at: datetime
     marker: bool = False
     content: int = 0  # index of CONTENTS
     parts: int = 0  # of a multipart upload
@@ -53,7 +53,7 @@ class Version:
 
     @property
     def last_modified(self) -> datetime:
-        return self.made.replace(microsecond=0)  # S3 tells it to the second
+        return self.put_at.replace(microsecond=0)  # S3 tells it to the second
 
     @property
     def size(self) -> int:
@@ -62,10 +62,10 @@ class Version:
 
     def head(self) -> dict[str, Any]:
         """S3's answer to HeadObject about an object."""
-        told = head(VersionId=self.version_id, LastModified=self.last_modified, ETag=f'"{self.etag}"')
-        del told["ContentType"]
-        told |= CONTENTS[self.content]
-        return {name: value for name, value in told.items() if value is not None}
+        response = head(VersionId=self.version_id, LastModified=self.last_modified, ETag=f'"{self.etag}"')
+        del response["ContentType"]
+        response |= CONTENTS[self.content]
+        return {name: value for name, value in response.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,19 +144,19 @@ class Bucket:
         unreadable: float = 0.0,
         lifecycle: bool = False,
     ) -> None:
-        made = self.now()
+        put_at = self.now()
         version = Version(
             key=key,
             version_id=NULL_VERSION if self.suspended else f"v{self.changes:04}",
-            made=made,
+            put_at=put_at,
             marker=marker,
             content=content,
             parts=parts,
             # what comes in the place of an older `null` is not new to S3
-            readable=None if self.suspended or marker or not unreadable else made + timedelta(seconds=unreadable),
+            readable=None if self.suspended or marker or not unreadable else put_at + timedelta(seconds=unreadable),
         )
         if replaced := self.at(version.address):  # no event tells of that
-            self._remove(replaced, time=format_time(made), by="replaced")
+            self._remove(replaced, time=format_time(put_at), by="replaced")
         self.versions.setdefault(key, []).append(version)
         self.ever.setdefault(version.address, []).append(version)
         record = self._record(version, event_name, lifecycle=lifecycle)

@@ -29,13 +29,13 @@ class Histories(RuleBasedStateMachine):
     """One history of one stack.
 
     Attributes:
-        tally: what happened in all histories together; each test has a class of its own.
-        calm: no storms, a trigger that stays on, and versioning suspended at the start. Much bad weather hides what
-            goes wrong between two functions that meet at the version `null`.
+        tally: the counts of all histories together; each test has a class of its own.
+        few_faults: no lasting faults, a trigger that stays on, and versioning suspended at the start. Many faults hide
+            the races of two functions at the version `null`.
     """
 
     tally: ClassVar[Counter[str]]
-    calm: ClassVar[bool] = False
+    few_faults: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(suspended=st.booleans(), unnamed=st.sampled_from(UNNAMED))
     def begins(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
-        self.stack = ModelStack(suspended=suspended or self.calm, unnamed=unnamed)
+        self.stack = ModelStack(suspended=suspended or self.few_faults, unnamed=unnamed)
 
     # users
 
@@ -129,7 +129,7 @@ class Histories(RuleBasedStateMachine):
     def faults_of_the_next_calls(self, faults: list[FaultKind | None]) -> None:
         self.stack.calls.upcoming.extend(faults)
 
-    @precondition(lambda self: not self.calm)
+    @precondition(lambda self: not self.few_faults)
     @rule(operation=OPERATIONS, fault=st.sampled_from(LASTING))
     def a_lasting_fault(self, operation: str, fault: FaultKind) -> None:
         self.stack.calls.lasting[operation] = fault
@@ -148,7 +148,7 @@ class Histories(RuleBasedStateMachine):
     def so_much_time_passes_that_rows_expire(self) -> None:
         self.stack.let_rows_expire()
 
-    @precondition(lambda self: not self.calm)
+    @precondition(lambda self: not self.few_faults)
     @rule()
     def switch_the_trigger(self) -> None:
         self.stack.delivery.connected = not self.stack.delivery.connected
@@ -173,7 +173,7 @@ class Histories(RuleBasedStateMachine):
     # what must hold
 
     @invariant()
-    def no_row_says_what_never_was(self) -> None:
+    def every_row_is_sound(self) -> None:
         self.steps += 1
         self.stack.clock.now += 0.01
         self.stack.check_soundness()
@@ -186,7 +186,7 @@ class Histories(RuleBasedStateMachine):
         """The end of the history: everything arrives, then the operators do their work."""
         if sys.exc_info()[0] is None:  # it came to its end, and was not given up
             self._every_version_has_its_row_or_a_message()
-            self._after_redriving_only_what_was_dropped_is_missing()
+            self._after_redriving_only_dropped_events_are_missing()
             self._after_an_audit_the_table_is_the_bucket()
             self._count()
 
@@ -196,7 +196,7 @@ class Histories(RuleBasedStateMachine):
         stack.check_soundness()
         stack.check_completeness(excused=[*stack.delivery.dropped, *stack.delivery.given_up()])
 
-    def _after_redriving_only_what_was_dropped_is_missing(self) -> None:
+    def _after_redriving_only_dropped_events_are_missing(self) -> None:
         stack = self.stack
         stack.calls.stop_faults()
         stack.counts["given up"] += len(stack.delivery.failure_queue)

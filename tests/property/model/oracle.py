@@ -24,7 +24,12 @@ SECONDS_OF_A_DAY = 86_400
 ALWAYS = {"event_name", "request_id", "processed_at", "schema_version"}
 PROVENANCE = ALWAYS | {"event_time", "sequencer"}
 DELETION = {"deleted_at", "deleted_by", "expires_at"}
-WORDS = {"size_bytes", "etag", "uploaded_at", "upload_day"}  # what an event tells of an object without reading it
+EVENT_ATTRIBUTES = {
+    "size_bytes",
+    "etag",
+    "uploaded_at",
+    "upload_day",
+}  # what an event tells of an object without reading it
 TOLERANCE = 2.0  # seconds by which a marker's time may be off: its event's is not quite its Last-Modified
 AUDIT = "tapstack:audit"
 
@@ -58,16 +63,16 @@ class Oracle:
             return
         [version] = self.bucket.ever[address]
         wanted = self._marker(version) if version.marker else self._object(version)
-        said = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
-        if "content_type" not in said:
+        found = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
+        if "content_type" not in found:
             # the event's time stands for Last-Modified
             times = {as_text(version.last_modified), *self.bucket.event_times[address]}
-            if said.pop("uploaded_at", None) not in {None, *times}:
+            if found.pop("uploaded_at", None) not in {None, *times}:
                 yield f"{address} has uploaded_at {row['uploaded_at']}, not one of {times}"
             days = {} if version.marker else {time[:10] for time in times}
-            if said.pop("upload_day", None) not in {None, *days}:
+            if found.pop("upload_day", None) not in {None, *days}:
                 yield f"{address} has upload_day {row['upload_day']}"
-        for name, value in said.items():
+        for name, value in found.items():
             if value != wanted.get(name):
                 yield f"{address} has {name} {value!r}, not {wanted.get(name)!r}"
         yield from self._wrongly_deleted(row, address)
@@ -80,7 +85,7 @@ class Oracle:
         elif row is None:
             yield f"{address} has no row"
         elif version.address in self.unreadable_versions and "content_type" not in row:
-            if missing := WORDS - row.keys():
+            if missing := EVENT_ATTRIBUTES - row.keys():
                 yield f"{address}, which answered 404, lacks {missing}"
             yield from _unwanted(address, row, DELETION | {"delete_marker"})
         else:
@@ -90,15 +95,15 @@ class Oracle:
         """Against the row of a version that is there, and that could be read."""
         address = version.address
         wanted = self._marker(version) if version.marker else self._object(version)
-        said = {name: value for name, value in row.items() if name not in PROVENANCE}
+        found = {name: value for name, value in row.items() if name not in PROVENANCE}
         if version.marker:
-            said_time = said.pop("uploaded_at", None)
-            late = datetime.fromisoformat(said_time or "0001-01-01T00:00:00Z") - version.last_modified
+            uploaded_at = found.pop("uploaded_at", None)
+            late = datetime.fromisoformat(uploaded_at or "0001-01-01T00:00:00Z") - version.last_modified
             if abs(late.total_seconds()) > TOLERANCE:
-                yield f"the marker {address} has uploaded_at {said_time}, not {version.last_modified}"
-        for name in sorted(wanted.keys() | said.keys()):
-            if wanted.get(name) != said.get(name):
-                yield f"{address} has {name} {said.get(name)!r}, not {wanted.get(name)!r}"
+                yield f"the marker {address} has uploaded_at {uploaded_at}, not {version.last_modified}"
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                yield f"{address} has {name} {found.get(name)!r}, not {wanted.get(name)!r}"
 
     def _incomplete_of_removed(self, address: Address, row: Row | None) -> Iterator[str]:
         if row is None:

@@ -111,12 +111,12 @@ class ModelStack:
 
     def check_counting(self) -> None:
         """No version but `null`, which changes, is reported as new, or as deleted, more than once."""
-        told = Counter(
+        reported = Counter(
             (outcome.key, outcome.version_id, outcome.result, outcome.event_name and Kind.of(outcome.event_name))
             for outcome in self.telemetry.outcomes
             if outcome.result in {Result.INDEXED, Result.DELETED} and outcome.version_id != NULL_VERSION
         )
-        self._nothing_wrong(f"{what} was counted {times} times" for what, times in told.items() if times > 1)
+        self._nothing_wrong(f"{what} was counted {times} times" for what, times in reported.items() if times > 1)
 
     def check_completeness(self, *, excused: Iterable[Json] = ()) -> None:
         """Every address has its one right row, but those that these records are about."""
@@ -163,7 +163,7 @@ class ModelStack:
                 other = changed or (kind is Kind.CREATED and self.bucket.at(address) is None)
                 complaints = [] if other else list(self.oracle.incomplete(address, row))
             elif kind is Kind.CREATED:
-                read = "content_type" in row or address in self.s3.hidden | self.s3.gone
+                read = "content_type" in row or address in self.s3.hidden | self.s3.absent
                 complaints = [] if read else [f"{address} could be read, but its row has only the words of an event"]
             else:
                 fact = "delete_marker" if kind is Kind.MARKER else "deleted_at"

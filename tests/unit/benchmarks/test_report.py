@@ -80,17 +80,17 @@ def test_the_chart_has_a_bar_as_long_as_each_ratio() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         pytest.param(["cld"], "there is no benchmark 'cld': choose from cold, warm", id="an unknown name"),
         pytest.param(["--write", "cold"], "--write goes with nothing else", id="a part of a run"),
         pytest.param(["--write", "--quick"], "--write goes with nothing else", id="a run that measures little"),
     ],
 )
-def test_what_makes_no_sense_is_said(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_makes_no_sense_is_said(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         arguments(given)
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_all_but_the_sessions_is_measured_unless_it_is_written_down() -> None:

@@ -87,13 +87,13 @@ def rejected(name: str, page: str, sent: Json, error: str) -> RealEvent:
     return RealEvent(name=name, page=page, event=sent, there=head(), error=f"malformed: {error}")
 
 
-def removals(versions: Sequence[str], prefix: str, by: str, row: Json, what: str, page: str) -> Iterator[RealEvent]:
+def removals(versions: Sequence[str], prefix: str, by: str, row: Json, actor: str, page: str) -> Iterator[RealEvent]:
     """A deletion and a delete marker of each version of the event format."""
     for version in versions:
         sent = event(f"{prefix}:Delete", removed(), version=version, by=by)
-        yield deleted(f"deletion by {what}, version {version}", page, sent, row)
+        yield deleted(f"deletion by {actor}, version {version}", page, sent, row)
         sent = event(f"{prefix}:DeleteMarkerCreated", removed(versionId=MARKER), version=version, by=by)
-        yield marked(f"delete marker of {what}, version {version}", page, sent)
+        yield marked(f"delete marker of {actor}, version {version}", page, sent)
 
 
 CREATIONS = [

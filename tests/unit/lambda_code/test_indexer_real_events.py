@@ -22,12 +22,12 @@ def test_what_becomes_of_an_event_of_aws(real: RealEvent) -> None:
         harness.s3.put(real.key, real.version_id, real.there)
     elif real.there == "marker":
         harness.s3.put_marker(real.key, real.version_id)
-    answer = harness.deliver(real.event)
+    response = harness.deliver(real.event)
     if real.error is not None:
-        assert isinstance(answer, IndexingError)
-        assert real.error in str(answer)
+        assert isinstance(response, IndexingError)
+        assert real.error in str(response)
     else:
-        assert answer == real.result
+        assert response == real.result
     addresses = {(f"uploads/{real.key}", real.version_id)} if real.row is not None else set()
     assert harness.dynamodb.rows.keys() == addresses
     if real.row is not None:

@@ -55,7 +55,7 @@ def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.Ca
     version = s3.put_object(
         Bucket=BUCKET, Key="a b/é+x.JPG", Body=b"pixels", ContentType="image/jpeg", Metadata={"a": "b"}
     )["VersionId"]
-    told = s3.head_object(Bucket=BUCKET, Key="a b/é+x.JPG")
+    response = s3.head_object(Bucket=BUCKET, Key="a b/é+x.JPG")
     assert main.lambda_handler(s3_event(s3_record("a b/é+x.JPG", version_id=version)), Context()) == {"indexed": 1}
     [row] = rows(dynamodb)
     processed_at = row.pop("processed_at")
@@ -68,11 +68,11 @@ def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.Ca
         "extension": "jpg",
         "size_bytes": 6,
         "content_type": "image/jpeg",
-        "etag": told["ETag"].strip('"'),
+        "etag": response["ETag"].strip('"'),
         "storage_class": "STANDARD",
         "user_metadata": {"a": "b"},
-        "uploaded_at": f"{told['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z",
-        "upload_day": f"{told['LastModified']:%Y-%m-%d}",
+        "uploaded_at": f"{response['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z",
+        "upload_day": f"{response['LastModified']:%Y-%m-%d}",
         "event_name": "ObjectCreated:Put",
         "event_time": "2026-01-31T11:59:58.250Z",
         "sequencer": "0055AED6DCD90281E5",
