@@ -131,7 +131,7 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
     seconds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for each in done:
         for created in each.resources:
-            seconds[made.type, made.name].append(made.seconds)
+            seconds[created.type, created.name].append(created.seconds)
     medians = {(name, type_.split(":")[1]): median(of) for (type_, name), of in seconds.items()}
     return [
         Timing(what="deploy of the whole stack, embedded", seconds=[each.total for each in done], at_most=2),

@@ -42,9 +42,9 @@ class Indexer:
     def handle(self, event: object, *, request_id: str, deadline: float) -> dict[str, int]:
         """Index every record of an event.
 
-        Each record has an equal part of the time that is left when it starts, so that a record whose calls hang does
-        not use up the time of the others. This time budget is never less than two calls may take, because an event of many
-        records would otherwise fail without a call. Rejected records need no time and are reported last.
+        The time budget of a record is an equal part of the time that is left when it starts, so that a record whose
+        calls hang does not use up the time of the others. It is never less than two calls may take, because an event
+        of many records would otherwise fail without a call. Rejected records need no time and are reported last.
 
         Args:
             event: the S3 event notification.
