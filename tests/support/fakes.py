@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambda_code.errors import IndexingError
 from lambda_code.indexer import Indexer
-from lambda_code.retry import ATTEMPT_SECONDS
+from lambda_code.retry import ATTEMPT_SECONDS, call_with_retry
 from lambda_code.storage import RecordCalls, Storage
 from lambda_code.telemetry import Invocation, Telemetry
 from tests.support.clock import FakeClock
@@ -58,6 +58,28 @@ class Fault:
     error: Exception | None = None
     when: Literal["before", "after"] = "before"
     seconds: float = 0.01
+
+
+class ScriptedCall:
+    """A call that has these faults in turn, and then succeeds; records the start of each attempt in `started`."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self.clock = FakeClock()
+        self.started: list[float] = []
+        self._faults = faults
+
+    def __call__(self) -> str:
+        fault = self._faults[len(self.started)] if len(self.started) < len(self._faults) else Fault()
+        self.started.append(self.clock())
+        self.clock.advance(fault.seconds)
+        if fault.error:
+            raise fault.error
+        return "done"
+
+    def with_retry(self, *, seconds: float, rng: float = 1.0) -> str:
+        """Make the call within a time budget."""
+        sleep, deadline = self.clock.sleep, self.clock() + seconds
+        return call_with_retry(self, name="Call", deadline=deadline, clock=self.clock, sleep=sleep, rng=lambda: rng)
 
 
 @dataclass

@@ -20,9 +20,8 @@ from botocore.exceptions import (
 )
 
 from lambda_code.errors import PermanentError, Reason, TransientError
-from lambda_code.retry import call_with_retry, is_transient, reason_for
-from tests.support.clock import FakeClock
-from tests.support.fakes import client_error
+from lambda_code.retry import is_transient, reason_for
+from tests.support.fakes import Fault, ScriptedCall, client_error
 from tests.support.strategies import URL
 
 THROTTLED = client_error(400, "ThrottlingException")
@@ -101,62 +100,43 @@ def test_it_cannot_succeed_when_tried_again_after(error: Exception, reason: Reas
     assert reason_for(error) is reason
 
 
-class Call:
-    """A call that fails with each error in turn, and then with the last one again; None is a success."""
-
-    def __init__(self, *errors: Exception | None, seconds: float = 0.0) -> None:
-        self.clock = FakeClock()
-        self.made = 0
-        self._errors = errors
-        self._seconds = seconds
-
-    def __call__(self) -> str:
-        error = self._errors[min(self.made, len(self._errors) - 1)]
-        self.made += 1
-        self.clock.advance(self._seconds)
-        if error:
-            raise error
-        return "done"
-
-    def with_retry(self, *, seconds: float, rng: float = 1.0) -> str:
-        return call_with_retry(
-            self, name="Call", deadline=seconds, clock=self.clock, sleep=self.clock.sleep, rng=lambda: rng
-        )
+def failing(error: Exception) -> ScriptedCall:
+    return ScriptedCall(*[Fault(error, seconds=0)] * 200)
 
 
 def test_an_attempt_that_took_longer_than_an_attempt_may_is_the_worst_case_from_then_on() -> None:
     """A name that resolves to eight dead addresses costs a connect time-out for each."""
-    black_hole = Call(ConnectTimeoutError(endpoint_url=URL), seconds=8)
+    black_hole = ScriptedCall(*[Fault(ConnectTimeoutError(endpoint_url=URL), seconds=8)] * 3)
     with pytest.raises(TransientError, match="failed 2 times"):
         black_hole.with_retry(seconds=20, rng=0.0)
-    assert black_hole.made == 2
+    assert len(black_hole.started) == 2
     assert black_hole.clock() <= 20
 
 
 @pytest.mark.parametrize(
-    ("call", "seconds", "kind", "message"),
+    ("error", "seconds", "kind", "message"),
     [
         (
-            Call(THROTTLED),
+            THROTTLED,
             10_000,
             TransientError,
             "Call failed 100 times, last with ClientError: An error occurred (Th",
         ),
-        (Call(DENIED), 10_000, PermanentError, "Call: ClientError: An error occurred (AccessDenied) when calling"),
-        (Call(DENIED), 2, TransientError, "an attempt may take 4.0 s, and 2.0 s are left for this record"),
+        (DENIED, 10_000, PermanentError, "Call: ClientError: An error occurred (AccessDenied) when calling"),
+        (DENIED, 2, TransientError, "an attempt may take 4.0 s, and 2.0 s are left for this record"),
     ],
     ids=["transient", "permanent", "no time"],
 )
 def test_a_message_says_what_was_tried_how_often_and_what_came_back(
-    call: Call, seconds: float, kind: type[Exception], message: str
+    error: Exception, seconds: float, kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=re.escape(message)):
-        call.with_retry(seconds=seconds)
+        failing(error).with_retry(seconds=seconds)
 
 
 def test_waiting_doubles_from_a_tenth_of_a_second_to_twenty_seconds() -> None:
     """Lambda bills these waits, at worst; a change of the numbers is a decision."""
-    call = Call(THROTTLED)
+    call = failing(THROTTLED)
     with pytest.raises(TransientError):
         call.with_retry(seconds=10_000)
     assert call.clock.sleeps == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, *[20.0] * 91])
@@ -164,7 +144,7 @@ def test_waiting_doubles_from_a_tenth_of_a_second_to_twenty_seconds() -> None:
 
 def test_the_last_chance_is_taken_rather_than_slept_away() -> None:
     """With time for one more attempt the wait before it is cut to fit."""
-    call = Call(client_error(500), None)
+    call = ScriptedCall(Fault(client_error(500), seconds=0))
     assert call.with_retry(seconds=4.01) == "done"
-    assert call.made == 2
+    assert len(call.started) == 2
     assert call.clock.sleeps == pytest.approx([0.01])

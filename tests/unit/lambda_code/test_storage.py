@@ -216,63 +216,67 @@ def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Se
     assert len(requests) == 1
 
 
-class TestConnect:
-    """The clients of a deployed indexer."""
+@pytest.fixture(params=["s3", "dynamodb"])
+def client(settings: Settings, request: pytest.FixtureRequest) -> Client:
+    """A client of a deployed indexer."""
+    return getattr(Storage.connect(settings), request.param)
 
-    @pytest.fixture(params=["s3", "dynamodb"])
-    def client(self, settings: Settings, request: pytest.FixtureRequest) -> Client:
-        return getattr(Storage.connect(settings), request.param)
 
-    def test_botocore_makes_one_attempt_and_gives_up_in_four_seconds(self, client: Client) -> None:
-        config = client.meta.config
-        assert config.retries["total_max_attempts"] == 1
-        assert (config.connect_timeout, config.read_timeout) == (1, 3)
-        assert config.tcp_keepalive
+def test_botocore_makes_one_attempt_and_gives_up_in_four_seconds(client: Client) -> None:
+    config = client.meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert (config.connect_timeout, config.read_timeout) == (1, 3)
+    assert config.tcp_keepalive
 
-    def test_what_is_asked_is_not_checked_again_at_each_call(self, client: Client) -> None:
-        """It would be a tenth of an event's CPU; tests/property/test_storage.py validates the requests instead."""
-        assert not isinstance(client._serializer, ParamValidationDecorator)
-        usual: Client = botocore.session.get_session().create_client("s3")
-        assert isinstance(usual._serializer, ParamValidationDecorator)
 
-    def test_aws_is_told_who_calls(self, client: Client) -> None:
-        assert client.meta.config.user_agent.startswith(f"TapStack Botocore/{botocore.__version__}")
+def test_what_is_asked_is_not_checked_again_at_each_call(client: Client) -> None:
+    """It would be a tenth of an event's CPU; tests/property/test_storage.py validates the requests instead."""
+    assert not isinstance(client._serializer, ParamValidationDecorator)
+    usual: Client = botocore.session.get_session().create_client("s3")
+    assert isinstance(usual._serializer, ParamValidationDecorator)
 
-    def test_a_start_does_not_look_through_all_services_that_botocore_knows(
-        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("botocore.loaders.Loader.list_available_services", None)
-        storage = Storage.connect(settings)
-        assert (storage.bucket_name, storage.table_name) == (BUCKET, TABLE)
-        names = [client.meta.service_model.service_name for client in (storage.s3, storage.dynamodb)]
-        assert names == ["s3", "dynamodb"]
 
-    @pytest.mark.parametrize(
-        "expires",
-        [
-            pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="a time"),
-            pytest.param("soon", id="no time"),
-            pytest.param("Sat, 31 Jan 2026 1999999999999999999992:0 0:08 GMT", id="too large for Python"),
-            pytest.param("1:76983999999999999999999990800", id="too large for dateutil"),
-        ],
-    )
-    def test_an_owner_may_write_anything_for_when_an_object_expires(self, settings: Settings, expires: str) -> None:
-        """S3 keeps this header unchanged. An object whose HEAD cannot be parsed would have no row."""
-        result = self._head(settings, Expires=expires)
-        assert result["ContentLength"] == 3
-        assert "Expires" not in result
+def test_aws_is_told_who_calls(client: Client) -> None:
+    assert client.meta.config.user_agent.startswith(f"TapStack Botocore/{botocore.__version__}")
 
-    def test_the_clients_read_times_that_way(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Botocore's own parser guesses the format, which is slow; nothing else would show that it is used again."""
-        monkeypatch.delattr("botocore.utils._parse_timestamp_with_tzinfo")
-        assert self._head(settings)["LastModified"] == START
 
-    @staticmethod
-    def _head(settings: Settings, **headers: str) -> dict[str, Any]:
-        storage = Storage.connect(settings)
-        usual = {"Last-Modified": "Sat, 31 Jan 2026 12:00:00 GMT", "ETag": '"e"', "Content-Length": "3"}
-        respond(storage.s3, "s3.HeadObject", usual | headers)
-        return head(storage, "a")
+def test_a_start_does_not_look_through_all_services_that_botocore_knows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.loaders.Loader.list_available_services", None)
+    storage = Storage.connect(settings)
+    assert (storage.bucket_name, storage.table_name) == (BUCKET, TABLE)
+    names = [client.meta.service_model.service_name for client in (storage.s3, storage.dynamodb)]
+    assert names == ["s3", "dynamodb"]
+
+
+@pytest.mark.parametrize(
+    "expires",
+    [
+        pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="a time"),
+        pytest.param("soon", id="no time"),
+        pytest.param("Sat, 31 Jan 2026 1999999999999999999992:0 0:08 GMT", id="too large for Python"),
+        pytest.param("1:76983999999999999999999990800", id="too large for dateutil"),
+    ],
+)
+def test_an_owner_may_write_anything_for_when_an_object_expires(settings: Settings, expires: str) -> None:
+    """S3 keeps this header unchanged. An object whose HEAD cannot be parsed would have no row."""
+    result = connected_head(settings, Expires=expires)
+    assert result["ContentLength"] == 3
+    assert "Expires" not in result
+
+
+def test_the_clients_read_times_that_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore's own parser guesses the format, which is slow; nothing else would show that it is used again."""
+    monkeypatch.delattr("botocore.utils._parse_timestamp_with_tzinfo")
+    assert connected_head(settings)["LastModified"] == START
+
+
+def connected_head(settings: Settings, **headers: str) -> dict[str, Any]:
+    storage = Storage.connect(settings)
+    usual = {"Last-Modified": "Sat, 31 Jan 2026 12:00:00 GMT", "ETag": '"e"', "Content-Length": "3"}
+    respond(storage.s3, "s3.HeadObject", usual | headers)
+    return head(storage, "a")
 
 
 @pytest.mark.parametrize(
