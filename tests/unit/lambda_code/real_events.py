@@ -38,7 +38,14 @@ EXPIRES = int(datetime(2026, 5, 1, 11, 59, 58, tzinfo=UTC).timestamp())
 INDEXED = {"size_bytes": 1024, "content_type": "image/jpeg", "uploaded_at": "2026-01-31T11:59:58.000Z"}
 DELETED = {"deleted_at": TIME, "deleted_by": PRINCIPAL, "expires_at": EXPIRES}
 EXPIRED = {**DELETED, "deleted_by": "lifecycle"}
-MARKED = {"delete_marker": True, "uploaded_at": TIME, "upload_day": None, "deleted_at": None, "deleted_by": None}
+MARKED = {
+    "delete_marker": True,
+    "uploaded_at": TIME,
+    "upload_day": None,
+    "deleted_at": None,
+    "deleted_by": None,
+    "expires_at": None,
+}
 
 # Up to 2.3 each family of events had a version of its own; since 2.4 all have the same.
 GENERAL = ("2.1", "2.4", "2.5", "2.6")

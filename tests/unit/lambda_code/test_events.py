@@ -229,13 +229,6 @@ def test_an_event_without_records_is_rejected_as_a_whole(event: object) -> None:
     assert str(rejected.error) == "there is no list of Records: this is not an S3 event notification"
 
 
-def test_each_record_of_an_event_is_read_on_its_own() -> None:
-    good, foreign = s3_record("a"), minimal_record(bucket="test")
-    parsed = parse_event(s3_event({}, good, foreign, good), bucket=BUCKET)
-    assert [type(each) for each in parsed] == [Rejected, Record, Rejected, Record]
-    assert [each.index for each in parsed] == [0, 1, 2, 3]
-
-
 def test_the_test_event_of_a_new_notification_is_known() -> None:
     assert is_test_event(TEST_EVENT)
     for event in ({**TEST_EVENT, "Records": []}, s3_event(s3_record()), None):

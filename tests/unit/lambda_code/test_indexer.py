@@ -22,14 +22,6 @@ def test_a_new_version_becomes_a_row(harness: IndexerHarness) -> None:
     assert harness.calls.operations == ["HeadObject", "UpdateItem"]
 
 
-def test_the_same_event_again_changes_nothing_and_succeeds(harness: IndexerHarness) -> None:
-    harness.handle(s3_event(s3_record()))
-    before = harness.dynamodb.row(KEY, "v1")
-    harness.clock.advance(60)
-    assert harness.handle(s3_event(s3_record()), request_id="request-2") == {"duplicate": 1}
-    assert harness.dynamodb.row(KEY, "v1") == before
-
-
 def test_a_record_written_by_hand_becomes_the_row_of_the_current_version(harness: IndexerHarness) -> None:
     harness.s3.put(KEY, "v7", head(VersionId="v7"))
     assert harness.handle(s3_event(minimal_record())) == {"indexed": 1}
@@ -55,13 +47,6 @@ def test_an_object_that_is_gone_and_whose_version_nobody_knows_is_only_told(harn
     assert harness.handle(s3_event(minimal_record("gone.txt"))) == {"gone": 1}
     assert harness.dynamodb.rows == {}
     assert harness.calls.operations == ["HeadObject"]
-
-
-@pytest.mark.parametrize("event_name", ["ObjectTagging:Put", "ObjectRestore:Completed", "LifecycleTransition"])
-def test_what_a_row_does_not_hold_is_ignored_without_a_call(harness: IndexerHarness, event_name: str) -> None:
-    assert harness.handle(s3_event(s3_record(event_name=event_name))) == {"ignored": 1}
-    assert harness.calls.made == []
-    assert [outcome.result for outcome in harness.telemetry.outcomes] == ["ignored"]
 
 
 def test_the_test_event_of_a_new_notification_is_answered_and_noted(harness: IndexerHarness) -> None:

@@ -22,8 +22,8 @@ def removal(event_name: str = "ObjectRemoved:Delete", **changes: Json) -> Json:
     return s3_event(s3_record(event_name=event_name, **{"size": None, "etag": None, **changes}))
 
 
-def marking(event_name: str = "ObjectRemoved:DeleteMarkerCreated") -> Json:
-    return removal(event_name, version_id="m1")
+def marking() -> Json:
+    return removal("ObjectRemoved:DeleteMarkerCreated", version_id="m1")
 
 
 def test_a_deleted_version_keeps_its_row_which_says_when_and_by_whom(harness: IndexerHarness) -> None:
@@ -81,10 +81,7 @@ def test_a_deletion_that_overtakes_the_creation_is_in_the_row_all_the_same(
 @pytest.mark.parametrize(
     ("event_name", "identity", "by"),
     [
-        ("ObjectRemoved:Delete", {"principalId": "AWS:AROAEXAMPLE:anna"}, "AWS:AROAEXAMPLE:anna"),
-        ("ObjectRemoved:Delete", {"principalId": ""}, "unknown"),
         ("ObjectRemoved:Delete", None, "unknown"),
-        ("LifecycleExpiration:Delete", {"principalId": "s3.amazonaws.com"}, "lifecycle"),
         ("s3:LifecycleExpiration:Delete", None, "lifecycle"),
     ],
 )
@@ -132,13 +129,6 @@ def test_a_delete_marker_is_a_row_that_no_day_lists(harness: IndexerHarness) -> 
     }
     assert harness.calls.operations == ["UpdateItem"]
     assert harness.handle(marking(), request_id="request-2") == {"duplicate": 1}
-
-
-def test_a_marker_of_the_lifecycle_is_a_marker(harness: IndexerHarness) -> None:
-    assert harness.handle(marking("LifecycleExpiration:DeleteMarkerCreated")) == {"deleted": 1}
-    row = harness.dynamodb.row(KEY, "m1")
-    assert row["delete_marker"] is True
-    assert not row.keys() & DELETION  # the marker exists; the version that it hides is deleted
 
 
 @pytest.mark.parametrize("order", [[marking(), removal(version_id="m1")], [removal(version_id="m1"), marking()]])

@@ -28,6 +28,9 @@ def test_what_becomes_of_an_event_of_aws(real: RealEvent) -> None:
         assert real.error in str(response)
     else:
         assert response == real.result
+    if real.result == {"ignored": 1}:
+        assert harness.calls.made == []
+        assert [outcome.result for outcome in harness.telemetry.outcomes] == ["ignored"]
     addresses = {(f"uploads/{real.key}", real.version_id)} if real.row is not None else set()
     assert harness.dynamodb.rows.keys() == addresses
     if real.row is not None:
