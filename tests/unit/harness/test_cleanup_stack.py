@@ -7,7 +7,7 @@ import pytest
 from localstack.deployers.cleanup_stack import GONE_TIMEOUT, Ledger
 from localstack.deployers.resources.base import Removal
 from localstack.errors import DeploymentError
-from tests.support.fakes import Clock
+from tests.support.clock import FakeClock as Clock
 from tests.unit.harness.recording_fakes import refusal
 
 
