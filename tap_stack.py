@@ -1,37 +1,36 @@
-"""TapStack: every file that lands in an S3 bucket becomes one row in DynamoDB, or a message someone is told about.
+"""TapStack writes one row to DynamoDB for each file in an S3 bucket; for an event that fails, it raises an alarm.
 
-What it deploys: a versioned upload bucket (and the bucket of its access logs), a DynamoDB table with one index by
-day, a Lambda function that S3 notifies, a failure queue for what the function could not index, alarms that reach
-an SNS topic, a dashboard, and saved queries of the function's log.
+It deploys a versioned upload bucket (and a bucket for its access logs), a DynamoDB table with one index by day, a
+Lambda function that S3 notifies, a failure queue for events that the function could not index, alarms with an SNS
+topic, a dashboard, and saved queries of the function's log.
 
-Configuration (all optional; ``pulumi config set KEY VALUE``):
+Configuration, with defaults (``pulumi config set KEY VALUE``; docs/configuration.md has types and allowed values):
 
-========================  =============================================================================================
-``env``                   environment's name, part of every name and tag (``dev``; required in any other stack)
+========================  ==============================================================================================
+``env``                   environment, part of every name and tag; required unless the stack is ``dev`` (``dev``)
 ``bucketName``            name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
-``tableName``             name of the table (``{project}-{env}-objects``); the environment variable TAP_TABLE_NAME wins
-``readCapacity``          read units per second of the table and of its index (100)
-``writeCapacity``         write units per second of the table and of its index (100)
-``maxCapacity``           ceiling to which autoscaling may raise each of them (off)
-``corsAllowedOrigins``    origins whose pages may upload, a list or separated by commas (in ``dev``:
-                          ``http://localhost:3000``; required elsewhere)
-``notificationPrefix``    only keys that start so are indexed (all)
-``notificationSuffix``    only keys that end so are indexed (all)
-``noncurrentDays``        days after which a version that is no longer current expires (90)
-``deletedRetentionDays``  days that the row of a deleted version is kept; 0: for ever (90)
-``logLevel``              DEBUG, INFO, WARNING or ERROR (INFO)
-``logRetentionDays``      days that the function's log lines are kept (30)
-``memoryMb``              memory of the function, in MiB (512)
-``timeoutSeconds``        time-out of the function, in seconds (600)
-``reservedConcurrency``   executions reserved for the function, and its most at once (off)
-``alarmEmail``            address that the alarms are mailed to (none)
-``kmsKeyArn``             ARN of a KMS key of yours that encrypts bucket, table, failure queue, log group and topic
-                          (AES-256 and keys that AWS manages); docs/security.md has the key policy that it needs
+``tableName``             name of the table; the variable ``TAP_TABLE_NAME`` overrides it (``{project}-{env}-objects``)
+``readCapacity``          read units per second of the table and of its index (``100``)
+``writeCapacity``         write units per second of the table and of its index (``100``)
+``maxCapacity``           upper limit for autoscaling of read and of write capacity (none)
+``corsAllowedOrigins``    origins that may upload: list or comma-separated (``http://localhost:3000`` in ``dev``, else
+                          required)
+``notificationPrefix``    index only keys with this prefix (none)
+``notificationSuffix``    index only keys with this suffix (none)
+``noncurrentDays``        days after which a version that is no longer current expires (``90``)
+``deletedRetentionDays``  days that the row of a deleted version is kept (``90``)
+``logLevel``              least severe level that the function logs (``INFO``)
+``logRetentionDays``      days that log lines are kept (``30``)
+``memoryMb``              memory of the function (``512``)
+``timeoutSeconds``        time-out of the function (``600``)
+``reservedConcurrency``   concurrent executions reserved for the function, which are also its maximum (none)
+``alarmEmail``            address that receives the alarms (none)
+``kmsKeyArn``             ARN of your KMS key for bucket, table, queue, logs and topic (AES-256 and AWS-managed keys)
 ``owner``                 tag Owner (``platform``)
 ``costCenter``            tag CostCenter (``shared``)
-``savedQueries``          save the queries of Logs Insights that docs/runbook.md uses (true)
-``protectData``           refuse to delete buckets and table (true, but in ``dev``)
-========================  =============================================================================================
+``savedQueries``          save the Logs Insights queries that docs/runbook.md uses (``true``)
+``protectData``           refuse to delete buckets and table (``true``, but ``false`` in ``dev``)
+========================  ==============================================================================================
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, failure_queue_url, alarm_topic_arn, dashboard_url, test_command.
@@ -51,37 +50,38 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
 import pulumi
 import pulumi_aws as aws
 from pulumi.runtime.config import CONFIG, get_config_env
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Limits of AWS, and our defaults
-# ---------------------------------------------------------------------------------------------------------------------
+# == Limits and defaults ==============================================================================================
 
 BUCKET_NAME_LENGTH = range(3, 64)  # characters; S3 User Guide, "General purpose bucket naming rules"
+BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")  # same page
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")  # same page
 TABLE_NAME_LENGTH = range(3, 256)  # characters; DynamoDB Developer Guide, "Naming rules"
+TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 FUNCTION_NAME_LENGTH = range(1, 65)  # characters; Lambda API Reference, CreateFunction
 ROLE_NAME_LENGTH = range(1, 65)  # characters; IAM User Guide, "IAM and AWS STS quotas"
 QUEUE_NAME_LENGTH = range(1, 81)  # characters; SQS Developer Guide, "Message queue quotas"
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # per table and second; DynamoDB, "Default quotas" (AWS can raise it)
 NONCURRENT_DAYS = range(1, 2**31)  # days; S3 API Reference, NoncurrentVersionExpiration
-# Days; 0 is for ever. At least 15: an event may be replayed from the failure queue for 14 days, and would bring back a
-# row that has expired by then. At most ten years: what is to be kept for longer is kept for ever.
+# Days; 0 means for ever. At least 15: an event may be replayed from the failure queue for 14 days, and would restore a
+# row that has expired by then. At most ten years: rows to be kept for longer are kept for ever.
 DELETED_RETENTION_DAYS = range(15, 3651)
 FILTER_BYTES = 1024  # bytes of a key, so of a prefix and a suffix together; S3 User Guide, "Object keys"
 FILTER_CHARACTERS = 1024  # of a prefix or suffix, encoded; S3 API Reference, FilterRule
-NOT_IN_XML = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # S3 takes its configuration as XML 1.0, which cannot say them
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # XML 1.0, in which S3 reads filters, has none of them
 MEMORY_MIB = range(128, 10_241)  # MiB; Lambda Developer Guide, "Lambda quotas"
 # Seconds. At most 900: "Lambda quotas". At least 10: one HEAD and one write, 4 s each at worst, and 1 s to report.
 TIMEOUT_SECONDS = range(10, 901)
+RESERVED_CONCURRENCY = range(1, 10**18)  # executions; the upper limit is the account's quota, which only AWS knows
 TAG_VALUE_LENGTH = range(1, 257)  # characters; Tagging AWS Resources User Guide, "Tag naming limits"
 TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")  # same page
 # KMS Developer Guide, "Key identifiers (KeyId)": the ARN of a key; those of multi-Region keys begin with mrk-
@@ -91,68 +91,55 @@ KEY_ARN_PATTERN = re.compile(
 )
 EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 ENVIRONMENT_PATTERN = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
-BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 # scheme://host[:port], where S3 allows one * in the host (S3 User Guide, "Elements of a CORS configuration")
 ORIGIN_PATTERN = re.compile(r"https?://(?!\*(:[0-9]+)?$)[A-Za-z0-9.*-]+(:[0-9]{1,5})?")
+ORIGIN_FORMAT = "http(s)://host[:port] with at most one * as a part of the host, and no path"
 # days; CloudWatch Logs API Reference, PutRetentionPolicy
 LOG_RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
-LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})  # above ERROR nobody would learn why a record failed
+LOG_LEVELS = frozenset(
+    {"DEBUG", "INFO", "WARNING", "ERROR"}
+)  # above ERROR, the reason of a failure would not be logged
 
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
 CORS_METHODS = ("GET", "PUT", "POST", "HEAD")
-CORS_MAX_AGE_SECONDS = 3000  # how long a browser may remember the answer to its preflight
-FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # the longest that SQS keeps a message
-ASYNC_RETRIES = 2  # the most that Lambda offers
+CORS_MAX_AGE_SECONDS = 3000  # how long a browser may cache the response to its preflight request
+FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # the maximum of SQS
+ASYNC_RETRIES = 2  # the maximum of Lambda
 ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # likewise
-AUTOSCALING_TARGET_PERCENT = 70  # of the provisioned units; the value of AWS's own console
-CAPACITY_ALARM_SHARE = 0.8
-DURATION_ALARM_SHARE = 0.8
-DEV = "dev"  # the environment of a developer, whose data may go
+AUTOSCALING_TARGET_PERCENT = 70  # of the provisioned units; the default of AWS's own console
+CAPACITY_ALARM_FRACTION = 0.8
+DURATION_ALARM_FRACTION = 0.8
+DEV = "dev"  # the environment of a developer, whose data may be deleted
 DEV_ORIGINS = ("http://localhost:3000",)
 
 EXPIRY_ATTRIBUTE = "expires_at"  # of a deleted version's row: a number, seconds since 1970
-TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # of the program's environment, and of the function's
+TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # environment variable of the program, and of the function
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
-# The dimension `reason` of the metric ObjectsFailed: what happened, and what to do first.
-FAILURE_REASONS: Mapping[str, tuple[str, str]] = {
-    "denied": (
-        "AWS refused a call of the function: a permission is missing, or was taken away",
-        "run pulumi up --refresh, which shows what differs from the program and puts it back",
-    ),
-    "malformed": (
-        "The function got an event that is not one of S3's, or of a new major version",
-        "read the field and the error in the newest ERROR line, and keep the event",
-    ),
-    "throttled": (
-        "S3 or DynamoDB asked to slow down for longer than the function had time",
-        "look for table throttling on the dashboard, then raise writeCapacity or set maxCapacity",
-    ),
-    "unavailable": (
-        "S3 or DynamoDB did not answer, or too late",
-        "look at the AWS Health Dashboard of this region; when all is well, replay the failure queue",
-    ),
-    "foreign": (
-        "The function got an event of another bucket, which it does not index",
-        "find out who sends it: another bucket's notification, or somebody who calls the function by hand",
-    ),
-    "internal": (
-        "A call that AWS does not accept, a missing table, or a defect of the function",
-        "read the error in the newest ERROR line, and see that the table is there",
-    ),
+# Values of the dimension `reason` of the metric ObjectsFailed: what happened, and what to do first.
+FAILURE_REASONS: Mapping[str, str] = {
+    "denied": "AWS refused a call of the function: a permission is missing, or was taken away ({where}). "
+    "First: run pulumi up --refresh, which shows what differs from the program and puts it back.",
+    "malformed": "The function got an event that is not one of S3's, or of a new major version ({where}). "
+    "First: read the field and the error in the newest ERROR line, and keep the event.",
+    "throttled": "S3 or DynamoDB asked to slow down for longer than the function had time ({where}). "
+    "First: look for table throttling on the dashboard, then raise writeCapacity or set maxCapacity.",
+    "unavailable": "S3 or DynamoDB did not answer, or too late ({where}). "
+    "First: look at the AWS Health Dashboard of this region; when all is well, replay the failure queue.",
+    "foreign": "The function got an event of another bucket, which it does not index ({where}). "
+    "First: find out who sends it: another bucket's notification, or somebody who calls the function by hand.",
+    "internal": "A call that AWS does not accept, a missing table, or a defect of the function ({where}). "
+    "First: read the error in the newest ERROR line, and see that the table is there.",
 }
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Configuration
-# ---------------------------------------------------------------------------------------------------------------------
+# == Configuration ====================================================================================================
 
 
 class ConfigurationError(ValueError):
@@ -163,50 +150,275 @@ class ConfigurationError(ValueError):
         self.key = key
 
 
+@dataclass(frozen=True)
+class ConfigField:
+    """A configuration key: which values are allowed, and how the documents describe it.
+
+    The attribute of ``TapStackArgs`` that holds a ConfigField adds the type and the default.
+    ``python -m tools.configuration`` writes all of them into this module's docstring and docs/configuration.md.
+    """
+
+    key: str
+    description: str
+    limit: range | frozenset[Any] | re.Pattern[str] | None = None  # a pattern must match the whole text
+    unit: str = ""  # of the numbers; or, for a pattern, the allowed texts in words
+    _: KW_ONLY
+    length: range | None = None  # characters
+    exempt: int | None = None  # a number that is allowed although it is outside the limit
+    error: str = "allowed are {}"
+    remedy: str = ""  # the default depends on the kind of limit
+    rule: Callable[[TapStackArgs], None] | None = None  # a further check, which may compare several fields
+    default: str = ""  # in words, if the default is not a constant
+    allowed: str = ""  # in words, if limit and unit do not say it
+
+    def check(self, value: Any, *, key: str = "") -> None:  # noqa: ANN401  the type depends on the limit
+        """Check a value against length and limit; ``key`` is reported instead of the field's own.
+
+        Raises:
+            ConfigurationError: the value is not allowed.
+        """
+        if self.length is not None:
+            _check_length(key or self.key, value, self.length)
+        match self.limit:
+            case range() as numbers if value not in numbers and value != self.exempt:
+                nearest = numbers.start if value < numbers.start else numbers.stop - 1
+                remedy = f"Try: pulumi config set {self.key} {nearest}"
+            case frozenset() as choices if value not in choices:
+                remedy = "Choose one of these."
+            case re.Pattern() as pattern if not pattern.fullmatch(value):
+                remedy = "Change or remove what is not."
+            case _:
+                return
+        raise ConfigurationError(key or self.key, value, self.error.format(self.allowed_values), self.remedy or remedy)
+
+    @property
+    def allowed_values(self) -> str:
+        """The allowed values in words, with their unit."""
+        match self.limit:
+            case range() as numbers if not self.allowed:
+                return f"{numbers.start} to {numbers.stop - 1} {self.unit}"
+            case frozenset() as choices:
+                return ", ".join(str(choice) for choice in sorted(choices))
+        return self.allowed or self.unit
+
+
+def _check_length(key: str, value: str, limit: range) -> None:
+    if len(value) not in limit:
+        error = f"it has {len(value)} characters, and {limit.start} to {limit.stop - 1} are allowed"
+        remedy = "Choose a longer one." if len(value) < limit.start else "Choose a shorter one."
+        raise ConfigurationError(key, value, error, remedy)
+
+
+def check_bucket_name(key: str, name: str) -> None:
+    """Check a bucket's name against the rules of S3.
+
+    Dots are refused too, which S3 allows: the wildcard certificate of S3 does not cover such a bucket, and the
+    bucket's policy refuses everything but TLS.
+
+    Raises:
+        ConfigurationError: the name breaks a rule.
+    """
+    CONFIG_FIELDS["bucket_name"].check(name, key=key)
+    if name.startswith(BUCKET_NAME_RESERVED_STARTS) or name.endswith(BUCKET_NAME_RESERVED_ENDS):
+        reserved = ", ".join(
+            [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
+        )
+        raise ConfigurationError(key, name, f"S3 keeps these names to itself: {reserved}", "Choose another name.")
+
+
+def _check_configured_bucket_name(args: TapStackArgs) -> None:
+    if args.bucket_name is not None:
+        check_bucket_name("bucketName", args.bucket_name)
+
+
+def _check_max_capacity(args: TapStackArgs) -> None:
+    if args.max_capacity is not None:
+        numbers = range(max(args.read_capacity, args.write_capacity), TABLE_CAPACITY_UNITS.stop)
+        unit = "units, readCapacity and writeCapacity included"
+        ConfigField("maxCapacity", "", limit=numbers, unit=unit).check(args.max_capacity)
+
+
+def _check_origins(args: TapStackArgs) -> None:
+    key, remedy = "corsAllowedOrigins", "Try: pulumi config set corsAllowedOrigins https://app.example.com"
+    if not args.cors_allowed_origins:
+        error = f"the environment {args.environment_suffix!r} needs at least one origin (only dev has a default)"
+        raise ConfigurationError(key, args.cors_allowed_origins, error, remedy)
+    for origin in args.cors_allowed_origins:
+        if not ORIGIN_PATTERN.fullmatch(origin) or origin.count("*") > 1:
+            raise ConfigurationError(key, origin, f"an origin is {ORIGIN_FORMAT}", remedy)
+
+
+def _check_filters(args: TapStackArgs) -> None:
+    prefix, suffix = args.notification_prefix, args.notification_suffix
+    _check_filter("notificationPrefix", prefix)
+    _check_filter("notificationSuffix", suffix)
+    size = len(prefix.encode()) + len(suffix.encode())
+    if size > FILTER_BYTES:
+        key = "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix"
+        error = f"prefix and suffix have {size} bytes together, and a key has {FILTER_BYTES} at most"
+        raise ConfigurationError(key, max(prefix, suffix, key=len), error, "Choose shorter ones.")
+
+
+def _check_filter(key: str, value: str) -> None:
+    encoded = len(encode_filter(value))
+    if CONTROL_CHARACTERS.search(value):
+        raise ConfigurationError(key, value, "control characters are not allowed", "Remove them.")
+    if "*" in value:
+        remedy = "Write the beginning or end itself, such as images/ or .pdf"
+        raise ConfigurationError(key, value, "S3 knows no wildcards here", remedy)
+    if encoded > FILTER_CHARACTERS:
+        error = f"it has {encoded} characters when encoded for S3, and {FILTER_CHARACTERS} are allowed"
+        raise ConfigurationError(key, value, error, "Choose a shorter one.")
+
+
+def encode_filter(text: str) -> str:
+    """Encode a prefix or suffix as S3 compares it with keys: form-encoded, except for S3's safe characters.
+
+    Source: S3 User Guide, "Configuring event notifications using object key name filtering". A filter that is not
+    encoded matches nothing, and S3 reports no error.
+    """
+    return quote_plus(text, safe="/!-_.'()")
+
+
+_FILTER = f"no wildcards or control characters; {FILTER_BYTES} bytes at most, prefix and suffix together"
+T = TypeVar("T")
+
+
+def _field(key: str, default: T, *args: Any, default_text: str = "", **options: Any) -> T:
+    """A dataclass field with its ConfigField, which ``args`` and ``options`` describe."""
+    config_field = ConfigField(key, *args, default=default_text, **options)
+    return field(default=default, metadata={"config": config_field})
+
+
+def _tag_field(key: str, default: str, description: str) -> str:
+    words = "a tag's value: letters, digits, spaces and _ . : / = + - @"
+    return _field(key, default, description, TAG_VALUE_PATTERN, words, length=TAG_VALUE_LENGTH)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TapStackArgs:
-    """What can be chosen about one deployment; the module's docstring says what each field means.
+    """The settings of one deployment: the table of all configuration keys, which are checked in this order.
 
     Raises:
         ConfigurationError: a value is outside the limits of AWS or contradicts another one.
     """
 
-    environment_suffix: str = DEV
-    bucket_name: str | None = None
-    table_name: str | None = None
-    read_capacity: int = 100
-    write_capacity: int = 100
-    max_capacity: int | None = None
-    cors_allowed_origins: Sequence[str] | None = None
-    notification_prefix: str = ""
-    notification_suffix: str = ""
-    noncurrent_days: int = 90
-    deleted_retention_days: int = 90
-    log_level: str = "INFO"
-    log_retention_days: int = 30
-    memory_mb: int = 512
-    timeout_seconds: int = 600  # docs/capacity.md: with less, a large burst ends in the failure queue in part
-    reserved_concurrency: int | None = None
-    alarm_email: str | None = None
-    kms_key_arn: str | None = None
-    owner: str = "platform"
-    cost_center: str = "shared"
-    saved_queries: bool = True
-    protect_data: bool | None = None
+    environment_suffix: str = _field(
+        "env",
+        DEV,
+        "environment, part of every name and tag; required unless the stack is `dev`",
+        ENVIRONMENT_PATTERN,
+        "lower-case letters, digits and hyphens, a letter first",
+    )
+    bucket_name: str | None = _field(
+        "bucketName",
+        None,
+        "name of the upload bucket",
+        BUCKET_NAME_PATTERN,
+        "lower-case letters, digits and hyphens, no hyphen first or last",
+        length=BUCKET_NAME_LENGTH,
+        rule=_check_configured_bucket_name,
+        default_text="`{project}-{env}-uploads-{account}-{region}`",
+    )
+    table_name: str | None = _field(
+        "tableName",
+        None,
+        "name of the table; the variable `TAP_TABLE_NAME` overrides it",
+        TABLE_NAME_PATTERN,
+        "letters, digits, '_', '-' and '.'",
+        length=TABLE_NAME_LENGTH,
+        default_text="`{project}-{env}-objects`",
+    )
+    read_capacity: int = _field(
+        "readCapacity", 100, "read units per second of the table and of its index", TABLE_CAPACITY_UNITS, "units"
+    )
+    write_capacity: int = _field(
+        "writeCapacity", 100, "write units per second of the table and of its index", TABLE_CAPACITY_UNITS, "units"
+    )
+    max_capacity: int | None = _field(
+        "maxCapacity",
+        None,
+        "upper limit for autoscaling of read and of write capacity",
+        rule=_check_max_capacity,
+        allowed=f"the larger of readCapacity and writeCapacity, to {TABLE_CAPACITY_UNITS.stop - 1} units",
+    )
+    cors_allowed_origins: Sequence[str] | None = _field(
+        "corsAllowedOrigins",
+        None,
+        "origins that may upload: list or comma-separated",
+        rule=_check_origins,
+        default_text=f"`{DEV_ORIGINS[0]}` in `dev`, else required",
+        allowed=f"each {ORIGIN_FORMAT}",
+    )
+    notification_prefix: str = _field("notificationPrefix", "", "index only keys with this prefix", allowed=_FILTER)
+    notification_suffix: str = _field(
+        "notificationSuffix", "", "index only keys with this suffix", allowed=_FILTER, rule=_check_filters
+    )
+    noncurrent_days: int = _field(
+        "noncurrentDays", 90, "days after which a version that is no longer current expires", NONCURRENT_DAYS, "days"
+    )
+    deleted_retention_days: int = _field(
+        "deletedRetentionDays",
+        90,
+        "days that the row of a deleted version is kept",
+        DELETED_RETENTION_DAYS,
+        "days; 0: for ever",
+        exempt=0,
+    )
+    log_level: str = _field("logLevel", "INFO", "least severe level that the function logs", LOG_LEVELS)
+    log_retention_days: int = _field("logRetentionDays", 30, "days that log lines are kept", LOG_RETENTION_DAYS)
+    memory_mb: int = _field("memoryMb", 512, "memory of the function", MEMORY_MIB, "MiB")
+    # docs/capacity.md: with a lower time-out, part of a large burst goes to the failure queue
+    timeout_seconds: int = _field("timeoutSeconds", 600, "time-out of the function", TIMEOUT_SECONDS, "seconds")
+    reserved_concurrency: int | None = _field(
+        "reservedConcurrency",
+        None,
+        "concurrent executions reserved for the function, which are also its maximum",
+        RESERVED_CONCURRENCY,
+        error="it must be {}",
+        remedy="Remove it, so that the function shares the account's concurrency.",
+        allowed="at least 1 (0 would stop the function)",
+    )
+    alarm_email: str | None = _field(
+        "alarmEmail", None, "address that receives the alarms", EMAIL_PATTERN, "one address such as oncall@example.com"
+    )
+    kms_key_arn: str | None = _field(
+        "kmsKeyArn",
+        None,
+        "ARN of your KMS key for bucket, table, queue, logs and topic",
+        KEY_ARN_PATTERN,
+        "a key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, and neither an alias nor an id alone",
+        error="it must be {}",
+        remedy="Ask for it: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
+        default_text="AES-256 and AWS-managed keys",
+    )
+    owner: str = _tag_field("owner", "platform", "tag Owner")
+    cost_center: str = _tag_field("costCenter", "shared", "tag CostCenter")
+    saved_queries: bool = _field(
+        "savedQueries", default=True, description="save the Logs Insights queries that docs/runbook.md uses"
+    )
+    protect_data: bool | None = _field(
+        "protectData", None, "refuse to delete buckets and table", default_text="`true`, but `false` in `dev`"
+    )
     lambda_package: pulumi.Archive | None = None
     """The function's archive; ``None`` builds it from ``lambda_code`` (tests pass a tiny one)."""
 
     def __post_init__(self) -> None:
-        """Fill in what depends on the environment, then check everything."""
+        """Fill in the defaults that depend on the environment, then check every field."""
         if self.cors_allowed_origins is None and self.is_dev:
-            object.__setattr__(self, "cors_allowed_origins", DEV_ORIGINS)  # the way to derive a frozen field
+            object.__setattr__(self, "cors_allowed_origins", DEV_ORIGINS)  # a frozen field cannot be assigned
         if self.protect_data is None:
             object.__setattr__(self, "protect_data", not self.is_dev)  # likewise
-        _check_args(self)
+        for name, config_field in CONFIG_FIELDS.items():
+            value = getattr(self, name)
+            if value is not None:
+                config_field.check(value)
+            if config_field.rule is not None:
+                config_field.rule(self)
 
     @property
     def is_dev(self) -> bool:
-        """Whether this is the environment of a developer, whose data may go."""
+        """Whether this is the environment of a developer, whose data may be deleted."""
         return self.environment_suffix == DEV
 
     @classmethod
@@ -220,48 +432,40 @@ class TapStackArgs:
         Raises:
             ConfigurationError: a key is unknown, or a value has the wrong type or is out of bounds.
         """
-        _refuse_unknown_keys(config.name)
-        if config.get("env") is None and pulumi.get_stack() != DEV:
-            raise ConfigurationError(
-                "env",
-                None,
-                f"the stack {pulumi.get_stack()!r} without it would be deployed as {DEV!r}, unprotected",
-                f"Try: pulumi config set env {pulumi.get_stack()}",
-            )
+        _reject_unknown_keys(config.name)
+        stack = pulumi.get_stack()
+        if config.get("env") is None and stack != DEV:
+            error = f"the stack {stack!r} without it would be deployed as {DEV!r}, unprotected"
+            raise ConfigurationError("env", None, error, f"Try: pulumi config set env {stack}")
         values: dict[str, Any] = {}
-        for key, (field, parse) in _CONFIG_KEYS.items():
-            raw = config.get(key)
+        types = {each.name: str(each.type).removesuffix(" | None") for each in fields(cls)}
+        for name, config_field in CONFIG_FIELDS.items():
+            raw = config.get(config_field.key)
             if raw is not None:
-                values[field] = parse(key, raw)
+                parse = _PARSERS.get(types[name])
+                values[name] = parse(config_field.key, raw) if parse else raw
         if TABLE_NAME_VARIABLE in environ:
             values["table_name"] = environ[TABLE_NAME_VARIABLE]
-            check_table_name(TABLE_NAME_VARIABLE, environ[TABLE_NAME_VARIABLE])
+            CONFIG_FIELDS["table_name"].check(values["table_name"], key=TABLE_NAME_VARIABLE)
         return cls(**values)
 
 
-def _text(_key: str, raw: str) -> str:
-    return raw
-
-
-def _whole_number(key: str, raw: str) -> int:
+def _parse_integer(key: str, raw: str) -> int:
     digits = raw.strip()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", digits):
         raise ConfigurationError(key, raw, "it must be a whole number", f"Try: pulumi config set {key} NUMBER")
     return int(digits)
 
 
-def _truth(key: str, raw: str) -> bool:
-    match raw.strip().lower():
-        case "true":
-            return True
-        case "false":
-            return False
-        case _:
-            raise ConfigurationError(key, raw, "it must be true or false", f"Try: pulumi config set {key} true")
+def _parse_boolean(key: str, raw: str) -> bool:
+    value = raw.strip().lower()
+    if value not in {"true", "false"}:
+        raise ConfigurationError(key, raw, "it must be true or false", f"Try: pulumi config set {key} true")
+    return value == "true"
 
 
-def _text_list(key: str, raw: str) -> tuple[str, ...]:
-    """A JSON list of strings, as Pulumi hands over a list in YAML, or strings separated by commas."""
+def _parse_list(key: str, raw: str) -> tuple[str, ...]:
+    """Parse a JSON list of strings (which is how Pulumi passes on a list in YAML), or strings separated by commas."""
     if not raw.lstrip().startswith(("[", "{", '"')):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
     try:
@@ -269,239 +473,53 @@ def _text_list(key: str, raw: str) -> tuple[str, ...]:
     except ValueError:
         values = None
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ConfigurationError(
-            key,
-            raw,
-            "it must be a list of strings",
-            f"Try: pulumi config set --path '{key}[0]' https://app.example.com",
-        )
+        remedy = f"Try: pulumi config set --path '{key}[0]' https://app.example.com"
+        raise ConfigurationError(key, raw, "it must be a list of strings", remedy)
     return tuple(values)
 
 
-_CONFIG_KEYS: Mapping[str, tuple[str, Callable[[str, str], object]]] = {
-    "env": ("environment_suffix", _text),
-    "bucketName": ("bucket_name", _text),
-    "tableName": ("table_name", _text),
-    "readCapacity": ("read_capacity", _whole_number),
-    "writeCapacity": ("write_capacity", _whole_number),
-    "maxCapacity": ("max_capacity", _whole_number),
-    "corsAllowedOrigins": ("cors_allowed_origins", _text_list),
-    "notificationPrefix": ("notification_prefix", _text),
-    "notificationSuffix": ("notification_suffix", _text),
-    "noncurrentDays": ("noncurrent_days", _whole_number),
-    "deletedRetentionDays": ("deleted_retention_days", _whole_number),
-    "logLevel": ("log_level", _text),
-    "logRetentionDays": ("log_retention_days", _whole_number),
-    "memoryMb": ("memory_mb", _whole_number),
-    "timeoutSeconds": ("timeout_seconds", _whole_number),
-    "reservedConcurrency": ("reserved_concurrency", _whole_number),
-    "alarmEmail": ("alarm_email", _text),
-    "kmsKeyArn": ("kms_key_arn", _text),
-    "owner": ("owner", _text),
-    "costCenter": ("cost_center", _text),
-    "savedQueries": ("saved_queries", _truth),
-    "protectData": ("protect_data", _truth),
+# by the type of an attribute, without ``| None``; a text needs no parser
+_PARSERS: Mapping[str, Callable[[str, str], object]] = {
+    "int": _parse_integer,
+    "bool": _parse_boolean,
+    "Sequence[str]": _parse_list,
+}
+# attribute of TapStackArgs -> its configuration key
+CONFIG_FIELDS: Mapping[str, ConfigField] = {
+    each.name: each.metadata["config"] for each in fields(TapStackArgs) if "config" in each.metadata
 }
 
 
-def _refuse_unknown_keys(namespace: str) -> None:
-    """A misspelt key must not be a setting that silently stays at its default."""
+def _reject_unknown_keys(namespace: str) -> None:
+    """Raise an error for a misspelt key, which would otherwise be a setting that stays at its default unnoticed."""
+    known = sorted(config_field.key for config_field in CONFIG_FIELDS.values())
     for full_key in sorted({*CONFIG.get(), *get_config_env()}):
         owner, _, key = full_key.rpartition(":")
-        if owner == namespace and key not in _CONFIG_KEYS:
-            known = ", ".join(sorted(_CONFIG_KEYS))
-            raise ConfigurationError(key, key, f"the keys are {known}", f"Try: pulumi config rm {key}")
+        if owner == namespace and key not in known:
+            raise ConfigurationError(key, key, f"the keys are {', '.join(known)}", f"Try: pulumi config rm {key}")
 
 
-def _check_args(args: TapStackArgs) -> None:
-    """Raise ConfigurationError for the first value that cannot be deployed."""
-    _check_pattern(
-        "env", args.environment_suffix, ENVIRONMENT_PATTERN, "lower-case letters, digits and hyphens, a letter first"
-    )
-    if args.bucket_name is not None:
-        check_bucket_name("bucketName", args.bucket_name)
-    if args.table_name is not None:
-        check_table_name("tableName", args.table_name)
-    _check_number("readCapacity", args.read_capacity, TABLE_CAPACITY_UNITS, "units")
-    _check_number("writeCapacity", args.write_capacity, TABLE_CAPACITY_UNITS, "units")
-    if args.max_capacity is not None:
-        floor = max(args.read_capacity, args.write_capacity)
-        _check_number(
-            "maxCapacity",
-            args.max_capacity,
-            range(floor, TABLE_CAPACITY_UNITS.stop),
-            "units, readCapacity and writeCapacity included",
-        )
-    _check_origins(args.cors_allowed_origins, args.environment_suffix)
-    _check_filter(args.notification_prefix, args.notification_suffix)
-    _check_number("noncurrentDays", args.noncurrent_days, NONCURRENT_DAYS, "days")
-    if args.deleted_retention_days != 0:
-        _check_number("deletedRetentionDays", args.deleted_retention_days, DELETED_RETENTION_DAYS, "days; 0: for ever")
-    _check_choice("logLevel", args.log_level, LOG_LEVELS)
-    _check_choice("logRetentionDays", args.log_retention_days, LOG_RETENTION_DAYS)
-    _check_number("memoryMb", args.memory_mb, MEMORY_MIB, "MiB")
-    _check_number("timeoutSeconds", args.timeout_seconds, TIMEOUT_SECONDS, "seconds")
-    if args.reserved_concurrency is not None and args.reserved_concurrency < 1:
-        raise ConfigurationError(
-            "reservedConcurrency",
-            args.reserved_concurrency,
-            "it must be at least 1 (0 would stop the function)",
-            "Remove it, so that the function shares the account's concurrency.",
-        )
-    if args.alarm_email is not None:
-        _check_pattern("alarmEmail", args.alarm_email, EMAIL_PATTERN, "one address such as oncall@example.com")
-    if args.kms_key_arn is not None and not KEY_ARN_PATTERN.fullmatch(args.kms_key_arn):
-        raise ConfigurationError(
-            "kmsKeyArn",
-            args.kms_key_arn,
-            "it must be a key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, and neither an alias nor an id alone",
-            "Ask for it: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
-        )
-    for key, value in (("owner", args.owner), ("costCenter", args.cost_center)):
-        _check_length(key, value, TAG_VALUE_LENGTH)
-        _check_pattern(key, value, TAG_VALUE_PATTERN, "a tag's value: letters, digits, spaces and _ . : / = + - @")
+def check_key_location(key_arn: str, *, partition: str, region: str, account: str) -> None:
+    """Check that every service of the stack can use a KMS key.
 
-
-def check_bucket_name(key: str, name: str) -> None:
-    """Check a bucket's name against the rules of S3.
-
-    Dots are refused too, which S3 allows: the wildcard certificate of S3 does not cover such a bucket, and the
-    bucket's policy refuses everything but TLS.
-
-    Raises:
-        ConfigurationError: the name breaks a rule.
-    """
-    _check_length(key, name, BUCKET_NAME_LENGTH)
-    _check_pattern(key, name, BUCKET_NAME_PATTERN, "lower-case letters, digits and hyphens, no hyphen first or last")
-    if name.startswith(BUCKET_NAME_RESERVED_STARTS) or name.endswith(BUCKET_NAME_RESERVED_ENDS):
-        reserved = ", ".join(
-            [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
-        )
-        raise ConfigurationError(key, name, f"S3 keeps these names to itself: {reserved}", "Choose another name.")
-
-
-def check_table_name(key: str, name: str) -> None:
-    """Check a table's name against the rules of DynamoDB.
-
-    Raises:
-        ConfigurationError: the name breaks a rule.
-    """
-    _check_length(key, name, TABLE_NAME_LENGTH)
-    _check_pattern(key, name, TABLE_NAME_PATTERN, "letters, digits, '_', '-' and '.'")
-
-
-def check_key_place(key_arn: str, *, partition: str, region: str, account: str) -> None:
-    """Check that a KMS key can be used by everything in the stack.
-
-    Other services may take a key of another account; DynamoDB looks for it in its own account and region (DynamoDB
+    Other services accept a key of another account; DynamoDB searches its own account and region (DynamoDB
     Developer Guide, "DynamoDB encryption at rest usage notes", DescribeKey).
 
-    Args:
-        key_arn: a key's ARN, as KEY_ARN_PATTERN has it.
-        partition: the stack's, such as ``aws``.
-        region: the stack's.
-        account: the stack's, 12 digits.
-
     Raises:
-        ConfigurationError: the key is elsewhere.
+        ConfigurationError: the key is in another partition, region or account.
     """
     key = KEY_ARN_PATTERN.fullmatch(key_arn)
-    for what, place, remedy in (
+    for part, expected, remedy in (
         ("partition", partition, "Choose a key there."),
         ("region", region, "Choose a key there, or replicate a multi-Region key to it."),
         ("account", account, "Choose a key there: DynamoDB takes none of another account."),
     ):
-        if key is None or key[what] != place:
-            raise ConfigurationError(
-                "kmsKeyArn", key_arn, f"it must be a key of the stack's {what}, which is {place}", remedy
-            )
+        if key is None or key[part] != expected:
+            error = f"it must be a key of the stack's {part}, which is {expected}"
+            raise ConfigurationError("kmsKeyArn", key_arn, error, remedy)
 
 
-def _check_length(key: str, value: str, limit: range) -> None:
-    if len(value) not in limit:
-        raise ConfigurationError(
-            key,
-            value,
-            f"it has {len(value)} characters, and {limit.start} to {limit.stop - 1} are allowed",
-            "Choose a longer one." if len(value) < limit.start else "Choose a shorter one.",
-        )
-
-
-def _check_pattern(key: str, value: str, pattern: re.Pattern[str], allowed: str) -> None:
-    if not pattern.fullmatch(value):
-        raise ConfigurationError(key, value, f"allowed are {allowed}", "Change or remove what is not.")
-
-
-def _check_number(key: str, value: int, limit: range, unit: str) -> None:
-    if value not in limit:
-        nearest = limit.start if value < limit.start else limit.stop - 1
-        raise ConfigurationError(
-            key,
-            value,
-            f"allowed are {limit.start} to {limit.stop - 1} {unit}",
-            f"Try: pulumi config set {key} {nearest}",
-        )
-
-
-def _check_choice(key: str, value: object, choices: frozenset[Any]) -> None:
-    if value not in choices:
-        allowed = ", ".join(str(choice) for choice in sorted(choices))
-        raise ConfigurationError(key, value, f"allowed are {allowed}", "Choose one of these.")
-
-
-def _check_origins(origins: Sequence[str] | None, environment: str) -> None:
-    key, remedy = "corsAllowedOrigins", "Try: pulumi config set corsAllowedOrigins https://app.example.com"
-    if not origins:
-        raise ConfigurationError(
-            key, origins, f"the environment {environment!r} needs at least one origin (only dev has a default)", remedy
-        )
-    for origin in origins:
-        if not ORIGIN_PATTERN.fullmatch(origin) or origin.count("*") > 1:
-            raise ConfigurationError(
-                key,
-                origin,
-                "an origin is http(s)://host[:port] with at most one * as a part of the host, and no path",
-                remedy,
-            )
-
-
-def as_filter(text: str) -> str:
-    """A part of a key as S3 compares it with events: form-encoded, but for the characters that S3 calls safe.
-
-    Source: S3 User Guide, "Configuring event notifications using object key name filtering". A filter that is not
-    encoded matches nothing, and S3 does not say so.
-    """
-    return quote_plus(text, safe="/!-_.'()")
-
-
-def _check_filter(prefix: str, suffix: str) -> None:
-    for key, value in (("notificationPrefix", prefix), ("notificationSuffix", suffix)):
-        if NOT_IN_XML.search(value):
-            raise ConfigurationError(key, value, "control characters are not allowed", "Remove them.")
-        if "*" in value:
-            raise ConfigurationError(
-                key, value, "S3 knows no wildcards here", "Write the beginning or end itself, such as images/ or .pdf"
-            )
-        if len(as_filter(value)) > FILTER_CHARACTERS:
-            raise ConfigurationError(
-                key,
-                value,
-                f"it has {len(as_filter(value))} characters when encoded for S3, and {FILTER_CHARACTERS} are allowed",
-                "Choose a shorter one.",
-            )
-    size = len(prefix.encode()) + len(suffix.encode())
-    if size > FILTER_BYTES:
-        raise ConfigurationError(
-            "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix",
-            max(prefix, suffix, key=len),
-            f"prefix and suffix have {size} bytes together, and a key has {FILTER_BYTES} at most",
-            "Choose shorter ones.",
-        )
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Names and tags
-# ---------------------------------------------------------------------------------------------------------------------
+# == Names and tags ===================================================================================================
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -522,10 +540,6 @@ class Names:
     def alarm(self, purpose: str) -> str:
         """The name of one alarm."""
         return f"{self.prefix}-{purpose}"
-
-    def query(self, purpose: str) -> str:
-        """The name of one saved query; the console shows what is before the stroke as a folder."""
-        return f"{self.prefix}/{purpose}"
 
 
 def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -> Names:
@@ -552,9 +566,8 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     check_bucket_name(key, names.log_bucket)
     if names.upload_bucket == names.log_bucket:
-        raise ConfigurationError(
-            "bucketName", args.bucket_name, "it is the name of the bucket for access logs", "Choose another name."
-        )
+        error = "it is the name of the bucket for access logs"
+        raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
     _check_length(key, names.table, TABLE_NAME_LENGTH)
     _check_length(key, names.function, FUNCTION_NAME_LENGTH)
     _check_length(key, names.role, ROLE_NAME_LENGTH)
@@ -573,128 +586,119 @@ def make_tags(args: TapStackArgs, *, project: str) -> dict[str, str]:
     }
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Policy documents
-# ---------------------------------------------------------------------------------------------------------------------
+# == Policy documents =================================================================================================
 
 Document = dict[str, Any]
 """A policy as IAM reads it: ``{"Version": …, "Statement": […]}``."""
 
 
-def _document(*statements: Document) -> Document:
+def _policy(*statements: Document) -> Document:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
+def _statement(
+    sid: str,
+    effect: str,
+    action: str | Sequence[str],
+    resource: str | Sequence[str] | None = None,
+    *,
+    principal: str | Document | None = None,
+    condition: Document | None = None,
+) -> Document:
+    """One statement, without the elements that have no value."""
+    elements = {"Sid": sid, "Effect": effect, "Principal": principal, "Action": action}
+    elements |= {"Resource": resource, "Condition": condition}
+    return {name: value for name, value in elements.items() if value is not None}
+
+
 def _deny_without_tls(action: str, *arns: str) -> Document:
-    return {
-        "Sid": "DenyWithoutTls",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": action,
-        "Resource": list(arns),
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    return _statement("DenyWithoutTls", "Deny", action, list(arns), principal="*", condition=condition)
+
+
+def _allow_service(
+    sid: str, service: str, action: str, resource: str | None = None, *, account: str, source_arn: str | None = None
+) -> Document:
+    """Allow an AWS service an action on behalf of one account, and of one source (a pattern of ARNs) in it."""
+    source = {} if source_arn is None else {"ArnLike": {"aws:SourceArn": source_arn}}
+    return _statement(
+        sid,
+        "Allow",
+        action,
+        resource,
+        principal={"Service": f"{service}.amazonaws.com"},
+        condition=source | {"StringEquals": {"aws:SourceAccount": account}},
+    )
 
 
 def upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
     """TLS only, and no upload in another encryption than the bucket's: the function could not read it with HEAD."""
 
     def deny_put(sid: str, **condition: Document) -> Document:
-        return {
-            "Sid": sid,
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:PutObject",
-            "Resource": f"{bucket_arn}/*",
-            "Condition": condition,
-        }
+        return _statement(sid, "Deny", "s3:PutObject", f"{bucket_arn}/*", principal="*", condition=condition)
 
-    # An upload that asks for nothing gets the bucket's own encryption, which is this one. It has to be said:
-    # a key that is absent satisfies StringNotEquals (with IfExists too), and would be refused.
-    asked = {"s3:x-amz-server-side-encryption": "false"}
+    # An upload without an encryption header gets the bucket's default encryption. The condition Null excludes such
+    # an upload: a key that is absent satisfies StringNotEquals (with IfExists too), and would be refused.
+    requested = {"s3:x-amz-server-side-encryption": "false"}
     algorithm = {"s3:x-amz-server-side-encryption": "aws:kms" if key_arn else "AES256"}
     statements = [
         _deny_without_tls("s3:*", bucket_arn, f"{bucket_arn}/*"),
-        deny_put("DenyOtherEncryption", Null=asked, StringNotEquals=algorithm),
+        deny_put("DenyOtherEncryption", Null=requested, StringNotEquals=algorithm),
         deny_put("DenyCustomerKeys", Null={"s3:x-amz-server-side-encryption-customer-algorithm": "false"}),
     ]
     if key_arn:
-        # who asks for aws:kms and names no key means AWS's own, aws/s3: that is another key too
+        # a request for aws:kms without a key id means the key that AWS manages, aws/s3, which is another key too
         key = {"s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn}
-        statements.append(deny_put("DenyOtherKeys", Null=asked, StringNotEquals=key))
-    return _document(*statements)
+        statements.append(deny_put("DenyOtherKeys", Null=requested, StringNotEquals=key))
+    return _policy(*statements)
 
 
 def log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: str) -> Document:
     """TLS only, and the S3 logging service may write the access logs of this bucket of this account."""
-    return _document(
-        _deny_without_tls("s3:*", log_bucket_arn, f"{log_bucket_arn}/*"),
-        {
-            "Sid": "AllowAccessLogs",
-            "Effect": "Allow",
-            "Principal": {"Service": "logging.s3.amazonaws.com"},
-            "Action": "s3:PutObject",
-            "Resource": f"{log_bucket_arn}/*",
-            "Condition": {
-                "ArnLike": {"aws:SourceArn": upload_bucket_arn},
-                "StringEquals": {"aws:SourceAccount": account},
-            },
-        },
+    objects = f"{log_bucket_arn}/*"
+    return _policy(
+        _deny_without_tls("s3:*", log_bucket_arn, objects),
+        _allow_service(
+            "AllowAccessLogs", "logging.s3", "s3:PutObject", objects, account=account, source_arn=upload_bucket_arn
+        ),
     )
 
 
 def queue_policy(*, queue_arn: str) -> Document:
-    """TLS only. Who may send is said by the function's role."""
-    return _document(_deny_without_tls("sqs:*", queue_arn))
+    """TLS only. The function's role has the permission to send."""
+    return _policy(_deny_without_tls("sqs:*", queue_arn))
 
 
 def topic_policy(*, topic_arn: str, partition: str, region: str, account: str) -> Document:
     """The alarms of this account and region may publish, over TLS; a topic's own policy replaces the default one."""
-    return _document(
-        {
-            "Sid": "AllowAlarms",
-            "Effect": "Allow",
-            "Principal": {"Service": "cloudwatch.amazonaws.com"},
-            "Action": "sns:Publish",
-            "Resource": topic_arn,
-            "Condition": {
-                "ArnLike": {"aws:SourceArn": f"arn:{partition}:cloudwatch:{region}:{account}:alarm:*"},
-                "StringEquals": {"aws:SourceAccount": account},
-            },
-        },
+    alarms = f"arn:{partition}:cloudwatch:{region}:{account}:alarm:*"
+    return _policy(
+        _allow_service("AllowAlarms", "cloudwatch", "sns:Publish", topic_arn, account=account, source_arn=alarms),
         _deny_without_tls("sns:Publish", topic_arn),
     )
 
 
 def trust_policy(*, account: str) -> Document:
-    """Only Lambda, on behalf of this account, may take the role."""
-    return _document(
-        {
-            "Sid": "AllowLambda",
-            "Effect": "Allow",
-            "Principal": {"Service": "lambda.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        }
-    )
+    """Only Lambda, on behalf of this account, may assume the role."""
+    return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account))
 
 
 def indexer_policy(
     *, bucket_arn: str, table_arn: str, log_group_arn: str, queue_arn: str, key_arn: str | None = None
 ) -> Document:
-    """What the function may do, and to what."""
+    """The permissions of the function."""
 
-    def allow(sid: str, actions: Sequence[str], *resources: str) -> Document:
-        return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    def allow(sid: str, actions: Sequence[str], resource: str) -> Document:
+        return _statement(sid, "Allow", actions, [resource])
 
-    return _document(
-        # every object of the bucket: which one, the event says
+    return _policy(
+        # every object of the bucket: the event names the one to read
         allow("ReadObjects", ["s3:GetObject", "s3:GetObjectVersion"], f"{bucket_arn}/*"),
-        # without it HEAD answers 403 for an object that is gone, not 404
+        # without it HEAD returns 403 for an object that does not exist, not 404
         allow("TellGoneFromDenied", ["s3:ListBucket"], bucket_arn),
         allow("UseTable", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], table_arn),
         allow("UseDayIndex", ["dynamodb:Query"], f"{table_arn}/index/{DAY_INDEX}"),
-        # a log stream's name is Lambda's choice
+        # Lambda chooses the names of the log streams
         allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
         allow("ReportFailures", ["sqs:SendMessage"], queue_arn),
         # X-Ray has no resources that these two could be limited to
@@ -704,42 +708,38 @@ def indexer_policy(
 
 
 def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[Document]:
-    """What the function may do with the key: only through the service in question, and only for what is the stack's.
+    """The function's permissions for the key: only through one service each, and only for the stack's resources.
 
-    Log lines are none of its business: CloudWatch Logs uses the key itself, as the key's own policy allows.
+    Log lines need none: CloudWatch Logs uses the key itself, as the key's own policy allows.
     """
     _, partition, _, region, *_ = key_arn.split(":")
     # the condition's values are documented for amazonaws.com; which of the two China has is not
     domains = ("amazonaws.com", "amazonaws.com.cn") if partition == "aws-cn" else ("amazonaws.com",)
 
     def allow(
-        sid: str, service: str, actions: Sequence[str], *, equals: Mapping[str, str], like: Mapping[str, Sequence[str]]
+        sid: str, service: str, *actions: str, equals: Mapping[str, str] | None = None, like: Document | None = None
     ) -> Document:
         via = {"kms:ViaService": [f"{service}.{region}.{domain}" for domain in domains]}
-        condition = {"StringEquals": {**via, **equals}} | ({"ArnLike": dict(like)} if like else {})
-        return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": [key_arn], "Condition": condition}
+        condition = {"StringEquals": via | dict(equals or {}), **({"ArnLike": like} if like else {})}
+        return _statement(sid, "Allow", list(actions), [key_arn], condition=condition)
 
     objects = {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]}
     table = {"kms:EncryptionContext:aws:dynamodb:tableName": table_arn.rpartition("/")[2]}
     return [
-        # HEAD asks for checksums (S3 API Reference, HeadObject, ChecksumMode). The context is the bucket where its
+        # HEAD requests checksums (S3 API Reference, HeadObject, ChecksumMode). The context is the bucket where its
         # key is used, and the object where an uploader declined it (S3 User Guide, "S3 Bucket Keys").
-        allow("ReadChecksums", "s3", ["kms:Decrypt"], equals={}, like=objects),
-        # reads and writes alike: DynamoDB decrypts the table's own key for whoever uses the table
+        allow("ReadChecksums", "s3", "kms:Decrypt", like=objects),
+        # reads and writes alike: DynamoDB decrypts the table's own key for each principal that uses the table
         # (DynamoDB Developer Guide, "DynamoDB encryption at rest usage notes", Decrypt)
-        allow("OpenTable", "dynamodb", ["kms:Decrypt"], equals=table, like={}),
+        allow("OpenTable", "dynamodb", "kms:Decrypt", equals=table),
         # a producer's permissions; SQS Developer Guide, "Amazon SQS key management"
-        allow("EncryptFailures", "sqs", ["kms:GenerateDataKey", "kms:Decrypt"], equals={}, like={}),
+        allow("EncryptFailures", "sqs", "kms:GenerateDataKey", "kms:Decrypt"),
     ]
 
 
-def _json(make: Callable[..., Document], **values: pulumi.Input[str]) -> pulumi.Output[str]:
-    """The policy that ``make`` returns for these values, as JSON, once they are known."""
-
-    def render(known: dict[str, str]) -> str:
-        return json.dumps(make(**known))
-
-    return pulumi.Output.all(**values).apply(render)
+def _json(build: Callable[..., Document], **values: pulumi.Input[str | None]) -> pulumi.Output[str]:
+    """The policy that ``build`` returns for these values, as JSON, once they are known."""
+    return pulumi.Output.all(**values).apply(lambda known: json.dumps(build(**known)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -872,49 +872,44 @@ def _copy_file(source: Path, target: Path) -> None:
     target.chmod(0o644)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The stack
-# ---------------------------------------------------------------------------------------------------------------------
+# == The stack ========================================================================================================
 
 
 class TapStack(pulumi.ComponentResource):
     """The whole of TapStack as one component.
 
-    Every output is an attribute, a ``pulumi.Output`` of text; ``outputs`` holds them by name.
+    Each output is an attribute, a ``pulumi.Output`` of text; ``outputs`` holds them by name.
     """
 
     def __init__(self, name: str, args: TapStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tap:index:TapStack", name, None, opts)
         self._name = name
         self._args = args
-        asking = pulumi.InvokeOptions(parent=self)
-        self._account = aws.get_caller_identity(opts=asking).account_id
-        self._region = aws.get_region(opts=asking).region
-        self._partition = aws.get_partition(opts=asking).partition
+        invoke_options = pulumi.InvokeOptions(parent=self)
+        self._account = aws.get_caller_identity(opts=invoke_options).account_id
+        self._region = aws.get_region(opts=invoke_options).region
+        self._partition = aws.get_partition(opts=invoke_options).partition
         self._names = make_names(args, project=pulumi.get_project(), account=self._account, region=self._region)
         self._tags = make_tags(args, project=pulumi.get_project())
         self._key = args.kms_key_arn
         if self._key is not None:
-            check_key_place(self._key, partition=self._partition, region=self._region, account=self._account)
+            check_key_location(self._key, partition=self._partition, region=self._region, account=self._account)
 
-        bucket = self._upload_bucket()
-        versioning = self._versioning(bucket)
-        self._browser_access(bucket)
+        bucket, versioning = self._upload_bucket()
         self._access_logs(bucket)
         table = self._table()
         self._autoscaling(table)
         log_group = self._log_group()
         queue = self._failure_queue()
-        role = self._role()
-        permissions = self._permissions(role, bucket, table, log_group, queue)
+        role, permissions = self._role(bucket, table, log_group, queue)
         function = self._function(role, permissions, log_group)
-        retries = self._asynchronous_calls(function, queue, permissions)
-        self._trigger(bucket, versioning, function, retries)
+        self._trigger(bucket, versioning, function, permissions, queue)
         topic = self._alarm_topic()
         self._alarms(topic)
         self._dashboard()
         self._saved_queries(log_group)
 
+        inherited = set(vars(self))
         self.bucket_name = bucket.bucket
         self.bucket_arn = bucket.arn
         self.table_name = table.name
@@ -927,28 +922,11 @@ class TapStack(pulumi.ComponentResource):
         self.alarm_topic_arn = topic.arn
         self.dashboard_url = pulumi.Output.from_input(self._dashboard_url())
         self.test_command = pulumi.Output.from_input(self._test_command())
-        self.outputs: dict[str, pulumi.Output[str]] = {
-            "bucket_name": self.bucket_name,
-            "bucket_arn": self.bucket_arn,
-            "table_name": self.table_name,
-            "table_arn": self.table_arn,
-            "lambda_function_name": self.lambda_function_name,
-            "lambda_function_arn": self.lambda_function_arn,
-            "lambda_role_arn": self.lambda_role_arn,
-            "log_group_name": self.log_group_name,
-            "failure_queue_url": self.failure_queue_url,
-            "alarm_topic_arn": self.alarm_topic_arn,
-            "dashboard_url": self.dashboard_url,
-            "test_command": self.test_command,
-        }
+        self.outputs: dict[str, pulumi.Output[str]] = {n: v for n, v in vars(self).items() if n not in inherited}
         self.register_outputs(dict(self.outputs))
 
     def _child(
-        self,
-        *,
-        depends_on: Sequence[pulumi.Resource] = (),
-        holds_data: bool = False,
-        ignore_changes: Sequence[str] = (),
+        self, *depends_on: pulumi.Resource, holds_data: bool = False, ignore_changes: Sequence[str] = ()
     ) -> pulumi.ResourceOptions:
         """The options of a resource that belongs to this component."""
         return pulumi.ResourceOptions(
@@ -958,28 +936,41 @@ class TapStack(pulumi.ComponentResource):
             ignore_changes=list(ignore_changes),
         )
 
-    def _key_argument(self) -> dict[str, pulumi.Input[str]]:
-        """The configured key as an argument of the policies that differ with it."""
-        return {} if self._key is None else {"key_arn": self._key}
-
     # -- buckets ------------------------------------------------------------------------------------------------------
 
-    def _upload_bucket(self) -> aws.s3.Bucket:
+    def _upload_bucket(self) -> tuple[aws.s3.Bucket, aws.s3.BucketVersioning]:
+        """The versioned bucket; pages of the configured origins may upload, and read the ETag in the response."""
         bucket, _ = self._hardened_bucket(
             "uploads",
             self._names.upload_bucket,
-            policy=lambda bucket: _json(upload_bucket_policy, bucket_arn=bucket.arn, **self._key_argument()),
+            policy=lambda bucket: _json(upload_bucket_policy, bucket_arn=bucket.arn, key_arn=self._key),
             key_arn=self._key,
-            expiry=aws.s3.BucketLifecycleConfigurationRuleArgs(
-                id="expire-noncurrent-versions",
-                status="Enabled",
-                filter=_every_object(),
-                noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                    noncurrent_days=self._args.noncurrent_days
-                ),
+            expiry=_lifecycle_rule(
+                "expire-noncurrent-versions",
+                noncurrent_version_expiration={"noncurrent_days": self._args.noncurrent_days},
             ),
         )
-        return bucket
+        aws.s3.BucketCorsConfiguration(
+            f"{self._name}-uploads-cors",
+            bucket=bucket.bucket,
+            cors_rules=[
+                {
+                    "allowed_headers": ["*"],  # of the request: which ones a page needs depends on how it signs
+                    "allowed_methods": list(CORS_METHODS),
+                    "allowed_origins": list(self._args.cors_allowed_origins or ()),
+                    "expose_headers": ["ETag"],
+                    "max_age_seconds": CORS_MAX_AGE_SECONDS,
+                }
+            ],
+            opts=self._child(),
+        )
+        versioning = aws.s3.BucketVersioning(
+            f"{self._name}-uploads-versioning",
+            bucket=bucket.bucket,
+            versioning_configuration={"status": "Enabled"},
+            opts=self._child(),
+        )
+        return bucket, versioning
 
     def _hardened_bucket(
         self,
@@ -1011,21 +1002,20 @@ class TapStack(pulumi.ComponentResource):
         aws.s3.BucketOwnershipControls(
             f"{name}-ownership",
             bucket=bucket.bucket,
-            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            rule={"object_ownership": "BucketOwnerEnforced"},
             opts=self._child(),
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
             bucket=bucket.bucket,
             rules=[
-                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                    apply_server_side_encryption_by_default=(
-                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                            sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
-                        )
-                    ),
-                    bucket_key_enabled=True if key_arn else None,  # one call of KMS for many objects
-                )
+                {
+                    "apply_server_side_encryption_by_default": {
+                        "sse_algorithm": "aws:kms" if key_arn else "AES256",
+                        "kms_master_key_id": key_arn,
+                    },
+                    "bucket_key_enabled": True if key_arn else None,  # one call of KMS for many objects
+                }
             ],
             opts=self._child(),
         )
@@ -1033,15 +1023,9 @@ class TapStack(pulumi.ComponentResource):
             f"{name}-lifecycle",
             bucket=bucket.bucket,
             rules=[
-                aws.s3.BucketLifecycleConfigurationRuleArgs(
-                    id="abort-incomplete-uploads",
-                    status="Enabled",
-                    filter=_every_object(),
-                    abort_incomplete_multipart_upload=(
-                        aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                            days_after_initiation=ABORT_MULTIPART_DAYS
-                        )
-                    ),
+                _lifecycle_rule(
+                    "abort-incomplete-uploads",
+                    abort_incomplete_multipart_upload={"days_after_initiation": ABORT_MULTIPART_DAYS},
                 ),
                 expiry,
             ],
@@ -1052,60 +1036,26 @@ class TapStack(pulumi.ComponentResource):
             bucket=bucket.bucket,
             policy=policy(bucket),
             # S3 answers 409 to two changes of a bucket's access at once
-            opts=self._child(depends_on=[privacy]),
+            opts=self._child(privacy),
         )
         return bucket, bucket_policy
 
-    def _versioning(self, bucket: aws.s3.Bucket) -> aws.s3.BucketVersioning:
-        return aws.s3.BucketVersioning(
-            f"{self._name}-uploads-versioning",
-            bucket=bucket.bucket,
-            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-            opts=self._child(),
-        )
-
-    def _browser_access(self, bucket: aws.s3.Bucket) -> None:
-        """Let pages of the configured origins upload, and read the ETag of what they uploaded."""
-        aws.s3.BucketCorsConfiguration(
-            f"{self._name}-uploads-cors",
-            bucket=bucket.bucket,
-            cors_rules=[
-                aws.s3.BucketCorsConfigurationCorsRuleArgs(
-                    allowed_headers=["*"],  # of the request; which ones a page needs depends on how it signs
-                    allowed_methods=list(CORS_METHODS),
-                    allowed_origins=list(self._args.cors_allowed_origins or ()),
-                    expose_headers=["ETag"],
-                    max_age_seconds=CORS_MAX_AGE_SECONDS,
-                )
-            ],
-            opts=self._child(),
-        )
-
     def _access_logs(self, bucket: aws.s3.Bucket) -> None:
         """Log every request to the upload bucket into a bucket of its own."""
-
-        def policy(log_bucket: aws.s3.Bucket) -> pulumi.Input[str]:
-            return _json(
-                log_bucket_policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
-            )
-
         log_bucket, log_policy = self._hardened_bucket(
             "logs",
             self._names.log_bucket,
-            policy=policy,
-            expiry=aws.s3.BucketLifecycleConfigurationRuleArgs(
-                id="expire-access-logs",
-                status="Enabled",
-                filter=_every_object(),
-                expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=ACCESS_LOG_DAYS),
+            policy=lambda log_bucket: _json(
+                log_bucket_policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
             ),
+            expiry=_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS}),
         )
         aws.s3.BucketLogging(
             f"{self._name}-uploads-logging",
             bucket=bucket.bucket,
             target_bucket=log_bucket.bucket,
             target_prefix="uploads/",
-            opts=self._child(depends_on=[log_policy]),
+            opts=self._child(log_policy),
         )
 
     # -- table --------------------------------------------------------------------------------------------------------
@@ -1121,48 +1071,43 @@ class TapStack(pulumi.ComponentResource):
             read_capacity=read,
             write_capacity=write,
             attributes=[
-                aws.dynamodb.TableAttributeArgs(name=name, type="S")
-                for name in ("object_id", "version_id", "upload_day", "uploaded_at")
+                {"name": name, "type": "S"} for name in ("object_id", "version_id", "upload_day", "uploaded_at")
             ],
             global_secondary_indexes=[
-                aws.dynamodb.TableGlobalSecondaryIndexArgs(
-                    name=DAY_INDEX,
-                    key_schemas=[
-                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
-                            attribute_name="upload_day", key_type="HASH"
-                        ),
-                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
-                            attribute_name="uploaded_at", key_type="RANGE"
-                        ),
+                {
+                    "name": DAY_INDEX,
+                    "key_schemas": [
+                        {"attribute_name": "upload_day", "key_type": "HASH"},
+                        {"attribute_name": "uploaded_at", "key_type": "RANGE"},
                     ],
-                    projection_type="ALL",
-                    read_capacity=read,
-                    write_capacity=write,
-                )
+                    "projection_type": "ALL",
+                    "read_capacity": read,
+                    "write_capacity": write,
+                }
             ],
-            server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=self._key),
-            point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
-            ttl=aws.dynamodb.TableTtlArgs(attribute_name=EXPIRY_ATTRIBUTE, enabled=True),
+            server_side_encryption={"enabled": True, "kms_key_arn": self._key},
+            point_in_time_recovery={"enabled": True},
+            ttl={"attribute_name": EXPIRY_ATTRIBUTE, "enabled": True},
             deletion_protection_enabled=self._args.protect_data,
             tags=self._tags,
             opts=self._child(
                 holds_data=True,
-                # autoscaling owns the capacities once it is on: the next update must not undo what it did
+                # if autoscaling is on, it owns the capacities: the next deployment must not reset them
                 ignore_changes=_CAPACITY_PROPERTIES if self._args.max_capacity is not None else (),
             ),
         )
 
     def _autoscaling(self, table: aws.dynamodb.Table) -> None:
-        """Let table and index grow to the configured ceiling, each for reads and for writes."""
+        """Scale the table and its index up to the configured limit, each for reads and for writes."""
         if self._args.max_capacity is None:
             return
-        whole_table = table.name.apply(lambda name: f"table/{name}")
-        day_index = table.name.apply(lambda name: f"table/{name}/index/{DAY_INDEX}")
-        for kind, resource_id, units, floor in (
+        index = pulumi.Output.concat("table/", table.name, f"/index/{DAY_INDEX}")
+        whole_table = pulumi.Output.concat("table/", table.name)
+        for kind, resource_id, units, minimum in (
             ("table", whole_table, "Read", self._args.read_capacity),
             ("table", whole_table, "Write", self._args.write_capacity),
-            ("index", day_index, "Read", self._args.read_capacity),
-            ("index", day_index, "Write", self._args.write_capacity),
+            ("index", index, "Read", self._args.read_capacity),
+            ("index", index, "Write", self._args.write_capacity),
         ):
             name = f"{self._name}-{kind}-{units.lower()}-scaling"
             target = aws.appautoscaling.Target(
@@ -1170,7 +1115,7 @@ class TapStack(pulumi.ComponentResource):
                 service_namespace="dynamodb",
                 resource_id=resource_id,
                 scalable_dimension=f"dynamodb:{kind}:{units}CapacityUnits",
-                min_capacity=floor,
+                min_capacity=minimum,
                 max_capacity=self._args.max_capacity,
                 tags=self._tags,
                 opts=self._child(),
@@ -1182,16 +1127,12 @@ class TapStack(pulumi.ComponentResource):
                 service_namespace=target.service_namespace,
                 resource_id=target.resource_id,
                 scalable_dimension=target.scalable_dimension,
-                target_tracking_scaling_policy_configuration=(
-                    aws.appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationArgs(
-                        predefined_metric_specification=(
-                            aws.appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs(
-                                predefined_metric_type=f"DynamoDB{units}CapacityUtilization"
-                            )
-                        ),
-                        target_value=AUTOSCALING_TARGET_PERCENT,
-                    )
-                ),
+                target_tracking_scaling_policy_configuration={
+                    "predefined_metric_specification": {
+                        "predefined_metric_type": f"DynamoDB{units}CapacityUtilization"
+                    },
+                    "target_value": AUTOSCALING_TARGET_PERCENT,
+                },
                 opts=self._child(),
             )
 
@@ -1226,8 +1167,10 @@ class TapStack(pulumi.ComponentResource):
         )
         return queue
 
-    def _role(self) -> aws.iam.Role:
-        return aws.iam.Role(
+    def _role(
+        self, bucket: aws.s3.Bucket, table: aws.dynamodb.Table, log_group: aws.cloudwatch.LogGroup, queue: aws.sqs.Queue
+    ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+        role = aws.iam.Role(
             f"{self._name}-indexer-role",
             name=self._names.role,
             description="What the function that indexes uploads may do",
@@ -1235,16 +1178,7 @@ class TapStack(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child(),
         )
-
-    def _permissions(
-        self,
-        role: aws.iam.Role,
-        bucket: aws.s3.Bucket,
-        table: aws.dynamodb.Table,
-        log_group: aws.cloudwatch.LogGroup,
-        queue: aws.sqs.Queue,
-    ) -> aws.iam.RolePolicy:
-        return aws.iam.RolePolicy(
+        permissions = aws.iam.RolePolicy(
             f"{self._name}-indexer-policy",
             name="index-uploads",
             role=role.name,
@@ -1254,10 +1188,11 @@ class TapStack(pulumi.ComponentResource):
                 table_arn=table.arn,
                 log_group_arn=log_group.arn,
                 queue_arn=queue.arn,
-                **self._key_argument(),
+                key_arn=self._key,
             ),
             opts=self._child(),
         )
+        return role, permissions
 
     def _function(
         self, role: aws.iam.Role, permissions: aws.iam.RolePolicy, log_group: aws.cloudwatch.LogGroup
@@ -1275,16 +1210,16 @@ class TapStack(pulumi.ComponentResource):
             memory_size=self._args.memory_mb,
             timeout=self._args.timeout_seconds,
             reserved_concurrent_executions=self._args.reserved_concurrency,
-            tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
-            logging_config=aws.lambda_.FunctionLoggingConfigArgs(
-                log_format="JSON",
-                log_group=log_group.name,
-                # Lambda takes a line without a level, as metrics are, for INFO: above INFO it would drop them.
-                # What is less than logLevel the function leaves out by itself.
-                application_log_level="DEBUG" if self._args.log_level == "DEBUG" else "INFO",
-            ),
-            environment=aws.lambda_.FunctionEnvironmentArgs(
-                variables={
+            tracing_config={"mode": "Active"},
+            logging_config={
+                "log_format": "JSON",
+                "log_group": log_group.name,
+                # Above INFO, Lambda would drop the metrics, which are lines without a level and count as INFO.
+                # The function itself leaves out the lines below logLevel.
+                "application_log_level": "DEBUG" if self._args.log_level == "DEBUG" else "INFO",
+            },
+            environment={
+                "variables": {
                     "TAP_BUCKET_NAME": self._names.upload_bucket,
                     TABLE_NAME_VARIABLE: self._names.table,
                     "TAP_DELETED_RETENTION_DAYS": str(self._args.deleted_retention_days),
@@ -1292,24 +1227,9 @@ class TapStack(pulumi.ComponentResource):
                     "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
                     "POWERTOOLS_LOG_LEVEL": self._args.log_level,
                 }
-            ),
+            },
             tags=self._tags,
-            opts=self._child(depends_on=[permissions, log_group]),
-        )
-
-    def _asynchronous_calls(
-        self, function: aws.lambda_.Function, queue: aws.sqs.Queue, permissions: aws.iam.RolePolicy
-    ) -> aws.lambda_.FunctionEventInvokeConfig:
-        """What Lambda does with an event that the function could not index: try twice more, then the failure queue."""
-        return aws.lambda_.FunctionEventInvokeConfig(
-            f"{self._name}-indexer-retries",
-            function_name=function.name,
-            maximum_retry_attempts=ASYNC_RETRIES,
-            maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
-            destination_config=aws.lambda_.FunctionEventInvokeConfigDestinationConfigArgs(
-                on_failure=aws.lambda_.FunctionEventInvokeConfigDestinationConfigOnFailureArgs(destination=queue.arn)
-            ),
-            opts=self._child(depends_on=[permissions]),
+            opts=self._child(permissions, log_group),
         )
 
     def _trigger(
@@ -1317,8 +1237,18 @@ class TapStack(pulumi.ComponentResource):
         bucket: aws.s3.Bucket,
         versioning: aws.s3.BucketVersioning,
         function: aws.lambda_.Function,
-        retries: aws.lambda_.FunctionEventInvokeConfig,
+        permissions: aws.iam.RolePolicy,
+        queue: aws.sqs.Queue,
     ) -> None:
+        """Let S3 invoke the function; an event that still fails after all retries goes to the failure queue."""
+        retries = aws.lambda_.FunctionEventInvokeConfig(
+            f"{self._name}-indexer-retries",
+            function_name=function.name,
+            maximum_retry_attempts=ASYNC_RETRIES,
+            maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
+            destination_config={"on_failure": {"destination": queue.arn}},
+            opts=self._child(permissions),
+        )
         permission = aws.lambda_.Permission(
             f"{self._name}-s3-permission",
             statement_id="AllowUploadBucket",
@@ -1333,17 +1263,17 @@ class TapStack(pulumi.ComponentResource):
             f"{self._name}-uploads-notification",
             bucket=bucket.bucket,
             lambda_functions=[
-                aws.s3.BucketNotificationLambdaFunctionArgs(
-                    id="index-uploads",
-                    lambda_function_arn=function.arn,
-                    events=list(EVENTS),
-                    filter_prefix=as_filter(self._args.notification_prefix) or None,
-                    filter_suffix=as_filter(self._args.notification_suffix) or None,
-                )
+                {
+                    "id": "index-uploads",
+                    "lambda_function_arn": function.arn,
+                    "events": list(EVENTS),
+                    "filter_prefix": encode_filter(self._args.notification_prefix) or None,
+                    "filter_suffix": encode_filter(self._args.notification_suffix) or None,
+                }
             ],
             # without the permission S3 refuses the notification; without versioning the first events have no version;
             # without the failure queue behind the function, an event that fails would be lost
-            opts=self._child(depends_on=[permission, versioning, retries]),
+            opts=self._child(permission, versioning, retries),
         )
 
     # -- alarms -------------------------------------------------------------------------------------------------------
@@ -1370,7 +1300,7 @@ class TapStack(pulumi.ComponentResource):
                 f"{self._name}-alarms-email",
                 topic=topic.arn,
                 protocol="email",
-                # somebody's address, which may come from a secret: in Pulumi's state it is encrypted in either case
+                # a personal address: encrypted in Pulumi's state, whether or not it was configured as a secret
                 endpoint=pulumi.Output.secret(self._args.alarm_email),
                 opts=self._child(),
             )
@@ -1378,6 +1308,7 @@ class TapStack(pulumi.ComponentResource):
 
     def _alarms(self, topic: aws.sns.Topic) -> None:
         for alarm in make_alarms(self._names, self._args):
+            is_percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
                 f"{self._name}-{alarm.purpose}",
                 name=self._names.alarm(alarm.purpose),
@@ -1385,13 +1316,13 @@ class TapStack(pulumi.ComponentResource):
                 namespace=alarm.namespace,
                 metric_name=alarm.metric,
                 dimensions=dict(alarm.dimensions),
-                statistic=None if alarm.statistic.startswith("p") else alarm.statistic,
-                extended_statistic=alarm.statistic if alarm.statistic.startswith("p") else None,
+                statistic=None if is_percentile else alarm.statistic,
+                extended_statistic=alarm.statistic if is_percentile else None,
                 comparison_operator="GreaterThanThreshold",
                 threshold=alarm.threshold,
-                period=alarm.period,
+                period=60,
                 evaluation_periods=alarm.periods,
-                treat_missing_data="notBreaching",  # no uploads, no data: that is not an alarm
+                treat_missing_data="notBreaching",  # without uploads there is no data, which is no reason for an alarm
                 alarm_actions=[topic.arn],
                 ok_actions=[topic.arn],
                 tags=self._tags,
@@ -1412,13 +1343,13 @@ class TapStack(pulumi.ComponentResource):
         for purpose, query in SAVED_QUERIES.items():
             aws.cloudwatch.QueryDefinition(
                 f"{self._name}-query-{purpose}",
-                name=self._names.query(purpose),
+                name=f"{self._names.prefix}/{purpose}",  # the console shows the part before the slash as a folder
                 query_string=query,
                 log_group_names=[log_group.name],
                 opts=self._child(),
             )
 
-    # -- what people are told -----------------------------------------------------------------------------------------
+    # -- outputs ------------------------------------------------------------------------------------------------------
 
     def _dashboard_url(self) -> str:
         console = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
@@ -1429,7 +1360,7 @@ class TapStack(pulumi.ComponentResource):
         )
 
     def _test_command(self) -> str:
-        """A line for the shell that uploads a file and asks for its row."""
+        """A shell command that uploads a file and queries its row."""
         key = f"{self._args.notification_prefix}hello{self._args.notification_suffix or '.txt'}"
         object_id = json.dumps({":id": {"S": f"{self._names.upload_bucket}/{key}"}})
         upload = f"s3://{self._names.upload_bucket}/{key}"
@@ -1440,8 +1371,10 @@ class TapStack(pulumi.ComponentResource):
         )
 
 
-def _every_object() -> aws.s3.BucketLifecycleConfigurationRuleFilterArgs:
-    return aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="")
+def _lifecycle_rule(rule_id: str, **action: Any) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """A rule for every object of a bucket; ``action`` is the argument that says what happens to it, and when."""
+    every_object = aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="")
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(id=rule_id, status="Enabled", filter=every_object, **action)
 
 
 _ROOT = Path(__file__).resolve().parent
@@ -1453,33 +1386,25 @@ _CAPACITY_PROPERTIES = (
 )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# What is watched
-# ---------------------------------------------------------------------------------------------------------------------
+# == Alarms, dashboard and saved queries ==============================================================================
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Alarm:
-    """One alarm: it fires when the statistic is above the threshold in each of the periods."""
+    """One alarm: it fires when the statistic is above the threshold in each of the periods of 60 seconds."""
 
-    purpose: str
-    """The end of its name."""
-    description: str
-    """What happened, and what to do first."""
+    purpose: str  # the end of its name
     namespace: str
     metric: str
     dimensions: Mapping[str, str]
-    statistic: str
-    """``Sum``, ``Maximum``, or a percentile such as ``p90``."""
-    threshold: float = 0
-    """In the metric's unit: a count, or milliseconds."""
-    period: int = 60
-    """Seconds."""
+    statistic: str = "Sum"  # or Maximum, or a percentile such as p90
+    threshold: float = 0  # in the metric's unit: a count, or milliseconds
     periods: int = 1
+    description: str = ""
 
 
-# What an operator asks the log, by the end of the query's name, in the language of CloudWatch Logs Insights. A query
-# has no time of its own: it asks about the time that is chosen in the console. docs/runbook.md says when to use which.
+# Queries of the function's log in the language of CloudWatch Logs Insights, by the end of the query's name. A query has
+# no time range of its own: the console applies the selected one. docs/runbook.md says when to use which.
 SAVED_QUERIES: Mapping[str, str] = {
     "what-failed": """\
 fields @timestamp, reason, key, version_id, error, request_id, xray_trace_id
@@ -1507,219 +1432,149 @@ filter retries > 0 or reason = "throttled"
 
 def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
     """Every alarm of the stack; docs/runbook.md has a chapter for each."""
+    lambda_, sqs, dynamodb = "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
+    service = {"service": names.prefix}
     function = {"FunctionName": names.function}
+    queue = {"QueueName": names.failure_queue}
     table = {"TableName": names.table}
-    index = {"TableName": names.table, "GlobalSecondaryIndexName": DAY_INDEX}
-    write_units = args.max_capacity or args.write_capacity
+    index = {**table, "GlobalSecondaryIndexName": DAY_INDEX}
+    duration = args.timeout_seconds * 1000 * DURATION_ALARM_FRACTION
+    write_units = (args.max_capacity or args.write_capacity) * 60 * CAPACITY_ALARM_FRACTION  # of a period
     alarms = [
-        Alarm(
-            purpose="function-errors",
-            description="The function failed, so at least one upload is not indexed yet. Lambda tries twice more. "
-            f"First: read the newest ERROR lines in {names.log_group}; they name the object and the reason.",
-            namespace="AWS/Lambda",
-            metric="Errors",
-            dimensions=function,
-            statistic="Sum",
+        Alarm("function-errors", lambda_, "Errors", function),
+        Alarm("function-throttles", lambda_, "Throttles", function),
+        Alarm("function-duration", lambda_, "Duration", function, "p90", duration, periods=5),
+        Alarm("events-dropped", lambda_, "AsyncEventsDropped", function),
+        Alarm("failure-delivery", lambda_, "DestinationDeliveryFailures", function),
+        Alarm("failure-queue", sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
+        *(
+            Alarm(f"failed-{reason}", METRICS_NAMESPACE, "ObjectsFailed", {**service, "reason": reason})
+            for reason in FAILURE_REASONS
         ),
-        Alarm(
-            purpose="function-throttles",
-            description="Lambda had no free concurrency for the function; events wait for up to 6 hours. "
-            "First: compare ConcurrentExecutions with the account's limit and with reservedConcurrency.",
-            namespace="AWS/Lambda",
-            metric="Throttles",
-            dimensions=function,
-            statistic="Sum",
-        ),
-        Alarm(
-            purpose="function-duration",
-            description=f"One call in ten takes over {DURATION_ALARM_SHARE:.0%} of the time-out of "
-            f"{args.timeout_seconds} s. First: look for table throttling on the dashboard, then at the slowest traces.",
-            namespace="AWS/Lambda",
-            metric="Duration",
-            dimensions=function,
-            statistic="p90",
-            threshold=args.timeout_seconds * 1000 * DURATION_ALARM_SHARE,
-            periods=5,
-        ),
-        Alarm(
-            purpose="events-dropped",
-            description="Lambda gave up on events: they were too old or had failed three times. "
-            "First: look into the failure queue; what is not there must be indexed again from the bucket.",
-            namespace="AWS/Lambda",
-            metric="AsyncEventsDropped",
-            dimensions=function,
-            statistic="Sum",
-        ),
-        Alarm(
-            purpose="failure-delivery",
-            description="Lambda could not put a failed event into the failure queue: that event is lost. "
-            f"First: check that the role may send to {names.failure_queue} and that the queue exists.",
-            namespace="AWS/Lambda",
-            metric="DestinationDeliveryFailures",
-            dimensions=function,
-            statistic="Sum",
-        ),
-        Alarm(
-            purpose="failure-queue",
-            description="Uploads that could not be indexed wait in the failure queue, for 14 days. "
-            f"First: read one in {names.failure_queue}; responsePayload says why, requestPayload is the event.",
-            namespace="AWS/SQS",
-            metric="ApproximateNumberOfMessagesVisible",
-            dimensions={"QueueName": names.failure_queue},
-            statistic="Maximum",
-        ),
+        Alarm("table-read-throttles", dynamodb, "ReadThrottleEvents", table),
+        Alarm("table-write-throttles", dynamodb, "WriteThrottleEvents", table),
+        Alarm("table-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", table, "Sum", write_units, periods=5),
+        Alarm("index-read-throttles", dynamodb, "ReadThrottleEvents", index),
+        Alarm("index-write-throttles", dynamodb, "WriteThrottleEvents", index),
+        Alarm("index-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", index, "Sum", write_units, periods=5),
+        # SystemErrors exists only with the dimension Operation: one alarm for each operation that the role allows
+        Alarm("table-errors-getitem", dynamodb, "SystemErrors", {**table, "Operation": "GetItem"}),
+        Alarm("table-errors-query", dynamodb, "SystemErrors", {**table, "Operation": "Query"}),
+        Alarm("table-errors-updateitem", dynamodb, "SystemErrors", {**table, "Operation": "UpdateItem"}),
     ]
-    alarms += [
-        Alarm(
-            purpose=f"failed-{reason}",
-            description=f"{happened} (reason {reason} in {names.log_group}). First: {first}.",
-            namespace=METRICS_NAMESPACE,
-            metric="ObjectsFailed",
-            dimensions={"service": names.prefix, "reason": reason},
-            statistic="Sum",
-        )
-        for reason, (happened, first) in FAILURE_REASONS.items()
-    ]
-    for part, dimensions, place in (("table", table, "the table"), ("index", index, f"the index {DAY_INDEX}")):
-        alarms += [
-            Alarm(
-                purpose=f"{part}-{units.lower()}-throttles",
-                description=f"DynamoDB throttled {units.lower()}s: {place} had used up its provisioned units. "
-                f"First: compare the dashboard's used units, then raise {units.lower()}Capacity or set maxCapacity.",
-                namespace="AWS/DynamoDB",
-                metric=f"{units}ThrottleEvents",
-                dimensions=dimensions,
-                statistic="Sum",
+    descriptions = _alarm_descriptions(names, args)
+    return [replace(alarm, description=descriptions[alarm.purpose]) for alarm in alarms]
+
+
+def _alarm_descriptions(names: Names, args: TapStackArgs) -> dict[str, str]:
+    """What happened, and what to do first, for each alarm."""
+    log_group, queue = names.log_group, names.failure_queue
+    descriptions = {
+        "function-errors": "The function failed, so at least one upload is not indexed yet. Lambda tries twice more. "
+        f"First: read the newest ERROR lines in {log_group}; they name the object and the reason.",
+        "function-throttles": "Lambda had no free concurrency for the function; events wait for up to 6 hours. "
+        "First: compare ConcurrentExecutions with the account's limit and with reservedConcurrency.",
+        "function-duration": f"One call in ten takes over {DURATION_ALARM_FRACTION:.0%} of the time-out of "
+        f"{args.timeout_seconds} s. First: look for table throttling on the dashboard, then at the slowest traces.",
+        "events-dropped": "Lambda gave up on events: they were too old or had failed three times. "
+        "First: look into the failure queue; what is not there must be indexed again from the bucket.",
+        "failure-delivery": "Lambda could not put a failed event into the failure queue: that event is lost. "
+        f"First: check that the role may send to {queue} and that the queue exists.",
+        "failure-queue": "Uploads that could not be indexed wait in the failure queue, for 14 days. "
+        f"First: read one in {queue}; responsePayload says why, requestPayload is the event.",
+    }
+    for reason, description in FAILURE_REASONS.items():
+        descriptions[f"failed-{reason}"] = description.format(where=f"reason {reason} in {log_group}")
+    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
+        for units in ("read", "write"):
+            descriptions[f"{part}-{units}-throttles"] = (
+                f"DynamoDB throttled {units}s: {title} had used up its provisioned units. "
+                f"First: compare the dashboard's used units, then raise {units}Capacity or set maxCapacity."
             )
-            for units in ("Read", "Write")
-        ]
-        alarms.append(
-            Alarm(
-                purpose=f"{part}-write-capacity",
-                description=f"For 5 minutes {place} used over {CAPACITY_ALARM_SHARE:.0%} of its write units; "
-                "above all of them DynamoDB throttles. First: raise writeCapacity or set maxCapacity.",
-                namespace="AWS/DynamoDB",
-                metric="ConsumedWriteCapacityUnits",
-                dimensions=dimensions,
-                statistic="Sum",
-                threshold=write_units * 60 * CAPACITY_ALARM_SHARE,  # the sum of a period of 60 s
-                periods=5,
-            )
+        descriptions[f"{part}-write-capacity"] = (
+            f"For 5 minutes {title} used over {CAPACITY_ALARM_FRACTION:.0%} of its write units; "
+            "above all of them DynamoDB throttles. First: raise writeCapacity or set maxCapacity."
         )
-    alarms += [
-        # the metric exists only with the dimension Operation: one alarm for each that the role may use
-        Alarm(
-            purpose=f"table-errors-{operation.lower()}",
-            description=f"DynamoDB answered {operation} with an error of its own. The function retries by itself. "
-            "First: check the AWS Health Dashboard for DynamoDB in this region.",
-            namespace="AWS/DynamoDB",
-            metric="SystemErrors",
-            dimensions={**table, "Operation": operation},
-            statistic="Sum",
+    for operation in ("GetItem", "Query", "UpdateItem"):
+        descriptions[f"table-errors-{operation.lower()}"] = (
+            f"DynamoDB answered {operation} with an error of its own. The function retries by itself. "
+            "First: check the AWS Health Dashboard for DynamoDB in this region."
         )
-        for operation in ("GetItem", "Query", "UpdateItem")
-    ]
-    return alarms
+    return descriptions
 
 
 def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document:
-    """The dashboard's body: what arrived, what failed, how long it took, how full the table's capacity is."""
+    """The dashboard's body: a table of widgets, each with its metrics and the limit that it shows."""
+    own, lambda_, sqs, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
     service = ("service", names.prefix)
     function = ("FunctionName", names.function)
+    queue = ("QueueName", names.failure_queue)
     table = ("TableName", names.table)
     index = (*table, "GlobalSecondaryIndexName", DAY_INDEX)
 
-    def metrics(namespace: str, statistic: str, *lines: Sequence[str]) -> list[list[object]]:
-        return [[namespace, *line, {"stat": statistic}] for line in lines]
+    def widget(title: str, *metrics: list[object], limit: tuple[str, int] | None = None) -> Document:
+        mark = {"annotations": {"horizontal": [{"label": limit[0], "value": limit[1]}]}} if limit else {}
+        return {"title": title, "region": region, "view": "timeSeries", "period": 60, "metrics": list(metrics), **mark}
 
     widgets = [
-        (
+        widget(
             "What arrived, and what was deleted",
-            [
-                *metrics(METRICS_NAMESPACE, "Sum", ("ObjectsIndexed", *service), ("ObjectsDuplicate", *service)),
-                *metrics(METRICS_NAMESPACE, "Sum", ("ObjectsDeleted", *service), ("ObjectsGone", *service)),
-                *metrics(METRICS_NAMESPACE, "Sum", ("SdkRetries", *service)),
-            ],
-            [],
+            _metric(own, "ObjectsIndexed", service),
+            _metric(own, "ObjectsDuplicate", service),
+            _metric(own, "ObjectsDeleted", service),
+            _metric(own, "ObjectsGone", service),
+            _metric(own, "SdkRetries", service),
         ),
-        (
+        widget(
             "What failed",
-            [
-                *metrics(
-                    METRICS_NAMESPACE, "Sum", *(("ObjectsFailed", *service, "reason", r) for r in FAILURE_REASONS)
-                ),
-                *metrics("AWS/Lambda", "Sum", *((m, *function) for m in ("Errors", "Throttles", "AsyncEventsDropped"))),
-                *metrics("AWS/Lambda", "Sum", ("DestinationDeliveryFailures", *function)),
-                *metrics(
-                    "AWS/SQS", "Maximum", ("ApproximateNumberOfMessagesVisible", "QueueName", names.failure_queue)
-                ),
-            ],
-            [],
+            *(_metric(own, "ObjectsFailed", (*service, "reason", reason)) for reason in FAILURE_REASONS),
+            _metric(lambda_, "Errors", function),
+            _metric(lambda_, "Throttles", function),
+            _metric(lambda_, "AsyncEventsDropped", function),
+            _metric(lambda_, "DestinationDeliveryFailures", function),
+            _metric(sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
         ),
-        (
+        widget(
             "How long it took (ms)",
-            [
-                *metrics(METRICS_NAMESPACE, "p50", ("IndexingDelay", *service)),
-                *metrics(METRICS_NAMESPACE, "p99", ("IndexingDelay", *service)),
-                *metrics("AWS/Lambda", "p50", ("Duration", *function)),
-                *metrics("AWS/Lambda", "p90", ("Duration", *function)),
-            ],
-            [{"label": "time-out", "value": args.timeout_seconds * 1000}],
+            _metric(own, "IndexingDelay", service, "p50"),
+            _metric(own, "IndexingDelay", service, "p99"),
+            _metric(lambda_, "Duration", function, "p50"),
+            _metric(lambda_, "Duration", function, "p90"),
+            limit=("time-out", args.timeout_seconds * 1000),
         ),
-        (
+        widget(
             "Write units used in a minute",
-            [
-                *metrics("AWS/DynamoDB", "Sum", ("ConsumedWriteCapacityUnits", *table)),
-                *metrics("AWS/DynamoDB", "Sum", ("ConsumedWriteCapacityUnits", *index)),
-                *metrics("AWS/DynamoDB", "Sum", ("WriteThrottleEvents", *table), ("WriteThrottleEvents", *index)),
-            ],
-            [{"label": "provisioned", "value": args.write_capacity * 60}],
+            _metric(dynamodb, "ConsumedWriteCapacityUnits", table),
+            _metric(dynamodb, "ConsumedWriteCapacityUnits", index),
+            _metric(dynamodb, "WriteThrottleEvents", table),
+            _metric(dynamodb, "WriteThrottleEvents", index),
+            limit=("provisioned", args.write_capacity * 60),
         ),
-        (
+        widget(
             "Read units used in a minute",
-            [
-                *metrics("AWS/DynamoDB", "Sum", ("ConsumedReadCapacityUnits", *table)),
-                *metrics("AWS/DynamoDB", "Sum", ("ConsumedReadCapacityUnits", *index)),
-                *metrics("AWS/DynamoDB", "Sum", ("ReadThrottleEvents", *table), ("ReadThrottleEvents", *index)),
-            ],
-            [{"label": "provisioned", "value": args.read_capacity * 60}],
+            _metric(dynamodb, "ConsumedReadCapacityUnits", table),
+            _metric(dynamodb, "ConsumedReadCapacityUnits", index),
+            _metric(dynamodb, "ReadThrottleEvents", table),
+            _metric(dynamodb, "ReadThrottleEvents", index),
+            limit=("provisioned", args.read_capacity * 60),
         ),
-        (
-            "How much runs at once",
-            metrics("AWS/Lambda", "Maximum", ("ConcurrentExecutions", *function)),
-            [],
-        ),
-        (
+        widget("How much runs at once", _metric(lambda_, "ConcurrentExecutions", function, "Maximum")),
+        widget(
             "How old events were when they ran (ms)",
-            metrics("AWS/Lambda", "Maximum", ("AsyncEventAge", *function)),
-            [{"label": "given up", "value": ASYNC_EVENT_AGE_SECONDS * 1000}],
+            _metric(lambda_, "AsyncEventAge", function, "Maximum"),
+            limit=("given up", ASYNC_EVENT_AGE_SECONDS * 1000),
         ),
     ]
-    return {
-        "widgets": [
-            {
-                "type": "metric",
-                "x": 12 * (number % 2),  # two columns of the 24 that a dashboard has
-                "y": 6 * (number // 2),
-                "width": 12,
-                "height": 6,
-                "properties": {
-                    "title": title,
-                    "region": region,
-                    "view": "timeSeries",
-                    "period": 60,
-                    "metrics": lines,
-                    **({"annotations": {"horizontal": marks}} if marks else {}),
-                },
-            }
-            for number, (title, lines, marks) in enumerate(widgets)
-        ]
-    }
+    # two columns; the grid is 24 wide
+    places = [{"x": 12 * (n % 2), "y": 6 * (n // 2), "width": 12, "height": 6} for n in range(len(widgets))]
+    return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The program
-# ---------------------------------------------------------------------------------------------------------------------
+def _metric(namespace: str, name: str, dimensions: Sequence[str], statistic: str = "Sum") -> list[object]:
+    return [namespace, name, *dimensions, {"stat": statistic}]
+
+
+# == The program ======================================================================================================
 
 
 def main(environ: Mapping[str, str]) -> None:

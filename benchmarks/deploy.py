@@ -24,7 +24,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.measure import Table, Timing, distribution
-from localstack.deployers.deployment import PROGRAM, Progress
+from localstack.deployers.deploy import PROGRAM
+from localstack.deployers.deployment import Progress
 from localstack.emulators.emulator import start
 
 PARTS = {
@@ -96,7 +97,7 @@ def deploy_once() -> Round:
         with watch("imports"):
             deployer = import_module("localstack.deployers.in_process")
             provider = import_module("pulumi_aws")
-            for module in sorted({known.split(":")[1].split("/")[0] for known in deployer.PLANNERS}):
+            for module in sorted({known.split(":")[1].split("/")[0] for known in deployer.RESOURCE_HANDLERS}):
                 # they are imported on first access
                 getattr(getattr(provider, "lambda_" if module == "lambda" else module), "__all__", None)
         deployment = deployer.deploy(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import OURS, Comparison, interleave
 from benchmarks.subjects import PEERS
-from localstack.deployers.deployment import deploy
+from localstack.deployers.deploy import deploy
 from localstack.emulators.emulator import start
 
 if TYPE_CHECKING:

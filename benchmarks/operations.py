@@ -18,11 +18,12 @@ from typing import Any
 
 from lambda_code.metadata import format_time
 from operations.audit import Audit
-from operations.aws import Aws, Capacity
+from operations.aws import Aws
 from operations.command import main
 from operations.digests import Digests
-from operations.listing import Indexed
+from operations.listing import KeyFilter
 from operations.output import Progress
+from operations.rate import Capacity
 from operations.target import Target
 
 TARGET = Target(
@@ -87,7 +88,7 @@ def audit(versions: int) -> None:
     run = Audit(
         Aws(clients.get),
         TARGET,
-        indexed=Indexed(None),
+        key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
         sleep=lambda _: None,
     )
@@ -118,7 +119,7 @@ def digests(versions: int) -> None:
 
 def backfill(objects: int) -> None:
     """Upload objects while the trigger is off, backfill them, and wait until each has its row."""
-    from localstack.deployers.deployment import deploy  # noqa: PLC0415  Pulumi takes a second, and 200 MB
+    from localstack.deployers.deploy import deploy  # noqa: PLC0415  Pulumi takes a second, and 200 MB
     from localstack.emulators.emulator import start  # noqa: PLC0415  as above
 
     with start("embedded") as emulator:

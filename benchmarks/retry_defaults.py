@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from lambda_code.retry import RetryPolicy
 from operations.planning.chart import Line, Panel, draw
 from operations.planning.estimates import simulate
-from operations.planning.scenario import Load, Settings
+from operations.planning.scenario import Load, StackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from operations.planning.outcome import Outcome
+    from operations.planning.outcome import SimulationOutcome
 
 CHART = Path(__file__).parents[1] / "docs" / "capacity.svg"
 LOAD = Load(per_day=50_000, burst_rate=1000, burst_seconds=300)
@@ -41,7 +41,7 @@ NAMES = {
     replace(WAIT_MAX_20, wait_base=0.05): "the same, beginning with 0.05 s",
     replace(WAIT_MAX_20, wait_base=0.5): "the same, beginning with 0.5 s",
 }
-USUAL = Settings()
+USUAL = StackSettings()
 CANDIDATES = (
     *(replace(USUAL, retry_policy=ATTEMPTS_8, timeout_seconds=seconds) for seconds in (60, 300)),
     replace(USUAL, retry_policy=ATTEMPTS_16, timeout_seconds=300),
@@ -58,7 +58,7 @@ CANDIDATES = (
 )
 
 
-def outcome(settings: Settings) -> Outcome:
+def outcome(settings: StackSettings) -> SimulationOutcome:
     """What comes of the burst, without what only a chart of it needs."""
     simulated = simulate(LOAD, settings)
     simulated.steps.clear()
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str]) -> None:
     _table(found, accounts)
     places = range(len(TIMEOUTS))
 
-    def lines(candidates: Sequence[Settings], *, billed: bool = False) -> list[Line]:
+    def lines(candidates: Sequence[StackSettings], *, billed: bool = False) -> list[Line]:
         outcomes = [[found[replace(each, account_concurrency=account)] for each in candidates] for account in accounts]
         return [
             Line(
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str]) -> None:
     CHART.write_text(picture, encoding="utf-8")
 
 
-def _table(found: dict[Settings, Outcome], accounts: Sequence[int]) -> None:
+def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int]) -> None:
     head = ["candidate", "time-out"]
     head += [f"lost at {each:,}" for each in accounts]
     head += [f"Lambda s a row at {each:,}" for each in accounts]

@@ -1,4 +1,4 @@
-"""An AWS to test against on a laptop, and a way to deploy the same Pulumi program to it.
+"""The test infrastructure: AWS emulators on a laptop, and deployers of the Pulumi program to them.
 
-A real package, with this file, so that an installed ``localstack-core`` cannot shadow it.
+This file makes it a regular package, which an installed ``localstack-core`` cannot shadow.
 """

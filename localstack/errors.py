@@ -1,15 +1,15 @@
-"""What can go wrong with the harness; each message names the value, the limit and the remedy."""
+"""Errors of the test infrastructure; each message names the value, the limit and the remedy."""
 
 from __future__ import annotations
 
 
 class HarnessError(Exception):
-    """Base of everything that the harness raises on purpose."""
+    """Base class of all errors of the test infrastructure."""
 
 
 class EmulatorError(HarnessError):
-    """An emulator could not be installed, started or kept where it belongs."""
+    """An emulator could not be installed or started, or is reachable from other machines."""
 
 
 class DeploymentError(HarnessError):
-    """A stack could not be deployed or destroyed. What was already created is named, or gone again."""
+    """A stack could not be deployed or destroyed. Resources that remain are named."""

@@ -1,4 +1,4 @@
-"""Has the function index what was in the bucket before it was there, or before it was told."""
+"""Has the function index versions that existed before the function, or of which it was not notified."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from operations import events
-from operations.rate import Rate
-from operations.sending import Sender
+from operations.events import version_event
+from operations.rate import RateLimiter
+from operations.sending import send
 
 if TYPE_CHECKING:
     from operations.aws import Aws
-    from operations.listing import Indexed, Version
+    from operations.listing import KeyFilter, Version
     from operations.output import Progress
     from operations.target import Target
 
@@ -22,21 +22,21 @@ TOOL = "backfill"
 
 
 @dataclass(kw_only=True)
-class Report:
-    """What was listed and what was sent: versions and delete markers alike."""
+class BackfillReport:
+    """Numbers of versions, delete markers included."""
 
     chosen: int = 0
     older: int = 0  # than --since
     not_indexed: int = 0  # the notification's filter leaves them out
     sent: int = 0
-    resume_after: str = ""  # every version of this key, and of those before it, was sent; nothing: start anew
+    resume_after: str = ""  # every version of this key, and of those before it, was sent; empty: none
 
 
 class Backfill:
     """One run through the bucket, in key order.
 
     Attributes:
-        report: what is known so far.
+        report: the results so far.
         per_second: events a second.
     """
 
@@ -45,7 +45,7 @@ class Backfill:
         aws: Aws,
         target: Target,
         *,
-        indexed: Indexed,
+        key_filter: KeyFilter,
         per_second: float,
         prefix: str = "",
         since: datetime | None = None,
@@ -53,52 +53,47 @@ class Backfill:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.report = Report(resume_after=start_after)
+        self.report = BackfillReport(resume_after=start_after)
         self.per_second = per_second
         self._aws = aws
         self._target = target
-        self._indexed = indexed
+        self._key_filter = key_filter
         self._prefix = prefix
         self._since = since
         self._start_after = start_after
-        self._clock = clock
-        self._sleep = sleep
-        self._key = start_after  # whose versions are being sent
+        self._limiter = RateLimiter(per_second, clock=clock, sleep=sleep)
 
     def count(self, progress: Progress) -> None:
-        """Only list what would be sent.
+        """Count the events without sending them.
 
         Raises:
-            OperatorError: S3 refused to answer.
+            OperatorError: an S3 call failed.
         """
         with progress.step("listing") as advance:
             for _ in self._versions():
                 advance(1)
 
     def invoke(self, progress: Progress) -> None:
-        """List and send.
+        """Send the events.
 
         Raises:
-            OperatorError: AWS refused to answer or to accept an event; `report.resume_after` says where to go on.
+            OperatorError: an AWS call failed, or Lambda did not accept an event; `report.resume_after` is the key after
+                which to continue.
         """
-        sender = Sender(self._aws, self._target, Rate(self.per_second, clock=self._clock, sleep=self._sleep))
-
-        def accepted(version: Version) -> None:
-            self.report.sent += 1
-            if version.key != self._key:  # so the one before has been sent whole
-                self.report.resume_after, self._key = self._key, version.key
-            advance(1)
-
+        key = self._start_after  # the key whose versions are being sent
+        events = ((version, version_event(version, self._target, tool=TOOL)) for version in self._versions())
         with progress.step("events sent") as advance:
-            sender.send(
-                self._versions(), lambda version: events.existence(version, self._target, tool=TOOL), accepted=accepted
-            )
+            for version in send(self._aws, self._target.function, events, limiter=self._limiter):
+                self.report.sent += 1
+                if version.key != key:  # all versions of the key before have been sent
+                    self.report.resume_after, key = key, version.key
+                advance(1)
         self.report.resume_after = ""
 
     def _versions(self) -> Iterator[Version]:
         report = self.report
         for version in self._aws.versions(self._target.bucket, prefix=self._prefix, after=self._start_after):
-            if version.key not in self._indexed:
+            if version.key not in self._key_filter:
                 report.not_indexed += 1
             elif self._since is not None and version.last_modified < self._since:
                 report.older += 1

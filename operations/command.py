@@ -1,4 +1,4 @@
-"""The command `python -m operations`: from arguments to a tool, and from what came of it to output and exit code."""
+"""The command `python -m operations`: parses the arguments, runs a tool, prints its report."""
 
 from __future__ import annotations
 
@@ -12,61 +12,62 @@ from typing import NoReturn
 from operations import program
 from operations.audit import GRACE
 from operations.aws import Aws
+from operations.discovery import from_function
 from operations.errors import OperatorError
 from operations.options import parser
-from operations.output import Progress, show
+from operations.output import Progress, print_lines
 from operations.planning.capacity import CapacityTool
 from operations.planning.cost import CostTool
-from operations.target import Target, from_function, from_outputs, region_of
-from operations.tools import AuditTool, BackfillTool, RedriveTool, Tool
-
-COULD_NOT_RUN, INTERRUPTED = 2, 130
-"""Exit codes beside those of the tools; argparse also ends with 2."""
+from operations.target import Target, from_outputs, region_from_arn
+from operations.tool import FAILED, INTERRUPTED, Tool
+from operations.tools.audit import AuditTool
+from operations.tools.backfill import BackfillTool
+from operations.tools.redrive import RedriveTool
 
 
 def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws.connect, grace: float = GRACE) -> int:
     """Run one tool and return the exit code.
 
-    `connect` makes the AWS calls for a region (None: the shell's); `grace` is the audit's.
+    `connect` returns the AWS calls for a region (None: the environment's); `grace` is the audit's, in seconds.
     """
     options = parser().parse_args(arguments)
     tool: Tool | None = None
     try:
-        tool = _make(options, connect, grace)
+        tool = _create_tool(options, connect, grace)
         code = tool.run(Progress(sys.stderr))
     except OperatorError as error:
-        return _ended_early(options, tool, str(error), COULD_NOT_RUN)
+        return _report_error(options, tool, str(error), FAILED)
     except KeyboardInterrupt:
-        return _ended_early(options, tool, "interrupted", INTERRUPTED)
-    except Exception as bug:  # noqa: BLE001  its exit code must not be the one that says "differences found"
+        return _report_error(options, tool, "interrupted", INTERRUPTED)
+    except Exception as bug:  # noqa: BLE001  its exit code must differ from that of "differences found"
         traceback.print_exc()
-        return _ended_early(options, tool, f"a bug of this tool: {type(bug).__name__}: {bug}", COULD_NOT_RUN)
+        return _report_error(options, tool, f"a bug of this tool: {type(bug).__name__}: {bug}", FAILED)
     if options.json:
         _print_json(options, **tool.document(), summary=tool.summary())
     else:
-        show([*tool.lines(), tool.summary()], sys.stdout)
+        print_lines([*tool.lines(), tool.summary()], sys.stdout)
     return code
 
 
 def run() -> NoReturn:
     """Run the command as a program: with its arguments, its signals and its exit code."""
-    program.run(main, reader_gone=COULD_NOT_RUN)
+    program.run(main, broken_pipe_code=FAILED)
 
 
-def _find(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> tuple[Aws, Target]:
+def _find_target(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> tuple[Aws, Target]:
     if options.function is None:
         target = from_outputs(options.stack_outputs)
         return connect(target.region), target
-    aws = connect(region_of(options.function))
+    aws = connect(region_from_arn(options.function))
     return aws, from_function(options.function, aws)
 
 
-def _make(options: argparse.Namespace, connect: Callable[[str | None], Aws], grace: float) -> Tool:
+def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aws], grace: float) -> Tool:
     if options.tool == "capacity":
         return CapacityTool(options)
     if options.tool == "cost":
         return CostTool(options)
-    aws, target = _find(options, connect)
+    aws, target = _find_target(options, connect)
     if options.tool == "audit":
         return AuditTool(options, aws, target, grace=grace)
     if options.tool == "backfill":
@@ -74,14 +75,14 @@ def _make(options: argparse.Namespace, connect: Callable[[str | None], Aws], gra
     return RedriveTool(options, aws, target)
 
 
-def _ended_early(options: argparse.Namespace, tool: Tool | None, why: str, code: int) -> int:
-    """Say why, and how to start again if anything was begun."""
-    said = f"{options.tool}: {why}"
+def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str, code: int) -> int:
+    """Print the reason and, if the tool has started, its results so far and how to start again."""
     if options.json:
-        _print_json(options, error=why, **(tool.document() if tool else {}))
+        _print_json(options, error=reason, **(tool.document() if tool else {}))
     elif tool:
-        show(tool.lines(), sys.stdout)  # what was found by then
-    show([said, *([f"{options.tool}: {tool.go_on()}"] if tool else [])], sys.stderr)
+        print_lines(tool.lines(), sys.stdout)
+    lines = [reason, tool.resume_hint()] if tool else [reason]
+    print_lines([f"{options.tool}: {line}" for line in lines], sys.stderr)
     return code
 
 

@@ -1,4 +1,4 @@
-"""Remembers which versions were listed, in 16 bytes each, so that a million of them fit where an operator works."""
+"""A set of versions in 16 bytes each, so that millions of them fit into memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BINS = 1 << 12
 
 
 class Digests:
-    """A set of `(object_id, version_id)` that can only be added to, and be asked.
+    """A set of `(object_id, version_id)`, without removal.
 
     A digest lies in one of 4,096 byte strings, which its first bits choose; of a million, each has 4 kB to search.
     """
@@ -20,7 +20,7 @@ class Digests:
         self._bins = [bytearray() for _ in range(_BINS)]
 
     def add(self, object_id: str, version_id: str) -> None:
-        """Remember a version; one that is added twice takes its 16 bytes twice."""
+        """Add a version; one that is added twice uses its 16 bytes twice."""
         digest = _digest(object_id, version_id)
         self._bin(digest).extend(digest)
 

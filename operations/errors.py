@@ -1,11 +1,11 @@
-"""Why a tool could not run."""
+"""Errors of the tools."""
 
 from __future__ import annotations
 
 
 class OperatorError(Exception):
-    """A tool cannot go on: the message says what is wrong and what to do about it."""
+    """A tool cannot continue: the message names the problem and the remedy."""
 
 
 class RefusedEventError(OperatorError):
-    """Lambda did not accept this event, and would not accept it again; others it may."""
+    """Lambda never accepts this event, but may accept others."""

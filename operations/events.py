@@ -1,4 +1,4 @@
-"""Facts about versions in the form in which S3 itself would tell them to the function. Pure."""
+"""Builds events for the function in the format of S3's own notifications. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Event = dict[str, Any]
 
 
-def existence(version: Version, target: Target, *, tool: str) -> Event:
-    """Tells that a version, or a delete marker, exists; it happened when S3 says that it was made.
+def version_event(version: Version, target: Target, *, tool: str) -> Event:
+    """Return the event of the creation of a version, or of a delete marker, at the time that S3 lists for it.
 
     `tool` signs the event: its name becomes the event's principal.
     """
@@ -29,8 +29,8 @@ def existence(version: Version, target: Target, *, tool: str) -> Event:
     )
 
 
-def absence(key: str, version_id: str, target: Target, *, at: datetime, tool: str) -> Event:
-    """Tells that a version, or a delete marker, is not there any more; when it went is unknown, `at` is now."""
+def deletion_event(key: str, version_id: str, target: Target, *, at: datetime, tool: str) -> Event:
+    """Return the event of the deletion of a version, or of a delete marker; its time is unknown, so `at` is now."""
     return _event("ObjectRemoved:Delete", key, version_id, details={}, at=at, target=target, tool=tool)
 
 

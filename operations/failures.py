@@ -1,4 +1,4 @@
-"""What a message of the failure queue says: which event failed, why, and which objects it is about. Pure.
+"""Parses a message of the failure queue: the event that failed, the reason, and the objects. Pure.
 
 The message: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
@@ -16,13 +16,13 @@ from lambda_code.errors import Reason
 from operations.target import Target, same_function
 
 TIMEOUT, CRASH, TOO_OLD, UNKNOWN = "timeout", "crash", "too-old", "unknown"
-"""Reasons that the function itself could not give: Lambda stopped it; it died, or raised something else than its own
-error; the event waited too long for its turn; its words are cut off (a very long key)."""
+"""Reasons that the function itself cannot report: Lambda stopped it; it died, or raised another error than its own; the
+event was too old when its turn came; the text is cut off (a very long key)."""
 
 REASONS = (*(reason.value for reason in Reason), TIMEOUT, CRASH, TOO_OLD, UNKNOWN)
 
-# In IndexingError's words (an emulator calls its type otherwise), which name the record, its key and the reason:
-# as "1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …"
+# The text of IndexingError (an emulator reports another type) names the record, its key and the reason, such as
+# "denied" in: 1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _FAILED = r"\d+ of \d+ records failed: "
 _LINE = re.compile(
@@ -31,15 +31,25 @@ _LINE = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueMessage:
+    """A message as SQS delivers it; `receipt` is needed to delete or to release it."""
+
+    id: str
+    receipt: str
+    body: str
+    sent_ms: int  # since 1970
+
+
 @dataclass(frozen=True, kw_only=True)
 class Failure:
     """An event that Lambda gave up on.
 
     Attributes:
-        event: the event, as it has to be replayed.
-        reasons: why its records failed; members of REASONS, in alphabetical order.
-        error: in the function's own words, or Lambda's.
-        objects: the keys that it is about, as far as they can be read.
+        event: the event to replay.
+        reasons: members of REASONS, in alphabetical order.
+        error: the text of the function, or of Lambda.
+        objects: the keys in the event, as far as they can be parsed.
     """
 
     event: Any
@@ -53,7 +63,7 @@ class Failure:
         return ", ".join(self.reasons)
 
 
-class NotOursError(Exception):
+class ForeignMessageError(Exception):
     """The message is not about a failed event of this function; the text says why."""
 
 
@@ -61,20 +71,20 @@ def parse(body: str, target: Target) -> Failure:
     """Read a message's body.
 
     Raises:
-        NotOursError: it is nothing that Lambda wrote about an event of this stack's function.
+        ForeignMessageError: it is nothing that Lambda wrote about an event of this stack's function.
     """
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):  # the latter: nested deeper than anything that Lambda writes
-        raise NotOursError("it is not JSON") from None
+        raise ForeignMessageError("it is not JSON") from None
     context = _fields(message, "requestContext")
     arn = context.get("functionArn")
     if not isinstance(arn, str):
-        raise NotOursError("it is not what Lambda sends: there is no requestContext.functionArn")
+        raise ForeignMessageError("it is not what Lambda sends: there is no requestContext.functionArn")
     if not same_function(arn, target.function_arn):
-        raise NotOursError(f"it is about another function: {arn}")
+        raise ForeignMessageError(f"it is about another function: {arn}")
     if "requestPayload" not in message:
-        raise NotOursError("there is no requestPayload, so there is no event to replay")
+        raise ForeignMessageError("there is no requestPayload, so there is no event to replay")
     response = _fields(message, "responsePayload")
     error = response.get("errorMessage")
     return Failure(

@@ -1,4 +1,4 @@
-"""What S3 lists, versions and delete markers, and which keys the function is told about. Pure."""
+"""The versions and delete markers that S3 lists, and the keys of which the bucket notifies the function. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from urllib.parse import unquote_plus
 
 from operations.target import same_function
 
+NO_TRIGGER = (
+    "note: the bucket does not notify this function, so new uploads get no row: `pulumi up --refresh` mends that. "
+    "Every key counts as one to index"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of an object, or one delete marker (then without size and ETag), as ListObjectVersions tells it."""
+    """One version of an object, or one delete marker (then without size and ETag), as in ListObjectVersions."""
 
     key: str
     version_id: str
@@ -25,8 +30,8 @@ class Version:
     etag: str = ""  # without quotes
 
 
-def versions_of(page: Mapping[str, Any]) -> Iterator[Version]:
-    """The versions and markers of one answer to ListObjectVersions (with its keys decoded), in key order."""
+def parse_versions(page: Mapping[str, Any]) -> Iterator[Version]:
+    """Yield the versions and markers of one page of ListObjectVersions (with its keys decoded), in key order."""
     objects = (
         Version(
             key=each["Key"],
@@ -44,24 +49,24 @@ def versions_of(page: Mapping[str, Any]) -> Iterator[Version]:
     return heapq.merge(objects, markers, key=lambda version: version.key)
 
 
-def by_key(versions: Iterable[Version]) -> Iterator[tuple[str, tuple[Version, ...]]]:
-    """Each key with all its versions, from a listing in key order."""
+def group_by_key(versions: Iterable[Version]) -> Iterator[tuple[str, tuple[Version, ...]]]:
+    """Yield each key with all its versions, from a listing in key order."""
     for key, group in groupby(versions, key=lambda version: version.key):
         yield key, tuple(group)
 
 
 @dataclass(frozen=True)
-class Indexed:
-    """Which keys the function is told about: those that start and end as one of the notification's rules says.
+class KeyFilter:
+    """The keys of which the bucket notifies the function: those that match a rule of the notification.
 
-    `rules` are pairs of prefix and suffix. None: the bucket does not notify the function at all; then every key is
-    taken for one that should be indexed.
+    `rules` are pairs of prefix and suffix. None: the bucket does not notify the function at all; then every key
+    matches.
     """
 
     rules: tuple[tuple[str, str], ...] | None
 
     @classmethod
-    def of(cls, configurations: Sequence[Mapping[str, Any]], function_arn: str) -> Indexed:
+    def from_notifications(cls, configurations: Sequence[Mapping[str, Any]], function_arn: str) -> KeyFilter:
         """The rules of a bucket's `LambdaFunctionConfigurations` that lead to this function.
 
         Filters hold keys as notifications do: form-encoded.
@@ -73,6 +78,10 @@ class Indexed:
     def triggered(self) -> bool:
         """Whether the bucket notifies the function."""
         return self.rules is not None
+
+    def warnings(self) -> list[str]:
+        """Return the text to show if the bucket does not notify the function."""
+        return [] if self.triggered else [NO_TRIGGER]
 
     def __contains__(self, key: str) -> bool:
         if self.rules is None:

@@ -1,4 +1,4 @@
-"""What the command takes: the tools' options, and what they may be."""
+"""The command's options, and their limits."""
 
 from __future__ import annotations
 
@@ -16,41 +16,43 @@ not run; 130 interrupted, and it can be started again."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's arguments: `tool` is the tool's name."""
+    """Return the parser of the command's arguments: `tool` is the tool's name."""
     parser = argparse.ArgumentParser(
         prog="python -m operations", description="Tools that keep the index of a deployed stack true.", epilog=EPILOG
     )
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
-    for name, options, what, epilog in (
-        ("audit", _audit, "compare the bucket with the table, and mend the table", EPILOG),
-        ("backfill", _backfill, "index what was in the bucket before the function was told of it", EPILOG),
-        ("redrive", _redrive, "show what is in the failure queue, and give it to the function again", EPILOG),
+    for name, add_options, description, epilog in (
+        ("audit", _add_audit, "compare the bucket with the table, and mend the table", EPILOG),
+        ("backfill", _add_backfill, "index what was in the bucket before the function was told of it", EPILOG),
+        ("redrive", _add_redrive, "show what is in the failure queue, and give it to the function again", EPILOG),
         ("capacity", planning.add_capacity, "what a stack will carry, and what it would lose", planning.EPILOG),
         ("cost", planning.add_cost, "what a stack will cost in a month", planning.COST_EPILOG),
     ):
-        sub = tools.add_parser(name, help=what, description=f"{what.capitalize()}.", epilog=epilog, allow_abbrev=False)
+        sub = tools.add_parser(
+            name, help=description, description=f"{description.capitalize()}.", epilog=epilog, allow_abbrev=False
+        )
         sub.add_argument("--json", action="store_true", help="print one JSON document, for machines")
-        options(sub)
+        add_options(sub)
     return parser
 
 
-def _deployed(parser: argparse.ArgumentParser) -> None:
-    """Where the deployed stack is found."""
+def _add_stack(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name the deployed stack."""
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--function", metavar="NAME", help="the function's name or ARN; it knows bucket and table")
     where.add_argument("--stack-outputs", type=Path, metavar="FILE", help="what `pulumi stack output --json` printed")
 
 
-def _audit(parser: argparse.ArgumentParser) -> None:
-    _deployed(parser)
+def _add_audit(parser: argparse.ArgumentParser) -> None:
+    _add_stack(parser)
     parser.add_argument("--prefix", default="", metavar="P", help="only keys that start so (default: all)")
     parser.add_argument(
         "--repair", action="store_true", help="give the function the facts again (default: only say what differs)"
     )
 
 
-def _backfill(parser: argparse.ArgumentParser) -> None:
-    _deployed(parser)
+def _add_backfill(parser: argparse.ArgumentParser) -> None:
+    _add_stack(parser)
     parser.add_argument("--prefix", default="", metavar="P", help="only keys that start so (default: all)")
     parser.add_argument("--since", type=_time, metavar="T", help="only versions made at this time (ISO 8601) or later")
     parser.add_argument(
@@ -62,12 +64,14 @@ def _backfill(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--invoke", action="store_true", help="send the events (default: only count them)")
 
 
-def _redrive(parser: argparse.ArgumentParser) -> None:
-    _deployed(parser)
+def _add_redrive(parser: argparse.ArgumentParser) -> None:
+    _add_stack(parser)
     parser.add_argument(
         "--reason", choices=REASONS, metavar="R", help=f"only failures with this reason: {', '.join(REASONS)}"
     )
-    parser.add_argument("--max", type=_whole, metavar="N", help="take so many failures at most (default: all)")
+    parser.add_argument(
+        "--max", type=_positive_integer, metavar="N", help="take so many failures at most (default: all)"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--replay",
@@ -101,7 +105,7 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _whole(text: str) -> int:
+def _positive_integer(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of messages: give 1 or more")
     return int(text)

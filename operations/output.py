@@ -1,4 +1,4 @@
-"""How the tools show that they are at work, and text that a terminal can be trusted with."""
+"""Progress bars, and text that is safe to print on a terminal."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-NAME_CELLS = 16
+NAME_WIDTH = 16
 
 
 class Progress:
     """Bars on standard error where that is a terminal, and nothing anywhere else."""
 
     def __init__(self, stream: TextIO) -> None:
-        # whether it is a terminal is asked of the stream alone: FORCE_COLOR would put bars into files
+        # only the stream decides whether it is a terminal: FORCE_COLOR would put bars into files
         self._console = Console(file=stream, force_terminal=stream.isatty())
 
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show a step of `total` parts (None if nobody knows how many); yields what tells of parts that are done."""
+        """Show a step of `total` parts (None: unknown); yields a function that advances it by a number of parts."""
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -34,7 +34,7 @@ class Progress:
             yield lambda _: None
             return
         with Bars(*columns, console=self._console, transient=False) as bars:
-            task = bars.add_task(name.ljust(NAME_CELLS), total=total)
+            task = bars.add_task(name.ljust(NAME_WIDTH), total=total)
             yield lambda parts: bars.advance(task, parts)
             if total is None:
                 done = bars.tasks[0].completed
@@ -66,14 +66,14 @@ def count(number: int, noun: str) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of words as lines, with the words below each other; the last of a row may be of any length."""
+    """Return rows of cells as lines with aligned columns; the last cell of a row may be of any length."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
     return [
         "  ".join([*(word.ljust(width) for word, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
     ]
 
 
-def show(lines: list[str], stream: TextIO) -> None:
+def print_lines(lines: list[str], stream: TextIO) -> None:
     """Print lines, each whole and escaped."""
     stream.writelines(printable(line) + "\n" for line in lines)
     stream.flush()

@@ -1,4 +1,4 @@
-"""A few threads at work on a stream of items, with the results in the stream's order."""
+"""Applies a function to a stream of items in a few threads, and yields the results in the order of the items."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Result = TypeVar("Result")
 THREADS = 8
 """Enough for some hundred calls a second at AWS's usual answering times, and few enough for a laptop."""
 
-AHEAD = 8
-"""Items per thread that may be taken from the stream before the first of them is done: the rest stays where it is."""
+ITEMS_AHEAD = 8
+"""Items per thread that may be taken from the stream before the first of them is done."""
 
 
-def in_order(
+def map_in_order(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = THREADS
 ) -> Iterator[tuple[Item, Result]]:
     """Yield each item with what `work` returned for it, in the order of the items.
@@ -30,7 +30,7 @@ def in_order(
         try:
             for item in items:
                 waiting.append((item, pool.submit(work, item)))
-                while waiting and (waiting[0][1].done() or len(waiting) >= threads * AHEAD):
+                while waiting and (waiting[0][1].done() or len(waiting) >= threads * ITEMS_AHEAD):
                     first, future = waiting.popleft()
                     yield first, future.result()
             while waiting:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 
-def run(main: Callable[[Sequence[str]], int], *, reader_gone: int) -> NoReturn:
+def run(main: Callable[[Sequence[str]], int], *, broken_pipe_code: int) -> NoReturn:
     """Run `main` with the program's arguments and end with what it returns.
 
-    SIGTERM and SIGHUP reach it as KeyboardInterrupt, so that it ends as it does at Ctrl-C. `reader_gone` is the exit
-    code if nobody reads what it prints any more.
+    SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does. `broken_pipe_code` is the exit code if the reader of the
+    output has closed the pipe.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -25,7 +25,7 @@ def run(main: Callable[[Sequence[str]], int], *, reader_gone: int) -> NoReturn:
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush does not fail too
-        code = reader_gone
+        code = broken_pipe_code
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""The questions that the table answers, each as one small function. README shows this file: keep it fit to be pasted.
+"""Queries of the table, each as one small function. README shows this file: keep it fit to be pasted.
 
 `table` is `boto3.resource("dynamodb").Table(NAME)`, `s3` is `boto3.client("s3")`. Rows are dictionaries as boto3
 returns them (numbers are Decimal).
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
-Table: TypeAlias = Any  # boto3 makes its classes while it runs
+Table: TypeAlias = Any  # boto3 creates its classes at run time
 S3Client: TypeAlias = Any
 
 ONE_SECOND = timedelta(seconds=1)
@@ -27,7 +27,7 @@ def one_version(table: Table, bucket: str, key: str, version_id: str) -> Row | N
 def all_versions(table: Table, bucket: str, key: str) -> list[Row]:
     """The rows of every version of an object, of delete markers and of what was deleted too, the newest first."""
     rows = _every_page(table, "object_id = :id", {":id": f"{bucket}/{key}"})
-    return sorted(rows, key=_age, reverse=True)
+    return sorted(rows, key=_upload_order, reverse=True)
 
 
 def latest(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
@@ -65,7 +65,7 @@ def uploaded_on(table: Table, day: str) -> Iterator[Row]:
 
 def uploaded_between(table: Table, start: datetime, end: datetime) -> Iterator[Row]:
     """What arrived from `start` up to, but not at, `end`, the oldest first. Both times need a time zone."""
-    first, last = _as_in_rows(start), _as_in_rows(end)
+    first, last = _row_time(start), _row_time(end)
     for day in _days(start.astimezone(UTC), end.astimezone(UTC)):
         values = {":day": day, ":first": first, ":last": last}
         condition = "upload_day = :day AND uploaded_at BETWEEN :first AND :last"
@@ -92,7 +92,7 @@ def _days(start: datetime, end: datetime) -> Iterator[str]:
         day += timedelta(days=1)
 
 
-def _as_in_rows(time: datetime) -> str:
+def _row_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -104,8 +104,8 @@ def _latest_in_s3(s3: S3Client, bucket: str, key: str) -> str | None:
         response = error.response["ResponseMetadata"]
         if response["HTTPStatusCode"] != NOT_FOUND:
             raise
-        hidden: str | None = response["HTTPHeaders"].get("x-amz-version-id")
-        return hidden
+        marker_id: str | None = response["HTTPHeaders"].get("x-amz-version-id")
+        return marker_id
     return version_id
 
 
@@ -118,6 +118,6 @@ def _sequence(row: Row) -> str:
     return str(row.get("sequencer", "")).ljust(64, "0")
 
 
-def _age(row: Row) -> tuple[str, str]:
+def _upload_order(row: Row) -> tuple[str, str]:
     """Sorts versions of one object. A row has no time if its version was deleted before anything else was told."""
     return str(row.get("uploaded_at", ""))[: len("2026-11-22T21:40:04")], _sequence(row)

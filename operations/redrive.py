@@ -1,7 +1,7 @@
-"""Shows what is in the failure queue, and gives it to the function again.
+"""Reads the failure queue, and replays its events to the function.
 
-While it works, the messages it has read are hidden from others; what it does not delete it lets go of at its end. If
-it is killed they come back by themselves, after HIDDEN_SECONDS.
+Messages that were read are hidden from other readers until the end of the run, which releases those that it has not
+deleted. If the process is killed, they reappear after VISIBILITY_TIMEOUT_SECONDS.
 """
 
 from __future__ import annotations
@@ -15,27 +15,32 @@ from typing import IO, TYPE_CHECKING, Any
 
 from operations.aws import MESSAGES_PER_BATCH
 from operations.errors import OperatorError, RefusedEventError
-from operations.failures import Failure, NotOursError, parse
-from operations.pool import in_order
-from operations.rate import Rate
+from operations.failures import Failure, ForeignMessageError, QueueMessage, parse
+from operations.pool import map_in_order
+from operations.rate import RateLimiter
 
 if TYPE_CHECKING:
-    from operations.aws import Aws, RawMessage
+    from operations.aws import Aws
     from operations.output import Progress
     from operations.target import Target
 
-HIDDEN_SECONDS = 1800
+VISIBILITY_TIMEOUT_SECONDS = 1800
 """Long enough to read and replay tens of thousands of messages."""
 
 
 @dataclass(kw_only=True)
-class Message:
-    """A message of the queue: a failure of ours, or why it is none.
+class FailureMessage:
+    """A message of the queue, and what was done with it.
 
-    `replayed`: accepted again, and deleted; `refused`: why Lambda did not accept its event.
+    Attributes:
+        failure: the failed event; None if the message is not about this function.
+        not_ours: why `failure` is None.
+        chosen: whether it has the requested reason.
+        replayed: whether Lambda accepted its event again, and the message was deleted.
+        refused: why Lambda did not accept its event.
     """
 
-    raw: RawMessage
+    raw: QueueMessage
     failure: Failure | None
     not_ours: str = ""
     chosen: bool = False
@@ -44,40 +49,40 @@ class Message:
 
 
 @dataclass(kw_only=True)
-class Report:
-    """What was read. A message that SQS handed out twice is there once."""
+class RedriveReport:
+    """The messages that were read; a message that SQS delivered twice is in it once."""
 
-    messages: list[Message] = field(default_factory=list)
-    waiting: int = 0  # messages that could be received at the beginning, about
-    elsewhere: int = 0  # messages that somebody else has received and not deleted, about
-    note: str = ""  # what went wrong when it let go of messages
+    messages: list[FailureMessage] = field(default_factory=list)
+    visible: int = 0  # messages that could be received at the beginning, approximately
+    in_flight: int = 0  # messages that another reader has received and not deleted, approximately
+    note: str = ""  # the error of releasing messages
 
     @property
-    def chosen(self) -> list[Message]:
-        """Failures of ours with the reason that was asked for."""
+    def chosen(self) -> list[FailureMessage]:
+        """Failures with the requested reason."""
         return [message for message in self.messages if message.chosen]
 
     @property
     def replayed(self) -> int:
-        """Messages that were replayed and deleted."""
+        """Number of messages that were replayed and deleted."""
         return sum(message.replayed for message in self.messages)
 
     @property
     def unread(self) -> int:
-        """About how many more messages are in the queue than were read: because enough were, or SQS gave no more."""
-        return max(0, self.waiting - len(self.messages))
+        """Approximate number of messages that were not read: enough were chosen, or SQS returned no more."""
+        return max(0, self.visible - len(self.messages))
 
     @property
     def empty(self) -> bool:
         """Whether nothing is left in the queue, as far as can be known."""
-        return self.replayed == len(self.messages) and not self.unread and not self.elsewhere
+        return self.replayed == len(self.messages) and not self.unread and not self.in_flight
 
 
 class Redrive:
     """One reading of a failure queue.
 
     Attributes:
-        report: what is known so far.
+        report: the results so far.
     """
 
     def __init__(
@@ -88,32 +93,32 @@ class Redrive:
         *,
         per_second: float,
         reason: str | None = None,
-        most: int | None = None,
+        max_messages: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.report = Report()
+        self.report = RedriveReport()
         self._aws = aws
         self._target = target
         self._queue_url = queue_url
-        self._rate = Rate(per_second, clock=clock, sleep=sleep)
+        self._limiter = RateLimiter(per_second, clock=clock, sleep=sleep)
         self._reason = reason
-        self._most = most
+        self._max_messages = max_messages
 
     @contextmanager
     def reading(self, progress: Progress) -> Iterator[None]:
-        """Read messages until the queue is empty, or enough are chosen; at the end, let go of what is still there.
+        """Read messages until the queue is empty, or enough are chosen; on exit, release those that were not deleted.
 
-        All are read before anything is done with them: what fails again comes back into the same queue.
+        All are read before the first is replayed, because an event that fails again returns to the same queue.
 
         Raises:
-            OperatorError: SQS refused to answer.
+            OperatorError: an SQS call failed.
         """
-        self.report.waiting, self.report.elsewhere = self._aws.waiting_messages(self._queue_url)
-        messages: dict[str, Message] = {}
+        self.report.visible, self.report.in_flight = self._aws.message_counts(self._queue_url)
+        messages: dict[str, FailureMessage] = {}
         try:
             with progress.step("messages read") as advance:
-                while (room := self._room(messages)) and (batch := self._receive(room)):
+                while (size := self._batch_size(messages)) and (batch := self._receive(size)):
                     for raw in batch:
                         if raw.id in messages:
                             messages[raw.id].raw = raw  # only the newest receipt deletes it for certain
@@ -123,23 +128,23 @@ class Redrive:
             self.report.messages = list(messages.values())
             yield
         finally:
-            self._let_go([each.raw.receipt for each in messages.values() if not each.replayed])
+            self._release([each.raw.receipt for each in messages.values() if not each.replayed])
 
     def replay(self, progress: Progress) -> None:
-        """Give the function each chosen event again, and delete the message once Lambda has accepted that.
+        """Send each chosen event to the function, and delete its message once Lambda has accepted the event.
 
-        One whose event Lambda refuses stays in the queue, and says so.
+        A message whose event Lambda refuses stays in the queue.
 
         Raises:
-            OperatorError: Lambda accepts nothing, or SQS kept a message.
+            OperatorError: Lambda accepts no event, or SQS did not delete a message.
         """
         chosen = [(each, each.failure.event) for each in self.report.chosen if each.failure]
         with progress.step("messages replayed", len(chosen)) as advance:
-            for _ in in_order(self._replay, self._rate.paced(chosen)):
+            for _ in map_in_order(self._replay, self._limiter.paced(chosen)):
                 advance(1)
 
     def export(self, file: IO[str]) -> int:
-        """Write the chosen messages whole, one JSON object a line; without --reason those that are not ours too."""
+        """Write the chosen messages, one JSON object a line; without --reason also those of other senders."""
         messages = [each for each in self.report.messages if each.chosen or (each.failure is None and not self._reason)]
         for message in messages:
             line = {
@@ -150,31 +155,31 @@ class Redrive:
             file.write(json.dumps(line) + "\n")  # in ASCII: half of a surrogate pair is no UTF-8
         return len(messages)
 
-    def _room(self, messages: dict[str, Message]) -> int:
-        """How many more may be asked for; 0 once enough are chosen."""
-        if self._most is None:
+    def _batch_size(self, messages: dict[str, FailureMessage]) -> int:
+        """Return how many messages to request next; 0 once enough are chosen."""
+        if self._max_messages is None:
             return MESSAGES_PER_BATCH
-        return min(MESSAGES_PER_BATCH, self._most - sum(message.chosen for message in messages.values()))
+        return min(MESSAGES_PER_BATCH, self._max_messages - sum(message.chosen for message in messages.values()))
 
-    def _receive(self, room: int) -> list[RawMessage]:
-        return self._aws.receive(self._queue_url, most=room, hidden=HIDDEN_SECONDS)
+    def _receive(self, size: int) -> list[QueueMessage]:
+        return self._aws.receive(self._queue_url, limit=size, visibility_timeout=VISIBILITY_TIMEOUT_SECONDS)
 
-    def _let_go(self, receipts: list[str]) -> None:
-        """An error here must not hide why the block ended, nor what was read."""
+    def _release(self, receipts: list[str]) -> None:
+        """Make messages visible again; an error here must not hide the error that ended the run."""
         try:
             self._aws.release(self._queue_url, receipts)
         except OperatorError as error:
-            minutes = HIDDEN_SECONDS // 60
+            minutes = VISIBILITY_TIMEOUT_SECONDS // 60
             self.report.note = f"what was read and not deleted stays hidden for up to {minutes} minutes: {error}"
 
-    def _message(self, raw: RawMessage) -> Message:
+    def _message(self, raw: QueueMessage) -> FailureMessage:
         try:
             failure = parse(raw.body, self._target)
-        except NotOursError as why:
-            return Message(raw=raw, failure=None, not_ours=str(why))
-        return Message(raw=raw, failure=failure, chosen=self._reason is None or self._reason in failure.reasons)
+        except ForeignMessageError as why:
+            return FailureMessage(raw=raw, failure=None, not_ours=str(why))
+        return FailureMessage(raw=raw, failure=failure, chosen=self._reason is None or self._reason in failure.reasons)
 
-    def _replay(self, chosen: tuple[Message, Any]) -> None:
+    def _replay(self, chosen: tuple[FailureMessage, Any]) -> None:
         message, event = chosen
         try:
             self._aws.invoke(self._target.function, event)

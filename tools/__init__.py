@@ -1,1 +1,1 @@
-"""Tools of the maintainers: the diagram of the resources, and the SBOM of the archive."""
+"""Maintainers' tools: the diagram of the resources and the SBOM of the archive."""

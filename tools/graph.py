@@ -1,12 +1,12 @@
-"""Draws what the program deploys, from what it asks for: ``nox -s graph`` puts the picture into docs/architecture.md.
+"""Draws the stack's resources and their dependencies: ``nox -s graph`` puts the diagram into docs/architecture.md.
 
-A box for each of some fifty resources would show nothing, so the recorded resources themselves say what goes together:
+A box for each of some fifty resources would be unreadable, so resources are grouped:
 
-- a *part*, such as a bucket's encryption, is a line in the box of its owner: its type's name starts with that of the
-  owner's, and it needs nothing but the owner and the owner's other parts;
-- *siblings*, such as the alarms, share a box: they have the same type and need the same.
+- a *part*, such as a bucket's encryption, is a line in the box of its owner: the name of its type starts with that of
+  the owner's type, and it depends only on the owner and on other parts of the owner;
+- *siblings*, such as the alarms, share a box: they have the same type and the same dependencies.
 
-What joins two boxes, such as a bucket's notification, stays a box of its own.
+A resource that connects two boxes, such as a bucket's notification, has a box of its own.
 """
 
 from __future__ import annotations
@@ -14,24 +14,30 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.support.expected import FULL
-from tests.support.synth import synth
+import pulumi
+
+import tap_stack
+from localstack.deployers.monitor import run_program
 
 if TYPE_CHECKING:
     from localstack.deployers.monitor import Recorded
+
+COMPONENT = "tap"
+OPTIONAL_PARTS = MappingProxyType({"maxCapacity": "400", "alarmEmail": "oncall@example.com"})
+"""Configuration that adds every optional resource."""
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
 START = "<!-- drawn by `nox -s graph` -->\n"
 END = "<!-- the end of what `nox -s graph` draws -->\n"
 
-# What a type starts with -> the section of the picture; the longest start wins.
+# Prefix of a type -> section of the diagram; the longest prefix wins.
 SECTIONS = MappingProxyType(
     {
         "aws:s3/": "storage",
@@ -47,18 +53,17 @@ SECTIONS = MappingProxyType(
     }
 )
 
-
 LABEL_WIDTH = 320
-"""Pixels after which Mermaid breaks a line."""
+"""Width, in pixels, at which Mermaid breaks a line."""
 
 
 class GraphError(Exception):
-    """The picture cannot be drawn or put where it belongs; the message says what to change."""
+    """The diagram cannot be drawn or written; the message names the remedy."""
 
 
 @dataclass(kw_only=True)
 class Box:
-    """One box: `members` have one type, `parts` are their details, `needs` are the ids of other boxes."""
+    """A box of the diagram. `members` have one type; `parts` are their parts; `needs` has the ids of other boxes."""
 
     id: str
     type: str
@@ -67,44 +72,70 @@ class Box:
     parts: list[str] = field(default_factory=list)
 
 
-def picture() -> str:
-    """Draw the stack with all its optional parts, as a block of Markdown."""
-    always = {resource.name for resource in synth().resources}
-    full = synth(**FULL)
-    optional = {resource.name for resource in full.resources} - always
-    drawing = mermaid(boxes(full.resources), optional=optional, prefix=f"{full.component.name}-")
+def resources(config: Mapping[str, str]) -> list[Recorded]:
+    """Run the program without AWS and return the resources that it registers, without the component.
+
+    Args:
+        config: keys of the stack's configuration, without namespace, and their values.
+    """
+
+    def program() -> None:
+        args = tap_stack.TapStackArgs.from_config(pulumi.Config(), {})
+        tap_stack.TapStack(COMPONENT, replace(args, lambda_package=pulumi.FileArchive("not-built")))
+
+    run = run_program(
+        program,
+        project="tapstack",
+        stack="dev",
+        config={f"tapstack:{key}": value for key, value in config.items()},
+        new_resource=lambda resource: (resource.name, _outputs(resource)),
+        call=lambda token, args: dict.fromkeys(("accountId", "region", "partition", "id"), "any"),  # noqa: ARG005  names of the protocol
+    )
+    return [resource for resource in run.resources if resource.custom]
+
+
+def diagram() -> str:
+    """Draw the stack with all optional resources, as a block of Markdown."""
+    always = {resource.name for resource in resources({})}
+    every = resources(OPTIONAL_PARTS)
+    optional = {resource.name for resource in every} - always
+    drawing = mermaid(boxes(every), optional=optional, prefix=f"{COMPONENT}-")
     return f"```mermaid\n{drawing}```\n"
 
 
-def boxes(resources: Collection[Recorded]) -> list[Box]:
-    """Put resources into boxes, each box after those that it needs."""
-    drawn: dict[str, Box] = {}
+def _outputs(resource: Recorded) -> dict[str, Any]:
+    """Return outputs for which the program needs a value; only dependencies are drawn."""
+    return {"arn": resource.name, "url": resource.name, **resource.inputs}
+
+
+def boxes(recorded: Collection[Recorded]) -> list[Box]:
+    """Group resources into boxes, in the order of their dependencies."""
+    boxes_by_id: dict[str, Box] = {}
     box_of: dict[str, Box] = {}  # by the resource's URN
-    alike: dict[tuple[str, frozenset[str]], Box] = {}
-    for resource in _in_order(resources):
+    siblings: dict[tuple[str, frozenset[str]], Box] = {}
+    for resource in _in_order(recorded):
         needs = frozenset(box_of[urn].id for urn in resource.dependencies if urn in box_of)
-        owner = drawn[min(needs)] if len(needs) == 1 else None
+        owner = boxes_by_id[min(needs)] if len(needs) == 1 else None
         if owner is not None and _is_part(resource.type, owner.type):
             owner.parts.append(resource.name)
             box_of[resource.urn] = owner
             continue
         box = Box(id=resource.name.replace("-", "_"), type=resource.type, needs=needs)
-        if needs:  # two buckets that need nothing have nothing in common
-            box = alike.setdefault((resource.type, needs), box)
+        if needs:  # resources without dependencies are not siblings
+            box = siblings.setdefault((resource.type, needs), box)
         box.members.append(resource.name)
-        box_of[resource.urn] = drawn[box.id] = box
-    return list(drawn.values())
+        box_of[resource.urn] = boxes_by_id[box.id] = box
+    return list(boxes_by_id.values())
 
 
-def mermaid(drawn: Iterable[Box], *, optional: Collection[str], prefix: str) -> str:
+def mermaid(boxes: Iterable[Box], *, optional: Collection[str], prefix: str) -> str:
     """Write the boxes as a Mermaid flowchart with a frame for each section.
 
-    Names lose `prefix`, which all of them have. A box is dashed if all its members are `optional`; an optional part of
-    another box says so.
+    Names are shown without `prefix`. A box is dashed if all its members are `optional`; an optional part is marked.
     """
     frames = defaultdict[str, list[str]](list)
     arrows = []
-    for box in drawn:
+    for box in boxes:
         dashed = ":::optional" if optional and set(box.members) <= set(optional) else ""
         frames[section(box.type)].append(f'    {box.id}["{"<br/>".join(_label(box, optional, prefix))}"]{dashed}')
         arrows += [f"  {box.id} --> {other}" for other in sorted(box.needs)]
@@ -117,22 +148,22 @@ def mermaid(drawn: Iterable[Box], *, optional: Collection[str], prefix: str) -> 
 
 
 def section(type_: str) -> str:
-    """The section of the picture that a type belongs to.
+    """Return the section of the diagram for a type.
 
     Raises:
-        GraphError: no section is named for it.
+        GraphError: `SECTIONS` has none for it.
     """
-    starts = [start for start in SECTIONS if type_.startswith(start)]
-    if not starts:
+    prefixes = [prefix for prefix in SECTIONS if type_.startswith(prefix)]
+    if not prefixes:
         raise GraphError(f"{type_} is in no section of the picture: name one for it in SECTIONS of tools/graph.py")
-    return SECTIONS[max(starts, key=len)]
+    return SECTIONS[max(prefixes, key=len)]
 
 
 def embed(text: str, drawing: str) -> str:
-    """Return the document with what is between its two markers replaced.
+    """Return the document with the text between its two markers replaced.
 
     Raises:
-        GraphError: the markers are not there, in order and once each.
+        GraphError: the document has not exactly one marker of each kind, in order.
     """
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
@@ -141,9 +172,9 @@ def embed(text: str, drawing: str) -> str:
     return f"{before}{START}{drawing}{END}{after}"
 
 
-def _in_order(resources: Collection[Recorded]) -> Iterator[Recorded]:
-    """Each after those that it needs; otherwise by type and name, so that the same program draws the same picture."""
-    by_urn = {resource.urn: resource for resource in resources}
+def _in_order(recorded: Collection[Recorded]) -> Iterator[Recorded]:
+    """Yield resources after their dependencies, then by type and name, so that the diagram is reproducible."""
+    by_urn = {resource.urn: resource for resource in recorded}
     order = TopologicalSorter({urn: resource.dependencies & by_urn.keys() for urn, resource in by_urn.items()})
     order.prepare()
     while order.is_active():
@@ -153,7 +184,7 @@ def _in_order(resources: Collection[Recorded]) -> Iterator[Recorded]:
 
 
 def _is_part(type_: str, owner: str) -> bool:
-    """Whether a type such as ``aws:s3/bucketPolicy:BucketPolicy`` says that it is a part of another."""
+    """Whether a type, such as ``aws:s3/bucketPolicy:BucketPolicy``, is that of a part of another type."""
     module, _, name = type_.partition("/")
     owner_module, _, owner_name = owner.partition("/")
     return module == owner_module and name.startswith(owner_name.partition(":")[0])
@@ -188,8 +219,8 @@ def _by_first_word(names: Collection[str]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Bring the picture in docs/architecture.md up to date."""
-    DOCUMENT.write_text(embed(DOCUMENT.read_text(encoding="utf-8"), picture()), encoding="utf-8")
+    """Update the diagram in docs/architecture.md."""
+    DOCUMENT.write_text(embed(DOCUMENT.read_text(encoding="utf-8"), diagram()), encoding="utf-8")
 
 
 if __name__ == "__main__":

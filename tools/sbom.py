@@ -1,7 +1,7 @@
-"""Writes down what is in the function's archive, for `nox -s audit`: a CycloneDX SBOM, and a table for people.
+"""Writes a CycloneDX SBOM of the indexer's archive and prints its components as a table, for `nox -s audit`.
 
-The archive itself is read, not the requirements: what pip put there, with licences and with what needs what. boto3 is
-not in it, because Lambda's runtime brings its own.
+The SBOM describes the archive itself, not the requirements: the installed packages, their licences and dependencies.
+boto3 is not in the archive: Lambda's runtime provides it.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Document = dict[str, Any]
 
 
 def sbom(package: Path) -> Document:
-    """Describe an archive as a CycloneDX 1.6 document, which does not depend on where or when it is made.
+    """Describe an archive as a CycloneDX 1.6 document, reproducibly.
 
     Args:
         package: the folder that becomes the archive, as `tap_stack.build_lambda_package` makes it.
 
     Returns:
-        The document, validated against CycloneDX's schema. Its subject's version has the hash that names the folder.
+        The document, validated against CycloneDX's schema. Its subject's version has the hash of the folder's name.
 
     Raises:
-        subprocess.CalledProcessError: the folder cannot be described; the tool has said why on standard error.
+        subprocess.CalledProcessError: cyclonedx-py failed; standard error has its message.
     """
     with tempfile.TemporaryDirectory() as scratch:
         subject = Path(scratch) / "pyproject.toml"
@@ -47,13 +47,13 @@ def sbom(package: Path) -> Document:
         # without the site-packages (-S), the path of this interpreter is the archive and Python's own library
         command += ["-S", f"--pyproject={subject}", sys.executable]
         environ = {**os.environ, "PYTHONPATH": str(package)}
-        done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own arguments
-    document: Document = json.loads(done.stdout)
+        result = subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True)  # noqa: S603 - our own arguments
+    document: Document = json.loads(result.stdout)
     return document
 
 
 def table(document: Document) -> Table:
-    """Return the same for people: what is in it, in which version, under which licence."""
+    """Return the document's components as a table: name, version, licences."""
     rows = Table("in the function's archive", "version", "licence")
     for component in document["components"]:
         rows.add_row(component["name"], component["version"], ", ".join(_licences(component)))
@@ -61,14 +61,14 @@ def table(document: Document) -> Table:
 
 
 def _licences(component: Document) -> list[str]:
-    """CycloneDX says `expression`, `license.id` or `license.name`; the last may be a classifier of PyPI."""
+    """Return the licences from `expression`, `license.id` or `license.name`, which may be a PyPI classifier."""
     entries = component.get("licenses", [{"expression": "?"}])
     names = (entry.get("expression") or entry["license"].get("id") or entry["license"]["name"] for entry in entries)
     return [name.rpartition(" :: ")[2] for name in names]
 
 
 def main(target: Path) -> None:
-    """Build the archive, or take it as it was built, write its SBOM to `target`, and print the table."""
+    """Build the archive unless it is cached, write its SBOM to `target`, and print the table."""
     package = tap_stack.build_lambda_package(ROOT, ROOT / ".cache" / "lambda")
     document = sbom(package)
     target.parent.mkdir(parents=True, exist_ok=True)

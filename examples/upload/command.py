@@ -17,7 +17,7 @@ from operations import program
 from operations.errors import OperatorError
 from operations.target import from_outputs
 
-GOOD, COULD_NOT_RUN = 0, 2
+SUCCESS, COULD_NOT_RUN = 0, 2
 PORT = 3000
 """Of the origin that may upload by default in the environment `dev`."""
 HIGHEST_PORT = 65535
@@ -42,12 +42,12 @@ def main(
     except (CannotRunError, OperatorError) as error:
         sys.stderr.write(f"upload: {error}\n")
         return COULD_NOT_RUN
-    return GOOD
+    return SUCCESS
 
 
 def run() -> NoReturn:
     """Run the command as a program: with its arguments, its signals and its exit code."""
-    program.run(main, reader_gone=COULD_NOT_RUN)
+    program.run(main, broken_pipe_code=COULD_NOT_RUN)
 
 
 def port(text: str) -> int:

@@ -1,4 +1,4 @@
-"""What can go wrong, and whose business it is."""
+"""Errors of the server, by who can act on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 
 class CannotRunError(Exception):
-    """The server cannot start: the message is for whoever started it, with the remedy."""
+    """The server cannot start: the message is for its operator, with the remedy."""
 
 
 class RefusedError(Exception):
@@ -18,5 +18,5 @@ class RefusedError(Exception):
         self.status = status
 
 
-class NoAnswerError(Exception):
-    """AWS did not do what it was asked: the message is for the server's log."""
+class AwsRequestError(Exception):
+    """A request to AWS failed: the message is for the server's log."""

@@ -1,7 +1,7 @@
-"""The server: the page's files, forms for uploads, and rows. On this machine alone, for one page of its own.
+"""Server of the page's files, of upload forms and of rows, on this machine only.
 
-Python's own `http.server` is for trying things out, not for the internet. What a real application keeps of this is
-`stack.py` and `wishes.py`, behind its own framework and, before everything else, its own login.
+Python's `http.server` is for trials, not for the internet. A real application keeps `stack.py` and
+`upload_requests.py`, and puts them behind its own framework and, first of all, its own login.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-from examples.upload.errors import CannotRunError, NoAnswerError, RefusedError
+from examples.upload.errors import AwsRequestError, CannotRunError, RefusedError
 
 if TYPE_CHECKING:
     from examples.upload.stack import Stack
@@ -48,30 +48,30 @@ class UploadServer(ThreadingHTTPServer):
         CannotRunError: the port is taken, or pages of this origin may not upload to the bucket.
     """
 
-    daemon_threads = True  # Ctrl-C does not wait for anybody
-    allow_reuse_address = os.name != "nt"  # there it would take a port that somebody else has
+    daemon_threads = True  # Ctrl-C does not wait for open connections
+    allow_reuse_address = os.name != "nt"  # on Windows it would take a port that is in use
 
     def __init__(self, stack: Stack, *, port: int) -> None:
         self.stack = stack
-        if port and _answers("::1", port):  # a browser asks there first
-            raise CannotRunError(_taken(port, "somebody answers on ::1"))
+        if port and _accepts_connections("::1", port):  # a browser tries that address first
+            raise CannotRunError(_port_in_use(port, "somebody answers on ::1"))
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
-            raise CannotRunError(_taken(port, str(error.strerror))) from error
+            raise CannotRunError(_port_in_use(port, str(error.strerror))) from error
         self.port: int = self.server_address[1]
         self.authority = NAME if self.port == HTTP_PORT else f"{NAME}:{self.port}"
         self.origin = f"http://{self.authority}"
         try:
             self._check_origin()
             self.policy = _policy(stack.origin())
-        except (CannotRunError, NoAnswerError) as error:
+        except (CannotRunError, AwsRequestError) as error:
             self.server_close()
             raise CannotRunError(str(error)) from error
 
     def _check_origin(self) -> None:
-        if refused := self.stack.refuses(self.origin):
-            raise CannotRunError(refused)
+        if problem := self.stack.cors_problem(self.origin):
+            raise CannotRunError(problem)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -82,13 +82,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The page's files, its settings, and rows."""
-        self._answer(self._get)
+        self._respond(self._get)
 
     do_HEAD = do_GET  # noqa: N815  http.server's name
 
     def do_POST(self) -> None:
         """A form for an upload."""
-        self._answer(self._post)
+        self._respond(self._post)
 
     def _get(self) -> None:
         path = urlsplit(self.path)
@@ -99,25 +99,25 @@ class _Handler(BaseHTTPRequestHandler):
             rules = self.server.stack.rules
             self._send_json(HTTPStatus.OK, {"max_bytes": rules.max_bytes, "bucket": self.server.stack.bucket})
         elif path.path == "/api/row":
-            asked = parse_qs(path.query)
-            key, etag = (asked.get(name, [""])[0] for name in ("key", "etag"))
-            row = self.server.stack.row(self.server.stack.rules.own_key(key), etag)
+            query = parse_qs(path.query)
+            key, etag = (query.get(name, [""])[0] for name in ("key", "etag"))
+            row = self.server.stack.row(self.server.stack.rules.validate_key(key), etag)
             self._send_json(HTTPStatus.OK, {"row": row})  # null: not yet, which is no error
         else:
             raise RefusedError("not-found", "There is nothing here.", HTTPStatus.NOT_FOUND)
 
     def _post(self) -> None:
-        asked = self._body()
+        body = self._body()
         if self.path != "/api/uploads":
             raise RefusedError("not-found", "There is nothing here.", HTTPStatus.NOT_FOUND)
         stack = self.server.stack
-        self._send_json(HTTPStatus.CREATED, asdict(stack.form(stack.rules.wish(asked))))
+        self._send_json(HTTPStatus.CREATED, asdict(stack.form(stack.rules.validate(body))))
 
     def _check_sender(self) -> None:
-        """Only the page itself may ask.
+        """Refuse requests of other pages.
 
         A name that another site points here (DNS rebinding) shows in Host; a page of another site, in Origin and
-        Sec-Fetch-Site. It could read no answer, but it shall not make this server work either.
+        Sec-Fetch-Site. Such a page could not read the response, but should not cause work either.
         """
         if self.headers.get("Host") != self.server.authority:
             raise RefusedError("bad-host", f"Open {self.server.origin} instead.", HTTPStatus.MISDIRECTED_REQUEST)
@@ -140,15 +140,15 @@ class _Handler(BaseHTTPRequestHandler):
         except (ValueError, RecursionError) as error:
             raise RefusedError("bad-request", "The body is not JSON.") from error
 
-    def _answer(self, answer: Callable[[], None]) -> None:
+    def _respond(self, handle: Callable[[], None]) -> None:
         try:
             self._check_sender()
-            answer()
+            handle()
         except RefusedError as error:
-            self.close_connection = True  # there may be a body that nobody has read
+            self.close_connection = True  # the body may not have been read
             self._send_json(error.status, {"error": {"code": error.code, "message": str(error)}})
-        except NoAnswerError as error:
-            _log(str(error))  # not for the page: it may name what is nobody's business
+        except AwsRequestError as error:
+            _log(str(error))  # not for the page: the text may name internals
             message = "The server cannot reach AWS. Try again in a moment; what went wrong is in the server's log."
             self._send_json(HTTPStatus.BAD_GATEWAY, {"error": {"code": "no-answer", "message": message}})
 
@@ -198,14 +198,14 @@ def _policy(bucket_origin: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
-def _taken(port: int, why: str) -> str:
+def _port_in_use(port: int, why: str) -> str:
     return (
         f"the page cannot be served on port {port} of {HOST}: {why}. Choose another with --port; "
         "its origin must be one of the stack's corsAllowedOrigins"
     )
 
 
-def _answers(address: str, port: int) -> bool:
+def _accepts_connections(address: str, port: int) -> bool:
     try:
         socket.create_connection((address, port), timeout=1).close()
     except OSError:

@@ -1,4 +1,4 @@
-"""The deployed bucket and its table as the server uses them: the only module here that calls AWS.
+"""The deployed bucket and its table: the only module of the example that calls AWS.
 
 Permissions: `s3:PutObject` on the keys that begin with the prefix (whoever gets a form uploads with the permissions of
 who signed it), `dynamodb:Query` on the table and, if it is granted, `s3:GetBucketCORS` on the bucket.
@@ -17,13 +17,13 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from examples.upload.errors import CannotRunError, NoAnswerError
-from examples.upload.upload_requests import Rules, Wish
+from examples.upload.errors import AwsRequestError, CannotRunError
+from examples.upload.upload_requests import Rules, UploadRequest
 
 Client: TypeAlias = Any  # boto3 makes its classes while it runs
 Row: TypeAlias = dict[str, Any]
 
-SHOWN = (
+ROW_ATTRIBUTES = (
     "version_id",
     "key",
     "filename",
@@ -35,10 +35,10 @@ SHOWN = (
     "encryption",
     "storage_class",
 )
-"""What of a row the page gets."""
+"""The attributes of a row that the page gets."""
 
 METHOD = "POST"
-"""What the page's origin has to be allowed to send."""
+"""Method that the bucket's CORS rules must allow for the page's origin."""
 
 _plain = TypeDeserializer().deserialize
 
@@ -81,15 +81,15 @@ class Stack:
         except BotoCoreError as error:
             raise CannotRunError(f"boto3 cannot be set up: {error}") from error
 
-    def form(self, wish: Wish) -> Form:
-        """A form with which this one object, and nothing else, can be uploaded for a while; nothing is sent to AWS.
+    def form(self, upload: UploadRequest) -> Form:
+        """Return a form that uploads this one object and expires; nothing is sent to AWS.
 
         Raises:
-            NoAnswerError: the server has no credentials to sign it with.
+            AwsRequestError: the server has no credentials to sign it with.
         """
-        key, fields = self.rules.new_key(wish), {"Content-Type": wish.type}
+        key, fields = self.rules.new_key(upload), {"Content-Type": upload.type}
         try:
-            made = self._s3.generate_presigned_post(
+            post = self._s3.generate_presigned_post(
                 self.bucket,
                 key,
                 Fields=dict(fields),
@@ -98,8 +98,8 @@ class Stack:
                 ExpiresIn=self.rules.seconds,
             )
         except (BotoCoreError, ClientError) as error:
-            raise NoAnswerError(f"cannot sign a form: {error}") from error
-        return Form(url=made["url"], fields=made["fields"], key=key)
+            raise AwsRequestError(f"cannot sign a form: {error}") from error
+        return Form(url=post["url"], fields=post["fields"], key=key)
 
     def row(self, key: str, etag: str) -> Row | None:
         """The row of what was uploaded under a key, or None if there is none (yet).
@@ -109,10 +109,10 @@ class Stack:
         says which of them is meant.
 
         Raises:
-            NoAnswerError: DynamoDB refuses, or does not answer.
+            AwsRequestError: the request to DynamoDB failed.
         """
         try:
-            answer = self._dynamodb.query(
+            response = self._dynamodb.query(
                 TableName=self._table,
                 KeyConditionExpression="object_id = :object",
                 FilterExpression="etag = :etag",
@@ -120,17 +120,17 @@ class Stack:
                 ConsistentRead=True,
             )
         except (BotoCoreError, ClientError) as error:
-            raise NoAnswerError(f"cannot read the table {self._table!r}: {error}") from error
-        rows = ({name: _json(_plain(value)) for name, value in item.items()} for item in answer["Items"])
-        return next(({name: row[name] for name in SHOWN if name in row} for row in rows), None)
+            raise AwsRequestError(f"cannot read the table {self._table!r}: {error}") from error
+        rows = ({name: _json(_plain(value)) for name, value in item.items()} for item in response["Items"])
+        return next(({name: row[name] for name in ROW_ATTRIBUTES if name in row} for row in rows), None)
 
     def origin(self) -> str:
         """Where the page sends files, as a browser's content security policy names it."""
-        url = urlsplit(self.form(Wish(name="a", size=0, type="text/plain")).url)
+        url = urlsplit(self.form(UploadRequest(name="a", size=0, type="text/plain")).url)
         return f"{url.scheme}://{url.netloc}"
 
-    def refuses(self, origin: str) -> str | None:
-        """Why pages of this origin cannot upload to the bucket, with the remedy; None: they can, or nobody may know.
+    def cors_problem(self, origin: str) -> str | None:
+        """Return why pages of this origin cannot upload, with the remedy; None if they can or if it is unknown.
 
         Raises:
             CannotRunError: there are no credentials, no such bucket, or no connection.
@@ -160,7 +160,7 @@ def s3_config(*, custom_endpoint: bool) -> Config:
     """How S3 is addressed and signed for.
 
     Against AWS the bucket's own name in its own region: the global name, which boto3 would sign for, redirects, and a
-    browser does not follow a redirect of a request that it asked permission for. Emulators have no DNS for it.
+    browser does not follow a redirect after a preflight request. Emulators have no DNS for it.
     """
     return Config(signature_version="s3v4", s3={"addressing_style": "path" if custom_endpoint else "virtual"})
 

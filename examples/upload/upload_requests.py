@@ -1,4 +1,4 @@
-"""What the page may ask for: checked, and turned into the key of a new object. Pure."""
+"""Upload requests of the page: their validation, and the key of the new object. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class UploadRequest:
     """A file that the page wants to upload: its name, its size in bytes, its type."""
 
     name: str
@@ -46,15 +46,15 @@ class Rules:
     max_bytes: int = 50 * MEGABYTE
     seconds: int = 900
 
-    def wish(self, asked: object) -> Wish:
-        """Check what the page sent.
+    def validate(self, body: object) -> UploadRequest:
+        """Validate the body of a request.
 
         Raises:
             RefusedError: something is missing or not allowed; the message says what, and what is.
         """
-        if not isinstance(asked, Mapping):
+        if not isinstance(body, Mapping):
             raise RefusedError("bad-request", "Send a JSON object with name, size and type.")
-        name, size, kind = asked.get("name"), asked.get("size"), asked.get("type", "")
+        name, size, kind = body.get("name"), body.get("size"), body.get("type", "")
         problem = problem_of(name) if isinstance(name, str) else "The name must be a text."
         if not isinstance(name, str) or problem:
             raise RefusedError("bad-name", str(problem))
@@ -68,17 +68,17 @@ class Rules:
             )
         if not isinstance(kind, str) or (kind and not _TYPE.fullmatch(kind)):
             raise RefusedError("bad-type", "The type must be a media type, such as image/png, or empty.")
-        return Wish(name=name, size=size, type=kind or NO_TYPE)
+        return UploadRequest(name=name, size=size, type=kind or NO_TYPE)
 
-    def new_key(self, wish: Wish) -> str:
-        """A key that nobody has used and nobody can guess; its last part is the file's name."""
-        return f"{self.prefix}{uuid.uuid4()}/{wish.name}"
+    def new_key(self, upload: UploadRequest) -> str:
+        """Return a new key that cannot be guessed; its last part is the file's name."""
+        return f"{self.prefix}{uuid.uuid4()}/{upload.name}"
 
-    def own_key(self, key: str) -> str:
-        """The key, if it is one of `new_key`'s.
+    def validate_key(self, key: str) -> str:
+        """Return the key if `new_key` can have made it.
 
         Raises:
-            RefusedError: it is not, so its row is none of the page's business.
+            RefusedError: `new_key` cannot have made it.
         """
         if not re.fullmatch(f"{re.escape(self.prefix)}{_ID}/[^/]+", key) or problem_of(key.rpartition("/")[2]):
             raise RefusedError("bad-key", "That is no key that was handed out here.", HTTPStatus.NOT_FOUND)
@@ -86,7 +86,7 @@ class Rules:
 
 
 def problem_of(name: str) -> str | None:
-    """Why a file of this name cannot be uploaded, for the person at the page; None: it can."""
+    """Return why a file of this name cannot be uploaded, for the user of the page, or None."""
     if not name or name in {".", ".."}:
         return "The file has no name."
     if "/" in name or "\\" in name:
@@ -102,7 +102,7 @@ def problem_of(name: str) -> str | None:
 
 
 def problem_of_prefix(prefix: str) -> str | None:
-    """Why keys cannot begin so, for whoever starts the server; None: they can."""
+    """Return why keys cannot have this prefix, for the user of the command, or None."""
     if not prefix.endswith("/") or prefix.startswith("/") or "//" in prefix or not prefix.isprintable():
         return f"{prefix!r} is no folder, such as uploads/: it ends with a slash, and does not begin with one"
     if "${filename}" in prefix.lower():

@@ -1,4 +1,4 @@
-"""Turns Pulumi's archives into the zip files that Lambda takes."""
+"""Converts Pulumi's archives to zip files for Lambda."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import pulumi
 from localstack.errors import DeploymentError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The oldest time that a zip file can hold: equal contents make equal files, whenever they are packed."""
+"""The oldest time that a zip file can hold; a constant time makes archives of equal contents equal."""
 
 _FILE_MODE = 0o644
 _PROGRAM_MODE = 0o755
 
 
 def zip_archive(archive: pulumi.Archive, folder: Path) -> bytes:
-    """Return the archive as a zip file: sorted, undated, readable by everyone (Lambda runs as a user of its own).
+    """Return the archive as a zip file: sorted, with constant times, readable by all users (Lambda's is another one).
 
-    Relative paths are those of `folder`, the program's.
+    Relative paths refer to `folder`, the program's.
 
     Raises:
         DeploymentError: a file is missing, the archive has no files, or it is of a kind that must be downloaded.

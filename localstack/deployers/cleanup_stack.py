@@ -1,4 +1,4 @@
-"""What was made, in order, and how all of it is undone."""
+"""The objects that a deployment created, in order, and their deletion in reverse order."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from localstack.errors import DeploymentError
 if TYPE_CHECKING:
     from localstack.deployers.resources.base import Removal
 
-GONE_TIMEOUT = 60.0
-"""Seconds until a deleted thing must be gone: SQS and DynamoDB take their time."""
+DELETION_TIMEOUT = 60.0
+"""Seconds until a deleted object must no longer exist: SQS and DynamoDB delete asynchronously."""
 POLL_INTERVAL = 0.05
 
 NOT_FOUND = frozenset(
@@ -34,19 +34,19 @@ NOT_FOUND = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""Error codes by which AWS's services say that a thing, or what it is a part of, does not exist."""
+"""Error codes of AWS's services for an object that does not exist, or whose parent does not exist."""
 
 
 @dataclass
 class _Entry:
-    what: str
+    name: str
     removal: Removal
     protected: bool
 
 
 @dataclass
-class Ledger:
-    """The things of one stack. Safe to use from several threads; `clock` and `sleep` are for waiting."""
+class CleanupStack:
+    """The created objects of one stack. Thread-safe; `clock` and `sleep` are used to wait for deletions."""
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -56,21 +56,21 @@ class Ledger:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def add(self, what: str, removal: Removal, *, protected: bool = False) -> None:
-        """Note a thing that now exists; `what` names it in messages, `protected` things refuse to be destroyed."""
+    def add(self, name: str, removal: Removal, *, protected: bool = False) -> None:
+        """Add an object that now exists; `name` is for messages, and `destroy` refuses to delete protected objects."""
         with self._lock:
-            self._entries.append(_Entry(what, removal, protected))
+            self._entries.append(_Entry(name, removal, protected))
 
     def destroy(self) -> None:
-        """Delete everything, newest first, stop at the first failure, and make sure that what was deleted is gone.
+        """Delete everything, newest first, stop at the first failure, and wait until deleted objects no longer exist.
 
-        What is left can be destroyed by another call.
+        Another call deletes the remaining objects.
 
         Raises:
-            DeploymentError: names what is protected, failed, or is still there.
+            DeploymentError: names the objects that are protected, could not be deleted, or still exist.
         """
         with self._lock:
-            if protected := [entry.what for entry in self._entries if entry.protected]:
+            if protected := [entry.name for entry in self._entries if entry.protected]:
                 raise DeploymentError(
                     f"nothing was destroyed, because of protected resources: {', '.join(protected)}. "
                     "Deploy without protection (in TapStack: protectData false), or end the emulator with all its data"
@@ -79,50 +79,50 @@ class Ledger:
             while self._entries:
                 entry = self._entries[-1]
                 try:
-                    _unless_gone(entry.removal.delete)
+                    _none_if_not_found(entry.removal.delete)
                 except Exception as error:
                     raise DeploymentError(
-                        f"could not delete {entry.what}: {error}. "
+                        f"could not delete {entry.name}: {error}. "
                         f"It and {len(self._entries) - 1} older resources remain"
                     ) from error
                 deleted.append(self._entries.pop())
-            self._make_sure(deleted)
+            self._wait_until_deleted(deleted)
 
     def roll_back(self) -> list[str]:
-        """Delete all that a failed deployment left, protected or not; return what could not be deleted, and why."""
+        """Delete all objects of a failed deployment, protected or not; return those that remain, and why."""
         problems = []
         with self._lock:
             while self._entries:
                 entry = self._entries.pop()
                 try:
                     if entry.removal.unlock:
-                        _unless_gone(entry.removal.unlock)
-                    _unless_gone(entry.removal.delete)
-                except Exception as error:  # noqa: BLE001  reported with the others; each shall have its try
-                    problems.append(f"{entry.what}: {error}")
+                        _none_if_not_found(entry.removal.unlock)
+                    _none_if_not_found(entry.removal.delete)
+                except Exception as error:  # noqa: BLE001  reported with the others, after all deletions
+                    problems.append(f"{entry.name}: {error}")
         return problems
 
-    def _make_sure(self, deleted: list[_Entry]) -> None:
-        deadline = self.clock() + GONE_TIMEOUT
+    def _wait_until_deleted(self, deleted: list[_Entry]) -> None:
+        deadline = self.clock() + DELETION_TIMEOUT
         while remaining := [entry for entry in deleted if _exists(entry.removal)]:
             if self.clock() > deadline:
-                names = ", ".join(entry.what for entry in remaining)
-                raise DeploymentError(f"deleted, but still there after {GONE_TIMEOUT:g} s: {names}")
+                names = ", ".join(entry.name for entry in remaining)
+                raise DeploymentError(f"deleted, but still there after {DELETION_TIMEOUT:g} s: {names}")
             self.sleep(POLL_INTERVAL)
             for entry in remaining:
-                # the last line of a function that was still running makes its log group anew
-                with suppress(ClientError):  # mostly: it is being deleted already
+                # a function that was still running creates its log group again with its last line
+                with suppress(ClientError):  # usually: the deletion is in progress
                     entry.removal.delete()
 
 
 def _exists(removal: Removal) -> bool:
-    return removal.exists is not None and bool(_unless_gone(removal.exists))
+    return removal.exists is not None and bool(_none_if_not_found(removal.exists))
 
 
-def _unless_gone(act: Callable[[], object]) -> object:
-    """Return what `act` returns; None if AWS says that there is no such thing."""
+def _none_if_not_found(request: Callable[[], object]) -> object:
+    """Return the result of the request; None if AWS responds that the object does not exist."""
     try:
-        return act()
+        return request()
     except ClientError as error:
         if error.response["Error"]["Code"] in NOT_FOUND:
             return None

@@ -1,7 +1,6 @@
-"""The in-process engine: the program runs under Pulumi's mock monitor, and what it asks for is created with boto3.
+"""The in-process deployer: runs the program under Pulumi's mock monitor and creates its resources with boto3.
 
-It is honest: a type that it does not know, or an input that it does not use, is an error that names it. It cannot
-update, preview or keep state, and does not pretend to.
+An unknown resource type or an unused input is an error that names it. Updates, previews and state are not supported.
 """
 
 from __future__ import annotations
@@ -13,17 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from localstack.deployers.cleanup_stack import Ledger
+from localstack.deployers.cleanup_stack import CleanupStack
 from localstack.deployers.configuration import Project, read_project
 from localstack.deployers.deployment import Deployment, Progress, Resource, texts
 from localstack.deployers.monitor import CreationError, Recorded, program_file, run_program
-from localstack.deployers.resources import PLANNERS
-from localstack.deployers.resources.base import Aws, Phases, Planner, unobserved
+from localstack.deployers.resources import RESOURCE_HANDLERS
+from localstack.deployers.resources.base import Aws, Phases, ResourceHandler, unobserved
 from localstack.deployers.resources.inputs import InputError, Inputs
 from localstack.emulators.emulator import DEFAULT_REGION, Emulator
 from localstack.errors import DeploymentError
 
-ANSWERED_BY_THE_EMULATOR = frozenset(
+CONNECTION_SETTINGS = frozenset(
     {
         "aws:accessKey",
         "aws:endpoints",
@@ -35,7 +34,7 @@ ANSWERED_BY_THE_EMULATOR = frozenset(
         "aws:skipRequestingAccountId",
     }
 )
-"""Settings of Pulumi's AWS provider that only say how to reach AWS; the emulator's own clients know."""
+"""Settings of Pulumi's AWS provider for its connection to AWS; the emulator's clients have their own."""
 
 
 def deploy(
@@ -47,67 +46,71 @@ def deploy(
     on_resource: Callable[[Progress], None],
     phases: Phases = unobserved,
 ) -> Deployment:
-    """Run the program and create its resources; see `deployment.deploy`. `phases` is notified of each phase."""
+    """Run the program and create its resources; see `deploy.deploy`. `phases` is notified of each phase."""
     began = time.monotonic()
     if not program.is_file():
         raise DeploymentError(f"the program {program} does not exist")
     project = read_project(program.parent, stack, config_overrides)
     aws = _aws(emulator, project, program.parent, phases)
-    ledger = Ledger()
-    creator = _Creator(aws, PLANNERS, ledger, on_resource)
-    asked = program_file(program)
+    cleanup_stack = CleanupStack()
+    creator = _ResourceCreator(aws, RESOURCE_HANDLERS, cleanup_stack, on_resource)
+    run_file = program_file(program)
 
-    def observed() -> None:
+    def timed() -> None:
         with phases("program"):
-            asked()
+            run_file()
 
-    with _rolled_back_on_failure(ledger, program):
+    with _rolled_back_on_failure(cleanup_stack, program):
         run = run_program(
-            observed,
+            timed,
             project=project.name,
             stack=stack,
             config=project.config,
             new_resource=creator,
-            call=_Calls(aws),
+            call=_ProviderFunctions(aws),
         )
         outputs = texts(run.outputs)
     return Deployment(
         outputs=outputs,
         resources=tuple(creator.resources),
         seconds=time.monotonic() - began,
-        _destroy=ledger.destroy,
+        _destroy=cleanup_stack.destroy,
     )
 
 
-class _Creator:
+class _ResourceCreator:
     """Creates resources; called from several threads at once."""
 
     def __init__(
-        self, aws: Aws, planners: Mapping[str, Planner], ledger: Ledger, on_resource: Callable[[Progress], None]
+        self,
+        aws: Aws,
+        handlers: Mapping[str, ResourceHandler],
+        cleanup_stack: CleanupStack,
+        on_resource: Callable[[Progress], None],
     ) -> None:
         self.resources: list[Resource] = []
         self._aws = aws
-        self._planners = planners
-        self._ledger = ledger
+        self._handlers = handlers
+        self._ledger = cleanup_stack
         self._on_resource = on_resource
         self._lock = threading.Lock()
 
     def __call__(self, resource: Recorded) -> tuple[str, dict[str, Any]]:
         began = time.monotonic()
-        planner = self._planners.get(resource.type)
-        if planner is None:
+        handler = self._handlers.get(resource.type)
+        if handler is None:
             raise InputError(
                 f"the in-process engine does not know the type {resource.type}: "
                 "take the resource out of this stack by its configuration, or deploy with Pulumi's own engine"
             )
         inputs = Inputs(resource.inputs)
-        create = planner(resource.name, inputs, self._aws)
+        create = handler(resource.name, inputs, self._aws)
         if unused := sorted(inputs.unused()):
             raise InputError(
                 f"the in-process engine does not use the input{'s' if len(unused) > 1 else ''} {', '.join(unused)}: "
                 "it would be lost without a trace"
             )
-        created = create(
+        result = create(
             lambda removal: (
                 None
                 if resource.retain_on_delete
@@ -115,13 +118,13 @@ class _Creator:
             )
         )
         with self._lock:
-            self.resources.append(Resource(type=resource.type, name=resource.name, id=created.id))
+            self.resources.append(Resource(type=resource.type, name=resource.name, id=result.id))
             self._on_resource(Progress(type=resource.type, name=resource.name, seconds=time.monotonic() - began))
-        return created.id, {**resource.inputs, **_common(resource, self._aws), **created.state}
+        return result.id, {**resource.inputs, **_common(resource, self._aws), **result.state}
 
 
-class _Calls:
-    """Answers the provider's functions that say where the program runs."""
+class _ProviderFunctions:
+    """The provider's functions that return the account, the region and the partition."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
@@ -151,7 +154,7 @@ class _Calls:
 
 def _aws(emulator: Emulator, project: Project, folder: Path, phases: Phases) -> Aws:
     foreign = {key for key in project.config if not key.startswith(f"{project.name}:")}
-    if unused := sorted(foreign - ANSWERED_BY_THE_EMULATOR - {"aws:region"}):
+    if unused := sorted(foreign - CONNECTION_SETTINGS - {"aws:region"}):
         raise DeploymentError(
             f"the in-process engine does not use the configuration {', '.join(unused)}: "
             "it would be lost without a trace"
@@ -169,21 +172,21 @@ def _aws(emulator: Emulator, project: Project, folder: Path, phases: Phases) -> 
 
 
 def _common(resource: Recorded, aws: Aws) -> dict[str, Any]:
-    """Outputs that the provider gives to every resource: its region, and all its tags."""
+    """Return the outputs of every resource of the provider: its region, and all its tags."""
     tags = {"tagsAll": resource.inputs["tags"]} if "tags" in resource.inputs else {}
     return tags if resource.type.startswith("aws:iam/") else {**tags, "region": aws.region}
 
 
 @contextmanager
-def _rolled_back_on_failure(ledger: Ledger, program: Path) -> Iterator[None]:
+def _rolled_back_on_failure(cleanup_stack: CleanupStack, program: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        made = len(ledger)
-        problems = ledger.roll_back()
+        count = len(cleanup_stack)
+        problems = cleanup_stack.roll_back()
         if not isinstance(error, Exception):  # Ctrl-C, for example
             raise
-        raise DeploymentError(f"{_cause(error, program)}\n{_aftermath(made, problems)}") from error
+        raise DeploymentError(f"{_cause(error, program)}\n{_rollback_result(count, problems)}") from error
 
 
 def _cause(error: Exception, program: Path) -> str:
@@ -195,13 +198,13 @@ def _cause(error: Exception, program: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    # AWS's errors and ours say what is wrong; a stranger's needs its type to be understood
+    # the messages of AWS's and our errors are complete; other errors need their type to be understood
     known = isinstance(error, (DeploymentError, InputError)) or hasattr(error, "response")
     return str(error) if known else f"{type(error).__name__}: {error}"
 
 
-def _aftermath(made: int, problems: list[str]) -> str:
+def _rollback_result(count: int, problems: list[str]) -> str:
     if problems:
         left = "\n".join(f"  {problem}" for problem in problems)
         return f"what had been created was destroyed again, but for these, which remain:\n{left}"
-    return f"what had been created was destroyed again ({made} resources)" if made else "nothing had been created"
+    return f"what had been created was destroyed again ({count} resources)" if count else "nothing had been created"

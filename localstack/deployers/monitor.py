@@ -1,7 +1,7 @@
-"""Runs a Pulumi program without Pulumi's engine and records everything that it asks for.
+"""Runs a Pulumi program without Pulumi's engine and records the resources that it registers.
 
-The program talks to a monitor in this process instead of the engine; what a resource becomes is the caller's
-business (`NewResource`): tests return made-up outputs, the in-process engine creates the resource for real.
+The program calls a monitor in this process instead of the engine, and the monitor calls the caller's `NewResource` for
+each resource: tests return invented outputs, the in-process deployer creates the resource.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import contextvars
 import logging
 import runpy
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import mocks, rpc
@@ -22,8 +22,9 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import Settings, configure, get_root_resource
 from pulumi.runtime.stack import run_in_stack
 
+from localstack.deployers.event_loop import EventLoop
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pulumi.runtime.stack import Stack
@@ -37,7 +38,7 @@ class Recorded:
 
     `inputs` has Pulumi's camelCase names; secrets are unwrapped, whole numbers are ints, properties without
     a value are absent, archives and assets stay Pulumi's objects. `parent` and `dependencies` hold URNs, the
-    latter those of `depends_on` and those that any input was made from. A component is not `custom`.
+    latter those of `depends_on` and of the resources whose outputs are inputs of this one. A component is not `custom`.
     `secret_inputs` are the inputs that are, or have in them, what Pulumi keeps secret.
     """
 
@@ -58,27 +59,26 @@ class Recorded:
         return f"{self.type} {self.name!r}"
 
 
-class NewResource(Protocol):
-    """What becomes of a resource; called from several threads, as soon as the resource's inputs are known."""
+NewResource: TypeAlias = Callable[[Recorded], tuple[str, dict[str, Any]]]
+"""Returns the id and the outputs (camelCase) of a resource. After an error no other resource is created.
 
-    def __call__(self, resource: Recorded) -> tuple[str, dict[str, Any]]:
-        """Return its id and its outputs (camelCase), or raise: then nothing more is created."""
+It is called from several threads, as soon as the inputs of a resource are known.
+"""
 
+Call: TypeAlias = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Returns the result (camelCase) of a provider's function, such as ``aws:index/getRegion:getRegion``.
 
-class Call(Protocol):
-    """Answers the provider's functions, such as ``aws:index/getRegion:getRegion``."""
-
-    def __call__(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Return the function's result (camelCase)."""
+Its arguments are the token of the function and the function's arguments.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a program that ended well had asked for.
+    """The resources and the outputs of a program that succeeded.
 
-    The order of `resources` is that in which their creation ended: a race, so nothing follows from it.
-    `outputs` are the stack's exports, resolved; an export without a value is None. `component_outputs` is
-    what each component registered, by URN.
+    The order of `resources` is that in which their creation ended: a race, so it has no meaning.
+    `outputs` are the stack's exports, resolved; an export without a value is None. `component_outputs` has
+    the outputs of each component, by URN.
     """
 
     resources: tuple[Recorded, ...]
@@ -113,14 +113,14 @@ def run_program(
     new_resource: NewResource,
     call: Call,
 ) -> Run:
-    """Run `program` and wait until everything that it asked for is there.
+    """Run `program` and wait until all of its resources exist.
 
-    `config` has namespaced keys (``aws:region``) and texts, as Pulumi stores them. Runs leave nothing behind
-    in the process and do not see one another, but they need a thread without a running event loop.
+    `config` has namespaced keys (``aws:region``) and texts, as Pulumi stores them. Runs leave nothing in
+    the process and are isolated from one another, but they need a thread without a running event loop.
 
     Raises:
-        CreationError: `new_resource` raised. Creations under way were allowed to end, no other was begun.
-        Exception: whatever the program itself raised.
+        CreationError: `new_resource` raised. Creations that had begun were completed, no other was begun.
+        Exception: the error of the program itself.
     """
     monitor = _Monitor(new_resource, call)
     return contextvars.Context().run(_run, monitor, program, project, stack, dict(config))
@@ -138,7 +138,7 @@ def _run(monitor: _Monitor, program: Callable[[], None], project: str, stack: st
     exported: dict[str, Any] = {}
     program_error: Exception | None = None
     try:
-        with _Loop() as loop:
+        with EventLoop() as loop:
             exported = loop.run_until_complete(main())
     except Exception as error:  # noqa: BLE001  re-raised below, unless a failed creation is its cause
         program_error = error
@@ -155,44 +155,8 @@ def _run(monitor: _Monitor, program: Callable[[], None], project: str, stack: st
     )
 
 
-class _Loop:
-    """An event loop for one run, with the threads that wait for the monitor; leaving it ends all of them."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._threads_loops: list[asyncio.AbstractEventLoop] = []
-        self._executor = ThreadPoolExecutor(thread_name_prefix="pulumi", initializer=self._start_thread)
-
-    def _start_thread(self) -> None:
-        # Pulumi gives each of these threads a loop and never closes it, so it is made here, where it can be
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        self._threads_loops.append(loop)
-
-    def __enter__(self) -> asyncio.AbstractEventLoop:
-        self._loop.set_default_executor(self._executor)
-        asyncio.set_event_loop(self._loop)
-        return self._loop
-
-    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        if error_type is not None:  # whatever else the loop has to say is a consequence of the error that is raised
-            self._loop.set_exception_handler(lambda _loop, _context: None)
-        self._loop.run_until_complete(_cancel_other_tasks())
-        asyncio.set_event_loop(None)
-        for loop in (*self._threads_loops, self._loop):
-            loop.close()
-
-
-async def _cancel_other_tasks() -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
 class _NoMocks(mocks.Mocks):
-    """Pulumi's base class wants one; the monitor below answers everything itself."""
+    """The argument that Pulumi's base class requires; the monitor below never uses it."""
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise NotImplementedError(args.token)
@@ -202,7 +166,7 @@ class _NoMocks(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Pulumi's mock monitor, but it keeps what it is told of each resource and stops after a failure."""
+    """Pulumi's mock monitor, but it records every property of each resource and stops after a failure."""
 
     def __init__(self, new_resource: NewResource, call: Call) -> None:
         super().__init__(_NoMocks())
@@ -211,7 +175,7 @@ class _Monitor(mocks.MockMonitor):
         self.registered_outputs: dict[str, dict[str, Any]] = {}
         self._new_resource = new_resource
         self._call = call
-        self._known: set[str] = set()
+        self._urns: set[str] = set()
         self._lock = threading.Lock()
 
     # The names of the methods below are those of Pulumi's gRPC service.
@@ -222,7 +186,7 @@ class _Monitor(mocks.MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
-        # the engine's own way to say "not created": whatever needs this resource then waits for nothing
+        # the engine's own response for "not created": resources that depend on this one do not wait for it
         failed = resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         with self._lock:
             if self.failures:
@@ -232,7 +196,7 @@ class _Monitor(mocks.MockMonitor):
             self._claim(urn)
             identifier, state = self._new_resource(resource) if resource.custom else ("", {})
             response = resource_pb2.RegisterResourceResponse(urn=urn, id=identifier, object=_struct(state))
-        except Exception as error:  # noqa: BLE001  kept, and raised together with the others when all is quiet
+        except Exception as error:  # noqa: BLE001  raised together with the others after the run
             with self._lock:
                 self.failures.append((resource, error))
             return failed
@@ -264,10 +228,10 @@ class _Monitor(mocks.MockMonitor):
 
     def _claim(self, urn: str) -> None:
         with self._lock:
-            if urn in self._known:
+            if urn in self._urns:
                 message = f"the program has two resources with the URN {urn}"
                 raise ValueError(message)
-            self._known.add(urn)
+            self._urns.add(urn)
 
 
 def _recorded(urn: str, request: resource_pb2.RegisterResourceRequest) -> Recorded:
@@ -310,5 +274,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value, and Pulumi's arc
 
 
 def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    loop = asyncio.get_event_loop()  # this thread's own, see _Loop
+    loop = asyncio.get_event_loop()  # this thread's own, see EventLoop
     return loop.run_until_complete(rpc.serialize_properties(dict(properties), {}))

@@ -1,4 +1,4 @@
-"""Pulumi's command line: where it comes from, and the environment that it runs in."""
+"""Pulumi's command line: finding or installing it, and the environment of its commands."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from semver import VersionInfo
 from localstack.errors import DeploymentError
 
 CACHE = Path(__file__).parents[2] / ".cache" / "pulumi"
-"""Where `--install-pulumi` puts it: apart from the user's own."""
+"""The folder of `--install-pulumi`, separate from the user's own CLI."""
 
-PASSED_ON = frozenset(
+INHERITED = frozenset(
     {
         "PULUMI_DEBUG_PROVIDERS",  # a provider that already runs, instead of a plugin
         "PULUMI_HOME",  # where plugins are kept
         "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES",  # and where they come from, behind a mirror
     }
 )
-"""All that the engine sees of the PULUMI_… and AWS_… variables of the caller's shell."""
+"""The only PULUMI_… and AWS_… variables of the caller's shell that the CLI gets."""
 
-HOW_TO_GET_IT = (
+INSTALL_REMEDY = (
     "Either install it (https://www.pulumi.com/docs/install/) so that `pulumi` is on the path, or add "
     "`--install-pulumi` (in code: install_pulumi=True), which downloads {version} into {cache}"
 )
 
 Installer: TypeAlias = Callable[[str, VersionInfo], PulumiCommand]
-"""Installs this version of the CLI into this folder, unless it is there."""
+"""Installs this version of the CLI into this folder, unless the folder has it."""
 
 
 class Cli(PulumiCommand):
-    """The command line in an environment of its own, and ended gently.
+    """Pulumi's command line in its own environment, which is interrupted only once.
 
-    The SDK's class would pass on everything that the caller's shell holds: credentials, profiles, other backends.
+    The SDK's class would pass on the whole environment of the caller: credentials, profiles, other backends.
     """
 
-    def __init__(self, found: PulumiCommand, environment: Mapping[str, str]) -> None:  # `found` has done the checks
-        self.command = found.command
-        self.version = found.version
+    def __init__(self, checked: PulumiCommand, environment: Mapping[str, str]) -> None:
+        self.command = checked.command
+        self.version = checked.version
         self._environment = dict(environment)
-        if Path(self.command).is_absolute():  # the language host lies beside it
+        if Path(self.command).is_absolute():  # the language host is in the same folder
             path = [str(Path(self.command).parent), self._environment.get("PATH", os.defpath)]
             self._environment["PATH"] = os.pathsep.join(path)
 
@@ -60,10 +60,10 @@ class Cli(PulumiCommand):
         on_output: OnOutput | None = None,
         on_error: OnOutput | None = None,
     ) -> CommandResult:
-        """Run one command to its end; `on_output` and `on_error` get what it wrote when it has ended.
+        """Run one command; after its end, `on_output` and `on_error` get its whole output.
 
         Raises:
-            CommandError: it failed.
+            CommandError: the command failed.
         """
         with subprocess.Popen(  # noqa: S603  Pulumi's own program, no shell
             [self.command, "--non-interactive", *args],
@@ -73,18 +73,18 @@ class Cli(PulumiCommand):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            start_new_session=True,  # Ctrl-C is ours to pass on: at a second one it would drop what is under way
+            start_new_session=True,  # so that Ctrl-C reaches it once: at a second one it aborts the operation
         ) as process:
             try:
-                written, complaints = process.communicate()
+                output, errors = process.communicate()
             except BaseException:
-                process.send_signal(signal.SIGINT)  # it ends what is under way and writes it down
+                process.send_signal(signal.SIGINT)  # it completes the current operations and saves the state
                 process.communicate()
                 raise
-        for told, text in ((on_output, written), (on_error, complaints)):
-            if told and text:
-                told(text)
-        result = CommandResult(stdout=written, stderr=complaints, code=process.returncode)
+        for callback, text in ((on_output, output), (on_error, errors)):
+            if callback and text:
+                callback(text)
+        result = CommandResult(stdout=output, stderr=errors, code=process.returncode)
         if result.code != 0:
             raise create_command_error(result)
         return result
@@ -105,7 +105,7 @@ def find(
     version = sdk_version()
     if install:
         return _installed(version, cache, installer or _install)
-    remedy = HOW_TO_GET_IT.format(version=version, cache=cache)
+    remedy = INSTALL_REMEDY.format(version=version, cache=cache)
     try:
         return on_path()
     except FileNotFoundError as error:
@@ -122,18 +122,18 @@ def sdk_version() -> VersionInfo:
 
 
 def environment(shell: Mapping[str, str], *, aws: Mapping[str, str], state: Path, passphrase: str) -> dict[str, str]:
-    """Return the engine's whole environment.
+    """Return the whole environment of the CLI.
 
     Args:
-        shell: the caller's environment, of which proxies, paths and the like are passed on.
-        aws: the AWS variables of the emulator, which are the only ones.
-        state: the folder that keeps Pulumi's state.
-        passphrase: encrypts the secrets in it.
+        shell: the caller's environment, of which all but most AWS_… and PULUMI_… variables are passed on.
+        aws: the AWS variables of the emulator.
+        state: the folder of Pulumi's state.
+        passphrase: encrypts the secrets in the state.
     """
-    kept = {
-        name: value for name, value in shell.items() if not name.startswith(("AWS_", "PULUMI_")) or name in PASSED_ON
+    inherited = {
+        name: value for name, value in shell.items() if not name.startswith(("AWS_", "PULUMI_")) or name in INHERITED
     }
-    nobodys = {
+    no_user_files = {
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -141,10 +141,10 @@ def environment(shell: Mapping[str, str], *, aws: Mapping[str, str], state: Path
     own = {
         "PULUMI_BACKEND_URL": state.resolve().as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": passphrase,
-        "PULUMI_PYTHON_CMD": sys.executable,  # the program runs where the tests do: no second environment is made
+        "PULUMI_PYTHON_CMD": sys.executable,  # the interpreter of the tests: no second environment
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-    return {**kept, **nobodys, **aws, **own}
+    return {**inherited, **no_user_files, **aws, **own}
 
 
 def _installed(
@@ -155,9 +155,9 @@ def _installed(
         return installer(str(cache.resolve()), version)
     except (OSError, InvalidVersionError, subprocess.CalledProcessError) as error:  # URLError is an OSError
         output = getattr(error, "output", None)
-        said = f"\n{output.decode(errors='replace').strip()}" if output else ""
+        details = f"\n{output.decode(errors='replace').strip()}" if output else ""
         raise DeploymentError(
-            f"the Pulumi CLI {version} could not be installed into {cache}: {error}{said}\n"
+            f"the Pulumi CLI {version} could not be installed into {cache}: {error}{details}\n"
             "It is downloaded from https://get.pulumi.com, once. Without internet, put a `pulumi` on the path "
             "(https://www.pulumi.com/docs/install/) and leave `--install-pulumi` out"
         ) from error

@@ -1,4 +1,4 @@
-"""The folder that Pulumi's engine works in: copies of a project's files, so that the project itself is only read."""
+"""Copies of a project's files in the CLI's working folder, so that the project itself is only read."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import yaml
 from localstack.deployers.configuration import load
 from localstack.errors import DeploymentError
 
-_SECRETS_OF_OTHERS = ("encryptionsalt", "encryptedkey", "secretsprovider")
+_SECRETS_KEYS = ("encryptionsalt", "encryptedkey", "secretsprovider")
 
 
 def copy_stack_file(project: Path, stack: str, work: Path) -> None:
-    """Copy the configuration of a stack, to which Pulumi will add its own.
+    """Copy the configuration file of a stack, to which Pulumi will add its own configuration.
 
     Raises:
-        DeploymentError: there is none, or it holds secrets that only somebody else's passphrase opens.
+        DeploymentError: there is no such file, or it has secrets that need another passphrase.
     """
     file = project / f"Pulumi.{stack}.yaml"
-    if theirs := [key for key in _SECRETS_OF_OTHERS if key in load(file)]:
+    if secrets := [key for key in _SECRETS_KEYS if key in load(file)]:
         raise DeploymentError(
-            f"{file} has {', '.join(theirs)}: its secrets cannot be read with a passphrase that is made for this run. "
+            f"{file} has {', '.join(secrets)}: its secrets cannot be read with a passphrase that is made for this run. "
             "Give this stack plain values"
         )
     shutil.copyfile(file, work / file.name)
 
 
 def write_project(program: Path, work: Path) -> None:
-    """Write a Pulumi.yaml like the one beside `program`, but one that runs `program` where it lies, and as it is told.
+    """Write a copy of the Pulumi.yaml beside `program` that runs `program` from its folder, with this interpreter.
 
-    Without a `virtualenv` Pulumi takes the interpreter that PULUMI_PYTHON_CMD names, and makes no environment.
+    Without a `virtualenv` Pulumi uses the interpreter that PULUMI_PYTHON_CMD names, and creates no environment.
 
     Raises:
         DeploymentError: the program has no usable Pulumi.yaml beside it, or is no Python program.

@@ -7,7 +7,6 @@ import os
 import platform
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from localstack.emulators import docker_engine
 from localstack.emulators.container_log import Log
 from localstack.emulators.docker_engine import FUNCTION, STOP_TIMEOUT
 from localstack.emulators.embedded import ACCESS_KEY, ACCOUNT, ASYNC_RETRY_BASE_SECONDS, HOST, free_port
+from localstack.emulators.health import get_json
 from localstack.errors import EmulatorError
 from localstack.image import registry
 from localstack.image.build import EMULATOR, RUNTIMES
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 IMAGE_VARIABLE = "TAP_EMULATOR_IMAGE"
 DEFAULT_IMAGE = "localstack/localstack:4.14.0"
-"""The last one that starts without an account."""
+"""The last version that starts without an account."""
 TOKEN_VARIABLE = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105  the name of a variable
-"""What newer images of LocalStack ask for."""
+"""Newer images of LocalStack require this variable."""
 PORT = 4566
 
 READY_TIMEOUT = 120.0
@@ -46,15 +46,15 @@ SOCKET = "/var/run/docker.sock"
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A started emulator: its product and version, where it answers, and its log."""
+    """A started emulator: its product and version, its endpoint, and its log."""
 
     name: str
     endpoint: str
     log: Log
-    ca_bundle: None = None  # it speaks plain HTTP
+    ca_bundle: None = None  # it serves plain HTTP
 
     def tail(self, lines: int) -> str:
-        """Return the end of its log, and of those of its functions."""
+        """Return the last lines of its log and of its functions' logs."""
         return self.log.tail(lines)
 
 
@@ -64,19 +64,19 @@ def image() -> str:
 
 
 def problem(*, may_pull: bool) -> str | None:
-    """Say why no container can be started here, and what helps; None if one can.
+    """Return why no container can be started here, with the remedy; None if one can.
 
-    Unless it `may_pull`, the image must be on this machine.
+    Unless `may_pull`, the image must be on this machine.
     """
-    if said := docker_engine.problem():
-        return said
+    if found := docker_engine.problem():
+        return found
     try:
         with docker_engine.connected() as docker:
             docker.images.get(image())
     except ImageNotFound:
         return None if may_pull else f"the image {image()} is not on this machine: {_remedy()}"
     except APIError as error:
-        return _bad_name(error)
+        return _invalid_name(error)
     return None
 
 
@@ -92,44 +92,46 @@ def running(
     """Run the image until the block is left; the arguments are those of `emulator.start`.
 
     Raises:
-        EmulatorError: Docker does not answer, the image cannot be had, its log cannot be written, or the emulator does
-            not become ready (with the end of its log).
+        EmulatorError: Docker does not respond, there is no image, the log cannot be written, or the emulator does not
+            become ready (with the end of its log).
     """
-    # Its helper would have to be pulled; and it removes by force, which leaves the functions' containers behind
+    # ryuk would have to be pulled, and it removes containers by force, which leaves the functions' containers behind
     testcontainers_config.ryuk_disabled = True
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="tapstack-emulator-") as folder:
-        written = Log(log or Path(folder) / "emulator.log")
+        container_log = Log(log or Path(folder) / "emulator.log")
         try:
             try:
-                found = _present(image(), report)
-                container = _configured(found, port=port, region=region, settings={**_served(found), **settings})
+                found = _ensure_image(image(), report)
+                container = _create(found, port=port, region=region, settings={**_publish_runtimes(found), **settings})
             except DockerException as error:
-                raise EmulatorError(docker_engine.no_answer(error)) from error
-            with _started(container, port), written.following(container.get_wrapped_container()):
-                endpoint, name = _wait_until_ready(container, port, written)
-                yield Running(name=name, endpoint=endpoint, log=written)
+                raise EmulatorError(docker_engine.no_response(error)) from error
+            with _started(container, port), container_log.following(container.get_wrapped_container()):
+                endpoint, name = _wait_until_ready(container, port, container_log)
+                yield Running(name=name, endpoint=endpoint, log=container_log)
         finally:
-            written.close()
+            container_log.close()
 
 
 def product(address: str) -> str | None:
-    """Return the product at an address and its version; None if it does not answer yet.
+    """Return the product at an address and its version; None if it does not respond yet.
 
-    MiniStack speaks LocalStack's paths too.
+    MiniStack serves LocalStack's paths too.
     """
-    health = _answer(f"{address}/_localstack/health")
+    health = get_json(f"{address}/_localstack/health")
     if health is None:
         return None
-    own = _answer(f"{address}/_ministack/health")
-    return f"LocalStack {health.get('version', '')}" if own is None else f"MiniStack {own.get('version', '')}"
+    ministack = get_json(f"{address}/_ministack/health")
+    return (
+        f"LocalStack {health.get('version', '')}" if ministack is None else f"MiniStack {ministack.get('version', '')}"
+    )
 
 
-def _present(name: str, report: Callable[[str], None]) -> Image:
-    """Return the image; make sure that it is on this machine.
+def _ensure_image(name: str, report: Callable[[str], None]) -> Image:
+    """Return the image; pull it if it is not on this machine.
 
     Raises:
-        EmulatorError: it cannot be pulled.
+        EmulatorError: the image cannot be pulled.
     """
     with docker_engine.connected() as docker:
         try:
@@ -137,7 +139,7 @@ def _present(name: str, report: Callable[[str], None]) -> Image:
         except ImageNotFound:
             report(f"pulling {name} (once; about a gigabyte)")
         except APIError as error:
-            raise EmulatorError(_bad_name(error)) from error
+            raise EmulatorError(_invalid_name(error)) from error
         try:
             return docker.images.pull(name)
         except DockerException as error:
@@ -146,8 +148,8 @@ def _present(name: str, report: Callable[[str], None]) -> Image:
             ) from error
 
 
-def _served(found: Image) -> dict[str, str]:
-    """Have images of runtimes that an image names served where LocalStack can pull them; the setting says where."""
+def _publish_runtimes(found: Image) -> dict[str, str]:
+    """Publish the runtime images that an image names where LocalStack can pull them; return the setting for that."""
     runtimes: dict[str, str] = json.loads(found.labels.get(RUNTIMES, "{}"))
     if not runtimes:
         return {}
@@ -155,9 +157,9 @@ def _served(found: Image) -> dict[str, str]:
     return {"LAMBDA_RUNTIME_IMAGE_MAPPING": json.dumps(addresses)}
 
 
-def _configured(found: Image, *, port: int, region: str, settings: Mapping[str, str]) -> LocalStackContainer:
+def _create(found: Image, *, port: int, region: str, settings: Mapping[str, str]) -> LocalStackContainer:
     container = LocalStackContainer(image=image(), edge_port=PORT, region_name=region)
-    # published on loopback alone, since it runs whatever code is uploaded to it; the attribute's type knows only ports
+    # published on loopback only, since it runs any uploaded code; the attribute's type allows only ports
     bound: Any = {f"{PORT}/tcp": (HOST, port)}
     container.ports = bound
     container.with_kwargs(labels={LABEL: docker_engine.owner()})
@@ -168,13 +170,13 @@ def _configured(found: Image, *, port: int, region: str, settings: Mapping[str, 
 
 
 def _is_localstack(found: Image) -> bool:
-    """Whether to trust it with Docker, which is root on this machine: MiniStack's functions would get it too."""
-    told = f"{image()} {json.dumps(found.attrs.get('Config', {}))}".lower()
-    return "localstack" in told and "ministack" not in told
+    """Whether it gets the Docker socket, which means root on this machine: MiniStack's functions would get it too."""
+    description = f"{image()} {json.dumps(found.attrs.get('Config', {}))}".lower()
+    return "localstack" in description and "ministack" not in description
 
 
 def _socket() -> str:
-    """Where Docker's socket is for Docker itself: elsewhere than on Linux it runs in a virtual machine."""
+    """Return the path of Docker's socket for Docker itself, which runs in a virtual machine unless on Linux."""
     if platform.system() == "Linux":
         return get_docker_socket()
     return os.environ.get("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", SOCKET)
@@ -182,11 +184,11 @@ def _socket() -> str:
 
 def _environment(port: int, region: str) -> dict[str, str]:
     return {
-        # instead of testcontainers' own: MiniStack checks presigned links with the secret that it finds here
+        # instead of testcontainers' own: MiniStack verifies presigned links with this secret
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
         # LocalStack's
-        "DISABLE_EVENTS": "1",  # nobody is told of these tests
+        "DISABLE_EVENTS": "1",  # no telemetry
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "LAMBDA_IGNORE_ARCHITECTURE": "1",
         "LAMBDA_RETRY_BASE_DELAY": "1",
@@ -204,36 +206,36 @@ def _environment(port: int, region: str) -> dict[str, str]:
 
 @contextmanager
 def _started(container: LocalStackContainer, port: int) -> Iterator[None]:
-    """Start it, and stop it gently: it takes the containers of its functions along."""
+    """Start the container, and stop it by SIGTERM, so that it removes the containers of its functions."""
     try:
         try:
-            DockerContainer.start(container)  # not LocalStackContainer's, which waits for a line of its log
+            DockerContainer.start(container)  # not LocalStackContainer.start, which waits for a line of the log
         except DockerException as error:
             raise EmulatorError(f"the container of {image()} cannot be started on port {port}: {error}") from error
         yield
     finally:
         try:
-            # it never started, or has gone by other means
+            # it never started, or was removed already
             with suppress(ContainerStartException, DockerException):
                 container.get_wrapped_container().stop(timeout=STOP_TIMEOUT)
-        finally:  # even if somebody is too impatient for the above
+        finally:  # even after a second Ctrl-C during the above
             with suppress(NotFound):
                 container.stop()
 
 
 def _wait_until_ready(container: LocalStackContainer, port: int, log: Log) -> tuple[str, str]:
-    """Return where it answers and what it is."""
+    """Return the endpoint and the product."""
     deadline = time.monotonic() + READY_TIMEOUT
     addresses = [f"http://{HOST}:{port}"]
     while time.monotonic() < deadline:
         container.reload()
         if container.status not in ("created", "running"):
-            time.sleep(POLL_INTERVAL)  # for its last words to arrive
+            time.sleep(POLL_INTERVAL)  # until the end of its log has arrived
             raise EmulatorError(
                 f"the emulator of {image()} ended at once{_token_hint()}; the end of its log:\n{log.tail(30)}"
             )
         if container.status == "running":
-            addresses = list(dict.fromkeys([*addresses, _seen_from_a_container(container, port)]))
+            addresses = list(dict.fromkeys([*addresses, _address_from_a_container(container, port)]))
         for address in addresses:
             if name := product(address):
                 return address, name
@@ -245,20 +247,10 @@ def _wait_until_ready(container: LocalStackContainer, port: int, log: Log) -> tu
     )
 
 
-def _seen_from_a_container(container: LocalStackContainer, port: int) -> str:
-    """Where it answers if this process runs in a container itself, whose loopback interface is another one."""
+def _address_from_a_container(container: LocalStackContainer, port: int) -> str:
+    """Return its address for a process in a container, which has another loopback interface."""
     mapped = container.get_docker_client().get_connection_mode().use_mapped_port
     return f"http://{container.get_container_host_ip()}:{port if mapped else PORT}"
-
-
-def _answer(url: str) -> dict[str, Any] | None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy of the environment
-    try:
-        with direct.open(url, timeout=2) as answer:
-            found: dict[str, Any] = json.load(answer)
-    except (OSError, ValueError):
-        return None
-    return found
 
 
 def _remedy() -> str:
@@ -268,7 +260,7 @@ def _remedy() -> str:
     )
 
 
-def _bad_name(error: APIError) -> str:
+def _invalid_name(error: APIError) -> str:
     return f"Docker does not take {image()!r} for the name of an image: {error}. {_remedy()}"
 
 

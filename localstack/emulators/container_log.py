@@ -1,4 +1,4 @@
-"""What an emulator's container and those of its functions print, followed into one file while they live."""
+"""One log file with the output of an emulator's container and of its functions' containers."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from localstack.image.registry import LABEL
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-MARK = " | "
-"""Between the name of a function's container and its line; a line without is the emulator's."""
+SEPARATOR = " | "
+"""Separates the name of a function's container from its line; the emulator's lines have no name."""
 
 FUNCTION_LINES = 20
-"""Lines of all functions together that the end of a log has after the emulator's."""
+"""Number of lines of all functions that `Log.tail` adds to the emulator's."""
 
-ENDING = 2.0
-"""Seconds that a thread which follows a log has to see its end."""
+JOIN_TIMEOUT = 2.0
+"""Seconds for a thread to read the end of a container's log."""
 
 
 class Log:
-    """The file; written by a thread for each container, and one that hears of new containers."""
+    """The file, written by one thread for each container; another thread waits for new containers."""
 
     def __init__(self, file: Path) -> None:
         """Create the file.
@@ -50,50 +50,50 @@ class Log:
 
     @contextmanager
     def following(self, container: Container) -> Iterator[None]:
-        """Write down what the emulator's container prints, and those of its functions, until the block is left."""
-        # a connection of its own: closing that is what ends the waiting for events
+        """Log the output of the emulator's container and of its functions' containers until the block is left."""
+        # its own connection, since only closing it ends the wait for events
         with docker_engine.connected() as docker:
             started = docker.events(
                 decode=True, filters={"type": "container", "event": "start", "label": f"{LABEL}={FUNCTION}"}
             )
-            self._begin(partial(self._follow, container, ""))
-            self._begin(partial(self._hear, docker, started, functions_of(container)))
+            self._start_thread(partial(self._follow, container, ""))
+            self._start_thread(partial(self._follow_functions, docker, started, functions_of(container)))
             try:
                 yield
             finally:
                 started.close()
         for thread in self._threads:
-            thread.join(ENDING)
+            thread.join(JOIN_TIMEOUT)
 
     def tail(self, lines: int) -> str:
-        """Return the last lines of the emulator, and after them the last of its functions; nothing once it is gone."""
+        """Return the last lines of the emulator, then those of its functions; an empty text if the file was removed."""
         own: list[str] = []
         functions: list[str] = []
         text = self._file.read_text(encoding="utf-8", errors="replace") if self._file.exists() else ""
         for line in text.splitlines():
-            (functions if MARK in line and "-lambda-" in line.partition(MARK)[0] else own).append(line)
+            (functions if SEPARATOR in line and "-lambda-" in line.partition(SEPARATOR)[0] else own).append(line)
         return "\n".join(own[-lines:] + functions[-FUNCTION_LINES:])
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         with self._lock:
             self._output.close()
 
-    def _begin(self, work: Callable[[], object]) -> None:
+    def _start_thread(self, follow: Callable[[], object]) -> None:
         def until_it_ends() -> None:
-            # the engine went, the container was removed, or the connection was closed: there is no more to write
+            # the engine stopped, the container was removed, or the connection was closed: the log is complete
             with suppress(DockerException, OSError, ValueError, AttributeError):
-                work()
+                follow()
 
         self._threads.append(threading.Thread(target=until_it_ends, daemon=True))
         self._threads[-1].start()
 
-    def _hear(self, docker: Any, started: Iterable[dict[str, Any]], names: str) -> None:  # noqa: ANN401  no types
+    def _follow_functions(self, docker: Any, started: Iterable[dict[str, Any]], names: str) -> None:  # noqa: ANN401  no types
         for event in started:
             attributes = event["Actor"]["Attributes"]
             if attributes["name"].startswith(names):
                 container = docker.containers.get(event["Actor"]["ID"])
-                self._begin(partial(self._follow, container, f"{container.name}{MARK}"))
+                self._start_thread(partial(self._follow, container, f"{container.name}{SEPARATOR}"))
 
     def _follow(self, container: Container, name: str) -> None:
         for line in _lines(container.logs(stream=True, follow=True)):
@@ -103,7 +103,7 @@ class Log:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Docker sends pieces of any size."""
+    """Yield the lines of a stream of chunks of any size."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""Docker as the container emulator needs it: a client, messages for what is wrong, whose container is whose."""
+"""Docker for the container emulator: a client, messages about problems, and the owners of containers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from docker.errors import DockerException, NotFound
 from testcontainers.core.docker_client import DockerClient
 
 from localstack.errors import EmulatorError
-from localstack.image.registry import LABEL, OURS
+from localstack.image.registry import LABEL, REGISTRY_OWNER
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
 STOP_TIMEOUT = 20
-"""Seconds to end by itself and take the containers of its functions along; killed, it would leave them behind."""
+"""Seconds for an emulator to remove the containers of its functions and exit; if killed, it leaves them behind."""
 
 FUNCTION = "function"
-"""Value of the label on the containers of functions; on an emulator's own it is its owner."""
+"""Value of the label on the containers of functions; on an emulator's container the value is its owner."""
 
 
 @contextmanager
 def connected() -> Iterator[Any]:
-    """Connect to Docker; what is yielded is a `docker.DockerClient`, which has no types.
+    """Connect to Docker; yields a `docker.DockerClient`, which has no types.
 
     Raises:
-        DockerException: it does not answer.
+        DockerException: Docker does not respond.
     """
     client = DockerClient().client
     try:
@@ -43,7 +43,7 @@ def connected() -> Iterator[Any]:
 
 
 def problem() -> str | None:
-    """Say why containers cannot be used here, and what helps; None if they can."""
+    """Return why containers cannot be used here, with the remedy; None if they can."""
     host = os.environ.get("DOCKER_HOST", "")
     if host and not host.startswith(("unix://", "npipe://")):
         return (
@@ -54,11 +54,11 @@ def problem() -> str | None:
         with connected():
             return None
     except DockerException as error:
-        return no_answer(error)
+        return no_response(error)
 
 
-def no_answer(error: DockerException) -> str:
-    """Say that Docker does not answer, and what helps."""
+def no_response(error: DockerException) -> str:
+    """Return the message, with the remedy, for a Docker engine that does not respond."""
     return (
         "Docker does not answer: install it, start its engine (`systemctl start docker`, or `dockerd` as root), or "
         f"name its socket in DOCKER_HOST; without Docker there is the embedded emulator.\n{error}"
@@ -66,66 +66,66 @@ def no_answer(error: DockerException) -> str:
 
 
 def owner() -> str:
-    """Return what tells this process from every other, here and on machines or in containers that share the engine."""
+    """Return a name of this process that is unique on all machines and containers that share the engine."""
     return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
 
 
 def functions_of(container: Container) -> str:
-    """Return how the names of an emulator's function containers begin: LocalStack puts hyphens for underscores."""
+    """Return the prefix of the names of an emulator's function containers; LocalStack replaces underscores."""
     return f"{str(container.name).replace('_', '-')}-lambda-"
 
 
 def clean(*, everything: bool = False) -> list[str]:
     """Remove the containers that interrupted runs left behind and return their names.
 
-    What a process that still lives has started stays, and what was started on another machine (or in another
-    container), of which nobody here can tell; so does the registry, which all runs share. `everything`: no exception.
-    Emulators go first and gently, so that they take the containers of their functions along.
+    It keeps the containers of running processes, of other machines (or containers), whose processes are unknown here,
+    and the registry, which all runs share; `everything` removes these too. Emulators are stopped first, by SIGTERM, so
+    that they remove the containers of their functions.
 
     Raises:
-        EmulatorError: Docker does not answer.
+        EmulatorError: Docker does not respond.
     """
     try:
         with connected() as docker:
-            ours = docker.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
-            kept = [] if everything else [each for each in ours if _is_kept(each.labels[LABEL])]
+            labelled = docker.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+            kept = [] if everything else [each for each in labelled if _is_kept(each.labels[LABEL])]
             names = tuple(functions_of(each) for each in kept)
-            left = [each for each in ours if each not in kept and not each.name.startswith(names)]
-            for each in sorted(left, key=lambda one: bool(one.labels[LABEL] == FUNCTION)):
-                with suppress(NotFound):  # it went with its emulator
+            removed = [each for each in labelled if each not in kept and not each.name.startswith(names)]
+            for each in sorted(removed, key=lambda container: bool(container.labels[LABEL] == FUNCTION)):
+                with suppress(NotFound):  # its emulator removed it
                     each.stop(timeout=STOP_TIMEOUT)
                     each.remove(force=True, v=True)
-            return [str(each.name) for each in left]
+            return [str(each.name) for each in removed]
     except DockerException as error:
-        raise EmulatorError(no_answer(error)) from error
+        raise EmulatorError(no_response(error)) from error
 
 
 def _is_kept(label: str) -> bool:
-    if label in (FUNCTION, OURS):
-        return label == OURS
+    if label in (FUNCTION, REGISTRY_OWNER):
+        return label == REGISTRY_OWNER
     host, process, started = label.split("/")
-    return host != socket.gethostname() or _lives(int(process), started)
+    return host != socket.gethostname() or _is_running(int(process), started)
 
 
-def _lives(process: int, started: str) -> bool:
+def _is_running(process: int, started: str) -> bool:
     if started:
         return _started(process) == started
     try:
         os.kill(process, 0)  # sends nothing
     except ProcessLookupError:
         return False
-    except PermissionError:  # it lives, and is somebody else's
+    except PermissionError:  # it runs, with another user
         return True
     return True
 
 
 def _started(process: int) -> str:
-    """When a process started, in the kernel's own measure, since numbers are given again; empty where /proc is not."""
+    """Return the start time of a process, in clock ticks, since process ids are reused; empty without /proc."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]  # proc_pid_stat(5): starttime is field 22, and 2 end with the name
+    return stat.rpartition(")")[2].split()[19]  # proc_pid_stat(5): starttime is field 22, and the name is field 2
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""The Python environment of the embedded emulator: made once, kept in the cache, apart from the project's own."""
+"""The Python environment of the embedded emulator: created once, in the cache, separate from the project's own."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ CACHE = Path(__file__).parents[2] / ".cache"
 INSTALL_TIMEOUT = 600
 """Seconds that one installer command may take: about 40 MB from PyPI over a slow line."""
 
-_MISLEADING = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV")
+_REMOVED_VARIABLES = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV")
 """Variables of the caller's shell that would make the installer skip bytecode or look at another environment."""
 
 Run = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
 
 
 def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | None = None) -> Path:
-    """Return the emulator's Python interpreter; the first time, make its environment.
+    """Return the emulator's Python interpreter; the first time, create its environment.
 
-    Two processes may do this at once: each builds under a name of its own, and the first to finish is taken.
+    Two processes may do this at once: each builds under its own name, and the first to finish is used.
 
     Raises:
-        EmulatorError: the installer failed, with its last words and the remedy.
+        EmulatorError: the installer failed, with the end of its output and the remedy.
     """
     target = cache / environment_name(REQUIREMENTS.read_bytes())
     python = target / "bin" / "python"
@@ -45,7 +45,7 @@ def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | Non
         with tempfile.TemporaryDirectory(prefix=f"{target.name}.building-", dir=cache) as building:
             fresh = Path(building) / "environment"
             _build(fresh, run or _run)
-            _put(fresh, target)
+            _move_into_place(fresh, target)
     except OSError as error:
         raise EmulatorError(
             f"the embedded emulator could not be installed in {cache}: {error}. The folder must be writable"
@@ -54,13 +54,13 @@ def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | Non
 
 
 def environment_name(requirements: bytes) -> str:
-    """Name the environment after all that decides its content: the requirements, the interpreter and the machine."""
+    """Return a name that depends on the requirements, the interpreter and the machine."""
     digest = hashlib.sha256(requirements).hexdigest()[:12]
     return f"ministack-{digest}-{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
 
 
 def installer_commands(fresh: Path, uv: Sequence[str] | None) -> list[list[str]]:
-    """Return the commands that make the environment: with uv in a second or two, otherwise with venv and pip."""
+    """Return the commands that create the environment: with uv in a second or two, otherwise with venv and pip."""
     python = str(fresh / "bin" / "python")
     pinned = ("--quiet", "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS))
     if uv:
@@ -82,7 +82,7 @@ def find_uv() -> list[str] | None:
 
 
 def _build(fresh: Path, run: Run) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in _MISLEADING}
+    environment = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
     for command in installer_commands(fresh, find_uv()):
         try:
             done = run(command, environment)
@@ -90,9 +90,9 @@ def _build(fresh: Path, run: Run) -> None:
         except (OSError, subprocess.TimeoutExpired) as error:
             failure = str(error)
         if failure is not None:
-            last_words = "\n".join(f"  {line}" for line in failure.strip().splitlines()[-15:])
+            output = "\n".join(f"  {line}" for line in failure.strip().splitlines()[-15:])
             raise EmulatorError(
-                f"the embedded emulator could not be installed: `{' '.join(command)}` failed:\n{last_words}\n"
+                f"the embedded emulator could not be installed: `{' '.join(command)}` failed:\n{output}\n"
                 "It needs PyPI once. Without internet, name a mirror (UV_DEFAULT_INDEX or PIP_INDEX_URL); "
                 "if `venv` is what is missing, install uv (`pip install uv`) or your system's python3-venv package."
             )
@@ -110,13 +110,13 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.C
     )
 
 
-def _put(fresh: Path, target: Path) -> None:
+def _move_into_place(fresh: Path, target: Path) -> None:
     if target.exists() and not (target / "bin" / "python").exists():
         shutil.rmtree(target, ignore_errors=True)
     try:
         fresh.rename(target)
     except OSError:
-        if not (target / "bin" / "python").exists():  # not simply another process that was quicker
+        if not (target / "bin" / "python").exists():  # unless another process was faster
             raise
 
 

@@ -1,4 +1,4 @@
-"""Starts an AWS to test against and hands out clients that talk to it and to nothing else."""
+"""Starts an AWS emulator and provides clients for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from localstack.emulators.embedded import ACCESS_KEY
 from localstack.errors import EmulatorError
 
 Client: TypeAlias = Any
-"""A boto3 client. boto3 makes their classes at run time, so no type says what they can do."""
+"""A boto3 client. boto3 creates their classes at run time, so there is no type for them."""
 
 Session: TypeAlias = Any
 """A boto3 session. Its type stubs would accept only services that are named literally."""
@@ -31,8 +31,8 @@ DEFAULT_REGION = "us-east-1"
 
 KINDS = ("auto", "embedded", "container")
 ENFORCING = MappingProxyType({"AUTH": "true", "USE_SSL": "1"})
-"""Settings with which the embedded emulator enforces roles, bucket policies and CORS. TLS is a part of it: the stack's
-policies refuse everything else."""
+"""Settings with which the embedded emulator enforces roles, bucket policies and CORS. They include TLS, since the
+stack's policies deny all requests without it."""
 READ_TIMEOUT = 60
 """Seconds; a synchronous invocation that starts a function takes the longest."""
 
@@ -42,11 +42,11 @@ class Emulator:
 
     Attributes:
         kind: "embedded" or "container".
-        name: product and version, for people.
-        endpoint: the URL at which all its services answer.
+        name: product and version, for messages.
+        endpoint: the URL of all its services.
         region: the region of its clients.
-        why: a sentence on why this one was chosen and how to get the other.
-        ca_bundle: the certificate by which clients know it, where it answers over TLS.
+        reason: a sentence on why this one was chosen and how to get the other.
+        ca_bundle: the certificate that clients verify it with, if it serves over TLS.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Emulator:
         name: str,
         endpoint: str,
         region: str,
-        why: str,
+        reason: str,
         logs: Callable[[int], str],
         ca_bundle: Path | None = None,
     ) -> None:
@@ -64,7 +64,7 @@ class Emulator:
         self.name = name
         self.endpoint = endpoint
         self.region = region
-        self.why = why
+        self.reason = reason
         self.ca_bundle = ca_bundle
         self._logs = logs
         self._clients: dict[tuple[str, str], Client] = {}
@@ -72,12 +72,12 @@ class Emulator:
 
     @cached_property
     def _session(self) -> Session:
-        return _session_of_its_own()
+        return _isolated_session()
 
     def client(self, service: str, *, region: str | None = None) -> Client:
-        """Return the boto3 client of a service: path-style, dummy credentials, one attempt. For any thread."""
+        """Return the boto3 client of a service: path-style, dummy credentials, one attempt. Thread-safe."""
         key = (service, region or self.region)
-        with self._lock:  # making a client is not thread-safe, using it is
+        with self._lock:  # creating a client is not thread-safe, using it is
             if key not in self._clients:
                 self._clients[key] = self._session.client(
                     service,
@@ -91,7 +91,7 @@ class Emulator:
             return self._clients[key]
 
     def environment(self) -> dict[str, str]:
-        """Return what to export so that boto3, the AWS CLI or any other AWS program talks to this emulator."""
+        """Return the variables to export so that boto3, the AWS CLI or any other AWS program uses this emulator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -102,7 +102,7 @@ class Emulator:
         }
 
     def logs(self, lines: int = 50) -> str:
-        """Return the end of the emulator's log."""
+        """Return the last lines of the emulator's log."""
         return self._logs(lines)
 
     def __str__(self) -> str:
@@ -111,17 +111,17 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which kind of emulator will be started, and a sentence on why this one."""
+    """The kind of emulator to start, and a sentence on why this one."""
 
     kind: str
-    why: str
+    reason: str
 
 
 def choose(kind: str = "auto") -> Choice:
-    """Say what `start` would take, without starting anything.
+    """Return the emulator that `start` would start.
 
     Raises:
-        EmulatorError: there is no such emulator, or it cannot be had here, and the remedy.
+        EmulatorError: there is no such emulator, or it cannot run here, with the remedy.
     """
     if kind not in KINDS:
         raise EmulatorError(f"there is no emulator {kind!r}: choose one of {', '.join(KINDS)}")
@@ -129,7 +129,7 @@ def choose(kind: str = "auto") -> Choice:
         return Choice("embedded", "it was asked for")
     from localstack.emulators import container  # noqa: PLC0415  Docker's client takes half a second, and only this needs it
 
-    # what nobody asked for by name is not pulled: that would be a gigabyte
+    # an image is only pulled if the container was requested by name: it has a gigabyte
     problem = container.problem(may_pull=kind == "container")
     if kind == "container":
         if problem:
@@ -137,8 +137,12 @@ def choose(kind: str = "auto") -> Choice:
         return Choice("container", f"it was asked for, with the image {container.image()}")
     if problem:
         return Choice("embedded", f"no container can be started: {problem}")
-    why = f"Docker answers and has the image {container.image()}; `--emulator embedded` takes the one without Docker"
-    return Choice("container", why)
+    reason = f"Docker answers and has the image {container.image()}; `--emulator embedded` takes the one without Docker"
+    return Choice("container", reason)
+
+
+def _to_standard_error(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
 
 
 @contextmanager
@@ -149,27 +153,29 @@ def start(
     region: str = DEFAULT_REGION,
     settings: Mapping[str, str] = MappingProxyType({}),
     log: Path | None = None,
-    report: Callable[[str], None] | None = None,
+    report: Callable[[str], None] = _to_standard_error,
 ) -> Iterator[Emulator]:
     """Run an emulator until the block is left.
 
-    `kind` is one of `KINDS`; one that is named is started or fails, `auto` takes what is there. Without `port` a free
-    one is taken. `settings` are environment variables of the emulator's own: `ENFORCING` makes the embedded one enforce
-    policies. `log` is where its log shall stay. `report` is told of anything that takes long; without it, standard
-    error is.
+    Args:
+        kind: one of `KINDS`. An emulator that is requested by name is started or fails; `auto` starts an available one.
+        port: the port of the endpoint; by default a free one.
+        region: the default region of its clients.
+        settings: environment variables of the emulator: with `ENFORCING` the embedded one enforces policies.
+        log: the file of its log; by default a temporary file.
+        report: called with a sentence before each step that takes long.
 
     Raises:
         EmulatorError: what is missing or wrong, and the remedy.
     """
     choice = choose(kind)
-    said = report or _to_standard_error
     running: AbstractContextManager[_Started]
     if choice.kind == "container":
         from localstack.emulators import container  # noqa: PLC0415  as above
 
-        running = container.running(port=port, region=region, settings=settings, log=log, report=said)
+        running = container.running(port=port, region=region, settings=settings, log=log, report=report)
     else:
-        python = embedded_environment.ensure(said)
+        python = embedded_environment.ensure(report)
         running = embedded.running(python, port=port, region=region, settings=settings, log=log)
     with running as started:
         yield Emulator(
@@ -177,14 +183,14 @@ def start(
             name=started.name,
             endpoint=started.endpoint,
             region=region,
-            why=choice.why,
+            reason=choice.reason,
             logs=started.tail,
             ca_bundle=started.ca_bundle,
         )
 
 
 class _Started(Protocol):
-    """What emulators of both kinds tell."""
+    """The interface of a started emulator of either kind."""
 
     @property
     def name(self) -> str:
@@ -192,34 +198,30 @@ class _Started(Protocol):
 
     @property
     def endpoint(self) -> str:
-        """Where it answers."""
+        """The URL of all its services."""
 
     @property
     def ca_bundle(self) -> Path | None:
-        """The certificate by which clients know it, where it answers over TLS."""
+        """The certificate that clients verify it with, if it serves over TLS."""
 
     def tail(self, lines: int) -> str:
-        """Return the end of its log."""
+        """Return the last lines of its log."""
 
 
 _CLIENT_CONFIG = Config(
     s3={"addressing_style": "path"},
     proxies={},  # an empty dictionary, unlike None, keeps the environment's proxies out
-    retries={"mode": "standard", "total_max_attempts": 1},  # a local emulator that fails shall be seen to fail
+    retries={"mode": "standard", "total_max_attempts": 1},  # no retry hides a failure of a local emulator
     read_timeout=READ_TIMEOUT,
     max_pool_connections=32,
 )
 
 
-def _session_of_its_own() -> Session:
-    """Return a session that reads neither the shell's AWS variables nor anybody's ~/.aws."""
+def _isolated_session() -> Session:
+    """Return a session that reads neither the shell's AWS variables nor the user's ~/.aws."""
     variables = {
         name: (in_file, None, default, convert)
         for name, (in_file, _variable, default, convert) in botocore.session.Session.SESSION_VARIABLES.items()
     }
     variables["config_file"] = variables["credentials_file"] = (None, None, os.devnull, None)
     return boto3.Session(botocore_session=botocore.session.Session(session_vars=variables))
-
-
-def _to_standard_error(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")

@@ -11,7 +11,7 @@ from localstack.image import build, registry
 
 
 def main() -> int:
-    """Build what is missing or out of date and say how to use it."""
+    """Build the images that are missing or out of date."""
     parser = argparse.ArgumentParser(prog="python -m localstack.image", description=__doc__.partition(": ")[2])
     parser.add_argument("--again", action="store_true", help="build every image, whatever is there")
     options = parser.parse_args()
@@ -22,7 +22,7 @@ def main() -> int:
         sys.stdout.flush()
 
     try:
-        build.ensure(report, again=options.again)
+        build.ensure(report, rebuild=options.again)
         report(f"{registry.publish(build.RUNTIME.name)} is what functions run in")
     except EmulatorError as error:
         sys.stderr.write(f"{error}\n")

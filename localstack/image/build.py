@@ -1,4 +1,4 @@
-"""Which images there are, and how each comes from its Dockerfile and its parts."""
+"""The images, and how each is built from its Dockerfile and its parts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 from localstack.errors import EmulatorError
 from localstack.image import parts
 from localstack.image.parts import BASE, CACHE, HERE, INPUTS, Report, digest
-from localstack.image.tools import check, docker, docker_problem, inspected
+from localstack.image.tools import check, docker, docker_problem, inspect
 
 RUNTIMES = "org.tapstack.lambda-runtimes"
-"""The label with the images of Lambda runtimes that an emulator shall use, as JSON: {runtime: image}."""
+"""The label with the images of Lambda runtimes for an emulator, as JSON: {runtime: image}."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image: its name and the folder of its Dockerfile, whose other files are of its context too."""
+    """An image: its name and the folder of its Dockerfile, which is part of the build context."""
 
     name: str
     folder: Path
@@ -32,8 +32,8 @@ EMULATOR = Image(name="tapstack/localstack:4.14.0", folder=HERE / "emulator")
 REGISTRY = Image(name="tapstack/registry:2", folder=HERE / "registry")
 
 
-def ensure(report: Report, *, again: bool = False) -> None:
-    """Build the images that are missing or were made from other files than those that are here now.
+def ensure(report: Report, *, rebuild: bool = False) -> None:
+    """Build the images that are missing or were built from other files than the current ones.
 
     Raises:
         EmulatorError: what is missing or failed, and the remedy.
@@ -41,27 +41,27 @@ def ensure(report: Report, *, again: bool = False) -> None:
     if problem := docker_problem():
         raise EmulatorError(problem)
     inputs = digest(HERE)
-    stale = [image for image in (RUNTIME, EMULATOR, REGISTRY) if again or label(image, INPUTS) != inputs]
+    stale = [image for image in (RUNTIME, EMULATOR, REGISTRY) if rebuild or label(image, INPUTS) != inputs]
     if not stale:
         return report("the images are up to date")
     check()
-    contents = _gather(report, again=again)
+    contents = _build_parts(report, rebuild=rebuild)
     for image in stale:
         _build(image, inputs, contents[image.name])
-        size = int(inspected("image", image.name, "{{.Size}}") or 0)
+        size = int(inspect("image", image.name, "{{.Size}}") or 0)
         report(f"{image.name}, {size / 1e6:.0f} MB")
     return None
 
 
 def label(image: Image, name: str) -> str | None:
     """Return a label of an image; None if there is no such image."""
-    return inspected("image", image.name, f'{{{{index .Config.Labels "{name}"}}}}')
+    return inspect("image", image.name, f'{{{{index .Config.Labels "{name}"}}}}')
 
 
-def _gather(report: Report, *, again: bool) -> dict[str, Mapping[str, Path]]:
-    """Make all parts, side by side since they mostly wait for the network; return what goes into each context."""
+def _build_parts(report: Report, *, rebuild: bool) -> dict[str, Mapping[str, Path]]:
+    """Build all parts, in parallel since they mostly wait for the network; return the parts of each build context."""
     with ThreadPoolExecutor() as pool:
-        base = pool.submit(parts.base, report, again=again)
+        base = pool.submit(parts.base, report, rebuild=rebuild)
         localstack = pool.submit(parts.packages, report, EMULATOR.folder / "requirements.txt")
         runtime = pool.submit(parts.packages, report, RUNTIME.folder / "requirements.txt")
         dynamodb = pool.submit(
@@ -88,6 +88,6 @@ def _build(image: Image, inputs: str, contents: Mapping[str, Path]) -> None:
                 shutil.copytree(part, context / name, copy_function=os.link, symlinks=True)
             else:
                 shutil.copy(part, context / name)
-        # packages of Debian's are fetched by the network of this machine, which reaches them
+        # the host's network, which can reach the mirrors of Debian's packages
         options = ("--network", "host", "--build-arg", f"BASE={BASE}", "--label", f"{INPUTS}={inputs}")
         docker("build", "--tag", image.name, *options, context)

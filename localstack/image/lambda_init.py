@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Process 1 of LocalStack's Lambda containers: runs the function's runtime and stands between it and LocalStack.
+"""Process 1 of LocalStack's Lambda containers: runs the function's runtime, and passes events and results.
 
 LocalStack copies this file to ``/var/rapid/init`` and starts it. The runtime polls it by the public Lambda Runtime API.
-LocalStack sends an event by ``POST /invoke`` and hears, by POST at LOCALSTACK_RUNTIME_ENDPOINT:
+LocalStack sends an event by ``POST /invoke``; this process reports by POST to LOCALSTACK_RUNTIME_ENDPOINT:
 
-- ``status/RUNTIME_ID/ready`` or ``…/error``, once: the runtime asked for its first event, or cannot start;
-- ``invocations/ID/logs``, then ``…/response`` or ``…/error``: what an invocation printed, and how it ended.
+- ``status/RUNTIME_ID/ready`` or ``…/error``, once: the runtime requested its first event, or cannot start;
+- ``invocations/ID/logs``, then ``…/response`` or ``…/error``: the output and the result of an invocation.
 
-A runtime that ends or takes too long is killed with all it started; the next invocation starts it anew.
-Needs nothing but the Python of the runtime's image.
+A runtime that exits or times out is killed with all its child processes; the next invocation starts another one.
+This file needs only the Python of the runtime's image.
 """
 
 from __future__ import annotations
@@ -37,81 +37,81 @@ API = "/2018-06-01/runtime"
 API_PORT = 9001
 INVOKE_PORT = 9563
 BOOTSTRAPS = ("/var/task/bootstrap", "/opt/bootstrap", "/var/runtime/bootstrap")
-"""Programs that start a runtime; the first that is there does."""
+"""Programs that start a runtime; the first existing one is used."""
 SANDBOX = (993, 990)
 """User and group that functions run as; AWS's numbers."""
-LARGEST_RESPONSE = 6291556
-"""Bytes, unless LocalStack says otherwise; AWS's limit."""
+MAX_RESPONSE_BYTES = 6291556
+"""AWS's limit, unless LocalStack sets another."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """An event of LocalStack's, as it describes it; `outcome` becomes what to report: response or error, and a body."""
+    """An event from LocalStack; `outcome` will be the result to report: "response" or "error", and a body."""
 
     request: Mapping[str, str]
     deadline: float
     outcome: Future[tuple[str, bytes]] = field(default_factory=Future)
 
-    def end(self, verb: str, body: bytes) -> None:
-        """Settle it, unless it is settled."""
+    def complete(self, verb: str, body: bytes) -> None:
+        """Set the outcome; only the first call has an effect."""
         if not self.outcome.done():
             self.outcome.set_result((verb, body))
 
 
 class Output:
-    """What the runtime prints: kept until it is taken for LocalStack, and passed on to the container's own output."""
+    """The runtime's output: buffered for the next report, and copied to the container's output."""
 
     def __init__(self) -> None:
-        self._from, self.into = os.pipe()
-        os.set_blocking(self._from, False)
+        self._pipe, self.writable = os.pipe()
+        os.set_blocking(self._pipe, False)
         self._lock = threading.Lock()
-        self._kept = bytearray()
+        self._buffer = bytearray()
         threading.Thread(target=self._follow, daemon=True).start()
 
     def add(self, line: str) -> None:
-        """Have a line of this process's own among it."""
-        os.write(self.into, f"{line}\n".encode())
+        """Add a line of this process."""
+        os.write(self.writable, f"{line}\n".encode())
 
-    def take(self) -> str:
-        """Return all that was printed until now, once."""
+    def read(self) -> str:
+        """Return the output since the last call."""
         self._drain()
         with self._lock:
-            kept, self._kept = self._kept, bytearray()
-        return kept.decode(errors="replace")
+            unread, self._buffer = self._buffer, bytearray()
+        return unread.decode(errors="replace")
 
     def _follow(self) -> None:
-        while select.select([self._from], [], []):
+        while select.select([self._pipe], [], []):
             self._drain()
 
     def _drain(self) -> None:
         with self._lock, suppress(BlockingIOError):
-            while chunk := os.read(self._from, 65536):
-                self._kept += chunk
+            while chunk := os.read(self._pipe, 65536):
+                self._buffer += chunk
                 os.write(1, chunk)
 
 
 class Runtime:
-    """A process of the runtime and the events that wait for it to ask; None tells it that there will be no more."""
+    """A process of the runtime and the queue of its events; None means that no more will come."""
 
     def __init__(self, environ: Mapping[str, str], output: Output) -> None:
         self.events: SimpleQueue[Invocation | None] = SimpleQueue()
         self.process = subprocess.Popen(  # noqa: S603  the function's own program, no shell
             [next((path for path in BOOTSTRAPS if Path(path).is_file()), BOOTSTRAPS[-1])],
             env=dict(environ),
-            stdout=output.into,
-            stderr=output.into,
-            start_new_session=True,  # one group with all it starts
+            stdout=output.writable,
+            stderr=output.writable,
+            start_new_session=True,  # one process group with its children
         )
 
     def kill(self) -> None:
-        """End it and all that it started."""
+        """Kill the process and all its children."""
         self.events.put(None)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Init:
-    """Hands events to the runtime, one at a time, and tells LocalStack. `finish` ends the container with a status."""
+    """Passes events to the runtime, one at a time, and reports to LocalStack; `finish` ends the container."""
 
     def __init__(self, environ: Mapping[str, str], finish: Callable[[int], object]) -> None:
         self._environ = environ
@@ -119,11 +119,11 @@ class Init:
         self._output = Output()
         self._runtime: Runtime | None = None
         self._current: Invocation | None = None
-        self._announced = False
-        self._turn = threading.Lock()
+        self._status_reported = False
+        self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the runtime and watch for its end."""
+        """Start the runtime and watch for its exit."""
         try:
             self._runtime = Runtime(runtime_environment(self._environ), self._output)
         except OSError as error:
@@ -132,7 +132,7 @@ class Init:
             threading.Thread(target=self._watch, args=(self._runtime,), daemon=True).start()
 
     def stop(self) -> None:
-        """End the runtime, if it runs."""
+        """Kill the runtime, if it runs."""
         runtime, self._runtime = self._runtime, None
         if runtime:
             runtime.kill()
@@ -140,32 +140,32 @@ class Init:
     def next(self) -> Invocation | None:
         """Wait for the runtime's next event."""
         runtime = self._runtime
-        self._announce("ready")
+        self._report_status("ready")
         return runtime.events.get() if runtime else None
 
-    def settle(self, request_id: str, verb: str, body: bytes) -> bool:
-        """Take the runtime's word on how an invocation ended; False: it is not the one that it was given."""
+    def complete(self, request_id: str, verb: str, body: bytes) -> bool:
+        """Complete the current invocation with the runtime's result; return False for any other invocation."""
         current = self._current
         if current is None or current.request["invoke-id"] != request_id:
             return False
-        limit = int(self._environ.get("LOCALSTACK_MAX_PAYLOAD_SIZE", LARGEST_RESPONSE))
+        limit = int(self._environ.get("LOCALSTACK_MAX_PAYLOAD_SIZE", MAX_RESPONSE_BYTES))
         if len(body) > limit:
-            said = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
-            verb, body = "error", failure("Function.ResponseSizeTooLarge", said)
-        current.end(verb, body)
+            message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+            verb, body = "error", failure("Function.ResponseSizeTooLarge", message)
+        current.complete(verb, body)
         return True
 
     def fail(self, body: bytes) -> None:
-        """The runtime cannot start: so fails the invocation that waits for it or, before the first, the container."""
+        """Fail the current invocation or, before the first, the container, since the runtime cannot start."""
         self.stop()
         if current := self._current:
-            current.end("error", body)
-        elif self._announce("error", body):
+            current.complete("error", body)
+        elif self._report_status("error", body):
             self._finish(1)
 
     def invoke(self, request: Mapping[str, str]) -> None:
-        """See an event through, and report."""
-        with self._turn:
+        """Run one invocation and report its output and result."""
+        with self._lock:
             timeout = int(self._environ["AWS_LAMBDA_FUNCTION_TIMEOUT"])
             request_id, begun = request["invoke-id"], time.monotonic()
             self._output.add(f"START RequestId: {request_id} Version: {self._environ['AWS_LAMBDA_FUNCTION_VERSION']}")
@@ -179,52 +179,54 @@ class Init:
             except TimeoutError:
                 self.stop()
                 now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-                said = f"{now} {request_id} Task timed out after {timeout}.00 seconds"
-                self._output.add(said)
-                verb, body = "error", json.dumps({"errorMessage": said}).encode()
+                message = f"{now} {request_id} Task timed out after {timeout}.00 seconds"
+                self._output.add(message)
+                verb, body = "error", json.dumps({"errorMessage": message}).encode()
             self._current = None
             self._add_report(request_id, min(time.monotonic() - begun, timeout) * 1000)
-            self._post(f"invocations/{request_id}/logs", json.dumps({"logs": self._output.take()}).encode())
+            self._post(f"invocations/{request_id}/logs", json.dumps({"logs": self._output.read()}).encode())
             self._post(f"invocations/{request_id}/{verb}", body)
 
     def _watch(self, runtime: Runtime) -> None:
         status = runtime.process.wait()
         if self._runtime is not runtime:
-            return  # it was stopped
+            return  # it was killed
         how = f"signal: {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        said = f"Runtime exited with error: {how}" if status else "Runtime exited without providing a reason"
+        message = f"Runtime exited with error: {how}" if status else "Runtime exited without providing a reason"
         current = self._current
         prefix = f"RequestId: {current.request['invoke-id']} Error: " if current else ""
-        self.fail(failure("Runtime.ExitError", prefix + said))
+        self.fail(failure("Runtime.ExitError", prefix + message))
 
-    def _announce(self, status: str, body: bytes = b"") -> bool:
-        """Tell LocalStack, once, whether the container is of use; False: it was told."""
-        first, self._announced = not self._announced, True
+    def _report_status(self, status: str, body: bytes = b"") -> bool:
+        """Report once whether the runtime is ready; return False if the status was already reported."""
+        first, self._status_reported = not self._status_reported, True
         if first:
             self._post(f"status/{self._environ['LOCALSTACK_RUNTIME_ID']}/{status}", body)
         return first
 
     def _add_report(self, request_id: str, milliseconds: float) -> None:
         size = self._environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
-        took = f"Duration: {milliseconds:.2f} ms\tBilled Duration: {-int(-milliseconds // 1)} ms"
+        durations = f"Duration: {milliseconds:.2f} ms\tBilled Duration: {-int(-milliseconds // 1)} ms"
         self._output.add(f"END RequestId: {request_id}")
-        # how much memory was used is not measured: the original says the same
+        # the used memory is not measured; the original reports the configured size too
         self._output.add(
-            f"REPORT RequestId: {request_id}\t{took}\tMemory Size: {size} MB\tMax Memory Used: {size} MB\t"
+            f"REPORT RequestId: {request_id}\t{durations}\tMemory Size: {size} MB\tMax Memory Used: {size} MB\t"
         )
 
     def _post(self, path: str, body: bytes) -> None:
         url = f"{self._environ['LOCALSTACK_RUNTIME_ENDPOINT']}/{path}"
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  it is LocalStack's
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  LocalStack's URL
         try:
-            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # by no proxy of the function's
+            direct = urllib.request.build_opener(
+                urllib.request.ProxyHandler({})
+            )  # without the proxies of the function's environment
             direct.open(request).close()
         except OSError as error:
             sys.stderr.write(f"LocalStack did not take {path}: {error}\n")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Both sides: the runtime on one port, LocalStack on the other."""
+    """Serves the runtime on one port and LocalStack on the other."""
 
     protocol_version = "HTTP/1.1"
 
@@ -233,16 +235,16 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(*connection)  # serves the connection to its end
 
     def handle(self) -> None:
-        """Serve it; a runtime that was killed just hangs up."""
+        """Serve a connection; a killed runtime closes it without notice."""
         with suppress(ConnectionError):
             super().handle()
 
     def do_GET(self) -> None:
-        """Answer the runtime's request for its next event; that may take long."""
+        """Respond to the runtime's request for its next event, which may take long."""
         if self.path != f"{API}/invocation/next":
-            self._answer(404, b"{}")
+            self._respond(404, b"{}")
         elif invocation := self.init.next():
-            self._answer(
+            self._respond(
                 200,
                 invocation.request["payload"].encode(),
                 {
@@ -256,21 +258,21 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_POST(self) -> None:
-        """Take an event from LocalStack, or a result or an error from the runtime."""
+        """Receive an event from LocalStack, or a result or an error from the runtime."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         outcome = re.fullmatch(rf"{API}/invocation/([^/]+)/(response|error)", self.path)
         if self.path == "/invoke":
-            self._answer(200, b"OK")
+            self._respond(200, b"OK")
             self.init.invoke(json.loads(body))
         elif self.path == f"{API}/init/error":
-            self._answer(202, b'{"status": "OK"}')
+            self._respond(202, b'{"status": "OK"}')
             self.init.fail(body)
-        elif outcome and self.init.settle(outcome[1], outcome[2], body):
-            self._answer(202, b'{"status": "OK"}')
+        elif outcome and self.init.complete(outcome[1], outcome[2], body):
+            self._respond(202, b'{"status": "OK"}')
         else:
-            self._answer(400, failure("InvalidRequestID", "Invalid request ID"))
+            self._respond(400, failure("InvalidRequestID", "Invalid request ID"))
 
-    def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+    def _respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
             self.send_header(name, value)
@@ -279,26 +281,26 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_args: object) -> None:
-        """Keep quiet: the container's output is the function's."""
+        """Log nothing: the container's output is the function's."""
 
 
 def main() -> int:
     """Run until LocalStack stops the container (0) or the runtime cannot start (1)."""
     prepare(json.loads(os.environ.get("LOCALSTACK_CHMOD_PATHS", "[]")), os.environ.get("LOCALSTACK_USER", "sandbox"))
     status: SimpleQueue[int] = SimpleQueue()
-    signal.signal(signal.SIGTERM, lambda *_: status.put(0))  # which process 1 would otherwise ignore
+    signal.signal(signal.SIGTERM, lambda *_: status.put(0))  # ignored by process 1 by default
     init = Init(dict(os.environ), status.put)
     for address in (("127.0.0.1", API_PORT), ("0.0.0.0", INVOKE_PORT)):  # noqa: S104  the container's
         server = ThreadingHTTPServer(address, partial(Handler, init))
         threading.Thread(target=server.serve_forever, daemon=True).start()
     init.start()
-    ended = status.get()
+    result = status.get()
     init.stop()
-    return ended
+    return result
 
 
 def prepare(modes: list[dict[str, str]], user: str) -> None:
-    """Set the modes of files as LocalStack asks, then go to the function's folder and stop being root."""
+    """Set the file modes that LocalStack requests, change to the function's folder, and drop root privileges."""
     for each in modes:
         subprocess.run(["chmod", "-R", each["mode"], each["path"]], check=True)  # noqa: S603, S607  the system's own
     os.chdir("/var/task")
@@ -310,14 +312,14 @@ def prepare(modes: list[dict[str, str]], user: str) -> None:
 
 
 def runtime_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what the runtime sees: not what is between LocalStack and this process alone."""
+    """Return the runtime's environment, without the variables that are internal to LocalStack and this process."""
     internal = re.compile("HOME|HOSTNAME|LOCALSTACK_(?!HOSTNAME).*")
-    kept = {name: value for name, value in environ.items() if not internal.fullmatch(name)}
-    return {**kept, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{API_PORT}"}
+    public = {name: value for name, value in environ.items() if not internal.fullmatch(name)}
+    return {**public, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{API_PORT}"}
 
 
 def failure(kind: str, message: str) -> bytes:
-    """Return an error as Lambda words it."""
+    """Return an error in Lambda's format."""
     return json.dumps({"errorMessage": message, "errorType": kind}).encode()
 
 

@@ -1,4 +1,4 @@
-"""The programs that building takes: whether they are there, how to get them, and running them."""
+"""The programs that the build needs: checks, remedies, and running them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import IO
 from localstack.emulators.embedded_environment import find_uv
 from localstack.errors import EmulatorError
 
-LAST_WORDS = 15
-"""Lines of a failed program's output that are worth showing."""
+SHOWN_LINES = 15
+"""Number of the last lines of a failed program's output in its message."""
 
-_DEBIAN = {"debootstrap": "debootstrap", "mvn": "maven"}
-"""Programs and the packages that bring them."""
+_DEBIAN_PACKAGES = {"debootstrap": "debootstrap", "mvn": "maven"}
+"""Programs and their Debian packages."""
 
 
 def run(command: Sequence[str | Path], *, stdin: IO[bytes] | None = None) -> str:
-    """Run a program to its end and return what it printed.
+    """Run a program to its end and return its output.
 
     Raises:
-        EmulatorError: it is missing or failed, with its last words.
+        EmulatorError: it is missing or failed, with the end of its output.
     """
-    shown = " ".join(map(str, command))
+    command_line = " ".join(map(str, command))
     try:
         done = subprocess.run(  # noqa: S603  our own commands, no shell
             [str(each) for each in command],
@@ -36,12 +36,12 @@ def run(command: Sequence[str | Path], *, stdin: IO[bytes] | None = None) -> str
             check=False,
         )
     except OSError as error:
-        raise EmulatorError(f"`{shown}` could not be run: {error}") from error
-    printed = done.stdout.decode(errors="replace")
+        raise EmulatorError(f"`{command_line}` could not be run: {error}") from error
+    output = done.stdout.decode(errors="replace")
     if done.returncode:
-        last = "\n".join(f"  {line}" for line in printed.strip().splitlines()[-LAST_WORDS:])
-        raise EmulatorError(f"`{shown}` failed with exit code {done.returncode}:\n{last}")
-    return printed
+        last = "\n".join(f"  {line}" for line in output.strip().splitlines()[-SHOWN_LINES:])
+        raise EmulatorError(f"`{command_line}` failed with exit code {done.returncode}:\n{last}")
+    return output
 
 
 def docker(*arguments: str | Path, stdin: IO[bytes] | None = None) -> str:
@@ -49,8 +49,8 @@ def docker(*arguments: str | Path, stdin: IO[bytes] | None = None) -> str:
     return run(["docker", *arguments], stdin=stdin)
 
 
-def inspected(kind: str, name: str, template: str) -> str | None:
-    """Return a value that Docker knows of an image or a container; None where there is no such thing."""
+def inspect(kind: str, name: str, template: str) -> str | None:
+    """Return a value of an image or a container from Docker; None if it does not exist."""
     try:
         return docker(kind, "inspect", "--format", template, name).strip()
     except EmulatorError:
@@ -58,7 +58,7 @@ def inspected(kind: str, name: str, template: str) -> str | None:
 
 
 def docker_problem() -> str | None:
-    """Say why Docker cannot be used, and what helps; None if it can."""
+    """Return why Docker cannot be used, with the remedy; None if it can."""
     if not shutil.which("docker"):
         return "Docker is not installed: `apt-get install docker.io`, or see its manual for other systems"
     try:
@@ -69,19 +69,19 @@ def docker_problem() -> str | None:
 
 
 def check() -> None:
-    """Make sure that everything is there.
+    """Check that all programs are available.
 
     Raises:
-        EmulatorError: all that is missing, each with its remedy.
+        EmulatorError: everything that is missing, each with its remedy.
     """
-    missing = [name for name in _DEBIAN if not shutil.which(name)]
+    missing = [name for name in _DEBIAN_PACKAGES if not shutil.which(name)]
     problems = []
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         problems.append("the image can be built on Linux and x86_64 only, for which DynamoDB Local's library is pinned")
     if os.geteuid() != 0:
         problems.append("debootstrap needs root: run it with `sudo`, or as root in a container")
     if missing:
-        packages = " ".join(_DEBIAN[name] for name in missing)
+        packages = " ".join(_DEBIAN_PACKAGES[name] for name in missing)
         problems.append(f"missing: {', '.join(missing)}; `apt-get install {packages}` installs them")
     if find_uv() is None:
         problems.append("missing: uv; `pip install uv` installs it")

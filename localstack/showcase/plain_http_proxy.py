@@ -1,4 +1,4 @@
-"""A door without TLS to a server with TLS, on this machine: a browser does not know the emulator's certificate."""
+"""Plain-HTTP proxy to a TLS server on this machine, for browsers, which do not trust the emulator's certificate."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ CHUNK_BYTES = 65536
 
 
 @contextmanager
-def open_door(endpoint: str, ca_bundle: Path) -> Iterator[str]:
-    """Yield an http address of this machine at which the server of the https address `endpoint` answers too.
+def plain_http_proxy(endpoint: str, ca_bundle: Path) -> Iterator[str]:
+    """Yield the http address of a proxy to the https address `endpoint`; bytes are forwarded unchanged.
 
-    `ca_bundle` is the certificate by which to know the server. What is sent is passed on byte by byte.
+    Args:
+        endpoint: https address of the server.
+        ca_bundle: certificate with which the server is verified.
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -39,18 +41,18 @@ async def _listen(endpoint: str, ca_bundle: Path) -> asyncio.Server:
     url = urlsplit(endpoint)
     context = ssl.create_default_context(cafile=ca_bundle)
 
-    async def pass_on(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+    async def forward(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
-            with suppress(OSError, asyncio.CancelledError):  # either end may go at any time
+            with suppress(OSError, asyncio.CancelledError):  # either end may disconnect at any time
                 server, to_server = await asyncio.open_connection(url.hostname, url.port, ssl=context)
-                await asyncio.gather(_pump(client, to_server), _pump(server, to_client))
+                await asyncio.gather(_copy(client, to_server), _copy(server, to_client))
         finally:
             to_client.close()
 
-    return await asyncio.start_server(pass_on, HOST, 0)
+    return await asyncio.start_server(forward, HOST, 0)
 
 
-async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     try:
         while chunk := await source.read(CHUNK_BYTES):
             target.write(chunk)
@@ -60,7 +62,7 @@ async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 
 async def _close(server: asyncio.Server | None) -> None:
-    """End every connection, and take no new one."""
+    """Close the server and every connection."""
     if server is not None:
         server.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}

@@ -1,4 +1,4 @@
-"""The command `python -m localstack.showcase.upload_page`: the upload page, with an AWS on this machine behind it."""
+"""The command `python -m localstack.showcase.upload_page`: the upload page with an emulator behind it."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from examples.upload.errors import CannotRunError
 from examples.upload.server import UploadServer
 from examples.upload.stack import Stack, s3_config
 from examples.upload.upload_requests import Rules
-from localstack.deployers import deployment
-from localstack.emulators import emulator
+from localstack.deployers.deploy import deploy
+from localstack.emulators.emulator import ENFORCING, start
 from localstack.errors import HarnessError
-from localstack.showcase.plain_http_proxy import open_door
+from localstack.showcase.plain_http_proxy import plain_http_proxy
 from operations import program
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Client, Emulator
 
-GOOD, FAILED, INTERRUPTED = 0, 1, 130
+SUCCESS, FAILED, INTERRUPTED = 0, 1, 130
 
 
 def main(arguments: Sequence[str], *, serve: Callable[[UploadServer], None] = UploadServer.serve_forever) -> int:
     """Serve the page until Ctrl-C and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        with running(options.port, report=_say) as server, suppress(KeyboardInterrupt):
-            _say(f"\nOpen {server.origin}\nRunning until Ctrl-C")
+        with running(options.port, report=_print) as server, suppress(KeyboardInterrupt):
+            _print(f"\nOpen {server.origin}\nRunning until Ctrl-C")
             serve(server)
     except (CannotRunError, HarnessError) as error:
         sys.stderr.write(f"upload-page: {error}\n")
@@ -41,56 +41,56 @@ def main(arguments: Sequence[str], *, serve: Callable[[UploadServer], None] = Up
     except KeyboardInterrupt:
         sys.stderr.write("upload-page: interrupted; the emulator and all that was in it are gone\n")
         return INTERRUPTED
-    return GOOD
+    return SUCCESS
 
 
 @contextmanager
 def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadServer]:
-    """Start an emulator that enforces policies and CORS, deploy the stack for this page, and have its server ready.
+    """Start an emulator that enforces policies and CORS, deploy the stack for the page, and yield the page's server.
 
     Raises:
         CannotRunError: the port is taken.
         HarnessError: no emulator, or no stack.
     """
     origin = f"http://localhost:{number}"
-    with emulator.start("embedded", settings=emulator.ENFORCING, report=report) as running:
+    with start("embedded", settings=ENFORCING, report=report) as running:
         report(f"emulator  {running.name}, which enforces policies and CORS")
         assert running.ca_bundle is not None  # it answers over TLS
-        deployed = deployment.deploy(running, config_overrides={"corsAllowedOrigins": json.dumps([origin])})
+        deployed = deploy(running, config_overrides={"corsAllowedOrigins": json.dumps([origin])})
         report(f"stack     {len(deployed.resources)} resources in {deployed.seconds:.1f} s")
-        with open_door(running.endpoint, running.ca_bundle) as door:
-            stack = stack_at(door, running, deployed.outputs)
+        with plain_http_proxy(running.endpoint, running.ca_bundle) as proxy:
+            stack = stack_at(proxy, running, deployed.outputs)
             with UploadServer(stack, port=number) as server:
                 yield server
 
 
-def stack_at(endpoint: str, where: Emulator, outputs: Mapping[str, str], rules: Rules | None = None) -> Stack:
-    """The stack of an emulator, for pages that reach the emulator at `endpoint`."""
+def stack_at(endpoint: str, emulator: Emulator, outputs: Mapping[str, str], rules: Rules | None = None) -> Stack:
+    """Return the emulator's stack, for pages that reach the emulator at `endpoint`."""
     return Stack(
-        s3_at(endpoint, where),
-        where.client("dynamodb"),
+        s3_at(endpoint, emulator),
+        emulator.client("dynamodb"),
         bucket=outputs["bucket_name"],
         table=outputs["table_name"],
         rules=rules or Rules(),
     )
 
 
-def s3_at(endpoint: str, where: Emulator) -> Client:
-    """A client that signs what a browser then sends to `endpoint`."""
-    shell = where.environment()
+def s3_at(endpoint: str, emulator: Emulator) -> Client:
+    """Return a client that signs requests which a browser sends to `endpoint`."""
+    environment = emulator.environment()
     s3: Client = boto3.client(
         "s3",
         endpoint_url=endpoint,
-        region_name=where.region,
-        aws_access_key_id=shell["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=shell["AWS_SECRET_ACCESS_KEY"],
-        verify=shell.get("AWS_CA_BUNDLE"),
+        region_name=emulator.region,
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        verify=environment.get("AWS_CA_BUNDLE"),
         config=s3_config(custom_endpoint=True),
     )
     return s3
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -106,4 +106,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    program.run(main, reader_gone=FAILED)
+    program.run(main, broken_pipe_code=FAILED)

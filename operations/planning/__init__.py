@@ -1,1 +1,1 @@
-"""What a stack will carry and cost, before it is deployed. Nothing here calls AWS."""
+"""Estimates the capacity and the cost of a stack before it is deployed. Nothing here calls AWS."""

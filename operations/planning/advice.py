@@ -1,161 +1,151 @@
-"""The smallest change of one setting with which nothing is lost: found by simulating it."""
+"""Searches for the smallest change of one setting with which no event is lost, by simulating candidates."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from operations.planning import limits
 from operations.planning.estimates import simulate
-from operations.planning.outcome import Outcome
-from operations.planning.scenario import Load, Settings, overloaded, service_seconds
+from operations.planning.scenario import Load, StackSettings, overloaded, service_seconds
 from operations.planning.table import write_units
 
-CLOSE = 1.05  # a searched value is at most five per cent above the smallest that is enough
+if TYPE_CHECKING:
+    from operations.planning.outcome import SimulationOutcome
+
+SEARCH_TOLERANCE = 1.05  # a searched value is at most five per cent above the smallest that is enough
 TIMEOUTS = (60, 120, 300, 600, 900)  # seconds
-LARGEST_CONCURRENCY = 100_000  # "tens of thousands", as Lambda's quotas page says
-# Reserved concurrency as multiples of what the table can keep busy. Fewer executions ask the table in vain less often;
-# a few more than it needs keep it busy while one of them asks S3.
-SHARES_OF_NEED = (2, 4, 8, 16)
+MAX_ACCOUNT_CONCURRENCY = 100_000  # "tens of thousands", as Lambda's quotas page says
+# Reserved concurrency as multiples of the executions that the table can keep busy. Fewer executions have fewer writes
+# refused; a few more than needed keep the table busy while one of them waits for S3.
+RESERVED_MULTIPLES = (2, 4, 8, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
-    """A change of one setting, and what comes of the load then."""
+class SettingChange:
+    """A change of one setting, and the outcome of the load with it."""
 
     name: str  # as it would be configured
-    settings: Settings
-    outcome: Outcome
+    settings: StackSettings
+    outcome: SimulationOutcome
 
 
-Try = Callable[[Settings], Outcome | None]
-"""What comes of the load with these settings; None if something is lost."""
+Candidate = tuple[str, StackSettings]
+"""A changed setting, as it would be configured, and all settings with it."""
 
 
-def changes(load: Load, settings: Settings, *, seed: int, tried: Callable[[], None]) -> Iterator[Change]:
-    """Yield the smallest change of each setting that loses nothing, those that cost nothing first.
+class Advisor:
+    """Searches for changes that carry a load.
 
-    `tried` is called after each simulation.
+    Args:
+        load: the files that arrive.
+        settings: the settings to change.
+        seed: of the simulations.
+        on_simulation: called after each simulation.
     """
-    attempt = _attempt(load, seed, tried)
-    for search in (_reserved, _timeout, _write_capacity, _max_capacity, _on_demand, _concurrency):
-        change = search(load, settings, attempt)
-        if change is not None:
-            yield change
 
+    def __init__(
+        self, load: Load, settings: StackSettings, *, seed: int, on_simulation: Callable[[], None] = lambda: None
+    ) -> None:
+        self._load = load
+        self._settings = settings
+        self._seed = seed
+        self._on_simulation = on_simulation
 
-def thrift(load: Load, settings: Settings, *, seed: int, tried: Callable[[], None]) -> Change | None:
-    """The reserved concurrency with which fewer executions wait at Lambda's price, and nothing is lost."""
-    return _reserved(load, settings, _attempt(load, seed, tried))
+    def changes(self) -> Iterator[SettingChange]:
+        """Yield the smallest change of each setting that loses nothing, those without a cost first."""
+        for search in (
+            self.reserved_concurrency,
+            self._timeout,
+            self._write_capacity,
+            self._max_capacity,
+            self._on_demand,
+            self._concurrency,
+        ):
+            if change := search():
+                yield change
 
+    def reserved_concurrency(self) -> SettingChange | None:
+        """Return the smallest reserved concurrency that loses nothing; fewer executions wait, so Lambda bills less."""
+        settings = self._settings
+        needed = math.ceil(settings.rows_per_second(self._load.row_bytes) * service_seconds(settings))
+        limit = min(settings.account_concurrency - limits.UNRESERVED_CONCURRENCY, settings.concurrency - 1)
+        return self._first(
+            (f"reservedConcurrency {reserved}", replace(settings, reserved_concurrency=reserved))
+            for reserved in (needed * multiple for multiple in RESERVED_MULTIPLES)
+            if reserved <= limit
+        )
 
-def _attempt(load: Load, seed: int, tried: Callable[[], None]) -> Try:
-    def attempt(candidate: Settings) -> Outcome | None:
-        if overloaded(load, candidate):
+    def _timeout(self) -> SettingChange | None:
+        return self._first(
+            (f"timeoutSeconds {seconds}", replace(self._settings, timeout_seconds=seconds))
+            for seconds in TIMEOUTS
+            if seconds > self._settings.timeout_seconds
+        )
+
+    def _on_demand(self) -> SettingChange | None:
+        if self._settings.on_demand:
             return None
-        outcome = simulate(load, candidate, seed=seed, until_lost=True)
-        tried()
-        return None if outcome.lost else outcome
+        return self._simulate(("on demand (no key of this stack)", replace(self._settings, on_demand=True)))
 
-    return attempt
+    def _concurrency(self) -> SettingChange | None:
+        """Return the smallest concurrency that loses nothing, for events that grow too old in Lambda's queue."""
+        settings = self._settings
+        name, field, limit = "the account's concurrency:", "account_concurrency", MAX_ACCOUNT_CONCURRENCY
+        if settings.reserved_concurrency is not None:
+            name, field, limit = "reservedConcurrency", "reserved_concurrency", settings.account_concurrency
+        powers = (2**power for power in itertools.count(1))
+        doubled = itertools.takewhile(lambda value: value <= limit, (settings.concurrency * power for power in powers))
+        return self._first((f"{name} {value}", replace(settings, **{field: value})) for value in doubled)
 
+    def _write_capacity(self) -> SettingChange | None:
+        ceiling = self._settings.max_capacity
 
-def _reserved(load: Load, settings: Settings, attempt: Try) -> Change | None:
-    need = math.ceil(settings.rows_per_second(load.row_bytes) * service_seconds(settings))
-    for share in SHARES_OF_NEED:
-        reserved = need * share
-        if reserved > settings.account_concurrency - limits.UNRESERVED_CONCURRENCY or reserved >= settings.concurrency:
+        def candidate(units: int) -> Candidate:
+            changed = replace(
+                self._settings, write_capacity=units, max_capacity=None if ceiling is None else max(ceiling, units)
+            )
+            return f"writeCapacity {units}", changed
+
+        return self._smallest(candidate, above=self._settings.write_capacity, highest=self._max_useful_units())
+
+    def _max_capacity(self) -> SettingChange | None:
+        def candidate(units: int) -> Candidate:
+            return f"maxCapacity {units}", replace(self._settings, max_capacity=units)
+
+        highest = math.ceil(self._max_useful_units() / limits.SCALING_TARGET)
+        return self._smallest(candidate, above=self._settings.max_write_capacity, highest=highest)
+
+    def _max_useful_units(self) -> int:
+        """Return the units with which no write would ever wait, at most those of a day's partition of the index."""
+        load = self._load
+        units = math.ceil(2 * (load.per_second + load.burst_rate) * write_units(load.row_bytes))
+        return min(limits.PARTITION_UNITS, units)
+
+    def _first(self, candidates: Iterable[Candidate]) -> SettingChange | None:
+        return next((change for candidate in candidates if (change := self._simulate(candidate))), None)
+
+    def _smallest(self, candidate: Callable[[int], Candidate], *, above: int, highest: int) -> SettingChange | None:
+        """Search for the smallest number of units in (above, highest] that loses nothing, within SEARCH_TOLERANCE."""
+        if self._settings.on_demand or highest <= above or (best := self._simulate(candidate(highest))) is None:
             return None
-        changed = replace(settings, reserved_concurrency=reserved)
-        if outcome := attempt(changed):
-            return Change(name=f"reservedConcurrency {reserved}", settings=changed, outcome=outcome)
-    return None
+        low, high = above, highest
+        while high > max(low * SEARCH_TOLERANCE, low + 1):
+            middle = round(math.sqrt(low * high))
+            if change := self._simulate(candidate(middle)):
+                high, best = middle, change
+            else:
+                low = middle
+        return best
 
-
-def _timeout(load: Load, settings: Settings, attempt: Try) -> Change | None:  # noqa: ARG001  one form for all
-    for seconds in TIMEOUTS:
-        if seconds > settings.timeout_seconds:
-            changed = replace(settings, timeout_seconds=seconds)
-            if outcome := attempt(changed):
-                return Change(name=f"timeoutSeconds {seconds}", settings=changed, outcome=outcome)
-    return None
-
-
-def _write_capacity(load: Load, settings: Settings, attempt: Try) -> Change | None:
-    if settings.on_demand:
-        return None
-    most = _most_units(load)
-    ceiling = settings.max_capacity
-
-    def changed(units: int) -> Settings:
-        return replace(settings, write_capacity=units, max_capacity=ceiling and max(ceiling, units))
-
-    found = _smallest(settings.write_capacity, most, lambda units: attempt(changed(units)))
-    if found is None:
-        return None
-    units, outcome = found
-    return Change(name=f"writeCapacity {units}", settings=changed(units), outcome=outcome)
-
-
-def _max_capacity(load: Load, settings: Settings, attempt: Try) -> Change | None:
-    if settings.on_demand:
-        return None
-    most = math.ceil(_most_units(load) / limits.SCALING_TARGET)
-
-    def changed(units: int) -> Settings:
-        return replace(settings, max_capacity=units)
-
-    found = _smallest(settings.most_capacity, most, lambda units: attempt(changed(units)))
-    if found is None:
-        return None
-    units, outcome = found
-    return Change(name=f"maxCapacity {units}", settings=changed(units), outcome=outcome)
-
-
-def _on_demand(load: Load, settings: Settings, attempt: Try) -> Change | None:  # noqa: ARG001  one form for all
-    if settings.on_demand:
-        return None
-    changed = replace(settings, on_demand=True)
-    outcome = attempt(changed)
-    if outcome is None:
-        return None
-    return Change(name="on demand (no key of this stack)", settings=changed, outcome=outcome)
-
-
-def _concurrency(load: Load, settings: Settings, attempt: Try) -> Change | None:  # noqa: ARG001  one form for all
-    """More executions at once: what helps where events grow too old in Lambda's queue."""
-    reserved = settings.reserved_concurrency
-
-    def changed(executions: int) -> Settings:
-        if reserved is not None:
-            return replace(settings, reserved_concurrency=executions)
-        return replace(settings, account_concurrency=executions)
-
-    most = settings.account_concurrency if reserved is not None else LARGEST_CONCURRENCY
-    executions = settings.concurrency
-    while (executions := executions * 2) <= most:
-        if outcome := attempt(changed(executions)):
-            name = "reservedConcurrency" if reserved is not None else "the account's concurrency:"
-            return Change(name=f"{name} {executions}", settings=changed(executions), outcome=outcome)
-    return None
-
-
-def _most_units(load: Load) -> int:
-    """Units with which no write would ever wait, or all that a day's partition of the index can use."""
-    units = math.ceil(2 * (load.per_second + load.burst_rate) * write_units(load.row_bytes))
-    return min(limits.PARTITION_UNITS, units)
-
-
-def _smallest(enough_not: int, most: int, attempt: Callable[[int], Outcome | None]) -> tuple[int, Outcome] | None:
-    """The smallest number above one that is not enough, up to `most`, within five per cent; None if none is enough."""
-    if most <= enough_not or (best := attempt(most)) is None:
-        return None
-    low, high = enough_not, most
-    while high > max(low * CLOSE, low + 1):
-        middle = round(math.sqrt(low * high))
-        if outcome := attempt(middle):
-            high, best = middle, outcome
-        else:
-            low = middle
-    return high, best
+    def _simulate(self, candidate: Candidate) -> SettingChange | None:
+        """Simulate the load with a candidate; return None if an event is lost."""
+        name, settings = candidate
+        if overloaded(self._load, settings):
+            return None
+        outcome = simulate(self._load, settings, seed=self._seed, until_lost=True)
+        self._on_simulation()
+        return None if outcome.lost else SettingChange(name=name, settings=settings, outcome=outcome)

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT_OF_PANEL, LEFT, RIGHT, TOP, BETWEEN, BOTTOM = 840, 150, 84, 24, 92, 58, 52
+WIDTH, PANEL_HEIGHT, LEFT, RIGHT, TOP, PANEL_GAP, BOTTOM = 840, 150, 84, 24, 92, 58, 52
 # Okabe and Ito's colours, which people who see fewer colours can tell apart
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#333}.title{font-size:17px;font-weight:600}.panel{font-weight:600}"
     ".small{font-size:12px;fill:#666}"
 )
-MOST_TICKS = 5
+MAX_TICKS = 5
 
-Across: TypeAlias = Callable[[float], float]
+ToPixel: TypeAlias = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,18 @@ def draw(
     first = min(xs)
     last = max(*xs, first + 1e-9)
 
-    def across(x: float) -> float:
+    def to_x(x: float) -> float:
         return LEFT + (x - first) / (last - first) * (WIDTH - LEFT - RIGHT)
 
-    height = TOP + len(panels) * (HEIGHT_OF_PANEL + BETWEEN) + BOTTOM - BETWEEN
+    height = TOP + len(panels) * (PANEL_HEIGHT + PANEL_GAP) + BOTTOM - PANEL_GAP
     parts = head(title, about, height=height)
     for number, panel in enumerate(panels):
-        parts += _panel(panel, TOP + number * (HEIGHT_OF_PANEL + BETWEEN), across)
+        parts += _panel(panel, TOP + number * (PANEL_HEIGHT + PANEL_GAP), to_x)
     foot = height - BOTTOM
-    marks = ticks if ticks is not None else [(x, f"{x:,g}") for x in round_numbers(first, last)]
+    marks = ticks if ticks is not None else [(x, f"{x:,g}") for x in axis_ticks(first, last)]
     for x, text in marks:
         parts.append(
-            f'<text class="small" x="{across(x):.1f}" y="{foot + 18}" text-anchor="middle">{escape(text)}</text>'
+            f'<text class="small" x="{to_x(x):.1f}" y="{foot + 18}" text-anchor="middle">{escape(text)}</text>'
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="small" x="{middle:.1f}" y="{foot + 38}" text-anchor="middle">{escape(axis)}</text>')
@@ -88,24 +88,24 @@ def head(title: str, about: str, *, height: int) -> list[str]:
     ]
 
 
-def _panel(panel: Panel, top: int, across: Across) -> list[str]:
+def _panel(panel: Panel, top: int, to_x: ToPixel) -> list[str]:
     highest = max((y for line in panel.lines for _, y in line.points), default=0.0) or 1.0
-    marks = round_numbers(0, highest)
+    marks = axis_ticks(0, highest)
     highest = max(highest, marks[-1])
 
-    def down(y: float) -> float:
-        return top + HEIGHT_OF_PANEL - y / highest * HEIGHT_OF_PANEL
+    def to_y(y: float) -> float:
+        return top + PANEL_HEIGHT - y / highest * PANEL_HEIGHT
 
     parts = [f'<text class="panel" x="{LEFT}" y="{top - 10}">{escape(panel.title)}</text>']
     for y in marks:
         text = f"{y:.0%}" if panel.percent else f"{y:,g}"
         parts.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(y):.1f}" y2="{down(y):.1f}" stroke="#ddd"/>'
-            f'<text class="small" x="{LEFT - 8}" y="{down(y) + 4:.1f}" text-anchor="end">{text}</text>'
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{to_y(y):.1f}" y2="{to_y(y):.1f}" stroke="#ddd"/>'
+            f'<text class="small" x="{LEFT - 8}" y="{to_y(y) + 4:.1f}" text-anchor="end">{text}</text>'
         )
     x = WIDTH - RIGHT
     for line, colour in reversed(list(zip(panel.lines, COLOURS, strict=False))):
-        path = " ".join(f"{across(px):.1f},{down(py):.1f}" for px, py in line.points)
+        path = " ".join(f"{to_x(px):.1f},{to_y(py):.1f}" for px, py in line.points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         # the legend, from right to left above the panel; a character is about seven wide
         parts.append(f'<text x="{x}" y="{top - 10}" text-anchor="end">{escape(line.name)}</text>')
@@ -117,9 +117,9 @@ def _panel(panel: Panel, top: int, across: Across) -> list[str]:
     return parts
 
 
-def round_numbers(first: float, last: float) -> list[float]:
+def axis_ticks(first: float, last: float) -> list[float]:
     """Round numbers from the first to the last, both of which they cover as far as they are round themselves."""
-    rough = (last - first) / MOST_TICKS
+    rough = (last - first) / MAX_TICKS
     power = 10 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     return [number * step for number in range(math.ceil(first / step - 1e-9), math.floor(last / step + 1e-9) + 1)]

@@ -1,4 +1,4 @@
-"""Asks the simulation: with as many simulated files as are enough, and about what can be held for good."""
+"""Runs simulations: with a sufficient number of simulated files, and to measure the sustained rate."""
 
 from __future__ import annotations
 
@@ -6,48 +6,54 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from operations.planning import limits
-from operations.planning.scenario import Load, Settings, bearable
+from operations.planning.scenario import Load, StackSettings, sustainable_rate
 from operations.planning.simulation import LEAD_SECONDS, QUIET_SECONDS, STEP_MS, Simulation
 
 if TYPE_CHECKING:
-    from operations.planning.outcome import Outcome
+    from operations.planning.outcome import SimulationOutcome
 
-ENOUGH_FILES = 30_000
-ENOUGH_EXECUTIONS = 50
-ENOUGH_UNITS = 10
+MIN_SIMULATED_FILES = 30_000
+MIN_SIMULATED_EXECUTIONS = 50
+MIN_SIMULATED_UNITS = 10
 
 
-def files_of(load: Load) -> float:
-    """About how many files a simulation of this load has."""
+def estimated_files(load: Load) -> float:
+    """Return the approximate number of files in a simulation of this load."""
     return load.burst_files + load.per_second * (LEAD_SECONDS + load.burst_seconds + QUIET_SECONDS)
 
 
-def scale_for(load: Load, settings: Settings) -> int:
-    """How many files one simulated file may stand for, so that it takes seconds and is still the same question."""
-    files = files_of(load)
+def choose_scale(load: Load, settings: StackSettings) -> int:
+    """Return the number of files that one simulated file stands for, so that a simulation takes seconds."""
+    files = estimated_files(load)
     units = limits.PARTITION_UNITS if settings.on_demand else settings.write_capacity
     return max(
         1,
-        min(int(files / ENOUGH_FILES), settings.concurrency // ENOUGH_EXECUTIONS, units // ENOUGH_UNITS),
+        min(
+            int(files / MIN_SIMULATED_FILES),
+            settings.concurrency // MIN_SIMULATED_EXECUTIONS,
+            units // MIN_SIMULATED_UNITS,
+        ),
     )
 
 
-def simulate(load: Load, settings: Settings, *, seed: int = 0, until_lost: bool = False) -> Outcome:
-    """What comes of this load with these settings."""
-    simulation = Simulation(load, settings, seed=seed, scale=scale_for(load, settings))
+def simulate(load: Load, settings: StackSettings, *, seed: int = 0, until_lost: bool = False) -> SimulationOutcome:
+    """Simulate this load with these settings."""
+    simulation = Simulation(load, settings, seed=seed, scale=choose_scale(load, settings))
     return simulation.run(until_lost=until_lost)
 
 
 SATURATED_SECONDS, WARM_UP_SECONDS = 600, 120
-OFFERED = 1.5  # times what can be carried
+OVERLOAD_FACTOR = 1.5  # times the sustainable rate
 
 
-def sustained(load: Load, settings: Settings, *, seed: int = 0) -> float:
-    """Rows a second that are held for good: measured while more arrives than can be carried, with nothing saved up."""
-    settings = replace(settings, burst_capacity_seconds=0.0, max_capacity=None, write_capacity=settings.most_capacity)
-    offered = OFFERED * bearable(load, settings)
+def measure_sustained_rate(load: Load, settings: StackSettings, *, seed: int = 0) -> float:
+    """Return rows a second, measured while more files arrive than the stack carries, without saved-up capacity."""
+    settings = replace(
+        settings, burst_capacity_seconds=0.0, max_capacity=None, write_capacity=settings.max_write_capacity
+    )
+    offered = OVERLOAD_FACTOR * sustainable_rate(load, settings)
     load = Load(per_day=0, burst_rate=offered, burst_seconds=SATURATED_SECONDS, row_bytes=load.row_bytes)
-    outcome = Simulation(load, settings, seed=seed, scale=scale_for(load, settings)).run(
+    outcome = Simulation(load, settings, seed=seed, scale=choose_scale(load, settings)).run(
         seconds=LEAD_SECONDS + SATURATED_SECONDS
     )
     steps = [step for step in outcome.steps if step.second > LEAD_SECONDS + WARM_UP_SECONDS]

@@ -13,7 +13,7 @@ LONGEST_REQUEUE_SECONDS = 300  # … to a maximum of 5 minutes"
 EVENT_AGE_SECONDS = 6 * 3600  # "for up to 6 hours by default", which is also the most; then the event is given up
 # The page says nothing of chance. Intervals are drawn from the upper half of the documented one, so that what came
 # together does not come back together for ever.
-REQUEUE_SPREAD = 0.5
+REQUEUE_JITTER = 0.5
 
 # -- Lambda's concurrency ----------------------------------------------------------------------------------------------
 # "1,000 execution environment instances every 10 seconds", for each function, refilled continuously and not saved up:
@@ -55,4 +55,4 @@ DELIVERY_MS = (700.0, 5000.0)  # assumed: median, and what one in a hundred exce
 HEAD_MS = (30.0, 200.0)
 WRITE_MS = (8.0, 50.0)  # DynamoDB Developer Guide, "Troubleshooting latency issues": single-digit milliseconds
 INIT_MS = (600.0, 1200.0)  # assumed for 512 MB: boto's two clients, logs and tracing from an archive without bytecode
-OWN_CPU_MS = 3.0  # assumed: of a whole processor for each event, in the function's own code
+FUNCTION_CPU_MS = 3.0  # assumed: of a whole processor for each event, in the function's own code

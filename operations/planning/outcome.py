@@ -1,4 +1,4 @@
-"""What came of a simulated load. Counts are of files, executions and calls as they are, not as they were simulated."""
+"""The outcome of a simulation. Counts are of real files, executions and calls, not of simulated ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Step:
-    """A point of the chart: what happened since the last one, and how things stand. Files, not simulated ones."""
+class SimulationStep:
+    """A point of the chart: counts since the last one, and the state. Files, not simulated ones."""
 
     second: float
     arrived: int = 0
@@ -19,14 +19,14 @@ class Step:
 
 
 @dataclass
-class Outcome:
-    """What came of it. Counts are of files, executions and calls as they are, not as they were simulated."""
+class SimulationOutcome:
+    """The outcome of a simulation. Counts are of real files, executions and calls, not of simulated ones."""
 
     scale: int = 1  # files that each simulated one stands for
     arrived: int = 0
     rows: int = 0
-    gave_up: int = 0  # failed so often that Lambda gave up: in the failure queue
-    too_old: int = 0  # waited for longer than the event age: likewise
+    retries_exhausted: int = 0  # events whose last retry failed: in the failure queue
+    too_old: int = 0  # events older than the event age: likewise
     pending: int = 0  # only of a simulation that was stopped early
     executions: int = 0
     refused_writes: int = 0  # that the table throttled: each is a retry in the function, or a failed execution
@@ -34,23 +34,23 @@ class Outcome:
     requeued: int = 0  # invocations for which there was no concurrency
     billed_seconds: float = 0.0
     useful_seconds: float = 0.0
-    most_running: int = 0
-    settled_seconds: float = 0.0  # from the start of the burst until its last file had come to an end
+    max_running: int = 0
+    settled_seconds: float = 0.0  # from the start of the burst until its last file had its row or was lost
     delays: array[int] = field(default_factory=lambda: array("q"))  # milliseconds from upload to row, sorted
-    steps: list[Step] = field(default_factory=list)
+    steps: list[SimulationStep] = field(default_factory=list)
 
     @property
     def lost(self) -> int:
-        """Events that ended in the failure queue."""
-        return self.gave_up + self.too_old
+        """Events in the failure queue."""
+        return self.retries_exhausted + self.too_old
 
     @property
-    def wasted(self) -> float:
+    def wasted_share(self) -> float:
         """Share of the billed time that was not needed for a row."""
         return 1 - self.useful_seconds / self.billed_seconds if self.billed_seconds else 0.0
 
-    def delay(self, share: float) -> float | None:
-        """Seconds from upload to row that this share of the rows did not exceed; None without rows."""
+    def delay(self, quantile: float) -> float | None:
+        """Return a quantile of the seconds from upload to row; None without rows."""
         if not self.delays:
             return None
-        return self.delays[min(len(self.delays) - 1, int(share * len(self.delays)))] / 1000
+        return self.delays[min(len(self.delays) - 1, int(quantile * len(self.delays)))] / 1000

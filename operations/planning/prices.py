@@ -14,13 +14,13 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Price:
-    """What so many units cost.
+    """The price of a number of units.
 
     Attributes:
-        dollars: the price.
-        per: of so many units.
+        dollars: the price of `per` units.
+        per: a number of units.
         page: AWS's page, or the document that quotes it.
-        read: the month in which that says so.
+        read: the month in which the page said so.
         free: units a month that AWS does not bill, for good (not only for a new account).
     """
 
@@ -31,8 +31,8 @@ class Price:
     read: str
     free: float = 0.0
 
-    def of(self, units: float, *, free_tier: bool) -> float:
-        """What so many units a month cost."""
+    def cost(self, units: float, *, free_tier: bool) -> float:
+        """Return the dollars for a number of units a month."""
         billed = max(0.0, units - self.free) if free_tier else units
         return billed * self.dollars / self.per
 

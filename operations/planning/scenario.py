@@ -1,4 +1,4 @@
-"""What is asked: a load, and the settings of the stack that is to carry it."""
+"""The scenario of a simulation: a load, and the settings of the stack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lambda_code.retry import DEFAULT_POLICY, RetryPolicy
 from operations.planning import limits
-from operations.planning.distribution import Spread
+from operations.planning.distribution import Distribution
 from operations.planning.table import write_units
 
 DAY_SECONDS = 86_400
@@ -39,19 +39,19 @@ class Load:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timing:
-    """How long things take: milliseconds, as (median, exceeded by one in a hundred)."""
+class Latencies:
+    """Durations in milliseconds, as (median, 99th percentile)."""
 
     delivery: tuple[float, float] = limits.DELIVERY_MS
     head: tuple[float, float] = limits.HEAD_MS
     write: tuple[float, float] = limits.WRITE_MS
     init: tuple[float, float] = limits.INIT_MS
-    own_cpu: float = limits.OWN_CPU_MS
+    cpu_ms: float = limits.FUNCTION_CPU_MS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What can be chosen about a stack, and the account that it runs in."""
+class StackSettings:
+    """The configuration of a stack and of its account."""
 
     write_capacity: int = WRITE_CAPACITY
     max_capacity: int | None = None  # ceiling of autoscaling; None: off
@@ -63,7 +63,7 @@ class Settings:
     async_retries: int = ASYNC_RETRIES
     event_age_seconds: int = limits.EVENT_AGE_SECONDS
     retry_policy: RetryPolicy = DEFAULT_POLICY
-    timing: Timing = Timing()
+    latencies: Latencies = Latencies()
     burst_capacity_seconds: float = limits.BURST_SECONDS  # DynamoDB's own; 0: do not count on it
 
     @property
@@ -72,32 +72,32 @@ class Settings:
         return self.account_concurrency if self.reserved_concurrency is None else self.reserved_concurrency
 
     @property
-    def own_ms(self) -> int:
-        """What the function's own code takes for one event, at its share of a processor."""
-        return round(self.timing.own_cpu * max(1.0, limits.CPU_MEMORY_MB / self.memory_mb))
+    def function_ms(self) -> int:
+        """Milliseconds of the function's own code for one event, at its share of a processor."""
+        return round(self.latencies.cpu_ms * max(1.0, limits.CPU_MEMORY_MB / self.memory_mb))
 
     @property
-    def most_capacity(self) -> int:
-        """Write units that the table may come to."""
+    def max_write_capacity(self) -> int:
+        """The most write units that the table may have."""
         return max(self.write_capacity, self.max_capacity or 0)
 
     def rows_per_second(self, row_bytes: int) -> float:
-        """What the table can bear for good: what is provisioned, or what one day's partition of the index bears."""
-        provisioned = limits.ON_DEMAND_UNITS if self.on_demand else self.most_capacity
+        """Return the rows a second that the table and one day's partition of its index sustain."""
+        provisioned = limits.ON_DEMAND_UNITS if self.on_demand else self.max_write_capacity
         return min(provisioned, limits.PARTITION_UNITS) / write_units(row_bytes)
 
 
-def service_seconds(settings: Settings) -> float:
-    """What an execution takes on average when nothing is refused and its environment is there already."""
-    timing = settings.timing
-    return (settings.own_ms + Spread(*timing.head).mean + Spread(*timing.write).mean) / 1000
+def service_seconds(settings: StackSettings) -> float:
+    """Return the mean seconds of an execution whose writes are not refused, in an environment that exists."""
+    latencies = settings.latencies
+    return (settings.function_ms + Distribution(*latencies.head).mean + Distribution(*latencies.write).mean) / 1000
 
 
-def bearable(load: Load, settings: Settings) -> float:
-    """Files a second that neither the table nor the function can exceed for good."""
+def sustainable_rate(load: Load, settings: StackSettings) -> float:
+    """Return the files a second that both the table and the function sustain."""
     return min(settings.rows_per_second(load.row_bytes), settings.concurrency / service_seconds(settings))
 
 
-def overloaded(load: Load, settings: Settings) -> bool:
-    """Whether the everyday load alone is more than can be borne, so that what waits only grows."""
-    return load.per_second > bearable(load, settings)
+def overloaded(load: Load, settings: StackSettings) -> bool:
+    """Return whether the everyday load alone exceeds the sustainable rate, so that the backlog only grows."""
+    return load.per_second > sustainable_rate(load, settings)

@@ -1,4 +1,4 @@
-"""What DynamoDB lets be written, and when: provisioned, burst and partition capacity of the table and its index."""
+"""Simulates DynamoDB's write capacity: provisioned, burst and partition capacity of the table and its index."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from operations.planning import limits
 MINUTE_MS = 60_000
 
 
-class Meter:
+class CapacityBucket:
     """The write capacity of the table or of its index. Times in milliseconds, capacity in units a second.
 
-    Two token buckets: what is provisioned, with up to 300 s of it saved up, and what a partition bears, with one
-    second of it.
+    Two token buckets: the provisioned units, of which up to 300 s are saved up, and the limit of a partition, of which
+    one second is.
     """
 
-    def __init__(self, provisioned: float, *, saved_seconds: float, partitions_bear: float, saved: float) -> None:
+    def __init__(self, provisioned: float, *, saved_seconds: float, partition_limit: float, saved: float) -> None:
         self.provisioned = provisioned
         # without savings it still holds the units of a second
         self._seconds = max(1.0, saved_seconds)
-        self._bear = partitions_bear
+        self._partition_limit = partition_limit
         self._tokens = saved
-        self._partition_tokens = partitions_bear
+        self._partition_tokens = partition_limit
         self._at = 0
         self.used = 0.0  # units in the minute that is under way
 
-    def admits(self, now: int, units: float) -> bool:
-        """Whether so much may be written now."""
+    def allows(self, now: int, units: float) -> bool:
+        """Return whether so many units may be written now."""
         if now > self._at:
             passed = (now - self._at) / 1000
             # a bucket holds at least the units of the row that is to be written; min and max would take twice as long
@@ -35,54 +35,54 @@ class Meter:
             if tokens > most:
                 tokens = most if most > units else min(units, tokens)
             self._tokens = tokens
-            tokens, most = self._partition_tokens + self._bear * passed, self._bear
+            tokens, most = self._partition_tokens + self._partition_limit * passed, self._partition_limit
             if tokens > most:
                 tokens = most if most > units else min(units, tokens)
             self._partition_tokens = tokens
             self._at = now
         return self._tokens >= units and self._partition_tokens >= units
 
-    def take(self, units: float) -> None:
-        """Write it."""
+    def consume(self, units: float) -> None:
+        """Record a write."""
         self._tokens -= units
         self._partition_tokens -= units
         self.used += units
 
 
-class Scaling:
-    """Autoscaling of one meter: looks at each minute, decides, and acts some minutes later."""
+class Autoscaling:
+    """Autoscaling of one bucket: evaluates each minute, decides, and acts some minutes later."""
 
-    def __init__(self, meter: Meter, *, least: float, most: float) -> None:
-        self._meter = meter
+    def __init__(self, bucket: CapacityBucket, *, least: float, most: float) -> None:
+        self._bucket = bucket
         self._least = least
         self._most = most
         self._above = self._below = 0
-        self._coming: tuple[int, float] | None = None
+        self._pending: tuple[int, float] | None = None
 
-    def minute(self, now: int) -> None:
-        """Look at the minute that has just ended."""
-        meter = self._meter
-        used, meter.used = meter.used / 60, 0.0
-        if self._coming is not None:
-            at, units = self._coming
+    def end_minute(self, now: int) -> None:
+        """Evaluate the minute that has just ended."""
+        bucket = self._bucket
+        used, bucket.used = bucket.used / 60, 0.0
+        if self._pending is not None:
+            at, units = self._pending
             if now >= at:
-                meter.provisioned, self._coming = units, None
+                bucket.provisioned, self._pending = units, None
                 self._above = self._below = 0
             return
-        share = used / meter.provisioned
-        self._above = self._above + 1 if share > limits.SCALING_TARGET else 0
-        self._below = self._below + 1 if share <= limits.SCALING_TARGET - limits.SCALE_DOWN_BELOW else 0
+        utilization = used / bucket.provisioned
+        self._above = self._above + 1 if utilization > limits.SCALING_TARGET else 0
+        self._below = self._below + 1 if utilization <= limits.SCALING_TARGET - limits.SCALE_DOWN_BELOW else 0
         up, down = self._above >= limits.SCALE_UP_MINUTES, self._below >= limits.SCALE_DOWN_MINUTES
         if up or down:
             wanted = min(self._most, max(self._least, used / limits.SCALING_TARGET))
-            if wanted != meter.provisioned and (wanted > meter.provisioned) == up:
-                self._coming = (now + limits.SCALING_REACTION_SECONDS * 1000, wanted)
+            if wanted != bucket.provisioned and (wanted > bucket.provisioned) == up:
+                self._pending = (now + limits.SCALING_REACTION_SECONDS * 1000, wanted)
 
 
-class Table:
-    """The table with its index by day: a write needs room in both, because an index that throttles throttles its table.
+class SimulatedTable:
+    """The table with its index by day: a write needs capacity in both, since a throttled index throttles its table.
 
-    `one_for` says how many real writes a write stands for here.
+    Each simulated write stands for `scale` real ones.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Table:
         row_bytes: int,
         used_before: float,
         saved_seconds: float = limits.BURST_SECONDS,
-        one_for: int = 1,
+        scale: int = 1,
     ) -> None:
         self.units = write_units(row_bytes)
         provisioned = limits.ON_DEMAND_UNITS if on_demand else write_capacity
@@ -102,35 +102,35 @@ class Table:
             saved_seconds = 1.0
         # what was left unused of the last 300 s, if it went on as it does without the burst
         saved = max(0.0, provisioned - used_before) * saved_seconds
-        self.meters = []
+        self.buckets = []
         for partitions in (max(1, math.ceil(provisioned / limits.PARTITION_UNITS)), 1):
-            self.meters.append(
-                Meter(
-                    provisioned / one_for,
+            self.buckets.append(
+                CapacityBucket(
+                    provisioned / scale,
                     saved_seconds=saved_seconds,
-                    partitions_bear=partitions * limits.PARTITION_UNITS / one_for,
-                    saved=saved / one_for,
+                    partition_limit=partitions * limits.PARTITION_UNITS / scale,
+                    saved=saved / scale,
                 )
             )
-        self._table, self._index = self.meters
+        self._table, self._index = self.buckets
         self.scalings = (
-            [Scaling(each, least=write_capacity / one_for, most=max_capacity / one_for) for each in self.meters]
+            [Autoscaling(each, least=write_capacity / scale, most=max_capacity / scale) for each in self.buckets]
             if max_capacity is not None and not on_demand
             else []
         )
 
     def write(self, now: int) -> bool:
-        """Write a row, or say that it was refused."""
+        """Write a row; return False if it was throttled."""
         units = self.units
-        if self._table.admits(now, units) and self._index.admits(now, units):
-            self._table.take(units)
-            self._index.take(units)
+        if self._table.allows(now, units) and self._index.allows(now, units):
+            self._table.consume(units)
+            self._index.consume(units)
             return True
         return False
 
 
 def write_units(row_bytes: int) -> int:
-    """What writing a row costs the table, and again its index, which has all of the row's attributes.
+    """Return the units of writing a row to the table, and again to its index, which has all of the row's attributes.
 
     A new row and a changed one cost the same: the greater of the sizes before and after counts (DynamoDB Developer
     Guide, "DynamoDB read and write operations"), and the keys of the index do not change.

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from examples.upload.server import UploadServer
 from examples.upload.upload_requests import MEGABYTE, Rules
-from localstack.deployers.deployment import deploy
+from localstack.deployers.deploy import deploy
 from localstack.emulators.embedded import free_port
 from localstack.emulators.emulator import ENFORCING, start
 from localstack.showcase.upload_page import s3_at, stack_at

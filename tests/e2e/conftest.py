@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from localstack.deployers.deployment import Deployment, deploy
+from localstack.deployers.deploy import deploy
 from localstack.emulators.emulator import Emulator, choose, start
 from localstack.errors import EmulatorError, HarnessError
 from tests.e2e.capabilities import Capability, gap
@@ -31,6 +31,7 @@ from tests.support.selection import EXISTING, IN_PROCESS, PULUMI, Deploys, reaso
 from tests.support.waiting import NothingCameError
 
 if TYPE_CHECKING:
+    from localstack.deployers.deployment import Deployment
     from operations.queries import Table
 
 LINE = 240
@@ -85,7 +86,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
         kind = emulator.kind
-        chosen = [f"engine: {engine}, because {how}", f"emulator: {emulator.kind}, because {emulator.why}"]
+        chosen = [f"engine: {engine}, because {how}", f"emulator: {emulator.kind}, because {emulator.reason}"]
     session.config.stash[_CHOSEN] = chosen
     session.config.stash[_EMULATOR] = kind
 
@@ -143,7 +144,7 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def deploys(request: pytest.FixtureRequest) -> Deploys:
     option = request.config.getoption
-    return partial(deploy, engine=option("--engine"), install_pulumi=option("--install-pulumi"))
+    return partial(deploy, deployer=option("--engine"), install_pulumi=option("--install-pulumi"))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from lambda_code.indexer import Indexer
 from lambda_code.storage import CLIENT_CONFIG, Storage
-from operations.planning.scenario import Load, Settings, Timing
+from operations.planning.scenario import Latencies, Load, StackSettings
 from operations.planning.simulation import Simulation
 from tests.e2e.events import as_s3_sent_it, event
 from tests.e2e.faults import UPDATE, Fault, faulty
@@ -37,13 +37,13 @@ SEEDS = 20
 def simulated() -> float:
     """Refused writes for each row, on average of some simulations of as many events at once."""
     none = (0.0, 0.0)
-    timing = Timing(delivery=none, head=(20, 100), write=(10, 50), init=none)
-    settings = Settings(
+    latencies = Latencies(delivery=none, head=(20, 100), write=(10, 50), init=none)
+    settings = StackSettings(
         write_capacity=WRITES_PER_SECOND,
         account_concurrency=10 * EVENTS,
         burst_capacity_seconds=0,
         timeout_seconds=SECONDS,
-        timing=timing,
+        latencies=latencies,
     )
     load = Load(per_day=0, burst_rate=EVENTS * 20, burst_seconds=0.05)
     outcomes = [Simulation(load, settings, seed=seed).run() for seed in range(SEEDS)]

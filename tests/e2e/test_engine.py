@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.deploy import Stopwatch
 from localstack.deployers import in_process
-from localstack.deployers.deployment import Deployment, deploy
+from localstack.deployers.deploy import deploy
+from localstack.deployers.deployment import Deployment
 from localstack.emulators.emulator import start
 from localstack.errors import DeploymentError
 from tests.e2e.inventory import everything
@@ -171,7 +172,7 @@ def test_whoever_measures_hears_of_every_phase(emulator: Emulator, tmp_path: Pat
 
 
 def _deploys_to(emulator: Emulator, folder: Path) -> Deploy:
-    return lambda program: deploy(emulator, engine="in-process", program=_write(folder, program))
+    return lambda program: deploy(emulator, deployer="in-process", program=_write(folder, program))
 
 
 def _write(folder: Path, program: str) -> Path:

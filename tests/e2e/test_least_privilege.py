@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import tap_stack
-from localstack.deployers.deployment import deploy
+from localstack.deployers.deploy import deploy
 from localstack.emulators.emulator import ENFORCING, start
 from tests.e2e.enforced import Call, Permission, Role, failures_to_index, permissions
 from tests.e2e.events import as_s3_sent_it, event, minimal

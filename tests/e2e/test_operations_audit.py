@@ -12,9 +12,9 @@ import pytest
 
 from operations.audit import GRACE, Audit
 from operations.aws import Aws
-from operations.listing import Indexed
+from operations.discovery import from_function
+from operations.listing import KeyFilter
 from operations.output import Progress
-from operations.target import from_function
 from tests.support.rows import FROM_THE_EVENT, told_by_s3
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def test_a_busy_bucket_raises_no_false_alarm(operated: Operated) -> None:
     audit = Audit(
         aws,
         target,
-        indexed=Indexed.of(aws.notifications(index.bucket), target.function_arn),
+        key_filter=KeyFilter.from_notifications(aws.notifications(index.bucket), target.function_arn),
         capacity=aws.capacity(index.table),
         prefix="busy/",
         sleep=wait,
@@ -167,6 +167,6 @@ def test_a_busy_bucket_raises_no_false_alarm(operated: Operated) -> None:
     audit.compare(Progress(io.StringIO()))
     thread.join()
     assert audit.report.findings == []
-    assert audit.report.looked_again > 0  # there was something to be mistaken about
+    assert audit.report.rechecked > 0  # there was something to be mistaken about
     wait(GRACE)
     assert operated.run("audit", "--prefix", "busy/").code == 0

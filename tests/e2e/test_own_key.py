@@ -16,13 +16,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localstack.deployers.deployment import deploy
+from localstack.deployers.deploy import deploy
 from localstack.emulators.emulator import ENFORCING, Emulator, start
 from tests.e2e.enforced import Call, Role
 from tests.e2e.events import event, minimal
 from tests.e2e.failures import FailureQueue
 from tests.support.index import Client, Clients, Index
-from tests.support.key_cases import key_policy
+from tests.support.key_policy import key_policy
 
 if TYPE_CHECKING:
     from tests.support.index import Row

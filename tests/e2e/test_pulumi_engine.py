@@ -22,7 +22,7 @@ from tests.e2e.alarms import PURPOSES
 from tests.e2e.inventory import everything
 
 if TYPE_CHECKING:
-    from localstack.deployers.pulumi_deployer import Outcome, PulumiStack
+    from localstack.deployers.pulumi_stack import Outcome, PulumiStack
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Clients
     from tests.support.selection import Deploys
@@ -111,7 +111,7 @@ class Life:
 @pytest.fixture(scope="module")
 def opens(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[Opens]:
     """Makes stacks that are closed at the end; destroying them, protected or not, if a test did not."""
-    from localstack.deployers.pulumi_deployer import PulumiStack  # noqa: PLC0415  importing Pulumi takes most of a second
+    from localstack.deployers.pulumi_stack import PulumiStack  # noqa: PLC0415  importing Pulumi takes most of a second
 
     opened: list[PulumiStack] = []
 
@@ -270,4 +270,4 @@ def test_a_failed_update_says_where_and_why_and_leaves_nothing(
 def _complaints(outcome: Outcome) -> list[str]:
     """What the engine, or the program, complained of."""
     stood_in = "PULUMI_DEBUG_PROVIDERS" in os.environ
-    return [text for text in outcome.complaints if not (stood_in and VERSION_OF_A_STAND_IN.match(text))]
+    return [text for text in outcome.warnings if not (stood_in and VERSION_OF_A_STAND_IN.match(text))]

@@ -10,33 +10,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tap_stack import ConfigurationError, Names, TapStackArgs, make_alarms, make_dashboard, make_names, make_tags
+import tap_stack
+from tap_stack import CONFIG_FIELDS, ConfigurationError, Names, TapStackArgs, make_names
 from tests.support.synth import configured
 
-KEYS = (
-    "env",
-    "bucketName",
-    "tableName",
-    "readCapacity",
-    "writeCapacity",
-    "maxCapacity",
-    "corsAllowedOrigins",
-    "notificationPrefix",
-    "notificationSuffix",
-    "noncurrentDays",
-    "deletedRetentionDays",
-    "logLevel",
-    "logRetentionDays",
-    "memoryMb",
-    "timeoutSeconds",
-    "reservedConcurrency",
-    "alarmEmail",
-    "kmsKeyArn",
-    "owner",
-    "costCenter",
-    "savedQueries",
-    "protectData",
-)
+KEYS = tuple(field.key for field in CONFIG_FIELDS.values())
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-1", "us-gov-west-1", "cn-northwest-1")
 
@@ -201,18 +179,18 @@ def test_no_two_places_share_a_bucket_and_no_two_regions_a_role(
 def test_tags_alarms_and_dashboard_of_every_accepted_configuration_fit_aws(config: dict[str, str]) -> None:
     args = configured({key: value for key, value in config.items() if key != "bucketName"})
     names = make_names(args, project="tapstack", account="123456789012", region="us-east-1")
-    for key, value in make_tags(args, project="tapstack").items():
+    for key, value in tap_stack.make_tags(args, project="tapstack").items():
         assert 1 <= len(key) <= 128
         assert 1 <= len(value) <= 256
         assert all(each.isalnum() or each in " _.:/=+-@" for each in value)
-    alarms = make_alarms(names, args)
+    alarms = tap_stack.make_alarms(names, args)
     assert len({names.alarm(each.purpose) for each in alarms}) == len(alarms)
     for alarm in alarms:
         assert len(names.alarm(alarm.purpose)) <= 255
         assert len(alarm.description) <= 1024
         assert alarm.threshold >= 0
         assert all(1 <= len(value) <= 1024 for value in alarm.dimensions.values())
-    body = json.dumps(make_dashboard(names, args, region="us-east-1"))
+    body = json.dumps(tap_stack.make_dashboard(names, args, region="us-east-1"))
     assert names.table in body
 
 

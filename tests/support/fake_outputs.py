@@ -1,4 +1,4 @@
-"""What AWS would answer when a resource is created: made up, but whole.
+"""Fake outputs of resources: what AWS would return when it creates them.
 
 Pulumi turns an output that its mocks leave out into None, and an input made from None silently vanishes. So a text
 output that is not declared here gets a value that no test can overlook (`UNDECLARED`).
@@ -7,153 +7,121 @@ output that is not declared here gets a value that no test can overlook (`UNDECL
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from pulumi import _types
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from localstack.deployers.monitor import Recorded
 
 UNDECLARED = "output without a fake value:"
-
-Inputs = dict[str, Any]
+NO_OUTPUTS: tuple[str, dict[str, str]] = (f"{UNDECLARED} id", {})
+BUCKET_PROPERTY: tuple[str, dict[str, str]] = ("{bucket}", {})
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """The account and region that a program is deployed to."""
 
     account: str = "123456789012"
     region: str = "us-east-1"
     partition: str = "aws"
 
-    def arn(self, service: str, resource: str) -> str:
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
-
-def _bucket(place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    name = inputs["bucket"]
-    return name, {
-        "arn": f"arn:{place.partition}:s3:::{name}",
-        "bucketRegionalDomainName": f"{name}.s3.{place.region}.amazonaws.com",
-    }
-
-
-def _bucket_part(_place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    return inputs["bucket"], {}
-
-
-def _table(place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    return inputs["name"], {"arn": place.arn("dynamodb", f"table/{inputs['name']}")}
-
-
-def _function(place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    return inputs["name"], {"arn": place.arn("lambda", f"function:{inputs['name']}")}
-
-
-def _role(place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    return inputs["name"], {"arn": f"arn:{place.partition}:iam::{place.account}:role/{inputs['name']}"}
-
-
-def _role_policy(_place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    return f"{inputs['role']}:{inputs['name']}", {}
-
-
-def _log_group(place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    return inputs["name"], {"arn": place.arn("logs", f"log-group:{inputs['name']}")}
-
-
-def _queue(place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    url = f"https://sqs.{place.region}.amazonaws.com/{place.account}/{inputs['name']}"
-    return url, {"url": url, "arn": place.arn("sqs", inputs["name"])}
-
-
-def _topic(place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    arn = place.arn("sns", inputs["name"])
-    return arn, {"arn": arn}
-
-
-def _alarm(place: Place, inputs: Inputs) -> tuple[str, Inputs]:
-    return inputs["name"], {"arn": place.arn("cloudwatch", f"alarm:{inputs['name']}")}
-
-
-def _nothing_more(_place: Place, _inputs: Inputs) -> tuple[str, Inputs]:
-    return f"{UNDECLARED} id", {}
-
-
-# Pulumi type -> (id, outputs beyond the inputs)
-_OUTPUTS: dict[str, Callable[[Place, Inputs], tuple[str, Inputs]]] = {
-    "aws:appautoscaling/policy:Policy": _nothing_more,
-    "aws:appautoscaling/target:Target": _nothing_more,
-    "aws:cloudwatch/dashboard:Dashboard": _nothing_more,
-    "aws:cloudwatch/logGroup:LogGroup": _log_group,
-    "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
-    "aws:cloudwatch/queryDefinition:QueryDefinition": _nothing_more,
-    "aws:dynamodb/table:Table": _table,
-    "aws:iam/role:Role": _role,
-    "aws:iam/rolePolicy:RolePolicy": _role_policy,
-    "aws:lambda/function:Function": _function,
-    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": _nothing_more,
-    "aws:lambda/permission:Permission": _nothing_more,
-    "aws:s3/bucket:Bucket": _bucket,
-    "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": _bucket_part,
-    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _bucket_part,
-    "aws:s3/bucketLogging:BucketLogging": _bucket_part,
-    "aws:s3/bucketNotification:BucketNotification": _bucket_part,
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": _bucket_part,
-    "aws:s3/bucketPolicy:BucketPolicy": _bucket_part,
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": _bucket_part,
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _bucket_part,
-    "aws:s3/bucketVersioning:BucketVersioning": _bucket_part,
-    "aws:sns/topic:Topic": _topic,
-    "aws:sns/topicPolicy:TopicPolicy": _nothing_more,
-    "aws:sns/topicSubscription:TopicSubscription": _nothing_more,
-    "aws:sqs/queue:Queue": _queue,
-    "aws:sqs/queuePolicy:QueuePolicy": _nothing_more,
+# Pulumi type -> id and outputs besides the inputs, as templates of inputs and location
+_OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
+    "aws:appautoscaling/policy:Policy": NO_OUTPUTS,
+    "aws:appautoscaling/target:Target": NO_OUTPUTS,
+    "aws:cloudwatch/dashboard:Dashboard": NO_OUTPUTS,
+    "aws:cloudwatch/logGroup:LogGroup": (
+        "{name}",
+        {"arn": "arn:{partition}:logs:{region}:{account}:log-group:{name}"},
+    ),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": (
+        "{name}",
+        {"arn": "arn:{partition}:cloudwatch:{region}:{account}:alarm:{name}"},
+    ),
+    "aws:cloudwatch/queryDefinition:QueryDefinition": NO_OUTPUTS,
+    "aws:dynamodb/table:Table": ("{name}", {"arn": "arn:{partition}:dynamodb:{region}:{account}:table/{name}"}),
+    "aws:iam/role:Role": ("{name}", {"arn": "arn:{partition}:iam::{account}:role/{name}"}),
+    "aws:iam/rolePolicy:RolePolicy": ("{role}:{name}", {}),
+    "aws:lambda/function:Function": ("{name}", {"arn": "arn:{partition}:lambda:{region}:{account}:function:{name}"}),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": NO_OUTPUTS,
+    "aws:lambda/permission:Permission": NO_OUTPUTS,
+    "aws:s3/bucket:Bucket": (
+        "{bucket}",
+        {
+            "arn": "arn:{partition}:s3:::{bucket}",
+            "bucketRegionalDomainName": "{bucket}.s3.{region}.amazonaws.com",
+        },
+    ),
+    "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": BUCKET_PROPERTY,
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": BUCKET_PROPERTY,
+    "aws:s3/bucketLogging:BucketLogging": BUCKET_PROPERTY,
+    "aws:s3/bucketNotification:BucketNotification": BUCKET_PROPERTY,
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": BUCKET_PROPERTY,
+    "aws:s3/bucketPolicy:BucketPolicy": BUCKET_PROPERTY,
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": BUCKET_PROPERTY,
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": BUCKET_PROPERTY,
+    "aws:s3/bucketVersioning:BucketVersioning": BUCKET_PROPERTY,
+    "aws:sns/topic:Topic": (
+        "arn:{partition}:sns:{region}:{account}:{name}",
+        {"arn": "arn:{partition}:sns:{region}:{account}:{name}"},
+    ),
+    "aws:sns/topicPolicy:TopicPolicy": NO_OUTPUTS,
+    "aws:sns/topicSubscription:TopicSubscription": NO_OUTPUTS,
+    "aws:sqs/queue:Queue": (
+        "https://sqs.{region}.amazonaws.com/{account}/{name}",
+        {
+            "url": "https://sqs.{region}.amazonaws.com/{account}/{name}",
+            "arn": "arn:{partition}:sqs:{region}:{account}:{name}",
+        },
+    ),
+    "aws:sqs/queuePolicy:QueuePolicy": NO_OUTPUTS,
 }
 
 
-def fake_outputs(place: Place, resource: Recorded) -> tuple[str, dict[str, Any]]:
-    """Return a resource's id and outputs: its inputs, what the table above adds, and `UNDECLARED` texts.
+def fake_outputs(location: Location, resource: Recorded) -> tuple[str, dict[str, Any]]:
+    """Return a resource's id and outputs: its inputs, those of the table above, and `UNDECLARED` texts.
 
     Raises:
         KeyError: the table does not know the resource's type.
     """
-    identifier, outputs = _OUTPUTS[resource.type](place, resource.inputs)
+    identifier, outputs = _OUTPUTS[resource.type]
+    values = {**asdict(location), **resource.inputs}
     undeclared = {
         output: f"{UNDECLARED} {resource.name}.{output}"
         for output, kind in resource_outputs(resource.type).items()
         if kind is str
     }
-    return identifier, undeclared | resource.inputs | outputs
+    declared = {output: template.format(**values) for output, template in outputs.items()}
+    return identifier.format(**values), undeclared | resource.inputs | declared
 
 
-def fake_call(place: Place, token: str) -> dict[str, Any]:
-    """Answer the functions of the AWS provider that the program may ask.
+def fake_call(location: Location, token: str) -> dict[str, Any]:
+    """Return the result of a function of the AWS provider that the program may call.
 
     Raises:
-        KeyError: the program asks for something else.
+        KeyError: the program calls another function.
     """
     return {
         "aws:index/getCallerIdentity:getCallerIdentity": {
-            "accountId": place.account,
-            "arn": f"arn:{place.partition}:iam::{place.account}:root",
+            "accountId": location.account,
+            "arn": f"arn:{location.partition}:iam::{location.account}:root",
             "userId": "AIDAFAKE",
-            "id": place.account,
+            "id": location.account,
         },
         "aws:index/getRegion:getRegion": {
-            "region": place.region,
-            "id": place.region,
-            "endpoint": f"ec2.{place.region}.amazonaws.com",
+            "region": location.region,
+            "id": location.region,
+            "endpoint": f"ec2.{location.region}.amazonaws.com",
             "description": "somewhere",
         },
         "aws:index/getPartition:getPartition": {
-            "partition": place.partition,
+            "partition": location.partition,
             "dnsSuffix": "amazonaws.com",
-            "id": place.partition,
+            "id": location.partition,
             "reverseDnsPrefix": "com.amazonaws",
         },
     }[token]

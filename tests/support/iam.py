@@ -27,7 +27,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request: who asks (a service, an ARN of IAM, or anybody else), for what, and under which circumstances.
+    """One request: principal (a service, an ARN of IAM, or anybody else), action, resource and condition keys.
 
     `context` has condition keys, which IAM compares without regard to case, and their values.
     """
@@ -43,7 +43,7 @@ class Request:
 
 
 def decide(policy: Document, request: Request) -> Decision:
-    """What a policy says: an explicit refusal wins, then a permission."""
+    """The decision of a policy: an explicit refusal wins, then a permission."""
     effects = {statement["Effect"] for statement in policy["Statement"] if _applies(statement, request)}
     if "Deny" in effects:
         return Decision.DENY
@@ -55,36 +55,36 @@ def _applies(statement: Document, request: Request) -> bool:
     if strange := statement.keys() - known:
         raise NotImplementedError(f"a statement with {', '.join(sorted(strange))}")
     return (
-        _is_about(statement.get("Principal", "*"), request.principal)
+        _matches_principal(statement.get("Principal", "*"), request.principal)
         and any(_like(action, request.action, re.IGNORECASE) for action in _list(statement["Action"]))
         # the trust policy of a role is about that role, and names no resource
         and any(_like(resource, request.resource) for resource in _list(statement.get("Resource", "*")))
         and all(
-            _holds(operator, _list(wanted), request.value(key))
+            _condition_holds(operator, _list(wanted), request.value(key))
             for operator, keys in statement.get("Condition", {}).items()
             for key, wanted in keys.items()
         )
     )
 
 
-def _is_about(principal: str | Mapping[str, str | list[str]], asking: str) -> bool:
+def _matches_principal(principal: str | Mapping[str, str | list[str]], requester: str) -> bool:
     if principal == "*":
         return True
     if isinstance(principal, str) or not principal.keys() <= {"Service", "AWS"}:
         raise NotImplementedError(f"the principal {principal}")
-    return asking in _list(principal.get("Service", [])) or any(
-        _is_of_account(root, asking) for root in _list(principal.get("AWS", []))
+    return requester in _list(principal.get("Service", [])) or any(
+        _is_in_account(root, requester) for root in _list(principal.get("AWS", []))
     )
 
 
-def _is_of_account(root: str, asking: str) -> bool:
+def _is_in_account(root: str, requester: str) -> bool:
     """An account's root stands for all whom the account itself lets in, by their own policies."""
     if not re.fullmatch(r"arn:aws:iam::[0-9]{12}:root", root):
         raise NotImplementedError(f"the principal {root}")
-    return asking.startswith(root.removesuffix("root"))
+    return requester.startswith(root.removesuffix("root"))
 
 
-def _holds(operator: str, wanted: list[str], value: str | None) -> bool:
+def _condition_holds(operator: str, wanted: list[str], value: str | None) -> bool:
     match operator:
         case "Null":
             return wanted == [str(value is None).lower()]

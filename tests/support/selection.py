@@ -14,11 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from localstack.deployers.deployment import PROGRAM, Deployment
+from localstack.deployers.deploy import PROGRAM
 
 if TYPE_CHECKING:
     import pytest
 
+    from localstack.deployers.deployment import Deployment
     from localstack.emulators.emulator import Emulator
 
 IN_PROCESS, PULUMI, EXISTING = "in-process", "pulumi", "existing"
@@ -31,7 +32,7 @@ MARKERS = {
 
 
 class Deploys(Protocol):
-    """`localstack.deployers.deployment.deploy`, with the engine that was asked for."""
+    """`localstack.deployers.deploy.deploy`, with the engine that was asked for."""
 
     def __call__(
         self,

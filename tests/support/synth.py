@@ -1,8 +1,8 @@
-"""The whole program under Pulumi's mocks, as plain recorded resources that tests can ask about.
+"""The whole program under Pulumi's mocks, as plain recorded resources for assertions.
 
 stack = synth(env="prod", corsAllowedOrigins="https://app.example.com")
 assert stack.one("Table").inputs["readCapacity"] == 100
-assert stack.needs(stack.one("BucketNotification"), stack.one("Permission"))
+assert stack.depends_on(stack.one("BucketNotification"), stack.one("Permission"))
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pulumi.runtime.proto import source_pb2
 
 import tap_stack
 from localstack.deployers.monitor import Recorded, Run, run_program
-from tests.support.fake_outputs import UNDECLARED, Place, fake_call, fake_outputs
+from tests.support.fake_outputs import UNDECLARED, Location, fake_call, fake_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,10 +36,10 @@ _OUTPUT_AS_TEXT = "Calling __str__ on an Output[T] is not supported"
 
 @dataclass(frozen=True)
 class Synth:
-    """Everything that the program asked for in one configuration."""
+    """Everything that the program registered in one configuration."""
 
     run: Run
-    place: Place
+    location: Location
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -72,12 +72,22 @@ class Synth:
         assert len(found) == 1, f"expected one {type_} with {inputs}, found {[str(each) for each in found]}"
         return found[0]
 
-    def needs(self, later: Recorded, earlier: Recorded) -> bool:
+    def named(self, name: str) -> Recorded:
+        """The resource with this logical name."""
+        (resource,) = (resource for resource in self.resources if resource.name == name)
+        return resource
+
+    def properties(self, name: str) -> dict[str, Any]:
+        """The inputs of a resource as path -> value, without tags (which test_names_tags_outputs.py checks)."""
+        inputs = self.named(name).inputs
+        return dict(_leaves({key: value for key, value in inputs.items() if key not in {"tags", *_DOCUMENTS}}))
+
+    def depends_on(self, later: Recorded, earlier: Recorded) -> bool:
         """Whether `later` is created only after `earlier`, directly or through others."""
-        return earlier.urn in self._needed[later.urn]
+        return earlier.urn in self._dependencies[later.urn]
 
     @cached_property
-    def _needed(self) -> dict[str, frozenset[str]]:
+    def _dependencies(self) -> dict[str, frozenset[str]]:
         direct = {resource.urn: resource.dependencies for resource in self.run.resources}
         needed: dict[str, frozenset[str]] = {}
 
@@ -91,6 +101,21 @@ class Synth:
         return needed
 
 
+_DOCUMENTS = ("policy", "assumeRolePolicy", "code")  # inputs with tests of their own
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _leaves(item, f"{path}.{key}" if path else key)
+        case [dict(), *_]:
+            for number, item in enumerate(value):
+                yield from _leaves(item, f"{path}[{number}]")
+        case _:
+            yield path, value
+
+
 def _is_a(resource: Recorded, type_: str) -> bool:
     return resource.type == type_ if ":" in type_ else resource.type.endswith(f":{type_}")
 
@@ -98,9 +123,9 @@ def _is_a(resource: Recorded, type_: str) -> bool:
 @functools.cache
 def synth(
     *,
-    account: str = Place.account,
-    region: str = Place.region,
-    partition: str = Place.partition,
+    account: str = Location.account,
+    region: str = Location.region,
+    partition: str = Location.partition,
     environ: tuple[tuple[str, str], ...] = (),
     project: str = PROJECT,
     **config: str,
@@ -110,11 +135,11 @@ def synth(
     Raises:
         tap_stack.ConfigurationError: as the program does.
     """
-    place = Place(account, region, partition)
+    location = Location(account, region, partition)
 
     # building the function's archive takes pip and seconds; its own tests are in test_packaging.py
     package = mock.patch.object(tap_stack, "build_lambda_package", return_value=PACKAGE)
-    # a third of the time would go into the line of the program that made each resource, which only the engine tells
+    # a third of the time would go into the line of the program that made each resource, which only the engine reports
     trace = mock.patch.object(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
     with package, trace:
         run = run_program(
@@ -122,11 +147,11 @@ def synth(
             project=project,
             stack=config.get("env", "dev"),
             config={f"{project}:{key}": value for key, value in config.items()},
-            new_resource=lambda resource: fake_outputs(place, resource),
-            call=lambda token, args: fake_call(place, token),  # noqa: ARG005  the names are the protocol's
+            new_resource=lambda resource: fake_outputs(location, resource),
+            call=lambda token, args: fake_call(location, token),  # noqa: ARG005  the names are the protocol's
         )
-    _refuse_broken_texts(run)
-    return Synth(run, place)
+    _reject_unresolved_outputs(run)
+    return Synth(run, location)
 
 
 def configured(
@@ -146,18 +171,18 @@ def configured(
     return contextvars.copy_context().run(read)
 
 
-def texts(value: object) -> Iterator[str]:
+def strings(value: object) -> Iterator[str]:
     """Every text in plain data, dictionary keys included."""
     match value:
         case str():
             yield value
         case dict():
             for key, item in value.items():
-                yield from texts(key)
-                yield from texts(item)
+                yield from strings(key)
+                yield from strings(item)
         case list() | tuple():
             for item in value:
-                yield from texts(item)
+                yield from strings(item)
 
 
 def policy(resource: Recorded) -> dict[str, Any]:
@@ -165,9 +190,9 @@ def policy(resource: Recorded) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(resource.inputs["policy"]))
 
 
-def _refuse_broken_texts(run: Run) -> None:
+def _reject_unresolved_outputs(run: Run) -> None:
     for where, values in [*((str(each), each.inputs) for each in run.resources), ("exports", run.outputs)]:
-        for text in texts(values):
+        for text in strings(values):
             if UNDECLARED in text:
                 message = f"{where} uses an output that tests/support/fake_outputs.py does not declare: {text!r}"
                 raise AssertionError(message)

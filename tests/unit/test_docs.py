@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tap_stack import _CONFIG_KEYS, SAVED_QUERIES, TapStackArgs, make_alarms, make_names
+from tap_stack import CONFIG_FIELDS, SAVED_QUERIES, TapStackArgs, make_alarms, make_names
+from tools import configuration
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,10 +23,13 @@ def section(text: str, heading: str) -> str:
     return match[1]
 
 
-def test_readme_lists_every_configuration_key_and_no_other() -> None:
-    rows = [line for line in section(README, "### Configuration").splitlines() if line.startswith("| `")]
-    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])]
-    assert sorted(listed) == sorted(_CONFIG_KEYS)
+def test_readme_lists_every_configuration_key_with_its_default_and_no_other() -> None:
+    rows = [line.split("|") for line in section(README, "### Configuration").splitlines() if line.startswith("| `")]
+    defaults = {key: row[2] for row in rows for key in re.findall(r"`(\w+)`", row[1])}
+    assert sorted(defaults) == sorted(field.key for field in CONFIG_FIELDS.values())
+    for field in configuration.rows():
+        code = re.findall(r"`([^`]+)`", field.default)  # a default in words is not repeated word by word
+        assert [each for each in code[:1] if each not in defaults[field.key]] == []
 
 
 def test_every_alarm_has_a_chapter_in_the_runbook() -> None:
@@ -48,7 +52,9 @@ def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
     assert set(links) <= anchors
 
 
-@pytest.mark.parametrize("document", ["README.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))]
+)
 def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
     path = ROOT / document
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))

@@ -22,19 +22,19 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
 
-import localstack.demo.command
+import localstack.showcase.demo.command
 import operations.command
 import tap_stack
 from lambda_code import main as function
 from tests import conftest
-from tests.synth import configured, synth
-from tests.unit.demo import fakes as demo
+from tests.support import demo_fakes as demo
+from tests.support.synth import configured, synth
 from tests.unit.operations import fakes as operated
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("public_names.json")
 TOOLS = ("audit", "backfill", "redrive", "capacity", "cost")
-COMMANDS = ("operations", *(f"operations {tool}" for tool in TOOLS), "localstack.demo")
+COMMANDS = ("operations", *(f"operations {tool}" for tool in TOOLS), "localstack.showcase.demo")
 KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
 
 # Requests and lines of the indexer: one record for each outcome and each kind of row.
@@ -188,17 +188,17 @@ def _documents() -> dict[str, Any]:
             aws.put(operated.failure("a"))
         return _run(operations.command.main, *arguments, f"--function={function}", connect=lambda _: aws, grace=0)
 
-    keys = sorted(path.name for path in localstack.demo.command.SAMPLES.iterdir())[:4]
+    keys = sorted(path.name for path in localstack.showcase.demo.command.SAMPLES.iterdir())[:4]
     lost, refused, unreadable, wrong = (frozenset({f"samples/{key}"}) for key in keys)
     broken = demo.FakeAws(lost, refused, unreadable, wrong)
     runs = {}
     for name, aws in (("demo", demo.FakeAws()), ("demo that fails", broken)):
-        emulator = demo.FakeEmulator({"s3": aws, "dynamodb": aws, "sqs": demo.FakeQueue(), "logs": demo.FakeLogs()})
-        fakes = {"start": emulator.start, "deploy": demo.deploy, "patience": 0.01}
-        runs[name] = _run(localstack.demo.command.main, str(localstack.demo.command.SAMPLES), **fakes)
+        emulator = demo.FakeEmulator({"s3": aws, "dynamodb": aws, "sqs": demo.fake_queue(), "logs": demo.fake_logs()})
+        fakes = {"start": emulator.start, "deploy": demo.deploy, "timeout": 0.01}
+        runs[name] = _run(localstack.showcase.demo.command.main, str(localstack.showcase.demo.command.SAMPLES), **fakes)
     return {
         **runs,
-        "demo of no file": _run(localstack.demo.command.main, "/nowhere"),
+        "demo of no file": _run(localstack.showcase.demo.command.main, "/nowhere"),
         "audit": operate("audit"),
         "audit with findings": operate("audit", broken=True),
         "audit of an unknown function": operate("audit", function="nobody"),

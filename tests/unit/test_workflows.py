@@ -1,4 +1,4 @@
-"""What the schema and zizmor cannot know of the workflows: that the gate gates, and that they fit the project."""
+"""Properties of the workflows that neither the schema nor zizmor checks: the gate, and consistency with the project."""
 
 from __future__ import annotations
 
@@ -32,15 +32,13 @@ def text(path: Path) -> str:
 
 
 @functools.cache
-def load(path: Path) -> Document:
-    document: Document = yaml.safe_load(text(path))
-    return document
+def load(path: Path) -> Any:  # noqa: ANN401  whatever YAML it is
+    return yaml.safe_load(text(path))
 
 
 def jobs() -> list[Any]:
-    return [
-        pytest.param(job, id=f"{path.stem}-{name}") for path in WORKFLOWS for name, job in load(path)["jobs"].items()
-    ]
+    jobs = {f"{path.stem}-{name}": job for path in WORKFLOWS for name, job in load(path)["jobs"].items()}
+    return [pytest.param(job, id=id_) for id_, job in jobs.items()]
 
 
 def commands(job: Document) -> str:
@@ -50,9 +48,6 @@ def commands(job: Document) -> str:
 def pinned(path: Path) -> list[tuple[str, str]]:
     """Each action of another repository with its commit and version."""
     return re.findall(r"uses: ([\w./-]+)@(.+)", text(path))
-
-
-# -- the gate ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_gate_needs_every_other_job_and_is_never_skipped() -> None:
@@ -91,7 +86,6 @@ def test_what_nox_runs_by_default_and_the_browser_are_what_ci_runs() -> None:
 
 
 def test_the_script_for_other_machines_says_when_it_did_not_try_the_browser() -> None:
-    """Whatever it cannot find, it must not pass over in silence."""
     script = text(ROOT / ".ci" / "run")
     assert ".venv/bin/nox -s browser" in script
     assert "== not run: the upload page in a browser; it takes" in script
@@ -100,10 +94,6 @@ def test_the_script_for_other_machines_says_when_it_did_not_try_the_browser() ->
 def test_what_gates_is_the_same_on_every_python_from_the_lowest_that_is_supported() -> None:
     lowest = tomllib.loads(text(ROOT / "pyproject.toml"))["tool"]["mypy"]["python_version"]
     assert load(CI)["jobs"]["checks"]["strategy"]["matrix"]["python"] == [lowest, "3.12", "3.13", "3.14"]
-
-
-def test_every_workflow_is_in_the_docs() -> None:
-    assert [path.name for path in WORKFLOWS if f"`{path.name}`" not in text(DOCS)] == []
 
 
 def test_ci_pulls_the_image_that_the_container_emulator_takes_by_default() -> None:
@@ -125,34 +115,26 @@ def test_deploying_waits_for_the_job_that_is_called_gate() -> None:
     assert waiting.endswith(f"check_name={load(CI)['jobs']['gate']['name']}")
 
 
-# -- every job --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("job", jobs())
-def test_a_job_says_how_long_it_may_take_and_what_it_may_do(job: Document) -> None:
+def test_a_job_has_a_time_limit_and_permissions_and_scripts_that_bash_can_read(job: Document) -> None:
     assert isinstance(job["timeout-minutes"], int)
     assert isinstance(job["permissions"], dict)
-
-
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_as_a_whole_may_do_nothing(path: Path) -> None:
-    assert load(path)["permissions"] == {}
-
-
-@pytest.mark.parametrize("job", jobs())
-def test_a_job_runs_scripts_that_bash_can_read(job: Document) -> None:
     run = subprocess.run(["/bin/bash", "-n"], input=commands(job), capture_output=True, text=True, check=False)
     assert run.stderr == ""
 
 
-# -- versions ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_as_a_whole_may_do_nothing_and_is_in_the_docs(path: Path) -> None:
+    assert load(path)["permissions"] == {}
+    assert f"`{path.name}`" in text(DOCS)
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, PREPARE], ids=lambda path: path.stem)
-def test_an_action_is_pinned_by_its_commit_and_says_its_version(path: Path) -> None:
+def test_an_action_is_pinned_by_its_commit_and_says_its_version_and_uses_no_secret(path: Path) -> None:
     assert pinned(path)
     for action, version in pinned(path):
         assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", version), action
+    assert "secrets." not in text(path), "no workflow uses a stored secret"
 
 
 def test_an_action_has_the_same_version_wherever_it_is_used() -> None:
@@ -165,18 +147,11 @@ def test_the_cli_that_deploys_is_as_new_as_the_sdk() -> None:
     assert re.findall(r"pulumi-version: (.+)", text(DEPLOY)) == 2 * sdk
 
 
-# -- what has to be set up --------------------------------------------------------------------------------------------
-
-
 def test_the_docs_name_everything_that_has_to_be_set_up() -> None:
     deploy = text(DEPLOY)
     named = {*re.findall(r"vars\.(\w+)", deploy), *re.findall(r"environment: (\w+)", deploy)}
     assert len(named) > 4
     assert {name for name in named if f"`{name}`" not in text(DOCS)} == set()
-
-
-def test_no_workflow_uses_a_stored_secret() -> None:
-    assert [path.name for path in (*WORKFLOWS, PREPARE) if "secrets." in text(path)] == []
 
 
 def test_the_docs_show_policies_that_can_be_pasted() -> None:

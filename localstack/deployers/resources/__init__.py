@@ -1,4 +1,4 @@
-"""The in-process engine's table of resources: which function creates each type that it knows."""
+"""The resource handler of each resource type that the in-process deployer supports."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from localstack.deployers.resources import cloudwatch, dynamodb, iam, lambdas, messaging, s3
 
 if TYPE_CHECKING:
-    from localstack.deployers.resources.base import Planner
+    from localstack.deployers.resources.base import ResourceHandler
 
-PLANNERS: Mapping[str, Planner] = MappingProxyType(
+RESOURCE_HANDLERS: Mapping[str, ResourceHandler] = MappingProxyType(
     {
         "aws:cloudwatch/dashboard:Dashboard": cloudwatch.dashboard,
         "aws:cloudwatch/logGroup:LogGroup": cloudwatch.log_group,

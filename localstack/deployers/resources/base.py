@@ -1,4 +1,4 @@
-"""What all resources have in common: what they may use to make themselves, and how they are undone."""
+"""The interface of all resource handlers: what they get, what they return, and how resources are removed."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ POLL_INTERVAL = 0.02
 
 
 Phases = Callable[[str], AbstractContextManager[object]]
-"""What is told of a phase of a deployment: it is entered when the phase begins, in any thread, and left when it ends.
+"""Returns a context manager that is entered when a phase of a deployment begins, in any thread, and left at its end.
 
-* program: the program runs, until it has asked for everything.
+* program: the program runs, until it has registered all resources.
 * packaging: files become an archive.
-* waiting: a resource was asked for and is not there yet.
+* waiting: a resource was requested and does not exist yet.
 """
 
 
 def unobserved(_phase: str) -> AbstractContextManager[object]:
-    """Tell nobody."""
+    """Ignore the phase."""
     return nullcontext()
 
 
 class ClientFactory(Protocol):
-    """Where clients come from: an emulator."""
+    """The part of an emulator that handlers use."""
 
     def client(self, service: str, *, region: str | None = None) -> Client:
         """Return the boto3 client of a service."""
@@ -44,7 +44,7 @@ class ClientFactory(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Aws:
-    """The account that resources are made in. `folder` is the program's, where relative paths in its archives start."""
+    """The account of the resources. `folder` is the program's, to which relative paths in its archives refer."""
 
     clients: ClientFactory
     region: str
@@ -60,32 +60,32 @@ class Aws:
         """Return the client of a service in this region."""
         return self.clients.client(service, region=self.region)
 
-    def wait_until(self, what: str, state: Callable[[], str], wanted: str) -> None:
-        """Poll until `state` returns `wanted`.
+    def wait_until(self, name: str, get_state: Callable[[], str], expected: str) -> None:
+        """Poll until `get_state` returns `expected`.
 
         Raises:
             HarnessError: it did not within `ACTIVE_TIMEOUT`; the message has the last state.
         """
         deadline = self.clock() + ACTIVE_TIMEOUT
         with self.phases("waiting"):
-            while (seen := state()) != wanted:
+            while (state := get_state()) != expected:
                 if self.clock() > deadline:
-                    raise HarnessError(f"{what} is {seen!r} after {ACTIVE_TIMEOUT:g} s and not {wanted!r}")
+                    raise HarnessError(f"{name} is {state!r} after {ACTIVE_TIMEOUT:g} s and not {expected!r}")
                 self.sleep(POLL_INTERVAL)
 
-    def physical_name(self, logical_name: str, given: str | None) -> str:
-        """Return the name that was given, or one as Pulumi makes it: the logical name and seven random digits."""
-        return given or f"{logical_name}-{self.token()}"
+    def physical_name(self, logical_name: str, name: str | None) -> str:
+        """Return the given name, or one as Pulumi generates it: the logical name and seven random digits."""
+        return name or f"{logical_name}-{self.token()}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """How to undo one thing that was made.
+    """How to remove one object that was created at AWS.
 
     Attributes:
-        delete: removes it; may raise a ClientError that says it is not there.
-        exists: returns something true while it is there; None if it is a part of something else and cannot outlive it.
-        unlock: takes away what would make `delete` fail (data, deletion protection); for half-made stacks only.
+        delete: deletes the object; may raise the ClientError of an object that does not exist.
+        exists: returns a true value while the object exists; None for a part of another object, deleted with it.
+        unlock: removes what makes `delete` fail (data, deletion protection); only used to roll back failed deployments.
     """
 
     delete: Callable[[], object]
@@ -93,30 +93,30 @@ class Removal:
     unlock: Callable[[], object] | None = None
 
 
-Made = Callable[[Removal], None]
-"""Told of a thing as soon as it exists, so that it can be undone even if what follows fails."""
+RegisterRemoval = Callable[[Removal], None]
+"""Called with the removal of an object as soon as it exists, so that it is removed even if the next step fails."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Created:
-    """A finished resource: its id, and the attributes that AWS gave it, under Pulumi's names."""
+class ResourceResult:
+    """A created resource: its id, and the attributes that AWS returned, under Pulumi's names."""
 
     id: str
     state: dict[str, Any]
 
 
-Create = Callable[[Made], Created]
-"""Creates a resource; AWS's errors pass through."""
+Create = Callable[[RegisterRemoval], ResourceResult]
+"""Creates a resource; raises AWS's errors."""
 
-Planner = Callable[[str, "Inputs", Aws], Create]
-"""Takes a resource's name and reads its inputs, all of them; returns what creates it, and only that calls AWS."""
+ResourceHandler = Callable[[str, "Inputs", Aws], Create]
+"""Reads all inputs of the named resource; returns the function that creates it. Only that function calls AWS."""
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Return tags in the shape that most services want."""
+    """Return tags in the shape that most services require."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
-def given(**arguments: Any) -> dict[str, Any]:
-    """Return those arguments that have a value: AWS's defaults are not ours to repeat."""
+def non_empty(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that have a value; AWS's defaults apply to the others."""
     return {name: value for name, value in arguments.items() if value not in (None, {}, [])}

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
+from localstack.deployers.resources.base import (
+    Aws,
+    Create,
+    RegisterRemoval,
+    Removal,
+    ResourceResult,
+    non_empty,
+    tag_list,
+)
 from localstack.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -15,35 +23,37 @@ if TYPE_CHECKING:
 
 def log_group(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:cloudwatch/logGroup:LogGroup."""
-    group_name = aws.physical_name(name, inputs.take("name"))
-    request = given(tags=inputs.mapping("tags"), **inputs.pick(kmsKeyId="kmsKeyId", logGroupClass="logGroupClass"))
-    retention = inputs.take("retentionInDays")
+    group_name = aws.physical_name(name, inputs.get("name"))
+    request = non_empty(
+        tags=inputs.mapping("tags"), **inputs.select(kmsKeyId="kmsKeyId", logGroupClass="logGroupClass")
+    )
+    retention = inputs.get("retentionInDays")
     logs = aws.client("logs")
 
     def find() -> dict[str, Any] | None:
         groups: list[dict[str, Any]] = logs.describe_log_groups(logGroupNamePrefix=group_name)["logGroups"]
         return next((group for group in groups if group["logGroupName"] == group_name), None)
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         logs.create_log_group(logGroupName=group_name, **request)
-        made(Removal(delete=lambda: logs.delete_log_group(logGroupName=group_name), exists=find))
+        register_removal(Removal(delete=lambda: logs.delete_log_group(logGroupName=group_name), exists=find))
         if retention:  # 0 is Pulumi's way to say "for ever"
             logs.put_retention_policy(logGroupName=group_name, retentionInDays=retention)
         if (group := find()) is None:
             raise HarnessError(f"the log group {group_name} is not there although it was created")
-        return Created(id=group_name, state={"name": group_name, "arn": group["arn"].removesuffix(":*")})
+        return ResourceResult(id=group_name, state={"name": group_name, "arn": group["arn"].removesuffix(":*")})
 
     return create
 
 
 def metric_alarm(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:cloudwatch/metricAlarm:MetricAlarm."""
-    alarm_name = aws.physical_name(name, inputs.take("name"))
-    request = given(
+    alarm_name = aws.physical_name(name, inputs.get("name"))
+    request = non_empty(
         Dimensions=_dimensions(inputs),
         Metrics=[_metric_query(query) for query in inputs.children("metricQueries")],
         Tags=tag_list(inputs.mapping("tags")),
-        **inputs.pick(
+        **inputs.select(
             ActionsEnabled="actionsEnabled",
             AlarmActions="alarmActions",
             AlarmDescription="alarmDescription",
@@ -71,10 +81,10 @@ def metric_alarm(name: str, inputs: Inputs, aws: Aws) -> Create:
         return alarms
 
     def find_when_evaluated() -> dict[str, Any]:
-        """LocalStack evaluates a new alarm at once, in a thread of its own, and may fail to show it meanwhile."""
+        """Retry: LocalStack evaluates a new alarm at once, in another thread, and may fail to describe it meanwhile."""
         found: list[dict[str, Any]] = []
 
-        def look() -> str:
+        def state() -> str:
             try:
                 found[:] = find()
             except ClientError as error:
@@ -83,21 +93,21 @@ def metric_alarm(name: str, inputs: Inputs, aws: Aws) -> Create:
                 return "being evaluated"
             return "there"
 
-        aws.wait_until(f"the alarm {alarm_name}", look, "there")
+        aws.wait_until(f"the alarm {alarm_name}", state, "there")
         return found[0]
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         cloudwatch.put_metric_alarm(AlarmName=alarm_name, **request)
-        made(Removal(delete=lambda: cloudwatch.delete_alarms(AlarmNames=[alarm_name]), exists=find))
-        return Created(id=alarm_name, state={"name": alarm_name, "arn": find_when_evaluated()["AlarmArn"]})
+        register_removal(Removal(delete=lambda: cloudwatch.delete_alarms(AlarmNames=[alarm_name]), exists=find))
+        return ResourceResult(id=alarm_name, state={"name": alarm_name, "arn": find_when_evaluated()["AlarmArn"]})
 
     return create
 
 
 def dashboard(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:cloudwatch/dashboard:Dashboard."""
-    dashboard_name = aws.physical_name(name, inputs.take("dashboardName"))
-    body = inputs.need("dashboardBody")
+    dashboard_name = aws.physical_name(name, inputs.get("dashboardName"))
+    body = inputs.require("dashboardBody")
     cloudwatch = aws.client("cloudwatch")
 
     def get() -> dict[str, Any]:
@@ -108,17 +118,19 @@ def dashboard(name: str, inputs: Inputs, aws: Aws) -> Create:
         found = cloudwatch.list_dashboards(DashboardNamePrefix=dashboard_name).get("DashboardEntries", [])
         return any(each["DashboardName"] == dashboard_name for each in found)
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         cloudwatch.put_dashboard(DashboardName=dashboard_name, DashboardBody=body)
-        made(Removal(delete=lambda: cloudwatch.delete_dashboards(DashboardNames=[dashboard_name]), exists=exists))
+        register_removal(
+            Removal(delete=lambda: cloudwatch.delete_dashboards(DashboardNames=[dashboard_name]), exists=exists)
+        )
         state = {"dashboardName": dashboard_name, "dashboardArn": get()["DashboardArn"]}
-        return Created(id=dashboard_name, state=state)
+        return ResourceResult(id=dashboard_name, state=state)
 
     return create
 
 
 def _metric_query(query: Inputs) -> dict[str, Any]:
-    translated = query.pick(
+    translated = query.select(
         Id="id",
         AccountId="accountId",
         Expression="expression",
@@ -127,8 +139,10 @@ def _metric_query(query: Inputs) -> dict[str, Any]:
         ReturnData="returnData",
     )
     if metric := query.child("metric"):
-        names = given(Dimensions=_dimensions(metric), **metric.pick(MetricName="metricName", Namespace="namespace"))
-        translated["MetricStat"] = {"Metric": names, **metric.pick(Period="period", Stat="stat", Unit="unit")}
+        names = non_empty(
+            Dimensions=_dimensions(metric), **metric.select(MetricName="metricName", Namespace="namespace")
+        )
+        translated["MetricStat"] = {"Metric": names, **metric.select(Period="period", Stat="stat", Unit="unit")}
     return translated
 
 

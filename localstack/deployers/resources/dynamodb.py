@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
+from localstack.deployers.resources.base import (
+    Aws,
+    Create,
+    RegisterRemoval,
+    Removal,
+    ResourceResult,
+    non_empty,
+    tag_list,
+)
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.inputs import Inputs
@@ -12,7 +20,7 @@ if TYPE_CHECKING:
 
 def table(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:dynamodb/table:Table."""
-    table_name = aws.physical_name(name, inputs.take("name"))
+    table_name = aws.physical_name(name, inputs.get("name"))
     request = _request(inputs)
     backups, expiry = _backups(inputs), _expiry(inputs)
     dynamodb = aws.client("dynamodb")
@@ -33,9 +41,9 @@ def table(name: str, inputs: Inputs, aws: Aws) -> Create:
         dynamodb.update_table(TableName=table_name, DeletionProtectionEnabled=False)
         aws.wait_until(f"table {table_name}", status, "ACTIVE")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         dynamodb.create_table(TableName=table_name, **request)
-        made(
+        register_removal(
             Removal(
                 delete=lambda: dynamodb.delete_table(TableName=table_name),
                 exists=describe,
@@ -51,27 +59,27 @@ def table(name: str, inputs: Inputs, aws: Aws) -> Create:
         state = {"name": table_name, "arn": description["TableArn"]}
         if request.get("StreamSpecification", {}).get("StreamEnabled"):
             state |= {"streamArn": description["LatestStreamArn"], "streamLabel": description["LatestStreamLabel"]}
-        return Created(id=table_name, state=state)
+        return ResourceResult(id=table_name, state=state)
 
     return create
 
 
 def _request(inputs: Inputs) -> dict[str, Any]:
-    hash_key = inputs.need("hashKey")
-    encryption, stream = inputs.child("serverSideEncryption"), inputs.pick(StreamEnabled="streamEnabled")
-    return given(
-        KeySchema=_keys(hash_key, inputs.take("rangeKey")),
+    hash_key = inputs.require("hashKey")
+    encryption, stream = inputs.child("serverSideEncryption"), inputs.select(StreamEnabled="streamEnabled")
+    return non_empty(
+        KeySchema=_keys(hash_key, inputs.get("rangeKey")),
         AttributeDefinitions=[
-            attribute.pick(AttributeName="name", AttributeType="type") for attribute in inputs.children("attributes")
+            attribute.select(AttributeName="name", AttributeType="type") for attribute in inputs.children("attributes")
         ],
         ProvisionedThroughput=_throughput(inputs),
         OnDemandThroughput=_on_demand(inputs),
         GlobalSecondaryIndexes=[_global_index(index) for index in inputs.children("globalSecondaryIndexes")],
         LocalSecondaryIndexes=[_local_index(index, hash_key) for index in inputs.children("localSecondaryIndexes")],
         SSESpecification=encryption and _encryption(encryption),
-        StreamSpecification=stream | inputs.pick(StreamViewType="streamViewType"),
+        StreamSpecification=stream | inputs.select(StreamViewType="streamViewType"),
         Tags=tag_list(inputs.mapping("tags")),
-        **inputs.pick(
+        **inputs.select(
             BillingMode="billingMode",
             TableClass="tableClass",
             DeletionProtectionEnabled="deletionProtectionEnabled",
@@ -80,10 +88,10 @@ def _request(inputs: Inputs) -> dict[str, Any]:
 
 
 def _global_index(index: Inputs) -> dict[str, Any]:
-    keys = [key.pick(AttributeName="attributeName", KeyType="keyType") for key in index.children("keySchemas")]
-    hash_key, range_key = index.take("hashKey"), index.take("rangeKey")
-    return given(
-        IndexName=index.need("name"),
+    keys = [key.select(AttributeName="attributeName", KeyType="keyType") for key in index.children("keySchemas")]
+    hash_key, range_key = index.get("hashKey"), index.get("rangeKey")
+    return non_empty(
+        IndexName=index.require("name"),
         KeySchema=keys or _keys(hash_key, range_key),
         Projection=_projection(index),
         ProvisionedThroughput=_throughput(index),
@@ -93,8 +101,8 @@ def _global_index(index: Inputs) -> dict[str, Any]:
 
 def _local_index(index: Inputs, hash_key: str) -> dict[str, Any]:
     return {
-        "IndexName": index.need("name"),
-        "KeySchema": _keys(hash_key, index.need("rangeKey")),
+        "IndexName": index.require("name"),
+        "KeySchema": _keys(hash_key, index.require("rangeKey")),
         "Projection": _projection(index),
     }
 
@@ -105,23 +113,23 @@ def _keys(hash_key: str, range_key: str | None) -> list[dict[str, str]]:
 
 
 def _projection(index: Inputs) -> dict[str, Any]:
-    return index.pick(ProjectionType="projectionType", NonKeyAttributes="nonKeyAttributes")
+    return index.select(ProjectionType="projectionType", NonKeyAttributes="nonKeyAttributes")
 
 
 def _throughput(inputs: Inputs) -> dict[str, Any]:
-    return inputs.pick(ReadCapacityUnits="readCapacity", WriteCapacityUnits="writeCapacity")
+    return inputs.select(ReadCapacityUnits="readCapacity", WriteCapacityUnits="writeCapacity")
 
 
 def _on_demand(inputs: Inputs) -> dict[str, Any]:
     limits = inputs.child("onDemandThroughput")
     names = {"MaxReadRequestUnits": "maxReadRequestUnits", "MaxWriteRequestUnits": "maxWriteRequestUnits"}
-    return limits.pick(**names) if limits else {}
+    return limits.select(**names) if limits else {}
 
 
 def _encryption(encryption: Inputs) -> dict[str, Any]:
     """False means a key that AWS owns; True one of this account's, AWS-managed unless another is named."""
-    key = encryption.pick(KMSMasterKeyId="kmsKeyArn")
-    return {"Enabled": encryption.need("enabled"), **({"SSEType": "KMS", **key} if key else {})}
+    key = encryption.select(KMSMasterKeyId="kmsKeyArn")
+    return {"Enabled": encryption.require("enabled"), **({"SSEType": "KMS", **key} if key else {})}
 
 
 def _backups(inputs: Inputs) -> dict[str, Any]:
@@ -129,11 +137,11 @@ def _backups(inputs: Inputs) -> dict[str, Any]:
     if recovery is None:
         return {}
     return {
-        "PointInTimeRecoveryEnabled": recovery.need("enabled"),
-        **recovery.pick(RecoveryPeriodInDays="recoveryPeriodInDays"),
+        "PointInTimeRecoveryEnabled": recovery.require("enabled"),
+        **recovery.select(RecoveryPeriodInDays="recoveryPeriodInDays"),
     }
 
 
 def _expiry(inputs: Inputs) -> dict[str, Any]:
     ttl = inputs.child("ttl")
-    return {"Enabled": ttl.take("enabled") or False, **ttl.pick(AttributeName="attributeName")} if ttl else {}
+    return {"Enabled": ttl.get("enabled") or False, **ttl.select(AttributeName="attributeName")} if ttl else {}

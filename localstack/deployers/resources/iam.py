@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
+from localstack.deployers.resources.base import (
+    Aws,
+    Create,
+    RegisterRemoval,
+    Removal,
+    ResourceResult,
+    non_empty,
+    tag_list,
+)
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.inputs import Inputs
@@ -12,11 +20,11 @@ if TYPE_CHECKING:
 
 def role(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:iam/role:Role."""
-    role_name = aws.physical_name(name, inputs.take("name"))
-    request = given(
-        AssumeRolePolicyDocument=inputs.need("assumeRolePolicy"),
+    role_name = aws.physical_name(name, inputs.get("name"))
+    request = non_empty(
+        AssumeRolePolicyDocument=inputs.require("assumeRolePolicy"),
         Tags=tag_list(inputs.mapping("tags")),
-        **inputs.pick(
+        **inputs.select(
             Description="description",
             MaxSessionDuration="maxSessionDuration",
             Path="path",
@@ -25,9 +33,9 @@ def role(name: str, inputs: Inputs, aws: Aws) -> Create:
     )
     iam = aws.client("iam")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         created = iam.create_role(RoleName=role_name, **request)["Role"]
-        made(
+        register_removal(
             Removal(
                 delete=lambda: iam.delete_role(RoleName=role_name),
                 exists=lambda: iam.get_role(RoleName=role_name),
@@ -40,20 +48,20 @@ def role(name: str, inputs: Inputs, aws: Aws) -> Create:
             "createDate": created["CreateDate"].isoformat(),
             "path": created["Path"],
         }
-        return Created(id=role_name, state=state)
+        return ResourceResult(id=role_name, state=state)
 
     return create
 
 
 def role_policy(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:iam/rolePolicy:RolePolicy."""
-    policy_name = aws.physical_name(name, inputs.take("name"))
-    role_name, document = inputs.need("role"), inputs.need("policy")
+    policy_name = aws.physical_name(name, inputs.get("name"))
+    role_name, document = inputs.require("role"), inputs.require("policy")
     iam = aws.client("iam")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         iam.put_role_policy(RoleName=role_name, PolicyName=policy_name, PolicyDocument=document)
-        made(Removal(delete=lambda: iam.delete_role_policy(RoleName=role_name, PolicyName=policy_name)))
-        return Created(id=f"{role_name}:{policy_name}", state={"name": policy_name})
+        register_removal(Removal(delete=lambda: iam.delete_role_policy(RoleName=role_name, PolicyName=policy_name)))
+        return ResourceResult(id=f"{role_name}:{policy_name}", state={"name": policy_name})
 
     return create

@@ -1,4 +1,4 @@
-"""A resource's inputs, which know what nobody used: the engine's honesty rests on them."""
+"""The inputs of a resource, which record what was used, so that the deployer can reject unused inputs."""
 
 from __future__ import annotations
 
@@ -16,80 +16,80 @@ _LEAVES = (str, bool, int, float, pulumi.Archive, pulumi.Asset)
 
 
 class InputError(HarnessError):
-    """An input is missing, unknown to the engine, or of a shape that it cannot use."""
+    """An input is missing, unknown to the deployer, or of a shape that it cannot use."""
 
 
 class Inputs:
-    """The inputs of a resource, or one nested object of them, to be taken one by one under Pulumi's names.
+    """The inputs of a resource, or one nested object of them, read one by one under Pulumi's names.
 
-    What was not taken is listed by `unused`, at any depth: ``rules[0].filter.tag``. Objects and lists of objects cannot
-    be taken whole, since their insides would then pass unseen; `child` and `children` are for them, and `mapping` for
-    those whose keys are data, such as tags.
+    `unused` lists the inputs that were not read, at any depth: ``rules[0].filter.tag``. Objects and lists of objects
+    cannot be read as one value, since unused inputs inside would not be noticed; use `child` and `children` for them,
+    and `mapping` for those whose keys are data, such as tags.
     """
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
         self._values = values
         self._path = path
-        self._taken: set[str] = set()
+        self._used: set[str] = set()
         self._nested: list[Inputs] = []
 
-    def take(self, name: str) -> Value:
+    def get(self, name: str) -> Value:
         """Return a plain value or list of plain values; None if it is absent."""
-        value = self._take(name)
+        value = self._read(name)
         for item in value if isinstance(value, list) else [value]:
             if item is not None and not isinstance(item, _LEAVES):
                 raise InputError(f"{self._path}{name} is an object where a plain value was expected: {value!r}")
         return value
 
-    def need(self, name: str) -> Value:
-        """Return a plain value that the resource cannot do without.
+    def require(self, name: str) -> Value:
+        """Return a required plain value.
 
         Raises:
-            InputError: it is absent. An output that another resource does not have comes to nothing, silently.
+            InputError: it is absent. Pulumi silently drops an input from an output that another resource does not have.
         """
-        value = self.take(name)
+        value = self.get(name)
         if value is None:
             raise InputError(
                 f"the input {self._path}{name} is missing: "
-                "it was not given, or is the output of a resource that has no such output"
+                "it was not non_empty, or is the output of a resource that has no such output"
             )
         return value
 
-    def pick(self, **pulumi_names: str) -> dict[str, Any]:
-        """Return the plain values that are present under AWS's names: ``pick(Days="days")`` is {"Days": 7} or {}."""
-        picked = {aws_name: self.take(pulumi_name) for aws_name, pulumi_name in pulumi_names.items()}
-        return {aws_name: value for aws_name, value in picked.items() if value is not None}
+    def select(self, **pulumi_names: str) -> dict[str, Any]:
+        """Return the plain values that are present under AWS's names: ``select(Days="days")`` is {"Days": 7} or {}."""
+        selected = {aws_name: self.get(pulumi_name) for aws_name, pulumi_name in pulumi_names.items()}
+        return {aws_name: value for aws_name, value in selected.items() if value is not None}
 
     def child(self, name: str) -> Inputs | None:
         """Return a nested object; None if it is absent."""
-        value = self._take(name)
+        value = self._read(name)
         return None if value is None else self._nest(value, name)
 
     def children(self, name: str) -> list[Inputs]:
         """Return a list of nested objects; empty if it is absent."""
-        value = self._take(name)
+        value = self._read(name)
         if value is not None and not isinstance(value, list):
             raise InputError(f"{self._path}{name} is not a list: {value!r}")
         return [self._nest(item, f"{name}[{index}]") for index, item in enumerate(value or [])]
 
     def mapping(self, name: str) -> dict[str, str]:
         """Return an object whose keys are data (tags, variables, dimensions), as texts; empty if it is absent."""
-        value = self._take(name)
+        value = self._read(name)
         if value is not None and not isinstance(value, Mapping):
             raise InputError(f"{self._path}{name} is not an object: {value!r}")
         return {str(key): str(item) for key, item in (value or {}).items()}
 
     def unused(self) -> list[str]:
-        """Return the paths of all inputs that were not taken, here and in the nested objects that were."""
+        """Return the paths of all unused inputs, here and in the nested objects that were read."""
         here = [
             f"{self._path}{name}"
             for name, value in self._values.items()
-            if value is not None and name not in self._taken
+            if value is not None and name not in self._used
         ]
         return here + [path for nested in self._nested for path in nested.unused()]
 
-    def _take(self, name: str) -> Value:
-        self._taken.add(name)
+    def _read(self, name: str) -> Value:
+        self._used.add(name)
         return self._values.get(name)
 
     def _nest(self, value: object, name: str) -> Inputs:

@@ -1,4 +1,4 @@
-"""Lambda: functions, who may call them, and what becomes of asynchronous calls that fail."""
+"""Lambda: functions, their permissions, and the handling of failed asynchronous invocations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from localstack.deployers.archives import zip_archive
-from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given
+from localstack.deployers.resources.base import Aws, Create, RegisterRemoval, Removal, ResourceResult, non_empty
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.inputs import Inputs
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 def function(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:lambda/function:Function, from an archive."""
-    function_name = aws.physical_name(name, inputs.take("name"))
-    code = inputs.need("code")
+    function_name = aws.physical_name(name, inputs.get("name"))
+    code = inputs.require("code")
     request = _request(inputs)
-    reserved = inputs.take("reservedConcurrentExecutions")
+    reserved = inputs.get("reservedConcurrentExecutions")
     client = aws.client("lambda")
 
     def configuration() -> dict[str, Any]:
@@ -30,11 +30,11 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
         reason = current.get("StateReason")
         return f"{current['State']}: {reason}" if current["State"] == "Failed" else current["State"]
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         with aws.phases("packaging"):
             packed = zip_archive(code, aws.folder)
         created = client.create_function(FunctionName=function_name, Code={"ZipFile": packed}, **request)
-        made(
+        register_removal(
             Removal(
                 delete=lambda: client.delete_function(FunctionName=function_name),
                 exists=configuration,
@@ -46,7 +46,7 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
             client.put_function_concurrency(FunctionName=function_name, ReservedConcurrentExecutions=reserved)
         arn, version = created["FunctionArn"], created["Version"]
         invoke_path = f"path/2015-03-31/functions/{arn}/invocations"
-        return Created(
+        return ResourceResult(
             id=function_name,
             state={
                 "name": function_name,
@@ -66,36 +66,36 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def event_invoke_config(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig."""
-    target = {"FunctionName": inputs.need("functionName"), **inputs.pick(Qualifier="qualifier")}
-    request = inputs.pick(
+    target = {"FunctionName": inputs.require("functionName"), **inputs.select(Qualifier="qualifier")}
+    request = inputs.select(
         MaximumEventAgeInSeconds="maximumEventAgeInSeconds", MaximumRetryAttempts="maximumRetryAttempts"
     )
     if destinations := inputs.child("destinationConfig"):
         on_failure, on_success = destinations.child("onFailure"), destinations.child("onSuccess")
-        request["DestinationConfig"] = given(
-            OnFailure=on_failure and on_failure.pick(Destination="destination"),
-            OnSuccess=on_success and on_success.pick(Destination="destination"),
+        request["DestinationConfig"] = non_empty(
+            OnFailure=on_failure and on_failure.select(Destination="destination"),
+            OnSuccess=on_success and on_success.select(Destination="destination"),
         )
     client = aws.client("lambda")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         client.put_function_event_invoke_config(**target, **request)
-        made(
+        register_removal(
             Removal(
                 delete=lambda: client.delete_function_event_invoke_config(**target),
                 exists=lambda: client.get_function_event_invoke_config(**target),
             )
         )
-        return Created(id=":".join(target.values()), state={})
+        return ResourceResult(id=":".join(target.values()), state={})
 
     return create
 
 
 def permission(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:lambda/permission:Permission."""
-    statement_id = aws.physical_name(name, inputs.take("statementId"))
-    target = {"FunctionName": inputs.need("function"), **inputs.pick(Qualifier="qualifier")}
-    request = inputs.pick(
+    statement_id = aws.physical_name(name, inputs.get("statementId"))
+    target = {"FunctionName": inputs.require("function"), **inputs.select(Qualifier="qualifier")}
+    request = inputs.select(
         Action="action",
         Principal="principal",
         PrincipalOrgID="principalOrgId",
@@ -106,10 +106,10 @@ def permission(name: str, inputs: Inputs, aws: Aws) -> Create:
     )
     client = aws.client("lambda")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         client.add_permission(**target, StatementId=statement_id, **request)
-        made(Removal(delete=lambda: client.remove_permission(**target, StatementId=statement_id)))
-        return Created(id=statement_id, state={"statementId": statement_id})
+        register_removal(Removal(delete=lambda: client.remove_permission(**target, StatementId=statement_id)))
+        return ResourceResult(id=statement_id, state={"statementId": statement_id})
 
     return create
 
@@ -120,20 +120,20 @@ def _request(inputs: Inputs) -> dict[str, Any]:
     logging = inputs.child("loggingConfig")
     tracing = inputs.child("tracingConfig")
     failures = inputs.child("deadLetterConfig")
-    return given(
+    return non_empty(
         Environment=environment and {"Variables": environment.mapping("variables")},
-        EphemeralStorage=storage and storage.pick(Size="size"),
+        EphemeralStorage=storage and storage.select(Size="size"),
         LoggingConfig=logging
-        and logging.pick(
+        and logging.select(
             LogFormat="logFormat",
             LogGroup="logGroup",
             ApplicationLogLevel="applicationLogLevel",
             SystemLogLevel="systemLogLevel",
         ),
-        TracingConfig=tracing and tracing.pick(Mode="mode"),
-        DeadLetterConfig=failures and failures.pick(TargetArn="targetArn"),
+        TracingConfig=tracing and tracing.select(Mode="mode"),
+        DeadLetterConfig=failures and failures.select(TargetArn="targetArn"),
         Tags=inputs.mapping("tags"),
-        **inputs.pick(
+        **inputs.select(
             Architectures="architectures",
             Description="description",
             Handler="handler",

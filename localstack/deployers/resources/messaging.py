@@ -1,10 +1,18 @@
-"""SQS and SNS: queues, topics, who may use them, and who listens."""
+"""SQS and SNS: queues, topics, their policies, and subscriptions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
+from localstack.deployers.resources.base import (
+    Aws,
+    Create,
+    RegisterRemoval,
+    Removal,
+    ResourceResult,
+    non_empty,
+    tag_list,
+)
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.inputs import Inputs
@@ -12,8 +20,8 @@ if TYPE_CHECKING:
 
 def queue(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:sqs/queue:Queue."""
-    queue_name = aws.physical_name(name, inputs.take("name"))
-    request = given(
+    queue_name = aws.physical_name(name, inputs.get("name"))
+    request = non_empty(
         Attributes=_attributes(
             inputs,
             ContentBasedDeduplication="contentBasedDeduplication",
@@ -36,37 +44,37 @@ def queue(name: str, inputs: Inputs, aws: Aws) -> Create:
     )
     sqs = aws.client("sqs")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         url = sqs.create_queue(QueueName=queue_name, **request)["QueueUrl"]
-        made(
+        register_removal(
             Removal(
                 delete=lambda: sqs.delete_queue(QueueUrl=url),
                 exists=lambda: sqs.get_queue_url(QueueName=queue_name),
             )
         )
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-        return Created(id=url, state={"name": queue_name, "url": url, "arn": attributes["QueueArn"]})
+        return ResourceResult(id=url, state={"name": queue_name, "url": url, "arn": attributes["QueueArn"]})
 
     return create
 
 
 def queue_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:sqs/queuePolicy:QueuePolicy."""
-    url, policy = inputs.need("queueUrl"), inputs.need("policy")
+    url, policy = inputs.require("queueUrl"), inputs.require("policy")
     sqs = aws.client("sqs")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-        made(Removal(delete=lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})))
-        return Created(id=url, state={})
+        register_removal(Removal(delete=lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})))
+        return ResourceResult(id=url, state={})
 
     return create
 
 
 def topic(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:sns/topic:Topic."""
-    topic_name = aws.physical_name(name, inputs.take("name"))
-    request = given(
+    topic_name = aws.physical_name(name, inputs.get("name"))
+    request = non_empty(
         Attributes=_attributes(
             inputs,
             ContentBasedDeduplication="contentBasedDeduplication",
@@ -82,28 +90,30 @@ def topic(name: str, inputs: Inputs, aws: Aws) -> Create:
     )
     sns = aws.client("sns")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         arn = sns.create_topic(Name=topic_name, **request)["TopicArn"]
-        made(
+        register_removal(
             Removal(
                 delete=lambda: sns.delete_topic(TopicArn=arn),
                 exists=lambda: sns.get_topic_attributes(TopicArn=arn),
             )
         )
         owner = sns.get_topic_attributes(TopicArn=arn)["Attributes"]["Owner"]
-        return Created(id=arn, state={"name": topic_name, "arn": arn, "owner": owner})
+        return ResourceResult(id=arn, state={"name": topic_name, "arn": arn, "owner": owner})
 
     return create
 
 
 def topic_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:sns/topicPolicy:TopicPolicy."""
-    arn, policy = inputs.need("arn"), inputs.need("policy")
+    arn, policy = inputs.require("arn"), inputs.require("policy")
     sns = aws.client("sns")
 
-    def create(_made: Made) -> Created:  # a topic always has a policy: this one goes when the topic goes
+    def create(
+        _register_removal: RegisterRemoval,
+    ) -> ResourceResult:  # a topic always has a policy, which is deleted with the topic
         sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
-        return Created(id=arn, state={})
+        return ResourceResult(id=arn, state={})
 
     return create
 
@@ -111,9 +121,9 @@ def topic_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:sns/topicSubscription:TopicSubscription."""
     request = {
-        "TopicArn": inputs.need("topic"),
-        "Protocol": inputs.need("protocol"),
-        "Endpoint": inputs.need("endpoint"),
+        "TopicArn": inputs.require("topic"),
+        "Protocol": inputs.require("protocol"),
+        "Endpoint": inputs.require("endpoint"),
         "Attributes": _attributes(
             inputs,
             DeliveryPolicy="deliveryPolicy",
@@ -126,19 +136,19 @@ def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
     }
     sns = aws.client("sns")
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         arn = sns.subscribe(**request, ReturnSubscriptionArn=True)["SubscriptionArn"]
         pending = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"] == "true"
-        if not pending:  # SNS itself drops, days later, what nobody confirmed
-            made(Removal(delete=lambda: sns.unsubscribe(SubscriptionArn=arn)))
-        return Created(id=arn, state={"arn": arn, "pendingConfirmation": pending})
+        if not pending:  # SNS deletes unconfirmed subscriptions after some days
+            register_removal(Removal(delete=lambda: sns.unsubscribe(SubscriptionArn=arn)))
+        return ResourceResult(id=arn, state={"arn": arn, "pendingConfirmation": pending})
 
     return create
 
 
 def _attributes(inputs: Inputs, **names: str) -> dict[str, str]:
-    """Both services take every attribute as text."""
-    return {name: _text(value) for name, value in inputs.pick(**names).items()}
+    """Return attributes as texts, as both services require."""
+    return {name: _text(value) for name, value in inputs.select(**names).items()}
 
 
 def _text(value: object) -> str:

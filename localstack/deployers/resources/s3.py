@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from localstack.deployers.resources.base import Aws, Create, Created, Made, Removal, given, tag_list
+from localstack.deployers.resources.base import (
+    Aws,
+    Create,
+    RegisterRemoval,
+    Removal,
+    ResourceResult,
+    non_empty,
+    tag_list,
+)
 from localstack.deployers.resources.inputs import Inputs
 from localstack.deployers.resources.s3_rules import cors_rule, encryption_rule, lifecycle_rule, notification_target
 from localstack.errors import HarnessError
@@ -19,15 +27,15 @@ DEFAULT_REGION = "us-east-1"
 
 
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""Characters of a key that XML cannot carry: AWS and LocalStack refuse such a request, MiniStack does not."""
+"""Characters of a key that XML does not allow: AWS and LocalStack reject such a request, MiniStack does not."""
 
 
 def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucket:Bucket."""
-    bucket_name = aws.physical_name(name, inputs.take("bucket"))
+    bucket_name = aws.physical_name(name, inputs.get("bucket"))
     tags = tag_list(inputs.mapping("tags"))
-    options = inputs.pick(ObjectLockEnabledForBucket="objectLockEnabled")
-    force_destroy = inputs.take("forceDestroy")
+    options = inputs.select(ObjectLockEnabledForBucket="objectLockEnabled")
+    force_destroy = inputs.get("forceDestroy")
     if aws.region != DEFAULT_REGION:
         options["CreateBucketConfiguration"] = {"LocationConstraint": aws.region}
     s3 = aws.client("s3")
@@ -37,9 +45,9 @@ def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
             _empty(s3, bucket_name)
         s3.delete_bucket(Bucket=bucket_name)
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         s3.create_bucket(Bucket=bucket_name, **options)
-        made(
+        register_removal(
             Removal(
                 delete=delete,
                 exists=lambda: s3.head_bucket(Bucket=bucket_name),
@@ -56,14 +64,14 @@ def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
             "bucketDomainName": f"{bucket_name}.s3.{aws.dns_suffix}",
             "bucketRegionalDomainName": f"{bucket_name}.s3.{region}.{aws.dns_suffix}",
         }
-        return Created(id=bucket_name, state=state)
+        return ResourceResult(id=bucket_name, state=state)
 
     return create
 
 
 def bucket_versioning(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketVersioning:BucketVersioning."""
-    configuration = _child(inputs, "versioningConfiguration").pick(Status="status", MFADelete="mfaDelete")
+    configuration = _child(inputs, "versioningConfiguration").select(Status="status", MFADelete="mfaDelete")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
         target,
@@ -97,7 +105,7 @@ def bucket_cors(_name: str, inputs: Inputs, aws: Aws) -> Create:
 def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration."""
     rules = [lifecycle_rule(rule) for rule in inputs.children("rules")]
-    options = inputs.pick(TransitionDefaultMinimumObjectSize="transitionDefaultMinimumObjectSize")
+    options = inputs.select(TransitionDefaultMinimumObjectSize="transitionDefaultMinimumObjectSize")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
         target,
@@ -108,11 +116,11 @@ def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketLogging:BucketLogging."""
-    logging = {"TargetBucket": inputs.need("targetBucket"), "TargetPrefix": inputs.need("targetPrefix")}
+    logging = {"TargetBucket": inputs.require("targetBucket"), "TargetPrefix": inputs.require("targetPrefix")}
     if key_format := inputs.child("targetObjectKeyFormat"):
         partitioned, simple = key_format.child("partitionedPrefix"), key_format.child("simplePrefix")
-        logging["TargetObjectKeyFormat"] = given(
-            PartitionedPrefix=partitioned and partitioned.pick(PartitionDateSource="partitionDateSource")
+        logging["TargetObjectKeyFormat"] = non_empty(
+            PartitionedPrefix=partitioned and partitioned.select(PartitionDateSource="partitionDateSource")
         ) or ({"SimplePrefix": {}} if simple else {})
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -124,7 +132,7 @@ def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock."""
-    block = inputs.pick(
+    block = inputs.select(
         BlockPublicAcls="blockPublicAcls",
         BlockPublicPolicy="blockPublicPolicy",
         IgnorePublicAcls="ignorePublicAcls",
@@ -140,7 +148,7 @@ def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketOwnershipControls:BucketOwnershipControls."""
-    rule = _child(inputs, "rule").pick(ObjectOwnership="objectOwnership")
+    rule = _child(inputs, "rule").select(ObjectOwnership="objectOwnership")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
         target,
@@ -151,7 +159,7 @@ def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketPolicy:BucketPolicy."""
-    policy = inputs.need("policy")
+    policy = inputs.require("policy")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
         target,
@@ -162,14 +170,15 @@ def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
     """aws:s3/bucketNotification:BucketNotification."""
-    configuration = given(
+    configuration = non_empty(
         LambdaFunctionConfigurations=[
-            notification_target(to, LambdaFunctionArn="lambdaFunctionArn") for to in inputs.children("lambdaFunctions")
+            notification_target(each, LambdaFunctionArn="lambdaFunctionArn")
+            for each in inputs.children("lambdaFunctions")
         ],
-        QueueConfigurations=[notification_target(to, QueueArn="queueArn") for to in inputs.children("queues")],
-        TopicConfigurations=[notification_target(to, TopicArn="topicArn") for to in inputs.children("topics")],
+        QueueConfigurations=[notification_target(each, QueueArn="queueArn") for each in inputs.children("queues")],
+        TopicConfigurations=[notification_target(each, TopicArn="topicArn") for each in inputs.children("topics")],
     )
-    if inputs.take("eventbridge"):
+    if inputs.get("eventbridge"):
         configuration["EventBridgeConfiguration"] = {}
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -180,18 +189,18 @@ def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:
-    """A setting has the id of its bucket, no attributes of its own, and ends with the bucket at the latest."""
+    """Create a setting: it has the id of its bucket, no attributes, and is deleted with the bucket at the latest."""
 
-    def create(made: Made) -> Created:
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
         put()
-        made(Removal(delete=delete))
-        return Created(id=target["Bucket"], state={})
+        register_removal(Removal(delete=delete))
+        return ResourceResult(id=target["Bucket"], state={})
 
     return create
 
 
 def _target(inputs: Inputs) -> dict[str, str]:
-    return {"Bucket": inputs.need("bucket"), **inputs.pick(ExpectedBucketOwner="expectedBucketOwner")}
+    return {"Bucket": inputs.require("bucket"), **inputs.select(ExpectedBucketOwner="expectedBucketOwner")}
 
 
 def _child(inputs: Inputs, name: str) -> Inputs:
@@ -199,21 +208,21 @@ def _child(inputs: Inputs, name: str) -> Inputs:
 
 
 def _empty(s3: Client, bucket_name: str) -> None:
-    """Delete all versions and delete markers of all objects, and the parts of uploads that never ended."""
+    """Delete all versions and delete markers of all objects, and the parts of unfinished uploads."""
     while True:
-        # the first page again each time, since what it listed is gone by then
+        # always the first page, since the objects of the previous one are deleted
         page = s3.list_object_versions(Bucket=bucket_name)
-        doomed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if not doomed:
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not versions:
             break
-        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in doomed]
-        together = [each for each in objects if not _NOT_IN_XML.search(each["Key"])]
+        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions]
+        batch = [each for each in objects if not _NOT_IN_XML.search(each["Key"])]
         for each in objects:
-            if each not in together:
+            if each not in batch:
                 s3.delete_object(Bucket=bucket_name, **each)
-        answer = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": together, "Quiet": True}) if together else {}
-        if answer.get("Errors"):
-            raise HarnessError(f"bucket {bucket_name} cannot be emptied: {answer['Errors'][0]}")
+        response = s3.delete_objects(Bucket=bucket_name, Delete={"Objects": batch, "Quiet": True}) if batch else {}
+        if response.get("Errors"):
+            raise HarnessError(f"bucket {bucket_name} cannot be emptied: {response['Errors'][0]}")
     while uploads := s3.list_multipart_uploads(Bucket=bucket_name).get("Uploads", []):
         for upload in uploads:
             s3.abort_multipart_upload(Bucket=bucket_name, Key=upload["Key"], UploadId=upload["UploadId"])

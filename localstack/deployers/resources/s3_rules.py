@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localstack.deployers.resources.base import given, tag_list
+from localstack.deployers.resources.base import non_empty, tag_list
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.inputs import Inputs
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 def encryption_rule(rule: Inputs) -> dict[str, Any]:
     """Return one rule of the default encryption."""
     default = rule.child("applyServerSideEncryptionByDefault")
-    blocked = rule.take("blockedEncryptionTypes")
-    return given(
+    blocked = rule.get("blockedEncryptionTypes")
+    return non_empty(
         ApplyServerSideEncryptionByDefault=default
-        and default.pick(SSEAlgorithm="sseAlgorithm", KMSMasterKeyID="kmsMasterKeyId"),
+        and default.select(SSEAlgorithm="sseAlgorithm", KMSMasterKeyID="kmsMasterKeyId"),
         BlockedEncryptionTypes=blocked and {"EncryptionType": blocked},
-        **rule.pick(BucketKeyEnabled="bucketKeyEnabled"),
+        **rule.select(BucketKeyEnabled="bucketKeyEnabled"),
     )
 
 
 def cors_rule(rule: Inputs) -> dict[str, Any]:
     """Return one CORS rule."""
-    return rule.pick(
+    return rule.select(
         ID="id",
         AllowedHeaders="allowedHeaders",
         AllowedMethods="allowedMethods",
@@ -39,21 +39,21 @@ def lifecycle_rule(rule: Inputs) -> dict[str, Any]:
     expiration = rule.child("expiration")
     noncurrent = rule.child("noncurrentVersionExpiration")
     multipart = rule.child("abortIncompleteMultipartUpload")
-    translated = rule.pick(ID="id", Status="status", Prefix="prefix")
-    if (where := rule.child("filter")) is not None:
-        translated["Filter"] = _lifecycle_filter(where)
-    return translated | given(
+    translated = rule.select(ID="id", Status="status", Prefix="prefix")
+    if (conditions := rule.child("filter")) is not None:
+        translated["Filter"] = _lifecycle_filter(conditions)
+    return translated | non_empty(
         Expiration=expiration
-        and expiration.pick(Date="date", Days="days", ExpiredObjectDeleteMarker="expiredObjectDeleteMarker"),
+        and expiration.select(Date="date", Days="days", ExpiredObjectDeleteMarker="expiredObjectDeleteMarker"),
         NoncurrentVersionExpiration=noncurrent
-        and noncurrent.pick(NoncurrentDays="noncurrentDays", NewerNoncurrentVersions="newerNoncurrentVersions"),
-        AbortIncompleteMultipartUpload=multipart and multipart.pick(DaysAfterInitiation="daysAfterInitiation"),
+        and noncurrent.select(NoncurrentDays="noncurrentDays", NewerNoncurrentVersions="newerNoncurrentVersions"),
+        AbortIncompleteMultipartUpload=multipart and multipart.select(DaysAfterInitiation="daysAfterInitiation"),
         Transitions=[
-            transition.pick(Date="date", Days="days", StorageClass="storageClass")
+            transition.select(Date="date", Days="days", StorageClass="storageClass")
             for transition in rule.children("transitions")
         ],
         NoncurrentVersionTransitions=[
-            transition.pick(
+            transition.select(
                 NoncurrentDays="noncurrentDays",
                 NewerNoncurrentVersions="newerNoncurrentVersions",
                 StorageClass="storageClass",
@@ -63,19 +63,23 @@ def lifecycle_rule(rule: Inputs) -> dict[str, Any]:
     )
 
 
-def notification_target(to: Inputs, **arn: str) -> dict[str, Any]:
+def notification_target(target: Inputs, **arn: str) -> dict[str, Any]:
     """Return one receiver of a bucket's events; `arn` has AWS's and Pulumi's names of its ARN."""
-    prefix, suffix = to.take("filterPrefix"), to.take("filterSuffix")
+    prefix, suffix = target.get("filterPrefix"), target.get("filterSuffix")
     rules = [{"Name": name, "Value": value} for name, value in (("prefix", prefix), ("suffix", suffix)) if value]
-    return to.pick(Id="id", Events="events", **arn) | given(
+    return target.select(Id="id", Events="events", **arn) | non_empty(
         Filter=rules and {"Key": {"FilterRules": rules}},
     )
 
 
-def _lifecycle_filter(where: Inputs) -> dict[str, Any]:
+def _lifecycle_filter(conditions: Inputs) -> dict[str, Any]:
     sizes = {"ObjectSizeGreaterThan": "objectSizeGreaterThan", "ObjectSizeLessThan": "objectSizeLessThan"}
-    tag, every = where.child("tag"), where.child("and")
-    return where.pick(Prefix="prefix", **sizes) | given(
-        Tag=tag and tag.pick(Key="key", Value="value"),
-        And=every and {**every.pick(Prefix="prefix", **sizes), **given(Tags=tag_list(every.mapping("tags")))},
+    tag, conjunction = conditions.child("tag"), conditions.child("and")
+    return conditions.select(Prefix="prefix", **sizes) | non_empty(
+        Tag=tag and tag.select(Key="key", Value="value"),
+        And=conjunction
+        and {
+            **conjunction.select(Prefix="prefix", **sizes),
+            **non_empty(Tags=tag_list(conjunction.mapping("tags"))),
+        },
     )

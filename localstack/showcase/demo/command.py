@@ -8,21 +8,22 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeAlias
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from localstack.deployers import deployment
+from localstack.deployers.deploy import deploy
+from localstack.deployers.deployment import Deployment
 from localstack.emulators import emulator
 from localstack.errors import HarnessError
-from localstack.showcase.demo import evidence, output
+from localstack.showcase.demo import diagnostics, output
 from localstack.showcase.demo.files import find
 from localstack.showcase.demo.progress import Steps, steps
-from localstack.showcase.demo.report import Report, as_json, nothing_as_json
+from localstack.showcase.demo.report import Report, as_json, empty_as_json
 from localstack.showcase.demo.store import Store
 from localstack.showcase.demo.text import count
-from localstack.showcase.demo.transfer import PATIENCE, Transfer, transfer
+from localstack.showcase.demo.transfer import TIMEOUT, Transfer, transfer
 from operations import program
 
 if TYPE_CHECKING:
@@ -35,72 +36,63 @@ PACKAGES = ROOT / ".cache" / "lambda"
 
 HIGHEST_PORT = 65535
 
-GOOD, FAILED, UNREADABLE, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, FAILED, UNREADABLE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: all rows right; a row missing or wrong, or nothing deployed; a path that could not be read; Ctrl-C."""
 
 
-class Start(Protocol):
-    """`emulator.start`, as far as it is used here."""
-
-    def __call__(
-        self, kind: str, /, *, port: int | None, report: Callable[[str], None]
-    ) -> AbstractContextManager[emulator.Emulator]:
-        """Run an emulator inside a `with` block."""
-
-
-class Deploy(Protocol):
-    """`deployment.deploy`, as far as it is used here."""
-
-    def __call__(
-        self, where: emulator.Emulator, /, *, on_resource: Callable[[deployment.Progress], None]
-    ) -> deployment.Deployment:
-        """Deploy the stack."""
+Start: TypeAlias = Callable[..., AbstractContextManager[emulator.Emulator]]  # `emulator.start`
+Deploy: TypeAlias = Callable[..., Deployment]  # `deploy.deploy`
 
 
 def main(
     arguments: Sequence[str],
     *,
     start: Start = emulator.start,
-    deploy: Deploy = deployment.deploy,
-    hold: Callable[[], None] | None = None,
-    patience: float = PATIENCE,
+    deploy: Deploy = deploy,
+    wait: Callable[[], None] | None = None,
+    timeout: float = TIMEOUT,
 ) -> int:
     """Upload files to an emulated AWS, show their rows and return the exit code.
 
-    `hold` returns when an emulator that is kept may end (None: at Ctrl-C); `patience` is `transfer`'s.
+    Args:
+        arguments: the command's arguments, without its name.
+        start: starts the emulator; `emulator.start`.
+        deploy: deploys the stack; `deploy.deploy`.
+        wait: with `--keep`, returns when the emulator may stop (None: at Ctrl-C).
+        timeout: see `transfer`.
     """
     options = _parser().parse_args(arguments)
     out, errors = _console(sys.stdout), _console(sys.stderr)
-    talk = errors if options.json else out  # then standard output is JSON and nothing else
+    progress_console = errors if options.json else out  # with --json, standard output is only JSON
     sources, problems = find(options.paths)
     if not sources:
         if options.json:
-            sys.stdout.write(nothing_as_json(problems) + "\n")
+            sys.stdout.write(empty_as_json(problems) + "\n")
         output.show_problems(problems, errors)
         return UNREADABLE
     try:
-        with ExitStack() as until_done:
-            with steps(talk) as shown:
-                shown.say(f"TapStack: uploading {count(len(sources), 'file')} to an AWS emulated on this machine")
-                running, started = _start(start, options.port, shown, until_done)
-                deployed = _deploy(deploy, running, shown)
-                moved = _transfer(sources, running, deployed.outputs, shown, patience)
+        with ExitStack() as cleanup:
+            with steps(progress_console) as progress:
+                progress.log(f"TapStack: uploading {count(len(sources), 'file')} to an AWS emulated on this machine")
+                running, start_seconds = _start(start, options.port, progress, cleanup)
+                deployed = _deploy(deploy, running, progress)
+                transferred = _transfer(sources, running, deployed.outputs, progress, timeout)
             report = Report(
                 emulator=running.name,
                 endpoint=running.endpoint,
                 environment=running.environment(),
-                started=started,
-                deployed=deployed.seconds,
+                start_seconds=start_seconds,
+                deploy_seconds=deployed.seconds,
                 resources=len(deployed.resources),
                 outputs=deployed.outputs,
-                transfer=moved,
-                problems=(*problems, *moved.unreadable),
+                transfer=transferred,
+                problems=(*problems, *transferred.unreadable),
             )
             _show(report, running, out, errors, json=options.json)
             if options.keep:
-                with suppress(KeyboardInterrupt):  # from the moment on at which people are told of it
-                    output.show_keep(report, talk)
-                    (hold or _until_interrupted)()
+                with suppress(KeyboardInterrupt):  # as soon as the message has been printed
+                    output.show_connection(report, progress_console)
+                    (wait or _until_interrupted)()
             elif not options.json:
                 output.show_next_steps(_nox(ROOT), out)
     except (HarnessError, ClientError, BotoCoreError) as error:
@@ -111,49 +103,49 @@ def main(
         return INTERRUPTED
     if not report.complete:
         return FAILED
-    return UNREADABLE if report.problems else GOOD
+    return UNREADABLE if report.problems else SUCCESS
 
 
 def run() -> NoReturn:
     """Run the command as a program: with its arguments, its signals and its exit code."""
-    program.run(main, reader_gone=FAILED)
+    program.run(main, broken_pipe_code=FAILED)
 
 
-def _start(start: Start, port: int | None, shown: Steps, until_done: ExitStack) -> tuple[emulator.Emulator, float]:
-    """Start the emulator, which ends with `until_done`; return it and the seconds it took."""
-    shown.begin("emulator")
-    begun = time.monotonic()
-    running = until_done.enter_context(start("embedded", port=port, report=shown.say))
-    shown.end("emulator", f"{running.name} at {running.endpoint}")
-    return running, time.monotonic() - begun
+def _start(start: Start, port: int | None, progress: Steps, cleanup: ExitStack) -> tuple[emulator.Emulator, float]:
+    """Start the emulator, which `cleanup` stops; return it and the seconds that it took to start."""
+    progress.start("emulator")
+    started = time.monotonic()
+    running = cleanup.enter_context(start("embedded", port=port, report=progress.log))
+    progress.finish("emulator", f"{running.name} at {running.endpoint}")
+    return running, time.monotonic() - started
 
 
-def _deploy(deploy: Deploy, running: emulator.Emulator, shown: Steps) -> deployment.Deployment:
-    shown.begin("stack")
+def _deploy(deploy: Deploy, running: emulator.Emulator, progress: Steps) -> Deployment:
+    progress.start("stack")
     if not PACKAGES.exists():
-        shown.say(f"preparing the function's packages in {PACKAGES} (once; needs PyPI)")
-    deployed = deploy(running, on_resource=lambda created: shown.advance("stack", created.name))
-    shown.end("stack", count(len(deployed.resources), "resource"))
+        progress.log(f"preparing the function's packages in {PACKAGES} (once; needs PyPI)")
+    deployed = deploy(running, on_resource=lambda created: progress.advance("stack", created.name))
+    progress.finish("stack", count(len(deployed.resources), "resource"))
     return deployed
 
 
 def _transfer(
-    sources: Sequence[Source], running: emulator.Emulator, outputs: Mapping[str, str], shown: Steps, patience: float
+    sources: Sequence[Source], running: emulator.Emulator, outputs: Mapping[str, str], progress: Steps, timeout: float
 ) -> Transfer:
     s3, dynamodb = running.client("s3"), running.client("dynamodb")
-    shown.begin("uploads", len(sources))
-    shown.begin("rows", len(sources))
+    progress.start("uploads", len(sources))
+    progress.start("rows", len(sources))
     return transfer(
         sources,
         Store(s3, dynamodb, bucket=outputs["bucket_name"], table=outputs["table_name"]),
-        on_upload=lambda: shown.advance("uploads"),
-        on_row=lambda: shown.advance("rows"),
-        patience=patience,
+        on_upload=lambda: progress.advance("uploads"),
+        on_row=lambda: progress.advance("rows"),
+        timeout=timeout,
     )
 
 
 def _show(report: Report, running: emulator.Emulator, out: Console, errors: Console, *, json: bool) -> None:
-    """Print the results to one console and all that went wrong, with what may explain it, to the other."""
+    """Print the results to `out`; print failures and their diagnostics to `errors`."""
     if json:
         sys.stdout.write(as_json(report) + "\n")
         sys.stdout.flush()
@@ -164,8 +156,8 @@ def _show(report: Report, running: emulator.Emulator, out: Console, errors: Cons
         errors.print()
     output.show_problems(report.problems, errors)
     if not report.complete:
-        output.show_trouble(report, errors)
-        output.show_evidence(evidence.collect(running, report.outputs), errors)
+        output.show_failures(report, errors)
+        output.show_diagnostics(diagnostics.collect(running, report.outputs), errors)
 
 
 def _nox(root: Path) -> str:

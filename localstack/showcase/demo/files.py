@@ -17,7 +17,7 @@ PUT_BYTES = 5 * 1024**3
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A file to upload. `content_type` is None where its name does not tell: S3 then chooses (binary/octet-stream)."""
+    """A file to upload. If `content_type` is None, S3 uses its default, binary/octet-stream."""
 
     path: Path
     key: str
@@ -49,7 +49,7 @@ def find(paths: Sequence[Path]) -> tuple[list[Source], list[Problem]]:
                 case Problem():
                     problems.append(entry)
                 case Source():
-                    if problem := _collision(entry, sources) or _too_much_for_s3(entry):
+                    if problem := _collision(entry, sources) or _key_problem(entry):
                         problems.append(problem)
                     else:
                         sources.setdefault(entry.key, entry)
@@ -95,7 +95,7 @@ def _source(path: Path, key: str, size: int) -> Source | Problem:
     return Source(path=path, key=key, content_type=content_type(path.name))
 
 
-def _too_much_for_s3(source: Source) -> Problem | None:
+def _key_problem(source: Source) -> Problem | None:
     try:
         length = len(source.key.encode())
     except UnicodeEncodeError:

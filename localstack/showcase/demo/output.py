@@ -1,4 +1,4 @@
-"""What the demo prints for people in the end: the table, the summary, the trouble, and what to try next."""
+"""Text output of the demo: the table of rows, the summary, failures, and the next steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from localstack.showcase.demo.store import moment
+from localstack.showcase.demo.store import parse_time
 from localstack.showcase.demo.text import columns, count, percentile, seconds, shorten, size
 from operations.output import printable
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from localstack.showcase.demo.report import Report
     from localstack.showcase.demo.transfer import Row
 
-MANY = 40
+MAX_TABLE_ROWS = 40
 """Rows that a terminal shows one by one; more are summed up by type, and the slowest shown."""
 
-SLOWEST = 10
+SLOWEST_SHOWN = 10
 PROBLEMS_SHOWN = 20
 TYPE_CELLS = 24
-NARROW, NARROWER = 74, 52
+MIN_WIDTH_WITH_TYPE, MIN_WIDTH_WITH_TIME = 74, 52
 """Terminal columns below which the table does without its type, and without the time of the upload too."""
 
 
@@ -43,11 +43,11 @@ def show_rows(report: Report, console: Console) -> None:
     if not console.is_terminal:
         _print_lines(columns([_HEADER, *(_cells(row, whole=True) for row in rows)], right=frozenset({1, 4})), console)
         return
-    if len(rows) <= MANY:
+    if len(rows) <= MAX_TABLE_ROWS:
         console.print(_table(rows, console.width))
         return
     console.print(_types(rows, console.width))
-    slowest = sorted(rows, key=lambda row: -row.seconds)[:SLOWEST]
+    slowest = sorted(rows, key=lambda row: -row.seconds)[:SLOWEST_SHOWN]
     console.print(
         f"\nThe {len(slowest)} slowest of {len(rows)} rows (all of them: through `| less`, or with `--json`)\n"
     )
@@ -59,12 +59,12 @@ def show_summary(report: Report, console: Console) -> None:
     console.print()
     lines = [
         ("files", f"{report.files}, {size(report.bytes)}"),
-        ("rows right", f"{report.right} of {report.files}, each compared with S3's own HEAD of the object"),
+        ("rows right", f"{report.correct} of {report.files}, each compared with S3's own HEAD of the object"),
     ]
     if latencies := report.latencies:
         p50, p95 = (seconds(percentile(latencies, percent)) for percent in (50, 95))
         lines.append(("row after", f"p50 {p50}, p95 {p95}, from the end of an upload to its row"))
-    lines.append(("deployed", f"{count(report.resources, 'resource')} in {seconds(report.deployed)}"))
+    lines.append(("deployed", f"{count(report.resources, 'resource')} in {seconds(report.deploy_seconds)}"))
     for name, text in lines:
         style = ("green" if report.complete else "red") if name == "rows right" else ""
         console.print(Text.assemble((f"{name:<12}", "bold"), (text, style)), soft_wrap=True)
@@ -77,8 +77,8 @@ def show_summary(report: Report, console: Console) -> None:
             _print_lines([f"  {name}", f"    {value}"], console)
 
 
-def show_trouble(report: Report, console: Console) -> None:
-    """Print, by name, everything that S3 should have taken and that did not become a right row."""
+def show_failures(report: Report, console: Console) -> None:
+    """Print the name of each file that should have become a correct row and did not."""
     transfer = report.transfer
     wrong = [f"{row.upload.source.key}: {difference}" for row in transfer.rows for difference in row.differences]
     missing = [
@@ -87,21 +87,21 @@ def show_trouble(report: Report, console: Console) -> None:
     ]
     refused = [f"{each.path} {each.reason}" for each in transfer.refused]
     for title, lines in (("Wrong rows", wrong), ("Missing rows", missing), ("Refused uploads", refused)):
-        _show_some(title, lines, console)
+        _print_section(title, lines, console)
     if transfer.not_tried:
         console.print(f"{count(transfer.not_tried, 'more file')} not uploaded, since rows had stopped coming")
 
 
-def show_evidence(evidence: Mapping[str, Sequence[str]], console: Console) -> None:
-    """Print what may explain the trouble: lines under the name of where they come from."""
-    for source, lines in evidence.items():
-        console.print(Text(f"\n{source}", style="bold"))
+def show_diagnostics(diagnostics: Mapping[str, Sequence[str]], console: Console) -> None:
+    """Print the lines of each source under its name."""
+    for name, lines in diagnostics.items():
+        console.print(Text(f"\n{name}", style="bold"))
         _print_lines([f"  {line}" for line in lines] or ["  (nothing)"], console)
 
 
 def show_problems(problems: Sequence[Problem], console: Console) -> None:
     """Print the files and folders that could not be uploaded, and why."""
-    _show_some("Not uploaded", [f"{each.path} {each.reason}" for each in problems], console)
+    _print_section("Not uploaded", [f"{each.path} {each.reason}" for each in problems], console)
 
 
 def show_error(error: object, console: Console) -> None:
@@ -122,8 +122,8 @@ def show_next_steps(nox: str, console: Console) -> None:
     _print_lines(columns([(f"  {command}", what) for command, what in steps]), console)
 
 
-def show_keep(report: Report, console: Console) -> None:
-    """Print where the running emulator is and how to use it; indented lines can be pasted into a shell."""
+def show_connection(report: Report, console: Console) -> None:
+    """Print how to use the running emulator; indented lines can be pasted into a shell."""
     bucket, table = report.outputs["bucket_name"], report.outputs["table_name"]
     today = json.dumps({":day": {"S": datetime.now(UTC).date().isoformat()}})
     scan = f"boto3.client('dynamodb').scan(TableName='{table}')['Items']"
@@ -154,7 +154,7 @@ _HEADER = ("key", "size", "type", "uploaded", "row after")
 def _cells(row: Row, *, whole: bool) -> tuple[str, str, str, str, str]:
     """Return a row's five cells; `whole` ones keep date and milliseconds."""
     item = row.item
-    at = moment(item.get("uploaded_at"))
+    at = parse_time(item.get("uploaded_at"))
     if isinstance(at, datetime):
         uploaded = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ" if whole else "%H:%M:%SZ")
     else:
@@ -166,17 +166,17 @@ def _cells(row: Row, *, whole: bool) -> tuple[str, str, str, str, str]:
 
 def _table(rows: Sequence[Row], width: int) -> Table:
     """Return the rows as a table of `width` cells at most: in a narrow one without the type or the time."""
-    shown = [at for at, least in enumerate((0, 0, NARROW, NARROWER, 0)) if width >= least]
+    shown = [at for at, least in enumerate((0, 0, MIN_WIDTH_WITH_TYPE, MIN_WIDTH_WITH_TIME, 0)) if width >= least]
     lines = [list(_cells(row, whole=False)) for row in rows]
     for line in lines:
         line[2] = shorten(line[2], max(TYPE_CELLS, width // 4))
     others = [max(len(line[at]) for line in [_HEADER, *lines]) for at in shown if at]
-    room = max(8, width - sum(others) - 2 * len(others))
+    available = max(8, width - sum(others) - 2 * len(others))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for at in shown:
         table.add_column(_HEADER[at], justify="right" if at in {1, 4} else "left", no_wrap=True)
     for row, line in zip(rows, lines, strict=True):
-        line[0] = shorten(line[0], room)
+        line[0] = shorten(line[0], available)
         table.add_row(*(Text(line[at]) for at in shown), style="red" if row.differences else "")
     return table
 
@@ -201,7 +201,7 @@ def _types(rows: Sequence[Row], width: int) -> Table:
     return table
 
 
-def _show_some(title: str, lines: Sequence[str], console: Console) -> None:
+def _print_section(title: str, lines: Sequence[str], console: Console) -> None:
     if lines:
         console.print(Text(title, style="bold red"))
         more = [f"  … and {len(lines) - PROBLEMS_SHOWN} more"] if len(lines) > PROBLEMS_SHOWN else []

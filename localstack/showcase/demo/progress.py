@@ -1,4 +1,4 @@
-"""How the demo shows that it is at work: bars on a terminal, plain lines anywhere else."""
+"""Progress of the demo: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ LINE_INTERVAL = 2.0
 
 
 class Steps:
-    """The steps of a run, each begun, advanced and ended by its name; several may be under way.
+    """The steps of a run, each started, advanced and ended by its name; several may be under way.
 
     This base class shows nothing.
     """
 
-    def begin(self, step: str, total: int | None = None) -> None:
-        """Begin a step of `total` equal parts, None if nobody knows how many."""
+    def start(self, step: str, total: int | None = None) -> None:
+        """Start a step of `total` equal parts; None if the number is unknown."""
 
     def advance(self, step: str, note: str = "") -> None:
-        """Another part of the step is done; `note` says which, where that is worth saying."""
+        """Count one more part of the step as done; `note` names the part."""
 
-    def end(self, step: str, note: str) -> None:
-        """End a step whose total nobody knew; `note` says what came of it. The others end by themselves."""
+    def finish(self, step: str, note: str) -> None:
+        """Finish a step of unknown total, with its result in `note`. Other steps finish by themselves."""
 
-    def say(self, sentence: str) -> None:
-        """Show a sentence, such as why something takes long."""
+    def log(self, message: str) -> None:
+        """Show a message."""
 
 
 @contextmanager
 def steps(console: Console, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Steps]:
-    """Show the steps taken inside the block on the console, in the way it can."""
+    """Show the steps of the block on the console: as bars on a terminal, as plain lines elsewhere."""
     if console.is_terminal and not console.is_dumb_terminal:
         with Progress(
             SpinnerColumn(finished_text=Text("✔", style="green")),
@@ -67,7 +67,7 @@ class Bars(Steps):
         self._note_cells = note_cells
         self._tasks: dict[str, TaskID] = {}
 
-    def begin(self, step: str, total: int | None = None) -> None:  # noqa: D102  see Steps
+    def start(self, step: str, total: int | None = None) -> None:  # noqa: D102  see Steps
         note = "" if total is None else f"0 of {total}"
         self._tasks[step] = self._progress.add_task(f"{step:<{NAME_CELLS}}", total=total, note=note)
 
@@ -77,54 +77,54 @@ class Bars(Steps):
         note = shorten(f"{parts}  {note}".rstrip(), self._note_cells)
         self._progress.update(task.id, advance=1, note=note)
 
-    def end(self, step: str, note: str) -> None:  # noqa: D102  see Steps
+    def finish(self, step: str, note: str) -> None:  # noqa: D102  see Steps
         self._progress.update(self._tasks[step], total=1, completed=1, note=shorten(note, self._note_cells))
 
-    def say(self, sentence: str) -> None:  # noqa: D102  see Steps
-        self._progress.console.print(Text(printable(sentence), style="dim"), soft_wrap=True)
+    def log(self, message: str) -> None:  # noqa: D102  see Steps
+        self._progress.console.print(Text(printable(message), style="dim"), soft_wrap=True)
 
 
 class Lines(Steps):
-    """A line where a step begins and where it ends, and one every other second between."""
+    """A line at the start and at the end of each step, and one every two seconds between."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._console = console
         self._clock = clock
         self._steps: dict[str, _Step] = {}
 
-    def begin(self, step: str, total: int | None = None) -> None:  # noqa: D102  see Steps
+    def start(self, step: str, total: int | None = None) -> None:  # noqa: D102  see Steps
         now = self._clock()
-        self._steps[step] = _Step(total=total, begun=now, told=now)
+        self._steps[step] = _Step(total=total, started=now, reported=now)
         if total is None:
-            self.say(f"{step}: starting")
+            self.log(f"{step}: starting")
 
     def advance(self, step: str, note: str = "") -> None:  # noqa: D102, ARG002  see Steps; each note a line would be too much
         state, now = self._steps[step], self._clock()
         state.done += 1
-        if state.done == state.total or now - state.told >= LINE_INTERVAL:
-            state.told = now
+        if state.done == state.total or now - state.reported >= LINE_INTERVAL:
+            state.reported = now
             of = " so far" if state.total is None else f" of {state.total}"
-            self.say(f"{step}: {state.done}{of} ({seconds(now - state.begun)})")
+            self.log(f"{step}: {state.done}{of} ({seconds(now - state.started)})")
 
-    def end(self, step: str, note: str) -> None:  # noqa: D102  see Steps
-        self.say(f"{step}: {note} ({seconds(self._clock() - self._steps[step].begun)})")
+    def finish(self, step: str, note: str) -> None:  # noqa: D102  see Steps
+        self.log(f"{step}: {note} ({seconds(self._clock() - self._steps[step].started)})")
 
-    def say(self, sentence: str) -> None:  # noqa: D102  see Steps
-        self._console.print(Text(printable(sentence)), soft_wrap=True)
+    def log(self, message: str) -> None:  # noqa: D102  see Steps
+        self._console.print(Text(printable(message)), soft_wrap=True)
 
 
 class _Step:
-    """How far a step is: parts done, when it began and when the last line about it was written."""
+    """State of a step: parts done, and the times of its start and of its last line."""
 
-    def __init__(self, *, total: int | None, begun: float, told: float) -> None:
+    def __init__(self, *, total: int | None, started: float, reported: float) -> None:
         self.total = total
-        self.begun = begun
-        self.told = told
+        self.started = started
+        self.reported = reported
         self.done = 0
 
 
 class _Seconds(ProgressColumn):
-    """How long a step has taken, standing still once it has ended."""
+    """Elapsed time of a step; constant after its end."""
 
     def render(self, task: Task) -> Text:
         """Return the seconds in seven cells."""

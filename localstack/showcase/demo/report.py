@@ -1,4 +1,4 @@
-"""All that a run of the demo found out, and the same as JSON."""
+"""Result of a run of the demo, and its JSON document."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a run found out.
+    """Result of a run.
 
-    `started` and `deployed` are the seconds that the emulator and the stack took, `resources` how many the stack has;
-    `environment` is what
-    makes AWS programs talk to this emulator; `problems` are what was asked for and could not be read.
+    `start_seconds` and `deploy_seconds` are the times that the emulator and the stack took; `resources` is the number
+    of the stack's resources; `environment` has the variables with which AWS programs use this emulator; `problems`
+    are the paths that could not be read.
     """
 
     emulator: str
     endpoint: str
     environment: Mapping[str, str]
-    started: float
-    deployed: float
+    start_seconds: float
+    deploy_seconds: float
     resources: int
     outputs: Mapping[str, str]
     transfer: Transfer
@@ -46,18 +46,18 @@ class Report:
         return sum(int(row.item.get("size_bytes", 0)) for row in self.transfer.rows)
 
     @property
-    def right(self) -> int:
-        """How many rows say what S3's HEAD says."""
+    def correct(self) -> int:
+        """Number of rows that agree with S3's HEAD."""
         return sum(not row.differences for row in self.transfer.rows)
 
     @property
     def complete(self) -> bool:
         """Whether each of those files has a right row."""
-        return self.right == self.files
+        return self.correct == self.files
 
     @property
     def latencies(self) -> list[float]:
-        """The seconds from the end of each upload until its row was seen."""
+        """Seconds from the end of each upload until its row was read."""
         return [row.seconds for row in self.transfer.rows]
 
 
@@ -70,13 +70,13 @@ def as_json(report: Report) -> str:
                 "files": report.files,
                 "bytes": report.bytes,
                 "rows": len(transfer.rows),
-                "rows_right": report.right,
+                "rows_right": report.correct,
                 "seconds_from_upload_to_row": {
                     f"p{percent}": round(percentile(latencies, percent), 3) if latencies else None
                     for percent in (50, 95)
                 },
-                "seconds_to_start_the_emulator": round(report.started, 3),
-                "seconds_to_deploy": round(report.deployed, 3),
+                "seconds_to_start_the_emulator": round(report.start_seconds, 3),
+                "seconds_to_deploy": round(report.deploy_seconds, 3),
                 "resources": report.resources,
             },
             "rows": [
@@ -108,7 +108,7 @@ def as_json(report: Report) -> str:
     )
 
 
-def nothing_as_json(problems: Sequence[Problem]) -> str:
+def empty_as_json(problems: Sequence[Problem]) -> str:
     """Return the JSON document of a run that had nothing to upload, and so did not even start."""
     return json.dumps({"summary": {"files": 0, "rows": 0}, "rows": [], "problems": _problems(problems)}, indent=2)
 

@@ -1,4 +1,4 @@
-"""The deployed bucket and its table as the demo sees them: put a file, look for rows, compare a row with S3's HEAD."""
+"""The deployed bucket and table: upload a file, read rows, compare a row with S3's HEAD of the object."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH_GET = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """An object that S3 has taken. `finished` is when PutObject returned, in seconds of a monotonic clock."""
+    """An uploaded object. `finished` is when PutObject returned, in seconds of a monotonic clock."""
 
     source: Source
     version_id: str
@@ -43,27 +43,27 @@ class Store:
             OSError: the file cannot be read.
             botocore's ClientError or BotoCoreError: S3 did not take it.
         """
-        typed = {} if source.content_type is None else {"ContentType": source.content_type}
+        arguments = {} if source.content_type is None else {"ContentType": source.content_type}
         with source.path.open("rb") as body:
-            answer = self._s3.put_object(Bucket=self._bucket, Key=source.key, Body=body, **typed)
-        return str(answer["VersionId"])
+            response = self._s3.put_object(Bucket=self._bucket, Key=source.key, Body=body, **arguments)
+        return str(response["VersionId"])
 
     def rows(self, uploads: Sequence[Upload]) -> Iterable[tuple[Upload, dict[str, Any]]]:
         """Yield those of the uploads that have a row, with it, read by its whole primary key.
 
-        What throttling leaves out of an answer is missing here too: ask again.
+        The result lacks the keys that DynamoDB left out because of throttling: call it again.
         """
         for start in range(0, len(uploads), BATCH_GET):
             batch = uploads[start : start + BATCH_GET]
             addresses = {(f"{self._bucket}/{upload.source.key}", upload.version_id): upload for upload in batch}
             keys = [{"object_id": {"S": object_id}, "version_id": {"S": version}} for object_id, version in addresses]
-            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
-            for raw in answer["Responses"].get(self._table, ()):
-                item = {name: plain(_DESERIALIZER.deserialize(value)) for name, value in raw.items()}
+            response = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": keys, "ConsistentRead": True}})
+            for raw in response["Responses"].get(self._table, ()):
+                item = {name: json_value(_DESERIALIZER.deserialize(value)) for name, value in raw.items()}
                 yield addresses[str(item["object_id"]), str(item["version_id"])], item
 
     def differences(self, upload: Upload, item: Mapping[str, Any]) -> tuple[str, ...]:
-        """Ask S3 for the HEAD of this very version and say where the row disagrees with it: nothing if it is right."""
+        """Compare a row with S3's HEAD of the same version; return a sentence for each difference."""
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=upload.source.key, VersionId=upload.version_id)
         except ClientError as error:
@@ -72,7 +72,7 @@ class Store:
 
 
 def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a sentence for each attribute of a row that is not what HEAD (with Bucket and Key added) says."""
+    """Return a sentence for each attribute of a row that differs from HEAD (with Bucket and Key added)."""
     expected = {
         "bucket": head["Bucket"],
         "key": head["Key"],
@@ -84,7 +84,7 @@ def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, 
         "encryption": head.get("ServerSideEncryption"),
         "uploaded_at": head["LastModified"],
     }
-    actual = {**item, "uploaded_at": moment(item.get("uploaded_at"))}
+    actual = {**item, "uploaded_at": parse_time(item.get("uploaded_at"))}
     return tuple(
         f"{name} is {actual.get(name)!s} in the row and {value!s} in S3"
         for name, value in expected.items()
@@ -92,7 +92,7 @@ def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, 
     )
 
 
-def moment(value: object) -> object:
+def parse_time(value: object) -> object:
     """Return a row's time as a datetime, or the value itself if it is no time."""
     try:
         return datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -100,17 +100,17 @@ def moment(value: object) -> object:
         return value
 
 
-def plain(value: object) -> object:
-    """Return a value of DynamoDB's as JSON knows it: numbers as int or float, a set as a sorted list."""
+def json_value(value: object) -> object:
+    """Convert a DynamoDB value for JSON: a number to int or float, a set to a sorted list."""
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case set():
-            return sorted((plain(each) for each in value), key=str)
+            return sorted((json_value(each) for each in value), key=str)
         case list():
-            return [plain(each) for each in value]
+            return [json_value(each) for each in value]
         case dict():
-            return {name: plain(each) for name, each in value.items()}
+            return {name: json_value(each) for name, each in value.items()}
     return value
 
 

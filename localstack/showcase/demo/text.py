@@ -13,13 +13,13 @@ ELLIPSIS = "…"
 def shorten(text: str, width: int) -> str:
     """Return the text in at most `width` terminal cells. What is too much is cut out of its middle.
 
-    The end of a file's name tells its type. A wide character (Japanese, say) takes two cells.
+    The end of a file's name stays, because it shows the type. A wide character (Japanese, for example) takes two cells.
     """
     if cell_len(text) <= width:
         return text
-    room = max(width - 1, 0)
-    end = _within(text[::-1], room - room // 2)[::-1]
-    return f"{_within(text, room - cell_len(end))}{ELLIPSIS}{end}"
+    available = max(width - 1, 0)
+    end = _within(text[::-1], available - available // 2)[::-1]
+    return f"{_within(text, available - cell_len(end))}{ELLIPSIS}{end}"
 
 
 def size(count: int) -> str:
@@ -36,7 +36,7 @@ def size(count: int) -> str:
 
 def seconds(amount: float) -> str:
     """Return a duration in seconds: to the millisecond below one, to the hundredth below ten, else to the tenth."""
-    digits = 3 if amount < 1 else 2 if amount < 10 else 1  # noqa: PLR2004  three digits tell enough
+    digits = 3 if amount < 1 else 2 if amount < 10 else 1  # noqa: PLR2004  three digits suffice
     return f"{amount:.{digits}f} s"
 
 
@@ -65,9 +65,9 @@ def columns(lines: Sequence[Sequence[str]], right: frozenset[int] = frozenset())
     ]
 
 
-def _padded(cell: str, width: int, to_the_right: bool) -> str:  # noqa: FBT001  called once, above
+def _padded(cell: str, width: int, right_aligned: bool) -> str:  # noqa: FBT001  called once, above
     blank = " " * (width - cell_len(cell))
-    return blank + cell if to_the_right else cell + blank
+    return blank + cell if right_aligned else cell + blank
 
 
 def _within(text: str, width: int) -> str:

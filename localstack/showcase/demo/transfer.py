@@ -1,13 +1,13 @@
-"""Uploads files and watches for their rows, so many in flight at a time, until all are there or nothing more comes."""
+"""Uploads files and waits for their rows, with a limited number of uploads in flight."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +16,7 @@ from localstack.showcase.demo.store import Upload
 
 if TYPE_CHECKING:
     from localstack.showcase.demo.files import Source
+    from localstack.showcase.demo.store import Store
 
 IN_FLIGHT = 4
 """Most uploads without a row. The emulator starts a process per concurrent invocation: 8 at once take twice as long."""
@@ -23,22 +24,22 @@ IN_FLIGHT = 4
 ROWS_PER_MORE = 10
 """Rows after which one more upload may be in flight: cold starts side by side slow each other down."""
 
-PATIENCE = 30.0
-"""Seconds without a row after which the rest is given up; the first row, the slowest, takes one or two."""
+TIMEOUT = 30.0
+"""Seconds without a new row after which the transfer stops; the first row, the slowest, takes one or two."""
 
 OVERDUE = 5.0
-"""Seconds after which an upload without a row no longer keeps others from being uploaded; it is still looked for."""
+"""Seconds after which an upload without a row no longer delays other uploads; its row is still read."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.005, 0.05, 1.5
-"""Seconds between two looks at the table while nothing comes; a measured latency is too long by the longest at most."""
+"""Seconds between two reads of the table without a new row; the longest is the error of a measured latency."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """An object's row as read from the table.
 
-    `seconds` passed from the end of the upload until the row was seen. `differences` says, attribute by attribute,
-    where the row and S3's HEAD of the same version disagree.
+    `seconds` is the time from the end of the upload until the row was read. `differences` has a
+    sentence for each attribute in which the row and S3's HEAD of the same version disagree.
     """
 
     upload: Upload
@@ -49,10 +50,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """What became of the sources.
+    """Result of a transfer.
 
-    `rows` are in the order of the sources. `missing` were uploaded, but no row came; `unreadable` are files that could
-    not be opened, `refused` those that S3 did not take; `not_tried` counts what was left when the rest was given up.
+    `rows` are in the order of the sources. `missing` uploads have no row; `unreadable` files could not be opened;
+    `refused` are the uploads that S3 refused; `not_tried` is the number of files not uploaded because of the timeout.
     """
 
     rows: tuple[Row, ...]
@@ -62,28 +63,15 @@ class Transfer:
     not_tried: int = 0
 
 
-class Place(Protocol):
-    """Where files go and rows appear: `store.Store`, or a test's own."""
-
-    def put(self, source: Source, /) -> str:
-        """Upload a file and return its version id."""
-
-    def rows(self, uploads: Sequence[Upload], /) -> Iterable[tuple[Upload, dict[str, Any]]]:
-        """Yield those of the uploads that have a row, with it."""
-
-    def differences(self, upload: Upload, item: Mapping[str, Any], /) -> tuple[str, ...]:
-        """Say where a row is not what S3 says."""
-
-
 def transfer(
     sources: Sequence[Source],
-    place: Place,
+    store: Store,
     *,
     on_upload: Callable[[], None],
     on_row: Callable[[], None],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
     in_flight: int = IN_FLIGHT,
 ) -> Transfer:
     """Upload every source, each with a key of its own, and wait for its row.
@@ -91,40 +79,40 @@ def transfer(
     `on_upload` is called for each file that is through, well or badly, `on_row` for each row, both from this thread.
 
     Raises:
-        ClientError, BotoCoreError: the table or S3's HEAD did not answer.
+        ClientError, BotoCoreError: a request to DynamoDB or S3's HEAD failed.
     """
     with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
-        run = _Run(sources, place, threads, clock, in_flight)
+        run = _Run(sources, store, threads, clock, in_flight)
         pause, waiting_since = SHORTEST_PAUSE, clock()
         while not run.finished():
             run.start_uploads()
             uploads, rows = run.collect_uploads(on_upload), run.collect_rows(on_row)
             if rows or not run.waiting:
                 waiting_since = clock()
-            elif clock() - waiting_since > patience:
+            elif clock() - waiting_since > timeout:
                 break
             if uploads or rows:
                 pause = SHORTEST_PAUSE
             else:
                 run.wait(pause, sleep)
                 pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
-    run.collect_uploads(on_upload)  # those that were under way when the rest was given up
+    run.collect_uploads(on_upload)  # uploads that were running at the timeout
     return run.outcome()
 
 
 class _Run:
-    """The state of one transfer: every source is to do, uploading, waiting for its row, or done with."""
+    """State of a transfer: each source is in the queue, uploading, waiting for its row, or finished."""
 
     def __init__(
         self,
         sources: Sequence[Source],
-        place: Place,
+        store: Store,
         threads: ThreadPoolExecutor,
         clock: Callable[[], float],
         in_flight: int,
     ) -> None:
         self._order = {source.key: position for position, source in enumerate(sources)}
-        self._place, self._threads, self._clock = place, threads, clock
+        self._store, self._threads, self._clock = store, threads, clock
         self._in_flight = in_flight
         self._todo = deque(sources)
         self.uploading: dict[Future[Upload], Source] = {}
@@ -137,15 +125,15 @@ class _Run:
         return not (self._todo or self.uploading or self.waiting)
 
     def start_uploads(self) -> None:
-        while self._todo and len(self.uploading) < self._room():
+        while self._todo and len(self.uploading) < self._free_slots():
             source = self._todo.popleft()
             self.uploading[self._threads.submit(self._upload, source)] = source
 
-    def _room(self) -> int:
-        """How many uploads may be under way, beside those that wait for their rows."""
+    def _free_slots(self) -> int:
+        """Number of uploads that may run, besides those that wait for their rows."""
         now = self._clock()
-        expected = sum(now - upload.finished <= OVERDUE for upload in self.waiting.values())
-        return min(self._in_flight, 1 + len(self._rows) // ROWS_PER_MORE) - expected
+        waiting = sum(now - upload.finished <= OVERDUE for upload in self.waiting.values())
+        return min(self._in_flight, 1 + len(self._rows) // ROWS_PER_MORE) - waiting
 
     def collect_uploads(self, on_upload: Callable[[], None]) -> int:
         done = [future for future in self.uploading if future.done()]
@@ -165,10 +153,10 @@ class _Run:
         if not self.waiting:
             return 0
         before = len(self._rows)
-        for upload, item in self._place.rows(list(self.waiting.values())):
+        for upload, item in self._store.rows(list(self.waiting.values())):
             seconds = max(0.0, self._clock() - upload.finished)
             del self.waiting[upload.source.key]
-            differences = self._place.differences(upload, item)
+            differences = self._store.differences(upload, item)
             self._rows.append(Row(upload=upload, item=item, seconds=seconds, differences=differences))
             on_row()
         return len(self._rows) - before
@@ -189,5 +177,5 @@ class _Run:
         )
 
     def _upload(self, source: Source) -> Upload:
-        version_id = self._place.put(source)
+        version_id = self._store.put(source)
         return Upload(source=source, version_id=version_id, finished=self._clock())

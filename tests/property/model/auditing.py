@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from operations.audit import Audit
-from operations.aws import Aws, Capacity
-from operations.listing import Indexed
+from operations.aws import Aws
+from operations.listing import KeyFilter
 from operations.output import Progress
+from operations.rate import Capacity
 from operations.target import Target
 from tests.support.fakes import BUCKET, TABLE
 from tests.support.strategies import FUNCTION_ARN
@@ -47,7 +48,7 @@ def audit(stack: ModelStack, *, meanwhile: Callable[[], None], repair: bool = Tr
     tool = Audit(
         Aws(clients.__getitem__),
         TARGET,
-        indexed=Indexed(None),
+        key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
         clock=stack.clock,
         sleep=stack.wait,

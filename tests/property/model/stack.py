@@ -82,7 +82,7 @@ class ModelStack:
         # a removal that it finds is of the time after its second look
         findings = auditing.audit(self, meanwhile=meanwhile)
         self.oracle.audited.add(format_time(self.now()))
-        assert not (final := [each for each in findings if each.final]), f"nothing can mend {final}"
+        assert not (final := [each for each in findings if not each.repairable]), f"nothing can mend {final}"
         return len(findings)
 
     def redrive_all(self) -> None:

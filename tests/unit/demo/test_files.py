@@ -7,18 +7,20 @@ from pathlib import Path
 import pytest
 
 from localstack.showcase.demo import files
-from localstack.showcase.demo.files import Problem, Source, content_type, find
+from localstack.showcase.demo.files import Source, content_type, find
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _empty_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def make(*names: str) -> None:
-    for name in names:
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(name)
+def make(*paths: str) -> None:
+    """Make files, and folders (whose paths end in a slash)."""
+    for path in paths:
+        Path(path if path.endswith("/") else Path(path).parent).mkdir(parents=True, exist_ok=True)
+        if not path.endswith("/"):
+            Path(path).write_text(path)
 
 
 def keys(*paths: str) -> list[str]:
@@ -33,81 +35,63 @@ def problems(*paths: str) -> list[tuple[str, str]]:
 
 def test_a_file_has_its_name_as_key() -> None:
     make("some/where/lake.jpg")
-    assert find([Path("some/where/lake.jpg")]) == (
-        [Source(path=Path("some/where/lake.jpg"), key="lake.jpg", content_type="image/jpeg")],
-        [],
-    )
+    source = Source(path=Path("some/where/lake.jpg"), key="lake.jpg", content_type="image/jpeg")
+    assert find([source.path]) == ([source], [])
 
 
-def test_a_folder_keeps_its_own_name_in_front_and_nothing_above_it() -> None:
-    make("home/photos/lake.jpg", "home/photos/2026/june/boat.jpg")
-    assert keys("home/photos") == ["photos/2026/june/boat.jpg", "photos/lake.jpg"]
+@pytest.mark.parametrize(
+    ("existing", "paths", "expected"),
+    [
+        # a folder keeps its own name in front, and nothing above it
+        (
+            "home/photos/lake.jpg home/photos/2026/june/boat.jpg",
+            "home/photos",
+            "photos/2026/june/boat.jpg photos/lake.jpg",
+        ),
+        # the order is that of the names, hidden files included
+        ("f/b f/a/z f/a/y f/c f/.hidden/x", "f", "f/.hidden/x f/a/y f/a/z f/b f/c"),
+        # the order of the paths is kept, and a path given twice counts once
+        ("b a f/x", "b a f b ./f", "b a f/x"),
+        # an empty folder among files is no problem
+        ("f/a f/empty/", "f", "f/a"),
+        # however a folder is spelt
+        *(
+            ("photos/a.txt photos/sub/b.txt", spelling, "photos/a.txt photos/sub/b.txt")
+            for spelling in ("photos/", "./photos", "photos/../photos/.", "photos/sub/..")
+        ),
+    ],
+)
+def test_a_folders_files_have_keys_under_its_name(existing: str, paths: str, expected: str) -> None:
+    make(*existing.split())
+    assert keys(*paths.split()) == expected.split()
 
 
-@pytest.mark.parametrize("path", ["photos/", "./photos", "photos/../photos/.", "photos/sub/.."])
-def test_a_folder_is_called_the_same_however_it_is_spelt(path: str) -> None:
-    make("photos/a.txt", "photos/sub/b.txt")
-    assert keys(path) == ["photos/a.txt", "photos/sub/b.txt"]
-
-
-def test_the_working_folder_and_the_one_above_are_called_by_their_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_working_folder_and_the_one_above_are_called_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     make("photos/2026/a.txt")
-    monkeypatch.chdir(tmp_path / "photos" / "2026")
-    assert keys(".") == ["2026/a.txt"]
-    assert keys("..") == ["photos/2026/a.txt"]
-
-
-def test_a_folder_is_walked_in_the_order_of_names_with_hidden_files() -> None:
-    make("f/b", "f/a/z", "f/a/y", "f/c", "f/.hidden/x")
-    assert keys("f") == ["f/.hidden/x", "f/a/y", "f/a/z", "f/b", "f/c"]
-
-
-def test_the_given_order_of_paths_is_kept_and_a_path_given_twice_counts_once() -> None:
-    make("b", "a", "f/x")
-    assert keys("b", "a", "f", "b", "./f") == ["b", "a", "f/x"]
+    monkeypatch.chdir("photos/2026")
+    assert (keys("."), keys("..")) == (["2026/a.txt"], ["photos/2026/a.txt"])
 
 
 def test_what_symbolic_links_point_to_is_taken_under_the_links_name() -> None:
     make("store/real.txt", "elsewhere/deep.txt")
-    Path("store/link.txt").symlink_to("real.txt")
-    Path("store/folder").symlink_to("../elsewhere")
-    Path("latest").symlink_to("store")
+    for link, target in (("store/link.txt", "real.txt"), ("store/folder", "../elsewhere"), ("latest", "store")):
+        Path(link).symlink_to(target)
     assert keys("latest") == ["latest/folder/deep.txt", "latest/link.txt", "latest/real.txt"]
 
 
-def test_a_link_back_to_a_folder_above_is_named_and_not_followed() -> None:
-    make("f/sub/a")
+def test_paths_links_and_folders_without_a_file_are_named_and_the_others_are_taken() -> None:
+    make("a", "f/sub/b", "g/h/i/")
     Path("f/sub/up").symlink_to("..")
-    assert [source.key for source in find([Path("f")])[0]] == ["f/sub/a"]
-    assert problems("f") == [("f/sub/up", "leads back to a folder that it is in")]
-
-
-def test_a_missing_path_is_named_and_the_others_are_taken() -> None:
-    make("a")
-    sources, missing = find([Path("nope"), Path("a"), Path("a/b")])
-    assert [source.key for source in sources] == ["a"]
-    assert missing == [
-        Problem(path=Path("nope"), reason="does not exist"),
-        Problem(path=Path("a/b"), reason="cannot be read: Not a directory"),
-    ]
-
-
-def test_a_broken_link_is_named() -> None:
     Path("link").symlink_to("nowhere")
-    assert problems("link") == [("link", "points to nothing")]
-
-
-def test_an_empty_folder_is_named_even_if_it_has_empty_folders_in_it() -> None:
-    Path("f/g/h").mkdir(parents=True)
-    assert problems("f") == [("f", "is a folder without any file in it")]
-
-
-def test_an_empty_folder_among_files_is_no_problem() -> None:
-    make("f/a")
-    Path("f/empty").mkdir()
-    assert keys("f") == ["f/a"]
+    paths = ["nope", "a", "a/c", "f", "g", "link"]
+    assert [source.key for source in find([Path(path) for path in paths])[0]] == ["a", "f/sub/b"]
+    assert problems(*paths) == [
+        ("nope", "does not exist"),
+        ("a/c", "cannot be read: Not a directory"),
+        ("f/sub/up", "leads back to a folder that it is in"),
+        ("g", "is a folder without any file in it"),
+        ("link", "points to nothing"),
+    ]
 
 
 def test_a_folder_that_may_not_be_listed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +107,7 @@ def test_a_folder_that_may_not_be_listed_is_named(monkeypatch: pytest.MonkeyPatc
     assert problems("f") == [("f/secret", "cannot be read: Permission denied")]
 
 
-def test_what_is_neither_file_nor_folder_is_named_and_never_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_neither_file_nor_folder_is_named_and_never_opened() -> None:
     os.mkfifo("pipe")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
@@ -132,7 +116,6 @@ def test_what_is_neither_file_nor_folder_is_named_and_never_opened(monkeypatch: 
             ("socket", "is a socket, not a file"),
             ("/dev/null", "is a device, not a file"),
         ]
-    monkeypatch.undo()
 
 
 def test_two_files_with_one_key_are_not_laid_over_each_other() -> None:
@@ -140,26 +123,23 @@ def test_two_files_with_one_key_are_not_laid_over_each_other() -> None:
     sources, collisions = find([Path("x/photos"), Path("y/photos")])
     assert [str(source.path) for source in sources] == ["x/photos/a.txt", "y/photos/b.txt"]
     reason = "would have the same key as 'x/photos/a.txt', 'photos/a.txt': give a folder that holds both"
-    assert collisions == [Problem(path=Path("y/photos/a.txt"), reason=reason)]
+    assert [(str(each.path), each.reason) for each in collisions] == [("y/photos/a.txt", reason)]
 
 
 def test_a_name_that_is_not_utf_8_is_named_with_the_remedy() -> None:
-    name = os.fsdecode(b"caf\xe9.txt")
+    path = os.fsdecode(b"f/caf\xe9.txt")
     Path("f").mkdir()
-    (Path("f") / name).write_text("")
-    assert problems("f") == [(f"f/{name}", "has a name that is not UTF-8, which S3 keys must be: rename it")]
+    Path(path).touch()
+    assert problems("f") == [(path, "has a name that is not UTF-8, which S3 keys must be: rename it")]
 
 
 def test_a_key_may_have_1024_bytes_of_utf_8_and_not_one_more() -> None:
-    folder = Path("f") / ("é" * 120) / ("é" * 120) / ("é" * 120) / ("é" * 120)  # 2 + 4 * 240 + 3 bytes
-    folder.mkdir(parents=True)
-    (folder / ("x" * 58)).write_text("")
+    folder = "f" + 4 * f"/{'é' * 120}"  # 1 + 4 * 241 bytes
+    make(f"{folder}/{'x' * 58}")
     assert len(keys("f")[0].encode()) == 1024
-    (folder / ("y" * 59)).write_text("")
-    (path, reason), *more = problems("f")
-    assert path.endswith("y" * 59)
-    assert reason == "would have a key of 1025 bytes, and S3 takes 1024: give a folder further down"
-    assert more == []
+    make(f"{folder}/{'y' * 59}")
+    reason = "would have a key of 1025 bytes, and S3 takes 1024: give a folder further down"
+    assert problems("f") == [(f"{folder}/{'y' * 59}", reason)]
 
 
 def test_a_file_too_large_for_one_upload_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,17 +149,14 @@ def test_a_file_too_large_for_one_upload_is_named(monkeypatch: pytest.MonkeyPatc
     assert problems("fifth") == [("fifth", "has 5 bytes; one upload takes 4 (5 GiB) at most")]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("lake.jpg", "image/jpeg"),
-        ("LAKE.JPG", "image/jpeg"),
-        ("week.tar.gz", "application/x-tar"),
-        ("readings.csv", "text/csv"),
-        ("観測メモ.txt", "text/plain"),
-        ("README", None),
-        ("file.unheard-of", None),
-    ],
-)
-def test_the_content_type_is_the_one_the_aws_cli_guesses(name: str, expected: str | None) -> None:
-    assert content_type(name) == expected
+def test_the_content_type_is_the_one_the_aws_cli_guesses() -> None:
+    expected = {
+        "lake.jpg": "image/jpeg",
+        "LAKE.JPG": "image/jpeg",
+        "week.tar.gz": "application/x-tar",
+        "readings.csv": "text/csv",
+        "観測メモ.txt": "text/plain",
+        "README": None,
+        "file.unheard-of": None,
+    }
+    assert {name: content_type(name) for name in expected} == expected

@@ -4,29 +4,29 @@ import io
 import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from localstack.showcase.demo import output
-from localstack.showcase.demo.output import MANY, NARROW, NARROWER, PROBLEMS_SHOWN, SLOWEST
-from tests.unit.demo.reports import missing, problem, report, row
+from localstack.showcase.demo.output import MAX_TABLE_ROWS, PROBLEMS_SHOWN, SLOWEST_SHOWN
+from tests.support.demo_fakes import problem, report, row, upload
+
+T = TypeVar("T")
 
 
-def shown(show: Callable[[Console], None], *, width: int | None = None) -> list[str]:
-    """Return the lines that a terminal of this width shows, or a file if there is none."""
+def printed(show: Callable[[T, Console], None], content: T, *, width: int | None = None) -> list[str]:
+    """Return the lines that a terminal of this width shows, or those of a file if there is no width."""
     file = io.StringIO()
-    console = Console(
-        file=file, width=width, force_terminal=width is not None, color_system=None, markup=False, highlight=False
-    )
-    show(console)
+    show(content, Console(file=file, width=width, force_terminal=width is not None, color_system=None))
     return file.getvalue().splitlines()
 
 
 def test_a_file_gets_every_row_whole_in_aligned_columns() -> None:
     long = "photos/" + "x" * 200 + ".jpg"
-    lines = shown(lambda out: output.show_rows(report(row("観測.txt"), row(long, seconds=12.3456)), out))
+    lines = printed(output.show_rows, report(row("観測.txt"), row(long, seconds=12.3456)))
     assert lines[1].split() == ["key", "size", "type", "uploaded", "row", "after"]
     assert lines[2].split() == ["観測.txt", "1.5", "kB", "text/plain", "2026-11-22T14:03:07Z", "0.500", "s"]
     assert lines[3].split() == [long, "1.5", "kB", "text/plain", "2026-11-22T14:03:07Z", "12.346", "s"]
@@ -34,65 +34,62 @@ def test_a_file_gets_every_row_whole_in_aligned_columns() -> None:
 
 
 def test_a_file_gets_all_of_many_rows() -> None:
-    rows = [row(f"file-{number}") for number in range(5 * MANY)]
-    lines = shown(lambda out: output.show_rows(report(*rows), out))
-    assert [line.split()[0] for line in lines[2:]] == [each.upload.source.key for each in rows]
+    keys = [f"file-{number}" for number in range(5 * MAX_TABLE_ROWS)]
+    lines = printed(output.show_rows, report(*map(row, keys)))
+    assert [line.split()[0] for line in lines[2:]] == keys
 
 
-@pytest.mark.parametrize("width", [200, 120, 80, NARROW, NARROW - 1, NARROWER, NARROWER - 1, 32])
+MIN_WIDTHS = (output.MIN_WIDTH_WITH_TYPE, output.MIN_WIDTH_WITH_TIME)
+
+
+@pytest.mark.parametrize("width", [200, 120, 80, *MIN_WIDTHS, *(width - 1 for width in MIN_WIDTHS), 32])
 def test_a_table_fits_its_terminal(width: int) -> None:
     rows = [
         row("a"),
         row("photos/" + "長い名前" * 40 + ".jpg", content_type="application/vnd.openxmlformats-officedocument"),
         row("x\ny\x1b[2J" * 30, size_bytes=999_949_000, seconds=123.4),
     ]
-    lines = shown(lambda out: output.show_rows(report(*rows), out), width=width)
+    lines = printed(output.show_rows, report(*rows), width=width)
     assert len(lines) == 3 + len(rows)
     assert max(map(cell_len, lines)) <= width
     assert lines[4].split("  ")[0].endswith(".jpg")  # what is cut out is the middle
 
 
-def test_a_narrow_table_gives_up_the_type_then_the_time_and_never_key_size_and_latency() -> None:
-    def header(width: int) -> str:
-        return shown(lambda out: output.show_rows(report(row("a")), out), width=width)[1]
-
-    assert header(80).split() == ["key", "size", "type", "uploaded", "row", "after"]
-    assert header(60).split() == ["key", "size", "uploaded", "row", "after"]
-    assert header(40).split() == ["key", "size", "row", "after"]
+@pytest.mark.parametrize(
+    ("width", "header"),
+    [(80, "key size type uploaded row after"), (60, "key size uploaded row after"), (40, "key size row after")],
+)
+def test_a_narrow_table_gives_up_the_type_then_the_time_and_never_key_size_and_latency(width: int, header: str) -> None:
+    assert printed(output.show_rows, report(row("a")), width=width)[1].split() == header.split()
 
 
 def test_a_table_shows_keys_as_they_are_but_for_what_would_steer_the_terminal() -> None:
     rows = [row("[red]markup[/red] :smile:"), row("a\x1b[31mb"), row("観測メモ.txt")]
-    lines = shown(lambda out: output.show_rows(report(*rows), out), width=100)
+    lines = printed(output.show_rows, report(*rows), width=100)
     assert lines[3].startswith("[red]markup[/red] :smile: ")
     assert lines[4].startswith(r"a\x1b[31mb ")
     assert lines[5].startswith("観測メモ.txt ")
 
 
 def test_many_rows_are_summed_up_by_type_on_a_terminal_with_the_slowest_one_by_one() -> None:
-    rows = [row(f"{number}.txt", seconds=number / 1000) for number in range(MANY)]
+    rows = [row(f"{number}.txt", seconds=number / 1000) for number in range(MAX_TABLE_ROWS)]
     rows += [row("a.jpg", content_type="image/jpeg", size_bytes=10, seconds=9.0)]
-    text = shown(lambda out: output.show_rows(report(*rows), out), width=80)
-    assert text[3].split() == ["text/plain", str(MANY), "60.0", "kB", "0.019", "s", "0.037", "s"]
+    text = printed(output.show_rows, report(*rows), width=80)
+    assert text[3].split() == ["text/plain", str(MAX_TABLE_ROWS), "60.0", "kB", "0.019", "s", "0.037", "s"]
     assert text[4].split() == ["image/jpeg", "1", "10", "B", "9.00", "s", "9.00", "s"]
-    assert f"The {SLOWEST} slowest of {MANY + 1} rows" in text[6]
-    assert [line.split()[0] for line in text[-SLOWEST:]] == ["a.jpg", *(f"{MANY - n}.txt" for n in range(1, SLOWEST))]
-
-
-def test_no_row_makes_no_table() -> None:
-    assert shown(lambda out: output.show_rows(report(), out)) == []
+    assert f"The {SLOWEST_SHOWN} slowest of {MAX_TABLE_ROWS + 1} rows" in text[6]
+    slowest = ["a.jpg", *(f"{MAX_TABLE_ROWS - n}.txt" for n in range(1, SLOWEST_SHOWN))]
+    assert [line.split()[0] for line in text[-SLOWEST_SHOWN:]] == slowest
 
 
 def test_a_row_that_lacks_what_the_table_shows_does_not_break_it() -> None:
     odd = row("a", "wrong", uploaded_at=None, content_type="\n")
-    assert "None" in shown(lambda out: output.show_rows(report(odd), out))[2]
+    assert "None" in printed(output.show_rows, report(odd))[2]
 
 
 def test_the_summary_counts_right_rows_against_all_files_and_gives_percentiles() -> None:
     rows = [row(str(number), seconds=number / 10) for number in range(1, 20)] + [row("wrong", "etag differs")]
-    given = report(*rows, missing=missing("lost"), not_tried=2)
-    lines = shown(lambda out: output.show_summary(given, out))
-    assert lines[1:5] == [
+    assert printed(output.show_summary, report(*rows, missing=(upload("lost"),), not_tried=2))[1:5] == [
         "files       23, 30.0 kB",
         "rows right  19 of 23, each compared with S3's own HEAD of the object",
         "row after   p50 0.900 s, p95 1.80 s, from the end of an upload to its row",
@@ -100,27 +97,26 @@ def test_the_summary_counts_right_rows_against_all_files_and_gives_percentiles()
     ]
 
 
-def test_the_summary_of_no_row_has_no_latency() -> None:
-    assert not any("p50" in line for line in shown(lambda out: output.show_summary(report(), out)))
+def test_without_a_row_there_is_no_table_and_no_latency() -> None:
+    assert printed(output.show_rows, report()) == []
+    assert not any("p50" in line for line in printed(output.show_summary, report()))
 
 
-def test_the_summary_gives_every_output_whole_in_any_terminal() -> None:
-    for width in (None, 40, 80):
-        text = "\n".join(shown(lambda out: output.show_summary(report(row("a")), out), width=width))
-        for name, value in report().outputs.items():
-            assert name in text
-            assert value in text
+@pytest.mark.parametrize("width", [None, 40, 80])
+def test_the_summary_gives_every_output_whole_in_any_terminal(width: int | None) -> None:
+    text = "\n".join(printed(output.show_summary, report(row("a")), width=width))
+    assert [each for output in report().outputs.items() for each in output if each not in text] == []
 
 
 def test_trouble_names_every_row_that_is_wrong_or_missing_and_every_refusal() -> None:
-    given = report(
+    failed = report(
         row("fine"),
         row("bad\n", "etag is 1 in the row and 2 in S3", "size_bytes is 3 in the row and 4 in S3"),
-        missing=missing("lost"),
+        missing=(upload("lost"),),
         refused=(problem("given/big", "was not taken by S3: EntityTooLarge"),),
         not_tried=2,
     )
-    assert shown(lambda out: output.show_trouble(given, out)) == [
+    assert printed(output.show_failures, failed) == [
         "Wrong rows",
         r"  bad\n: etag is 1 in the row and 2 in S3",
         r"  bad\n: size_bytes is 3 in the row and 4 in S3",
@@ -133,30 +129,25 @@ def test_trouble_names_every_row_that_is_wrong_or_missing_and_every_refusal() ->
 
 
 def test_problems_are_named_and_a_great_many_are_counted() -> None:
-    many = [problem(f"path-{number}") for number in range(PROBLEMS_SHOWN + 3)]
-    lines = shown(lambda out: output.show_problems(many, out))
+    lines = printed(output.show_problems, [problem(f"path-{number}") for number in range(PROBLEMS_SHOWN + 3)])
     assert lines[:2] == ["Not uploaded", "  path-0 does not exist"]
     assert lines[-1] == "  … and 3 more"
     assert len(lines) == PROBLEMS_SHOWN + 2
-
-
-def test_without_problems_nothing_is_said_about_them() -> None:
-    assert shown(lambda out: output.show_problems([], out)) == []
+    assert printed(output.show_problems, []) == []
 
 
 def test_an_error_keeps_its_lines_and_escapes_the_rest() -> None:
-    assert shown(lambda out: output.show_error("first\nsecond\x1b", out)) == ["demo: first", r"second\x1b"]
+    assert printed(output.show_error, "first\nsecond\x1b") == ["demo: first", r"second\x1b"]
 
 
 def test_a_kept_emulator_is_told_with_lines_for_the_shell() -> None:
-    lines = shown(lambda out: output.show_keep(report(), out), width=40)
+    lines = printed(output.show_connection, report(), width=40)
     assert "endpoint: http://127.0.0.1:4566" in lines
     assert "  export AWS_ENDPOINT_URL=http://127.0.0.1:4566" in lines
-    (query,) = [line for line in lines if "dynamodb query" in line]
-    words = shlex.split(query)
+    words = shlex.split(next(line for line in lines if "dynamodb query" in line))
     assert words[words.index("--table-name") + 1] == "objects"
-    today = datetime.now(UTC).date()
     assert words[-1].startswith('{":day": {"S": "')
-    assert abs((datetime.fromisoformat(words[-1].split('"')[5]).date() - today).days) <= 1
-    (python,) = [line for line in lines if "import boto3" in line]
+    shown_day = datetime.fromisoformat(words[-1].split('"')[5]).date()
+    assert abs((shown_day - datetime.now(UTC).date()).days) <= 1
+    python = next(line for line in lines if "import boto3" in line)
     compile(shlex.split(python)[-1], "the command shown", "exec")

@@ -1,189 +1,146 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from localstack.showcase.demo.files import Problem, Source
+from localstack.showcase.demo.files import Problem
+from localstack.showcase.demo.store import Store
 from localstack.showcase.demo.transfer import OVERDUE, ROWS_PER_MORE, Transfer, transfer
-from tests.unit.demo.fakes import Clock, refusal, source
+from tests.support.clock import FakeClock
+from tests.support.demo_fakes import BUCKET, TABLE, FakeAws, source
 
-if TYPE_CHECKING:
-    from localstack.showcase.demo.store import Upload
-
-
-class Place:
-    """Takes everything and shows each row after it has been asked `looks` times for it."""
-
-    def __init__(self, clock: Clock, *, looks: int = 1, lost: frozenset[str] = frozenset()) -> None:
-        self.clock, self.looks, self.lost = clock, looks, lost
-        self.asked: dict[str, int] = {}
-        self.outstanding: list[int] = []
-        self.puts = self.seen = 0
-        self.lock = threading.Lock()
-
-    def put(self, source: Source) -> str:
-        with self.lock:
-            self.puts += 1
-            self.outstanding.append(self.puts - self.seen)
-        return f"version of {source.key}"
-
-    def rows(self, uploads: Sequence[Upload]) -> Iterator[tuple[Upload, dict[str, Any]]]:
-        assert uploads
-        for upload in uploads:
-            key = upload.source.key
-            self.asked[key] = self.asked.get(key, 0) + 1
-            if key not in self.lost and self.asked[key] >= self.looks:
-                with self.lock:
-                    self.seen += 1
-                yield upload, {"key": key}
-
-    def differences(self, upload: Upload, item: Mapping[str, Any]) -> tuple[str, ...]:
-        assert item == {"key": upload.source.key}
-        return ("wrong",) if upload.source.key == "wrong" else ()
+UNREACHABLE = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
 
-def sources(*keys: str) -> list[Source]:
-    return [source(key) for key in keys]
+@pytest.fixture(autouse=True)
+def _empty_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
-def run(place: Place, given: Sequence[Source], **options: Any) -> Transfer:
-    watched = {"on_upload": lambda: None, "on_row": lambda: None, "clock": place.clock, "sleep": place.clock.sleep}
-    return transfer(given, place, **{**watched, **options})
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
-def test_every_file_gets_its_row_in_the_order_of_the_files() -> None:
-    place = Place(Clock(), looks=3)
-    moved = run(place, sources("c", "a", "b"))
-    assert [row.upload.source.key for row in moved.rows] == ["c", "a", "b"]
-    assert [row.upload.version_id for row in moved.rows] == ["version of c", "version of a", "version of b"]
-    assert (moved.missing, moved.unreadable, moved.refused, moved.not_tried) == ((), (), (), 0)
+def keys(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
-def test_no_file_means_no_row_and_no_look() -> None:
-    place = Place(Clock())
-    assert run(place, []) == Transfer(rows=())
-    assert place.asked == {}
+def run(aws: FakeAws, files: str, clock: FakeClock, **options: Any) -> Transfer:
+    sources = [source(name, Path()) for name in files.split()]
+    for each in sources:
+        each.path.touch()
+    defaults = {"on_upload": lambda: None, "on_row": lambda: None, "clock": clock, "sleep": clock.sleep}
+    return transfer(sources, Store(aws, aws, bucket=BUCKET, table=TABLE), **{**defaults, **options})
 
 
-def test_a_latency_is_the_time_from_the_end_of_the_upload_until_the_row_was_seen() -> None:
-    clock = Clock()
-    (row,) = run(Place(clock, looks=20), sources("a")).rows
+def row_keys(result: Transfer) -> list[str]:
+    return [row.upload.source.key for row in result.rows]
+
+
+def missing_keys(result: Transfer) -> list[str]:
+    return [upload.source.key for upload in result.missing]
+
+
+def test_every_file_gets_its_row_in_the_order_of_the_files(clock: FakeClock) -> None:
+    aws = FakeAws(reads=3, wrong=keys("wrong"))
+    result = run(aws, "c wrong b", clock)
+    assert row_keys(result) == ["c", "wrong", "b"]
+    assert {(f"{BUCKET}/{row.upload.source.key}", row.upload.version_id) for row in result.rows} == aws.objects.keys()
+    assert [row.differences for row in result.rows] == [(), ("size_bytes is 1 in the row and 0 in S3",), ()]
+    assert (result.missing, result.unreadable, result.refused, result.not_tried) == ((), (), (), 0)
+
+
+def test_no_file_means_no_row_and_no_look(clock: FakeClock) -> None:
+    aws = FakeAws()
+    assert run(aws, "", clock) == Transfer(rows=())
+    assert not aws.read_counts
+
+
+def test_a_latency_is_the_time_from_the_end_of_the_upload_until_the_row_was_seen(clock: FakeClock) -> None:
+    (row,) = run(FakeAws(reads=20), "a", clock).rows
     assert row.seconds == pytest.approx(clock.now - row.upload.finished)
     assert row.seconds > 0
 
 
-def test_what_differs_from_head_stays_with_its_row() -> None:
-    moved = run(Place(Clock()), sources("right", "wrong"))
-    assert [row.differences for row in moved.rows] == [(), ("wrong",)]
+def test_no_more_uploads_are_in_flight_than_allowed_and_only_one_before_the_first_row(clock: FakeClock) -> None:
+    aws, files = FakeAws(reads=2), [f"{number:03}" for number in range(10 * ROWS_PER_MORE)]
+    assert row_keys(run(aws, " ".join(files), clock, in_flight=3)) == files
+    assert max(aws.in_flight[:ROWS_PER_MORE]) == 1
+    assert max(aws.in_flight) == 3
 
 
-def test_no_more_uploads_are_in_flight_than_allowed_and_only_one_before_the_first_row() -> None:
-    place = Place(Clock(), looks=2)
-    keys = [f"{number:03}" for number in range(10 * ROWS_PER_MORE)]
-    assert len(run(place, sources(*keys), in_flight=3).rows) == len(keys)
-    assert max(place.outstanding[:ROWS_PER_MORE]) == 1
-    assert max(place.outstanding) == 3
+def test_a_row_that_never_comes_is_given_up_after_the_patience_and_named(clock: FakeClock) -> None:
+    result = run(FakeAws(lost=keys("b")), "a b", clock, timeout=30)
+    assert (missing_keys(result), row_keys(result)) == (["b"], ["a"])
+    assert 30 < clock.now < 31
 
 
-def test_a_row_that_never_comes_is_given_up_after_the_patience_and_named() -> None:
-    place = Place(Clock(), lost=frozenset({"b"}))
-    began = place.clock.now
-    moved = run(place, sources("a", "b"), patience=30)
-    assert [upload.source.key for upload in moved.missing] == ["b"]
-    assert [row.upload.source.key for row in moved.rows] == ["a"]
-    assert 30 < place.clock.now - began < 31
+def test_once_rows_stop_coming_the_rest_is_not_even_uploaded(clock: FakeClock) -> None:
+    files = "a b c d e f g h i j"
+    result = run(FakeAws(lost=keys(files)), files, clock, timeout=3 * OVERDUE)
+    assert missing_keys(result) == files.split()[: len(result.missing)]
+    assert 2 <= len(result.missing) <= 4
+    assert result.not_tried == 10 - len(result.missing)
 
 
-def test_once_rows_stop_coming_the_rest_is_not_even_uploaded() -> None:
-    moved = run(Place(Clock(), lost=frozenset("abcdefghij")), sources(*"abcdefghij"), patience=3 * OVERDUE)
-    assert [upload.source.key for upload in moved.missing] == ["a", "b", "c", "d"][: len(moved.missing)]
-    assert 2 <= len(moved.missing) <= 4
-    assert moved.not_tried == 10 - len(moved.missing)
-
-
-def test_a_row_that_is_long_overdue_does_not_keep_other_files_from_becoming_rows() -> None:
-    place = Place(Clock(), lost=frozenset({"a"}))
-    moved = run(place, sources("a", "b", "c"), patience=2 * OVERDUE)
-    assert [row.upload.source.key for row in moved.rows] == ["b", "c"]
-    assert [upload.source.key for upload in moved.missing] == ["a"]
-    assert moved.not_tried == 0
+def test_a_row_that_is_long_overdue_does_not_keep_other_files_from_becoming_rows(clock: FakeClock) -> None:
+    result = run(FakeAws(lost=keys("a")), "a b c", clock, timeout=2 * OVERDUE)
+    assert (row_keys(result), missing_keys(result), result.not_tried) == (["b", "c"], ["a"], 0)
 
 
 def test_an_upload_that_ends_after_the_rest_was_given_up_is_counted_too() -> None:
-    """Its row is not waited for any more, but no file may vanish from the report."""
+    """The transfer no longer waits for its row, but the report has every file."""
+    timed_out = threading.Event()
 
-    class Slow(Place):
-        looked_at_the_clock = threading.Event()
+    class Clock(FakeClock):
+        def __call__(self) -> float:
+            if self.now > 1000 and threading.current_thread() is threading.main_thread():
+                timed_out.set()
+            return super().__call__()
 
-        def put(self, source: Source) -> str:
-            if source.key == "slow":
-                self.clock.sleep(1000)
-                self.looked_at_the_clock.wait(10)
-            return super().put(source)
+    class Slow(FakeAws):
+        def put_object(self, **options: Any) -> dict[str, Any]:
+            if options["Key"] == "slow":
+                slow_clock.advance(1001)
+                timed_out.wait(10)
+            return super().put_object(**options)
 
-    place = Slow(Clock(), lost=frozenset({"lost", "slow"}))
-
-    def clock() -> float:
-        if place.clock.now > 2000 and threading.current_thread() is threading.main_thread():
-            place.looked_at_the_clock.set()
-        return place.clock.now
-
-    moved = run(place, sources("lost", "slow"), clock=clock, patience=2 * OVERDUE)
-    assert sorted(upload.source.key for upload in moved.missing) == ["lost", "slow"]
-
-
-def test_a_row_that_comes_late_is_waited_for_as_long_as_anything_comes() -> None:
-    """The patience counts from the last event, not from the beginning."""
-    place = Place(Clock(), looks=60)
-    keys = [str(number) for number in range(8)]
-    began = place.clock.now
-    assert len(run(place, sources(*keys), patience=4).rows) == 8
-    assert place.clock.now - began > 8
+    slow_clock = Clock()
+    result = run(Slow(lost=keys("lost slow")), "lost slow", slow_clock, timeout=2 * OVERDUE)
+    assert sorted(missing_keys(result)) == ["lost", "slow"]
 
 
-class Failing(Place):
-    def put(self, source: Source) -> str:
-        match source.key:
-            case "secret":
-                raise PermissionError(13, "Permission denied", "given/secret")
-            case "refused":
-                raise refusal("AccessDenied", "PutObject")
-            case "unreachable":
-                raise EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
-        return super().put(source)
+def test_a_row_that_comes_late_is_waited_for_as_long_as_anything_comes(clock: FakeClock) -> None:
+    """The timeout starts again with each row."""
+    aws = FakeAws(reads=60, lost=keys("lost"))
+    assert len(run(aws, "lost 0 1 2 3 4 5 6 7", clock, timeout=2 * OVERDUE).rows) == 8
+    assert clock.now > 4 * OVERDUE
 
 
-def test_a_file_that_cannot_be_read_is_named_and_the_others_go_on() -> None:
-    moved = run(Failing(Clock()), sources("secret", "a"))
-    assert moved.unreadable == (Problem(path=Path("given/secret"), reason="cannot be read: Permission denied"),)
-    assert [row.upload.source.key for row in moved.rows] == ["a"]
-    assert moved.refused == ()
+def test_a_file_that_cannot_be_read_is_told_apart_from_an_upload_that_fails_and_the_others_go_on(
+    clock: FakeClock,
+) -> None:
+    aws = FakeAws(unreadable=keys("secret"), refused=keys("refused"), errors={"unreachable": UNREACHABLE})
+    result = run(aws, "secret refused unreachable a", clock)
+    assert result.unreadable == (Problem(path=Path("secret"), reason="cannot be read: Permission denied"),)
+    assert [str(each.path) for each in result.refused] == ["refused", "unreachable"]
+    assert "AccessDenied" in result.refused[0].reason
+    assert row_keys(result) == ["a"]
 
 
-def test_what_s3_refuses_is_told_apart_from_what_cannot_be_read() -> None:
-    moved = run(Failing(Clock()), sources("refused", "unreachable", "a"))
-    assert moved.unreadable == ()
-    assert [str(each.path) for each in moved.refused] == ["given/refused", "given/unreachable"]
-    assert "AccessDenied" in moved.refused[0].reason
-    assert [row.upload.source.key for row in moved.rows] == ["a"]
+def test_each_upload_and_each_row_is_reported_once(clock: FakeClock) -> None:
+    reported: list[str] = []
+    callbacks = {"on_upload": lambda: reported.append("upload"), "on_row": lambda: reported.append("row")}
+    aws = FakeAws(unreadable=keys("secret"), refused=keys("refused"))
+    run(aws, "a secret refused b", clock, **callbacks)
+    assert (reported.count("upload"), reported.count("row")) == (4, 2)
 
 
-def test_each_upload_and_each_row_is_reported_once() -> None:
-    told: list[str] = []
-    given = sources("a", "secret", "refused", "b")
-    run(Failing(Clock()), given, on_upload=lambda: told.append("upload"), on_row=lambda: told.append("row"))
-    assert (told.count("upload"), told.count("row")) == (4, 2)
-
-
-def test_a_mistake_of_our_own_in_an_upload_is_not_taken_for_a_refusal() -> None:
-    class Broken(Place):
-        def put(self, source: Source) -> str:
-            raise KeyError(source.key)
-
+def test_a_mistake_of_our_own_in_an_upload_is_not_taken_for_a_refusal(clock: FakeClock) -> None:
     with pytest.raises(KeyError):
-        run(Broken(Clock()), sources("a"))
+        run(FakeAws(errors={"a": KeyError("a mistake")}), "a", clock)

@@ -1,4 +1,4 @@
-"""A stack in memory, a server on a free port, and requests as a page sends them."""
+"""Fakes for the upload example: a stack in memory, a server on a free port, and a client that sends requests to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import http.client
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,48 +23,44 @@ RULES = Rules(prefix="in/", max_bytes=1000, seconds=60)
 
 
 @functools.cache
-def signer() -> Any:  # noqa: ANN401  boto3 makes its classes while it runs
+def signing_client() -> Any:  # noqa: ANN401  boto3 makes its classes while it runs
     return boto3.client("s3", region_name=REGION, config=s3_config(custom_endpoint=False))
 
 
 class FakeS3:
-    """Signs with boto3's own client, and says what the bucket's CORS rules are; a text is an error's code."""
+    """Signs with boto3's own client; `origins` are those of the bucket's CORS rules, or the code of an error."""
 
     def __init__(self, origins: list[str] | str, methods: tuple[str, ...] = ("PUT", "POST")) -> None:
-        self.origins = origins
-        self._methods = list(methods)
-        self.generate_presigned_post = signer().generate_presigned_post
+        self._origins, self._methods = origins, list(methods)
+        self.generate_presigned_post = signing_client().generate_presigned_post
 
     def get_bucket_cors(self, **_: str) -> dict[str, Any]:
-        if isinstance(self.origins, str):
-            raise ClientError({"Error": {"Code": self.origins, "Message": "no"}}, "GetBucketCors")
-        return {"CORSRules": [{"AllowedMethods": self._methods, "AllowedOrigins": self.origins}]}
+        if isinstance(self._origins, str):
+            raise ClientError({"Error": {"Code": self._origins, "Message": "no"}}, "GetBucketCors")
+        return {"CORSRules": [{"AllowedMethods": self._methods, "AllowedOrigins": self._origins}]}
 
 
 class FakeDynamoDb:
-    """Answers every question with the same items, and keeps the questions; an error is raised instead."""
+    """Records each query and returns the same items, or raises an error."""
 
     def __init__(self, items: list[dict[str, Any]] | Exception) -> None:
-        self.items = items
-        self.asked: list[dict[str, Any]] = []
+        self._items = items
+        self.queries: list[dict[str, Any]] = []
 
-    def query(self, **question: Any) -> dict[str, Any]:
-        self.asked.append(question)
-        if isinstance(self.items, Exception):
-            raise self.items
-        return {"Items": self.items}
+    def query(self, **query: Any) -> dict[str, Any]:
+        self.queries.append(query)
+        if isinstance(self._items, Exception):
+            raise self._items
+        return {"Items": self._items}
 
 
-def stack(s3: FakeS3 | None = None, dynamodb: FakeDynamoDb | None = None) -> Stack:
-    return Stack(
-        s3 or FakeS3(["http://localhost:*"]), dynamodb or FakeDynamoDb([]), bucket="uploads", table="t", rules=RULES
-    )
+def fake_stack(s3: FakeS3 | None = None, dynamodb: FakeDynamoDb | None = None) -> Stack:
+    s3, dynamodb = s3 or FakeS3(["http://localhost:*"]), dynamodb or FakeDynamoDb([])
+    return Stack(s3, dynamodb, bucket="uploads", table="t", rules=RULES)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A server's answer."""
-
+class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -78,39 +74,36 @@ class Answer:
         return self.status, self.json["error"]["code"]
 
 
-class Sender:
-    """Sends what a page of this server would send, and what others might."""
+class PageClient:
+    """Sends the requests of the server's own page, and, with other headers, those of other pages."""
 
     def __init__(self, server: UploadServer) -> None:
         self.server = server
 
-    def get(self, path: str, **headers: str) -> Answer:
+    def get(self, path: str, **headers: str) -> Response:
         return self.send("GET", path, None, headers)
 
-    def post(self, content: object, **headers: str) -> Answer:
+    def post(self, content: object, **headers: str) -> Response:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        page = {"Origin": self.server.origin, "Content-Type": "application/json", **headers}
-        return self.send("POST", "/api/uploads", body, page)
+        defaults = {"Origin": self.server.origin, "Content-Type": "application/json"}
+        return self.send("POST", "/api/uploads", body, {**defaults, **headers})
 
-    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Response:
         """Send a request; names of `headers` may have _ for -."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=5)
-        named = {"Host": self.server.authority, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        try:
-            connection.request(method, path, body, named)
-            answer = connection.getresponse()
-            return Answer(status=answer.status, headers=dict(answer.getheaders()), body=answer.read())
-        finally:
-            connection.close()
+        fields = {"Host": self.server.authority, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        with closing(http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=5)) as connection:
+            connection.request(method, path, body, fields)
+            response = connection.getresponse()
+            return Response(status=response.status, headers=dict(response.getheaders()), body=response.read())
 
 
 @contextmanager
-def served(which: Stack) -> Iterator[Sender]:
-    with UploadServer(which, port=0) as server:
+def serve(stack: Stack) -> Iterator[PageClient]:
+    with UploadServer(stack, port=0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.001})
         thread.start()
         try:
-            yield Sender(server)
+            yield PageClient(server)
         finally:
             server.shutdown()
             thread.join()

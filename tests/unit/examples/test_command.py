@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from examples.upload.command import COULD_NOT_RUN, GOOD, main
+from examples.upload.command import COULD_NOT_RUN, SUCCESS, main
 from examples.upload.stack import Stack
 from localstack.emulators.embedded import free_port
-from tests.unit.examples.fakes import FakeS3, stack
+from tests.unit.examples.fakes import FakeS3, fake_stack
 
 if TYPE_CHECKING:
     from examples.upload.server import UploadServer
@@ -30,36 +30,36 @@ def outputs(tmp_path: Path) -> str:
     return str(file)
 
 
-def interrupted(_: UploadServer) -> None:
-    raise KeyboardInterrupt
+def upload(outputs: str, *options: str, **fakes: Any) -> int:
+    def interrupt(_: UploadServer) -> None:
+        raise KeyboardInterrupt
+
+    port = () if "--port" in options else ("--port", str(free_port()))
+    return main(["--stack-outputs", outputs, *port, *options], serve=interrupt, **fakes)
 
 
 def test_it_serves_the_stack_of_the_outputs_until_ctrl_c(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
-    asked: list[dict[str, Any]] = []
+    connections: list[dict[str, Any]] = []
 
     def connect(**options: Any) -> Stack:
-        asked.append(options)
-        return stack()
+        connections.append(options)
+        return fake_stack()
 
     port = str(free_port())
     options = ("--port", port, "--prefix", "a/", "--max-megabytes", "7")
-    assert main(["--stack-outputs", outputs, *options], connect=connect, serve=interrupted) == GOOD
-    [where] = asked
-    rules = where.pop("rules")
-    assert where == {"region": "eu-west-1", "bucket": "uploads", "table": "objects"}
+    assert upload(outputs, *options, connect=connect) == SUCCESS
+    [connection] = connections
+    rules = connection.pop("rules")
+    assert connection == {"region": "eu-west-1", "bucket": "uploads", "table": "objects"}
     assert (rules.prefix, rules.max_bytes) == ("a/", 7_000_000)
     assert f"Open http://localhost:{port}: uploads go to uploads/a/" in capsys.readouterr().out
 
 
 def test_what_keeps_it_from_starting_is_said_with_the_remedy(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
-    refused = stack(FakeS3(["https://app.example.com"]))
-    arguments = ["--stack-outputs", outputs, "--port", str(free_port())]
-    assert main(arguments, connect=lambda **_: refused, serve=interrupted) == COULD_NOT_RUN
+    stack = fake_stack(FakeS3(["https://app.example.com"]))
+    assert upload(outputs, connect=lambda **_: stack) == COULD_NOT_RUN
     assert "pulumi config set corsAllowedOrigins https://app.example.com,http://localhost" in capsys.readouterr().err
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--stack-outputs", str(tmp_path / "none.json")], serve=interrupted) == COULD_NOT_RUN
+    assert upload(f"{outputs}.missing") == COULD_NOT_RUN
     assert "It is made by: pulumi stack output --json" in capsys.readouterr().err
 
 
@@ -68,9 +68,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.Captur
     [("--port", "0"), ("--port", "65536"), ("--prefix", "a"), ("--max-megabytes", "0"), ("--max-megabytes", "5369")],
 )
 def test_a_wrong_option_is_refused(outputs: str, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--stack-outputs", outputs, *wrong], serve=interrupted)
-    assert ended.value.code == COULD_NOT_RUN
+    with pytest.raises(SystemExit) as exit_:
+        upload(outputs, *wrong)
+    assert exit_.value.code == COULD_NOT_RUN
     assert wrong[1] in capsys.readouterr().err
 
 
@@ -81,16 +81,15 @@ def test_a_wrong_option_is_refused(outputs: str, wrong: tuple[str, str], capsys:
 def test_a_form_is_for_the_buckets_own_region_or_the_emulator(
     endpoint: str | None, url: str, outputs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The global name redirects, which a browser does not follow here."""
+    """The global name redirects, and a browser does not follow the redirect."""
     if endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    made: list[Stack] = []
+    connected: list[Stack] = []
 
     def connect(**options: Any) -> Stack:
-        made.append(Stack.connect(**options))
-        return stack()
+        connected.append(Stack.connect(**options))
+        return fake_stack()
 
-    arguments = ["--stack-outputs", outputs, "--port", str(free_port())]
-    assert main(arguments, connect=connect, serve=interrupted) == GOOD
-    wish = made[0].rules.wish({"name": "a", "size": 1})
-    assert made[0].form(wish).url == url
+    assert upload(outputs, connect=connect) == SUCCESS
+    [stack] = connected
+    assert stack.form(stack.rules.validate({"name": "a", "size": 1})).url == url

@@ -12,8 +12,8 @@ from localstack.deployers.archives import zip_archive
 from localstack.errors import DeploymentError
 
 
-def unpacked(packed: bytes) -> dict[str, tuple[bytes, int]]:
-    """Names to contents and permissions."""
+def unpack(packed: bytes) -> dict[str, tuple[bytes, int]]:
+    """Return the contents and permissions by name."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         return {
             entry.filename: (archive.read(entry), (entry.external_attr >> 16) & 0o777) for entry in archive.infolist()
@@ -31,12 +31,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder_is_packed_with_modes_that_lambda_can_read(folder: Path) -> None:
-    packed = unpacked(zip_archive(pulumi.FileArchive("package"), folder))
-    assert packed == {"main.py": (b"print(1)\n", 0o644), "deep/tool": (b"\x7fELF", 0o755)}
-
-
-def test_texts_files_and_archives_are_packed_under_their_names(folder: Path) -> None:
+def test_files_folders_texts_and_archives_are_packed_with_modes_that_lambda_can_read(folder: Path) -> None:
+    main, tool = (b"print(1)\n", 0o644), (b"\x7fELF", 0o755)
+    assert unpack(zip_archive(pulumi.FileArchive("package"), folder)) == {"main.py": main, "deep/tool": tool}
     archive = pulumi.AssetArchive(
         {
             "hello.txt": pulumi.StringAsset("grüß Gott"),
@@ -45,23 +42,23 @@ def test_texts_files_and_archives_are_packed_under_their_names(folder: Path) -> 
             "more": pulumi.AssetArchive({"a": pulumi.StringAsset("b")}),
         }
     )
-    names = {name: content for name, (content, _mode) in unpacked(zip_archive(archive, folder)).items()}
-    assert names == {
-        "hello.txt": "grüß Gott".encode(),
-        "copy/of.py": b"print(1)\n",
-        "inside/main.py": b"print(1)\n",
-        "inside/deep/tool": b"\x7fELF",
-        "more/a": b"b",
+    assert unpack(zip_archive(archive, folder)) == {
+        "hello.txt": ("grüß Gott".encode(), 0o644),
+        "copy/of.py": main,
+        "inside/main.py": main,
+        "inside/deep/tool": tool,
+        "more/a": (b"b", 0o644),
     }
 
 
 def test_equal_contents_make_equal_archives_whatever_their_order_and_age(folder: Path) -> None:
-    first = zip_archive(pulumi.AssetArchive({"b": pulumi.FileArchive("package"), "a": pulumi.StringAsset("1")}), folder)
+    assets: dict[str, pulumi.Asset | pulumi.Archive] = {
+        "b": pulumi.FileArchive("package"),
+        "a": pulumi.StringAsset("1"),
+    }
+    first = zip_archive(pulumi.AssetArchive(assets), folder)
     os.utime(folder / "package" / "main.py", (1, 1))
-    second = zip_archive(
-        pulumi.AssetArchive({"a": pulumi.StringAsset("1"), "b": pulumi.FileArchive("package")}), folder
-    )
-    assert first == second
+    assert zip_archive(pulumi.AssetArchive(dict(reversed(assets.items()))), folder) == first
 
 
 def test_a_zip_file_is_taken_as_it_is(folder: Path) -> None:

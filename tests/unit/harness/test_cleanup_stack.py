@@ -1,144 +1,146 @@
+"""Deleting what a deployment created."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from localstack.deployers.cleanup_stack import GONE_TIMEOUT, Ledger
+from localstack.deployers.cleanup_stack import DELETION_TIMEOUT, CleanupStack
 from localstack.deployers.resources.base import Removal
 from localstack.errors import DeploymentError
-from tests.support.clock import FakeClock as Clock
-from tests.unit.harness.recording_fakes import refusal
+from tests.support.clock import FakeClock
+from tests.unit.harness.fake_aws import client_error
 
 
-@dataclass
-class World:
-    """Things that exist until they are deleted, and a ledger that knows them."""
+class FakeObjects:
+    """Objects that exist until they are deleted, all in one cleanup stack.
 
-    clock: Clock = field(default_factory=Clock)
-    there: list[str] = field(default_factory=list)
-    refusals: dict[str, Exception] = field(default_factory=dict)
-    lingering: dict[str, int] = field(default_factory=dict)
-    """How many more times a deleted thing is still seen."""
-    coming_back: dict[str, bool] = field(default_factory=dict)
-    """What somebody makes anew when it is deleted for the first time."""
+    Attributes:
+        errors: raised by the deletion of an object.
+        delayed: how many more times a deleted object is still reported as existing.
+        recreated: objects that another process creates again after their first deletion.
+    """
 
-    def __post_init__(self) -> None:
-        self.ledger = Ledger(clock=self.clock, sleep=self.clock.sleep)
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.cleanup_stack = CleanupStack(clock=self.clock, sleep=self.clock.sleep)
+        self.existing: list[str] = []
         self.deleted: list[str] = []
+        self.errors: dict[str, Exception] = {}
+        self.delayed: Counter[str] = Counter()
+        self.recreated: set[str] = set()
 
-    def make(self, name: str, *, protected: bool = False, locked: bool = False) -> None:
+    def create(self, *names: str, protected: bool = False, locked: bool = False) -> None:
+        for name in names:
+            self.existing.append(name)
+            removal = Removal(
+                delete=self._deletion(name, locked=locked),
+                exists=partial(self._exists, name),
+                unlock=partial(self.deleted.append, f"{name} unlocked") if locked else None,
+            )
+            self.cleanup_stack.add(name, removal, protected=protected)
+
+    def _deletion(self, name: str, *, locked: bool) -> Callable[[], None]:
         def delete() -> None:
             if locked and f"{name} unlocked" not in self.deleted:
-                raise refusal("BucketNotEmpty")
-            if name in self.refusals:
-                raise self.refusals[name]
-            if name not in self.there:
-                raise refusal("ResourceInUseException")
-            self.there.remove(name)
+                raise client_error("BucketNotEmpty")
+            if name in self.errors:
+                raise self.errors[name]
+            if name not in self.existing:
+                raise client_error("ResourceInUseException")
+            self.existing.remove(name)
             self.deleted.append(name)
-            if self.coming_back.pop(name, False):
-                self.there.append(name)
+            if name in self.recreated:
+                self.recreated.remove(name)
+                self.existing.append(name)
 
-        def exists() -> bool:
-            if self.lingering.get(name, 0) > 0:
-                self.lingering[name] -= 1
-                return True
-            if name not in self.there:
-                raise refusal("ResourceNotFoundException")
-            return True
+        return delete
 
-        self.there.append(name)
-        unlock = (lambda: self.deleted.append(f"{name} unlocked")) if locked else None
-        self.ledger.add(name, Removal(delete=delete, exists=exists, unlock=unlock), protected=protected)
+    def _exists(self, name: str) -> bool:
+        if self.delayed[name] > 0:
+            self.delayed[name] -= 1
+        elif name not in self.existing:
+            raise client_error("ResourceNotFoundException")
+        return True
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def objects() -> FakeObjects:
+    return FakeObjects()
 
 
-def test_the_newest_goes_first(world: World) -> None:
-    for name in ("bucket", "policy", "function"):
-        world.make(name)
-    world.ledger.destroy()
-    assert world.deleted == ["function", "policy", "bucket"]
+def test_the_newest_goes_first_and_destroying_twice_is_allowed(objects: FakeObjects) -> None:
+    objects.create("bucket", "policy", "function")
+    objects.cleanup_stack.destroy()
+    objects.cleanup_stack.destroy()
+    assert objects.deleted == ["function", "policy", "bucket"]
 
 
-def test_destroying_twice_is_allowed(world: World) -> None:
-    world.make("bucket")
-    world.ledger.destroy()
-    world.ledger.destroy()
-    assert world.deleted == ["bucket"]
-
-
-def test_one_protected_thing_keeps_everything(world: World) -> None:
-    world.make("bucket", protected=True)
-    world.make("function")
+def test_one_protected_thing_keeps_everything(objects: FakeObjects) -> None:
+    objects.create("bucket", protected=True)
+    objects.create("function")
     with pytest.raises(DeploymentError, match=r"nothing was destroyed, because of protected resources: bucket\. "):
-        world.ledger.destroy()
-    assert world.there == ["bucket", "function"]
+        objects.cleanup_stack.destroy()
+    assert objects.existing == ["bucket", "function"]
 
 
-def test_what_is_already_gone_is_no_error(world: World) -> None:
-    world.make("bucket")
-    world.refusals["bucket"] = refusal("NoSuchBucket")
-    world.there.clear()
-    world.ledger.destroy()
-    assert len(world.ledger) == 0
+def test_what_is_already_gone_is_no_error(objects: FakeObjects) -> None:
+    objects.create("bucket")
+    objects.errors["bucket"] = client_error("NoSuchBucket")
+    objects.existing.clear()
+    objects.cleanup_stack.destroy()
+    assert len(objects.cleanup_stack) == 0
 
 
-def test_a_failure_stops_is_named_and_can_be_tried_again(world: World) -> None:
-    for name in ("bucket", "table", "function"):
-        world.make(name)
-    world.refusals["table"] = refusal("AccessDenied", "DeleteTable")
+def test_a_failure_stops_is_named_and_can_be_tried_again(objects: FakeObjects) -> None:
+    objects.create("bucket", "table", "function")
+    objects.errors["table"] = client_error("AccessDenied", "DeleteTable")
     with pytest.raises(
         DeploymentError, match=r"could not delete table: .*AccessDenied.*It and 1 older resources remain"
     ):
-        world.ledger.destroy()
-    assert world.there == ["bucket", "table"]
-    world.refusals.clear()
-    world.ledger.destroy()
-    assert world.there == []
+        objects.cleanup_stack.destroy()
+    assert objects.existing == ["bucket", "table"]
+    objects.errors.clear()
+    objects.cleanup_stack.destroy()
+    assert objects.existing == []
 
 
-def test_what_goes_slowly_is_waited_for(world: World) -> None:
-    world.make("queue")
-    world.lingering["queue"] = 3
-    world.ledger.destroy()
-    assert len(world.clock.sleeps) == 3
+def test_what_goes_slowly_is_waited_for(objects: FakeObjects) -> None:
+    objects.create("queue")
+    objects.delayed["queue"] = 3
+    objects.cleanup_stack.destroy()
+    assert len(objects.clock.sleeps) == 3
 
 
-def test_what_somebody_else_made_anew_is_deleted_again(world: World) -> None:
-    world.make("log group")
-    world.coming_back["log group"] = True
-    world.ledger.destroy()
-    assert world.deleted == ["log group", "log group"]
-    assert world.there == []
+def test_what_somebody_else_made_anew_is_deleted_again(objects: FakeObjects) -> None:
+    objects.create("log group")
+    objects.recreated.add("log group")
+    objects.cleanup_stack.destroy()
+    assert objects.deleted == ["log group", "log group"]
+    assert objects.existing == []
 
 
-def test_what_never_goes_is_named(world: World) -> None:
-    world.make("queue")
-    world.make("bucket")
-    world.lingering["queue"] = 1_000_000
+def test_what_never_goes_is_named(objects: FakeObjects) -> None:
+    objects.create("queue", "bucket")
+    objects.delayed["queue"] = 1_000_000
     with pytest.raises(DeploymentError, match=r"deleted, but still there after 60 s: queue$"):
-        world.ledger.destroy()
-    assert sum(world.clock.sleeps) == pytest.approx(GONE_TIMEOUT, abs=0.2)
+        objects.cleanup_stack.destroy()
+    assert objects.clock.now == pytest.approx(DELETION_TIMEOUT, abs=0.2)
 
 
-def test_a_part_of_something_else_is_not_asked_for(world: World) -> None:
-    world.ledger.add("policy", Removal(delete=lambda: None))
-    world.ledger.destroy()
-    assert world.clock.sleeps == []
+def test_a_part_of_something_else_is_not_asked_for(objects: FakeObjects) -> None:
+    objects.cleanup_stack.add("policy", Removal(delete=lambda: None))
+    objects.cleanup_stack.destroy()
+    assert objects.clock.sleeps == []
 
 
-def test_rolling_back_ignores_protection_unlocks_and_goes_on_after_a_failure(world: World) -> None:
-    world.make("bucket", protected=True, locked=True)
-    world.make("table")
-    world.make("function")
-    world.refusals["table"] = refusal("AccessDenied", "DeleteTable")
-    assert world.ledger.roll_back() == [
-        "table: An error occurred (AccessDenied) when calling the DeleteTable operation: as the test wishes"
-    ]
-    assert world.deleted == ["function", "bucket unlocked", "bucket"]
-    assert world.there == ["table"]
+def test_rolling_back_ignores_protection_unlocks_and_goes_on_after_a_failure(objects: FakeObjects) -> None:
+    objects.create("bucket", protected=True, locked=True)
+    objects.create("table", "function")
+    objects.errors["table"] = client_error("AccessDenied", "DeleteTable")
+    assert objects.cleanup_stack.roll_back() == [f"table: {objects.errors['table']}"]
+    assert objects.deleted == ["function", "bucket unlocked", "bucket"]
+    assert objects.existing == ["table"]

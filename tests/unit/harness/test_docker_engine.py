@@ -1,8 +1,9 @@
-"""Whose container is whose, what interrupted runs left behind, and what is said where Docker does not answer."""
+"""Containers that interrupted runs left behind, and a Docker engine that does not respond."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 
 import pytest
@@ -10,55 +11,48 @@ import pytest
 from localstack.emulators import docker_engine
 from localstack.emulators.docker_engine import FUNCTION, clean, main, owner
 from localstack.errors import EmulatorError
-from tests.unit.harness.docker_fakes import Container, Engine, Uses
+from tests.unit.harness.fake_docker import FakeContainer, FakeEngine, Install
 
 ALIVE = owner()
 HERE = socket.gethostname()
 DEAD = f"{HERE}/4194999/1"  # above the greatest number that Linux gives a process
 REUSED = f"{HERE}/{os.getpid()}/1"  # the number of this process, but of an earlier one
 ELSEWHERE = "another-host/1/1"
-REGISTRY = Container("tapstack-registry", "registry")
+REGISTRY = FakeContainer("tapstack-registry", "registry")
 
 
-@pytest.fixture
-def uses(monkeypatch: pytest.MonkeyPatch) -> Uses:
-    """Let this engine be the one that answers."""
-
-    def install(engine: Engine) -> Engine:
-        monkeypatch.setattr(docker_engine, "connected", engine.connected)
-        return engine
-
-    return install
-
-
-def function(of: str) -> Container:
-    return Container(f"{of.replace('_', '-')}-lambda-indexer-1", FUNCTION)
+def function(of: str) -> FakeContainer:
+    return FakeContainer(f"{of.replace('_', '-')}-lambda-indexer-1", FUNCTION)
 
 
 @pytest.mark.parametrize(
     ("containers", "removed"),
     [
         pytest.param([], [], id="nothing"),
-        pytest.param([Container("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="a killed run"),
-        pytest.param([Container("used_one", ALIVE), function("used_one")], [], id="a run that goes on"),
-        pytest.param([Container("old", REUSED)], ["old"], id="a run whose number another process has by now"),
-        pytest.param([Container("theirs", ELSEWHERE), function("theirs")], [], id="a run on another machine"),
-        pytest.param([REGISTRY, Container("left", DEAD)], ["left"], id="the registry, which all runs share"),
+        pytest.param(
+            [FakeContainer("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="a killed run"
+        ),
+        pytest.param([FakeContainer("used_one", ALIVE), function("used_one")], [], id="a run that goes on"),
+        pytest.param([FakeContainer("old", REUSED)], ["old"], id="a run whose number another process has by now"),
+        pytest.param([FakeContainer("theirs", ELSEWHERE), function("theirs")], [], id="a run on another machine"),
+        pytest.param([REGISTRY, FakeContainer("left", DEAD)], ["left"], id="the registry, which all runs share"),
         pytest.param([function("gone")], ["gone-lambda-indexer-1"], id="a function without its emulator"),
     ],
 )
 def test_what_interrupted_runs_left_is_removed_and_what_is_in_use_stays(
-    uses: Uses, containers: list[Container], removed: list[str]
+    install: Install, containers: list[FakeContainer], removed: list[str]
 ) -> None:
-    engine = uses(Engine(*containers))
+    engine = install(FakeEngine(*containers))
     assert sorted(clean()) == sorted(removed)
-    assert sorted(engine.everybody) == sorted({each.name for each in containers} - set(removed))
+    assert sorted(engine.existing) == sorted({each.name for each in containers} - set(removed))
 
 
-def test_everything_goes_if_that_is_asked_for(uses: Uses, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = uses(Engine(Container("mine", ALIVE), function("mine"), Container("theirs", ELSEWHERE), REGISTRY))
+def test_everything_goes_if_that_is_asked_for(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = install(
+        FakeEngine(FakeContainer("mine", ALIVE), function("mine"), FakeContainer("theirs", ELSEWHERE), REGISTRY)
+    )
     assert main(["--all"]) == 0
-    assert engine.everybody == {}
+    assert engine.existing == {}
     assert sorted(capsys.readouterr().out.splitlines()) == [
         "removed mine",
         "removed mine-lambda-indexer-1",
@@ -69,38 +63,41 @@ def test_everything_goes_if_that_is_asked_for(uses: Uses, capsys: pytest.Capture
     assert capsys.readouterr().out == "nothing to remove\n"
 
 
-def test_an_emulator_may_take_its_functions_along(uses: Uses) -> None:
+def test_an_emulator_may_take_its_functions_along(install: Install) -> None:
     child = function("left")
-    engine = uses(Engine(child, Container("left", DEAD, removes=[child.name])))
+    engine = install(FakeEngine(child, FakeContainer("left", DEAD, removes=[child.name])))
     assert sorted(clean()) == ["left", child.name]
-    assert engine.everybody == {}
+    assert engine.existing == {}
 
 
 def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to_do() -> None:
-    assert docker_engine._lives(os.getpid(), "")
-    assert not docker_engine._lives(4194999, "")
+    assert docker_engine._is_running(os.getpid(), "")
+    assert not docker_engine._is_running(4194999, "")
 
 
-def test_without_docker_the_message_says_how_to_get_it_and_what_does_without(
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        (
+            "unix:///nowhere/docker.sock",
+            "^Docker does not answer.*systemctl start docker.*DOCKER_HOST.*embedded emulator",
+        ),
+        ("tcp://build.example.com:2376", "^DOCKER_HOST is tcp://build.example.com:2376: .*use the embedded emulator"),
+        ("ssh://me@build.example.com", "^DOCKER_HOST is ssh://me@build.example.com: .*use the embedded emulator"),
+    ],
+)
+def test_without_an_engine_on_this_machine_the_message_has_the_reason_and_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, host: str, message: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    assert re.search(message, docker_engine.problem() or "")
+
+
+def test_nothing_can_be_removed_without_docker(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    said = docker_engine.problem()
-    assert said is not None
-    for expected in ("Docker does not answer", "systemctl start docker", "DOCKER_HOST", "embedded emulator"):
-        assert expected in said
     with pytest.raises(EmulatorError, match="Docker does not answer"):
         clean()
     assert main([]) == 1
     assert "Docker does not answer" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("host", ["tcp://build.example.com:2376", "ssh://me@build.example.com"])
-def test_an_engine_on_another_machine_is_of_no_use_and_the_message_says_why(
-    monkeypatch: pytest.MonkeyPatch, host: str
-) -> None:
-    monkeypatch.setenv("DOCKER_HOST", host)
-    said = docker_engine.problem()
-    assert said is not None
-    assert said.startswith(f"DOCKER_HOST is {host}: ")
-    assert "use the embedded emulator" in said

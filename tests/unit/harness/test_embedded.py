@@ -1,26 +1,26 @@
-"""Starting and stopping a process that behaves like MiniStack; the real one is started by the e2e tier."""
+"""Starting and stopping the embedded emulator, with a fake MiniStack; tests/e2e start the real one."""
 
 from __future__ import annotations
 
 import functools
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from http.server import HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localstack.emulators.embedded import HOST, Running, _wait_until_ready, child_environment, free_port, running, tail
 from localstack.errors import EmulatorError
-from tests.unit.harness import ministack_fake
+from tests.support import waiting
+from tests.support.processes import is_running
+from tests.unit.harness import fake_ministack
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -33,114 +33,85 @@ def start(*, port: int | None = None, log: Path | None = None, **settings: str) 
         region="eu-west-1",
         settings={"PYTHONPATH": str(HERE), **settings},
         log=log,
-        module="ministack_fake",
+        module="fake_ministack",
     )
 
 
-def seen_environment(log: Path) -> dict[str, str]:
+def environment_of(log: Path) -> dict[str, str]:
     first, *_ = log.read_text(encoding="utf-8").splitlines()
-    environment: dict[str, str] = json.loads(first.removeprefix("standing in with "))
+    environment: dict[str, str] = json.loads(first)
     return environment
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # a zombie still answers; only its parent can end that
-    status = Path(f"/proc/{pid}/stat")
-    return not (status.exists() and status.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z")
-
-
-def wait_until_dead(pid: int, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while alive(pid):
-        assert time.monotonic() < deadline, f"process {pid} is still alive after {seconds} s"
-        time.sleep(0.01)
-
-
 def test_it_answers_on_a_free_port_and_is_gone_afterwards() -> None:
-    with start() as emulator:
+    with start(USE_SSL="0") as emulator:
         assert emulator.endpoint.startswith(f"http://{HOST}:")
-        assert alive(emulator.pid)
-        state = Path(seen_environment(emulator.log)["TMPDIR"])
+        assert emulator.ca_bundle is None
+        assert "AWS_CA_BUNDLE" not in environment_of(emulator.log)
+        assert is_running(emulator.pid)
+        state = Path(environment_of(emulator.log)["TMPDIR"])
         assert state.is_dir()
-    assert not alive(emulator.pid)
+    assert not is_running(emulator.pid)
     assert not state.exists()
 
 
 def test_it_goes_when_the_block_fails() -> None:
     with pytest.raises(ZeroDivisionError), start() as emulator:
         raise ZeroDivisionError
-    assert not alive(emulator.pid)
+    assert not is_running(emulator.pid)
 
 
-def test_a_log_that_was_asked_for_stays(tmp_path: Path) -> None:
-    log = tmp_path / "logs" / "emulator.log"
-    with start(log=log) as emulator:
-        assert emulator.log == log
-    assert "standing in" in log.read_text(encoding="utf-8")
-
-
-def test_a_port_that_is_asked_for_is_used() -> None:
-    port = free_port()
-    with start(port=port) as emulator:
+def test_a_port_and_a_log_that_are_asked_for_are_used_and_the_log_stays(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "logs" / "emulator.log"
+    with start(port=port, log=log) as emulator:
         assert emulator.endpoint == f"http://{HOST}:{port}"
+        assert emulator.log == log
+    assert environment_of(log)["GATEWAY_PORT"] == str(port)
 
 
 def test_a_port_in_use_is_named_with_the_remedy() -> None:
-    with socket.socket() as taken:
-        taken.bind((HOST, 0))
-        taken.listen()
+    with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
-        with (
-            pytest.raises(EmulatorError, match=rf"cannot listen on port {port} .*in use.*none for a free one"),
-            start(port=port),
-        ):
+        message = rf"cannot listen on port {port} .*in use.*none for a free one"
+        with pytest.raises(EmulatorError, match=message), start(port=port):
             pass
 
 
-@pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_does_not_exist_is_refused(port: int) -> None:
-    with pytest.raises(EmulatorError, match=rf"port {port} .*from 1024 to 65535"), start(port=port):
-        pass
+EVERYWHERE = "0.0.0.0"  # noqa: S104  until it is detected, and only by the fake
 
 
-def test_a_crash_at_the_start_shows_the_end_of_the_log() -> None:
-    with (
-        pytest.raises(EmulatorError, match=r"(?s)ended at once with exit code 1; .*no luck today"),
-        start(STANDIN="crash"),
-    ):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"port": -1}, "port -1 .*from 1024 to 65535", id="no such port"),
+        pytest.param({"port": 65536}, "port 65536 .*from 1024 to 65535", id="a port too high"),
+        pytest.param({"FAKE": "crash"}, r"(?s)ended at once with exit code 1; .*it crashed", id="a crash"),
+        pytest.param({"BIND_HOST": EVERYWHERE}, r"must be reachable on 127\.0\.0\.1 alone", id="exposed"),
+    ],
+)
+def test_one_that_cannot_be_used_is_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(EmulatorError, match=message), start(**options):
         pass
 
 
 def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINISTACK_EDITION", "a stranger's")
-    with HTTPServer((HOST, 0), ministack_fake.Health) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607
+    with HTTPServer((HOST, 0), fake_ministack.Health) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607
         threading.Thread(target=stranger.serve_forever, args=(0.01,), daemon=True).start()
         endpoint = f"http://{HOST}:{stranger.server_port}"
         wait = functools.partial(_wait_until_ready, ours, endpoint, log=tmp_path / "log", timeout=0.1)
         wait(nonce="a stranger's")
-        with pytest.raises(
-            EmulatorError, match=r"did not answer at http://127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
-        ):
+        message = r"did not answer at http://127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
+        with pytest.raises(EmulatorError, match=message):
             wait(nonce="ours")
         stranger.shutdown()
         ours.kill()
 
 
-def test_one_that_others_could_reach_is_stopped() -> None:
-    everywhere = "0.0.0.0"  # noqa: S104 - for as long as it takes to notice, and it only stands in
-    with pytest.raises(EmulatorError, match=r"must be reachable on 127\.0\.0\.1 alone"), start(BIND_HOST=everywhere):
-        pass
-
-
 def test_an_interpreter_that_is_gone_is_named() -> None:
-    with (
-        pytest.raises(EmulatorError, match=r"could not be started: .*/gone/bin/python.*Remove /gone"),
-        running(Path("/gone/bin/python"), region="eu-west-1", settings={}),
-    ):
+    message = r"could not be started: .*/gone/bin/python.*Remove /gone"
+    gone = running(Path("/gone/bin/python"), region="eu-west-1", settings={})
+    with pytest.raises(EmulatorError, match=message), gone:
         pass
 
 
@@ -156,21 +127,21 @@ def test_it_does_not_outlive_a_parent_that_is_killed(end: signal.Signals, tmp_pa
     program = (
         "import sys, time; from pathlib import Path; from localstack.emulators.embedded import running\n"
         f"with running(Path(sys.executable), region='eu-west-1', settings={{'PYTHONPATH': {str(HERE)!r}}}, "
-        f"module='ministack_fake', log=Path({str(tmp_path / 'log')!r})) as emulator:\n"
+        f"module='fake_ministack', log=Path({str(tmp_path / 'log')!r})) as emulator:\n"
         "    print(emulator.pid, flush=True)\n"
         "    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603 - our own code
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603  our own code
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        state = Path(seen_environment(tmp_path / "log")["TMPDIR"])
+        state = Path(environment_of(tmp_path / "log")["TMPDIR"])
         parent.send_signal(end)
-        wait_until_dead(pid)
+        waiting.until(lambda: not is_running(pid), f"the end of process {pid}")
     assert not state.exists()
 
 
-def test_nothing_of_the_users_shell_reaches_it(tmp_path: Path) -> None:
+def test_nothing_of_the_users_shell_reaches_it_and_settings_win(tmp_path: Path) -> None:
     shell = {
         "PATH": "/usr/bin",
         "AWS_PROFILE": "prod",
@@ -182,18 +153,13 @@ def test_nothing_of_the_users_shell_reaches_it(tmp_path: Path) -> None:
         "HOME": "/home/me",
         "LAMBDA_EXECUTOR": "docker",
     }
-    environment = child_environment(shell, port=1, region="eu-west-1", state=tmp_path, settings={})
-    assert _shared(environment, shell) == {"PATH": "/usr/bin"}
+    settings = {"AUTH": "true", "TZ": "X"}
+    environment = child_environment(shell, port=1, region="eu-west-1", state=tmp_path, settings=settings)
+    assert dict(environment.items() & shell.items()) == {"PATH": "/usr/bin"}
     assert {"AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTPS_PROXY", "PYTHONDONTWRITEBYTECODE"}.isdisjoint(environment)
     assert environment["BIND_HOST"] == "127.0.0.1"
     assert environment["HOME"] == str(tmp_path)
-
-
-def test_settings_win(tmp_path: Path) -> None:
-    environment = child_environment(
-        {}, port=1, region="eu-west-1", state=tmp_path, settings={"AUTH": "true", "TZ": "X"}
-    )
-    assert (environment["AUTH"], environment["TZ"]) == ("true", "X")
+    assert settings.items() <= environment.items()
 
 
 def test_over_tls_it_is_known_by_a_certificate_of_its_own() -> None:
@@ -201,15 +167,8 @@ def test_over_tls_it_is_known_by_a_certificate_of_its_own() -> None:
         assert emulator.endpoint.startswith(f"https://{HOST}:")
         assert emulator.ca_bundle is not None
         assert "BEGIN CERTIFICATE" in emulator.ca_bundle.read_text(encoding="utf-8")
-        # the functions that it runs inherit this, and could not call it otherwise
-        assert seen_environment(emulator.log)["AWS_CA_BUNDLE"] == str(emulator.ca_bundle)
-
-
-def test_over_plain_http_there_is_no_certificate() -> None:
-    with start(USE_SSL="0") as emulator:
-        assert emulator.endpoint.startswith("http://")
-        assert emulator.ca_bundle is None
-        assert "AWS_CA_BUNDLE" not in seen_environment(emulator.log)
+        # its functions inherit this variable, and need it for their calls
+        assert environment_of(emulator.log)["AWS_CA_BUNDLE"] == str(emulator.ca_bundle)
 
 
 def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
@@ -217,7 +176,3 @@ def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
     log.write_bytes(b"1\n2\n\xff3\n")
     assert tail(log, 2) == "2\n\N{REPLACEMENT CHARACTER}3"
     assert tail(tmp_path / "nowhere", 2) == ""
-
-
-def _shared(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in one.items() if other.get(name) == value}

@@ -12,31 +12,36 @@ from localstack.emulators.embedded_environment import ensure, environment_name, 
 from localstack.errors import EmulatorError
 
 
-class Installer:
-    """Notes the commands, and makes an environment that is only a file."""
+class FakeInstaller:
+    """Records its commands and environments, and creates only the interpreter, as a text file.
 
-    def __init__(self, *, fails: str = "", meanwhile: Path | None = None) -> None:
+    Args:
+        failure: the output of all commands, which then fail.
+        faster: where another process creates the interpreter during each command.
+    """
+
+    def __init__(self, *, failure: str = "", faster: Path | None = None) -> None:
         self.commands: list[Sequence[str]] = []
         self.environments: list[Mapping[str, str]] = []
-        self.said: list[str] = []
-        self._fails = fails
-        self._meanwhile = meanwhile
+        self.reports: list[str] = []
+        self._failure, self._faster = failure, faster
 
     def __call__(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         self.commands.append(command)
         self.environments.append(environment)
-        if self._fails:
-            return subprocess.CompletedProcess(command, 1, stdout="", stderr=self._fails)
-        if "venv" in command:
-            python(Path(command[-1])).parent.mkdir(parents=True)
-            python(Path(command[-1])).write_text("fresh", encoding="utf-8")
-        if self._meanwhile:
-            python(self._meanwhile).parent.mkdir(parents=True, exist_ok=True)
-            python(self._meanwhile).write_text("another process's", encoding="utf-8")
-        return subprocess.CompletedProcess(command, 0, stdout="", stderr="")
+        if not self._failure and "venv" in command:
+            create(Path(command[-1]), "fresh")
+        if self._faster:
+            create(self._faster, "another process's")
+        return subprocess.CompletedProcess(command, int(bool(self._failure)), stdout="", stderr=self._failure)
 
     def ensure(self, cache: Path) -> Path:
-        return ensure(self.said.append, cache=cache, run=self)
+        return ensure(self.reports.append, cache=cache, run=self)
+
+
+def create(environment: Path, content: str) -> None:
+    python(environment).parent.mkdir(parents=True, exist_ok=True)
+    python(environment).write_text(content, encoding="utf-8")
 
 
 def python(environment: Path) -> Path:
@@ -47,22 +52,14 @@ def target(cache: Path) -> Path:
     return cache / environment_name(embedded_environment.REQUIREMENTS.read_bytes())
 
 
-def test_it_is_made_once_and_says_so(tmp_path: Path) -> None:
-    first, second = Installer(), Installer()
-    assert (
-        first.ensure(tmp_path / "a cache")
-        == second.ensure(tmp_path / "a cache")
-        == python(target(tmp_path / "a cache"))
-    )
+def test_it_is_made_once_and_says_so_and_nothing_else_stays_in_the_cache(tmp_path: Path) -> None:
+    first, second, cache = FakeInstaller(), FakeInstaller(), tmp_path / "a cache"
+    assert first.ensure(cache) == second.ensure(cache) == python(target(cache))
     assert len(first.commands) == 2
-    assert second.commands == []
-    assert (len(first.said), second.said) == (1, [])
-    assert "preparing the embedded emulator" in first.said[0]
-
-
-def test_nothing_but_the_finished_environment_stays_in_the_cache(tmp_path: Path) -> None:
-    Installer().ensure(tmp_path)
-    assert list(tmp_path.iterdir()) == [target(tmp_path)]
+    assert second.commands == second.reports == []
+    [report] = first.reports
+    assert "preparing the embedded emulator" in report
+    assert list(cache.iterdir()) == [target(cache)]
 
 
 def test_other_requirements_or_another_interpreter_make_another_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,21 +70,21 @@ def test_other_requirements_or_another_interpreter_make_another_environment(monk
 
 
 def test_another_process_may_be_quicker(tmp_path: Path) -> None:
-    found = Installer(meanwhile=target(tmp_path)).ensure(tmp_path)
+    found = FakeInstaller(faster=target(tmp_path)).ensure(tmp_path)
     assert found.read_text(encoding="utf-8") == "another process's"
 
 
 def test_an_environment_whose_interpreter_is_gone_is_made_anew(tmp_path: Path) -> None:
     python(target(tmp_path)).parent.mkdir(parents=True)
     python(target(tmp_path)).symlink_to(tmp_path / "uninstalled")
-    assert Installer().ensure(tmp_path).read_text(encoding="utf-8") == "fresh"
+    assert FakeInstaller().ensure(tmp_path).read_text(encoding="utf-8") == "fresh"
 
 
 def test_a_failure_shows_the_last_words_and_the_remedy_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(
         EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*needs PyPI once.*mirror"
     ):
-        Installer(fails="no route to pypi.org\n").ensure(tmp_path)
+        FakeInstaller(failure="no route to pypi.org\n").ensure(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +99,7 @@ def test_an_installer_that_cannot_be_started_is_a_clear_error_too(tmp_path: Path
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file", encoding="utf-8")
     with pytest.raises(EmulatorError, match=r"could not be installed in .*cache: .*must be writable"):
-        Installer().ensure(tmp_path / "cache")
+        FakeInstaller().ensure(tmp_path / "cache")
 
 
 def test_the_shells_python_settings_do_not_mislead_the_installer(
@@ -111,7 +108,7 @@ def test_the_shells_python_settings_do_not_mislead_the_installer(
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example.com")
-    installer = Installer()
+    installer = FakeInstaller()
     installer.ensure(tmp_path)
     for environment in installer.environments:
         assert not {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"} & set(environment)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def echo(resource: Recorded) -> tuple[str, dict[str, Any]]:
-    """A provider that answers with what it was given, and with an ARN."""
+    """Return the inputs and an ARN as outputs."""
     return f"{resource.name}-id", {**resource.inputs, "arn": f"arn:{resource.name}"}
 
 
@@ -35,7 +35,7 @@ def run(
         stack="dev",
         config=config or {},
         new_resource=new_resource,
-        call=lambda token, args: {"region": "eu-west-1", "asked": token, **args},
+        call=lambda token, args: {"region": "eu-west-1", "token": token, **args},
     )
 
 
@@ -70,38 +70,22 @@ def shop() -> None:
     Shop("shop")
 
 
-def test_inputs_are_plain_data_without_secrets_and_without_floating_point() -> None:
-    resources = by_name(run(shop))
-    assert resources["bucket"].inputs == {"bucket": "things", "tags": {"a": "b"}}
-    assert resources["queue"].inputs == {"name": "letters", "messageRetentionSeconds": 60}
-    assert type(resources["queue"].inputs["messageRetentionSeconds"]) is int
-
-
-def test_dependencies_hold_depends_on_and_what_inputs_were_made_from() -> None:
-    resources = by_name(run(shop))
-    assert resources["versioning"].dependencies == {resources["bucket"].urn, resources["queue"].urn}
-    assert resources["bucket"].dependencies == frozenset()
-
-
-def test_parents_protection_and_ignored_changes_are_recorded() -> None:
-    resources = by_name(run(shop))
+def test_resources_and_outputs_are_recorded_as_plain_data() -> None:
+    result = run(shop)
+    resources = by_name(result)
+    bucket, queue, versioning = resources["bucket"], resources["queue"], resources["versioning"]
+    assert bucket.inputs == {"bucket": "things", "tags": {"a": "b"}}
+    assert queue.inputs == {"name": "letters", "messageRetentionSeconds": 60}  # "letters" is a secret
+    assert type(queue.inputs["messageRetentionSeconds"]) is int
+    assert versioning.inputs["bucket"] == "bucket-id"
+    assert versioning.dependencies == {bucket.urn, queue.urn}
+    assert bucket.dependencies == frozenset()
     assert {each.parent for each in resources.values() if each.custom} == {resources["shop"].urn}
     assert [name for name, each in resources.items() if each.protect] == ["bucket"]
-    assert resources["queue"].ignore_changes == ("messageRetentionSeconds",)
+    assert queue.ignore_changes == ("messageRetentionSeconds",)
     assert not resources["shop"].custom
-
-
-def test_exports_are_resolved_and_one_without_a_value_is_seen() -> None:
-    assert run(shop).outputs == {"bucket_arn": "arn:bucket", "nothing": None}
-
-
-def test_what_a_component_registers_is_recorded() -> None:
-    result = run(shop)
-    assert result.component_outputs == {by_name(result)["shop"].urn: {"bucket_arn": "arn:bucket"}}
-
-
-def test_ids_and_outputs_of_a_resource_reach_the_ones_that_need_them() -> None:
-    assert by_name(run(shop))["versioning"].inputs["bucket"] == "bucket-id"
+    assert result.outputs == {"bucket_arn": "arn:bucket", "nothing": None}
+    assert result.component_outputs == {resources["shop"].urn: {"bucket_arn": "arn:bucket"}}
 
 
 def test_archives_stay_pulumis_objects() -> None:
@@ -139,24 +123,45 @@ def test_a_run_leaves_no_thread_behind() -> None:
     assert threading.active_count() == before
 
 
-def test_what_the_program_raises_is_raised() -> None:
-    def program() -> None:
-        Shop("shop")
-        message = "no such colour"
-        raise LookupError(message)
-
-    with pytest.raises(LookupError, match="no such colour"):
-        run(program)
+def failing() -> None:
+    Shop("shop")
+    raise LookupError("no such colour")
 
 
-def test_an_assertion_inside_apply_is_raised() -> None:
-    def program() -> None:
-        def check(arn: str) -> None:
-            assert arn == "something else"
+def failing_in_apply() -> None:
+    def check(arn: str) -> None:
+        assert arn == "something else"
 
-        aws.sqs.Queue("queue").arn.apply(check)
+    aws.sqs.Queue("queue").arn.apply(check)
 
-    with pytest.raises(AssertionError, match="something else"):
+
+def creating_twice() -> None:
+    aws.sqs.Queue("queue")
+    aws.sqs.Queue("queue")
+
+
+def reading() -> None:
+    aws.sqs.Queue.get("queue", "its-id")
+
+
+def registering_outputs_twice() -> None:
+    component = pulumi.ComponentResource("shop:index:Twice", "twice")
+    component.register_outputs({})
+    component.register_outputs({})
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "message"),
+    [
+        (failing, LookupError, "no such colour"),
+        (failing_in_apply, AssertionError, "something else"),
+        (creating_twice, CreationError, "two resources with the URN"),
+        (reading, NotImplementedError, "aws:sqs/queue:Queue 'queue'"),
+        (registering_outputs_twice, ValueError, "registers its outputs twice"),
+    ],
+)
+def test_an_error_of_the_program_is_raised(program: Callable[[], None], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         run(program)
 
 
@@ -234,15 +239,6 @@ def test_what_was_being_created_when_the_program_failed_is_there_when_the_error_
     assert created.is_set()
 
 
-def test_two_resources_with_one_name_are_an_error_as_in_pulumi() -> None:
-    def program() -> None:
-        aws.sqs.Queue("queue")
-        aws.sqs.Queue("queue")
-
-    with pytest.raises(CreationError, match="two resources with the URN"):
-        run(program)
-
-
 def test_an_error_is_raised_and_not_logged_as_well(caplog: pytest.LogCaptureFixture) -> None:
     def program() -> None:
         aws.sqs.Queue.get("queue", "its-id")
@@ -253,28 +249,6 @@ def test_an_error_is_raised_and_not_logged_as_well(caplog: pytest.LogCaptureFixt
     run(lambda: None)  # Pulumi keeps the last run
     gc.collect()  # asyncio complains of an error that nobody looked at when it is thrown away
     assert caplog.text == ""
-
-
-def test_reading_an_existing_resource_is_an_error_that_names_it() -> None:
-    def program() -> None:
-        aws.sqs.Queue.get("queue", "its-id")
-
-    with pytest.raises(NotImplementedError, match="aws:sqs/queue:Queue 'queue'"):
-        run(program)
-
-
-def test_outputs_that_are_registered_twice_are_an_error() -> None:
-    class Twice(pulumi.ComponentResource):
-        def __init__(self) -> None:
-            super().__init__("shop:index:Twice", "twice")
-            self.register_outputs({})
-            self.register_outputs({})
-
-    def program() -> None:
-        Twice()
-
-    with pytest.raises(ValueError, match="registers its outputs twice"):
-        run(program)
 
 
 def test_a_file_runs_as_pulumi_runs_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the engine tells becomes changes, progress, complaints and errors that a person can read."""
+"""The engine's events become changes, progress, warnings and readable errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from pulumi.automation import EngineEvent
 
 from localstack.deployers.deployment import Progress
-from localstack.deployers.pulumi_events import Change, Events, without_traceback
+from localstack.deployers.pulumi_events import Change, EventRecorder, without_traceback
+from tests.support.clock import FakeClock
 
 URN = "urn:pulumi:localstack::toy::tap:index:TapStack$aws:sqs/queue:Queue::failures::x"
 STACK_URN = "urn:pulumi:localstack::toy::pulumi:pulumi:Stack::toy-localstack"
@@ -35,7 +36,7 @@ def step(kind: str, op: str, *, urn: str = URN, custom: bool = True, planning: b
     return event(**{kind: {"metadata": metadata, "planning": planning}})
 
 
-def said(message: str, severity: str = "error", urn: str | None = None) -> EngineEvent:
+def diagnostic(message: str, severity: str = "error", urn: str | None = None) -> EngineEvent:
     return event(diagnosticEvent={"message": message, "color": "never", "severity": severity, "urn": urn})
 
 
@@ -43,97 +44,108 @@ def event(**content: Any) -> EngineEvent:
     return EngineEvent.from_json({"sequence": 1, "timestamp": 1, **content})
 
 
-class Bench:
-    """Events with a clock that goes on by a second at each look."""
+class Recorded:
+    """A recorder of events with a fake clock."""
 
     def __init__(self) -> None:
-        self.heard: list[Progress] = []
-        self.now = 0.0
-        self.events = Events(on_resource=self.heard.append, clock=self.clock)
-
-    def clock(self) -> float:
-        self.now += 1
-        return self.now
+        self.progress: list[Progress] = []
+        self.clock = FakeClock()
+        self.events = EventRecorder(on_resource=self.progress.append, clock=self.clock)
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+def recorded() -> Recorded:
+    return Recorded()
 
 
-def test_a_created_resource_is_heard_of_with_its_name_id_and_seconds(bench: Bench) -> None:
-    for each in (step("resourcePreEvent", "create"), step("resOutputsEvent", "create")):
-        bench.events(each)
-    assert bench.events.changes == [Change(op="create", type="aws:sqs/queue:Queue", name="failures::x")]
-    [created] = bench.events.created
+def test_a_created_resource_is_heard_of_with_its_name_id_and_seconds(recorded: Recorded) -> None:
+    recorded.events(step("resourcePreEvent", "create"))
+    recorded.clock.advance(1)
+    recorded.events(step("resOutputsEvent", "create"))
+    assert recorded.events.changes == [Change(op="create", type="aws:sqs/queue:Queue", name="failures::x")]
+    [created] = recorded.events.created
     assert (created.type, created.name, created.id) == ("aws:sqs/queue:Queue", "failures::x", "the-id")
-    assert bench.heard == [Progress(type="aws:sqs/queue:Queue", name="failures::x", seconds=1)]
+    assert recorded.progress == [Progress(type="aws:sqs/queue:Queue", name="failures::x", seconds=1)]
 
 
-@pytest.mark.parametrize("op", ["same", "update", "delete"])
-def test_what_is_not_created_is_a_change_without_progress(bench: Bench, op: str) -> None:
-    bench.events(step("resOutputsEvent", op))
-    assert [change.op for change in bench.events.changes] == [op]
-    assert (bench.events.created, bench.heard) == ([], [])
+COMPONENT_URN = "urn:pulumi:localstack::toy::tap:index:TapStack::tap"
 
 
-def test_a_preview_creates_nothing(bench: Bench) -> None:
-    bench.events(step("resOutputsEvent", "create", planning=True))
-    assert [change.op for change in bench.events.changes] == ["create"]
-    assert (bench.events.created, bench.heard) == ([], [])
-
-
-def test_a_component_is_one_change_and_is_nothing_at_aws(bench: Bench) -> None:
-    urn = "urn:pulumi:localstack::toy::tap:index:TapStack::tap"
-    for _ in range(2):
-        bench.events(step("resOutputsEvent", "create", urn=urn, custom=False))
-    assert [change.name for change in bench.events.changes] == ["tap"]
-    assert (bench.events.created, bench.heard) == ([], [])
+@pytest.mark.parametrize(
+    ("events", "change"),
+    [
+        pytest.param([step("resOutputsEvent", "same")], ("same", "failures::x"), id="unchanged"),
+        pytest.param([step("resOutputsEvent", "update")], ("update", "failures::x"), id="updated"),
+        pytest.param([step("resOutputsEvent", "delete")], ("delete", "failures::x"), id="deleted"),
+        pytest.param([step("resOutputsEvent", "create", planning=True)], ("create", "failures::x"), id="a preview"),
+        pytest.param(
+            [step("resOutputsEvent", "create", urn=COMPONENT_URN, custom=False)] * 2,
+            ("create", "tap"),
+            id="a component, which has two events and does not exist at AWS",
+        ),
+    ],
+)
+def test_what_is_not_created_is_a_change_without_progress(
+    recorded: Recorded, events: list[EngineEvent], change: tuple[str, str]
+) -> None:
+    for each in events:
+        recorded.events(each)
+    assert [(found.op, found.name) for found in recorded.events.changes] == [change]
+    assert (recorded.events.created, recorded.progress) == ([], [])
 
 
 @pytest.mark.parametrize("urn", [STACK_URN, "urn:pulumi:localstack::toy::pulumi:providers:aws::default_7"])
-def test_the_stack_itself_and_its_providers_do_not_count(bench: Bench, urn: str) -> None:
-    bench.events(step("resOutputsEvent", "create", urn=urn))
-    assert (bench.events.changes, bench.events.created, bench.heard) == ([], [], [])
+def test_the_stack_itself_and_its_providers_do_not_count(recorded: Recorded, urn: str) -> None:
+    recorded.events(step("resOutputsEvent", "create", urn=urn))
+    assert (recorded.events.changes, recorded.events.created, recorded.progress) == ([], [], [])
 
 
 def test_an_error_of_the_listener_is_not_lost() -> None:
     def listener(_: Progress) -> None:
         raise ValueError("broken pipe")
 
-    events = Events(on_resource=listener)
+    events = EventRecorder(on_resource=listener)
     events.check()
     events(step("resOutputsEvent", "create"))
     with pytest.raises(ValueError, match="broken pipe"):
         events.check()
 
 
-def test_warnings_and_what_the_program_writes_are_complaints_and_debugging_is_not(bench: Bench) -> None:
-    bench.events(said("<{%fg 3%}>deprecated<{%reset%}>\n", "warning", urn=STACK_URN))
-    bench.events(said("x is deprecated", "info#err", urn=URN))
-    bench.events(said("\n", "info#err"))
-    bench.events(said("registering", "debug"))
-    assert bench.events.complaints == ["deprecated", "aws:sqs/queue:Queue 'failures::x': x is deprecated"]
-    assert bench.events.errors == ()
+def test_warnings_and_what_the_program_writes_are_complaints_and_debugging_is_not(recorded: Recorded) -> None:
+    recorded.events(diagnostic("<{%fg 3%}>deprecated<{%reset%}>\n", "warning", urn=STACK_URN))
+    recorded.events(diagnostic("x is deprecated", "info#err", urn=URN))
+    recorded.events(diagnostic("\n", "info#err"))
+    recorded.events(diagnostic("registering", "debug"))
+    assert recorded.events.warnings == ["deprecated", "aws:sqs/queue:Queue 'failures::x': x is deprecated"]
+    assert recorded.events.errors == ()
 
 
-def test_an_error_names_its_resource_and_empty_phrases_are_left_out(bench: Bench) -> None:
-    bench.events(said("AccessDenied: no\n", urn=URN))
-    bench.events(said("update failed"))
-    bench.events(said("an unhandled error occurred: program exited with non-zero exit code: 1"))
-    assert bench.events.errors == ("aws:sqs/queue:Queue 'failures::x': AccessDenied: no",)
-
-
-def test_an_empty_phrase_is_better_than_nothing(bench: Bench) -> None:
-    bench.events(said("update failed"))
-    assert bench.events.errors == ("update failed",)
-
-
-def test_of_a_traceback_remain_the_place_in_the_program_and_what_went_wrong(bench: Bench) -> None:
-    bench.events(said(TRACEBACK, urn=STACK_URN))
-    assert bench.events.errors == (
-        "Program failed with an unhandled exception at toy.py, line 4: ValueError: no zones\nhere",
-    )
+@pytest.mark.parametrize(
+    ("diagnostics", "errors"),
+    [
+        pytest.param(
+            [
+                diagnostic("AccessDenied: no\n", urn=URN),
+                diagnostic("update failed"),
+                diagnostic("an unhandled error occurred: program exited with non-zero exit code: 1"),
+            ],
+            ("aws:sqs/queue:Queue 'failures::x': AccessDenied: no",),
+            id="an error has its resource, and general messages are dropped",
+        ),
+        pytest.param([diagnostic("update failed")], ("update failed",), id="unless there is no other message"),
+        pytest.param(
+            [diagnostic(TRACEBACK, urn=STACK_URN)],
+            ("Program failed with an unhandled exception at toy.py, line 4: ValueError: no zones\nhere",),
+            id="of a traceback, the place in the program and the message remain",
+        ),
+    ],
+)
+def test_an_error_is_reported_where_and_why(
+    recorded: Recorded, diagnostics: list[EngineEvent], errors: tuple[str, ...]
+) -> None:
+    for each in diagnostics:
+        recorded.events(each)
+    assert recorded.events.errors == errors
 
 
 def test_a_traceback_elsewhere_keeps_what_it_says() -> None:

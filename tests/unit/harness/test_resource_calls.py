@@ -1,261 +1,136 @@
-"""What AWS is asked for, written out: one example of each translation that is more than a change of names."""
+"""The parameters of the calls to AWS whose translation changes more than the names of inputs."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pulumi
 import pytest
 
-from localstack.deployers.resources import PLANNERS
+from localstack.deployers.resources import RESOURCE_HANDLERS
 from localstack.deployers.resources.inputs import Inputs
-from tests.unit.harness.recording_fakes import RecordingAws, aws
+from tests.unit.harness.fake_aws import FakeAws, fake_account
+from tests.unit.harness.resource_inputs import CODE, SAMPLES
 
-TAGS = {"Owner": "me", "Env": "dev"}
-TAG_LIST = [{"Key": "Env", "Value": "dev"}, {"Key": "Owner", "Value": "me"}]
-KEYS = [{"AttributeName": "day", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}]
+TYPES = {type_.rpartition(":")[2]: type_ for type_ in RESOURCE_HANDLERS}
+TAGS = [{"Key": "Owner", "Value": "platform"}, {"Key": "Project", "Value": "tapstack"}]
+DIMENSIONS = [{"Name": "Operation", "Value": "Query"}, {"Name": "TableName", "Value": "objects"}]
+KEYS = [{"AttributeName": "hashKey", "KeyType": "HASH"}, {"AttributeName": "rangeKey", "KeyType": "RANGE"}]
+RULES = [{"Name": "prefix", "Value": "filterPrefix"}, {"Name": "suffix", "Value": "filterSuffix"}]
+CAPACITY = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2}
 
-EXAMPLES = [
-    pytest.param(
-        "aws:s3/bucketNotification:BucketNotification",
-        {
-            "bucket": "uploads",
-            "lambdaFunctions": [
-                {
-                    "lambdaFunctionArn": "arn",
-                    "events": ["s3:ObjectCreated:*"],
-                    "filterPrefix": "in/",
-                    "filterSuffix": ".csv",
-                }
-            ],
+TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
+    ("BucketNotification", 0, "PutBucketNotificationConfiguration"): {
+        # prefix and suffix are rules of one filter
+        "NotificationConfiguration.LambdaFunctionConfigurations.0.Filter": {"Key": {"FilterRules": RULES}},
+        "NotificationConfiguration.LambdaFunctionConfigurations.0.LambdaFunctionArn": "lambdaFunctionArn",
+        "NotificationConfiguration.LambdaFunctionConfigurations.0.Events": ["s3:ObjectCreated:*"],
+    },
+    ("BucketLifecycleConfiguration", 0, "PutBucketLifecycleConfiguration"): {
+        "LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        "LifecycleConfiguration.Rules.3.Filter": {},  # all objects
+        "LifecycleConfiguration.Rules.4.Filter": {
+            "And": {"Prefix": "prefix", "ObjectSizeGreaterThan": 1, "ObjectSizeLessThan": 2, "Tags": TAGS}
         },
-        "PutBucketNotificationConfiguration",
-        {
-            "Bucket": "uploads",
-            "NotificationConfiguration": {
-                "LambdaFunctionConfigurations": [
-                    {
-                        "LambdaFunctionArn": "arn",
-                        "Events": ["s3:ObjectCreated:*"],
-                        "Filter": {
-                            "Key": {
-                                "FilterRules": [{"Name": "prefix", "Value": "in/"}, {"Name": "suffix", "Value": ".csv"}]
-                            }
-                        },
-                    }
-                ]
+    },
+    ("Table", 0, "CreateTable"): {
+        "KeySchema": KEYS,
+        "AttributeDefinitions.0": {"AttributeName": "id", "AttributeType": "S"},
+        "ProvisionedThroughput": CAPACITY,
+        # the current and the deprecated inputs for the keys of an index
+        "GlobalSecondaryIndexes.0.KeySchema.0": {"AttributeName": "attributeName", "KeyType": "keyType"},
+        "GlobalSecondaryIndexes.1.KeySchema": KEYS,
+        "GlobalSecondaryIndexes.0.Projection": {"ProjectionType": "projectionType", "NonKeyAttributes": ["size"]},
+        "GlobalSecondaryIndexes.0.ProvisionedThroughput": CAPACITY,
+        "SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": "kmsKeyArn"},
+        "Tags": TAGS,
+    },
+    ("Table", 1, "CreateTable"): {
+        "SSESpecification": {"Enabled": True},  # the AWS-managed key
+        "DeletionProtectionEnabled": False,  # a value, although it is false
+    },
+    ("Table", 0, "UpdateContinuousBackups"): {
+        "TableName": "name",
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 1},
+    },
+    ("Table", 0, "UpdateTimeToLive"): {
+        "TableName": "name",
+        "TimeToLiveSpecification": {"AttributeName": "attributeName", "Enabled": True},
+    },
+    ("LogGroup", 0, "PutRetentionPolicy"): {"logGroupName": "name", "retentionInDays": 1},
+    ("MetricAlarm", 0, "PutMetricAlarm"): {"Threshold": 0, "Dimensions": DIMENSIONS, "Tags": TAGS},
+    ("MetricAlarm", 2, "PutMetricAlarm"): {
+        "Metrics.0.ReturnData": False,
+        # the period of a metric belongs to its statistic
+        "Metrics.1": {
+            "Id": "id",
+            "MetricStat": {
+                "Metric": {"MetricName": "metricName", "Namespace": "namespace", "Dimensions": DIMENSIONS},
+                "Period": 1,
+                "Stat": "stat",
+                "Unit": "unit",
             },
         },
-        id="notification",
-    ),
-    pytest.param(
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-        {
-            "bucket": "uploads",
-            "rules": [
-                {
-                    "id": "all",
-                    "status": "Enabled",
-                    "filter": {},
-                    "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
-                },
-                {"id": "some", "status": "Enabled", "filter": {"and": {"prefix": "a/", "tags": TAGS}}},
-            ],
-        },
-        "PutBucketLifecycleConfiguration",
-        {
-            "Bucket": "uploads",
-            "LifecycleConfiguration": {
-                "Rules": [
-                    {
-                        "ID": "all",
-                        "Status": "Enabled",
-                        "Filter": {},
-                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
-                    },
-                    {"ID": "some", "Status": "Enabled", "Filter": {"And": {"Prefix": "a/", "Tags": TAG_LIST}}},
-                ]
-            },
-        },
-        id="lifecycle",
-    ),
-    pytest.param(
-        "aws:dynamodb/table:Table",
-        {
-            "name": "objects",
-            "hashKey": "id",
-            "rangeKey": "version",
-            "readCapacity": 100,
-            "writeCapacity": 50,
-            "attributes": [{"name": "id", "type": "S"}],
-            "globalSecondaryIndexes": [
-                {
-                    "name": "old",
-                    "hashKey": "day",
-                    "rangeKey": "at",
-                    "projectionType": "ALL",
-                    "readCapacity": 1,
-                    "writeCapacity": 2,
-                },
-                {
-                    "name": "new",
-                    "keySchemas": [
-                        {"attributeName": "day", "keyType": "HASH"},
-                        {"attributeName": "at", "keyType": "RANGE"},
-                    ],
-                    "projectionType": "KEYS_ONLY",
-                },
-            ],
-            "serverSideEncryption": {"enabled": True},
-            "deletionProtectionEnabled": False,
-            "tags": TAGS,
-        },
-        "CreateTable",
-        {
-            "TableName": "objects",
-            "KeySchema": [
-                {"AttributeName": "id", "KeyType": "HASH"},
-                {"AttributeName": "version", "KeyType": "RANGE"},
-            ],
-            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-            "ProvisionedThroughput": {"ReadCapacityUnits": 100, "WriteCapacityUnits": 50},
-            "GlobalSecondaryIndexes": [
-                {
-                    "IndexName": "old",
-                    "KeySchema": KEYS,
-                    "Projection": {"ProjectionType": "ALL"},
-                    "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2},
-                },
-                {"IndexName": "new", "KeySchema": KEYS, "Projection": {"ProjectionType": "KEYS_ONLY"}},
-            ],
-            "SSESpecification": {"Enabled": True},
-            "DeletionProtectionEnabled": False,
-            "Tags": TAG_LIST,
-        },
-        id="table",
-    ),
-    pytest.param(
-        "aws:dynamodb/table:Table",
-        {"name": "objects", "hashKey": "id", "pointInTimeRecovery": {"enabled": True}},
-        "UpdateContinuousBackups",
-        {"TableName": "objects", "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}},
-        id="backups",
-    ),
-    pytest.param(
-        "aws:dynamodb/table:Table",
-        {"name": "objects", "hashKey": "id", "ttl": {"attributeName": "expires_at", "enabled": True}},
-        "UpdateTimeToLive",
-        {"TableName": "objects", "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True}},
-        id="expiry",
-    ),
-    pytest.param(
-        "aws:cloudwatch/logGroup:LogGroup",
-        {"name": "group", "retentionInDays": 30},
-        "PutRetentionPolicy",
-        {"logGroupName": "group", "retentionInDays": 30},
-        id="retention",
-    ),
-    pytest.param(
-        "aws:cloudwatch/metricAlarm:MetricAlarm",
-        {
-            "name": "alarm",
-            "comparisonOperator": "GreaterThanThreshold",
-            "evaluationPeriods": 1,
-            "threshold": 0,
-            "metricQueries": [
-                {
-                    "id": "m1",
-                    "returnData": False,
-                    "metric": {
-                        "metricName": "SystemErrors",
-                        "namespace": "AWS/DynamoDB",
-                        "dimensions": {"TableName": "t", "Operation": "Query"},
-                        "period": 60,
-                        "stat": "Sum",
-                    },
-                }
-            ],
-        },
-        "PutMetricAlarm",
-        {
-            "AlarmName": "alarm",
-            "ComparisonOperator": "GreaterThanThreshold",
-            "EvaluationPeriods": 1,
-            "Threshold": 0,
-            "Metrics": [
-                {
-                    "Id": "m1",
-                    "ReturnData": False,
-                    "MetricStat": {
-                        "Metric": {
-                            "Namespace": "AWS/DynamoDB",
-                            "MetricName": "SystemErrors",
-                            "Dimensions": [
-                                {"Name": "Operation", "Value": "Query"},
-                                {"Name": "TableName", "Value": "t"},
-                            ],
-                        },
-                        "Period": 60,
-                        "Stat": "Sum",
-                    },
-                }
-            ],
-        },
-        id="alarm",
-    ),
-    pytest.param(
-        "aws:sqs/queue:Queue",
-        {"name": "failures", "messageRetentionSeconds": 1209600, "sqsManagedSseEnabled": True, "tags": TAGS},
-        "CreateQueue",
-        {
-            "QueueName": "failures",
-            "Attributes": {"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true"},
-            "tags": TAGS,
-        },
-        id="queue",
-    ),
-    pytest.param(
-        "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
-        {
-            "functionName": "indexer",
-            "maximumRetryAttempts": 0,
-            "destinationConfig": {"onFailure": {"destination": "arn:queue"}},
-        },
-        "PutFunctionEventInvokeConfig",
-        {
-            "FunctionName": "indexer",
-            "MaximumRetryAttempts": 0,
-            "DestinationConfig": {"OnFailure": {"Destination": "arn:queue"}},
-        },
-        id="retries",
-    ),
-]
+    },
+    ("Queue", 0, "CreateQueue"): {
+        # all attributes are texts
+        "Attributes.MessageRetentionPeriod": "4",
+        "Attributes.SqsManagedSseEnabled": "false",
+        "Attributes.FifoQueue": "true",
+        "tags": {"Project": "tapstack", "Owner": "platform"},
+    },
+    ("FunctionEventInvokeConfig", 0, "PutFunctionEventInvokeConfig"): {
+        "MaximumRetryAttempts": 0,
+        "DestinationConfig.OnFailure": {"Destination": "arn:aws:sqs:::failed"},
+    },
+}
+"""For each call, by type, sample and operation: the values that its parameters must have, by their paths."""
 
 
-@pytest.mark.parametrize(("type_", "inputs", "operation", "expected"), EXAMPLES)
-def test_inputs_become_exactly_this_call(
-    type_: str, inputs: dict[str, Any], operation: str, expected: dict[str, Any]
-) -> None:
-    recording = RecordingAws()
-    PLANNERS[type_]("logical", Inputs(inputs), aws(recording))(lambda _removal: None)
-    assert recording.parameters(operation) == expected
+def part(parameters: Any, path: str) -> Any:  # noqa: ANN401  any JSON value
+    for key in path.split("."):
+        parameters = parameters[int(key) if key.isdecimal() else key]
+    return parameters
+
+
+def calls(name: str, inputs: dict[str, Any]) -> FakeAws:
+    """Create a resource and return the calls."""
+    fake = FakeAws()
+    RESOURCE_HANDLERS[TYPES[name]]("logical", Inputs(inputs), fake_account(fake))(lambda _removal: None)
+    return fake
+
+
+@pytest.mark.parametrize("call", TRANSLATIONS, ids=lambda call: "-".join(map(str, call)))
+def test_a_translated_parameter_has_the_value_that_aws_expects(call: tuple[str, int, str]) -> None:
+    name, sample, operation = call
+    parameters = calls(name, SAMPLES[TYPES[name]][sample]).parameters(operation)
+    assert {path: part(parameters, path) for path in TRANSLATIONS[call]} == TRANSLATIONS[call]
 
 
 @pytest.mark.parametrize(
-    ("type_", "inputs", "absent"),
+    ("name", "inputs", "expected"),
     [
-        ("aws:cloudwatch/logGroup:LogGroup", {"name": "group", "retentionInDays": 0}, "PutRetentionPolicy"),
+        ("LogGroup", {"name": "g", "retentionInDays": 0}, {"CreateLogGroup": {"logGroupName": "g"}}),  # 0: for ever
+        ("Queue", {"name": "q"}, {"CreateQueue": {"QueueName": "q"}}),
         (
-            "aws:lambda/function:Function",
-            {"name": "f", "role": "arn:aws:iam::1:role/r", "reservedConcurrentExecutions": -1},
-            "PutFunctionConcurrency",
+            "Table",
+            {"name": "t", "hashKey": "id"},
+            {"CreateTable": {"TableName": "t", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}},
         ),
-        ("aws:dynamodb/table:Table", {"name": "t", "hashKey": "id"}, "UpdateContinuousBackups"),
-        ("aws:s3/bucket:Bucket", {"bucket": "b"}, "PutBucketTagging"),
+        ("Bucket", {"bucket": "b"}, {"CreateBucket": {"Bucket": "b"}}),
+        (
+            "Function",  # -1: no concurrency is reserved
+            {"name": "f", "role": "arn:aws:iam::1:role/r", "code": CODE, "reservedConcurrentExecutions": -1},
+            {"CreateFunction": {"FunctionName": "f", "Role": "arn:aws:iam::1:role/r"}},
+        ),
     ],
 )
-def test_what_pulumi_means_by_no_setting_is_not_asked_for(type_: str, inputs: dict[str, Any], absent: str) -> None:
-    code = {"code": pulumi.AssetArchive({"a.py": pulumi.StringAsset("")})} if "Function" in type_ else {}
-    recording = RecordingAws()
-    PLANNERS[type_]("logical", Inputs(inputs | code), aws(recording))(lambda _removal: None)
-    assert absent not in recording.operations()
+def test_an_input_that_is_not_set_is_not_sent(
+    name: str, inputs: dict[str, Any], expected: dict[str, dict[str, Any]]
+) -> None:
+    derived = ("Code", "CreateBucketConfiguration")  # from the archive and from the region
+    changes = {
+        operation: {key: value for key, value in parameters.items() if key not in derived}
+        for operation, parameters in calls(name, inputs).calls
+        if not operation.startswith(("Get", "Describe"))
+    }
+    assert changes == expected

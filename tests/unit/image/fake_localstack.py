@@ -1,4 +1,4 @@
-"""LocalStack's side of the protocol: takes what the init process reports, and sends it events."""
+"""LocalStack's side of the protocol: receives the reports of the init process, and sends events."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
 from typing import Any
 
-PATIENCE = 10.0
-"""Seconds; everything takes a fraction of one."""
+TIMEOUT = 10.0
+"""Seconds; every report takes a fraction of one."""
 
 
 class FakeLocalStack:
-    """Records reports in the order of their coming."""
+    """Records the reports in the order of arrival."""
 
     def __init__(self) -> None:
         self.reports: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
         reports = self.reports
 
-        class Take(BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 reports.put((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(202)
                 self.end_headers()
 
             def log_message(self, *_args: object) -> None:
-                """Quiet."""
+                """Log nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Take)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.001,), daemon=True).start()
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
     def next_report(self) -> tuple[str, bytes]:
-        """Path and body of the next report that comes."""
+        """Wait for the next report and return its path and body."""
         try:
-            return self.reports.get(timeout=PATIENCE)
+            return self.reports.get(timeout=TIMEOUT)
         except Empty:
-            message = f"no report came within {PATIENCE:g} s"
+            message = f"no report came within {TIMEOUT:g} s"
             raise AssertionError(message) from None
 
     def close(self) -> None:
@@ -56,14 +56,14 @@ def fake_localstack() -> Iterator[FakeLocalStack]:
 
 
 def send(port: int, request_id: str, **event: Any) -> int:
-    """Send an event as LocalStack does; return the status of the answer."""
+    """Send an event as LocalStack does; return the status of the response."""
     request = {
         "invoke-id": request_id,
         "invoked-function-arn": "arn:aws:lambda:us-east-1:000000000000:function:indexer",
         "trace-id": "Root=1-2-3;Parent=4;Sampled=1",
         "payload": json.dumps(event),
     }
-    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     connection.request("POST", "/invoke", json.dumps(request))
     status = connection.getresponse().status
     connection.close()

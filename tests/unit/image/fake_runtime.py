@@ -1,4 +1,4 @@
-"""A tiny runtime of Lambda's: does what its events say. The tests copy it to where the init process looks for one."""
+"""A Lambda runtime that follows instructions in its events. The tests copy it to the path of the bootstrap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def call(method: str, path: str, body: bytes | None = None) -> HTTPResponse:
     return connection.getresponse()
 
 
-def say(text: str) -> None:
+def write(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -28,33 +28,33 @@ def serve(request: HTTPResponse) -> None:
     invocation = f"invocation/{request.headers['Lambda-Runtime-Aws-Request-Id']}"
     event = json.loads(request.read())
     match event["do"]:
-        case "tell":
-            told = {"headers": dict(request.headers), "environment": dict(os.environ), "event": event}
-            call("POST", f"{invocation}/response", json.dumps(told).encode())
+        case "report":
+            report = {"headers": dict(request.headers), "environment": dict(os.environ), "event": event}
+            call("POST", f"{invocation}/response", json.dumps(report).encode())
         case "print":
-            say(event["text"])
+            write(event["text"])
             call("POST", f"{invocation}/response", b"null")
         case "fail":
             call("POST", f"{invocation}/error", json.dumps(event["error"]).encode())
-        case "answer":
+        case "respond":
             call("POST", f"{invocation}/response", b"x" * event["bytes"])
-        case "answer a stranger":
+        case "respond to another":
             status = call("POST", "invocation/not-mine/response", b"1").status
             call("POST", f"{invocation}/response", str(status).encode())
         case "exit":
             sys.exit(event["status"])
         case "hang":
-            child = subprocess.Popen(["/bin/sleep", str(FOREVER)])  # noqa: S603 - part of what the test looks at
-            say(f"child {child.pid}")
+            child = subprocess.Popen(["/bin/sleep", str(FOREVER)])  # noqa: S603  the test looks for this process
+            write(f"child {child.pid}")
             time.sleep(FOREVER)
 
 
 if __name__ == "__main__":
-    say("starting")
+    write("starting")
     match os.environ.get("MODE"):
         case "init error":
             call("POST", "init/error", b'{"errorType": "Runtime.ImportModuleError"}')
-            time.sleep(FOREVER)  # as if it were slow to end
+            time.sleep(FOREVER)  # a runtime that is slow to exit
         case "exit":
             sys.exit(3)
     while True:

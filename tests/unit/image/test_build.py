@@ -1,4 +1,4 @@
-"""Building: what is up to date is left alone, what is missing is named. Docker is a script that notes its calls."""
+"""Building the images. Docker is a script that records its calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localstack.errors import EmulatorError
 from localstack.image import build, parts, registry, tools
 
 DOCKER = """#!/bin/sh
-echo "$@" >> {noted}
+echo "$@" >> {calls}
 case "$1 $2" in
 "version --format") {version} ;;
 "image inspect") {image} ;;
@@ -25,41 +25,40 @@ esac
 class FakeDocker:
     folder: Path
 
-    def answer(self, *, version: str = "echo 28.0", image: str = "exit 1", container: str = "exit 1") -> None:
-        """Say what its commands do."""
-        script = DOCKER.format(noted=self.folder / "noted", version=version, image=image, container=container)
+    def respond(self, *, version: str = "echo 28.0", image: str = "exit 1", container: str = "exit 1") -> None:
+        """Set the shell commands for Docker's commands."""
+        script = DOCKER.format(calls=self.folder / "calls", version=version, image=image, container=container)
         (self.folder / "docker").write_text(script, encoding="utf-8")
         (self.folder / "docker").chmod(0o755)
 
-    def told(self, command: str) -> list[str]:
-        """Every call of a command."""
-        noted = (self.folder / "noted").read_text(encoding="utf-8").splitlines()
-        return [line for line in noted if line.startswith(command)]
+    def calls(self, command: str) -> list[str]:
+        lines = (self.folder / "calls").read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if line.startswith(command)]
 
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
-    """No program but sh's and this one is on the path."""
+    """The only program on the path."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(build, "CACHE", tmp_path)
     fake = FakeDocker(tmp_path / "bin")
-    fake.answer()
+    fake.respond()
     return fake
 
 
 def test_images_that_were_made_from_these_files_are_left_alone(docker: FakeDocker) -> None:
-    docker.answer(image=f"echo {parts.digest(parts.HERE)}")
-    said: list[str] = []
-    build.ensure(said.append)
-    assert said == ["the images are up to date"]
-    assert docker.told("build") == []
+    docker.respond(image=f"echo {parts.digest(parts.HERE)}")
+    reports: list[str] = []
+    build.ensure(reports.append)
+    assert reports == ["the images are up to date"]
+    assert docker.calls("build") == []
 
 
 def test_images_that_were_made_from_other_files_are_built_anew(
     docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    docker.answer(image="echo 123456789")
+    docker.respond(image="echo 123456789")
     part = tmp_path / "part"
     part.mkdir()
     (part / "module.py").write_text("x = 1", encoding="utf-8")
@@ -67,12 +66,12 @@ def test_images_that_were_made_from_other_files_are_built_anew(
     monkeypatch.setattr(parts, "base", lambda *_, **__: None)
     monkeypatch.setattr(parts, "packages", lambda *_: part)
     monkeypatch.setattr(parts, "dynamodb_local", lambda *_: part)
-    said: list[str] = []
-    build.ensure(said.append)
-    built = docker.told("build")
+    reports: list[str] = []
+    build.ensure(reports.append)
+    built = docker.calls("build")
     for image in (build.RUNTIME, build.EMULATOR, build.REGISTRY):
         assert [call for call in built if f"--tag {image.name} " in call and parts.digest(parts.HERE) in call]
-        assert f"{image.name}, 123 MB" in said
+        assert f"{image.name}, 123 MB" in reports
     assert len(built) == 3
 
 
@@ -83,15 +82,13 @@ def test_everything_that_is_missing_is_named_at_once_with_its_remedy(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(tools, "find_uv", lambda: None)
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
-    with pytest.raises(EmulatorError) as error:
+    programs = "debootstrap, mvn; `apt-get install debootstrap maven`"
+    with pytest.raises(EmulatorError, match=rf"(?s)x86_64 only.*`sudo`.*{programs}.*`pip install uv`"):
         build.ensure(lambda _: None)
-    message = str(error.value)
-    for part in ("x86_64 only", "`sudo`", "debootstrap, mvn; `apt-get install debootstrap maven`", "`pip install uv`"):
-        assert part in message
 
 
 def test_an_engine_that_does_not_answer_is_said_first(docker: FakeDocker) -> None:
-    docker.answer(version="echo Cannot connect to the Docker daemon; exit 1")
+    docker.respond(version="echo Cannot connect to the Docker daemon; exit 1")
     with pytest.raises(EmulatorError, match=r"(?s)start its engine.*Cannot connect to the Docker daemon"):
         build.ensure(lambda _: None)
     (docker.folder / "docker").unlink()
@@ -105,23 +102,27 @@ def test_a_failed_program_is_shown_with_its_last_words() -> None:
 
 
 @pytest.fixture
-def _answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_wait", lambda _port: None)
+def _registry_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_wait_until_ready", lambda _port: None)
     monkeypatch.delenv("TAP_REGISTRY_PORT", raising=False)
 
 
-@pytest.mark.usefixtures("_answers")
-def test_an_image_is_pushed_to_a_registry_that_only_this_machine_reaches(docker: FakeDocker) -> None:
-    docker.answer(image="echo sha256:1")
+@pytest.mark.usefixtures("_registry_is_ready")
+def test_an_image_is_pushed_to_a_registry_that_only_this_machine_reaches(
+    docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker.respond(image="echo sha256:1")
     assert registry.publish("tapstack/x:1") == "localhost:5055/tapstack/x:1"
-    [started] = docker.told("run")
+    [started] = docker.calls("run")
     assert "--publish 127.0.0.1:5055:5000" in started
     assert "--label org.tapstack.emulator=registry" in started
-    assert docker.told("tag") == ["tag tapstack/x:1 localhost:5055/tapstack/x:1"]
-    assert docker.told("push") == ["push --quiet localhost:5055/tapstack/x:1"]
+    assert docker.calls("tag") == ["tag tapstack/x:1 localhost:5055/tapstack/x:1"]
+    assert docker.calls("push") == ["push --quiet localhost:5055/tapstack/x:1"]
+    monkeypatch.setenv("TAP_REGISTRY_PORT", "6001")
+    assert registry.publish("tapstack/x:1") == "localhost:6001/tapstack/x:1"
 
 
-@pytest.mark.usefixtures("_answers")
+@pytest.mark.usefixtures("_registry_is_ready")
 @pytest.mark.parametrize(
     ("found", "restarts"),
     [
@@ -134,16 +135,9 @@ def test_an_image_is_pushed_to_a_registry_that_only_this_machine_reaches(docker:
 def test_a_registry_that_runs_from_this_image_on_this_port_is_used_as_it_is(
     docker: FakeDocker, found: str, *, restarts: bool
 ) -> None:
-    docker.answer(image="echo sha256:1", container=f"echo {found}")
+    docker.respond(image="echo sha256:1", container=f"echo {found}")
     registry.publish("tapstack/x:1")
-    assert bool(docker.told("run")) == bool(docker.told("rm --force tapstack-registry")) == restarts
-
-
-@pytest.mark.usefixtures("_answers")
-def test_the_registrys_port_can_be_chosen(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
-    docker.answer(image="echo sha256:1")
-    monkeypatch.setenv("TAP_REGISTRY_PORT", "6001")
-    assert registry.publish("tapstack/x:1") == "localhost:6001/tapstack/x:1"
+    assert bool(docker.calls("run")) == bool(docker.calls("rm --force tapstack-registry")) == restarts
 
 
 def test_a_registry_that_was_never_built_is_a_clear_error(docker: FakeDocker) -> None:

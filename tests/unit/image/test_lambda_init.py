@@ -1,9 +1,8 @@
-"""The init process of Lambda containers, between a fake LocalStack and a tiny runtime of Lambda's."""
+"""The init process of Lambda containers, between a fake LocalStack and a fake runtime."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -22,27 +21,29 @@ import pytest
 
 from localstack.emulators.embedded import free_port
 from localstack.image import lambda_init
+from tests.support import waiting
+from tests.support.processes import is_running
 from tests.unit.image import fake_runtime
-from tests.unit.image.fake_localstack import PATIENCE, FakeLocalStack, fake_localstack, send
+from tests.unit.image.fake_localstack import TIMEOUT, FakeLocalStack, fake_localstack, send
 
 RUNTIME_ID = "4bf9"
 
 
 @dataclass(frozen=True)
 class Container:
-    """What runs in a container, and LocalStack outside of it."""
+    """The init process, and LocalStack outside of the container."""
 
     localstack: FakeLocalStack
     init: lambda_init.Init
     port: int
-    ended: SimpleQueue[int]
+    finished: SimpleQueue[int]
 
     def start(self) -> None:
         self.init.start()
         assert self.localstack.next_report() == (f"/status/{RUNTIME_ID}/ready", b"")
 
     def invoke(self, request_id: str, **event: Any) -> tuple[str, bytes, str]:
-        """Send an event; return how it ended, with what body, and what was printed."""
+        """Send an event; return "response" or "error", its body, and the output."""
         assert send(self.port, request_id, **event) == 200
         path, printed = self.localstack.next_report()
         assert path == f"/invocations/{request_id}/logs"
@@ -53,7 +54,7 @@ class Container:
 
 @pytest.fixture
 def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The tiny runtime, where the init process looks for one."""
+    """The fake runtime, in the path where the init process expects one."""
     script = tmp_path / "bootstrap"
     # isolated and without site-packages: a third of the time to start
     script.write_text(f"#!{sys.executable} -IS\n{Path(fake_runtime.__file__).read_text(encoding='utf-8')}")
@@ -66,6 +67,10 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def localstack() -> Iterator[FakeLocalStack]:
     with fake_localstack() as fake:
         yield fake
+
+
+def wait_until_dead(pid: int) -> None:
+    waiting.until(lambda: not is_running(pid), f"the end of process {pid}")
 
 
 def environment(localstack: FakeLocalStack, **more: str) -> dict[str, str]:
@@ -87,44 +92,35 @@ def environment(localstack: FakeLocalStack, **more: str) -> dict[str, str]:
 def container(
     bootstrap: Path, localstack: FakeLocalStack, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Container]:
-    """A container that was not started yet; parametrize it with more environment variables."""
+    """A container that is not started; parametrize it with more environment variables."""
     assert bootstrap.exists()
-    ended: SimpleQueue[int] = SimpleQueue()
-    init = lambda_init.Init(environment(localstack, **getattr(request, "param", {})), ended.put)
+    finished: SimpleQueue[int] = SimpleQueue()
+    init = lambda_init.Init(environment(localstack, **getattr(request, "param", {})), finished.put)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(lambda_init.Handler, init))  # both sides on one port
     monkeypatch.setattr(lambda_init, "API_PORT", server.server_port)
     Thread(target=server.serve_forever, args=(0.001,), daemon=True).start()
-    yield Container(localstack, init, server.server_port, ended)
+    yield Container(localstack, init, server.server_port, finished)
     init.stop()
     server.shutdown()
     server.server_close()
 
 
-def test_the_runtime_is_ready_when_it_asks_for_its_first_event(container: Container) -> None:
-    container.start()
-    assert container.localstack.reports.empty()
-
-
 def test_an_event_reaches_the_runtime_with_all_that_lambda_says_of_it(container: Container) -> None:
     container.start()
     before = time.time()
-    verb, body, _ = container.invoke("r-1", do="tell", greeting="grüß")
-    told = json.loads(body)
+    verb, body, _ = container.invoke("r-1", do="report", greeting="grüß")
+    reported = json.loads(body)
+    headers, environment = reported["headers"], reported["environment"]
     assert verb == "response"
-    assert told["event"] == {"do": "tell", "greeting": "grüß"}
-    assert told["headers"]["Lambda-Runtime-Aws-Request-Id"] == "r-1"
-    assert told["headers"]["Lambda-Runtime-Invoked-Function-Arn"].endswith(":function:indexer")
-    assert told["headers"]["Lambda-Runtime-Trace-Id"] == "Root=1-2-3;Parent=4;Sampled=1"
-    assert before + 10 <= int(told["headers"]["Lambda-Runtime-Deadline-Ms"]) / 1000 + 0.001 <= time.time() + 10
-
-
-def test_the_runtime_sees_what_a_function_may_see_of_the_environment(container: Container) -> None:
-    container.start()
-    seen = json.loads(container.invoke("r-1", do="tell")[1])["environment"]
-    assert seen["_HANDLER"] == "main.handler"
-    assert seen["LOCALSTACK_HOSTNAME"] == "172.17.0.2"
-    assert seen["AWS_LAMBDA_RUNTIME_API"] == f"127.0.0.1:{container.port}"
-    assert not {"HOME", "HOSTNAME", "LOCALSTACK_RUNTIME_ENDPOINT", "LOCALSTACK_RUNTIME_ID"} & set(seen)
+    assert reported["event"] == {"do": "report", "greeting": "grüß"}
+    assert headers["Lambda-Runtime-Aws-Request-Id"] == "r-1"
+    assert headers["Lambda-Runtime-Invoked-Function-Arn"].endswith(":function:indexer")
+    assert headers["Lambda-Runtime-Trace-Id"] == "Root=1-2-3;Parent=4;Sampled=1"
+    assert before + 10 <= int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000 + 0.001 <= time.time() + 10
+    assert environment["_HANDLER"] == "main.handler"
+    assert environment["LOCALSTACK_HOSTNAME"] == "172.17.0.2"
+    assert environment["AWS_LAMBDA_RUNTIME_API"] == f"127.0.0.1:{container.port}"
+    assert not {"HOME", "HOSTNAME", "LOCALSTACK_RUNTIME_ENDPOINT", "LOCALSTACK_RUNTIME_ID"} & set(environment)
 
 
 def test_what_was_printed_is_reported_between_start_and_end_and_once(
@@ -155,8 +151,8 @@ def test_an_error_of_the_function_is_an_error_with_its_own_words(container: Cont
 @pytest.mark.parametrize("container", [{"LOCALSTACK_MAX_PAYLOAD_SIZE": "1000"}], indirect=True)
 def test_a_response_over_the_limit_is_an_error(container: Container) -> None:
     container.start()
-    assert container.invoke("r-1", do="answer", bytes=1000)[:2] == ("response", b"x" * 1000)
-    verb, body, _ = container.invoke("r-2", do="answer", bytes=1001)
+    assert container.invoke("r-1", do="respond", bytes=1000)[:2] == ("response", b"x" * 1000)
+    verb, body, _ = container.invoke("r-2", do="respond", bytes=1001)
     assert verb == "error"
     assert json.loads(body) == {
         "errorType": "Function.ResponseSizeTooLarge",
@@ -166,24 +162,24 @@ def test_a_response_over_the_limit_is_an_error(container: Container) -> None:
 
 def test_a_result_for_another_invocation_is_refused(container: Container) -> None:
     container.start()
-    assert container.invoke("r-1", do="answer a stranger")[:2] == ("response", b"400")
+    assert container.invoke("r-1", do="respond to another")[:2] == ("response", b"400")
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [(7, "Runtime exited with error: exit status 7"), (0, "Runtime exited without providing a reason")],
 )
 def test_a_runtime_that_ends_fails_the_invocation_and_is_started_anew(
-    container: Container, status: int, said: str
+    container: Container, status: int, message: str
 ) -> None:
     container.start()
     verb, body, _ = container.invoke("r-1", do="exit", status=status)
     assert verb == "error"
-    assert json.loads(body) == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: r-1 Error: {said}"}
+    assert json.loads(body) == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: r-1 Error: {message}"}
     verb, _, printed = container.invoke("r-2", do="print", text="back again")
     assert verb == "response"
     assert "starting\nback again\n" in printed
-    assert container.ended.empty()
+    assert container.finished.empty()
 
 
 @pytest.mark.parametrize("container", [{"AWS_LAMBDA_FUNCTION_TIMEOUT": "1"}], indirect=True)
@@ -197,40 +193,34 @@ def test_a_timeout_kills_the_runtime_with_all_it_started(container: Container) -
     assert "\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t" in printed
     child = re.search(r"child (\d+)", printed)
     assert child is not None
-    wait_until_gone(int(child[1]))
+    wait_until_dead(int(child[1]))
     assert container.invoke("r-2", do="print", text="back again")[0] == "response"
 
 
-@pytest.mark.parametrize("container", [{"MODE": "init error"}], indirect=True)
-def test_an_error_while_starting_is_reported_as_it_is_and_ends_the_container(container: Container) -> None:
+NO_MODULE = b'{"errorType": "Runtime.ImportModuleError"}'
+
+
+@pytest.mark.parametrize(
+    ("container", "error_type", "message"),
+    [
+        ({"MODE": "init error"}, "Runtime.ImportModuleError", None),
+        ({"MODE": "exit"}, "Runtime.ExitError", "Runtime exited with error: exit status 3"),
+        ({"MODE": "missing"}, "Runtime.InvalidEntrypoint", "[Errno 2] No such file or directory: '{bootstrap}'"),
+    ],
+    indirect=["container"],
+)
+def test_a_runtime_that_cannot_start_ends_the_container_with_one_report_of_the_error(
+    container: Container, bootstrap: Path, error_type: str, message: str | None
+) -> None:
+    if message and "{bootstrap}" in message:
+        bootstrap.unlink()
     container.init.start()
-    assert container.localstack.next_report() == (
-        f"/status/{RUNTIME_ID}/error",
-        b'{"errorType": "Runtime.ImportModuleError"}',
-    )
-    assert container.ended.get(timeout=PATIENCE) == 1
+    path, body = container.localstack.next_report()
+    assert path == f"/status/{RUNTIME_ID}/error"
+    error = {"errorMessage": message and message.format(bootstrap=bootstrap), "errorType": error_type}
+    assert json.loads(body) == {name: value for name, value in error.items() if value}
+    assert container.finished.get(timeout=TIMEOUT) == 1
     assert container.localstack.reports.empty()
-
-
-@pytest.mark.parametrize("container", [{"MODE": "exit"}], indirect=True)
-def test_a_runtime_that_ends_while_starting_ends_the_container(container: Container) -> None:
-    container.init.start()
-    path, body = container.localstack.next_report()
-    assert path == f"/status/{RUNTIME_ID}/error"
-    assert json.loads(body) == {
-        "errorType": "Runtime.ExitError",
-        "errorMessage": "Runtime exited with error: exit status 3",
-    }
-    assert container.ended.get(timeout=PATIENCE) == 1
-
-
-def test_a_runtime_that_is_not_there_ends_the_container(container: Container, bootstrap: Path) -> None:
-    bootstrap.unlink()
-    container.init.start()
-    path, body = container.localstack.next_report()
-    assert path == f"/status/{RUNTIME_ID}/error"
-    assert json.loads(body)["errorType"] == "Runtime.InvalidEntrypoint"
-    assert str(bootstrap) in json.loads(body)["errorMessage"]
 
 
 def test_a_restart_that_fails_is_the_error_of_the_invocation_that_waits_for_it(
@@ -241,22 +231,23 @@ def test_a_restart_that_fails_is_the_error_of_the_invocation_that_waits_for_it(
     bootstrap.write_text(script.replace('os.environ.get("MODE")', '"init error"'))
     assert container.invoke("r-1", do="exit", status=1)[0] == "error"
     verb, body, _ = container.invoke("r-2", do="print", text="never")
-    assert (verb, body) == ("error", b'{"errorType": "Runtime.ImportModuleError"}')
+    assert (verb, body) == ("error", NO_MODULE)
     bootstrap.write_text(script)
     assert container.invoke("r-3", do="print", text="mended")[0] == "response"
 
 
-def test_no_proxy_of_the_functions_environment_comes_between(
+def test_it_is_ready_when_the_runtime_requests_an_event_and_no_proxy_of_the_function_is_used(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     container.start()
+    assert container.localstack.reports.empty()
 
 
 def test_the_first_word_on_an_invocation_counts() -> None:
     invocation = lambda_init.Invocation({}, deadline=0)
-    invocation.end("response", b"1")
-    invocation.end("error", b"2")
+    invocation.complete("response", b"1")
+    invocation.complete("error", b"2")
     assert invocation.outcome.result() == ("response", b"1")
 
 
@@ -291,8 +282,8 @@ def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
         printed = iter(process.stdout.readline, b"")
         child = next(line for line in printed if line.startswith(b"child "))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
-    wait_until_gone(int(child.split()[1]))
+        assert process.wait(TIMEOUT) == 0
+    wait_until_dead(int(child.split()[1]))
 
 
 def test_the_process_ends_with_status_1_if_the_runtime_cannot_start(
@@ -300,20 +291,4 @@ def test_the_process_ends_with_status_1_if_the_runtime_cannot_start(
 ) -> None:
     with run(bootstrap, ports, environment(localstack, MODE="init error")) as process:
         assert localstack.next_report()[0].endswith("/error")
-        assert process.wait(PATIENCE) == 1
-
-
-def wait_until_gone(process: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while _runs(process):
-        assert time.monotonic() < deadline, f"process {process} still runs"
-        time.sleep(0.01)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-        # a killed orphan that its new parent has yet to bury does not run
-        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return False
+        assert process.wait(TIMEOUT) == 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambda_code.errors import IndexingError
-from tests.support.expected import S3_EVENTS
+from tests.support.default_stack import S3_EVENTS
 from tests.support.fakes import IndexerHarness
 from tests.unit.lambda_code.real_events import REAL_EVENTS
 

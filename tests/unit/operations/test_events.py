@@ -1,4 +1,4 @@
-"""The function itself reads what the tools send."""
+"""The function itself parses the events that the tools send."""
 
 from __future__ import annotations
 
@@ -7,42 +7,28 @@ from datetime import timedelta
 import pytest
 
 from lambda_code.events import Kind, Record, parse_event
-from operations import events
+from operations.events import Event, deletion_event, version_event
 from tests.unit.operations.fakes import BUCKET, START, TARGET, marker, version
 
 KEYS = ["a", "a b/c+d%2B.txt", "é/\u5831/\U0001f680", "tab\tnew\nline", "//a//", "a?b=c&d#e;f", "100%", "\x7f\x1b"]
+LATER = START + timedelta(seconds=9)
 
 
-def read(event: events.Event) -> Record:
+def parsed(event: Event) -> Record:
+    assert [record["awsRegion"] for record in event["Records"]] == ["eu-west-1"]
     [record] = parse_event(event, bucket=BUCKET)
     assert isinstance(record, Record)
     return record
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_version_is_told_as_s3_tells_of_an_upload(key: str) -> None:
-    record = read(events.existence(version(key, "v1", size=7, etag="abc-2", seconds=9), TARGET, tool="audit"))
-    assert (record.kind, record.key, record.version_id) == (Kind.CREATED, key, "v1")
+def test_the_function_parses_an_event_as_it_does_those_of_s3(key: str) -> None:
+    record = parsed(version_event(version(key, "v1", size=7, etag="abc-2", seconds=9), TARGET, tool="audit"))
+    assert (record.kind, record.key, record.version_id, record.event_time) == (Kind.CREATED, key, "v1", LATER)
     assert (record.size, record.etag, record.sequencer) == (7, "abc-2", None)
-    assert record.event_time == START + timedelta(seconds=9)
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_a_marker_is_told_as_s3_tells_of_a_deletion_without_a_version(key: str) -> None:
-    record = read(events.existence(marker(key, "m1", seconds=9), TARGET, tool="backfill"))
-    assert (record.kind, record.key, record.version_id) == (Kind.MARKER, key, "m1")
-    assert (record.size, record.event_time) == (None, START + timedelta(seconds=9))
-    assert record.principal == "tapstack:backfill"
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_absence_is_told_as_the_deletion_of_a_version_at_the_time_it_was_noticed(key: str) -> None:
-    record = read(events.absence(key, "v1", TARGET, at=START, tool="audit"))
-    assert (record.kind, record.key, record.version_id) == (Kind.DELETED, key, "v1")
-    assert (record.event_time, record.principal) == (START, "tapstack:audit")
-
-
-def test_an_event_has_one_record_and_the_region_of_the_stack() -> None:
-    event = events.existence(version("a"), TARGET, tool="audit")
-    [record] = event["Records"]
-    assert record["awsRegion"] == "eu-west-1"
+    record = parsed(version_event(marker(key, "m1", seconds=9), TARGET, tool="backfill"))
+    assert (record.kind, record.key, record.version_id, record.event_time) == (Kind.MARKER, key, "m1", LATER)
+    assert (record.size, record.principal) == (None, "tapstack:backfill")
+    record = parsed(deletion_event(key, "v1", TARGET, at=START, tool="audit"))
+    assert (record.kind, record.key, record.version_id, record.event_time) == (Kind.DELETED, key, "v1", START)
+    assert record.principal == "tapstack:audit"

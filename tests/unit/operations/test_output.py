@@ -2,35 +2,23 @@ from __future__ import annotations
 
 import io
 
+import pytest
+
 from operations.output import Progress, count, printable
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_shows_a_bar_with_how_many_are_done() -> None:
-    terminal = Terminal()
-    with Progress(terminal).step("events sent", 5000) as advance:
+@pytest.mark.parametrize(
+    ("is_terminal", "total", "expected"),
+    [(True, 5000, "1,234 of 5,000"), (True, None, "1,234"), (False, 5000, "")],
+)
+def test_progress_is_shown_on_a_terminal_only(*, is_terminal: bool, total: int | None, expected: str) -> None:
+    stream = io.StringIO()
+    stream.isatty = lambda: is_terminal  # type: ignore[method-assign]  # a stream's own answer
+    with Progress(stream).step("events sent", total) as advance:
         advance(1200)
         advance(34)
-    assert "events sent" in terminal.getvalue()
-    assert "1,234 of 5,000" in terminal.getvalue()
-
-
-def test_a_step_of_unknown_length_counts() -> None:
-    terminal = Terminal()
-    with Progress(terminal).step("listing") as advance:
-        advance(1234)
-    assert "1,234" in terminal.getvalue()
-
-
-def test_anything_else_shows_nothing() -> None:
-    file = io.StringIO()
-    with Progress(file).step("listing", 3) as advance:
-        advance(3)
-    assert file.getvalue() == ""
+    assert expected in stream.getvalue()
+    assert bool(stream.getvalue()) == ("events sent" in stream.getvalue()) == is_terminal
 
 
 def test_text_for_people() -> None:

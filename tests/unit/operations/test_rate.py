@@ -1,44 +1,46 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from operations.rate import BURST_SECONDS, Rate
-from tests.unit.operations.fakes import Clock
+from operations.rate import BURST_SECONDS, RateLimiter
+
+if TYPE_CHECKING:
+    from tests.support.clock import FakeClock
 
 
-def test_so_many_units_a_second_and_no_more() -> None:
-    clock = Clock()
-    rate = Rate(10, clock=clock, sleep=clock.sleep)
+@pytest.fixture
+def limiter(clock: FakeClock) -> RateLimiter:
+    return RateLimiter(10, clock=clock, sleep=clock.sleep)
+
+
+def test_so_many_units_a_second_and_no_more(limiter: RateLimiter, clock: FakeClock) -> None:
     for _ in range(101):
-        rate.take(1)
-    assert clock.seconds - 100 == pytest.approx(10.0)
+        limiter.acquire(1)
+    assert clock.now == pytest.approx(10.0)
 
 
-def test_without_a_limit_nobody_waits() -> None:
-    clock = Clock()
-    rate = Rate(None, clock=clock, sleep=clock.sleep)
+def test_without_a_limit_nobody_waits(clock: FakeClock) -> None:
+    limiter = RateLimiter(None, clock=clock, sleep=clock.sleep)
     for _ in range(1000):
-        rate.take(1000)
-        rate.charge(1000)
-    assert clock.slept == []
+        limiter.acquire(1000)
+        limiter.charge(1000)
+    assert clock.sleeps == []
 
 
-def test_what_is_charged_afterwards_is_waited_for_by_who_takes_next() -> None:
-    clock = Clock()
-    rate = Rate(10, clock=clock, sleep=clock.sleep)
-    rate.take(0)
-    rate.charge(25)
-    assert clock.slept == []
-    rate.take(0)
-    assert clock.slept == [pytest.approx(2.5)]
+def test_what_is_charged_afterwards_is_waited_for_by_who_takes_next(limiter: RateLimiter, clock: FakeClock) -> None:
+    limiter.acquire(0)
+    limiter.charge(25)
+    assert clock.sleeps == []
+    limiter.acquire(0)
+    assert clock.sleeps == [pytest.approx(2.5)]
 
 
-def test_idle_time_is_made_up_for_by_a_second_at_most() -> None:
-    clock = Clock()
-    rate = Rate(10, clock=clock, sleep=clock.sleep)
-    clock.seconds += 3600
+def test_idle_time_is_made_up_for_by_a_second_at_most(limiter: RateLimiter, clock: FakeClock) -> None:
+    clock.advance(3600)
     for _ in range(10 * int(BURST_SECONDS) + 1):
-        rate.take(1)
-    assert sum(clock.slept) == 0
-    rate.take(1)
-    assert sum(clock.slept) == pytest.approx(0.1)
+        limiter.acquire(1)
+    assert sum(clock.sleeps) == 0
+    limiter.acquire(1)
+    assert sum(clock.sleeps) == pytest.approx(0.1)

@@ -3,14 +3,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from operations.discovery import failure_queue, from_function
 from operations.errors import OperatorError
-from operations.target import OUTPUTS, failure_queue, from_function, from_outputs, region_of
+from operations.target import OUTPUTS, from_outputs, region_from_arn
 from tests.unit.operations.fakes import ARN, TARGET, FakeAws
 
-TOLD = {
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STACK_OUTPUTS = {
     "bucket_name": "uploads",
     "table_name": "objects",
     "lambda_function_name": "indexer",
@@ -20,33 +25,21 @@ TOLD = {
 }
 
 
-def test_the_function_knows_the_rest_of_its_stack() -> None:
+@pytest.fixture
+def outputs(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the outputs of a stack, with changes, into a file."""
+
+    def write(**changes: Any) -> Path:
+        path = tmp_path / "outputs.json"
+        path.write_text(json.dumps(STACK_OUTPUTS | changes))
+        return path
+
+    return write
+
+
+def test_both_ways_lead_to_the_same_stack(outputs: Callable[..., Path]) -> None:
     assert from_function("indexer", FakeAws()) == TARGET
-
-
-@pytest.mark.parametrize("destination", [None, "arn:aws:sns:eu-west-1:123456789012:topic"])
-def test_a_function_whose_failures_end_in_no_queue_is_told_of(destination: str | None) -> None:
-    aws = FakeAws()
-    aws.destination = destination
-    with pytest.raises(OperatorError, match="sends failed events to no SQS queue, so they would be lost: `pulumi up"):
-        failure_queue(aws, TARGET)
-
-
-def test_the_failure_queue_is_asked_of_lambda() -> None:
-    assert failure_queue(FakeAws(), TARGET) == "https://queue"
-
-
-@pytest.mark.parametrize(("url", "good"), [("https://sqs/1/failures", True), ("https://sqs/1/another", False)])
-def test_the_queue_that_pulumi_names_has_to_be_the_one_that_lambda_uses(
-    url: str,
-    good: bool,  # noqa: FBT001  a table
-) -> None:
-    target = replace(TARGET, queue_url=url)
-    if good:
-        assert failure_queue(FakeAws(), target) == url
-        return
-    with pytest.raises(OperatorError, match="failures, and Pulumi's outputs name the queue https://sqs/1/another"):
-        failure_queue(FakeAws(), target)
+    assert from_outputs(outputs()) == replace(TARGET, queue_url="https://queue")
 
 
 def test_another_function_is_refused_with_the_remedy() -> None:
@@ -56,44 +49,55 @@ def test_another_function_is_refused_with_the_remedy() -> None:
         from_function("indexer", aws)
 
 
-def test_outputs_of_pulumi_name_everything(tmp_path: Path) -> None:
-    file = tmp_path / "outputs.json"
-    file.write_text(json.dumps(TOLD))
-    assert from_outputs(file) == replace(TARGET, queue_url=TOLD["failure_queue_url"])
-
-
 @pytest.mark.parametrize("name", OUTPUTS)
 @pytest.mark.parametrize("value", [None, "", 1])
-def test_outputs_that_lack_something_are_refused_with_the_remedy(tmp_path: Path, name: str, value: object) -> None:
-    file = tmp_path / "outputs.json"
-    file.write_text(json.dumps({**TOLD, name: value}))
+def test_outputs_that_lack_something_are_refused_with_the_remedy(
+    outputs: Callable[..., Path], name: str, value: object
+) -> None:
     with pytest.raises(OperatorError, match=f"lacks {name}. It is made by: pulumi stack output --json"):
-        from_outputs(file)
+        from_outputs(outputs(**{name: value}))
 
 
-@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("{", "not JSON"), ("[]", "lacks bucket_name")])
-def test_a_file_that_is_no_outputs_is_refused_with_the_remedy(tmp_path: Path, text: str | None, why: str) -> None:
-    file = tmp_path / "outputs.json"
+@pytest.mark.parametrize(("text", "error"), [(None, "No such file"), ("{", "not JSON"), ("[]", "lacks bucket_name")])
+def test_a_file_that_is_no_outputs_is_refused_with_the_remedy(tmp_path: Path, text: str | None, error: str) -> None:
+    path = tmp_path / "outputs.json"
     if text is not None:
-        file.write_text(text)
-    with pytest.raises(OperatorError, match=f"{why}.*pulumi stack output --json"):
-        from_outputs(file)
+        path.write_text(text)
+    with pytest.raises(OperatorError, match=f"{error}.*pulumi stack output --json"):
+        from_outputs(path)
 
 
 def test_an_arn_names_its_region_and_a_name_does_not() -> None:
-    assert (region_of(ARN), region_of("indexer")) == ("eu-west-1", None)
+    assert (region_from_arn(ARN), region_from_arn("indexer")) == ("eu-west-1", None)
 
 
 @pytest.mark.parametrize("arn", ["arn:aws", "arn:aws:s3:::uploads", f"{ARN} "])
-def test_what_is_no_arn_of_a_function_is_refused(tmp_path: Path, arn: str) -> None:
-    file = tmp_path / "outputs.json"
-    file.write_text(json.dumps({**TOLD, "lambda_function_arn": arn}))
-    for find in (lambda: from_outputs(file), lambda: region_of(arn)):
+def test_what_is_no_arn_of_a_function_is_refused(outputs: Callable[..., Path], arn: str) -> None:
+    for find in (lambda: from_outputs(outputs(lambda_function_arn=arn)), lambda: region_from_arn(arn)):
         with pytest.raises(OperatorError, match="is no ARN of a function, such as arn:aws:lambda:"):
             find()
 
 
-def test_both_ways_lead_to_the_same_stack(tmp_path: Path) -> None:
-    file = tmp_path / "outputs.json"
-    file.write_text(json.dumps(TOLD))
-    assert replace(from_outputs(file), queue_url=None) == from_function("indexer", FakeAws())
+@pytest.mark.parametrize("url", [None, "https://sqs/1/failures"])
+def test_failure_queue_is_that_of_lambda(url: str | None) -> None:
+    assert failure_queue(FakeAws(), replace(TARGET, queue_url=url)) == (url or "https://queue")
+
+
+FAILURES = "arn:aws:sqs:eu-west-1:123456789012:failures"
+NO_QUEUE = "sends failed events to no SQS queue, so they would be lost: `pulumi up"
+OTHER_QUEUE = "failures, and Pulumi's outputs name the queue https://sqs/1/another"
+
+
+@pytest.mark.parametrize(
+    ("destination", "url", "error"),
+    [
+        (None, None, NO_QUEUE),
+        ("arn:aws:sns:eu-west-1:123456789012:topic", None, NO_QUEUE),
+        (FAILURES, "https://sqs/1/another", OTHER_QUEUE),
+    ],
+)
+def test_failed_events_that_go_elsewhere_are_an_error(destination: str | None, url: str | None, error: str) -> None:
+    aws = FakeAws()
+    aws.destination = destination
+    with pytest.raises(OperatorError, match=error):
+        failure_queue(aws, replace(TARGET, queue_url=url))

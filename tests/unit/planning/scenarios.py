@@ -1,23 +1,31 @@
-"""Small questions whose answers are known without a simulation."""
+"""Small scenarios whose outcomes are known without a simulation."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from operations.planning.scenario import Settings, Timing
+from operations.planning.scenario import Latencies, Load, StackSettings
 
-OWN_MS, HEAD_MS, WRITE_MS, DELIVERY_MS = 10, 30, 8, 700
-SERVICE_MS = OWN_MS + HEAD_MS + WRITE_MS
-
-# Nothing varies, and nothing is ever started cold: what is left is arithmetic.
-EXACT = Timing(
-    delivery=(DELIVERY_MS, DELIVERY_MS),
-    head=(HEAD_MS, HEAD_MS),
-    write=(WRITE_MS, WRITE_MS),
-    init=(0, 0),
-    own_cpu=OWN_MS,
-)
+CPU_MS, HEAD_MS, WRITE_MS, DELIVERY_MS = 10, 30, 8, 700
+SERVICE_MS = CPU_MS + HEAD_MS + WRITE_MS
 
 
-def settings(**changed: Any) -> Settings:
-    return Settings(**{"timing": EXACT, "memory_mb": 1769, **changed})
+def constant(*, delivery: int = DELIVERY_MS, head: int = HEAD_MS, init: int = 0) -> Latencies:
+    """Latencies that do not vary."""
+    return Latencies(
+        delivery=(delivery, delivery), head=(head, head), write=(WRITE_MS, WRITE_MS), init=(init, init), cpu_ms=CPU_MS
+    )
+
+
+def settings(**changed: Any) -> StackSettings:
+    """Constant latencies, no cold starts, and a whole processor, so that the outcome is arithmetic."""
+    return StackSettings(**{"latencies": constant(), "memory_mb": 1769, **changed})
+
+
+def unbuffered(**changed: Any) -> StackSettings:
+    """The same without DynamoDB's burst capacity."""
+    return settings(burst_capacity_seconds=0, **changed)
+
+
+def burst(rate: float, seconds: float, **changed: Any) -> Load:
+    return Load(per_day=0, burst_rate=rate, burst_seconds=seconds, **changed)

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from operations.planning.chart import HEIGHT_OF_PANEL, Line, Panel, draw, round_numbers
+from operations.planning.chart import PANEL_HEIGHT, Line, Panel, axis_ticks, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -29,7 +29,7 @@ def test_the_highest_point_is_within_the_panel_and_zero_at_its_foot() -> None:
     svg = drawn(Panel("rows", [Line("a", [(0, 0), (1, 7), (2, 3.5)])]))
     [line] = svg.iter(f"{SVG}polyline")
     ys = [float(y) for y in re.findall(r",([\d.]+)", line.attrib["points"])]
-    assert ys[0] - ys[1] <= HEIGHT_OF_PANEL
+    assert ys[0] - ys[1] <= PANEL_HEIGHT
     assert ys[0] - ys[2] == pytest.approx((ys[0] - ys[1]) / 2, abs=0.1)
 
 
@@ -42,4 +42,4 @@ def test_a_chart_of_nothing_is_drawn_too() -> None:
     [(0, 1000, [0, 200, 400, 600, 800, 1000]), (0, 0.4, [0, 0.1, 0.2, 0.3, 0.4]), (3, 17, [5, 10, 15]), (0, 0, [0])],
 )
 def test_axes_have_round_numbers(first: float, last: float, numbers: list[float]) -> None:
-    assert round_numbers(first, last) == pytest.approx(numbers)
+    assert axis_ticks(first, last) == pytest.approx(numbers)

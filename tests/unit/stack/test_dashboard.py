@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.expected import CHINA, CUSTOM, FUNCTION, PROD, QUEUE, REGION, TABLE
+from tests.support.default_stack import CHINA, CUSTOM, FUNCTION, PROD, QUEUE, REGION, TABLE
 from tests.support.metrics import METRICS, REASONS
 from tests.support.synth import synth
 
@@ -46,33 +46,49 @@ def test_the_dashboard_has_the_stacks_name() -> None:
     assert inputs["dashboardName"] == "tapstack-dev"
 
 
-@pytest.mark.parametrize(
-    ("title", "metrics"),
-    [
-        (
-            "What arrived, and what was deleted",
-            {"ObjectsIndexed", "ObjectsDuplicate", "ObjectsDeleted", "ObjectsGone", "SdkRetries"},
-        ),
-        (
-            "What failed",
-            {
-                "ObjectsFailed",
-                "Errors",
-                "Throttles",
-                "AsyncEventsDropped",
-                "DestinationDeliveryFailures",
-                "ApproximateNumberOfMessagesVisible",
-            },
-        ),
-        ("How long it took (ms)", {"IndexingDelay", "Duration"}),
-        ("Write units used in a minute", {"ConsumedWriteCapacityUnits", "WriteThrottleEvents"}),
-        ("Read units used in a minute", {"ConsumedReadCapacityUnits", "ReadThrottleEvents"}),
-        ("How much runs at once", {"ConcurrentExecutions"}),
-        ("How old events were when they ran (ms)", {"AsyncEventAge"}),
+SERVICE, BY_FUNCTION, BY_TABLE = {"service"}, {"FunctionName"}, {"TableName"}
+BY_INDEX = {"TableName", "GlobalSecondaryIndexName"}
+
+# title -> (metric, dimensions, statistic); counts are summed, durations are percentiles
+LINES: dict[str, list[tuple[str, set[str], str]]] = {
+    "What arrived, and what was deleted": [
+        (metric, SERVICE, "Sum")
+        for metric in ("ObjectsIndexed", "ObjectsDuplicate", "ObjectsDeleted", "ObjectsGone", "SdkRetries")
     ],
-)
-def test_the_dashboard_answers_the_questions_of_an_operator(title: str, metrics: set[str]) -> None:
-    assert {metric for _, metric, _, _ in lines(widgets()[title])} == metrics
+    "What failed": [
+        *(("ObjectsFailed", {"service", "reason"}, "Sum") for _ in REASONS),
+        ("Errors", BY_FUNCTION, "Sum"),
+        ("Throttles", BY_FUNCTION, "Sum"),
+        ("AsyncEventsDropped", BY_FUNCTION, "Sum"),
+        ("DestinationDeliveryFailures", BY_FUNCTION, "Sum"),
+        ("ApproximateNumberOfMessagesVisible", {"QueueName"}, "Maximum"),
+    ],
+    "How long it took (ms)": [
+        ("IndexingDelay", SERVICE, "p50"),
+        ("IndexingDelay", SERVICE, "p99"),
+        ("Duration", BY_FUNCTION, "p50"),
+        ("Duration", BY_FUNCTION, "p90"),
+    ],
+    **{
+        f"{units} units used in a minute": [
+            (f"Consumed{units}CapacityUnits", BY_TABLE, "Sum"),
+            (f"Consumed{units}CapacityUnits", BY_INDEX, "Sum"),
+            (f"{units}ThrottleEvents", BY_TABLE, "Sum"),
+            (f"{units}ThrottleEvents", BY_INDEX, "Sum"),
+        ]
+        for units in ("Write", "Read")
+    },
+    "How much runs at once": [("ConcurrentExecutions", BY_FUNCTION, "Maximum")],
+    "How old events were when they ran (ms)": [("AsyncEventAge", BY_FUNCTION, "Maximum")],
+}
+
+
+def test_the_dashboard_has_these_widgets_with_these_lines() -> None:
+    found = {
+        title: [(metric, set(dimensions), statistic) for _, metric, dimensions, statistic in lines(widget)]
+        for title, widget in widgets().items()
+    }
+    assert found == LINES
 
 
 def test_every_widget_shows_metrics_that_exist_with_these_dimensions() -> None:
@@ -91,28 +107,6 @@ def test_every_dimension_points_at_something_in_the_stack() -> None:
 def test_failures_are_shown_by_each_reason() -> None:
     shown = [dimensions for _, metric, dimensions, _ in lines(widgets()["What failed"]) if metric == "ObjectsFailed"]
     assert {each["reason"] for each in shown} == REASONS
-
-
-def test_table_and_index_are_shown_beside_each_other() -> None:
-    for title in ("Write units used in a minute", "Read units used in a minute"):
-        shown = {(metric, frozenset(dimensions)) for _, metric, dimensions, _ in lines(widgets()[title])}
-        metrics = {metric for metric, _ in shown}
-        assert shown == {
-            (metric, frozenset(dimensions))
-            for metric in metrics
-            for dimensions in ({"TableName"}, {"TableName", "GlobalSecondaryIndexName"})
-        }
-
-
-def test_counts_are_summed_and_durations_are_percentiles() -> None:
-    for title, widget in widgets().items():
-        for _, metric, _, statistic in lines(widget):
-            if metric in {"Duration", "IndexingDelay"}:
-                assert statistic in {"p50", "p90", "p99"}, f"{title}: {metric}"
-            elif metric.startswith(("Approximate", "Concurrent", "AsyncEventAge")):
-                assert statistic == "Maximum", f"{title}: {metric}"
-            else:
-                assert statistic == "Sum", f"{title}: {metric}"
 
 
 def test_the_marks_show_the_configured_limits() -> None:

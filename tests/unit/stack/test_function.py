@@ -1,46 +1,37 @@
-"""The function, its log group, and what becomes of an event that it cannot handle."""
+"""The function, its role, its trigger, its log group, and the queue of events that it could not index."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pulumi
 import pytest
 
 import tap_stack
-from tests.support.expected import CUSTOM, FUNCTION, LOG_GROUP, QUEUE_ARN, ROLE_ARN, TABLE, TAGS, UPLOADS
-from tests.support.synth import PACKAGE, synth
+from tests.support.default_stack import (
+    ACCOUNT,
+    CUSTOM,
+    FUNCTION,
+    FUNCTION_ARN,
+    LOG_GROUP,
+    LOG_GROUP_ARN,
+    QUEUE,
+    QUEUE_ARN,
+    QUEUE_URL,
+    ROLE,
+    ROLE_ARN,
+    S3_EVENTS,
+    TABLE,
+    TABLE_ARN,
+    UPLOADS,
+    UPLOADS_ARN,
+)
+from tests.support.synth import PACKAGE, policy, synth
 
-COVERS = {"tap-indexer", "tap-indexer-logs", "tap-indexer-retries"}
-
-# Lambda Developer Guide, "Defined runtime environment variables": these cannot be set.
-RESERVED_VARIABLES = {
-    "_HANDLER",
-    "_X_AMZN_TRACE_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-    "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_ACCESS_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_LAMBDA_RUNTIME_API",
-    "LAMBDA_TASK_ROOT",
-    "LAMBDA_RUNTIME_DIR",
-}
-
-
-@pytest.mark.control("Lambda.2", "Lambda.7")
-def test_the_function_runs_the_handler_as_documented() -> None:
-    inputs = dict(synth().one("Function").inputs)
-    inputs.pop("code")
-    assert inputs == {
+VARIABLES = "environment.variables"
+PROPERTIES: dict[str, dict[str, object]] = {
+    "tap-indexer": {
         "name": FUNCTION,
         "description": "Writes one metadata row for every file that lands in the upload bucket",
         "runtime": "python3.13",
@@ -49,20 +40,62 @@ def test_the_function_runs_the_handler_as_documented() -> None:
         "role": ROLE_ARN,
         "memorySize": 512,
         "timeout": 600,
-        "tracingConfig": {"mode": "Active"},
-        "loggingConfig": {"logFormat": "JSON", "logGroup": LOG_GROUP, "applicationLogLevel": "INFO"},
-        "environment": {
-            "variables": {
-                "TAP_BUCKET_NAME": UPLOADS,
-                "TAP_TABLE_NAME": TABLE,
-                "TAP_DELETED_RETENTION_DAYS": "90",
-                "POWERTOOLS_SERVICE_NAME": "tapstack-dev",
-                "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
-                "POWERTOOLS_LOG_LEVEL": "INFO",
-            }
-        },
-        "tags": TAGS,
-    }
+        "tracingConfig.mode": "Active",
+        "loggingConfig.logFormat": "JSON",
+        "loggingConfig.logGroup": LOG_GROUP,
+        "loggingConfig.applicationLogLevel": "INFO",
+        f"{VARIABLES}.TAP_BUCKET_NAME": UPLOADS,
+        f"{VARIABLES}.TAP_TABLE_NAME": TABLE,
+        f"{VARIABLES}.TAP_DELETED_RETENTION_DAYS": "90",
+        f"{VARIABLES}.POWERTOOLS_SERVICE_NAME": "tapstack-dev",
+        f"{VARIABLES}.POWERTOOLS_METRICS_NAMESPACE": "TapStack",
+        f"{VARIABLES}.POWERTOOLS_LOG_LEVEL": "INFO",
+        # no reserved concurrency: new accounts have none to reserve, and the deployment would fail
+    },
+    "tap-indexer-logs": {"name": LOG_GROUP, "retentionInDays": 30},
+    # three attempts within 6 hours
+    "tap-indexer-retries": {
+        "functionName": FUNCTION,
+        "maximumRetryAttempts": 2,
+        "maximumEventAgeInSeconds": 6 * 3600,
+        "destinationConfig.onFailure.destination": QUEUE_ARN,
+    },
+    "tap-indexer-role": {"name": ROLE, "description": "What the function that indexes uploads may do"},
+    "tap-indexer-policy": {"name": "index-uploads", "role": ROLE},
+    "tap-failures": {"name": QUEUE, "messageRetentionSeconds": 14 * 24 * 3600, "sqsManagedSseEnabled": True},
+    "tap-failures-policy": {"queueUrl": QUEUE_URL},
+    "tap-s3-permission": {
+        "statementId": "AllowUploadBucket",
+        "action": "lambda:InvokeFunction",
+        "function": FUNCTION,
+        "principal": "s3.amazonaws.com",
+        "sourceArn": UPLOADS_ARN,  # with `/*`, S3 would be refused
+        "sourceAccount": ACCOUNT,  # the name of a deleted bucket can be taken by another account
+    },
+    "tap-uploads-notification": {
+        "bucket": UPLOADS,
+        "lambdaFunctions[0].id": "index-uploads",
+        "lambdaFunctions[0].lambdaFunctionArn": FUNCTION_ARN,
+        "lambdaFunctions[0].events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"],
+    },
+}
+COVERS = PROPERTIES.keys()
+
+PERMISSIONS = {
+    "ReadObjects": (["s3:GetObject", "s3:GetObjectVersion"], f"{UPLOADS_ARN}/*"),
+    "TellGoneFromDenied": (["s3:ListBucket"], UPLOADS_ARN),  # without it HEAD returns 403, not 404
+    "UseTable": (["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], TABLE_ARN),
+    "UseDayIndex": (["dynamodb:Query"], f"{TABLE_ARN}/index/uploads_by_day"),
+    "WriteLogs": (["logs:CreateLogStream", "logs:PutLogEvents"], f"{LOG_GROUP_ARN}:*"),
+    "ReportFailures": (["sqs:SendMessage"], QUEUE_ARN),
+    "WriteTraces": (["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),  # X-Ray has no resources for them
+}
+
+
+@pytest.mark.control("Lambda.1", "Lambda.2", "Lambda.7", "SQS.1", "S3.11")
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_each_resource_of_the_function_has_these_properties_and_no_others(name: str) -> None:
+    assert synth().properties(name) == PROPERTIES[name]
 
 
 def test_the_functions_archive_is_the_folder_that_the_program_built() -> None:
@@ -71,71 +104,61 @@ def test_the_functions_archive_is_the_folder_that_the_program_built() -> None:
     assert archive.path == str(PACKAGE)
 
 
-def test_memory_timeout_and_concurrency_can_be_configured() -> None:
-    inputs = synth(**CUSTOM).one("Function").inputs
-    assert (inputs["memorySize"], inputs["timeout"], inputs["reservedConcurrentExecutions"]) == (1024, 100, 5)
-
-
-def test_no_concurrency_is_reserved_unless_asked_for() -> None:
-    """New accounts have nothing to reserve: the deployment would fail."""
-    assert "reservedConcurrentExecutions" not in synth().one("Function").inputs
+@pytest.mark.control("CloudWatch.16")
+@pytest.mark.parametrize(
+    ("name", "path", "value"),
+    [
+        ("tap-indexer", "memorySize", 1024),
+        ("tap-indexer", "timeout", 100),
+        ("tap-indexer", "reservedConcurrentExecutions", 5),
+        ("tap-indexer-logs", "retentionInDays", 365),
+        ("tap-uploads-notification", "lambdaFunctions[0].filterPrefix", "in+box/"),
+        ("tap-uploads-notification", "lambdaFunctions[0].filterSuffix", ".csv"),
+    ],
+)
+def test_the_function_and_its_trigger_can_be_configured(name: str, path: str, value: object) -> None:
+    assert synth(**CUSTOM).properties(name)[path] == value
 
 
 @pytest.mark.parametrize(
-    ("config", "level", "lambdas_filter"),
+    ("config", "level", "filter_level"),
     [({"logLevel": "DEBUG"}, "DEBUG", "DEBUG"), ({}, "INFO", "INFO"), (CUSTOM, "ERROR", "INFO")],
     ids=["DEBUG", "INFO", "ERROR"],
 )
 def test_the_log_level_reaches_the_function_and_lambda_drops_no_metrics(
-    config: dict[str, str], level: str, lambdas_filter: str
+    config: dict[str, str], level: str, filter_level: str
 ) -> None:
-    """Metrics are log lines without a level, which Lambda takes for INFO: its filter stays below."""
-    inputs = synth(**config).one("Function").inputs
-    assert inputs["environment"]["variables"]["POWERTOOLS_LOG_LEVEL"] == level
-    assert inputs["loggingConfig"]["applicationLogLevel"] == lambdas_filter
+    """Metrics are log lines without a level, which Lambda treats as INFO: its filter is never above INFO."""
+    properties = synth(**config).properties("tap-indexer")
+    assert properties[f"{VARIABLES}.POWERTOOLS_LOG_LEVEL"] == level
+    assert properties["loggingConfig.applicationLogLevel"] == filter_level
 
 
-def test_no_variable_has_a_name_that_lambda_reserves_or_refuses() -> None:
+def test_lambda_accepts_every_variable() -> None:
     variables = synth().one("Function").inputs["environment"]["variables"]
-    assert not variables.keys() & RESERVED_VARIABLES
-    assert all(re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]+", name) for name in variables)
-
-
-def test_every_variable_has_a_value() -> None:
-    variables = synth().one("Function").inputs["environment"]["variables"]
+    # Lambda Developer Guide, "Defined runtime environment variables": those of Lambda itself cannot be set
+    assert all(re.fullmatch(r"(?!AWS_|LAMBDA_)[a-zA-Z][a-zA-Z0-9_]+", name) for name in variables)
     assert all(isinstance(value, str) and value for value in variables.values())
 
 
-def test_the_log_group_keeps_lines_for_30_days() -> None:
-    assert synth().one("LogGroup").inputs == {"name": LOG_GROUP, "retentionInDays": 30, "tags": TAGS}
-
-
-@pytest.mark.control("CloudWatch.16")
-def test_the_log_groups_retention_can_be_configured() -> None:
-    assert synth(**CUSTOM).one("LogGroup").inputs["retentionInDays"] == 365
-
-
-def test_the_function_waits_for_its_log_group_and_its_permissions() -> None:
-    """Without the group Lambda makes one that keeps lines for ever; without the permissions the first events fail."""
-    stack = synth()
-    for later in (stack.one("Function"), stack.one("FunctionEventInvokeConfig")):
-        assert stack.needs(later, stack.one("LogGroup"))
-        assert stack.needs(later, stack.one("RolePolicy"))
-        assert stack.needs(later, stack.one("Role"))
-
-
-def test_a_failed_event_is_tried_three_times_within_6_hours_then_goes_to_the_failure_queue() -> None:
-    assert synth().one("FunctionEventInvokeConfig").inputs == {
-        "functionName": FUNCTION,
-        "maximumRetryAttempts": 2,
-        "maximumEventAgeInSeconds": 6 * 3600,
-        "destinationConfig": {"onFailure": {"destination": QUEUE_ARN}},
-    }
-
-
-def test_the_failure_queue_exists_before_lambda_is_told_of_it() -> None:
-    stack = synth()
-    assert stack.needs(stack.one("FunctionEventInvokeConfig"), stack.one("Queue"))
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        # without the log group Lambda creates one that keeps lines for ever; without permissions the first events fail
+        *((later, "indexer-logs") for later in ("indexer", "indexer-retries")),
+        *((later, "indexer-policy") for later in ("indexer", "indexer-retries")),
+        *((later, "indexer-role") for later in ("indexer", "indexer-retries")),
+        ("indexer-retries", "failures"),
+        ("failures-policy", "failures"),
+        # without the permission S3 refuses the notification, without versioning the first events have no version id
+        *(
+            ("uploads-notification", earlier)
+            for earlier in ("s3-permission", "uploads-versioning", "indexer", "indexer-policy", "indexer-retries")
+        ),
+    ],
+)
+def test_the_function_and_its_trigger_wait_for_what_they_need(later: str, earlier: str) -> None:
+    assert synth().depends_on(synth().named(f"tap-{later}"), synth().named(f"tap-{earlier}"))
 
 
 def test_the_function_has_no_address_on_the_internet() -> None:
@@ -147,3 +170,59 @@ def test_the_handler_named_in_the_stack_is_the_one_in_the_code() -> None:
     source = tap_stack.__file__.removesuffix("tap_stack.py") + module.replace(".", "/") + ".py"
     with open(source, encoding="utf-8") as file:  # noqa: PTH123  read, not imported: the tier needs no Lambda runtime
         assert f"def {function}(" in file.read()
+
+
+def test_the_function_may_do_this_and_nothing_else() -> None:
+    statements = policy(synth().one("RolePolicy"))["Statement"]
+    assert {each["Sid"]: (each["Action"], *each["Resource"]) for each in statements} == PERMISSIONS
+    assert all(each.keys() == {"Sid", "Effect", "Action", "Resource"} for each in statements)
+
+
+@pytest.mark.control("IAM.27")
+def test_no_policy_of_someone_else_is_attached_to_the_role() -> None:
+    stack = synth()
+    assert not [each for each in stack.resources if "Attachment" in each.type]
+    assert not {"managedPolicyArns", "inlinePolicies"} & stack.one("Role").inputs.keys()
+
+
+def test_the_policy_follows_the_configured_names() -> None:
+    text = json.dumps(policy(synth(**CUSTOM).one("RolePolicy")))
+    assert "arn:aws:s3:::acme-inbox/*" in text
+    assert ":table/acme-rows/index/uploads_by_day" in text
+    assert "-uploads" not in text
+    assert "-objects" not in text
+
+
+def test_the_bucket_has_one_notification_configuration() -> None:
+    """A second one silently overwrites the first."""
+    assert len(synth(**CUSTOM).all("BucketNotification")) == 1
+
+
+def test_s3_accepts_the_subscribed_events() -> None:
+    """S3 refuses an unknown event, and a configuration in which one event matches twice."""
+    (rule,) = synth().one("BucketNotification").inputs["lambdaFunctions"]
+    assert set(rule["events"]) <= S3_EVENTS
+    families = [event.rsplit(":", 1)[0] for event in rule["events"]]
+    assert len(families) == len(set(families))
+
+
+@pytest.mark.parametrize(
+    ("plain", "encoded"),
+    [
+        ("images/2026-11_a.b/", "images/2026-11_a.b/"),
+        ("year=2026/", "year%3D2026/"),
+        ("a b+c/", "a+b%2Bc/"),
+        ("深い/", "%E6%B7%B1%E3%81%84/"),
+        ("(it's)!", "(it's)!"),
+    ],
+)
+def test_filters_are_encoded_as_s3_compares_them(plain: str, encoded: str) -> None:
+    """A filter that is not encoded matches nothing on AWS, and no error is reported; emulators compare it as it is."""
+    assert (
+        synth(notificationPrefix=plain).properties("tap-uploads-notification")["lambdaFunctions[0].filterPrefix"]
+        == encoded
+    )
+
+
+def test_the_export_is_the_queues_url() -> None:
+    assert synth().outputs["failure_queue_url"] == QUEUE_URL

@@ -13,21 +13,21 @@ from lambda_code.events import parse_record
 from lambda_code.metadata import attribute_value, from_head
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
 from lambda_code.settings import Settings
-from tests.support.expected import CUSTOM
+from tests.support.default_stack import CUSTOM
 from tests.support.metrics import METRICS, REASONS
 from tests.support.strategies import head, s3_record
 from tests.support.synth import synth
 
 
-class Environment(Mapping[str, str]):
-    """An environment that knows what was asked of it."""
+class RecordingEnvironment(Mapping[str, str]):
+    """An environment that records which variables were read."""
 
     def __init__(self, variables: dict[str, str]) -> None:
-        self.asked: set[str] = set()
+        self.read: set[str] = set()
         self._variables = variables
 
     def __getitem__(self, key: str) -> str:
-        self.asked.add(key)
+        self.read.add(key)
         return self._variables[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -40,10 +40,10 @@ class Environment(Mapping[str, str]):
 @pytest.mark.parametrize("config", [{}, CUSTOM], ids=["default", "custom"])
 def test_the_function_reads_exactly_the_variables_that_the_stack_sets(config: dict[str, str]) -> None:
     stack = synth(**config)
-    environment = Environment(stack.one("Function").inputs["environment"]["variables"])
+    environment = RecordingEnvironment(stack.one("Function").inputs["environment"]["variables"])
     settings = Settings.from_env(environment)
-    lambdas_own = {"AWS_XRAY_DAEMON_ADDRESS"}
-    assert environment.asked - lambdas_own == environment.keys()
+    set_by_lambda = {"AWS_XRAY_DAEMON_ADDRESS"}
+    assert environment.read - set_by_lambda == environment.keys()
     assert (settings.bucket_name, settings.table_name) == (stack.outputs["bucket_name"], stack.outputs["table_name"])
     assert settings.metrics_namespace == "TapStack"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.expected import CUSTOM, FULL, PROD
+from tests.support.default_stack import CUSTOM, FULL, PROD
 from tests.support.synth import synth
 
 

@@ -2,70 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
 import pytest
 
-from tests.support.expected import (
-    ACCOUNT,
-    ENCRYPTED,
-    FULL,
-    KEY_ARN,
-    LOGS,
-    TABLE,
-    UPLOADS,
-    UPLOADS_ARN,
-)
-from tests.support.synth import policy, synth, texts
+from tests.support.default_stack import ACCOUNT, ENCRYPTED, FULL, KEY_ARN
+from tests.support.synth import policy, strings, synth
 
-ENCRYPTION = "s3:x-amz-server-side-encryption"
-
-DIFFERENT = {
-    "tap-uploads-encryption",
-    "tap-uploads-policy",
-    "tap-objects",
-    "tap-failures",
-    "tap-indexer-logs",
-    "tap-indexer-policy",
-    "tap-alarms",
-}
-"""What a key changes. Not the log bucket: S3 delivers access logs to SSE-S3 only. Nor the function: its variables are
-no secrets."""
+# The resources that a key changes. Not the log bucket: S3 delivers access logs to SSE-S3 only. Nor the function, whose
+# variables are no secrets.
+CHANGED = ("uploads-encryption", "uploads-policy", "objects", "failures", "indexer-logs", "indexer-policy", "alarms")
+ENCRYPTION = "rules[0].applyServerSideEncryptionByDefault"
 
 
-@pytest.mark.control("S3.17")
-def test_uploads_are_encrypted_with_the_key_and_one_call_of_kms_serves_many() -> None:
-    assert synth(**ENCRYPTED).one("BucketServerSideEncryptionConfiguration", bucket=UPLOADS).inputs == {
-        "bucket": UPLOADS,
-        "rules": [
-            {
-                "applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY_ARN},
-                "bucketKeyEnabled": True,
-            }
-        ],
-    }
-
-
-def test_access_logs_stay_with_the_encryption_that_s3_can_deliver_to() -> None:
-    """S3 User Guide, "Enabling Amazon S3 server access logging": default encryption of a target is SSE-S3 only."""
-    rules = synth(**ENCRYPTED).one("BucketServerSideEncryptionConfiguration", bucket=LOGS).inputs["rules"]
-    assert rules == [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]
-
-
-@pytest.mark.control("SQS.1", "SNS.1")
+@pytest.mark.control("S3.17", "SQS.1", "SNS.1")
 @pytest.mark.parametrize(
-    ("type_", "expected"),
+    ("name", "properties"),
     [
-        ("Table", {"serverSideEncryption": {"enabled": True, "kmsKeyArn": KEY_ARN}}),
-        ("Queue", {"kmsMasterKeyId": KEY_ARN, "sqsManagedSseEnabled": None}),
-        ("LogGroup", {"kmsKeyId": KEY_ARN}),
-        ("Topic", {"kmsMasterKeyId": KEY_ARN}),
+        # one call of KMS for many objects
+        ("uploads-encryption", {f"{ENCRYPTION}.sseAlgorithm": "aws:kms", "rules[0].bucketKeyEnabled": True}),
+        ("uploads-encryption", {f"{ENCRYPTION}.kmsMasterKeyId": KEY_ARN}),
+        # S3 User Guide, "Enabling Amazon S3 server access logging": default encryption of a target is SSE-S3 only
+        ("logs-encryption", {f"{ENCRYPTION}.sseAlgorithm": "AES256", f"{ENCRYPTION}.kmsMasterKeyId": None}),
+        ("logs-encryption", {"rules[0].bucketKeyEnabled": None}),
+        ("objects", {"serverSideEncryption.enabled": True, "serverSideEncryption.kmsKeyArn": KEY_ARN}),
+        ("failures", {"kmsMasterKeyId": KEY_ARN, "sqsManagedSseEnabled": None}),
+        ("indexer-logs", {"kmsKeyId": KEY_ARN}),
+        ("alarms", {"kmsMasterKeyId": KEY_ARN}),
     ],
 )
-def test_whatever_else_holds_data_is_encrypted_with_the_key(type_: str, expected: dict[str, Any]) -> None:
-    inputs = synth(**ENCRYPTED).one(type_).inputs
-    assert {key: inputs.get(key) for key in expected} == expected
+def test_whatever_holds_data_is_encrypted_with_the_key(name: str, properties: dict[str, object]) -> None:
+    found = synth(**ENCRYPTED).properties(f"tap-{name}")
+    assert {key: found.get(key) for key in properties} == properties
 
 
 def test_a_key_changes_nothing_else() -> None:
@@ -73,63 +40,23 @@ def test_a_key_changes_nothing_else() -> None:
         {each.name: {**each.inputs, "code": None} for each in synth(**config).resources} for config in (FULL, ENCRYPTED)
     )  # the archive is an object of its own each time
     assert plain.keys() == encrypted.keys()
-    assert {name for name, inputs in encrypted.items() if inputs != plain[name]} == DIFFERENT
+    assert {name for name, inputs in encrypted.items() if inputs != plain[name]} == {f"tap-{name}" for name in CHANGED}
 
 
 def test_without_a_key_nothing_asks_kms_for_anything() -> None:
-    said = [(each.name, text) for each in synth(**FULL).resources for text in texts(each.inputs)]
+    said = [(each.name, text) for each in synth(**FULL).resources for text in strings(each.inputs)]
     assert len(said) > 100
     assert [each for each in said if "kms" in each[1].lower()] == []
 
 
-def test_the_bucket_refuses_every_other_encryption_and_every_other_key() -> None:
-    statements = policy(synth(**ENCRYPTED).one("BucketPolicy", bucket=UPLOADS))["Statement"]
-    refusals = {each["Sid"]: each["Condition"] for each in statements if each["Action"] == "s3:PutObject"}
-    assert {each["Effect"] for each in statements} == {"Deny"}
-    assert refusals == {
-        "DenyOtherEncryption": {"Null": {ENCRYPTION: "false"}, "StringNotEquals": {ENCRYPTION: "aws:kms"}},
-        "DenyOtherKeys": {
-            "Null": {ENCRYPTION: "false"},
-            "StringNotEquals": {f"{ENCRYPTION}-aws-kms-key-id": KEY_ARN},
-        },
-        "DenyCustomerKeys": {"Null": {f"{ENCRYPTION}-customer-algorithm": "false"}},
-    }
-
-
 @pytest.mark.control("KMS.2")
-def test_the_function_may_use_the_key_for_this_and_nothing_else() -> None:
-    """Exactly one statement for each service that uses the key on the function's behalf."""
-
-    def allow(sid: str, actions: list[str], condition: dict[str, Any]) -> dict[str, Any]:
-        return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": [KEY_ARN], "Condition": condition}
-
+def test_the_key_adds_one_statement_for_each_service_that_uses_it_for_the_function() -> None:
+    """access_cases.py has the requests that each of them allows."""
     plain, encrypted = (policy(synth(**config).one("RolePolicy"))["Statement"] for config in (FULL, ENCRYPTED))
-    assert [each for each in encrypted if each not in plain] == [
-        allow(
-            "ReadChecksums",
-            ["kms:Decrypt"],
-            {
-                "StringEquals": {"kms:ViaService": ["s3.us-east-1.amazonaws.com"]},
-                "ArnLike": {"kms:EncryptionContext:aws:s3:arn": [UPLOADS_ARN, f"{UPLOADS_ARN}/*"]},
-            },
-        ),
-        allow(
-            "OpenTable",
-            ["kms:Decrypt"],
-            {
-                "StringEquals": {
-                    "kms:ViaService": ["dynamodb.us-east-1.amazonaws.com"],
-                    "kms:EncryptionContext:aws:dynamodb:tableName": TABLE,
-                }
-            },
-        ),
-        allow(
-            "EncryptFailures",
-            ["kms:GenerateDataKey", "kms:Decrypt"],
-            {"StringEquals": {"kms:ViaService": ["sqs.us-east-1.amazonaws.com"]}},
-        ),
-    ]
     assert [each for each in encrypted if each in plain] == plain
+    added = [each for each in encrypted if each not in plain]
+    assert [each["Sid"] for each in added] == ["ReadChecksums", "OpenTable", "EncryptFailures"]
+    assert [each["Resource"] for each in added] == [[KEY_ARN]] * 3
 
 
 def test_in_china_a_service_is_known_by_both_of_its_domains() -> None:

@@ -1,13 +1,16 @@
-"""What everything is called and tagged, and what the stack tells the world."""
+"""Names, tags and outputs."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from tests.support.expected import (
+import tap_stack
+from tests.support.default_stack import (
     CHINA,
     CUSTOM,
     FULL,
@@ -26,7 +29,7 @@ from tests.support.expected import (
     UPLOADS_ARN,
     tagged,
 )
-from tests.support.synth import Synth, synth, texts
+from tests.support.synth import Synth, strings, synth
 
 # characters; see the API reference of each service
 LONGEST_NAME = {
@@ -69,19 +72,6 @@ def test_names_begin_with_project_and_environment() -> None:
     for (type_, _), name in physical_names(stack).items():
         if type_ != "aws:iam/rolePolicy:RolePolicy":  # its name lives inside its role
             assert name.removeprefix("/aws/lambda/").startswith("tapstack-prod"), name
-
-
-def test_no_two_accounts_and_no_two_regions_share_a_bucket_name() -> None:
-    """Bucket names are global to all of AWS."""
-    stacks = [synth(), synth(account="222222222222"), synth(region="ap-southeast-1")]
-    names = [each.inputs["bucket"] for stack in stacks for each in stack.all("Bucket")]
-    assert len(set(names)) == len(names) == 6
-
-
-def test_no_two_regions_share_a_role_name() -> None:
-    """Role names are global to an account."""
-    stacks = [synth(), synth(region="ap-southeast-1")]
-    assert len({stack.one("Role").inputs["name"] for stack in stacks}) == 2
 
 
 def test_no_two_environments_share_any_name() -> None:
@@ -153,9 +143,20 @@ def test_no_output_is_without_a_value() -> None:
         assert all(isinstance(value, str) and value for value in stack.outputs.values())
 
 
-def test_the_component_registers_what_the_stack_exports() -> None:
-    stack = synth()
+def test_the_component_registers_what_the_stack_exports_and_has_it_as_attributes() -> None:
+    components = []
+
+    class Component(tap_stack.TapStack):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            components.append(self)
+
+    with mock.patch.object(tap_stack, "TapStack", Component):
+        stack = synth.__wrapped__()
     assert stack.run.component_outputs == {stack.component.urn: stack.outputs}
+    (component,) = components
+    assert component.outputs.keys() == stack.outputs.keys()
+    assert all(getattr(component, name) is output for name, output in component.outputs.items())
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_the_test_command_uploads_a_key_that_is_announced_and_asks_for_its_row(
 
 def test_nothing_names_another_account_or_region_than_the_one_it_is_deployed_to() -> None:
     stack = synth(**CHINA)
-    everything = [text for each in stack.resources for text in texts(each.inputs)] + list(texts(stack.outputs))
+    everything = [text for each in stack.resources for text in strings(each.inputs)] + list(strings(stack.outputs))
     for text in everything:
         assert "123456789012" not in text
         assert "us-east-1" not in text

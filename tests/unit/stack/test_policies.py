@@ -15,9 +15,9 @@ from policy_sentry.analysis.analyze import analyze_by_access_level
 from policy_sentry.querying.actions import get_action_data
 from policy_sentry.util.conditions import is_condition_key_match
 
-from tests.support.expected import ROLE_ARN, UPLOADS_ARN
+from tests.support.default_stack import ROLE_ARN, UPLOADS_ARN
 from tests.support.iam import Decision, Request, decide
-from tests.unit.stack.policy_cases import CASES, KEY_POLICY, WITH_KEY, Grant, grants, recorded
+from tests.unit.stack.access_cases import CASES, KEY_POLICY, WITH_KEY, Grant, grants, recorded
 
 ALLOW, SILENT = Decision.ALLOW, Decision.SILENT
 
@@ -28,15 +28,16 @@ GLOBAL_KEYS = {"aws:SecureTransport", "aws:SourceAccount", "aws:SourceArn"}
 """Keys that need no action's documentation; IAM User Guide, "AWS global condition context keys"."""
 
 
-def _said(name: str, decision: Decision, request: Request) -> str:
+def _case_id(name: str, decision: Decision, request: Request) -> str:
     circumstances = ", ".join(f"{key}={value}" for key, value in request.context.items())
     return f"{name}: {request.principal} {request.action} {request.resource} ({circumstances}): {decision.value}"
 
 
+@pytest.mark.control("SQS.3", "SNS.4")
 @pytest.mark.parametrize(
     ("name", "decision", "request_"),
     [
-        pytest.param(name, *case, id=_said(name, *case).replace("::", ":"))
+        pytest.param(name, *case, id=_case_id(name, *case).replace("::", ":"))
         for name, cases in CASES.items()
         for case in cases
     ],

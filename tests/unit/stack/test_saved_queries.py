@@ -9,7 +9,7 @@ import pytest
 from lambda_code.errors import Reason
 from lambda_code.outcome import Result
 from lambda_code.settings import Settings
-from tests.support.expected import CUSTOM, LOG_GROUP
+from tests.support.default_stack import CUSTOM, LOG_GROUP
 from tests.support.fakes import Fault, client_error
 from tests.support.strategies import s3_event, s3_record
 from tests.support.synth import synth
@@ -79,7 +79,7 @@ def test_in_another_environment_they_lie_elsewhere_and_ask_the_same() -> None:
 def test_they_wait_for_the_log() -> None:
     stack = synth()
     for each in stack.all("QueryDefinition"):
-        assert stack.needs(each, stack.one("LogGroup"))
+        assert stack.depends_on(each, stack.one("LogGroup"))
 
 
 def test_without_saved_queries_there_are_none_and_all_else() -> None:

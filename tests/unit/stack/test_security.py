@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.expected import ENCRYPTED, FULL
-from tests.support.synth import Synth, synth, texts
+from tests.support.default_stack import ENCRYPTED, FULL
+from tests.support.synth import Synth, strings, synth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def stack(request: pytest.FixtureRequest) -> Synth:
 def documents(stack: Synth) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every policy in the stack, wherever it is an input, with the resource it belongs to."""
     for each in stack.resources:
-        for text in texts(each.inputs):
+        for text in strings(each.inputs):
             if '"Statement"' in text:
                 yield each.name, json.loads(text)
 
@@ -98,6 +98,8 @@ def test_nobody_is_allowed_anything_who_is_not_named(stack: Synth) -> None:
 
 def test_every_statement_has_a_name_of_its_own(stack: Synth) -> None:
     for name, policy in documents(stack):
+        assert policy.keys() == {"Version", "Statement"}, name
+        assert policy["Version"] == "2012-10-17", name  # the older one has no policy variables
         sids = [statement.get("Sid") for statement in policy["Statement"]]
         assert None not in sids, name
         assert len(sids) == len(set(sids)), name
@@ -150,6 +152,6 @@ def test_the_stack_has_nothing_to_which_these_controls_would_apply(stack: Synth)
 
 def test_no_input_holds_a_secret(stack: Synth) -> None:
     for each in stack.resources:
-        for text in texts(each.inputs):
+        for text in strings(each.inputs):
             assert "AKIA" not in text
             assert "PRIVATE KEY" not in text

@@ -5,65 +5,50 @@ from __future__ import annotations
 import pytest
 
 from lambda_code.metadata import DELETION_ATTRIBUTES
-from tests.support.expected import CUSTOM, FULL, PROD, TABLE, TAGS
+from tests.support.default_stack import CUSTOM, FULL, PROD, TABLE
 from tests.support.synth import synth
+
+INDEX = "globalSecondaryIndexes[0]"
+PROPERTIES: dict[str, object] = {
+    "name": TABLE,
+    "billingMode": "PROVISIONED",  # a table whose cost is known, and whose limit is an alarm
+    "hashKey": "object_id",
+    "rangeKey": "version_id",
+    "readCapacity": 100,
+    "writeCapacity": 100,
+    **{
+        f"attributes[{number}].{key}": value
+        for number, name in enumerate(("object_id", "version_id", "upload_day", "uploaded_at"))
+        for key, value in (("name", name), ("type", "S"))
+    },
+    f"{INDEX}.name": "uploads_by_day",
+    f"{INDEX}.keySchemas[0].attributeName": "upload_day",
+    f"{INDEX}.keySchemas[0].keyType": "HASH",
+    f"{INDEX}.keySchemas[1].attributeName": "uploaded_at",
+    f"{INDEX}.keySchemas[1].keyType": "RANGE",
+    f"{INDEX}.projectionType": "ALL",
+    f"{INDEX}.readCapacity": 100,  # an index that throttles throttles its table, so both have the same capacity
+    f"{INDEX}.writeCapacity": 100,
+    "serverSideEncryption.enabled": True,
+    "pointInTimeRecovery.enabled": True,
+    "ttl.attributeName": "expires_at",
+    "ttl.enabled": True,
+    "deletionProtectionEnabled": False,  # in dev
+}
+CAPACITIES = {"readCapacity", "writeCapacity", f"{INDEX}.readCapacity", f"{INDEX}.writeCapacity"}
 
 COVERS = {
     "tap-objects",
-    "tap-table-read-scaling",
-    "tap-table-read-scaling-policy",
-    "tap-table-write-scaling",
-    "tap-table-write-scaling-policy",
-    "tap-index-read-scaling",
-    "tap-index-read-scaling-policy",
-    "tap-index-write-scaling",
-    "tap-index-write-scaling-policy",
-}
-
-CAPACITIES = {
-    "readCapacity",
-    "writeCapacity",
-    "globalSecondaryIndexes[0].readCapacity",
-    "globalSecondaryIndexes[0].writeCapacity",
+    *(f"tap-{part}-{units}-scaling" for part in ("table", "index") for units in ("read", "write")),
+    *(f"tap-{part}-{units}-scaling-policy" for part in ("table", "index") for units in ("read", "write")),
 }
 
 
 @pytest.mark.control("DynamoDB.2")
 def test_the_table_has_the_documented_keys_capacity_and_safety() -> None:
-    table = synth().one("Table")
-    assert table.inputs == {
-        "name": TABLE,
-        "billingMode": "PROVISIONED",
-        "hashKey": "object_id",
-        "rangeKey": "version_id",
-        "readCapacity": 100,
-        "writeCapacity": 100,
-        "attributes": [
-            {"name": "object_id", "type": "S"},
-            {"name": "version_id", "type": "S"},
-            {"name": "upload_day", "type": "S"},
-            {"name": "uploaded_at", "type": "S"},
-        ],
-        "globalSecondaryIndexes": [
-            {
-                "name": "uploads_by_day",
-                "keySchemas": [
-                    {"attributeName": "upload_day", "keyType": "HASH"},
-                    {"attributeName": "uploaded_at", "keyType": "RANGE"},
-                ],
-                "projectionType": "ALL",
-                "readCapacity": 100,
-                "writeCapacity": 100,
-            }
-        ],
-        "serverSideEncryption": {"enabled": True},
-        "pointInTimeRecovery": {"enabled": True},
-        "ttl": {"attributeName": "expires_at", "enabled": True},
-        "deletionProtectionEnabled": False,
-        "tags": TAGS,
-    }
-    assert not table.protect
-    assert table.ignore_changes == ()
+    assert synth().properties("tap-objects") == PROPERTIES
+    assert not synth().named("tap-objects").protect
+    assert synth().named("tap-objects").ignore_changes == ()
 
 
 def test_every_attribute_is_a_key_of_the_table_or_of_the_index() -> None:
@@ -100,15 +85,17 @@ def test_nothing_but_buckets_and_table_is_protected() -> None:
     }
 
 
-def test_capacities_can_be_configured_for_table_and_index_together() -> None:
-    inputs = synth(**CUSTOM).one("Table").inputs
-    (index,) = inputs["globalSecondaryIndexes"]
-    assert (inputs["readCapacity"], inputs["writeCapacity"]) == (5, 7)
-    assert (index["readCapacity"], index["writeCapacity"]) == (5, 7)
+def test_name_and_capacities_can_be_configured() -> None:
+    stack = synth(**CUSTOM)
+    properties = stack.properties("tap-objects")
+    assert (properties["readCapacity"], properties["writeCapacity"]) == (5, 7)
+    assert (properties[f"{INDEX}.readCapacity"], properties[f"{INDEX}.writeCapacity"]) == (5, 7)
+    assert properties["name"] == stack.outputs["table_name"] == "acme-rows"
+    assert stack.one("Function").inputs["environment"]["variables"]["TAP_TABLE_NAME"] == "acme-rows"
 
 
 def test_rows_of_deleted_versions_expire_after_the_configured_days_or_never() -> None:
-    """The table always knows the attribute; the function writes it, or does not."""
+    """The table always has the attribute; the function writes it, or does not."""
     for config, days in ((CUSTOM, "30"), ({"deletedRetentionDays": "0"}, "0")):
         stack = synth(**config)
         assert stack.one("Table").inputs["ttl"] == {"attributeName": "expires_at", "enabled": True}
@@ -116,14 +103,7 @@ def test_rows_of_deleted_versions_expire_after_the_configured_days_or_never() ->
 
 
 def test_the_attribute_that_expires_rows_is_the_one_that_the_function_writes() -> None:
-    assert synth().one("Table").inputs["ttl"]["attributeName"] in DELETION_ATTRIBUTES
-
-
-def test_the_table_can_have_a_name_of_its_own() -> None:
-    stack = synth(**CUSTOM)
-    assert stack.one("Table").inputs["name"] == "acme-rows"
-    assert stack.outputs["table_name"] == "acme-rows"
-    assert stack.one("Function").inputs["environment"]["variables"]["TAP_TABLE_NAME"] == "acme-rows"
+    assert PROPERTIES["ttl.attributeName"] in DELETION_ATTRIBUTES
 
 
 def test_the_environment_variable_names_the_table_before_the_configuration_does() -> None:
@@ -137,60 +117,29 @@ def test_without_a_ceiling_nothing_scales() -> None:
 
 
 @pytest.mark.control("DynamoDB.1")
-def test_with_a_ceiling_table_and_index_scale_between_their_capacity_and_it() -> None:
+@pytest.mark.parametrize(
+    ("part", "units", "minimum"),
+    [("table", "Read", 20), ("table", "Write", 10), ("index", "Read", 20), ("index", "Write", 10)],
+)
+def test_table_and_index_scale_between_their_capacity_and_the_limit(part: str, units: str, minimum: int) -> None:
     stack = synth(readCapacity="20", writeCapacity="10", **FULL)
-    targets = {
-        (each.inputs["resourceId"], each.inputs["scalableDimension"]): each
-        for each in stack.all("aws:appautoscaling/target:Target")
-    }
-    expected = {
-        (f"table/{TABLE}", "dynamodb:table:ReadCapacityUnits"): 20,
-        (f"table/{TABLE}", "dynamodb:table:WriteCapacityUnits"): 10,
-        (f"table/{TABLE}/index/uploads_by_day", "dynamodb:index:ReadCapacityUnits"): 20,
-        (f"table/{TABLE}/index/uploads_by_day", "dynamodb:index:WriteCapacityUnits"): 10,
-    }
-    assert targets.keys() == expected.keys()
-    for (resource_id, dimension), least in expected.items():
-        target = targets[resource_id, dimension]
-        assert target.inputs == {
-            "serviceNamespace": "dynamodb",
-            "resourceId": resource_id,
-            "scalableDimension": dimension,
-            "minCapacity": least,
-            "maxCapacity": 400,
-            "tags": TAGS,
-        }
-        assert stack.needs(target, stack.one("Table"))
-
-
-def test_each_scaling_target_has_a_policy_that_aims_at_70_percent() -> None:
-    stack = synth(**FULL)
-    policies = stack.all("aws:appautoscaling/policy:Policy")
+    name = f"{part}-{units.lower()}-scaling"
     scaled = {
-        (each.inputs["resourceId"], each.inputs["scalableDimension"])
-        for each in stack.all("aws:appautoscaling/target:Target")
+        "serviceNamespace": "dynamodb",
+        "resourceId": f"table/{TABLE}" + ("/index/uploads_by_day" if part == "index" else ""),
+        "scalableDimension": f"dynamodb:{part}:{units}CapacityUnits",
     }
-    assert {(each.inputs["resourceId"], each.inputs["scalableDimension"]) for each in policies} == scaled
-    assert len({each.inputs["name"] for each in policies}) == len(policies) == 4
-    for each in policies:
-        kind = "Read" if "Read" in each.inputs["scalableDimension"] else "Write"
-        assert each.inputs == {
-            "name": each.inputs["name"],
-            "policyType": "TargetTrackingScaling",
-            "serviceNamespace": "dynamodb",
-            "resourceId": each.inputs["resourceId"],
-            "scalableDimension": each.inputs["scalableDimension"],
-            "targetTrackingScalingPolicyConfiguration": {
-                "predefinedMetricSpecification": {"predefinedMetricType": f"DynamoDB{kind}CapacityUtilization"},
-                "targetValue": 70,
-            },
-        }
-        assert stack.needs(
-            each,
-            stack.one(
-                "Target", resourceId=each.inputs["resourceId"], scalableDimension=each.inputs["scalableDimension"]
-            ),
-        )
+    assert stack.properties(f"tap-{name}") == {**scaled, "minCapacity": minimum, "maxCapacity": 400}
+    configuration = "targetTrackingScalingPolicyConfiguration"
+    assert stack.properties(f"tap-{name}-policy") == {
+        **scaled,
+        "name": f"tapstack-dev-{name}",
+        "policyType": "TargetTrackingScaling",
+        f"{configuration}.predefinedMetricSpecification.predefinedMetricType": f"DynamoDB{units}CapacityUtilization",
+        f"{configuration}.targetValue": 70,
+    }
+    assert stack.depends_on(stack.named(f"tap-{name}"), stack.one("Table"))
+    assert stack.depends_on(stack.named(f"tap-{name}-policy"), stack.named(f"tap-{name}"))
 
 
 def test_what_autoscaling_changes_the_next_deployment_leaves_alone() -> None:

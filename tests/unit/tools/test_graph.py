@@ -1,4 +1,4 @@
-"""The picture of the resources shows the program as it is, and what goes together in it."""
+"""The diagram of the resources shows the program as it is, and groups its resources."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from collections.abc import Collection
 import pytest
 
 from localstack.deployers.monitor import Recorded
-from tests.support.expected import FULL
+from tests.support.default_stack import FULL
 from tests.support.synth import synth
-from tools.graph import DOCUMENT, END, START, Box, GraphError, boxes, embed, mermaid, picture, section
+from tools.graph import DOCUMENT, END, START, Box, GraphError, boxes, diagram, embed, mermaid, section
 
 BUCKET = "aws:s3/bucket:Bucket"
 BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
-BUCKET_VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 TOPIC = "aws:sns/topic:Topic"
 
 
-def recorded(type_: str, name: str, *needs: Recorded) -> Recorded:
+def recorded(type_: str, name: str, *dependencies: Recorded) -> Recorded:
     return Recorded(
         type=type_,
         name=name,
         urn=f"urn:pulumi:dev::tapstack::{type_}::{name}",
         inputs={},
         parent="",
-        dependencies=frozenset(each.urn for each in needs),
+        dependencies=frozenset(each.urn for each in dependencies),
         custom=True,
         protect=False,
         retain_on_delete=False,
@@ -35,7 +34,7 @@ def recorded(type_: str, name: str, *needs: Recorded) -> Recorded:
     )
 
 
-def drawn(*resources: Recorded) -> dict[str, Box]:
+def by_id(*resources: Recorded) -> dict[str, Box]:
     return {box.id: box for box in boxes(resources)}
 
 
@@ -43,90 +42,69 @@ def lines(*resources: Recorded, optional: Collection[str] = ()) -> list[str]:
     return [line.strip() for line in mermaid(boxes(resources), optional=optional, prefix="tap-").splitlines()]
 
 
+UPLOADS, LOGS, ALARMS = recorded(BUCKET, "tap-uploads"), recorded(BUCKET, "tap-logs"), recorded(TOPIC, "tap-alarms")
+
+
 def test_the_picture_in_the_docs_shows_the_program_as_it_is() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert text == embed(text, picture()), "docs/architecture.md is out of date: run `nox -s graph`"
+    assert text == embed(text, diagram()), "docs/architecture.md is out of date: run `nox -s graph`"
 
 
-def test_every_resource_is_drawn_once() -> None:
+def test_every_resource_and_every_dependency_between_boxes_is_drawn_once_in_a_stable_order() -> None:
     resources = synth(**FULL).resources
-    shown = Counter(name for box in boxes(resources) for name in (*box.members, *box.parts))
-    assert shown == Counter(resource.name for resource in resources)
-
-
-def test_every_dependency_between_boxes_is_an_arrow_and_nothing_else_is() -> None:
-    resources = synth(**FULL).resources
-    box_of = {name: box.id for box in boxes(resources) for name in (*box.members, *box.parts)}
+    drawn = boxes(resources)
+    box_of = {name: box.id for box in drawn for name in (*box.members, *box.parts)}
+    assert Counter(name for box in drawn for name in (*box.members, *box.parts)) == Counter(r.name for r in resources)
     name_of = {resource.urn: resource.name for resource in resources}
     needed = {(box_of[resource.name], box_of[name_of[urn]]) for resource in resources for urn in resource.dependencies}
-    arrows = {(box.id, other) for box in boxes(resources) for other in box.needs}
+    arrows = {(box.id, other) for box in drawn for other in box.needs}
     assert arrows == {(later, earlier) for later, earlier in needed if later != earlier}
+    assert boxes(tuple(reversed(resources))) == drawn
 
 
 def test_a_part_is_drawn_inside_its_owner() -> None:
-    bucket = recorded(BUCKET, "tap-uploads")
-    versioning = recorded(BUCKET_VERSIONING, "tap-uploads-versioning", bucket)
-    policy = recorded(BUCKET_POLICY, "tap-uploads-policy", bucket, versioning)
-    (box,) = boxes([policy, versioning, bucket])
+    versioning = recorded("aws:s3/bucketVersioning:BucketVersioning", "tap-uploads-versioning", UPLOADS)
+    policy = recorded(BUCKET_POLICY, "tap-uploads-policy", UPLOADS, versioning)
+    (box,) = boxes([policy, versioning, UPLOADS])
     assert box.parts == ["tap-uploads-versioning", "tap-uploads-policy"]
-    assert 'tap_uploads["s3 bucket<br/>uploads<br/>+ versioning<br/>+ policy"]' in lines(policy, versioning, bucket)
+    assert 'tap_uploads["s3 bucket<br/>uploads<br/>+ versioning<br/>+ policy"]' in lines(policy, versioning, UPLOADS)
 
 
-def test_what_joins_two_boxes_is_a_box_of_its_own() -> None:
-    uploads, logs = recorded(BUCKET, "tap-uploads"), recorded(BUCKET, "tap-logs")
-    policy = recorded(BUCKET_POLICY, "tap-logs-policy", uploads, logs)
-    assert drawn(uploads, logs, policy)["tap_logs_policy"].needs == {"tap_uploads", "tap_logs"}
-
-
-def test_a_resource_of_another_kind_is_no_part() -> None:
-    topic = recorded(TOPIC, "tap-alarms")
-    assert drawn(topic, recorded(ALARM, "tap-errors", topic)).keys() == {"tap_alarms", "tap_errors"}
+def test_a_resource_that_is_neither_part_nor_sibling_has_a_box_of_its_own() -> None:
+    policy = recorded(BUCKET_POLICY, "tap-logs-policy", UPLOADS, LOGS)  # connects two boxes
+    assert by_id(UPLOADS, LOGS, policy)["tap_logs_policy"].needs == {"tap_uploads", "tap_logs"}
+    assert by_id(ALARMS, recorded(ALARM, "tap-errors", ALARMS)).keys() == {"tap_alarms", "tap_errors"}  # another kind
+    assert by_id(UPLOADS, LOGS).keys() == {"tap_uploads", "tap_logs"}  # without dependencies
 
 
 def test_siblings_share_a_box_and_what_needs_one_of_them_needs_the_box() -> None:
-    topic = recorded(TOPIC, "tap-alarms")
-    alarms = [recorded(ALARM, f"tap-{end}", topic) for end in ("table-reads", "table-errors", "function-errors")]
-    later = recorded(BUCKET, "tap-later", alarms[0])
-    box = drawn(topic, *alarms, later)["tap_function_errors"]
+    alarms = [recorded(ALARM, f"tap-{end}", ALARMS) for end in ("table-reads", "table-errors", "function-errors")]
+    drawn = by_id(ALARMS, *alarms, recorded(BUCKET, "tap-later", alarms[0]))
+    box = drawn["tap_function_errors"]
     assert box.members == ["tap-function-errors", "tap-table-errors", "tap-table-reads"]
-    assert drawn(topic, *alarms, later)["tap_later"].needs == {box.id}
+    assert drawn["tap_later"].needs == {box.id}
     label = "3 x cloudwatch metric alarm<br/>function: errors<br/>table: errors, reads"
-    assert f'{box.id}["{label}"]' in lines(topic, *alarms)
+    assert f'{box.id}["{label}"]' in lines(ALARMS, *alarms)
 
 
-def test_resources_that_need_nothing_are_no_siblings() -> None:
-    assert drawn(recorded(BUCKET, "tap-uploads"), recorded(BUCKET, "tap-logs")).keys() == {"tap_uploads", "tap_logs"}
-
-
-def test_only_a_box_that_is_optional_as_a_whole_is_dashed() -> None:
-    topic = recorded(TOPIC, "tap-alarms")
-    alarms = [recorded(ALARM, f"tap-{end}", topic) for end in ("one", "two")]
-    some = lines(topic, *alarms, optional={"tap-one"})
-    whole = lines(topic, *alarms, optional={"tap-one", "tap-two"})
-    assert [line for line in some if line.endswith(":::optional")] == []
-    assert len([line for line in whole if line.endswith(":::optional")]) == 1
+@pytest.mark.parametrize(("optional", "dashed"), [({"tap-one"}, 0), ({"tap-one", "tap-two"}, 1)])
+def test_only_a_box_that_is_optional_as_a_whole_is_dashed(optional: set[str], dashed: int) -> None:
+    alarms = [recorded(ALARM, f"tap-{end}", ALARMS) for end in ("one", "two")]
+    drawing = lines(ALARMS, *alarms, optional=optional)
+    assert len([line for line in drawing if line.endswith(":::optional")]) == dashed
 
 
 def test_a_part_that_is_optional_says_so() -> None:
-    topic = recorded(TOPIC, "tap-alarms")
-    email = recorded("aws:sns/topicSubscription:TopicSubscription", "tap-alarms-email", topic)
+    email = recorded("aws:sns/topicSubscription:TopicSubscription", "tap-alarms-email", ALARMS)
     label = "sns topic<br/>alarms<br/>+ email (if configured)"
-    assert f'tap_alarms["{label}"]' in lines(topic, email, optional={"tap-alarms-email"})
+    assert f'tap_alarms["{label}"]' in lines(ALARMS, email, optional={"tap-alarms-email"})
 
 
-def test_the_order_in_which_resources_were_created_changes_nothing() -> None:
-    resources = synth(**FULL).resources
-    assert boxes(resources) == boxes(tuple(reversed(resources)))
-
-
-def test_a_type_without_a_section_is_an_error_that_names_it() -> None:
-    with pytest.raises(GraphError, match="aws:kinesis/stream:Stream is in no section"):
-        section("aws:kinesis/stream:Stream")
-
-
-def test_the_longest_start_of_a_type_decides_its_section() -> None:
+def test_the_longest_start_of_a_type_decides_its_section_and_a_type_without_one_is_named() -> None:
     assert section("aws:cloudwatch/logGroup:LogGroup") == "function"
     assert section(ALARM) == "alarms"
+    with pytest.raises(GraphError, match="aws:kinesis/stream:Stream is in no section"):
+        section("aws:kinesis/stream:Stream")
 
 
 def test_only_what_is_between_the_markers_is_replaced() -> None:

@@ -1,4 +1,4 @@
-"""Real boto3 clients that send nothing: a call is checked against AWS's own model, noted, and answered from a table."""
+"""boto3 clients that send nothing: calls are validated by AWS's model and recorded; a table has the responses."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from localstack.deployers.resources.base import Aws
+from tests.support.clock import FakeClock
 
 REGION = "eu-central-1"
 ARN = "arn:aws:service:eu-central-1:123456789012:thing"
 
-Answer = Mapping[str, Any] | Exception | Callable[[dict[str, Any]], Mapping[str, Any]]
+Response = Mapping[str, Any] | Exception | Callable[[dict[str, Any]], Mapping[str, Any]]
 
-ANSWERS: Mapping[str, Answer] = {
+RESPONSES: Mapping[str, Response] = {
     "GetCallerIdentity": {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:root", "UserId": "AID"},
     "GetBucketLocation": {"LocationConstraint": REGION},
-    "ListObjectVersions": {},
-    "ListMultipartUploads": {},
     "DescribeTable": {
         "Table": {"TableStatus": "ACTIVE", "TableArn": ARN, "LatestStreamArn": f"{ARN}/s", "LatestStreamLabel": "s"}
     },
@@ -38,8 +37,8 @@ ANSWERS: Mapping[str, Answer] = {
     "CreateRole": {
         "Role": {"Arn": ARN, "RoleId": "AROA", "CreateDate": datetime(2026, 1, 31, tzinfo=UTC), "Path": "/"}
     },
-    "DescribeLogGroups": lambda asked: {
-        "logGroups": [{"logGroupName": asked["logGroupNamePrefix"], "arn": f"{ARN}:*"}]
+    "DescribeLogGroups": lambda request: {
+        "logGroups": [{"logGroupName": request["logGroupNamePrefix"], "arn": f"{ARN}:*"}]
     },
     "DescribeAlarms": {"MetricAlarms": [{"AlarmArn": ARN}]},
     "GetDashboard": {"DashboardArn": ARN},
@@ -50,88 +49,84 @@ ANSWERS: Mapping[str, Answer] = {
     "Subscribe": {"SubscriptionArn": ARN},
     "GetSubscriptionAttributes": {"Attributes": {"PendingConfirmation": "false"}},
 }
+"""The response of each operation; a function gets the parameters of the call. Other operations return nothing."""
 
 
-class RecordingAws:
-    """What `Emulator` is to the engine, without an emulator behind it.
+class FakeAws:
+    """Replaces an emulator; `calls` has all calls, and `responses` overrides the table above."""
 
-    `calls` has every call so far; `answers` overrides the table above: an answer, an exception to raise, or a function
-    of the call's parameters.
-    """
-
-    region = REGION
-
-    def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
+    def __init__(self, responses: Mapping[str, Response] | None = None) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self._answers = {**ANSWERS, **(answers or {})}
+        self.responses = {**RESPONSES, **(responses or {})}
         self._lock = threading.Lock()
 
-    def client(self, service: str, *, region: str | None = None) -> Any:  # noqa: ANN401 - boto3 makes its classes while it runs
+    def client(self, service: str, *, region: str | None = None) -> Any:  # noqa: ANN401  boto3 creates its classes at run time
         with self._lock:
-            return _Recorder(_client(service, region or REGION), self)
+            return _FakeClient(_client(service, region or REGION), self)
 
     def operations(self) -> list[str]:
         return [operation for operation, _parameters in self.calls]
 
     def parameters(self, operation: str) -> dict[str, Any]:
-        """The parameters of the only call of an operation."""
+        """Return the parameters of the only call of an operation."""
         (found,) = (parameters for name, parameters in self.calls if name == operation)
         return found
 
-    def answer(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    def respond(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any]:
         with self._lock:
             self.calls.append((operation, parameters))
-        answer = self._answers.get(operation, {})
-        if isinstance(answer, Exception):
-            raise answer
-        return answer(parameters) if callable(answer) else answer
+        response = self.responses.get(operation, {})
+        if isinstance(response, Exception):
+            raise response
+        return response(parameters) if callable(response) else response
 
 
-def aws(recording: RecordingAws, folder: Path = Path()) -> Aws:
-    """The account that resources are made in, with a clock that nobody needs to wait for."""
+def fake_account(fake: FakeAws, region: str = REGION) -> Aws:
+    """Return the account of the created resources, with a fake clock."""
+    clock = FakeClock()
     return Aws(
-        clients=recording,
-        region=REGION,
+        clients=fake,
+        region=region,
         partition="aws",
         dns_suffix="amazonaws.com",
-        folder=folder,
-        clock=lambda: 0.0,
-        sleep=lambda _seconds: None,
+        folder=Path(),
+        clock=clock,
+        sleep=clock.sleep,
         token=lambda: "1234567",
     )
 
 
-def refusal(code: str, operation: str = "Operation") -> ClientError:
-    response: Any = {"Error": {"Code": code, "Message": "as the test wishes"}}  # the rest is never looked at
+def client_error(code: str, operation: str = "Operation") -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": "simulated"}}  # the rest is not used
     return ClientError(response, operation)
 
 
 @cache
 def _session() -> Session:
-    """One for all, since each would read the same large files."""
+    """Return one session for all clients, since each would read the same large files."""
     return Session()
 
 
 @cache
-def _client(service: str, region: str) -> Any:  # noqa: ANN401 - as above
+def _client(service: str, region: str) -> Any:  # noqa: ANN401  as above
     return _session().create_client(service, region_name=region)
 
 
-class _Recorder:
-    """A boto3 client, but the call stops after botocore's own check of the parameters."""
+class _FakeClient:
+    """A boto3 client whose calls stop after botocore's validation of the parameters."""
 
-    def __init__(self, client: Any, recording: RecordingAws) -> None:  # noqa: ANN401 - as above
+    def __init__(self, client: Any, fake: FakeAws) -> None:  # noqa: ANN401  as above
         self.meta = client.meta
         self._client = client
-        self._recording = recording
+        self._fake = fake
 
-    def __getattr__(self, method: str) -> Any:  # noqa: ANN401 - as above
+    def __getattr__(self, method: str) -> Any:  # noqa: ANN401  as above
         operation = self._client.meta.method_to_api_mapping[method]
         model = self._client.meta.service_model.operation_model(operation)
 
         def call(**parameters: Any) -> Mapping[str, Any]:
             if model.input_shape is not None:
                 self._client._serializer.serialize_to_request(parameters, model)
-            return self._recording.answer(operation, parameters)
+            return self._fake.respond(operation, parameters)
 
         return call

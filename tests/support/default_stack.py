@@ -1,8 +1,8 @@
-"""What the stack calls things in its default configuration, written out once more, by hand."""
+"""Names of the stack in its default configuration, written by hand, and configurations that tests share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from localstack.deployers.monitor import Recorded
@@ -86,18 +86,6 @@ CUSTOM = {
 }
 # Where every name of a place differs from the default one.
 CHINA = {"account": "999999999999", "region": "cn-northwest-1", "partition": "aws-cn"}
-
-
-def tls_only(action: str, *arns: str) -> dict[str, Any]:
-    """The statement that refuses every request without TLS."""
-    return {
-        "Sid": "DenyWithoutTls",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": action,
-        "Resource": list(arns),
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
 
 
 def tagged(stack: Synth) -> tuple[Recorded, ...]:

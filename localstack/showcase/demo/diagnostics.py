@@ -1,4 +1,4 @@
-"""What may explain a row that did not come: the failure queue, the function's log and the emulator's."""
+"""Diagnostics for a missing row: the failure queue, the indexer's log and the emulator's log."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ MESSAGES = 10
 
 
 def collect(emulator: Emulator, outputs: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return lines under the name of where they come from. What cannot be asked is said instead of being raised."""
+    """Return lines by the name of their source. If a source cannot be read, its line is the error."""
     return {
-        "Failure queue": _asked(lambda: _failures(emulator.client("sqs"), outputs["failure_queue_url"])),
-        "End of the function's log": _asked(lambda: _function_log(emulator.client("logs"), outputs["log_group_name"])),
+        "Failure queue": _or_error(lambda: _failures(emulator.client("sqs"), outputs["failure_queue_url"])),
+        "End of the function's log": _or_error(
+            lambda: _function_log(emulator.client("logs"), outputs["log_group_name"])
+        ),
         "End of the emulator's log": emulator.logs(LINES).splitlines(),
     }
 
 
-def _asked(ask: Callable[[], list[str]]) -> list[str]:
+def _or_error(read: Callable[[], list[str]]) -> list[str]:
     try:
-        return ask()
+        return read()
     except (ClientError, BotoCoreError) as error:
         return [f"(cannot be read: {error})"]
 
 
 def _failures(sqs: Any, url: str) -> list[str]:  # noqa: ANN401  boto3 makes its clients' classes at run time
     """Return a line for each of the failed events, or the first of them; they stay in the queue."""
-    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=MESSAGES, VisibilityTimeout=0)
-    return [_failure(message["Body"]) for message in answer.get("Messages", ())]
+    response = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=MESSAGES, VisibilityTimeout=0)
+    return [_failure(message["Body"]) for message in response.get("Messages", ())]
 
 
 def _failure(body: str) -> str:

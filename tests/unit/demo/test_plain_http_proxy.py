@@ -5,12 +5,12 @@ import ssl
 import threading
 from pathlib import Path
 
-from localstack.emulators.certificate import make
-from localstack.showcase.plain_http_proxy import open_door
+from localstack.emulators.certificate import create
+from localstack.showcase.plain_http_proxy import plain_http_proxy
 
 
 def test_what_is_sent_in_the_clear_arrives_over_tls_and_back(tmp_path: Path) -> None:
-    made = make(tmp_path, "127.0.0.1")
+    made = create(tmp_path, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made.certificate, made.key)
     content = bytes(range(256)) * 4000
@@ -25,7 +25,7 @@ def test_what_is_sent_in_the_clear_arrives_over_tls_and_back(tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=echo, args=(listener,))
         thread.start()
-        with open_door(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as door:
+        with plain_http_proxy(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as door:
             assert door.startswith("http://127.0.0.1:")
             with socket.create_connection(("127.0.0.1", int(door.rpartition(":")[2])), timeout=5) as client:
                 client.sendall(content)
@@ -37,9 +37,9 @@ def test_what_is_sent_in_the_clear_arrives_over_tls_and_back(tmp_path: Path) -> 
 
 
 def test_the_door_closes_although_somebody_holds_it_open(tmp_path: Path) -> None:
-    made = make(tmp_path, "127.0.0.1")
+    made = create(tmp_path, "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        with open_door(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as door:
+        with plain_http_proxy(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as door:
             port = int(door.rpartition(":")[2])
             client = socket.create_connection(("127.0.0.1", port), timeout=5)
             behind, _ = listener.accept()

@@ -1,0 +1,204 @@
+"""A stack of the Pulumi CLI on an emulator, through the Automation API, with a temporary state.
+
+The stack has the same files as for `pulumi up`. It needs the Pulumi CLI, and the AWS plugin that the CLI downloads. The
+program runs with this interpreter, and its folder is only read.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import secrets
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from botocore.exceptions import ClientError
+from pulumi import automation
+
+from localstack.deployers import pulumi_cli, pulumi_project
+from localstack.deployers.deployment import Progress, Resource, texts
+from localstack.deployers.pulumi_events import PROVIDERS, Change, EventRecorder, indented, name_in
+from localstack.errors import DeploymentError
+
+if TYPE_CHECKING:
+    from localstack.emulators.emulator import Emulator
+
+State: TypeAlias = dict[str, Any]
+"""A resource in Pulumi's state: urn, type, id, inputs, outputs, protect and more."""
+
+
+SelectStack: TypeAlias = Callable[[str, automation.LocalWorkspace], automation.Stack]
+"""Selects the stack of this name, or creates it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The result of an operation or a preview: one change per resource, the created resources, and all warnings."""
+
+    changes: tuple[Change, ...]
+    created: tuple[Resource, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def changed(self) -> set[Change]:
+        """The changes of all resources that do not stay the same."""
+        return {change for change in self.changes if change.op != "same"}
+
+
+class PulumiStack:
+    """A stack on an emulator, with its state in a temporary folder, which `close` removes.
+
+    All operations raise DeploymentError with the messages of Pulumi's engine about a failure.
+
+    Attributes:
+        folder: holds Pulumi's files, and its state in `state`.
+    """
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        *,
+        program: Path,
+        stack: str = "localstack",
+        install_pulumi: bool = False,
+        find_cli: Callable[..., automation.PulumiCommand] = pulumi_cli.find,
+        select_stack: SelectStack = automation.Stack.create_or_select,
+    ) -> None:
+        self._emulator = emulator
+        self._name = stack
+        self._select_stack = select_stack
+        self._cli = find_cli(install=install_pulumi)
+        self._passphrase = secrets.token_hex()
+        self.folder = Path(tempfile.mkdtemp(prefix="tapstack-pulumi-"))
+        # removed at the latest when Python exits: the state of a deployment is useless after its emulator has stopped
+        self._remove_folder = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        try:
+            (self.folder / "state").mkdir()
+            pulumi_project.copy_stack_file(program.parent, stack, self.folder)
+            self.run_from(program)
+        except BaseException:
+            self.close()
+            raise
+
+    def run_from(self, program: Path) -> None:
+        """Use this program from now on; configuration and state stay unchanged."""
+        pulumi_project.write_project(program, self.folder)
+        environment = pulumi_cli.environment(
+            os.environ,
+            aws=self._emulator.environment(),
+            state=self.folder / "state",
+            passphrase=self._passphrase,
+        )
+        workspace = automation.LocalWorkspace(
+            work_dir=str(self.folder),
+            secrets_provider="passphrase",
+            pulumi_command=pulumi_cli.Cli(self._cli, environment),
+        )
+        with _explained(f"Pulumi could not make the stack {self._name!r}"):
+            self._stack = self._select_stack(self._name, workspace)
+
+    def configure(self, values: Mapping[str, str], *, secret: bool = False) -> None:
+        """Set configuration, as `pulumi config set` does; keys may leave out the project's name."""
+        if values:
+            config = {key: automation.ConfigValue(value=value, secret=secret) for key, value in values.items()}
+            with _explained("Pulumi could not set the configuration"):
+                self._stack.set_all_config(config)
+
+    def unconfigure(self, *keys: str) -> None:
+        """Remove configuration, as `pulumi config rm` does."""
+        with _explained("Pulumi could not change the configuration"):
+            self._stack.remove_all_config(list(keys))
+
+    def preview(self) -> Outcome:
+        """Plan an update without any change."""
+        return self._run("the preview", self._stack.preview)
+
+    def up(self, on_resource: Callable[[Progress], None] = lambda _progress: None) -> Outcome:
+        """Create, update, replace and delete resources until they match the program."""
+        return self._run("the update", self._stack.up, on_resource)
+
+    def destroy(self) -> Outcome:
+        """Delete everything, as `pulumi destroy` does: fails at a protected resource, and may delete others first."""
+        outcome = self._run("destroying", self._stack.destroy)
+        if remaining := [label(each) for each in self.resources()]:
+            raise DeploymentError(f"destroyed, but still there: {', '.join(remaining)}")
+        return outcome
+
+    def outputs(self) -> dict[str, str]:
+        """Return the exports of the program, secrets included."""
+        with _explained("Pulumi could not tell the outputs"):
+            outputs = self._stack.outputs()
+        return texts({name: output.value for name, output in outputs.items()})
+
+    def resources(self) -> list[State]:
+        """Return the resources at AWS from the state, secrets included, the oldest first."""
+        return [each for each in self._state().get("resources", ()) if _is_at_aws(each)]
+
+    def unlock(self) -> None:
+        """Remove all protection, of Pulumi and of AWS, and let `destroy` delete buckets with their objects."""
+        with _explained("Pulumi could not take away the protection"):
+            exported = self._stack.export_stack()
+            state = copy.deepcopy(dict(exported.deployment or {}))
+            for each in state.get("resources", ()):
+                each.pop("protect", None)
+                for properties in (each.get("inputs", {}), each.get("outputs", {})):
+                    if "forceDestroy" in properties:
+                        properties["forceDestroy"] = True
+            self._stack.import_stack(automation.Deployment(exported.version, state))
+        for each in self.resources():
+            if each.get("inputs", {}).get("deletionProtectionEnabled"):
+                dynamodb = self._emulator.client("dynamodb", region=each["outputs"]["arn"].split(":")[3])
+                with suppress(ClientError):  # the deletion fails with a better message
+                    dynamodb.update_table(TableName=each["id"], DeletionProtectionEnabled=False)
+
+    def close(self) -> None:
+        """Remove the folder with the state of the stack."""
+        self._remove_folder()
+
+    def _state(self) -> State:
+        with _explained("Pulumi could not show its state"):
+            return dict(self._stack.export_stack().deployment or {})
+
+    def _run(
+        self,
+        name: str,
+        operation: Callable[..., object],
+        on_resource: Callable[[Progress], None] = lambda _progress: None,
+    ) -> Outcome:
+        events = EventRecorder(on_resource=on_resource)
+        with _explained(f"{name} of the stack {self._name!r} failed", events):
+            operation(on_event=events)
+        events.check()
+        return Outcome(changes=tuple(events.changes), created=tuple(events.created), warnings=tuple(events.warnings))
+
+
+@contextmanager
+def _explained(failure: str, events: EventRecorder | None = None) -> Iterator[None]:
+    """Raise DeploymentError with the errors of the engine or, without any, with the last output of the CLI."""
+    try:
+        yield
+    except automation.CommandError as error:
+        errors = events.errors if events else ()
+        # not a chain: its text repeats all of this, with the tracebacks of the program
+        raise DeploymentError(f"{failure}:\n{indented(errors or (_last_output(error),))}") from None
+
+
+def _last_output(error: automation.CommandError) -> str:
+    """Return the standard error of the CLI; its standard output, or its exit status, if that is empty."""
+    output, _, errors = str(error).partition("\n stderr: ")
+    return errors.strip() or output.strip()
+
+
+def _is_at_aws(resource: State) -> bool:
+    return bool(resource.get("custom")) and not resource["type"].startswith(PROVIDERS)
+
+
+def label(resource: State) -> str:
+    """Return the type and the name of a resource, for messages."""
+    return f"{resource['type']} {name_in(resource['urn'])!r}"

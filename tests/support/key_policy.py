@@ -1,0 +1,20 @@
+"""The policy that docs/security.md gives for a KMS key of the user's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.support.default_stack import KEY_ARN
+
+SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
+
+
+def key_policy() -> dict[str, Any]:
+    """The policy in docs/security.md, for the stack of these tests. The `*` in a key's policy means that key."""
+    (text,) = re.findall(r"```json\n(\{\n.*?)```", SECURITY.read_text(encoding="utf-8"), re.DOTALL)
+    policy: dict[str, Any] = json.loads(text)
+    assert {each["Resource"] for each in policy["Statement"]} == {"*"}
+    return {**policy, "Statement": [{**each, "Resource": KEY_ARN} for each in policy["Statement"]]}

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from localstack.showcase.demo.diagnostics import LINES, collect
+from tests.support.demo_fakes import OUTPUTS, FakeEmulator, client_error, fake_logs, fake_queue
+
+FAILURE = {
+    "requestContext": {"condition": "RetriesExhausted"},
+    "requestPayload": {"Records": [{"s3": {"object": {"key": "lake.jpg"}}}]},
+}
+
+
+def diagnostics(queue: object, *lines: str) -> dict[str, list[str]]:
+    return collect(FakeEmulator({"sqs": queue, "logs": fake_logs(*lines)}), OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ({"errorMessage": "denied: HeadObject"}, "denied: HeadObject"),
+        (None, "no error message"),
+        ({}, "no error message"),
+    ],
+)
+def test_failed_events_are_told_with_their_keys_and_the_reason(payload: dict[str, Any] | None, reason: str) -> None:
+    found = diagnostics(fake_queue(json.dumps({**FAILURE, "responsePayload": payload})))
+    assert found["Failure queue"] == [f"lake.jpg: RetriesExhausted: {reason}"]
+
+
+@pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"requestPayload": {"Records": [1]}}'])
+def test_any_other_message_is_shown_as_it_is(body: str) -> None:
+    assert diagnostics(fake_queue(body))["Failure queue"] == [body]
+
+
+def test_the_ends_of_both_logs_are_shown() -> None:
+    found = diagnostics(fake_queue(), *(f"line {number}" for number in range(LINES + 5)))
+    assert found["Failure queue"] == []
+    assert found["End of the function's log"] == [f"line {number}" for number in range(5, LINES + 5)]
+    assert found["End of the emulator's log"] == ["the emulator's last words"]
+
+
+def test_what_cannot_be_asked_is_said_and_the_rest_is_shown() -> None:
+    unavailable = mock.Mock(**{"receive_message.side_effect": client_error("ServiceUnavailable", "ReceiveMessage")})
+    found = diagnostics(unavailable, "a line")
+    (line,) = found["Failure queue"]
+    assert "ServiceUnavailable" in line
+    assert found["End of the function's log"] == ["a line"]

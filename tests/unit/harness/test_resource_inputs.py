@@ -1,0 +1,125 @@
+"""Every input of every sample has an effect on the calls to AWS, and every other input is reported as unused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ParamValidationError
+
+from localstack.deployers.resources import RESOURCE_HANDLERS
+from localstack.deployers.resources.inputs import InputError, Inputs
+from tests.unit.harness.fake_aws import FakeAws, fake_account
+from tests.unit.harness.resource_inputs import SAMPLES, create
+
+Path = tuple[str | int, ...]
+
+every_sample = pytest.mark.parametrize(
+    ("type_", "inputs"),
+    [
+        pytest.param(type_, sample, id=f"{type_.rsplit(':')[-1]}-{number}")
+        for type_, samples in SAMPLES.items()
+        for number, sample in enumerate(samples)
+    ],
+)
+
+FREE_KEYS = ("tags", "dimensions", "variables")
+"""Objects whose keys are the user's data: a new key is not an unknown input."""
+
+
+def calls(type_: str, inputs: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return all calls for the creation and the removal of a resource."""
+    fake = FakeAws()
+    _result, removals, _unused = create(type_, inputs, fake)
+    for removal in removals:
+        for call in (removal.unlock, removal.exists, removal.delete):
+            if call:
+                call()
+    return fake.calls
+
+
+def items(value: Any) -> Iterator[tuple[str | int, Any]]:  # noqa: ANN401  any JSON value
+    if isinstance(value, (dict, list)):
+        yield from value.items() if isinstance(value, dict) else enumerate(value)
+
+
+def leaves(value: Any, at: Path = ()) -> Iterator[Path]:  # noqa: ANN401  any JSON value
+    """Yield the path of every plain value, and of every empty object (its presence is its meaning)."""
+    if not list(items(value)):
+        yield at
+    for key, item in items(value):
+        yield from leaves(item, (*at, key))
+
+
+def objects(value: Any, at: Path = ()) -> Iterator[Path]:  # noqa: ANN401  any JSON value
+    """Yield the path of every object whose keys are Pulumi's."""
+    if isinstance(value, dict):
+        yield at
+    for key, item in items(value):
+        if key not in FREE_KEYS:
+            yield from objects(item, (*at, key))
+
+
+def changed(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:  # noqa: ANN401  any JSON value
+    """Return a copy with a change of the part at a path."""
+    if not path:
+        return change(value)
+    copy = value.copy()
+    copy[path[0]] = changed(value[path[0]], path[1:], change)
+    return copy
+
+
+def without(value: Any, path: Path) -> Any:  # noqa: ANN401  any JSON value
+    def remove(parent: Any) -> Any:  # noqa: ANN401  as above
+        kept = {key: item for key, item in items(parent) if key != path[-1]}
+        return kept if isinstance(parent, dict) else list(kept.values())
+
+    return changed(value, path[:-1], remove)
+
+
+def dotted(path: Path) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def test_every_type_has_a_sample() -> None:
+    assert set(SAMPLES) == set(RESOURCE_HANDLERS)
+
+
+@every_sample
+def test_every_input_of_a_sample_is_used_and_the_calls_are_such_as_aws_accepts(
+    type_: str, inputs: dict[str, Any]
+) -> None:
+    result, _removals, unused = create(type_, inputs)
+    assert unused == []
+    assert result.id
+
+
+@every_sample
+def test_every_input_makes_a_difference_to_what_aws_is_asked_for(type_: str, inputs: dict[str, Any]) -> None:
+    whole = calls(type_, inputs)
+    ineffective = []
+    for path in leaves(inputs):
+        try:
+            if calls(type_, without(inputs, path)) == whole:
+                ineffective.append(dotted(path))
+        except (InputError, ParamValidationError):
+            pass  # the input is required: that is an effect
+    assert ineffective == []
+
+
+@every_sample
+def test_a_stranger_at_any_depth_is_noticed(type_: str, inputs: dict[str, Any]) -> None:
+    unnoticed = []
+    for path in objects(inputs):
+        _result, _removals, unused = create(type_, changed(inputs, path, lambda part: {**part, "unknown": 1}))
+        if unused != [dotted((*path, "unknown"))]:
+            unnoticed.append((dotted(path), unused))
+    assert unnoticed == []
+
+
+@every_sample
+def test_planning_alone_calls_nothing(type_: str, inputs: dict[str, Any]) -> None:
+    fake = FakeAws()
+    RESOURCE_HANDLERS[type_]("logical", Inputs(inputs), fake_account(fake))
+    assert fake.calls == []

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from operations.command import main
+
+
+class Command:
+    """The command without AWS; `lines` and `output` are what its last run printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> int:
+        def refuse(_: object) -> None:
+            raise AssertionError("the tool called AWS")
+
+        code = main(arguments, connect=refuse)  # type: ignore[arg-type]  # it never returns
+        self.output, self.errors = self._capsys.readouterr()
+        self.lines = self.output.splitlines()
+        return code
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(capsys)

@@ -1,0 +1,284 @@
+"""Requests to the stack's resources, and the decision of each policy about them.
+
+With `kmsKeyArn`, two of the policies differ, and the key has a policy too: the one in docs/security.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from tests.support import default_stack as stack
+from tests.support.default_stack import ACCOUNT, FUNCTION_ARN, KEY_ARN, LOGS_ARN, QUEUE_ARN, TABLE_ARN, UPLOADS_ARN
+from tests.support.iam import Decision, Request
+from tests.support.key_policy import key_policy
+from tests.support.synth import synth
+from tests.unit.stack.test_security import as_list, documents
+
+ALLOW, DENY, SILENT = Decision.ALLOW, Decision.DENY, Decision.SILENT
+WITH_KEY = " with a key"
+KEY_POLICY = "the key's policy"
+
+S3, S3_LOGS, CLOUDWATCH, LAMBDA, LOGS_SERVICE = (
+    f"{name}.amazonaws.com" for name in ("s3", "logging.s3", "cloudwatch", "lambda", "logs.us-east-1")
+)
+OTHER_ACCOUNT = "999999999999"
+USER, OTHER_USER = (f"arn:aws:iam::{account}:role/user" for account in (ACCOUNT, OTHER_ACCOUNT))
+OBJECT, LOG, OTHER_OBJECT = f"{UPLOADS_ARN}/a/b.txt", f"{LOGS_ARN}/log", "arn:aws:s3:::another/a/b.txt"
+ROLE_ARN, TOPIC_ARN, LOG_GROUP_ARN = stack.ROLE_ARN, stack.TOPIC_ARN, stack.LOG_GROUP_ARN
+LOG_STREAM = f"{LOG_GROUP_ARN}:log-stream:2026/11/25/[$LATEST]0"
+ALARM = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:tapstack-dev-errors"
+ALGORITHM = "s3:x-amz-server-side-encryption"
+CUSTOMER_ALGORITHM = f"{ALGORITHM}-customer-algorithm"
+KEY_ID = f"{ALGORITHM}-aws-kms-key-id"
+OTHER_KEY = KEY_ARN.replace("1234abcd", "ffffffff")
+
+Case = tuple[Decision, Request]
+
+
+def cases(
+    decision: Decision,
+    actions: str,
+    resource: str,
+    *,
+    by: str = "anybody",
+    account: str | None = None,
+    source: str | None = None,
+    tls: bool = True,
+    context: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Case]:
+    """One case for each action (of one service: ``s3:GetObject PutObject``); `context` has more condition keys."""
+    keys = {"aws:SecureTransport": str(tls).lower(), **context}
+    keys |= {"aws:SourceAccount": account} if account else {}
+    keys |= {"aws:SourceArn": source} if source else {}
+    service, _, names = actions.partition(":")
+    for name in names.split():
+        yield decision, Request(action=f"{service}:{name}", resource=resource, principal=by, context=keys)
+
+
+def through(service: str, **encryption: str) -> dict[str, str]:
+    """The condition keys of a call that a service makes to KMS for a principal, with its encryption context."""
+    names = {"s3": "aws:s3:arn", "table": "aws:dynamodb:tableName"}
+    return {
+        "kms:ViaService": f"{service}.us-east-1.amazonaws.com",
+        **{f"kms:EncryptionContext:{names[name]}": value for name, value in encryption.items()},
+    }
+
+
+@cache
+def recorded() -> dict[str, dict[str, Any]]:
+    """Every policy of the stack by its resource's name, and the function's own, which AddPermission writes."""
+    full = synth(**stack.FULL)
+    permission = full.one("Permission").inputs
+    conditions = {"ArnLike": {"AWS:SourceArn": "sourceArn"}, "StringEquals": {"AWS:SourceAccount": "sourceAccount"}}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": permission["principal"]},
+        "Action": permission["action"],
+        "Resource": FUNCTION_ARN,
+        "Condition": {
+            operator: {key: permission[name]}
+            for operator, keys in conditions.items()
+            for key, name in keys.items()
+            if name in permission
+        },
+    }
+    plain = dict(documents(full))
+    encrypted = {name: policy for name, policy in documents(synth(**stack.ENCRYPTED)) if policy != plain[name]}
+    return {
+        **plain,
+        "tap-s3-permission": {"Statement": [statement]},
+        **{f"{name}{WITH_KEY}": policy for name, policy in encrypted.items()},
+        KEY_POLICY: key_policy(),
+    }
+
+
+ALARM_CALL: dict[str, Any] = {"by": CLOUDWATCH, "source": ALARM, "account": ACCOUNT}
+OTHER_ALARM_CALLS: list[dict[str, Any]] = [
+    {"by": CLOUDWATCH},
+    {**ALARM_CALL, "account": OTHER_ACCOUNT},
+    {**ALARM_CALL, "source": ALARM.replace(ACCOUNT, OTHER_ACCOUNT)},
+]
+LOGGING: dict[str, Any] = {"by": S3_LOGS, "source": UPLOADS_ARN, "account": ACCOUNT}
+NOTIFICATION: dict[str, Any] = {"by": S3, "source": UPLOADS_ARN, "account": ACCOUNT}
+
+CASES: dict[str, list[Case]] = {
+    "tap-uploads-policy": [
+        *cases(DENY, "s3:GetObject PutObject DeleteObjectVersion", OBJECT, tls=False),
+        *cases(DENY, "s3:ListBucket PutBucketPolicy", UPLOADS_ARN, tls=False),
+        *cases(SILENT, "s3:GetObject PutObject", OBJECT),
+        *cases(SILENT, "s3:ListBucket", UPLOADS_ARN),
+        *cases(SILENT, "s3:PutObject", OBJECT, context={ALGORITHM: "AES256"}),
+        *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms"}),
+        *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms:dsse"}),
+        *cases(DENY, "s3:PutObject", OBJECT, context={CUSTOMER_ALGORITHM: "AES256"}),
+    ],
+    "tap-logs-policy": [
+        *cases(ALLOW, "s3:PutObject", LOG, **LOGGING),
+        *cases(DENY, "s3:PutObject", LOG, tls=False, **LOGGING),
+        *cases(SILENT, "s3:PutObject", LOG, **{**LOGGING, "account": OTHER_ACCOUNT}),
+        *cases(SILENT, "s3:PutObject", LOG, **{**LOGGING, "source": "arn:aws:s3:::another"}),
+        *cases(SILENT, "s3:PutObject", LOG, by=S3_LOGS),
+        *cases(SILENT, "s3:PutObject", LOG, **{**LOGGING, "by": S3}),
+        *cases(SILENT, "s3:GetObject", LOG, **LOGGING),
+        *cases(SILENT, "s3:GetObject", LOG),
+        *cases(DENY, "s3:GetObject", LOG, tls=False),
+        *cases(DENY, "s3:ListBucket", LOGS_ARN, tls=False),
+    ],
+    "tap-failures-policy": [
+        *cases(DENY, "sqs:SendMessage ReceiveMessage SetQueueAttributes", QUEUE_ARN, tls=False),
+        *cases(SILENT, "sqs:SendMessage", QUEUE_ARN),
+        *cases(SILENT, "sqs:SendMessage", QUEUE_ARN, by=LAMBDA, account=OTHER_ACCOUNT),
+    ],
+    "tap-alarms-policy": [
+        *cases(ALLOW, "sns:Publish", TOPIC_ARN, **ALARM_CALL),
+        *cases(DENY, "sns:Publish", TOPIC_ARN, tls=False, **ALARM_CALL),
+        *cases(DENY, "sns:Publish", TOPIC_ARN, tls=False),
+        *(case for call in OTHER_ALARM_CALLS for case in cases(SILENT, "sns:Publish", TOPIC_ARN, **call)),
+        *cases(SILENT, "sns:Publish", TOPIC_ARN, **{**ALARM_CALL, "source": ALARM.replace("us-east-1", "eu-west-1")}),
+        *cases(SILENT, "sns:Publish", TOPIC_ARN, **{**ALARM_CALL, "by": S3}),
+        *cases(SILENT, "sns:Publish", TOPIC_ARN),
+        *cases(SILENT, "sns:Subscribe", TOPIC_ARN, **ALARM_CALL),
+    ],
+    "tap-s3-permission": [
+        *cases(ALLOW, "lambda:InvokeFunction", FUNCTION_ARN, **NOTIFICATION),
+        # the owner of a bucket that takes over the name after ours is deleted
+        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "account": OTHER_ACCOUNT}),
+        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "source": LOGS_ARN}),
+        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, by=S3),
+        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "by": CLOUDWATCH}),
+        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN),
+        *cases(SILENT, "lambda:UpdateFunctionCode", FUNCTION_ARN, **NOTIFICATION),
+    ],
+    "tap-indexer-role": [
+        *cases(ALLOW, "sts:AssumeRole", ROLE_ARN, by=LAMBDA, account=ACCOUNT),
+        *cases(SILENT, "sts:AssumeRole", ROLE_ARN, by=LAMBDA, account=OTHER_ACCOUNT),
+        *cases(SILENT, "sts:AssumeRole", ROLE_ARN, by=LAMBDA),
+        *cases(SILENT, "sts:AssumeRole", ROLE_ARN, by=S3, account=ACCOUNT),
+        *cases(SILENT, "sts:AssumeRole", ROLE_ARN),
+    ],
+    "tap-indexer-policy": [
+        *cases(ALLOW, "s3:GetObject GetObjectVersion", OBJECT),
+        *cases(ALLOW, "s3:ListBucket", UPLOADS_ARN),
+        *cases(ALLOW, "dynamodb:UpdateItem GetItem Query", TABLE_ARN),
+        *cases(ALLOW, "dynamodb:Query", f"{TABLE_ARN}/index/uploads_by_day"),
+        *cases(ALLOW, "logs:CreateLogStream PutLogEvents", LOG_STREAM),
+        *cases(ALLOW, "sqs:SendMessage", QUEUE_ARN),
+        *cases(ALLOW, "xray:PutTraceSegments PutTelemetryRecords", "*"),
+        *cases(SILENT, "s3:GetObject", OTHER_OBJECT),
+        *cases(SILENT, "s3:GetObject", LOG),
+        *cases(SILENT, "s3:GetObject", f"{UPLOADS_ARN}-of-another/a"),
+        *cases(SILENT, "s3:ListBucket", LOGS_ARN),
+        *cases(SILENT, "s3:PutObject DeleteObject", OBJECT),
+        *cases(SILENT, "dynamodb:UpdateItem", f"{TABLE_ARN}-2"),
+        *cases(SILENT, "dynamodb:DeleteItem Scan DeleteTable", TABLE_ARN),
+        *cases(SILENT, "logs:PutLogEvents", f"{LOG_GROUP_ARN}-2:log-stream:a"),
+        *cases(SILENT, "logs:CreateLogGroup", LOG_GROUP_ARN),
+        *cases(SILENT, "sqs:SendMessage", f"{QUEUE_ARN}-2"),
+        *cases(SILENT, "sqs:ReceiveMessage", QUEUE_ARN),
+        *cases(SILENT, "sns:Publish", TOPIC_ARN),
+        *cases(SILENT, "iam:PutRolePolicy", ROLE_ARN),
+    ],
+}
+
+BUCKET_USE, TABLE_USE = through("s3", s3=UPLOADS_ARN), through("dynamodb", table=stack.TABLE)
+LOGS_CONTEXT = "kms:EncryptionContext:aws:logs:arn"
+ADMINISTRATION = (
+    "kms:CancelKeyDeletion DescribeKey DisableKey DisableKeyRotation EnableKey EnableKeyRotation GetKeyPolicy "
+    "GetKeyRotationStatus ListGrants ListKeyPolicies ListResourceTags PutKeyPolicy RevokeGrant ScheduleKeyDeletion "
+    "TagResource UntagResource UpdateKeyDescription"
+)
+
+CASES[f"tap-uploads-policy{WITH_KEY}"] = [
+    *(case for case in CASES["tap-uploads-policy"] if ALGORITHM not in case[1].context),
+    *cases(SILENT, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: KEY_ARN}),
+    *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "AES256"}),
+    *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: OTHER_KEY}),
+    *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms"}),  # the AWS-managed key aws/s3
+    *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms:dsse", KEY_ID: KEY_ARN}),
+]
+CASES[f"tap-indexer-policy{WITH_KEY}"] = [
+    *CASES["tap-indexer-policy"],
+    *cases(ALLOW, "kms:Decrypt", KEY_ARN, context=BUCKET_USE),
+    *cases(ALLOW, "kms:Decrypt", KEY_ARN, context=through("s3", s3=OBJECT)),
+    *cases(ALLOW, "kms:Decrypt", KEY_ARN, context=TABLE_USE),
+    *cases(ALLOW, "kms:Decrypt GenerateDataKey", KEY_ARN, context=through("sqs")),
+    *cases(SILENT, "kms:Decrypt PutKeyPolicy ScheduleKeyDeletion", KEY_ARN),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, context={"kms:EncryptionContext:aws:s3:arn": UPLOADS_ARN}),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("s3")),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("s3", s3=OTHER_OBJECT)),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("s3", s3=f"{UPLOADS_ARN}-of-another")),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("dynamodb", table=f"{stack.TABLE}-2")),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("secretsmanager")),
+    *cases(SILENT, "kms:Decrypt", OTHER_KEY, context=BUCKET_USE),
+    *cases(SILENT, "kms:GenerateDataKey", KEY_ARN, context=BUCKET_USE),  # the function uploads nothing
+    *cases(SILENT, "kms:GenerateDataKey CreateGrant", KEY_ARN, context=TABLE_USE),
+    *cases(SILENT, "kms:Encrypt", KEY_ARN, context=through("sqs")),
+]
+CASES[KEY_POLICY] = [
+    # uploaders, readers, and the function, as far as their own policies allow
+    *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=BUCKET_USE),
+    *cases(ALLOW, "kms:Decrypt", KEY_ARN, by=ROLE_ARN, context=TABLE_USE),
+    *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=ROLE_ARN, context=through("sqs")),
+    *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER),
+    *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=through("ec2")),
+    *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=OTHER_USER, context=BUCKET_USE),
+    *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=LAMBDA, context=BUCKET_USE),
+    # the user who deploys the table
+    *cases(
+        ALLOW,
+        "kms:Encrypt ReEncryptFrom ReEncryptTo GenerateDataKeyWithoutPlaintext CreateGrant",
+        KEY_ARN,
+        by=USER,
+        context=TABLE_USE,
+    ),
+    *cases(SILENT, "kms:CreateGrant Encrypt", KEY_ARN, by=USER),
+    *cases(SILENT, "kms:CreateGrant", KEY_ARN, by=USER, context=BUCKET_USE),
+    *cases(SILENT, "kms:CreateGrant", KEY_ARN, by=OTHER_USER, context=TABLE_USE),
+    # the log group
+    *cases(
+        ALLOW,
+        "kms:Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey GenerateDataKeyWithoutPlaintext",
+        KEY_ARN,
+        by=LOGS_SERVICE,
+        context={LOGS_CONTEXT: LOG_GROUP_ARN},
+    ),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE, context={LOGS_CONTEXT: f"{LOG_GROUP_ARN}-2"}),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, by="logs.eu-west-1.amazonaws.com", context={LOGS_CONTEXT: LOG_GROUP_ARN}),
+    # the alarms
+    *cases(ALLOW, "kms:Decrypt GenerateDataKey GenerateDataKeyWithoutPlaintext", KEY_ARN, **ALARM_CALL),
+    *(case for call in OTHER_ALARM_CALLS for case in cases(SILENT, "kms:Decrypt", KEY_ARN, **call)),
+    *cases(SILENT, "kms:Decrypt", KEY_ARN, **{**ALARM_CALL, "source": ALARM.replace("tapstack-dev", "other")}),
+    *cases(SILENT, "kms:Encrypt PutKeyPolicy", KEY_ARN, **ALARM_CALL),
+    # the administrators of the key, who cannot use it
+    *cases(ALLOW, ADMINISTRATION, KEY_ARN, by=USER),
+    *cases(SILENT, ADMINISTRATION, KEY_ARN, by=OTHER_USER),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """One action of one statement of one policy."""
+
+    policy: str
+    action: str
+    resources: tuple[str, ...]
+    keys: tuple[str, ...]
+    effect: str
+
+
+def grants() -> Iterator[Grant]:
+    for name, document in recorded().items():
+        for statement in document["Statement"]:
+            for action in as_list(statement["Action"]):
+                yield Grant(
+                    policy=name,
+                    action=action,
+                    resources=tuple(as_list(statement.get("Resource", []))),
+                    keys=tuple(key for keys in statement.get("Condition", {}).values() for key in keys),
+                    effect=statement["Effect"],
+                )

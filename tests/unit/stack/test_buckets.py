@@ -1,0 +1,105 @@
+"""The upload bucket, and the bucket of its access logs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.default_stack import CUSTOM, LOGS, PROD, UPLOADS
+from tests.support.synth import policy, synth
+
+COMMON: dict[str, dict[str, object]] = {
+    "": {"forceDestroy": True},  # in dev, whose data may be deleted
+    "-public-access": {
+        "blockPublicAcls": True,
+        "blockPublicPolicy": True,
+        "ignorePublicAcls": True,
+        "restrictPublicBuckets": True,
+    },
+    # access lists are off: the owner of the bucket owns every object
+    "-ownership": {"rule.objectOwnership": "BucketOwnerEnforced"},
+    "-encryption": {"rules[0].applyServerSideEncryptionByDefault.sseAlgorithm": "AES256"},
+    "-lifecycle": {
+        # parts of an upload that was never completed are invisible, and cost money
+        "rules[0].id": "abort-incomplete-uploads",
+        "rules[0].status": "Enabled",
+        "rules[0].filter.prefix": "",
+        "rules[0].abortIncompleteMultipartUpload.daysAfterInitiation": 7,
+        "rules[1].status": "Enabled",
+        "rules[1].filter.prefix": "",
+    },
+    "-policy": {},  # access_cases.py
+}
+PROPERTIES: dict[str, dict[str, object]] = {
+    **{f"tap-uploads{part}": {"bucket": UPLOADS, **properties} for part, properties in COMMON.items()},
+    **{f"tap-logs{part}": {"bucket": LOGS, **properties} for part, properties in COMMON.items()},
+    # each version is a row
+    "tap-uploads-versioning": {"bucket": UPLOADS, "versioningConfiguration.status": "Enabled"},
+    "tap-uploads-cors": {
+        "bucket": UPLOADS,
+        "corsRules[0].allowedHeaders": ["*"],
+        "corsRules[0].allowedMethods": ["GET", "PUT", "POST", "HEAD"],  # DELETE is no upload
+        "corsRules[0].allowedOrigins": ["http://localhost:3000"],
+        "corsRules[0].exposeHeaders": ["ETag"],  # a page needs it to complete a multipart upload
+        "corsRules[0].maxAgeSeconds": 3000,
+    },
+    "tap-uploads-logging": {"bucket": UPLOADS, "targetBucket": LOGS, "targetPrefix": "uploads/"},
+}
+PROPERTIES["tap-uploads-lifecycle"] |= {
+    "rules[1].id": "expire-noncurrent-versions",
+    "rules[1].noncurrentVersionExpiration.noncurrentDays": 90,
+}
+PROPERTIES["tap-logs-lifecycle"] |= {"rules[1].id": "expire-access-logs", "rules[1].expiration.days": 90}
+
+COVERS = PROPERTIES.keys()
+
+
+@pytest.mark.control("S3.2", "S3.3", "S3.8", "S3.9", "S3.10", "S3.12", "S3.13", "S3.14")
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_each_resource_of_a_bucket_has_these_properties_and_no_others(name: str) -> None:
+    assert synth().properties(name) == PROPERTIES[name]
+
+
+@pytest.mark.parametrize("bucket", [UPLOADS, LOGS], ids=["uploads", "logs"])
+def test_outside_dev_the_bucket_is_protected_and_never_deleted_with_its_objects(bucket: str) -> None:
+    in_dev = synth().one("Bucket", bucket=bucket)
+    in_prod = synth(**PROD).one("Bucket", bucket=bucket.replace("-dev-", "-prod-"))
+    assert (in_dev.protect, in_prod.protect) == (False, True)
+    assert in_prod.inputs["forceDestroy"] is False
+
+
+def test_the_bucket_can_be_configured() -> None:
+    stack = synth(**CUSTOM)
+    assert stack.named("tap-uploads").inputs["bucket"] == stack.outputs["bucket_name"] == "acme-inbox"
+    assert stack.one("Function").inputs["environment"]["variables"]["TAP_BUCKET_NAME"] == "acme-inbox"
+    assert stack.properties("tap-uploads-lifecycle")["rules[1].noncurrentVersionExpiration.noncurrentDays"] == 7
+    assert stack.properties("tap-uploads-cors")["corsRules[0].allowedOrigins"] == [
+        "https://app.example.com",
+        "https://*.example.org",
+    ]
+
+
+def test_the_encryption_that_the_policy_allows_is_the_one_of_the_bucket() -> None:
+    stack = synth()
+    (rule,) = stack.one("BucketServerSideEncryptionConfiguration", bucket=UPLOADS).inputs["rules"]
+    statements = {each["Sid"]: each for each in policy(stack.one("BucketPolicy", bucket=UPLOADS))["Statement"]}
+    allowed = statements["DenyOtherEncryption"]["Condition"]["StringNotEquals"]
+    assert allowed == {"s3:x-amz-server-side-encryption": rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"]}
+
+
+def test_the_log_bucket_is_not_logged_itself() -> None:
+    """Each log that is written would be logged, for ever."""
+    assert [each.inputs["bucket"] for each in synth().all("BucketLogging")] == [UPLOADS]
+
+
+@pytest.mark.parametrize(
+    ("later", "earlier"),
+    [
+        # S3 returns 409 for two changes of a bucket's access at the same time
+        ("tap-uploads-policy", "tap-uploads-public-access"),
+        ("tap-logs-policy", "tap-logs-public-access"),
+        # AWS refuses the setting before the policy allows the logging service to write
+        ("tap-uploads-logging", "tap-logs-policy"),
+    ],
+)
+def test_parts_of_a_bucket_wait_for_what_they_need(later: str, earlier: str) -> None:
+    assert synth().depends_on(synth().named(later), synth().named(earlier))

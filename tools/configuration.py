@@ -1,0 +1,90 @@
+"""Write the table of configuration keys into docs/configuration.md and into the docstring of tap_stack.py.
+
+``python -m tools.configuration``. The table of fields is `tap_stack.TapStackArgs`; a test keeps both texts equal to it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import tap_stack
+
+PROGRAM = Path(tap_stack.__file__)
+DOCUMENT = PROGRAM.parent / "docs" / "configuration.md"
+RULE = f"{'=' * 24}  {'=' * 94}\n"
+"""The line above and below the table in the docstring."""
+TYPES = {"str": "text", "int": "integer", "bool": "boolean", "Sequence[str]": "list of texts"}
+HEADER = """\
+# Configuration
+
+<!-- written by `python -m tools.configuration` from the table of fields in tap_stack.py -->
+
+Set a key with `pulumi config set KEY VALUE`. A value that is not allowed, or a key that does not exist, is an error
+before anything is deployed; the message names the key, the value, the limit and the remedy. A customer-managed key
+(`kmsKeyArn`) needs a [key policy](security.md#a-key-of-your-own), or alarms are lost.
+
+| Key | Type | Default | Allowed values | Description |
+|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One configuration key as the documents show it."""
+
+    key: str
+    type: str
+    default: str
+    allowed: str
+    description: str
+
+
+def rows() -> Iterator[Row]:
+    """The table of fields in words, in its order."""
+    for each in fields(tap_stack.TapStackArgs):
+        if each.name not in tap_stack.CONFIG_FIELDS:
+            continue
+        config_field = tap_stack.CONFIG_FIELDS[each.name]
+        type_name = TYPES[str(each.type).removesuffix(" | None")]
+        allowed = config_field.allowed_values or {"boolean": "true or false"}[type_name]
+        if length := config_field.length:
+            allowed = f"{length.start} to {length.stop - 1} characters: {allowed}"
+        default = str(each.default).lower() if type_name == "boolean" else each.default
+        yield Row(
+            key=config_field.key,
+            type=type_name,
+            default=config_field.default or (f"`{default}`" if default not in {None, ""} else "none"),
+            allowed=allowed,
+            description=config_field.description,
+        )
+
+
+def document() -> str:
+    """The whole of docs/configuration.md."""
+    lines = (f"| `{row.key}` | {row.type} | {row.default} | {row.allowed} | {row.description} |\n" for row in rows())
+    return HEADER + "".join(lines)
+
+
+def docstring_table() -> str:
+    """The table in the docstring of tap_stack.py."""
+    lines = ""
+    for row in rows():
+        text = f"{row.description} ({row.default})".replace("`", "``")
+        start = f"``{row.key}``".ljust(26)
+        lines += textwrap.fill(text, 120, initial_indent=start, subsequent_indent=" " * 26) + "\n"
+    return RULE + lines + RULE
+
+
+def main() -> None:
+    """Write both texts."""
+    before, _, rest = PROGRAM.read_text(encoding="utf-8").partition(RULE)
+    after = rest.partition(RULE)[2]
+    PROGRAM.write_text(before + docstring_table() + after, encoding="utf-8")
+    DOCUMENT.write_text(document(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
