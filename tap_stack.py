@@ -757,42 +757,8 @@ PIP_TARGET_OPTIONS = (
     "--implementation=py",
     "--python-version=3.13",
 )
-# Differs from run to run, or is of no use at run time: the last ones are what lambda_code never imports.
-DROPPED_FROM_PACKAGE = (
-    "bin",
-    "__pycache__",
-    "RECORD",
-    "INSTALLER",
-    "REQUESTED",
-    "direct_url.json",
-    "py.typed",
-    "*-stubs",
-    "*.pyi",
-    "*.c",
-    "aws_lambda_powertools/event_handler",
-    "aws_lambda_powertools/logging/buffer",
-    "aws_lambda_powertools/logging/logger.py",
-    "aws_lambda_powertools/metrics/metrics.py",
-    "aws_lambda_powertools/metrics/provider/datadog",
-    "aws_lambda_powertools/middleware_factory",
-    "aws_lambda_powertools/package_logger.py",
-    "aws_lambda_powertools/shared/cookies.py",
-    "aws_lambda_powertools/shared/*serializer.py",
-    "aws_lambda_powertools/shared/user_agent.py",
-    "aws_lambda_powertools/tracing",
-    "aws_lambda_powertools/utilities",
-    "aws_xray_sdk/ext",
-    "aws_xray_sdk/core/async_*.py",
-    "aws_xray_sdk/core/patcher.py",
-)
-# An archive without bytecode is compiled at every cold start, and these import all that their packages offer.
-EMPTIED_IN_PACKAGE = (
-    "aws_lambda_powertools/__init__.py",
-    "aws_lambda_powertools/logging/__init__.py",
-    "aws_lambda_powertools/metrics/__init__.py",
-    "aws_xray_sdk/core/__init__.py",
-)
-EMPTIED = "# Emptied by TapStack: what the package offers is imported module by module.\n"
+# Files that pip adds, which differ from run to run. Everything else ships as its authors published it.
+DROPPED_FROM_PACKAGE = ("bin", "__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
 class PackagingError(RuntimeError):
@@ -819,7 +785,7 @@ def pip_install(requirements: Path, target: Path) -> None:
 
 
 def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Path], None] = pip_install) -> Path:
-    """Build the folder that becomes the function's archive: ``lambda_code`` beside what it requires.
+    """Build the folder that becomes the function's archive: ``lambda_code`` beside the packages that it requires.
 
     The same inputs give the same names, modes and contents, wherever they lie. What is installed is kept in
     ``cache``, by the hash of the requirements, so that only the first build needs a package index.
@@ -837,7 +803,7 @@ def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Pa
     """
     code = root / "lambda_code"
     requirements = code / "requirements.txt"
-    rules = repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE, EMPTIED_IN_PACKAGE, EMPTIED))
+    rules = repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE))
     vendored_key = _digest([requirements.read_bytes(), rules.encode()])
     vendored = cache / f"vendored-{vendored_key}"
 
@@ -885,16 +851,14 @@ def _build_once(folder: Path, build: Callable[[Path], None]) -> None:
 
 
 def _copy_clean(source: Path, target: Path) -> None:
-    """Copy what the function needs, with modes that do not depend on this machine."""
+    """Copy a folder without DROPPED_FROM_PACKAGE, with modes that do not depend on this machine."""
     for entry in sorted(source.iterdir()):
-        if any(entry.match(pattern) for pattern in DROPPED_FROM_PACKAGE):
+        if entry.name in DROPPED_FROM_PACKAGE:
             continue
         if entry.is_dir():
             _copy_clean(entry, _make_folder(target / entry.name))
         else:
             _copy_file(entry, target / entry.name)
-            if any(entry.match(pattern) for pattern in EMPTIED_IN_PACKAGE):
-                (target / entry.name).write_text(EMPTIED, encoding="utf-8", newline="\n")
 
 
 def _make_folder(folder: Path) -> Path:

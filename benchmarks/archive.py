@@ -9,8 +9,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from benchmarks.lab import POWERTOOLS, Lab
 from benchmarks.measure import OURS, Comparison, Table
+from benchmarks.subjects import POWERTOOLS, Subjects
 
 KB = 1000
 INSTALLED = "as pip installs it"
@@ -18,9 +18,9 @@ INSTALLED = "as pip installs it"
 USUAL = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--require-hashes")
 
 
-def archive(lab: Lab) -> list[Comparison | Table]:
+def archive(subjects: Subjects) -> list[Comparison | Table]:
     """The archive's size as it is uploaded, and its content by package; nothing here varies from run to run."""
-    [ours] = lab.ours.folders
+    [ours] = subjects.ours.folders
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", *USUAL, f"--target={folder}", f"--requirement={POWERTOOLS}"]
         subprocess.run(pip, check=True)  # noqa: S603 - our own arguments

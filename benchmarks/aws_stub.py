@@ -14,7 +14,7 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 EMPTY = b"{}"
-MARK = b"so far"
+MARKER = b"so far"
 MAX_DATAGRAM = 65_507  # bytes that UDP over IPv4 can carry
 
 
@@ -27,7 +27,7 @@ class Stub(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         """Of an object."""
-        self._answer(
+        self._respond(
             {
                 "Content-Length": "1024",
                 "Content-Type": "application/pdf",
@@ -45,7 +45,7 @@ class Stub(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A write to a table."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(
+        self._respond(
             {
                 "Content-Length": str(len(EMPTY)),
                 "Content-Type": "application/x-amz-json-1.0",
@@ -57,7 +57,7 @@ class Stub(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Nothing."""
 
-    def _answer(self, headers: dict[str, str], body: bytes = b"") -> None:
+    def _respond(self, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(200)
         self.send_header("x-amz-request-id", "79104EXAMPLEB723")
         self.send_header("x-amzn-RequestId", "SVSBPUO3JV7ARQTN3C0NJ7S6T7VV4KQNSO5AEMVJF66Q9ASUAAJG")
@@ -80,7 +80,7 @@ def main() -> None:
 
     def drain() -> None:
         while True:
-            if (datagram := traces.recv(MAX_DATAGRAM)) == MARK:
+            if (datagram := traces.recv(MAX_DATAGRAM)) == MARKER:
                 counted.set()
             else:
                 came.append(len(datagram))
@@ -91,7 +91,7 @@ def main() -> None:
     sys.stdout.flush()
     for _ in sys.stdin:
         counted.clear()
-        traces.sendto(MARK, traces.getsockname())  # behind all that has come, but is perhaps not counted yet
+        traces.sendto(MARKER, traces.getsockname())  # behind all that has come, but is perhaps not counted yet
         counted.wait()
         sys.stdout.write(f"{len(came)}\n")
         sys.stdout.flush()

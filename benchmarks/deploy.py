@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import Table, Timing, spread
+from benchmarks.measure import Table, Timing, distribution
 from localstack.deployers.deploy import PROGRAM
 from localstack.deployers.deployment import Progress
 from localstack.emulators.emulator import start
@@ -82,26 +82,26 @@ class Stopwatch:
         try:
             yield
         finally:
-            took = self.clock() - began
+            elapsed = self.clock() - began
             with self._lock:
-                self.seconds[phase] += took
+                self.seconds[phase] += elapsed
 
 
 def deploy_once() -> Round:
     """Deploy in this process, which has imported nothing of Pulumi, to a fresh emulator."""
-    watch, made = Stopwatch(), list[Progress]()
+    watch, created = Stopwatch(), list[Progress]()
     with ExitStack() as stack:
         with watch("emulator"):
             emulator = stack.enter_context(start("embedded"))
         began = watch.clock()
         with watch("imports"):
-            engine = import_module("localstack.deployers.in_process")
+            deployer = import_module("localstack.deployers.in_process")
             provider = import_module("pulumi_aws")
-            for module in sorted({known.split(":")[1].split("/")[0] for known in engine.RESOURCE_HANDLERS}):
-                # they are imported when they are first asked for anything
+            for module in sorted({known.split(":")[1].split("/")[0] for known in deployer.RESOURCE_HANDLERS}):
+                # they are imported on first access
                 getattr(getattr(provider, "lambda_" if module == "lambda" else module), "__all__", None)
-        deployment = engine.deploy(
-            emulator, stack="localstack", config_overrides={}, program=PROGRAM, on_resource=made.append, phases=watch
+        deployment = deployer.deploy(
+            emulator, stack="localstack", config_overrides={}, program=PROGRAM, on_resource=created.append, phases=watch
         )
         total = watch.clock() - began
         with watch("destroy"):
@@ -116,7 +116,7 @@ def deploy_once() -> Round:
         waiting=seconds["waiting"],
         total=total,
         destroy=seconds["destroy"],
-        resources=tuple(made),
+        resources=tuple(created),
     )
 
 
@@ -128,11 +128,11 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
     """
     _in_a_process_of_its_own()
     done = [_in_a_process_of_its_own() for _ in range(rounds)]
-    parts = {part: spread([float(getattr(each, part)) for each in done]) for part in PARTS}
+    parts = {part: distribution([float(getattr(each, part)) for each in done]) for part in PARTS}
     seconds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for each in done:
-        for made in each.resources:
-            seconds[made.type, made.name].append(made.seconds)
+        for created in each.resources:
+            seconds[created.type, created.name].append(created.seconds)
     medians = {(name, type_.split(":")[1]): median(of) for (type_, name), of in seconds.items()}
     return [
         Timing(what="deploy of the whole stack, embedded", seconds=[each.total for each in done], at_most=2),
@@ -159,7 +159,7 @@ def _in_a_process_of_its_own() -> Round:
     root = PROGRAM.parent
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root)  # noqa: S603  our own
     read = json.loads(done.stdout)
-    return Round(**{**read, "resources": tuple(Progress(**made) for made in read["resources"])})
+    return Round(**{**read, "resources": tuple(Progress(**created) for created in read["resources"])})
 
 
 def _package_anew() -> float:

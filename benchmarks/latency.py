@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.lab import PEERS
 from benchmarks.measure import OURS, Comparison, interleave
+from benchmarks.subjects import PEERS
 from localstack.deployers.deploy import deploy
 from localstack.emulators.emulator import start
 
@@ -23,26 +23,28 @@ if TYPE_CHECKING:
 PLAIN = "plain boto3"
 UPLOADS_A_TURN = 25
 POLL_SECONDS = 0.002
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 MILLI = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class Deployment:
     """A bucket, and the table in which a row says that an upload of it has landed."""
 
     bucket: str
     table: str
 
 
-def landing(*, rounds: int) -> Comparison:
+def end_to_end_latency(*, rounds: int) -> Comparison:
     """The 95th percentile of each turn's uploads, from the beginning of the PUT to the row's being there."""
     with start("embedded") as emulator:
         outputs = deploy(emulator).outputs
-        ours = Way(bucket=outputs["bucket_name"], table=outputs["table_name"])
+        ours = Deployment(bucket=outputs["bucket_name"], table=outputs["table_name"])
         with _plain(emulator, role=outputs["lambda_role_arn"]) as plain:
-            ways = {OURS: ours, PLAIN: plain}
-            turns = interleave({name: _turn(emulator, way) for name, way in ways.items()}, rounds=rounds)
+            deployments = {OURS: ours, PLAIN: plain}
+            turns = interleave(
+                {name: _turn(emulator, deployment) for name, deployment in deployments.items()}, rounds=rounds
+            )
     return Comparison(
         what="upload to row, p95",
         unit="ms",
@@ -53,33 +55,35 @@ def landing(*, rounds: int) -> Comparison:
     )
 
 
-def _turn(emulator: Emulator, way: Way) -> Callable[[], float]:
+def _turn(emulator: Emulator, deployment: Deployment) -> Callable[[], float]:
     s3, dynamodb = emulator.client("s3"), emulator.client("dynamodb")
 
-    def land() -> float:
+    def latency() -> float:
         began = time.perf_counter()
         # a key of its own, with what a real one has in it
         key = f"reports/2026/summary of {time.time_ns()}.pdf"
-        version = s3.put_object(Bucket=way.bucket, Key=key, Body=b"content").get("VersionId", "null")
-        address = {"object_id": {"S": f"{way.bucket}/{key}"}, "version_id": {"S": version}}
-        while "Item" not in dynamodb.get_item(TableName=way.table, Key=address, ConsistentRead=True):
-            if time.perf_counter() - began > PATIENCE_SECONDS:
-                raise TimeoutError(f"{key} in {way.bucket} has no row after {PATIENCE_SECONDS} s:\n{emulator.logs()}")
+        version = s3.put_object(Bucket=deployment.bucket, Key=key, Body=b"content").get("VersionId", "null")
+        address = {"object_id": {"S": f"{deployment.bucket}/{key}"}, "version_id": {"S": version}}
+        while "Item" not in dynamodb.get_item(TableName=deployment.table, Key=address, ConsistentRead=True):
+            if time.perf_counter() - began > TIMEOUT_SECONDS:
+                raise TimeoutError(
+                    f"{key} in {deployment.bucket} has no row after {TIMEOUT_SECONDS} s:\n{emulator.logs()}"
+                )
             time.sleep(POLL_SECONDS)
         return (time.perf_counter() - began) * MILLI
 
-    return lambda: statistics.quantiles([land() for _ in range(UPLOADS_A_TURN)], n=20)[-1]
+    return lambda: statistics.quantiles([latency() for _ in range(UPLOADS_A_TURN)], n=20)[-1]
 
 
 @contextmanager
-def _plain(emulator: Emulator, *, role: str) -> Iterator[Way]:
+def _plain(emulator: Emulator, *, role: str) -> Iterator[Deployment]:
     """The plain peer with a bucket and a table of its own."""
-    way = Way(bucket="plain-uploads", table="plain-objects")
+    deployment = Deployment(bucket="plain-uploads", table="plain-objects")
     s3, dynamodb, functions = emulator.client("s3"), emulator.client("dynamodb"), emulator.client("lambda")
-    s3.create_bucket(Bucket=way.bucket)
-    s3.put_bucket_versioning(Bucket=way.bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.create_bucket(Bucket=deployment.bucket)
+    s3.put_bucket_versioning(Bucket=deployment.bucket, VersioningConfiguration={"Status": "Enabled"})
     dynamodb.create_table(
-        TableName=way.table,
+        TableName=deployment.table,
         AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("object_id", "version_id")],
         KeySchema=[
             {"AttributeName": "object_id", "KeyType": "HASH"},
@@ -96,7 +100,7 @@ def _plain(emulator: Emulator, *, role: str) -> Iterator[Way]:
         Role=role,
         Handler="handler.lambda_handler",
         Code={"ZipFile": archive.getvalue()},
-        Environment={"Variables": {"TAP_TABLE_NAME": way.table}},
+        Environment={"Variables": {"TAP_TABLE_NAME": deployment.table}},
         Timeout=60,
         MemorySize=512,
     )["FunctionArn"]
@@ -106,12 +110,12 @@ def _plain(emulator: Emulator, *, role: str) -> Iterator[Way]:
         StatementId="s3",
         Action="lambda:InvokeFunction",
         Principal="s3.amazonaws.com",
-        SourceArn=f"arn:aws:s3:::{way.bucket}",
+        SourceArn=f"arn:aws:s3:::{deployment.bucket}",
     )
     s3.put_bucket_notification_configuration(
-        Bucket=way.bucket,
+        Bucket=deployment.bucket,
         NotificationConfiguration={
             "LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]
         },
     )
-    yield way
+    yield deployment

@@ -1,7 +1,7 @@
-"""Measuring things side by side: turn by turn in one run, compared turn by turn, reported as a ratio with its spread.
+"""Measurements side by side: contestants take turns in one run, and each turn is compared, as a ratio.
 
-Whatever else the machine does meets all of them alike, and what drifts cancels out. pyperf, which is the usual tool for
-one thing, runs one benchmark after another: half a minute of somebody else's work would go into one side of the ratio.
+The load of the machine affects all of them alike, and drift cancels out. pyperf, the usual tool for one measurement,
+runs one benchmark after another: half a minute of another process's work would distort one side of the ratio.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 OURS = "TapStack"
 
 
-class Spread(NamedTuple):
+class Distribution(NamedTuple):
     """Median and quartiles."""
 
     low: float
@@ -24,8 +24,8 @@ class Spread(NamedTuple):
     high: float
 
 
-def spread(values: list[float]) -> Spread:
-    """Median and quartiles of one value or more.
+def distribution(values: list[float]) -> Distribution:
+    """Return the median and the quartiles of at least one value.
 
     Raises:
         ValueError: there is no value.
@@ -33,13 +33,13 @@ def spread(values: list[float]) -> Spread:
     if not values:
         raise ValueError("nothing was measured")
     if len(values) == 1:
-        return Spread(values[0], values[0], values[0])
-    return Spread(*statistics.quantiles(values, n=4, method="inclusive"))
+        return Distribution(values[0], values[0], values[0])
+    return Distribution(*statistics.quantiles(values, n=4, method="inclusive"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What was measured of each contestant, turn by turn; the first is the one that the goal is about."""
+    """The values of each contestant, turn by turn; the goal is about the first contestant."""
 
     what: str
     unit: str
@@ -54,17 +54,19 @@ class Comparison:
         """The contestant that the goal is about."""
         return next(iter(self.turns))
 
-    def value(self, name: str) -> Spread:
-        """What was measured of a contestant, in `unit`."""
-        return spread(self.turns[name])
+    def value(self, name: str) -> Distribution:
+        """The values of a contestant, in `unit`."""
+        return distribution(self.turns[name])
 
-    def ratio(self, name: str) -> Spread:
+    def ratio(self, name: str) -> Distribution:
         """A contestant's value divided by that of the base in the same turn."""
-        return spread([mine / theirs for mine, theirs in zip(self.turns[name], self.turns[self.base], strict=True)])
+        return distribution(
+            [mine / theirs for mine, theirs in zip(self.turns[name], self.turns[self.base], strict=True)]
+        )
 
     @property
     def goal(self) -> str:
-        """What is asked, in words."""
+        """The goal, in words."""
         return " and ".join([f"≤ {self.at_most:g} x {self.base}", *(f"below {each}" for each in self.below)])
 
     @property
@@ -76,20 +78,20 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """Something that takes its time, which nothing else can be compared with."""
+    """A duration that is not compared with another one."""
 
     what: str
     seconds: list[float]  # of each turn
     at_most: float  # the goal
 
     @property
-    def value(self) -> Spread:
+    def value(self) -> Distribution:
         """Seconds."""
-        return spread(self.seconds)
+        return distribution(self.seconds)
 
     @property
     def goal(self) -> str:
-        """What is asked, in words."""
+        """The goal, in words."""
         return f"≤ {self.at_most:g} s"
 
     @property
@@ -100,7 +102,7 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Something that is listed: in front a name, then figures."""
+    """A table: a name, then figures."""
 
     what: str
     columns: tuple[str, ...]

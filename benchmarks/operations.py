@@ -33,8 +33,8 @@ TARGET = Target(
     bucket="uploads",
     table="objects",
 )
-MADE = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
-TIME = format_time(MADE)
+LAST_MODIFIED = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+TIME = format_time(LAST_MODIFIED)
 LISTED_PER_PAGE, SCANNED_PER_PAGE = 1000, 1600  # the latter is 1 MB of ordinary rows
 LOST = 1000  # one row in so many
 # The emulator starts a process, a second's work, for each event that comes while all others are busy: more events a
@@ -165,7 +165,7 @@ def _version(number: int) -> dict[str, Any]:
     return {
         "Key": _key(number),
         "VersionId": _version_id(number),
-        "LastModified": MADE,
+        "LastModified": LAST_MODIFIED,
         "Size": number,
         "ETag": f'"{number:032x}"',
     }

@@ -1,6 +1,6 @@
-"""What was measured, for people: lines for the terminal, tables for docs/benchmarks.md, and its chart.
+"""Reports of results: lines for the terminal, and tables for docs/benchmarks.md.
 
-A result is only ever told by the run that measured it: what the documentation keeps says when, and on which machine.
+Only the run that measured a result reports it; the document has the day and the machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from benchmarks.measure import Comparison, Spread, Table, Timing
+from benchmarks.measure import Comparison, Distribution, Table, Timing
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,11 +38,11 @@ def lines(result: Result) -> list[str]:
     if isinstance(result, Timing):
         return [result.what, f"  {_value(result.value, 's')}   {verdict}"]
     width = max(map(len, result.turns))
-    told = [result.what]
+    rows = [result.what]
     for name in result.turns:
         ratio = "" if name == result.base else f"   {_ratio(result.ratio(name))} x {result.base}"
-        told.append(f"  {name.ljust(width)}  {_value(result.value(name), result.unit)}{ratio}")
-    return [*told, f"  {verdict}", *(f"  {note}" for note in result.notes)]
+        rows.append(f"  {name.ljust(width)}  {_value(result.value(name), result.unit)}{ratio}")
+    return [*rows, f"  {verdict}", *(f"  {note}" for note in result.notes)]
 
 
 def markdown(results: Sequence[Result], *, day: date, python: str) -> str:
@@ -99,13 +99,13 @@ def machine(python: str) -> str:
     return f"{system}; the functions on Python {python}, the rest on {platform.python_version()}; {versions}."
 
 
-def _value(value: Spread, unit: str) -> str:
+def _value(value: Distribution, unit: str) -> str:
     decimals = FINE if value.median < SMALL else COARSE
     low, median, high = (f"{each:,.{decimals}f}" for each in value)
     return f"{median} {unit}" if low == high else f"{median} {unit} ({low} to {high})"
 
 
-def _ratio(ratio: Spread) -> str:
+def _ratio(ratio: Distribution) -> str:
     low, median, high = (f"{each:.2f}" for each in ratio)
     return median if low == high else f"{median} ({low} to {high})"
 

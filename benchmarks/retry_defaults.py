@@ -27,31 +27,34 @@ LOAD = Load(per_day=50_000, burst_rate=1000, burst_seconds=300)
 ACCOUNTS = (10, 1000, 10_000)
 TIMEOUTS = (60, 120, 180, 300, 600, 900)
 
-EIGHT = RetryPolicy(attempts=8, wait_max=5)
-SIXTEEN = RetryPolicy(attempts=16, wait_max=5)
-PATIENT_5 = RetryPolicy(attempts=100, wait_max=5)
-PATIENT_20 = RetryPolicy(attempts=100, wait_max=20)
-PATIENT_60 = RetryPolicy(attempts=100, wait_max=60)
+ATTEMPTS_8 = RetryPolicy(attempts=8, wait_max=5)
+ATTEMPTS_16 = RetryPolicy(attempts=16, wait_max=5)
+WAIT_MAX_5 = RetryPolicy(attempts=100, wait_max=5)
+WAIT_MAX_20 = RetryPolicy(attempts=100, wait_max=20)
+WAIT_MAX_60 = RetryPolicy(attempts=100, wait_max=60)
 NAMES = {
-    EIGHT: "8 attempts, waits of up to 5 s",
-    SIXTEEN: "16 attempts, up to 5 s",
-    PATIENT_5: "until the time is up, up to 5 s",
-    PATIENT_20: "until the time is up, up to 20 s",
-    PATIENT_60: "until the time is up, up to 60 s",
-    replace(PATIENT_20, wait_base=0.05): "the same, beginning with 0.05 s",
-    replace(PATIENT_20, wait_base=0.5): "the same, beginning with 0.5 s",
+    ATTEMPTS_8: "8 attempts, waits of up to 5 s",
+    ATTEMPTS_16: "16 attempts, up to 5 s",
+    WAIT_MAX_5: "until the time is up, up to 5 s",
+    WAIT_MAX_20: "until the time is up, up to 20 s",
+    WAIT_MAX_60: "until the time is up, up to 60 s",
+    replace(WAIT_MAX_20, wait_base=0.05): "the same, beginning with 0.05 s",
+    replace(WAIT_MAX_20, wait_base=0.5): "the same, beginning with 0.5 s",
 }
 USUAL = StackSettings()
 CANDIDATES = (
-    *(replace(USUAL, retry_policy=EIGHT, timeout_seconds=seconds) for seconds in (60, 300)),
-    replace(USUAL, retry_policy=SIXTEEN, timeout_seconds=300),
-    replace(USUAL, retry_policy=PATIENT_5, timeout_seconds=300),
-    *(replace(USUAL, retry_policy=PATIENT_20, timeout_seconds=seconds) for seconds in TIMEOUTS),
-    replace(USUAL, retry_policy=PATIENT_60, timeout_seconds=300),
+    *(replace(USUAL, retry_policy=ATTEMPTS_8, timeout_seconds=seconds) for seconds in (60, 300)),
+    replace(USUAL, retry_policy=ATTEMPTS_16, timeout_seconds=300),
+    replace(USUAL, retry_policy=WAIT_MAX_5, timeout_seconds=300),
+    *(replace(USUAL, retry_policy=WAIT_MAX_20, timeout_seconds=seconds) for seconds in TIMEOUTS),
+    replace(USUAL, retry_policy=WAIT_MAX_60, timeout_seconds=300),
     *(replace(USUAL, retry_policy=each, timeout_seconds=300) for each in list(NAMES)[-2:]),
-    *(replace(USUAL, retry_policy=PATIENT_20, timeout_seconds=300, async_retries=each) for each in (0, 1)),
-    replace(USUAL, retry_policy=PATIENT_20, timeout_seconds=300, event_age_seconds=1800),
-    *(replace(USUAL, retry_policy=each, timeout_seconds=300, burst_capacity_seconds=0) for each in (EIGHT, PATIENT_20)),
+    *(replace(USUAL, retry_policy=WAIT_MAX_20, timeout_seconds=300, async_retries=each) for each in (0, 1)),
+    replace(USUAL, retry_policy=WAIT_MAX_20, timeout_seconds=300, event_age_seconds=1800),
+    *(
+        replace(USUAL, retry_policy=each, timeout_seconds=300, burst_capacity_seconds=0)
+        for each in (ATTEMPTS_8, WAIT_MAX_20)
+    ),
 )
 
 
@@ -65,20 +68,20 @@ def outcome(settings: StackSettings) -> SimulationOutcome:
 def main(arguments: Sequence[str]) -> None:
     """Simulate every candidate in every account, print the table, draw the chart."""
     accounts = ACCOUNTS[1:] if "--quick" in arguments else ACCOUNTS
-    eight = [replace(USUAL, retry_policy=EIGHT, timeout_seconds=seconds) for seconds in TIMEOUTS]
-    patient = [replace(USUAL, retry_policy=PATIENT_20, timeout_seconds=seconds) for seconds in TIMEOUTS]
-    asked = [
+    eight_attempts = [replace(USUAL, retry_policy=ATTEMPTS_8, timeout_seconds=seconds) for seconds in TIMEOUTS]
+    until_timeout = [replace(USUAL, retry_policy=WAIT_MAX_20, timeout_seconds=seconds) for seconds in TIMEOUTS]
+    scenarios = [
         replace(each, account_concurrency=account)
-        for each in dict.fromkeys((*CANDIDATES, *eight, *patient))
+        for each in dict.fromkeys((*CANDIDATES, *eight_attempts, *until_timeout))
         for account in accounts
     ]
     with ProcessPoolExecutor() as pool:
-        found = dict(zip(asked, pool.map(outcome, asked), strict=True))
+        found = dict(zip(scenarios, pool.map(outcome, scenarios), strict=True))
     _table(found, accounts)
     places = range(len(TIMEOUTS))
 
     def lines(candidates: Sequence[StackSettings], *, billed: bool = False) -> list[Line]:
-        answers = [[found[replace(each, account_concurrency=account)] for each in candidates] for account in accounts]
+        outcomes = [[found[replace(each, account_concurrency=account)] for each in candidates] for account in accounts]
         return [
             Line(
                 f"{account:,}",
@@ -87,15 +90,15 @@ def main(arguments: Sequence[str]) -> None:
                     for place, each in zip(places, row, strict=True)
                 ],
             )
-            for account, row in zip(accounts, answers, strict=True)
+            for account, row in zip(accounts, outcomes, strict=True)
         ]
 
     picture = draw(
         "1,000 uploads a second for five minutes, 100 write units",
         [
-            Panel("into the failure queue: 8 attempts, waits of up to 5 s", lines(eight), percent=True),
-            Panel("into the failure queue: until the time is up, up to 20 s", lines(patient), percent=True),
-            Panel("Lambda seconds for each row, until the time is up", lines(patient, billed=True)),
+            Panel("into the failure queue: 8 attempts, waits of up to 5 s", lines(eight_attempts), percent=True),
+            Panel("into the failure queue: until the time is up, up to 20 s", lines(until_timeout), percent=True),
+            Panel("Lambda seconds for each row, until the time is up", lines(until_timeout, billed=True)),
         ],
         about="a line for each account's concurrency",
         axis="time-out of the function, seconds",
@@ -109,8 +112,8 @@ def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int
     head += [f"lost at {each:,}" for each in accounts]
     head += [f"Lambda s a row at {each:,}" for each in accounts]
     head += [f"refused writes a row at {each:,}" for each in accounts[-1:]]
-    say("| " + " | ".join(head) + " |")
-    say("|---" * len(head) + "|")
+    write("| " + " | ".join(head) + " |")
+    write("|---" * len(head) + "|")
     for each in CANDIDATES:
         results = [found[replace(each, account_concurrency=account)] for account in accounts]
         name = NAMES[each.retry_policy]
@@ -121,10 +124,10 @@ def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int
         cells += [f"{result.lost / result.arrived:.2%}" for result in results]
         cells += [f"{result.billed_seconds / result.rows:.2f}" for result in results]
         cells += [f"{result.refused_writes / result.rows:.1f}" for result in results[-1:]]
-        say("| " + " | ".join(cells) + " |")
+        write("| " + " | ".join(cells) + " |")
 
 
-def say(line: str) -> None:
+def write(line: str) -> None:
     """Print a line."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.lab import ROOT
-from benchmarks.measure import Table, Timing, spread
+from benchmarks.measure import Table, Timing, distribution
+from benchmarks.subjects import ROOT
 
 QUICK = ("unit", "property")
 
@@ -21,7 +21,7 @@ def sessions(*, rounds: int) -> list[Timing | Table]:
         RuntimeError: a check failed; what it said is above.
     """
     runs = [_run() for _ in range(rounds + 1)][1:]  # the first installs, and fills the caches
-    rows = tuple((name, f"{spread([run[name] for run in runs]).median:.1f}") for name in runs[0])
+    rows = tuple((name, f"{distribution([run[name] for run in runs]).median:.1f}") for name in runs[0])
     return [
         Timing(what="nox -s unit property", seconds=[sum(run[each] for each in QUICK) for run in runs], at_most=15),
         Timing(what="nox", seconds=[sum(run.values()) for run in runs], at_most=60),
@@ -35,5 +35,5 @@ def _run() -> dict[str, float]:
         nox = [sys.executable, "-m", "nox", f"--report={report}"]
         if subprocess.run(nox, cwd=ROOT, check=False).returncode:  # noqa: S603 - our own arguments
             raise RuntimeError("nox failed: what it said is above")
-        told = json.loads(report.read_text(encoding="utf-8"))
-    return {each["name"]: float(each["duration"]) for each in told["sessions"]}
+        results = json.loads(report.read_text(encoding="utf-8"))
+    return {each["name"]: float(each["duration"]) for each in results["sessions"]}

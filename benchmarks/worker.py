@@ -84,8 +84,8 @@ def main(handler: str, folders: list[str]) -> None:
     module, name = handler.rsplit(".", 1)
     wall, cpu = time.perf_counter(), time.process_time()
     handle = getattr(importlib.import_module(module), name)
-    told = {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.perf_counter() - wall}
-    out.write(json.dumps(told | {"modules": sorted(sys.modules)}) + "\n")
+    result = {"cpu_seconds": time.process_time() - cpu, "wall_seconds": time.perf_counter() - wall}
+    out.write(json.dumps(result | {"modules": sorted(sys.modules)}) + "\n")
     out.flush()
     number = 0
     for line in sys.stdin:
@@ -99,8 +99,8 @@ def main(handler: str, folders: list[str]) -> None:
             trace = f"1-5759e988-{number % TRACES:024x}"
             os.environ["_X_AMZN_TRACE_ID"] = f"Root={trace};Parent=53995c3f42cd8ad8;Sampled={sampled}"
             handle(each, context)
-        told = {"cpu_seconds": time.process_time() - cpu, "resident_kilobytes": resident_kilobytes()}
-        out.write(json.dumps(told) + "\n")
+        result = {"cpu_seconds": time.process_time() - cpu, "resident_kilobytes": resident_kilobytes()}
+        out.write(json.dumps(result) + "\n")
         out.flush()
 
 

@@ -1,1 +1,1 @@
-"""What runs in Lambda: S3 notifications in, one DynamoDB row per object version out."""
+"""The indexer, a Lambda function: writes one DynamoDB row per object version from S3 event notifications."""

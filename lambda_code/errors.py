@@ -1,4 +1,4 @@
-"""Why a record failed: one base error, permanent and transient ones below it, and the reasons for log and metric."""
+"""The errors of a record, permanent or transient, and their reasons, which log lines and metrics use."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ if TYPE_CHECKING:
 class Reason(StrEnum):
     """The closed list of reasons: a log field, and the dimension `reason` of the metric ObjectsFailed."""
 
-    DENIED = "denied"  # AWS refused the call: a missing permission, or credentials that are no longer valid
+    DENIED = "denied"  # AWS denied the call: a permission is missing, or the credentials expired
     MALFORMED = "malformed"  # the event is not an S3 notification that this code understands
-    THROTTLED = "throttled"  # AWS asked to slow down until the record's time was used up
-    UNAVAILABLE = "unavailable"  # no answer, a broken answer, or no time left for one
+    THROTTLED = "throttled"  # AWS throttled the call until the time budget of the record was used up
+    UNAVAILABLE = "unavailable"  # no response, a broken response, or no time left for one
     FOREIGN = "foreign"  # the record is about another bucket
-    INTERNAL = "internal"  # anything else: a bug, a missing table, a call that AWS calls invalid
+    INTERNAL = "internal"  # anything else: a bug, a missing table, an invalid request
 
 
 class TapStackError(Exception):
-    """The base of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises."""
 
 
 class ConfigurationError(TapStackError, ValueError):
-    """The environment is not what the stack gives the function: names variable, value, limit and remedy."""
+    """An environment variable is missing or not acceptable. The message has its value, limit and remedy."""
 
 
 class RecordError(TapStackError):
-    """Why one record failed.
+    """One record failed.
 
-    `field` is the path of the offending value in the event (`Records[0].s3.object.key`), where there is one;
-    `attempts` counts the tries of the AWS call that failed, 0 if none was made.
+    Attributes:
+        reason: the class of the error.
+        field: path of the invalid value in the event (`Records[0].s3.object.key`); None if there is none.
+        attempts: number of attempts of the AWS call that failed; 0 if there was none.
     """
 
     def __init__(self, message: str, *, reason: Reason, field: str | None = None, attempts: int = 0) -> None:
@@ -43,37 +45,40 @@ class RecordError(TapStackError):
 
 
 class PermanentError(RecordError):
-    """Trying again cannot help: the record fails at once."""
+    """A retry cannot succeed: the record fails at once."""
 
 
 class TransientError(RecordError):
-    """Trying again later may help, but this invocation has no time or tries left for it."""
+    """A later retry may succeed, but this invocation has no time or attempts left."""
 
 
 class MalformedError(PermanentError):
-    """The event, or a field of a record, is missing or not what S3 sends."""
+    """The event, or a field of a record, is missing or not as S3 sends it."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message, reason=Reason.MALFORMED, field=field)
 
 
 class ForeignBucketError(PermanentError):
-    """The record is about a bucket that this function does not index."""
+    """The record is about a bucket that this indexer does not index."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message, reason=Reason.FOREIGN, field=field)
 
 
 class IndexingError(TapStackError):
-    """What the handler raises: an event of which some record failed, so that Lambda retries it or puts it in the queue.
+    """At least one record of an event failed, so Lambda must retry the event or send it to the failure queue.
 
-    The message names every failed record with its reason; `errors` are the records' own errors, in the same order.
+    The message names every failed record with its reason.
+
+    Attributes:
+        errors: the errors of the records, in the order of the message.
     """
 
-    # A message goes into the failure queue together with the event: neither may crowd out the other.
-    _LONGEST_LINE = 400
+    # The failure queue receives the message together with the event, and both must fit.
+    _MAX_CHARACTERS_PER_RECORD = 400
 
     def __init__(self, errors: Sequence[tuple[str, RecordError]], *, records: int) -> None:
-        lines = [f"{name}: {error.reason}: {error}"[: self._LONGEST_LINE] for name, error in errors]
+        lines = [f"{name}: {error.reason}: {error}"[: self._MAX_CHARACTERS_PER_RECORD] for name, error in errors]
         super().__init__(f"{len(errors)} of {records} records failed: " + "; ".join(lines))
         self.errors = tuple(error for _, error in errors)

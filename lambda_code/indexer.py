@@ -1,116 +1,62 @@
-"""Records → outcomes: the function's logic, with everything from outside handed in.
+"""S3 event → rows: decides which version each record is about, what to read of it and what to write.
 
-What becomes of an event is in `Indexer.handle`, what becomes of a record in `versions.Writer`.
+The steps of one record are in `Indexer._index`; the row itself is built in `metadata`.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from lambda_code import metadata
 from lambda_code.errors import IndexingError, PermanentError, Reason, RecordError
-from lambda_code.events import Record, Rejected, is_test_event, parse_event
-from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS, call_with_retry
-from lambda_code.versions import Result, Writer
+from lambda_code.events import NULL_VERSION, Kind, Record, Rejected, is_test_event, parse_event
+from lambda_code.metadata import DeleteMarker
+from lambda_code.outcome import Outcome, Result
+from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
+from lambda_code.storage import RecordCalls, Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable
 
-T = TypeVar("T")
+    from lambda_code.metadata import Attributes, HeadResult, Update
+    from lambda_code.telemetry import Invocation, Telemetry
 
-CALLS_OF_A_RECORD = 2  # HeadObject and UpdateItem; about a version `null` one of each more
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one record, for the log, the metrics and the trace. Times in milliseconds."""
-
-    result: Result
-    request_id: str
-    index: int | None = None  # None: the event as a whole
-    bucket: str | None = None
-    key: str | None = None
-    version_id: str | None = None
-    event_name: str | None = None
-    attempts: int = 0  # of all AWS calls together
-    retries: int = 0  # those of them that were not the first of their call
-    duration_ms: float = 0.0
-    head_ms: float = 0.0
-    write_ms: float = 0.0
-    indexing_delay_ms: float | None = None  # from the event's time to the row's write, of an indexed record
-    error: RecordError | None = None
-
-    @property
-    def name(self) -> str:
-        """How a failure is named in the error that the handler raises."""
-        where = "the event" if self.index is None else f"record {self.index}"
-        return where if self.key is None else f"{where} (key {self.key!r})"
-
-
-class Storage(Protocol):
-    """One attempt each; see `storage.AwsStorage`."""
-
-    def head(self, key: str, version_id: str | None) -> metadata.Look:
-        """What S3 says about a version."""
-
-    def update(self, update: metadata.Update) -> Mapping[str, Any]:
-        """Write to a row; return it as it was before."""
-
-
-class Telemetry(Protocol):
-    """What is told about the work; see `telemetry.Telemetry`."""
-
-    def invocation(self, request_id: str) -> AbstractContextManager[Invocation]:
-        """Around the handling of one event."""
-
-
-class Invocation(Protocol):
-    """What is told during the handling of one event."""
-
-    def received(self, event: object) -> None:
-        """Show the event as it came, to whoever looks for a fault."""
-
-    def note(self, message: str) -> None:
-        """Say something about the event as a whole."""
-
-    def record(self) -> AbstractContextManager[None]:
-        """Around the work on one record, its report included."""
-
-    def aws_call(self, service: str, operation: str) -> AbstractContextManager[None]:
-        """Around one attempt of one AWS call."""
-
-    def report(self, outcome: Outcome) -> None:
-        """Tell what became of a record."""
+CALLS_PER_RECORD = 2  # HeadObject and UpdateItem; a version `null` needs each once more
 
 
 @dataclass(frozen=True, kw_only=True)
 class Indexer:
-    """Works on events about one bucket."""
+    """Indexes the events of one bucket."""
 
     bucket_name: str
     deleted_retention_days: int  # how long the row of a deleted version is kept; 0: for ever
     storage: Storage
     telemetry: Telemetry
-    clock: Callable[[], float] = time.monotonic  # seconds; deadlines are measured with it
+    clock: Callable[[], float] = time.monotonic  # seconds; the clock of the deadlines
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
-    sleep: Callable[[float], None] = time.sleep
-    rng: Callable[[], float] = random.random
 
     def handle(self, event: object, *, request_id: str, deadline: float) -> dict[str, int]:
-        """Work on every record of an event before `deadline` (seconds of `clock`); return how many ended how.
+        """Index every record of an event.
 
-        Each record has an equal share of the time that is left when its turn comes, so that one that hangs does not
-        take the others with it; but never less than its two calls may take, or an event of many records would fail
-        without a single call. What cannot be understood takes no time and is told last.
+        The time budget of a record is an equal part of the time that is left when it starts, so that a record whose
+        calls hang does not use up the time of the others. It is never less than two calls may take, because an event
+        of many records would otherwise fail without a call. Rejected records need no time and are reported last.
+
+        Args:
+            event: the S3 event notification.
+            request_id: the id of this invocation.
+            deadline: the time at which Lambda stops the function, in seconds of `clock`.
+
+        Returns:
+            How many records had each result.
 
         Raises:
-            IndexingError: some record failed. Lambda then tries the event again, and at last puts it in the queue.
+            IndexingError: at least one record failed. Lambda then retries the event, and at last sends it to the
+                failure queue.
         """
         with self.telemetry.invocation(request_id) as invocation:
             invocation.received(event)
@@ -120,119 +66,109 @@ class Indexer:
             parsed = parse_event(event, bucket=self.bucket_name)
             records = [each for each in parsed if isinstance(each, Record)]
             outcomes = []
-            for done, record in enumerate(records):
-                left = deadline - RESERVE_SECONDS - self.clock()
-                share = min(left, max(left / (len(records) - done), CALLS_OF_A_RECORD * ATTEMPT_SECONDS))
-                work = _Work(self, invocation, record, request_id, deadline=self.clock() + share)
-                outcomes.append(work.outcome())
-            outcomes += [_rejected(each, invocation, request_id) for each in parsed if isinstance(each, Rejected)]
+            for number, record in enumerate(records):
+                remaining = deadline - RESERVE_SECONDS - self.clock()
+                equal_part = max(remaining / (len(records) - number), CALLS_PER_RECORD * ATTEMPT_SECONDS)
+                calls = RecordCalls(invocation=invocation, deadline=self.clock() + min(remaining, equal_part))
+                outcomes.append(self._index_record(record, calls, request_id))
+            outcomes += [
+                _report_rejected(each, invocation, request_id) for each in parsed if isinstance(each, Rejected)
+            ]
             _raise_if_any_failed(outcomes)
             return dict(Counter(outcome.result for outcome in outcomes))
 
-
-class _Work:
-    """The work on one record, with its AWS calls counted and timed."""
-
-    def __init__(
-        self, indexer: Indexer, invocation: Invocation, record: Record, request_id: str, *, deadline: float
-    ) -> None:
-        self._indexer = indexer
-        self._invocation = invocation
-        self._record = record
-        self._request_id = request_id
-        self._deadline = deadline
-        self._attempts = 0
-        self._retries = 0
-        self._milliseconds = {"HeadObject": 0.0, "UpdateItem": 0.0}
-
-    def outcome(self) -> Outcome:
-        """Do the work and report it; an error becomes part of the outcome, so that the other records get their turn."""
-        record, started = self._record, self._indexer.clock()
-        with self._invocation.record():
-            result, version_id, error = self._index_or_fail()
-            delay = None
+    def _index_record(self, record: Record, calls: RecordCalls, request_id: str) -> Outcome:
+        """Index one record and report the outcome, which holds the error if there is one: other records go on."""
+        started, version_id, delay, error = self.clock(), record.version_id, None, None
+        with calls.invocation.record():
+            try:
+                result, version_id = self._index(record, calls, request_id)
+            except RecordError as failure:
+                result, error = Result.FAILED, failure
+            except Exception as bug:  # noqa: BLE001 - a bug fails its record, and is raised with the others at the end
+                result, error = Result.FAILED, PermanentError(f"{type(bug).__name__}: {bug}", reason=Reason.INTERNAL)
+                error.__cause__ = bug
             if result is Result.INDEXED and record.event_time:
-                # two clocks that differ by a little must not make a delay of less than nothing
-                delay = max(0.0, (self._indexer.now() - record.event_time).total_seconds() * 1000)
+                # the clocks of S3 and of Lambda may differ by a little: a delay is never negative
+                delay = max(0.0, (self.now() - record.event_time).total_seconds() * 1000)
             outcome = Outcome(
                 result=result,
-                request_id=self._request_id,
+                request_id=request_id,
                 index=record.index,
                 bucket=record.bucket,
                 key=record.key,
                 version_id=version_id,
                 event_name=record.event_name,
-                attempts=self._attempts,
-                retries=self._retries,
-                duration_ms=(self._indexer.clock() - started) * 1000,
-                head_ms=self._milliseconds["HeadObject"],
-                write_ms=self._milliseconds["UpdateItem"],
+                attempts=calls.attempts,
+                retries=calls.retries,
+                duration_ms=(self.clock() - started) * 1000,
+                head_ms=calls.milliseconds["HeadObject"],
+                write_ms=calls.milliseconds["UpdateItem"],
                 indexing_delay_ms=delay,
                 error=error,
             )
-            self._invocation.report(outcome)
+            calls.invocation.report(outcome)
         return outcome
 
-    def _index_or_fail(self) -> tuple[Result, str | None, RecordError | None]:
-        try:
-            return *self._index(), None
-        except RecordError as error:
-            return Result.FAILED, self._record.version_id, error
-        except Exception as bug:  # noqa: BLE001 - a bug fails its record, and is raised with the others at the end
-            unforeseen = PermanentError(f"{type(bug).__name__}: {bug}", reason=Reason.INTERNAL)
-            unforeseen.__cause__ = bug
-            return Result.FAILED, self._record.version_id, unforeseen
+    def _index(self, record: Record, calls: RecordCalls, request_id: str) -> tuple[Result, str | None]:
+        """Read the version that a record is about and write its row.
 
-    def _index(self) -> tuple[Result, str | None]:
-        """What became of the record, and of which version."""
-        indexer, record = self._indexer, self._record
-        provenance = metadata.provenance_of(record, request_id=self._request_id, processed_at=indexer.now())
-        return Writer(
-            record=record,
-            provenance=provenance,
-            head=self._head,
-            update=self._update,
-            now=indexer.now,
-            retention_days=indexer.deleted_retention_days,
-        ).write()
+        The version `null` is the one version whose object can be replaced, also between the read and the write, and by
+        two functions at once. So every event about it means "read again", until two consecutive reads agree.
 
-    def _head(self, version_id: str | None) -> metadata.Look:
-        storage, key = self._indexer.storage, self._record.key
-        return self._call("S3", "HeadObject", lambda: storage.head(key, version_id))
+        Returns:
+            The result, and the id of the version; None if the record names no version and there is no current one.
+        """
+        if record.kind is Kind.OTHER:
+            return Result.IGNORED, record.version_id
+        provenance = metadata.provenance_of(record, request_id=request_id, processed_at=self.now())
+        version_id, head = record.version_id, None
+        if version_id in (None, NULL_VERSION) or record.kind is Kind.CREATED:
+            head = self.storage.head(record.key, version_id, calls)
+        elif record.kind is Kind.MARKER:
+            head = DeleteMarker()  # a delete marker has nothing to read
+        if version_id is None:  # an event written by hand is about the current version, whatever its event name is
+            if not isinstance(head, dict):
+                return Result.GONE, None  # without a version there is no row
+            version_id = head.get("VersionId") or NULL_VERSION
+        changed = False
+        while True:
+            result, update = self._decide(record, version_id, head, provenance)
+            changed |= self._write(result, update, record, calls)
+            if version_id != NULL_VERSION or (reread := self.storage.head(record.key, NULL_VERSION, calls)) == head:
+                return result if changed else Result.DUPLICATE, version_id
+            head = reread
 
-    def _update(self, update: metadata.Update) -> Mapping[str, Any]:
-        return self._call("DynamoDB", "UpdateItem", lambda: self._indexer.storage.update(update))
+    def _decide(
+        self, record: Record, version_id: str, head: HeadResult, provenance: Attributes
+    ) -> tuple[Result, Update]:
+        """The result of a record whose version has this head result, and the update of the version's row."""
+        if isinstance(head, DeleteMarker):
+            return Result.DELETED, metadata.from_marker(record, head, version_id=version_id, provenance=provenance)
+        if head is not None:
+            return Result.INDEXED, metadata.from_head(record, head, provenance=provenance)
+        if record.kind is Kind.CREATED:
+            return Result.GONE, metadata.from_event(record, version_id=version_id, provenance=provenance)
+        deletion = metadata.deletion_of(record, now=self.now(), retention_days=self.deleted_retention_days)
+        if version_id == NULL_VERSION:
+            return Result.DELETED, metadata.from_deletion_of_null(record, deletion, provenance=provenance)
+        return Result.DELETED, metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance)
 
-    def _call(self, service: str, operation: str, call: Callable[[], T]) -> T:
-        """One AWS call, with its retries."""
-
-        def attempt() -> T:
-            with self._invocation.aws_call(service, operation):
-                return call()
-
-        indexer, started, attempts = self._indexer, self._indexer.clock(), 0
-        try:
-            answer = call_with_retry(
-                attempt,
-                name=operation,
-                deadline=self._deadline,
-                clock=indexer.clock,
-                sleep=indexer.sleep,
-                rng=indexer.rng,
+    def _write(self, result: Result, update: Update, record: Record, calls: RecordCalls) -> bool:
+        """Write the update of a row; return whether it changed the row, which GONE always counts as."""
+        old = self.storage.update(update, calls)
+        was_read = not old.keys().isdisjoint({"content_type", "delete_marker"})
+        if result is Result.GONE and update.version_id == NULL_VERSION and was_read and "deleted_at" not in old:
+            # the object was there and is deleted: the write of a late event may have removed what its deletion set
+            deletion = metadata.deletion_at(self.now(), retention_days=self.deleted_retention_days)
+            provenance, version_id = update.provenance, update.version_id
+            self.storage.update(
+                metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance), calls
             )
-        except RecordError as error:
-            attempts = error.attempts
-            raise
-        else:
-            attempts = answer.attempts
-            return answer.value
-        finally:
-            self._attempts += attempts
-            self._retries += max(0, attempts - 1)
-            self._milliseconds[operation] += (indexer.clock() - started) * 1000
+        return result is Result.GONE or update.changed(old)
 
 
-def _rejected(rejected: Rejected, invocation: Invocation, request_id: str) -> Outcome:
+def _report_rejected(rejected: Rejected, invocation: Invocation, request_id: str) -> Outcome:
     outcome = Outcome(result=Result.FAILED, request_id=request_id, index=rejected.index, error=rejected.error)
     with invocation.record():
         invocation.report(outcome)

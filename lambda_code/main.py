@@ -1,31 +1,30 @@
-"""The Lambda function: `lambda_code.main.lambda_handler`. An adapter; the work is in `indexer`."""
+"""The indexer's entry point, `lambda_code.main.lambda_handler`: an adapter of `indexer` to Lambda."""
 
 from __future__ import annotations
 
 import time
 from functools import cache
-from typing import Protocol
+from typing import Any
 
 from lambda_code.indexer import Indexer
 from lambda_code.settings import Settings, on_lambda
-from lambda_code.storage import AwsStorage
+from lambda_code.storage import Storage
 from lambda_code.telemetry import Telemetry
 
 
-class LambdaContext(Protocol):
-    """The part of Lambda's context object that is used here."""
+def lambda_handler(event: object, context: Any) -> dict[str, int]:  # noqa: ANN401 - its class is in Lambda's runtime
+    """Index an S3 event notification.
 
-    aws_request_id: str
+    Args:
+        event: the notification.
+        context: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda stops the function."""
-
-
-def lambda_handler(event: object, context: LambdaContext) -> dict[str, int]:
-    """Index what an S3 event tells; return how many of its records ended how.
+    Returns:
+        How many records had each result.
 
     Raises:
-        IndexingError: some record failed; Lambda tries the event again, and at last puts it in the failure queue.
+        IndexingError: at least one record failed. Lambda then retries the event, and at last sends it to the failure
+            queue.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     return indexer().handle(event, request_id=context.aws_request_id, deadline=deadline)
@@ -33,19 +32,19 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, int]:
 
 @cache
 def indexer() -> Indexer:
-    """This process's indexer, with its AWS clients: what a warm function keeps from event to event.
+    """Return this process's indexer with its AWS clients, which a warm process keeps from event to event.
 
     Raises:
-        ConfigurationError: the environment is not what the stack gives the function.
+        ConfigurationError: an environment variable that the stack sets is missing or not acceptable.
     """
     settings = Settings.from_env()
     return Indexer(
         bucket_name=settings.bucket_name,
         deleted_retention_days=settings.deleted_retention_days,
-        storage=AwsStorage.connect(settings),
+        storage=Storage.connect(settings),
         telemetry=Telemetry(settings),
     )
 
 
 if on_lambda():
-    indexer()  # while Lambda initialises, which has a full CPU and is not part of the first event's time
+    indexer()  # while Lambda initialises, with a full CPU and before the first event's time starts

@@ -1,15 +1,15 @@
-"""A record and what HEAD says of its object → one commuting update of one table row. Pure.
+"""A record and the head result of its version → the update of one table row. Pure.
 
-A row is addressed by `object_id` (`{bucket}/{key}`) and `version_id`. What is written about it are facts that commute
-and repeat harmlessly, each by one UpdateItem without a condition:
+A row is addressed by `object_id` (`{bucket}/{key}`) and `version_id`. Updates of a row commute and are idempotent; each
+is one UpdateItem without a condition:
 
-* object attributes, from HEAD: plain SET;
-* the event's own words, for an object that is gone: only what is not there yet;
-* a deletion: only what is not there yet, since a version is deleted once, and a repeat must not put off its expiry;
-* a delete marker, which is a version like any other: that it is one;
-* provenance, who told first: only if not there yet.
+* object attributes, from HEAD: SET;
+* attributes of the event, for an object that cannot be read: `if_not_exists`;
+* a deletion: `if_not_exists`, since a version is deleted once, and a repeated event must not delay its expiry;
+* a delete marker, which is a version like any other: `delete_marker`, SET;
+* provenance, which names the first event about the version: `if_not_exists`.
 
-The version id `null` is the exception: its object can be replaced, so what is there is written over the whole row.
+The version id `null` is the exception: its object can be replaced, so the update replaces the row.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ Attributes = dict[str, Value]
 
 SCHEMA_VERSION = 1
 
-# Who deleted a version, where it was nobody that S3 names.
+# `deleted_by`, if S3 names no principal.
 LIFECYCLE = "lifecycle"
 UNKNOWN = "unknown"
 
-# What S3 means when HEAD says nothing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+# S3's defaults, which HEAD omits: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 DEFAULT_STORAGE_CLASS = "STANDARD"
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 
-# Rewriting a row whole removes those of these that are not written again.
+# Replacing a row removes those of these attributes that it does not set.
 OBJECT_ATTRIBUTES = (
     "bucket",
     "key",
@@ -63,35 +63,35 @@ DELETION_ATTRIBUTES = ("deleted_at", "deleted_by", "expires_at", "delete_marker"
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteMarker:
-    """What HEAD says about a version that is a delete marker: nothing but when it was put, and not even that always."""
+    """A version that is a delete marker. HEAD reports only when it was put, and not always that."""
 
     last_modified: datetime | None = None  # UTC
 
 
-Look = dict[str, Any] | DeleteMarker | None
-"""What HEAD says about a version: botocore's answer about an object, a delete marker, or None: there is nothing."""
+HeadResult = dict[str, Any] | DeleteMarker | None
+"""What HEAD reports about a version: botocore's response for an object, a delete marker, or None if neither exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """What one UpdateItem says about one row."""
+    """One UpdateItem of one row."""
 
     object_id: str
     version_id: str
-    facts: Attributes  # SET, whatever was there
-    words: Attributes = field(default_factory=dict)  # SET if not there yet
-    provenance: Attributes
-    whole: bool = False  # rewrite the row: provenance is SET too, and what is not written is removed
+    set_attributes: Attributes  # SET, whatever the row had
+    set_if_absent: Attributes = field(default_factory=dict)  # if_not_exists
+    provenance: Attributes  # if_not_exists, unless the row is replaced
+    replace: bool = False  # replace the row: provenance is SET too, and all other known attributes are removed
 
     def request(self, table_name: str) -> dict[str, Any]:
-        """The arguments of DynamoDB's UpdateItem; it answers with the row as it was before.
+        """Return the arguments of DynamoDB's UpdateItem, whose response has the row as it was before.
 
         Every name goes through an expression attribute name, because DynamoDB reserves some 570 words.
         """
-        always = {**self.facts, **(self.provenance if self.whole else {})}
-        once = {**self.words, **({} if self.whole else self.provenance)}
+        always = {**self.set_attributes, **(self.provenance if self.replace else {})}
+        once = {**self.set_if_absent, **({} if self.replace else self.provenance)}
         known = OBJECT_ATTRIBUTES + PROVENANCE_ATTRIBUTES + DELETION_ATTRIBUTES
-        stale = [name for name in known if name not in always and name not in once] if self.whole else []
+        stale = [name for name in known if name not in always and name not in once] if self.replace else []
         alias = {name: f"#{number}" for number, name in enumerate([*always, *once, *stale])}
         sets = [f"{alias[name]} = :{alias[name][1:]}" for name in always]
         sets += [f"{alias[name]} = if_not_exists({alias[name]}, :{alias[name][1:]})" for name in once]
@@ -108,27 +108,27 @@ class Update:
         }
 
     def changed(self, old: Mapping[str, Any]) -> bool:
-        """Whether the row, which was `old` (attribute values; empty if there was none), now says something new.
+        """Whether the update changed the row, which was `old` (attribute values; empty if there was none).
 
-        A row that carries this very invocation's provenance was written by an earlier attempt whose answer got lost.
+        A row with the provenance of this invocation was written by an earlier attempt whose response was lost.
         """
-        ours = ("request_id", "processed_at")
+        own = ("request_id", "processed_at")
         return (
             "processed_at" not in old
-            or all(old.get(name) == attribute_value(self.provenance[name]) for name in ours)
-            or any(old.get(name) != attribute_value(value) for name, value in self.facts.items())
-            or any(name not in old for name in self.words)
+            or all(old.get(name) == attribute_value(self.provenance[name]) for name in own)
+            or any(old.get(name) != attribute_value(value) for name, value in self.set_attributes.items())
+            or any(name not in old for name in self.set_if_absent)
         )
 
 
 def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes) -> Update:
-    """The row of an object that HEAD described (`head`: botocore's answer to HeadObject)."""
+    """Build the update of an object that HEAD returned (`head`: botocore's response)."""
     version_id = record.version_id or head.get("VersionId") or NULL_VERSION
     uploaded_at = format_time(head["LastModified"])
-    facts: Attributes = {
+    attributes: Attributes = {
         **_address(record),
         "size_bytes": int(head["ContentLength"]),
-        # always there: a row without it was written when its object could not be read (yet)
+        # always set: a row without it was written when its object could not be read (yet)
         "content_type": head.get("ContentType") or DEFAULT_CONTENT_TYPE,
         "etag": head["ETag"].strip('"'),
         "storage_class": head.get("StorageClass") or DEFAULT_STORAGE_CLASS,
@@ -136,86 +136,96 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
         "upload_day": uploaded_at[:10],
     }
     if head.get("ServerSideEncryption"):
-        facts["encryption"] = head["ServerSideEncryption"]
+        attributes["encryption"] = head["ServerSideEncryption"]
     if checksum := _checksum(head):
-        facts["checksum"] = checksum
+        attributes["checksum"] = checksum
     if head.get("Metadata"):
         # a row's map cannot have an empty name, a header's suffix can
-        facts["user_metadata"] = {k: decode_rfc2047(v) for k, v in head["Metadata"].items() if k}
+        attributes["user_metadata"] = {k: decode_rfc2047(v) for k, v in head["Metadata"].items() if k}
     if version_id == NULL_VERSION:
-        return _whole(record, facts, provenance)
-    return Update(object_id=object_id(record), version_id=version_id, facts=facts, provenance=provenance)
+        return _replacement(record, attributes, provenance)
+    return Update(object_id=object_id(record), version_id=version_id, set_attributes=attributes, provenance=provenance)
 
 
 def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Update:
-    """The row of a version that HEAD cannot show (any more, or yet): the event's own words, where nothing is known."""
-    words: Attributes = {}
+    """Build the update of a version that cannot be read (any more, or yet): attributes of the event, if absent."""
+    from_record: Attributes = {}
     if record.size is not None:
-        words["size_bytes"] = record.size
+        from_record["size_bytes"] = record.size
     if record.etag is not None:
-        words["etag"] = record.etag
+        from_record["etag"] = record.etag
     if record.event_time is not None:
-        words["uploaded_at"] = format_time(record.event_time)
-        words["upload_day"] = format_time(record.event_time)[:10]
+        from_record["uploaded_at"] = format_time(record.event_time)
+        from_record["upload_day"] = format_time(record.event_time)[:10]
     return Update(
-        object_id=object_id(record), version_id=version_id, facts=_address(record), words=words, provenance=provenance
+        object_id=object_id(record),
+        version_id=version_id,
+        set_attributes=_address(record),
+        set_if_absent=from_record,
+        provenance=provenance,
     )
 
 
 def from_marker(record: Record, marker: DeleteMarker, *, version_id: str, provenance: Attributes) -> Update:
-    """The row of a delete marker. It has no `upload_day`: the index by day lists uploads only."""
-    facts: Attributes = {**_address(record), "delete_marker": True}
+    """Build the update of a delete marker. It has no `upload_day`: the index by day lists uploads only."""
+    attributes: Attributes = {**_address(record), "delete_marker": True}
     time = marker.last_modified or record.event_time
-    words: Attributes = {} if time is None else {"uploaded_at": format_time(time)}
+    put_at: Attributes = {} if time is None else {"uploaded_at": format_time(time)}
     if version_id == NULL_VERSION:
-        return _whole(record, facts | words, provenance)
-    return Update(object_id=object_id(record), version_id=version_id, facts=facts, words=words, provenance=provenance)
-
-
-def from_deletion(record: Record, deletion: Attributes, *, version_id: str, provenance: Attributes) -> Update:
-    """What a deletion adds to the row of a version, which need not be there yet; if another was told first, nothing."""
+        return _replacement(record, attributes | put_at, provenance)
     return Update(
         object_id=object_id(record),
         version_id=version_id,
-        facts=_address(record),
-        words=deletion,
+        set_attributes=attributes,
+        set_if_absent=put_at,
+        provenance=provenance,
+    )
+
+
+def from_deletion(record: Record, deletion: Attributes, *, version_id: str, provenance: Attributes) -> Update:
+    """Build the update of a deleted version, whose row need not exist. A row that records a deletion keeps it."""
+    return Update(
+        object_id=object_id(record),
+        version_id=version_id,
+        set_attributes=_address(record),
+        set_if_absent=deletion,
         provenance=provenance,
     )
 
 
 def from_deletion_of_null(record: Record, deletion: Attributes, *, provenance: Attributes) -> Update:
-    """The same of the version `null`, which can be deleted more than once: the last that is told is the one.
+    """Build the update of a deleted version `null`, which can be deleted more than once: the last event wins.
 
-    So a late repeat of an older one can put its time back, and its expiry with it: the version is gone all the same.
+    So a late repeat of an older event can reset the time and the expiry; the version is deleted in either case.
     """
     return Update(
         object_id=object_id(record),
         version_id=NULL_VERSION,
-        facts={**_address(record), **deletion},
+        set_attributes={**_address(record), **deletion},
         provenance=provenance,
     )
 
 
-def deletion_by(record: Record, *, now: datetime, retention_days: int) -> Attributes:
-    """When and by whom a version was deleted, as its event tells it; `now` stands in for a time that it does not."""
+def deletion_of(record: Record, *, now: datetime, retention_days: int) -> Attributes:
+    """The time and the principal of a deletion, from its event; `now` (UTC) if the event has no time."""
     by = LIFECYCLE if record.by_lifecycle else record.principal or UNKNOWN
     return deletion_at(record.event_time or now, by=by, retention_days=retention_days)
 
 
 def deletion_at(time: datetime, *, by: str = UNKNOWN, retention_days: int) -> Attributes:
-    """`deleted_at`, `deleted_by`, and, unless `retention_days` is 0, `expires_at`: DynamoDB's time to live.
+    """The attributes `deleted_at`, `deleted_by`, and, unless `retention_days` is 0, `expires_at`.
 
-    `expires_at` is a number, seconds since 1970: DynamoDB ignores a text.
+    `expires_at` is DynamoDB's time to live: a number, seconds since 1970. DynamoDB ignores a string.
     """
     deletion: Attributes = {"deleted_at": format_time(time), "deleted_by": by}
     if retention_days:
-        # counted, not added to the time, which ends with the year 9999
+        # in seconds, because a datetime ends with the year 9999
         deletion["expires_at"] = (time - _EPOCH) // timedelta(seconds=1) + retention_days * 24 * 3600
     return deletion
 
 
 def provenance_of(record: Record, *, request_id: str, processed_at: datetime) -> Attributes:
-    """Where a row comes from; `processed_at` (UTC) is the time of this invocation's first word about it."""
+    """The origin of a row: its event and this invocation. `processed_at` is in UTC."""
     provenance: Attributes = {
         "event_name": record.event_name,
         "request_id": request_id,
@@ -240,17 +250,17 @@ def format_time(time: datetime) -> str:
 
 
 # A run of RFC 2047 encoded words; white space between two of them is not part of the text.
-_WORD = r"=\?utf-8\?[bq]\?[^?\s]*\?="
-_WORDS = re.compile(rf"{_WORD}(?:\s+{_WORD})*", re.IGNORECASE)
+_ENCODED_WORD = r"=\?utf-8\?[bq]\?[^?\s]*\?="
+_ENCODED_WORDS = re.compile(rf"{_ENCODED_WORD}(?:\s+{_ENCODED_WORD})*", re.IGNORECASE)
 
 
 def decode_rfc2047(text: str) -> str:
-    """A user-metadata value as its owner wrote it: S3 returns non-ASCII values as RFC 2047 encoded words, in UTF-8.
+    """Decode a user-metadata value: S3 returns non-ASCII values as RFC 2047 encoded words, in UTF-8.
 
-    What does not decode is kept as it is.
+    A value that cannot be decoded is returned unchanged.
     """
     try:
-        return _WORDS.sub(_decoded_words, text)
+        return _ENCODED_WORDS.sub(_decode_encoded_words, text)
     except ValueError:  # not base64, or not UTF-8
         return text
 
@@ -269,11 +279,17 @@ def attribute_value(value: Value) -> dict[str, Any]:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _whole(record: Record, facts: Attributes, provenance: Attributes) -> Update:
-    """The row of the version `null`, written anew."""
-    # nobody can tell which of the events of `null` made what HEAD just showed
+def _replacement(record: Record, attributes: Attributes, provenance: Attributes) -> Update:
+    """Build the update that replaces the row of the version `null`."""
+    # the event of this record need not be the one that put the object that HEAD returned
     provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
-    return Update(object_id=object_id(record), version_id=NULL_VERSION, facts=facts, provenance=provenance, whole=True)
+    return Update(
+        object_id=object_id(record),
+        version_id=NULL_VERSION,
+        set_attributes=attributes,
+        provenance=provenance,
+        replace=True,
+    )
 
 
 def _address(record: Record) -> Attributes:
@@ -283,7 +299,7 @@ def _address(record: Record) -> Attributes:
 
 
 def _checksum(head: Mapping[str, Any]) -> dict[str, str]:
-    """`{algorithm, value, type}`: S3 keeps one checksum of an object, under a name that tells its algorithm."""
+    """`{algorithm, value, type}`: S3 keeps one checksum of an object, under a name that contains its algorithm."""
     for name in sorted(head):
         if name.startswith("Checksum") and name != "ChecksumType":
             checksum = {"algorithm": name.removeprefix("Checksum"), "value": str(head[name])}
@@ -291,7 +307,7 @@ def _checksum(head: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _decoded_words(match: re.Match[str]) -> str:
+def _decode_encoded_words(match: re.Match[str]) -> str:
     decoded = b""
     for word in match[0].split():
         _, _, encoding, text, _ = word.split("?")

@@ -1,12 +1,12 @@
-"""The one layer that tries again: what may be retried, how long to wait, and a small loop that keeps to a deadline.
+"""Retries: which errors are retried, how long to wait, and a small loop that keeps to a deadline.
 
-botocore is set to a single attempt (see `storage`), because two retrying layers multiply.
+This is the only layer that retries: two layers would multiply, so botocore makes a single attempt (see `storage`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import (
     ChecksumError,
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds. A HEAD or a single-row write takes some ten milliseconds; who waits longer than this waits for nothing.
+# Seconds. A HEAD or a single-row write takes about ten milliseconds; a longer wait than this does not help.
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 3.0
 ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # the worst case of one attempt
 RESERVE_SECONDS = 1.0  # kept at the end of an invocation, to log, count and raise what failed
 
 BASE_DELAY_SECONDS = 0.1  # twice the usual call, so that the first retry is neither useless nor noticed
-# Both from docs/capacity.md: who gives up before the function's time is over puts events into the failure queue, and a
-# table that is only busy would have written every one. With longer waits a busy table is asked less often in vain.
+# Both from docs/capacity.md. Events whose calls give up early go to the failure queue, although a table that is only
+# busy would have accepted every write. Longer waits cause fewer requests that a busy table refuses.
 MAX_DELAY_SECONDS = 20.0
-MAX_ATTEMPTS = 100  # a fuse: at ten seconds a wait on average, every time-out is over before
+MAX_ATTEMPTS = 100  # a safety limit: at ten seconds a wait on average, the function times out before
 
-# What AWS calls it when it asks to slow down (botocore/retries/standard.py has the same list).
+# Codes of errors that ask the client to slow down (botocore/retries/standard.py has the same list).
 THROTTLED_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -79,7 +79,7 @@ DENIED_CODES = frozenset(
         "UnrecognizedClientException",
     }
 )
-# For answers without a code: a HEAD has no body to put one in. S3 answers 503 for "Slow Down".
+# For responses without an error code: a HEAD has no body. S3 sends 503 for "Slow Down".
 REASON_BY_STATUS = {
     401: Reason.DENIED,
     403: Reason.DENIED,
@@ -94,7 +94,7 @@ TRANSIENT_REASONS = frozenset({Reason.THROTTLED, Reason.UNAVAILABLE})
 
 
 def reason_for(error: BaseException) -> Reason:
-    """What an error of an AWS call means for the record, by its code, else by its HTTP status, else by its type."""
+    """Classify an error of an AWS call: by its error code, else by its HTTP status, else by its type."""
     if isinstance(error, RecordError):
         return error.reason
     if isinstance(error, ClientError):
@@ -109,18 +109,18 @@ def reason_for(error: BaseException) -> Reason:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return REASON_BY_STATUS.get(status, Reason.INTERNAL)
     if isinstance(error, ConnectionError | HTTPClientError | ChecksumError):
-        return Reason.UNAVAILABLE  # time-outs, resets, names that do not resolve, answers that arrive broken
+        return Reason.UNAVAILABLE  # time-outs, resets, names that do not resolve, broken responses
     return Reason.INTERNAL
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same call may succeed if it is made again."""
+    """Whether the same call may succeed on another attempt."""
     return reason_for(error) in TRANSIENT_REASONS
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How long and how often a call is tried. The defaults are the function's; a simulation may ask about others."""
+    """Limits of the attempts and the waits (seconds) of one call. The defaults are the indexer's."""
 
     wait_base: float = BASE_DELAY_SECONDS
     wait_max: float = MAX_DELAY_SECONDS
@@ -153,14 +153,6 @@ def next_wait(
     return min(backoff_delay(attempts, rng=rng, policy=policy), remaining) if attempts else 0.0
 
 
-@dataclass(frozen=True)
-class Answer(Generic[T]):
-    """What a call returned, and at which attempt."""
-
-    value: T
-    attempts: int
-
-
 def call_with_retry(
     operation: Callable[[], T],
     *,
@@ -169,41 +161,46 @@ def call_with_retry(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
     rng: Callable[[], float],
-) -> Answer[T]:
-    """Call `operation` until it succeeds, fails for good, or may no longer be tried.
+) -> T:
+    """Call `operation` until it succeeds, fails permanently, or has no time left for another attempt.
 
-    An attempt only starts when its worst case ends before `deadline` (seconds of `clock`), and nothing is slept that
-    would leave no time for the attempt after it. An attempt that took longer than an attempt may (a name can resolve to
-    several dead addresses, each with its own connect time-out) is the worst case from then on.
+    An attempt starts only if its worst case ends before `deadline` (seconds of `clock`), and a wait never uses up the
+    time of the attempt after it. An attempt that took longer than ATTEMPT_SECONDS (a name can resolve to several dead
+    addresses, each with its own connect time-out) is the worst case from then on.
+
+    Returns:
+        The result of `operation`.
 
     Raises:
-        PermanentError: the operation failed and must not be tried again.
-        TransientError: it kept failing, or there was no time to try at all.
-        Either says how often it was tried; its cause is the last error of the operation.
+        PermanentError: the operation failed with an error that is not transient.
+        TransientError: every attempt failed, or there was no time for the first one.
+        Both have the number of attempts; the last error of the operation is their cause.
     """
-    worst = ATTEMPT_SECONDS
-    last: Exception | None = None
+    worst_case = ATTEMPT_SECONDS
+    last_error: Exception | None = None
     attempts = 0
-    while (pause := next_wait(attempts, remaining=deadline - clock() - worst, rng=rng)) is not None:
+    while (wait := next_wait(attempts, remaining=deadline - clock() - worst_case, rng=rng)) is not None:
         if attempts:
-            sleep(pause)
+            sleep(wait)
         attempts += 1
         started = clock()
         try:
-            return Answer(operation(), attempts)
+            return operation()
         except Exception as error:
             if not is_transient(error):
-                message = f"{name}: {_told(error)}"
+                message = f"{name}: {_described(error)}"
                 raise PermanentError(message, reason=reason_for(error), attempts=attempts) from error
-            last = error
-        worst = max(worst, clock() - started)
-    if last is None:
+            last_error = error
+        worst_case = max(worst_case, clock() - started)
+    if last_error is None:
         left = max(0.0, deadline - clock())
-        message = f"{name} was not tried: an attempt may take {worst:.1f} s, and {left:.1f} s are left for this record"
+        message = (
+            f"{name} was not tried: an attempt may take {worst_case:.1f} s, and {left:.1f} s are left for this record"
+        )
         raise TransientError(message, reason=Reason.UNAVAILABLE)
-    message = f"{name} failed {attempts} times, last with {_told(last)}"
-    raise TransientError(message, reason=reason_for(last), attempts=attempts) from last
+    message = f"{name} failed {attempts} times, last with {_described(last_error)}"
+    raise TransientError(message, reason=reason_for(last_error), attempts=attempts) from last_error
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

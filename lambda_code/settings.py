@@ -1,4 +1,4 @@
-"""The function's settings: the only module here that reads the process's environment."""
+"""The indexer's settings: the only module here that reads the process's environment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RETENTION = re.compile(r"0|1[5-9]|[2-9][0-9]|[1-9][0-9]{2}|[12][0-9]{3}|3[0-5][
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that the stack tells the function."""
+    """The settings that the stack gives the indexer."""
 
     bucket_name: str
     table_name: str
@@ -35,7 +35,7 @@ class Settings:
     metrics_namespace: str
     log_level: str
     deleted_retention_days: int  # how long the row of a deleted version is kept; 0: for ever
-    tracing: bool  # an X-Ray daemon is there to send to
+    tracing: bool  # there is an X-Ray daemon
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -61,14 +61,20 @@ class Settings:
 
 
 def on_lambda(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether this process is a Lambda function (or an emulator's idea of one): the runtime always sets the name."""
+    """Whether this process is a Lambda function, on AWS or in an emulator: the runtime always sets the name."""
     return "AWS_LAMBDA_FUNCTION_NAME" in (os.environ if environ is None else environ)
+
+
+def trace_id(environ: Mapping[str, str] | None = None) -> str | None:
+    """The id of the current event's X-Ray trace, sampled or not, from the header that Lambda sets for each event."""
+    header = (os.environ if environ is None else environ).get("_X_AMZN_TRACE_ID")
+    return header.split(";")[0].replace("Root=", "") if header else None
 
 
 def _checked(environ: Mapping[str, str], name: str, pattern: re.Pattern[str], expected: str) -> str:
     value = environ.get(name)
     if value is None or not pattern.fullmatch(value):
-        what = "is not set" if value is None else f"is {value!r}"
-        message = f"environment variable {name} {what}; it must be {expected}: deploy the stack again, it sets this"
+        problem = "is not set" if value is None else f"is {value!r}"
+        message = f"environment variable {name} {problem}; it must be {expected}: deploy the stack again, it sets this"
         raise ConfigurationError(message)
     return value

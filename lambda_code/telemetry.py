@@ -1,38 +1,37 @@
-"""Logs, metrics and traces: the only module that knows Powertools and the X-Ray SDK.
+"""Logs, metrics and traces of the indexer: the only module that knows the X-Ray SDK.
 
-* Logs: one JSON line per record on standard output, in Powertools' format. User metadata is never logged.
-* Metrics: CloudWatch's embedded metric format, at most a line per event and one per reason of failure.
-* Traces: below the segment that Lambda makes, a subsegment for the whole execution, in it one per record (with bucket,
-  key and outcome as annotations), in that one per attempt of an AWS call. Nothing is traced that Lambda did not sample.
+* Logs: one JSON line per record on standard output. User metadata is never logged.
+* Metrics: CloudWatch's embedded metric format, one line per event and one per reason of failure.
+* Traces: below the segment that Lambda creates, one subsegment for the execution, in it one per record (with bucket,
+  key and outcome as annotations), in that one per attempt of an AWS call. Only sampled events are traced.
 
-The X-Ray SDK is imported only where a daemon is there to send to. Whatever goes wrong in tracing is logged and costs
-the trace, never the row.
+The X-Ray SDK is imported only if there is a daemon. An error in tracing is logged; rows are still written.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import sys
+import time
 import traceback
 from collections import Counter
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import AmazonCloudWatchEMFProvider
-
 from lambda_code.errors import Reason
+from lambda_code.logs import json_logger
+from lambda_code.metrics import Metric, emf_lines
+from lambda_code.outcome import Result
 from lambda_code.retry import reason_for
-from lambda_code.versions import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import logging
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from aws_xray_sdk.core.models.entity import Entity
     from aws_xray_sdk.core.recorder import AWSXRayRecorder
 
-    from lambda_code.indexer import Outcome
+    from lambda_code.outcome import Outcome
     from lambda_code.settings import Settings
 
 METRICS = {
@@ -45,23 +44,23 @@ METRICS = {
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-annotations
 MAX_ANNOTATION_CHARACTERS = 1000
 MAX_ANNOTATED_RECORDS = 16  # X-Ray indexes 50 annotations of a trace, and a record has three
-MAX_HELD = 10  # subsegments; with the longest keys, all of it escaped, they take 58 of a datagram's 65 KB
+MAX_SUBSEGMENTS = 10  # per datagram: with the longest keys, all escaped, they take 58 of its 65 KB
 
-EXECUTION = "## lambda_handler"  # the name that Powertools gave it
+EXECUTION = "## lambda_handler"  # the name that Powertools gives it
 
 
 class Telemetry:
-    """What outlives an event: the logger and the trace recorder."""
+    """The logger and the trace recorder of a process."""
 
     def __init__(self, settings: Settings, *, stream: IO[str] | None = None) -> None:
         self._settings = settings
         self._stream = stream or sys.stdout
-        self._logger = _logger(settings, self._stream)
-        self._recorder = self._make_recorder() if settings.tracing else None
+        self._logger = json_logger(settings.service, settings.log_level, self._stream)
+        self._recorder = self._create_recorder() if settings.tracing else None
 
     @contextmanager
     def invocation(self, request_id: str) -> Iterator[Invocation]:
-        """Around the handling of one event: its trace, and its metrics at the end, however it ends."""
+        """Context manager for one event: traces it, and writes its metrics on exit, even after an exception."""
         tracer = _Tracer(self._recorder)
         invocation = Invocation(self._settings, self._logger, self._stream, tracer, request_id)
         try:
@@ -70,16 +69,16 @@ class Telemetry:
         finally:
             invocation.publish_metrics()
 
-    def _make_recorder(self) -> AWSXRayRecorder | None:
+    def _create_recorder(self) -> AWSXRayRecorder | None:
         try:
             return _xray_recorder()
-        except Exception:  # whatever is wrong with the SDK or with its daemon's address, rows get written
+        except Exception:  # neither a broken SDK nor a bad address of its daemon may prevent rows
             self._logger.warning("no traces: the X-Ray SDK cannot be used", exc_info=True)
             return None
 
 
 class Invocation:
-    """What is told during the handling of one event; see `indexer.Invocation`."""
+    """The logs, metrics and trace of one event."""
 
     def __init__(
         self, settings: Settings, logger: logging.Logger, stream: IO[str], tracer: _Tracer, request_id: str
@@ -95,27 +94,23 @@ class Invocation:
         self._delays: list[float] = []
 
     def received(self, event: object) -> None:
-        """Log the event whole, at DEBUG: what S3 sends has no user metadata in it."""
+        """Log the whole event, at DEBUG: S3's events contain no user metadata."""
         self._logger.debug("event", extra={"event": event, "request_id": self._request_id})
 
     def note(self, message: str) -> None:
         """Log a line about the event as a whole."""
         self._logger.info(message, extra={"request_id": self._request_id})
 
-    @contextmanager
-    def record(self) -> Iterator[None]:
-        """A subsegment around the work on one record."""
-        with self._tracer.subsegment("index record"):
-            yield
+    def record(self) -> AbstractContextManager[None]:
+        """Trace the indexing of one record."""
+        return self._tracer.subsegment("index record")
 
-    @contextmanager
-    def aws_call(self, service: str, operation: str) -> Iterator[None]:
-        """A subsegment around one attempt of one AWS call, which the trace map shows as that service."""
-        with self._tracer.subsegment(service, namespace="aws", aws={"operation": operation}):
-            yield
+    def aws_call(self, service: str, operation: str) -> AbstractContextManager[None]:
+        """Trace one attempt of one AWS call, which the trace map shows as that service."""
+        return self._tracer.subsegment(service, namespace="aws", aws={"operation": operation})
 
     def report(self, outcome: Outcome) -> None:
-        """Log, count and annotate what became of a record."""
+        """Log, count and trace the outcome of a record."""
         self._log(outcome)
         self._count(outcome)
         if self._annotated < MAX_ANNOTATED_RECORDS:
@@ -126,19 +121,14 @@ class Invocation:
 
     def publish_metrics(self) -> None:
         """Write the embedded metrics of this event."""
-        if self._counts:
-            metrics = self._provider()
-            for name, count in self._counts.items():
-                metrics.add_metric(name, "Count", count)
-            for delay in self._delays:
-                metrics.add_metric("IndexingDelay", "Milliseconds", delay)
-            self._write(metrics)
+        by_service = {"service": self._settings.service}
+        metrics = [Metric(name=name, unit="Count", values=[count]) for name, count in self._counts.items()]
+        if self._delays:
+            metrics.append(Metric(name="IndexingDelay", unit="Milliseconds", values=self._delays))
+        self._write(metrics, by_service)
         for reason, count in self._failures.items():
-            # [service] for how many, [service, reason] for why
-            metrics = self._provider()
-            metrics.add_dimensions(service=self._settings.service, reason=reason.value)
-            metrics.add_metric("ObjectsFailed", "Count", count)
-            self._write(metrics)
+            failed = Metric(name="ObjectsFailed", unit="Count", values=[count])
+            self._write([failed], by_service, by_service | {"reason": reason.value})
 
     def _log(self, outcome: Outcome) -> None:
         fields: dict[str, Any] = {
@@ -161,7 +151,7 @@ class Invocation:
             return
         error = outcome.error
         fields |= {"reason": error.reason.value, "error": str(error), "field": error.field}
-        # only a failure that nobody foresaw needs to be found in the code
+        # only an unforeseen failure must be located in the code
         exc_info = error if error.reason is Reason.INTERNAL else None
         self._logger.error(outcome.result.value, extra=fields, exc_info=exc_info)
 
@@ -175,23 +165,18 @@ class Invocation:
         if outcome.error:
             self._failures[outcome.error.reason] += 1
 
-    def _provider(self) -> AmazonCloudWatchEMFProvider:
-        """A fresh one for each line: it gathers one set of metrics, and the class above it shares that between all."""
-        return AmazonCloudWatchEMFProvider(
-            namespace=self._settings.metrics_namespace, default_dimensions={"service": self._settings.service}
-        )
-
-    def _write(self, metrics: AmazonCloudWatchEMFProvider) -> None:
-        if metrics.metric_set:  # it writes a line by itself when a metric has 100 values, and may have nothing left
-            print(json.dumps(metrics.serialize_metric_set(), separators=(",", ":")), file=self._stream, flush=True)
+    def _write(self, metrics: list[Metric], *dimension_sets: Mapping[str, str]) -> None:
+        namespace, timestamp_ms = self._settings.metrics_namespace, int(time.time() * 1000)
+        for line in emf_lines(metrics, namespace=namespace, dimension_sets=dimension_sets, timestamp_ms=timestamp_ms):
+            print(line, file=self._stream, flush=True)
 
 
 class _Tracer:
-    """Subsegments below Lambda's own segment, for one event; none at all if Lambda did not sample it."""
+    """Subsegments below Lambda's own segment, for one event; none if Lambda did not sample it."""
 
     def __init__(self, recorder: AWSXRayRecorder | None) -> None:
         if recorder is not None:
-            recorder.clear_trace_entities()  # those that an event left behind whose handling was cut off
+            recorder.clear_trace_entities()  # those of an event that Lambda stopped
         self._recorder = recorder if recorder is not None and recorder.is_sampled() else None
 
     @contextmanager
@@ -226,45 +211,28 @@ class _Tracer:
                 subsegment.add_throttle_flag()
 
 
-def _logger(settings: Settings, stream: IO[str]) -> logging.Logger:
-    """A logger of our own: one in logging's registry would be shared with whoever asks for the same name."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        LambdaPowertoolsFormatter(
-            log_record_order=["level", "message", "timestamp"],
-            utc=True,
-            use_rfc3339=True,
-            location=None,  # always this module
-            service=settings.service,
-        )
-    )
-    logger = logging.Logger(settings.service, settings.log_level)  # noqa: LOG001 - see above
-    logger.addHandler(handler)
-    return logger
-
-
 def _xray_recorder() -> AWSXRayRecorder:
-    """A recorder that takes its segment from Lambda's trace header, anew for each event."""
-    from aws_xray_sdk.core.lambda_launcher import LambdaContext  # noqa: PLC0415 - costly; only where it is used
+    """Create a recorder that reads its segment from Lambda's trace header, once per event."""
+    from aws_xray_sdk.core.lambda_launcher import LambdaContext  # noqa: PLC0415 - costly; only if there is a daemon
     from aws_xray_sdk.core.recorder import AWSXRayRecorder  # noqa: PLC0415
     from aws_xray_sdk.core.streaming.default_streaming import DefaultStreaming  # noqa: PLC0415
 
     class OncePerEvent(LambdaContext):  # type: ignore[misc] # the SDK has no types
-        """Reads the header when an event begins, which clears what is kept; not fourteen times until it ends."""
+        """Reads the header when an event begins, after `clear_trace_entities`, instead of 14 times per event."""
 
         def _refresh_context(self) -> None:
             if not hasattr(self._local, "segment"):
                 super()._refresh_context()
 
     class TreeByTree(DefaultStreaming):  # type: ignore[misc] # as above
-        """Sends an ordinary event whole when it is done, a datagram for four; trouble, and much, as it comes."""
+        """Sends a successful event as one datagram when it ends; failed or many subsegments as soon as they end."""
 
         def is_eligible(self, segment: Entity) -> bool:
             done = not any(each.in_progress for each in segment.subsegments)
             return segment.sampled and (done or super().is_eligible(segment) or _has_failed(segment))
 
     recorder = AWSXRayRecorder()
-    recorder.configure(context=OncePerEvent(), streaming=TreeByTree(MAX_HELD))
+    recorder.configure(context=OncePerEvent(), streaming=TreeByTree(MAX_SUBSEGMENTS))
     return recorder
 
 

@@ -18,19 +18,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import botocore.session
 from botocore.config import Config
 
 from lambda_code.indexer import Indexer
-from lambda_code.storage import CLIENT_CONFIG, AwsStorage
-from tests.support.fakes import Heard
+from lambda_code.storage import CLIENT_CONFIG, Storage
+from tests.support.fakes import RecordingTelemetry
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
-    from lambda_code.storage import DynamoDBClient, S3Client
     from tests.support.index import Index
 
 HEAD, UPDATE = "HeadObject", "UpdateItem"
@@ -113,13 +112,15 @@ class FaultProxy:
         def client(service: str) -> Any:  # noqa: ANN401 - botocore creates its classes at run time
             return session.create_client(service, region_name=region, endpoint_url=self.endpoint, config=merged)
 
-        storage = AwsStorage(
-            s3=cast("S3Client", client("s3")),
-            dynamodb=cast("DynamoDBClient", client("dynamodb")),
+        storage = Storage(
+            s3=client("s3"),
+            dynamodb=client("dynamodb"),
             bucket_name=index.bucket,
             table_name=index.table,
         )
-        return Indexer(bucket_name=index.bucket, deleted_retention_days=90, storage=storage, telemetry=Heard())
+        return Indexer(
+            bucket_name=index.bucket, deleted_retention_days=90, storage=storage, telemetry=RecordingTelemetry()
+        )
 
 
 @dataclass

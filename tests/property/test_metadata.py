@@ -1,4 +1,4 @@
-"""Metadata: rows that DynamoDB accepts, that tell what S3 told, and that come out the same in any order."""
+"""Rows: DynamoDB accepts them, they match S3, and updates commute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lambda_code.metadata import (
     DeleteMarker,
     Update,
     decode_rfc2047,
-    deletion_by,
+    deletion_of,
     format_time,
     from_deletion,
     from_event,
@@ -26,7 +26,8 @@ from lambda_code.metadata import (
     from_marker,
     provenance_of,
 )
-from tests.support.fakes import BUCKET, START, TABLE, Calls, Clock, FakeDynamoDB
+from tests.support.clock import FakeClock
+from tests.support.fakes import BUCKET, START, TABLE, CallLog, FakeDynamoDB
 from tests.support.strategies import Json, heads, keys, records, removals, s3_event, text, times, user_metadata
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, bytes
@@ -47,23 +48,34 @@ def provenance(record: Record, processed_at: datetime = START) -> Attributes:
     return provenance_of(record, request_id="request-1", processed_at=processed_at)
 
 
-def about(raw: Json, version_id: str, *, key: str | None = None) -> Json:
-    """The same record about another version, and perhaps another (encoded) key."""
-    told = {**raw["s3"]["object"], "versionId": version_id}
-    return {**raw, "s3": {**raw["s3"], "object": told | ({} if key is None else {"key": key})}}
+def head_update(record: Record, head: Json, processed_at: datetime = START) -> Update:
+    return from_head(record, head, provenance=provenance(record, processed_at))
 
 
-def without_provenance(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in metadata.PROVENANCE_ATTRIBUTES}
+def deletion_update(record: Record, version_id: str, *, days: int = 90) -> Update:
+    deletion = deletion_of(record, now=START, retention_days=days)
+    return from_deletion(record, deletion, version_id=version_id, provenance=provenance(record))
+
+
+def about(raw: Json, version_id: str, *, key: str | None = None) -> Record:
+    """The record, with another version, and perhaps another (encoded) key."""
+    changes = {"versionId": version_id} | ({} if key is None else {"key": key})
+    return parsed({**raw, "s3": {**raw["s3"], "object": raw["s3"]["object"] | changes}})
 
 
 def row_after(*updates: Update) -> dict[str, Any]:
     """The one row that these updates leave in an empty table, in DynamoDB's typed form."""
-    table = FakeDynamoDB(Calls(Clock()))
+    table = FakeDynamoDB(CallLog(FakeClock()))
     for update in updates:
         table.update_item(**update.request(TABLE))
     [row] = table.rows.values()
     return row
+
+
+def attributes_after(updates: dict[str, Update], order: list[str]) -> dict[str, Any]:
+    """The row after these updates, without its provenance, which names the first event."""
+    row = row_after(*[updates[name] for name in order])
+    return {name: value for name, value in row.items() if name not in metadata.PROVENANCE_ATTRIBUTES}
 
 
 def size_of(value: dict[str, Any]) -> int:
@@ -78,7 +90,7 @@ def size_of(value: dict[str, Any]) -> int:
 def test_every_row_keeps_dynamodbs_limits(raw: Json, head: Json) -> None:
     record = parsed(raw)
     gone = from_event(record, version_id=record.version_id or "null", provenance=provenance(record))
-    for row in (row_after(from_head(record, head, provenance=provenance(record))), row_after(gone)):
+    for row in (row_after(head_update(record, head)), row_after(gone)):
         assert 0 < len(row["object_id"]["S"].encode()) <= MAX_PARTITION_KEY
         assert 0 < len(row["version_id"]["S"].encode()) <= MAX_SORT_KEY
         assert sum(len(name) + size_of(value) for name, value in row.items()) <= MAX_ITEM
@@ -90,82 +102,68 @@ def test_every_row_keeps_dynamodbs_limits(raw: Json, head: Json) -> None:
 @given(records(), heads())
 def test_a_row_says_what_head_said(raw: Json, head: Json) -> None:
     record = parsed(raw)
-    update = from_head(record, head, provenance=provenance(record))
-    facts = update.facts
+    update = head_update(record, head)
+    attributes = update.set_attributes
     assert update.object_id == f"{BUCKET}/{record.key}"
     assert update.version_id == (record.version_id or head.get("VersionId") or "null")
-    assert facts["key"] == record.key
-    assert str(facts["key"]).endswith(str(facts["filename"]))
-    assert "/" not in str(facts["filename"])
-    assert facts["size_bytes"] == head["ContentLength"]
-    assert f'"{facts["etag"]}"' == head["ETag"]
-    assert datetime.fromisoformat(str(facts["uploaded_at"])) == head["LastModified"]
-    assert facts["upload_day"] == f"{head['LastModified']:%Y-%m-%d}"
-    assert facts["content_type"]  # by its absence a row is known that HEAD has not completed yet
-    assert facts.get("encryption") == head.get("ServerSideEncryption")
-    checksum = facts.get("checksum", {})
+    assert attributes["key"] == record.key
+    assert str(attributes["key"]).endswith(str(attributes["filename"]))
+    assert "/" not in str(attributes["filename"])
+    assert attributes["size_bytes"] == head["ContentLength"]
+    assert f'"{attributes["etag"]}"' == head["ETag"]
+    assert datetime.fromisoformat(str(attributes["uploaded_at"])) == head["LastModified"]
+    assert attributes["upload_day"] == f"{head['LastModified']:%Y-%m-%d}"
+    assert attributes["content_type"]  # a row without it is one that HEAD has not completed yet
+    assert attributes.get("encryption") == head.get("ServerSideEncryption")
+    checksum = attributes.get("checksum", {})
     assert isinstance(checksum, dict)
     assert checksum.get("value") == head.get("ChecksumSHA256")
-    assert None not in facts.values()
+    assert None not in attributes.values()
 
 
 @given(records(), removals(), heads(), st.integers(0, 3650), st.data())
 def test_the_facts_about_a_version_commute_and_repeat_harmlessly(
     raw: Json, removal: Json, head: Json, days: int, data: st.DataObject
 ) -> None:
-    """Created (read, or gone before it was), deleted: in any order and any number, the row is the same."""
-    creation, deletion = parsed(about(raw, "v1")), parsed(about(removal, "v1", key=raw["s3"]["object"]["key"]))
-    told = {
-        "head": from_head(creation, head, provenance=provenance(creation)),
-        "words": from_event(creation, version_id="v1", provenance=provenance(creation)),
-        "deletion": from_deletion(
-            deletion,
-            deletion_by(deletion, now=START, retention_days=days),
-            version_id="v1",
-            provenance=provenance(deletion),
-        ),
+    """A creation (read, or deleted before that) and a deletion: the row is the same in any order and number."""
+    creation, deletion = about(raw, "v1"), about(removal, "v1", key=raw["s3"]["object"]["key"])
+    updates = {
+        "event": from_event(creation, version_id="v1", provenance=provenance(creation)),
+        "head": head_update(creation, head),
+        "deletion": deletion_update(deletion, "v1", days=days),
     }
-    facts = data.draw(st.lists(st.sampled_from(sorted(told)), min_size=1, max_size=6))
-    row = without_provenance(row_after(*[told[name] for name in facts]))
-    in_order = [told[name] for name in ("words", "head", "deletion") if name in facts]
-    assert row == without_provenance(row_after(*in_order))
-    assert {name in row for name in ("deleted_at", "deleted_by")} == {"deletion" in facts}
-    assert ("expires_at" in row) == ("deletion" in facts and days > 0)
-    assert ("content_type" in row) == ("head" in facts)
+    order = data.draw(st.lists(st.sampled_from(sorted(updates)), min_size=1, max_size=6))
+    row = attributes_after(updates, order)
+    assert row == attributes_after(updates, [name for name in updates if name in order])
+    assert {name in row for name in ("deleted_at", "deleted_by")} == {"deletion" in order}
+    assert ("expires_at" in row) == ("deletion" in order and days > 0)
+    assert ("content_type" in row) == ("head" in order)
 
 
 @given(removals(), removals(), times() | st.none(), st.data())
 def test_the_facts_about_a_delete_marker_commute_and_repeat_harmlessly(
-    marking: Json, removal: Json, seen_at: datetime | None, data: st.DataObject
+    marking: Json, removal: Json, put_at: datetime | None, data: st.DataObject
 ) -> None:
-    """Put, read by HEAD, removed: the row is the same, up to the time that only HEAD could have told."""
-    key = marking["s3"]["object"]["key"]
-    record, deletion = parsed(about(marking, "m1")), parsed(about(removal, "m1", key=key))
-    told = {
-        "event": from_marker(record, DeleteMarker(), version_id="m1", provenance=provenance(record)),
-        "head": from_marker(
-            record, DeleteMarker(last_modified=seen_at), version_id="m1", provenance=provenance(record)
-        ),
-        "deletion": from_deletion(
-            deletion,
-            deletion_by(deletion, now=START, retention_days=90),
-            version_id="m1",
-            provenance=provenance(deletion),
-        ),
-    }
-    facts = data.draw(st.lists(st.sampled_from(sorted(told)), min_size=1, max_size=6))
-    row = without_provenance(row_after(*[told[name] for name in facts]))
-    expected = without_provenance(row_after(*[told[name] for name in sorted(set(facts), reverse=True)]))
+    """A marker (from its event, or read by HEAD) and its deletion: the row is the same, but for the time of HEAD."""
+    record, deletion = about(marking, "m1"), about(removal, "m1", key=marking["s3"]["object"]["key"])
+    markers = {"event": DeleteMarker(), "head": DeleteMarker(last_modified=put_at)}
+    updates = {
+        name: from_marker(record, marker, version_id="m1", provenance=provenance(record))
+        for name, marker in markers.items()
+    } | {"deletion": deletion_update(deletion, "m1")}
+    order = data.draw(st.lists(st.sampled_from(sorted(updates)), min_size=1, max_size=6))
+    row = attributes_after(updates, order)
+    expected = attributes_after(updates, [name for name in updates if name in order])
     assert {**row, "uploaded_at": None} == {**expected, "uploaded_at": None}
     assert "upload_day" not in row
-    assert ("delete_marker" in row, "uploaded_at" in row) == ((not {"event", "head"}.isdisjoint(facts)),) * 2
-    assert ("deleted_at" in row) == ("deletion" in facts)
+    assert ("delete_marker" in row, "uploaded_at" in row) == ((not markers.keys().isdisjoint(order)),) * 2
+    assert ("deleted_at" in row) == ("deletion" in order)
 
 
 @given(removals(), times(), st.integers(15, 3650))
 def test_a_row_expires_so_many_days_after_its_deletion_whoever_tells_it(raw: Json, now: datetime, days: int) -> None:
     record = parsed(raw)
-    deletion = deletion_by(record, now=now, retention_days=days)
+    deletion = deletion_of(record, now=now, retention_days=days)
     deleted_at = datetime.fromisoformat(str(deletion["deleted_at"]))
     assert record.event_time is not None
     assert deletion["deleted_at"] == format_time(record.event_time)
@@ -176,10 +174,9 @@ def test_a_row_expires_so_many_days_after_its_deletion_whoever_tells_it(raw: Jso
 
 @given(records(), st.lists(heads(), min_size=1, max_size=4))
 def test_the_row_of_the_null_version_says_what_the_last_head_said_and_nothing_older(
-    raw: Json, told: list[Json]
+    raw: Json, responses: list[Json]
 ) -> None:
-    record = parsed(about(raw, "null"))
-    updates = [from_head(record, head, provenance=provenance(record)) for head in told]
+    updates = [head_update(about(raw, "null"), head) for head in responses]
     assert row_after(*updates) == row_after(updates[-1])
 
 
@@ -188,21 +185,19 @@ def test_only_the_first_write_changes_a_row_and_its_retry_is_still_the_first(
     raw: Json, head: Json, later: list[datetime]
 ) -> None:
     record = parsed(raw)
-    first = from_head(record, head, provenance=provenance(record))
+    first = head_update(record, head)
     row = row_after(first)
     assert first.changed({})
-    assert first.changed(row)  # its answer was lost, so the call was made again
+    assert first.changed(row)  # its response was lost, so the call was made again
     for time in later:
-        again = from_head(record, head, provenance=provenance(record, time))
-        assert again.changed(row) == (format_time(time) == format_time(START))
-    larger = from_head(record, {**head, "ContentLength": head["ContentLength"] + 1}, provenance=provenance(record))
-    assert larger.changed(row)
+        assert head_update(record, head, time).changed(row) == (format_time(time) == format_time(START))
+    assert head_update(record, {**head, "ContentLength": head["ContentLength"] + 1}).changed(row)
 
 
 @given(records(), heads())
 def test_no_attribute_is_named_in_the_expression_itself(raw: Json, head: Json) -> None:
     """DynamoDB reserves hundreds of words; `key`, `bucket` or a future attribute may be one."""
-    request = from_head(parsed(raw), head, provenance=provenance(parsed(raw))).request(TABLE)
+    request = head_update(parsed(raw), head).request(TABLE)
     words = re.findall(r"[#:]?[\w]+", request["UpdateExpression"])
     assert {word for word in words if word[0] not in "#:"} <= {"SET", "REMOVE", "if_not_exists"}
     assert {word for word in words if word[0] == "#"} == set(request["ExpressionAttributeNames"])
@@ -210,18 +205,14 @@ def test_no_attribute_is_named_in_the_expression_itself(raw: Json, head: Json) -
     assert len(request["UpdateExpression"]) <= 4096
 
 
-@given(times(), times())
+@given(*[st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=st.timezones())] * 2)  # noqa: DTZ001 - Hypothesis adds the zone
 def test_times_have_one_length_and_sort_as_text(one: datetime, other: datetime) -> None:
     texts = format_time(one), format_time(other)
     assert all(TIME.fullmatch(each) for each in texts)
-    truncated = [time.replace(microsecond=time.microsecond // 1000 * 1000) for time in (one, other)]
+    utc = [time.astimezone(UTC) for time in (one, other)]
+    truncated = [time.replace(microsecond=time.microsecond // 1000 * 1000) for time in utc]
     assert [datetime.fromisoformat(each) for each in texts] == truncated
     assert (texts[0] < texts[1]) == (truncated[0] < truncated[1])
-
-
-@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 12, 30), timezones=st.timezones()))  # noqa: DTZ001 - Hypothesis adds the zone
-def test_a_time_of_any_zone_is_written_in_utc(time: datetime) -> None:
-    assert format_time(time) == format_time(time.astimezone(UTC))
 
 
 @given(user_metadata(), st.sampled_from(["b", "q"]))
@@ -242,7 +233,7 @@ def test_user_metadata_of_any_kind_decodes_to_text_that_dynamodb_can_store(value
 @given(keys())
 def test_an_extension_is_the_end_of_the_key_in_small_letters_without_dots(key: str) -> None:
     record = Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key=key)
-    extension = str(from_event(record, version_id="v1", provenance={}).facts["extension"])
+    extension = str(from_event(record, version_id="v1", provenance={}).set_attributes["extension"])
     assert "." not in extension
     assert "/" not in extension
     assert key.lower().endswith(extension)

@@ -1,8 +1,6 @@
-"""Retrying: whatever fails, however long it takes, the loop keeps to its deadline and tells the truth."""
+"""The retry loop keeps to its deadline and counts its attempts, whatever fails, and however long it takes."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -14,49 +12,20 @@ from lambda_code.retry import (
     BASE_DELAY_SECONDS,
     MAX_ATTEMPTS,
     MAX_DELAY_SECONDS,
-    Answer,
     backoff_delay,
-    call_with_retry,
     is_transient,
 )
-from tests.support.fakes import Clock, Fault
+from tests.support.fakes import Fault, ScriptedCall
 from tests.support.strategies import faults, permanent_errors, transient_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ATTEMPT_NUMBERS = st.integers(1, 5000)
 DRAWS = st.floats(0, 1, exclude_max=True)
 ROUNDING = 1e-6  # seconds; sums of floats
 
 
-class Script:
-    """An operation that does what its script says, then succeeds, and remembers when it was called."""
-
-    def __init__(self, clock: Clock, script: Sequence[Fault]) -> None:
-        self.clock = clock
-        self.script = script
-        self.started: list[float] = []
-
-    def __call__(self) -> str:
-        fault = self.script[len(self.started)] if len(self.started) < len(self.script) else Fault()
-        self.started.append(self.clock())
-        self.clock.seconds += fault.seconds
-        if fault.error:
-            raise fault.error
-        return "done"
-
-
-def call(operation: Script, *, seconds: float, rng: float = 0.999) -> Answer[str]:
-    clock = operation.clock
-    return call_with_retry(
-        operation, name="Call", deadline=clock() + seconds, clock=clock, sleep=clock.sleep, rng=lambda: rng
-    )
-
-
-def result_of(operation: Script, *, seconds: float, rng: float) -> Answer[str] | PermanentError | TransientError:
+def result_of(call: ScriptedCall, *, seconds: float, rng: float) -> str | PermanentError | TransientError:
     try:
-        return call(operation, seconds=seconds, rng=rng)
+        return call.with_retry(seconds=seconds, rng=rng)
     except (PermanentError, TransientError) as error:
         return error
 
@@ -83,24 +52,25 @@ def test_the_ceiling_grows_with_each_attempt_up_to_its_cap(attempt: int) -> None
 
 @given(st.lists(faults()), st.floats(-10, 100), DRAWS)
 def test_no_attempt_starts_that_could_end_after_the_deadline(script: list[Fault], seconds: float, draw: float) -> None:
-    operation = Script(Clock(), script)
-    deadline = operation.clock() + seconds
-    result_of(operation, seconds=seconds, rng=draw)
-    assert all(started + ATTEMPT_SECONDS <= deadline + ROUNDING for started in operation.started)
-    assert len(operation.started) <= MAX_ATTEMPTS
-    if operation.started:
-        assert operation.clock() <= deadline + ROUNDING
+    call = ScriptedCall(*script)
+    deadline = call.clock() + seconds
+    result_of(call, seconds=seconds, rng=draw)
+    assert all(started + ATTEMPT_SECONDS <= deadline + ROUNDING for started in call.started)
+    assert len(call.started) <= MAX_ATTEMPTS
+    if call.started:
+        assert call.clock() <= deadline + ROUNDING
 
 
 @given(st.lists(faults()), st.floats(0, 100), DRAWS)
 def test_attempts_are_counted_and_the_last_error_is_the_cause(script: list[Fault], seconds: float, draw: float) -> None:
-    operation = Script(Clock(), script)
-    result = result_of(operation, seconds=seconds, rng=draw)
-    made = len(operation.started)
+    call = ScriptedCall(*script)
+    result = result_of(call, seconds=seconds, rng=draw)
+    made = len(call.started)
+    if isinstance(result, str):
+        assert result == "done"
+        return
     assert result.attempts == made
-    if isinstance(result, Answer):
-        assert result.value == "done"
-    elif made:
+    if made:
         assert result.__cause__ is script[made - 1].error
         assert isinstance(result, TransientError) == is_transient(result.__cause__ or KeyError())
     else:
@@ -109,36 +79,37 @@ def test_attempts_are_counted_and_the_last_error_is_the_cause(script: list[Fault
 
 @given(st.lists(transient_errors(), max_size=MAX_ATTEMPTS - 1), permanent_errors())
 def test_a_permanent_error_is_never_tried_again(before: list[Exception], permanent: Exception) -> None:
-    operation = Script(Clock(), [Fault(error, seconds=0) for error in [*before, permanent]])
+    call = ScriptedCall(*[Fault(error, seconds=0) for error in [*before, permanent]])
     with pytest.raises(PermanentError) as caught:
-        call(operation, seconds=10_000)
+        call.with_retry(seconds=10_000)
     assert caught.value.__cause__ is permanent
-    assert len(operation.started) == len(before) + 1
+    assert len(call.started) == len(before) + 1
 
 
 @given(st.lists(transient_errors(), max_size=MAX_ATTEMPTS - 1))
 def test_with_time_enough_a_call_outlives_all_transient_errors_but_the_last_one_allowed(
     errors: list[Exception],
 ) -> None:
-    operation = Script(Clock(), [Fault(error, seconds=0) for error in errors])
-    assert call(operation, seconds=10_000) == Answer("done", len(errors) + 1)
-    assert len(operation.clock.sleeps) == len(errors)
+    call = ScriptedCall(*[Fault(error, seconds=0) for error in errors])
+    assert call.with_retry(seconds=10_000) == "done"
+    assert len(call.started) == len(errors) + 1
+    assert len(call.clock.sleeps) == len(errors)
 
 
 @given(transient_errors())
 def test_with_time_enough_an_operation_that_keeps_failing_is_tried_just_as_often_as_allowed(error: Exception) -> None:
-    operation = Script(Clock(), [Fault(error, seconds=0)] * 100)
+    call = ScriptedCall(*[Fault(error, seconds=0)] * 100)
     with pytest.raises(TransientError) as caught:
-        call(operation, seconds=10_000)
-    assert caught.value.attempts == len(operation.started) == MAX_ATTEMPTS
-    assert len(operation.clock.sleeps) == MAX_ATTEMPTS - 1  # nobody waits after the last
+        call.with_retry(seconds=10_000)
+    assert caught.value.attempts == len(call.started) == MAX_ATTEMPTS
+    assert len(call.clock.sleeps) == MAX_ATTEMPTS - 1  # nobody waits after the last
 
 
 @given(st.floats(max_value=ATTEMPT_SECONDS, exclude_max=True, allow_infinity=False, min_value=-100))
 def test_without_time_for_one_attempt_none_is_made(seconds: float) -> None:
-    operation = Script(Clock(0.0), [])
+    call = ScriptedCall()
     with pytest.raises(TransientError, match="Call was not tried") as caught:
-        call(operation, seconds=seconds)
+        call.with_retry(seconds=seconds)
     assert caught.value.attempts == 0
     assert caught.value.reason is Reason.UNAVAILABLE
-    assert operation.started == operation.clock.sleeps == []
+    assert call.started == call.clock.sleeps == []

@@ -11,19 +11,20 @@ import pytest
 from botocore.validate import ParamValidator
 from hypothesis import given
 
+from lambda_code.errors import PermanentError
 from lambda_code.events import Record, parse_event
 from lambda_code.metadata import (
     DeleteMarker,
     Update,
-    deletion_by,
+    deletion_of,
     from_deletion,
     from_event,
     from_head,
     from_marker,
     provenance_of,
 )
-from lambda_code.storage import AwsStorage
-from tests.support.fakes import BUCKET, START, TABLE
+from lambda_code.storage import Storage
+from tests.support.fakes import BUCKET, START, TABLE, unlimited_calls
 from tests.support.strategies import Json, heads, records, removals, s3_event, times
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def operation(service: str, name: str) -> OperationModel:
     return botocore.session.get_session().get_service_model(service).operation_model(name)
 
 
-class Checking:
+class ValidatingClient:
     """Both of the clients, with botocore's check and nothing behind it."""
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
@@ -54,7 +55,8 @@ def _checked(model: OperationModel, arguments: dict[str, Any], answer: Json) -> 
     return dict(answer)
 
 
-STORAGE = AwsStorage(s3=Checking(), dynamodb=Checking(), bucket_name=BUCKET, table_name=TABLE)
+VALIDATING = ValidatingClient()
+STORAGE = Storage(s3=VALIDATING, dynamodb=VALIDATING, bucket_name=BUCKET, table_name=TABLE)
 
 
 @given(records(), removals(), heads(), times())
@@ -65,20 +67,20 @@ def test_what_is_asked_is_what_aws_knows(raw: Json, removal: Json, head: Json, n
     assert isinstance(removed, Record)
     told = provenance_of(record, request_id="request-1", processed_at=now)
     version_id = record.version_id or "null"
-    STORAGE.head(record.key, record.version_id)
-    STORAGE.head(record.key, None)
+    STORAGE.head(record.key, record.version_id, unlimited_calls())
+    STORAGE.head(record.key, None, unlimited_calls())
     updates: tuple[Update, ...] = (
         from_head(record, head, provenance=told),
         from_event(record, version_id=version_id, provenance=told),
         from_marker(record, DeleteMarker(last_modified=now), version_id=version_id, provenance=told),
         from_deletion(
-            removed, deletion_by(removed, now=now, retention_days=90), version_id=version_id, provenance=told
+            removed, deletion_of(removed, now=now, retention_days=90), version_id=version_id, provenance=told
         ),
     )
     for update in updates:
-        STORAGE.update(update)
+        STORAGE.update(update, unlimited_calls())
 
 
 def test_the_check_would_find_a_fault() -> None:
-    with pytest.raises(AssertionError, match="Invalid length for parameter Key"):
-        STORAGE.head("", None)
+    with pytest.raises(PermanentError, match=r"AssertionError: .*\n?Invalid length for parameter Key"):
+        STORAGE.head("", None, unlimited_calls())

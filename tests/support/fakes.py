@@ -1,14 +1,12 @@
-"""What the function's code meets in a test instead of AWS and time: a bucket, a table, faults, a clock.
+"""Fakes of AWS and time for the indexer: a bucket, a table, faults of their calls, and telemetry that records.
 
-The bucket and the table stand behind the same two methods as botocore's clients, so everything of the function but its
-sockets runs for real.
+The bucket and the table have the methods of botocore's clients, so all of the indexer but its sockets runs for real.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,111 +16,126 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambda_code.errors import IndexingError
 from lambda_code.indexer import Indexer
-from lambda_code.retry import ATTEMPT_SECONDS
-from lambda_code.storage import AwsStorage
+from lambda_code.retry import ATTEMPT_SECONDS, call_with_retry
+from lambda_code.storage import RecordCalls, Storage
+from lambda_code.telemetry import Invocation, Telemetry
+from tests.support.clock import FakeClock
+from tests.support.update_expressions import Item, plain, updated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from lambda_code.indexer import Outcome
+    from lambda_code.outcome import Outcome
 
-Client = Any  # botocore makes its clients' methods while it runs: they have no types
+Client = Any  # botocore creates the methods of its clients at run time: they have no types
 
 BUCKET = "uploads"
 TABLE = "objects"
 RETENTION_DAYS = 90
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+START_SECONDS = 1000.0  # of the fake clock at START: monotonic clocks start anywhere
 
 
 def client_error(
     status: int, code: str | None = None, operation: str = "UpdateItem", headers: Mapping[str, str] | None = None
 ) -> ClientError:
-    """What botocore raises for an answer with this status; a HEAD's answer has no body, hence no code of its own."""
+    """Build the error that botocore raises for a response with this status; a HEAD's has no error code of its own."""
     error = {"Code": code or str(status), "Message": "as the test wishes"}
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": dict(headers or {})}
-    response: Any = {"Error": error, "ResponseMetadata": metadata}  # the rest is never looked at
+    response: Any = {"Error": error, "ResponseMetadata": metadata}  # the other members are never read
     return ClientError(response, operation)
 
 
-@dataclass
-class Clock:
-    """Time that passes only when somebody says so."""
-
-    seconds: float = 1000.0  # monotonic clocks start anywhere
-    sleeps: list[float] = field(default_factory=list)
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0, "time.sleep raises on a negative number"
-        assert len(self.sleeps) < 10_000, "this goes on for ever"
-        self.sleeps.append(seconds)
-        self.seconds += seconds
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds - 1000.0)
+def datetime_of(clock: FakeClock) -> datetime:
+    """The date and time of a fake clock that started at START_SECONDS."""
+    return START + timedelta(seconds=clock.now - START_SECONDS)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one call: it takes `seconds`, then fails, before its effect or after it (its answer was lost)."""
+    """The fate of one call: it takes `seconds`, then fails, before its effect or after it (the response was lost)."""
 
     error: Exception | None = None
     when: Literal["before", "after"] = "before"
     seconds: float = 0.01
 
 
-@dataclass
-class Calls:
-    """The calls that were made, and what happens to the next ones."""
+class ScriptedCall:
+    """A call that has these faults in turn, and then succeeds; records the start of each attempt in `started`."""
 
-    clock: Clock
+    def __init__(self, *faults: Fault) -> None:
+        self.clock = FakeClock()
+        self.started: list[float] = []
+        self._faults = faults
+
+    def __call__(self) -> str:
+        fault = self._faults[len(self.started)] if len(self.started) < len(self._faults) else Fault()
+        self.started.append(self.clock())
+        self.clock.advance(fault.seconds)
+        if fault.error:
+            raise fault.error
+        return "done"
+
+    def with_retry(self, *, seconds: float, rng: float = 1.0) -> str:
+        """Make the call within a time budget."""
+        sleep, deadline = self.clock.sleep, self.clock() + seconds
+        return call_with_retry(self, name="Call", deadline=deadline, clock=self.clock, sleep=sleep, rng=lambda: rng)
+
+
+@dataclass
+class CallLog:
+    """The calls that were made, and the faults of the next ones."""
+
+    clock: FakeClock
     made: list[tuple[str, str, float]] = field(default_factory=list)  # operation, key, seconds at its start
     faults: deque[Fault] = field(default_factory=deque)
-    hanging: set[str] = field(default_factory=set)  # keys about which no answer ever comes
+    hanging: set[str] = field(default_factory=set)  # keys whose calls always time out
+
+    @property
+    def operations(self) -> list[str]:
+        return [operation for operation, _, _ in self.made]
 
     @contextmanager
-    def one(self, operation: str, key: str) -> Iterator[None]:
-        self.made.append((operation, key, self.clock.seconds))
+    def call(self, operation: str, key: str) -> Iterator[object]:
+        """Context manager for the effect of one call."""
+        self.made.append((operation, key, self.clock.now))
         fault = self.faults.popleft() if self.faults else Fault()
         if key in self.hanging:
             fault = Fault(ReadTimeoutError(endpoint_url="https://example.com/"), seconds=ATTEMPT_SECONDS)
-        self.clock.seconds += fault.seconds
+        self.clock.advance(fault.seconds)
         if fault.error and fault.when == "before":
             raise fault.error
-        yield
+        yield None
         if fault.error:
             raise fault.error
 
 
 @dataclass
 class FakeS3:
-    """A bucket's answers to HeadObject, by key and version; None is the version that is current."""
+    """A bucket's responses to HeadObject, by key and version; the version None is the current one."""
 
-    calls: Calls
+    calls: CallLog
     heads: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
-    markers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)  # with what Last-Modified says
+    markers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)  # with their Last-Modified
 
     def put(self, key: str, version_id: str | None, head: dict[str, Any]) -> None:
         self.heads[key, version_id] = self.heads[key, None] = head
         self.markers.pop((key, version_id or "null"), None)
 
     def put_marker(self, key: str, version_id: str, last_modified: datetime | None = None) -> None:
-        """Delete the object: a marker hides it. A marker `null` takes the place of the object `null`."""
+        """Delete the object: a marker hides it. A marker `null` replaces the object `null`."""
+        self.delete(key, version_id)
         self.markers[key, version_id] = last_modified
-        self.heads.pop((key, version_id), None)
-        self.heads.pop((key, None), None)
 
     def delete(self, key: str, version_id: str) -> None:
-        """Delete one version, or marker, for good; what is current then, no test asks."""
+        """Delete one version or marker permanently; afterwards the key has no current version."""
         self.markers.pop((key, version_id), None)
         self.heads.pop((key, version_id), None)
         self.heads.pop((key, None), None)
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
         key, version_id = arguments["Key"], arguments.get("VersionId")
-        with self.calls.one("HeadObject", key):
+        with self.calls.call("HeadObject", key):
             found = self.heads.get((key, version_id))
         if (key, version_id) in self.markers:
             time = self.markers[key, version_id or ""]
@@ -133,115 +146,104 @@ class FakeS3:
         return {**found, "ResponseMetadata": {"RequestId": str(len(self.calls.made))}}
 
 
-_ACTION = re.compile(r"(#\d+) = (?:(:\d+)|if_not_exists\((#\d+), (:\d+)\))")
-
-
 @dataclass
 class FakeDynamoDB:
-    """A table that understands SET name = value, SET name = if_not_exists(name, value) and REMOVE."""
+    """A table that evaluates update expressions."""
 
-    calls: Calls
-    rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    calls: CallLog
+    rows: dict[tuple[str, str], Item] = field(default_factory=dict)  # by object_id and version_id
+    watch: Callable[[Item, Item], None] = lambda _old, _new: None  # called with every write
 
     def update_item(self, **arguments: Any) -> dict[str, Any]:
-        key = (arguments["Key"]["object_id"]["S"], arguments["Key"]["version_id"]["S"])
-        with self.calls.one("UpdateItem", key[0].split("/", 1)[1]):
-            old = self.rows.get(key)
-            self.rows[key] = self._updated({**(old or arguments["Key"])}, arguments)
+        assert arguments["ReturnValues"] == "ALL_OLD"
+        object_id, version_id = (arguments["Key"][name]["S"] for name in ("object_id", "version_id"))
+        with self.calls.call("UpdateItem", object_id.split("/", 1)[1]):
+            old = self.rows.get((object_id, version_id), {})
+            new = self.rows[object_id, version_id] = updated({**arguments["Key"], **old}, arguments)
+            self.watch(old, new)
         return {"Attributes": old} if old else {}
 
     def row(self, key: str, version_id: str) -> dict[str, Any]:
-        """A row as plain values."""
+        """Return a row as plain values."""
         return {name: plain(value) for name, value in self.rows[f"{BUCKET}/{key}", version_id].items()}
 
-    @staticmethod
-    def _updated(row: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-        names, values = arguments["ExpressionAttributeNames"], arguments["ExpressionAttributeValues"]
-        sets, _, removes = arguments["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
-        for name, value, guarded, default in _ACTION.findall(sets):
-            if value:
-                row[names[name]] = values[value]
-            else:
-                assert name == guarded
-                row.setdefault(names[name], values[default])
-        for name in filter(None, removes.split(", ")):
-            row.pop(names[name], None)
-        return row
 
+class RecordingTelemetry(Telemetry):
+    """Telemetry that only records."""
 
-def plain(value: dict[str, Any]) -> Any:  # noqa: ANN401 - the value of any attribute
-    """A plain value from DynamoDB's typed form."""
-    [(kind, inner)] = value.items()
-    match kind:
-        case "N":
-            return int(inner)
-        case "M":
-            return {name: plain(each) for name, each in inner.items()}
-        case "S" | "BOOL":
-            return inner
-        case _:
-            message = f"the function writes no attribute of type {kind}"
-            raise AssertionError(message)
-
-
-@dataclass
-class Heard:
-    """Telemetry that only remembers."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.notes: list[str] = []
 
     @contextmanager
-    def invocation(self, request_id: str) -> Iterator[Heard]:
+    def invocation(self, request_id: str) -> Iterator[Invocation]:
         assert request_id
-        yield self
+        yield RecordingInvocation(self)
+
+
+class RecordingInvocation(Invocation):
+    """The invocation of a RecordingTelemetry."""
+
+    def __init__(self, telemetry: RecordingTelemetry | None = None) -> None:
+        self._telemetry = telemetry or RecordingTelemetry()
 
     def received(self, event: object) -> None:
-        """Nothing that a test of the logic asks about."""
+        """Record nothing."""
 
     def note(self, message: str) -> None:
-        self.notes.append(message)
+        self._telemetry.notes.append(message)
 
-    @contextmanager
-    def record(self) -> Iterator[None]:
-        yield
+    def record(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
-    @contextmanager
-    def aws_call(self, service: str, operation: str) -> Iterator[None]:
+    def aws_call(self, service: str, operation: str) -> AbstractContextManager[None]:
         assert (service, operation) in {("S3", "HeadObject"), ("DynamoDB", "UpdateItem")}
-        yield
+        return nullcontext()
 
     def report(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
+        self._telemetry.outcomes.append(outcome)
 
 
-class World:
-    """An indexer with everything around it."""
+def unlimited_calls() -> RecordCalls:
+    """The calls of a record whose time budget never ends."""
+    return RecordCalls(invocation=RecordingInvocation(), deadline=float("inf"))
 
-    def __init__(self, *, rng: float = 1.0) -> None:
-        self.clock = Clock()
-        self.calls = Calls(self.clock)
+
+class IndexerHarness:
+    """An indexer with a fake bucket, table, clock and telemetry."""
+
+    def __init__(self, *, rng: float = 1.0, telemetry: Telemetry | None = None) -> None:
+        self.clock = FakeClock(START_SECONDS)
+        self.calls = CallLog(self.clock)
         self.s3 = FakeS3(self.calls)
         self.dynamodb = FakeDynamoDB(self.calls)
-        self.heard = Heard()
+        self.telemetry = RecordingTelemetry()
         self.indexer = Indexer(
             bucket_name=BUCKET,
             deleted_retention_days=RETENTION_DAYS,
-            storage=AwsStorage(s3=self.s3, dynamodb=self.dynamodb, bucket_name=BUCKET, table_name=TABLE),
-            telemetry=self.heard,
+            storage=Storage(
+                s3=self.s3,
+                dynamodb=self.dynamodb,
+                bucket_name=BUCKET,
+                table_name=TABLE,
+                clock=self.clock,
+                sleep=self.clock.sleep,
+                rng=lambda: rng,
+            ),
+            telemetry=telemetry or self.telemetry,
             clock=self.clock,
-            now=self.clock.now,
-            sleep=self.clock.sleep,
-            rng=lambda: rng,
+            now=lambda: datetime_of(self.clock),
         )
 
     def handle(self, event: object, *, seconds: float = 60.0, request_id: str = "request-1") -> dict[str, int]:
-        """What the handler does with an event when it has this much time."""
+        """Handle an event within a time budget; return the handler's result."""
         return self.indexer.handle(event, request_id=request_id, deadline=self.clock() + seconds)
 
-    def deliver(self, event: object, *, seconds: float = 60.0) -> IndexingError | dict[str, int]:
-        """The same, with the handler's error as an answer, which Lambda takes for its order to try again."""
+    def deliver(
+        self, event: object, *, seconds: float = 60.0, request_id: str = "request-1"
+    ) -> IndexingError | dict[str, int]:
+        """Handle an event; return the handler's result or its error, after which Lambda retries the event."""
         try:
-            return self.handle(event, seconds=seconds)
+            return self.handle(event, seconds=seconds, request_id=request_id)
         except IndexingError as error:
             return error

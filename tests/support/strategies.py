@@ -24,6 +24,7 @@ Json = Any  # what json.loads returns
 
 MAX_KEY_BYTES = 1024
 URL = "https://uploads.s3.amazonaws.com/"
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:tapstack-dev-indexer"
 
 
 def encoded(key: str) -> str:
@@ -43,7 +44,7 @@ def s3_record(
     sequencer: str = "0055AED6DCD90281E5",
 ) -> dict[str, Any]:
     """A record as AWS sends it (the example of the notification documentation), with the given words in it."""
-    told = {"key": encoded(key), "size": size, "eTag": etag, "versionId": version_id, "sequencer": sequencer}
+    fields = {"key": encoded(key), "size": size, "eTag": etag, "versionId": version_id, "sequencer": sequencer}
     return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
@@ -64,7 +65,7 @@ def s3_record(
                 "ownerIdentity": {"principalId": "A3NL1KOZZKExample"},
                 "arn": f"arn:aws:s3:::{bucket}",
             },
-            "object": {name: value for name, value in told.items() if value is not None},
+            "object": {name: value for name, value in fields.items() if value is not None},
         },
     }
 
@@ -77,6 +78,26 @@ def minimal_record(key: str = "photos/cat.jpg", *, bucket: str = BUCKET) -> dict
 def s3_event(*records: Json) -> dict[str, Any]:
     """An event with these records."""
     return {"Records": list(records)}
+
+
+def failure_message(payload: Json, *, request_id: str, attempts: int, error_type: str, message: str) -> dict[str, Any]:
+    """Build the message that Lambda sends to the failure queue about an event.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    """
+    return {
+        "version": "1.0",
+        "timestamp": "2026-01-31T12:03:05.568Z",
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": f"{FUNCTION_ARN}:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": attempts,
+        },
+        "requestPayload": payload,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": {"errorType": error_type, "errorMessage": message, "stackTrace": []},
+    }
 
 
 def head(**changes: Any) -> dict[str, Any]:
@@ -103,8 +124,8 @@ def text(*, max_bytes: int = 200, min_size: int = 0) -> st.SearchStrategy[str]:
 
 
 def keys() -> st.SearchStrategy[str]:
-    """Any key that S3 allows: up to 1024 bytes of UTF-8, the awkward ones more often than chance has it."""
-    awkward = st.sampled_from(
+    """Any key that S3 allows: up to 1024 bytes of UTF-8, the edge_cases ones more often than chance has it."""
+    edge_cases = st.sampled_from(
         [
             "a b+c%20.txt",
             "é+x.txt",
@@ -121,7 +142,7 @@ def keys() -> st.SearchStrategy[str]:
         ]
     )
     long = st.integers(900, MAX_KEY_BYTES).map("k".__mul__)
-    return st.one_of(text(max_bytes=MAX_KEY_BYTES, min_size=1), awkward, long)
+    return st.one_of(text(max_bytes=MAX_KEY_BYTES, min_size=1), edge_cases, long)
 
 
 def json_values(*, max_leaves: int = 8) -> st.SearchStrategy[Json]:

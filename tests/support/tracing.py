@@ -1,4 +1,4 @@
-"""An X-Ray daemon that only listens, and what it hears."""
+"""A fake X-Ray daemon, and the traces that it receives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 from tests.support import waiting
@@ -19,32 +19,54 @@ EXECUTION = "## lambda_handler"
 
 
 class Daemon:
-    """Collects the subsegments that functions send, by the trace that they are of.
+    """A fake X-Ray daemon: receives the subsegments that indexers send.
 
     Attributes:
-        address: where it listens, as AWS_XRAY_DAEMON_ADDRESS says it.
+        address: the value of AWS_XRAY_DAEMON_ADDRESS.
     """
 
     def __init__(self, listening: socket.socket) -> None:
         self._socket = listening
-        self._heard: defaultdict[str, list[Subsegment]] = defaultdict(list)
+        self._received: defaultdict[str, list[Subsegment]] = defaultdict(list)
         self.address = f"127.0.0.1:{listening.getsockname()[1]}"
 
     def trace(self, trace_id: str) -> list[Subsegment]:
-        """The subsegments of one trace in the order of their ends, once the execution has ended."""
+        """Wait until the execution of one trace has ended; return its subsegments in the order of their ends."""
         deadline = time.monotonic() + waiting.TIMEOUT
-        while not any(each["name"] == EXECUTION for each in self._heard[trace_id]):
+        while not any(each["name"] == EXECUTION for each in self._received[trace_id]):
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
-                packet = self._socket.recv(65536)
+                tree = self._receive()
             except TimeoutError:
-                heard = {name: [each["name"] for each in trace] for name, trace in self._heard.items()}
-                raise waiting.WaitTimeoutError(f"no whole trace {trace_id}; heard was {heard}") from None
-            header, _, document = packet.decode().partition("\n")
-            assert json.loads(header) == {"format": "json", "version": 1}
-            tree: Subsegment = json.loads(document)
-            self._heard[tree["trace_id"]] += flat(tree)
-        return self._heard[trace_id]
+                received = {name: [each["name"] for each in trace] for name, trace in self._received.items()}
+                raise waiting.WaitTimeoutError(f"no whole trace {trace_id}; received: {received}") from None
+            self._received[tree["trace_id"]] += flat(tree)
+        return self._received[trace_id]
+
+    def trees(self) -> list[Subsegment]:
+        """The documents that arrived since the last call, each a subsegment with its descendants."""
+        self._socket.settimeout(0)  # a datagram on loopback arrives at once
+        found = []
+        with suppress(BlockingIOError):
+            while True:
+                found.append(self._receive())
+        return found
+
+    def subsegments(self, number: int) -> list[Subsegment]:
+        """The subsegments that arrived since the last call, in the order of their ends; there must be `number`."""
+        found = [subsegment for tree in self.trees() for subsegment in flat(tree)]
+        assert len(found) == number, [each["name"] for each in found]
+        return found
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()
+
+    def _receive(self) -> Subsegment:
+        header, _, document = self._socket.recv(65536).decode().partition("\n")
+        assert json.loads(header) == {"format": "json", "version": 1}
+        tree: Subsegment = json.loads(document)
+        return tree
 
 
 def flat(tree: Subsegment) -> Iterator[Subsegment]:

@@ -16,7 +16,7 @@ from tests.support.fakes import Fault, client_error
 from tests.support.metrics import METRICS, REASONS, Metric
 from tests.support.strategies import s3_event, s3_record
 from tests.support.synth import synth
-from tests.support.telemetry_fakes import Told
+from tests.support.telemetry_fakes import LoggedIndexer
 from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -41,9 +41,9 @@ def shown() -> set[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def written() -> set[emf.Published]:
     """The metrics of an event in which everything happens that can."""
-    told = Told(Settings.from_env(ENVIRONMENT))
-    told.world.calls.faults.extend([Fault(client_error(500)), Fault(), Fault(), Fault(client_error(403))])
-    told.handle(
+    indexer = LoggedIndexer(Settings.from_env(ENVIRONMENT))
+    indexer.calls.faults.extend([Fault(client_error(500)), Fault(), Fault(), Fault(client_error(403))])
+    indexer.deliver(
         s3_event(
             s3_record(),
             s3_record("denied"),
@@ -52,7 +52,7 @@ def written() -> set[emf.Published]:
             s3_record(event_name="ObjectRemoved:Delete"),
         )
     )
-    return {each for line in told.metrics for each in emf.published(line)}
+    return {each for line in indexer.metrics for each in emf.published(line)}
 
 
 def test_the_document_has_each_metric_once_with_the_unit_and_dimensions_it_is_published_with() -> None:

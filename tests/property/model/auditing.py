@@ -13,16 +13,16 @@ from operations.listing import KeyFilter
 from operations.output import Progress
 from operations.rate import Capacity
 from operations.target import Target
-from tests.property.model.delivery import FUNCTION_ARN
 from tests.support.fakes import BUCKET, TABLE
+from tests.support.strategies import FUNCTION_ARN
 
 if TYPE_CHECKING:
     from operations.compare import Finding
-    from tests.property.model.aws import DynamoDB
     from tests.property.model.bucket import Bucket, Version
-    from tests.property.model.world import World
+    from tests.property.model.stack import ModelStack
+    from tests.support.fakes import FakeDynamoDB
 
-Answer = dict[str, Any]
+Response = dict[str, Any]
 
 TARGET = Target(
     function="tapstack-dev-indexer",
@@ -33,15 +33,15 @@ TARGET = Target(
 )
 
 
-def audit(world: World, *, meanwhile: Callable[[], None], repair: bool = True) -> list[Finding]:
+def audit(stack: ModelStack, *, meanwhile: Callable[[], None], repair: bool = True) -> list[Finding]:
     """What an audit of the whole bucket finds; what it sends is on its way then.
 
     `meanwhile` is called when the listing is done, before the scan of the table.
     """
     sent: list[Any] = []
     clients = {
-        "s3": _S3(world.bucket),
-        "dynamodb": _Table(world.dynamodb, before_scan=meanwhile),
+        "s3": _S3(stack.bucket),
+        "dynamodb": _Table(stack.dynamodb, before_scan=meanwhile),
         "lambda": _Lambda(sent),
         "sqs": None,
     }
@@ -50,27 +50,27 @@ def audit(world: World, *, meanwhile: Callable[[], None], repair: bool = True) -
         TARGET,
         key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
-        clock=world.clock,
-        sleep=world.wait,
-        now=world.clock.now,
+        clock=stack.clock,
+        sleep=stack.wait,
+        now=stack.now,
     )
     progress = Progress(io.StringIO())
     tool.compare(progress)
     if repair:
         tool.repair(progress)
     for event in sorted(sent, key=json.dumps):  # several threads sent them
-        world.delivery.invoke(event)
+        stack.delivery.invoke(event)
     return tool.report.findings
 
 
 class _Pages:
     """A paginator, all of whose answers are one page."""
 
-    def __init__(self, answer: Callable[..., Answer]) -> None:
-        self._answer = answer
+    def __init__(self, response: Callable[..., Response]) -> None:
+        self._response = response
 
-    def paginate(self, **arguments: Any) -> Iterator[Answer]:
-        yield self._answer(**arguments)
+    def paginate(self, **arguments: Any) -> Iterator[Response]:
+        yield self._response(**arguments)
 
 
 class _S3:
@@ -81,7 +81,7 @@ class _S3:
         assert name == "list_object_versions"
         return _Pages(self._listed)
 
-    def _listed(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Answer:  # noqa: N803 - boto3's names
+    def _listed(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Response:  # noqa: N803 - boto3's names
         assert (Bucket, MaxKeys > 0) == (BUCKET, True)
         listing = [each for each in self._bucket.listing() if each.key.startswith(Prefix)]
         return {
@@ -93,21 +93,21 @@ class _S3:
 
 
 class _Table:
-    def __init__(self, table: DynamoDB, *, before_scan: Callable[[], None]) -> None:
+    def __init__(self, table: FakeDynamoDB, *, before_scan: Callable[[], None]) -> None:
         self._table = table
         self._before_scan = before_scan
 
     def get_paginator(self, name: str) -> _Pages:
         return _Pages({"query": self._queried, "scan": self._scanned}[name])
 
-    def _queried(self, *, ExpressionAttributeValues: Answer, **_: Any) -> Answer:  # noqa: N803 - boto3's names
+    def _queried(self, *, ExpressionAttributeValues: Response, **_: Any) -> Response:  # noqa: N803 - boto3's names
         return self._rows(lambda object_id: object_id == ExpressionAttributeValues[":id"]["S"])
 
-    def _scanned(self, *, ExpressionAttributeValues: Answer, **_: Any) -> Answer:  # noqa: N803 - boto3's names
+    def _scanned(self, *, ExpressionAttributeValues: Response, **_: Any) -> Response:  # noqa: N803 - boto3's names
         self._before_scan()
         return self._rows(lambda object_id: object_id.startswith(ExpressionAttributeValues[":prefix"]["S"]))
 
-    def _rows(self, wanted: Callable[[str], bool]) -> Answer:
+    def _rows(self, wanted: Callable[[str], bool]) -> Response:
         return {"Items": [item for (object_id, _), item in self._table.rows.items() if wanted(object_id)]}
 
 
@@ -115,11 +115,11 @@ class _Lambda:
     def __init__(self, sent: list[Any]) -> None:
         self._sent = sent
 
-    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> Answer:  # noqa: N803 - boto3's names
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> Response:  # noqa: N803 - boto3's names
         assert (FunctionName, InvocationType) == (TARGET.function, "Event")
         self._sent.append(json.loads(Payload))
         return {"StatusCode": 202}
 
 
-def _common(version: Version) -> Answer:
+def _common(version: Version) -> Response:
     return {"Key": version.key, "VersionId": version.version_id, "LastModified": version.last_modified}

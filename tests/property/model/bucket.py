@@ -36,7 +36,7 @@ class Version:
 
     key: str
     version_id: str
-    made: datetime
+    put_at: datetime
     marker: bool = False
     content: int = 0  # index of CONTENTS
     parts: int = 0  # of a multipart upload
@@ -53,7 +53,7 @@ class Version:
 
     @property
     def last_modified(self) -> datetime:
-        return self.made.replace(microsecond=0)  # S3 tells it to the second
+        return self.put_at.replace(microsecond=0)  # S3 tells it to the second
 
     @property
     def size(self) -> int:
@@ -62,10 +62,10 @@ class Version:
 
     def head(self) -> dict[str, Any]:
         """S3's answer to HeadObject about an object."""
-        told = head(VersionId=self.version_id, LastModified=self.last_modified, ETag=f'"{self.etag}"')
-        del told["ContentType"]
-        told |= CONTENTS[self.content]
-        return {name: value for name, value in told.items() if value is not None}
+        response = head(VersionId=self.version_id, LastModified=self.last_modified, ETag=f'"{self.etag}"')
+        del response["ContentType"]
+        response |= CONTENTS[self.content]
+        return {name: value for name, value in response.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +81,13 @@ class Bucket:
     """Versions by key, the oldest first; `tell` is given the record of every change."""
 
     now: Callable[[], datetime]
-    tell: Callable[[Json], None]
+    notify: Callable[[Json], None]
     unnamed: tuple[str, ...] = ("ObjectCreated:",)  # events that leave the version out where it is `null`
     suspended: bool = False
     versions: dict[str, list[Version]] = field(default_factory=dict)
     ever: dict[Address, list[Version]] = field(default_factory=dict)
     removals: dict[Address, list[Removal]] = field(default_factory=dict)
-    told_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of creations and markers
+    event_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of creations and markers
     changes: int = 0
 
     def upload(self, key: str, *, way: str = "Put", content: int = 0, unreadable: float = 0.0) -> None:
@@ -144,23 +144,23 @@ class Bucket:
         unreadable: float = 0.0,
         lifecycle: bool = False,
     ) -> None:
-        made = self.now()
+        put_at = self.now()
         version = Version(
             key=key,
             version_id=NULL_VERSION if self.suspended else f"v{self.changes:04}",
-            made=made,
+            put_at=put_at,
             marker=marker,
             content=content,
             parts=parts,
             # what comes in the place of an older `null` is not new to S3
-            readable=None if self.suspended or marker or not unreadable else made + timedelta(seconds=unreadable),
+            readable=None if self.suspended or marker or not unreadable else put_at + timedelta(seconds=unreadable),
         )
         if replaced := self.at(version.address):  # no event tells of that
-            self._remove(replaced, time=format_time(made), by="replaced")
+            self._remove(replaced, time=format_time(put_at), by="replaced")
         self.versions.setdefault(key, []).append(version)
         self.ever.setdefault(version.address, []).append(version)
         record = self._record(version, event_name, lifecycle=lifecycle)
-        self.told_times.setdefault(version.address, set()).add(record["eventTime"])
+        self.event_times.setdefault(version.address, set()).add(record["eventTime"])
         self._announce(record)
 
     def _remove(self, version: Version, *, time: str, by: str) -> None:
@@ -184,4 +184,4 @@ class Bucket:
 
     def _announce(self, record: Json) -> None:
         self.changes += 1
-        self.tell(record)
+        self.notify(record)

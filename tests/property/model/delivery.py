@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from tests.support.strategies import Json, s3_event
+from tests.support.strategies import Json, failure_message, s3_event
 
 TRIES = 3  # the first, and two retries
-FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:tapstack-dev-indexer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +46,7 @@ class Delivery:
     dropped: list[Json] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
 
-    def tell(self, record: Json) -> None:
+    def notify(self, record: Json) -> None:
         """S3 has something to tell. Without a trigger there is nobody to tell it to."""
         if self.connected:
             self.sent.append(record)
@@ -82,7 +81,15 @@ class Delivery:
         if tried.tries < TRIES:
             self.waiting.append(tried)
         else:
-            self.failure_queue.append(on_failure(tried, failed))
+            self.failure_queue.append(
+                failure_message(
+                    tried.event,
+                    request_id=tried.request_id,
+                    attempts=tried.tries,
+                    error_type=failed.error_type,
+                    message=failed.message,
+                )
+            )
 
     def redrive(self, number: int) -> None:
         """An operator has a message of the failure queue tried again."""
@@ -97,20 +104,3 @@ class Delivery:
     def given_up(self) -> list[Json]:
         """The records in the failure queue."""
         return [record for message in self.failure_queue for record in message["requestPayload"]["Records"]]
-
-
-def on_failure(message: Message, failed: Failed) -> dict[str, Any]:
-    """What Lambda sends to the failure queue."""
-    return {
-        "version": "1.0",
-        "timestamp": "2026-01-31T12:03:00.000Z",
-        "requestContext": {
-            "requestId": message.request_id,
-            "functionArn": f"{FUNCTION_ARN}:$LATEST",
-            "condition": "RetriesExhausted",
-            "approximateInvokeCount": message.tries,
-        },
-        "requestPayload": message.event,
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": {"errorType": failed.error_type, "errorMessage": failed.message, "stackTrace": []},
-    }

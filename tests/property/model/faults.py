@@ -1,4 +1,4 @@
-"""What can go wrong in one call to AWS, how long that takes, and what botocore makes of it."""
+"""Faults of AWS calls: how long each takes, and the error that botocore raises."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from enum import StrEnum
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 
 from lambda_code.retry import ATTEMPT_SECONDS, CONNECT_SECONDS
-from tests.support.fakes import Clock, client_error
+from tests.support.fakes import CallLog, client_error
 from tests.support.strategies import URL
 
 USUAL_SECONDS = 0.01
 A_MOMENT = 0.001  # seconds; no two functions are at the same point at the very same time
 
 
-class Trouble(StrEnum):
-    """What happens to one call. "After" means: the call took effect, and its answer was lost."""
+class FaultKind(StrEnum):
+    """A fault of one call. "After" means that the call took effect, and its response was lost."""
 
     THROTTLED = "throttled"
     SERVER_ERROR = "server error"
@@ -35,106 +35,107 @@ class Trouble(StrEnum):
     KILLED_AFTER = "sandbox killed after"
 
 
-AFTER = frozenset({Trouble.TIMEOUT_AFTER, Trouble.RESET_AFTER, Trouble.KILLED_AFTER})
-SECONDS = {
-    Trouble.NO_CONNECTION: CONNECT_SECONDS,
-    Trouble.TIMEOUT_BEFORE: ATTEMPT_SECONDS,
-    Trouble.TIMEOUT_AFTER: ATTEMPT_SECONDS,
-    Trouble.RESET_BEFORE: 0.5,
-    Trouble.RESET_AFTER: 0.5,
-    Trouble.SLOW: 2.5,
+AFTER = frozenset({FaultKind.TIMEOUT_AFTER, FaultKind.RESET_AFTER, FaultKind.KILLED_AFTER})
+SECONDS: dict[FaultKind | None, float] = {
+    FaultKind.NO_CONNECTION: CONNECT_SECONDS,
+    FaultKind.TIMEOUT_BEFORE: ATTEMPT_SECONDS,
+    FaultKind.TIMEOUT_AFTER: ATTEMPT_SECONDS,
+    FaultKind.RESET_BEFORE: 0.5,
+    FaultKind.RESET_AFTER: 0.5,
+    FaultKind.SLOW: 2.5,
 }
-# What can last; a process that dies, or one answer that breaks off, happens once.
+# A process that dies, or a response that breaks off, happens once.
 LASTING = (
-    Trouble.THROTTLED,
-    Trouble.SERVER_ERROR,
-    Trouble.NO_CONNECTION,
-    Trouble.TIMEOUT_BEFORE,
-    Trouble.TIMEOUT_AFTER,
-    Trouble.RESET_AFTER,
-    Trouble.DENIED,
-    Trouble.SLOW,
+    FaultKind.THROTTLED,
+    FaultKind.SERVER_ERROR,
+    FaultKind.NO_CONNECTION,
+    FaultKind.TIMEOUT_BEFORE,
+    FaultKind.TIMEOUT_AFTER,
+    FaultKind.RESET_AFTER,
+    FaultKind.DENIED,
+    FaultKind.SLOW,
 )
 
 
 class Killed(BaseException):
-    """The end of the process, as when its memory runs out."""
+    """The process ends, as when its memory runs out."""
 
 
-# What the caller sees of it: of HeadObject, whose errors have no body and so no code, and of UpdateItem.
-ERRORS: dict[Trouble, tuple[Callable[[], BaseException], Callable[[], BaseException]]] = {
-    Trouble.THROTTLED: (
-        lambda: client_error(503),
-        lambda: client_error(400, "ProvisionedThroughputExceededException"),
-    ),
-    Trouble.SERVER_ERROR: (lambda: client_error(500), lambda: client_error(500, "InternalServerError")),
-    Trouble.DENIED: (lambda: client_error(403), lambda: client_error(400, "AccessDeniedException")),
-    Trouble.NO_CONNECTION: (lambda: ConnectTimeoutError(endpoint_url=URL),) * 2,
-    Trouble.TIMEOUT_BEFORE: (lambda: ReadTimeoutError(endpoint_url=URL),) * 2,
-    Trouble.TIMEOUT_AFTER: (lambda: ReadTimeoutError(endpoint_url=URL),) * 2,
-    Trouble.RESET_BEFORE: (lambda: ConnectionClosedError(endpoint_url=URL),) * 2,
-    Trouble.RESET_AFTER: (lambda: ConnectionClosedError(endpoint_url=URL),) * 2,
-    Trouble.KILLED_BEFORE: (Killed,) * 2,
-    Trouble.KILLED_AFTER: (Killed,) * 2,
+# The errors of HeadObject, which have no body and so no error code, and those of UpdateItem.
+RESPONSES = {
+    FaultKind.THROTTLED: ((503, None), (400, "ProvisionedThroughputExceededException")),
+    FaultKind.SERVER_ERROR: ((500, None), (500, "InternalServerError")),
+    FaultKind.DENIED: ((403, None), (400, "AccessDeniedException")),
+}
+CONNECTION_ERRORS = {
+    FaultKind.NO_CONNECTION: ConnectTimeoutError,
+    FaultKind.TIMEOUT_BEFORE: ReadTimeoutError,
+    FaultKind.TIMEOUT_AFTER: ReadTimeoutError,
+    FaultKind.RESET_BEFORE: ConnectionClosedError,
+    FaultKind.RESET_AFTER: ConnectionClosedError,
 }
 
 
-def error_of(trouble: Trouble, operation: str) -> BaseException | None:
-    """What the caller sees of it; None if nothing but the time it takes, or an answer that is not whole."""
-    if trouble not in ERRORS:
-        return None
-    of_head, of_update = ERRORS[trouble]
-    return of_head() if operation == "HeadObject" else of_update()
+def error_of(fault: FaultKind | None, operation: str) -> BaseException | None:
+    """The error that the caller sees; None if the call is only slow, or its response incomplete."""
+    match fault:
+        case FaultKind.THROTTLED | FaultKind.SERVER_ERROR | FaultKind.DENIED:
+            return client_error(*RESPONSES[fault][operation != "HeadObject"])
+        case FaultKind.KILLED_BEFORE | FaultKind.KILLED_AFTER:
+            return Killed()
+        case None | FaultKind.INCOMPLETE | FaultKind.SLOW:
+            return None
+        case _:
+            error: BaseException = CONNECTION_ERRORS[fault](endpoint_url=URL)
+            return error
 
 
 @dataclass
-class Calls:
-    """The calls to AWS: each takes time, some go wrong, and during some of them something else happens.
+class FaultyCalls(CallLog):
+    """Calls with injected faults, during some of which another action happens.
 
     Attributes:
-        ahead: what happens to the next calls, one by one.
-        weather: what happens to every call of an operation, until it changes.
-        meanwhile: what else happens, by the number of calls until then (0: during the next one).
-        injected: how often each trouble happened.
-        last_trouble: that of the latest call.
+        upcoming: the faults of the next calls; None for no fault.
+        lasting: the fault of every call of an operation, until it is removed.
+        meanwhile: actions, by the number of calls before them (0: during the next call).
+        injected: how often each fault was injected.
     """
 
-    clock: Clock
-    ahead: deque[Trouble | None] = field(default_factory=deque)
-    weather: dict[str, Trouble] = field(default_factory=dict)
+    upcoming: deque[FaultKind | None] = field(default_factory=deque)
+    lasting: dict[str, FaultKind] = field(default_factory=dict)
     meanwhile: dict[int, Callable[[], None]] = field(default_factory=dict)
     injected: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
-    def one(self, operation: str) -> Iterator[Trouble | None]:
-        """Around the effect of one call; yields what is wrong with it."""
-        trouble = self.ahead.popleft() if self.ahead else None
-        trouble = trouble or self.weather.get(operation)
-        if trouble is Trouble.INCOMPLETE and operation != "HeadObject":
-            trouble = Trouble.RESET_AFTER  # botocore notices a truncated body by itself
-        error = error_of(trouble, operation) if trouble else None
-        if trouble:
-            self.injected[trouble] += 1
+    def call(self, operation: str, key: str) -> Iterator[FaultKind | None]:  # noqa: ARG002 - the base class names it
+        """Context manager for the effect of one call; yields its fault."""
+        fault = self.upcoming.popleft() if self.upcoming else None
+        fault = fault or self.lasting.get(operation)
+        if fault is FaultKind.INCOMPLETE and operation != "HeadObject":
+            fault = FaultKind.RESET_AFTER  # botocore notices a truncated body by itself
+        error = error_of(fault, operation)
+        if fault:
+            self.injected[fault] += 1
         self._let_others_act()
-        self.clock.seconds += SECONDS.get(trouble, USUAL_SECONDS) if trouble else USUAL_SECONDS
-        if error and trouble not in AFTER:
+        self.clock.advance(SECONDS.get(fault, USUAL_SECONDS))
+        if error and fault not in AFTER:
             raise error
-        yield trouble
+        yield fault
         if error:
             raise error
 
-    def calm(self) -> None:
-        """Nothing goes wrong any more."""
-        self.ahead.clear()
-        self.weather.clear()
+    def stop_faults(self) -> None:
+        """Remove all faults and actions that are still to come."""
+        self.upcoming.clear()
+        self.lasting.clear()
         self.meanwhile.clear()
 
     def _let_others_act(self) -> None:
-        """Others have their own clocks: what they do here takes none of this function's time."""
+        """Run the action that is due. It has a clock of its own, so it takes no time of this indexer."""
         due = self.meanwhile.pop(0, None)
         self.meanwhile = {number - 1: action for number, action in self.meanwhile.items() if number > 0}
         if due:
-            before = self.clock.seconds
-            self.clock.seconds += A_MOMENT
+            before = self.clock.now
+            self.clock.now += A_MOMENT
             due()
-            self.clock.seconds = before
+            self.clock.now = before

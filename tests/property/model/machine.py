@@ -1,4 +1,4 @@
-"""The histories: what users, S3, Lambda, AWS's bad days and operators do, in any order, and what must hold after it."""
+"""A state machine: actions of users, S3, Lambda, faults and operators in any order, and the invariants."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.property.model.bucket import CONTENTS, WAYS
-from tests.property.model.faults import LASTING, Trouble
-from tests.property.model.world import LAMBDA_SECONDS, QUARTER_OF_AN_HOUR, World
+from tests.property.model.faults import LASTING, FaultKind
+from tests.property.model.stack import LAMBDA_SECONDS, QUARTER_OF_AN_HOUR, ModelStack
 from tests.support.strategies import minimal_record, s3_event
 
 # Few, so that histories meet the same row again, most of all the first; to who decodes twice, it is the second.
 KEYS = st.sampled_from(["a%2Bb c.txt", "a+b c.txt", "a%2Bb c.txt", "é/100%.tar.gz"])
 NUMBERS = st.integers(0, 9)  # which of several: counted from the front, and round again
-TROUBLES = st.lists(st.none() | st.sampled_from(Trouble), min_size=1, max_size=12)
+FAULTS = st.lists(st.none() | st.sampled_from(FaultKind), min_size=1, max_size=12)
 OPERATIONS = st.sampled_from(["HeadObject", "UpdateItem"])
 ACTS = ("upload", "delete", "delete version", "expire", "deliver")
 UNNAMED: list[tuple[str, ...]] = [("ObjectCreated:",), ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpiration:"), ()]
@@ -29,22 +29,22 @@ class Histories(RuleBasedStateMachine):
     """One history of one stack.
 
     Attributes:
-        tally: what happened in all histories together; each test has a class of its own.
-        calm: no storms, a trigger that stays on, and versioning suspended at the start. Much bad weather hides what
-            goes wrong between two functions that meet at the version `null`.
+        tally: the counts of all histories together; each test has a class of its own.
+        few_faults: no lasting faults, a trigger that stays on, and versioning suspended at the start. Many faults hide
+            the races of two functions at the version `null`.
     """
 
     tally: ClassVar[Counter[str]]
-    calm: ClassVar[bool] = False
+    few_faults: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(suspended=False, unnamed=UNNAMED[0])
+        self.stack = ModelStack(suspended=False, unnamed=UNNAMED[0])
         self.steps = 0
 
     @initialize(suspended=st.booleans(), unnamed=st.sampled_from(UNNAMED))
-    def begins(self, suspended: bool, unnamed: tuple[str, ...]) -> None:  # noqa: FBT001 - Hypothesis passes names
-        self.world = World(suspended=suspended or self.calm, unnamed=unnamed)
+    def begins(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
+        self.stack = ModelStack(suspended=suspended or self.few_faults, unnamed=unnamed)
 
     # users
 
@@ -55,11 +55,11 @@ class Histories(RuleBasedStateMachine):
         unreadable=st.sampled_from([0.0, 0.0, 2.0, QUARTER_OF_AN_HOUR]),
     )
     def upload(self, key: str, way: str, content: int, unreadable: float) -> None:
-        self.world.bucket.upload(key, way=way, content=content, unreadable=unreadable)
+        self.stack.bucket.upload(key, way=way, content=content, unreadable=unreadable)
 
     @rule(key=KEYS)
     def delete(self, key: str) -> None:
-        self.world.bucket.delete(key)
+        self.stack.bucket.delete(key)
 
     @rule(key=KEYS, number=NUMBERS)
     def delete_version(self, key: str, number: int) -> None:
@@ -67,19 +67,19 @@ class Histories(RuleBasedStateMachine):
 
     @rule(key=KEYS)
     def lifecycle_rule_acts(self, key: str) -> None:
-        self.world.bucket.expire(key)
+        self.stack.bucket.expire(key)
 
     @rule()
     def suspend_or_resume_versioning(self) -> None:
-        self.world.bucket.suspended = not self.world.bucket.suspended
+        self.stack.bucket.suspended = not self.stack.bucket.suspended
 
     # the way of an event
 
     @rule(number=NUMBERS, seconds=st.sampled_from([LAMBDA_SECONDS, LAMBDA_SECONDS, 12.0, 6.0, 3.0]))
     def deliver(self, number: int, seconds: float) -> None:
-        self.world.deliver(number, seconds=seconds)
+        self.stack.deliver(number, seconds=seconds)
 
-    @precondition(lambda self: self.world.delivery.waiting)
+    @precondition(lambda self: self.stack.delivery.waiting)
     @rule(
         number=NUMBERS,
         calls=st.integers(0, 3),
@@ -87,176 +87,163 @@ class Histories(RuleBasedStateMachine):
         which=NUMBERS,
         arrives=st.sampled_from([True, True, False]),
     )
-    def deliver_while_something_happens(
-        self,
-        number: int,
-        calls: int,
-        act: str,
-        which: int,
-        arrives: bool,  # noqa: FBT001 - Hypothesis passes names
-    ) -> None:
+    def deliver_while_something_happens(self, *, number: int, calls: int, act: str, which: int, arrives: bool) -> None:
         """After so many calls the object changes; if its event arrives, another function is done with it meanwhile."""
-        world = self.world
-        message = world.delivery.waiting[number % len(world.delivery.waiting)]
+        stack = self.stack
+        message = stack.delivery.waiting[number % len(stack.delivery.waiting)]
         key = unquote_plus(message.event["Records"][0]["s3"]["object"]["key"])
-        world.calls.meanwhile[calls] = self._happening(key, act, which, arrives=arrives)
-        world.counts["meanwhile"] += 1
-        world.deliver(number)
+        stack.calls.meanwhile[calls] = self._happening(key, act, which, arrives=arrives)
+        stack.counts["meanwhile"] += 1
+        stack.deliver(number)
 
-    @precondition(lambda self: self.world.delivery.waiting)
+    @precondition(lambda self: self.stack.delivery.waiting)
     @rule(number=NUMBERS)
     def try_until_done_or_given_up(self, number: int) -> None:
-        self.world.deliver_to_the_end(number)
+        self.stack.deliver_to_the_end(number)
 
-    @precondition(lambda self: self.world.delivery.waiting)
+    @precondition(lambda self: self.stack.delivery.waiting)
     @rule(number=NUMBERS, same_request=st.booleans())
-    def duplicate(self, number: int, same_request: bool) -> None:  # noqa: FBT001 - Hypothesis passes names
-        waiting = self.world.delivery.waiting
-        self.world.delivery.duplicate(waiting[number % len(waiting)], same_request=same_request)
-        self.world.counts["duplicates"] += 1
+    def duplicate(self, *, number: int, same_request: bool) -> None:
+        waiting = self.stack.delivery.waiting
+        self.stack.delivery.duplicate(waiting[number % len(waiting)], same_request=same_request)
+        self.stack.counts["duplicates"] += 1
 
-    @precondition(lambda self: self.world.delivery.done)
+    @precondition(lambda self: self.stack.delivery.done)
     @rule(number=NUMBERS)
-    def deliver_once_more_what_was_done_long_ago(self, number: int) -> None:
-        done = self.world.delivery.done
-        self.world.delivery.duplicate(done[number % len(done)], same_request=False)
-        self.world.counts["duplicates"] += 1
+    def deliver_a_handled_event_again(self, number: int) -> None:
+        done = self.stack.delivery.done
+        self.stack.delivery.duplicate(done[number % len(done)], same_request=False)
+        self.stack.counts["duplicates"] += 1
 
-    @precondition(lambda self: len(self.world.delivery.waiting) > 1)
+    @precondition(lambda self: len(self.stack.delivery.waiting) > 1)
     @rule(number=NUMBERS)
     def several_records_in_one_event(self, number: int) -> None:
-        waiting = self.world.delivery.waiting
+        waiting = self.stack.delivery.waiting
         one, other = waiting[number % len(waiting)], waiting[(number + 1) % len(waiting)]
-        self.world.delivery.merge(one, other)
-        self.world.counts["merged"] += 1
+        self.stack.delivery.merge(one, other)
+        self.stack.counts["merged"] += 1
 
     # what goes wrong
 
-    @rule(troubles=TROUBLES)
-    def troubles_ahead(self, troubles: list[Trouble | None]) -> None:
-        self.world.calls.ahead.extend(troubles)
+    @rule(faults=FAULTS)
+    def faults_of_the_next_calls(self, faults: list[FaultKind | None]) -> None:
+        self.stack.calls.upcoming.extend(faults)
 
-    @precondition(lambda self: not self.calm)
-    @rule(operation=OPERATIONS, trouble=st.sampled_from(LASTING))
-    def a_storm(self, operation: str, trouble: Trouble) -> None:
-        self.world.calls.weather[operation] = trouble
+    @precondition(lambda self: not self.few_faults)
+    @rule(operation=OPERATIONS, fault=st.sampled_from(LASTING))
+    def a_lasting_fault(self, operation: str, fault: FaultKind) -> None:
+        self.stack.calls.lasting[operation] = fault
 
-    @precondition(lambda self: self.world.calls.weather)
+    @precondition(lambda self: self.stack.calls.lasting)
     @rule()
-    def the_storm_is_over(self) -> None:
-        self.world.calls.weather.clear()
+    def the_lasting_fault_ends(self) -> None:
+        self.stack.calls.lasting.clear()
 
     @rule(seconds=st.sampled_from([0.3, 1.0, QUARTER_OF_AN_HOUR]))
     def time_passes(self, seconds: float) -> None:
-        self.world.wait(seconds)
+        self.stack.wait(seconds)
 
-    @precondition(lambda self: not self.world.delivery.unfinished())
+    @precondition(lambda self: not self.stack.delivery.unfinished())
     @rule()
     def so_much_time_passes_that_rows_expire(self) -> None:
-        self.world.let_rows_expire()
+        self.stack.let_rows_expire()
 
-    @precondition(lambda self: not self.calm)
+    @precondition(lambda self: not self.few_faults)
     @rule()
     def switch_the_trigger(self) -> None:
-        self.world.delivery.connected = not self.world.delivery.connected
+        self.stack.delivery.connected = not self.stack.delivery.connected
 
     # operators
 
-    @precondition(lambda self: self.world.delivery.failure_queue)
+    @precondition(lambda self: self.stack.delivery.failure_queue)
     @rule(number=NUMBERS)
     def redrive_one(self, number: int) -> None:
-        self.world.delivery.redrive(number % len(self.world.delivery.failure_queue))
-        self.world.counts["redriven"] += 1
+        self.stack.delivery.redrive(number % len(self.stack.delivery.failure_queue))
+        self.stack.counts["redriven"] += 1
 
     @rule(key=KEYS, act=st.sampled_from(ACTS), which=NUMBERS, arrives=st.booleans())
-    def audit_while_something_happens(
-        self,
-        key: str,
-        act: str,
-        which: int,
-        arrives: bool,  # noqa: FBT001 - Hypothesis passes names
-    ) -> None:
+    def audit_while_something_happens(self, *, key: str, act: str, which: int, arrives: bool) -> None:
         happens = self._happening(key, act, which, arrives=arrives)
-        self.world.counts["found by an audit"] += self.world.audit(meanwhile=happens)
+        self.stack.counts["found by an audit"] += self.stack.audit(meanwhile=happens)
 
     @rule(key=KEYS)
     def invoke_by_hand(self, key: str) -> None:
-        self.world.delivery.invoke(s3_event(minimal_record(key)))
+        self.stack.delivery.invoke(s3_event(minimal_record(key)))
 
     # what must hold
 
     @invariant()
-    def no_row_says_what_never_was(self) -> None:
+    def every_row_is_sound(self) -> None:
         self.steps += 1
-        self.world.clock.seconds += 0.01
-        self.world.check_soundness()
+        self.stack.clock.now += 0.01
+        self.stack.check_soundness()
 
     @invariant()
     def nothing_is_counted_twice(self) -> None:
-        self.world.check_counting()
+        self.stack.check_counting()
 
     def teardown(self) -> None:
         """The end of the history: everything arrives, then the operators do their work."""
         if sys.exc_info()[0] is None:  # it came to its end, and was not given up
             self._every_version_has_its_row_or_a_message()
-            self._after_redriving_only_what_was_dropped_is_missing()
+            self._after_redriving_only_dropped_events_are_missing()
             self._after_an_audit_the_table_is_the_bucket()
             self._count()
 
     def _every_version_has_its_row_or_a_message(self) -> None:
-        world = self.world
-        world.deliver_all()
-        world.check_soundness()
-        world.check_completeness(excused=[*world.delivery.dropped, *world.delivery.given_up()])
+        stack = self.stack
+        stack.deliver_all()
+        stack.check_soundness()
+        stack.check_completeness(excused=[*stack.delivery.dropped, *stack.delivery.given_up()])
 
-    def _after_redriving_only_what_was_dropped_is_missing(self) -> None:
-        world = self.world
-        world.calls.calm()
-        world.counts["given up"] += len(world.delivery.failure_queue)
-        world.redrive_all()
-        world.deliver_all()
-        assert not world.delivery.failure_queue
-        world.check_soundness()
-        world.check_completeness(excused=world.delivery.dropped)
+    def _after_redriving_only_dropped_events_are_missing(self) -> None:
+        stack = self.stack
+        stack.calls.stop_faults()
+        stack.counts["given up"] += len(stack.delivery.failure_queue)
+        stack.redrive_all()
+        stack.deliver_all()
+        assert not stack.delivery.failure_queue
+        stack.check_soundness()
+        stack.check_completeness(excused=stack.delivery.dropped)
 
     def _after_an_audit_the_table_is_the_bucket(self) -> None:
-        world = self.world
-        world.delivery.connected = True
-        world.wait(QUARTER_OF_AN_HOUR)
-        world.counts["found by an audit"] += world.audit()
-        world.deliver_all()
-        assert not world.delivery.failure_queue
-        world.s3.hidden.clear()  # by now everything can be read, and has been
-        world.truth.unread.clear()
-        world.check_soundness()
-        world.check_completeness()
-        world.check_counting()
-        assert world.audit() == 0, "an audit that has just repaired finds something"
+        stack = self.stack
+        stack.delivery.connected = True
+        stack.wait(QUARTER_OF_AN_HOUR)
+        stack.counts["found by an audit"] += stack.audit()
+        stack.deliver_all()
+        assert not stack.delivery.failure_queue
+        stack.s3.hidden.clear()  # by now everything can be read, and has been
+        stack.oracle.unreadable_versions.clear()
+        stack.check_soundness()
+        stack.check_completeness()
+        stack.check_counting()
+        assert stack.audit() == 0, "an audit that has just repaired finds something"
 
     def _count(self) -> None:
-        world = self.world
-        world.counts["dropped"] += len(world.delivery.dropped)
-        self.tally.update({"histories": 1, "steps": self.steps, "changes of the bucket": world.bucket.changes})
-        self.tally.update({name: number for name, number in world.counts.items() if number})
-        self.tally.update({f"fault: {name}": number for name, number in world.calls.injected.items()})
+        stack = self.stack
+        stack.counts["dropped"] += len(stack.delivery.dropped)
+        self.tally.update({"histories": 1, "steps": self.steps, "changes of the bucket": stack.bucket.changes})
+        self.tally.update({name: number for name, number in stack.counts.items() if number})
+        self.tally.update({f"fault: {name}": number for name, number in stack.calls.injected.items()})
 
     def _happening(self, key: str, act: str, which: int, *, arrives: bool) -> Callable[[], None]:
-        world = self.world
+        stack = self.stack
         acts: dict[str, Callable[[], None]] = {
-            "upload": lambda: world.bucket.upload(key, content=which % len(CONTENTS)),
-            "delete": lambda: world.bucket.delete(key),
+            "upload": lambda: stack.bucket.upload(key, content=which % len(CONTENTS)),
+            "delete": lambda: stack.bucket.delete(key),
             "delete version": lambda: self._delete_version(key, which),
-            "expire": lambda: world.bucket.expire(key),
-            "deliver": lambda: world.deliver(which),
+            "expire": lambda: stack.bucket.expire(key),
+            "deliver": lambda: stack.deliver(which),
         }
 
         def happens() -> None:
             acts[act]()
             if arrives:
-                world.deliver(-1)
+                stack.deliver(-1)
 
         return happens
 
     def _delete_version(self, key: str, number: int) -> None:
-        if versions := self.world.bucket.versions.get(key):
-            self.world.bucket.delete_version(versions[number % len(versions)])
+        if versions := self.stack.bucket.versions.get(key):
+            self.stack.bucket.delete_version(versions[number % len(versions)])

@@ -24,25 +24,30 @@ SECONDS_OF_A_DAY = 86_400
 ALWAYS = {"event_name", "request_id", "processed_at", "schema_version"}
 PROVENANCE = ALWAYS | {"event_time", "sequencer"}
 DELETION = {"deleted_at", "deleted_by", "expires_at"}
-WORDS = {"size_bytes", "etag", "uploaded_at", "upload_day"}  # what an event tells of an object without reading it
+EVENT_ATTRIBUTES = {
+    "size_bytes",
+    "etag",
+    "uploaded_at",
+    "upload_day",
+}  # what an event tells of an object without reading it
 TOLERANCE = 2.0  # seconds by which a marker's time may be off: its event's is not quite its Last-Modified
 AUDIT = "tapstack:audit"
 
 
 @dataclass
-class Truth:
+class Oracle:
     """Compares rows with a bucket.
 
     Attributes:
-        unread: versions for which S3 has answered 404, so that a row may have an event's words.
-        untold: addresses of which no event was sent while they existed, nor when they went.
+        unreadable_versions: versions for which S3 has answered 404, so that a row may have an event's words.
+        unreported: addresses of which no event was sent while they existed, nor when they went.
         audited: the times at which an audit found that something was gone.
         expired: addresses whose rows were deleted as their time was over.
     """
 
     bucket: Bucket
-    unread: set[Address] = field(default_factory=set)
-    untold: set[Address] = field(default_factory=set)
+    unreadable_versions: set[Address] = field(default_factory=set)
+    unreported: set[Address] = field(default_factory=set)
     audited: set[str] = field(default_factory=set)
     expired: set[Address] = field(default_factory=set)
 
@@ -58,16 +63,16 @@ class Truth:
             return
         [version] = self.bucket.ever[address]
         wanted = self._marker(version) if version.marker else self._object(version)
-        said = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
-        if "content_type" not in said:
+        found = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
+        if "content_type" not in found:
             # the event's time stands for Last-Modified
-            times = {format_time(version.last_modified), *self.bucket.told_times[address]}
-            if said.pop("uploaded_at", None) not in {None, *times}:
+            times = {format_time(version.last_modified), *self.bucket.event_times[address]}
+            if found.pop("uploaded_at", None) not in {None, *times}:
                 yield f"{address} has uploaded_at {row['uploaded_at']}, not one of {times}"
             days = {} if version.marker else {time[:10] for time in times}
-            if said.pop("upload_day", None) not in {None, *days}:
+            if found.pop("upload_day", None) not in {None, *days}:
                 yield f"{address} has upload_day {row['upload_day']}"
-        for name, value in said.items():
+        for name, value in found.items():
             if value != wanted.get(name):
                 yield f"{address} has {name} {value!r}, not {wanted.get(name)!r}"
         yield from self._wrongly_deleted(row, address)
@@ -79,8 +84,8 @@ class Truth:
             yield from self._incomplete_of_removed(address, row)
         elif row is None:
             yield f"{address} has no row"
-        elif version.address in self.unread and "content_type" not in row:
-            if missing := WORDS - row.keys():
+        elif version.address in self.unreadable_versions and "content_type" not in row:
+            if missing := EVENT_ATTRIBUTES - row.keys():
                 yield f"{address}, which answered 404, lacks {missing}"
             yield from _unwanted(address, row, DELETION | {"delete_marker"})
         else:
@@ -90,19 +95,19 @@ class Truth:
         """Against the row of a version that is there, and that could be read."""
         address = version.address
         wanted = self._marker(version) if version.marker else self._object(version)
-        said = {name: value for name, value in row.items() if name not in PROVENANCE}
+        found = {name: value for name, value in row.items() if name not in PROVENANCE}
         if version.marker:
-            said_time = said.pop("uploaded_at", None)
-            late = datetime.fromisoformat(said_time or "0001-01-01T00:00:00Z") - version.last_modified
+            uploaded_at = found.pop("uploaded_at", None)
+            late = datetime.fromisoformat(uploaded_at or "0001-01-01T00:00:00Z") - version.last_modified
             if abs(late.total_seconds()) > TOLERANCE:
-                yield f"the marker {address} has uploaded_at {said_time}, not {version.last_modified}"
-        for name in sorted(wanted.keys() | said.keys()):
-            if wanted.get(name) != said.get(name):
-                yield f"{address} has {name} {said.get(name)!r}, not {wanted.get(name)!r}"
+                yield f"the marker {address} has uploaded_at {uploaded_at}, not {version.last_modified}"
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
+                yield f"{address} has {name} {found.get(name)!r}, not {wanted.get(name)!r}"
 
     def _incomplete_of_removed(self, address: Address, row: Row | None) -> Iterator[str]:
         if row is None:
-            if address not in self.expired | self.untold:
+            if address not in self.expired | self.unreported:
                 yield f"{address} is gone from the bucket, and has no row that says so"
         elif missing := DELETION - row.keys():
             yield f"{address} is gone, but its row lacks {missing}"

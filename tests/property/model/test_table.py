@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.property.model.aws import updated
+from tests.support.update_expressions import updated
 
 OLD = {"object_id": {"S": "b/k"}, "version_id": {"S": "v1"}, "a": {"S": "old"}}
 

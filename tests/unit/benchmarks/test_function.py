@@ -1,20 +1,19 @@
-"""What is handed to the functions that are measured is what S3 sends, and what answers is understood."""
+"""The events and the fake AWS of the benchmarks are as S3 and AWS send them."""
 
 from __future__ import annotations
 
 import socket
 from contextlib import closing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from benchmarks import lab, worker
+from benchmarks import subjects, worker
 from lambda_code.events import Record, parse_event
 from lambda_code.settings import Settings
-from lambda_code.storage import AwsStorage
+from lambda_code.storage import Storage
+from tests.support.fakes import unlimited_calls
 
 if TYPE_CHECKING:
     import pytest
-
-    from tests.support.fakes import Client
 
 
 def test_the_events_are_of_uploads_and_each_of_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,21 +29,21 @@ def test_the_events_are_of_uploads_and_each_of_another_key(monkeypatch: pytest.M
 
 
 def test_the_environment_is_one_that_the_function_accepts() -> None:
-    assert Settings.from_env(lab.ENVIRONMENT | {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000"}).tracing
+    assert Settings.from_env(subjects.ENVIRONMENT | {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000"}).tracing
 
 
 def test_the_stand_in_for_aws_answers_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    with lab.answering_aws() as aws:
+    with subjects.fake_aws() as aws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.port}")
-        storage = AwsStorage.connect(Settings.from_env(lab.ENVIRONMENT))
-        with closing(cast("Client", storage.s3)):
-            told = storage.head("a", None)
-    assert isinstance(told, dict)
-    assert (told["ContentLength"], told["Metadata"]) == (1024, {"owner": "archive"})
+        storage = Storage.connect(Settings.from_env(subjects.ENVIRONMENT))
+        with closing(storage.s3):
+            result = storage.head("a", None, unlimited_calls())
+    assert isinstance(result, dict)
+    assert (result["ContentLength"], result["Metadata"]) == (1024, {"owner": "archive"})
 
 
 def test_the_stand_in_for_aws_counts_the_traces_that_come() -> None:
-    with lab.answering_aws() as aws, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+    with subjects.fake_aws() as aws, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
         assert aws.traces() == 0
         for number in range(1, 50):
             sending.sendto(b"a trace", ("127.0.0.1", aws.port))

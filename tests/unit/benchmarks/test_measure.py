@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.measure import Comparison, Spread, Timing, interleave, spread
+from benchmarks.measure import Comparison, Distribution, Timing, distribution, interleave
 
 
 def comparison(*, ours: list[float], peer: list[float], base: list[float], below: tuple[str, ...] = ()) -> Comparison:
@@ -26,8 +26,8 @@ def test_contestants_take_turns_forwards_and_backwards_and_the_first_turn_does_n
 
 def test_a_ratio_is_of_values_of_the_same_turn_so_that_drift_cancels_out() -> None:
     drifting = comparison(ours=[1.2, 12.0, 120.0], peer=[2.0, 20.0, 200.0], base=[1.0, 10.0, 100.0])
-    assert drifting.ratio("ours") == pytest.approx(Spread(1.2, 1.2, 1.2))
-    assert drifting.ratio("peer") == pytest.approx(Spread(2, 2, 2))
+    assert drifting.ratio("ours") == pytest.approx(Distribution(1.2, 1.2, 1.2))
+    assert drifting.ratio("peer") == pytest.approx(Distribution(2, 2, 2))
     assert drifting.value("base").median == 10
 
 
@@ -50,7 +50,7 @@ def test_a_time_is_met_by_its_median(seconds: list[float], met: object) -> None:
 
 
 def test_quartiles() -> None:
-    assert spread([5.0, 1.0, 3.0, 2.0, 4.0]) == Spread(2, 3, 4)
-    assert spread([7.0]) == Spread(7, 7, 7)
+    assert distribution([5.0, 1.0, 3.0, 2.0, 4.0]) == Distribution(2, 3, 4)
+    assert distribution([7.0]) == Distribution(7, 7, 7)
     with pytest.raises(ValueError, match="nothing was measured"):
-        spread([])
+        distribution([])

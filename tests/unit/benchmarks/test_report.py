@@ -1,4 +1,4 @@
-"""What is told of a measurement: on the terminal, in the documentation, in its chart."""
+"""Reports of a measurement: on the terminal, in the documentation, in its chart."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def test_the_terminal_shows_each_contestant_its_ratio_and_whether_the_goal_is_me
 
 
 def test_the_documentation_says_when_and_where_it_was_measured() -> None:
-    told = report.markdown([COMPARISON, TIMING, TABLE], day=DAY, python="3.13.1").splitlines()
-    assert (told[0], told[-1]) == (report.BEGIN, report.END)
-    assert told[1].startswith("Measured on 31 January 2026. ")
-    assert "the functions on Python 3.13.1" in told[1]
-    assert "boto3 1." in told[1]
+    lines = report.markdown([COMPARISON, TIMING, TABLE], day=DAY, python="3.13.1").splitlines()
+    assert (lines[0], lines[-1]) == (report.BEGIN, report.END)
+    assert lines[1].startswith("Measured on 31 January 2026. ")
+    assert "the functions on Python 3.13.1" in lines[1]
+    assert "boto3 1." in lines[1]
     assert (
         "| cold start | 12 ms (12 to 13) | Powertools: 15 ms, 1.50<br>bare: 10 ms | 1.25 (1.23 to 1.27) "
         "| ≤ 1.3 x bare and below Powertools | met |"
-    ) in told
-    assert "| deploy | 2.50 s |  |  | ≤ 2 s | **not met** |" in told
-    table = told[told.index("### What is in it") :]
+    ) in lines
+    assert "| deploy | 2.50 s |  |  | ≤ 2 s | **not met** |" in lines
+    table = lines[lines.index("### What is in it") :]
     assert table[2:5] == ["|  | files | KB |", "|---|---:|---:|", "| lambda_code | 11 | 75 |"]
-    assert "cold start: a note." in told
+    assert "cold start: a note." in lines
 
 
 def test_only_what_is_between_the_markers_is_written_anew(tmp_path: Path) -> None:
@@ -65,10 +65,6 @@ def test_only_what_is_between_the_markers_is_written_anew(tmp_path: Path) -> Non
     assert text.startswith(f"before\n{report.BEGIN}\nMeasured on 31")
     assert text.endswith(f"{report.END}\nafter\n")
     assert "old" not in text
-
-
-def test_a_document_without_a_place_for_it_is_left_alone(tmp_path: Path) -> None:
-    document = tmp_path / "benchmarks.md"
     document.write_text("nothing", encoding="utf-8")
     with pytest.raises(ValueError, match="has no place for what was measured"):
         report.write([TIMING], document, day=DAY, python="3.13.1")
@@ -84,17 +80,17 @@ def test_the_chart_has_a_bar_as_long_as_each_ratio() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         pytest.param(["cld"], "there is no benchmark 'cld': choose from cold, warm", id="an unknown name"),
         pytest.param(["--write", "cold"], "--write goes with nothing else", id="a part of a run"),
         pytest.param(["--write", "--quick"], "--write goes with nothing else", id="a run that measures little"),
     ],
 )
-def test_what_makes_no_sense_is_said(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_makes_no_sense_is_said(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         arguments(given)
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_all_but_the_sessions_is_measured_unless_it_is_written_down() -> None:

@@ -1,4 +1,4 @@
-"""A bucket and a table of moto's, the environment of a deployed function, and ears for what it tells."""
+"""A bucket and a table of moto's, the environment of a deployed indexer, and its telemetry."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from aws_xray_sdk.core import lambda_launcher, xray_recorder
 from moto import mock_aws
 
 from lambda_code.settings import Settings
-from lambda_code.telemetry import Telemetry
-from tests.support.fakes import BUCKET, TABLE, Client
-from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, Daemon, Told
+from tests.support import tracing
+from tests.support.fakes import BUCKET, TABLE, Client, IndexerHarness
+from tests.support.strategies import head
+from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, LoggedIndexer, TracedIndexer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,35 +82,40 @@ def dynamodb(aws: None, session: botocore.session.Session) -> Client:  # noqa: A
 
 
 @pytest.fixture
-def told(settings: Settings) -> Told:
-    return Told(settings)
+def harness() -> IndexerHarness:
+    """An indexer of a bucket with one object: version `v1` of `photos/cat.jpg`."""
+    harness = IndexerHarness()
+    harness.s3.put("photos/cat.jpg", "v1", head())
+    return harness
 
 
 @pytest.fixture
-def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Daemon]:
-    """A sampled invocation, as Lambda announces it, with somebody listening."""
-    daemon = Daemon()
+def logged(settings: Settings) -> LoggedIndexer:
+    return LoggedIndexer(settings)
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tracing.Daemon]:
+    """A fake X-Ray daemon, and the environment of a sampled invocation."""
     monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")  # without it the SDK prepares a sampling of its own: 0.4 s
     monkeypatch.setattr(lambda_launcher, "TOUCH_FILE_DIR", str(tmp_path))
     monkeypatch.setattr(lambda_launcher, "TOUCH_FILE_PATH", str(tmp_path / "initialized"))
     monkeypatch.setenv("AWS_XRAY_SDK_ENABLED", "true")
-    monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", daemon.address)
     monkeypatch.setenv("_X_AMZN_TRACE_ID", f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=1")
     global_sdk_config.set_sdk_enabled(value=True)
-    yield daemon
+    with tracing.daemon() as daemon:
+        monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", daemon.address)
+        yield daemon
     monkeypatch.setenv("AWS_XRAY_SDK_ENABLED", "false")
     global_sdk_config.set_sdk_enabled(value=False)
-    daemon.close()
 
 
 @pytest.fixture
-def traced(daemon: Daemon) -> Iterator[Told]:
+def traced(daemon: tracing.Daemon) -> Iterator[TracedIndexer]:
     settings = Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": daemon.address})
-    told = Told(settings)
-    yield told
-    assert isinstance(told.indexer.telemetry, Telemetry)
-    assert told.indexer.telemetry._recorder
-    told.indexer.telemetry._recorder.emitter._socket.close()  # which lasts as long as a function, not as a test
+    traced = TracedIndexer(settings, daemon)
+    yield traced
+    traced.recorder.emitter._socket.close()  # it stays open as long as the process
 
 
 def _keys(partition: str, sort: str) -> list[dict[str, str]]:

@@ -1,16 +1,17 @@
-"""Events as AWS sends them, shaped after its documentation: among them what emulators get wrong, or never send.
+"""Events as AWS sends them, shaped after its documentation: also those that emulators get wrong or never send.
 
-Each has a name, the page that it is shaped after, what S3 has when the function asks, and what must become of it.
+Each has a name, the page that it is shaped after, the state of S3 when the indexer reads it, and the expected result.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.fakes import BUCKET
-from tests.support.strategies import head
+from tests.support.strategies import Json, failure_message, head
 from tests.unit.lambda_code.aws_shapes import (
     DESTINATIONS,
     GUIDE,
@@ -19,9 +20,8 @@ from tests.unit.lambda_code.aws_shapes import (
     LIFECYCLE,
     MARKER,
     MARKERS,
+    PRINCIPAL,
     S3_ITSELF,
-    SEQUENCER,
-    SOMEBODY,
     STRUCTURE,
     SUSPENDED,
     TIERING,
@@ -30,15 +30,22 @@ from tests.unit.lambda_code.aws_shapes import (
     VERSION,
     created,
     event,
-    failed,
     removed,
     without,
 )
 
 EXPIRES = int(datetime(2026, 5, 1, 11, 59, 58, tzinfo=UTC).timestamp())
 INDEXED = {"size_bytes": 1024, "content_type": "image/jpeg", "uploaded_at": "2026-01-31T11:59:58.000Z"}
-DELETED = {"deleted_at": TIME, "deleted_by": SOMEBODY, "expires_at": EXPIRES}
+DELETED = {"deleted_at": TIME, "deleted_by": PRINCIPAL, "expires_at": EXPIRES}
 EXPIRED = {**DELETED, "deleted_by": "lifecycle"}
+MARKED = {
+    "delete_marker": True,
+    "uploaded_at": TIME,
+    "upload_day": None,
+    "deleted_at": None,
+    "deleted_by": None,
+    "expires_at": None,
+}
 
 # Up to 2.3 each family of events had a version of its own; since 2.4 all have the same.
 GENERAL = ("2.1", "2.4", "2.5", "2.6")
@@ -47,14 +54,14 @@ OF_RULES = ("2.3", "2.4", "2.5", "2.6")
 
 @dataclass(frozen=True, kw_only=True)
 class RealEvent:
-    """One event, and what must become of it.
+    """One event and its expected result.
 
     Attributes:
-        there: what HEAD answers about the version in question: None for 404, "marker" for 405.
-        result: what the handler answers; None if it raises.
-        error: what the handler's error says.
-        key, version_id: of the row. No row must exist if `row` is None.
-        row: what its row must say; of attributes that it must not have the value is None.
+        there: HEAD's response for the version in question: None for 404, "marker" for 405.
+        result: the handler's result; None if it raises.
+        error: text of the handler's error.
+        key, version_id: of the row. No row may exist if `row` is None.
+        row: attributes of the row; None for an attribute that the row must not have.
     """
 
     name: str
@@ -68,157 +75,106 @@ class RealEvent:
     row: dict[str, Any] | None = None
 
 
+def indexed(
+    name: str, page: str, sent: Json, row: Json = INDEXED, *, there: Json | None = None, **more: Any
+) -> RealEvent:
+    there = there or head(VersionId=more.get("version_id", VERSION))
+    return RealEvent(name=name, page=page, event=sent, there=there, result={"indexed": 1}, row=row, **more)
+
+
+def deleted(name: str, page: str, sent: Json, row: Json = DELETED, **more: Any) -> RealEvent:
+    return RealEvent(name=name, page=page, event=sent, result={"deleted": 1}, row=row, **more)
+
+
+def marked(name: str, page: str, sent: Json, row: Json = MARKED, *, version_id: str = MARKER) -> RealEvent:
+    return deleted(name, page, sent, row, there="marker", version_id=version_id)
+
+
+def rejected(name: str, page: str, sent: Json, error: str) -> RealEvent:
+    return RealEvent(name=name, page=page, event=sent, there=head(), error=f"malformed: {error}")
+
+
+def removals(versions: Sequence[str], prefix: str, by: str, row: Json, actor: str, page: str) -> Iterator[RealEvent]:
+    """A deletion and a delete marker of each version of the event format."""
+    for version in versions:
+        sent = event(f"{prefix}:Delete", removed(), version=version, by=by)
+        yield deleted(f"deletion by {actor}, version {version}", page, sent, row)
+        sent = event(f"{prefix}:DeleteMarkerCreated", removed(versionId=MARKER), version=version, by=by)
+        yield marked(f"delete marker of {actor}, version {version}", page, sent)
+
+
 CREATIONS = [
-    RealEvent(
-        name=f"{name}, version {version}",
-        page=TYPES,
-        event=event(f"ObjectCreated:{name}", created(), version=version),
-        there=head(),
-        result={"indexed": 1},
-        row={**INDEXED, "event_name": f"ObjectCreated:{name}", "event_time": TIME, **SEQUENCER, "deleted_at": None},
+    indexed(
+        f"{name}, version {version}",
+        TYPES,
+        event(f"ObjectCreated:{name}", created(), version=version),
+        {
+            **INDEXED,
+            "event_name": f"ObjectCreated:{name}",
+            "event_time": TIME,
+            "sequencer": "0055AED6DCD90281E5",
+            "deleted_at": None,
+        },
     )
     for name in ("Put", "Post", "Copy", "CompleteMultipartUpload")
     for version in GENERAL
 ]
 
+DELETE, MARK, PUT = "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "ObjectCreated:Put"
+NOTHING_KNOWN = {"size_bytes": None, "etag": None, "delete_marker": None}
+ETAG_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 REMOVALS = [
-    *(
-        RealEvent(
-            name=f"deletion of a version, version {version}",
-            page=TYPES,
-            event=event("ObjectRemoved:Delete", removed(), version=version),
-            result={"deleted": 1},
-            row={**DELETED, "size_bytes": None, "etag": None, "delete_marker": None},
-        )
-        for version in GENERAL
+    *removals(GENERAL, "ObjectRemoved", PRINCIPAL, DELETED | NOTHING_KNOWN, "a user", TYPES),
+    *removals(OF_RULES, "LifecycleExpiration", S3_ITSELF, EXPIRED, "a rule", LIFECYCLE),
+    deleted(
+        "removal as emulators send it, with a size of 0 and an empty ETag",
+        STRUCTURE,
+        event(DELETE, removed(size=0, eTag="")),
+        DELETED | NOTHING_KNOWN,
     ),
-    *(
-        RealEvent(
-            name=f"delete marker, version {version}",
-            page=MARKERS,
-            event=event("ObjectRemoved:DeleteMarkerCreated", removed(versionId=MARKER), version=version),
-            there="marker",
-            result={"deleted": 1},
-            version_id=MARKER,
-            row={"delete_marker": True, "uploaded_at": TIME, "upload_day": None, "deleted_at": None},
-        )
-        for version in GENERAL
+    marked(
+        "delete marker with an ETag, that of nothing",
+        MARKERS,
+        event(MARK, removed(versionId=MARKER, eTag=ETAG_OF_NOTHING)),
+        MARKED | {"etag": None, "size_bytes": None},
     ),
-    *(
-        RealEvent(
-            name=f"version expired by a rule, version {version}",
-            page=LIFECYCLE,
-            event=event("LifecycleExpiration:Delete", removed(), version=version, by=S3_ITSELF),
-            result={"deleted": 1},
-            row=EXPIRED,
-        )
-        for version in OF_RULES
-    ),
-    *(
-        RealEvent(
-            name=f"delete marker of a rule, version {version}",
-            page=LIFECYCLE,
-            event=event(
-                "LifecycleExpiration:DeleteMarkerCreated", removed(versionId=MARKER), version=version, by=S3_ITSELF
-            ),
-            there="marker",
-            result={"deleted": 1},
-            version_id=MARKER,
-            row={"delete_marker": True, "uploaded_at": TIME, "deleted_by": None},
-        )
-        for version in OF_RULES
-    ),
-    RealEvent(
-        name="removal as emulators send it, with a size of 0 and an empty ETag",
-        page=STRUCTURE,
-        event=event("ObjectRemoved:Delete", removed(size=0, eTag="")),
-        result={"deleted": 1},
-        row={**DELETED, "size_bytes": None, "etag": None},
-    ),
-    RealEvent(
-        name="delete marker with an ETag, that of nothing",
-        page=MARKERS,
-        event=event(
-            "ObjectRemoved:DeleteMarkerCreated", removed(versionId=MARKER, eTag="d41d8cd98f00b204e9800998ecf8427e")
-        ),
-        there="marker",
-        result={"deleted": 1},
-        version_id=MARKER,
-        row={"delete_marker": True, "etag": None, "size_bytes": None},
-    ),
-    RealEvent(
-        name="removal of a delete marker",
-        page=MARKERS,
-        event=event("ObjectRemoved:Delete", removed(versionId=MARKER)),
-        result={"deleted": 1},
-        version_id=MARKER,
-        row=DELETED,
-    ),
-    RealEvent(
-        name="removal by nobody who is known",
-        page=STRUCTURE,
-        event=event("ObjectRemoved:Delete", removed(), by=""),
-        result={"deleted": 1},
-        row={**DELETED, "deleted_by": "unknown"},
+    deleted("removal of a delete marker", MARKERS, event(DELETE, removed(versionId=MARKER)), version_id=MARKER),
+    deleted(
+        "removal by an unknown principal",
+        STRUCTURE,
+        event(DELETE, removed(), by=""),
+        DELETED | {"deleted_by": "unknown"},
     ),
 ]
 
 # Versioning off or suspended: `versionId` is missing, or null.
 WITHOUT_VERSION = [
-    RealEvent(
-        name="creation without a version",
-        page=SUSPENDED,
-        event=event("ObjectCreated:Put", without("versionId", created())),
-        there=head(VersionId="null"),
-        result={"indexed": 1},
+    indexed(
+        "creation without a version",
+        SUSPENDED,
+        event(PUT, without("versionId", created())),
+        INDEXED | {"sequencer": None},
         version_id="null",
-        row={**INDEXED, "sequencer": None},
     ),
-    RealEvent(
-        name="creation whose version is null",
-        page=STRUCTURE,
-        event=event("ObjectCreated:Put", created(versionId=None)),
-        there=head(VersionId="null"),
-        result={"indexed": 1},
+    indexed("creation whose version is null", STRUCTURE, event(PUT, created(versionId=None)), version_id="null"),
+    deleted("removal without a version", STRUCTURE, event(DELETE, without("versionId", removed())), version_id="null"),
+    deleted(
+        "object expired by a rule, without a version",
+        LIFECYCLE,
+        event("LifecycleExpiration:Delete", without("versionId", removed()), version="2.3", by=S3_ITSELF),
+        EXPIRED,
         version_id="null",
-        row=INDEXED,
     ),
-    RealEvent(
-        name="removal without a version",
-        page=STRUCTURE,
-        event=event("ObjectRemoved:Delete", without("versionId", removed())),
-        result={"deleted": 1},
-        version_id="null",
-        row=DELETED,
-    ),
-    RealEvent(
-        name="object expired by a rule, without a version",
-        page=LIFECYCLE,
-        event=event("LifecycleExpiration:Delete", without("versionId", removed()), version="2.3", by=S3_ITSELF),
-        result={"deleted": 1},
-        version_id="null",
-        row=EXPIRED,
-    ),
-    RealEvent(
-        name="delete marker with the version null",
-        page=SUSPENDED,
-        event=event("ObjectRemoved:DeleteMarkerCreated", removed(versionId="null")),
-        there="marker",
-        result={"deleted": 1},
-        version_id="null",
-        row={"delete_marker": True, "uploaded_at": TIME, "upload_day": None},
-    ),
+    marked("delete marker with the version null", SUSPENDED, event(MARK, removed(versionId="null")), version_id="null"),
 ]
 
 ENCODED_KEYS = [
-    RealEvent(
-        name=f"key sent as {sent}",
-        page=page,
-        event=event("ObjectCreated:Put", created(sent)),
-        there=head(),
-        result={"indexed": 1},
+    indexed(
+        f"key sent as {sent}",
+        page,
+        event(PUT, created(sent)),
+        {"key": key, "filename": key.rsplit("/", 1)[-1]},
         key=key,
-        row={"key": key, "filename": key.rsplit("/", 1)[-1]},
     )
     for sent, key, page in (
         ("red+flower.jpg", "red flower.jpg", STRUCTURE),
@@ -230,75 +186,59 @@ ENCODED_KEYS = [
         ("year%3D2026/a%26b%40c.csv", "year=2026/a&b@c.csv", KEYS),
         ("folder/", "folder/", KEYS),
     )
-] + [
-    RealEvent(
-        name="encoded key of a removal",
-        page=STRUCTURE,
-        event=event("ObjectRemoved:Delete", removed("my+caf%C3%A9%2B.txt")),
-        result={"deleted": 1},
-        key="my café+.txt",
-        row={**DELETED, "key": "my café+.txt", "extension": "txt"},
-    )
 ]
+ENCODED_KEYS.append(
+    deleted(
+        "encoded key of a removal",
+        STRUCTURE,
+        event(DELETE, removed("my+caf%C3%A9%2B.txt")),
+        {**DELETED, "key": "my café+.txt", "extension": "txt"},
+        key="my café+.txt",
+    )
+)
 
+# Not in the notification. An operator who adds them must not fill the failure queue.
 RESTORED = {"lifecycleRestorationExpiryTime": "2026-02-28T00:00:00.000Z", "lifecycleRestoreStorageClass": "GLACIER"}
-
-# Not subscribed to. Somebody who adds them to the notification must not fill the failure queue.
-NOT_OURS = [
-    RealEvent(name=name, page=page, event=sent, there=head(), result={"ignored": 1})
-    for name, page, sent in (
+REPLICATION = {
+    "replicationRuleId": "rule",
+    "destinationBucket": "arn:aws:s3:::elsewhere",
+    "s3Operation": "OBJECT_PUT",
+    "requestTime": TIME,
+    "failureReason": "AssumeRoleNotPermitted",
+}
+OF_S3 = {"version": "2.3", "by": S3_ITSELF}
+IGNORED = [
+    RealEvent(name=sent["Records"][0]["eventName"], page=page, event=sent, there=head(), result={"ignored": 1})
+    for page, sent in (
         (
-            "restored from Glacier",
             STRUCTURE,
-            event(
-                "ObjectRestore:Completed",
-                created(),
-                by=S3_ITSELF,
-                glacierEventData={"restoreEventData": RESTORED},
-            ),
+            event("ObjectRestore:Completed", created(), by=S3_ITSELF, glacierEventData={"restoreEventData": RESTORED}),
         ),
         (
-            "moved by intelligent tiering",
             TIERING,
             event(
                 "IntelligentTiering",
                 without("sequencer", created()),
-                version="2.3",
-                by=S3_ITSELF,
-                called="get_object",  # so the page has it
+                member="get_object",  # the page has this name
                 intelligentTieringEventData={"destinationAccessTier": "DEEP_ARCHIVE_ACCESS"},
+                **OF_S3,
             ),
         ),
         (
-            "moved by a rule",
             STRUCTURE,
             event(
                 "LifecycleTransition",
                 created(),
-                version="2.3",
-                by=S3_ITSELF,
                 lifecycleEventData={"transitionEventData": {"destinationStorageClass": "GLACIER"}},
+                **OF_S3,
             ),
         ),
         (
-            "not replicated",
             STRUCTURE,
-            event(
-                "Replication:OperationFailedReplication",
-                created(),
-                version="2.2",
-                by=S3_ITSELF,
-                replicationEventData={
-                    "replicationRuleId": "rule",
-                    "destinationBucket": "arn:aws:s3:::elsewhere",
-                    "s3Operation": "OBJECT_PUT",
-                    "requestTime": TIME,
-                    "failureReason": "AssumeRoleNotPermitted",
-                },
-            ),
+            event("Replication:OperationFailedReplication", created(), version="2.2", replicationEventData=REPLICATION),
         ),
         *(
-            (name, TYPES, event(name, created(), version="2.3"))
+            (TYPES, event(name, created(), version="2.3"))
             for name in (
                 "ObjectRestore:Post",
                 "ObjectRestore:Delete",
@@ -314,68 +254,52 @@ NOT_OURS = [
     )
 ]
 
+TEST_EVENT = {
+    "Service": "Amazon S3",
+    "Event": "s3:TestEvent",
+    "Time": "2026-01-31T12:00:00.000Z",
+    "Bucket": BUCKET,
+    "RequestId": "5582815E1AEA5ADF",
+    "HostId": "8cLeGAmw098X5cv4Zkwcmo8vvZa3eH3eKxsPzbB9wrR+YstdA6Knx4Ip8EXAMPLE",
+}
+FROM_EVENTBRIDGE = {
+    "version": "0",
+    "id": "17793124-05d4-b198-2fde-7ededc63b103",
+    "detail-type": "Object Created",
+    "source": "aws.s3",
+    "detail": {"bucket": {"name": BUCKET}, "object": {"key": "a+b.txt", "version-id": VERSION}},
+}
+LATER = event(PUT, created(somethingNew={"a": [1]}), version="2.99", moreEventData={"b": None})
+FAILED = failure_message(
+    event(DELETE, removed()), request_id="r", attempts=3, error_type="IndexingError", message="1 of 1 records failed"
+)
+NO_RECORDS = "there is no list of Records"
 OTHERS = [
-    RealEvent(
-        name="an object in Glacier",
-        page=TYPES,
-        event=event("ObjectCreated:Put", created()),
+    indexed(
+        "an object in Glacier",
+        TYPES,
+        event(PUT, created()),
+        INDEXED | {"storage_class": "GLACIER"},
         there=head(StorageClass="GLACIER"),
-        result={"indexed": 1},
-        row={**INDEXED, "storage_class": "GLACIER"},
+    ),
+    indexed("a creation with fields that a later version added", STRUCTURE, LATER),
+    rejected(
+        "a creation of the next major version",
+        STRUCTURE,
+        event(PUT, created(), version="3.0"),
+        "Records[0].eventVersion is '3.0'",
     ),
     RealEvent(
-        name="a creation with fields that a later version added",
-        page=STRUCTURE,
-        event=event("ObjectCreated:Put", created(somethingNew={"a": [1]}), version="2.99", moreEventData={"b": None}),
-        there=head(),
-        result={"indexed": 1},
-        row=INDEXED,
-    ),
-    RealEvent(
-        name="a creation of the next major version",
-        page=STRUCTURE,
-        event=event("ObjectCreated:Put", created(), version="3.0"),
-        there=head(),
-        error="malformed: Records[0].eventVersion is '3.0'",
-    ),
-    RealEvent(
-        name="the greeting of a new notification",
+        name="the test event of a new notification",
         page=f"{GUIDE}/how-to-enable-disable-notification-intro.html",
-        event={
-            "Service": "Amazon S3",
-            "Event": "s3:TestEvent",
-            "Time": "2026-01-31T12:00:00.000Z",
-            "Bucket": BUCKET,
-            "RequestId": "5582815E1AEA5ADF",
-            "HostId": "8cLeGAmw098X5cv4Zkwcmo8vvZa3eH3eKxsPzbB9wrR+YstdA6Knx4Ip8EXAMPLE",
-        },
+        event=TEST_EVENT,
         result={},
     ),
-    RealEvent(
-        name="what failed before, taken out of its message",
-        page=DESTINATIONS,
-        event=failed(event("ObjectRemoved:Delete", removed()))["requestPayload"],
-        result={"deleted": 1},
-        row=DELETED,
-    ),
-    RealEvent(
-        name="what failed before, sent with the message around it",
-        page=DESTINATIONS,
-        event=failed(event("ObjectRemoved:Delete", removed())),
-        error="malformed: there is no list of Records",
-    ),
-    RealEvent(
-        name="an event of EventBridge, whose keys are not encoded",
-        page=f"{GUIDE}/ev-events.html",
-        event={
-            "version": "0",
-            "id": "17793124-05d4-b198-2fde-7ededc63b103",
-            "detail-type": "Object Created",
-            "source": "aws.s3",
-            "detail": {"bucket": {"name": BUCKET}, "object": {"key": "a+b.txt", "version-id": VERSION}},
-        },
-        error="malformed: there is no list of Records",
+    deleted("a failed event, taken out of its message", DESTINATIONS, FAILED["requestPayload"]),
+    rejected("a failed event, in its message", DESTINATIONS, FAILED, NO_RECORDS),
+    rejected(
+        "an event of EventBridge, whose keys are not encoded", f"{GUIDE}/ev-events.html", FROM_EVENTBRIDGE, NO_RECORDS
     ),
 ]
 
-REAL_EVENTS = [*CREATIONS, *REMOVALS, *WITHOUT_VERSION, *ENCODED_KEYS, *NOT_OURS, *OTHERS]
+REAL_EVENTS = [*CREATIONS, *REMOVALS, *WITHOUT_VERSION, *ENCODED_KEYS, *IGNORED, *OTHERS]

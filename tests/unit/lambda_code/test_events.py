@@ -1,9 +1,9 @@
-"""Notifications as S3 sends them, as emulators and operators send them, and as nobody should."""
+"""Notifications as S3, emulators and operators send them, and malformed ones."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -11,26 +11,25 @@ from lambda_code.errors import ForeignBucketError, MalformedError, Reason
 from lambda_code.events import Kind, Record, Rejected, is_test_event, parse_event, parse_record
 from tests.support.fakes import BUCKET
 from tests.support.strategies import Json, minimal_record, s3_event, s3_record
+from tests.unit.lambda_code.real_events import TEST_EVENT
 
-KEY = "Records[0].s3.object.key"
+MISSING = object()
 
 
-def changed(*path: str, to: Json) -> dict[str, Any]:
-    """A good record with one value replaced, at the end of the path."""
+def parsed(raw: Json) -> Record:
+    return parse_record(raw, index=0, bucket=BUCKET)
+
+
+def changed(path: str, value: object) -> Json:
+    """A valid record with the value at the end of the path replaced, or removed if it is MISSING."""
     record = s3_record()
-    inner = record
-    for name in path[:-1]:
+    inner: Json = record
+    *parents, last = path.split(".")
+    for name in parents:
         inner = inner[name]
-    inner[path[-1]] = to
-    return record
-
-
-def without(*path: str) -> dict[str, Any]:
-    record = s3_record()
-    inner = record
-    for name in path[:-1]:
-        inner = inner[name]
-    del inner[path[-1]]
+    inner[last] = value
+    if value is MISSING:
+        del inner[last]
     return record
 
 
@@ -54,7 +53,7 @@ def test_a_record_of_s3_is_read_completely() -> None:
 
 def test_a_record_written_by_hand_needs_only_its_event_name_its_bucket_and_its_key() -> None:
     raw = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": "a.txt"}}}
-    record = parse_record(raw, index=0, bucket=BUCKET)
+    record = parsed(raw)
     assert record == Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key="a.txt")
     assert raw == minimal_record("a.txt")
 
@@ -76,7 +75,7 @@ def test_a_record_written_by_hand_needs_only_its_event_name_its_bucket_and_its_k
     ],
 )
 def test_a_key_is_decoded_once(encoded: str, key: str) -> None:
-    record = parse_record(changed("s3", "object", "key", to=encoded), index=0, bucket=BUCKET)
+    record = parsed(changed("s3.object.key", encoded))
     assert record.key == key
 
 
@@ -87,49 +86,50 @@ def test_a_key_is_decoded_once(encoded: str, key: str) -> None:
         ("ObjectCreated:Post", Kind.CREATED),
         ("ObjectCreated:Copy", Kind.CREATED),
         ("ObjectCreated:CompleteMultipartUpload", Kind.CREATED),
-        ("s3:ObjectCreated:Put", Kind.CREATED),  # as in a configuration, and by hand
         ("ObjectRemoved:Delete", Kind.DELETED),
         ("ObjectRemoved:DeleteMarkerCreated", Kind.MARKER),
-        ("s3:ObjectRemoved:DeleteMarkerCreated", Kind.MARKER),
         ("LifecycleExpiration:Delete", Kind.DELETED),
         ("LifecycleExpiration:DeleteMarkerCreated", Kind.MARKER),
-        ("ObjectRemoved:SomethingNew", Kind.DELETED),  # whatever AWS may add: a version that is gone
+        ("ObjectRemoved:SomethingNew", Kind.DELETED),  # whatever AWS may add: the version no longer exists
         ("LifecycleTransition", Kind.OTHER),
         ("ObjectRestore:Completed", Kind.OTHER),
         ("ObjectTagging:Put", Kind.OTHER),
         ("ObjectCreatedByMagic", Kind.OTHER),
     ],
 )
-def test_an_event_name_says_what_happened(event_name: str, kind: Kind) -> None:
-    assert parse_record(s3_record(event_name=event_name), index=0, bucket=BUCKET).kind is kind
+@pytest.mark.parametrize("prefix", ["", "s3:"])  # configurations have the prefix, and events written by hand
+def test_an_event_name_says_what_happened(prefix: str, event_name: str, kind: Kind) -> None:
+    record = parsed(s3_record(event_name=prefix + event_name))
+    assert record.kind is kind
+    assert record.by_lifecycle is event_name.startswith("LifecycleExpiration:")
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.3", "2.6", "2.99", "2"])
 def test_every_minor_version_of_the_format_is_understood_with_whatever_it_adds(version: str) -> None:
     raw = {**s3_record(), "eventVersion": version, "glacierEventData": {"restoreEventData": {}}, "somethingNew": [1]}
-    assert parse_record(raw, index=0, bucket=BUCKET) == parse_record(s3_record(), index=0, bucket=BUCKET)
+    assert parsed(raw) == parsed(s3_record())
 
 
 def test_a_removal_without_size_and_tag_and_with_an_emulators_empty_ones_is_the_same() -> None:
     on_aws = s3_record(event_name="ObjectRemoved:Delete", size=None, etag=None)
     emulated = s3_record(event_name="ObjectRemoved:Delete", size=0, etag="")
-    one, other = (parse_record(raw, index=0, bucket=BUCKET) for raw in (on_aws, emulated))
+    one, other = (parsed(raw) for raw in (on_aws, emulated))
     assert (one.size, one.etag) == (None, None)
     assert (other.size, other.etag) == (0, None)
 
 
-@pytest.mark.parametrize("raw", [without("s3", "object", "versionId"), changed("s3", "object", "versionId", to=None)])
-def test_what_s3_sends_without_a_version_is_about_the_version_null(raw: Json) -> None:
+@pytest.mark.parametrize("version_id", [MISSING, None, "null"])
+def test_what_s3_sends_without_a_version_is_about_the_version_null(version_id: object) -> None:
     """The documentation has `versionId` of an unversioned bucket "otherwise null"; suspended, it leaves it out."""
-    assert parse_record(raw, index=0, bucket=BUCKET).version_id == "null"
+    assert parsed(changed("s3.object.versionId", version_id)).version_id == "null"
 
 
 @pytest.mark.parametrize("sequencer", [None, ""])
 def test_what_was_written_by_hand_without_a_version_is_about_whichever_is_current(sequencer: str | None) -> None:
     """Only S3 has sequencers to send."""
-    raw = changed("s3", "object", "sequencer", to=sequencer)
+    raw = changed("s3.object.sequencer", sequencer)
     del raw["s3"]["object"]["versionId"]
-    assert parse_record(raw, index=0, bucket=BUCKET).version_id is None
+    assert parsed(raw).version_id is None
 
 
 @pytest.mark.parametrize(
@@ -143,91 +143,63 @@ def test_what_was_written_by_hand_without_a_version_is_about_whichever_is_curren
     ],
 )
 def test_who_did_it_is_told_where_s3_tells_it(identity: Json, principal: str | None) -> None:
-    assert parse_record(changed("userIdentity", to=identity), index=0, bucket=BUCKET).principal == principal
-
-
-@pytest.mark.parametrize(
-    ("event_name", "by_lifecycle"),
-    [
-        ("LifecycleExpiration:Delete", True),
-        ("s3:LifecycleExpiration:DeleteMarkerCreated", True),
-        ("ObjectRemoved:Delete", False),
-    ],
-)
-def test_a_rule_of_the_bucket_is_told_from_a_person(event_name: str, *, by_lifecycle: bool) -> None:
-    assert parse_record(s3_record(event_name=event_name), index=0, bucket=BUCKET).by_lifecycle is by_lifecycle
-
-
-def test_the_version_id_null_is_a_version() -> None:
-    assert parse_record(s3_record(version_id="null"), index=0, bucket=BUCKET).version_id == "null"
+    assert parsed(changed("userIdentity", identity)).principal == principal
 
 
 def test_a_time_of_another_zone_is_the_same_time() -> None:
-    record = parse_record(s3_record(event_time="2026-01-31T13:00:00+01:00"), index=0, bucket=BUCKET)
+    record = parsed(s3_record(event_time="2026-01-31T13:00:00+01:00"))
     assert record.event_time == datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert record.event_time.tzinfo is UTC
 
 
 @pytest.mark.parametrize(
-    ("raw", "message"),
+    ("path", "value", "complaint"),
     [
-        (None, "Records[0] is missing"),
-        ([], "Records[0] is a list, not an object"),
-        (without("eventName"), "Records[0].eventName is missing"),
-        (changed("eventName", to=7), "Records[0].eventName is 7, not text"),
-        (changed("eventName", to=""), "Records[0].eventName is empty"),
-        (changed("eventVersion", to="3.0"), "Records[0].eventVersion is '3.0'; only 2.x is understood"),
-        (changed("eventVersion", to="21.0"), "Records[0].eventVersion is '21.0'; only 2.x is understood"),
-        (changed("eventVersion", to=2.1), "Records[0].eventVersion is 2.1, not text"),
-        (changed("eventSource", to="aws:sqs"), "Records[0].eventSource is 'aws:sqs'; only 'aws:s3' is understood"),
-        (changed("eventTime", to="yesterday"), "Records[0].eventTime is 'yesterday', not an ISO 8601 time"),
-        (
-            changed("eventTime", to="2026-01-31T12:00:00"),
-            "Records[0].eventTime is '2026-01-31T12:00:00', which has no time",
-        ),
-        (
-            changed("eventTime", to="0001-01-01T00:00:00+01:00"),
-            "Records[0].eventTime is '0001-01-01T00:00:00+01:00', not",
-        ),
-        (changed("userIdentity", to="me"), "Records[0].userIdentity is 'me', not an object"),
-        (changed("userIdentity", "principalId", to=1), "Records[0].userIdentity.principalId is 1, not text"),
-        (without("s3"), "Records[0].s3 is missing"),
-        (changed("s3", to="x" * 200), f"Records[0].s3 is '{'x' * 79}…, not an object"),
-        (without("s3", "bucket"), "Records[0].s3.bucket is missing"),
-        (without("s3", "bucket", "name"), "Records[0].s3.bucket.name is missing"),
-        (without("s3", "object"), "Records[0].s3.object is missing"),
-        (without("s3", "object", "key"), f"{KEY} is missing"),
-        (changed("s3", "object", "key", to=["a"]), f"{KEY} is a list, not text"),
-        (changed("s3", "object", "key", to=""), f"{KEY} is empty"),
-        (changed("s3", "object", "key", to="caf%E9.txt"), f"{KEY} is 'caf%E9.txt', which is not UTF-8 when decoded"),
-        (changed("s3", "object", "key", to="\ud800"), f"{KEY} is not Unicode text: surrogates not allowed"),
-        (changed("s3", "object", "key", to="x" * 1025), f"{KEY} has 1025 bytes when decoded; the limit is 1024"),
-        (changed("s3", "object", "key", to="%41" * 1025), f"{KEY} has 3075 bytes; the limit is 3072"),
-        (changed("s3", "object", "versionId", to=""), "Records[0].s3.object.versionId is empty"),
-        (
-            changed("s3", "object", "versionId", to="v" * 1025),
-            "Records[0].s3.object.versionId has 1025 bytes; the limit",
-        ),
-        (changed("s3", "object", "sequencer", to=1), "Records[0].s3.object.sequencer is 1, not text"),
-        (changed("s3", "object", "size", to="1"), "Records[0].s3.object.size is '1', not a whole number of bytes"),
-        (changed("s3", "object", "size", to=True), "Records[0].s3.object.size is True, not a whole number of bytes"),
-        (changed("s3", "object", "size", to=1.5), "Records[0].s3.object.size is 1.5, not a whole number of bytes"),
-        (
-            changed("s3", "object", "size", to=-1),
-            "Records[0].s3.object.size is not a number of bytes that an object can",
-        ),
-        (
-            changed("s3", "object", "size", to=10**6000),
-            "Records[0].s3.object.size is not a number of bytes that an obj",
-        ),
+        ("eventName", MISSING, "is missing"),
+        ("eventName", 7, "is 7, not text"),
+        ("eventName", "", "is empty"),
+        ("eventVersion", "3.0", "is '3.0'; only 2.x is understood"),
+        ("eventVersion", "21.0", "is '21.0'; only 2.x is understood"),
+        ("eventVersion", 2.1, "is 2.1, not text"),
+        ("eventSource", "aws:sqs", "is 'aws:sqs'; only 'aws:s3' is understood"),
+        ("eventTime", "yesterday", "is 'yesterday', not an ISO 8601 time"),
+        ("eventTime", "2026-01-31T12:00:00", "is '2026-01-31T12:00:00', which has no time"),
+        ("eventTime", "0001-01-01T00:00:00+01:00", "is '0001-01-01T00:00:00+01:00', not"),
+        ("userIdentity", "me", "is 'me', not an object"),
+        ("userIdentity.principalId", 1, "is 1, not text"),
+        ("s3", MISSING, "is missing"),
+        ("s3", "x" * 200, f"is '{'x' * 79}…, not an object"),
+        ("s3.bucket", MISSING, "is missing"),
+        ("s3.bucket.name", MISSING, "is missing"),
+        ("s3.object", MISSING, "is missing"),
+        ("s3.object.key", MISSING, "is missing"),
+        ("s3.object.key", ["a"], "is a list, not text"),
+        ("s3.object.key", "", "is empty"),
+        ("s3.object.key", "caf%E9.txt", "is 'caf%E9.txt', which is not UTF-8 when decoded"),
+        ("s3.object.key", "\ud800", "is not Unicode text: surrogates not allowed"),
+        ("s3.object.key", "x" * 1025, "has 1025 bytes when decoded; the limit is 1024"),
+        ("s3.object.key", "%41" * 1025, "has 3075 bytes; the limit is 3072"),
+        ("s3.object.versionId", "", "is empty"),
+        ("s3.object.versionId", "v" * 1025, "has 1025 bytes; the limit"),
+        ("s3.object.sequencer", 1, "is 1, not text"),
+        ("s3.object.size", "1", "is '1', not a whole number of bytes"),
+        ("s3.object.size", True, "is True, not a whole number of bytes"),
+        ("s3.object.size", 1.5, "is 1.5, not a whole number of bytes"),
+        ("s3.object.size", -1, "is not a number of bytes that an object can"),
+        pytest.param("s3.object.size", 10**6000, "is not a number of bytes that an obj", id="too long to print"),
     ],
 )
-def test_an_error_names_the_record_and_the_field(raw: Json, message: str) -> None:
+def test_an_error_names_the_record_and_the_field(path: str, value: object, complaint: str) -> None:
     with pytest.raises(MalformedError) as caught:
-        parse_record(raw, index=0, bucket=BUCKET)
-    assert str(caught.value).startswith(message)
-    assert caught.value.reason is Reason.MALFORMED
-    assert message.startswith(caught.value.field or "nowhere")
+        parsed(changed(path, value))
+    assert str(caught.value).startswith(f"Records[0].{path} {complaint}")
+    assert (caught.value.reason, caught.value.field) == (Reason.MALFORMED, f"Records[0].{path}")
+
+
+@pytest.mark.parametrize(("raw", "complaint"), [(None, "is missing"), ([], "is a list, not an object")])
+def test_a_record_that_is_no_object_is_rejected(raw: Json, complaint: str) -> None:
+    with pytest.raises(MalformedError, match=re.escape(f"Records[0] {complaint}")):
+        parsed(raw)
 
 
 def test_another_buckets_record_is_refused_with_both_names() -> None:
@@ -257,23 +229,7 @@ def test_an_event_without_records_is_rejected_as_a_whole(event: object) -> None:
     assert str(rejected.error) == "there is no list of Records: this is not an S3 event notification"
 
 
-def test_each_record_of_an_event_is_read_on_its_own() -> None:
-    good, foreign = s3_record("a"), minimal_record(bucket="test")
-    parsed = parse_event(s3_event({}, good, foreign, good), bucket=BUCKET)
-    assert [type(each) for each in parsed] == [Rejected, Record, Rejected, Record]
-    assert [each.index for each in parsed] == [0, 1, 2, 3]
-
-
 def test_the_test_event_of_a_new_notification_is_known() -> None:
-    event = {
-        "Service": "Amazon S3",
-        "Event": "s3:TestEvent",
-        "Time": "2026-01-31T12:00:00.000Z",
-        "Bucket": BUCKET,
-        "RequestId": "5582815E1AEA5ADF",
-        "HostId": "8cLeGAmw098X5cv4Zkwcmo8vvZa3eH3eKxsPzbB9wrR+YstdA6Knx4Ip8EXAMPLE",
-    }
-    assert is_test_event(event)
-    assert not is_test_event({**event, "Records": []})
-    assert not is_test_event(s3_event(s3_record()))
-    assert not is_test_event(None)
+    assert is_test_event(TEST_EVENT)
+    for event in ({**TEST_EVENT, "Records": []}, s3_event(s3_record()), None):
+        assert not is_test_event(event)

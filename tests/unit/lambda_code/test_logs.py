@@ -1,25 +1,36 @@
-"""What the function logs: one line of JSON per record."""
+"""The log lines: one line of JSON per record."""
 
 from __future__ import annotations
 
-import pytest
+import io
+import json
+import logging
+from datetime import UTC, datetime
 
+import pytest
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+from lambda_code.logs import JsonFormatter, json_logger
 from lambda_code.settings import Settings
 from operations.planning.bill import LOG_BYTES
 from tests.support.fakes import Fault, client_error
 from tests.support.strategies import s3_event, s3_record
-from tests.support.telemetry_fakes import SECRET, TRACE_ID, Told
+from tests.support.telemetry_fakes import SECRET, TRACE_ID, LoggedIndexer
 from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 # Bytes of Lambda's own two lines for each execution, platform.start and platform.report, as its documentation shows
 # them ("Working with Lambda function logs", "Lambda Telemetry API Event schema reference").
-LAMBDAS_OWN_LINES = 700
+LINES_OF_LAMBDA = 700
 
 
-def test_an_indexed_record_is_one_line(told: Told) -> None:
-    told.world.calls.faults.extend([Fault(seconds=0.25), Fault(client_error(500), seconds=0.5)])
-    told.handle(s3_event(s3_record()))
-    [line] = told.logs
+def with_level(level: str) -> LoggedIndexer:
+    return LoggedIndexer(Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": level}))
+
+
+def test_an_indexed_record_is_one_line(logged: LoggedIndexer) -> None:
+    logged.calls.faults.extend([Fault(seconds=0.25), Fault(client_error(500), seconds=0.5)])
+    logged.handle(s3_event(s3_record()))
+    [line] = logged.logs
     assert line.pop("timestamp").endswith("+00:00")
     assert line == {
         "level": "INFO",
@@ -41,84 +52,120 @@ def test_an_indexed_record_is_one_line(told: Told) -> None:
     }
 
 
-def test_a_failed_record_is_a_line_with_its_reason(told: Told) -> None:
-    told.world.calls.faults.append(Fault(client_error(403)))
-    told.handle(s3_event(s3_record()))
-    [line] = told.logs
+def test_a_failed_record_is_a_line_with_its_reason(logged: LoggedIndexer) -> None:
+    logged.calls.faults.append(Fault(client_error(403)))
+    logged.deliver(s3_event(s3_record()))
+    [line] = logged.logs
     assert (line["level"], line["message"], line["outcome"], line["reason"]) == ("ERROR", "failed", "failed", "denied")
     assert line["error"].startswith("HeadObject: ClientError: An error occurred (403)")
     assert (line["key"], line["attempts"]) == ("photos/cat.jpg", 1)
     assert "exception" not in line
 
 
-def test_a_record_that_nobody_understands_is_a_line_with_the_field(told: Told) -> None:
-    told.handle(s3_event({"eventName": "ObjectCreated:Put"}))
-    [line] = told.logs
+def test_a_record_that_nobody_understands_is_a_line_with_the_field(logged: LoggedIndexer) -> None:
+    logged.deliver(s3_event({"eventName": "ObjectCreated:Put"}))
+    [line] = logged.logs
     assert (line["reason"], line["field"], line["record"]) == ("malformed", "Records[0].s3", 0)
     assert "key" not in line
 
 
-def test_a_bug_is_a_line_that_says_where_in_the_code(told: Told) -> None:
-    told.world.calls.faults.append(Fault(ZeroDivisionError("a bug")))
-    told.handle(s3_event(s3_record()))
-    [line] = told.logs
+def test_a_bug_is_a_line_that_says_where_in_the_code(logged: LoggedIndexer) -> None:
+    logged.calls.faults.append(Fault(ZeroDivisionError("a bug")))
+    logged.deliver(s3_event(s3_record()))
+    [line] = logged.logs
     assert line["reason"] == "internal"
     assert "ZeroDivisionError: a bug" in line["exception"]
     assert "call_with_retry" in line["exception"]
 
 
-def test_ignored_and_gone_records_and_test_events_are_lines_too(told: Told) -> None:
-    told.handle(s3_event(s3_record("gone"), s3_record(event_name="ObjectTagging:Put")))
-    told.handle({"Event": "s3:TestEvent"}, request_id="request-2")
-    assert [line["message"].split()[0] for line in told.logs] == ["gone", "ignored", "s3:TestEvent"]
-    assert told.logs[2]["request_id"] == "request-2"
+def test_ignored_and_gone_records_and_test_events_are_lines_too(logged: LoggedIndexer) -> None:
+    logged.handle(s3_event(s3_record("gone"), s3_record(event_name="ObjectTagging:Put")))
+    logged.handle({"Event": "s3:TestEvent"}, request_id="request-2")
+    assert [line["message"].split()[0] for line in logged.logs] == ["gone", "ignored", "s3:TestEvent"]
+    assert logged.logs[2]["request_id"] == "request-2"
 
 
-def test_a_deletion_is_a_line_with_the_version_that_it_is_about(told: Told) -> None:
-    told.handle(s3_event(s3_record(event_name="ObjectRemoved:Delete", size=None, etag=None)))
-    [line] = told.logs
+def test_a_deletion_is_a_line_with_the_version_that_it_is_about(logged: LoggedIndexer) -> None:
+    logged.handle(s3_event(s3_record(event_name="ObjectRemoved:Delete", size=None, etag=None)))
+    [line] = logged.logs
     assert (line["message"], line["outcome"], line["version_id"]) == ("deleted", "deleted", "v1")
     assert line["event_name"] == "ObjectRemoved:Delete"
 
 
-def test_user_metadata_is_never_told(told: Told) -> None:
-    told.handle(s3_event(s3_record()))
-    told.handle(s3_event(s3_record()), request_id="request-2")
-    assert told.world.dynamodb.row("photos/cat.jpg", "v1")["user_metadata"] == {"note": SECRET}
-    assert SECRET not in told.stream.getvalue()
-    assert "note" not in told.stream.getvalue()
+def test_user_metadata_is_never_told(logged: LoggedIndexer) -> None:
+    for request_id in ("request-1", "request-2"):
+        logged.handle(s3_event(s3_record()), request_id=request_id)
+    assert logged.dynamodb.row("photos/cat.jpg", "v1")["user_metadata"] == {"note": SECRET}
+    assert SECRET not in logged.stream.getvalue()
+    assert "note" not in logged.stream.getvalue()
 
 
-def test_any_key_is_one_line_of_json(told: Told) -> None:
-    told.handle(s3_event(s3_record("line\nbreak\x00\u2028日本\U0001f98a")))
-    [line] = told.logs
-    assert line["key"] == "line\nbreak\x00\u2028日本\U0001f98a"
-    assert len(told.stream.getvalue().split("\n")) == 1 + len(told.metrics) + 1
+def test_any_key_is_one_line_of_json(logged: LoggedIndexer) -> None:
+    key = "line\nbreak\x00\u2028日本\U0001f98a"
+    logged.handle(s3_event(s3_record(key)))
+    [line] = logged.logs
+    assert line["key"] == key
+    assert len(logged.stream.getvalue().split("\n")) == 1 + len(logged.metrics) + 1
 
 
 def test_lines_below_the_configured_level_are_not_written() -> None:
-    told = Told(Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": "ERROR"}))
-    told.world.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
-    told.handle(s3_event(s3_record(), s3_record("other")))
-    assert [line["message"] for line in told.logs] == ["failed"]
+    logged = with_level("ERROR")
+    logged.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
+    logged.deliver(s3_event(s3_record(), s3_record("other")))
+    assert [line["message"] for line in logged.logs] == ["failed"]
 
 
-@pytest.mark.usefixtures("daemon")
 def test_at_debug_the_event_is_told_as_it_came() -> None:
-    told = Told(Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": "DEBUG"}))
-    event = s3_event(s3_record())
-    told.handle(event)
-    shown, indexed = told.logs
+    logged, event = with_level("DEBUG"), s3_event(s3_record())
+    logged.handle(event)
+    shown, indexed = logged.logs
     assert (shown["level"], shown["event"], shown["request_id"]) == ("DEBUG", event, "request-1")
     assert indexed["outcome"] == "indexed"
 
 
-def test_a_line_carries_the_trace_id(traced: Told) -> None:
+def test_a_line_carries_the_trace_id(traced: LoggedIndexer) -> None:
     traced.handle(s3_event(s3_record()))
     assert traced.logs[0]["xray_trace_id"] == TRACE_ID
 
 
-def test_what_a_file_writes_into_the_log_is_about_what_the_tool_cost_counts(told: Told) -> None:
-    told.handle(s3_event(s3_record()))
-    written = len(told.stream.getvalue().encode()) + LAMBDAS_OWN_LINES
+def test_what_a_file_writes_into_the_log_is_about_what_the_tool_cost_counts(logged: LoggedIndexer) -> None:
+    logged.handle(s3_event(s3_record()))
+    written = len(logged.stream.getvalue().encode()) + LINES_OF_LAMBDA
     assert written <= LOG_BYTES <= 1.5 * written
+
+
+@pytest.mark.parametrize("header", [None, "", f"Root={TRACE_ID}", f"Root={TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0"])
+@pytest.mark.parametrize("notes", [(), ("a note", "another")])
+def test_a_line_has_the_fields_and_values_of_powertools(
+    header: str | None, notes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved queries and alarms of earlier versions read these fields."""
+    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
+    if header is not None:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
+    error = ValueError("no\nnumber")
+    for note in notes:
+        error.add_note(note)
+    records: list[logging.LogRecord] = []
+    logger = json_logger("tapstack-test", "DEBUG", io.StringIO())
+    logger.handlers[0].emit = records.append  # type: ignore[assignment,method-assign] # keeps records
+    logger.info(
+        "indexed",
+        extra={"key": "日本\U0001f98a\u2028", "none": None, "nested": {"set": {1}, "time": datetime.now(UTC)}},
+    )
+    try:
+        raise error from KeyError("cause")
+    except ValueError:
+        logger.exception("failed", extra={"record": 0})
+    powertools = LambdaPowertoolsFormatter(
+        log_record_order=["level", "message", "timestamp"],
+        utc=True,
+        use_rfc3339=True,
+        location=None,
+        service="tapstack-test",
+    )
+    assert len(records) == 2
+    for record in records:
+        ours, theirs = JsonFormatter("tapstack-test").format(record), powertools.format(record)
+        assert json.loads(ours) == json.loads(theirs)
+        assert len(ours) == len(theirs)

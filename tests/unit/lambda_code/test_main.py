@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lambda_code import main
 from lambda_code.errors import ConfigurationError, IndexingError
-from tests.support.fakes import BUCKET, TABLE, Client, plain
-from tests.support.strategies import minimal_record, s3_event, s3_record
+from tests.support.fakes import BUCKET, TABLE, Client
+from tests.support.strategies import head, minimal_record, s3_event, s3_record
+from tests.support.update_expressions import plain
 from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.telemetry_fakes import LoggedIndexer
+
 
 @dataclass
 class Context:
-    """The part of Lambda's context object that the function uses."""
+    """The part of Lambda's context object that the indexer uses."""
 
     aws_request_id: str = "4f7a9b6e-request"
     milliseconds: int = 60_000
@@ -51,7 +55,7 @@ def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.Ca
     version = s3.put_object(
         Bucket=BUCKET, Key="a b/é+x.JPG", Body=b"pixels", ContentType="image/jpeg", Metadata={"a": "b"}
     )["VersionId"]
-    told = s3.head_object(Bucket=BUCKET, Key="a b/é+x.JPG")
+    response = s3.head_object(Bucket=BUCKET, Key="a b/é+x.JPG")
     assert main.lambda_handler(s3_event(s3_record("a b/é+x.JPG", version_id=version)), Context()) == {"indexed": 1}
     [row] = rows(dynamodb)
     processed_at = row.pop("processed_at")
@@ -64,11 +68,11 @@ def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.Ca
         "extension": "jpg",
         "size_bytes": 6,
         "content_type": "image/jpeg",
-        "etag": told["ETag"].strip('"'),
+        "etag": response["ETag"].strip('"'),
         "storage_class": "STANDARD",
         "user_metadata": {"a": "b"},
-        "uploaded_at": f"{told['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z",
-        "upload_day": f"{told['LastModified']:%Y-%m-%d}",
+        "uploaded_at": f"{response['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z",
+        "upload_day": f"{response['LastModified']:%Y-%m-%d}",
         "event_name": "ObjectCreated:Put",
         "event_time": "2026-01-31T11:59:58.250Z",
         "sequencer": "0055AED6DCD90281E5",
@@ -81,19 +85,32 @@ def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.Ca
     assert [line["ObjectsIndexed"] for line in lines if "_aws" in line] == [[1.0]]
 
 
+@pytest.mark.parametrize("version_id", ["v1", "null", None], ids=["a version", "null, read twice", "the current one"])
+def test_a_head_passes_at_most_seven_functions_of_the_indexer(
+    traced: LoggedIndexer, version_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader follows an event through as many functions, from the handler down to botocore's client."""
+    paths = []
+
+    def head_object(**_: Any) -> dict[str, Any]:
+        frames = traceback.extract_stack()
+        paths.append([frame.name for frame in frames if Path(frame.filename).parent == Path(main.__file__).parent])
+        return head(VersionId=version_id)
+
+    monkeypatch.setattr(traced.s3, "head_object", head_object)
+    record = minimal_record() if version_id is None else s3_record(version_id=version_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(main, "indexer", lambda: traced.indexer)
+        assert main.lambda_handler(s3_event(record), Context(milliseconds=10**9)) == {"indexed": 1}
+    assert [path[0] for path in paths] == ["lambda_handler"] * (1 if version_id == "v1" else 2)
+    assert max(len(path) for path in paths) <= 7, paths
+
+
 def test_an_event_written_by_hand_becomes_a_row(s3: Client, dynamodb: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"")["VersionId"]
     assert main.lambda_handler(s3_event(minimal_record("a.txt")), Context()) == {"indexed": 1}
     [row] = rows(dynamodb)
     assert (row["version_id"], row["size_bytes"], row["etag"]) == (version, 0, "d41d8cd98f00b204e9800998ecf8427e")
-
-
-def test_five_overwrites_become_five_rows_and_again_none(s3: Client, dynamodb: Client) -> None:
-    versions = [s3.put_object(Bucket=BUCKET, Key="a", Body=str(n).encode())["VersionId"] for n in range(5)]
-    event = s3_event(*[s3_record("a", version_id=version) for version in versions])
-    assert main.lambda_handler(event, Context()) == {"indexed": 5}
-    assert main.lambda_handler(event, Context("another-request")) == {"duplicate": 5}
-    assert sorted(row["version_id"] for row in rows(dynamodb)) == sorted(versions)
 
 
 @pytest.mark.usefixtures("s3")
@@ -109,26 +126,18 @@ def test_lambdas_clock_is_the_deadline() -> None:
         main.lambda_handler(s3_event(s3_record("a")), Context(milliseconds=3000))
 
 
-@pytest.mark.usefixtures("s3", "dynamodb")
 def test_a_warm_function_keeps_its_clients() -> None:
-    main.lambda_handler({"Event": "s3:TestEvent"}, Context())
-    first = main.indexer()
-    main.lambda_handler({"Event": "s3:TestEvent"}, Context())
-    assert main.indexer() is first
+    indexers = []
+    for _ in range(2):
+        main.lambda_handler({"Event": "s3:TestEvent"}, Context())
+        indexers.append(main.indexer())
+    assert indexers[0] is indexers[1]
 
 
 def test_a_function_deployed_without_its_settings_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TAP_TABLE_NAME")
     with pytest.raises(ConfigurationError, match="TAP_TABLE_NAME is not set"):
         main.lambda_handler(s3_event(s3_record("a")), Context())
-
-
-def test_on_lambda_the_clients_are_made_while_it_initialises(monkeypatch: pytest.MonkeyPatch) -> None:
-    importlib.reload(main)
-    assert main.indexer.cache_info().currsize == 0
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "tapstack-test-indexer")
-    importlib.reload(main)
-    assert main.indexer.cache_info().currsize == 1
 
 
 ON_LAMBDA = {

@@ -1,4 +1,4 @@
-"""The row, attribute by attribute, and the update that writes it."""
+"""The attributes of a row, and the update that writes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lambda_code.metadata import (
     attribute_value,
     decode_rfc2047,
     deletion_at,
-    deletion_by,
+    deletion_of,
     format_time,
     from_deletion,
     from_deletion_of_null,
@@ -41,6 +41,7 @@ RECORD = Record(
     etag="0cc175b9c0f1b6a831c399e269772661",
 )
 BY_HAND = Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key="a", version_id="v1")
+ADDRESS = {"bucket", "key", "filename", "extension"}
 PROVENANCE: Attributes = {
     "event_name": "ObjectCreated:Put",
     "event_time": "2026-01-31T23:59:59.999Z",
@@ -51,8 +52,10 @@ PROVENANCE: Attributes = {
 }
 
 
-def facts(**changes: Any) -> Attributes:
-    return from_head(RECORD, head(**changes), provenance={}).facts
+def attributes(**changes: Any) -> Attributes:
+    """The attributes of the row of an object whose HEAD has these changes; None removes a field."""
+    response = {name: value for name, value in head(**changes).items() if value is not None}
+    return from_head(RECORD, response, provenance={}).set_attributes
 
 
 def test_the_row_of_an_ordinary_object() -> None:
@@ -60,7 +63,7 @@ def test_the_row_of_an_ordinary_object() -> None:
     assert update == Update(
         object_id="uploads/photos/2026/Cat.JPG",
         version_id="v1",
-        facts={
+        set_attributes={
             "bucket": "uploads",
             "key": "photos/2026/Cat.JPG",
             "filename": "Cat.JPG",
@@ -80,104 +83,106 @@ def test_the_row_of_an_ordinary_object() -> None:
 
 
 def test_an_ordinary_row_is_one_write_unit() -> None:
-    row = {**from_head(RECORD, head(), provenance=PROVENANCE).facts, **PROVENANCE}
+    row = {**attributes(), **PROVENANCE}
     assert sum(len(name) + len(str(value)) for name, value in row.items()) < 900
 
 
 def test_provenance_says_who_told_and_when() -> None:
     assert provenance_of(RECORD, request_id="request-1", processed_at=START) == PROVENANCE
-
-
-def test_provenance_of_a_record_written_by_hand_leaves_out_what_nobody_told() -> None:
-    told = provenance_of(BY_HAND, request_id="request-1", processed_at=START)
-    assert set(told) == set(PROVENANCE) - {"event_time", "sequencer"}
+    by_hand = provenance_of(BY_HAND, request_id="request-1", processed_at=START)
+    assert by_hand.keys() == PROVENANCE.keys() - {"event_time", "sequencer"}
 
 
 def test_the_events_own_words_stand_in_for_an_object_that_is_gone() -> None:
     update = from_event(RECORD, version_id="v1", provenance=PROVENANCE)
-    assert update.words == {
+    assert update.set_if_absent == {
         "size_bytes": 7,
         "etag": "0cc175b9c0f1b6a831c399e269772661",
         "uploaded_at": "2026-01-31T23:59:59.999Z",
         "upload_day": "2026-01-31",
     }
-    assert set(update.facts) == {"bucket", "key", "filename", "extension"}
-    assert "content_type" not in {**update.facts, **update.words}
-
-
-def test_of_a_gone_object_nothing_is_made_up() -> None:
-    assert from_event(BY_HAND, version_id="v1", provenance={}).words == {}
+    assert update.set_attributes.keys() == ADDRESS
+    assert from_event(BY_HAND, version_id="v1", provenance={}).set_if_absent == {}
 
 
 def test_a_deletion_says_when_by_whom_and_when_its_row_may_go() -> None:
     record = replace(RECORD, event_name="ObjectRemoved:Delete", kind=Kind.DELETED, principal="AWS:AIDAEXAMPLE")
-    deletion = deletion_by(record, now=START, retention_days=90)
+    deletion = deletion_of(record, now=START, retention_days=90)
     assert deletion == {
         "deleted_at": "2026-01-31T23:59:59.999Z",
         "deleted_by": "AWS:AIDAEXAMPLE",
         "expires_at": int(datetime(2026, 5, 1, 23, 59, 59, tzinfo=UTC).timestamp()),
     }
     assert attribute_value(deletion["expires_at"]).keys() == {"N"}  # a text would never expire
-    assert deletion_by(record, now=START, retention_days=0).keys() == {"deleted_at", "deleted_by"}
+    assert deletion_of(record, now=START, retention_days=0).keys() == {"deleted_at", "deleted_by"}
 
 
 def test_a_deletion_is_told_once_except_of_the_version_null() -> None:
     deletion = deletion_at(START, retention_days=90)
     once = from_deletion(RECORD, deletion, version_id="v1", provenance=PROVENANCE)
-    assert (once.words, set(once.facts)) == (deletion, {"bucket", "key", "filename", "extension"})
+    assert (once.set_if_absent, set(once.set_attributes)) == (deletion, ADDRESS)
     again = from_deletion_of_null(RECORD, deletion, provenance=PROVENANCE)
-    assert (again.version_id, again.words, again.whole) == ("null", {}, False)
-    assert again.facts == once.facts | deletion
+    assert (again.version_id, again.set_if_absent, again.replace) == ("null", {}, False)
+    assert again.set_attributes == once.set_attributes | deletion
 
 
-def test_a_delete_marker_is_a_row_without_a_day() -> None:
-    update = from_marker(RECORD, DeleteMarker(), version_id="m1", provenance=PROVENANCE)
-    assert update.facts == {**from_event(RECORD, version_id="m1", provenance={}).facts, "delete_marker": True}
-    assert update.words == {"uploaded_at": "2026-01-31T23:59:59.999Z"}
-    told = from_marker(RECORD, DeleteMarker(last_modified=START), version_id="m1", provenance=PROVENANCE)
-    assert told.words == {"uploaded_at": "2026-01-31T12:00:00.000Z"}
-    assert from_marker(BY_HAND, DeleteMarker(), version_id="m1", provenance={}).words == {}
+@pytest.mark.parametrize(
+    ("record", "last_modified", "put_at"),
+    [
+        (RECORD, None, {"uploaded_at": "2026-01-31T23:59:59.999Z"}),  # the event's time
+        (RECORD, START, {"uploaded_at": "2026-01-31T12:00:00.000Z"}),
+        (BY_HAND, None, {}),
+    ],
+)
+def test_a_delete_marker_is_a_row_without_a_day(
+    record: Record, last_modified: datetime | None, put_at: Attributes
+) -> None:
+    update = from_marker(record, DeleteMarker(last_modified=last_modified), version_id="m1", provenance=PROVENANCE)
+    address = from_event(record, version_id="m1", provenance={}).set_attributes
+    assert update.set_attributes == {**address, "delete_marker": True}
+    assert update.set_if_absent == put_at
 
 
 def test_what_head_does_not_say_means_what_s3_says_it_means() -> None:
-    bare = facts(ContentType="", ServerSideEncryption=None, ChecksumCRC64NVME=None, ChecksumType=None)
+    bare = attributes(ContentType="", ServerSideEncryption=None)
     assert (bare["storage_class"], bare["content_type"]) == ("STANDARD", "binary/octet-stream")
-    assert "encryption" not in bare
-    assert "user_metadata" not in bare
+    assert not bare.keys() & {"encryption", "user_metadata"}
 
 
-def test_a_checksum_of_parts_is_told_from_one_of_the_object() -> None:
-    told = head(ChecksumSHA256="abc=-2", ChecksumType="COMPOSITE")
-    del told["ChecksumCRC64NVME"]
-    assert from_head(RECORD, told, provenance={}).facts["checksum"] == {
-        "algorithm": "SHA256",
-        "value": "abc=-2",
-        "type": "COMPOSITE",
-    }
-    del told["ChecksumType"]
-    assert from_head(RECORD, told, provenance={}).facts["checksum"] == {"algorithm": "SHA256", "value": "abc=-2"}
-    del told["ChecksumSHA256"]
-    assert "checksum" not in from_head(RECORD, told, provenance={}).facts
+@pytest.mark.parametrize(
+    ("changes", "checksum"),
+    [
+        ({"ChecksumSHA256": "a=-2", "ChecksumType": "COMPOSITE"}, {"value": "a=-2", "type": "COMPOSITE"}),
+        ({"ChecksumSHA256": "a=-2", "ChecksumType": None}, {"value": "a=-2"}),
+        ({"ChecksumType": "COMPOSITE"}, None),
+        ({"ChecksumType": None}, None),
+    ],
+)
+def test_a_checksum_of_parts_is_told_from_one_of_the_object(
+    changes: dict[str, Any], checksum: dict[str, str] | None
+) -> None:
+    found = attributes(ChecksumCRC64NVME=None, **changes).get("checksum")
+    assert found == (checksum and {"algorithm": "SHA256", **checksum})
 
 
 def test_user_metadata_without_a_name_is_left_out() -> None:
     """A header may be called just `x-amz-meta-`; a name in a DynamoDB map has at least one character."""
-    assert facts(Metadata={"": "x", "a": ""})["user_metadata"] == {"a": ""}
+    assert attributes(Metadata={"": "x", "a": ""})["user_metadata"] == {"a": ""}
 
 
 @pytest.mark.parametrize(
-    ("version_id", "told", "expected"),
+    ("version_id", "of_head", "expected"),
     [
-        ("v1", {"VersionId": "v1"}, "v1"),
-        (None, {"VersionId": "v2"}, "v2"),  # HEAD says which version it is
-        (None, {"VersionId": "null"}, "null"),
-        (None, {"VersionId": None}, "null"),  # a bucket that never had versions
-        ("null", {"VersionId": None}, "null"),
+        ("v1", "v1", "v1"),
+        (None, "v2", "v2"),  # HEAD names the version
+        (None, "null", "null"),
+        (None, None, "null"),  # a bucket that never had versions
+        ("null", None, "null"),
     ],
 )
-def test_the_version_is_the_events_or_else_heads(version_id: str | None, told: dict[str, Any], expected: str) -> None:
-    record = Record(**{**vars(RECORD), "version_id": version_id})
-    assert from_head(record, head(**told), provenance={}).version_id == expected
+def test_the_version_is_the_events_or_else_heads(version_id: str | None, of_head: str | None, expected: str) -> None:
+    record = replace(RECORD, version_id=version_id)
+    assert from_head(record, head(VersionId=of_head), provenance={}).version_id == expected
 
 
 @pytest.mark.parametrize(
@@ -194,8 +199,8 @@ def test_the_version_is_the_events_or_else_heads(version_id: str | None, told: d
     ],
 )
 def test_filename_and_extension_come_from_the_key(key: str, filename: str, extension: str) -> None:
-    told = from_event(Record(**{**vars(RECORD), "key": key}), version_id="v1", provenance={}).facts
-    assert (told["filename"], told["extension"]) == (filename, extension)
+    found = from_event(replace(RECORD, key=key), version_id="v1", provenance={}).set_attributes
+    assert (found["filename"], found["extension"]) == (filename, extension)
 
 
 @pytest.mark.parametrize(
@@ -241,8 +246,8 @@ def test_the_request_sets_facts_and_leaves_provenance_that_is_there() -> None:
     update = Update(
         object_id="uploads/a",
         version_id="v1",
-        facts={"key": "a"},
-        words={"etag": "e"},
+        set_attributes={"key": "a"},
+        set_if_absent={"etag": "e"},
         provenance={"event_name": "Put"},
     )
     assert update.request(TABLE) == {
@@ -256,20 +261,13 @@ def test_the_request_sets_facts_and_leaves_provenance_that_is_there() -> None:
 
 
 def test_the_row_of_the_null_version_is_rewritten_whole() -> None:
-    told = head(VersionId="null", Metadata={})
-    del told["ChecksumCRC64NVME"]
-    update = from_head(Record(**{**vars(RECORD), "version_id": "null"}), told, provenance=PROVENANCE)
-    request = update.request(TABLE)
+    response = head(VersionId="null")
+    del response["ChecksumCRC64NVME"]
+    request = from_head(replace(RECORD, version_id="null"), response, provenance=PROVENANCE).request(TABLE)
     names = request["ExpressionAttributeNames"]
     sets, removes = request["UpdateExpression"].removeprefix("SET ").split(" REMOVE ")
     assert "if_not_exists" not in sets
-    assert [names[name] for name in removes.split(", ")] == [
-        "checksum",
-        "user_metadata",
-        "sequencer",  # of several puts, nobody can tell whose object HEAD showed
-        "deleted_at",
-        "deleted_by",
-        "expires_at",
-        "delete_marker",
-    ]
+    absent = ["checksum", "user_metadata", "deleted_at", "deleted_by", "expires_at", "delete_marker"]
+    absent.append("sequencer")  # the event need not be that of the put whose object HEAD returned
+    assert {names[name] for name in removes.split(", ")} == set(absent)
     assert {names[each.split(" = ")[0]] for each in sets.split(", ")} >= {"processed_at", "event_time", "size_bytes"}

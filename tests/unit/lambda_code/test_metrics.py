@@ -1,4 +1,4 @@
-"""What the function counts, in CloudWatch's embedded metric format."""
+"""The metrics, in CloudWatch's embedded metric format."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambda_code.errors import PermanentError, Reason, TransientError
-from lambda_code.indexer import Outcome
+from lambda_code.metrics import MAX_METRICS, MAX_VALUES, Metric, emf_lines
+from lambda_code.outcome import Outcome, Result
 from lambda_code.telemetry import Telemetry
-from lambda_code.versions import Result
 from tests.support import emf
 from tests.support.fakes import Fault, client_error
 from tests.support.strategies import head, s3_event, s3_record
 
 if TYPE_CHECKING:
     from lambda_code.settings import Settings
-    from tests.support.telemetry_fakes import Told
+    from tests.support.telemetry_fakes import LoggedIndexer
+
+
+NOW = 1_769_860_800_000  # milliseconds
 
 
 def directive(line: dict[str, Any]) -> dict[str, Any]:
@@ -27,37 +30,31 @@ def directive(line: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_an_events_metrics_are_one_line_in_the_embedded_format(told: Told) -> None:
-    told.world.calls.faults.append(Fault(client_error(500), seconds=0))
-    told.handle(s3_event(s3_record(), s3_record(), s3_record("gone")))
-    [line] = told.metrics
+def test_an_events_metrics_are_one_line_in_the_embedded_format(logged: LoggedIndexer) -> None:
+    logged.calls.faults.append(Fault(client_error(500), seconds=0))
+    logged.handle(s3_event(s3_record(), s3_record(), s3_record("gone")))
+    [line] = logged.metrics
+    counts = ("ObjectsIndexed", "SdkRetries", "ObjectsDuplicate", "ObjectsGone")
     assert directive(line) == {
         "Namespace": "TapStack",
         "Dimensions": [["service"]],
         "Metrics": [
-            {"Name": "ObjectsIndexed", "Unit": "Count"},
-            {"Name": "SdkRetries", "Unit": "Count"},
-            {"Name": "ObjectsDuplicate", "Unit": "Count"},
-            {"Name": "ObjectsGone", "Unit": "Count"},
+            *({"Name": name, "Unit": "Count"} for name in counts),
             {"Name": "IndexingDelay", "Unit": "Milliseconds"},
         ],
     }
-    assert line["service"] == "tapstack-test"
-    assert {name: line[name] for name in ("ObjectsIndexed", "SdkRetries", "ObjectsDuplicate", "ObjectsGone")} == {
-        "ObjectsIndexed": [1.0],
-        "SdkRetries": [1.0],
-        "ObjectsDuplicate": [1.0],
-        "ObjectsGone": [1.0],
+    assert isinstance(line.pop("_aws")["Timestamp"], int)
+    assert line == {
+        "service": "tapstack-test",
+        **{name: [1.0] for name in counts},
+        "IndexingDelay": [pytest.approx(1870)],
     }
-    assert line["IndexingDelay"] == [pytest.approx(1870)]
-    assert isinstance(line["_aws"]["Timestamp"], int)
 
 
-def test_failures_are_counted_by_service_and_by_service_and_reason(told: Told) -> None:
-    told.world.calls.faults.extend([Fault(client_error(403)), Fault(client_error(403))])
-    told.handle(s3_event(s3_record(), s3_record(), {}))
-    denied, malformed = told.metrics
-    for line, reason, count in ((denied, "denied", 2.0), (malformed, "malformed", 1.0)):
+def test_failures_are_counted_by_service_and_by_service_and_reason(logged: LoggedIndexer) -> None:
+    logged.calls.faults.extend([Fault(client_error(403)), Fault(client_error(403))])
+    logged.deliver(s3_event(s3_record(), s3_record(), {}))
+    for line, reason, count in zip(logged.metrics, ("denied", "malformed"), (2.0, 1.0), strict=True):
         assert directive(line) == {
             "Namespace": "TapStack",
             "Dimensions": [["service"], ["service", "reason"]],
@@ -66,60 +63,67 @@ def test_failures_are_counted_by_service_and_by_service_and_reason(told: Told) -
         assert (line["service"], line["reason"], line["ObjectsFailed"]) == ("tapstack-test", reason, [count])
 
 
-def test_nothing_happened_is_no_metric(told: Told) -> None:
-    told.handle({"Event": "s3:TestEvent"})
-    told.handle(s3_event(s3_record(event_name="ObjectTagging:Put")))
-    assert told.metrics == []
+def test_nothing_happened_is_no_metric(logged: LoggedIndexer) -> None:
+    logged.handle({"Event": "s3:TestEvent"})
+    logged.handle(s3_event(s3_record(event_name="ObjectTagging:Put")))
+    assert logged.metrics == []
 
 
-def test_deletions_are_counted_apart_and_have_no_delay(told: Told) -> None:
-    told.handle(
-        s3_event(
-            s3_record(event_name="ObjectRemoved:Delete"),
-            s3_record(event_name="ObjectRemoved:DeleteMarkerCreated", version_id="m1"),
-            s3_record(event_name="ObjectRemoved:Delete"),
-        )
-    )
-    [line] = told.metrics
+def test_deletions_are_counted_apart_and_have_no_delay(logged: LoggedIndexer) -> None:
+    deletion = s3_record(event_name="ObjectRemoved:Delete")
+    marker = s3_record(event_name="ObjectRemoved:DeleteMarkerCreated", version_id="m1")
+    logged.handle(s3_event(deletion, marker, deletion))
+    [line] = logged.metrics
     assert (line["ObjectsDeleted"], line["ObjectsDuplicate"]) == ([2.0], [1.0])
     assert [metric["Name"] for metric in directive(line)["Metrics"]] == ["ObjectsDeleted", "ObjectsDuplicate"]
 
 
-def test_metrics_of_one_event_do_not_leak_into_the_next(told: Told) -> None:
-    told.handle(s3_event(s3_record()))
-    told.handle(s3_event(s3_record()), request_id="request-2")
-    assert [line.get("ObjectsIndexed") for line in told.metrics] == [[1.0], None]
+def test_metrics_of_one_event_do_not_leak_into_the_next(logged: LoggedIndexer) -> None:
+    for request_id in ("request-1", "request-2"):
+        logged.handle(s3_event(s3_record()), request_id=request_id)
+    assert [line.get("ObjectsIndexed") for line in logged.metrics] == [[1.0], None]
 
 
-@pytest.mark.parametrize("records", [99, 100, 101, 250])
-def test_a_metric_has_at_most_a_hundred_values_in_a_line(
-    told: Told, records: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(("records", "lines"), [(99, 1), (100, 1), (101, 2), (250, 3)])
+def test_a_metric_has_at_most_a_hundred_values_in_a_line(logged: LoggedIndexer, records: int, lines: int) -> None:
     for number in range(records):
-        told.world.s3.put(f"key{number}", "v1", head())
-    told.handle(s3_event(*[s3_record(f"key{number}") for number in range(records)]))
-    by_powertools = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    for line in by_powertools:
+        logged.s3.put(f"key{number}", "v1", head())
+    logged.handle(s3_event(*[s3_record(f"key{number}") for number in range(records)]))
+    metrics = logged.metrics
+    assert len(metrics) == lines
+    assert sum(sum(line.get("ObjectsIndexed", [])) for line in metrics) == records
+    assert sum(len(line["IndexingDelay"]) for line in metrics) == records
+    assert all(len(line["IndexingDelay"]) <= MAX_VALUES for line in metrics)
+
+
+def test_a_line_has_at_most_a_hundred_metrics() -> None:
+    metrics = [Metric(name=f"Metric{number}", unit="Count", values=[number]) for number in range(MAX_METRICS + 1)]
+    lines = [
+        json.loads(line)
+        for line in emf_lines(metrics, namespace="TapStack", dimension_sets=[{"service": "s"}], timestamp_ms=NOW)
+    ]
+    for line in lines:
         emf.check(line)
-    lines = told.metrics + by_powertools
-    assert sum(sum(line.get("ObjectsIndexed", [])) for line in lines) == records
-    assert sum(len(line.get("IndexingDelay", [])) for line in lines) == records
-    assert all(len(line.get("IndexingDelay", [])) <= 100 for line in lines)
+    assert [len(directive(line)["Metrics"]) for line in lines] == [MAX_METRICS, 1]
+    assert [line.get(f"Metric{MAX_METRICS}") for line in lines] == [None, [float(MAX_METRICS)]]
 
 
 @pytest.mark.parametrize("result", Result)
 def test_every_result_can_be_reported(settings: Settings, result: Result) -> None:
     error = TransientError("no", reason=Reason.THROTTLED) if result is Result.FAILED else None
-    stream = io.StringIO()
-    with Telemetry(settings, stream=stream).invocation("request-1") as invocation:
-        invocation.report(Outcome(result=result, request_id="request-1", error=error))
-    assert json.loads(stream.getvalue().splitlines()[0])["outcome"] == result
+    lines = reported(settings, Outcome(result=result, request_id="request-1", error=error))
+    assert lines[0]["outcome"] == result
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_is_a_dimension(settings: Settings, reason: Reason) -> None:
+    error = PermanentError("no", reason=reason)
+    lines = reported(settings, Outcome(result=Result.FAILED, request_id="request-1", error=error))
+    assert lines[-1]["reason"] == reason
+
+
+def reported(settings: Settings, outcome: Outcome) -> list[dict[str, Any]]:
     stream = io.StringIO()
     with Telemetry(settings, stream=stream).invocation("request-1") as invocation:
-        error = PermanentError("no", reason=reason)
-        invocation.report(Outcome(result=Result.FAILED, request_id="request-1", error=error))
-    assert json.loads(stream.getvalue().splitlines()[-1])["reason"] == reason
+        invocation.report(outcome)
+    return [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -1,4 +1,4 @@
-"""The environment that the stack gives the function, and what happens when it is another."""
+"""The environment variables that the stack sets, and the errors of others."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ import os
 import pytest
 
 from lambda_code.errors import ConfigurationError, TapStackError
-from lambda_code.settings import Settings, on_lambda
-
-ENVIRONMENT = {
-    "TAP_BUCKET_NAME": "tapstack-dev-uploads-123456789012-us-east-1",
-    "TAP_TABLE_NAME": "tapstack-dev-objects",
-    "POWERTOOLS_SERVICE_NAME": "tapstack-dev",
-    "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
-    "POWERTOOLS_LOG_LEVEL": "INFO",
-    "TAP_DELETED_RETENTION_DAYS": "90",
-}
+from lambda_code.settings import Settings, on_lambda, trace_id
+from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 
 def test_settings_are_what_the_stack_sets() -> None:
     assert Settings.from_env(ENVIRONMENT) == Settings(
-        bucket_name="tapstack-dev-uploads-123456789012-us-east-1",
-        table_name="tapstack-dev-objects",
-        service="tapstack-dev",
+        bucket_name="uploads",
+        table_name="objects",
+        service="tapstack-test",
         metrics_namespace="TapStack",
         log_level="INFO",
         deleted_retention_days=90,
@@ -80,12 +72,21 @@ def test_a_bad_value_is_named_with_what_it_must_be(name: str, value: str) -> Non
     assert isinstance(caught.value, TapStackError)
 
 
-@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
-def test_every_log_level_of_the_configuration_is_accepted(level: str) -> None:
-    assert Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": level}).log_level == level
+@pytest.mark.parametrize(
+    ("name", "field", "values"),
+    [
+        ("POWERTOOLS_LOG_LEVEL", "log_level", ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        ("TAP_DELETED_RETENTION_DAYS", "deleted_retention_days", [0, *range(15, 3651)]),
+    ],
+)
+def test_every_value_of_the_configuration_is_accepted(name: str, field: str, values: list[object]) -> None:
+    for value in values:
+        assert getattr(Settings.from_env({**ENVIRONMENT, name: str(value)}), field) == value
 
 
-def test_every_number_of_days_of_the_configuration_is_accepted() -> None:
-    for days in (0, *range(15, 3651)):
-        environ = {**ENVIRONMENT, "TAP_DELETED_RETENTION_DAYS": str(days)}
-        assert Settings.from_env(environ).deleted_retention_days == days
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [(None, None), ("", None), ("Root=1-a-b", "1-a-b"), ("Root=1-a-b;Parent=c;Sampled=0", "1-a-b")],
+)
+def test_the_trace_id_is_that_of_the_header_sampled_or_not(header: str | None, expected: str | None) -> None:
+    assert trace_id({} if header is None else {"_X_AMZN_TRACE_ID": header}) == expected

@@ -1,10 +1,9 @@
-"""The calls to AWS, against moto: what is asked, what comes back, and that nothing else is called."""
+"""The calls to AWS: their requests, and what becomes of the responses, on moto and on stubbed responses."""
 
 from __future__ import annotations
 
-import ast
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from itertools import count
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,25 +15,42 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from botocore.validate import ParamValidationDecorator
 
-import lambda_code
-from lambda_code.errors import TransientError
+from lambda_code.errors import RecordError, TransientError
 from lambda_code.events import parse_record
 from lambda_code.metadata import DeleteMarker, deletion_at, from_deletion, from_event, from_head, provenance_of
-from lambda_code.storage import CLIENT_CONFIG, AwsStorage, parse_time
-from tests.support.fakes import BUCKET, START, TABLE, Client, plain
+from lambda_code.storage import CLIENT_CONFIG, RecordCalls, Storage, parse_time
+from tests.support.fakes import BUCKET, START, TABLE, Client, RecordingInvocation, unlimited_calls
 from tests.support.strategies import s3_record
+from tests.support.update_expressions import plain
 
 if TYPE_CHECKING:
     from lambda_code.events import Record
-    from lambda_code.metadata import Attributes
+    from lambda_code.metadata import Attributes, Update
     from lambda_code.settings import Settings
-
-PACKAGE = Path(lambda_code.__file__).parent
 
 
 @pytest.fixture
-def storage(s3: Client, dynamodb: Client) -> AwsStorage:
-    return AwsStorage(s3=s3, dynamodb=dynamodb, bucket_name=BUCKET, table_name=TABLE)
+def storage(s3: Client, dynamodb: Client) -> Storage:
+    return Storage(s3=s3, dynamodb=dynamodb, bucket_name=BUCKET, table_name=TABLE)
+
+
+def with_client(client: Client) -> Storage:
+    """A storage whose clock has time for one attempt of a call with `one_attempt`."""
+    ticks = count(0.0)
+    return Storage(
+        s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE, clock=lambda: next(ticks), rng=lambda: 0.0
+    )
+
+
+def one_attempt() -> RecordCalls:
+    return RecordCalls(invocation=RecordingInvocation(), deadline=6.0)
+
+
+def head(storage: Storage, key: str, version_id: str | None = None) -> dict[str, Any]:
+    """Read an object that exists."""
+    result = storage.head(key, version_id, unlimited_calls())
+    assert isinstance(result, dict)
+    return result
 
 
 def record(key: str, version_id: str | None = None) -> Record:
@@ -45,49 +61,64 @@ def provenance(each: Record) -> Attributes:
     return provenance_of(each, request_id="request-1", processed_at=START)
 
 
-def row(dynamodb: Client, key: str, version_id: str) -> dict[str, Any]:
+def event_update(key: str) -> Update:
+    each = record(key, "v1")
+    return from_event(each, version_id="v1", provenance=provenance(each))
+
+
+def item(dynamodb: Client, key: str, version_id: str) -> dict[str, Any]:
     address = {"object_id": {"S": f"{BUCKET}/{key}"}, "version_id": {"S": version_id}}
-    item = dynamodb.get_item(TableName=TABLE, Key=address)["Item"]
-    return {name: plain(value) for name, value in item.items()}
+    found: dict[str, Any] = dynamodb.get_item(TableName=TABLE, Key=address)["Item"]
+    return found
 
 
-def test_head_says_what_s3_says_of_the_version_asked_for(storage: AwsStorage, s3: Client) -> None:
-    first = s3.put_object(Bucket=BUCKET, Key="a b+é", Body=b"one", ContentType="text/plain", Metadata={"a": "b"})[
-        "VersionId"
-    ]
-    second = s3.put_object(Bucket=BUCKET, Key="a b+é", Body=b"four")["VersionId"]
-    told = storage.head("a b+é", first)
-    assert isinstance(told, dict)
-    assert (told["ContentLength"], told["ContentType"], told["Metadata"]) == (3, "text/plain", {"a": "b"})
-    current = storage.head("a b+é", None)
-    assert isinstance(current, dict)
+def row(dynamodb: Client, key: str, version_id: str) -> dict[str, Any]:
+    return {name: plain(value) for name, value in item(dynamodb, key, version_id).items()}
+
+
+def respond(
+    client: Client, event: str, headers: dict[str, str], *, status: int = 200, body: bytes = b""
+) -> list[AWSRequest]:
+    """Have a client receive this response to every request; return the list of the requests."""
+    requests = []
+
+    def response(request: AWSRequest, **_: object) -> AWSResponse:
+        requests.append(request)
+        raw = HTTPHeaders()
+        for name, value in headers.items():
+            raw[name] = value
+        return AWSResponse(request.url or "", status, raw, SimpleNamespace(stream=lambda: iter([body])))
+
+    client.meta.events.register(f"before-send.{event}", response)
+    return requests
+
+
+def test_head_says_what_s3_says_of_the_version_asked_for(storage: Storage, s3: Client) -> None:
+    put = {"Bucket": BUCKET, "Key": "a b+é"}
+    first = s3.put_object(**put, Body=b"one", ContentType="text/plain", Metadata={"a": "b"})["VersionId"]
+    second = s3.put_object(**put, Body=b"four", ChecksumAlgorithm="SHA256")["VersionId"]
+    named, current = head(storage, "a b+é", first), head(storage, "a b+é")
+    assert (named["ContentLength"], named["ContentType"], named["Metadata"]) == (3, "text/plain", {"a": "b"})
     assert (current["ContentLength"], current["VersionId"]) == (4, second)
-    assert "ResponseMetadata" not in current  # differs from one answer to the next; the object does not
+    assert current["ChecksumSHA256"]  # S3 returns it only on request
+    assert "ResponseMetadata" not in current  # differs from response to response, also if the object is the same
 
 
-def test_head_asks_for_the_checksum(storage: AwsStorage, s3: Client) -> None:
-    s3.put_object(Bucket=BUCKET, Key="a", Body=b"one", ChecksumAlgorithm="SHA256")
-    told = storage.head("a", None)
-    assert isinstance(told, dict)
-    assert told["ChecksumSHA256"]
-
-
-def test_an_object_or_version_that_is_gone_is_none(storage: AwsStorage, s3: Client) -> None:
+def test_an_object_or_version_that_is_gone_is_none(storage: Storage, s3: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")["VersionId"]
     s3.delete_object(Bucket=BUCKET, Key="a", VersionId=version)
-    assert storage.head("a", version) is None
-    assert storage.head("a", None) is None
-    assert storage.head("never", None) is None
+    for key, version_id in (("a", version), ("a", None), ("never", None)):
+        assert storage.head(key, version_id, unlimited_calls()) is None
 
 
-def test_a_delete_marker_is_told_from_what_is_gone(storage: AwsStorage, s3: Client) -> None:
+def test_a_delete_marker_is_told_from_what_is_gone(storage: Storage, s3: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")["VersionId"]
     marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
-    assert isinstance(storage.head("a", marker), DeleteMarker)
-    assert isinstance(storage.head("a", version), dict)  # it only hides what is below
-    assert storage.head("a", None) is None  # asked for without its id, it answers 404
+    assert isinstance(storage.head("a", marker, unlimited_calls()), DeleteMarker)
+    assert head(storage, "a", version)  # the marker only hides the versions below it
+    assert storage.head("a", None, unlimited_calls()) is None  # without its id, the response is 404
     s3.delete_object(Bucket=BUCKET, Key="a", VersionId=marker)
-    assert storage.head("a", marker) is None
+    assert storage.head("a", marker, unlimited_calls()) is None
 
 
 @pytest.mark.parametrize(
@@ -95,7 +126,7 @@ def test_a_delete_marker_is_told_from_what_is_gone(storage: AwsStorage, s3: Clie
     [
         ({"last-modified": "Sat, 31 Jan 2026 11:59:58 GMT"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
         ({"last-modified": "Sat, 31 Jan 2026 12:59:58 +0100"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
-        ({"last-modified": "Sat, 31 Jan 2026 11:59:58 -0000"}, None),  # in some zone or other
+        ({"last-modified": "Sat, 31 Jan 2026 11:59:58 -0000"}, None),  # an unknown time zone
         ({"last-modified": "yesterday"}, None),
         ({}, None),  # emulators
     ],
@@ -106,8 +137,7 @@ def test_a_delete_marker_says_when_it_was_put_if_its_answer_does(
     client: Client = session.create_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=405, response_meta={"HTTPHeaders": headers})
-        storage = AwsStorage(s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE)
-        assert storage.head("a", "m1") == DeleteMarker(last_modified=time)
+        assert with_client(client).head("a", "m1", one_attempt()) == DeleteMarker(last_modified=time)
 
 
 @pytest.mark.parametrize("status", [301, 400, 403, 429, 500, 503])
@@ -115,128 +145,109 @@ def test_any_other_answer_of_head_is_an_error(session: botocore.session.Session,
     client: Client = session.create_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=status, service_error_code=str(status))
-        with pytest.raises(ClientError):
-            AwsStorage(s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE).head("a", None)
+        with pytest.raises(RecordError) as caught:
+            with_client(client).head("a", None, one_attempt())
+    assert isinstance(caught.value.__cause__, ClientError)
 
 
-def test_the_first_write_finds_nothing_and_the_second_the_first(
-    storage: AwsStorage, s3: Client, dynamodb: Client
-) -> None:
+def test_the_first_write_finds_nothing_and_the_second_the_first(storage: Storage, s3: Client, dynamodb: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"one")["VersionId"]
-    told = storage.head("a.txt", version)
-    assert isinstance(told, dict)
     each = record("a.txt", version)
-    update = from_head(each, told, provenance=provenance(each))
-    assert storage.update(update) == {}
-    old = storage.update(update)
-    assert old
-    assert {name: plain(value) for name, value in old.items()} == row(dynamodb, "a.txt", version)
-    assert row(dynamodb, "a.txt", version)["size_bytes"] == 3
+    update = from_head(each, head(storage, "a.txt", version), provenance=provenance(each))
+    assert storage.update(update, unlimited_calls()) == {}
+    old = storage.update(update, unlimited_calls())
+    assert old == item(dynamodb, "a.txt", version)
+    assert old["size_bytes"] == {"N": "3"}
 
 
-@pytest.mark.parametrize("arrived", [b"", b'{"Attributes":{"a"'])
+@pytest.mark.parametrize("body", [b"", b'{"Attributes":{"a"'])
 def test_an_answer_that_breaks_off_is_not_taken_for_one_that_there_was_no_row(
-    session: botocore.session.Session, arrived: bytes
+    session: botocore.session.Session, body: bytes
 ) -> None:
-    def answer(request: AWSRequest, **_: object) -> AWSResponse:
-        headers = HTTPHeaders()
-        headers["Content-Length"] = str(len(b'{"Attributes":{"a":{"S":"b"}}}'))
-        return AWSResponse(request.url or "", 200, headers, SimpleNamespace(stream=lambda: iter([arrived])))
-
     client: Client = session.create_client("dynamodb", config=CLIENT_CONFIG)
-    client.meta.events.register("before-send.dynamodb.UpdateItem", answer)
-    each = record("a", "v1")
-    update = from_event(each, version_id="v1", provenance=provenance(each))
+    complete = b'{"Attributes":{"a":{"S":"b"}}}'
+    respond(client, "dynamodb.UpdateItem", {"Content-Length": str(len(complete))}, body=body)
     with pytest.raises(TransientError, match="UpdateItem's answer of 30 bytes arrived incomplete"):
-        AwsStorage(s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE).update(update)
+        with_client(client).update(event_update("a"), one_attempt())
 
 
-def test_dynamodb_understands_facts_and_words_in_any_order(storage: AwsStorage, s3: Client, dynamodb: Client) -> None:
+def test_dynamodb_understands_facts_and_words_in_any_order(storage: Storage, s3: Client, dynamodb: Client) -> None:
     rows = []
     for key in ("one", "other"):
         version = s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")["VersionId"]
-        each, told = record(key, version), storage.head(key, version)
-        assert isinstance(told, dict)
-        facts = from_head(each, told, provenance=provenance(each))
-        words = from_event(each, version_id=version, provenance=provenance(each))
-        for update in (facts, words) if key == "one" else (words, facts):
-            storage.update(update)
-        found = row(dynamodb, key, version)
-        rows.append(
-            {name: found[name] for name in found.keys() - {"object_id", "version_id", "key", "filename", "uploaded_at"}}
-        )
+        each = record(key, version)
+        updates = [
+            from_head(each, head(storage, key, version), provenance=provenance(each)),
+            from_event(each, version_id=version, provenance=provenance(each)),
+        ]
+        for update in updates if key == "one" else reversed(updates):
+            storage.update(update, unlimited_calls())
+        address = {"object_id", "version_id", "key", "filename", "uploaded_at"}
+        rows.append({name: value for name, value in row(dynamodb, key, version).items() if name not in address})
     assert rows[0] == rows[1]
 
 
-def test_dynamodb_keeps_the_first_deletion_and_its_expiry_as_a_number(storage: AwsStorage, dynamodb: Client) -> None:
+def test_dynamodb_keeps_the_first_deletion_and_its_expiry_as_a_number(storage: Storage, dynamodb: Client) -> None:
     each = record("a", "v1")
     for days in (90, 15):
         deletion = deletion_at(START, retention_days=days)
-        storage.update(from_deletion(each, deletion, version_id="v1", provenance=provenance(each)))
-    address = {"object_id": {"S": f"{BUCKET}/a"}, "version_id": {"S": "v1"}}
-    item = dynamodb.get_item(TableName=TABLE, Key=address)["Item"]
-    assert item["deleted_at"] == {"S": "2026-01-31T12:00:00.000Z"}
-    assert item["expires_at"] == {"N": str(int(START.timestamp()) + 90 * 24 * 3600)}
+        storage.update(from_deletion(each, deletion, version_id="v1", provenance=provenance(each)), unlimited_calls())
+    found = item(dynamodb, "a", "v1")
+    assert found["deleted_at"] == {"S": "2026-01-31T12:00:00.000Z"}
+    assert found["expires_at"] == {"N": str(int(START.timestamp()) + 90 * 24 * 3600)}
 
 
-def test_dynamodb_understands_the_rewriting_of_a_whole_row(storage: AwsStorage, s3: Client, dynamodb: Client) -> None:
+def test_dynamodb_understands_the_rewriting_of_a_whole_row(storage: Storage, s3: Client, dynamodb: Client) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    each = record("a")
     for body, metadata in ((b"one", {"a": "b"}), (b"three", {})):
         s3.put_object(Bucket=BUCKET, Key="a", Body=body, Metadata=metadata)
-        told = storage.head("a", None)
-        assert isinstance(told, dict)
-        each = record("a")
-        storage.update(from_head(each, told, provenance=provenance(each)))
+        storage.update(from_head(each, head(storage, "a"), provenance=provenance(each)), unlimited_calls())
     found = row(dynamodb, "a", "null")
     assert found["size_bytes"] == 5
     assert "user_metadata" not in found
 
 
-def test_botocore_makes_one_attempt_and_gives_up_in_four_seconds(settings: Settings) -> None:
-    storage = AwsStorage.connect(settings)
-    clients: tuple[Client, ...] = (storage.s3, storage.dynamodb)
-    for client in clients:
-        config = client.meta.config
-        assert config.retries["total_max_attempts"] == 1
-        assert (config.connect_timeout, config.read_timeout) == (1, 3)
-        assert config.tcp_keepalive
-    assert (storage.bucket_name, storage.table_name) == (BUCKET, TABLE)
+def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Session) -> None:
+    client: Client = session.create_client("s3", config=CLIENT_CONFIG)
+    requests = respond(client, "s3.HeadObject", {}, status=503)
+    with pytest.raises(TransientError):
+        with_client(client).head("a", None, one_attempt())
+    assert len(requests) == 1
 
 
-HEADERS = {"Last-Modified": "Sat, 31 Jan 2026 12:00:00 GMT", "ETag": '"e"', "Content-Length": "3"}
+@pytest.fixture(params=["s3", "dynamodb"])
+def client(settings: Settings, request: pytest.FixtureRequest) -> Client:
+    """A client of a deployed indexer."""
+    return getattr(Storage.connect(settings), request.param)
 
 
-def answered_head(settings: Settings, headers: dict[str, str]) -> dict[str, Any]:
-    """What the function's own client makes of an answer of S3's."""
-
-    def answer(request: AWSRequest, **_: object) -> AWSResponse:
-        written = HTTPHeaders()
-        for name, value in headers.items():
-            written[name] = value
-        return AWSResponse(request.url or "", 200, written, SimpleNamespace(stream=lambda: iter(())))
-
-    storage = AwsStorage.connect(settings)
-    client: Client = storage.s3
-    client.meta.events.register("before-send.s3.HeadObject", answer)
-    told = storage.head("a", None)
-    assert isinstance(told, dict)
-    return told
+def test_botocore_makes_one_attempt_and_gives_up_in_four_seconds(client: Client) -> None:
+    config = client.meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert (config.connect_timeout, config.read_timeout) == (1, 3)
+    assert config.tcp_keepalive
 
 
-def test_what_is_asked_is_not_checked_again_at_each_call(settings: Settings) -> None:
-    """It would be a tenth of an event's CPU; tests/property/test_storage.py asks botocore's check instead."""
-    storage = AwsStorage.connect(settings)
-    clients: tuple[Client, ...] = (storage.s3, storage.dynamodb)
-    for client in clients:
-        assert not isinstance(client._serializer, ParamValidationDecorator)
+def test_what_is_asked_is_not_checked_again_at_each_call(client: Client) -> None:
+    """It would be a tenth of an event's CPU; tests/property/test_storage.py validates the requests instead."""
+    assert not isinstance(client._serializer, ParamValidationDecorator)
     usual: Client = botocore.session.get_session().create_client("s3")
     assert isinstance(usual._serializer, ParamValidationDecorator)
 
 
-@pytest.mark.parametrize("service", ["s3", "dynamodb"])
-def test_aws_is_told_who_calls(settings: Settings, service: str) -> None:
-    client: Client = getattr(AwsStorage.connect(settings), service)
+def test_aws_is_told_who_calls(client: Client) -> None:
     assert client.meta.config.user_agent.startswith(f"TapStack Botocore/{botocore.__version__}")
+
+
+def test_a_start_does_not_look_through_all_services_that_botocore_knows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.loaders.Loader.list_available_services", None)
+    storage = Storage.connect(settings)
+    assert (storage.bucket_name, storage.table_name) == (BUCKET, TABLE)
+    names = [client.meta.service_model.service_name for client in (storage.s3, storage.dynamodb)]
+    assert names == ["s3", "dynamodb"]
 
 
 @pytest.mark.parametrize(
@@ -249,23 +260,27 @@ def test_aws_is_told_who_calls(settings: Settings, service: str) -> None:
     ],
 )
 def test_an_owner_may_write_anything_for_when_an_object_expires(settings: Settings, expires: str) -> None:
-    """It is a header that S3 keeps as it comes. An object whose HEAD cannot be read would have no row."""
-    told = answered_head(settings, {**HEADERS, "Expires": expires})
-    assert told["ContentLength"] == 3
-    assert "Expires" not in told
+    """S3 keeps this header unchanged. An object whose HEAD cannot be parsed would have no row."""
+    result = connected_head(settings, Expires=expires)
+    assert result["ContentLength"] == 3
+    assert "Expires" not in result
 
 
-def test_a_start_does_not_look_through_all_services_that_botocore_knows(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("botocore.loaders.Loader.list_available_services", None)
-    storage = AwsStorage.connect(settings)
-    clients: tuple[Client, ...] = (storage.s3, storage.dynamodb)
-    assert [client.meta.service_model.service_name for client in clients] == ["s3", "dynamodb"]
+def test_the_clients_read_times_that_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore's own parser guesses the format, which is slow; nothing else would show that it is used again."""
+    monkeypatch.delattr("botocore.utils._parse_timestamp_with_tzinfo")
+    assert connected_head(settings)["LastModified"] == START
+
+
+def connected_head(settings: Settings, **headers: str) -> dict[str, Any]:
+    storage = Storage.connect(settings)
+    usual = {"Last-Modified": "Sat, 31 Jan 2026 12:00:00 GMT", "ETag": '"e"', "Content-Length": "3"}
+    respond(storage.s3, "s3.HeadObject", usual | headers)
+    return head(storage, "a")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "value",
     [
         pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="as HTTP writes it"),
         pytest.param("Sat, 31 Jan 2026 12:00:00 -0000", id="in no zone that is told"),
@@ -274,59 +289,13 @@ def test_a_start_does_not_look_through_all_services_that_botocore_knows(
         pytest.param("1769860800", id="in seconds, as text"),
     ],
 )
-def test_a_time_is_read_however_it_is_written(told: str | float) -> None:
-    time = parse_time(told)
+def test_a_time_is_read_however_it_is_written(value: str | float) -> None:
+    time = parse_time(value)
     assert time == START
     assert time.utcoffset() == timedelta(0)
 
 
-@pytest.mark.parametrize("told", ["soon", "Sat, 31 Jan 2026 12:00:99999999999999999999 GMT"])
-def test_what_is_no_time_is_an_error_as_it_is_to_botocore(told: str) -> None:
-    with pytest.raises((ValueError, RuntimeError), match=told):
-        parse_time(told)
-
-
-def test_the_clients_read_times_that_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What guesses how a time is written is slow; only this would tell that it is asked again."""
-    monkeypatch.delattr("botocore.utils._parse_timestamp_with_tzinfo")
-
-    assert answered_head(settings, HEADERS)["LastModified"] == START
-
-
-def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Session) -> None:
-    requests = []
-
-    def answer(request: AWSRequest, **_: object) -> AWSResponse:
-        requests.append(request)
-        return AWSResponse(request.url or "", 503, HTTPHeaders(), SimpleNamespace(stream=lambda: iter(())))
-
-    client: Client = session.create_client("s3", config=CLIENT_CONFIG)
-    client.meta.events.register("before-send.s3.HeadObject", answer)
-    with pytest.raises(ClientError):
-        AwsStorage(s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE).head("a", None)
-    assert len(requests) == 1
-
-
-def test_no_other_module_of_the_function_imports_an_sdk_or_reads_the_environment() -> None:
-    allowed = {
-        "botocore.session": {"storage"},
-        "botocore.config": {"storage"},
-        "botocore.exceptions": {"storage", "retry"},
-        "botocore.loaders": {"storage"},
-        "botocore.utils": {"storage"},
-        "aws_lambda_powertools": {"telemetry"},
-        "aws_xray_sdk": {"telemetry"},
-        "os": {"settings"},
-        "boto3": set(),
-    }
-    for path in PACKAGE.glob("*.py"):
-        for name in _imported(path):
-            for restricted, modules in allowed.items():
-                if name == restricted or name.startswith(f"{restricted}."):
-                    assert path.stem in modules, f"{path.name} imports {name}"
-
-
-def _imported(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    return names | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+@pytest.mark.parametrize("value", ["soon", "Sat, 31 Jan 2026 12:00:99999999999999999999 GMT"])
+def test_what_is_no_time_is_an_error_as_it_is_to_botocore(value: str) -> None:
+    with pytest.raises((ValueError, RuntimeError), match=value):
+        parse_time(value)

@@ -68,7 +68,7 @@ def test_rows_have_the_keys_of_the_table_and_of_its_index() -> None:
     assert update.request("table")["Key"].keys() == {inputs["hashKey"], inputs["rangeKey"]}
     types = {attribute["name"]: attribute["type"] for attribute in inputs["attributes"]}
     for key in index["keySchemas"]:
-        written = attribute_value(update.facts[key["attributeName"]])
+        written = attribute_value(update.set_attributes[key["attributeName"]])
         assert written.keys() == {types[key["attributeName"]]}
 
 

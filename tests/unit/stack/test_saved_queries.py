@@ -7,13 +7,13 @@ import re
 import pytest
 
 from lambda_code.errors import Reason
+from lambda_code.outcome import Result
 from lambda_code.settings import Settings
-from lambda_code.versions import Result
 from tests.support.default_stack import CUSTOM, LOG_GROUP
 from tests.support.fakes import Fault, client_error
 from tests.support.strategies import s3_event, s3_record
 from tests.support.synth import synth
-from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, Told
+from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, LoggedIndexer
 from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 PURPOSES = ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
@@ -49,12 +49,12 @@ def compared(query: str) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def logged() -> set[str]:
     """The fields of the lines about a record that was indexed, and about one that failed."""
-    told = Told(Settings.from_env(ENVIRONMENT))
-    told.world.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
+    indexer = LoggedIndexer(Settings.from_env(ENVIRONMENT))
+    indexer.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
     with pytest.MonkeyPatch.context() as lambda_:
         lambda_.setenv("_X_AMZN_TRACE_ID", f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=1")
-        told.handle(s3_event(s3_record(), s3_record("denied")))
-    indexed, failed = told.logs
+        indexer.deliver(s3_event(s3_record(), s3_record("denied")))
+    indexed, failed = indexer.logs
     assert (indexed["outcome"], failed["outcome"]) == ("indexed", "failed")
     return {*indexed, *failed}
 

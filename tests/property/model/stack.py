@@ -4,53 +4,50 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from lambda_code.errors import IndexingError
 from lambda_code.events import NULL_VERSION, Kind
-from lambda_code.indexer import Indexer
 from lambda_code.metadata import format_time
-from lambda_code.storage import AwsStorage
-from lambda_code.versions import Result
+from lambda_code.outcome import Result
 from tests.property.model import auditing
-from tests.property.model.aws import S3, DynamoDB, Item
+from tests.property.model.aws import S3
 from tests.property.model.bucket import Address, Bucket
 from tests.property.model.delivery import Delivery, Failed, Message
-from tests.property.model.faults import Calls, Killed
-from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Row, Truth
-from tests.support.fakes import BUCKET, RETENTION_DAYS, TABLE, Clock, Heard, plain
+from tests.property.model.faults import FaultyCalls, Killed
+from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Oracle, Row
+from tests.support.fakes import BUCKET, FakeDynamoDB, IndexerHarness, datetime_of
+from tests.support.update_expressions import Item, plain
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tests.support.strategies import Json
 
 QUARTER_OF_AN_HOUR = 900.0  # seconds
 LAMBDA_SECONDS = 60.0
 
 
-class World:
+class ModelStack:
     """A stack and its users."""
 
     def __init__(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
-        self.clock = Clock()
-        self.calls = Calls(self.clock)
+        harness = IndexerHarness(rng=0.5)
+        self.clock, self.telemetry = harness.clock, harness.telemetry
+        self.calls = FaultyCalls(self.clock)
         self.delivery = Delivery()
-        self.bucket = Bucket(now=self.clock.now, tell=self.delivery.tell, suspended=suspended, unnamed=unnamed)
-        self.s3 = S3(self.bucket, self.calls, self.clock.now)
-        self.dynamodb = DynamoDB(self.calls, watch=_check_that_facts_stay)
-        self.truth = Truth(self.bucket)
+        self.bucket = Bucket(now=self.now, notify=self.delivery.notify, suspended=suspended, unnamed=unnamed)
+        self.s3 = S3(self.bucket, self.calls, self.now)
+        self.dynamodb = FakeDynamoDB(self.calls, watch=_check_that_first_events_win)
+        self.oracle = Oracle(self.bucket)
         self.counts: Counter[str] = Counter()
-        self.heard = Heard()
-        self.indexer = Indexer(
-            bucket_name=BUCKET,
-            deleted_retention_days=RETENTION_DAYS,
-            storage=AwsStorage(s3=self.s3, dynamodb=self.dynamodb, bucket_name=BUCKET, table_name=TABLE),
-            telemetry=self.heard,
-            clock=self.clock,
-            now=self.clock.now,
-            sleep=self.clock.sleep,
-            rng=lambda: 0.5,
-        )
+        storage = replace(harness.indexer.storage, s3=self.s3, dynamodb=self.dynamodb)
+        self.indexer = replace(harness.indexer, storage=storage)
+
+    def now(self) -> datetime:
+        return datetime_of(self.clock)
 
     def rows(self) -> dict[Address, Row]:
         """The table, by key and version id."""
@@ -84,7 +81,7 @@ class World:
         """Compare, and have the function told again what is not right; the number of differences."""
         # a removal that it finds is of the time after its second look
         findings = auditing.audit(self, meanwhile=meanwhile)
-        self.truth.audited.add(format_time(self.clock.now()))
+        self.oracle.audited.add(format_time(self.now()))
         assert not (final := [each for each in findings if not each.repairable]), f"nothing can mend {final}"
         return len(findings)
 
@@ -94,45 +91,45 @@ class World:
             self.delivery.redrive(0)
 
     def wait(self, seconds: float) -> None:
-        self.clock.seconds += seconds
+        self.clock.advance(seconds)
 
     def let_rows_expire(self) -> None:
         """So long that DynamoDB deletes the rows of what is gone; nothing is on its way for that long."""
         if not self.delivery.unfinished():
             self.wait(100 * SECONDS_OF_A_DAY)
             self.delivery.done.clear()
-            self.heard.outcomes.clear()
-            now = self.clock.now().timestamp()
+            self.telemetry.outcomes.clear()
+            now = self.now().timestamp()
             for address, row in self.rows().items():
                 if row.get("expires_at", now) < now:
                     del self.dynamodb.rows[f"{BUCKET}/{address[0]}", address[1]]
-                    self.truth.expired.add(address)
+                    self.oracle.expired.add(address)
 
     def check_soundness(self) -> None:
         """No row says what never was so."""
-        self._nothing_wrong(each for row in self.rows().values() for each in self.truth.unsound(row))
+        self._nothing_wrong(each for row in self.rows().values() for each in self.oracle.unsound(row))
 
     def check_counting(self) -> None:
         """No version but `null`, which changes, is reported as new, or as deleted, more than once."""
-        told = Counter(
+        reported = Counter(
             (outcome.key, outcome.version_id, outcome.result, outcome.event_name and Kind.of(outcome.event_name))
-            for outcome in self.heard.outcomes
+            for outcome in self.telemetry.outcomes
             if outcome.result in {Result.INDEXED, Result.DELETED} and outcome.version_id != NULL_VERSION
         )
-        self._nothing_wrong(f"{what} was counted {times} times" for what, times in told.items() if times > 1)
+        self._nothing_wrong(f"{what} was counted {times} times" for what, times in reported.items() if times > 1)
 
     def check_completeness(self, *, excused: Iterable[Json] = ()) -> None:
         """Every address has its one right row, but those that these records are about."""
         but_for = {address_of(record) for record in excused}
-        self.truth.unread |= self.s3.hidden
-        self.truth.untold = self.bucket.ever.keys() - {address_of(record) for record in self.delivery.sent}
+        self.oracle.unreadable_versions |= self.s3.hidden
+        self.oracle.unreported = self.bucket.ever.keys() - {address_of(record) for record in self.delivery.sent}
         rows = self.rows()
         assert rows.keys() <= self.bucket.ever.keys()
         self._nothing_wrong(
             each
             for address in self.bucket.ever
             if address not in but_for
-            for each in self.truth.incomplete(address, rows.get(address))
+            for each in self.oracle.incomplete(address, rows.get(address))
         )
 
     def _handle(self, message: Message, seconds: float) -> Failed | None:
@@ -153,20 +150,20 @@ class World:
 
     def _check_success(self, message: Message, *, changed: bool) -> None:
         """Success was reported: then it is so."""
-        self.truth.unread |= self.s3.hidden
+        self.oracle.unreadable_versions |= self.s3.hidden
         rows = self.rows()
         for record in message.event["Records"]:
             address, kind = address_of(record), Kind.of(record["eventName"])
-            if address is None or address in self.truth.expired:
+            if address is None or address in self.oracle.expired:
                 continue  # written by hand: about whatever was current
             row = rows.get(address)
             assert row is not None, f"success was reported for {address}, which has no row"
             if address[1] == NULL_VERSION:
                 # that it is gone is for another event to tell
                 other = changed or (kind is Kind.CREATED and self.bucket.at(address) is None)
-                complaints = [] if other else list(self.truth.incomplete(address, row))
+                complaints = [] if other else list(self.oracle.incomplete(address, row))
             elif kind is Kind.CREATED:
-                read = "content_type" in row or address in self.s3.hidden | self.s3.gone
+                read = "content_type" in row or address in self.s3.hidden | self.s3.absent
                 complaints = [] if read else [f"{address} could be read, but its row has only the words of an event"]
             else:
                 fact = "delete_marker" if kind is Kind.MARKER else "deleted_at"
@@ -186,8 +183,8 @@ def address_of(record: Json) -> Address | None:
     return (unquote_plus(told["key"]), version_id) if version_id else None
 
 
-def _check_that_facts_stay(old: Item, new: Item) -> None:
-    """A version other than `null` is told of once: who told first, and what was told of its end, stays."""
+def _check_that_first_events_win(old: Item, new: Item) -> None:
+    """The provenance and the deletion of a version other than `null` are those of the first event about them."""
     if new["version_id"] != {"S": NULL_VERSION}:
         changed = [name for name in PROVENANCE | DELETION if name in old and new.get(name) != old[name]]
         assert not changed, f"{changed} of {new} was different before: {old}"

@@ -8,7 +8,7 @@ import pytest
 
 from lambda_code.errors import IndexingError
 from tests.support.default_stack import S3_EVENTS
-from tests.support.fakes import World
+from tests.support.fakes import IndexerHarness
 from tests.unit.lambda_code.real_events import REAL_EVENTS
 
 if TYPE_CHECKING:
@@ -17,21 +17,24 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("real", [pytest.param(each, id=each.name) for each in REAL_EVENTS])
 def test_what_becomes_of_an_event_of_aws(real: RealEvent) -> None:
-    world = World()
+    harness = IndexerHarness()
     if isinstance(real.there, dict):
-        world.s3.put(real.key, real.version_id, real.there)
+        harness.s3.put(real.key, real.version_id, real.there)
     elif real.there == "marker":
-        world.s3.put_marker(real.key, real.version_id)
-    answer = world.deliver(real.event)
+        harness.s3.put_marker(real.key, real.version_id)
+    response = harness.deliver(real.event)
     if real.error is not None:
-        assert isinstance(answer, IndexingError)
-        assert real.error in str(answer)
+        assert isinstance(response, IndexingError)
+        assert real.error in str(response)
     else:
-        assert answer == real.result
+        assert response == real.result
+    if real.result == {"ignored": 1}:
+        assert harness.calls.made == []
+        assert [outcome.result for outcome in harness.telemetry.outcomes] == ["ignored"]
     addresses = {(f"uploads/{real.key}", real.version_id)} if real.row is not None else set()
-    assert world.dynamodb.rows.keys() == addresses
+    assert harness.dynamodb.rows.keys() == addresses
     if real.row is not None:
-        row = world.dynamodb.row(real.key, real.version_id)
+        row = harness.dynamodb.row(real.key, real.version_id)
         assert {name: row.get(name) for name in real.row} == real.row
 
 

@@ -1,4 +1,4 @@
-"""What is measured of a function, and where: archives as they are deployed, beside a runtime as Lambda's is.
+"""The functions that are measured: archives as they are deployed, on a runtime like Lambda's.
 
 The runtime's boto3 lies there compiled, in a folder of its own. An archive is never compiled: Lambda cannot write into
 it, so each cold start compiles what it imports. Ours is the very one that the program deploys.
@@ -58,7 +58,7 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lab:
+class Subjects:
     """The interpreter, the runtime's packages, and the functions."""
 
     python: Path
@@ -70,7 +70,7 @@ class Lab:
     bare: Subject  # no function: the two clients alone
 
     def environment(self, port: int | None) -> dict[str, str]:
-        """A function's environment, and in it where AWS and the X-Ray daemon answer (at a cold start nobody has to)."""
+        """A function's environment, with the port of the fake AWS and X-Ray daemon; a cold start calls neither."""
         where = {"AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{port or 2000}"}
         if port is not None:
             where["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
@@ -82,9 +82,9 @@ class Lab:
         return [str(self.python), "-S", str(worker), subject.handler, *map(str, (*subject.folders, self.runtime))]
 
     def cold_start(self, subject: Subject) -> dict[str, Any]:
-        """What a new process says of its start: `cpu_seconds`, `wall_seconds`, `modules`."""
-        told: dict[str, Any] = json.loads(_output(self.command(subject), env=self.environment(None)))
-        return told
+        """Start a new process; return its `cpu_seconds`, `wall_seconds` and `modules`."""
+        result: dict[str, Any] = json.loads(_output(self.command(subject), env=self.environment(None)))
+        return result
 
     @contextmanager
     def warm(self, subject: Subject, *, port: int) -> Iterator[Worker]:
@@ -98,7 +98,7 @@ class Lab:
         ) as process:
             try:
                 worker = Worker(process)
-                worker.answer()
+                worker.result()
                 yield worker
             finally:
                 process.communicate()
@@ -111,35 +111,35 @@ class Worker:
         self._process = process
 
     def work(self, events: int, *, sampled: bool) -> dict[str, float]:
-        """Hand events over; what it says of them: `cpu_seconds` of all together, `resident_kilobytes` after them."""
+        """Handle events; return the `cpu_seconds` of all together and the `resident_kilobytes` after them."""
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"events": events, "sampled": sampled}) + "\n")
         self._process.stdin.flush()
-        return self.answer()
+        return self.result()
 
-    def answer(self) -> dict[str, float]:
-        """The next line that it writes.
+    def result(self) -> dict[str, float]:
+        """Read the next result.
 
         Raises:
-            RuntimeError: it ended instead; it has said why on standard error.
+            RuntimeError: the process ended; its message is on standard error.
         """
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the process of {self._process.args!r} ended: its own message is above")
-        told: dict[str, float] = json.loads(line)
-        return told
+        result: dict[str, float] = json.loads(line)
+        return result
 
 
-class AnsweringAws:
-    """A process of `aws_stub.py`: an AWS that answers at once, at `port`."""
+class FakeAws:
+    """A process of `aws_stub.py`: an AWS that responds at once, at `port`."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.port = self._number()
 
     def traces(self) -> int:
-        """How many datagrams with traces have come so far."""
+        """Return how many datagrams with traces have arrived so far."""
         assert self._process.stdin
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -151,18 +151,18 @@ class AnsweringAws:
 
 
 @contextmanager
-def answering_aws() -> Iterator[AnsweringAws]:
-    """An AWS that answers at once, in a process of its own, until the end of the block."""
+def fake_aws() -> Iterator[FakeAws]:
+    """Context manager for a FakeAws."""
     command = [sys.executable, "-m", "benchmarks.aws_stub"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - as above
         try:
-            yield AnsweringAws(process)
+            yield FakeAws(process)
         finally:
             process.communicate()
 
 
-def prepare() -> Lab:
-    """Make what is missing: an environment with Lambda's version of Python if there is one, and the archives."""
+def prepare() -> Subjects:
+    """Create what is missing: an environment, with Lambda's version of Python if there is one, and the archives."""
     environment = _once(CACHE / f"runtime-hashed-{_key(OPERATIONS)}", _environment)
     python = environment / "bin" / "python"
     [runtime] = (environment / "lib").glob("python*/site-packages")
@@ -174,7 +174,7 @@ def prepare() -> Lab:
 
     ours = build_lambda_package(ROOT, ROOT / ".cache" / "lambda")
     powertools = _once(CACHE / f"powertools-{version}-{_key(POWERTOOLS)}", lambda folder: install(POWERTOOLS, folder))
-    return Lab(
+    return Subjects(
         python=python,
         version=version,
         runtime=runtime,

@@ -1,0 +1,62 @@
+"""Log lines: one JSON object per line, in the format of Powertools for AWS Lambda."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from lambda_code.settings import trace_id
+
+# Attributes that the standard library sets on every record; the others are the `extra` of the call.
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({})))
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as JSON: the fields of every line, those in `extra`, and those of the exception."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line. Fields whose value is None are omitted; values that JSON lacks become strings."""
+        fields: dict[str, Any] = {
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "timestamp": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
+            "service": self._service,
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES},
+            "xray_trace_id": trace_id(),
+        }
+        if record.exc_info and record.exc_info[1]:
+            fields |= self._exception_fields(record.exc_info[1])
+        present = {name: value for name, value in fields.items() if value is not None}
+        return json.dumps(present, default=str, separators=(",", ":"), ensure_ascii=False)
+
+    def _exception_fields(self, error: BaseException) -> dict[str, Any]:
+        frames = [
+            {"file": frame.filename, "line": frame.lineno, "function": frame.name, "statement": frame.line}
+            for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        kind = type(error)
+        return {
+            "exception": self.formatException((kind, error, error.__traceback__)),
+            "exception_name": kind.__name__,
+            "exception_notes": getattr(error, "__notes__", None),
+            "stack_trace": {"type": kind.__name__, "value": error, "module": kind.__module__, "frames": frames},
+        }
+
+
+def json_logger(service: str, level: str, stream: IO[str]) -> logging.Logger:
+    """Create a logger that writes JSON lines to `stream`.
+
+    It is not in logging's registry, where other code that requests the same name would share it.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter(service))
+    logger = logging.Logger(service, level)  # noqa: LOG001 - see above
+    logger.addHandler(handler)
+    return logger

@@ -1,0 +1,65 @@
+"""DynamoDB's update expressions, as far as the indexer uses them, evaluated as strictly as DynamoDB does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+Item = dict[str, Any]  # attribute name -> value in DynamoDB's typed form
+
+_SET = re.compile(r"(#\w+) = (?:(:\w+)|if_not_exists\((#\w+), (:\w+)\))")
+_EXPRESSION = re.compile(rf"SET ({_SET.pattern}(?:, {_SET.pattern})*)(?: REMOVE (?P<removed>#\w+(?:, #\w+)*))?")
+_KEYS = ("object_id", "version_id")
+_INDEX_KEYS = ("upload_day", "uploaded_at")
+
+
+def updated(item: Item, arguments: Mapping[str, Any]) -> Item:
+    """Return the item after SET, if_not_exists and REMOVE; every action sees the item as it was before.
+
+    Raises:
+        ClientError: a ValidationException, for what DynamoDB rejects.
+    """
+    names, values = arguments["ExpressionAttributeNames"], arguments["ExpressionAttributeValues"]
+    expression = _EXPRESSION.fullmatch(arguments["UpdateExpression"])
+    if expression is None:
+        raise _rejected("syntax error")
+    actions = _SET.findall(expression[1])
+    removed = (expression["removed"] or "").split(", ") if expression["removed"] else []
+    new, paths = dict(item), []
+    for name, value, guarded, default in actions:
+        paths.append(name)
+        new[names[name]] = values[value] if value else item.get(names[guarded], values[default])
+    for name in removed:
+        paths.append(name)
+        new.pop(names[name], None)
+    used = {each for action in actions for each in action if each} | set(removed)
+    if used != names.keys() | values.keys():
+        raise _rejected(f"unused or undefined names or values: {used ^ (names.keys() | values.keys())}")
+    if len(paths) != len(set(paths)) or len(names) != len(set(names.values())):
+        raise _rejected("two document paths overlap")
+    if set(names.values()) & set(_KEYS):
+        raise _rejected("cannot update attribute: it is part of the key")
+    if any(new[name] == {"S": ""} or "S" not in new[name] for name in _INDEX_KEYS if name in new):
+        raise _rejected("an index key must be a string that is not empty")
+    return new
+
+
+def plain(value: dict[str, Any]) -> Any:  # noqa: ANN401 - the value of any attribute
+    """Return a plain value from DynamoDB's typed form."""
+    [(kind, inner)] = value.items()
+    match kind:
+        case "N":
+            return int(inner)
+        case "M":
+            return {name: plain(each) for name, each in inner.items()}
+        case "S" | "BOOL":
+            return inner
+    raise AssertionError(f"the indexer writes no attribute of type {kind}")
+
+
+def _rejected(reason: str) -> ClientError:
+    error = {"Error": {"Code": "ValidationException", "Message": reason}}
+    return ClientError(error | {"ResponseMetadata": {"HTTPStatusCode": 400}}, "UpdateItem")  # type: ignore[arg-type] # the other members are never read
