@@ -17,7 +17,7 @@ from __future__ import annotations
 import binascii
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +112,9 @@ class Update:
 
         A row with the provenance of this invocation was written by an earlier attempt whose response was lost.
         """
-        own = ("request_id", "processed_at")
         return (
             "processed_at" not in old
-            or all(old.get(name) == attribute_value(self.provenance[name]) for name in own)
+            or all(old.get(name) == attribute_value(self.provenance[name]) for name in ("request_id", "processed_at"))
             or any(old.get(name) != attribute_value(value) for name, value in self.set_attributes.items())
             or any(name not in old for name in self.set_if_absent)
         )
@@ -144,7 +143,7 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
         attributes["user_metadata"] = {k: decode_rfc2047(v) for k, v in head["Metadata"].items() if k}
     if version_id == NULL_VERSION:
         return _replacement(record, attributes, provenance)
-    return Update(object_id=object_id(record), version_id=version_id, set_attributes=attributes, provenance=provenance)
+    return _update(record, version_id, attributes, provenance)
 
 
 def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Update:
@@ -157,13 +156,7 @@ def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Up
     if record.event_time is not None:
         from_record["uploaded_at"] = format_time(record.event_time)
         from_record["upload_day"] = format_time(record.event_time)[:10]
-    return Update(
-        object_id=object_id(record),
-        version_id=version_id,
-        set_attributes=_address(record),
-        set_if_absent=from_record,
-        provenance=provenance,
-    )
+    return _update(record, version_id, _address(record), provenance, if_absent=from_record)
 
 
 def from_marker(record: Record, marker: DeleteMarker, *, version_id: str, provenance: Attributes) -> Update:
@@ -173,24 +166,12 @@ def from_marker(record: Record, marker: DeleteMarker, *, version_id: str, proven
     put_at: Attributes = {} if time is None else {"uploaded_at": format_time(time)}
     if version_id == NULL_VERSION:
         return _replacement(record, attributes | put_at, provenance)
-    return Update(
-        object_id=object_id(record),
-        version_id=version_id,
-        set_attributes=attributes,
-        set_if_absent=put_at,
-        provenance=provenance,
-    )
+    return _update(record, version_id, attributes, provenance, if_absent=put_at)
 
 
 def from_deletion(record: Record, deletion: Attributes, *, version_id: str, provenance: Attributes) -> Update:
     """Build the update of a deleted version, whose row need not exist. A row that records a deletion keeps it."""
-    return Update(
-        object_id=object_id(record),
-        version_id=version_id,
-        set_attributes=_address(record),
-        set_if_absent=deletion,
-        provenance=provenance,
-    )
+    return _update(record, version_id, _address(record), provenance, if_absent=deletion)
 
 
 def from_deletion_of_null(record: Record, deletion: Attributes, *, provenance: Attributes) -> Update:
@@ -198,12 +179,7 @@ def from_deletion_of_null(record: Record, deletion: Attributes, *, provenance: A
 
     So a late repeat of an older event can reset the time and the expiry; the version is deleted in either case.
     """
-    return Update(
-        object_id=object_id(record),
-        version_id=NULL_VERSION,
-        set_attributes={**_address(record), **deletion},
-        provenance=provenance,
-    )
+    return _update(record, NULL_VERSION, _address(record) | deletion, provenance)
 
 
 def deletion_of(record: Record, *, now: datetime, retention_days: int) -> Attributes:
@@ -279,17 +255,23 @@ def attribute_value(value: Value) -> dict[str, Any]:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def _update(
+    record: Record, version_id: str, attributes: Attributes, provenance: Attributes, if_absent: Attributes | None = None
+) -> Update:
+    return Update(
+        object_id=object_id(record),
+        version_id=version_id,
+        set_attributes=attributes,
+        set_if_absent=if_absent or {},
+        provenance=provenance,
+    )
+
+
 def _replacement(record: Record, attributes: Attributes, provenance: Attributes) -> Update:
     """Build the update that replaces the row of the version `null`."""
     # the event of this record need not be the one that put the object that HEAD returned
     provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
-    return Update(
-        object_id=object_id(record),
-        version_id=NULL_VERSION,
-        set_attributes=attributes,
-        provenance=provenance,
-        replace=True,
-    )
+    return replace(_update(record, NULL_VERSION, attributes, provenance), replace=True)
 
 
 def _address(record: Record) -> Attributes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.property.model.test_model import TALLY
-
 if TYPE_CHECKING:
     import pytest
 
@@ -15,7 +13,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Add up the counts in the reports, which reach this process from every worker; faults are listed last."""
     counts: Counter[str] = Counter()
     for report in terminalreporter.stats.get("passed", []):
-        counts.update(dict(report.user_properties).get(TALLY, {}))
+        counts.update(dict(report.user_properties).get("histories", {}))
     if counts:
         histories = counts.pop("histories")
         faults = {name: counts.pop(name) for name in list(counts) if name.startswith("fault: ")}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lambda_code.errors import IndexingError, RecordError
 from lambda_code.outcome import Result
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
-from tests.support.fakes import BUCKET, Fault, IndexerHarness, datetime_of
+from tests.support.fakes import BUCKET, Fault, IndexerHarness
 from tests.support.strategies import (
     Json,
     broken_records,
@@ -78,19 +78,6 @@ def test_the_handler_ends_by_itself_before_its_time_is_up(
     )
 
 
-@given(UPLOADS.filter(bool), st.lists(faults()))
-def test_an_event_that_is_delivered_until_it_succeeds_leaves_the_rows_that_it_leaves_without_any_fault(
-    uploads: list[tuple[str, str]], script: list[Fault]
-) -> None:
-    event = event_about(uploads)
-    calm, rough = harness_with(uploads), harness_with(uploads, script)
-    calm.handle(event)
-    for _ in range(len(script) + 1):  # a delivery that fails uses up a fault at least
-        if not isinstance(rough.deliver(event), IndexingError):
-            break
-    assert _but_for_the_time_of_writing(rough) == _but_for_the_time_of_writing(calm)
-
-
 @given(st.lists(heads(), min_size=1, max_size=3))
 def test_the_same_event_again_changes_nothing(told: list[Json]) -> None:
     harness = IndexerHarness()
@@ -101,31 +88,6 @@ def test_the_same_event_again_changes_nothing(told: list[Json]) -> None:
     before = {address: dict(row) for address, row in harness.dynamodb.rows.items()}
     assert harness.handle(event, request_id="request-2") == {"duplicate": len(told)}
     assert harness.dynamodb.rows == before
-
-
-@given(
-    st.lists(st.sampled_from(["put", "mark", "delete"]), min_size=1, max_size=6),
-    st.lists(st.integers(0, 5), max_size=6),
-    st.data(),
-)
-def test_the_row_of_the_version_null_ends_as_what_is_there_whenever_its_events_come(
-    history: list[str], repeated: list[int], data: st.DataObject
-) -> None:
-    """Each thing that happens has its event, delivered at once or when all is over, in any order, and some again."""
-    harness, late = IndexerHarness(), []
-    for number, what in enumerate(history):
-        event = _happens(harness, what, number)
-        if data.draw(st.booleans(), "at once"):
-            harness.handle(event)
-        else:
-            late.append(event)
-    for event in data.draw(st.permutations(late + [late[each] for each in repeated if each < len(late)])):
-        harness.handle(event)
-    row = harness.dynamodb.row("key", "null")
-    if history[-1] == "put":
-        assert (row["etag"], row["content_type"]) == (str(len(history) - 1), "image/jpeg")
-    assert ("delete_marker" in row and "deleted_at" not in row) == (history[-1] == "mark")
-    assert ("deleted_at" in row) == ("expires_at" in row) == (history[-1] == "delete")
 
 
 @given(st.integers(2, 10), st.data())
@@ -170,25 +132,3 @@ def test_good_records_are_worked_on_before_anything_is_said_about_bad_ones(kinds
     assert told == sorted(told)
     assert len(told) == len(kinds)
     assert bool(harness.dynamodb.rows) == ("good" in kinds)
-
-
-def _happens(harness: IndexerHarness, what: str, number: int) -> Json:
-    """Let something happen to the version `null` of one key; the event that S3 sends of it."""
-    time = f"2026-01-31T11:59:{number:02}.000Z"
-    if what == "put":
-        harness.s3.put("key", "null", head(VersionId="null", ETag=f'"{number}"'))
-        return s3_event(s3_record("key", version_id=None, event_time=time))
-    if what == "mark":
-        harness.s3.put_marker("key", "null", datetime_of(harness.clock))
-    else:
-        harness.s3.delete("key", "null")
-    name = "DeleteMarkerCreated" if what == "mark" else "Delete"
-    removed = s3_record("key", version_id="null", event_name=f"ObjectRemoved:{name}", event_time=time)
-    return s3_event(removed)
-
-
-def _but_for_the_time_of_writing(harness: IndexerHarness) -> Json:
-    return {
-        address: {name: value for name, value in row.items() if name != "processed_at"}
-        for address, row in harness.dynamodb.rows.items()
-    }

@@ -32,6 +32,14 @@ Client = Any  # botocore creates the methods of its clients at run time: they ha
 BUCKET = "uploads"
 TABLE = "objects"
 RETENTION_DAYS = 90
+ENVIRONMENT = {
+    "TAP_BUCKET_NAME": BUCKET,
+    "TAP_TABLE_NAME": TABLE,
+    "POWERTOOLS_SERVICE_NAME": "tapstack-test",
+    "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
+    "POWERTOOLS_LOG_LEVEL": "INFO",
+    "TAP_DELETED_RETENTION_DAYS": "90",
+}
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 START_SECONDS = 1000.0  # of the fake clock at START: monotonic clocks start anywhere
 

@@ -12,12 +12,11 @@ import pytest
 from lambda_code.settings import Settings
 from tap_stack import FAILURE_REASONS
 from tests.support import emf
-from tests.support.fakes import Fault, client_error
+from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.metrics import METRICS, REASONS, Metric
 from tests.support.strategies import s3_event, s3_record
 from tests.support.synth import synth
 from tests.support.telemetry_fakes import LoggedIndexer
-from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 

@@ -17,9 +17,11 @@ from tests.support.fakes import BUCKET, TABLE
 from tests.support.strategies import FUNCTION_ARN
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from operations.compare import Finding
     from tests.property.model.bucket import Bucket, Version
-    from tests.property.model.stack import ModelStack
+    from tests.support.clock import FakeClock
     from tests.support.fakes import FakeDynamoDB
 
 Response = dict[str, Any]
@@ -33,15 +35,24 @@ TARGET = Target(
 )
 
 
-def audit(stack: ModelStack, *, meanwhile: Callable[[], None], repair: bool = True) -> list[Finding]:
-    """What an audit of the whole bucket finds; what it sends is on its way then.
+def audit(
+    bucket: Bucket,
+    table: FakeDynamoDB,
+    *,
+    clock: FakeClock,
+    now: Callable[[], datetime],
+    invoke: Callable[[Any], None],
+    meanwhile: Callable[[], None],
+) -> list[Finding]:
+    """Audit the whole bucket and repair it; return the findings.
 
-    `meanwhile` is called when the listing is done, before the scan of the table.
+    `invoke` receives the events that the repair sends; `meanwhile` is called between the listing of the bucket and the
+    scan of the table.
     """
     sent: list[Any] = []
     clients = {
-        "s3": _S3(stack.bucket),
-        "dynamodb": _Table(stack.dynamodb, before_scan=meanwhile),
+        "s3": _S3(bucket),
+        "dynamodb": _Table(table, before_scan=meanwhile),
         "lambda": _Lambda(sent),
         "sqs": None,
     }
@@ -50,16 +61,15 @@ def audit(stack: ModelStack, *, meanwhile: Callable[[], None], repair: bool = Tr
         TARGET,
         key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
-        clock=stack.clock,
-        sleep=stack.wait,
-        now=stack.now,
+        clock=clock,
+        sleep=clock.advance,
+        now=now,
     )
     progress = Progress(io.StringIO())
     tool.compare(progress)
-    if repair:
-        tool.repair(progress)
+    tool.repair(progress)
     for event in sorted(sent, key=json.dumps):  # several threads sent them
-        stack.delivery.invoke(event)
+        invoke(event)
     return tool.report.findings
 
 

@@ -78,9 +78,16 @@ class ModelStack:
             self.deliver(0)
 
     def audit(self, *, meanwhile: Callable[[], None] = lambda: None) -> int:
-        """Compare, and have the function told again what is not right; the number of differences."""
-        # a removal that it finds is of the time after its second look
-        findings = auditing.audit(self, meanwhile=meanwhile)
+        """Audit and repair the table; return the number of findings."""
+        # the time of a deletion that it finds is that of its second listing
+        findings = auditing.audit(
+            self.bucket,
+            self.dynamodb,
+            clock=self.clock,
+            now=self.now,
+            invoke=self.delivery.invoke,
+            meanwhile=meanwhile,
+        )
         self.oracle.audited.add(format_time(self.now()))
         assert not (final := [each for each in findings if not each.repairable]), f"nothing can mend {final}"
         return len(findings)

@@ -11,7 +11,6 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.property.model.machine import Histories
 
 STEPS = 40
-TALLY = "tally of the model"  # the property of a test's report that has the counts of its histories
 
 # Each part runs as many histories as the profile says: parts, so that several workers share the work.
 PARTS = {"RoughOne": False, "RoughTwo": False, "CalmOne": True, "CalmTwo": True}
@@ -23,5 +22,5 @@ def test_every_version_ends_as_its_one_right_row_or_as_a_message(part: str, requ
     # the class's name is what tells the parts apart where Hypothesis works without randomness
     histories = type(part, (Histories,), {"tally": tally, "few_faults": PARTS[part]})
     run_state_machine_as_test(histories, settings=settings(stateful_step_count=STEPS))
-    request.node.user_properties.append((TALLY, dict(tally)))
+    request.node.user_properties.append(("histories", dict(tally)))
     assert tally["histories"] > 0

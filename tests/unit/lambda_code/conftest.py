@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from lambda_code.settings import Settings
 from tests.support import tracing
-from tests.support.fakes import BUCKET, TABLE, Client, IndexerHarness
+from tests.support.fakes import BUCKET, ENVIRONMENT, TABLE, Client, IndexerHarness
 from tests.support.strategies import head
 from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, LoggedIndexer, TracedIndexer
 
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
 
 # The SDK opens a socket for a recorder of its own when it is imported, and never closes it; nobody here uses that one.
 xray_recorder.emitter._socket.close()
-
-ENVIRONMENT = {
-    "TAP_BUCKET_NAME": BUCKET,
-    "TAP_TABLE_NAME": TABLE,
-    "POWERTOOLS_SERVICE_NAME": "tapstack-test",
-    "POWERTOOLS_METRICS_NAMESPACE": "TapStack",
-    "POWERTOOLS_LOG_LEVEL": "INFO",
-    "TAP_DELETED_RETENTION_DAYS": "90",
-}
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from lambda_code.logs import JsonFormatter, json_logger
 from lambda_code.settings import Settings
 from operations.planning.bill import LOG_BYTES
-from tests.support.fakes import Fault, client_error
+from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.strategies import s3_event, s3_record
 from tests.support.telemetry_fakes import SECRET, TRACE_ID, LoggedIndexer
-from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 # Bytes of Lambda's own two lines for each execution, platform.start and platform.report, as its documentation shows
 # them ("Working with Lambda function logs", "Lambda Telemetry API Event schema reference").

@@ -14,10 +14,9 @@ import pytest
 
 from lambda_code import main
 from lambda_code.errors import ConfigurationError, IndexingError
-from tests.support.fakes import BUCKET, TABLE, Client
+from tests.support.fakes import BUCKET, ENVIRONMENT, TABLE, Client
 from tests.support.strategies import head, minimal_record, s3_event, s3_record
 from tests.support.update_expressions import plain
-from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

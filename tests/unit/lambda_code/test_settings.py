@@ -8,7 +8,7 @@ import pytest
 
 from lambda_code.errors import ConfigurationError, TapStackError
 from lambda_code.settings import Settings, on_lambda, trace_id
-from tests.unit.lambda_code.conftest import ENVIRONMENT
+from tests.support.fakes import ENVIRONMENT
 
 
 def test_settings_are_what_the_stack_sets() -> None:

@@ -12,10 +12,9 @@ from aws_xray_sdk.core.models.trace_header import TraceHeader
 
 from lambda_code.settings import Settings
 from lambda_code.telemetry import MAX_ANNOTATION_CHARACTERS, MAX_SUBSEGMENTS
-from tests.support.fakes import Fault, client_error
+from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.strategies import s3_event, s3_record
 from tests.support.telemetry_fakes import SECRET, SEGMENT_ID, TRACE_ID, LoggedIndexer, TracedIndexer
-from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 
 def test_a_trace_shows_the_execution_its_record_and_each_aws_call(traced: TracedIndexer) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 import tap_stack
 from tap_stack import DROPPED_FROM_PACKAGE, build_lambda_package
+from tests.support.fakes import ENVIRONMENT
 from tests.support.requirements import pins
-from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 SHIPPED = pins(tap_stack._ROOT / "lambda_code" / "requirements.txt")
 MAX_BYTES = 700_000  # a new version of a package that exceeds it needs a review

@@ -10,11 +10,10 @@ from lambda_code.errors import Reason
 from lambda_code.outcome import Result
 from lambda_code.settings import Settings
 from tests.support.default_stack import CUSTOM, LOG_GROUP
-from tests.support.fakes import Fault, client_error
+from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.strategies import s3_event, s3_record
 from tests.support.synth import synth
 from tests.support.telemetry_fakes import SEGMENT_ID, TRACE_ID, LoggedIndexer
-from tests.unit.lambda_code.conftest import ENVIRONMENT
 
 PURPOSES = ("what-failed", "one-object", "slowest-records", "failures-by-reason", "retries-and-throttling")
 
