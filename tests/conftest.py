@@ -12,7 +12,7 @@ import botocore.session
 import hypothesis
 import pytest
 
-from tests.support.selection import MARKERS
+from tests.support.selection import MARKERS, add_options, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,39 +80,11 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))  #
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("TapStack")
-    group.addoption(
-        "--emulator",
-        choices=("auto", "embedded", "container"),
-        default="auto",
-        help="the AWS that the e2e tests run against (default: auto, and the tests say what it chose)",
-    )
-    group.addoption(
-        "--engine",
-        choices=("in-process", "pulumi", "existing"),
-        default="in-process",
-        help="what deploys the stack for the e2e tests (default: in-process); existing: it is there, see --outputs",
-    )
-    group.addoption(
-        "--install-pulumi",
-        action="store_true",
-        help="with --engine pulumi: download the Pulumi CLI into .cache/pulumi instead of taking the one on the path",
-    )
-    group.addoption(
-        "--outputs",
-        metavar="FILE",
-        help="with --engine existing: what `pulumi stack output --json` says about the stack",
-    )
-    group.addoption(
-        "--emulator-log",
-        type=Path,
-        metavar="FILE",
-        help="keep the log of the emulator that the stack is deployed to in this file (default: only show its end)",
-    )
+    add_options(parser.getgroup("TapStack"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    _check_options(config)
+    check_options(config)
     if config.getoption("--engine") == "existing":
         _restore_shell_credentials()
     for marker, meaning in {**TIERS, **MARKERS, "control(*ids)": CONTROL}.items():
@@ -134,16 +106,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             folders = ", ".join(f"tests/{name}/" for name in TIERS)
             raise pytest.UsageError(f"{item.path} is in no tier: tests live in {folders}")
         item.add_marker(tier)
-
-
-def _check_options(config: pytest.Config) -> None:
-    """An option that would do nothing is a mistake."""
-    engine = config.getoption("--engine")
-    for option, needed in (("--install-pulumi", "pulumi"), ("--outputs", "existing")):
-        if config.getoption(option) and engine != needed:
-            raise pytest.UsageError(f"{option} belongs to --engine {needed}, and the engine is {engine}")
-    if engine == "existing" and config.getoption("--emulator") != "auto":
-        raise pytest.UsageError("--engine existing takes the stack that --outputs tells of: leave --emulator out")
 
 
 def _restore_shell_credentials() -> None:

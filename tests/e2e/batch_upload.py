@@ -20,7 +20,8 @@ from tests.support.edge_cases import UploadCase
 from tests.support.waiting import WaitTimeoutError
 
 if TYPE_CHECKING:
-    from tests.support.index import Head, Index, Row
+    from tests.support.index import Index
+    from tests.support.rows import Head, Row
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CONCURRENCY = 3

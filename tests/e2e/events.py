@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 if TYPE_CHECKING:
-    from tests.support.index import Row
+    from tests.support.rows import Row
 
 Record = dict[str, Any]
 

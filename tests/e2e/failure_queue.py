@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.events import creation_record, event, minimal_record
 
 if TYPE_CHECKING:
-    from tests.support.index import Index, Response, Row
+    from tests.support.index import Index, Response
+    from tests.support.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,10 +22,11 @@ from botocore.config import Config
 from localstack.deployers.deploy import deploy
 from tests.e2e.failure_queue import FailureQueue
 from tests.e2e.functions import create_function
-from tests.support.index import Client, Clients, Index, Row
+from tests.support.index import Client, Clients, Index
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
+    from tests.support.rows import Row
 
 Document: TypeAlias = dict[str, Any]
 

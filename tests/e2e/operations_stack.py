@@ -16,7 +16,8 @@ from operations.aws import Aws
 from operations.command import main
 
 if TYPE_CHECKING:
-    from tests.support.index import Index, Row
+    from tests.support.index import Index
+    from tests.support.rows import Row
 
 GRACE = 0.1
 """Seconds between the two passes of an audit, in a bucket that does not change meanwhile."""

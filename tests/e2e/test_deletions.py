@@ -14,7 +14,8 @@ from tests.support.rows import DELETION_ATTRIBUTES, object_attributes
 
 if TYPE_CHECKING:
     from operations.queries import Table
-    from tests.support.index import Clients, Index, Row
+    from tests.support.index import Clients, Index
+    from tests.support.rows import Row
 
 
 @pytest.fixture(scope="module")

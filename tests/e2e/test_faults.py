@@ -17,7 +17,8 @@ from tests.e2e.faults import HEAD, UPDATE, WITHOUT_RESPONSE, Fault, FaultProxy, 
 if TYPE_CHECKING:
     from lambda_code.indexer import Indexer
     from localstack.emulators.emulator import Emulator
-    from tests.support.index import Index, Row
+    from tests.support.index import Index
+    from tests.support.rows import Row
 
 pytestmark = pytest.mark.not_in_a_live_account("runs the function's code here, through a proxy in front of an emulator")
 

@@ -25,7 +25,7 @@ from tests.e2e.iam_enforcement import (
 )
 
 if TYPE_CHECKING:
-    from tests.support.index import Row
+    from tests.support.rows import Row
 
 pytestmark = iam_enforcement.MARKS
 

@@ -29,7 +29,8 @@ from tests.support.rows import object_attributes
 if TYPE_CHECKING:
     from operations.listing import Version
     from tests.e2e.operations_stack import OperationsStack
-    from tests.support.index import AwsTarget, Row
+    from tests.support.index import AwsTarget
+    from tests.support.rows import Row
 
 pytestmark = pytest.mark.not_in_a_live_account("deploys a stack of its own, and makes its function fail")
 

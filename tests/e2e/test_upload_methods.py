@@ -14,7 +14,8 @@ from tests.support.deployed_stack import url_opener
 from tests.support.edge_cases import MEGABYTE
 
 if TYPE_CHECKING:
-    from tests.support.index import AwsTarget, Index, Row
+    from tests.support.index import AwsTarget, Index
+    from tests.support.rows import Row
 
 
 def test_a_multipart_upload_becomes_one_row(index: Index) -> None:

@@ -10,12 +10,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from boto3.dynamodb.types import TypeDeserializer
 
 from tests.support import waiting
-from tests.support.rows import expected_row, object_attributes
+from tests.support.rows import Head, Row, expected_row, object_attributes
 
 Client: TypeAlias = Any  # boto3 creates its classes at run time
 Response: TypeAlias = Any  # and AWS responses are dictionaries
-Row: TypeAlias = dict[str, Any]
-Head: TypeAlias = dict[str, Any]
 T = TypeVar("T")
 
 LONGEST_KEY_BYTES = 1024  # S3: a key is at most 1,024 bytes of UTF-8

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from tests.support.index import Head, Row
+Row: TypeAlias = dict[str, Any]
+Head: TypeAlias = dict[str, Any]
 
 EVENT_ATTRIBUTES = {"event_name", "event_time", "sequencer", "request_id", "processed_at", "schema_version"}
 """The attributes that depend on the event and not on the object."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
+if TYPE_CHECKING:
     from localstack.deployers.deployment import Deployment
 
 IN_PROCESS, PULUMI, EXISTING = "in-process", "pulumi", "existing"
@@ -27,6 +28,52 @@ MARKERS = {
 
 DeployStack: TypeAlias = "Callable[..., Deployment]"
 """`localstack.deployers.deploy.deploy` with the deployer that `--engine` names."""
+
+
+def add_options(group: pytest.OptionGroup) -> None:
+    """Add the options of the end-to-end tests."""
+    group.addoption(
+        "--emulator",
+        choices=("auto", "embedded", "container"),
+        default="auto",
+        help="the AWS that the e2e tests run against (default: auto, and the tests say what it chose)",
+    )
+    group.addoption(
+        "--engine",
+        choices=("in-process", "pulumi", "existing"),
+        default="in-process",
+        help="what deploys the stack for the e2e tests (default: in-process); existing: it is there, see --outputs",
+    )
+    group.addoption(
+        "--install-pulumi",
+        action="store_true",
+        help="with --engine pulumi: download the Pulumi CLI into .cache/pulumi instead of taking the one on the path",
+    )
+    group.addoption(
+        "--outputs",
+        metavar="FILE",
+        help="with --engine existing: what `pulumi stack output --json` says about the stack",
+    )
+    group.addoption(
+        "--emulator-log",
+        type=Path,
+        metavar="FILE",
+        help="keep the log of the emulator that the stack is deployed to in this file (default: only show its end)",
+    )
+
+
+def check_options(config: pytest.Config) -> None:
+    """Reject an option that has no effect.
+
+    Raises:
+        pytest.UsageError: names the option and the deployer that it belongs to.
+    """
+    engine = config.getoption("--engine")
+    for option, needed in (("--install-pulumi", "pulumi"), ("--outputs", "existing")):
+        if config.getoption(option) and engine != needed:
+            raise pytest.UsageError(f"{option} belongs to --engine {needed}, and the engine is {engine}")
+    if engine == "existing" and config.getoption("--emulator") != "auto":
+        raise pytest.UsageError("--engine existing takes the stack that --outputs tells of: leave --emulator out")
 
 
 def deselection_reason(marks: Iterable[pytest.Mark], engine: str, emulator: str | None) -> str | None:

@@ -26,10 +26,10 @@ import localstack.showcase.demo.command
 import operations.command
 import tap_stack
 from lambda_code import main as function
-from tests import conftest
 from tests.support import demo_fakes as demo
+from tests.support import operations_fakes
+from tests.support.selection import add_options
 from tests.support.synth import configured, synth
-from tests.unit.operations import fakes as operated
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("public_names.json")
@@ -143,7 +143,7 @@ def _commands() -> dict[str, Any]:
         helps = pool.map(lambda command: _output("-m", *command.split(), "--help"), COMMANDS)
         texts = dict(zip(COMMANDS, helps, strict=True))
     parser = pytest.Parser(_ispytest=True)
-    conftest.pytest_addoption(parser)
+    add_options(parser.getgroup("TapStack"))
     return {
         "usage": {command: text.partition("\n")[0].removeprefix("usage: ") for command, text in texts.items()},
         "tools": re.findall(r"^    (\w+)", texts["operations"], re.MULTILINE),
@@ -179,13 +179,15 @@ def _documents() -> dict[str, Any]:
         raise KeyboardInterrupt
 
     def operate(*arguments: str, broken: bool = False, interrupted: bool = False, function: str = "indexer") -> Any:  # noqa: ANN401  JSON
-        versions = [operated.version("a"), operated.marker("b")]
-        rows = [operated.row(versions[0], size_bytes=6)] if broken else list(map(operated.row, versions))
-        aws = operated.FakeAws(versions, rows)
+        versions = [operations_fakes.version("a"), operations_fakes.marker("b")]
+        rows = (
+            [operations_fakes.row(versions[0], size_bytes=6)] if broken else list(map(operations_fakes.row, versions))
+        )
+        aws = operations_fakes.FakeAws(versions, rows)
         if interrupted:
             aws.before_invoke = interrupt
         if arguments[0] == "redrive" and broken:
-            aws.put(operated.failure("a"))
+            aws.put(operations_fakes.failure("a"))
         return _run(operations.command.main, *arguments, f"--function={function}", connect=lambda _: aws, grace=0)
 
     keys = sorted(path.name for path in localstack.showcase.demo.command.SAMPLES.iterdir())[:4]

@@ -83,7 +83,10 @@ SHORT = (*PRODUCT, "localstack", "tools")
 """The packages whose files have at most `MAX_LINES` lines."""
 MAX_LINES = 300
 SAME_NAMES = {"ConfigurationError"}  # public in the program and in the indexer, which cannot import each other
-MAX_LINES_OF = {"tap_stack": 1_600}  # the infrastructure is one file, see docs/architecture.md
+MAX_LINES_OF = {
+    "tap_stack": 1_600,  # the infrastructure is one file, see docs/architecture.md
+    "localstack.image.lambda_init": 330,  # copied into containers as one file, without its package
+}
 
 
 def is_within(module: str, packages: tuple[str, ...]) -> bool:

@@ -13,7 +13,7 @@ from operations.listing import KeyFilter, Version
 from operations.output import Progress
 from operations.rate import Capacity
 from tests.support.clock import FakeClock
-from tests.unit.operations.fakes import ARN, START, TARGET, FakeAws, marker, refusing, row, version
+from tests.support.operations_fakes import ARN, START, TARGET, FakeAws, marker, refusing, row, version
 
 if TYPE_CHECKING:
     from operations.aws import Row

@@ -12,7 +12,7 @@ from operations.errors import OperatorError
 from operations.listing import KeyFilter, Version
 from operations.output import Progress
 from tests.support.clock import FakeClock
-from tests.unit.operations.fakes import START, TARGET, FakeAws, marker, refusing, version
+from tests.support.operations_fakes import START, TARGET, FakeAws, marker, refusing, version
 
 LISTED = [version("a", "v2", seconds=60), version("a", "v1"), marker("b", "m1", seconds=60), version("c", "v1")]
 SILENT = Progress(io.StringIO())

@@ -12,7 +12,7 @@ import pytest
 from operations.command import main
 from operations.errors import OperatorError
 from operations.rate import Capacity
-from tests.unit.operations.fakes import ARN, FakeAws, failure, marker, refusing, row, version
+from tests.support.operations_fakes import ARN, FakeAws, failure, marker, refusing, row, version
 
 ROOT = Path(__file__).parents[3]
 LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from operations.compare import compare
-from tests.unit.operations.fakes import BUCKET, marker, row, version
+from tests.support.operations_fakes import BUCKET, marker, row, version
 
 if TYPE_CHECKING:
     from operations.listing import Version

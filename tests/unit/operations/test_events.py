@@ -8,7 +8,7 @@ import pytest
 
 from lambda_code.events import Kind, Record, parse_event
 from operations.events import Event, deletion_event, version_event
-from tests.unit.operations.fakes import BUCKET, START, TARGET, marker, version
+from tests.support.operations_fakes import BUCKET, START, TARGET, marker, version
 
 KEYS = ["a", "a b/c+d%2B.txt", "é/\u5831/\U0001f680", "tab\tnew\nline", "//a//", "a?b=c&d#e;f", "100%", "\x7f\x1b"]
 LATER = START + timedelta(seconds=9)

@@ -7,7 +7,7 @@ import pytest
 
 from lambda_code.errors import IndexingError, PermanentError, Reason
 from operations.failures import REASONS, ForeignMessageError, parse
-from tests.unit.operations.fakes import ARN, TARGET, failure
+from tests.support.operations_fakes import ARN, TARGET, failure
 
 
 def response(message: str, kind: str = "IndexingError") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from operations.listing import KeyFilter, group_by_key, parse_versions
-from tests.unit.operations.fakes import ARN, START, marker, version
+from tests.support.operations_fakes import ARN, START, marker, version
 
 
 def test_versions_and_markers_of_an_answer_come_together_in_the_order_of_their_keys() -> None:

@@ -10,7 +10,7 @@ from operations.errors import OperatorError, RefusedEventError
 from operations.output import Progress
 from operations.redrive import Redrive
 from tests.support.clock import FakeClock
-from tests.unit.operations.fakes import ARN, TARGET, FakeAws, failure, refusing
+from tests.support.operations_fakes import ARN, TARGET, FakeAws, failure, refusing
 
 SILENT = Progress(io.StringIO())
 TIMEOUT: dict[str, Any] = {"responsePayload": {"errorMessage": "Task timed out after 60.00 seconds", "errorType": ""}}

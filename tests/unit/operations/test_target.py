@@ -10,7 +10,7 @@ import pytest
 from operations.discovery import failure_queue, from_function
 from operations.errors import OperatorError
 from operations.target import OUTPUTS, from_outputs, region_from_arn
-from tests.unit.operations.fakes import ARN, TARGET, FakeAws
+from tests.support.operations_fakes import ARN, TARGET, FakeAws
 
 if TYPE_CHECKING:
     from collections.abc import Callable

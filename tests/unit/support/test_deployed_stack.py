@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import moto
@@ -15,7 +15,10 @@ import pytest
 
 from tests.support.deployed_stack import ExistingStack, clean_up, read_outputs, smoke_test_folder, url_opener
 from tests.support.edge_cases import EDGE_CASES
-from tests.support.index import Clients, Index, Row
+from tests.support.index import Clients, Index
+
+if TYPE_CHECKING:
+    from tests.support.rows import Row
 
 OUTPUTS = {
     "bucket_name": "uploads",

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests import conftest
-from tests.support.selection import count_reasons, deselection_reason
+from tests.support.selection import check_options, count_reasons, deselection_reason
 
 ONLY_PULUMI = pytest.mark.only_engine("pulumi").mark
 UNSAFE = pytest.mark.not_in_a_live_account("it empties the bucket").mark
@@ -46,7 +45,7 @@ def check(**options: object) -> None:
     defaults = {"engine": "in-process", "emulator": "auto", "outputs": None, "install_pulumi": False}
     values = {f"--{name.replace('_', '-')}": value for name, value in (defaults | options).items()}
     config: Any = SimpleNamespace(getoption=values.__getitem__)
-    conftest._check_options(config)
+    check_options(config)
 
 
 @pytest.mark.parametrize(
