@@ -67,6 +67,10 @@ def run(capsys: pytest.CaptureFixture[str]) -> Command:
 LIMITED = "backfill --invoke --prefix b --since 2026-01-31 --rate 500 --start-after aa"
 ONE_REASON = "redrive --replay --reason denied --max 5"
 EACH = "one for each version and delete marker"
+AUDIT_AGAIN = "3 events sent: audit again in a minute"
+AUDIT_LATER = "audit in some minutes, and look into the failure queue with redrive"
+INVOKE = "dry run: --invoke sends them"
+REPLAYED = "1 of 1 message replayed and deleted, 0 left in the queue"
 OURS = failure("a")
 LISTED_TEXT = "2 versions and 1 delete marker of 2 keys"
 
@@ -74,13 +78,13 @@ LISTED_TEXT = "2 versions and 1 delete marker of 2 keys"
 @pytest.mark.parametrize(
     ("command", "bodies", "code", "sent", "summary"),
     [
-        ("audit --repair", [], 1, 3, f"in {LISTED_TEXT}, 0 rows; 3 events sent: audit again in a minute"),
-        ("backfill --rate 1", [], 0, 0, f"backfill: 3 events to send, {EACH}: in 0:00:03 at 1 a second; dry run:"),
-        (LIMITED, [], 0, 2, "2 events sent at up to 500 a second; the function is at work: audit in some minutes"),
-        ("redrive", [], 0, 0, "redrive: the failure queue is empty"),
-        ("redrive --replay", [OURS], 0, 1, "1 of 1 message replayed and deleted, 0 left in the queue"),
+        ("audit --repair", [], 1, 3, f"3 differences (3 missing) in {LISTED_TEXT}, 0 rows; {AUDIT_AGAIN}"),
+        ("backfill --rate 1", [], 0, 0, f"3 events to send, {EACH}: in 0:00:03 at 1 a second; {INVOKE}"),
+        (LIMITED, [], 0, 2, f"2 events sent at up to 500 a second; the function is at work: {AUDIT_LATER}"),
+        ("redrive", [], 0, 0, "the failure queue is empty"),
+        ("redrive --replay", [OURS], 0, 1, REPLAYED),
         (ONE_REASON, [OURS, "hello"], 1, 1, "1 of 2 messages replayed and deleted, 1 left in the queue"),
-        ("redrive --replay --max 1", [OURS] * 25, 1, 1, "0 left in the queue, and about 24 more that were not read"),
+        ("redrive --replay --max 1", [OURS] * 25, 1, 1, f"{REPLAYED}, and about 24 more that were not read"),
     ],
 )
 def test_summary_names_the_result_and_the_next_step(
@@ -89,8 +93,9 @@ def test_summary_names_the_result_and_the_next_step(
     run.aws.rows = []
     for body in bodies:
         run.aws.put(body)
-    assert run(*command.split()) == code
-    assert summary in run.lines[-1]
+    tool, *arguments = command.split()
+    assert run(tool, *arguments) == code
+    assert run.lines[-1] == f"{tool}: {summary}"
     assert len(run.aws.sent) == sent
 
 
