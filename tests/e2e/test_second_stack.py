@@ -25,6 +25,7 @@ CONFIG = {
     "notificationPrefix": "in/",
     "notificationSuffix": ".csv",
     "deletedRetentionDays": "0",
+    "logLevel": "WARNING",
     "alarmEmail": "oncall@example.com",
 }
 
