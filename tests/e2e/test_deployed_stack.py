@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 import yaml
 
+from tests.e2e.capabilities import Capability, needs
 from tests.support.synth import Synth, synth
 
 if TYPE_CHECKING:
     from tests.support.index import AwsTarget, Clients
-
-from tests.e2e.capabilities import Capability, needs
 
 pytestmark = pytest.mark.not_in_a_live_account(
     "compares with Pulumi.localstack.yaml, which a live stack does not follow"
@@ -44,9 +43,9 @@ def as_aws(value: Any) -> Any:  # noqa: ANN401  JSON
 
 
 def queue(aws: Clients, inputs: Inputs) -> dict[str, Any]:
-    url = inputs.get("queueUrl", inputs.get("name", "")).rpartition("/")[2]
-    address = aws.sqs.get_queue_url(QueueName=url)["QueueUrl"]
-    found = aws.sqs.get_queue_attributes(QueueUrl=address, AttributeNames=["All"])["Attributes"]
+    name = inputs.get("queueUrl", inputs.get("name", "")).rpartition("/")[2]
+    url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]  # the emulator's own address
+    found = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return {
         "Name": found["QueueArn"].rpartition(":")[2],
         "MessageRetentionSeconds": int(found["MessageRetentionPeriod"]),
@@ -128,14 +127,11 @@ def log_group(aws: Clients, inputs: Inputs) -> dict[str, Any]:
 
 
 def topic(aws: Clients, inputs: Inputs) -> dict[str, Any]:
-    [arn] = [each["TopicArn"] for each in aws.sns.list_topics()["Topics"] if each["TopicArn"].endswith(suffix(inputs))]
+    name = str(inputs.get("name", inputs.get("arn"))).rpartition(":")[2]
+    [arn] = [each["TopicArn"] for each in aws.sns.list_topics()["Topics"] if each["TopicArn"].endswith(f":{name}")]
     found = aws.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
     assert "KmsMasterKeyId" not in found  # the AWS-managed key would keep CloudWatch from publishing
     return {"Name": arn.rpartition(":")[2], "Policy": json.loads(found["Policy"]), "arn": arn}
-
-
-def suffix(inputs: Inputs) -> str:
-    return ":" + str(inputs.get("name", inputs.get("arn"))).rpartition(":")[2]
 
 
 def function(aws: Clients, inputs: Inputs) -> dict[str, Any]:
