@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import noxfile
 from tests.support.requirements import pins
+from tests.support.serving import serving
 from tools.sbom import ROOT
 
 if TYPE_CHECKING:
@@ -54,15 +54,8 @@ def osv(*vulnerable: str) -> Iterator[tuple[str, list[Any]]]:
         def log_message(self, *_: object) -> None:
             """Nothing: the tests' output is pytest's."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}/v1/query", queries
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def audit(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:

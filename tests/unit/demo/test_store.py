@@ -48,12 +48,6 @@ def test_an_uploaded_file_has_its_content_and_type_and_its_row_is_found_and_righ
     assert store.differences(uploaded, item) == ()
 
 
-def test_only_uploads_that_have_a_row_are_found(tmp_path: Path) -> None:
-    store = make_store(FakeAws(lost=frozenset("b")))
-    uploads = [put(store, tmp_path / name) for name in "abc"]
-    assert [found.source.key for found, _ in store.rows(uploads)] == ["a", "c"]
-
-
 def test_more_uploads_than_one_request_takes_are_asked_for_in_several(tmp_path: Path) -> None:
     store = make_store()
     uploads = [put(store, tmp_path / "a") for _ in range(BATCH_GET + 1)]
@@ -64,11 +58,6 @@ def test_another_version_of_the_same_key_is_not_taken_for_it(tmp_path: Path) -> 
     store = make_store()
     put(store, tmp_path / "a")
     assert list(store.rows([Upload(source=source("a"), version_id="another", finished=0.0)])) == []
-
-
-def test_a_file_that_is_gone_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        make_store().put(source("deleted", tmp_path))
 
 
 def test_a_head_that_fails_makes_the_row_wrong_and_says_why() -> None:

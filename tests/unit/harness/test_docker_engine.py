@@ -10,7 +10,6 @@ import pytest
 
 from localstack.emulators import docker_engine
 from localstack.emulators.docker_engine import FUNCTION, clean, main, owner
-from localstack.errors import EmulatorError
 from tests.unit.harness.fake_docker import FakeContainer, FakeEngine, Install
 
 ALIVE = owner()
@@ -97,7 +96,5 @@ def test_nothing_can_be_removed_without_docker(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    with pytest.raises(EmulatorError, match="Docker does not answer"):
-        clean()
     assert main([]) == 1
     assert "Docker does not answer" in capsys.readouterr().err

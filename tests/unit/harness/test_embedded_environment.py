@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localstack.emulators import embedded_environment
-from localstack.emulators.embedded_environment import ensure, environment_name, installer_commands, ministack_version
+from localstack.emulators.embedded_environment import ensure, environment_name, installer_commands
 from localstack.errors import EmulatorError
 
 
@@ -122,12 +122,3 @@ def test_every_installer_checks_hashes_and_compiles(uv: list[str] | None) -> Non
     assert "/cache/new/bin/python" in install
     # pip compiles what it installs without being asked
     assert ("--compile-bytecode" in install) == (uv is not None)
-
-
-def test_every_requirement_is_pinned_with_its_hashes() -> None:
-    lines = embedded_environment.REQUIREMENTS.read_text(encoding="utf-8").replace("\\\n", "").splitlines()
-    pins = [line for line in lines if line and not line.startswith("#")]
-    assert [pin for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
-    names = {pin.partition("==")[0] for pin in pins}
-    assert {"ministack", "boto3", "botocore"} <= names
-    assert f"ministack=={ministack_version()} " in "".join(pins)

@@ -14,7 +14,6 @@ from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -23,8 +22,9 @@ from localstack.emulators.embedded import free_port
 from localstack.image import lambda_init
 from tests.support import waiting
 from tests.support.processes import is_running
+from tests.support.serving import serving
 from tests.unit.image import fake_runtime
-from tests.unit.image.fake_localstack import TIMEOUT, FakeLocalStack, fake_localstack, send
+from tests.unit.image.fake_localstack import TIMEOUT, FakeLocalStack, send
 
 RUNTIME_ID = "4bf9"
 
@@ -65,7 +65,7 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def localstack() -> Iterator[FakeLocalStack]:
-    with fake_localstack() as fake:
+    with serving(FakeLocalStack()) as fake:
         yield fake
 
 
@@ -98,11 +98,9 @@ def container(
     init = lambda_init.Init(environment(localstack, **getattr(request, "param", {})), finished.put)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(lambda_init.Handler, init))  # both sides on one port
     monkeypatch.setattr(lambda_init, "API_PORT", server.server_port)
-    Thread(target=server.serve_forever, args=(0.001,), daemon=True).start()
-    yield Container(localstack, init, server.server_port, finished)
-    init.stop()
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield Container(localstack, init, server.server_port, finished)
+        init.stop()
 
 
 def test_an_event_reaches_the_runtime_with_all_that_lambda_says_of_it(container: Container) -> None:

@@ -176,8 +176,11 @@ def index() -> Iterator[Index]:
 
 
 def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
+    """The indexer is invoked later for each deleted version and marker, and creates a row if there is none."""
     _row(index, index.key("deleted-by-its-test.txt"), "gone")
-    clean_up(index)
+    late = IndexWithLateDeletions(index)
+    clean_up(late)
+    assert late.pending == {}
     s3 = index.clients.s3
     listed = s3.list_object_versions(Bucket="uploads")
     assert [each["Key"] for each in listed["Versions"]] == ["in/theirs.txt"] * 2
@@ -190,14 +193,6 @@ def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
 def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -> None:
     index.put(index.key("never-indexed.txt"))
     clean_up(index)
-    assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
-
-
-def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index: Index) -> None:
-    """The indexer is invoked later for each deleted version and marker, and creates a row if there is none."""
-    late = IndexWithLateDeletions(index)
-    clean_up(late)
-    assert late.pending == {}
     assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
