@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -138,12 +136,9 @@ def test_what_is_wrong_is_a_clear_error(
 
 
 def test_a_body_without_a_length_is_refused(client: PageClient) -> None:
-    headers = {"Origin": client.server.origin, "Content-Type": "application/json", "Transfer-Encoding": "chunked"}
-    headers["Host"] = client.server.authority
-    with closing(http.client.HTTPConnection("127.0.0.1", client.server.port, timeout=5)) as connection:
-        # no body: the server responds without it, and might close the connection before all of it was sent
-        connection.request("POST", "/api/uploads", headers=headers, encode_chunked=True)
-        assert connection.getresponse().status == 411
+    headers = {"Origin": client.server.origin, "Content-Type": JSON, "Transfer-Encoding": "chunked"}
+    # no body: the server responds without it, and might close the connection before all of it was sent
+    assert client.send("POST", "/api/uploads", None, headers).status == 411
 
 
 def test_what_aws_says_is_for_the_log_and_not_for_the_page(capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,12 +81,17 @@ def test_it_goes_when_the_block_fails() -> None:
     assert not is_running(emulator.pid)
 
 
-def test_a_port_and_a_log_that_are_asked_for_are_used_and_the_log_stays(tmp_path: Path) -> None:
-    port, log = free_port(), tmp_path / "logs" / "emulator.log"
+def test_a_port_and_a_log_that_are_asked_for_are_used_and_the_log_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "with space"))
+    port, log = free_port(), tmp_path / "with space" / "emulator.log"
+    log.parent.mkdir()
     with start(port=port, log=log) as emulator:
         assert emulator.endpoint == f"http://{HOST}:{port}"
         assert emulator.log == log
     assert environment_of(log)["GATEWAY_PORT"] == str(port)
+    assert "with space" in environment_of(log)["TMPDIR"]
 
 
 def test_a_port_in_use_is_named_with_the_remedy() -> None:
@@ -132,13 +137,6 @@ def test_an_interpreter_that_is_gone_is_named() -> None:
     gone = running(Path("/gone/bin/python"), region="eu-west-1", settings={})
     with pytest.raises(EmulatorError, match=message), gone:
         pass
-
-
-def test_it_works_in_paths_with_spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "with space").mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "with space"))
-    with start() as emulator:
-        assert "with space" in str(emulator.log)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

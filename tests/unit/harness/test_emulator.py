@@ -102,18 +102,20 @@ def test_clients_are_made_once_per_service_and_region() -> None:
     assert str(running) == "embedded (MiniStack) at http://127.0.0.1:4566"
 
 
-def test_the_environment_is_complete_for_boto3_and_the_command_line() -> None:
-    assert emulator().environment() == {
+def test_the_environment_is_complete_for_boto3_and_the_command_line_also_over_tls(tmp_path: Path) -> None:
+    environment = {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }
-
-
-def test_over_tls_clients_and_the_environment_know_its_certificate(tmp_path: Path) -> None:
+    assert emulator().environment() == environment
     certificate = tmp_path / "server.crt"
     secure = emulator("https://127.0.0.1:4566", certificate)
-    assert secure.environment()["AWS_CA_BUNDLE"] == str(certificate)
+    assert secure.environment() == {
+        **environment,
+        "AWS_ENDPOINT_URL": "https://127.0.0.1:4566",
+        "AWS_CA_BUNDLE": str(certificate),
+    }
     assert secure.client("s3")._endpoint.http_session._verify == str(certificate)
