@@ -54,12 +54,6 @@ def test_more_uploads_than_one_request_takes_are_asked_for_in_several(tmp_path: 
     assert [found.version_id for found, _ in store.rows(uploads)] == [upload.version_id for upload in uploads]
 
 
-def test_another_version_of_the_same_key_is_not_taken_for_it(tmp_path: Path) -> None:
-    store = make_store()
-    put(store, tmp_path / "a")
-    assert list(store.rows([Upload(source=source("a"), version_id="another", finished=0.0)])) == []
-
-
 def test_a_head_that_fails_makes_the_row_wrong_and_says_why() -> None:
     (difference,) = make_store().differences(upload("a"), {})
     assert "HeadObject" in difference

@@ -31,6 +31,11 @@ def function(of: str) -> FakeContainer:
         pytest.param(
             [FakeContainer("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="a killed run"
         ),
+        pytest.param(
+            [function("left"), FakeContainer("left", DEAD, removes=["left-lambda-indexer-1"])],
+            ["left", "left-lambda-indexer-1"],
+            id="an emulator that takes its functions along",
+        ),
         pytest.param([FakeContainer("used_one", ALIVE), function("used_one")], [], id="a run that goes on"),
         pytest.param([FakeContainer("old", REUSED)], ["old"], id="a run whose number another process has by now"),
         pytest.param([FakeContainer("theirs", ELSEWHERE), function("theirs")], [], id="a run on another machine"),
@@ -60,13 +65,6 @@ def test_everything_goes_if_that_is_asked_for(install: Install, capsys: pytest.C
     ]
     assert main([]) == 0
     assert capsys.readouterr().out == "nothing to remove\n"
-
-
-def test_an_emulator_may_take_its_functions_along(install: Install) -> None:
-    child = function("left")
-    engine = install(FakeEngine(child, FakeContainer("left", DEAD, removes=[child.name])))
-    assert sorted(clean()) == ["left", child.name]
-    assert engine.existing == {}
 
 
 def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to_do() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.deployed_stack import ExistingStack, clean_up, read_outputs, smoke_test_folder, url_opener
 from tests.support.edge_cases import EDGE_CASES
+from tests.support.fakes import create_table
 from tests.support.index import Clients, Index
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ OUTPUTS = {
     "log_group_name": "/aws/lambda/tapstack-prod-indexer",
 }
 FOLDER = "in/tapstack-smoke-1234/"
-KEY = ("object_id", "version_id")
 NO_CLIENTS = Clients(**dict.fromkeys(Clients.__dataclass_fields__))
 
 
@@ -156,14 +156,7 @@ def index() -> Iterator[Index]:
     with moto.mock_aws():
         s3, dynamodb = (boto3.client(service, region_name="us-east-1") for service in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="uploads")
-        dynamodb.create_table(
-            TableName="objects",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": name, "KeyType": kind} for name, kind in zip(KEY, ("HASH", "RANGE"), strict=True)
-            ],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEY],
-        )
+        create_table(dynamodb, "objects")
         clients = replace(NO_CLIENTS, s3=s3, dynamodb=dynamodb)
         found = Index(clients, OUTPUTS, folder=FOLDER, timeout=0.1, interval=0.01)
         found.set_versioning("Enabled")
