@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from queue import Queue
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 from zipfile import ZipFile
 
 import botocore.session
@@ -12,10 +14,38 @@ import pytest
 
 from localstack.emulators.embedded_child import (
     PROTOCOLS,
+    RAISED,
     SharedZip,
     patch_worker,
     set_protocols,
 )
+
+
+class FakeWorker:
+    """The attributes of MiniStack's Worker that are used."""
+
+    def __init__(self, log: IO[str]) -> None:
+        self._proc = SimpleNamespace(stderr=log)
+        self._stderr_queue: Queue[str] = Queue()
+
+    def _drain_stderr(self) -> str:
+        return "\n".join(self._stderr_queue.get_nowait() for _ in range(self._stderr_queue.qsize()))
+
+
+def test_the_log_of_a_call_is_whole_though_nobody_followed_it_in_time() -> None:
+    runtime: Any = SimpleNamespace(Worker=FakeWorker, _PYTHON_WORKER_SCRIPT=RAISED)
+    patch_worker(runtime)
+    reader, writer = os.pipe()
+    with os.fdopen(reader, encoding="utf-8") as log, os.fdopen(writer, "wb", buffering=0) as output:
+        worker = runtime.Worker(log)
+        assert callable(worker._read_stderr)  # the target of a thread
+        output.write(b"one\ntwo\nunfin")
+        assert worker._drain_stderr_bounded() == "one\ntwo"
+        assert worker._drain_stderr_bounded() == ""
+        output.write(b"ished\nthe last w\xffrds")
+        output.close()
+        assert worker._drain_stderr() == "unfinished\nthe last w\N{REPLACEMENT CHARACTER}rds"
+        assert worker.log.read_available() is False
 
 
 def test_another_ministack_is_noticed() -> None:
