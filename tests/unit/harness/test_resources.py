@@ -110,6 +110,16 @@ def test_a_resource_that_does_not_become_active_is_an_error_with_its_state(
         create(type_, inputs, FakeAws(responses))
 
 
+@pytest.mark.parametrize(("pending", "removals"), [("false", ["Unsubscribe"]), ("true", [])])
+def test_only_a_confirmed_subscription_is_deleted(pending: str, removals: list[str]) -> None:
+    fake = FakeAws({"GetSubscriptionAttributes": {"Attributes": {"PendingConfirmation": pending}}})
+    _result, found, _unused = create("aws:sns/topicSubscription:TopicSubscription", fake=fake)
+    fake.calls.clear()
+    for removal in found:
+        removal.delete()
+    assert fake.operations() == removals
+
+
 class FakeBucket:
     """A bucket with these versions, delete markers and unfinished uploads; `forceDestroy` is set."""
 
