@@ -87,6 +87,7 @@ class FakeAws:
             raise client_error(404, operation="HeadObject") from None
 
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803  boto3's name
+        assert RequestItems[TABLE]["ConsistentRead"]
         keys = RequestItems[TABLE]["Keys"]
         assert 1 <= len(keys) <= 100, "DynamoDB's limits"
         found = [self._row(key["object_id"]["S"], key["version_id"]["S"]) for key in keys]

@@ -32,15 +32,6 @@ Configure = Callable[..., Any]
 """Configures a container, whose attributes are not public, without starting it."""
 
 
-def test_the_image_is_the_last_without_an_account_unless_the_environment_names_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("TAP_EMULATOR_IMAGE", raising=False)
-    assert container.image() == "localstack/localstack:4.14.0"
-    monkeypatch.setenv("TAP_EMULATOR_IMAGE", "mirror.example.com/ministack:1.5.33")
-    assert container.image() == "mirror.example.com/ministack:1.5.33"
-
-
 def test_an_image_that_is_not_here_is_named_with_the_ways_to_get_it_unless_it_may_be_pulled(install: Install) -> None:
     install(FakeEngine())
     remedies = r"docker pull.*TAP_EMULATOR_IMAGE.*nox -s emulator-image"

@@ -259,23 +259,19 @@ sys.exit(lambda_init.main())
 """
 
 
-@pytest.fixture
-def ports() -> tuple[int, int]:
-    return free_port(), free_port()
-
-
-def run(bootstrap: Path, ports: tuple[int, int], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", PROCESS, *map(str, ports), str(bootstrap)]
+def run(bootstrap: Path, port: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PROCESS, str(free_port()), str(port), str(bootstrap)]
     root = str(Path(lambda_init.__file__).absolute().parents[2])
     return subprocess.Popen(command, env={**environ, "PYTHONPATH": root}, stdout=subprocess.PIPE)  # noqa: S603
 
 
 def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
-    bootstrap: Path, localstack: FakeLocalStack, ports: tuple[int, int]
+    bootstrap: Path, localstack: FakeLocalStack
 ) -> None:
-    with run(bootstrap, ports, environment(localstack)) as process:
+    port = free_port()
+    with run(bootstrap, port, environment(localstack)) as process:
         assert localstack.next_report()[0].endswith("/ready")
-        assert send(ports[1], "r-1", do="hang") == 200
+        assert send(port, "r-1", do="hang") == 200
         assert process.stdout is not None
         printed = iter(process.stdout.readline, b"")
         child = next(line for line in printed if line.startswith(b"child "))
@@ -285,8 +281,8 @@ def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
 
 
 def test_the_process_ends_with_status_1_if_the_runtime_cannot_start(
-    bootstrap: Path, localstack: FakeLocalStack, ports: tuple[int, int]
+    bootstrap: Path, localstack: FakeLocalStack
 ) -> None:
-    with run(bootstrap, ports, environment(localstack, MODE="init error")) as process:
+    with run(bootstrap, free_port(), environment(localstack, MODE="init error")) as process:
         assert localstack.next_report()[0].endswith("/error")
         assert process.wait(TIMEOUT) == 1
