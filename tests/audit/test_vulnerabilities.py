@@ -45,11 +45,9 @@ def osv(*vulnerable: str) -> Iterator[tuple[str, list[Any]]]:
             query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             queries.append((query["package"]["name"], query["version"]))
             known = {"vulns": [VULNERABILITY]} if query["package"]["name"] in vulnerable else {}
-            response = json.dumps(known).encode()
             self.send_response(200)
-            self.send_header("Content-Length", str(len(response)))
             self.end_headers()
-            self.wfile.write(response)
+            self.wfile.write(json.dumps(known).encode())
 
         def log_message(self, *_: object) -> None:
             """Nothing: the tests' output is pytest's."""
