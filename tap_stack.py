@@ -881,6 +881,9 @@ class TapStack(pulumi.ComponentResource):
     Each output is an attribute, a ``pulumi.Output`` of text; ``outputs`` holds them by name.
     """
 
+    # A nested property that can be None is an Args class: of a dictionary, Pulumi would send the None as a null, and
+    # show an update.
+
     def __init__(self, name: str, args: TapStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tap:index:TapStack", name, None, opts)
         self._name = name
@@ -1009,13 +1012,14 @@ class TapStack(pulumi.ComponentResource):
             f"{name}-encryption",
             bucket=bucket.bucket,
             rules=[
-                {
-                    "apply_server_side_encryption_by_default": {
-                        "sse_algorithm": "aws:kms" if key_arn else "AES256",
-                        "kms_master_key_id": key_arn,
-                    },
-                    "bucket_key_enabled": True if key_arn else None,  # one call of KMS for many objects
-                }
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=(
+                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                            sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
+                        )
+                    ),
+                    bucket_key_enabled=True if key_arn else None,  # one call of KMS for many objects
+                )
             ],
             opts=self._child(),
         )
@@ -1085,7 +1089,7 @@ class TapStack(pulumi.ComponentResource):
                     "write_capacity": write,
                 }
             ],
-            server_side_encryption={"enabled": True, "kms_key_arn": self._key},
+            server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=self._key),
             point_in_time_recovery={"enabled": True},
             ttl={"attribute_name": EXPIRY_ATTRIBUTE, "enabled": True},
             deletion_protection_enabled=self._args.protect_data,
@@ -1263,13 +1267,13 @@ class TapStack(pulumi.ComponentResource):
             f"{self._name}-uploads-notification",
             bucket=bucket.bucket,
             lambda_functions=[
-                {
-                    "id": "index-uploads",
-                    "lambda_function_arn": function.arn,
-                    "events": list(EVENTS),
-                    "filter_prefix": encode_filter(self._args.notification_prefix) or None,
-                    "filter_suffix": encode_filter(self._args.notification_suffix) or None,
-                }
+                aws.s3.BucketNotificationLambdaFunctionArgs(
+                    id="index-uploads",
+                    lambda_function_arn=function.arn,
+                    events=list(EVENTS),
+                    filter_prefix=encode_filter(self._args.notification_prefix) or None,
+                    filter_suffix=encode_filter(self._args.notification_suffix) or None,
+                )
             ],
             # without the permission S3 refuses the notification; without versioning the first events have no version;
             # without the failure queue behind the function, an event that fails would be lost

@@ -30,9 +30,9 @@ class Kind(Enum):
     """What an event reports about a version of an object."""
 
     CREATED = "created"
-    DELETED = "deleted"  # permanently; also a delete marker, whose deletion makes the version below it current
-    MARKER = "marker"  # a delete marker became the current version
-    OTHER = "other"  # restored, tagged, replicated …: nothing that a row holds
+    DELETED = "deleted"  # a version was deleted permanently; the version may itself be a delete marker
+    MARKER_CREATED = "marker created"  # a delete marker became the current version
+    OTHER = "other"  # restored, tagged, replicated …: changes no attribute of a row
 
     @classmethod
     def of(cls, event_name: str) -> Kind:
@@ -41,7 +41,7 @@ class Kind(Enum):
         if name.startswith("ObjectCreated:"):
             return cls.CREATED
         if name.startswith(("ObjectRemoved:", LIFECYCLE)):
-            return cls.MARKER if name.endswith(":DeleteMarkerCreated") else cls.DELETED
+            return cls.MARKER_CREATED if name.endswith(":DeleteMarkerCreated") else cls.DELETED
         return cls.OTHER
 
 

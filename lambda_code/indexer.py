@@ -55,7 +55,7 @@ class Indexer:
             How many records had each result.
 
         Raises:
-            IndexingError: at least one record failed. Lambda then retries the event, and at last sends it to the
+            IndexingError: at least one record failed. Lambda then retries the event, and finally sends it to the
                 failure queue.
         """
         with self.telemetry.invocation(request_id) as invocation:
@@ -111,10 +111,13 @@ class Indexer:
         return outcome
 
     def _index(self, record: Record, calls: RecordCalls, request_id: str) -> tuple[Result, str | None]:
-        """Read the version that a record is about and write its row.
+        """Read the version that a record is about, if the record alone does not say what to write, and write its row.
+
+        A delete marker is recognised by the event's name (`Kind.MARKER_CREATED`), or by HEAD's status 405.
 
         The version `null` is the one version whose object can be replaced, also between the read and the write, and by
-        two functions at once. So every event about it means "read again", until two consecutive reads agree.
+        two functions at once. So the row of `null` is written from HEAD, whatever the event reports, until two
+        consecutive reads agree.
 
         Returns:
             The result, and the id of the version; None if the record names no version and there is no current one.
@@ -125,8 +128,8 @@ class Indexer:
         version_id, head = record.version_id, None
         if version_id in (None, NULL_VERSION) or record.kind is Kind.CREATED:
             head = self.storage.head(record.key, version_id, calls)
-        elif record.kind is Kind.MARKER:
-            head = DeleteMarker()  # a delete marker has nothing to read
+        elif record.kind is Kind.MARKER_CREATED:
+            head = DeleteMarker()  # not read: the event has the time of the marker
         if version_id is None:  # an event written by hand is about the current version, whatever its event name is
             if not isinstance(head, dict):
                 return Result.GONE, None  # without a version there is no row
@@ -135,14 +138,19 @@ class Indexer:
         while True:
             result, update = self._decide(record, version_id, head, provenance)
             changed |= self._write(result, update, record, calls)
-            if version_id != NULL_VERSION or (reread := self.storage.head(record.key, NULL_VERSION, calls)) == head:
+            last_head = head
+            if version_id == NULL_VERSION:
+                head = self.storage.head(record.key, NULL_VERSION, calls)
+            if head == last_head:
                 return result if changed else Result.DUPLICATE, version_id
-            head = reread
 
     def _decide(
         self, record: Record, version_id: str, head: HeadResult, provenance: Attributes
     ) -> tuple[Result, Update]:
-        """The result of a record whose version has this head result, and the update of the version's row."""
+        """Return the result of a record and the update of its row, given the head result of its version.
+
+        A head result of None means that HEAD found nothing, or that the event is a deletion, which needs no HEAD.
+        """
         if isinstance(head, DeleteMarker):
             return Result.DELETED, metadata.from_marker(record, head, version_id=version_id, provenance=provenance)
         if head is not None:
@@ -155,16 +163,16 @@ class Indexer:
         return Result.DELETED, metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance)
 
     def _write(self, result: Result, update: Update, record: Record, calls: RecordCalls) -> bool:
-        """Write the update of a row; return whether it changed the row, which GONE always counts as."""
+        """Write the update of a row; return whether it changed the row. GONE is always a change, never a duplicate."""
         old = self.storage.update(update, calls)
-        was_read = not old.keys().isdisjoint({"content_type", "delete_marker"})
-        if result is Result.GONE and update.version_id == NULL_VERSION and was_read and "deleted_at" not in old:
-            # the object was there and is deleted: the write of a late event may have removed what its deletion set
+        existed = not old.keys().isdisjoint({"content_type", "delete_marker"})  # set only from HEAD
+        if result is Result.GONE and update.version_id == NULL_VERSION and existed and "deleted_at" not in old:
+            # The version existed and is deleted. If the row recorded that, a late event has since replaced the row.
             deletion = metadata.deletion_at(self.now(), retention_days=self.deleted_retention_days)
-            provenance, version_id = update.provenance, update.version_id
-            self.storage.update(
-                metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance), calls
+            restored = metadata.from_deletion(
+                record, deletion, version_id=update.version_id, provenance=update.provenance
             )
+            self.storage.update(restored, calls)
         return result is Result.GONE or update.changed(old)
 
 

@@ -23,8 +23,8 @@ def lambda_handler(event: object, context: Any) -> dict[str, int]:  # noqa: ANN4
         How many records had each result.
 
     Raises:
-        IndexingError: at least one record failed. Lambda then retries the event, and at last sends it to the failure
-            queue.
+        IndexingError: at least one record failed. Lambda then retries the event, and finally sends it to the
+            failure queue.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     return indexer().handle(event, request_id=context.aws_request_id, deadline=deadline)

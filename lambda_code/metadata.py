@@ -1,4 +1,4 @@
-"""A record and the head result of its version → the update of one table row. Pure.
+"""A record and the head result of its version → the update of one table row. No I/O.
 
 A row is addressed by `object_id` (`{bucket}/{key}`) and `version_id`. Updates of a row commute and are idempotent; each
 is one UpdateItem without a condition:
@@ -6,8 +6,8 @@ is one UpdateItem without a condition:
 * object attributes, from HEAD: SET;
 * attributes of the event, for an object that cannot be read: `if_not_exists`;
 * a deletion: `if_not_exists`, since a version is deleted once, and a repeated event must not delay its expiry;
-* a delete marker, which is a version like any other: `delete_marker`, SET;
-* provenance, which names the first event about the version: `if_not_exists`.
+* a delete marker, which is a version like any other: `delete_marker`, SET, and its time, `if_not_exists`;
+* provenance, which names the event about the version that was processed first: `if_not_exists`.
 
 The version id `null` is the exception: its object can be replaced, so the update replaces the row.
 """
@@ -63,7 +63,7 @@ DELETION_ATTRIBUTES = ("deleted_at", "deleted_by", "expires_at", "delete_marker"
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteMarker:
-    """A version that is a delete marker. HEAD reports only when it was put, and not always that."""
+    """A version that is a delete marker. HEAD reports at most the time of its creation."""
 
     last_modified: datetime | None = None  # UTC
 

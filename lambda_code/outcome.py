@@ -15,9 +15,9 @@ class Result(StrEnum):
 
     INDEXED = "indexed"  # the row was written, and it changed
     DUPLICATE = "duplicate"  # the row already had all of it
-    DELETED = "deleted"  # the row now records that the version was deleted, or is a delete marker
+    DELETED = "deleted"  # the row now records that the version was deleted, or that it is a delete marker
     GONE = "gone"  # the object cannot be read (any more, or yet): the row has the attributes of the event
-    IGNORED = "ignored"  # the event reports nothing that a row holds
+    IGNORED = "ignored"  # the event changes no attribute of a row
     FAILED = "failed"
 
 

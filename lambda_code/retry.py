@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds. A HEAD or a single-row write takes about ten milliseconds; a longer wait than this does not help.
+# Seconds. A HEAD or a single-row write takes tens of milliseconds; a longer wait than this does not help.
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 3.0
 ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # the worst case of one attempt
 RESERVE_SECONDS = 1.0  # kept at the end of an invocation, to log, count and raise what failed
 
-BASE_DELAY_SECONDS = 0.1  # twice the usual call, so that the first retry is neither useless nor noticed
+BASE_DELAY_SECONDS = (
+    0.1  # longer than a usual call, so that a short overload may have ended, and short enough for users
+)
 # Both from docs/capacity.md. Events whose calls give up early go to the failure queue, although a table that is only
 # busy would have accepted every write. Longer waits cause fewer requests that a busy table refuses.
 MAX_DELAY_SECONDS = 20.0
@@ -133,8 +135,8 @@ DEFAULT_POLICY = RetryPolicy()
 def backoff_delay(attempt: int, *, rng: Callable[[], float], policy: RetryPolicy = DEFAULT_POLICY) -> float:
     """Seconds to wait after the failed attempt number `attempt` (1 is the first); `rng` draws from [0, 1).
 
-    "Full jitter": random_between(0, min(cap, base * 2 ** attempt)), from Marc Brooker, "Exponential Backoff And
-    Jitter", AWS Architecture Blog, 2015.
+    "Full jitter": random_between(0, min(cap, base * 2 ** attempt)) with attempts from 0, from Marc Brooker,
+    "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
     # The exponent is bounded because 2.0 ** 1024 is an OverflowError; the cap is reached long before.
     ceiling = min(policy.wait_max, policy.wait_base * 2.0 ** min(attempt - 1, 32))

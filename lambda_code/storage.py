@@ -103,7 +103,7 @@ class Storage:
                     head = self.s3.head_object(Bucket=self.bucket_name, Key=key, ChecksumMode="ENABLED", **version)
                 except ClientError as error:
                     response = error.response.get("ResponseMetadata", {})
-                    match response.get("HTTPStatusCode"):  # the error of a HEAD has no body, hence no error code
+                    match response.get("HTTPStatusCode"):  # the error of a HEAD has no body, so no error code of S3
                         case 404:
                             return None
                         case 405:  # the version that was named is a delete marker

@@ -39,7 +39,8 @@ class Recorded:
     `inputs` has Pulumi's camelCase names; secrets are unwrapped, whole numbers are ints, properties without
     a value are absent, archives and assets stay Pulumi's objects. `parent` and `dependencies` hold URNs, the
     latter those of `depends_on` and of the resources whose outputs are inputs of this one. A component is not `custom`.
-    `secret_inputs` are the inputs that are, or have in them, what Pulumi keeps secret.
+    `secret_inputs` are the inputs that are or contain a secret, `null_inputs` those that contain a null, which Pulumi
+    would compare with the state.
     """
 
     type: str
@@ -54,6 +55,7 @@ class Recorded:
     delete_before_replace: bool
     ignore_changes: tuple[str, ...]
     secret_inputs: frozenset[str] = frozenset()
+    null_inputs: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.type} {self.name!r}"
@@ -248,12 +250,23 @@ def _recorded(urn: str, request: resource_pb2.RegisterResourceRequest) -> Record
         delete_before_replace=request.deleteBeforeReplace,
         ignore_changes=tuple(request.ignoreChanges),
         secret_inputs=frozenset(name for name, value in request.object.fields.items() if _has_secret(value)),
+        null_inputs=frozenset(name for name, value in request.object.fields.items() if _has_null(value)),
     )
 
 
 def _has_secret(value: struct_pb2.Value) -> bool:
     _value, has_secret = rpc.deserialize_properties_unwrap_secrets(struct_pb2.Struct(fields={"": value}))
     return bool(has_secret)
+
+
+def _has_null(value: struct_pb2.Value) -> bool:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return any(map(_has_null, value.struct_value.fields.values()))
+        case "list_value":
+            return any(map(_has_null, value.list_value.values))
+        case kind:
+            return kind == "null_value"
 
 
 def _plain_properties(struct: struct_pb2.Struct) -> dict[str, Any]:

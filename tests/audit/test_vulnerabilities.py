@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import noxfile
 from tests.support.requirements import pins
+from tests.support.serving import serving
 from tools.sbom import ROOT
 
 if TYPE_CHECKING:
@@ -45,24 +45,15 @@ def osv(*vulnerable: str) -> Iterator[tuple[str, list[Any]]]:
             query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             queries.append((query["package"]["name"], query["version"]))
             known = {"vulns": [VULNERABILITY]} if query["package"]["name"] in vulnerable else {}
-            response = json.dumps(known).encode()
             self.send_response(200)
-            self.send_header("Content-Length", str(len(response)))
             self.end_headers()
-            self.wfile.write(response)
+            self.wfile.write(json.dumps(known).encode())
 
         def log_message(self, *_: object) -> None:
             """Nothing: the tests' output is pytest's."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}/v1/query", queries
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def audit(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:

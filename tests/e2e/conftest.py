@@ -20,7 +20,6 @@ from localstack.emulators.emulator import Emulator, choose, start
 from localstack.errors import EmulatorError, HarnessError
 from tests.e2e.batch_upload import Upload, sample_cases, upload_all
 from tests.e2e.capabilities import Capability, gap
-from tests.e2e.deployed import Deployed
 from tests.e2e.failure_queue import FailureQueue, SentEvents, send_invalid_events
 from tests.e2e.operations_stack import CONFIG as OPERATIONS_CONFIG
 from tests.e2e.operations_stack import SETTLE_SECONDS, OperationsStack
@@ -186,12 +185,6 @@ def index(existing: ExistingStack | None, clients: Clients, outputs: Mapping[str
     index = Index(clients, outputs, folder=folder, timeout=TIMEOUT, interval=INTERVAL, since=began)
     yield index
     clean_up(index)
-
-
-@pytest.fixture(scope="session")
-def deployed(clients: Clients, outputs: Mapping[str, str], target: AwsTarget) -> Deployed:
-    account = clients.sts.get_caller_identity()["Account"]
-    return Deployed(aws=clients, out=outputs, account=account, region=target.region)
 
 
 @pytest.fixture(scope="session")

@@ -1,53 +1,29 @@
-"""S3 event notifications for direct invocations of the indexer."""
+"""The records of S3 event notifications that led to a row, for direct invocations of the indexer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus
+
+from tests.support.strategies import s3_record
 
 if TYPE_CHECKING:
     from tests.support.rows import Row
 
-Record = dict[str, Any]
 
-
-def event(*records: Record) -> dict[str, list[Record]]:
-    """A notification with these records."""
-    return {"Records": list(records)}
-
-
-def minimal_record(bucket: str, key: str) -> Record:
-    """The least that an operator has to write to have an object indexed."""
-    return {
-        "eventName": "ObjectCreated:Put",
-        "s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}},
-    }
-
-
-def removal_record(row: Row, event_name: str) -> Record:
-    """The record of the deletion of a row's version, as AWS sends it: without size and ETag."""
-    record = creation_record(row)
-    record["s3"]["object"] = {"key": record["s3"]["object"]["key"], "versionId": row["version_id"]}
-    return {**record, "eventName": event_name}
-
-
-def creation_record(row: Row) -> Record:
+def creation_record(row: Row, **changes: Any) -> dict[str, Any]:
     """The record that led to a row, reconstructed from its attributes."""
-    return {
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": "us-east-1",
-        "eventTime": row["event_time"],
-        "eventName": row["event_name"],
-        "s3": {
-            "s3SchemaVersion": "1.0",
-            "bucket": {"name": row["bucket"], "arn": f"arn:aws:s3:::{row['bucket']}"},
-            "object": {
-                "key": quote_plus(row["key"], safe="/"),
-                "size": int(row["size_bytes"]),
-                "eTag": row["etag"],
-                "versionId": row["version_id"],
-                "sequencer": row["sequencer"],
-            },
-        },
+    values = {
+        "version_id": row["version_id"],
+        "event_name": row["event_name"],
+        "bucket": row["bucket"],
+        "size": int(row["size_bytes"]),
+        "etag": row["etag"],
+        "event_time": row["event_time"],
+        "sequencer": row["sequencer"],
     }
+    return s3_record(row["key"], **(values | changes))
+
+
+def removal_record(row: Row, event_name: str) -> dict[str, Any]:
+    """The record of the deletion of a row's version, as AWS sends it: without size and ETag."""
+    return creation_record(row, event_name=event_name, size=None, etag=None)

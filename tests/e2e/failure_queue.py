@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.events import creation_record, event, minimal_record
+from tests.e2e.events import creation_record
+from tests.support.strategies import minimal_record, s3_event
 
 if TYPE_CHECKING:
     from tests.support.index import Index, Response
@@ -92,15 +93,15 @@ def send_invalid_events(index: Index) -> SentEvents:
     """Send events that cannot succeed, as S3 does: Lambda tries each three times in the background."""
     valid = tuple(index.put_unindexed(f"invalid/good-{number}.txt") for number in (1, 2))
     first, second = (creation_record(row) for row in valid)
-    without_key = minimal_record(index.bucket, "invalid/keyless.txt")
+    without_key = minimal_record("invalid/keyless.txt", bucket=index.bucket)
     del without_key["s3"]["object"]["key"]
-    not_utf8 = minimal_record(index.bucket, "invalid/")
+    not_utf8 = minimal_record("invalid/", bucket=index.bucket)
     not_utf8["s3"]["object"]["key"] = "invalid/%ff%fe.txt"
-    unknown_version = {**minimal_record(index.bucket, "invalid/future.txt"), "eventVersion": "3.0"}
-    foreign = minimal_record("elsewhere", "invalid/elsewhere.txt")
+    unknown_version = {**minimal_record("invalid/future.txt", bucket=index.bucket), "eventVersion": "3.0"}
+    foreign = minimal_record("invalid/elsewhere.txt", bucket="elsewhere")
     events = {
         "a mixed event": InvalidEvent(
-            event=event(without_key, first, not_utf8, unknown_version, second, foreign),
+            event=s3_event(without_key, first, not_utf8, unknown_version, second, foreign),
             errors=(
                 "4 of 6 records failed",
                 "Records[0].s3.object.key is missing",

@@ -15,8 +15,9 @@ import pytest
 
 from operations.planning.scenario import Latencies, Load, StackSettings
 from operations.planning.simulation import Simulation
-from tests.e2e.events import creation_record, event
+from tests.e2e.events import creation_record
 from tests.e2e.faults import UPDATE, Fault, fault_proxy
+from tests.support.strategies import s3_event
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -52,7 +53,7 @@ def test_a_busy_table_refuses_about_as_many_writes_as_are_simulated(emulator: Em
         indexer = proxy.indexer(index, max_pool_connections=EVENTS)
 
         def handle(number: int) -> dict[str, int]:
-            repeated = event(creation_record(rows[number % UPLOADS]))
+            repeated = s3_event(creation_record(rows[number % UPLOADS]))
             return indexer.handle(repeated, request_id="r", deadline=indexer.clock() + SECONDS)
 
         started = time.monotonic()

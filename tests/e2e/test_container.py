@@ -112,7 +112,7 @@ def test_only_localstack_is_trusted_with_docker(docker: Docker, emulator: Emulat
 
 def test_a_run_that_is_told_to_end_takes_its_emulator_along(docker: Docker) -> None:
     before = set(docker.containers())
-    command = [sys.executable, "-m", "pytest", "tests/e2e", "--emulator", "container", "-k", "test_deployed_function"]
+    command = [sys.executable, "-m", "pytest", "tests/e2e", "--emulator", "container", "-k", "test_deployed_stack"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:  # noqa: S603  our own
         wait_until(lambda: set(docker.containers()) - before, "another emulator", timeout=60)
         run.terminate()

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 
 from localstack.emulators.emulator import ENFORCING, start
 from tests.e2e import iam_enforcement
-from tests.e2e.events import event, minimal_record
 from tests.e2e.iam_enforcement import (
     INVALID_EVENT,
     EnforcingStack,
@@ -25,6 +24,7 @@ from tests.e2e.iam_enforcement import (
     user_credentials,
 )
 from tests.support.key_policy import key_policy
+from tests.support.strategies import minimal_record, s3_event
 
 if TYPE_CHECKING:
     from tests.support.index import Client, Clients
@@ -88,7 +88,7 @@ def test_what_fails_reaches_the_encrypted_queue(stack: EnforcingStack) -> None:
 
 
 def test_the_function_indexes_by_hand_too(stack: EnforcingStack) -> None:
-    assert stack.index.invoke(event(minimal_record(stack.index.bucket, stack.row["key"]))).error is None
+    assert stack.index.invoke(s3_event(minimal_record(stack.row["key"], bucket=stack.index.bucket))).error is None
 
 
 def test_the_role_cannot_use_the_key_itself(stack: EnforcingStack, key_arn: str) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.events import creation_record, event, removal_record
+from tests.e2e.events import creation_record, removal_record
 from tests.e2e.query_results import wait_for_versions
 from tests.support.rows import DELETION_ATTRIBUTES, object_attributes
+from tests.support.strategies import s3_event
 
 if TYPE_CHECKING:
     from operations.queries import Table
@@ -96,8 +97,8 @@ def test_what_a_rule_of_the_bucket_deleted_says_so(index: Index) -> None:
     """No emulator expires objects, and AWS does so once a day: the test invokes the indexer instead."""
     row = _put_and_delete_unindexed(index, index.key("deleted/expired.txt"))
     expired = removal_record(row, "LifecycleExpiration:Delete")
-    assert index.invoke(event(expired)).payload == {"deleted": 1}
-    assert index.invoke(event(expired)).payload == {"duplicate": 1}
+    assert index.invoke(s3_event(expired)).payload == {"deleted": 1}
+    assert index.invoke(s3_event(expired)).payload == {"duplicate": 1}
     found = index.existing_row(row["key"], row["version_id"])
     assert found["deleted_by"] == "lifecycle"
     assert "size_bytes" not in found
@@ -111,19 +112,10 @@ def test_creation_and_deletion_make_the_same_row_in_either_order(index: Index) -
     for order in ((created, deleted), (deleted, created), (deleted, created, deleted, created)):
         index.delete_row(key, row["version_id"])
         for record in order:
-            assert index.invoke(event(record)).error is None
+            assert index.invoke(s3_event(record)).error is None
         results.append(object_attributes(index.existing_row(key, row["version_id"])))
     assert results[0].keys() >= {"size_bytes", "uploaded_at", *DELETION_ATTRIBUTES} - {"expires_at"}
     assert results[0] == results[1] == results[2]
-
-
-@pytest.mark.parametrize("event_name", ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated"])
-def test_a_removal_written_by_hand_without_a_version_deletes_no_row(index: Index, event_name: str) -> None:
-    before = index.put_indexed(index.key(f"deleted/by hand {event_name}.txt"))
-    record = removal_record(before, event_name)
-    del record["s3"]["object"]["versionId"]
-    assert index.invoke(event(record)).payload == {"duplicate": 1}
-    assert index.rows(before["key"]) == [before]
 
 
 def _put_and_delete_unindexed(index: Index, key: str) -> Row:

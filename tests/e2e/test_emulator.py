@@ -88,6 +88,7 @@ def function(emulator: Emulator) -> Iterator[Function]:
 
 
 def test_the_emulator_answers_on_this_machine_only(emulator: Emulator) -> None:
+    assert re.match(r"(LocalStack|MiniStack) \d+\.\d+\.\d+", emulator.name)
     parts = urlsplit(emulator.endpoint)
     assert (parts.hostname, parts.port is not None) == ("127.0.0.1", True)
     with socket.create_connection(("127.0.0.1", parts.port or 0), timeout=2):

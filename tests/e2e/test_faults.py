@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from lambda_code.errors import IndexingError, Reason
-from tests.e2e.events import creation_record, event
+from tests.e2e.events import creation_record
 from tests.e2e.faults import HEAD, UPDATE, WITHOUT_RESPONSE, Fault, FaultProxy, fault_proxy
+from tests.support.strategies import s3_event
 
 if TYPE_CHECKING:
     from lambda_code.indexer import Indexer
@@ -56,7 +57,7 @@ def put_unindexed(index: Index) -> Iterator[PutUnindexed]:
     yield put_unindexed
     for row in deleted:
         if index.row(row["key"], row["version_id"]) is None:
-            index.invoke_async(event(creation_record(row)))
+            index.invoke_async(s3_event(creation_record(row)))
             index.wait_for_row(row["key"], row["version_id"])
 
 
@@ -104,7 +105,7 @@ def outcomes(indexer: Indexer, proxy: FaultProxy, put_unindexed: PutUnindexed) -
 def handle(indexer: Indexer, rows: list[Row], *, seconds: float = LAMBDA_SECONDS) -> dict[str, int]:
     """Handle an event about these rows' versions within a number of seconds."""
     records = [creation_record(row) for row in rows]
-    return indexer.handle(event(*records), request_id=REQUEST_ID, deadline=indexer.clock() + seconds)
+    return indexer.handle(s3_event(*records), request_id=REQUEST_ID, deadline=indexer.clock() + seconds)
 
 
 def assert_indexed(index: Index, row: Row) -> None:

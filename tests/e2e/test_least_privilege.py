@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 import tap_stack
 from localstack.emulators.emulator import ENFORCING, start
 from tests.e2e import iam_enforcement
-from tests.e2e.events import creation_record, event, minimal_record
+from tests.e2e.events import creation_record
 from tests.e2e.iam_enforcement import (
     ALLOW_EVERYTHING,
     INVALID_EVENT,
@@ -23,6 +23,7 @@ from tests.e2e.iam_enforcement import (
     enforcing_stack,
     permissions,
 )
+from tests.support.strategies import minimal_record, s3_event
 
 if TYPE_CHECKING:
     from tests.support.rows import Row
@@ -71,8 +72,8 @@ def denied_purposes(stack: EnforcingStack) -> set[str]:
     """Every purpose that the role cannot fulfil."""
     index, row = stack.index, stack.row
     events = {
-        WITH_A_VERSION: event(creation_record(row)),
-        WITHOUT_A_VERSION: event(minimal_record(index.bucket, row["key"])),
+        WITH_A_VERSION: s3_event(creation_record(row)),
+        WITHOUT_A_VERSION: s3_event(minimal_record(row["key"], bucket=index.bucket)),
     }
     table = {"TableName": index.table}
     by_day = {"IndexName": "uploads_by_day", **key_condition("upload_day", row["upload_day"])}
@@ -134,7 +135,7 @@ def test_the_emulator_enforces_the_policy_that_the_program_asks_for(stack: Enfor
 
 
 def test_what_the_function_may_not_write_ends_in_the_failure_queue(stack: EnforcingStack) -> None:
-    denied = event(creation_record(stack.row))
+    denied = s3_event(creation_record(stack.row))
     with stack.role.without_permissions(Permission("UseTable", "dynamodb:UpdateItem")):
         stack.index.invoke_async(denied)
         failure = stack.failures.wait_for(denied)

@@ -21,20 +21,12 @@ pytestmark = pytest.mark.not_in_a_live_account("deploys stacks of its own")
 
 CONFIG = {
     "env": "other",
-    "readCapacity": "7",
-    "writeCapacity": "9",
     "corsAllowedOrigins": '["https://app.example.com", "https://*.example.org"]',
     "notificationPrefix": "in/",
     "notificationSuffix": ".csv",
-    "noncurrentDays": "30",
     "deletedRetentionDays": "0",
     "logLevel": "WARNING",
-    "logRetentionDays": "7",
-    "memoryMb": "1024",
-    "timeoutSeconds": "30",
     "alarmEmail": "oncall@example.com",
-    "owner": "lake",
-    "costCenter": "42",
 }
 
 
@@ -61,32 +53,6 @@ def test_two_stacks_share_no_name(before: set[tuple[str, str]], clients: Clients
     assert {kind for kind, _ in added} == set(LISTINGS)
     assert ("subscription", "oncall@example.com") in added
     assert [name for kind, name in added if "tapstack-other" not in name and kind != "subscription"] == []
-
-
-def test_the_second_stack_has_the_settings_that_it_was_given(second: Index, clients: Clients) -> None:
-    out = second.outputs
-    table = clients.dynamodb.describe_table(TableName=out["table_name"])["Table"]
-    for each in (table, *table["GlobalSecondaryIndexes"]):
-        units = each["ProvisionedThroughput"]
-        assert (units["ReadCapacityUnits"], units["WriteCapacityUnits"]) == (7, 9)
-    [cors] = clients.s3.get_bucket_cors(Bucket=out["bucket_name"])["CORSRules"]
-    assert cors["AllowedOrigins"] == ["https://app.example.com", "https://*.example.org"]
-    rules = clients.s3.get_bucket_lifecycle_configuration(Bucket=out["bucket_name"])["Rules"]
-    assert {"NoncurrentDays": 30} in [rule.get("NoncurrentVersionExpiration") for rule in rules]
-    function = clients.function.get_function(FunctionName=out["lambda_function_name"])
-    configuration, tags = function["Configuration"], function["Tags"]
-    assert (configuration["MemorySize"], configuration["Timeout"]) == (1024, 30)
-    assert configuration["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "WARNING"
-    assert configuration["Environment"]["Variables"]["TAP_DELETED_RETENTION_DAYS"] == "0"
-    assert (tags["Environment"], tags["Owner"], tags["CostCenter"]) == ("other", "lake", "42")
-    [group] = clients.logs.describe_log_groups(logGroupNamePrefix=out["log_group_name"])["logGroups"]
-    assert group["retentionInDays"] == 7
-    [subscription] = clients.sns.list_subscriptions_by_topic(TopicArn=out["alarm_topic_arn"])["Subscriptions"]
-    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "oncall@example.com")
-    alarms = clients.cloudwatch.describe_alarms(AlarmNamePrefix="tapstack-other-")["MetricAlarms"]
-    thresholds = {alarm["MetricName"]: alarm["Threshold"] for alarm in alarms}
-    assert thresholds["Duration"] == 24_000
-    assert thresholds["ConsumedWriteCapacityUnits"] == pytest.approx(9 * 60 * 0.8)
 
 
 def test_only_keys_with_the_configured_prefix_and_suffix_are_indexed(second: Index, index: Index) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.events import event, minimal_record
 from tests.e2e.faults import HEAD, UPDATE, Fault, FaultProxy, fault_proxy
 from tests.e2e.log_group import LogGroup
 from tests.support.index import Clients, Index
+from tests.support.strategies import minimal_record, s3_event
 from tests.support.tracing import EXECUTION, Daemon, daemon, drawn
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def test_every_attempt_is_in_the_trace_and_those_that_failed_are_marked(traced: 
 
 def test_a_failure_marks_its_record_and_the_execution(traced: TracedStack) -> None:
     key = traced.index.key("traced/elsewhere.txt")
-    assert traced.index.invoke(event(minimal_record("elsewhere", key))).error
+    assert traced.index.invoke(s3_event(minimal_record(key, bucket="elsewhere"))).error
     line = traced.logs.wait_for(outcome="failed", reason="foreign")
     execution, record, *calls = drawn(traced.daemon.trace(line["xray_trace_id"]))
     assert execution == f"{EXECUTION} fault"

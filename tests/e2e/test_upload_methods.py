@@ -6,7 +6,6 @@ import urllib.request
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from urllib3 import encode_multipart_formdata
 
 from tests.e2e.capabilities import Capability, gap, needs
@@ -109,12 +108,6 @@ def test_a_form_posted_by_a_browser_becomes_a_row(target: AwsTarget, index: Inde
     assert row["event_name"] == "ObjectCreated:Post"
     assert (row["size_bytes"], row["content_type"]) == (8, "text/csv")
     assert row["user_metadata"] == {"sent-by": "a form"}
-
-
-@pytest.mark.parametrize("folder", ["ways/", ""])
-def test_the_same_name_in_another_folder_is_another_object(index: Index, folder: str) -> None:
-    row = index.put_indexed(index.key(f"{folder}twin.txt"))
-    assert [each["version_id"] for each in index.rows(row["key"])] == [row["version_id"]]
 
 
 def _correct_row(index: Index, key: str, version_id: str) -> Row:

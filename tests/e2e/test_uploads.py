@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -53,30 +52,6 @@ def test_the_row_says_where_it_comes_from(uploads: Mapping[str, Upload], name: s
     assert re.fullmatch(TIME, row["processed_at"])
     # HEAD truncates the time to the second, the event's has milliseconds
     assert row["uploaded_at"] <= row["event_time"] <= row["processed_at"]
-
-
-@pytest.mark.parametrize(
-    ("name", "filename", "extension"),
-    [
-        ("many-dots", "v1.2.3.tar.gz", "gz"),
-        ("extension-in-capitals", "PHOTO.JPG", "jpg"),
-        ("hidden-file", ".env", ""),
-        ("hidden-file-with-extension", ".config.yaml", "yaml"),
-        ("no-extension", "Makefile", ""),
-        ("dot-in-folder-only", "README", ""),
-        ("trailing-dots", "ends with dots...", ""),
-        ("folder-marker", "", ""),
-        ("parent-segment", "b.txt", "txt"),
-        ("backslash", "edge\\windows\\path.txt", "txt"),
-        ("null-as-a-name", "null", ""),
-    ],
-)
-def test_a_row_can_be_found_by_filename_and_extension(
-    uploads: Mapping[str, Upload], name: str, filename: str, extension: str
-) -> None:
-    row = uploads[name].row
-    assert row is not None, uploads[name].error
-    assert (row["filename"], row["extension"]) == (filename, extension)
 
 
 def test_twenty_overwrites_of_one_key_become_twenty_rows(index: Index) -> None:
@@ -207,13 +182,6 @@ def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: Log
     assert {name: line[name] for name in expected} == expected
     assert 0 < line["head_ms"] + line["write_ms"] <= line["duration_ms"]
     assert line["indexing_delay_ms"] > 0
-
-
-def test_user_metadata_is_never_logged(index: Index, logs: LogGroup) -> None:
-    secret = "a-secret-of-the-uploader"
-    row = index.put_indexed(index.key("logged/confidential.txt"), Metadata={"note": secret})
-    logs.wait_for(key=row["key"], outcome="indexed")
-    assert [line for line in logs.lines() if secret in json.dumps(line)] == []
 
 
 @MAKES_IT_FAIL

@@ -13,14 +13,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
-from botocore.exceptions import ClientError
-
 from localstack.deployers.deployment import Deployment, Progress, Resource
 from localstack.emulators.emulator import Emulator
 from localstack.showcase.demo.files import Problem, Source, content_type
 from localstack.showcase.demo.report import Report
 from localstack.showcase.demo.store import Upload
 from localstack.showcase.demo.transfer import Row, Transfer
+from tests.support.fakes import client_error
 
 BUCKET, TABLE = "uploads", "objects"
 OUTPUTS = {
@@ -38,10 +37,6 @@ def source(key: str, folder: Path = Path("given")) -> Source:
 
 def upload(key: str) -> Upload:
     return Upload(source=source(key), version_id="v1", finished=0.0)
-
-
-def client_error(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "so it is"}}, operation)
 
 
 @dataclass
@@ -65,7 +60,7 @@ class FakeAws:
 
     def put_object(self, *, Bucket: str, Key: str, Body: BinaryIO, ContentType: str = "") -> dict[str, Any]:  # noqa: N803  boto3's names
         if Key in self.refused:
-            raise client_error("AccessDenied", "PutObject")
+            raise client_error(403, "AccessDenied", "PutObject")
         if Key in self.unreadable:
             raise PermissionError(13, "Permission denied")
         if Key in self.errors:
@@ -89,9 +84,10 @@ class FakeAws:
         try:
             return self.objects[f"{Bucket}/{Key}", VersionId]
         except KeyError:
-            raise client_error("404", "HeadObject") from None
+            raise client_error(404, operation="HeadObject") from None
 
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803  boto3's name
+        assert RequestItems[TABLE]["ConsistentRead"]
         keys = RequestItems[TABLE]["Keys"]
         assert 1 <= len(keys) <= 100, "DynamoDB's limits"
         found = [self._row(key["object_id"]["S"], key["version_id"]["S"]) for key in keys]

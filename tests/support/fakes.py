@@ -54,6 +54,17 @@ def client_error(
     return ClientError(response, operation)
 
 
+def create_table(client: Client, name: str) -> None:
+    """Create a table with the key of the index's table."""
+    keys = {"object_id": "HASH", "version_id": "RANGE"}
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+    )
+
+
 def datetime_of(clock: FakeClock) -> datetime:
     """The date and time of a fake clock that started at START_SECONDS."""
     return START + timedelta(seconds=clock.now - START_SECONDS)

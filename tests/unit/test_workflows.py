@@ -85,12 +85,6 @@ def test_what_nox_runs_by_default_and_the_browser_are_what_ci_runs() -> None:
     assert set(re.findall(r"nox -s ([\w-]+)", run)) == {*ast.literal_eval(default), "browser"}
 
 
-def test_the_script_for_other_machines_says_when_it_did_not_try_the_browser() -> None:
-    script = text(ROOT / ".ci" / "run")
-    assert ".venv/bin/nox -s browser" in script
-    assert "== not run: the upload page in a browser; it takes" in script
-
-
 def test_what_gates_is_the_same_on_every_python_from_the_lowest_that_is_supported() -> None:
     lowest = tomllib.loads(text(ROOT / "pyproject.toml"))["tool"]["mypy"]["python_version"]
     assert load(CI)["jobs"]["checks"]["strategy"]["matrix"]["python"] == [lowest, "3.12", "3.13", "3.14"]

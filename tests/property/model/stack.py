@@ -173,7 +173,7 @@ class ModelStack:
                 read = "content_type" in row or address in self.s3.hidden | self.s3.absent
                 complaints = [] if read else [f"{address} could be read, but its row has only the words of an event"]
             else:
-                fact = "delete_marker" if kind is Kind.MARKER else "deleted_at"
+                fact = "delete_marker" if kind is Kind.MARKER_CREATED else "deleted_at"
                 complaints = [] if fact in row else [f"{address} has no {fact}"]
             self._nothing_wrong(complaints)
 

@@ -7,7 +7,8 @@ from unittest import mock
 import pytest
 
 from localstack.showcase.demo.diagnostics import LINES, collect
-from tests.support.demo_fakes import OUTPUTS, FakeEmulator, client_error, fake_logs, fake_queue
+from tests.support.demo_fakes import OUTPUTS, FakeEmulator, fake_logs, fake_queue
+from tests.support.fakes import client_error
 
 FAILURE = {
     "requestContext": {"condition": "RetriesExhausted"},
@@ -45,7 +46,9 @@ def test_the_ends_of_both_logs_are_shown() -> None:
 
 
 def test_what_cannot_be_asked_is_said_and_the_rest_is_shown() -> None:
-    unavailable = mock.Mock(**{"receive_message.side_effect": client_error("ServiceUnavailable", "ReceiveMessage")})
+    unavailable = mock.Mock(
+        **{"receive_message.side_effect": client_error(503, "ServiceUnavailable", "ReceiveMessage")}
+    )
     found = diagnostics(unavailable, "a line")
     (line,) = found["Failure queue"]
     assert "ServiceUnavailable" in line

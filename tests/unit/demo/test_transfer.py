@@ -55,12 +55,6 @@ def test_every_file_gets_its_row_in_the_order_of_the_files(clock: FakeClock) -> 
     assert (result.missing, result.unreadable, result.refused, result.not_tried) == ((), (), (), 0)
 
 
-def test_no_file_means_no_row_and_no_look(clock: FakeClock) -> None:
-    aws = FakeAws()
-    assert run(aws, "", clock) == Transfer(rows=())
-    assert not aws.read_counts
-
-
 def test_a_latency_is_the_time_from_the_end_of_the_upload_until_the_row_was_seen(clock: FakeClock) -> None:
     (row,) = run(FakeAws(reads=20), "a", clock).rows
     assert row.seconds == pytest.approx(clock.now - row.upload.finished)

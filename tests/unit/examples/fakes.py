@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.client
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from botocore.exceptions import ClientError
 from examples.upload.server import UploadServer
 from examples.upload.stack import Stack, s3_config
 from examples.upload.upload_requests import Rules
+from tests.support.serving import serving
 
 REGION = "eu-west-1"
 RULES = Rules(prefix="in/", max_bytes=1000, seconds=60)
@@ -99,11 +99,5 @@ class PageClient:
 
 @contextmanager
 def serve(stack: Stack) -> Iterator[PageClient]:
-    with UploadServer(stack, port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.001})
-        thread.start()
-        try:
-            yield PageClient(server)
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(UploadServer(stack, port=0)) as server:
+        yield PageClient(server)

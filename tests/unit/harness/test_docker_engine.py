@@ -10,7 +10,6 @@ import pytest
 
 from localstack.emulators import docker_engine
 from localstack.emulators.docker_engine import FUNCTION, clean, main, owner
-from localstack.errors import EmulatorError
 from tests.unit.harness.fake_docker import FakeContainer, FakeEngine, Install
 
 ALIVE = owner()
@@ -31,6 +30,11 @@ def function(of: str) -> FakeContainer:
         pytest.param([], [], id="nothing"),
         pytest.param(
             [FakeContainer("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="a killed run"
+        ),
+        pytest.param(
+            [function("left"), FakeContainer("left", DEAD, removes=["left-lambda-indexer-1"])],
+            ["left", "left-lambda-indexer-1"],
+            id="an emulator that takes its functions along",
         ),
         pytest.param([FakeContainer("used_one", ALIVE), function("used_one")], [], id="a run that goes on"),
         pytest.param([FakeContainer("old", REUSED)], ["old"], id="a run whose number another process has by now"),
@@ -63,13 +67,6 @@ def test_everything_goes_if_that_is_asked_for(install: Install, capsys: pytest.C
     assert capsys.readouterr().out == "nothing to remove\n"
 
 
-def test_an_emulator_may_take_its_functions_along(install: Install) -> None:
-    child = function("left")
-    engine = install(FakeEngine(child, FakeContainer("left", DEAD, removes=[child.name])))
-    assert sorted(clean()) == ["left", child.name]
-    assert engine.existing == {}
-
-
 def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to_do() -> None:
     assert docker_engine._is_running(os.getpid(), "")
     assert not docker_engine._is_running(4194999, "")
@@ -97,7 +94,5 @@ def test_nothing_can_be_removed_without_docker(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    with pytest.raises(EmulatorError, match="Docker does not answer"):
-        clean()
     assert main([]) == 1
     assert "Docker does not answer" in capsys.readouterr().err

@@ -6,9 +6,9 @@ import functools
 import json
 import signal
 import socket
+import stat
 import subprocess
 import sys
-import threading
 from contextlib import AbstractContextManager
 from http.server import HTTPServer
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from localstack.emulators.embedded import HOST, Running, _wait_until_ready, child_environment, free_port, running, tail
+from localstack.emulators.embedded import HOST, Running, _wait_until_ready, free_port, running, tail
 from localstack.errors import EmulatorError
 from tests.support import waiting
 from tests.support.processes import is_running
+from tests.support.serving import serving
 from tests.unit.harness import fake_ministack
 
 HERE = Path(__file__).parent
@@ -43,13 +44,32 @@ def environment_of(log: Path) -> dict[str, str]:
     return environment
 
 
-def test_it_answers_on_a_free_port_and_is_gone_afterwards() -> None:
-    with start(USE_SSL="0") as emulator:
+SHELL = {
+    "AWS_PROFILE": "prod",
+    "AWS_ENDPOINT_URL": "http://elsewhere",
+    "AWS_CA_BUNDLE": "/ca.pem",
+    "HTTPS_PROXY": "http://proxy",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "HOME": "/home/me",
+    "LAMBDA_EXECUTOR": "docker",
+}
+"""Variables of a user's shell that would mislead the emulator."""
+
+
+def test_it_answers_on_a_free_port_without_the_users_shell_and_is_gone_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in SHELL.items():
+        monkeypatch.setenv(name, value)
+    with start(USE_SSL="0", TZ="X") as emulator:
+        environment = environment_of(emulator.log)
+        assert environment.items() & SHELL.items() == set()
+        assert "AWS_CA_BUNDLE" not in environment
+        assert (environment["HOME"], environment["TZ"]) == (environment["TMPDIR"], "X")  # settings win
         assert emulator.endpoint.startswith(f"http://{HOST}:")
         assert emulator.ca_bundle is None
-        assert "AWS_CA_BUNDLE" not in environment_of(emulator.log)
         assert is_running(emulator.pid)
-        state = Path(environment_of(emulator.log)["TMPDIR"])
+        state = Path(environment["TMPDIR"])
         assert state.is_dir()
     assert not is_running(emulator.pid)
     assert not state.exists()
@@ -61,12 +81,17 @@ def test_it_goes_when_the_block_fails() -> None:
     assert not is_running(emulator.pid)
 
 
-def test_a_port_and_a_log_that_are_asked_for_are_used_and_the_log_stays(tmp_path: Path) -> None:
-    port, log = free_port(), tmp_path / "logs" / "emulator.log"
+def test_a_port_and_a_log_that_are_asked_for_are_used_and_the_log_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "with space"))
+    port, log = free_port(), tmp_path / "with space" / "emulator.log"
+    log.parent.mkdir()
     with start(port=port, log=log) as emulator:
         assert emulator.endpoint == f"http://{HOST}:{port}"
         assert emulator.log == log
     assert environment_of(log)["GATEWAY_PORT"] == str(port)
+    assert "with space" in environment_of(log)["TMPDIR"]
 
 
 def test_a_port_in_use_is_named_with_the_remedy() -> None:
@@ -96,15 +121,14 @@ def test_one_that_cannot_be_used_is_an_error(options: dict[str, Any], message: s
 
 def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINISTACK_EDITION", "a stranger's")
-    with HTTPServer((HOST, 0), fake_ministack.Health) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607
-        threading.Thread(target=stranger.serve_forever, args=(0.01,), daemon=True).start()
+    server = HTTPServer((HOST, 0), fake_ministack.Health)
+    with serving(server) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607  on the path of every system
         endpoint = f"http://{HOST}:{stranger.server_port}"
         wait = functools.partial(_wait_until_ready, ours, endpoint, log=tmp_path / "log", timeout=0.1)
         wait(nonce="a stranger's")
         message = r"did not answer at http://127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
         with pytest.raises(EmulatorError, match=message):
             wait(nonce="ours")
-        stranger.shutdown()
         ours.kill()
 
 
@@ -113,13 +137,6 @@ def test_an_interpreter_that_is_gone_is_named() -> None:
     gone = running(Path("/gone/bin/python"), region="eu-west-1", settings={})
     with pytest.raises(EmulatorError, match=message), gone:
         pass
-
-
-def test_it_works_in_paths_with_spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "with space").mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "with space"))
-    with start() as emulator:
-        assert "with space" in str(emulator.log)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -141,32 +158,13 @@ def test_it_does_not_outlive_a_parent_that_is_killed(end: signal.Signals, tmp_pa
     assert not state.exists()
 
 
-def test_nothing_of_the_users_shell_reaches_it_and_settings_win(tmp_path: Path) -> None:
-    shell = {
-        "PATH": "/usr/bin",
-        "AWS_PROFILE": "prod",
-        "AWS_ENDPOINT_URL": "http://elsewhere",
-        "AWS_CA_BUNDLE": "/ca.pem",
-        "HTTPS_PROXY": "http://proxy",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": "/mine",
-        "HOME": "/home/me",
-        "LAMBDA_EXECUTOR": "docker",
-    }
-    settings = {"AUTH": "true", "TZ": "X"}
-    environment = child_environment(shell, port=1, region="eu-west-1", state=tmp_path, settings=settings)
-    assert dict(environment.items() & shell.items()) == {"PATH": "/usr/bin"}
-    assert {"AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTPS_PROXY", "PYTHONDONTWRITEBYTECODE"}.isdisjoint(environment)
-    assert environment["BIND_HOST"] == "127.0.0.1"
-    assert environment["HOME"] == str(tmp_path)
-    assert settings.items() <= environment.items()
-
-
 def test_over_tls_it_is_known_by_a_certificate_of_its_own() -> None:
     with start(USE_SSL="1") as emulator:
         assert emulator.endpoint.startswith(f"https://{HOST}:")
         assert emulator.ca_bundle is not None
         assert "BEGIN CERTIFICATE" in emulator.ca_bundle.read_text(encoding="utf-8")
+        key = Path(environment_of(emulator.log)["MINISTACK_SSL_KEY"])
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
         # its functions inherit this variable, and need it for their calls
         assert environment_of(emulator.log)["AWS_CA_BUNDLE"] == str(emulator.ca_bundle)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
-from threading import Thread
 from types import SimpleNamespace
 from typing import IO, Any
 from zipfile import ZipFile
@@ -17,89 +15,42 @@ import pytest
 from localstack.emulators.embedded_child import (
     PROTOCOLS,
     RAISED,
-    Log,
     SharedZip,
     patch_worker,
     set_protocols,
 )
 
 
-class Pipe:
-    """A pipe, as between a function's standard error and its reader."""
-
-    def __init__(self) -> None:
-        reader, self._writer = os.pipe()
-        self.stream: IO[str] = os.fdopen(reader, encoding="utf-8")
-
-    def write(self, text: str) -> None:
-        os.write(self._writer, text.encode())
-
-    def close_writer(self) -> None:
-        os.close(self._writer)
-
-
-@pytest.fixture
-def pipe() -> Iterator[Pipe]:
-    pipe = Pipe()
-    yield pipe
-    pipe.stream.close()
-
-
-def drained(lines: Queue[str]) -> list[str]:
-    return [lines.get_nowait() for _ in range(lines.qsize())]
-
-
 class FakeWorker:
     """The attributes of MiniStack's Worker that are used."""
 
-    def __init__(self, pipe: Pipe) -> None:
-        self._proc = SimpleNamespace(stderr=pipe.stream)
+    def __init__(self, log: IO[str]) -> None:
+        self._proc = SimpleNamespace(stderr=log)
         self._stderr_queue: Queue[str] = Queue()
 
     def _drain_stderr(self) -> str:
-        return "\n".join(drained(self._stderr_queue))
+        return "\n".join(self._stderr_queue.get_nowait() for _ in range(self._stderr_queue.qsize()))
 
 
-def test_all_that_was_written_is_taken_at_once(pipe: Pipe) -> None:
-    lines: Queue[str] = Queue()
-    log = Log(pipe.stream, lines)
-    pipe.write("one\ntwo\nunfinished")
-    assert log.read_available() is True
-    assert drained(lines) == ["one", "two"]
-    pipe.write(" and finished\n")
-    assert log.read_available() is True
-    assert drained(lines) == ["unfinished and finished"]
-    pipe.write("the last words")
-    pipe.close_writer()
-    assert log.read_available() is False
-    assert drained(lines) == ["the last words"]
-
-
-def test_a_log_is_followed_to_its_end(pipe: Pipe) -> None:
-    lines: Queue[str] = Queue()
-    following = Thread(target=Log(pipe.stream, lines).follow)
-    following.start()
-    expected = [f"{number:09}" for number in range(20_000)]  # more than a pipe holds
-    pipe.write("\n".join(expected) + "\n")
-    pipe.close_writer()
-    following.join()
-    assert drained(lines) == expected
-
-
-def test_the_log_of_a_call_is_whole_though_nobody_followed_it_in_time(pipe: Pipe) -> None:
+def test_the_log_of_a_call_is_whole_though_nobody_followed_it_in_time() -> None:
     runtime: Any = SimpleNamespace(Worker=FakeWorker, _PYTHON_WORKER_SCRIPT=RAISED)
     patch_worker(runtime)
-    worker = runtime.Worker(pipe)
-    assert callable(worker._read_stderr)  # the target of a thread
-    pipe.write("one\ntwo\n")
-    assert worker._drain_stderr_bounded() == "one\ntwo"
-    assert worker._drain_stderr_bounded() == ""
-    pipe.close_writer()
+    reader, writer = os.pipe()
+    with os.fdopen(reader, encoding="utf-8") as log, os.fdopen(writer, "wb", buffering=0) as output:
+        worker = runtime.Worker(log)
+        assert callable(worker._read_stderr)  # the target of a thread
+        output.write(b"one\ntwo\nunfin")
+        assert worker._drain_stderr_bounded() == "one\ntwo"
+        assert worker._drain_stderr_bounded() == ""
+        output.write(b"ished\nthe last w\xffrds")
+        output.close()
+        assert worker._drain_stderr() == "unfinished\nthe last w\N{REPLACEMENT CHARACTER}rds"
+        assert worker.log.read_available() is False
 
 
 def test_another_ministack_is_noticed() -> None:
     with pytest.raises(AssertionError):
-        patch_worker(SimpleNamespace(Worker=FakeWorker, _PYTHON_WORKER_SCRIPT="otherwise"))
+        patch_worker(SimpleNamespace(_PYTHON_WORKER_SCRIPT="otherwise"))
 
 
 @pytest.mark.parametrize("service", PROTOCOLS)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from localstack.emulators import container, embedded, embedded_environment
+from localstack.emulators import container
 from localstack.emulators.emulator import Choice, Emulator, choose, start
 from localstack.errors import EmulatorError
 
@@ -23,16 +21,6 @@ def emulator(endpoint: str = "http://127.0.0.1:4566", ca_bundle: Path | None = N
         logs=lambda lines: f"{lines} lines",
         ca_bundle=ca_bundle,
     )
-
-
-@pytest.fixture
-def _nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextmanager
-    def running(python: Path, **_: object) -> Iterator[embedded.Running]:
-        yield embedded.Running(endpoint="http://127.0.0.1:1", pid=1, log=python)
-
-    monkeypatch.setattr(embedded_environment, "ensure", lambda _report: Path("/nowhere/bin/python"))
-    monkeypatch.setattr(embedded, "running", running)
 
 
 NO_DOCKER = "Docker does not answer: start it"
@@ -79,14 +67,6 @@ def test_an_emulator_is_chosen_with_a_reason_and_a_named_one_is_never_replaced(
             pass
 
 
-@pytest.mark.usefixtures("_nothing_is_started")
-def test_it_says_what_it_is_and_why() -> None:
-    with start("embedded") as running:
-        assert running.kind == "embedded"
-        assert str(running) == f"embedded (MiniStack {embedded_environment.ministack_version()}) at http://127.0.0.1:1"
-        assert running.reason == "it was asked for"
-
-
 def test_clients_read_neither_the_shell_nor_the_users_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each of these would send a call elsewhere, sign it as someone else or make the client fail."""
     for folder in (tmp_path, tmp_path / ".aws"):
@@ -119,20 +99,23 @@ def test_clients_are_made_once_per_service_and_region() -> None:
     assert running.client("sqs", region="us-west-2").meta.region_name == "us-west-2"
     assert running.client("sqs").meta.region_name == "eu-west-1"
     assert running.logs(3) == "3 lines"
+    assert str(running) == "embedded (MiniStack) at http://127.0.0.1:4566"
 
 
-def test_the_environment_is_complete_for_boto3_and_the_command_line() -> None:
-    assert emulator().environment() == {
+def test_the_environment_is_complete_for_boto3_and_the_command_line_also_over_tls(tmp_path: Path) -> None:
+    environment = {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }
-
-
-def test_over_tls_clients_and_the_environment_know_its_certificate(tmp_path: Path) -> None:
+    assert emulator().environment() == environment
     certificate = tmp_path / "server.crt"
     secure = emulator("https://127.0.0.1:4566", certificate)
-    assert secure.environment()["AWS_CA_BUNDLE"] == str(certificate)
+    assert secure.environment() == {
+        **environment,
+        "AWS_ENDPOINT_URL": "https://127.0.0.1:4566",
+        "AWS_CA_BUNDLE": str(certificate),
+    }
     assert secure.client("s3")._endpoint.http_session._verify == str(certificate)

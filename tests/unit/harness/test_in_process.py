@@ -14,7 +14,8 @@ from localstack.deployers.in_process import _rolled_back_on_failure
 from localstack.deployers.resources.base import Removal
 from localstack.emulators.emulator import Emulator
 from localstack.errors import DeploymentError
-from tests.unit.harness.fake_aws import ARN, FakeAws, client_error
+from tests.support.fakes import client_error
+from tests.unit.harness.fake_aws import ARN, FakeAws
 
 if TYPE_CHECKING:
     from localstack.deployers.deployment import Deployment, Progress
@@ -81,8 +82,10 @@ def test_the_program_is_main_and_reads_the_stacks_configuration_with_the_overrid
     project.write_stack_file("config:\n  aws:region: eu-central-1\n  toy:env: test\n  toy:size: 1\n")
     project.config = {"size": "2"}
     deployment = project.deploy(
-        """
+        f"""
+        import sys
         assert __name__ == "__main__"
+        assert {str(project.folder)!r} not in sys.path
         config = pulumi.Config()
         values = [config.require("env"), config.require_int("size")]
         pulumi.export("all", [pulumi.get_project(), pulumi.get_stack(), *values])
@@ -169,7 +172,7 @@ def test_a_program_that_fails_is_quoted_with_its_own_error(project: FakeProject)
 
 
 def test_a_failure_names_the_resource_and_what_aws_said_and_cleans_up(project: FakeProject) -> None:
-    project.aws = FakeAws({"PutDashboard": client_error("InvalidParameterInput", "PutDashboard")})
+    project.aws = FakeAws({"PutDashboard": client_error(400, "InvalidParameterInput", "PutDashboard")})
     with pytest.raises(DeploymentError) as failure:
         project.deploy(
             f"""
@@ -182,7 +185,7 @@ def test_a_failure_names_the_resource_and_what_aws_said_and_cleans_up(project: F
     assert str(failure.value) == (
         "1 resource could not be created:\n"
         "  aws:cloudwatch/dashboard:Dashboard 'd': An error occurred (InvalidParameterInput) when calling the "
-        "PutDashboard operation: simulated\n"
+        "PutDashboard operation: as the test wishes\n"
         "what had been created was destroyed again (2 resources)"
     )
     assert project.aws.operations()[-2:] == ["DeleteTopic", "DeleteQueue"]
@@ -190,7 +193,7 @@ def test_a_failure_names_the_resource_and_what_aws_said_and_cleans_up(project: F
 
 
 def test_a_half_made_resource_is_destroyed_too(project: FakeProject) -> None:
-    project.aws = FakeAws({"PutBucketTagging": client_error("InvalidTag", "PutBucketTagging")})
+    project.aws = FakeAws({"PutBucketTagging": client_error(400, "InvalidTag", "PutBucketTagging")})
     with pytest.raises(DeploymentError, match="InvalidTag"):
         project.deploy('aws.s3.Bucket("b", bucket="b", tags={"a": "b"})')
     assert project.aws.operations()[-1] == "DeleteBucket"
@@ -199,8 +202,8 @@ def test_a_half_made_resource_is_destroyed_too(project: FakeProject) -> None:
 def test_what_cannot_be_cleaned_up_is_named(project: FakeProject) -> None:
     project.aws = FakeAws(
         {
-            "PutDashboard": client_error("Invalid", "PutDashboard"),
-            "DeleteQueue": client_error("AccessDenied", "DeleteQueue"),
+            "PutDashboard": client_error(400, "Invalid", "PutDashboard"),
+            "DeleteQueue": client_error(400, "AccessDenied", "DeleteQueue"),
         }
     )
     with pytest.raises(
@@ -220,7 +223,7 @@ def test_an_interrupted_deployment_cleans_up_and_stays_interrupted() -> None:
 def test_destroying_deletes_in_reverse_and_makes_sure(project: FakeProject) -> None:
     deployment = project.deploy(f'q = {QUEUE}\naws.sqs.QueuePolicy("p", queue_url=q.url, policy="{{}}")')
     project.aws.calls.clear()
-    gone = client_error("AWS.SimpleQueueService.NonExistentQueue", "GetQueueUrl")
+    gone = client_error(400, "AWS.SimpleQueueService.NonExistentQueue", "GetQueueUrl")
     project.aws.responses |= {"GetQueueUrl": gone}
     deployment.destroy()
     assert project.aws.operations() == ["SetQueueAttributes", "DeleteQueue", "GetQueueUrl"]

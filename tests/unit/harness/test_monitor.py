@@ -12,11 +12,10 @@ import pulumi_aws as aws
 import pytest
 from pulumi import Output, ResourceOptions
 
-from localstack.deployers.monitor import CreationError, Recorded, Run, program_file, run_program
+from localstack.deployers.monitor import CreationError, Recorded, Run, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from localstack.deployers.monitor import NewResource
 
@@ -86,23 +85,6 @@ def test_resources_and_outputs_are_recorded_as_plain_data() -> None:
     assert not resources["shop"].custom
     assert result.outputs == {"bucket_arn": "arn:bucket", "nothing": None}
     assert result.component_outputs == {resources["shop"].urn: {"bucket_arn": "arn:bucket"}}
-
-
-def test_archives_stay_pulumis_objects() -> None:
-    def program() -> None:
-        aws.s3.BucketObjectv2("object", bucket="things", source=pulumi.FileArchive("/some/folder"))
-
-    archive = by_name(run(program))["object"].inputs["source"]
-    assert isinstance(archive, pulumi.FileArchive)
-    assert archive.path == "/some/folder"
-
-
-def test_a_program_may_ask_the_provider_and_the_configuration() -> None:
-    def program() -> None:
-        pulumi.export("region", aws.get_region().region)
-        pulumi.export("colour", pulumi.Config("shop").get("colour"))
-
-    assert run(program, config={"shop:colour": "red"}).outputs == {"region": "eu-west-1", "colour": "red"}
 
 
 def test_runs_do_not_see_one_another() -> None:
@@ -249,14 +231,3 @@ def test_an_error_is_raised_and_not_logged_as_well(caplog: pytest.LogCaptureFixt
     run(lambda: None)  # Pulumi keeps the last run
     gc.collect()  # asyncio complains of an error that nobody looked at when it is thrown away
     assert caplog.text == ""
-
-
-def test_a_file_runs_as_pulumi_runs_it(tmp_path: Path) -> None:
-    (tmp_path / "sibling.py").write_text("")
-    file = tmp_path / "program.py"
-    file.write_text(
-        "import sys, pulumi\n"
-        "pulumi.export('name', __name__)\n"
-        f"pulumi.export('on_path', {str(tmp_path)!r} in sys.path)\n"
-    )
-    assert run(program_file(file)).outputs == {"name": "__main__", "on_path": False}

@@ -100,17 +100,6 @@ def test_the_stack_itself_and_its_providers_do_not_count(recorded: Recorded, urn
     assert (recorded.events.changes, recorded.events.created, recorded.progress) == ([], [], [])
 
 
-def test_an_error_of_the_listener_is_not_lost() -> None:
-    def listener(_: Progress) -> None:
-        raise ValueError("broken pipe")
-
-    events = EventRecorder(on_resource=listener)
-    events.check()
-    events(step("resOutputsEvent", "create"))
-    with pytest.raises(ValueError, match="broken pipe"):
-        events.check()
-
-
 def test_warnings_and_what_the_program_writes_are_complaints_and_debugging_is_not(recorded: Recorded) -> None:
     recorded.events(diagnostic("<{%fg 3%}>deprecated<{%reset%}>\n", "warning", urn=STACK_URN))
     recorded.events(diagnostic("x is deprecated", "info#err", urn=URN))

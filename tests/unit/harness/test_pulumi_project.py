@@ -60,11 +60,6 @@ def test_the_configuration_of_the_stack_is_taken_as_it_is(tmp_path: Path) -> Non
     assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
 
 
-def test_a_stack_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DeploymentError, match=r"Pulumi\.nope\.yaml does not exist; .*Pulumi\.localstack\.yaml"):
-        copy_stack_file(ROOT, "nope", tmp_path)
-
-
 def test_secrets_of_somebody_elses_passphrase_are_refused(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text("encryptionsalt: v1:abc\nconfig: {}\n", encoding="utf-8")
     with pytest.raises(DeploymentError, match=r"Pulumi\.prod\.yaml has encryptionsalt: .*Give this stack plain values"):

@@ -56,7 +56,6 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "TableName": "name",
         "TimeToLiveSpecification": {"AttributeName": "attributeName", "Enabled": True},
     },
-    ("LogGroup", 0, "PutRetentionPolicy"): {"logGroupName": "name", "retentionInDays": 1},
     ("MetricAlarm", 0, "PutMetricAlarm"): {"Threshold": 0, "Dimensions": DIMENSIONS, "Tags": TAGS},
     ("MetricAlarm", 2, "PutMetricAlarm"): {
         "Metrics.0.ReturnData": False,

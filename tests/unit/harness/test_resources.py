@@ -10,8 +10,9 @@ from botocore.exceptions import ClientError
 from localstack.deployers.resources import RESOURCE_HANDLERS, base
 from localstack.deployers.resources.inputs import Inputs
 from localstack.errors import HarnessError
-from tests.unit.harness.fake_aws import ARN, REGION, FakeAws, client_error, fake_account
-from tests.unit.harness.resource_inputs import CODE, SAMPLES, create
+from tests.support.fakes import client_error
+from tests.unit.harness.fake_aws import ARN, REGION, FakeAws, fake_account
+from tests.unit.harness.resource_inputs import CODE, create
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.base import Removal
@@ -109,14 +110,14 @@ def test_a_resource_that_does_not_become_active_is_an_error_with_its_state(
         create(type_, inputs, FakeAws(responses))
 
 
-def test_a_half_made_thing_is_announced_before_what_may_still_fail() -> None:
-    fake = FakeAws({"UpdateContinuousBackups": RuntimeError("no backups")})
-    removals: list[Removal] = []
-    with pytest.raises(RuntimeError, match="no backups"):
-        RESOURCE_HANDLERS[TABLE]("t", Inputs(SAMPLES[TABLE][0]), fake_account(fake))(removals.append)
-    [removal] = removals
-    removal.delete()
-    assert fake.operations()[-1] == "DeleteTable"
+@pytest.mark.parametrize(("pending", "removals"), [("false", ["Unsubscribe"]), ("true", [])])
+def test_only_a_confirmed_subscription_is_deleted(pending: str, removals: list[str]) -> None:
+    fake = FakeAws({"GetSubscriptionAttributes": {"Attributes": {"PendingConfirmation": pending}}})
+    _result, found, _unused = create("aws:sns/topicSubscription:TopicSubscription", fake=fake)
+    fake.calls.clear()
+    for removal in found:
+        removal.delete()
+    assert fake.operations() == removals
 
 
 class FakeBucket:
@@ -187,31 +188,19 @@ def test_a_key_that_xml_cannot_carry_is_deleted_by_itself() -> None:
     ]
 
 
-def test_only_a_bucket_that_may_be_forced_is_emptied() -> None:
-    for force, expected in (
-        (False, ["DeleteBucket"]),
-        (True, ["ListObjectVersions", "ListMultipartUploads", "DeleteBucket"]),
-    ):
-        fake = FakeAws()
-        removal = removal_of(BUCKET, {"bucket": "uploads", "forceDestroy": force}, fake)
-        fake.calls.clear()
-        removal.delete()
-        assert fake.operations() == expected
-
-
 def test_an_alarm_that_cannot_be_shown_yet_is_asked_for_again() -> None:
     """LocalStack responds with this error while it evaluates a new alarm."""
 
     def describe(_request: dict[str, Any]) -> dict[str, Any]:
         if fake.operations().count("DescribeAlarms") == 1:
-            raise client_error("InternalError")
+            raise client_error(400, "InternalError")
         return {"MetricAlarms": [{"AlarmArn": ARN}]}
 
     fake = FakeAws({"DescribeAlarms": describe})
     result, _removals, _unused = create(ALARM, fake=fake)
     assert result.state["arn"] == ARN
     with pytest.raises(ClientError, match="AccessDenied"):
-        create(ALARM, fake=FakeAws({"DescribeAlarms": client_error("AccessDenied")}))
+        create(ALARM, fake=FakeAws({"DescribeAlarms": client_error(400, "AccessDenied")}))
 
 
 @pytest.mark.parametrize(("listed", "exists"), [(["dashboardName"], True), (["dashboardName-2"], False), ([], False)])

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any
 
 TIMEOUT = 10.0
 """Seconds; every report takes a fraction of one."""
 
 
-class FakeLocalStack:
+class FakeLocalStack(ThreadingHTTPServer):
     """Records the reports in the order of arrival."""
 
     def __init__(self) -> None:
@@ -31,28 +28,12 @@ class FakeLocalStack:
             def log_message(self, *_args: object) -> None:
                 """Log nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.001,), daemon=True).start()
-        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server_port}"
 
     def next_report(self) -> tuple[str, bytes]:
         """Wait for the next report and return its path and body."""
-        try:
-            return self.reports.get(timeout=TIMEOUT)
-        except Empty:
-            message = f"no report came within {TIMEOUT:g} s"
-            raise AssertionError(message) from None
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@contextmanager
-def fake_localstack() -> Iterator[FakeLocalStack]:
-    fake = FakeLocalStack()
-    yield fake
-    fake.close()
+        return self.reports.get(timeout=TIMEOUT)
 
 
 def send(port: int, request_id: str, **event: Any) -> int:

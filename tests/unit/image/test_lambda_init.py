@@ -14,7 +14,6 @@ from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -23,8 +22,9 @@ from localstack.emulators.embedded import free_port
 from localstack.image import lambda_init
 from tests.support import waiting
 from tests.support.processes import is_running
+from tests.support.serving import serving
 from tests.unit.image import fake_runtime
-from tests.unit.image.fake_localstack import TIMEOUT, FakeLocalStack, fake_localstack, send
+from tests.unit.image.fake_localstack import TIMEOUT, FakeLocalStack, send
 
 RUNTIME_ID = "4bf9"
 
@@ -65,7 +65,7 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def localstack() -> Iterator[FakeLocalStack]:
-    with fake_localstack() as fake:
+    with serving(FakeLocalStack()) as fake:
         yield fake
 
 
@@ -98,11 +98,9 @@ def container(
     init = lambda_init.Init(environment(localstack, **getattr(request, "param", {})), finished.put)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(lambda_init.Handler, init))  # both sides on one port
     monkeypatch.setattr(lambda_init, "API_PORT", server.server_port)
-    Thread(target=server.serve_forever, args=(0.001,), daemon=True).start()
-    yield Container(localstack, init, server.server_port, finished)
-    init.stop()
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield Container(localstack, init, server.server_port, finished)
+        init.stop()
 
 
 def test_an_event_reaches_the_runtime_with_all_that_lambda_says_of_it(container: Container) -> None:
@@ -261,23 +259,19 @@ sys.exit(lambda_init.main())
 """
 
 
-@pytest.fixture
-def ports() -> tuple[int, int]:
-    return free_port(), free_port()
-
-
-def run(bootstrap: Path, ports: tuple[int, int], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", PROCESS, *map(str, ports), str(bootstrap)]
+def run(bootstrap: Path, port: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PROCESS, str(free_port()), str(port), str(bootstrap)]
     root = str(Path(lambda_init.__file__).absolute().parents[2])
     return subprocess.Popen(command, env={**environ, "PYTHONPATH": root}, stdout=subprocess.PIPE)  # noqa: S603
 
 
 def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
-    bootstrap: Path, localstack: FakeLocalStack, ports: tuple[int, int]
+    bootstrap: Path, localstack: FakeLocalStack
 ) -> None:
-    with run(bootstrap, ports, environment(localstack)) as process:
+    port = free_port()
+    with run(bootstrap, port, environment(localstack)) as process:
         assert localstack.next_report()[0].endswith("/ready")
-        assert send(ports[1], "r-1", do="hang") == 200
+        assert send(port, "r-1", do="hang") == 200
         assert process.stdout is not None
         printed = iter(process.stdout.readline, b"")
         child = next(line for line in printed if line.startswith(b"child "))
@@ -287,8 +281,8 @@ def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
 
 
 def test_the_process_ends_with_status_1_if_the_runtime_cannot_start(
-    bootstrap: Path, localstack: FakeLocalStack, ports: tuple[int, int]
+    bootstrap: Path, localstack: FakeLocalStack
 ) -> None:
-    with run(bootstrap, ports, environment(localstack, MODE="init error")) as process:
+    with run(bootstrap, free_port(), environment(localstack, MODE="init error")) as process:
         assert localstack.next_report()[0].endswith("/error")
         assert process.wait(TIMEOUT) == 1

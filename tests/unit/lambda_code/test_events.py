@@ -87,9 +87,9 @@ def test_a_key_is_decoded_once(encoded: str, key: str) -> None:
         ("ObjectCreated:Copy", Kind.CREATED),
         ("ObjectCreated:CompleteMultipartUpload", Kind.CREATED),
         ("ObjectRemoved:Delete", Kind.DELETED),
-        ("ObjectRemoved:DeleteMarkerCreated", Kind.MARKER),
+        ("ObjectRemoved:DeleteMarkerCreated", Kind.MARKER_CREATED),
         ("LifecycleExpiration:Delete", Kind.DELETED),
-        ("LifecycleExpiration:DeleteMarkerCreated", Kind.MARKER),
+        ("LifecycleExpiration:DeleteMarkerCreated", Kind.MARKER_CREATED),
         ("ObjectRemoved:SomethingNew", Kind.DELETED),  # whatever AWS may add: the version no longer exists
         ("LifecycleTransition", Kind.OTHER),
         ("ObjectRestore:Completed", Kind.OTHER),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from operations.command import main
-from operations.errors import OperatorError
+from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
 from tests.support.operations_fakes import ARN, FakeAws, failure, marker, refusing, row, version
 
@@ -224,6 +224,11 @@ def test_json_is_one_document(run: Command) -> None:
     assert run("redrive", "--json") == 1
     [message] = run.document["messages"]
     assert (message["reasons"], message["objects"], message["replayed"]) == (["denied"], ["a"], False)
+    run.aws.before_invoke = refusing(RefusedEventError("too large"))
+    assert run("redrive", "--replay", "--json") == 1
+    [refused] = run.document["messages"]
+    assert refused == {**message, "refused": "too large"}
+    assert message["refused"] is None
 
 
 # Errors and interruptions.

@@ -88,19 +88,24 @@ def test_row_that_contradicts_s3_is_wrong(
     assert finding.repairable == repairable
 
 
-def test_a_version_without_a_row_is_missing() -> None:
-    assert found([OBJECT, MARKER], []) == [("missing", "v1", ()), ("missing", "m1", ())]
+GONE = version("a", "v0")
 
 
-def test_a_row_from_an_events_own_words_is_incomplete_whatever_its_words() -> None:
-    assert found([OBJECT], [row(OBJECT, content_type=None, **at("12:00:02.000"))]) == [("incomplete", "v1", ())]
-
-
-def test_a_row_whose_version_is_gone_is_stale_unless_it_says_so() -> None:
-    gone = version("a", "v0")
-    assert found([OBJECT], [row(OBJECT), row(gone)]) == [("stale", "v0", ())]
-    assert found([OBJECT], [row(OBJECT), row(gone, **DELETED)]) == []
-    assert found([], [row(MARKER)]) == [("stale", "m1", ())]
+@pytest.mark.parametrize(
+    ("listed", "rows", "expected"),
+    [
+        ([OBJECT, MARKER], [], [("missing", "v1", ()), ("missing", "m1", ())]),
+        # a row from an event alone, whatever its values
+        ([OBJECT], [row(OBJECT, content_type=None, **at("12:00:02.000"))], [("incomplete", "v1", ())]),
+        ([OBJECT], [row(OBJECT), row(GONE)], [("stale", "v0", ())]),
+        ([OBJECT], [row(OBJECT), row(GONE, **DELETED)], []),
+        ([], [row(MARKER)], [("stale", "m1", ())]),
+    ],
+)
+def test_missing_incomplete_and_stale_rows_are_found(
+    listed: list[Version], rows: list[Any], expected: list[tuple[str, str, tuple[str, ...]]]
+) -> None:
+    assert found(listed, rows) == expected
 
 
 def test_a_finding_knows_the_version_that_s3_lists() -> None:

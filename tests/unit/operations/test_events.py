@@ -27,7 +27,7 @@ def test_the_function_parses_an_event_as_it_does_those_of_s3(key: str) -> None:
     assert (record.kind, record.key, record.version_id, record.event_time) == (Kind.CREATED, key, "v1", LATER)
     assert (record.size, record.etag, record.sequencer) == (7, "abc-2", None)
     record = parsed(version_event(marker(key, "m1", seconds=9), TARGET, tool="backfill"))
-    assert (record.kind, record.key, record.version_id, record.event_time) == (Kind.MARKER, key, "m1", LATER)
+    assert (record.kind, record.key, record.version_id, record.event_time) == (Kind.MARKER_CREATED, key, "m1", LATER)
     assert (record.size, record.principal) == (None, "tapstack:backfill")
     record = parsed(deletion_event(key, "v1", TARGET, at=START, tool="audit"))
     assert (record.kind, record.key, record.version_id, record.event_time) == (Kind.DELETED, key, "v1", START)

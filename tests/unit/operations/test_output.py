@@ -22,5 +22,5 @@ def test_progress_is_shown_on_a_terminal_only(*, is_terminal: bool, total: int |
 
 
 def test_text_for_people() -> None:
-    assert printable("a\x1b[2J\nb é 観") == "a\\x1b[2J\\nb é 観"
+    assert printable("a\x1b[2J\nb é 観 🚀\u202e\udce9") == "a\\x1b[2J\\nb é 観 🚀\\u202e\\udce9"
     assert (count(1, "row"), count(0, "row"), count(2000, "row")) == ("1 row", "0 rows", "2,000 rows")

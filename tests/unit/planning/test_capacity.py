@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 from xml.etree import ElementTree as ET
@@ -11,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from operations.planning import capacity
+from operations.planning.outcome import SimulationOutcome
 
 if TYPE_CHECKING:
     from tests.unit.planning.conftest import Command
@@ -60,8 +62,16 @@ def test_for_machines_there_is_one_document_with_everything(run: Command) -> Non
     assert document["tool"] == "capacity"
     assert document["files"] == document["rows"] + document["lost"]
     assert document["lost"] == document["gave_up"] + document["too_old"] > 0
-    assert set(document["delay_seconds"]) == {"p50", "p95", "p99", "longest"}
     assert {change["lost"] for change in document["changes"]} == {0}
+
+
+def test_percentiles_are_those_of_the_sorted_delays(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = SimulationOutcome(arrived=1000, rows=1000, delays=array("q", range(0, 100_000, 100)))
+    monkeypatch.setattr(capacity, "simulate", lambda *_, **__: outcome)
+    run(*CARRIED)
+    assert "p50 50.0 s, p95 95.0 s, p99 99.0 s, longest 99.9 s" in run.output
+    run(*CARRIED, "--json")
+    assert json.loads(run.output)["delay_seconds"] == {"p50": 50.0, "p95": 95.0, "p99": 99.0, "longest": 99.9}
 
 
 def test_the_same_question_has_the_same_answer_and_another_seed_another(run: Command) -> None:

@@ -33,6 +33,16 @@ def test_the_highest_point_is_within_the_panel_and_zero_at_its_foot() -> None:
     assert ys[0] - ys[2] == pytest.approx((ys[0] - ys[1]) / 2, abs=0.1)
 
 
+def test_each_tick_has_a_label_and_on_the_y_axes_a_grid_line() -> None:
+    line = Line("a", [(0, 0), (4, 0.5)])
+    svg = drawn(Panel("files", [line]), Panel("share", [line], percent=True))
+    labels = [each for each in svg.iter(f"{SVG}text") if each.get("class") == "small"][1:]  # without the second title
+    numbers, shares = ["0", "0.1", "0.2", "0.3", "0.4", "0.5"], ["0%", "10%", "20%", "30%", "40%", "50%"]
+    assert [each.text for each in labels] == [*numbers, *shares, "0", "1", "2", "3", "4", "minutes"]
+    grid = [float(each.attrib["y1"]) for each in svg.iter(f"{SVG}line") if each.get("stroke") == "#ddd"]
+    assert [float(each.attrib["y"]) - 4 for each in labels[:12]] == pytest.approx(grid)
+
+
 def test_a_chart_of_nothing_is_drawn_too() -> None:
     assert list(drawn(Panel("rows", [Line("a", [])])).iter(f"{SVG}polyline"))
 

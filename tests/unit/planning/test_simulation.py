@@ -46,6 +46,12 @@ def test_as_many_arrive_as_were_asked_for() -> None:
     assert run(burst(100, 60), settings()).arrived == pytest.approx(6000, rel=0.05)
 
 
+def test_a_burst_is_settled_with_its_own_last_file_whatever_the_everyday_load_has_under_way() -> None:
+    load = Load(per_day=10 * 86_400, burst_rate=50, burst_seconds=10)
+    settled = Simulation(load, settings(), seed=1).run(seconds=120).settled_seconds
+    assert settled == pytest.approx(10 + (DELIVERY_MS + SERVICE_MS) / 1000, abs=0.2)
+
+
 def test_executions_at_once_are_what_little_says() -> None:
     """Little's law: arrivals a second times the time that each takes."""
     outcome = run(burst(200, 120), settings(write_capacity=1000))

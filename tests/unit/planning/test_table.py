@@ -50,6 +50,13 @@ def test_a_row_of_more_units_than_come_in_a_second_waits_until_just_so_many_are_
     assert written == expected
 
 
+@pytest.mark.parametrize(("provisioned", "partition_limit"), [(1000, 10_000), (10_000, 1000)])
+def test_a_pause_refills_an_empty_bucket_by_its_length_only(provisioned: int, partition_limit: int) -> None:
+    bucket = CapacityBucket(provisioned, saved_seconds=1.0, partition_limit=partition_limit, saved=provisioned)
+    bucket.consume(1000)
+    assert [bucket.allows(500, units) for units in (500, 501)] == [True, False]
+
+
 def test_what_the_everyday_load_uses_is_not_saved() -> None:
     capacity = table(used_before=80)
     written = sum(writes(capacity, at=second * 1000) for second in range(30))

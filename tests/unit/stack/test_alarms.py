@@ -49,10 +49,6 @@ def alarms(**config: str) -> dict[str, Recorded]:
     return {each.inputs["name"].removeprefix(prefix): each for each in synth(**config).all("MetricAlarm")}
 
 
-def test_there_are_these_alarms_and_no_others() -> None:
-    assert alarms().keys() == ALARMS.keys()
-
-
 @pytest.mark.control("CloudWatch.15", "CloudWatch.17")
 @pytest.mark.parametrize("purpose", ALARMS)
 def test_each_alarm_watches_what_it_says(purpose: str) -> None:

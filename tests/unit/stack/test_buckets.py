@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.default_stack import CUSTOM, LOGS, PROD, UPLOADS
-from tests.support.synth import policy, synth
+from tests.support.default_stack import CUSTOM, LOGS, UPLOADS
+from tests.support.synth import synth
 
 COMMON: dict[str, dict[str, object]] = {
     "": {"forceDestroy": True},  # in dev, whose data may be deleted
@@ -59,14 +59,6 @@ def test_each_resource_of_a_bucket_has_these_properties_and_no_others(name: str)
     assert synth().properties(name) == PROPERTIES[name]
 
 
-@pytest.mark.parametrize("bucket", [UPLOADS, LOGS], ids=["uploads", "logs"])
-def test_outside_dev_the_bucket_is_protected_and_never_deleted_with_its_objects(bucket: str) -> None:
-    in_dev = synth().one("Bucket", bucket=bucket)
-    in_prod = synth(**PROD).one("Bucket", bucket=bucket.replace("-dev-", "-prod-"))
-    assert (in_dev.protect, in_prod.protect) == (False, True)
-    assert in_prod.inputs["forceDestroy"] is False
-
-
 def test_the_bucket_can_be_configured() -> None:
     stack = synth(**CUSTOM)
     assert stack.named("tap-uploads").inputs["bucket"] == stack.outputs["bucket_name"] == "acme-inbox"
@@ -76,19 +68,6 @@ def test_the_bucket_can_be_configured() -> None:
         "https://app.example.com",
         "https://*.example.org",
     ]
-
-
-def test_the_encryption_that_the_policy_allows_is_the_one_of_the_bucket() -> None:
-    stack = synth()
-    (rule,) = stack.one("BucketServerSideEncryptionConfiguration", bucket=UPLOADS).inputs["rules"]
-    statements = {each["Sid"]: each for each in policy(stack.one("BucketPolicy", bucket=UPLOADS))["Statement"]}
-    allowed = statements["DenyOtherEncryption"]["Condition"]["StringNotEquals"]
-    assert allowed == {"s3:x-amz-server-side-encryption": rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"]}
-
-
-def test_the_log_bucket_is_not_logged_itself() -> None:
-    """Each log that is written would be logged, for ever."""
-    assert [each.inputs["bucket"] for each in synth().all("BucketLogging")] == [UPLOADS]
 
 
 @pytest.mark.parametrize(

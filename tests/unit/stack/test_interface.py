@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 import tap_stack
-from lambda_code import telemetry
 from lambda_code.errors import Reason
 from lambda_code.events import parse_record
 from lambda_code.metadata import attribute_value, from_head
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
 from lambda_code.settings import Settings
 from tests.support.default_stack import CUSTOM
-from tests.support.metrics import METRICS, REASONS
+from tests.support.metrics import REASONS
 from tests.support.strategies import head, s3_record
 from tests.support.synth import synth
 
@@ -50,14 +49,6 @@ def test_the_function_reads_exactly_the_variables_that_the_stack_sets(config: di
 
 def test_the_stack_watches_every_reason_for_which_the_function_fails() -> None:
     assert set(Reason) == REASONS == set(tap_stack.FAILURE_REASONS)
-
-
-def test_every_metric_of_the_function_is_known_and_shown() -> None:
-    published = {*telemetry.METRICS.values(), "ObjectsFailed", "SdkRetries", "IndexingDelay"}
-    known = {metric for namespace, metric in METRICS if namespace == "TapStack"}
-    dashboard = synth().one("Dashboard").inputs["dashboardBody"]
-    assert published == known
-    assert {metric for metric in published if f'"{metric}"' in dashboard} == published
 
 
 def test_rows_have_the_keys_of_the_table_and_of_its_index() -> None:

@@ -49,6 +49,12 @@ def test_every_environment_has_the_same_parts(config: dict[str, str]) -> None:
     assert {each.name for each in synth(**config).resources} == {each.name for each in synth().resources}
 
 
+@pytest.mark.parametrize("config", [{}, FULL], ids=["defaults", "full"])
+def test_unset_properties_are_absent(config: dict[str, str]) -> None:
+    """A null in place of an absent property is a change that `pulumi preview` shows."""
+    assert {each.name: each.null_inputs for each in synth(**config).resources if each.null_inputs} == {}
+
+
 def test_the_same_configuration_asks_for_the_same_again() -> None:
     """A second `pulumi up` must change nothing."""
     first, second = synth(), synth.__wrapped__()

@@ -121,26 +121,6 @@ def test_whatever_takes_requests_refuses_them_without_tls(stack: Synth, type_: s
         assert len(refusals) == 1, each.name
 
 
-def test_every_bucket_has_every_part_of_its_hardening(stack: Synth) -> None:
-    for bucket in stack.all("Bucket"):
-        for part in (
-            "BucketPublicAccessBlock",
-            "BucketOwnershipControls",
-            "BucketServerSideEncryptionConfiguration",
-            "BucketLifecycleConfiguration",
-            "BucketPolicy",
-        ):
-            parts = [each for each in stack.all(part) if each.inputs["bucket"] == bucket.inputs["bucket"]]
-            assert len(parts) == 1, f"{part} of {bucket.name}"
-
-
-@pytest.mark.control("S3.12")
-def test_no_bucket_has_an_access_list_or_is_a_website(stack: Synth) -> None:
-    for each in stack.all("Bucket"):
-        assert not each.inputs.keys() & {"acl", "grants", "website"}
-    assert not [each for each in stack.resources if "Acl" in each.type or "Website" in each.type]
-
-
 @pytest.mark.control("S3.19", "S3.24", "S3.25", "Lambda.5", "DynamoDB.3", "DynamoDB.7", "KMS.3", "KMS.4", "KMS.5")
 def test_the_stack_has_nothing_to_which_these_controls_would_apply(stack: Synth) -> None:
     """Access points, directory buckets, DAX, functions in a VPC, and keys: the user's key is the user's."""

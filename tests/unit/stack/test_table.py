@@ -47,42 +47,22 @@ COVERS = {
 @pytest.mark.control("DynamoDB.2")
 def test_the_table_has_the_documented_keys_capacity_and_safety() -> None:
     assert synth().properties("tap-objects") == PROPERTIES
-    assert not synth().named("tap-objects").protect
     assert synth().named("tap-objects").ignore_changes == ()
 
 
-def test_every_attribute_is_a_key_of_the_table_or_of_the_index() -> None:
-    """DynamoDB refuses others, and the provider says so only when it plans."""
-    inputs = synth().one("Table").inputs
-    (index,) = inputs["globalSecondaryIndexes"]
-    keys = {inputs["hashKey"], inputs["rangeKey"], *(key["attributeName"] for key in index["keySchemas"])}
-    assert {attribute["name"] for attribute in inputs["attributes"]} == keys
-
-
 @pytest.mark.control("DynamoDB.6")
-def test_outside_dev_neither_pulumi_nor_aws_deletes_the_table() -> None:
-    table = synth(**PROD).one("Table")
-    assert table.protect
-    assert table.inputs["deletionProtectionEnabled"] is True
-
-
 @pytest.mark.parametrize(
-    ("config", "protected"), [({"protectData": "true"}, True), (CUSTOM, False)], ids=["dev", "staging"]
+    ("config", "protected"),
+    [({}, False), (PROD, True), ({"protectData": "true"}, True), (CUSTOM, False)],
+    ids=["dev", "prod", "dev that is protected", "staging that is not"],
 )
-def test_protection_can_be_chosen_in_every_environment(config: dict[str, str], *, protected: bool) -> None:
+def test_buckets_and_table_alone_are_protected_from_pulumi_and_aws(config: dict[str, str], *, protected: bool) -> None:
+    """A protected resource cannot be replaced either, which nobody wants of a function or an alarm."""
     stack = synth(**config)
-    holding_data = [*stack.all("Bucket"), stack.one("Table")]
-    assert [each.protect for each in holding_data] == [protected] * 3
+    with_data = {"tap-uploads", "tap-logs", "tap-objects"} if protected else set()
+    assert {each.name for each in stack.resources if each.protect} == with_data
     assert [each.inputs["forceDestroy"] for each in stack.all("Bucket")] == [not protected] * 2
     assert stack.one("Table").inputs["deletionProtectionEnabled"] is protected
-
-
-def test_nothing_but_buckets_and_table_is_protected() -> None:
-    """A protected resource cannot be replaced either, which nobody wants of a function or an alarm."""
-    assert {each.type for each in synth(**PROD).resources if each.protect} == {
-        "aws:s3/bucket:Bucket",
-        "aws:dynamodb/table:Table",
-    }
 
 
 def test_name_and_capacities_can_be_configured() -> None:
@@ -109,11 +89,6 @@ def test_the_attribute_that_expires_rows_is_the_one_that_the_function_writes() -
 def test_the_environment_variable_names_the_table_before_the_configuration_does() -> None:
     stack = synth(environ=(("TAP_TABLE_NAME", "from-environment"),), tableName="from-configuration")
     assert stack.one("Table").inputs["name"] == "from-environment"
-
-
-def test_without_a_ceiling_nothing_scales() -> None:
-    stack = synth()
-    assert not [each for each in stack.resources if "autoscaling" in each.type]
 
 
 @pytest.mark.control("DynamoDB.1")

@@ -7,18 +7,11 @@ import pytest
 from tests.support.chromium import BrowserNotFoundError, find_browser
 
 
-def not_found(_: str) -> None:
-    return None
-
-
-def test_a_browser_that_is_named_wins() -> None:
-    assert find_browser({"TAP_BROWSER": "/opt/c"}, which=lambda name: name) == "/opt/c"
-
-
-def test_the_systems_browser_comes_before_playwrights(tmp_path: Path) -> None:
+def test_a_browser_that_is_named_wins_and_the_systems_comes_before_playwrights(tmp_path: Path) -> None:
     path = str(tmp_path)
+    assert find_browser({"TAP_BROWSER": "/opt/c"}, which=lambda name: name, playwright_path=path) == "/opt/c"
     assert find_browser({}, which=lambda name: f"/usr/bin/{name}", playwright_path=path) == "/usr/bin/chromium"
-    assert find_browser({}, which=not_found, playwright_path=path) == path
+    assert find_browser({}, which=lambda _name: None, playwright_path=path) == path
 
 
 @pytest.mark.parametrize(
@@ -30,4 +23,4 @@ def test_the_systems_browser_comes_before_playwrights(tmp_path: Path) -> None:
 )
 def test_without_a_browser_it_is_said_how_to_get_one(environment: dict[str, str], message: str, tmp_path: Path) -> None:
     with pytest.raises(BrowserNotFoundError, match=message):
-        find_browser(environment, which=not_found, playwright_path=str(tmp_path / "none"))
+        find_browser(environment, which=lambda _name: None, playwright_path=str(tmp_path / "none"))

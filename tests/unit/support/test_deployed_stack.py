@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.deployed_stack import ExistingStack, clean_up, read_outputs, smoke_test_folder, url_opener
 from tests.support.edge_cases import EDGE_CASES
+from tests.support.fakes import create_table
 from tests.support.index import Clients, Index
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ OUTPUTS = {
     "log_group_name": "/aws/lambda/tapstack-prod-indexer",
 }
 FOLDER = "in/tapstack-smoke-1234/"
-KEY = ("object_id", "version_id")
 NO_CLIENTS = Clients(**dict.fromkeys(Clients.__dataclass_fields__))
 
 
@@ -156,14 +156,7 @@ def index() -> Iterator[Index]:
     with moto.mock_aws():
         s3, dynamodb = (boto3.client(service, region_name="us-east-1") for service in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="uploads")
-        dynamodb.create_table(
-            TableName="objects",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": name, "KeyType": kind} for name, kind in zip(KEY, ("HASH", "RANGE"), strict=True)
-            ],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEY],
-        )
+        create_table(dynamodb, "objects")
         clients = replace(NO_CLIENTS, s3=s3, dynamodb=dynamodb)
         found = Index(clients, OUTPUTS, folder=FOLDER, timeout=0.1, interval=0.01)
         found.set_versioning("Enabled")
@@ -176,8 +169,11 @@ def index() -> Iterator[Index]:
 
 
 def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
+    """The indexer is invoked later for each deleted version and marker, and creates a row if there is none."""
     _row(index, index.key("deleted-by-its-test.txt"), "gone")
-    clean_up(index)
+    late = IndexWithLateDeletions(index)
+    clean_up(late)
+    assert late.pending == {}
     s3 = index.clients.s3
     listed = s3.list_object_versions(Bucket="uploads")
     assert [each["Key"] for each in listed["Versions"]] == ["in/theirs.txt"] * 2
@@ -190,14 +186,6 @@ def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
 def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -> None:
     index.put(index.key("never-indexed.txt"))
     clean_up(index)
-    assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
-
-
-def test_nothing_is_left_of_what_the_function_tells_about_the_cleaning_up(index: Index) -> None:
-    """The indexer is invoked later for each deleted version and marker, and creates a row if there is none."""
-    late = IndexWithLateDeletions(index)
-    clean_up(late)
-    assert late.pending == {}
     assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
