@@ -110,6 +110,10 @@ def test_every_minor_version_of_the_format_is_understood_with_whatever_it_adds(v
     assert parsed(raw) == parsed(s3_record())
 
 
+def test_the_largest_size_that_fits_into_64_bits_is_accepted() -> None:
+    assert parsed(s3_record(size=2**63 - 1)).size == 2**63 - 1
+
+
 def test_a_removal_without_size_and_tag_and_with_an_emulators_empty_ones_is_the_same() -> None:
     on_aws = s3_record(event_name="ObjectRemoved:Delete", size=None, etag=None)
     emulated = s3_record(event_name="ObjectRemoved:Delete", size=0, etag="")
@@ -186,6 +190,7 @@ def test_a_time_of_another_zone_is_the_same_time() -> None:
         ("s3.object.size", True, "is True, not a whole number of bytes"),
         ("s3.object.size", 1.5, "is 1.5, not a whole number of bytes"),
         ("s3.object.size", -1, "is not a number of bytes that an object can"),
+        ("s3.object.size", 2**63, "is not a number of bytes that an object can"),
         pytest.param("s3.object.size", 10**6000, "is not a number of bytes that an obj", id="too long to print"),
     ],
 )

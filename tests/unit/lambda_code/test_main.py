@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
@@ -123,6 +124,12 @@ def test_a_missing_table_fails_the_event_so_that_lambda_keeps_it(dynamodb: Clien
 def test_lambdas_clock_is_the_deadline() -> None:
     with pytest.raises(IndexingError, match="HeadObject was not tried"):
         main.lambda_handler(s3_event(s3_record("a")), Context(milliseconds=3000))
+
+
+def test_the_deadline_is_in_seconds_of_the_monotonic_clock() -> None:
+    with mock.patch.object(main, "indexer") as indexer, mock.patch("time.monotonic", return_value=100.0):
+        main.lambda_handler({}, Context(milliseconds=60_500))
+    assert indexer().handle.call_args.kwargs["deadline"] == 160.5
 
 
 def test_a_warm_function_keeps_its_clients() -> None:
