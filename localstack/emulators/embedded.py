@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -31,6 +32,8 @@ ASYNC_RETRY_BASE_SECONDS = 0.05
 """Wait before the first retry of a failed asynchronous invocation, doubled before the second (AWS: 60 and 120 s)."""
 
 READY_TIMEOUT = 30.0
+NON_EPHEMERAL_PORTS = range(20_000, 32_768)
+"""Ports for servers. Linux's ephemeral ports start at 32,768 (net.ipv4.ip_local_port_range), IANA's at 49,152."""
 POLL_INTERVAL = 0.02
 
 _CHILD = Path(__file__).with_name("embedded_child.py")
@@ -145,11 +148,14 @@ def _tls_settings(created: certificate.Certificate) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that is not in use at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that is not in use at this moment.
+
+    It is below the ephemeral ports, from which the system takes the port of each outgoing connection: an ephemeral port
+    could be in use again before the emulator listens on it.
+    """
+    while True:
+        with suppress(EmulatorError):
+            return _unused(random.choice(NON_EPHEMERAL_PORTS))  # noqa: S311  nothing secret
 
 
 def tail(log: Path, lines: int) -> str:

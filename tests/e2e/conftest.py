@@ -131,6 +131,8 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
             starting = start(config.getoption("--emulator"), log=_log_file(config), report=_terminal_writer(config))
             running = cleanup.enter_context(starting)
         except EmulatorError as error:
+            if hasattr(config, "workerinput"):
+                raise  # pytest-xdist loses the message of an exit
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
         config.stash[_EMULATOR] = running
         yield running

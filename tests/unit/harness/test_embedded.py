@@ -56,6 +56,10 @@ SHELL = {
 """Variables of a user's shell that would mislead the emulator."""
 
 
+def test_a_free_port_is_never_the_port_of_an_outgoing_connection() -> None:
+    assert all(1024 < free_port() < 32_768 for _ in range(100))
+
+
 def test_it_answers_on_a_free_port_without_the_users_shell_and_is_gone_afterwards(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
