@@ -98,9 +98,8 @@ ORIGIN_FORMAT = "http(s)://host[:port] with at most one * as a part of the host,
 LOG_RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
-LOG_LEVELS = frozenset(
-    {"DEBUG", "INFO", "WARNING", "ERROR"}
-)  # above ERROR, the reason of a failure would not be logged
+# Above ERROR, the reason of a failure would not be logged.
+LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
@@ -171,7 +170,7 @@ class ConfigField:
     default: str = ""  # in words, if the default is not a constant
     allowed: str = ""  # in words, if limit and unit do not say it
 
-    def check(self, value: Any, *, key: str = "") -> None:  # noqa: ANN401  the type depends on the limit
+    def check(self, value: Any, *, key: str = "") -> None:  # noqa: ANN401 - the type depends on the limit
         """Check a value against length and limit; ``key`` is reported instead of the field's own.
 
         Raises:
@@ -411,7 +410,7 @@ class TapStackArgs:
             object.__setattr__(self, "protect_data", not self.is_dev)  # likewise
         for name, config_field in CONFIG_FIELDS.items():
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or getattr(TapStackArgs, name) is not None:  # the class attribute is the default
                 config_field.check(value)
             if config_field.rule is not None:
                 config_field.rule(self)
@@ -742,9 +741,7 @@ def _json(build: Callable[..., Document], **values: pulumi.Input[str | None]) ->
     return pulumi.Output.all(**values).apply(lambda known: json.dumps(build(**known)))
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The function's archive
-# ---------------------------------------------------------------------------------------------------------------------
+# == The function's archive ===========================================================================================
 
 PIP_TARGET_OPTIONS = (
     "--no-deps",
@@ -757,8 +754,11 @@ PIP_TARGET_OPTIONS = (
     "--implementation=py",
     "--python-version=3.13",
 )
-# Files that pip adds, which differ from run to run. Everything else ships as its authors published it.
-DROPPED_FROM_PACKAGE = ("bin", "__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+# What pip adds, which differs from run to run. Everything else ships as its authors published it.
+DROPPED_FROM_PACKAGE = (
+    *("bin", "**/__pycache__"),
+    *(f"*.dist-info/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")),
+)
 
 
 class PackagingError(RuntimeError):
@@ -810,7 +810,8 @@ def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Pa
     def vendor(folder: Path) -> None:
         installed = folder / "installed"
         install(requirements, installed)
-        _copy_clean(installed, folder)
+        dropped = frozenset(path for pattern in DROPPED_FROM_PACKAGE for path in installed.glob(pattern))
+        _copy_folder(installed, folder, without=dropped)
         shutil.rmtree(installed)
 
     _build_once(vendored, vendor)
@@ -821,7 +822,7 @@ def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Pa
     package = cache / f"package-{package_key}"
 
     def assemble(folder: Path) -> None:
-        _copy_clean(vendored, folder)
+        _copy_folder(vendored, folder)
         code_folder = _make_folder(folder / code.name)
         for module in modules:
             _copy_file(module, code_folder / module.name)
@@ -850,13 +851,11 @@ def _build_once(folder: Path, build: Callable[[Path], None]) -> None:
                 raise
 
 
-def _copy_clean(source: Path, target: Path) -> None:
-    """Copy a folder without DROPPED_FROM_PACKAGE, with modes that do not depend on this machine."""
-    for entry in sorted(source.iterdir()):
-        if entry.name in DROPPED_FROM_PACKAGE:
-            continue
+def _copy_folder(source: Path, target: Path, *, without: frozenset[Path] = frozenset()) -> None:
+    """Copy a folder without these files and folders, with modes that do not depend on this machine."""
+    for entry in sorted(set(source.iterdir()) - without):
         if entry.is_dir():
-            _copy_clean(entry, _make_folder(target / entry.name))
+            _copy_folder(entry, _make_folder(target / entry.name), without=without)
         else:
             _copy_file(entry, target / entry.name)
 

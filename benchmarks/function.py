@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from benchmarks.subjects import Subject, Subjects, Worker
 
 MILLI = 1000
-TRACING = "aws_xray_sdk.core.recorder"
 EVENTS_A_TURN = 200
 WARM_UP = 500  # events: the specialising interpreter, botocore's caches and the connections have settled by then
 MEMORY_EVENTS = 50_000

@@ -31,7 +31,7 @@ class JsonFormatter(logging.Formatter):
             **{name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES},
             "xray_trace_id": trace_id(),
         }
-        if record.exc_info and record.exc_info[1]:
+        if record.exc_info and record.exc_info[1] is not None:
             fields |= self._exception_fields(record.exc_info[1])
         present = {name: value for name, value in fields.items() if value is not None}
         return json.dumps(present, default=str, separators=(",", ":"), ensure_ascii=False)

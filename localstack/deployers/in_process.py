@@ -91,7 +91,7 @@ class _ResourceCreator:
         self.resources: list[Resource] = []
         self._aws = aws
         self._handlers = handlers
-        self._ledger = cleanup_stack
+        self._cleanup_stack = cleanup_stack
         self._on_resource = on_resource
         self._lock = threading.Lock()
 
@@ -114,7 +114,7 @@ class _ResourceCreator:
             lambda removal: (
                 None
                 if resource.retain_on_delete
-                else self._ledger.add(str(resource), removal, protected=resource.protect)
+                else self._cleanup_stack.add(str(resource), removal, protected=resource.protect)
             )
         )
         with self._lock:

@@ -55,6 +55,11 @@ def _stack() -> dict[str, Any]:
         "outputs": sorted(stack.outputs),
         "resources": resources,
         "environment variables": sorted(stack.one("Function").inputs["environment"]["variables"]),
+        "importable names": sorted(
+            name
+            for name, value in vars(tap_stack).items()
+            if re.match(r"[A-Za-z]", name) and (name.isupper() or getattr(value, "__module__", "") == "tap_stack")
+        ),
     }
 
 
@@ -84,7 +89,9 @@ def _indexer() -> dict[str, Any]:
 
 
 def _output(*command: str) -> str:
-    environment = {**os.environ, "COLUMNS": "1000"}  # wide enough that no text is wrapped
+    # wide enough that no text is wrapped, and without colours
+    environment = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
+    environment |= {"COLUMNS": "1000", "NO_COLOR": "1"}
     done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, check=True)  # noqa: S603  our own
     return done.stdout.decode()
 

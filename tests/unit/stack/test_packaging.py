@@ -22,6 +22,7 @@ FILES = {  # as pip installs them
     "vendored/stubs.pyi": "VALUE: int\n",
     "vendored/fast.c": "int main;",
     "vendored/data/table.json": "{}",
+    "vendored/bin/RECORD": "not pip's",
     "vendored-1.0.dist-info/METADATA": "Name: vendored\n",
 }
 
