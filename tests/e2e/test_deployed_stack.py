@@ -137,6 +137,7 @@ def topic(aws: Clients, inputs: Inputs) -> dict[str, Any]:
 def function(aws: Clients, inputs: Inputs) -> dict[str, Any]:
     found: dict[str, Any] = aws.function.get_function_configuration(FunctionName=inputs["name"])
     assert (found["State"], found["LastUpdateStatus"]) == ("Active", "Successful")
+    found["LoggingConfig"].pop("SystemLogLevel", None)  # AWS's default, which the program leaves unset
     return {**found, "Name": found["FunctionName"]}
 
 
