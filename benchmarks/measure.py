@@ -39,7 +39,7 @@ def distribution(values: list[float]) -> Distribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The values of each contestant, turn by turn; the goal is about the first contestant."""
+    """The values of each implementation, one per round; the goal applies to the first implementation."""
 
     what: str
     unit: str

@@ -102,7 +102,7 @@ def test_with_time_enough_an_operation_that_keeps_failing_is_tried_just_as_often
     with pytest.raises(TransientError) as caught:
         call.with_retry(seconds=10_000)
     assert caught.value.attempts == len(call.started) == MAX_ATTEMPTS
-    assert len(call.clock.sleeps) == MAX_ATTEMPTS - 1  # nobody waits after the last
+    assert len(call.clock.sleeps) == MAX_ATTEMPTS - 1  # no wait after the last attempt
 
 
 @given(st.floats(max_value=ATTEMPT_SECONDS, exclude_max=True, allow_infinity=False, min_value=-100))

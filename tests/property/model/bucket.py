@@ -53,7 +53,7 @@ class Version:
 
     @property
     def last_modified(self) -> datetime:
-        return self.put_at.replace(microsecond=0)  # S3 tells it to the second
+        return self.put_at.replace(microsecond=0)  # S3 reports whole seconds
 
     @property
     def size(self) -> int:

@@ -112,7 +112,7 @@ class FaultyCalls(CallLog):
         fault = self.upcoming.popleft() if self.upcoming else None
         fault = fault or self.lasting.get(operation)
         if fault is FaultKind.INCOMPLETE and operation != "HeadObject":
-            fault = FaultKind.RESET_AFTER  # botocore notices a truncated body by itself
+            fault = FaultKind.RESET_AFTER  # botocore detects a truncated body
         error = error_of(fault, operation)
         if fault:
             self.injected[fault] += 1

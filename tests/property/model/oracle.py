@@ -29,7 +29,7 @@ EVENT_ATTRIBUTES = {
     "etag",
     "uploaded_at",
     "upload_day",
-}  # what an event tells of an object without reading it
+}  # the attributes that an event reports without a HEAD of the object
 TOLERANCE = 2.0  # seconds by which a marker's time may be off: its event's is not quite its Last-Modified
 AUDIT = "tapstack:audit"
 

@@ -147,7 +147,7 @@ def test_a_line_has_the_fields_and_values_of_powertools(
         error.add_note(note)
     records: list[logging.LogRecord] = []
     logger = json_logger("tapstack-test", "DEBUG", io.StringIO())
-    logger.handlers[0].emit = records.append  # type: ignore[assignment,method-assign] # keeps records
+    logger.handlers[0].emit = records.append  # type: ignore[assignment,method-assign] # replaced by a list that collects the records
     logger.info(
         "indexed",
         extra={"key": "日本\U0001f98a\u2028", "none": None, "nested": {"set": {1}, "time": datetime.now(UTC)}},

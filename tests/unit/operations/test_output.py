@@ -13,7 +13,7 @@ from operations.output import Progress, count, printable
 )
 def test_progress_is_shown_on_a_terminal_only(*, is_terminal: bool, total: int | None, expected: str) -> None:
     stream = io.StringIO()
-    stream.isatty = lambda: is_terminal  # type: ignore[method-assign]  # a stream's own answer
+    stream.isatty = lambda: is_terminal  # type: ignore[method-assign]  # overridden on this one stream
     with Progress(stream).step("events sent", total) as advance:
         advance(1200)
         advance(34)

@@ -57,7 +57,7 @@ def test_the_table_has_the_documented_keys_capacity_and_safety() -> None:
     ids=["dev", "prod", "dev that is protected", "staging that is not"],
 )
 def test_buckets_and_table_alone_are_protected_from_pulumi_and_aws(config: dict[str, str], *, protected: bool) -> None:
-    """A protected resource cannot be replaced either, which nobody wants of a function or an alarm."""
+    """A protected resource cannot be replaced either, but functions and alarms must be replaceable."""
     stack = synth(**config)
     with_data = {"tap-uploads", "tap-logs", "tap-objects"} if protected else set()
     assert {each.name for each in stack.resources if each.protect} == with_data
