@@ -81,11 +81,11 @@ SHARED_WITH_OPERATIONS = ("lambda_code.errors", "lambda_code.events", "lambda_co
 
 SHORT = (*PRODUCT, "localstack", "tools")
 """The packages whose files have at most `MAX_LINES` lines."""
-MAX_LINES = 300
+MAX_LINES = 340
 SAME_NAMES = {"ConfigurationError"}  # public in the program and in the indexer, which cannot import each other
 MAX_LINES_OF = {
-    "tap_stack": 1_600,  # the infrastructure is one file, see docs/architecture.md
-    "localstack.image.lambda_init": 330,  # copied into containers as one file, without its package
+    "tap_stack": 1_750,  # the infrastructure is one file, see docs/architecture.md
+    "localstack.image.lambda_init": 370,  # copied into containers as one file, without its package
 }
 
 

@@ -1,0 +1,179 @@
+"""Draw a random sample of the repository's prose for a reader test: ``python -m tools.prose --since REVISION``.
+
+The sample has the same number of pieces of each kind: paragraphs of documents, docstrings, comments, messages to users,
+names of tests and subjects of commits. The seed is the hash of the current commit, so the sample can be drawn again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import os
+import random
+import re
+import subprocess
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+KINDS = ("docs", "docstrings", "comments", "messages", "test names", "commit subjects")
+GENERATED = {"docs/configuration.md", "CHANGELOG.md"}
+"""Documents that are not sampled: one repeats texts of tap_stack.py, the other describes earlier versions."""
+MESSAGE_FOLDERS = ("tap_stack.py", "lambda_code/", "operations/", "localstack/", "examples/", "benchmarks/", "tools/")
+SUFFIXES = (".md", ".py", ".yml", ".yaml", ".toml")
+FEWEST_WORDS = 4
+"""A string literal with fewer words is taken for a name or a label, not for a message."""
+DIRECTIVE = re.compile(r"^(noqa|type: ignore|zizmor|pragma|ruff|fmt|!/|mypy|language:)")
+INSTRUCTIONS = """\
+You are a software engineer who knows Python, AWS and pytest, and who has never seen this project. TapStack indexes the
+objects of S3 buckets in a DynamoDB table. It is a Pulumi program, a Lambda function ("the indexer"), a command line for
+operators, and their tests, which deploy the program to an AWS emulator on the developer's machine.
+
+Below are pieces of the project's prose without their context. Rate the language of each piece:
+
+1    clear at first reading
+0.5  a second reading was necessary, or a part had to be guessed
+0    not understood
+
+An unknown identifier, file name or {placeholder} does not lower the rating if its role in the sentence is clear. Then
+paraphrase the piece in one sentence of your own words. Write one line per piece: number, rating, paraphrase.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """One piece of prose: its kind (one of `KINDS`), its location (``file:line`` or a commit), its text on one line."""
+
+    kind: str
+    location: str
+    text: str
+
+
+def git(*arguments: str) -> str:
+    """Return the output of a Git command."""
+    # S603, S607: only this module gives the arguments, and Git is wherever the user has installed it.
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
+
+
+def files() -> Iterator[Path]:
+    """Yield the files of the repository that contain prose, without environments and caches."""
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = sorted(each for each in folders if each == ".github" or not each.startswith((".", "__")))
+        yield from (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES))
+
+
+def document_pieces(name: str, text: str) -> Iterator[Piece]:
+    """Yield paragraphs, list items and table rows of a Markdown document, without code blocks and headings."""
+    text = re.sub(r"^( *)```.*?^\1```$", lambda code: "\n" * code[0].count("\n"), text, flags=re.MULTILINE | re.DOTALL)
+    start, block = 1, ""
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
+        if not line.strip() or re.match(r"\s*([-*>|#]|\d+\.) ?", line):
+            if len(block.split()) >= FEWEST_WORDS and not re.match(r"[#!<]|\|?[-| :]+$", block):
+                yield Piece(kind="docs", location=f"{name}:{start}", text=block)
+            start, block = number, ""
+        block = f"{block} {line.strip()}".strip()
+
+
+def comment_pieces(name: str, text: str) -> Iterator[Piece]:
+    """Yield comments of a Python, YAML or TOML file; lines of one comment are one piece."""
+    if name.endswith(".py"):
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        found = [
+            (each.start[0], each.string, not each.line[: each.start[1]].strip())
+            for each in tokens
+            if each.type == tokenize.COMMENT
+        ]
+    else:
+        lines = (
+            (number, re.search(r"(?:^|\s)(# .*)$", line), line)
+            for number, line in enumerate(text.splitlines(), start=1)
+        )
+        found = [(number, match[1], line.lstrip().startswith("#")) for number, match, line in lines if match]
+    for _, group in groupby(enumerate(found), lambda each: each[1][0] - each[0] if each[1][2] else -each[1][0]):
+        block = [each for _, each in group]
+        words = " ".join(each.lstrip("# ") for _, each, _ in block)
+        if not DIRECTIVE.match(words) and len(words.split()) > 1:
+            yield Piece(kind="comments", location=f"{name}:{block[0][0]}", text=words)
+
+
+def code_pieces(name: str, text: str) -> Iterator[Piece]:
+    """Yield docstrings, names of test functions, and messages of a Python file."""
+    tree = ast.parse(text)
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    documented = {
+        node.value for node in strings if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    }
+    parts: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        location = f"{name}:{getattr(node, 'lineno', 0)}"
+        if node in documented and isinstance(node, ast.Constant):
+            yield Piece(kind="docstrings", location=location, text=" ".join(str(node.value).split()))
+        elif isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and name.startswith("tests/"):
+            yield Piece(kind="test names", location=location, text=node.name)
+        elif name.startswith(MESSAGE_FOLDERS) and node not in parts:
+            words = ""
+            if isinstance(node, ast.JoinedStr):
+                parts.update(ast.walk(node))
+                words = ast.unparse(node)[2:-1]
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = node.value
+            if len(re.findall(r"(?:^| )[A-Za-z][a-z]*\b", words)) >= FEWEST_WORDS and "\n\n" not in words:
+                yield Piece(kind="messages", location=location, text=" ".join(words.replace(r"\n", "\n").split()))
+
+
+def pieces() -> Iterator[Piece]:
+    """Yield all prose of the tracked files."""
+    for path in files():
+        name, text = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+        if name.endswith(".md"):
+            yield from () if name in GENERATED else document_pieces(name, text)
+        else:
+            yield from comment_pieces(name, text)
+        if name.endswith(".py"):
+            yield from code_pieces(name, text)
+
+
+def subjects(since: str) -> Iterator[Piece]:
+    """Yield the subjects of the commits after revision `since`, without merges."""
+    for line in git("log", "--no-merges", "--format=%h %s", f"{since}..HEAD").splitlines():
+        commit, _, subject = line.partition(" ")
+        yield Piece(kind="commit subjects", location=commit, text=subject)
+
+
+def draw(available: list[Piece], size: int, seed: str) -> list[Piece]:
+    """Draw `size` pieces of each kind, or all if there are fewer, in random order."""
+    generator = random.Random(seed)  # noqa: S311 - a sample for readers keeps no secret
+    chosen = [
+        piece
+        for kind in KINDS
+        for candidates in [[piece for piece in available if piece.kind == kind]]
+        for piece in generator.sample(candidates, min(size, len(candidates)))
+    ]
+    generator.shuffle(chosen)
+    return chosen
+
+
+def main() -> None:
+    """Print the instructions and the sample, or with ``--key`` the kind and the location of each piece."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.prose", description="Draw a sample of the prose for readers."
+    )
+    parser.add_argument("--since", required=True, help="revision after which commit subjects are sampled")
+    parser.add_argument("--size", type=int, default=30, help="pieces of each kind (default: 30)")
+    parser.add_argument("--seed", help="seed of the sample (default: the hash of the current commit)")
+    parser.add_argument("--key", action="store_true", help="print kind and location of each piece, not the sample")
+    options = parser.parse_args()
+    sample = draw([*pieces(), *subjects(options.since)], options.size, options.seed or git("rev-parse", "HEAD").strip())
+    if not options.key:
+        sys.stdout.write(f"{INSTRUCTIONS}\n")
+    for number, piece in enumerate(sample, start=1):
+        sys.stdout.write(f"{number}\t{piece.kind}\t{piece.location if options.key else piece.text}\n")
+
+
+if __name__ == "__main__":
+    main()
