@@ -60,9 +60,9 @@ S3_EVENTS = {
 
 # Smallest valid configuration for an environment other than dev.
 PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
-# Creates all optional resources.
+# This configuration creates all optional resources.
 FULL = {"maxCapacity": "400", "alarmEmail": "oncall@example.com"}
-# Creates all optional resources, encrypted with a customer managed KMS key.
+# This configuration creates all optional resources, encrypted with a customer managed KMS key.
 ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}
 # Every setting differs from its default, except the settings of optional resources.
 CUSTOM = {

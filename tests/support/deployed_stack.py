@@ -43,7 +43,9 @@ class ExistingStack:
         self.region, self.account = outputs["lambda_function_arn"].split(":")[3:5]
         endpoint = os.environ.get("AWS_ENDPOINT_URL")
         self.name = _emulator_name(endpoint) if endpoint else "AWS"
-        self._session: Any = boto3.Session(region_name=self.region)  # boto3 creates its classes at run time
+        self._session: Any = boto3.Session(
+            region_name=self.region
+        )  # boto3 creates its classes at run time, without static types
 
     def client(self, service: str) -> Client:
         # Buckets created after June 2020 accept only Signature Version 4 in presigned URLs.

@@ -11,7 +11,7 @@ from tests.support.index import LONGEST_KEY_BYTES
 MEGABYTE = 1024 * 1024
 
 
-# eq=False: the hash must be that of the identity, because the dictionaries in the fields are not hashable.
+# With eq=False, instances are hashed by identity, because their dictionaries are not hashable.
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UploadCase:
     """Test case for an object that is uploaded with PutObject.

@@ -29,7 +29,8 @@ class Location:
     partition: str = "aws"
 
 
-# Pulumi type -> ID and outputs that are not inputs. Placeholders refer to inputs and to fields of Location.
+# Maps a Pulumi type to its resource ID and to its outputs that are not inputs.
+# Placeholders refer to inputs and to fields of Location.
 _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "aws:appautoscaling/policy:Policy": NO_OUTPUTS,
     "aws:appautoscaling/target:Target": NO_OUTPUTS,
@@ -83,7 +84,7 @@ _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def fake_outputs(location: Location, resource: Recorded) -> tuple[str, dict[str, Any]]:
-    """Return the fake ID and outputs of a resource: its inputs, its declared outputs, and `UNDECLARED` strings.
+    """Return the fake ID and outputs of a resource: its inputs, its declared outputs, and `UNDECLARED` for others.
 
     Raises:
         KeyError: no outputs are declared for the resource's type.

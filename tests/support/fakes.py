@@ -94,7 +94,7 @@ class Fault:
 
 
 class ScriptedCall:
-    """Call that fails with the given faults in order and then succeeds. `started` has the start of each attempt."""
+    """Fake AWS call that has the given faults in order, and then succeeds. `started` has the start times in seconds."""
 
     def __init__(self, *faults: Fault) -> None:
         self.clock = FakeClock()
@@ -259,7 +259,7 @@ class RecordingInvocation(Invocation):
 
 
 def unlimited_calls() -> RecordCalls:
-    """Return a RecordCalls without a deadline."""
+    """Return the RecordCalls (AWS calls for one record) of a record without a deadline."""
     return RecordCalls(invocation=RecordingInvocation(), deadline=float("inf"))
 
 
@@ -302,7 +302,7 @@ class IndexerHarness:
     def deliver(
         self, event: object, *, seconds: float = 60.0, request_id: str = "request-1"
     ) -> IndexingError | dict[str, int]:
-        """Handle an event as `handle` does, but return the IndexingError for which Lambda would retry the event."""
+        """Handle an event, but return an IndexingError instead of raising it. Lambda would then retry the event."""
         try:
             return self.handle(event, seconds=seconds, request_id=request_id)
         except IndexingError as error:

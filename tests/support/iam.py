@@ -1,6 +1,6 @@
-"""Evaluator of a request against one IAM policy, for the policy elements that this stack uses.
+"""Evaluation of one request by one IAM policy, for the policy elements that this stack uses.
 
-An unsupported policy element raises NotImplementedError. It never counts as a denial.
+An unsupported policy element raises NotImplementedError, and never counts as a denial.
 Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements: Condition operators".
 """
 
@@ -97,7 +97,7 @@ def _condition_holds(operator: str, wanted: list[str], value: str | None) -> boo
         case "StringEquals":
             return value in wanted
         case "StringNotEquals":
-            return value not in wanted  # also true if the request lacks the key
+            return value not in wanted  # StringNotEquals is also true if the request lacks the key.
         case "ArnLike":
             return value is not None and any(_arn_like(pattern, value) for pattern in wanted)
     raise NotImplementedError(f"the operator {operator}")

@@ -12,11 +12,11 @@ from boto3.dynamodb.types import TypeDeserializer
 from tests.support import waiting
 from tests.support.rows import Head, Row, expected_row, object_attributes
 
-Client: TypeAlias = Any  # boto3 creates its classes at run time
+Client: TypeAlias = Any  # boto3 creates its classes at run time, without static types
 Response: TypeAlias = Any  # AWS responses are dictionaries
 T = TypeVar("T")
 
-LONGEST_KEY_BYTES = 1024  # limit of S3 for an object key in UTF-8
+LONGEST_KEY_BYTES = 1024  # S3 limit of an object key in bytes of UTF-8
 
 
 class AwsTarget(Protocol):

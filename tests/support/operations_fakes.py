@@ -46,7 +46,12 @@ def marker(key: str, version_id: str = "m1", *, seconds: int = 0) -> Version:
 
 
 def row(listed: Version, **changes: Any) -> Row:
-    """Return the row that the indexer writes for an object version. None removes an attribute."""
+    """Return the row that the indexer writes for an object version.
+
+    Args:
+        listed: object version or delete marker.
+        changes: attributes to replace. The value None removes an attribute.
+    """
     time = format_time(listed.last_modified)
     attributes: Row = {
         "object_id": f"{BUCKET}/{listed.key}",
@@ -64,7 +69,12 @@ def row(listed: Version, **changes: Any) -> Row:
 
 
 def refusing(error: BaseException, *, key: str | None = None) -> Callable[[Any], None]:
-    """Return a `before_invoke` that raises an error for the events of one object key, or of all keys if it is None."""
+    """Return a function for `before_invoke` that raises an error.
+
+    Args:
+        error: the error.
+        key: object key whose events cause the error; None means all events.
+    """
 
     def before_invoke(event: Any) -> None:  # noqa: ANN401  JSON
         if key in (None, event["Records"][0]["s3"]["object"]["key"]):
@@ -176,7 +186,13 @@ class FakeAws(Aws):
 
 
 def failure(key: str = "a.txt", *, arn: str = ARN, **changes: Any) -> dict[str, Any]:
-    """Return the message that Lambda sends to the failure queue after the last retry. None removes a field."""
+    """Return the message that Lambda sends to the failure queue after the last retry of an event.
+
+    Args:
+        key: object key in the event.
+        arn: ARN of the Lambda function, without version.
+        changes: fields of the message to replace. The value None removes a field.
+    """
     error = f"1 of 1 records failed: record 0 (key {key!r}): denied: HeadObject: ClientError: 403"
     message = {
         "version": "1.0",

@@ -112,7 +112,7 @@ def failure_message(payload: Json, *, request_id: str, attempts: int, error_type
 
 
 def head(**changes: Any) -> dict[str, Any]:
-    """Return botocore's response to HeadObject for an ordinary object, with changed fields."""
+    """Return botocore's response to HeadObject for an ordinary object. `changes` replaces or adds fields."""
     return {
         "LastModified": datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC),
         "ContentLength": 1024,
@@ -212,7 +212,7 @@ def broken_records(draw: st.DrawFn) -> Json:
 
 
 def times() -> st.SearchStrategy[datetime]:
-    """Generate times in UTC, from 1970."""
+    """Generate datetimes in UTC, from 1970-01-01."""
     return st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - Hypothesis adds the zone
 
 
@@ -277,7 +277,11 @@ def permanent_errors() -> st.SearchStrategy[Exception]:
 
 
 def faults(errors: st.SearchStrategy[Exception] | None = None) -> st.SearchStrategy[Fault]:
-    """Generate faults of an AWS call, with a duration within botocore's timeouts. By default any error is possible."""
+    """Generate faults of an AWS call whose duration is within botocore's timeouts.
+
+    Args:
+        errors: strategy for the errors; None means all transient and permanent errors.
+    """
     return st.builds(
         Fault,
         st.none() | (transient_errors() | permanent_errors() if errors is None else errors),

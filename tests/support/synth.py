@@ -1,5 +1,7 @@
 """Run of the Pulumi program with fake outputs, and its recorded resources as plain data for assertions.
 
+A test uses the recorded resources as follows:
+
 stack = synth(env="prod", corsAllowedOrigins="https://app.example.com")
 assert stack.one("Table").inputs["readCapacity"] == 100
 assert stack.depends_on(stack.one("BucketNotification"), stack.one("Permission"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-Item = dict[str, Any]  # attribute name -> typed value such as {"S": "text"}
+Item = dict[str, Any]  # maps attribute names to typed values such as {"S": "text"}
 
 _SET = re.compile(r"(#\w+) = (?:(:\w+)|if_not_exists\((#\w+), (:\w+)\))")
 _EXPRESSION = re.compile(rf"SET ({_SET.pattern}(?:, {_SET.pattern})*)(?: REMOVE (?P<removed>#\w+(?:, #\w+)*))?")

@@ -12,7 +12,7 @@ def comparison(*, ours: list[float], peer: list[float], base: list[float], below
     return Comparison(what="something", unit="ms", turns=turns, base="base", at_most=1.3, below=below)
 
 
-def test_interleave_alternates_the_order_and_discards_the_first_round() -> None:
+def test_benchmark_alternates_the_order_and_discards_the_first_round() -> None:
     called: list[str] = []
 
     def contestant(name: str) -> float:
@@ -49,7 +49,7 @@ def test_benchmark_time_limit_is_met_by_the_median(seconds: list[float], met: ob
     assert Timing(what="something", seconds=seconds, at_most=2).met is met
 
 
-def test_distribution_has_quartiles_and_rejects_an_empty_list() -> None:
+def test_benchmark_distribution_has_quartiles_of_at_least_one_value() -> None:
     assert distribution([5.0, 1.0, 3.0, 2.0, 4.0]) == Distribution(2, 3, 4)
     assert distribution([7.0]) == Distribution(7, 7, 7)
     with pytest.raises(ValueError, match="nothing was measured"):

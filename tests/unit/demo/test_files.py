@@ -135,7 +135,7 @@ def test_demo_reports_a_file_name_that_is_not_utf_8_with_a_remedy() -> None:
 
 
 def test_demo_rejects_a_key_of_more_than_1024_bytes() -> None:
-    folder = "f" + 4 * f"/{'é' * 120}"  # 1 + 4 * 241 bytes
+    folder = "f" + 4 * f"/{'é' * 120}"  # The folder path has 1 + 4 * 241 bytes.
     make(f"{folder}/{'x' * 58}")
     assert len(keys("f")[0].encode()) == 1024
     make(f"{folder}/{'y' * 59}")

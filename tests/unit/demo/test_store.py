@@ -35,7 +35,7 @@ def stored(tmp_path: Path) -> Stored:
 
 @pytest.mark.parametrize(
     ("name", "content_type"),
-    [("lake + boat.jpg", "image/jpeg"), ("README", "binary/octet-stream")],  # S3 sets its default type.
+    [("lake + boat.jpg", "image/jpeg"), ("README", "binary/octet-stream")],  # S3 sets its default content type.
 )
 def test_demo_store_uploads_a_file_and_finds_its_correct_row(name: str, content_type: str, tmp_path: Path) -> None:
     store = make_store()

@@ -56,12 +56,12 @@ def test_upload_request_keeps_a_media_type_and_has_a_binary_default(given: str, 
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "a", "/a/", "a//b/", "a\n/", "${filename}/", "x" * 512 + "/"])
-def test_key_prefix_that_is_not_a_valid_folder_is_rejected(prefix: str) -> None:
+def test_upload_prefix_that_is_not_a_valid_folder_is_rejected(prefix: str) -> None:
     assert problem_of_prefix(prefix)
 
 
 @pytest.mark.parametrize("prefix", ["uploads/", "a/b/", "é/", "x" * 511 + "/"])
-def test_valid_folder_is_accepted_as_key_prefix(prefix: str) -> None:
+def test_upload_prefix_that_is_a_valid_folder_is_accepted(prefix: str) -> None:
     assert problem_of_prefix(prefix) is None
     assert problem_of("y" * 255) is None
     rules = Rules(prefix=prefix)

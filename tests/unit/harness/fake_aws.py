@@ -52,11 +52,11 @@ RESPONSES: Mapping[str, Response] = {
 
 
 class FakeAws:
-    """Fake of an emulator.
+    """Fake emulator whose AWS clients send nothing.
 
     Attributes:
         calls: operation and parameters of each call, in order.
-        responses: RESPONSES, updated with the argument; an exception is raised.
+        responses: response of each AWS operation. If it is an exception, the call raises it.
     """
 
     def __init__(self, responses: Mapping[str, Response] | None = None) -> None:

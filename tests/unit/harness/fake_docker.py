@@ -80,7 +80,7 @@ class FakeImages:
 
 
 class FakeEvents(list[dict[str, Any]]):
-    """Fake stream of Docker events that ends after past events."""
+    """Fake stream of past Docker events."""
 
     closed = False
 

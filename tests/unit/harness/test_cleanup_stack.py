@@ -108,13 +108,13 @@ def test_cleanup_stack_reports_a_resource_that_still_exists_at_the_timeout(objec
     assert objects.clock.now == pytest.approx(DELETION_TIMEOUT, abs=0.2)
 
 
-def test_cleanup_stack_does_not_wait_for_a_resource_without_a_check(objects: FakeObjects) -> None:
+def test_cleanup_stack_does_not_wait_for_resources_without_a_check(objects: FakeObjects) -> None:
     objects.cleanup_stack.add("policy", Removal(delete=lambda: None))
     objects.cleanup_stack.destroy()
     assert objects.clock.sleeps == []
 
 
-def test_roll_back_deletes_protected_resources_and_continues_after_errors(objects: FakeObjects) -> None:
+def test_rollback_deletes_protected_resources_and_continues_after_errors(objects: FakeObjects) -> None:
     objects.create("bucket", protected=True, locked=True)
     objects.create("table", "function")
     objects.errors["table"] = client_error(400, "AccessDenied", "DeleteTable")

@@ -1,4 +1,4 @@
-"""Tests that Pulumi.yaml and Pulumi.<stack>.yaml are read as by Pulumi's engine."""
+"""Tests that the in-process deployer reads Pulumi.yaml and Pulumi.<stack>.yaml like Pulumi's engine."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_configuration_values_are_converted_to_strings_as_by_pulumi(written: str
     "declaration",
     ["{type: integer, description: how many, default: 7}", "{default: 7}", "{value: 7}", "7"],
 )
-def test_declared_configuration_key_has_its_default(declaration: str, tmp_path: Path) -> None:
+def test_configuration_key_declared_in_pulumi_yaml_has_its_default(declaration: str, tmp_path: Path) -> None:
     assert read(tmp_path, f"name: p\nconfig:\n  many: {declaration}\n").config == {"p:many": "7"}
 
 
-def test_declared_configuration_key_without_default_must_be_set(tmp_path: Path) -> None:
+def test_declared_configuration_key_without_default_is_required(tmp_path: Path) -> None:
     declared = "name: p\nconfig:\n  many: {type: integer}\n"
     with pytest.raises(DeploymentError, match=r"declares p:many without a default, and Pulumi\.test\.yaml does not"):
         read(tmp_path, declared)

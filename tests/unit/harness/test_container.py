@@ -161,7 +161,7 @@ def test_emulator_container_that_fails_to_start_is_removed_and_reported(monkeypa
     assert fake.mock_calls[-1] == call.stop()
 
 
-def test_container_start_disables_ryuk_and_fails_early_without_a_log(
+def test_container_start_disables_ryuk_and_rejects_an_unwritable_log(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = install(FakeEngine(pullable=[container.DEFAULT_IMAGE]))
@@ -189,7 +189,7 @@ def test_product_of_the_emulator_is_detected_from_its_health_response(
     assert container.product("http://emulator") == name
 
 
-def test_error_for_an_emulator_that_exits_early_contains_its_last_log(
+def test_error_for_an_emulator_that_exits_early_contains_its_log(
     install: Install, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(FakeEngine())

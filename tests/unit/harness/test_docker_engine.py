@@ -14,8 +14,8 @@ from tests.unit.harness.fake_docker import FakeContainer, FakeEngine, Install
 
 ALIVE = owner()
 HERE = socket.gethostname()
-DEAD = f"{HERE}/4194999/1"  # The process ID exceeds the maximum of Linux.
-REUSED = f"{HERE}/{os.getpid()}/1"  # The process ID is reused: the start time differs.
+DEAD = f"{HERE}/4194999/1"  # Linux assigns no process ID this high.
+REUSED = f"{HERE}/{os.getpid()}/1"  # The current process has reused this process ID.
 ELSEWHERE = "another-host/1/1"
 REGISTRY = FakeContainer("tapstack-registry", "registry")
 
@@ -43,7 +43,7 @@ def function(of: str) -> FakeContainer:
         pytest.param([function("gone")], ["gone-lambda-indexer-1"], id="function without emulator"),
     ],
 )
-def test_clean_removes_containers_of_interrupted_runs_only(
+def test_container_cleanup_removes_only_containers_of_interrupted_runs(
     install: Install, containers: list[FakeContainer], removed: list[str]
 ) -> None:
     engine = install(FakeEngine(*containers))
@@ -51,7 +51,7 @@ def test_clean_removes_containers_of_interrupted_runs_only(
     assert sorted(engine.existing) == sorted({each.name for each in containers} - set(removed))
 
 
-def test_clean_with_option_all_removes_every_labelled_container(
+def test_container_cleanup_with_option_all_removes_every_container(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = install(
@@ -92,7 +92,7 @@ def test_message_about_a_missing_docker_engine_has_a_reason_and_a_remedy(
     assert re.search(message, docker_engine.problem() or "")
 
 
-def test_clean_without_docker_fails_with_exit_code_1(
+def test_container_cleanup_without_docker_exits_with_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")

@@ -69,7 +69,10 @@ def test_embedded_emulator_ignores_the_shell_environment_and_cleans_up(
         environment = environment_of(emulator.log)
         assert environment.items() & SHELL.items() == set()
         assert "AWS_CA_BUNDLE" not in environment
-        assert (environment["HOME"], environment["TZ"]) == (environment["TMPDIR"], "X")  # Settings override the shell.
+        assert (environment["HOME"], environment["TZ"]) == (
+            environment["TMPDIR"],
+            "X",
+        )  # Settings override environment variables of the shell.
         assert emulator.endpoint.startswith(f"http://{HOST}:")
         assert emulator.ca_bundle is None
         assert is_running(emulator.pid)
@@ -123,7 +126,7 @@ def test_embedded_emulator_that_is_unusable_raises_an_error(options: dict[str, A
         pass
 
 
-def test_other_server_on_the_emulator_port_is_not_accepted_as_emulator(
+def test_embedded_emulator_start_rejects_another_server_on_its_port(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MINISTACK_EDITION", "a stranger's")

@@ -32,13 +32,13 @@ class FakeWorker:
         return "\n".join(self._stderr_queue.get_nowait() for _ in range(self._stderr_queue.qsize()))
 
 
-def test_patched_worker_returns_the_complete_log_of_an_invocation() -> None:
+def test_patched_ministack_worker_returns_the_complete_invocation_log() -> None:
     runtime: Any = SimpleNamespace(Worker=FakeWorker, _PYTHON_WORKER_SCRIPT=RAISED)
     patch_worker(runtime)
     reader, writer = os.pipe()
     with os.fdopen(reader, encoding="utf-8") as log, os.fdopen(writer, "wb", buffering=0) as output:
         worker = runtime.Worker(log)
-        assert callable(worker._read_stderr)  # MiniStack starts it as a thread.
+        assert callable(worker._read_stderr)  # MiniStack runs this method in a thread.
         output.write(b"one\ntwo\nunfin")
         assert worker._drain_stderr_bounded() == "one\ntwo"
         assert worker._drain_stderr_bounded() == ""
@@ -48,20 +48,20 @@ def test_patched_worker_returns_the_complete_log_of_an_invocation() -> None:
         assert worker.log.read_available() is False
 
 
-def test_patch_worker_rejects_a_different_ministack_version() -> None:
+def test_ministack_patch_rejects_a_different_ministack_version() -> None:
     with pytest.raises(AssertionError):
         patch_worker(SimpleNamespace(_PYTHON_WORKER_SCRIPT="otherwise"))
 
 
 @pytest.mark.parametrize("service", PROTOCOLS)
-def test_configured_service_protocol_matches_botocore(service: str) -> None:
+def test_emulator_service_protocol_matches_botocore(service: str) -> None:
     name = "cloudwatch" if service == "monitoring" else service
     described = botocore.session.get_session().get_service_model(name).metadata
     known = {key: described[key] for key in ("protocol", "jsonVersion") if key in described}
     assert known == PROTOCOLS[service]
 
 
-def test_service_models_are_loaded_only_for_other_services_and_attributes() -> None:
+def test_emulator_loads_a_service_model_only_if_the_protocol_is_not_enough() -> None:
     loaded: list[str] = []
 
     def load(service: str) -> SimpleNamespace:

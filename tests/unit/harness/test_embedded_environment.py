@@ -64,7 +64,7 @@ def test_emulator_environment_is_installed_once_and_reported(tmp_path: Path) -> 
     assert list(cache.iterdir()) == [target(cache)]
 
 
-def test_environment_name_depends_on_requirements_and_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emulator_environment_name_depends_on_its_packages_and_python(monkeypatch: pytest.MonkeyPatch) -> None:
     name = environment_name(b"ministack==1")
     assert name != environment_name(b"ministack==2")
     monkeypatch.setattr(sys.implementation, "cache_tag", "cpython-399")
@@ -83,7 +83,7 @@ def test_emulator_environment_with_a_missing_interpreter_is_recreated(tmp_path: 
 
 
 @pytest.mark.parametrize("failure", ["no route to pypi.org\n", FileNotFoundError("no route to pypi.org")])
-def test_failed_environment_installation_is_explained_and_removed(tmp_path: Path, failure: str | OSError) -> None:
+def test_failed_emulator_installation_is_explained_and_removed(tmp_path: Path, failure: str | OSError) -> None:
     with pytest.raises(
         EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*needs PyPI once.*mirror"
     ):
@@ -91,13 +91,13 @@ def test_failed_environment_installation_is_explained_and_removed(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_error_for_an_unwritable_environment_cache_contains_its_path(tmp_path: Path) -> None:
+def test_error_for_an_unwritable_emulator_cache_contains_its_path(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file", encoding="utf-8")
     with pytest.raises(EmulatorError, match=r"could not be installed in .*cache: .*must be writable"):
         FakeInstaller().ensure(tmp_path / "cache")
 
 
-def test_environment_installer_ignores_python_settings_of_the_shell(
+def test_emulator_installer_ignores_python_settings_of_the_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"):
@@ -111,7 +111,7 @@ def test_environment_installer_ignores_python_settings_of_the_shell(
 
 
 @pytest.mark.parametrize("uv", [["uv"], None])
-def test_environment_installer_checks_hashes_and_compiles_bytecode(uv: list[str] | None) -> None:
+def test_emulator_installer_checks_hashes_and_compiles_bytecode(uv: list[str] | None) -> None:
     *_venv, install = installer_commands(Path("/cache/new"), uv)
     assert {"--require-hashes", "--no-deps", str(embedded_environment.REQUIREMENTS)} <= set(install)
     assert "/cache/new/bin/python" in install

@@ -51,7 +51,7 @@ NO_IMAGE = "the image is not here: pull it"
         ),
     ],
 )
-def test_choose_returns_an_emulator_with_a_reason_or_an_error(
+def test_emulator_choice_has_a_reason_or_raises_an_error(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     problem: str | None,
@@ -70,7 +70,7 @@ def test_choose_returns_an_emulator_with_a_reason_or_an_error(
 def test_emulator_clients_ignore_environment_variables_and_aws_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each of these settings would change the endpoint or the credentials of a call, or make the client fail."""
+    """Settings of the user could change the endpoint or the credentials of a call, or make the client fail."""
     for folder in (tmp_path, tmp_path / ".aws"):
         folder.mkdir(exist_ok=True)
         (folder / "config").write_text("[default]\nuse_fips_endpoint = true\n", encoding="utf-8")

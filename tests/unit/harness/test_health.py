@@ -21,7 +21,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(("path", "content"), [("health", {"version": "1"}), ("missing", None), ("text", None)])
-def test_get_json_accepts_only_successful_json_and_ignores_proxies(
+def test_emulator_health_request_accepts_only_json_and_ignores_proxies(
     monkeypatch: pytest.MonkeyPatch, path: str, content: dict[str, str] | None
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")

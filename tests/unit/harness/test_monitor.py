@@ -1,4 +1,4 @@
-"""Tests of the run of a Pulumi program without Pulumi's engine."""
+"""Tests of `run_program`, which runs a Pulumi program without Pulumi's engine."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_run_program_records_resources_and_outputs_as_plain_data() -> None:
     resources = by_name(result)
     bucket, queue, versioning = resources["bucket"], resources["queue"], resources["versioning"]
     assert bucket.inputs == {"bucket": "things", "tags": {"a": "b"}}
-    assert queue.inputs == {"name": "letters", "messageRetentionSeconds": 60}  # the name is a Pulumi secret
+    assert queue.inputs == {"name": "letters", "messageRetentionSeconds": 60}  # The queue name is a Pulumi secret.
     assert type(queue.inputs["messageRetentionSeconds"]) is int
     assert versioning.inputs["bucket"] == "bucket-id"
     assert versioning.dependencies == {bucket.urn, queue.urn}
@@ -197,14 +197,14 @@ def test_run_program_starts_no_creations_after_a_failure() -> None:
 
 
 def test_run_program_waits_for_running_creations_before_it_raises() -> None:
-    """Otherwise a rollback after the error would miss a resource that is still being created."""
+    """A rollback after the error must not miss a resource that is still being created."""
     begun, failing, created = threading.Event(), threading.Event(), threading.Event()
 
     def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
         if resource.name == "slow":
             begun.set()
             failing.wait(timeout=10)
-            threading.Event().wait(0.1)  # A run that does not wait would fail the test.
+            threading.Event().wait(0.1)  # The pause detects a run that does not wait for this creation.
             created.set()
         return echo(resource)
 
@@ -230,7 +230,7 @@ def test_run_program_raises_an_error_without_logging_it(caplog: pytest.LogCaptur
 
     with contextlib.suppress(
         NotImplementedError, ZeroDivisionError
-    ):  # Unlike pytest.raises, suppress keeps no reference.
+    ):  # Unlike pytest.raises, suppress keeps no reference to the error.
         run(program)
     run(lambda: None)  # Pulumi keeps a reference to the last run.
     gc.collect()  # asyncio logs an unretrieved exception when its task is deleted.

@@ -1,4 +1,4 @@
-"""Tests that find, install and run the Pulumi CLI, with fakes and scripts in place of the CLI."""
+"""Tests of finding, installing and running the Pulumi CLI, which fakes and scripts replace."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_ctrl_c_waits_for_the_pulumi_cli_and_interrupts_it_only_once(
 
     def press_ctrl_c() -> None:
         waiting.wait_until((tmp_path / "ready").exists, "the program's start")
-        assert waits.wait(timeout=30)  # The caller may not be waiting yet.
+        assert waits.wait(timeout=30)  # The script can be ready before its caller waits.
         os.kill(os.getpid(), signal.SIGINT)
 
     presser = threading.Thread(target=press_ctrl_c)

@@ -1,4 +1,4 @@
-"""Tests that convert events of Pulumi's engine to changes, progress, warnings and readable errors."""
+"""Tests of the conversion of Pulumi engine events to changes, progress, warnings and readable errors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def recorded() -> Recorded:
     return Recorded()
 
 
-def test_event_recorder_reports_a_created_resource_with_its_duration(recorded: Recorded) -> None:
+def test_pulumi_event_recorder_reports_a_created_resource_and_duration(recorded: Recorded) -> None:
     recorded.events(step("resourcePreEvent", "create"))
     recorded.clock.advance(1)
     recorded.events(step("resOutputsEvent", "create"))
@@ -85,7 +85,7 @@ COMPONENT_URN = "urn:pulumi:localstack::toy::tap:index:TapStack::tap"
         ),
     ],
 )
-def test_event_recorder_records_other_changes_without_progress(
+def test_pulumi_event_recorder_records_other_changes_without_progress(
     recorded: Recorded, events: list[EngineEvent], change: tuple[str, str]
 ) -> None:
     for each in events:
@@ -95,12 +95,12 @@ def test_event_recorder_records_other_changes_without_progress(
 
 
 @pytest.mark.parametrize("urn", [STACK_URN, "urn:pulumi:localstack::toy::pulumi:providers:aws::default_7"])
-def test_event_recorder_ignores_the_stack_and_its_providers(recorded: Recorded, urn: str) -> None:
+def test_pulumi_event_recorder_ignores_the_stack_and_its_providers(recorded: Recorded, urn: str) -> None:
     recorded.events(step("resOutputsEvent", "create", urn=urn))
     assert (recorded.events.changes, recorded.events.created, recorded.progress) == ([], [], [])
 
 
-def test_event_recorder_records_warnings_and_program_output(recorded: Recorded) -> None:
+def test_pulumi_event_recorder_records_warnings_and_program_output(recorded: Recorded) -> None:
     recorded.events(diagnostic("<{%fg 3%}>deprecated<{%reset%}>\n", "warning", urn=STACK_URN))
     recorded.events(diagnostic("x is deprecated", "info#err", urn=URN))
     recorded.events(diagnostic("\n", "info#err"))
@@ -129,7 +129,7 @@ def test_event_recorder_records_warnings_and_program_output(recorded: Recorded) 
         ),
     ],
 )
-def test_event_recorder_reports_errors_with_location_and_cause(
+def test_pulumi_event_recorder_reports_errors_with_location_and_cause(
     recorded: Recorded, diagnostics: list[EngineEvent], errors: tuple[str, ...]
 ) -> None:
     for each in diagnostics:
@@ -137,7 +137,7 @@ def test_event_recorder_reports_errors_with_location_and_cause(
     assert recorded.events.errors == errors
 
 
-def test_traceback_outside_the_program_is_reduced_to_its_message() -> None:
+def test_pulumi_traceback_outside_the_program_is_reduced_to_its_message() -> None:
     text = 'Traceback (most recent call last):\n  File "/lib/x.py", line 1, in f\nKeyError: 1\n'
     assert without_traceback(text) == "KeyError: 1"
     assert without_traceback("plain") == "plain"

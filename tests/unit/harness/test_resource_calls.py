@@ -1,4 +1,4 @@
-"""Tests of the AWS calls of resource handlers that do more than rename the inputs of a resource."""
+"""Tests of resource handlers whose AWS calls do more than rename the inputs of a resource."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "Tags": TAGS,
     },
     ("Table", 1, "CreateTable"): {
-        "SSESpecification": {"Enabled": True},  # uses the AWS managed key
+        "SSESpecification": {"Enabled": True},  # Encryption uses the AWS managed key.
         "DeletionProtectionEnabled": False,
     },
     ("Table", 0, "UpdateContinuousBackups"): {
@@ -82,7 +82,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "DestinationConfig.OnFailure": {"Destination": "arn:aws:sqs:::failed"},
     },
 }
-"""Expected parameter values by path, for each call (resource type, number of the sample, AWS operation)."""
+"""Maps resource type, number of the sample and AWS operation to the expected parameters, by their paths."""
 
 
 def part(parameters: Any, path: str) -> Any:  # noqa: ANN401  any JSON value

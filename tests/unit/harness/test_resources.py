@@ -23,7 +23,7 @@ QUEUE, TABLE = "aws:sqs/queue:Queue", "aws:dynamodb/table:Table"
 
 
 def removal_of(type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws | None = None) -> Removal:
-    """Create a resource that has a single removal, and return the removal."""
+    """Create a resource, and return its only Removal, which deletes the resource."""
     _result, [removal], _unused = create(type_, inputs, fake)
     return removal
 
@@ -177,7 +177,7 @@ def test_bucket_deletion_reports_an_object_that_cannot_be_deleted() -> None:
 
 
 def test_bucket_deletion_deletes_keys_with_control_characters_separately() -> None:
-    """LocalStack and AWS reject a DeleteObjects request with such a key, because XML cannot represent it."""
+    """LocalStack and AWS reject a DeleteObjects request with a key that XML cannot represent."""
     bucket = FakeBucket("plain", "bell\x07", "tab\t")
     bucket.remove()
     assert bucket.stored == []

@@ -37,7 +37,7 @@ def jars(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("change", ["altered", "missing", "too many"])
-def test_verify_reports_a_file_that_differs_from_its_pinned_checksum(jars: Path, change: str) -> None:
+def test_image_file_that_differs_from_its_pinned_checksum_is_reported(jars: Path, change: str) -> None:
     pinned = checksums(jars)
     parts.verify(jars, pinned)
     match change:
@@ -51,7 +51,7 @@ def test_verify_reports_a_file_that_differs_from_its_pinned_checksum(jars: Path,
         parts.verify(jars, pinned)
 
 
-def test_digest_depends_on_names_and_contents_but_not_on_caches_and_readme(tmp_path: Path) -> None:
+def test_image_digest_depends_on_file_names_and_contents_but_no_caches(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "__pycache__").mkdir(parents=True)
     (folder / "a.txt").write_text("1", encoding="utf-8")

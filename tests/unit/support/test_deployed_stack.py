@@ -152,7 +152,7 @@ class IndexWithLateDeletions(Index):
 
 @pytest.fixture
 def index() -> Iterator[Index]:
-    """An index with one object of the tests and one of other users, both with two versions and a delete marker."""
+    """Index with one object of the tests and one of other users, each with two versions and a delete marker."""
     with moto.mock_aws():
         s3, dynamodb = (boto3.client(service, region_name="us-east-1") for service in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="uploads")
@@ -189,7 +189,7 @@ def test_clean_up_continues_after_a_timeout_for_a_missing_row(index: Index) -> N
     assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
-def test_clean_up_without_a_folder_is_an_error(index: Index) -> None:
+def test_clean_up_refuses_to_empty_a_whole_bucket(index: Index) -> None:
     index.folder = ""
     with pytest.raises(ValueError, match="a folder of its own"):
         clean_up(index)

@@ -32,13 +32,13 @@ OTHER = pytest.mark.parametrize("x", [1]).mark
         ([OTHER, ONLY_CONTAINER], "in-process", None, "only for --emulator container"),
     ],
 )
-def test_deselection_reason_depends_on_marks_deployer_and_emulator(
+def test_reason_to_deselect_a_test_depends_on_marks_and_options(
     marks: list[pytest.Mark], engine: str, emulator: str | None, reason: str | None
 ) -> None:
     assert deselection_reason(marks, engine, emulator) == reason
 
 
-def test_count_reasons_returns_one_line_for_each_reason() -> None:
+def test_reasons_to_deselect_tests_are_counted() -> None:
     assert count_reasons(["b", "a", "b"]) == ["   1 a", "   2 b"]
 
 
@@ -54,7 +54,7 @@ def test_count_reasons_returns_one_line_for_each_reason() -> None:
         ({"engine": "existing", "outputs": "x", "emulator": "embedded"}, "omit --emulator"),
     ],
 )
-def test_check_options_rejects_options_without_effect(options: dict[str, Any], message: str | None) -> None:
+def test_end_to_end_test_options_without_effect_are_rejected(options: dict[str, Any], message: str | None) -> None:
     defaults = {"engine": "in-process", "emulator": "auto", "outputs": None, "install_pulumi": False}
     values = {f"--{name.replace('_', '-')}": value for name, value in (defaults | options).items()}
     config: Any = SimpleNamespace(getoption=values.__getitem__)
