@@ -84,7 +84,7 @@ _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def fake_outputs(location: Location, resource: Recorded) -> tuple[str, dict[str, Any]]:
-    """Return the fake ID and outputs of a resource: its inputs, its declared outputs, and `UNDECLARED` for others.
+    """Return the fake ID and outputs of a resource. String outputs without a declared value are `UNDECLARED`.
 
     Raises:
         KeyError: no outputs are declared for the resource's type.

@@ -259,7 +259,7 @@ class RecordingInvocation(Invocation):
 
 
 def unlimited_calls() -> RecordCalls:
-    """Return the RecordCalls (AWS calls for one record) of a record without a deadline."""
+    """Return the AWS calls (RecordCalls) of a record without a deadline."""
     return RecordCalls(invocation=RecordingInvocation(), deadline=float("inf"))
 
 

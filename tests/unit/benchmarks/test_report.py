@@ -95,7 +95,7 @@ def test_benchmark_command_rejects_invalid_arguments(
     assert message in capsys.readouterr().err
 
 
-def test_benchmark_command_omits_sessions_unless_results_are_written() -> None:
+def test_benchmark_command_omits_nox_sessions_unless_it_writes_results() -> None:
     assert set(benchmarks.__main__.NAMES) - set(arguments([]).names) == {"sessions"}
     assert set(arguments(["--write"]).names) == set(benchmarks.__main__.NAMES)
     assert arguments(["warm"]).names == ["warm"]

@@ -96,7 +96,7 @@ def test_image_build_reports_an_unavailable_docker_engine_first(docker: FakeDock
         build.ensure(lambda _: None)
 
 
-def test_image_tools_run_error_contains_the_last_lines_of_output() -> None:
+def test_error_of_a_failed_build_program_contains_its_last_output_lines() -> None:
     with pytest.raises(EmulatorError, match=r"exit code 3:\n  line 6\n(  line \d+\n){13}  line 20$"):
         tools.run(["/bin/sh", "-c", "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i; done; exit 3"])
 

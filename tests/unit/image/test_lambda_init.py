@@ -167,7 +167,7 @@ def test_init_process_rejects_a_result_for_another_invocation(container: Contain
     ("status", "message"),
     [(7, "Runtime exited with error: exit status 7"), (0, "Runtime exited without providing a reason")],
 )
-def test_init_process_restarts_a_runtime_that_exits_in_an_invocation(
+def test_init_process_restarts_a_runtime_that_exits_during_an_invocation(
     container: Container, status: int, message: str
 ) -> None:
     container.start()
