@@ -1,4 +1,4 @@
-"""Finds a Chromium for the browser tests: a named one, the system's, or one that Playwright installed."""
+"""Search for the browser of the browser tests: TAP_BROWSER, then Chromium or Chrome, then Playwright's browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 class BrowserNotFoundError(Exception):
-    """No browser was found; the message says how to install one."""
+    """No browser was found. The message lists the ways to install one."""
 
 
 def find_browser(
@@ -21,10 +21,15 @@ def find_browser(
     which: Callable[[str], str | None] = shutil.which,
     playwright_path: str = "",
 ) -> str:
-    """The path of a browser's program; `playwright_path` is that of the browser that Playwright installs.
+    """Return the path of the Chromium or Chrome program for the browser tests.
+
+    Args:
+        environment: environment variables. TAP_BROWSER is the name or path of the browser, and overrides the search.
+        which: returns the path of a program on the PATH, or None.
+        playwright_path: path to which Playwright installs its browser; the browser may be missing.
 
     Raises:
-        BrowserNotFoundError: there is no browser, or not at the path in the environment.
+        BrowserNotFoundError: no browser was found, or TAP_BROWSER is not a program.
     """
     if named := environment.get(VARIABLE):
         if found := which(named):

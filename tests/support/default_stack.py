@@ -1,4 +1,4 @@
-"""Names of the stack in its default configuration, written by hand, and configurations that tests share."""
+"""Literal names and ARNs of resources in the default configuration, and configurations that several tests use."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ TAGS = {
     "CostCenter": "shared",
 }
 
-# What S3 can announce, of those that a row is about; S3 User Guide, "Supported event types for SQS, SNS, and Lambda"
+# Event types of S3 that concern objects in the table.
+# Source: S3 User Guide, "Supported event types for SQS, SNS, and Lambda".
 S3_EVENTS = {
     "s3:TestEvent",
     "s3:ObjectCreated:*",
@@ -55,15 +56,15 @@ S3_EVENTS = {
     "s3:LifecycleExpiration:DeleteMarkerCreated",
 }
 
-# Few configurations, which many tests share: running the program takes most of this tier's time.
+# Tests share the following configurations, because each one requires a slow run of the Pulumi program.
 
-# The least outside dev.
+# Smallest valid configuration for an environment other than dev.
 PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
-# Every part that is optional.
+# This configuration creates all optional resources.
 FULL = {"maxCapacity": "400", "alarmEmail": "oncall@example.com"}
-# Every optional part, encrypted with a key of the user's own.
+# This configuration creates all optional resources, encrypted with a customer managed KMS key.
 ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}
-# Every setting other than its default, but for the optional parts.
+# Every setting differs from its default, except the settings of optional resources.
 CUSTOM = {
     "env": "staging",
     "bucketName": "acme-inbox",
@@ -84,12 +85,12 @@ CUSTOM = {
     "costCenter": "cc-42",
     "protectData": "false",
 }
-# Where every name of a place differs from the default one.
+# Account, region and partition that all differ from the defaults.
 CHINA = {"account": "999999999999", "region": "cn-northwest-1", "partition": "aws-cn"}
 
 
 def tagged(stack: Synth) -> tuple[Recorded, ...]:
-    """Everything that can carry tags, because the provider's class for it has them."""
-    from tests.support.fake_outputs import resource_outputs  # noqa: PLC0415  it imports Pulumi, which constants need not
+    """Return the resources of a stack whose Pulumi type has an output `tags`."""
+    from tests.support.fake_outputs import resource_outputs  # noqa: PLC0415  the constants do not need Pulumi
 
     return tuple(each for each in stack.resources if "tags" in resource_outputs(each.type))

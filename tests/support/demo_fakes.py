@@ -1,4 +1,4 @@
-"""Fakes for the demo: S3 and DynamoDB whose objects become rows at once, an emulator, sources and reports."""
+"""Fakes for tests of the demo: AWS clients that index objects immediately, an emulator, upload sources and reports."""
 
 from __future__ import annotations
 
@@ -41,10 +41,16 @@ def upload(key: str) -> Upload:
 
 @dataclass
 class FakeAws:
-    """Clients of S3 and DynamoDB in one, in which an object's row can be read at once, or at its `reads`-th read.
+    """Fake client of S3 and DynamoDB that creates a row for each uploaded object.
 
-    `lost` keys never get a row, PutObject of `refused` ones fails, the files of `unreadable` ones cannot be read, and
-    `wrong` ones get a row with a wrong size; `errors` has other errors of PutObject.
+    Attributes:
+        lost: object keys that never get a row.
+        refused: object keys for which PutObject returns AccessDenied.
+        unreadable: object keys whose local files cannot be read.
+        wrong: object keys whose rows have a wrong size.
+        errors: other exceptions of PutObject, by object key.
+        reads: number of the read that returns the row, counted from 1.
+        in_flight: after each upload, the number of uploaded objects whose row has not been read.
     """
 
     lost: frozenset[str] = frozenset()
@@ -55,7 +61,7 @@ class FakeAws:
     reads: int = 1
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     read_counts: Counter[str] = field(default_factory=Counter)
-    in_flight: list[int] = field(default_factory=list)  # uploads without a row that was read, after each upload
+    in_flight: list[int] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put_object(self, *, Bucket: str, Key: str, Body: BinaryIO, ContentType: str = "") -> dict[str, Any]:  # noqa: N803  boto3's names
@@ -89,12 +95,12 @@ class FakeAws:
     def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803  boto3's name
         assert RequestItems[TABLE]["ConsistentRead"]
         keys = RequestItems[TABLE]["Keys"]
-        assert 1 <= len(keys) <= 100, "DynamoDB's limits"
+        assert 1 <= len(keys) <= 100, "BatchGetItem accepts 1 to 100 keys"
         found = [self._row(key["object_id"]["S"], key["version_id"]["S"]) for key in keys]
         return {"Responses": {TABLE: [row for row in found if row]}}
 
     def _row(self, object_id: str, version: str) -> dict[str, Any] | None:
-        """Return the item of an object as DynamoDB sends it."""
+        """Return the DynamoDB item of an object version, or None if it has no row yet."""
         bucket, key = object_id.split("/", 1)
         with self._lock:
             self.read_counts[key] += 1
@@ -117,7 +123,7 @@ class FakeAws:
 
 
 class FakeEmulator(Emulator):
-    """An emulator without a process."""
+    """Fake emulator that returns the given clients and starts no process."""
 
     def __init__(self, clients: Mapping[str, Any]) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""A stack that is already deployed, perhaps in production: its location, its clients, and the removal of test data."""
+"""Access to a stack that is already deployed, perhaps in production, and removal of the test data."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ REQUIRED_OUTPUTS = ("bucket_name", "table_name", "lambda_function_name", "lambda
 OUTPUTS_COMMAND = "pulumi stack output --json > outputs.json"
 
 TIMEOUT = 120.0
-"""Seconds. Logs reach CloudWatch after ten, and the indexer's cold start takes two."""
+"""Timeout in seconds. Logs reach CloudWatch after about 10 s, and a cold start of the indexer takes about 2 s."""
 INTERVAL = 0.5
-"""Seconds between two polls: CloudWatch Logs allows five requests a second, for the whole account."""
+"""Seconds between two polls. CloudWatch Logs allows only five requests per second for the whole account."""
 
 
 class ExistingStack:
-    """The AWS target of a deployed stack, from its outputs; clients use the credentials of the shell.
+    """Access to the AWS account of a deployed stack. Clients use the credentials of the shell.
 
     Attributes:
-        name: "AWS", or the emulator at AWS_ENDPOINT_URL.
+        name: "AWS", or the name of the emulator at AWS_ENDPOINT_URL.
     """
 
     def __init__(self, outputs: Mapping[str, str]) -> None:
@@ -43,10 +43,12 @@ class ExistingStack:
         self.region, self.account = outputs["lambda_function_arn"].split(":")[3:5]
         endpoint = os.environ.get("AWS_ENDPOINT_URL")
         self.name = _emulator_name(endpoint) if endpoint else "AWS"
-        self._session: Any = boto3.Session(region_name=self.region)  # boto3 creates its classes at run time
+        self._session: Any = boto3.Session(
+            region_name=self.region
+        )  # boto3 creates its classes at run time, without static types
 
     def client(self, service: str) -> Client:
-        # buckets younger than 2020 accept no older signature in a presigned link
+        # Buckets created after June 2020 accept only Signature Version 4 in presigned URLs.
         config = Config(signature_version="s3v4") if service == "s3" else None
         return self._session.client(service, config=config)
 
@@ -58,10 +60,13 @@ class ExistingStack:
 
 
 def read_outputs(file: str | None) -> dict[str, str]:
-    """Read the file that `pulumi stack output --json` writes.
+    """Read the stack's outputs from a file that `pulumi stack output --json` wrote.
+
+    Args:
+        file: path of the file; None if the option --outputs is missing.
 
     Raises:
-        pytest.UsageError: the file does not exist, or has another content.
+        pytest.UsageError: the file is missing, is not JSON, or lacks a required output.
     """
     if file is None:
         raise pytest.UsageError(f"--engine existing needs --outputs FILE, from: {OUTPUTS_COMMAND}")
@@ -78,9 +83,14 @@ def read_outputs(file: str | None) -> dict[str, str]:
 
 
 def smoke_test_folder(s3: Client, bucket: str, token: str) -> str:
-    """A prefix for the keys of this run, among the keys that the stack indexes.
+    """Return the key prefix for the objects of this test run, below the prefix that the stack indexes.
 
-    Stops the whole run if the stack indexes no such keys, or if the credentials give no access to the bucket.
+    Exits pytest if the stack indexes only keys with a suffix, or if the credentials cannot read the bucket.
+
+    Args:
+        s3: boto3 client of S3.
+        bucket: name of the upload bucket.
+        token: unique part of the prefix.
     """
     try:
         response = s3.get_bucket_notification_configuration(Bucket=bucket)
@@ -88,8 +98,9 @@ def smoke_test_folder(s3: Client, bucket: str, token: str) -> str:
         pytest.exit(
             f"cannot read the bucket {bucket}: {error}. Do the shell's AWS credentials belong to its account?", 4
         )
+    # S3 compares the values of filter rules with URL-encoded keys.
     rules = {
-        rule["Name"].lower(): unquote_plus(rule["Value"])  # S3 compares encoded keys
+        rule["Name"].lower(): unquote_plus(rule["Value"])
         for each in response.get("LambdaFunctionConfigurations", ())
         for rule in each.get("Filter", {}).get("Key", {}).get("FilterRules", ())
     }
@@ -103,13 +114,16 @@ def smoke_test_folder(s3: Client, bucket: str, token: str) -> str:
 
 
 def clean_up(index: Index) -> None:
-    """Delete every version, unfinished upload and row below the folder of this run.
+    """Delete all object versions, unfinished uploads and rows of this test run.
 
-    It waits for the rows of all versions before, and for the deletions in the rows after it deletes them: a later event
-    would write a row that nobody deletes.
+    A late event would write a row that remains. Therefore this function waits until every version has a row, deletes
+    the versions, and waits until the rows record the deletions.
+
+    Raises:
+        ValueError: the tests have no folder of their own, so that the whole bucket would be emptied.
     """
-    if not index.folder:  # or it would empty the whole bucket
-        raise ValueError("only what lies in a folder of its own can be cleaned up")
+    if not index.folder:
+        raise ValueError("clean_up needs a folder of its own: without one it would empty the whole bucket")
     s3, location = index.clients.s3, {"Bucket": index.bucket, "Prefix": index.folder}
     pages = list(s3.get_paginator("list_object_versions").paginate(**location))
     listed = [
@@ -136,22 +150,23 @@ def _wait_for_all(versions: list[tuple[str, str]], recorded: Callable[[str, str]
         missing[:] = [each for each in missing if not recorded(*each)]
         return not missing
 
-    with suppress(WaitTimeoutError):  # a test has already reported it, and the rest is cleaned up anyway
+    # A test has already reported the missing rows. The cleanup continues with the others.
+    with suppress(WaitTimeoutError):
         index.wait_until(complete, lambda: f"the rows of {missing}")
 
 
 def url_opener(url: str) -> urllib.request.OpenerDirector:
-    """An opener for this address: without the environment's proxies if it is on this machine."""
+    """Return a URL opener that ignores the proxies of the environment if the address is on this machine."""
     is_local = urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
     return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if is_local else []))
 
 
 def _emulator_name(endpoint: str) -> str:
-    """The emulator's name in `capabilities`."""
+    """Return the name of the emulator at an endpoint: MiniStack or LocalStack."""
     try:
         with url_opener(endpoint).open(f"{endpoint}/_ministack/health", timeout=10):
             return "MiniStack"
     except urllib.error.HTTPError:
         return "LocalStack"
     except OSError as error:
-        raise pytest.UsageError(f"AWS_ENDPOINT_URL is {endpoint}, and nothing answers there: {error}") from error
+        raise pytest.UsageError(f"AWS_ENDPOINT_URL is {endpoint}, but no server responds there: {error}") from error

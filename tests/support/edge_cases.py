@@ -1,4 +1,4 @@
-"""Objects that S3 accepts and careless code does not: keys, contents and headers, one difficulty per case."""
+"""Objects that S3 accepts but careless code mishandles: unusual keys, contents and headers, one per test case."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from tests.support.index import LONGEST_KEY_BYTES
 MEGABYTE = 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)  # hashed by identity, because its dictionaries have no hash
+# With eq=False, instances are hashed by identity, because their dictionaries are not hashable.
+@dataclass(frozen=True, kw_only=True, eq=False)
 class UploadCase:
-    """One object to upload with PutObject.
+    """Test case for an object that is uploaded with PutObject.
 
     Attributes:
-        name: the test's id.
-        metadata: the user metadata as sent.
-        decoded_metadata: the user metadata in the row, if different.
-        headers: further PutObject parameters.
-        listable: false if XML cannot carry the key, so that a listing needs URL encoding.
+        name: ID of the parametrized test.
+        metadata: user metadata as sent to S3.
+        decoded_metadata: expected user metadata in the row; None if it equals `metadata`.
+        headers: further parameters of PutObject.
+        listable: False if XML cannot represent the key, so that a listing must request URL encoding.
     """
 
     name: str
@@ -33,7 +34,7 @@ class UploadCase:
     listable: bool = True
 
     def parameters(self) -> dict[str, Any]:
-        """The arguments of PutObject, except the bucket."""
+        """Return the arguments of PutObject, except the bucket."""
         content_type = {} if self.content_type is None else {"ContentType": self.content_type}
         return {"Key": self.key, "Body": self.body, "Metadata": dict(self.metadata), **content_type, **self.headers}
 
@@ -78,7 +79,7 @@ KEYS = {
     "longest-key": ("edge/" + "k" * LONGEST_KEY_BYTES)[:LONGEST_KEY_BYTES],
     "longest-key-of-wide-characters": "edge/" + "\u20ac" * 339 + "zz",
 }
-"""Keys that break decoding, path handling, URL handling or the splitting of names."""
+"""Object keys that break careless decoding or careless handling of paths, URLs and file names, by test ID."""
 
 EDGE_CASES = (
     *(UploadCase(name=name, key=key) for name, key in KEYS.items()),
@@ -107,7 +108,7 @@ EDGE_CASES = (
     UploadCase(name="user-metadata-at-its-limit", key="edge/meta-2k.txt", metadata={"m" * 24: "v" * 2000}),
     UploadCase(name="infrequent-access", key="edge/ia.txt", headers={"StorageClass": "STANDARD_IA"}),
     UploadCase(name="intelligent-tiering", key="edge/it.txt", headers={"StorageClass": "INTELLIGENT_TIERING"}),
-    UploadCase(name="encryption-asked-for", key="edge/sse.txt", headers={"ServerSideEncryption": "AES256"}),
+    UploadCase(name="requested-encryption", key="edge/sse.txt", headers={"ServerSideEncryption": "AES256"}),
     UploadCase(name="checksum-sha256", key="edge/sha256.txt", headers={"ChecksumAlgorithm": "SHA256"}),
     UploadCase(name="checksum-sha1", key="edge/sha1.txt", headers={"ChecksumAlgorithm": "SHA1"}),
     UploadCase(

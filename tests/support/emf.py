@@ -1,4 +1,4 @@
-"""CloudWatch's embedded metric format: whether a line keeps to it, and which metrics CloudWatch makes of it."""
+"""Validation of log lines in CloudWatch's embedded metric format (EMF), and extraction of their metrics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCHEMA = Draft202012Validator(json.loads(Path(__file__).with_name("emf.schema.js
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A metric as CloudWatch would know it."""
+    """A metric that CloudWatch extracts from a log line."""
 
     namespace: str
     name: str
@@ -24,14 +24,14 @@ class Published:
 
 
 def check(line: Mapping[str, Any]) -> None:
-    """Assert that CloudWatch takes this line whole: it drops, without a word, what breaks a rule.
+    """Assert that a log line is valid EMF. CloudWatch drops invalid metrics without an error.
 
     Raises:
-        AssertionError: with every rule that is broken.
+        AssertionError: the line is invalid; the message lists the violations.
     """
     wrong = [f"{error.json_path}: {error.message}" for error in SCHEMA.iter_errors(line)]
     assert not wrong, wrong
-    # what a schema cannot say: references lead to members of the line, of the right type
+    # A JSON schema cannot check that a referenced member exists and has the correct type.
     for directive in line["_aws"]["CloudWatchMetrics"]:
         for name in {name for names in directive["Dimensions"] for name in names}:
             assert isinstance(line.get(name), str), f"the dimension {name} has the value {line.get(name)!r}"
@@ -42,7 +42,7 @@ def check(line: Mapping[str, Any]) -> None:
 
 
 def published(line: Mapping[str, Any]) -> Iterator[Published]:
-    """The metrics that CloudWatch makes of a line, one for each set of dimensions."""
+    """Yield the metrics that CloudWatch extracts from a log line: one for each metric and dimension set."""
     for directive in line["_aws"]["CloudWatchMetrics"]:
         for metric in directive["Metrics"]:
             for dimensions in directive["Dimensions"]:

@@ -1,7 +1,7 @@
-"""Fake outputs of resources: what AWS would return when it creates them.
+"""Fake outputs of Pulumi resources: the values that AWS would return when it creates them.
 
-Pulumi turns an output that its mocks leave out into None, and an input made from None silently vanishes. So a text
-output that is not declared here gets a value that no test can overlook (`UNDECLARED`).
+Pulumi's mocks replace a missing output by None, and an input with the value None disappears without an error.
+Therefore a string output that is not declared here gets a value that makes the test fail (`UNDECLARED`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ BUCKET_PROPERTY: tuple[str, dict[str, str]] = ("{bucket}", {})
 
 @dataclass(frozen=True)
 class Location:
-    """The account and region that a program is deployed to."""
+    """AWS account, region and partition to which the program is deployed."""
 
     account: str = "123456789012"
     region: str = "us-east-1"
     partition: str = "aws"
 
 
-# Pulumi type -> id and outputs besides the inputs, as templates of inputs and location
+# Maps a Pulumi type to its resource ID and to its outputs that are not inputs.
+# Placeholders refer to inputs and to fields of Location.
 _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "aws:appautoscaling/policy:Policy": NO_OUTPUTS,
     "aws:appautoscaling/target:Target": NO_OUTPUTS,
@@ -83,10 +84,10 @@ _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def fake_outputs(location: Location, resource: Recorded) -> tuple[str, dict[str, Any]]:
-    """Return a resource's id and outputs: its inputs, those of the table above, and `UNDECLARED` texts.
+    """Return the fake ID and outputs of a resource. String outputs without a declared value are `UNDECLARED`.
 
     Raises:
-        KeyError: the table does not know the resource's type.
+        KeyError: no outputs are declared for the resource's type.
     """
     identifier, outputs = _OUTPUTS[resource.type]
     values = {**asdict(location), **resource.inputs}
@@ -100,10 +101,14 @@ def fake_outputs(location: Location, resource: Recorded) -> tuple[str, dict[str,
 
 
 def fake_call(location: Location, token: str) -> dict[str, Any]:
-    """Return the result of a function of the AWS provider that the program may call.
+    """Return the fake result of a function of the AWS provider.
+
+    Args:
+        location: account, region and partition to return.
+        token: Pulumi token of the function, such as ``aws:index/getRegion:getRegion``.
 
     Raises:
-        KeyError: the program calls another function.
+        KeyError: there is no fake result for this function.
     """
     return {
         "aws:index/getCallerIdentity:getCallerIdentity": {
@@ -128,7 +133,7 @@ def fake_call(location: Location, token: str) -> dict[str, Any]:
 
 
 def resource_outputs(token: str) -> dict[str, type]:
-    """Return the outputs (camelCase) that a resource class of the AWS provider has, with their types."""
+    """Return the Python type of each output (camelCase) of a resource type such as ``aws:s3/bucket:Bucket``."""
     _package, module, name = token.split(":")
     service = module.split("/")[0]
     package = importlib.import_module(f"pulumi_aws.{'lambda_' if service == 'lambda' else service}")

@@ -1,6 +1,6 @@
-"""Fakes of AWS and time for the indexer: a bucket, a table, faults of their calls, and telemetry that records.
+"""Fakes for tests of the indexer: S3, DynamoDB, injected faults, and telemetry that only records.
 
-The bucket and the table have the methods of botocore's clients, so all of the indexer but its sockets runs for real.
+The fakes of S3 and DynamoDB replace botocore's clients, so that all code of the indexer runs except the network access.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lambda_code.outcome import Outcome
 
-Client = Any  # botocore creates the methods of its clients at run time: they have no types
+Client = Any  # botocore creates client methods at run time, so they have no types
 
 BUCKET = "uploads"
 TABLE = "objects"
@@ -41,21 +41,29 @@ ENVIRONMENT = {
     "TAP_DELETED_RETENTION_DAYS": "90",
 }
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
-START_SECONDS = 1000.0  # of the fake clock at START: monotonic clocks start anywhere
+START_SECONDS = 1000.0
+"""Value of the fake clock at START, in seconds. It is arbitrary, as for a real monotonic clock."""
 
 
 def client_error(
     status: int, code: str | None = None, operation: str = "UpdateItem", headers: Mapping[str, str] | None = None
 ) -> ClientError:
-    """Build the error that botocore raises for a response with this status; a HEAD's has no error code of its own."""
+    """Build the error that botocore raises for an HTTP response with an error status.
+
+    Args:
+        status: HTTP status code.
+        code: AWS error code. None uses the status, as botocore does for a HEAD response, which has no body.
+        operation: AWS operation.
+        headers: HTTP headers of the response.
+    """
     error = {"Code": code or str(status), "Message": "as the test wishes"}
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": dict(headers or {})}
-    response: Any = {"Error": error, "ResponseMetadata": metadata}  # the other members are never read
+    response: Any = {"Error": error, "ResponseMetadata": metadata}
     return ClientError(response, operation)
 
 
 def create_table(client: Client, name: str) -> None:
-    """Create a table with the key of the index's table."""
+    """Create a DynamoDB table with the same primary key as the stack's table."""
     keys = {"object_id": "HASH", "version_id": "RANGE"}
     client.create_table(
         TableName=name,
@@ -66,13 +74,19 @@ def create_table(client: Client, name: str) -> None:
 
 
 def datetime_of(clock: FakeClock) -> datetime:
-    """The date and time of a fake clock that started at START_SECONDS."""
+    """Return the UTC time of a fake clock that has the value START_SECONDS at START."""
     return START + timedelta(seconds=clock.now - START_SECONDS)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """The fate of one call: it takes `seconds`, then fails, before its effect or after it (the response was lost)."""
+    """Injected fault or delay of one AWS call.
+
+    Attributes:
+        error: exception that the call raises, or None.
+        when: whether the call fails before or after it takes effect. "after" simulates a lost response.
+        seconds: duration of the call.
+    """
 
     error: Exception | None = None
     when: Literal["before", "after"] = "before"
@@ -80,7 +94,7 @@ class Fault:
 
 
 class ScriptedCall:
-    """A call that has these faults in turn, and then succeeds; records the start of each attempt in `started`."""
+    """Fake AWS call that has the given faults in order, and then succeeds. `started` has the start times in seconds."""
 
     def __init__(self, *faults: Fault) -> None:
         self.clock = FakeClock()
@@ -96,19 +110,30 @@ class ScriptedCall:
         return "done"
 
     def with_retry(self, *, seconds: float, rng: float = 1.0) -> str:
-        """Make the call within a time budget."""
+        """Run the call with the indexer's retries.
+
+        Args:
+            seconds: time budget.
+            rng: random number for the jitter, from 0 to 1.
+        """
         sleep, deadline = self.clock.sleep, self.clock() + seconds
         return call_with_retry(self, name="Call", deadline=deadline, clock=self.clock, sleep=sleep, rng=lambda: rng)
 
 
 @dataclass
 class CallLog:
-    """The calls that were made, and the faults of the next ones."""
+    """Recorded AWS calls, and the faults of the next calls.
+
+    Attributes:
+        made: operation, object key and start time in seconds of each call.
+        faults: faults of the next calls, in order.
+        hanging: object keys whose calls always time out.
+    """
 
     clock: FakeClock
-    made: list[tuple[str, str, float]] = field(default_factory=list)  # operation, key, seconds at its start
+    made: list[tuple[str, str, float]] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
-    hanging: set[str] = field(default_factory=set)  # keys whose calls always time out
+    hanging: set[str] = field(default_factory=set)
 
     @property
     def operations(self) -> list[str]:
@@ -116,7 +141,7 @@ class CallLog:
 
     @contextmanager
     def call(self, operation: str, key: str) -> Iterator[object]:
-        """Context manager for the effect of one call."""
+        """Context manager that records one AWS call, and raises its fault before or after the body."""
         self.made.append((operation, key, self.clock.now))
         fault = self.faults.popleft() if self.faults else Fault()
         if key in self.hanging:
@@ -131,23 +156,28 @@ class CallLog:
 
 @dataclass
 class FakeS3:
-    """A bucket's responses to HeadObject, by key and version; the version None is the current one."""
+    """Fake S3 client that responds to HeadObject for one bucket.
+
+    Attributes:
+        heads: HEAD responses by object key and version ID. The version ID None means the current version.
+        markers: last-modified times of delete markers, by object key and version ID.
+    """
 
     calls: CallLog
     heads: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
-    markers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)  # with their Last-Modified
+    markers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
 
     def put(self, key: str, version_id: str | None, head: dict[str, Any]) -> None:
         self.heads[key, version_id] = self.heads[key, None] = head
         self.markers.pop((key, version_id or "null"), None)
 
     def put_marker(self, key: str, version_id: str, last_modified: datetime | None = None) -> None:
-        """Delete the object: a marker hides it. A marker `null` replaces the object `null`."""
+        """Add a delete marker, which hides the object. It replaces an object version with the same version ID."""
         self.delete(key, version_id)
         self.markers[key, version_id] = last_modified
 
     def delete(self, key: str, version_id: str) -> None:
-        """Delete one version or marker permanently; afterwards the key has no current version."""
+        """Delete one object version or delete marker permanently. The object has no current version afterwards."""
         self.markers.pop((key, version_id), None)
         self.heads.pop((key, version_id), None)
         self.heads.pop((key, None), None)
@@ -167,11 +197,16 @@ class FakeS3:
 
 @dataclass
 class FakeDynamoDB:
-    """A table that evaluates update expressions."""
+    """Fake DynamoDB client with one table that evaluates update expressions.
+
+    Attributes:
+        rows: items by object_id and version_id.
+        watch: function that is called with the old and the new item of each update.
+    """
 
     calls: CallLog
-    rows: dict[tuple[str, str], Item] = field(default_factory=dict)  # by object_id and version_id
-    watch: Callable[[Item, Item], None] = lambda _old, _new: None  # called with every write
+    rows: dict[tuple[str, str], Item] = field(default_factory=dict)
+    watch: Callable[[Item, Item], None] = lambda _old, _new: None
 
     def update_item(self, **arguments: Any) -> dict[str, Any]:
         assert arguments["ReturnValues"] == "ALL_OLD"
@@ -183,12 +218,12 @@ class FakeDynamoDB:
         return {"Attributes": old} if old else {}
 
     def row(self, key: str, version_id: str) -> dict[str, Any]:
-        """Return a row as plain values."""
+        """Return a row with plain Python values."""
         return {name: plain(value) for name, value in self.rows[f"{BUCKET}/{key}", version_id].items()}
 
 
 class RecordingTelemetry(Telemetry):
-    """Telemetry that only records."""
+    """Fake telemetry that records outcomes and notes."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
@@ -201,13 +236,13 @@ class RecordingTelemetry(Telemetry):
 
 
 class RecordingInvocation(Invocation):
-    """The invocation of a RecordingTelemetry."""
+    """Invocation that reports to a RecordingTelemetry."""
 
     def __init__(self, telemetry: RecordingTelemetry | None = None) -> None:
         self._telemetry = telemetry or RecordingTelemetry()
 
     def received(self, event: object) -> None:
-        """Record nothing."""
+        """Ignore the event."""
 
     def note(self, message: str) -> None:
         self._telemetry.notes.append(message)
@@ -224,12 +259,12 @@ class RecordingInvocation(Invocation):
 
 
 def unlimited_calls() -> RecordCalls:
-    """The calls of a record whose time budget never ends."""
+    """Return the AWS calls (RecordCalls) of a record without a deadline."""
     return RecordCalls(invocation=RecordingInvocation(), deadline=float("inf"))
 
 
 class IndexerHarness:
-    """An indexer with a fake bucket, table, clock and telemetry."""
+    """Indexer with fake S3, DynamoDB, clock and telemetry."""
 
     def __init__(self, *, rng: float = 1.0, telemetry: Telemetry | None = None) -> None:
         self.clock = FakeClock(START_SECONDS)
@@ -255,13 +290,19 @@ class IndexerHarness:
         )
 
     def handle(self, event: object, *, seconds: float = 60.0, request_id: str = "request-1") -> dict[str, int]:
-        """Handle an event within a time budget; return the handler's result."""
+        """Handle an event and return the result of the Lambda handler.
+
+        Args:
+            event: S3 event notification.
+            seconds: time budget.
+            request_id: Lambda's request ID.
+        """
         return self.indexer.handle(event, request_id=request_id, deadline=self.clock() + seconds)
 
     def deliver(
         self, event: object, *, seconds: float = 60.0, request_id: str = "request-1"
     ) -> IndexingError | dict[str, int]:
-        """Handle an event; return the handler's result or its error, after which Lambda retries the event."""
+        """Handle an event, but return an IndexingError instead of raising it. Lambda would then retry the event."""
         try:
             return self.handle(event, seconds=seconds, request_id=request_id)
         except IndexingError as error:

@@ -1,6 +1,6 @@
-"""What IAM decides about one request by one policy: a few lines of its logic, enough for the policies of this stack.
+"""Evaluation of one request by one IAM policy, for the policy elements that this stack uses.
 
-A part of the policy language that is not known here is an error, never a "no".
+An unsupported policy element raises NotImplementedError, and never counts as a denial.
 Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements: Condition operators".
 """
 
@@ -18,7 +18,7 @@ Document = Mapping[str, Any]
 
 
 class Decision(Enum):
-    """What a policy says about a request."""
+    """Decision of one IAM policy about a request."""
 
     ALLOW = "allowed"
     DENY = "refused"
@@ -27,9 +27,13 @@ class Decision(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request: principal (a service, an ARN of IAM, or anybody else), action, resource and condition keys.
+    """A request to AWS that a policy allows or denies.
 
-    `context` has condition keys, which IAM compares without regard to case, and their values.
+    Attributes:
+        action: such as ``s3:GetObject``.
+        resource: ARN of the resource.
+        principal: service name or ARN of the caller; "anybody" is an anonymous caller.
+        context: values of condition keys. The keys are case-insensitive.
     """
 
     action: str
@@ -38,12 +42,12 @@ class Request:
     context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def value(self, key: str) -> str | None:
-        """The value of a condition key; None where the request has none."""
+        """Return the value of a condition key, or None if the request does not have the key."""
         return {name.lower(): value for name, value in self.context.items()}.get(key.lower())
 
 
 def decide(policy: Document, request: Request) -> Decision:
-    """The decision of a policy: an explicit refusal wins, then a permission."""
+    """Return the decision of a policy. An explicit deny overrides an allow; SILENT means that no statement applies."""
     effects = {statement["Effect"] for statement in policy["Statement"] if _applies(statement, request)}
     if "Deny" in effects:
         return Decision.DENY
@@ -57,7 +61,7 @@ def _applies(statement: Document, request: Request) -> bool:
     return (
         _matches_principal(statement.get("Principal", "*"), request.principal)
         and any(_like(action, request.action, re.IGNORECASE) for action in _list(statement["Action"]))
-        # the trust policy of a role is about that role, and names no resource
+        # The trust policy of a role has no element Resource.
         and any(_like(resource, request.resource) for resource in _list(statement.get("Resource", "*")))
         and all(
             _condition_holds(operator, _list(wanted), request.value(key))
@@ -78,7 +82,7 @@ def _matches_principal(principal: str | Mapping[str, str | list[str]], requester
 
 
 def _is_in_account(root: str, requester: str) -> bool:
-    """An account's root stands for all whom the account itself lets in, by their own policies."""
+    """Return whether the requester belongs to the account of a root ARN."""
     if not re.fullmatch(r"arn:aws:iam::[0-9]{12}:root", root):
         raise NotImplementedError(f"the principal {root}")
     return requester.startswith(root.removesuffix("root"))
@@ -93,14 +97,14 @@ def _condition_holds(operator: str, wanted: list[str], value: str | None) -> boo
         case "StringEquals":
             return value in wanted
         case "StringNotEquals":
-            return value not in wanted  # also where the request has none
+            return value not in wanted  # StringNotEquals is also true if the request lacks the key.
         case "ArnLike":
             return value is not None and any(_arn_like(pattern, value) for pattern in wanted)
     raise NotImplementedError(f"the operator {operator}")
 
 
 def _arn_like(pattern: str, arn: str) -> bool:
-    """Each of the six parts of an ARN for itself: a wildcard does not reach over a colon, but for the last."""
+    """Match each of the six parts of an ARN separately: a wildcard matches no colon, except in the last part."""
     patterns, parts = pattern.split(":", 5), arn.split(":", 5)
     return len(patterns) == len(parts) and all(map(_like, patterns, parts))
 

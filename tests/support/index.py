@@ -1,4 +1,4 @@
-"""A deployed stack as tests use it: boto3 clients, the upload bucket, the table and the indexer."""
+"""Helpers for tests of a deployed stack: boto3 clients, the upload bucket, the DynamoDB table and the indexer."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from boto3.dynamodb.types import TypeDeserializer
 from tests.support import waiting
 from tests.support.rows import Head, Row, expected_row, object_attributes
 
-Client: TypeAlias = Any  # boto3 creates its classes at run time
-Response: TypeAlias = Any  # and AWS responses are dictionaries
+Client: TypeAlias = Any  # boto3 creates its classes at run time, without static types
+Response: TypeAlias = Any  # AWS responses are dictionaries
 T = TypeVar("T")
 
-LONGEST_KEY_BYTES = 1024  # S3: a key is at most 1,024 bytes of UTF-8
+LONGEST_KEY_BYTES = 1024  # S3 limit of an object key in bytes of UTF-8
 
 
 class AwsTarget(Protocol):
-    """An emulator or an account of AWS."""
+    """An AWS account or an emulator."""
 
     name: str
     region: str
 
     def client(self, service: str) -> Client:
-        """The boto3 client of a service."""
+        """Return a boto3 client of an AWS service."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """One boto3 client for each service that the stack uses."""
+    """One boto3 client for each AWS service that the stack uses."""
 
     s3: Client
     dynamodb: Client
@@ -51,22 +51,22 @@ class Clients:
 
 @dataclass(frozen=True, kw_only=True)
 class InvocationResult:
-    """The result of a synchronous invocation; `error` is the function's error message, None after a success."""
+    """Result of a synchronous invocation. `error` is the error message of the Lambda function, or None."""
 
     payload: Any
     error: str | None
 
 
 class Index:
-    """The upload bucket, the indexer and the table of one stack. Thread-safe.
+    """The upload bucket, the indexer and the DynamoDB table of one stack. Thread-safe.
 
     Attributes:
-        folder: the prefix of every key of the tests; empty if the whole bucket is theirs.
-        keys: every key that tests have requested.
-        timeout: seconds until an expected result counts as missing.
+        folder: prefix of the object keys of the tests; empty if the tests may use the whole bucket.
+        keys: object keys that tests have requested.
+        timeout: longest wait for an expected result, in seconds.
         interval: seconds between two polls.
-        outputs: the outputs of the stack.
-        since: start of the tests, in milliseconds since 1970; older log lines are not theirs.
+        outputs: outputs of the stack.
+        since: start of the tests in milliseconds since 1970. Older log lines are ignored.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Index:
         self._deserialize = TypeDeserializer().deserialize
 
     def key(self, name: str) -> str:
-        """The key of a test object: below the folder, and cut to the longest key that S3 accepts."""
+        """Return the object key `folder` + `name`, truncated to S3's limit of 1,024 bytes, and record it."""
         key = f"{self.folder}{name}".encode()[:LONGEST_KEY_BYTES].decode(errors="ignore")
         self.keys.add(key)
         return key
@@ -100,29 +100,35 @@ class Index:
     def wait_until(
         self, poll: Callable[[], T | None], missing: str | Callable[[], str], *, timeout: float | None = None
     ) -> T:
-        """Poll with this stack's timeout and interval; see `waiting.wait_until`."""
+        """Call `waiting.wait_until` with the timeout and the interval of this object."""
         return waiting.wait_until(
             poll, missing, timeout=self.timeout if timeout is None else timeout, interval=self.interval
         )
 
     def put(self, key: str, body: bytes = b"content\n", **parameters: Any) -> str:
-        """Upload an object; return its version id, `null` while versioning is suspended."""
+        """Upload an object and return its version ID, which is `null` while versioning is suspended.
+
+        Args:
+            key: object key.
+            body: content.
+            parameters: further parameters of PutObject.
+        """
         response = self.clients.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **parameters)
         version_id: str = response.get("VersionId", "null")
         return version_id
 
     def put_indexed(self, key: str, body: bytes = b"content\n", **parameters: Any) -> Row:
-        """Upload an object and wait for its row."""
+        """Upload an object, wait for its row, and return the row. The arguments are those of `put`."""
         return self.wait_for_row(key, self.put(key, body, **parameters))
 
     def put_unindexed(self, key: str, body: bytes = b"content\n", **parameters: Any) -> Row:
-        """Upload an object, and delete its row, which is returned: only another event can restore it."""
+        """Upload an object, wait for its row, delete the row, and return it. Only a new event can restore the row."""
         row = self.put_indexed(key, body, **parameters)
         self.delete_row(key, row["version_id"])
         return row
 
     def head(self, key: str, version_id: str) -> Head:
-        """The HEAD response about one version, without the response's own metadata."""
+        """Return the HEAD response for an object version, without ResponseMetadata."""
         head: Head = self.clients.s3.head_object(
             Bucket=self.bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED"
         )
@@ -130,20 +136,20 @@ class Index:
         return head
 
     def row(self, key: str, version_id: str) -> Row | None:
-        """The current row of one version, or None."""
+        """Return the current row of an object version, or None if it has no row."""
         response = self.clients.dynamodb.get_item(
             TableName=self.table, Key=self._primary_key(key, version_id), ConsistentRead=True
         )
         return self._row(response["Item"]) if "Item" in response else None
 
     def existing_row(self, key: str, version_id: str) -> Row:
-        """The current row of one version, which must exist."""
+        """Return the current row of an object version. Fails if it has no row."""
         row = self.row(key, version_id)
         assert row is not None, f"{key!r}, version {version_id}, has no row"
         return row
 
     def wait_for_row(self, key: str, version_id: str, *, timeout: float | None = None) -> Row:
-        """Wait for the row of one version."""
+        """Wait until an object version has a row, and return the row."""
         return self.wait_until(
             lambda: self.row(key, version_id),
             lambda: f"the row of {key!r}, version {version_id}; rows of that key: {self.rows(key)}",
@@ -151,7 +157,7 @@ class Index:
         )
 
     def wait_for_deletion(self, key: str, version_id: str) -> Row:
-        """Wait until the row of one version, or delete marker, records its deletion."""
+        """Wait until the row of an object version or delete marker has `deleted_at`, and return the row."""
 
         def deleted() -> Row | None:
             row = self.row(key, version_id)
@@ -162,7 +168,7 @@ class Index:
         )
 
     def rows(self, key: str) -> list[Row]:
-        """The rows of every version of an object, in no particular order."""
+        """Return the rows of all versions of an object, in no particular order."""
         pages = self.clients.dynamodb.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="object_id = :id",
@@ -172,13 +178,18 @@ class Index:
         return [self._row(item) for page in pages for item in page["Items"]]
 
     def assert_row_matches_head(self, row: Row, *, metadata: Mapping[str, str] | None = None) -> None:
-        """Assert that a row has exactly the object attributes that follow from the HEAD response."""
+        """Assert that the object attributes of a row match the HEAD response for its object version.
+
+        Args:
+            row: row of an existing version.
+            metadata: expected user metadata; None if it is that of the HEAD response.
+        """
         key, version_id = row["key"], row["version_id"]
-        head = {**self.head(key, version_id), "VersionId": version_id}  # S3 omits the version id `null`
+        head = {**self.head(key, version_id), "VersionId": version_id}  # S3 omits the version ID `null`
         assert object_attributes(row) == expected_row(self.bucket, key, head, metadata=metadata)
 
     def row_ids(self, *, existing_only: bool = False) -> set[tuple[str, str]]:
-        """`(object_id, version_id)` of every row of the table; optionally without those of deleted versions."""
+        """Return `(object_id, version_id)` of all rows, or with `existing_only` of the rows without `deleted_at`."""
         pages = self.clients.dynamodb.get_paginator("scan").paginate(TableName=self.table, ConsistentRead=True)
         return {
             (item["object_id"]["S"], item["version_id"]["S"])
@@ -188,7 +199,7 @@ class Index:
         }
 
     def versions(self) -> set[tuple[str, str]]:
-        """`(object_id, version_id)` of every version and delete marker in the bucket."""
+        """Return `(object_id, version_id)` of all object versions and delete markers in the bucket."""
         pages = self.clients.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket)
         return {
             (f"{self.bucket}/{version['Key']}", version["VersionId"])
@@ -198,7 +209,7 @@ class Index:
         }
 
     def delete(self, key: str) -> str:
-        """Delete an object without naming a version; return the version id of the delete marker."""
+        """Delete an object without a version ID, and return the version ID of the new delete marker."""
         version_id: str = self.clients.s3.delete_object(Bucket=self.bucket, Key=key)["VersionId"]
         return version_id
 
@@ -207,20 +218,20 @@ class Index:
         self.clients.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
 
     def delete_indexed_version(self, row: Row) -> Row:
-        """Delete the version of a row permanently, and wait until the row records it; return that row."""
+        """Delete the object version of a row permanently, and return the row when it records the deletion."""
         self.delete_version(row["key"], row["version_id"])
         return self.wait_for_deletion(row["key"], row["version_id"])
 
     def delete_row(self, key: str, version_id: str) -> None:
-        """Delete the row of one version, so that a test can see it restored."""
+        """Delete the row of an object version, so that a test can check that it is restored."""
         self.clients.dynamodb.delete_item(TableName=self.table, Key=self._primary_key(key, version_id))
 
     def set_versioning(self, status: str) -> None:
-        """Set the bucket's versioning: Enabled or Suspended."""
+        """Set the bucket's versioning status to Enabled or Suspended."""
         self.clients.s3.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": status})
 
     def set_environment(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """Set environment variables of the indexer and wait for the update; return all variables from before."""
+        """Set environment variables of the indexer, wait for the update, and return all previous variables."""
         function = self.clients.function
         configuration = function.get_function_configuration(FunctionName=self.function)
         before: dict[str, str] = configuration["Environment"]["Variables"]
@@ -237,7 +248,7 @@ class Index:
         return InvocationResult(payload=payload, error=payload["errorMessage"] if "FunctionError" in response else None)
 
     def invoke_async(self, event: object) -> None:
-        """Send an event to the indexer as S3 does: without waiting, with Lambda's retries after a failure."""
+        """Invoke the indexer asynchronously, as S3 does. Lambda retries the event after a failure."""
         self.clients.function.invoke(FunctionName=self.function, InvocationType="Event", Payload=json.dumps(event))
 
     def _primary_key(self, key: str, version_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The policy that docs/security.md gives for a KMS key of the user's own."""
+"""The policy for a customer managed KMS key in docs/security.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 
 
 def key_policy() -> dict[str, Any]:
-    """The policy in docs/security.md, for the stack of these tests. The `*` in a key's policy means that key."""
+    """Return the key policy in docs/security.md with KEY_ARN as resource, because `*` in a key policy means the key."""
     (text,) = re.findall(r"```json\n(\{\n.*?)```", SECURITY.read_text(encoding="utf-8"), re.DOTALL)
     policy: dict[str, Any] = json.loads(text)
     assert {each["Resource"] for each in policy["Statement"]} == {"*"}

@@ -1,6 +1,6 @@
-"""Every metric that the stack may refer to, with its unit and the dimension sets under which it is published.
+"""Published CloudWatch metrics that alarms and dashboards may use, with their units and dimension sets.
 
-An alarm or a widget on anything else shows nothing, for ever, and neither AWS nor an emulator complains.
+An alarm or a widget for any other metric never has data, and neither AWS nor an emulator reports an error.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """What is published: its unit, and each set of dimensions."""
+    """Unit of a CloudWatch metric, and the dimension sets with which it is published."""
 
     unit: str
     dimensions: frozenset[frozenset[str]]
@@ -28,9 +28,9 @@ _QUEUE = frozenset({"QueueName"})
 _SERVICE = frozenset({"service"})
 _REASON = frozenset({"service", "reason"})
 
-# (namespace, metric) -> unit and dimension sets
+# Maps (namespace, metric name) to unit and dimension sets.
 METRICS: dict[tuple[str, str], Metric] = {
-    # the function's own metrics (EMF)
+    # The indexer publishes these metrics in the embedded metric format.
     ("TapStack", "ObjectsIndexed"): _metric("Count", _SERVICE),
     ("TapStack", "ObjectsDuplicate"): _metric("Count", _SERVICE),
     ("TapStack", "ObjectsDeleted"): _metric("Count", _SERVICE),
@@ -56,5 +56,5 @@ METRICS: dict[tuple[str, str], Metric] = {
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): _metric("Count", _QUEUE),
 }
 
-# Each reason that `ObjectsFailed` is published with.
+# Values of the dimension `reason` of the metric `ObjectsFailed`.
 REASONS = {"denied", "malformed", "throttled", "unavailable", "foreign", "internal"}

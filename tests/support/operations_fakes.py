@@ -1,4 +1,4 @@
-"""A deployed stack in memory, behind the methods of `operations.aws.Aws`: a bucket, a table, a function and a queue."""
+"""Fake of `operations.aws.Aws` with an in-memory bucket, table and failure queue, and test data for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,14 @@ TARGET = Target(
 
 
 def version(key: str, version_id: str = "v1", *, seconds: int = 0, **attributes: Any) -> Version:
-    """A version of 5 bytes, unless stated otherwise, created so many seconds after START."""
+    """Return a listed object version, by default of 5 bytes.
+
+    Args:
+        key: object key.
+        version_id: version ID.
+        seconds: creation time, in seconds after START.
+        attributes: further fields of `Version`.
+    """
     attributes.setdefault("size", 5)
     attributes.setdefault("etag", "e")
     return Version(key=key, version_id=version_id, last_modified=START + timedelta(seconds=seconds), **attributes)
@@ -39,7 +46,12 @@ def marker(key: str, version_id: str = "m1", *, seconds: int = 0) -> Version:
 
 
 def row(listed: Version, **changes: Any) -> Row:
-    """The row that the function writes for a version; a change to None removes the attribute."""
+    """Return the row that the indexer writes for an object version.
+
+    Args:
+        listed: object version or delete marker.
+        changes: attributes to replace. The value None removes an attribute.
+    """
     time = format_time(listed.last_modified)
     attributes: Row = {
         "object_id": f"{BUCKET}/{listed.key}",
@@ -57,7 +69,12 @@ def row(listed: Version, **changes: Any) -> Row:
 
 
 def refusing(error: BaseException, *, key: str | None = None) -> Callable[[Any], None]:
-    """A `before_invoke` that raises the error for the events of a key; None: for every event."""
+    """Return a function for `before_invoke` that raises an error.
+
+    Args:
+        error: the error.
+        key: object key whose events cause the error; None means all events.
+    """
 
     def before_invoke(event: Any) -> None:  # noqa: ANN401  JSON
         if key in (None, event["Records"][0]["s3"]["object"]["key"]):
@@ -67,7 +84,7 @@ def refusing(error: BaseException, *, key: str | None = None) -> Callable[[Any],
 
 
 class FakeAws(Aws):
-    """Aws without botocore. `log` has the calls that change something, in their order."""
+    """Fake `Aws` without botocore. `log` has the names and arguments of invocations and deletions, in order."""
 
     def __init__(self, versions: Sequence[Version] = (), rows: Sequence[Row] = ()) -> None:
         super().__init__(lambda _: None)
@@ -86,7 +103,7 @@ class FakeAws(Aws):
 
     @property
     def sent(self) -> list[Any]:
-        """The events that were sent to the function."""
+        """Events that were sent to the indexer, in order."""
         return [argument for call, argument in self.log if call == "invoke"]
 
     def function_configuration(self, function: str) -> Mapping[str, Any]:
@@ -134,7 +151,13 @@ class FakeAws(Aws):
         self.log.append(("invoke", event))
 
     def put(self, body: object, message_id: str = "", *, sent_ms: int = 0) -> None:
-        """Put a message into the failure queue."""
+        """Add a message to the failure queue.
+
+        Args:
+            body: message body; a string, or a value that is converted to JSON.
+            message_id: SQS message ID; generated if empty.
+            sent_ms: time of sending, in milliseconds since 1970.
+        """
         text = body if isinstance(body, str) else json.dumps(body)
         number = f"id-{len(self.queue) + len(self.hidden)}"
         self.queue.append(
@@ -163,7 +186,13 @@ class FakeAws(Aws):
 
 
 def failure(key: str = "a.txt", *, arn: str = ARN, **changes: Any) -> dict[str, Any]:
-    """The message that Lambda sends after the last retry of an event; a change to None removes the field."""
+    """Return the message that Lambda sends to the failure queue after the last retry of an event.
+
+    Args:
+        key: object key in the event.
+        arn: ARN of the Lambda function, without version.
+        changes: fields of the message to replace. The value None removes a field.
+    """
     error = f"1 of 1 records failed: record 0 (key {key!r}): denied: HeadObject: ClientError: 403"
     message = {
         "version": "1.0",

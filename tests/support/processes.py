@@ -1,4 +1,4 @@
-"""Processes of this machine."""
+"""Status of processes on this machine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process exists and is not a zombie, which only its parent can remove."""
+    """Return whether a process exists and is not a zombie."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    except FileNotFoundError:  # it ended meanwhile, or the system has no /proc
+    except FileNotFoundError:  # The process has just ended, or the system has no /proc.
         return not Path("/proc").exists()

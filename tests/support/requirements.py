@@ -1,4 +1,4 @@
-"""Reads the project's requirements files, for the tests of what ships."""
+"""Parser of the project's requirements files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def requirements(file: Path) -> list[str]:
-    """Return each requirement with its options, on one line."""
+    """Return the requirements of a requirements file, each with its options on one line."""
     lines = file.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
 
 def pins(file: Path) -> dict[str, str]:
-    """Return the version of each package, all of which are pinned."""
+    """Return the pinned version of each package in a requirements file."""
     return dict(line.split(" ")[0].split("==") for line in requirements(file))

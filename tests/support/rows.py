@@ -1,4 +1,4 @@
-"""The expected row of an object, derived from S3's HEAD response: an oracle independent of the product's code."""
+"""Expected row of an object, calculated from S3's HEAD response independently of the product's code."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ Row: TypeAlias = dict[str, Any]
 Head: TypeAlias = dict[str, Any]
 
 EVENT_ATTRIBUTES = {"event_name", "event_time", "sequencer", "request_id", "processed_at", "schema_version"}
-"""The attributes that depend on the event and not on the object."""
+"""Row attributes that depend on the event and not on the object."""
 DELETION_ATTRIBUTES = {"deleted_at", "deleted_by", "expires_at"}
 SCHEMA_VERSION = 1
 
 
 def object_attributes(row: Row) -> Row:
-    """The attributes of a row that do not depend on the event that wrote it."""
+    """Return the attributes of a row that do not depend on the event for which it was written."""
     return {name: value for name, value in row.items() if name not in EVENT_ATTRIBUTES}
 
 
 def expected_row(bucket: str, key: str, head: Head, *, metadata: Mapping[str, str] | None = None) -> Row:
-    """The object attributes of the row of an object with this HEAD response.
+    """Return the expected object attributes of a row.
 
-    `metadata` is the user metadata as its owner wrote it, where the HEAD response has it encoded.
+    Args:
+        bucket: bucket name.
+        key: object key.
+        head: HEAD response for the object version.
+        metadata: user metadata before S3 encoded it; None if it is that of the HEAD response.
     """
     uploaded_at = format_time(head["LastModified"])
     filename = key[key.rfind("/") + 1 :]
@@ -54,12 +58,12 @@ def expected_row(bucket: str, key: str, head: Head, *, metadata: Mapping[str, st
 
 
 def extension(filename: str) -> str:
-    """The part after the last dot, in lower case; leading dots mark a hidden file and do not count."""
+    """Return the part of a file name after the last dot, in lower case. Leading dots are ignored (hidden files)."""
     stem, dot, end = filename.lstrip(".").rpartition(".")
     return end.lower() if dot and stem else ""
 
 
 def format_time(time: datetime) -> str:
-    """The format of times in rows: ISO 8601, UTC, milliseconds, `Z`."""
+    """Format a time as in rows: ISO 8601 in UTC with milliseconds and `Z`."""
     utc = time.astimezone(UTC)
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"

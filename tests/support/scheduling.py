@@ -1,6 +1,6 @@
-"""Order of the end-to-end tests over processes: `pytest -n auto --dist loadfile --no-loadscope-reorder`.
+"""Start order of the end-to-end test files for `pytest -n auto --dist loadfile --no-loadscope-reorder`.
 
-All tests of a file run in one process, so tests that share a costly fixture are in one file.
+All tests of a file run in the same process. Therefore tests that share a slow fixture are in one file.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     import pytest
 
 WORKERS = 3
-"""Processes where the emulator starts quickly: one more than most machines have cores to spare, because tests wait for
-a third of their time. Each additional process costs five seconds of CPU time, for an emulator and a stack."""
+"""Number of test processes for an emulator that starts quickly. It is one more than the number of idle cores of most
+machines, because tests wait for a third of their time. Each additional process starts an emulator and deploys a stack,
+which costs five seconds of CPU time."""
 
 LONGEST_FIRST = (
     *("test_operations.py", "test_faults.py", "test_alarm_notifications.py", "test_commands.py", "test_capacity.py"),
@@ -20,10 +21,10 @@ LONGEST_FIRST = (
     *("test_customer_key.py", "test_deletions.py", "test_table_queries.py", "test_traces.py"),
     "test_in_process_deployer.py",
 )
-"""The files that take seconds, in the order of their start, so that none of them runs alone at the end."""
+"""Slow test files in their start order, so that no slow file runs alone at the end."""
 
 
 def position(item: pytest.Item) -> int:
-    """A sort key. The tests of one file are equal; a file that is not in the table comes last."""
+    """Return the sort key of a test: the position of its file in LONGEST_FIRST. Other files are last."""
     name = item.path.name
     return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)

@@ -1,9 +1,9 @@
-"""Selection of tests by deployer and emulator. The others are deselected, and the end of the report says why.
+"""Selection of the end-to-end tests by deployer and emulator. The test report lists why tests are deselected.
 
-* A test marked `only_engine(name)` is about that deployer, one marked `only_emulator(kind)` about that kind of
-  emulator: it runs with no other.
-* A test marked `not_in_a_live_account(why)` never runs with `--engine existing`, where the stack and its account are
-  in use. All other tests write and read below one folder of their own, and delete it.
+* `only_engine(name)`: the test runs only with this deployer.
+* `only_emulator(kind)`: the test runs only with this kind of emulator.
+* `not_in_a_live_account(why)`: the test never runs with `--engine existing`, because it could damage a stack that is
+  in use. All other tests use only objects with a key prefix of their own, and delete them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 IN_PROCESS, PULUMI, EXISTING = "in-process", "pulumi", "existing"
 
 MARKERS = {
-    "only_engine(name)": "the test is about this engine, and runs with no other",
-    "only_emulator(kind)": "the test is about this kind of emulator, and runs with no other",
-    "not_in_a_live_account(why)": "the test does not run with --engine existing",
+    "only_engine(name)": "run the test only with this deployer (option --engine)",
+    "only_emulator(kind)": "run the test only with this kind of emulator",
+    "not_in_a_live_account(why)": "do not run the test with --engine existing",
 }
 
 DeployStack: TypeAlias = "Callable[..., Deployment]"
-"""`localstack.deployers.deploy.deploy` with the deployer that `--engine` names."""
+"""Function that calls `localstack.deployers.deploy.deploy` with the deployer of the option `--engine`."""
 
 
 def add_options(group: pytest.OptionGroup) -> None:
@@ -36,29 +36,29 @@ def add_options(group: pytest.OptionGroup) -> None:
         "--emulator",
         choices=("auto", "embedded", "container"),
         default="auto",
-        help="the AWS that the e2e tests run against (default: auto, and the tests say what it chose)",
+        help="emulator for the end-to-end tests (default: auto; the test report states the choice)",
     )
     group.addoption(
         "--engine",
         choices=("in-process", "pulumi", "existing"),
         default="in-process",
-        help="what deploys the stack for the e2e tests (default: in-process); existing: it is there, see --outputs",
+        help="deployer for the end-to-end tests (default: in-process); existing: use the stack of --outputs",
     )
     group.addoption(
         "--install-pulumi",
         action="store_true",
-        help="with --engine pulumi: download the Pulumi CLI into .cache/pulumi instead of taking the one on the path",
+        help="with --engine pulumi: download the Pulumi CLI into .cache/pulumi instead of using the one on the PATH",
     )
     group.addoption(
         "--outputs",
         metavar="FILE",
-        help="with --engine existing: what `pulumi stack output --json` says about the stack",
+        help="with --engine existing: file with the output of `pulumi stack output --json`",
     )
     group.addoption(
         "--emulator-log",
         type=Path,
         metavar="FILE",
-        help="keep the log of the emulator that the stack is deployed to in this file (default: only show its end)",
+        help="write the log of the emulator to this file (default: only show its end)",
     )
 
 
@@ -66,18 +66,24 @@ def check_options(config: pytest.Config) -> None:
     """Reject an option that has no effect.
 
     Raises:
-        pytest.UsageError: names the option and the deployer that it belongs to.
+        pytest.UsageError: an option has no effect with the chosen deployer.
     """
     engine = config.getoption("--engine")
     for option, needed in (("--install-pulumi", "pulumi"), ("--outputs", "existing")):
         if config.getoption(option) and engine != needed:
             raise pytest.UsageError(f"{option} belongs to --engine {needed}, and the engine is {engine}")
     if engine == "existing" and config.getoption("--emulator") != "auto":
-        raise pytest.UsageError("--engine existing takes the stack that --outputs tells of: leave --emulator out")
+        raise pytest.UsageError("--engine existing uses the stack of --outputs: omit --emulator")
 
 
 def deselection_reason(marks: Iterable[pytest.Mark], engine: str, emulator: str | None) -> str | None:
-    """Why a test with these marks does not run with this deployer and kind of emulator; None if it does."""
+    """Return the reason why a test does not run, or None if it runs.
+
+    Args:
+        marks: pytest marks of the test.
+        engine: deployer.
+        emulator: kind of emulator; None without an emulator.
+    """
     for mark in marks:
         for name, chosen in (("engine", engine), ("emulator", emulator)):
             if mark.name == f"only_{name}" and chosen not in mark.args:
@@ -89,5 +95,5 @@ def deselection_reason(marks: Iterable[pytest.Mark], engine: str, emulator: str 
 
 
 def count_reasons(reasons: Sequence[str]) -> list[str]:
-    """One line for each reason, with the number of tests that it deselects."""
+    """Return one line for each reason, with the number of tests that are deselected for it."""
     return [f"{count:4} {reason}" for reason, count in sorted(Counter(reasons).items())]

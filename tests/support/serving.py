@@ -1,4 +1,4 @@
-"""Servers that handle requests in a thread of the test's process."""
+"""Socket servers that handle requests in a thread of the test process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ S = TypeVar("S", bound=socketserver.BaseServer)
 
 @contextmanager
 def serving(server: S) -> Iterator[S]:
-    """Context manager: the server handles requests."""
+    """Context manager that runs a socket server in a thread."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     with server:
         thread.start()

@@ -1,4 +1,4 @@
-"""Hypothesis strategies, and the plain shapes they are made of: keys, events, answers of HEAD, errors of AWS."""
+"""Hypothesis strategies and test data: object keys, S3 events, HEAD responses, errors of AWS calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.fakes import BUCKET, Fault, client_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Json = Any  # what json.loads returns
+Json = Any  # any value that json.loads can return
 
 MAX_KEY_BYTES = 1024
 URL = "https://uploads.s3.amazonaws.com/"
@@ -28,7 +28,7 @@ FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:tapstack-dev-inde
 
 
 def encoded(key: str) -> str:
-    """A key as S3 notifications have it: form-encoded, with `/` as it is."""
+    """Encode an object key as in S3 event notifications: form encoding that does not encode `/`."""
     return quote_plus(key, safe="/-_.*")
 
 
@@ -43,7 +43,18 @@ def s3_record(
     event_time: str = "2026-01-31T11:59:58.250Z",
     sequencer: str = "0055AED6DCD90281E5",
 ) -> dict[str, Any]:
-    """A record as AWS sends it (the example of the notification documentation), with the given words in it."""
+    """Return a record of an S3 event notification, based on the example in the AWS documentation.
+
+    Args:
+        key: object key, not encoded.
+        version_id: version ID. None omits the field; the same applies to `size` and `etag`.
+        event_name: event type without the prefix ``s3:``.
+        bucket: bucket name.
+        size: object size in bytes.
+        etag: ETag without quotes.
+        event_time: ISO 8601 in UTC.
+        sequencer: hexadecimal number that increases with each event of an object key.
+    """
     fields = {"key": encoded(key), "size": size, "eTag": etag, "versionId": version_id, "sequencer": sequencer}
     return {
         "eventVersion": "2.1",
@@ -71,19 +82,19 @@ def s3_record(
 
 
 def minimal_record(key: str = "photos/cat.jpg", *, bucket: str = BUCKET) -> dict[str, Any]:
-    """The least that an operator has to write by hand."""
+    """Return the smallest record that the indexer accepts, as an operator may write it by hand."""
     return {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {"key": encoded(key)}}}
 
 
 def s3_event(*records: Json) -> dict[str, Any]:
-    """An event with these records."""
+    """Return an S3 event notification with the given records."""
     return {"Records": list(records)}
 
 
 def failure_message(payload: Json, *, request_id: str, attempts: int, error_type: str, message: str) -> dict[str, Any]:
-    """Build the message that Lambda sends to the failure queue about an event.
+    """Build the message that Lambda sends to the failure queue for an event that failed at every attempt.
 
-    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
     """
     return {
         "version": "1.0",
@@ -101,7 +112,7 @@ def failure_message(payload: Json, *, request_id: str, attempts: int, error_type
 
 
 def head(**changes: Any) -> dict[str, Any]:
-    """What botocore returns for the HEAD of an ordinary object."""
+    """Return botocore's response to HeadObject for an ordinary object. `changes` replaces or adds fields."""
     return {
         "LastModified": datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC),
         "ContentLength": 1024,
@@ -117,14 +128,14 @@ def head(**changes: Any) -> dict[str, Any]:
 
 
 def text(*, max_bytes: int = 200, min_size: int = 0) -> st.SearchStrategy[str]:
-    """Any text that UTF-8 can carry, up to this many bytes."""
+    """Generate text that can be encoded in at most `max_bytes` bytes of UTF-8."""
     return st.text(st.characters(codec="utf-8"), min_size=min_size, max_size=max_bytes).filter(
         lambda value: len(value.encode()) <= max_bytes
     )
 
 
 def keys() -> st.SearchStrategy[str]:
-    """Any key that S3 allows: up to 1024 bytes of UTF-8, the edge_cases ones more often than chance has it."""
+    """Generate object keys that S3 accepts: 1 to 1,024 bytes of UTF-8. Edge cases are frequent."""
     edge_cases = st.sampled_from(
         [
             "a b+c%20.txt",
@@ -146,7 +157,7 @@ def keys() -> st.SearchStrategy[str]:
 
 
 def json_values(*, max_leaves: int = 8) -> st.SearchStrategy[Json]:
-    """Any JSON, including what only JSON can spell: half surrogate pairs, NaN, numbers of any size."""
+    """Generate any JSON value, including unpaired surrogates, NaN, and numbers of any size."""
     leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters()))
     return st.recursive(
         leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()), inner), max_leaves=max_leaves
@@ -154,7 +165,7 @@ def json_values(*, max_leaves: int = 8) -> st.SearchStrategy[Json]:
 
 
 def removals() -> st.SearchStrategy[dict[str, Any]]:
-    """Real-shaped removals of versions and of delete markers, as AWS sends them: without size and ETag."""
+    """Generate S3 records about deletions and delete markers. As in real records, size and ETag are missing."""
     names = ("ObjectRemoved:Delete", "LifecycleExpiration:Delete")
     markers = ("ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:DeleteMarkerCreated")
     return st.builds(
@@ -172,7 +183,7 @@ def removals() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def records() -> st.SearchStrategy[dict[str, Any]]:
-    """Real-shaped creation records, with the fields that S3 sometimes leaves out sometimes left out."""
+    """Generate S3 records about created objects. Fields that S3 may omit are sometimes missing."""
     return st.builds(
         s3_record,
         keys(),
@@ -187,7 +198,7 @@ def records() -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def broken_records(draw: st.DrawFn) -> Json:
-    """A real-shaped record of which one value, at any depth, is something else, or is missing."""
+    """Generate S3 records in which one value, at any depth, is replaced by another JSON value or missing."""
     record = draw(records())
     path = draw(st.sampled_from(sorted(_paths(record))))
     inner = record
@@ -201,19 +212,19 @@ def broken_records(draw: st.DrawFn) -> Json:
 
 
 def times() -> st.SearchStrategy[datetime]:
-    """Times in UTC."""
+    """Generate datetimes in UTC, from 1970-01-01."""
     return st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - Hypothesis adds the zone
 
 
 def user_metadata() -> st.SearchStrategy[dict[str, str]]:
-    """User metadata as its owner wrote it, within S3's 2 KB: names in small letters, values of any text on one line."""
+    """Generate user metadata within S3's limit of 2 KB: lower-case names, and values of one line of any text."""
     names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
     values = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=60).map(str.strip)
     return st.dictionaries(names, values, max_size=5)
 
 
 def heads() -> st.SearchStrategy[dict[str, Any]]:
-    """Answers to HeadObject, with the fields that S3 leaves out when there is nothing to say sometimes left out."""
+    """Generate responses to HeadObject. Fields that S3 may omit are sometimes missing."""
     optional = {
         "ContentType": text(),
         "StorageClass": st.sampled_from(["STANDARD_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE"]),
@@ -231,7 +242,7 @@ def heads() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(required, optional=optional)
 
 
-# What the AWS calls may raise; made anew each time, because raising adds a traceback.
+# Factories of errors of AWS calls. Each call creates a new exception, because raising adds a traceback to it.
 TRANSIENT_ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: client_error(400, "ProvisionedThroughputExceededException"),
     lambda: client_error(400, "ThrottlingException"),
@@ -256,17 +267,21 @@ PERMANENT_ERRORS: tuple[Callable[[], Exception], ...] = (
 
 
 def transient_errors() -> st.SearchStrategy[Exception]:
-    """Errors after which the same call may succeed."""
+    """Generate transient errors, after which the same AWS call may succeed."""
     return st.sampled_from(TRANSIENT_ERRORS).map(lambda make: make())
 
 
 def permanent_errors() -> st.SearchStrategy[Exception]:
-    """Errors after which it cannot."""
+    """Generate permanent errors, after which the same AWS call cannot succeed."""
     return st.sampled_from(PERMANENT_ERRORS).map(lambda make: make())
 
 
 def faults(errors: st.SearchStrategy[Exception] | None = None) -> st.SearchStrategy[Fault]:
-    """What may happen to a call, which never takes longer than botocore's time-outs let it."""
+    """Generate faults of an AWS call whose duration is within botocore's timeouts.
+
+    Args:
+        errors: strategy for the errors; None means all transient and permanent errors.
+    """
     return st.builds(
         Fault,
         st.none() | (transient_errors() | permanent_errors() if errors is None else errors),

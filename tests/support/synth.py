@@ -1,4 +1,6 @@
-"""The whole program under Pulumi's mocks, as plain recorded resources for assertions.
+"""Run of the Pulumi program with fake outputs, and its recorded resources as plain data for assertions.
+
+A test uses the recorded resources as follows:
 
 stack = synth(env="prod", corsAllowedOrigins="https://app.example.com")
 assert stack.one("Table").inputs["readCapacity"] == 100
@@ -30,40 +32,40 @@ if TYPE_CHECKING:
 PROJECT = "tapstack"
 PACKAGE = Path("/built/for/the/function")
 
-# What Pulumi writes into a text that was made from an output as if it were a value.
+# Text that Pulumi inserts if the program converts an output to a string.
 _OUTPUT_AS_TEXT = "Calling __str__ on an Output[T] is not supported"
 
 
 @dataclass(frozen=True)
 class Synth:
-    """Everything that the program registered in one configuration."""
+    """Resources and outputs that the Pulumi program registered with one configuration."""
 
     run: Run
     location: Location
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The stack's exports."""
+        """Outputs of the stack."""
         return self.run.outputs
 
     @cached_property
     def component(self) -> Recorded:
-        """The TapStack component itself."""
+        """The component resource TapStack."""
         (component,) = (resource for resource in self.run.resources if not resource.custom)
         return component
 
     @cached_property
     def resources(self) -> tuple[Recorded, ...]:
-        """Every resource but the component, by type and name."""
+        """All resources except the component, sorted by type and name."""
         custom = (resource for resource in self.run.resources if resource.custom)
         return tuple(sorted(custom, key=lambda resource: (resource.type, resource.name)))
 
     def all(self, type_: str) -> tuple[Recorded, ...]:
-        """Every resource of a type, which may be none; `type_` is a whole token or its last part (``"Table"``)."""
+        """Return all resources of a Pulumi type. `type_` is the full type or its last part, such as ``Table``."""
         return tuple(resource for resource in self.resources if _is_a(resource, type_))
 
     def one(self, type_: str, **inputs: object) -> Recorded:
-        """The only resource of a type whose inputs have these values."""
+        """Return the only resource of a Pulumi type with the given input values; see `all` for `type_`."""
         found = [
             resource
             for resource in self.all(type_)
@@ -73,17 +75,17 @@ class Synth:
         return found[0]
 
     def named(self, name: str) -> Recorded:
-        """The resource with this logical name."""
+        """Return the resource with the given logical name."""
         (resource,) = (resource for resource in self.resources if resource.name == name)
         return resource
 
     def properties(self, name: str) -> dict[str, Any]:
-        """The inputs of a resource as path -> value, without tags (which test_names_tags_outputs.py checks)."""
+        """Return the inputs of a resource by path, without tags, policies and code, which have tests of their own."""
         inputs = self.named(name).inputs
         return dict(_leaves({key: value for key, value in inputs.items() if key not in {"tags", *_DOCUMENTS}}))
 
     def depends_on(self, later: Recorded, earlier: Recorded) -> bool:
-        """Whether `later` is created only after `earlier`, directly or through others."""
+        """Return whether the resource `later` depends on `earlier`, directly or indirectly."""
         return earlier.urn in self._dependencies[later.urn]
 
     @cached_property
@@ -101,7 +103,7 @@ class Synth:
         return needed
 
 
-_DOCUMENTS = ("policy", "assumeRolePolicy", "code")  # inputs with tests of their own
+_DOCUMENTS = ("policy", "assumeRolePolicy", "code")
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
@@ -130,16 +132,24 @@ def synth(
     project: str = PROJECT,
     **config: str,
 ) -> Synth:
-    """Run the program with a configuration (its keys as `pulumi config` has them, without namespace).
+    """Run the Pulumi program with a configuration and fake outputs. Results are cached.
+
+    Args:
+        account: AWS account ID.
+        region: AWS region.
+        partition: AWS partition.
+        environ: names and values of environment variables.
+        project: name of the Pulumi project.
+        config: values by configuration key without namespace.
 
     Raises:
-        tap_stack.ConfigurationError: as the program does.
+        tap_stack.ConfigurationError: the configuration is invalid.
     """
     location = Location(account, region, partition)
 
-    # building the function's archive takes pip and seconds; its own tests are in test_packaging.py
+    # Building the indexer's archive is slow because it runs pip. test_packaging.py tests it.
     package = mock.patch.object(tap_stack, "build_lambda_package", return_value=PACKAGE)
-    # a third of the time would go into the line of the program that made each resource, which only the engine reports
+    # Pulumi records a stack trace for each resource. This takes a third of the time and only Pulumi's engine needs it.
     trace = mock.patch.object(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
     with package, trace:
         run = run_program(
@@ -157,10 +167,15 @@ def synth(
 def configured(
     config: Mapping[str, str], environ: Mapping[str, str] | None = None, *, stack: str = "dev"
 ) -> tap_stack.TapStackArgs:
-    """What the program makes of a stack's configuration, without running it. A key with a colon keeps its namespace.
+    """Parse the configuration of a stack without running the Pulumi program.
+
+    Args:
+        config: values by configuration key. A key without a colon gets the namespace of the project.
+        environ: environment variables.
+        stack: name of the stack.
 
     Raises:
-        tap_stack.ConfigurationError: as the program does.
+        tap_stack.ConfigurationError: the configuration is invalid.
     """
 
     def read() -> tap_stack.TapStackArgs:
@@ -172,7 +187,7 @@ def configured(
 
 
 def strings(value: object) -> Iterator[str]:
-    """Every text in plain data, dictionary keys included."""
+    """Yield all strings in nested plain data, including dictionary keys."""
     match value:
         case str():
             yield value
@@ -186,7 +201,7 @@ def strings(value: object) -> Iterator[str]:
 
 
 def policy(resource: Recorded) -> dict[str, Any]:
-    """A resource's policy as data."""
+    """Return the parsed policy document of a resource."""
     return cast("dict[str, Any]", json.loads(resource.inputs["policy"]))
 
 

@@ -1,4 +1,4 @@
-"""An indexer with its real telemetry, and the lines that it writes."""
+"""Indexers with fake AWS clients and real telemetry, and the log lines, metrics and traces that they write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET = "the owner's own business"
 
 
 class LoggedIndexer(IndexerHarness):
-    """An indexer of a bucket with one object, version `v1` of `photos/cat.jpg`, whose user metadata is SECRET."""
+    """Indexer with recorded log lines. Its bucket has version `v1` of `photos/cat.jpg` with SECRET as user metadata."""
 
     def __init__(self, settings: Settings) -> None:
         self.stream = io.StringIO()
@@ -38,7 +38,7 @@ class LoggedIndexer(IndexerHarness):
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines with embedded metrics, each validated."""
+        """Log lines with embedded metrics, each validated."""
         found = [line for line in self.lines if "_aws" in line]
         for line in found:
             emf.check(line)
@@ -46,7 +46,7 @@ class LoggedIndexer(IndexerHarness):
 
 
 class TracedIndexer(LoggedIndexer):
-    """A LoggedIndexer whose traces go to a fake X-Ray daemon."""
+    """LoggedIndexer that sends its traces to a fake X-Ray daemon."""
 
     def __init__(self, settings: Settings, daemon: Daemon) -> None:
         self.daemon = daemon

@@ -1,4 +1,4 @@
-"""A fake X-Ray daemon, and the traces that it receives."""
+"""Fake X-Ray daemon, and formatting of the traces that it receives."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.support import waiting
 Subsegment: TypeAlias = dict[str, Any]
 
 EXECUTION = "## lambda_handler"
-"""The name of the subsegment around all others, which ends last and so is sent last."""
+"""Name of the subsegment that contains all others. It ends last and is therefore sent last."""
 
 
 class Daemon:
-    """A fake X-Ray daemon: receives the subsegments that indexers send.
+    """Fake X-Ray daemon that receives the subsegments of indexers.
 
     Attributes:
-        address: the value of AWS_XRAY_DAEMON_ADDRESS.
+        address: value for the environment variable AWS_XRAY_DAEMON_ADDRESS.
     """
 
     def __init__(self, listening: socket.socket) -> None:
@@ -31,7 +31,7 @@ class Daemon:
         self.address = f"127.0.0.1:{listening.getsockname()[1]}"
 
     def trace(self, trace_id: str) -> list[Subsegment]:
-        """Wait until the execution of one trace has ended; return its subsegments in the order of their ends."""
+        """Wait until a trace is complete, and return its subsegments in the order of their end times."""
         deadline = time.monotonic() + waiting.TIMEOUT
         while not any(each["name"] == EXECUTION for each in self._received[trace_id]):
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
@@ -44,8 +44,8 @@ class Daemon:
         return self._received[trace_id]
 
     def trees(self) -> list[Subsegment]:
-        """The documents that arrived since the last call, each a subsegment with its descendants."""
-        self._socket.settimeout(0)  # a datagram on loopback arrives at once
+        """Return the documents received since the last call. Each is a subsegment with its descendants."""
+        self._socket.settimeout(0)  # Datagrams on the loopback interface arrive immediately.
         found = []
         with suppress(BlockingIOError):
             while True:
@@ -53,13 +53,13 @@ class Daemon:
         return found
 
     def subsegments(self, number: int) -> list[Subsegment]:
-        """The subsegments that arrived since the last call, in the order of their ends; there must be `number`."""
+        """Return the subsegments received since the last call, by end time. Fails unless there are `number` of them."""
         found = [subsegment for tree in self.trees() for subsegment in flat(tree)]
         assert len(found) == number, [each["name"] for each in found]
         return found
 
     def close(self) -> None:
-        """Stop listening."""
+        """Close the socket of the daemon."""
         self._socket.close()
 
     def _receive(self) -> Subsegment:
@@ -70,7 +70,7 @@ class Daemon:
 
 
 def flat(tree: Subsegment) -> Iterator[Subsegment]:
-    """A subsegment and those in it, in the order of their ends."""
+    """Yield a subsegment and its descendants, in the order of their end times."""
     for each in tree.pop("subsegments", ()):
         yield from flat(each)
     yield tree
@@ -78,14 +78,14 @@ def flat(tree: Subsegment) -> Iterator[Subsegment]:
 
 @contextmanager
 def daemon() -> Iterator[Daemon]:
-    """Listen on a free port of 127.0.0.1."""
+    """Run a fake X-Ray daemon on a free port of 127.0.0.1."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
         yield Daemon(listening)
 
 
 def drawn(subsegments: list[Subsegment]) -> list[str]:
-    """A trace as X-Ray's console shows it: a line for each subsegment, below its parent, in the order of starts."""
+    """Format a trace as a tree: one line for each subsegment, indented below its parent, by start time."""
     children: defaultdict[str, list[Subsegment]] = defaultdict(list)
     for each in sorted(subsegments, key=lambda one: one["start_time"]):
         children[each["parent_id"]].append(each)

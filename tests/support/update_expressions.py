@@ -1,4 +1,4 @@
-"""DynamoDB's update expressions, as far as the indexer uses them, evaluated as strictly as DynamoDB does."""
+"""Evaluator of DynamoDB update expressions that validates them as DynamoDB does. It supports what the indexer uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-Item = dict[str, Any]  # attribute name -> value in DynamoDB's typed form
+Item = dict[str, Any]  # maps attribute names to typed values such as {"S": "text"}
 
 _SET = re.compile(r"(#\w+) = (?:(:\w+)|if_not_exists\((#\w+), (:\w+)\))")
 _EXPRESSION = re.compile(rf"SET ({_SET.pattern}(?:, {_SET.pattern})*)(?: REMOVE (?P<removed>#\w+(?:, #\w+)*))?")
@@ -17,10 +17,14 @@ _INDEX_KEYS = ("upload_day", "uploaded_at")
 
 
 def updated(item: Item, arguments: Mapping[str, Any]) -> Item:
-    """Return the item after SET, if_not_exists and REMOVE; every action sees the item as it was before.
+    """Return a DynamoDB item after an update with SET, if_not_exists and REMOVE.
+
+    Args:
+        item: the item before the update. All actions of the update read this item.
+        arguments: arguments of UpdateItem.
 
     Raises:
-        ClientError: a ValidationException, for what DynamoDB rejects.
+        ClientError: a ValidationException, because DynamoDB would reject the update.
     """
     names, values = arguments["ExpressionAttributeNames"], arguments["ExpressionAttributeValues"]
     expression = _EXPRESSION.fullmatch(arguments["UpdateExpression"])
@@ -48,7 +52,7 @@ def updated(item: Item, arguments: Mapping[str, Any]) -> Item:
 
 
 def plain(value: dict[str, Any]) -> Any:  # noqa: ANN401 - the value of any attribute
-    """Return a plain value from DynamoDB's typed form."""
+    """Convert a typed DynamoDB value such as ``{"S": "text"}`` to a plain Python value."""
     [(kind, inner)] = value.items()
     match kind:
         case "N":

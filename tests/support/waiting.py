@@ -1,4 +1,4 @@
-"""Polling with a deadline, in place of a fixed sleep."""
+"""Polling with a timeout, which replaces fixed sleeps."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 TIMEOUT = 20.0
-"""Seconds. Ten times the longest delay seen on the slowest emulator."""
+"""Default timeout in seconds: ten times the longest delay measured on the slowest emulator."""
 POLL_INTERVAL = 0.02
 """Seconds between two polls."""
 WAITER_CONFIG = {"Delay": POLL_INTERVAL, "MaxAttempts": round(TIMEOUT / POLL_INTERVAL)}
-"""The same for a waiter of boto3, which polls once a second or less by default."""
+"""Equivalent settings for waiters of boto3, whose default interval is one second or more."""
 
 
 class WaitTimeoutError(AssertionError):
@@ -29,19 +29,20 @@ def wait_until(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Poll until the result is true, and return it.
+    """Poll until the result is true, and return the result.
 
     Args:
-        poll: returns the expected result, or None or another false value if there is none yet. It is called at least
-            once, and once more at the deadline.
-        missing: describes what is missing. A function is called once, after the timeout, and can report the last state.
-        timeout: seconds.
+        poll: returns the expected result, or a false value if it does not exist yet. It is called at least once, and
+            a last time at the deadline.
+        missing: description of the expected result for the error message. A function is called after the timeout, so
+            that it can describe the last state.
+        timeout: longest wait, in seconds.
         interval: seconds between two polls.
-        clock: a monotonic clock, in seconds.
-        sleep: pauses, for a number of seconds.
+        clock: monotonic clock, in seconds.
+        sleep: waits for a number of seconds.
 
     Raises:
-        WaitTimeoutError: with `missing`, after the timeout.
+        WaitTimeoutError: the timeout expired. The message contains `missing`.
     """
     deadline = clock() + timeout
     while True:

@@ -1,4 +1,4 @@
-"""The events and the fake AWS of the benchmarks are as S3 and AWS send them."""
+"""Tests that the events and the fake AWS of the benchmarks behave like S3 and AWS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_the_events_are_of_uploads_and_each_of_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_benchmark_events_are_uploads_with_different_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAP_BUCKET_NAME", "uploads")
     [one], [other] = (parse_event(worker.event(number), bucket="uploads") for number in (1, 2))
     assert isinstance(one, Record)
@@ -28,11 +28,11 @@ def test_the_events_are_of_uploads_and_each_of_another_key(monkeypatch: pytest.M
     assert one.version_id
 
 
-def test_the_environment_is_one_that_the_function_accepts() -> None:
+def test_benchmark_environment_is_valid_for_the_indexer() -> None:
     assert Settings.from_env(subjects.ENVIRONMENT | {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000"}).tracing
 
 
-def test_the_stand_in_for_aws_answers_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fake_aws_of_the_benchmarks_responds_to_head_object(monkeypatch: pytest.MonkeyPatch) -> None:
     with subjects.fake_aws() as aws:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.port}")
         storage = Storage.connect(Settings.from_env(subjects.ENVIRONMENT))
@@ -42,7 +42,7 @@ def test_the_stand_in_for_aws_answers_a_head(monkeypatch: pytest.MonkeyPatch) ->
     assert (result["ContentLength"], result["Metadata"]) == (1024, {"owner": "archive"})
 
 
-def test_the_stand_in_for_aws_counts_the_traces_that_come() -> None:
+def test_fake_aws_of_the_benchmarks_counts_received_traces() -> None:
     with subjects.fake_aws() as aws, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
         assert aws.traces() == 0
         for number in range(1, 50):

@@ -1,4 +1,4 @@
-"""Comparisons: turn by turn, and only met where the median says so."""
+"""Tests of benchmark comparisons, which alternate the subjects and compare medians with goals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def comparison(*, ours: list[float], peer: list[float], base: list[float], below
     return Comparison(what="something", unit="ms", turns=turns, base="base", at_most=1.3, below=below)
 
 
-def test_contestants_take_turns_forwards_and_backwards_and_the_first_turn_does_not_count() -> None:
+def test_benchmark_alternates_the_order_and_discards_the_first_round() -> None:
     called: list[str] = []
 
     def contestant(name: str) -> float:
@@ -24,7 +24,7 @@ def test_contestants_take_turns_forwards_and_backwards_and_the_first_turn_does_n
     assert turns == {"a": [4.0, 5.0], "b": [3.0, 6.0]}
 
 
-def test_a_ratio_is_of_values_of_the_same_turn_so_that_drift_cancels_out() -> None:
+def test_benchmark_ratio_compares_values_of_the_same_round() -> None:
     drifting = comparison(ours=[1.2, 12.0, 120.0], peer=[2.0, 20.0, 200.0], base=[1.0, 10.0, 100.0])
     assert drifting.ratio("ours") == pytest.approx(Distribution(1.2, 1.2, 1.2))
     assert drifting.ratio("peer") == pytest.approx(Distribution(2, 2, 2))
@@ -35,21 +35,21 @@ def test_a_ratio_is_of_values_of_the_same_turn_so_that_drift_cancels_out() -> No
     ("ours", "below", "met"),
     [
         pytest.param([1.3, 1.3, 1.3], (), True, id="at the goal"),
-        pytest.param([1.31, 1.31, 1.0], (), False, id="above it in most turns"),
-        pytest.param([1.2, 1.2, 1.2], ("peer",), False, id="as high as what it must be below"),
-        pytest.param([1.1, 1.1, 1.1], ("peer",), True, id="below that too"),
+        pytest.param([1.31, 1.31, 1.0], (), False, id="above the goal in most rounds"),
+        pytest.param([1.2, 1.2, 1.2], ("peer",), False, id="equal to the peer that it must be below"),
+        pytest.param([1.1, 1.1, 1.1], ("peer",), True, id="below the goal and the peer"),
     ],
 )
-def test_a_goal_is_met_by_the_median_alone(ours: list[float], below: tuple[str, ...], met: object) -> None:
+def test_benchmark_goal_is_met_by_the_median(ours: list[float], below: tuple[str, ...], met: object) -> None:
     assert comparison(ours=ours, peer=[1.2] * 3, base=[1.0] * 3, below=below).met is met
 
 
 @pytest.mark.parametrize(("seconds", "met"), [([1.9, 2.0, 9.0], True), ([1.0, 2.1, 2.2], False)])
-def test_a_time_is_met_by_its_median(seconds: list[float], met: object) -> None:
+def test_benchmark_time_limit_is_met_by_the_median(seconds: list[float], met: object) -> None:
     assert Timing(what="something", seconds=seconds, at_most=2).met is met
 
 
-def test_quartiles() -> None:
+def test_benchmark_distribution_has_quartiles_of_at_least_one_value() -> None:
     assert distribution([5.0, 1.0, 3.0, 2.0, 4.0]) == Distribution(2, 3, 4)
     assert distribution([7.0]) == Distribution(7, 7, 7)
     with pytest.raises(ValueError, match="nothing was measured"):

@@ -1,4 +1,4 @@
-"""Reports of a measurement: on the terminal, in the documentation, in its chart."""
+"""Tests of the benchmark reports: text on the terminal, tables in the documentation, and a chart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLE = Table(what="What is in it", columns=("", "files", "KB"), rows=ROWS)
 DAY = date(2026, 1, 31)
 
 
-def test_the_terminal_shows_each_contestant_its_ratio_and_whether_the_goal_is_met() -> None:
+def test_benchmark_report_on_the_terminal_shows_ratios_and_goals() -> None:
     assert report.lines(COMPARISON) == [
         "cold start",
         "  TapStack    12 ms (12 to 13)   1.25 (1.23 to 1.27) x bare",
@@ -41,7 +41,7 @@ def test_the_terminal_shows_each_contestant_its_ratio_and_whether_the_goal_is_me
     ]
 
 
-def test_the_documentation_says_when_and_where_it_was_measured() -> None:
+def test_benchmark_documentation_contains_date_and_versions() -> None:
     lines = report.markdown([COMPARISON, TIMING, TABLE], day=DAY, python="3.13.1").splitlines()
     assert (lines[0], lines[-1]) == (report.BEGIN, report.END)
     assert lines[1].startswith("Measured on 31 January 2026. ")
@@ -57,7 +57,7 @@ def test_the_documentation_says_when_and_where_it_was_measured() -> None:
     assert "cold start: a note." in lines
 
 
-def test_only_what_is_between_the_markers_is_written_anew(tmp_path: Path) -> None:
+def test_benchmark_report_replaces_only_the_text_between_its_markers(tmp_path: Path) -> None:
     document = tmp_path / "benchmarks.md"
     document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n", encoding="utf-8")
     report.write([TIMING], document, day=DAY, python="3.13.1")
@@ -71,7 +71,7 @@ def test_only_what_is_between_the_markers_is_written_anew(tmp_path: Path) -> Non
     assert document.read_text(encoding="utf-8") == "nothing"
 
 
-def test_the_chart_has_a_bar_as_long_as_each_ratio() -> None:
+def test_benchmark_chart_has_bars_proportional_to_the_ratios() -> None:
     picture = ET.fromstring(chart.draw([COMPARISON], about="some day"))  # noqa: S314 - our own
     bars = [float(each.get("width", "")) for each in picture.iter("{http://www.w3.org/2000/svg}rect")][1:]
     assert [bar / bars[-1] for bar in bars] == pytest.approx([1.25, 1.5, 1.0], abs=0.01)
@@ -82,24 +82,26 @@ def test_the_chart_has_a_bar_as_long_as_each_ratio() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        pytest.param(["cld"], "there is no benchmark 'cld': choose from cold, warm", id="an unknown name"),
-        pytest.param(["--write", "cold"], "--write goes with nothing else", id="a part of a run"),
-        pytest.param(["--write", "--quick"], "--write goes with nothing else", id="a run that measures little"),
+        pytest.param(["cld"], "there is no benchmark 'cld': choose from cold, warm", id="unknown name"),
+        pytest.param(["--write", "cold"], "--write goes with nothing else", id="--write with a name"),
+        pytest.param(["--write", "--quick"], "--write goes with nothing else", id="--write with --quick"),
     ],
 )
-def test_what_makes_no_sense_is_said(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_benchmark_command_rejects_invalid_arguments(
+    given: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         arguments(given)
     assert message in capsys.readouterr().err
 
 
-def test_all_but_the_sessions_is_measured_unless_it_is_written_down() -> None:
+def test_benchmark_command_omits_nox_sessions_unless_it_writes_results() -> None:
     assert set(benchmarks.__main__.NAMES) - set(arguments([]).names) == {"sessions"}
     assert set(arguments(["--write"]).names) == set(benchmarks.__main__.NAMES)
     assert arguments(["warm"]).names == ["warm"]
 
 
-def test_the_document_has_a_place_for_what_was_measured_and_its_chart() -> None:
+def test_benchmark_document_contains_markers_results_and_chart() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert text.index(report.BEGIN) < text.index("Measured on ") < text.index(report.END)
     assert "](benchmarks.svg)" in text

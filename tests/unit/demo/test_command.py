@@ -51,7 +51,7 @@ WRONG = "photos/lake.jpg: size_bytes is 9 in the row and 8 in S3"
         ("photos", FakeAws(unreadable=LAKE), UNREADABLE, 2, ["photos/lake.jpg cannot be read: Permission denied"]),
     ],
 )
-def test_a_run_names_every_failure_and_counts_the_correct_rows(
+def test_demo_reports_every_failure_and_counts_correct_rows(
     paths: str, aws: FakeAws, code: int, correct: int, err: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert demo(*paths.split(), aws=aws) == code
@@ -60,7 +60,7 @@ def test_a_run_names_every_failure_and_counts_the_correct_rows(
     assert [each for each in err if each not in printed.err] == []
 
 
-def test_with_json_standard_output_is_one_document_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_with_json_option_prints_only_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert demo("photos", "--json", "--keep", wait=lambda: None) == SUCCESS
     printed = capsys.readouterr()
     document = json.loads(printed.out)
@@ -79,7 +79,7 @@ def test_with_json_standard_output_is_one_document_and_nothing_else(capsys: pyte
 
 
 @pytest.mark.parametrize("option", [[], ["--json"]])
-def test_with_nothing_to_upload_nothing_is_started(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_without_files_to_upload_starts_no_emulator(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     unused = emulator()
     assert demo("nope", *option, start=unused.start) == UNREADABLE
     assert not unused.started
@@ -88,7 +88,7 @@ def test_with_nothing_to_upload_nothing_is_started(option: list[str], capsys: py
     assert (json.loads(printed.out)["rows"] == []) if option else printed.out == ""
 
 
-def test_keep_says_where_the_emulator_is_and_waits_with_it_running(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_with_keep_option_prints_the_endpoint_and_waits(capsys: pytest.CaptureFixture[str]) -> None:
     kept = emulator()
     states: list[bool] = []
     code = demo("photos", "--keep", "--port", "4567", start=kept.start, wait=lambda: states.append(kept.running))
@@ -113,7 +113,7 @@ def test_keep_says_where_the_emulator_is_and_waits_with_it_running(capsys: pytes
         ("deploy", KeyboardInterrupt(), INTERRUPTED, "interrupted; the emulator and all that was in it are gone"),
     ],
 )
-def test_an_error_is_reported_without_a_traceback_and_stops_the_emulator(
+def test_demo_reports_an_error_without_traceback_and_stops_the_emulator(
     step: str,
     error: BaseException,
     code: int,
@@ -132,7 +132,7 @@ def test_an_error_is_reported_without_a_traceback_and_stops_the_emulator(
     assert (started.started, started.running) == (step != "start", False)
 
 
-def test_only_the_first_deployment_says_why_it_takes_longer(
+def test_demo_reports_package_preparation_only_for_first_deployment(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for folder, is_first in ((tmp_path, False), (tmp_path / "missing", True)):
@@ -151,7 +151,7 @@ def test_only_the_first_deployment_says_why_it_takes_longer(
         (["--unknown"], "unrecognized arguments: --unknown"),
     ],
 )
-def test_a_wrong_option_is_told_with_exit_code_2(
+def test_demo_reports_an_invalid_option_with_exit_code_2(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as exit_:
@@ -160,7 +160,7 @@ def test_a_wrong_option_is_told_with_exit_code_2(
     assert message in capsys.readouterr().err
 
 
-def test_the_next_steps_call_nox_where_it_is_installed(
+def test_demo_suggests_next_steps_with_the_path_of_nox(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "ROOT", tmp_path)
@@ -175,9 +175,9 @@ def test_the_next_steps_call_nox_where_it_is_installed(
 @pytest.mark.parametrize(
     ("is_terminal", "environment", "is_coloured"),
     [(True, {}, True), (True, {"NO_COLOR": "1"}, False), (False, {"FORCE_COLOR": "1"}, False)],
-    ids=["terminal", "terminal with NO_COLOR", "file, whatever FORCE_COLOR is"],
+    ids=["terminal", "terminal with NO_COLOR", "file with FORCE_COLOR"],
 )
-def test_only_a_terminal_gets_bars_and_colours(
+def test_demo_prints_bars_and_colours_only_on_a_terminal(
     is_terminal: bool,  # noqa: FBT001  a table
     environment: dict[str, str],
     is_coloured: bool,  # noqa: FBT001  a table

@@ -28,24 +28,24 @@ def diagnostics(queue: object, *lines: str) -> dict[str, list[str]]:
         ({}, "no error message"),
     ],
 )
-def test_failed_events_are_told_with_their_keys_and_the_reason(payload: dict[str, Any] | None, reason: str) -> None:
+def test_demo_diagnostics_show_key_and_reason_of_failed_events(payload: dict[str, Any] | None, reason: str) -> None:
     found = diagnostics(fake_queue(json.dumps({**FAILURE, "responsePayload": payload})))
     assert found["Failure queue"] == [f"lake.jpg: RetriesExhausted: {reason}"]
 
 
 @pytest.mark.parametrize("body", ["no JSON", "[]", "{}", '{"requestPayload": {"Records": [1]}}'])
-def test_any_other_message_is_shown_as_it_is(body: str) -> None:
+def test_demo_diagnostics_show_an_unknown_queue_message_unchanged(body: str) -> None:
     assert diagnostics(fake_queue(body))["Failure queue"] == [body]
 
 
-def test_the_ends_of_both_logs_are_shown() -> None:
+def test_demo_diagnostics_show_the_end_of_indexer_and_emulator_logs() -> None:
     found = diagnostics(fake_queue(), *(f"line {number}" for number in range(LINES + 5)))
     assert found["Failure queue"] == []
     assert found["End of the function's log"] == [f"line {number}" for number in range(5, LINES + 5)]
     assert found["End of the emulator's log"] == ["the emulator's last words"]
 
 
-def test_what_cannot_be_asked_is_said_and_the_rest_is_shown() -> None:
+def test_demo_diagnostics_continue_after_an_unavailable_source() -> None:
     unavailable = mock.Mock(
         **{"receive_message.side_effect": client_error(503, "ServiceUnavailable", "ReceiveMessage")}
     )

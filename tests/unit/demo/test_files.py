@@ -16,7 +16,7 @@ def _empty_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def make(*paths: str) -> None:
-    """Make files, and folders (whose paths end in a slash)."""
+    """Create files with their path as content, and folders for paths that end in a slash."""
     for path in paths:
         Path(path if path.endswith("/") else Path(path).parent).mkdir(parents=True, exist_ok=True)
         if not path.endswith("/"):
@@ -33,7 +33,7 @@ def problems(*paths: str) -> list[tuple[str, str]]:
     return [(str(each.path), each.reason) for each in find([Path(path) for path in paths])[1]]
 
 
-def test_a_file_has_its_name_as_key() -> None:
+def test_demo_uploads_a_single_file_with_its_name_as_key() -> None:
     make("some/where/lake.jpg")
     source = Source(path=Path("some/where/lake.jpg"), key="lake.jpg", content_type="image/jpeg")
     assert find([source.path]) == ([source], [])
@@ -42,44 +42,44 @@ def test_a_file_has_its_name_as_key() -> None:
 @pytest.mark.parametrize(
     ("existing", "paths", "expected"),
     [
-        # a folder keeps its own name in front, and nothing above it
+        # Keys begin with the name of the folder, without its parent folders.
         (
             "home/photos/lake.jpg home/photos/2026/june/boat.jpg",
             "home/photos",
             "photos/2026/june/boat.jpg photos/lake.jpg",
         ),
-        # the order is that of the names, hidden files included
+        # Files are sorted by name, and include hidden files.
         ("f/b f/a/z f/a/y f/c f/.hidden/x", "f", "f/.hidden/x f/a/y f/a/z f/b f/c"),
-        # the order of the paths is kept, and a path given twice counts once
+        # The order of the arguments is kept, and duplicates are ignored.
         ("b a f/x", "b a f b ./f", "b a f/x"),
-        # an empty folder among files is no problem
+        # An empty subfolder is ignored.
         ("f/a f/empty/", "f", "f/a"),
-        # however a folder is spelt
+        # Different spellings of a folder's path result in the same keys.
         *(
             ("photos/a.txt photos/sub/b.txt", spelling, "photos/a.txt photos/sub/b.txt")
             for spelling in ("photos/", "./photos", "photos/../photos/.", "photos/sub/..")
         ),
     ],
 )
-def test_a_folders_files_have_keys_under_its_name(existing: str, paths: str, expected: str) -> None:
+def test_demo_uploads_files_of_a_folder_with_its_name_as_key_prefix(existing: str, paths: str, expected: str) -> None:
     make(*existing.split())
     assert keys(*paths.split()) == expected.split()
 
 
-def test_the_working_folder_and_the_one_above_are_called_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_replaces_dot_paths_by_folder_names_in_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     make("photos/2026/a.txt")
     monkeypatch.chdir("photos/2026")
     assert (keys("."), keys("..")) == (["2026/a.txt"], ["photos/2026/a.txt"])
 
 
-def test_what_symbolic_links_point_to_is_taken_under_the_links_name() -> None:
+def test_demo_uploads_targets_of_symbolic_links_with_the_name_of_the_link() -> None:
     make("store/real.txt", "elsewhere/deep.txt")
     for link, target in (("store/link.txt", "real.txt"), ("store/folder", "../elsewhere"), ("latest", "store")):
         Path(link).symlink_to(target)
     assert keys("latest") == ["latest/folder/deep.txt", "latest/link.txt", "latest/real.txt"]
 
 
-def test_paths_links_and_folders_without_a_file_are_named_and_the_others_are_taken() -> None:
+def test_demo_reports_paths_without_files_and_uploads_the_others() -> None:
     make("a", "f/sub/b", "g/h/i/")
     Path("f/sub/up").symlink_to("..")
     Path("link").symlink_to("nowhere")
@@ -94,7 +94,7 @@ def test_paths_links_and_folders_without_a_file_are_named_and_the_others_are_tak
     ]
 
 
-def test_a_folder_that_may_not_be_listed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_reports_a_folder_without_read_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     make("f/a", "f/secret/b")
     listed = Path.iterdir
 
@@ -103,11 +103,12 @@ def test_a_folder_that_may_not_be_listed_is_named(monkeypatch: pytest.MonkeyPatc
             raise PermissionError(13, "Permission denied")
         return listed(self)
 
-    monkeypatch.setattr(Path, "iterdir", iterdir)  # root, as which containers run, may list every real one
+    # The error must be simulated, because root can list every folder.
+    monkeypatch.setattr(Path, "iterdir", iterdir)
     assert problems("f") == [("f/secret", "cannot be read: Permission denied")]
 
 
-def test_what_is_neither_file_nor_folder_is_named_and_never_opened() -> None:
+def test_demo_reports_pipes_sockets_and_devices_without_opening_them() -> None:
     os.mkfifo("pipe")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
@@ -118,7 +119,7 @@ def test_what_is_neither_file_nor_folder_is_named_and_never_opened() -> None:
         ]
 
 
-def test_two_files_with_one_key_are_not_laid_over_each_other() -> None:
+def test_demo_reports_a_second_file_with_the_same_key() -> None:
     make("x/photos/a.txt", "y/photos/a.txt", "y/photos/b.txt")
     sources, collisions = find([Path("x/photos"), Path("y/photos")])
     assert [str(source.path) for source in sources] == ["x/photos/a.txt", "y/photos/b.txt"]
@@ -126,15 +127,15 @@ def test_two_files_with_one_key_are_not_laid_over_each_other() -> None:
     assert [(str(each.path), each.reason) for each in collisions] == [("y/photos/a.txt", reason)]
 
 
-def test_a_name_that_is_not_utf_8_is_named_with_the_remedy() -> None:
+def test_demo_reports_a_file_name_that_is_not_utf_8_with_a_remedy() -> None:
     path = os.fsdecode(b"f/caf\xe9.txt")
     Path("f").mkdir()
     Path(path).touch()
     assert problems("f") == [(path, "has a name that is not UTF-8, which S3 keys must be: rename it")]
 
 
-def test_a_key_may_have_1024_bytes_of_utf_8_and_not_one_more() -> None:
-    folder = "f" + 4 * f"/{'é' * 120}"  # 1 + 4 * 241 bytes
+def test_demo_rejects_a_key_of_more_than_1024_bytes() -> None:
+    folder = "f" + 4 * f"/{'é' * 120}"  # The folder path has 1 + 4 * 241 bytes.
     make(f"{folder}/{'x' * 58}")
     assert len(keys("f")[0].encode()) == 1024
     make(f"{folder}/{'y' * 59}")
@@ -142,14 +143,14 @@ def test_a_key_may_have_1024_bytes_of_utf_8_and_not_one_more() -> None:
     assert problems("f") == [(f"{folder}/{'y' * 59}", reason)]
 
 
-def test_a_file_too_large_for_one_upload_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demo_reports_a_file_that_is_too_large_for_one_upload(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "PUT_BYTES", 4)
     make("four", "fifth")
     assert keys("four") == ["four"]
     assert problems("fifth") == [("fifth", "has 5 bytes; one upload takes 4 (5 GiB) at most")]
 
 
-def test_the_content_type_is_the_one_the_aws_cli_guesses() -> None:
+def test_demo_guesses_the_same_content_type_as_the_aws_cli() -> None:
     expected = {
         "lake.jpg": "image/jpeg",
         "LAKE.JPG": "image/jpeg",

@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 def printed(show: Callable[[T, Console], None], content: T, *, width: int | None = None) -> list[str]:
-    """Return the lines that a terminal of this width shows, or those of a file if there is no width."""
+    """Return the lines printed on a terminal of the given width, or to a file if the width is None."""
     file = io.StringIO()
     show(content, Console(file=file, width=width, force_terminal=width is not None, color_system=None))
     return file.getvalue().splitlines()
 
 
-def test_a_file_gets_every_row_whole_in_aligned_columns() -> None:
+def test_demo_rows_in_a_file_are_aligned_and_not_truncated() -> None:
     long = "photos/" + "x" * 200 + ".jpg"
     lines = printed(output.show_rows, report(row("観測.txt"), row(long, seconds=12.3456)))
     assert lines[1].split() == ["key", "size", "type", "uploaded", "row", "after"]
@@ -33,7 +33,7 @@ def test_a_file_gets_every_row_whole_in_aligned_columns() -> None:
     assert len({cell_len(line) for line in lines[1:]}) == 1
 
 
-def test_a_file_gets_all_of_many_rows() -> None:
+def test_demo_output_to_a_file_contains_all_rows() -> None:
     keys = [f"file-{number}" for number in range(5 * MAX_TABLE_ROWS)]
     lines = printed(output.show_rows, report(*map(row, keys)))
     assert [line.split()[0] for line in lines[2:]] == keys
@@ -43,7 +43,7 @@ MIN_WIDTHS = (output.MIN_WIDTH_WITH_TYPE, output.MIN_WIDTH_WITH_TIME)
 
 
 @pytest.mark.parametrize("width", [200, 120, 80, *MIN_WIDTHS, *(width - 1 for width in MIN_WIDTHS), 32])
-def test_a_table_fits_its_terminal(width: int) -> None:
+def test_demo_table_fits_the_width_of_the_terminal(width: int) -> None:
     rows = [
         row("a"),
         row("photos/" + "長い名前" * 40 + ".jpg", content_type="application/vnd.openxmlformats-officedocument"),
@@ -52,18 +52,18 @@ def test_a_table_fits_its_terminal(width: int) -> None:
     lines = printed(output.show_rows, report(*rows), width=width)
     assert len(lines) == 3 + len(rows)
     assert max(map(cell_len, lines)) <= width
-    assert lines[4].split("  ")[0].endswith(".jpg")  # what is cut out is the middle
+    assert lines[4].split("  ")[0].endswith(".jpg")  # Long keys are shortened in the middle.
 
 
 @pytest.mark.parametrize(
     ("width", "header"),
     [(80, "key size type uploaded row after"), (60, "key size uploaded row after"), (40, "key size row after")],
 )
-def test_a_narrow_table_gives_up_the_type_then_the_time_and_never_key_size_and_latency(width: int, header: str) -> None:
+def test_demo_table_omits_type_then_time_on_narrow_terminals(width: int, header: str) -> None:
     assert printed(output.show_rows, report(row("a")), width=width)[1].split() == header.split()
 
 
-def test_a_table_shows_keys_as_they_are_but_for_what_would_steer_the_terminal() -> None:
+def test_demo_table_escapes_only_control_characters_in_keys() -> None:
     rows = [row("[red]markup[/red] :smile:"), row("a\x1b[31mb"), row("観測メモ.txt")]
     lines = printed(output.show_rows, report(*rows), width=100)
     assert lines[3].startswith("[red]markup[/red] :smile: ")
@@ -71,7 +71,7 @@ def test_a_table_shows_keys_as_they_are_but_for_what_would_steer_the_terminal() 
     assert lines[5].startswith("観測メモ.txt ")
 
 
-def test_many_rows_are_summed_up_by_type_on_a_terminal_with_the_slowest_one_by_one() -> None:
+def test_demo_summarizes_many_rows_by_type_and_lists_the_slowest() -> None:
     rows = [row(f"{number}.txt", seconds=number / 1000) for number in range(MAX_TABLE_ROWS)]
     rows += [row("a.jpg", content_type="image/jpeg", size_bytes=10, seconds=9.0)]
     text = printed(output.show_rows, report(*rows), width=80)
@@ -82,12 +82,12 @@ def test_many_rows_are_summed_up_by_type_on_a_terminal_with_the_slowest_one_by_o
     assert [line.split()[0] for line in text[-SLOWEST_SHOWN:]] == slowest
 
 
-def test_a_row_that_lacks_what_the_table_shows_does_not_break_it() -> None:
+def test_demo_table_accepts_a_row_with_a_missing_attribute() -> None:
     odd = row("a", "wrong", uploaded_at=None, content_type="\n")
     assert "None" in printed(output.show_rows, report(odd))[2]
 
 
-def test_the_summary_counts_right_rows_against_all_files_and_gives_percentiles() -> None:
+def test_demo_summary_shows_correct_rows_of_all_files_and_percentiles() -> None:
     rows = [row(str(number), seconds=number / 10) for number in range(1, 20)] + [row("wrong", "etag differs")]
     assert printed(output.show_summary, report(*rows, missing=(upload("lost"),), not_tried=2))[1:5] == [
         "files       23, 30.0 kB",
@@ -97,18 +97,18 @@ def test_the_summary_counts_right_rows_against_all_files_and_gives_percentiles()
     ]
 
 
-def test_without_a_row_there_is_no_table_and_no_latency() -> None:
+def test_demo_output_without_rows_has_no_table_and_no_latency() -> None:
     assert printed(output.show_rows, report()) == []
     assert not any("p50" in line for line in printed(output.show_summary, report()))
 
 
 @pytest.mark.parametrize("width", [None, 40, 80])
-def test_the_summary_gives_every_output_whole_in_any_terminal(width: int | None) -> None:
+def test_demo_summary_shows_full_stack_outputs_in_any_terminal(width: int | None) -> None:
     text = "\n".join(printed(output.show_summary, report(row("a")), width=width))
     assert [each for output in report().outputs.items() for each in output if each not in text] == []
 
 
-def test_trouble_names_every_row_that_is_wrong_or_missing_and_every_refusal() -> None:
+def test_demo_failures_list_wrong_rows_missing_rows_and_failed_uploads() -> None:
     failed = report(
         row("fine"),
         row("bad\n", "etag is 1 in the row and 2 in S3", "size_bytes is 3 in the row and 4 in S3"),
@@ -128,7 +128,7 @@ def test_trouble_names_every_row_that_is_wrong_or_missing_and_every_refusal() ->
     ]
 
 
-def test_problems_are_named_and_a_great_many_are_counted() -> None:
+def test_demo_lists_file_problems_up_to_a_limit_and_counts_the_others() -> None:
     lines = printed(output.show_problems, [problem(f"path-{number}") for number in range(PROBLEMS_SHOWN + 3)])
     assert lines[:2] == ["Not uploaded", "  path-0 does not exist"]
     assert lines[-1] == "  … and 3 more"
@@ -136,11 +136,11 @@ def test_problems_are_named_and_a_great_many_are_counted() -> None:
     assert printed(output.show_problems, []) == []
 
 
-def test_an_error_keeps_its_lines_and_escapes_the_rest() -> None:
+def test_demo_error_keeps_line_breaks_and_escapes_control_characters() -> None:
     assert printed(output.show_error, "first\nsecond\x1b") == ["demo: first", r"second\x1b"]
 
 
-def test_a_kept_emulator_is_told_with_lines_for_the_shell() -> None:
+def test_demo_prints_shell_commands_for_a_running_emulator() -> None:
     lines = printed(output.show_connection, report(), width=40)
     assert "endpoint: http://127.0.0.1:4566" in lines
     assert "  export AWS_ENDPOINT_URL=http://127.0.0.1:4566" in lines

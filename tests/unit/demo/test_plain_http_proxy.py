@@ -9,7 +9,7 @@ from localstack.emulators.certificate import create
 from localstack.showcase.plain_http_proxy import plain_http_proxy
 
 
-def test_what_is_sent_in_the_clear_arrives_over_tls_and_back(tmp_path: Path) -> None:
+def test_plain_http_proxy_forwards_data_over_tls_in_both_directions(tmp_path: Path) -> None:
     made = create(tmp_path, "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made.certificate, made.key)
@@ -25,9 +25,9 @@ def test_what_is_sent_in_the_clear_arrives_over_tls_and_back(tmp_path: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=echo, args=(listener,))
         thread.start()
-        with plain_http_proxy(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as door:
-            assert door.startswith("http://127.0.0.1:")
-            with socket.create_connection(("127.0.0.1", int(door.rpartition(":")[2])), timeout=5) as client:
+        with plain_http_proxy(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as url:
+            assert url.startswith("http://127.0.0.1:")
+            with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=5) as client:
                 client.sendall(content)
                 back = bytearray()
                 while len(back) < len(content):
@@ -36,11 +36,11 @@ def test_what_is_sent_in_the_clear_arrives_over_tls_and_back(tmp_path: Path) -> 
     assert back == received == content
 
 
-def test_the_door_closes_although_somebody_holds_it_open(tmp_path: Path) -> None:
+def test_plain_http_proxy_closes_despite_an_open_connection(tmp_path: Path) -> None:
     made = create(tmp_path, "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        with plain_http_proxy(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as door:
-            port = int(door.rpartition(":")[2])
+        with plain_http_proxy(f"https://127.0.0.1:{listener.getsockname()[1]}", made.certificate) as url:
+            port = int(url.rpartition(":")[2])
             client = socket.create_connection(("127.0.0.1", port), timeout=5)
             behind, _ = listener.accept()
         with client, behind:

@@ -25,14 +25,14 @@ def run_two_steps(shown: Steps, clock: FakeClock) -> None:
     shown.advance("rows")
 
 
-def test_without_a_terminal_each_step_has_a_plain_line_where_it_begins_and_ends() -> None:
+def test_demo_progress_without_terminal_prints_start_and_end_of_each_step() -> None:
     file, clock = io.StringIO(), FakeClock(1000)
     with steps(Console(file=file, width=60), clock=clock) as shown:
         run_two_steps(shown, clock)
     assert file.getvalue().splitlines() == ["stack: starting", "stack: 1 resource (1.50 s)", "rows: 2 of 2 (0.250 s)"]
 
 
-def test_a_long_step_has_a_plain_line_now_and_then_and_not_one_per_part() -> None:
+def test_demo_progress_without_terminal_prints_a_line_per_interval() -> None:
     file, clock = io.StringIO(), FakeClock(1000)
     shown = Lines(Console(file=file, width=60), clock)
     shown.start("rows", 100)
@@ -46,7 +46,7 @@ def test_a_long_step_has_a_plain_line_now_and_then_and_not_one_per_part() -> Non
     assert lines == ["stack: starting", "rows: 10 of 100", "rows: 20 of 100", "rows: 30 of 100", "stack: 1 so far"]
 
 
-def test_on_a_terminal_every_step_ends_as_a_line_with_what_came_of_it() -> None:
+def test_demo_progress_on_a_terminal_shows_the_result_of_each_step() -> None:
     file = io.StringIO()
     with steps(Console(file=file, width=60, force_terminal=True, color_system=None)) as shown:
         assert isinstance(shown, Bars)
@@ -58,7 +58,7 @@ def test_on_a_terminal_every_step_ends_as_a_line_with_what_came_of_it() -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])
-def test_bars_stay_within_the_terminal(width: int) -> None:
+def test_demo_progress_bars_fit_the_width_of_the_terminal(width: int) -> None:
     file = io.StringIO()
     with steps(Console(file=file, width=width, force_terminal=True, color_system=None)) as shown:
         shown.start("stack")
@@ -67,6 +67,6 @@ def test_bars_stay_within_the_terminal(width: int) -> None:
     assert cell_len(last.split("\n")[0]) + cell_len("x stack") <= width
 
 
-def test_a_dumb_terminal_gets_plain_lines() -> None:
+def test_demo_progress_on_a_dumb_terminal_uses_plain_lines() -> None:
     with steps(Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})) as shown:
         assert isinstance(shown, Lines)

@@ -26,7 +26,7 @@ def put(store: Store, path: Path, content: bytes = b"") -> Upload:
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Stored:
-    """An uploaded file and its row."""
+    """Fake AWS with an uploaded file, the upload, and its row."""
     aws = FakeAws()
     uploaded = put(make_store(aws), tmp_path / "lake.jpg", b"picture")
     ((_, item),) = make_store(aws).rows([uploaded])
@@ -35,11 +35,9 @@ def stored(tmp_path: Path) -> Stored:
 
 @pytest.mark.parametrize(
     ("name", "content_type"),
-    [("lake + boat.jpg", "image/jpeg"), ("README", "binary/octet-stream")],  # without a known type S3 chooses
+    [("lake + boat.jpg", "image/jpeg"), ("README", "binary/octet-stream")],  # S3 sets its default content type.
 )
-def test_an_uploaded_file_has_its_content_and_type_and_its_row_is_found_and_right(
-    name: str, content_type: str, tmp_path: Path
-) -> None:
+def test_demo_store_uploads_a_file_and_finds_its_correct_row(name: str, content_type: str, tmp_path: Path) -> None:
     store = make_store()
     uploaded = put(store, tmp_path / name, b"picture")
     ((found, item),) = store.rows([uploaded])
@@ -48,13 +46,13 @@ def test_an_uploaded_file_has_its_content_and_type_and_its_row_is_found_and_righ
     assert store.differences(uploaded, item) == ()
 
 
-def test_more_uploads_than_one_request_takes_are_asked_for_in_several(tmp_path: Path) -> None:
+def test_demo_store_reads_many_rows_in_several_batches(tmp_path: Path) -> None:
     store = make_store()
     uploads = [put(store, tmp_path / "a") for _ in range(BATCH_GET + 1)]
     assert [found.version_id for found, _ in store.rows(uploads)] == [upload.version_id for upload in uploads]
 
 
-def test_a_head_that_fails_makes_the_row_wrong_and_says_why() -> None:
+def test_demo_store_reports_a_failed_head_request_as_a_difference() -> None:
     (difference,) = make_store().differences(upload("a"), {})
     assert "HeadObject" in difference
 
@@ -76,21 +74,21 @@ def test_a_head_that_fails_makes_the_row_wrong_and_says_why() -> None:
         ("uploaded_at", None, f"None in the row and {UPLOADED} in S3"),
     ],
 )
-def test_each_attribute_that_differs_is_told_with_both_values(
+def test_demo_store_reports_a_different_attribute_with_both_values(
     name: str, value: object, difference: str, stored: Stored
 ) -> None:
     aws, uploaded, item = stored
     assert make_store(aws).differences(uploaded, {**item, name: value}) == (f"{name} is {difference}",)
 
 
-def test_a_storage_class_that_head_names_is_expected_in_the_row(stored: Stored) -> None:
+def test_demo_store_expects_the_storage_class_of_the_head_response(stored: Stored) -> None:
     aws, uploaded, item = stored
     (head,) = aws.objects.values()
     head["StorageClass"] = "STANDARD_IA"
     assert make_store(aws).differences(uploaded, {**item, "storage_class": "STANDARD_IA"}) == ()
 
 
-def test_dynamodbs_values_become_those_that_json_knows() -> None:
+def test_demo_json_value_converts_decimals_and_sets() -> None:
     item = {
         "part": Decimal("0.5"),
         "set": {Decimal(2), Decimal(1)},

@@ -12,27 +12,27 @@ from localstack.showcase.demo.text import columns, percentile, seconds, shorten,
     ("width", "shown"),
     [(13, "abcdefghi.txt"), (12, "abcde…hi.txt"), (5, "ab…xt"), (2, "…t"), (1, "…")],
 )
-def test_a_long_name_loses_its_middle(width: int, shown: str) -> None:
+def test_shorten_removes_the_middle_of_a_long_name(width: int, shown: str) -> None:
     assert shorten("abcdefghi.txt", width) == shown
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=60), st.integers(1, 70))
-def test_a_shortened_name_never_takes_more_cells_than_it_may(text: str, width: int) -> None:
+def test_shortened_name_never_exceeds_its_width(text: str, width: int) -> None:
     shown = shorten(text, width)
     assert cell_len(shown) <= width
     assert shown == text or "…" in shown
 
 
-def test_sizes_are_in_units_of_1000() -> None:
+def test_demo_formats_sizes_in_units_of_1000() -> None:
     numbers = (0, 999, 1000, 999_949, 999_950, 5 * 1024**3, 10**13)
     assert [size(number) for number in numbers] == ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "5.4 GB", "10.0 TB"]
 
 
-def test_durations_have_three_digits() -> None:
+def test_demo_formats_durations_with_three_digits() -> None:
     assert [seconds(amount) for amount in (0.0123, 1.234, 12.34)] == ["0.012 s", "1.23 s", "12.3 s"]
 
 
-def test_percentiles_are_nearest_rank() -> None:
+def test_demo_percentile_uses_the_nearest_rank() -> None:
     values = [0.3, 0.1, 0.2, 0.4]
     assert [percentile(values, percent) for percent in (0, 25, 26, 50, 95, 100)] == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
     assert percentile([7.0], 50) == 7.0
@@ -40,7 +40,7 @@ def test_percentiles_are_nearest_rank() -> None:
         percentile([], 50)
 
 
-def test_columns_line_up_in_terminal_cells() -> None:
+def test_demo_columns_align_wide_characters() -> None:
     assert columns([("key", "size"), ("観測.txt", "1 B"), ("a", "64.0 kB")], right=frozenset({1})) == [
         "key          size",
         "観測.txt      1 B",

@@ -46,7 +46,7 @@ def missing_keys(result: Transfer) -> list[str]:
     return [upload.source.key for upload in result.missing]
 
 
-def test_every_file_gets_its_row_in_the_order_of_the_files(clock: FakeClock) -> None:
+def test_demo_transfer_returns_rows_in_the_order_of_the_files(clock: FakeClock) -> None:
     aws = FakeAws(reads=3, wrong=keys("wrong"))
     result = run(aws, "c wrong b", clock)
     assert row_keys(result) == ["c", "wrong", "b"]
@@ -55,26 +55,26 @@ def test_every_file_gets_its_row_in_the_order_of_the_files(clock: FakeClock) -> 
     assert (result.missing, result.unreadable, result.refused, result.not_tried) == ((), (), (), 0)
 
 
-def test_a_latency_is_the_time_from_the_end_of_the_upload_until_the_row_was_seen(clock: FakeClock) -> None:
+def test_demo_transfer_measures_latency_from_end_of_upload_to_read_row(clock: FakeClock) -> None:
     (row,) = run(FakeAws(reads=20), "a", clock).rows
     assert row.seconds == pytest.approx(clock.now - row.upload.finished)
     assert row.seconds > 0
 
 
-def test_no_more_uploads_are_in_flight_than_allowed_and_only_one_before_the_first_row(clock: FakeClock) -> None:
+def test_demo_transfer_limits_uploads_in_flight_and_starts_with_one(clock: FakeClock) -> None:
     aws, files = FakeAws(reads=2), [f"{number:03}" for number in range(10 * ROWS_PER_MORE)]
     assert row_keys(run(aws, " ".join(files), clock, in_flight=3)) == files
     assert max(aws.in_flight[:ROWS_PER_MORE]) == 1
     assert max(aws.in_flight) == 3
 
 
-def test_a_row_that_never_comes_is_given_up_after_the_patience_and_named(clock: FakeClock) -> None:
+def test_demo_transfer_reports_a_missing_row_after_the_timeout(clock: FakeClock) -> None:
     result = run(FakeAws(lost=keys("b")), "a b", clock, timeout=30)
     assert (missing_keys(result), row_keys(result)) == (["b"], ["a"])
     assert 30 < clock.now < 31
 
 
-def test_once_rows_stop_coming_the_rest_is_not_even_uploaded(clock: FakeClock) -> None:
+def test_demo_transfer_stops_uploading_when_no_more_rows_arrive(clock: FakeClock) -> None:
     files = "a b c d e f g h i j"
     result = run(FakeAws(lost=keys(files)), files, clock, timeout=3 * OVERDUE)
     assert missing_keys(result) == files.split()[: len(result.missing)]
@@ -82,13 +82,13 @@ def test_once_rows_stop_coming_the_rest_is_not_even_uploaded(clock: FakeClock) -
     assert result.not_tried == 10 - len(result.missing)
 
 
-def test_a_row_that_is_long_overdue_does_not_keep_other_files_from_becoming_rows(clock: FakeClock) -> None:
+def test_demo_transfer_continues_with_other_files_despite_an_overdue_row(clock: FakeClock) -> None:
     result = run(FakeAws(lost=keys("a")), "a b c", clock, timeout=2 * OVERDUE)
     assert (row_keys(result), missing_keys(result), result.not_tried) == (["b", "c"], ["a"], 0)
 
 
-def test_an_upload_that_ends_after_the_rest_was_given_up_is_counted_too() -> None:
-    """The transfer no longer waits for its row, but the report has every file."""
+def test_demo_transfer_reports_an_upload_that_ends_after_the_timeout() -> None:
+    """The transfer does not wait for the row of an upload that ends after the timeout, but reports it as missing."""
     timed_out = threading.Event()
 
     class Clock(FakeClock):
@@ -109,14 +109,13 @@ def test_an_upload_that_ends_after_the_rest_was_given_up_is_counted_too() -> Non
     assert sorted(missing_keys(result)) == ["lost", "slow"]
 
 
-def test_a_row_that_comes_late_is_waited_for_as_long_as_anything_comes(clock: FakeClock) -> None:
-    """The timeout starts again with each row."""
+def test_demo_transfer_timeout_restarts_with_each_row(clock: FakeClock) -> None:
     aws = FakeAws(reads=60, lost=keys("lost"))
     assert len(run(aws, "lost 0 1 2 3 4 5 6 7", clock, timeout=2 * OVERDUE).rows) == 8
     assert clock.now > 4 * OVERDUE
 
 
-def test_a_file_that_cannot_be_read_is_told_apart_from_an_upload_that_fails_and_the_others_go_on(
+def test_demo_transfer_distinguishes_unreadable_files_from_failed_uploads(
     clock: FakeClock,
 ) -> None:
     aws = FakeAws(unreadable=keys("secret"), refused=keys("refused"), errors={"unreachable": UNREACHABLE})
@@ -127,7 +126,7 @@ def test_a_file_that_cannot_be_read_is_told_apart_from_an_upload_that_fails_and_
     assert row_keys(result) == ["a"]
 
 
-def test_each_upload_and_each_row_is_reported_once(clock: FakeClock) -> None:
+def test_demo_transfer_calls_progress_callbacks_once_per_upload_and_row(clock: FakeClock) -> None:
     reported: list[str] = []
     callbacks = {"on_upload": lambda: reported.append("upload"), "on_row": lambda: reported.append("row")}
     aws = FakeAws(unreadable=keys("secret"), refused=keys("refused"))
@@ -135,6 +134,6 @@ def test_each_upload_and_each_row_is_reported_once(clock: FakeClock) -> None:
     assert (reported.count("upload"), reported.count("row")) == (4, 2)
 
 
-def test_a_mistake_of_our_own_in_an_upload_is_not_taken_for_a_refusal(clock: FakeClock) -> None:
+def test_demo_transfer_raises_a_programming_error_of_an_upload(clock: FakeClock) -> None:
     with pytest.raises(KeyError):
         run(FakeAws(errors={"a": KeyError("a mistake")}), "a", clock)

@@ -1,4 +1,4 @@
-"""Fakes for the upload example: a stack in memory, a server on a free port, and a client that sends requests to it."""
+"""Fakes for tests of the upload server: an in-memory stack, a server on a free port, and an HTTP client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ def signing_client() -> Any:  # noqa: ANN401  boto3 makes its classes while it r
 
 
 class FakeS3:
-    """Signs with boto3's own client; `origins` are those of the bucket's CORS rules, or the code of an error."""
+    """Fake S3 client that signs requests with a real boto3 client.
+
+    Args:
+        origins: allowed origins of the bucket's CORS rule, or the error code of GetBucketCors.
+        methods: allowed HTTP methods of the CORS rule.
+    """
 
     def __init__(self, origins: list[str] | str, methods: tuple[str, ...] = ("PUT", "POST")) -> None:
         self._origins, self._methods = origins, list(methods)
@@ -41,7 +46,7 @@ class FakeS3:
 
 
 class FakeDynamoDb:
-    """Records each query and returns the same items, or raises an error."""
+    """Fake DynamoDB client that records each query, and returns fixed items or raises an exception."""
 
     def __init__(self, items: list[dict[str, Any]] | Exception) -> None:
         self._items = items
@@ -75,7 +80,7 @@ class Response:
 
 
 class PageClient:
-    """Sends the requests of the server's own page, and, with other headers, those of other pages."""
+    """HTTP client that sends requests like the upload page. Headers can simulate other pages."""
 
     def __init__(self, server: UploadServer) -> None:
         self.server = server
@@ -89,7 +94,7 @@ class PageClient:
         return self.send("POST", "/api/uploads", body, {**defaults, **headers})
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Response:
-        """Send a request; names of `headers` may have _ for -."""
+        """Send an HTTP request. An underscore in a header name becomes a hyphen."""
         fields = {"Host": self.server.authority, **{name.replace("_", "-"): value for name, value in headers.items()}}
         with closing(http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=5)) as connection:
             connection.request(method, path, body, fields)

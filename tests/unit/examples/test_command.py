@@ -38,7 +38,9 @@ def upload(outputs: str, *options: str, **fakes: Any) -> int:
     return main(["--stack-outputs", outputs, *port, *options], serve=interrupt, **fakes)
 
 
-def test_it_serves_the_stack_of_the_outputs_until_ctrl_c(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_upload_command_serves_the_stack_of_the_outputs_until_ctrl_c(
+    outputs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     connections: list[dict[str, Any]] = []
 
     def connect(**options: Any) -> Stack:
@@ -55,7 +57,9 @@ def test_it_serves_the_stack_of_the_outputs_until_ctrl_c(outputs: str, capsys: p
     assert f"Open http://localhost:{port}: uploads go to uploads/a/" in capsys.readouterr().out
 
 
-def test_what_keeps_it_from_starting_is_said_with_the_remedy(outputs: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_upload_command_reports_why_it_cannot_start_with_a_remedy(
+    outputs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     stack = fake_stack(FakeS3(["https://app.example.com"]))
     assert upload(outputs, connect=lambda **_: stack) == COULD_NOT_RUN
     assert "pulumi config set corsAllowedOrigins https://app.example.com,http://localhost" in capsys.readouterr().err
@@ -67,7 +71,9 @@ def test_what_keeps_it_from_starting_is_said_with_the_remedy(outputs: str, capsy
     "wrong",
     [("--port", "0"), ("--port", "65536"), ("--prefix", "a"), ("--max-megabytes", "0"), ("--max-megabytes", "5369")],
 )
-def test_a_wrong_option_is_refused(outputs: str, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_upload_command_rejects_an_invalid_option(
+    outputs: str, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exit_:
         upload(outputs, *wrong)
     assert exit_.value.code == COULD_NOT_RUN
@@ -78,10 +84,10 @@ def test_a_wrong_option_is_refused(outputs: str, wrong: tuple[str, str], capsys:
     ("endpoint", "url"),
     [(None, "https://uploads.s3.eu-west-1.amazonaws.com/"), ("http://127.0.0.1:4566", "http://127.0.0.1:4566/uploads")],
 )
-def test_a_form_is_for_the_buckets_own_region_or_the_emulator(
+def test_upload_form_has_the_regional_or_emulator_url_of_the_bucket(
     endpoint: str | None, url: str, outputs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The global name redirects, and a browser does not follow the redirect."""
+    """The global URL of S3 redirects to the region of the bucket, and a browser does not follow this redirect."""
     if endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     connected: list[Stack] = []

@@ -33,7 +33,7 @@ def client() -> Iterator[PageClient]:
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_the_pages_files_are_served_with_their_type_and_a_strict_policy(client: PageClient, path: str) -> None:
+def test_upload_server_serves_page_files_with_type_and_strict_policy(client: PageClient, path: str) -> None:
     response = client.get(path)
     assert (response.status, response.headers["Content-Type"]) == (200, FILES[path][1])
     policy = response.headers["Content-Security-Policy"]
@@ -45,11 +45,11 @@ def test_the_pages_files_are_served_with_their_type_and_a_strict_policy(client: 
 
 
 @pytest.mark.parametrize("path", ["/page", "/server.py", "/../server.py", "/%2e%2e/server.py", "//etc/passwd", "/api/"])
-def test_nothing_else_is_served_and_nothing_listed(client: PageClient, path: str) -> None:
+def test_upload_server_responds_with_404_for_other_paths(client: PageClient, path: str) -> None:
     assert client.get(path).error == (404, "not-found")
 
 
-def test_a_form_is_for_this_one_object(client: PageClient) -> None:
+def test_upload_server_returns_a_form_for_one_new_object_key(client: PageClient) -> None:
     response = client.post(UPLOAD)
     assert response.status == 201
     form = response.json
@@ -62,10 +62,10 @@ def test_a_form_is_for_this_one_object(client: PageClient) -> None:
     size = ["content-length-range", 0, 1000]
     for condition in ({"bucket": "uploads"}, {"key": key}, {"Content-Type": "text/plain"}, size):
         assert condition in conditions
-    assert client.post(UPLOAD).json["key"] != key, "two uploads of one name are two objects"
+    assert client.post(UPLOAD).json["key"] != key, "two uploads with the same name must have different keys"
 
 
-def test_the_row_is_asked_for_by_key_and_etag() -> None:
+def test_upload_server_queries_the_row_by_key_and_etag() -> None:
     table = FakeDynamoDb([ITEM])
     with serve(fake_stack(dynamodb=table)) as client:
         response = client.get(ROW_PATH)
@@ -75,7 +75,7 @@ def test_the_row_is_asked_for_by_key_and_etag() -> None:
     assert query["ConsistentRead"] is True
 
 
-def test_a_row_that_is_not_there_yet_is_no_error(client: PageClient) -> None:
+def test_upload_server_returns_null_for_a_row_that_does_not_exist_yet(client: PageClient) -> None:
     response = client.get(ROW_PATH)
     assert (response.status, response.json) == (200, {"row": None})
 
@@ -83,7 +83,7 @@ def test_a_row_that_is_not_there_yet_is_no_error(client: PageClient) -> None:
 @pytest.mark.parametrize(
     "key", ["", "in/other.txt", f"x{KEY}", KEY.replace("in/", "secret/"), KEY.replace("a b", "a/b"), "in/../x"]
 )
-def test_only_rows_of_keys_that_were_handed_out_can_be_read(key: str) -> None:
+def test_upload_server_rejects_row_queries_for_keys_it_did_not_create(key: str) -> None:
     table = FakeDynamoDb([ITEM])
     with serve(fake_stack(dynamodb=table)) as client:
         assert client.get(f"/api/row?key={key.replace(' ', '+')}&etag=abc").error == (404, "bad-key")
@@ -91,30 +91,30 @@ def test_only_rows_of_keys_that_were_handed_out_can_be_read(key: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:3000", "127.0.0.1", "localhost.evil.example"])
-def test_another_name_for_this_machine_is_refused(client: PageClient, host: str) -> None:
+def test_upload_server_rejects_an_unknown_host_header(client: PageClient, host: str) -> None:
     assert client.get("/", Host=host).error == (421, "bad-host")
     assert client.post(UPLOAD, Host=host).error == (421, "bad-host")
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1", "https://localhost"])
-def test_a_page_of_another_origin_is_refused(client: PageClient, origin: str) -> None:
+def test_upload_server_rejects_requests_from_another_origin(client: PageClient, origin: str) -> None:
     assert client.post(UPLOAD, Origin=origin).error == (403, "bad-origin")
     assert client.get("/api/settings", Origin=origin).error == (403, "bad-origin")
 
 
-def test_a_post_says_where_it_comes_from(client: PageClient) -> None:
+def test_upload_server_rejects_a_post_without_origin_header(client: PageClient) -> None:
     headers = {"Content-Type": JSON}
     assert client.send("POST", "/api/uploads", json.dumps(UPLOAD).encode(), headers).error == (403, "bad-origin")
 
 
-def test_a_link_on_another_site_may_open_the_page_but_not_ask_anything(client: PageClient) -> None:
+def test_upload_server_allows_cross_site_links_but_no_cross_site_api_calls(client: PageClient) -> None:
     assert client.get("/", Sec_Fetch_Site="cross-site").status == 200
     assert client.get("/api/settings", Sec_Fetch_Site="cross-site").error == (403, "bad-origin")
 
 
 JSON = "application/json"
 BAD_BODIES: list[object] = [b"no json", b"[" * 5000, b"\xff", []]
-HTML_FORM = "text/plain"  # a type that a browser sends to other sites without a preflight request
+HTML_FORM = "text/plain"  # Browsers send this type to other sites without a preflight request.
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ HTML_FORM = "text/plain"  # a type that a browser sends to other sites without a
         (UPLOAD, HTML_FORM, (415, "bad-request")),
     ],
 )
-def test_what_is_wrong_is_a_clear_error(
+def test_upload_server_responds_to_an_invalid_body_with_a_json_error(
     client: PageClient, body: object, content_type: str, error: tuple[int, str]
 ) -> None:
     response = client.post(body, Content_Type=content_type)
@@ -136,13 +136,13 @@ def test_what_is_wrong_is_a_clear_error(
     assert response.headers["Content-Type"] == "application/json"
 
 
-def test_a_body_without_a_length_is_refused(client: PageClient) -> None:
+def test_upload_server_rejects_a_body_without_content_length(client: PageClient) -> None:
     headers = {"Origin": client.server.origin, "Content-Type": JSON, "Transfer-Encoding": "chunked"}
-    # no body: the server responds without it, and might close the connection before all of it was sent
+    # The body is None, because the server may close the connection before it has received a body.
     assert client.send("POST", "/api/uploads", None, headers).status == 411
 
 
-def test_what_aws_says_is_for_the_log_and_not_for_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+def test_upload_server_writes_aws_errors_to_the_log_but_not_to_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     unreachable = FakeDynamoDb(EndpointConnectionError(endpoint_url="https://\x1binternal"))
     with serve(fake_stack(dynamodb=unreachable)) as client:
         response = client.get(ROW_PATH)
@@ -153,7 +153,7 @@ def test_what_aws_says_is_for_the_log_and_not_for_the_page(capsys: pytest.Captur
     assert "\x1b" not in logged
 
 
-def test_it_starts_where_nobody_may_know_the_origins() -> None:
+def test_upload_server_starts_without_permission_to_read_cors_rules() -> None:
     with serve(fake_stack(FakeS3("AccessDenied"))) as client:
         assert client.get("/").status == 200
 
@@ -168,13 +168,13 @@ def test_it_starts_where_nobody_may_know_the_origins() -> None:
         (FakeS3("NoSuchBucket"), "cannot read the bucket 'uploads'"),
     ],
 )
-def test_it_does_not_start_where_the_page_may_not_upload(s3: FakeS3, message: str) -> None:
+def test_upload_server_does_not_start_if_cors_rules_forbid_uploads(s3: FakeS3, message: str) -> None:
     with pytest.raises(CannotRunError, match=message):
         UploadServer(fake_stack(s3), port=0)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_a_port_in_use_is_named_with_the_remedy(address: str) -> None:
+def test_upload_server_error_for_a_port_in_use_contains_a_remedy(address: str) -> None:
     with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as other:
         port = other.getsockname()[1]
         with pytest.raises(CannotRunError, match=rf"port {port} of 127.0.0.1.*Choose another with --port"):

@@ -27,7 +27,7 @@ def put(dynamodb: Any, key: str, version: str, etag: str) -> None:  # noqa: ANN4
     dynamodb.put_item(TableName="t", Item={**item, "size_bytes": {"N": "3"}, "user_metadata": {"M": {}}})
 
 
-def test_of_a_form_that_was_posted_twice_the_etag_tells_whose_row_it_is(dynamodb: Any) -> None:  # noqa: ANN401  as above
+def test_upload_stack_finds_a_row_by_etag_if_a_form_was_submitted_twice(dynamodb: Any) -> None:  # noqa: ANN401  as above
     put(dynamodb, KEY, "v1", "somebody else's")
     put(dynamodb, KEY, "v2", "mine")
     put(dynamodb, f"{KEY}x", "v3", "mine")

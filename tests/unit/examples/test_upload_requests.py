@@ -14,7 +14,7 @@ VALID = {"name": "a.txt", "size": 1, "type": "text/plain"}
 @pytest.mark.parametrize(
     "name", ["a.txt", 'she said "yes".txt', "観測.txt", "😀", ".hidden", "a..b", "<b>.txt", "x" * 255, "é" * 127, "$5"]
 )
-def test_a_name_is_kept_as_it_is(name: str) -> None:
+def test_upload_request_keeps_a_valid_file_name_in_the_key(name: str) -> None:
     key = RULES.new_key(RULES.validate({**VALID, "name": name}))
     assert key.rpartition("/")[2] == name
     assert RULES.validate_key(key) == key
@@ -30,14 +30,14 @@ REFUSED: dict[str, tuple[str, list[Any]]] = {
     "size|bytes": ("size", [-1, 1.0, "1", None, True, 1001]),
     "media type": ("type", ["text", "text/", "/plain", "text/plain\r\nX: y", "a/b c", 1, None, "é/x"]),
 }
-"""Reason: field, values that are refused for this reason."""
+"""Maps the reason of a rejection to a field of the upload request and its invalid values."""
 
 
 @pytest.mark.parametrize(
     ("reason", "field", "value"),
     [(reason, field, value) for reason, (field, values) in REFUSED.items() for value in values],
 )
-def test_a_value_that_is_not_allowed_is_refused_with_the_reason(reason: str, field: str, value: Any) -> None:  # noqa: ANN401  whatever JSON has
+def test_upload_request_with_an_invalid_value_is_rejected_with_the_reason(reason: str, field: str, value: Any) -> None:  # noqa: ANN401  whatever JSON has
     with pytest.raises(RefusedError, match=reason):
         RULES.validate({**VALID, field: value})
 
@@ -51,17 +51,17 @@ def test_a_value_that_is_not_allowed_is_refused_with_the_reason(reason: str, fie
         ("", "application/octet-stream"),
     ],
 )
-def test_a_media_type_is_kept_and_an_unknown_one_is_bytes(given: str, kept: str) -> None:
+def test_upload_request_keeps_a_media_type_and_has_a_binary_default(given: str, kept: str) -> None:
     assert RULES.validate({**VALID, "type": given}).type == kept
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "a", "/a/", "a//b/", "a\n/", "${filename}/", "x" * 512 + "/"])
-def test_a_prefix_is_a_folder(prefix: str) -> None:
+def test_upload_prefix_that_is_not_a_valid_folder_is_rejected(prefix: str) -> None:
     assert problem_of_prefix(prefix)
 
 
 @pytest.mark.parametrize("prefix", ["uploads/", "a/b/", "é/", "x" * 511 + "/"])
-def test_a_folder_is_a_prefix(prefix: str) -> None:
+def test_upload_prefix_that_is_a_valid_folder_is_accepted(prefix: str) -> None:
     assert problem_of_prefix(prefix) is None
     assert problem_of("y" * 255) is None
     rules = Rules(prefix=prefix)

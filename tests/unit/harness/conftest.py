@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the test infrastructure."""
+"""Fixtures for the tests of the test infrastructure (`localstack/`)."""
 
 from __future__ import annotations
 

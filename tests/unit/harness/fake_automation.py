@@ -1,4 +1,4 @@
-"""A stack of Pulumi's Automation API whose state is in memory: no CLI, no plugin, no emulator."""
+"""Fake of Pulumi's Automation API that keeps the stack's state in memory, without CLI, plugins and emulator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def resource(type_: str, name: str, **more: Any) -> dict[str, Any]:
-    """Return a resource as in Pulumi's state."""
+    """Return a resource in the format of Pulumi's state. `more` overrides its fields."""
     urn = f"urn:pulumi:localstack::toy::{type_}::{name}"
     return {"urn": urn, "type": type_, "custom": True, "id": f"{name}-id", "inputs": {}, "outputs": {}, **more}
 
@@ -39,9 +39,13 @@ COMPONENT = resource("tap:index:TapStack", "tap", custom=False)
 
 
 class FakeStack:
-    """Creates `program` in `up`, one resource after the other, and then reports `errors` and raises `failure`.
+    """Fake of `automation.Stack`.
 
-    `undeletable` has the types of resources that `destroy` does not delete, without an error.
+    Attributes:
+        program: resources that `up` creates, in order.
+        errors: messages that `up` reports after it has created the resources.
+        failure: exception that `up` raises at its end, or None.
+        undeletable: types of resources that `destroy` silently does not delete.
     """
 
     def __init__(self) -> None:
@@ -101,7 +105,7 @@ class FakeStack:
 
 
 class FakeCommand(automation.PulumiCommand):
-    """A CLI that is installed; the SDK's class would run it for its version."""
+    """Fake of an installed Pulumi CLI. The real class would run the CLI to read its version."""
 
     def __init__(self, command: str = "pulumi") -> None:
         self.command = command
@@ -109,7 +113,7 @@ class FakeCommand(automation.PulumiCommand):
 
 
 class FakeProject:
-    """A small project in a folder with a space, an emulator whose clients send nothing, and a fake stack."""
+    """Pulumi project in a folder with a space in its name, with a fake stack and AWS clients that send nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "my project"
@@ -133,7 +137,7 @@ class FakeProject:
         return Path(self.stack.workspaces[-1].work_dir)
 
     def environments(self) -> list[dict[str, str]]:
-        """Return the environment of the CLI in each workspace."""
+        """Return the environment variables of the Pulumi CLI in each workspace."""
         commands: list[Any] = [workspace.pulumi_command for workspace in self.stack.workspaces]
         return [command._environment for command in commands]
 
@@ -162,7 +166,7 @@ class FakeProject:
 
 
 def command_error(output: str) -> automation.CommandError:
-    """Return the SDK's error for a failed command, with its whole output."""
+    """Return the Pulumi SDK's error for a failed command that wrote `output` to stderr."""
     return automation.CommandError(automation.CommandResult(stdout="Updating…", stderr=output, code=255))
 
 
@@ -177,7 +181,7 @@ def _send_error(on_event: automation.OnEvent, message: str) -> None:
 
 
 def _send(on_event: automation.OnEvent, **content: Any) -> None:
-    """Call `on_event` as the SDK does: from another thread, which drops errors."""
+    """Call `on_event` as the Pulumi SDK does: in another thread, so that its exceptions are lost."""
     event = automation.EngineEvent.from_json(json.loads(json.dumps({"sequence": 1, "timestamp": 1, **content})))
     sender = threading.Thread(target=on_event, args=(event,))
     sender.start()

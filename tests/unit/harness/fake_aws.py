@@ -1,4 +1,4 @@
-"""boto3 clients that send nothing: calls are validated by AWS's model and recorded; a table has the responses."""
+"""Fake boto3 clients: they validate calls with botocore's service models, record them, and return fixed responses."""
 
 from __future__ import annotations
 
@@ -48,11 +48,16 @@ RESPONSES: Mapping[str, Response] = {
     "Subscribe": {"SubscriptionArn": ARN},
     "GetSubscriptionAttributes": {"Attributes": {"PendingConfirmation": "false"}},
 }
-"""The response of each operation; a function gets the parameters of the call. Other operations return nothing."""
+"""Response of each AWS operation, or a function of the call's parameters. Other operations return an empty response."""
 
 
 class FakeAws:
-    """Replaces an emulator; `calls` has all calls, and `responses` overrides the table above."""
+    """Fake emulator whose AWS clients send nothing.
+
+    Attributes:
+        calls: operation and parameters of each call, in order.
+        responses: response of each AWS operation. If it is an exception, the call raises it.
+    """
 
     def __init__(self, responses: Mapping[str, Response] | None = None) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -67,7 +72,7 @@ class FakeAws:
         return [operation for operation, _parameters in self.calls]
 
     def parameters(self, operation: str) -> dict[str, Any]:
-        """Return the parameters of the only call of an operation."""
+        """Return the parameters of the only call of an AWS operation."""
         (found,) = (parameters for name, parameters in self.calls if name == operation)
         return found
 
@@ -81,7 +86,7 @@ class FakeAws:
 
 
 def fake_account(fake: FakeAws, region: str = REGION) -> Aws:
-    """Return the account of the created resources, with a fake clock."""
+    """Return the AWS account for resource handlers, with fake clients and a fake clock."""
     clock = FakeClock()
     return Aws(
         clients=fake,
@@ -97,7 +102,7 @@ def fake_account(fake: FakeAws, region: str = REGION) -> Aws:
 
 @cache
 def _session() -> Session:
-    """Return one session for all clients, since each would read the same large files."""
+    """Return a cached botocore session, because each new session reads large files."""
     return Session()
 
 
@@ -107,7 +112,7 @@ def _client(service: str, region: str) -> Any:  # noqa: ANN401  as above
 
 
 class _FakeClient:
-    """A boto3 client whose calls stop after botocore's validation of the parameters."""
+    """Fake boto3 client that validates the parameters of a call but does not send it."""
 
     def __init__(self, client: Any, fake: FakeAws) -> None:  # noqa: ANN401  as above
         self.meta = client.meta

@@ -1,4 +1,4 @@
-"""A Docker engine with images and containers in memory."""
+"""Fake Docker engine with images and containers in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from localstack.image.registry import LABEL
 
 @dataclass
 class FakeContainer:
-    """A container; `removes` are removed when it stops, and `output` has the chunks of its log."""
+    """Fake Docker container.
+
+    Attributes:
+        removes: names of other containers that are removed when this container stops.
+        output: chunks of the container's log.
+        existing: all containers of the fake engine, by name.
+    """
 
     name: str
     label: str
@@ -39,7 +45,7 @@ class FakeContainer:
     def remove(self, *, force: bool, v: bool) -> None:
         assert force
         assert v
-        assert self.stopped  # so that it can clean up
+        assert self.stopped, "an emulator must be stopped first, so that it can clean up"
         del self.existing[self.name]
 
     def logs(self, *, stream: bool, follow: bool) -> Iterator[bytes]:
@@ -74,7 +80,7 @@ class FakeImages:
 
 
 class FakeEvents(list[dict[str, Any]]):
-    """The events of containers, all in the past."""
+    """Fake stream of past Docker events."""
 
     closed = False
 
@@ -83,7 +89,14 @@ class FakeEvents(list[dict[str, Any]]):
 
 
 class FakeEngine:
-    """A Docker engine with these images and containers; those in `started` have events of their start."""
+    """Fake Docker engine.
+
+    Args:
+        containers: existing containers.
+        images: images on this machine, by name.
+        pullable: names of images that can be pulled.
+        started: names of containers with a start event.
+    """
 
     def __init__(
         self,
@@ -121,4 +134,4 @@ class FakeEngine:
 
 
 Install: TypeAlias = Callable[[FakeEngine], FakeEngine]
-"""Replaces the connection to Docker by this engine, and returns it."""
+"""Function that replaces the connection to Docker by a fake engine, and returns the engine."""

@@ -1,6 +1,6 @@
-"""An HTTP server with MiniStack's health response and settings, to test starting and stopping quickly.
+"""Fake MiniStack: an HTTP server with MiniStack's health response and settings, but a short start time.
 
-With `FAKE=crash` in its environment it exits at once.
+With the environment variable `FAKE=crash`, the program fails immediately.
 """
 
 from __future__ import annotations

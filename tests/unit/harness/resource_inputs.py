@@ -1,6 +1,6 @@
-"""For each resource type of the in-process deployer: inputs that use all inputs which the deployer supports.
+"""Sample inputs for each resource type of the in-process deployer, which contain every supported input.
 
-Some inputs belong to different variants of a resource, so a type may have several samples.
+Some inputs exclude each other, so that a resource type may have several samples.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ DIMENSIONS = {"TableName": "objects", "Operation": "Query"}
 
 
 def inputs(texts: str = "", *, numbers: str = "", flags: str = "", **others: Any) -> dict[str, Any]:
-    """Return inputs by their names: the value of a text is its name, that of a number 1, 2, …, that of a flag True."""
+    """Return inputs with generated values.
+
+    Args:
+        texts: names of string inputs, separated by spaces. The value is the name.
+        numbers: names of number inputs. The values are 1, 2, ….
+        flags: names of Boolean inputs. The value is True.
+        others: inputs with their values.
+    """
     return {
         **{name: name for name in texts.split()},
         **{name: number for number, name in enumerate(numbers.split(), 1)},
@@ -248,7 +255,7 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
 def create(
     type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws | None = None
 ) -> tuple[ResourceResult, list[Removal], list[str]]:
-    """Create a resource, by default the type's first sample; return it, its removals and its unused inputs."""
+    """Create a resource from inputs, by default the first sample; return its result, removals and unused inputs."""
     removals: list[Removal] = []
     wrapped = Inputs(SAMPLES[type_][0] if inputs is None else inputs)
     result = RESOURCE_HANDLERS[type_]("logical", wrapped, fake_account(fake or FakeAws()))(removals.append)

@@ -13,7 +13,7 @@ from localstack.errors import DeploymentError
 
 
 def unpack(packed: bytes) -> dict[str, tuple[bytes, int]]:
-    """Return the contents and permissions by name."""
+    """Return the content and the permission bits of each file in a zip archive, by file name."""
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         return {
             entry.filename: (archive.read(entry), (entry.external_attr >> 16) & 0o777) for entry in archive.infolist()
@@ -22,7 +22,7 @@ def unpack(packed: bytes) -> dict[str, tuple[bytes, int]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A program's folder, with a package in it."""
+    """Folder of a Pulumi program with the subfolder `package`, which has two files."""
     (tmp_path / "package" / "deep").mkdir(parents=True)
     (tmp_path / "package" / "main.py").write_text("print(1)\n", encoding="utf-8")
     (tmp_path / "package" / "deep" / "tool").write_bytes(b"\x7fELF")
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_files_folders_texts_and_archives_are_packed_with_modes_that_lambda_can_read(folder: Path) -> None:
+def test_zip_archive_packs_all_asset_types_with_modes_readable_by_lambda(folder: Path) -> None:
     main, tool = (b"print(1)\n", 0o644), (b"\x7fELF", 0o755)
     assert unpack(zip_archive(pulumi.FileArchive("package"), folder)) == {"main.py": main, "deep/tool": tool}
     archive = pulumi.AssetArchive(
@@ -51,7 +51,7 @@ def test_files_folders_texts_and_archives_are_packed_with_modes_that_lambda_can_
     }
 
 
-def test_equal_contents_make_equal_archives_whatever_their_order_and_age(folder: Path) -> None:
+def test_zip_archive_is_independent_of_asset_order_and_file_times(folder: Path) -> None:
     assets: dict[str, pulumi.Asset | pulumi.Archive] = {
         "b": pulumi.FileArchive("package"),
         "a": pulumi.StringAsset("1"),
@@ -61,7 +61,7 @@ def test_equal_contents_make_equal_archives_whatever_their_order_and_age(folder:
     assert zip_archive(pulumi.AssetArchive(dict(reversed(assets.items()))), folder) == first
 
 
-def test_a_zip_file_is_taken_as_it_is(folder: Path) -> None:
+def test_zip_archive_returns_an_existing_zip_file_unchanged(folder: Path) -> None:
     packed = zip_archive(pulumi.FileArchive("package"), folder)
     (folder / "ready.zip").write_bytes(packed)
     assert zip_archive(pulumi.FileArchive("ready.zip"), folder) == packed
@@ -83,6 +83,8 @@ def test_a_zip_file_is_taken_as_it_is(folder: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_packed_is_named(archive: pulumi.Archive, message: str, folder: Path) -> None:
+def test_zip_archive_error_contains_the_asset_that_cannot_be_packed(
+    archive: pulumi.Archive, message: str, folder: Path
+) -> None:
     with pytest.raises(DeploymentError, match=message):
         zip_archive(archive, folder)

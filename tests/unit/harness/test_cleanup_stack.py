@@ -1,4 +1,4 @@
-"""Deleting what a deployment created."""
+"""Tests of the cleanup stack, which deletes the resources of a deployment."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.fakes import client_error
 
 
 class FakeObjects:
-    """Objects that exist until they are deleted, all in one cleanup stack.
+    """Fake AWS resources in one cleanup stack.
 
     Attributes:
-        errors: raised by the deletion of an object.
-        delayed: how many more times a deleted object is still reported as existing.
-        recreated: objects that another process creates again after their first deletion.
+        errors: exception that the deletion of a resource raises, by name.
+        delayed: number of checks during which a deleted resource still seems to exist, by name.
+        recreated: names of resources that another process creates again after the first deletion.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ def objects() -> FakeObjects:
     return FakeObjects()
 
 
-def test_a_failure_stops_is_named_and_can_be_tried_again(objects: FakeObjects) -> None:
+def test_cleanup_stack_stops_at_a_failed_deletion_and_can_be_retried(objects: FakeObjects) -> None:
     objects.create("bucket", "table", "function")
     objects.errors["table"] = client_error(400, "AccessDenied", "DeleteTable")
     with pytest.raises(
@@ -85,14 +85,14 @@ def test_a_failure_stops_is_named_and_can_be_tried_again(objects: FakeObjects) -
     assert objects.existing == []
 
 
-def test_what_goes_slowly_is_waited_for(objects: FakeObjects) -> None:
+def test_cleanup_stack_waits_until_a_deleted_resource_disappears(objects: FakeObjects) -> None:
     objects.create("queue")
     objects.delayed["queue"] = 3
     objects.cleanup_stack.destroy()
     assert len(objects.clock.sleeps) == 3
 
 
-def test_what_somebody_else_made_anew_is_deleted_again(objects: FakeObjects) -> None:
+def test_cleanup_stack_deletes_a_recreated_resource_again(objects: FakeObjects) -> None:
     objects.create("log group")
     objects.recreated.add("log group")
     objects.cleanup_stack.destroy()
@@ -100,7 +100,7 @@ def test_what_somebody_else_made_anew_is_deleted_again(objects: FakeObjects) -> 
     assert objects.existing == []
 
 
-def test_what_never_goes_is_named(objects: FakeObjects) -> None:
+def test_cleanup_stack_reports_a_resource_that_still_exists_at_the_timeout(objects: FakeObjects) -> None:
     objects.create("queue", "bucket")
     objects.delayed["queue"] = 1_000_000
     with pytest.raises(DeploymentError, match=r"deleted, but still there after 60 s: queue$"):
@@ -108,13 +108,13 @@ def test_what_never_goes_is_named(objects: FakeObjects) -> None:
     assert objects.clock.now == pytest.approx(DELETION_TIMEOUT, abs=0.2)
 
 
-def test_a_part_of_something_else_is_not_asked_for(objects: FakeObjects) -> None:
+def test_cleanup_stack_does_not_wait_for_resources_without_a_check(objects: FakeObjects) -> None:
     objects.cleanup_stack.add("policy", Removal(delete=lambda: None))
     objects.cleanup_stack.destroy()
     assert objects.clock.sleeps == []
 
 
-def test_rolling_back_ignores_protection_unlocks_and_goes_on_after_a_failure(objects: FakeObjects) -> None:
+def test_rollback_deletes_protected_resources_and_continues_after_errors(objects: FakeObjects) -> None:
     objects.create("bucket", protected=True, locked=True)
     objects.create("table", "function")
     objects.errors["table"] = client_error(400, "AccessDenied", "DeleteTable")

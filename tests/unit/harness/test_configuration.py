@@ -1,4 +1,4 @@
-"""Pulumi.yaml and Pulumi.<stack>.yaml are read as the real engine reads them."""
+"""Tests that the in-process deployer reads Pulumi.yaml and Pulumi.<stack>.yaml like Pulumi's engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read(folder: Path, project: str, stack: str = "config: {}", **overrides: str
     return read_project(folder, "test", overrides)
 
 
-def test_the_stacks_values_win_over_the_projects_and_overrides_over_both(tmp_path: Path) -> None:
+def test_configuration_precedence_is_overrides_then_stack_then_project(tmp_path: Path) -> None:
     project = read(
         tmp_path,
         "name: tapstack\nconfig:\n  aws:region: us-east-1\n  one: project\n  two: project\n  three: project\n",
@@ -52,7 +52,7 @@ def test_the_stacks_values_win_over_the_projects_and_overrides_over_both(tmp_pat
         ("{deep: {list: [1, true, ü]}}", '{"deep":{"list":[1,true,"ü"]}}'),
     ],
 )
-def test_values_become_the_texts_that_programs_are_given(written: str, text: str, tmp_path: Path) -> None:
+def test_configuration_values_are_converted_to_strings_as_by_pulumi(written: str, text: str, tmp_path: Path) -> None:
     assert read(tmp_path, "name: p", f"config:\n  p:key: {written}\n").config == {"p:key": text}
 
 
@@ -60,11 +60,11 @@ def test_values_become_the_texts_that_programs_are_given(written: str, text: str
     "declaration",
     ["{type: integer, description: how many, default: 7}", "{default: 7}", "{value: 7}", "7"],
 )
-def test_a_declared_key_has_its_default(declaration: str, tmp_path: Path) -> None:
+def test_configuration_key_declared_in_pulumi_yaml_has_its_default(declaration: str, tmp_path: Path) -> None:
     assert read(tmp_path, f"name: p\nconfig:\n  many: {declaration}\n").config == {"p:many": "7"}
 
 
-def test_a_declared_key_without_default_must_be_set(tmp_path: Path) -> None:
+def test_declared_configuration_key_without_default_is_required(tmp_path: Path) -> None:
     declared = "name: p\nconfig:\n  many: {type: integer}\n"
     with pytest.raises(DeploymentError, match=r"declares p:many without a default, and Pulumi\.test\.yaml does not"):
         read(tmp_path, declared)
@@ -72,12 +72,12 @@ def test_a_declared_key_without_default_must_be_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("secret", ["{secure: v1:abc}", "[{secure: v1:abc}]", "{password: {secure: v1:abc}}"])
-def test_a_secret_is_refused_by_name_at_any_depth(secret: str, tmp_path: Path) -> None:
+def test_secret_configuration_value_is_rejected_at_any_depth(secret: str, tmp_path: Path) -> None:
     with pytest.raises(DeploymentError, match=r"Pulumi\.test\.yaml: p:token is a secret.*plain value"):
         read(tmp_path, "name: p", f"config:\n  p:token: {secret}\n")
 
 
-def test_the_keys_of_secrets_alone_do_no_harm(tmp_path: Path) -> None:
+def test_stack_file_with_encryption_salt_but_without_secrets_is_accepted(tmp_path: Path) -> None:
     assert read(tmp_path, "name: p", "encryptionsalt: v1:x\nconfig:\n  a: b\n").config == {"p:a": "b"}
 
 
@@ -91,12 +91,14 @@ def test_the_keys_of_secrets_alone_do_no_harm(tmp_path: Path) -> None:
         ("just text", "config: {}", r"should hold keys with values, but holds str"),
     ],
 )
-def test_what_cannot_be_read_is_named(project: str, stack: str, message: str, tmp_path: Path) -> None:
+def test_error_for_an_invalid_pulumi_file_explains_the_problem(
+    project: str, stack: str, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(DeploymentError, match=message):
         read(tmp_path, project, stack)
 
 
-def test_a_missing_stack_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+def test_error_for_a_missing_stack_file_lists_the_existing_files(tmp_path: Path) -> None:
     read(tmp_path, "name: p")
     with pytest.raises(
         DeploymentError, match=r"Pulumi\.other\.yaml does not exist; .*: Pulumi\.test\.yaml, Pulumi\.yaml"

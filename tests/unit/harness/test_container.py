@@ -1,4 +1,4 @@
-"""The decisions and messages of the container emulator, with a fake Docker engine; tests/e2e use a real one."""
+"""Tests of the container emulator with a fake Docker engine. The tests in tests/e2e use a real Docker engine."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ MINISTACK = FakeImage(
 )
 
 Configure = Callable[..., Any]
-"""Configures a container, whose attributes are not public, without starting it."""
+"""Function that configures a container without starting it. It returns Any, because tests read private attributes."""
 
 
-def test_an_image_that_is_not_here_is_named_with_the_ways_to_get_it_unless_it_may_be_pulled(install: Install) -> None:
+def test_missing_emulator_image_is_a_problem_unless_it_may_be_pulled(install: Install) -> None:
     install(FakeEngine())
     remedies = r"docker pull.*TAP_EMULATOR_IMAGE.*nox -s emulator-image"
     problem = container.problem(may_pull=False) or ""
@@ -43,7 +43,7 @@ def test_an_image_that_is_not_here_is_named_with_the_ways_to_get_it_unless_it_ma
 
 
 @pytest.mark.parametrize("may_pull", [True, False])
-def test_what_docker_would_not_take_for_a_name_is_shown_as_it_is(
+def test_invalid_emulator_image_name_is_quoted_in_the_problem(
     install: Install, monkeypatch: pytest.MonkeyPatch, *, may_pull: bool
 ) -> None:
     install(FakeEngine())
@@ -53,7 +53,7 @@ def test_what_docker_would_not_take_for_a_name_is_shown_as_it_is(
     assert "TAP_EMULATOR_IMAGE" in problem
 
 
-def test_a_missing_image_is_pulled_once_with_a_word_about_it(install: Install) -> None:
+def test_missing_emulator_image_is_pulled_once_and_reported(install: Install) -> None:
     engine = install(FakeEngine(pullable=["some/image:1"]))
     reports: list[str] = []
     container._ensure_image("some/image:1", reports.append)
@@ -61,14 +61,14 @@ def test_a_missing_image_is_pulled_once_with_a_word_about_it(install: Install) -
     assert reports == ["pulling some/image:1 (once; about a gigabyte)"]
 
 
-def test_an_image_that_cannot_be_pulled_is_an_error_with_the_ways_to_get_it(install: Install) -> None:
+def test_error_for_an_image_that_cannot_be_pulled_contains_remedies(install: Install) -> None:
     install(FakeEngine())
     message = r"(?s)misspelt/image:1 .*nor can it be pulled.*TAP_EMULATOR_IMAGE.*nox -s emulator-image.*no such host"
     with pytest.raises(EmulatorError, match=message):
         container._ensure_image("misspelt/image:1", lambda _: None)
 
 
-def test_an_image_may_name_what_its_functions_run_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runtime_images_are_read_from_the_label_of_the_emulator_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "publish", lambda name: f"localhost:5055/{name}")
     named: Any = FakeImage(labels={RUNTIMES: '{"python3.13": "runtime:3.13"}'})
     unnamed: Any = FakeImage()
@@ -88,13 +88,13 @@ def configure(install: Install, monkeypatch: pytest.MonkeyPatch) -> Configure:
     return configure
 
 
-def test_it_is_published_on_loopback_alone_and_labelled_with_its_owner(configure: Configure) -> None:
+def test_emulator_container_is_published_on_loopback_with_an_owner_label(configure: Configure) -> None:
     created = configure()
     assert created.ports == {"4566/tcp": ("127.0.0.1", 4599)}
     assert created._kwargs == {"labels": {LABEL: docker_engine.owner()}}
 
 
-def test_localstack_gets_dockers_socket_and_no_other_emulator_does(
+def test_only_a_localstack_container_gets_the_docker_socket(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", "/run/user/1000/docker.sock")
@@ -104,7 +104,7 @@ def test_localstack_gets_dockers_socket_and_no_other_emulator_does(
     assert configure(LOCALSTACK).volumes != {}
 
 
-def test_it_is_told_where_it_is_whose_account_it_has_and_to_run_any_architecture(configure: Configure) -> None:
+def test_emulator_container_environment_has_region_account_and_address(configure: Configure) -> None:
     environment = configure(DEBUG="1").env
     expected = {
         "AWS_DEFAULT_REGION": "eu-west-1",
@@ -121,7 +121,7 @@ def test_it_is_told_where_it_is_whose_account_it_has_and_to_run_any_architecture
 
 
 @pytest.mark.parametrize(("token", "passed"), [("ls-1", "ls-1"), ("", None)])
-def test_a_token_is_passed_on_if_there_is_one(
+def test_localstack_auth_token_is_passed_to_the_container_if_set(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, token: str, passed: str | None
 ) -> None:
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", token)
@@ -143,7 +143,7 @@ def log(tmp_path: Path) -> Log:
     return log
 
 
-def test_it_is_stopped_gently_and_then_removed_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emulator_container_is_stopped_and_removed_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = fake_container()
     monkeypatch.setattr(DockerContainer, "start", lambda started: started.reload())
     with pytest.raises(KeyboardInterrupt), container._started(fake, 1):
@@ -152,7 +152,7 @@ def test_it_is_stopped_gently_and_then_removed_whatever_happens(monkeypatch: pyt
     assert fake.mock_calls[-4:] == [call.reload(), call.get_wrapped_container(), stop, call.stop()]
 
 
-def test_one_that_docker_refuses_to_start_is_removed_and_named_with_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emulator_container_that_fails_to_start_is_removed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = fake_container()
     monkeypatch.setattr(DockerContainer, "start", Mock(side_effect=APIError("port is already allocated")))
     error = pytest.raises(EmulatorError, match=r"cannot be started on port 4599: port is already")
@@ -161,7 +161,7 @@ def test_one_that_docker_refuses_to_start_is_removed_and_named_with_its_port(mon
     assert fake.mock_calls[-1] == call.stop()
 
 
-def test_the_helper_that_would_have_to_be_pulled_is_off_and_an_unwritable_log_starts_nothing(
+def test_container_start_disables_ryuk_and_rejects_an_unwritable_log(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = install(FakeEngine(pullable=[container.DEFAULT_IMAGE]))
@@ -182,14 +182,14 @@ def test_the_helper_that_would_have_to_be_pulled_is_off_and_an_unwritable_log_st
         ({}, None),
     ],
 )
-def test_health_tells_which_product_this_is(
+def test_product_of_the_emulator_is_detected_from_its_health_response(
     monkeypatch: pytest.MonkeyPatch, responses: dict[str, object], name: str | None
 ) -> None:
     monkeypatch.setattr(container, "get_json", lambda url: responses.get(url.removeprefix("http://emulator")))
     assert container.product("http://emulator") == name
 
 
-def test_an_emulator_that_ends_at_once_is_shown_with_its_last_words(
+def test_error_for_an_emulator_that_exits_early_contains_its_log(
     install: Install, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(FakeEngine())
@@ -204,7 +204,7 @@ def test_an_emulator_that_ends_at_once_is_shown_with_its_last_words(
         container._wait_until_ready(exited, 1, log)
 
 
-def test_an_emulator_that_never_answers_is_shown_with_its_last_words_and_a_remedy(
+def test_error_for_an_unresponsive_emulator_contains_its_log_and_a_remedy(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(container, "READY_TIMEOUT", 0.05)

@@ -1,4 +1,4 @@
-"""The log file with the output of an emulator and of its functions."""
+"""Tests of the log file with the output of an emulator and of the Lambda functions that it runs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ def followed(file: Path, engine: FakeEngine) -> Log:
     return log
 
 
-def test_the_lines_of_functions_carry_their_container_and_those_of_others_are_left_out(
-    install: Install, tmp_path: Path
-) -> None:
+def test_emulator_log_prefixes_lines_of_its_functions_and_omits_others(install: Install, tmp_path: Path) -> None:
     engine = FakeEngine(
         FakeContainer("my_emulator", "me", output=[b"one\r\ntw", b"o\nthr\xffee"]),
         FakeContainer(NAME, FUNCTION, output=[b"START\n", b"END\n"]),
@@ -42,25 +40,25 @@ def test_the_lines_of_functions_carry_their_container_and_those_of_others_are_le
     assert log.tail(2) == f"two\nthr\N{REPLACEMENT CHARACTER}ee\n{NAME} | START\n{NAME} | END"
 
 
-def test_the_functions_do_not_crowd_out_the_emulator(install: Install, tmp_path: Path) -> None:
+def test_emulator_log_tail_includes_the_emulator_despite_verbose_functions(install: Install, tmp_path: Path) -> None:
     chatty = FakeContainer(NAME, FUNCTION, output=[f"{number}\n".encode() for number in range(100)])
     engine = install(FakeEngine(FakeContainer("my_emulator", "me", output=[b"a | b\n"]), chatty, started=[NAME]))
     lines = followed(tmp_path / "log", engine).tail(5).splitlines()
     assert lines == ["a | b", *(f"{NAME} | {number}" for number in range(80, 100))]
 
 
-def test_a_container_that_goes_at_once_leaves_the_others_followed(install: Install, tmp_path: Path) -> None:
+def test_emulator_log_ignores_a_container_that_is_deleted_immediately(install: Install, tmp_path: Path) -> None:
     engine = FakeEngine(FakeContainer("my_emulator", "me", output=[b"one\n"]), started=["my-emulator-lambda-deleted-1"])
     assert followed(tmp_path / "log", install(engine)).tail(5) == "one"
 
 
-def test_a_log_that_cannot_be_written_is_an_error_before_anything_starts(tmp_path: Path) -> None:
+def test_unwritable_emulator_log_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EmulatorError, match=r"cannot be written to .*file/log: .*Name another file"):
         Log(tmp_path / "file" / "log")
 
 
-def test_the_end_of_a_log_that_is_gone_is_nothing(tmp_path: Path) -> None:
+def test_tail_of_a_deleted_emulator_log_is_empty(tmp_path: Path) -> None:
     log = Log(tmp_path / "log")
     log.close()
     (tmp_path / "log").unlink()

@@ -1,4 +1,4 @@
-"""Containers that interrupted runs left behind, and a Docker engine that does not respond."""
+"""Tests of the removal of containers from interrupted test runs, and of a Docker engine that does not respond."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.unit.harness.fake_docker import FakeContainer, FakeEngine, Install
 
 ALIVE = owner()
 HERE = socket.gethostname()
-DEAD = f"{HERE}/4194999/1"  # above the greatest number that Linux gives a process
-REUSED = f"{HERE}/{os.getpid()}/1"  # the number of this process, but of an earlier one
+DEAD = f"{HERE}/4194999/1"  # Linux assigns no process ID this high.
+REUSED = f"{HERE}/{os.getpid()}/1"  # The current process has reused this process ID.
 ELSEWHERE = "another-host/1/1"
 REGISTRY = FakeContainer("tapstack-registry", "registry")
 
@@ -27,23 +27,23 @@ def function(of: str) -> FakeContainer:
 @pytest.mark.parametrize(
     ("containers", "removed"),
     [
-        pytest.param([], [], id="nothing"),
+        pytest.param([], [], id="no containers"),
         pytest.param(
-            [FakeContainer("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="a killed run"
+            [FakeContainer("left", DEAD), function("left")], ["left", "left-lambda-indexer-1"], id="killed run"
         ),
         pytest.param(
             [function("left"), FakeContainer("left", DEAD, removes=["left-lambda-indexer-1"])],
             ["left", "left-lambda-indexer-1"],
-            id="an emulator that takes its functions along",
+            id="emulator that removes its functions",
         ),
-        pytest.param([FakeContainer("used_one", ALIVE), function("used_one")], [], id="a run that goes on"),
-        pytest.param([FakeContainer("old", REUSED)], ["old"], id="a run whose number another process has by now"),
-        pytest.param([FakeContainer("theirs", ELSEWHERE), function("theirs")], [], id="a run on another machine"),
-        pytest.param([REGISTRY, FakeContainer("left", DEAD)], ["left"], id="the registry, which all runs share"),
-        pytest.param([function("gone")], ["gone-lambda-indexer-1"], id="a function without its emulator"),
+        pytest.param([FakeContainer("used_one", ALIVE), function("used_one")], [], id="active run"),
+        pytest.param([FakeContainer("old", REUSED)], ["old"], id="killed run with reused process ID"),
+        pytest.param([FakeContainer("theirs", ELSEWHERE), function("theirs")], [], id="run on another machine"),
+        pytest.param([REGISTRY, FakeContainer("left", DEAD)], ["left"], id="shared registry"),
+        pytest.param([function("gone")], ["gone-lambda-indexer-1"], id="function without emulator"),
     ],
 )
-def test_what_interrupted_runs_left_is_removed_and_what_is_in_use_stays(
+def test_container_cleanup_removes_only_containers_of_interrupted_runs(
     install: Install, containers: list[FakeContainer], removed: list[str]
 ) -> None:
     engine = install(FakeEngine(*containers))
@@ -51,7 +51,9 @@ def test_what_interrupted_runs_left_is_removed_and_what_is_in_use_stays(
     assert sorted(engine.existing) == sorted({each.name for each in containers} - set(removed))
 
 
-def test_everything_goes_if_that_is_asked_for(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+def test_container_cleanup_with_option_all_removes_every_container(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
     engine = install(
         FakeEngine(FakeContainer("mine", ALIVE), function("mine"), FakeContainer("theirs", ELSEWHERE), REGISTRY)
     )
@@ -67,7 +69,7 @@ def test_everything_goes_if_that_is_asked_for(install: Install, capsys: pytest.C
     assert capsys.readouterr().out == "nothing to remove\n"
 
 
-def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to_do() -> None:
+def test_process_without_a_known_start_time_is_identified_by_its_id() -> None:
     assert docker_engine._is_running(os.getpid(), "")
     assert not docker_engine._is_running(4194999, "")
 
@@ -83,14 +85,14 @@ def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to
         ("ssh://me@build.example.com", "^DOCKER_HOST is ssh://me@build.example.com: .*use the embedded emulator"),
     ],
 )
-def test_without_an_engine_on_this_machine_the_message_has_the_reason_and_a_remedy(
+def test_message_about_a_missing_docker_engine_has_a_reason_and_a_remedy(
     monkeypatch: pytest.MonkeyPatch, host: str, message: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     assert re.search(message, docker_engine.problem() or "")
 
 
-def test_nothing_can_be_removed_without_docker(
+def test_container_cleanup_without_docker_exits_with_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")

@@ -1,4 +1,4 @@
-"""Starting and stopping the embedded emulator, with a fake MiniStack; tests/e2e start the real one."""
+"""Tests of the start and stop of the embedded emulator with a fake MiniStack. The tests in tests/e2e use MiniStack."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ SHELL = {
     "HOME": "/home/me",
     "LAMBDA_EXECUTOR": "docker",
 }
-"""Variables of a user's shell that would mislead the emulator."""
+"""Environment variables of the user that the emulator must not inherit."""
 
 
-def test_a_free_port_is_never_the_port_of_an_outgoing_connection() -> None:
+def test_free_port_is_below_the_range_of_outgoing_connections() -> None:
     assert all(1024 < free_port() < 32_768 for _ in range(100))
 
 
-def test_it_answers_on_a_free_port_without_the_users_shell_and_is_gone_afterwards(
+def test_embedded_emulator_ignores_the_shell_environment_and_cleans_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in SHELL.items():
@@ -69,7 +69,10 @@ def test_it_answers_on_a_free_port_without_the_users_shell_and_is_gone_afterward
         environment = environment_of(emulator.log)
         assert environment.items() & SHELL.items() == set()
         assert "AWS_CA_BUNDLE" not in environment
-        assert (environment["HOME"], environment["TZ"]) == (environment["TMPDIR"], "X")  # settings win
+        assert (environment["HOME"], environment["TZ"]) == (
+            environment["TMPDIR"],
+            "X",
+        )  # Settings override environment variables of the shell.
         assert emulator.endpoint.startswith(f"http://{HOST}:")
         assert emulator.ca_bundle is None
         assert is_running(emulator.pid)
@@ -79,13 +82,13 @@ def test_it_answers_on_a_free_port_without_the_users_shell_and_is_gone_afterward
     assert not state.exists()
 
 
-def test_it_goes_when_the_block_fails() -> None:
+def test_embedded_emulator_stops_after_an_exception() -> None:
     with pytest.raises(ZeroDivisionError), start() as emulator:
         raise ZeroDivisionError
     assert not is_running(emulator.pid)
 
 
-def test_a_port_and_a_log_that_are_asked_for_are_used_and_the_log_stays(
+def test_embedded_emulator_uses_a_given_port_and_keeps_a_given_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "with space"))
@@ -98,7 +101,7 @@ def test_a_port_and_a_log_that_are_asked_for_are_used_and_the_log_stays(
     assert "with space" in environment_of(log)["TMPDIR"]
 
 
-def test_a_port_in_use_is_named_with_the_remedy() -> None:
+def test_embedded_emulator_error_for_a_port_in_use_contains_a_remedy() -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         message = rf"cannot listen on port {port} .*in use.*none for a free one"
@@ -106,24 +109,26 @@ def test_a_port_in_use_is_named_with_the_remedy() -> None:
             pass
 
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104  until it is detected, and only by the fake
+EVERYWHERE = "0.0.0.0"  # noqa: S104  only the fake listens on it, until the test detects it
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"port": -1}, "port -1 .*from 1024 to 65535", id="no such port"),
-        pytest.param({"port": 65536}, "port 65536 .*from 1024 to 65535", id="a port too high"),
-        pytest.param({"FAKE": "crash"}, r"(?s)ended at once with exit code 1; .*it crashed", id="a crash"),
-        pytest.param({"BIND_HOST": EVERYWHERE}, r"must be reachable on 127\.0\.0\.1 alone", id="exposed"),
+        pytest.param({"port": -1}, "port -1 .*from 1024 to 65535", id="port too low"),
+        pytest.param({"port": 65536}, "port 65536 .*from 1024 to 65535", id="port too high"),
+        pytest.param({"FAKE": "crash"}, r"(?s)ended at once with exit code 1; .*it crashed", id="crash"),
+        pytest.param({"BIND_HOST": EVERYWHERE}, r"must be reachable on 127\.0\.0\.1 alone", id="all interfaces"),
     ],
 )
-def test_one_that_cannot_be_used_is_an_error(options: dict[str, Any], message: str) -> None:
+def test_embedded_emulator_that_is_unusable_raises_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(EmulatorError, match=message), start(**options):
         pass
 
 
-def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_emulator_start_rejects_another_server_on_its_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MINISTACK_EDITION", "a stranger's")
     server = HTTPServer((HOST, 0), fake_ministack.Health)
     with serving(server) as stranger, subprocess.Popen(["sleep", "60"]) as ours:  # noqa: S607  on the path of every system
@@ -136,7 +141,7 @@ def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeyp
         ours.kill()
 
 
-def test_an_interpreter_that_is_gone_is_named() -> None:
+def test_embedded_emulator_error_for_a_missing_interpreter_has_a_remedy() -> None:
     message = r"could not be started: .*/gone/bin/python.*Remove /gone"
     gone = running(Path("/gone/bin/python"), region="eu-west-1", settings={})
     with pytest.raises(EmulatorError, match=message), gone:
@@ -144,7 +149,7 @@ def test_an_interpreter_that_is_gone_is_named() -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_it_does_not_outlive_a_parent_that_is_killed(end: signal.Signals, tmp_path: Path) -> None:
+def test_embedded_emulator_stops_when_its_parent_process_is_killed(end: signal.Signals, tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from localstack.emulators.embedded import running\n"
         f"with running(Path(sys.executable), region='eu-west-1', settings={{'PYTHONPATH': {str(HERE)!r}}}, "
@@ -162,18 +167,18 @@ def test_it_does_not_outlive_a_parent_that_is_killed(end: signal.Signals, tmp_pa
     assert not state.exists()
 
 
-def test_over_tls_it_is_known_by_a_certificate_of_its_own() -> None:
+def test_embedded_emulator_with_tls_has_its_own_certificate() -> None:
     with start(USE_SSL="1") as emulator:
         assert emulator.endpoint.startswith(f"https://{HOST}:")
         assert emulator.ca_bundle is not None
         assert "BEGIN CERTIFICATE" in emulator.ca_bundle.read_text(encoding="utf-8")
         key = Path(environment_of(emulator.log)["MINISTACK_SSL_KEY"])
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
-        # its functions inherit this variable, and need it for their calls
+        # Lambda functions inherit this variable and need it for their AWS calls.
         assert environment_of(emulator.log)["AWS_CA_BUNDLE"] == str(emulator.ca_bundle)
 
 
-def test_the_tail_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
+def test_tail_returns_the_last_lines_of_a_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"1\n2\n\xff3\n")
     assert tail(log, 2) == "2\n\N{REPLACEMENT CHARACTER}3"

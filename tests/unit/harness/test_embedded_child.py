@@ -1,4 +1,4 @@
-"""A function's log as the embedded emulator is made to take it; that it works with MiniStack, the e2e tier shows."""
+"""Tests of the patches of MiniStack in the embedded emulator. The end-to-end tests use them with MiniStack itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from localstack.emulators.embedded_child import (
 
 
 class FakeWorker:
-    """The attributes of MiniStack's Worker that are used."""
+    """Fake of MiniStack's Worker with the attributes that the patch uses."""
 
     def __init__(self, log: IO[str]) -> None:
         self._proc = SimpleNamespace(stderr=log)
@@ -32,13 +32,13 @@ class FakeWorker:
         return "\n".join(self._stderr_queue.get_nowait() for _ in range(self._stderr_queue.qsize()))
 
 
-def test_the_log_of_a_call_is_whole_though_nobody_followed_it_in_time() -> None:
+def test_patched_ministack_worker_returns_the_complete_invocation_log() -> None:
     runtime: Any = SimpleNamespace(Worker=FakeWorker, _PYTHON_WORKER_SCRIPT=RAISED)
     patch_worker(runtime)
     reader, writer = os.pipe()
     with os.fdopen(reader, encoding="utf-8") as log, os.fdopen(writer, "wb", buffering=0) as output:
         worker = runtime.Worker(log)
-        assert callable(worker._read_stderr)  # the target of a thread
+        assert callable(worker._read_stderr)  # MiniStack runs this method in a thread.
         output.write(b"one\ntwo\nunfin")
         assert worker._drain_stderr_bounded() == "one\ntwo"
         assert worker._drain_stderr_bounded() == ""
@@ -48,20 +48,20 @@ def test_the_log_of_a_call_is_whole_though_nobody_followed_it_in_time() -> None:
         assert worker.log.read_available() is False
 
 
-def test_another_ministack_is_noticed() -> None:
+def test_ministack_patch_rejects_a_different_ministack_version() -> None:
     with pytest.raises(AssertionError):
         patch_worker(SimpleNamespace(_PYTHON_WORKER_SCRIPT="otherwise"))
 
 
 @pytest.mark.parametrize("service", PROTOCOLS)
-def test_a_service_has_the_protocol_that_botocore_describes(service: str) -> None:
+def test_emulator_service_protocol_matches_botocore(service: str) -> None:
     name = "cloudwatch" if service == "monitoring" else service
     described = botocore.session.get_session().get_service_model(name).metadata
     known = {key: described[key] for key in ("protocol", "jsonVersion") if key in described}
     assert known == PROTOCOLS[service]
 
 
-def test_other_services_and_whatever_else_is_asked_are_looked_up() -> None:
+def test_emulator_loads_a_service_model_only_if_the_protocol_is_not_enough() -> None:
     loaded: list[str] = []
 
     def load(service: str) -> SimpleNamespace:
@@ -85,7 +85,7 @@ def unpack(archive: str, folder: Path) -> None:
 
 @pytest.fixture
 def archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Archives whose only file has the name of the archive as its content."""
+    """Zip archives with one file each, whose content is the name of the archive."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     paths = {name: str(tmp_path / f"{name}.zip") for name in ("same", "other")}
     for name, path in paths.items():
@@ -94,7 +94,7 @@ def archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return paths
 
 
-def test_an_archive_is_unpacked_once(tmp_path: Path, archives: dict[str, str]) -> None:
+def test_shared_zip_extracts_an_archive_only_once(tmp_path: Path, archives: dict[str, str]) -> None:
     folders = [tmp_path / name for name in ("first", "second", "third")]
     names = ["same", "same", "other"]
     for folder, name in zip(folders, names, strict=True):
@@ -104,7 +104,7 @@ def test_an_archive_is_unpacked_once(tmp_path: Path, archives: dict[str, str]) -
     assert first == second != third
 
 
-def test_two_threads_may_unpack_an_archive_at_the_same_time(
+def test_shared_zip_supports_concurrent_extraction_of_an_archive(
     tmp_path: Path, archives: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract, slow, fast = ZipFile.extractall, tmp_path / "slow", tmp_path / "fast"

@@ -13,11 +13,11 @@ from localstack.errors import EmulatorError
 
 
 class FakeInstaller:
-    """Records its commands and environments, and creates only the interpreter, as a text file.
+    """Fake installer that records its commands, and creates a text file in place of the Python interpreter.
 
     Args:
-        failure: the output of all commands, which then fail, or the error of starting them.
-        faster: where another process creates the interpreter during each command.
+        failure: output of all commands, which fail if it is not empty; or the exception that starting them raises.
+        faster: environment that another process creates during each command, or None.
     """
 
     def __init__(self, *, failure: str | OSError = "", faster: Path | None = None) -> None:
@@ -54,7 +54,7 @@ def target(cache: Path) -> Path:
     return cache / environment_name(embedded_environment.REQUIREMENTS.read_bytes())
 
 
-def test_it_is_made_once_and_says_so_and_nothing_else_stays_in_the_cache(tmp_path: Path) -> None:
+def test_emulator_environment_is_installed_once_and_reported(tmp_path: Path) -> None:
     first, second, cache = FakeInstaller(), FakeInstaller(), tmp_path / "a cache"
     assert first.ensure(cache) == second.ensure(cache) == python(target(cache))
     assert len(first.commands) == 2
@@ -64,28 +64,26 @@ def test_it_is_made_once_and_says_so_and_nothing_else_stays_in_the_cache(tmp_pat
     assert list(cache.iterdir()) == [target(cache)]
 
 
-def test_other_requirements_or_another_interpreter_make_another_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emulator_environment_name_depends_on_its_packages_and_python(monkeypatch: pytest.MonkeyPatch) -> None:
     name = environment_name(b"ministack==1")
     assert name != environment_name(b"ministack==2")
     monkeypatch.setattr(sys.implementation, "cache_tag", "cpython-399")
     assert name != environment_name(b"ministack==1")
 
 
-def test_another_process_may_be_quicker(tmp_path: Path) -> None:
+def test_emulator_environment_of_a_faster_process_is_used(tmp_path: Path) -> None:
     found = FakeInstaller(faster=target(tmp_path)).ensure(tmp_path)
     assert found.read_text(encoding="utf-8") == "another process's"
 
 
-def test_an_environment_whose_interpreter_is_gone_is_made_anew(tmp_path: Path) -> None:
+def test_emulator_environment_with_a_missing_interpreter_is_recreated(tmp_path: Path) -> None:
     python(target(tmp_path)).parent.mkdir(parents=True)
     python(target(tmp_path)).symlink_to(tmp_path / "uninstalled")
     assert FakeInstaller().ensure(tmp_path).read_text(encoding="utf-8") == "fresh"
 
 
 @pytest.mark.parametrize("failure", ["no route to pypi.org\n", FileNotFoundError("no route to pypi.org")])
-def test_a_failure_shows_the_last_words_and_the_remedy_and_leaves_nothing(
-    tmp_path: Path, failure: str | OSError
-) -> None:
+def test_failed_emulator_installation_is_explained_and_removed(tmp_path: Path, failure: str | OSError) -> None:
     with pytest.raises(
         EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*needs PyPI once.*mirror"
     ):
@@ -93,13 +91,13 @@ def test_a_failure_shows_the_last_words_and_the_remedy_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_error_for_an_unwritable_emulator_cache_contains_its_path(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file", encoding="utf-8")
     with pytest.raises(EmulatorError, match=r"could not be installed in .*cache: .*must be writable"):
         FakeInstaller().ensure(tmp_path / "cache")
 
 
-def test_the_shells_python_settings_do_not_mislead_the_installer(
+def test_emulator_installer_ignores_python_settings_of_the_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "VIRTUAL_ENV"):
@@ -113,9 +111,9 @@ def test_the_shells_python_settings_do_not_mislead_the_installer(
 
 
 @pytest.mark.parametrize("uv", [["uv"], None])
-def test_every_installer_checks_hashes_and_compiles(uv: list[str] | None) -> None:
+def test_emulator_installer_checks_hashes_and_compiles_bytecode(uv: list[str] | None) -> None:
     *_venv, install = installer_commands(Path("/cache/new"), uv)
     assert {"--require-hashes", "--no-deps", str(embedded_environment.REQUIREMENTS)} <= set(install)
     assert "/cache/new/bin/python" in install
-    # pip compiles what it installs without being asked
+    # pip compiles bytecode by default. uv needs an option.
     assert ("--compile-bytecode" in install) == (uv is not None)

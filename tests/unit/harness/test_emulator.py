@@ -1,4 +1,4 @@
-"""What a caller of `start` gets, without starting anything."""
+"""Tests of the choice of an emulator, and of its clients and environment variables, without starting an emulator."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_IMAGE = "the image is not here: pull it"
     [
         ("embedded", NO_IMAGE, None, Choice("embedded", "it was asked for")),
         ("container", NO_IMAGE, None, Choice("container", "it was asked for, with the image some/image:1")),
-        ("auto", NO_IMAGE, None, Choice("embedded", f"no container can be started: {NO_IMAGE}")),  # a gigabyte
+        ("auto", NO_IMAGE, None, Choice("embedded", f"no container can be started: {NO_IMAGE}")),
         (
             "auto",
             None,
@@ -51,7 +51,7 @@ NO_IMAGE = "the image is not here: pull it"
         ),
     ],
 )
-def test_an_emulator_is_chosen_with_a_reason_and_a_named_one_is_never_replaced(
+def test_emulator_choice_has_a_reason_or_raises_an_error(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     problem: str | None,
@@ -67,8 +67,10 @@ def test_an_emulator_is_chosen_with_a_reason_and_a_named_one_is_never_replaced(
             pass
 
 
-def test_clients_read_neither_the_shell_nor_the_users_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each of these would send a call elsewhere, sign it as someone else or make the client fail."""
+def test_emulator_clients_ignore_environment_variables_and_aws_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Settings of the user could change the endpoint or the credentials of a call, or make the client fail."""
     for folder in (tmp_path, tmp_path / ".aws"):
         folder.mkdir(exist_ok=True)
         (folder / "config").write_text("[default]\nuse_fips_endpoint = true\n", encoding="utf-8")
@@ -93,7 +95,7 @@ def test_clients_read_neither_the_shell_nor_the_users_files(monkeypatch: pytest.
     assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 1}
 
 
-def test_clients_are_made_once_per_service_and_region() -> None:
+def test_emulator_clients_are_cached_by_service_and_region() -> None:
     running = emulator()
     assert running.client("sqs") is running.client("sqs")
     assert running.client("sqs", region="us-west-2").meta.region_name == "us-west-2"
@@ -102,7 +104,7 @@ def test_clients_are_made_once_per_service_and_region() -> None:
     assert str(running) == "embedded (MiniStack) at http://127.0.0.1:4566"
 
 
-def test_the_environment_is_complete_for_boto3_and_the_command_line_also_over_tls(tmp_path: Path) -> None:
+def test_emulator_environment_has_all_aws_variables_with_and_without_tls(tmp_path: Path) -> None:
     environment = {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "AWS_ACCESS_KEY_ID": "test",

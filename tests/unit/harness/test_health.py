@@ -1,4 +1,4 @@
-"""Requests to an emulator."""
+"""Tests of health requests to an emulator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(("path", "content"), [("health", {"version": "1"}), ("missing", None), ("text", None)])
-def test_only_a_successful_json_response_counts_and_no_proxy_is_used(
+def test_emulator_health_request_accepts_only_json_and_ignores_proxies(
     monkeypatch: pytest.MonkeyPatch, path: str, content: dict[str, str] | None
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")

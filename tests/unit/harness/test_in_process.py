@@ -1,4 +1,4 @@
-"""The in-process deployer, with small programs and clients that send nothing."""
+"""Tests of the in-process deployer with small Pulumi programs and AWS clients that send nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADER = "import pulumi\nimport pulumi_aws as aws\n"
 
 
 class FakeProject:
-    """A project with one program, deployed with clients that send nothing."""
+    """Pulumi project with one program, whose AWS clients send nothing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,7 +44,7 @@ class FakeProject:
     def deploy(self, program: str) -> Deployment:
         path = self.folder / "program.py"
         path.write_text(HEADER + textwrap.dedent(program), encoding="utf-8")
-        self.emulator.client = self.aws.client  # type: ignore[method-assign]  # nothing else of it is used
+        self.emulator.client = self.aws.client  # type: ignore[method-assign]  # the deployer uses nothing else of the emulator
         return deploy(self.emulator, program=path, config_overrides=self.config, on_resource=self.progress.append)
 
 
@@ -53,7 +53,7 @@ def project(tmp_path: Path) -> FakeProject:
     return FakeProject(tmp_path)
 
 
-def test_a_program_becomes_resources_and_outputs(project: FakeProject) -> None:
+def test_in_process_deployer_creates_resources_and_returns_outputs(project: FakeProject) -> None:
     deployment = project.deploy(
         f"""
         queue = {QUEUE}
@@ -78,7 +78,7 @@ def test_a_program_becomes_resources_and_outputs(project: FakeProject) -> None:
     assert deployment.seconds > 0
 
 
-def test_the_program_is_main_and_reads_the_stacks_configuration_with_the_overrides(project: FakeProject) -> None:
+def test_in_process_deployer_runs_the_program_as_main_with_configuration(project: FakeProject) -> None:
     project.write_stack_file("config:\n  aws:region: eu-central-1\n  toy:env: test\n  toy:size: 1\n")
     project.config = {"size": "2"}
     deployment = project.deploy(
@@ -94,7 +94,7 @@ def test_the_program_is_main_and_reads_the_stacks_configuration_with_the_overrid
     assert deployment.outputs == {"all": '["toy", "localstack", "test", 2]'}
 
 
-def test_the_provider_says_where_the_program_runs(project: FakeProject) -> None:
+def test_in_process_deployer_returns_partition_region_and_account(project: FakeProject) -> None:
     project.write_stack_file("config:\n  aws:region: cn-north-1\n")
     deployment = project.deploy(
         """
@@ -111,7 +111,7 @@ def test_the_provider_says_where_the_program_runs(project: FakeProject) -> None:
     }
 
 
-def test_every_resource_has_its_region_and_all_its_tags(project: FakeProject) -> None:
+def test_in_process_deployer_sets_outputs_region_and_tags_all(project: FakeProject) -> None:
     deployment = project.deploy(
         """
         queue = aws.sqs.Queue("q", name="q", tags={"Owner": "me"})
@@ -123,7 +123,7 @@ def test_every_resource_has_its_region_and_all_its_tags(project: FakeProject) ->
     assert deployment.outputs == {"queue": '["eu-central-1", {"Owner": "me"}]', "role": '{"Owner": "me"}'}
 
 
-def test_relative_archives_are_those_of_the_programs_folder(project: FakeProject) -> None:
+def test_in_process_deployer_resolves_archives_from_the_program_folder(project: FakeProject) -> None:
     (project.folder / "code").mkdir()
     (project.folder / "code" / "main.py").write_text("", encoding="utf-8")
     project.deploy(
@@ -146,17 +146,19 @@ REJECTED = {
         "QueuePolicy 'p': the input policy is missing: .*has no such output"
     ),
 }
-"""Programs that use what the deployer does not support, or that export or pass on a missing value."""
+"""Pulumi programs that use unsupported features or missing values, with the expected error messages."""
 
 
 @pytest.mark.parametrize(("program", "message"), REJECTED.items())
-def test_what_cannot_be_deployed_is_named_and_nothing_stays(project: FakeProject, program: str, message: str) -> None:
+def test_in_process_deployer_rejects_unsupported_programs_and_cleans_up(
+    project: FakeProject, program: str, message: str
+) -> None:
     with pytest.raises(DeploymentError, match=message):
         project.deploy(program)
     assert project.aws.operations() in ([], ["CreateQueue", "GetQueueAttributes", "DeleteQueue"])
 
 
-def test_provider_settings_that_would_be_lost_are_named(project: FakeProject) -> None:
+def test_in_process_deployer_rejects_unsupported_provider_settings(project: FakeProject) -> None:
     project.write_stack_file(
         'config:\n  aws:defaultTags: {tags: {a: b}}\n  aws:s3UsePathStyle: "true"\n  aws:regions: x\n'
     )
@@ -164,14 +166,14 @@ def test_provider_settings_that_would_be_lost_are_named(project: FakeProject) ->
         project.deploy(QUEUE)
 
 
-def test_a_program_that_fails_is_quoted_with_its_own_error(project: FakeProject) -> None:
+def test_in_process_deployer_reports_the_exception_of_a_failed_program(project: FakeProject) -> None:
     message = r"program\.py failed: ValueError: capacity: 0 is too low\nnothing had"
     with pytest.raises(DeploymentError, match=message) as failure:
         project.deploy('raise ValueError("capacity: 0 is too low")')
     assert isinstance(failure.value.__cause__, ValueError)
 
 
-def test_a_failure_names_the_resource_and_what_aws_said_and_cleans_up(project: FakeProject) -> None:
+def test_in_process_deployer_reports_a_failed_resource_and_rolls_back(project: FakeProject) -> None:
     project.aws = FakeAws({"PutDashboard": client_error(400, "InvalidParameterInput", "PutDashboard")})
     with pytest.raises(DeploymentError) as failure:
         project.deploy(
@@ -192,14 +194,14 @@ def test_a_failure_names_the_resource_and_what_aws_said_and_cleans_up(project: F
     assert project.aws.operations().count("CreateQueue") == 1
 
 
-def test_a_half_made_resource_is_destroyed_too(project: FakeProject) -> None:
+def test_in_process_deployer_rolls_back_a_partly_created_resource(project: FakeProject) -> None:
     project.aws = FakeAws({"PutBucketTagging": client_error(400, "InvalidTag", "PutBucketTagging")})
     with pytest.raises(DeploymentError, match="InvalidTag"):
         project.deploy('aws.s3.Bucket("b", bucket="b", tags={"a": "b"})')
     assert project.aws.operations()[-1] == "DeleteBucket"
 
 
-def test_what_cannot_be_cleaned_up_is_named(project: FakeProject) -> None:
+def test_in_process_deployer_reports_resources_that_a_rollback_leaves(project: FakeProject) -> None:
     project.aws = FakeAws(
         {
             "PutDashboard": client_error(400, "Invalid", "PutDashboard"),
@@ -212,7 +214,7 @@ def test_what_cannot_be_cleaned_up_is_named(project: FakeProject) -> None:
         project.deploy(f'q = {QUEUE}\naws.cloudwatch.Dashboard("d", dashboard_name="d", dashboard_body=q.arn)')
 
 
-def test_an_interrupted_deployment_cleans_up_and_stays_interrupted() -> None:
+def test_in_process_deployer_rolls_back_after_keyboard_interrupt() -> None:
     cleanup_stack, deleted = CleanupStack(), []
     cleanup_stack.add("queue", Removal(delete=lambda: deleted.append("queue")))
     with pytest.raises(KeyboardInterrupt), _rolled_back_on_failure(cleanup_stack, Path("program.py")):
@@ -220,18 +222,18 @@ def test_an_interrupted_deployment_cleans_up_and_stays_interrupted() -> None:
     assert deleted == ["queue"]
 
 
-def test_destroying_deletes_in_reverse_and_makes_sure(project: FakeProject) -> None:
+def test_destroy_deletes_in_reverse_order_and_waits_for_deletion(project: FakeProject) -> None:
     deployment = project.deploy(f'q = {QUEUE}\naws.sqs.QueuePolicy("p", queue_url=q.url, policy="{{}}")')
     project.aws.calls.clear()
-    gone = client_error(400, "AWS.SimpleQueueService.NonExistentQueue", "GetQueueUrl")
-    project.aws.responses |= {"GetQueueUrl": gone}
+    deleted = client_error(400, "AWS.SimpleQueueService.NonExistentQueue", "GetQueueUrl")
+    project.aws.responses |= {"GetQueueUrl": deleted}
     deployment.destroy()
     assert project.aws.operations() == ["SetQueueAttributes", "DeleteQueue", "GetQueueUrl"]
     deployment.destroy()
     assert len(project.aws.calls) == 3
 
 
-def test_protected_resources_refuse_to_go(project: FakeProject) -> None:
+def test_destroy_with_protected_resources_deletes_nothing(project: FakeProject) -> None:
     deployment = project.deploy(
         'aws.s3.Bucket("b", bucket="b", opts=pulumi.ResourceOptions(protect=True))\naws.sqs.Queue("q", name="q")'
     )
@@ -241,11 +243,11 @@ def test_protected_resources_refuse_to_go(project: FakeProject) -> None:
     assert project.aws.calls == []
 
 
-def test_what_the_program_wants_to_keep_is_kept(project: FakeProject) -> None:
+def test_destroy_keeps_resources_with_retain_on_delete(project: FakeProject) -> None:
     project.deploy('aws.sqs.Queue("q", name="q", opts=pulumi.ResourceOptions(retain_on_delete=True))').destroy()
     assert "DeleteQueue" not in project.aws.operations()
 
 
-def test_a_missing_program_is_named(project: FakeProject) -> None:
+def test_in_process_deployer_reports_a_missing_program(project: FakeProject) -> None:
     with pytest.raises(DeploymentError, match=r"the program .*nowhere\.py does not exist"):
         deploy(project.emulator, program=project.folder / "nowhere.py")

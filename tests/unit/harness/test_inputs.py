@@ -5,20 +5,22 @@ import pytest
 from localstack.deployers.resources.inputs import InputError, Inputs
 
 
-def test_what_was_taken_is_used_and_the_rest_is_not() -> None:
-    inputs = Inputs({"name": "a", "size": 1, "colour": "red", "shape": None, "age": None})  # None is as good as absent
+def test_resource_inputs_that_were_not_read_are_reported_as_unused() -> None:
+    inputs = Inputs(
+        {"name": "a", "size": 1, "colour": "red", "shape": None, "age": None}
+    )  # An input with the value None counts as absent.
     assert inputs.get("name") == "a"
     assert inputs.select(Size="size", Weight="weight", Shape="shape") == {"Size": 1}
     assert inputs.unused() == ["colour"]
 
 
 @pytest.mark.parametrize("value", [False, 0, "", []])
-def test_values_that_look_like_nothing_count(value: object) -> None:
+def test_falsy_resource_inputs_other_than_none_count_as_values(value: object) -> None:
     assert Inputs({"flag": value}).unused() == ["flag"]
     assert Inputs({"flag": value}).select(Flag="flag") == {"Flag": value}
 
 
-def test_nested_leftovers_are_named_with_their_whole_path() -> None:
+def test_unused_nested_resource_inputs_are_reported_with_full_path() -> None:
     inputs = Inputs({"rules": [{"filter": {"prefix": "a", "tag": {"key": "k"}}}, {"id": "b"}]})
     first, second = inputs.children("rules")
     where = first.child("filter")
@@ -32,19 +34,19 @@ def test_nested_leftovers_are_named_with_their_whole_path() -> None:
 
 
 @pytest.mark.parametrize("value", [{"mode": "Active"}, [{"mode": "Active"}], [[1]]])
-def test_an_object_cannot_be_taken_whole(value: object) -> None:
+def test_resource_input_get_rejects_an_object_value(value: object) -> None:
     with pytest.raises(InputError, match=r"^tracing is an object where a plain value was expected"):
         Inputs({"tracing": value}).get("tracing")
 
 
-def test_keys_that_are_data_are_taken_as_texts() -> None:
+def test_resource_input_mapping_returns_strings_and_counts_as_used() -> None:
     inputs = Inputs({"tags": {"Cost": 7, "Owner": "me"}})
     assert inputs.mapping("tags") == {"Cost": "7", "Owner": "me"}
     assert inputs.mapping("labels") == {}
     assert inputs.unused() == []
 
 
-def test_what_is_needed_and_missing_is_named_with_the_likely_reason() -> None:
+def test_error_for_a_missing_resource_input_contains_its_path_and_cause() -> None:
     [rule] = Inputs({"rules": [{}]}).children("rules")
     with pytest.raises(InputError, match=r"the input rules\[0\]\.arn is missing: .* output of a resource that has no"):
         rule.require("arn")
@@ -59,6 +61,6 @@ def test_what_is_needed_and_missing_is_named_with_the_likely_reason() -> None:
         ("mapping", "wrong", "^wrong is not an object: 7$"),
     ],
 )
-def test_a_wrong_shape_is_named(method: str, name: str, message: str) -> None:
+def test_error_for_a_resource_input_of_a_wrong_type_contains_its_path(method: str, name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         getattr(Inputs({"wrong": 7, "wrongs": [7]}), method)(name)

@@ -1,4 +1,4 @@
-"""Running a Pulumi program without Pulumi's engine."""
+"""Tests of `run_program`, which runs a Pulumi program without Pulumi's engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def echo(resource: Recorded) -> tuple[str, dict[str, Any]]:
-    """Return the inputs and an ARN as outputs."""
+    """Return a fake resource ID, and the inputs and a fake ARN as outputs."""
     return f"{resource.name}-id", {**resource.inputs, "arn": f"arn:{resource.name}"}
 
 
@@ -69,12 +69,12 @@ def shop() -> None:
     Shop("shop")
 
 
-def test_resources_and_outputs_are_recorded_as_plain_data() -> None:
+def test_run_program_records_resources_and_outputs_as_plain_data() -> None:
     result = run(shop)
     resources = by_name(result)
     bucket, queue, versioning = resources["bucket"], resources["queue"], resources["versioning"]
     assert bucket.inputs == {"bucket": "things", "tags": {"a": "b"}}
-    assert queue.inputs == {"name": "letters", "messageRetentionSeconds": 60}  # "letters" is a secret
+    assert queue.inputs == {"name": "letters", "messageRetentionSeconds": 60}  # The queue name is a Pulumi secret.
     assert type(queue.inputs["messageRetentionSeconds"]) is int
     assert versioning.inputs["bucket"] == "bucket-id"
     assert versioning.dependencies == {bucket.urn, queue.urn}
@@ -87,7 +87,7 @@ def test_resources_and_outputs_are_recorded_as_plain_data() -> None:
     assert result.component_outputs == {resources["shop"].urn: {"bucket_arn": "arn:bucket"}}
 
 
-def test_runs_do_not_see_one_another() -> None:
+def test_runs_of_pulumi_programs_share_no_state() -> None:
     first = run(shop, config={"shop:colour": "red"})
 
     def program() -> None:
@@ -99,7 +99,7 @@ def test_runs_do_not_see_one_another() -> None:
     assert [each.name for each in first.resources] != []
 
 
-def test_a_run_leaves_no_thread_behind() -> None:
+def test_run_program_leaves_no_threads() -> None:
     before = threading.active_count()
     run(shop)
     assert threading.active_count() == before
@@ -142,18 +142,20 @@ def registering_outputs_twice() -> None:
         (registering_outputs_twice, ValueError, "registers its outputs twice"),
     ],
 )
-def test_an_error_of_the_program_is_raised(program: Callable[[], None], error: type[Exception], message: str) -> None:
+def test_run_program_raises_the_error_of_the_program(
+    program: Callable[[], None], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         run(program)
 
 
-def test_every_failure_is_reported_with_its_resource() -> None:
+def test_run_program_reports_each_failed_resource() -> None:
     together = threading.Barrier(2, timeout=10)
 
     def fail(resource: Recorded) -> tuple[str, dict[str, Any]]:
         if resource.name == "versioning":
             return echo(resource)
-        together.wait()  # neither knows of the other's failure
+        together.wait()  # Both creations fail at the same time.
         message = f"{resource.name} is out of stock"
         raise RuntimeError(message)
 
@@ -165,7 +167,7 @@ def test_every_failure_is_reported_with_its_resource() -> None:
     assert caught.value.__cause__ is caught.value.failures[0][1]
 
 
-def test_after_a_failure_nothing_more_is_created_and_what_had_begun_is_finished() -> None:
+def test_run_program_starts_no_creations_after_a_failure() -> None:
     begun, failed = threading.Event(), threading.Event()
     created: list[str] = []
 
@@ -194,15 +196,15 @@ def test_after_a_failure_nothing_more_is_created_and_what_had_begun_is_finished(
     assert [resource.name for resource, _ in caught.value.failures] == ["fails"]
 
 
-def test_what_was_being_created_when_the_program_failed_is_there_when_the_error_is_raised() -> None:
-    """Whoever cleans up after the error must not miss it."""
+def test_run_program_waits_for_running_creations_before_it_raises() -> None:
+    """A rollback after the error must not miss a resource that is still being created."""
     begun, failing, created = threading.Event(), threading.Event(), threading.Event()
 
     def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
         if resource.name == "slow":
             begun.set()
             failing.wait(timeout=10)
-            threading.Event().wait(0.1)  # only so that a run that does not wait for this is caught
+            threading.Event().wait(0.1)  # The pause detects a run that does not wait for this creation.
             created.set()
         return echo(resource)
 
@@ -221,13 +223,15 @@ def test_what_was_being_created_when_the_program_failed_is_there_when_the_error_
     assert created.is_set()
 
 
-def test_an_error_is_raised_and_not_logged_as_well(caplog: pytest.LogCaptureFixture) -> None:
+def test_run_program_raises_an_error_without_logging_it(caplog: pytest.LogCaptureFixture) -> None:
     def program() -> None:
         aws.sqs.Queue.get("queue", "its-id")
         aws.sqs.Queue("other").arn.apply(lambda _arn: 1 / 0)
 
-    with contextlib.suppress(NotImplementedError, ZeroDivisionError):  # unlike pytest.raises it keeps no reference
+    with contextlib.suppress(
+        NotImplementedError, ZeroDivisionError
+    ):  # Unlike pytest.raises, suppress keeps no reference to the error.
         run(program)
-    run(lambda: None)  # Pulumi keeps the last run
-    gc.collect()  # asyncio complains of an error that nobody looked at when it is thrown away
+    run(lambda: None)  # Pulumi keeps a reference to the last run.
+    gc.collect()  # asyncio logs an unretrieved exception when its task is deleted.
     assert caplog.text == ""

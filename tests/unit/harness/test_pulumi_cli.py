@@ -1,4 +1,4 @@
-"""Finding, installing and running the Pulumi CLI, without a CLI."""
+"""Tests of finding, installing and running the Pulumi CLI, which fakes and scripts replace."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def raises(error: Exception) -> Callable[..., PulumiCommand]:
 
 
 def script(folder: Path, source: str) -> Path:
-    """Write a program in place of the CLI."""
+    """Write an executable Python script in place of the Pulumi CLI, and return its path."""
     path = folder / "bin" / "pulumi"
     path.parent.mkdir()
     path.write_text(f"#!{sys.executable}\n{textwrap.dedent(source)}", encoding="utf-8")
@@ -54,7 +54,7 @@ def script(folder: Path, source: str) -> Path:
         ),
     ],
 )
-def test_a_cli_that_cannot_be_used_is_an_error_with_both_remedies(
+def test_error_for_an_unusable_pulumi_cli_contains_both_remedies(
     tmp_path: Path, error: Exception, message: str
 ) -> None:
     with pytest.raises(DeploymentError) as failure:
@@ -66,13 +66,13 @@ def test_a_cli_that_cannot_be_used_is_an_error_with_both_remedies(
     )
 
 
-def test_the_sdk_reports_a_missing_cli_as_file_not_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_pulumi_cli_is_detected_with_the_real_sdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DeploymentError, match="there is no `pulumi` on the path"):
         pulumi_cli.find()
 
 
-def test_the_cli_is_installed_to_match_the_sdk_and_apart_from_the_users_own(tmp_path: Path) -> None:
+def test_installed_pulumi_cli_matches_the_sdk_and_is_in_the_cache(tmp_path: Path) -> None:
     installations: list[tuple[str, str]] = []
 
     def installer(root: str, version: VersionInfo) -> PulumiCommand:
@@ -96,13 +96,15 @@ def test_the_cli_is_installed_to_match_the_sdk_and_apart_from_the_users_own(tmp_
     ],
     ids=["offline", "installer", "version"],
 )
-def test_a_failed_installation_says_why_and_what_else_helps(tmp_path: Path, error: Exception, details: str) -> None:
+def test_error_for_a_failed_pulumi_installation_has_cause_and_remedy(
+    tmp_path: Path, error: Exception, details: str
+) -> None:
     message = rf"could not be installed into {tmp_path}: .*{details}.*https://get\.pulumi\.com.*put a `pulumi` on the"
     with pytest.raises(DeploymentError, match=f"(?s){message}"):
         pulumi_cli.find(install=True, cache=tmp_path, installer=raises(error))
 
 
-def test_the_engine_sees_its_own_settings_and_of_the_shell_nothing_of_aws_and_little_of_pulumi(
+def test_pulumi_environment_excludes_the_aws_settings_of_the_shell(
     tmp_path: Path,
 ) -> None:
     inherited = {
@@ -111,7 +113,7 @@ def test_the_engine_sees_its_own_settings_and_of_the_shell_nothing_of_aws_and_li
         "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES": ".*=https://mirror",
         "HTTPS_PROXY": "http://proxy",
         "PATH": "/bin",
-        "TAP_TABLE_NAME": "mine",  # the program's own setting, which takes precedence over its configuration
+        "TAP_TABLE_NAME": "mine",  # The program reads this variable.
     }
     dropped = [
         *("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "PULUMI_ACCESS_TOKEN"),
@@ -132,9 +134,7 @@ def test_the_engine_sees_its_own_settings_and_of_the_shell_nothing_of_aws_and_li
     }
 
 
-def test_a_command_runs_in_the_environment_that_was_made_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pulumi_command_runs_only_with_the_given_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "leaked")
     program = script(
         tmp_path,
@@ -156,13 +156,13 @@ def test_a_command_runs_in_the_environment_that_was_made_for_it(
     assert cli.version == VersionInfo(3, 272)
 
 
-def test_a_command_that_fails_says_what_it_wrote(tmp_path: Path) -> None:
+def test_error_of_a_failed_pulumi_command_contains_its_output(tmp_path: Path) -> None:
     program = script(tmp_path, "import sys\nsys.exit('error: no such stack')\n")
     with pytest.raises(CommandError, match="error: no such stack"):
         Cli(FakeCommand(str(program)), {}).run(["up"], str(tmp_path), {})
 
 
-def test_ctrl_c_lets_the_engine_end_what_is_under_way_and_asks_only_once(
+def test_ctrl_c_waits_for_the_pulumi_cli_and_interrupts_it_only_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = script(
@@ -170,14 +170,14 @@ def test_ctrl_c_lets_the_engine_end_what_is_under_way_and_asks_only_once(
         """
         import signal, sys, time
         from pathlib import Path
-        asked = []
-        signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+        interrupts = []
+        signal.signal(signal.SIGINT, lambda *_: interrupts.append(1))
         Path("ready").touch()
         deadline = time.monotonic() + 30
-        while not asked and time.monotonic() < deadline:
+        while not interrupts and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.1)  # a second signal, and a caller that does not wait, would show
-        Path("ended").write_text(str(len(asked)))
+        time.sleep(0.1)  # The test would detect a second signal, or a caller that does not wait.
+        Path("ended").write_text(str(len(interrupts)))
         """,
     )
 
@@ -192,7 +192,7 @@ def test_ctrl_c_lets_the_engine_end_what_is_under_way_and_asks_only_once(
 
     def press_ctrl_c() -> None:
         waiting.wait_until((tmp_path / "ready").exists, "the program's start")
-        assert waits.wait(timeout=30)  # the program can be quicker than who has started it
+        assert waits.wait(timeout=30)  # The script can be ready before its caller waits.
         os.kill(os.getpid(), signal.SIGINT)
 
     presser = threading.Thread(target=press_ctrl_c)

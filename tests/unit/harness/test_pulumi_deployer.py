@@ -1,4 +1,4 @@
-"""The deployer of the Pulumi CLI, with a fake stack."""
+"""Tests of the deployer that uses the Pulumi CLI, with a fake stack."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def broken_pipe(_progress: Progress) -> None:
     raise ValueError("broken pipe")
 
 
-def test_a_program_becomes_resources_outputs_and_progress(project: FakeProject) -> None:
+def test_pulumi_deployer_returns_resources_outputs_and_progress(project: FakeProject) -> None:
     deployment = project.deploy()
     assert [(each.type, each.name, each.id) for each in deployment.resources] == [
         (QUEUE_TYPE, "failures", "failures-id")
@@ -39,7 +39,7 @@ def test_a_program_becomes_resources_outputs_and_progress(project: FakeProject) 
     assert project.stack.name == "localstack"
 
 
-def test_the_choice_of_the_engine_leads_here(project: FakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deploy_selects_the_pulumi_deployer_by_name(project: FakeProject, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(pulumi_deployer, "deploy", lambda _emulator, **options: calls.append(options))
     deploy(project.emulator, deployer="pulumi", stack="s", program=project.program, install_pulumi=True)
@@ -50,24 +50,24 @@ def test_the_choice_of_the_engine_leads_here(project: FakeProject, monkeypatch: 
 
 
 @pytest.mark.parametrize("install", [True, False])
-def test_the_cli_is_installed_only_if_that_was_asked_for(project: FakeProject, *, install: bool) -> None:
+def test_pulumi_deployer_installs_the_cli_only_if_requested(project: FakeProject, *, install: bool) -> None:
     project.deploy(install_pulumi=install)
     assert project.installations == [install]
 
 
-def test_the_project_is_only_read(project: FakeProject) -> None:
+def test_pulumi_deployer_does_not_change_project_files(project: FakeProject) -> None:
     before = {path: path.read_bytes() for path in project.folder.iterdir()}
     project.deploy(config_overrides={"env": "other"}).destroy()
     assert {path: path.read_bytes() for path in project.folder.iterdir()} == before
 
 
-def test_overrides_are_configuration_in_plain_text(project: FakeProject) -> None:
+def test_pulumi_deployer_sets_overrides_as_plain_text_configuration(project: FakeProject) -> None:
     project.deploy(config_overrides={"env": "other", "aws:region": "eu-west-1"})
     config = {key: (value.value, value.secret) for key, value in project.stack.config.items()}
     assert config == {"env": ("other", False), "aws:region": ("eu-west-1", False)}
 
 
-def test_secrets_and_state_are_locked_with_a_passphrase_of_this_run_alone(tmp_path: Path) -> None:
+def test_pulumi_deployer_uses_a_new_passphrase_for_each_deployment(tmp_path: Path) -> None:
     passphrases = set()
     for name in ("one", "two"):
         project = FakeProject(tmp_path / name)
@@ -81,7 +81,7 @@ def test_secrets_and_state_are_locked_with_a_passphrase_of_this_run_alone(tmp_pa
     assert all(len(each) > 30 for each in passphrases)
 
 
-def test_destroying_takes_the_state_along_and_may_be_done_twice(project: FakeProject) -> None:
+def test_pulumi_destroy_deletes_the_state_and_can_be_repeated(project: FakeProject) -> None:
     deployment = project.deploy()
     assert (project.work_folder / "state").is_dir()
     deployment.destroy()
@@ -91,7 +91,7 @@ def test_destroying_takes_the_state_along_and_may_be_done_twice(project: FakePro
     assert project.stack.destroyed == 1
 
 
-def test_protected_data_refuses_to_go_and_everything_else_stays_with_it(project: FakeProject) -> None:
+def test_pulumi_destroy_with_protected_resources_deletes_nothing(project: FakeProject) -> None:
     project.stack.program.append(TABLE)
     deployment = project.deploy()
     with pytest.raises(
@@ -102,7 +102,7 @@ def test_protected_data_refuses_to_go_and_everything_else_stays_with_it(project:
     assert len(project.stack.state) == 4
 
 
-def test_what_is_still_there_after_destroying_is_named(project: FakeProject) -> None:
+def test_pulumi_destroy_reports_resources_that_still_exist(project: FakeProject) -> None:
     project.stack.undeletable.append(QUEUE_TYPE)
     deployment = project.deploy()
     with pytest.raises(DeploymentError, match=r"still there: aws:sqs/queue:Queue 'failures'"):
@@ -125,21 +125,21 @@ def test_what_is_still_there_after_destroying_is_named(project: FakeProject) -> 
             {},
             DeploymentError,
             "failed:\n  error: the passphrase is wrong\nnothing had been created$",
-            id="no errors of the engine: the output of the CLI",
+            id="output of the CLI",
         ),
         pytest.param(
             {"program": [QUEUE, TABLE], "failure": command_error("no")},
             {},
             DeploymentError,
             r"destroyed again \(2 resources\)",
-            id="a protected resource",
+            id="protected resource",
         ),
         pytest.param(
             {"values": {"queue_url": None}},
             {},
             DeploymentError,
             r"exports queue_url without a value\n.* destroyed again",
-            id="an output without a value",
+            id="output without a value",
         ),
         pytest.param({"failure": KeyboardInterrupt()}, {}, KeyboardInterrupt, None, id="Ctrl-C"),
         pytest.param(
@@ -147,11 +147,11 @@ def test_what_is_still_there_after_destroying_is_named(project: FakeProject) -> 
             {"on_resource": broken_pipe},
             DeploymentError,
             r"broken pipe\n.*destroyed again",
-            id="a listener's error",
+            id="error of the callback",
         ),
     ],
 )
-def test_a_failed_update_is_explained_and_undone(
+def test_pulumi_deployer_explains_and_rolls_back_a_failed_update(
     project: FakeProject,
     changes: dict[str, Any],
     options: dict[str, Any],
@@ -162,7 +162,7 @@ def test_a_failed_update_is_explained_and_undone(
         setattr(project.stack, name, value)
     with pytest.raises(error, match=message) as failure:
         project.deploy(**options)
-    if "errors" in changes:  # the SDK's error has all of it again, with tracebacks
+    if "errors" in changes:  # The SDK's error would repeat the messages with tracebacks.
         assert failure.value.__cause__ is None
         assert failure.value.__suppress_context__
     if TABLE in changes.get("program", []):
@@ -173,7 +173,7 @@ def test_a_failed_update_is_explained_and_undone(
     assert not project.work_folder.exists()
 
 
-def test_what_a_failed_update_leaves_behind_is_said(project: FakeProject) -> None:
+def test_pulumi_deployer_reports_resources_that_a_rollback_leaves(project: FakeProject) -> None:
     project.stack.failure = command_error("no")
     project.stack.undeletable.append(QUEUE_TYPE)
     with pytest.raises(
@@ -182,13 +182,13 @@ def test_what_a_failed_update_leaves_behind_is_said(project: FakeProject) -> Non
         project.deploy()
 
 
-def test_a_program_that_is_not_there_is_an_error_before_anything_is_made(project: FakeProject) -> None:
+def test_pulumi_deployer_rejects_a_missing_program_first(project: FakeProject) -> None:
     with pytest.raises(DeploymentError, match=r"the program .*nope\.py does not exist"):
         project.deploy(program=project.folder / "nope.py")
     assert project.stack.workspaces == []
 
 
-def test_configuration_can_be_secret_and_can_be_taken_away_again(project: FakeProject) -> None:
+def test_pulumi_stack_configuration_can_be_secret_and_can_be_removed(project: FakeProject) -> None:
     stack = project.open()
     stack.configure({"alarmEmail": "me@example.com"}, secret=True)
     stack.configure({"env": "x"})
@@ -198,7 +198,7 @@ def test_configuration_can_be_secret_and_can_be_taken_away_again(project: FakePr
     stack.close()
 
 
-def test_a_preview_tells_what_would_be_and_does_nothing(project: FakeProject) -> None:
+def test_pulumi_preview_returns_changes_and_creates_nothing(project: FakeProject) -> None:
     stack = project.open()
     outcome = stack.preview()
     assert [str(change) for change in outcome.changes] == [
@@ -211,7 +211,7 @@ def test_a_preview_tells_what_would_be_and_does_nothing(project: FakeProject) ->
     stack.close()
 
 
-def test_a_program_in_another_folder_continues_with_the_same_state(project: FakeProject, tmp_path: Path) -> None:
+def test_pulumi_stack_keeps_its_state_for_a_program_in_another_folder(project: FakeProject, tmp_path: Path) -> None:
     moved = FakeProject(tmp_path / "moved")
     stack = project.open()
 

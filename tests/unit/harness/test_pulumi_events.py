@@ -1,4 +1,4 @@
-"""The engine's events become changes, progress, warnings and readable errors."""
+"""Tests of the conversion of Pulumi engine events to changes, progress, warnings and readable errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def event(**content: Any) -> EngineEvent:
 
 
 class Recorded:
-    """A recorder of events with a fake clock."""
+    """EventRecorder with a fake clock, and the progress that it reported."""
 
     def __init__(self) -> None:
         self.progress: list[Progress] = []
@@ -58,7 +58,7 @@ def recorded() -> Recorded:
     return Recorded()
 
 
-def test_a_created_resource_is_heard_of_with_its_name_id_and_seconds(recorded: Recorded) -> None:
+def test_pulumi_event_recorder_reports_a_created_resource_and_duration(recorded: Recorded) -> None:
     recorded.events(step("resourcePreEvent", "create"))
     recorded.clock.advance(1)
     recorded.events(step("resOutputsEvent", "create"))
@@ -77,15 +77,15 @@ COMPONENT_URN = "urn:pulumi:localstack::toy::tap:index:TapStack::tap"
         pytest.param([step("resOutputsEvent", "same")], ("same", "failures::x"), id="unchanged"),
         pytest.param([step("resOutputsEvent", "update")], ("update", "failures::x"), id="updated"),
         pytest.param([step("resOutputsEvent", "delete")], ("delete", "failures::x"), id="deleted"),
-        pytest.param([step("resOutputsEvent", "create", planning=True)], ("create", "failures::x"), id="a preview"),
+        pytest.param([step("resOutputsEvent", "create", planning=True)], ("create", "failures::x"), id="preview"),
         pytest.param(
             [step("resOutputsEvent", "create", urn=COMPONENT_URN, custom=False)] * 2,
             ("create", "tap"),
-            id="a component, which has two events and does not exist at AWS",
+            id="component with two events",
         ),
     ],
 )
-def test_what_is_not_created_is_a_change_without_progress(
+def test_pulumi_event_recorder_records_other_changes_without_progress(
     recorded: Recorded, events: list[EngineEvent], change: tuple[str, str]
 ) -> None:
     for each in events:
@@ -95,12 +95,12 @@ def test_what_is_not_created_is_a_change_without_progress(
 
 
 @pytest.mark.parametrize("urn", [STACK_URN, "urn:pulumi:localstack::toy::pulumi:providers:aws::default_7"])
-def test_the_stack_itself_and_its_providers_do_not_count(recorded: Recorded, urn: str) -> None:
+def test_pulumi_event_recorder_ignores_the_stack_and_its_providers(recorded: Recorded, urn: str) -> None:
     recorded.events(step("resOutputsEvent", "create", urn=urn))
     assert (recorded.events.changes, recorded.events.created, recorded.progress) == ([], [], [])
 
 
-def test_warnings_and_what_the_program_writes_are_complaints_and_debugging_is_not(recorded: Recorded) -> None:
+def test_pulumi_event_recorder_records_warnings_and_program_output(recorded: Recorded) -> None:
     recorded.events(diagnostic("<{%fg 3%}>deprecated<{%reset%}>\n", "warning", urn=STACK_URN))
     recorded.events(diagnostic("x is deprecated", "info#err", urn=URN))
     recorded.events(diagnostic("\n", "info#err"))
@@ -119,17 +119,17 @@ def test_warnings_and_what_the_program_writes_are_complaints_and_debugging_is_no
                 diagnostic("an unhandled error occurred: program exited with non-zero exit code: 1"),
             ],
             ("aws:sqs/queue:Queue 'failures::x': AccessDenied: no",),
-            id="an error has its resource, and general messages are dropped",
+            id="error with its resource and without general messages",
         ),
-        pytest.param([diagnostic("update failed")], ("update failed",), id="unless there is no other message"),
+        pytest.param([diagnostic("update failed")], ("update failed",), id="general message alone"),
         pytest.param(
             [diagnostic(TRACEBACK, urn=STACK_URN)],
             ("Program failed with an unhandled exception at toy.py, line 4: ValueError: no zones\nhere",),
-            id="of a traceback, the place in the program and the message remain",
+            id="traceback reduced to location and message",
         ),
     ],
 )
-def test_an_error_is_reported_where_and_why(
+def test_pulumi_event_recorder_reports_errors_with_location_and_cause(
     recorded: Recorded, diagnostics: list[EngineEvent], errors: tuple[str, ...]
 ) -> None:
     for each in diagnostics:
@@ -137,7 +137,7 @@ def test_an_error_is_reported_where_and_why(
     assert recorded.events.errors == errors
 
 
-def test_a_traceback_elsewhere_keeps_what_it_says() -> None:
+def test_pulumi_traceback_outside_the_program_is_reduced_to_its_message() -> None:
     text = 'Traceback (most recent call last):\n  File "/lib/x.py", line 1, in f\nKeyError: 1\n'
     assert without_traceback(text) == "KeyError: 1"
     assert without_traceback("plain") == "plain"

@@ -1,4 +1,4 @@
-"""The folder that Pulumi's engine works in."""
+"""Tests of the project files that are generated for the Pulumi CLI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def project(tmp_path: Path, content: str) -> Path:
-    """A program in a folder with a space, and its Pulumi.yaml."""
+    """Create a project folder with a Pulumi.yaml, and return the path of its program."""
     folder = tmp_path / "my project"
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text(content, encoding="utf-8")
@@ -26,17 +26,17 @@ def written(program: Path, tmp_path: Path) -> object:
     return yaml.safe_load((tmp_path / "Pulumi.yaml").read_text(encoding="utf-8"))
 
 
-def test_tapstacks_own_file_differs_only_in_where_the_program_is_and_what_runs_it(tmp_path: Path) -> None:
+def test_generated_pulumi_yaml_changes_only_main_and_runtime(tmp_path: Path) -> None:
     own = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert written(ROOT / "tap_stack.py", tmp_path) == {
         **own,
         "main": str(ROOT / "tap_stack.py"),
-        "runtime": {"name": "python", "options": {"toolchain": "pip"}},  # no virtualenv: none is made
+        "runtime": {"name": "python", "options": {"toolchain": "pip"}},  # The runtime has no option `virtualenv`.
     }
 
 
 @pytest.mark.parametrize("runtime", ["python", "{name: python, options: {toolchain: uv, virtualenv: venv}}"])
-def test_the_program_runs_where_it_lies_whatever_environment_it_would_make_itself(tmp_path: Path, runtime: str) -> None:
+def test_generated_pulumi_yaml_replaces_runtime_options_and_backend(tmp_path: Path, runtime: str) -> None:
     program = project(
         tmp_path, f"name: toy\nruntime: {runtime}\nbackend:\n  url: s3://mine\nconfig:\n  toy:on: 'yes'\n"
     )
@@ -48,19 +48,19 @@ def test_the_program_runs_where_it_lies_whatever_environment_it_would_make_itsel
     }
 
 
-def test_another_language_is_refused(tmp_path: Path) -> None:
+def test_pulumi_project_in_another_language_is_rejected(tmp_path: Path) -> None:
     program = project(tmp_path, "name: toy\nruntime: nodejs\n")
     with pytest.raises(DeploymentError, match=r"Pulumi\.yaml has the runtime 'nodejs': only `python`"):
         write_project(program, tmp_path)
 
 
-def test_the_configuration_of_the_stack_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_stack_configuration_file_is_copied_unchanged(tmp_path: Path) -> None:
     copy_stack_file(ROOT, "localstack", tmp_path)
     name = "Pulumi.localstack.yaml"
     assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
 
 
-def test_secrets_of_somebody_elses_passphrase_are_refused(tmp_path: Path) -> None:
+def test_stack_file_with_an_encryption_salt_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text("encryptionsalt: v1:abc\nconfig: {}\n", encoding="utf-8")
     with pytest.raises(DeploymentError, match=r"Pulumi\.prod\.yaml has encryptionsalt: .*Give this stack plain values"):
         copy_stack_file(tmp_path, "prod", tmp_path / "work")

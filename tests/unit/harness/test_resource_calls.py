@@ -1,4 +1,4 @@
-"""The parameters of the calls to AWS whose translation changes more than the names of inputs."""
+"""Tests of resource handlers whose AWS calls do more than rename the inputs of a resource."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CAPACITY = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 2}
 
 TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
     ("BucketNotification", 0, "PutBucketNotificationConfiguration"): {
-        # prefix and suffix are rules of one filter
+        # S3 expects the prefix and the suffix as rules of one filter.
         "NotificationConfiguration.LambdaFunctionConfigurations.0.Filter": {"Key": {"FilterRules": RULES}},
         "NotificationConfiguration.LambdaFunctionConfigurations.0.LambdaFunctionArn": "lambdaFunctionArn",
         "NotificationConfiguration.LambdaFunctionConfigurations.0.Events": ["s3:ObjectCreated:*"],
     },
     ("BucketLifecycleConfiguration", 0, "PutBucketLifecycleConfiguration"): {
         "LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
-        "LifecycleConfiguration.Rules.3.Filter": {},  # all objects
+        "LifecycleConfiguration.Rules.3.Filter": {},  # An empty filter matches all objects.
         "LifecycleConfiguration.Rules.4.Filter": {
             "And": {"Prefix": "prefix", "ObjectSizeGreaterThan": 1, "ObjectSizeLessThan": 2, "Tags": TAGS}
         },
@@ -36,7 +36,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "KeySchema": KEYS,
         "AttributeDefinitions.0": {"AttributeName": "id", "AttributeType": "S"},
         "ProvisionedThroughput": CAPACITY,
-        # the current and the deprecated inputs for the keys of an index
+        # Index 0 uses the current inputs for index keys, and index 1 the deprecated inputs.
         "GlobalSecondaryIndexes.0.KeySchema.0": {"AttributeName": "attributeName", "KeyType": "keyType"},
         "GlobalSecondaryIndexes.1.KeySchema": KEYS,
         "GlobalSecondaryIndexes.0.Projection": {"ProjectionType": "projectionType", "NonKeyAttributes": ["size"]},
@@ -45,8 +45,8 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "Tags": TAGS,
     },
     ("Table", 1, "CreateTable"): {
-        "SSESpecification": {"Enabled": True},  # the AWS-managed key
-        "DeletionProtectionEnabled": False,  # a value, although it is false
+        "SSESpecification": {"Enabled": True},  # Encryption uses the AWS managed key.
+        "DeletionProtectionEnabled": False,
     },
     ("Table", 0, "UpdateContinuousBackups"): {
         "TableName": "name",
@@ -59,7 +59,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
     ("MetricAlarm", 0, "PutMetricAlarm"): {"Threshold": 0, "Dimensions": DIMENSIONS, "Tags": TAGS},
     ("MetricAlarm", 2, "PutMetricAlarm"): {
         "Metrics.0.ReturnData": False,
-        # the period of a metric belongs to its statistic
+        # CloudWatch expects the period of a metric in MetricStat.
         "Metrics.1": {
             "Id": "id",
             "MetricStat": {
@@ -71,7 +71,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         },
     },
     ("Queue", 0, "CreateQueue"): {
-        # all attributes are texts
+        # All attribute values of SQS queues are strings.
         "Attributes.MessageRetentionPeriod": "4",
         "Attributes.SqsManagedSseEnabled": "false",
         "Attributes.FifoQueue": "true",
@@ -82,7 +82,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "DestinationConfig.OnFailure": {"Destination": "arn:aws:sqs:::failed"},
     },
 }
-"""For each call, by type, sample and operation: the values that its parameters must have, by their paths."""
+"""Maps resource type, number of the sample and AWS operation to the expected parameters, by their paths."""
 
 
 def part(parameters: Any, path: str) -> Any:  # noqa: ANN401  any JSON value
@@ -92,14 +92,14 @@ def part(parameters: Any, path: str) -> Any:  # noqa: ANN401  any JSON value
 
 
 def calls(name: str, inputs: dict[str, Any]) -> FakeAws:
-    """Create a resource and return the calls."""
+    """Create a resource and return the fake AWS with the recorded calls."""
     fake = FakeAws()
     RESOURCE_HANDLERS[TYPES[name]]("logical", Inputs(inputs), fake_account(fake))(lambda _removal: None)
     return fake
 
 
 @pytest.mark.parametrize("call", TRANSLATIONS, ids=lambda call: "-".join(map(str, call)))
-def test_a_translated_parameter_has_the_value_that_aws_expects(call: tuple[str, int, str]) -> None:
+def test_resource_handler_converts_inputs_to_the_parameters_of_aws(call: tuple[str, int, str]) -> None:
     name, sample, operation = call
     parameters = calls(name, SAMPLES[TYPES[name]][sample]).parameters(operation)
     assert {path: part(parameters, path) for path in TRANSLATIONS[call]} == TRANSLATIONS[call]
@@ -108,7 +108,11 @@ def test_a_translated_parameter_has_the_value_that_aws_expects(call: tuple[str, 
 @pytest.mark.parametrize(
     ("name", "inputs", "expected"),
     [
-        ("LogGroup", {"name": "g", "retentionInDays": 0}, {"CreateLogGroup": {"logGroupName": "g"}}),  # 0: for ever
+        (
+            "LogGroup",
+            {"name": "g", "retentionInDays": 0},
+            {"CreateLogGroup": {"logGroupName": "g"}},
+        ),  # 0 means that logs never expire.
         ("Queue", {"name": "q"}, {"CreateQueue": {"QueueName": "q"}}),
         (
             "Table",
@@ -117,16 +121,16 @@ def test_a_translated_parameter_has_the_value_that_aws_expects(call: tuple[str, 
         ),
         ("Bucket", {"bucket": "b"}, {"CreateBucket": {"Bucket": "b"}}),
         (
-            "Function",  # -1: no concurrency is reserved
+            "Function",  # -1 means that no concurrency is reserved.
             {"name": "f", "role": "arn:aws:iam::1:role/r", "code": CODE, "reservedConcurrentExecutions": -1},
             {"CreateFunction": {"FunctionName": "f", "Role": "arn:aws:iam::1:role/r"}},
         ),
     ],
 )
-def test_an_input_that_is_not_set_is_not_sent(
+def test_resource_handler_omits_parameters_of_unset_inputs(
     name: str, inputs: dict[str, Any], expected: dict[str, dict[str, Any]]
 ) -> None:
-    derived = ("Code", "CreateBucketConfiguration")  # from the archive and from the region
+    derived = ("Code", "CreateBucketConfiguration")
     changes = {
         operation: {key: value for key, value in parameters.items() if key not in derived}
         for operation, parameters in calls(name, inputs).calls

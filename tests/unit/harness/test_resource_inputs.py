@@ -1,4 +1,4 @@
-"""Every input of every sample has an effect on the calls to AWS, and every other input is reported as unused."""
+"""Tests that every sample input of a resource is used and affects the calls to AWS."""
 
 from __future__ import annotations
 
@@ -27,11 +27,9 @@ every_sample = pytest.mark.parametrize(
     ],
 )
 
-"""Objects whose keys are the user's data: a new key is not an unknown input."""
-
 
 def calls(type_: str, inputs: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return all calls for the creation and the removal of a resource."""
+    """Return all AWS calls that create and delete a resource."""
     fake = FakeAws()
     _result, removals, _unused = create(type_, inputs, fake)
     for removal in removals:
@@ -47,7 +45,7 @@ def items(value: Any) -> Iterator[tuple[str | int, Any]]:  # noqa: ANN401  any J
 
 
 def leaves(value: Any, at: Path = ()) -> Iterator[Path]:  # noqa: ANN401  any JSON value
-    """Yield the path of every plain value, and of every empty object (its presence is its meaning)."""
+    """Yield the paths of all plain values, and of empty objects, which are significant."""
     if not list(items(value)):
         yield at
     for key, item in items(value):
@@ -55,7 +53,7 @@ def leaves(value: Any, at: Path = ()) -> Iterator[Path]:  # noqa: ANN401  any JS
 
 
 def without(value: Any, path: Path) -> Any:  # noqa: ANN401  any JSON value
-    """Return a copy without the part at a path."""
+    """Return a copy of a JSON value without the element at a path."""
     copy = deepcopy(value)
     parent = functools.reduce(operator.getitem, path[:-1], copy)
     del parent[path[-1]]
@@ -66,22 +64,20 @@ def dotted(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
-def test_every_type_has_a_sample() -> None:
+def test_every_resource_type_has_sample_inputs() -> None:
     assert set(SAMPLES) == set(RESOURCE_HANDLERS)
 
 
 @every_sample
-def test_every_input_of_a_sample_is_used_and_the_calls_are_such_as_aws_accepts(
-    type_: str, inputs: dict[str, Any]
-) -> None:
+def test_resource_handler_uses_all_sample_inputs_in_valid_aws_calls(type_: str, inputs: dict[str, Any]) -> None:
     fake, wrapped = FakeAws(), Inputs(inputs)
     create = RESOURCE_HANDLERS[type_]("logical", wrapped, fake_account(fake))
-    assert (wrapped.unused(), fake.calls) == ([], [])  # an unused input is an error before anything is created
+    assert (wrapped.unused(), fake.calls) == ([], [])  # Unused inputs are detected before any call.
     assert create(lambda _removal: None).id
 
 
 @every_sample
-def test_every_input_makes_a_difference_to_what_aws_is_asked_for(type_: str, inputs: dict[str, Any]) -> None:
+def test_every_sample_input_of_a_resource_affects_the_aws_calls(type_: str, inputs: dict[str, Any]) -> None:
     whole = calls(type_, inputs)
     ineffective = []
     for path in leaves(inputs):
@@ -89,5 +85,5 @@ def test_every_input_makes_a_difference_to_what_aws_is_asked_for(type_: str, inp
             if calls(type_, without(inputs, path)) == whole:
                 ineffective.append(dotted(path))
         except (InputError, ParamValidationError):
-            pass  # the input is required: that is an effect
+            pass  # The input is required, which counts as an effect.
     assert ineffective == []

@@ -1,4 +1,4 @@
-"""The resource handlers: identifiers, attributes, waiting, and removal."""
+"""Tests of the IDs, outputs, waiting and deletion of resource handlers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUEUE, TABLE = "aws:sqs/queue:Queue", "aws:dynamodb/table:Table"
 
 
 def removal_of(type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws | None = None) -> Removal:
-    """Create a resource and return its only removal."""
+    """Create a resource, and return its only Removal, which deletes the resource."""
     _result, [removal], _unused = create(type_, inputs, fake)
     return removal
 
@@ -63,7 +63,7 @@ def removal_of(type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws |
         (QUEUE, "http://queue", {"arn": ARN, "url": "http://queue"}),
     ],
 )
-def test_ids_and_attributes_are_those_of_pulumis_provider(
+def test_resource_handler_returns_id_and_outputs_of_pulumis_aws_provider(
     type_: str, identifier: str, expected: dict[str, str]
 ) -> None:
     result, _removals, _unused = create(type_)
@@ -71,12 +71,12 @@ def test_ids_and_attributes_are_those_of_pulumis_provider(
     assert result.state | expected == result.state
 
 
-def test_a_name_that_is_left_out_is_made_as_pulumi_makes_it() -> None:
+def test_resource_without_a_name_gets_the_logical_name_and_a_suffix() -> None:
     result, _removals, _unused = create(QUEUE, {})
     assert result.state["name"] == "logical-1234567"
 
 
-def test_a_bucket_in_the_default_region_is_made_without_naming_it() -> None:
+def test_bucket_in_us_east_1_is_created_without_location_constraint() -> None:
     fake = FakeAws({"GetBucketLocation": {"LocationConstraint": None}})
     handler = RESOURCE_HANDLERS[BUCKET]
     handler("uploads", Inputs({"bucket": "uploads"}), fake_account(fake, "us-east-1"))(lambda _removal: None)
@@ -91,18 +91,18 @@ def test_a_bucket_in_the_default_region_is_made_without_naming_it() -> None:
             {"name": "objects", "hashKey": "id"},
             {"DescribeTable": {"Table": {"TableStatus": "ACTIVE", "GlobalSecondaryIndexes": [{"IndexStatus": "NEW"}]}}},
             r"table objects is 'NEW' after 60 s and not 'ACTIVE'",
-            id="a table is active when its indexes are",
+            id="table with inactive index",
         ),
         pytest.param(
             FUNCTION,
             {"name": "f", "code": CODE, "role": "arn:aws:iam::1:role/r"},
             {"GetFunctionConfiguration": {"State": "Failed", "StateReason": "no such image"}},
             "function f is 'Failed: no such image' after 60 s",
-            id="a failed function has a reason",
+            id="failed function",
         ),
     ],
 )
-def test_a_resource_that_does_not_become_active_is_an_error_with_its_state(
+def test_error_for_a_resource_that_stays_inactive_contains_its_state(
     monkeypatch: pytest.MonkeyPatch, type_: str, inputs: dict[str, Any], responses: dict[str, Any], message: str
 ) -> None:
     monkeypatch.setattr(base, "POLL_INTERVAL", 40.0)
@@ -111,7 +111,7 @@ def test_a_resource_that_does_not_become_active_is_an_error_with_its_state(
 
 
 @pytest.mark.parametrize(("pending", "removals"), [("false", ["Unsubscribe"]), ("true", [])])
-def test_only_a_confirmed_subscription_is_deleted(pending: str, removals: list[str]) -> None:
+def test_destroy_deletes_only_confirmed_sns_subscriptions(pending: str, removals: list[str]) -> None:
     fake = FakeAws({"GetSubscriptionAttributes": {"Attributes": {"PendingConfirmation": pending}}})
     _result, found, _unused = create("aws:sns/topicSubscription:TopicSubscription", fake=fake)
     fake.calls.clear()
@@ -121,7 +121,7 @@ def test_only_a_confirmed_subscription_is_deleted(pending: str, removals: list[s
 
 
 class FakeBucket:
-    """A bucket with these versions, delete markers and unfinished uploads; `forceDestroy` is set."""
+    """Fake bucket with `forceDestroy` and the given object versions, delete markers and unfinished uploads."""
 
     def __init__(self, *versions: str, markers: tuple[str, ...] = (), uploads: tuple[str, ...] = ()) -> None:
         self.stored = [*(("Versions", key) for key in versions), *(("DeleteMarkers", key) for key in markers)]
@@ -146,7 +146,7 @@ class FakeBucket:
 
     def delete_objects(self, request: dict[str, Any]) -> dict[str, Any]:
         keys = [item["Key"] for item in request["Delete"]["Objects"]]
-        assert len(keys) <= 1000, "the limit of S3"
+        assert len(keys) <= 1000, "DeleteObjects accepts at most 1,000 keys"
         return self.delete(keys)
 
     def abort_upload(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -161,14 +161,14 @@ class FakeBucket:
         removal_of(BUCKET, {"bucket": "uploads", "forceDestroy": True}, self.aws).delete()
 
 
-def test_a_bucket_is_emptied_of_versions_markers_and_unfinished_uploads_however_many_there_are() -> None:
+def test_bucket_deletion_removes_all_versions_markers_and_uploads() -> None:
     bucket = FakeBucket(*map(str, range(1500)), markers=("deleted",), uploads=("unfinished", "another"))
     bucket.remove()
     assert (bucket.stored, bucket.uploads) == ([], [])
     assert bucket.aws.operations()[-1] == "DeleteBucket"
 
 
-def test_an_object_that_cannot_be_deleted_is_named_instead_of_tried_for_ever() -> None:
+def test_bucket_deletion_reports_an_object_that_cannot_be_deleted() -> None:
     bucket = FakeBucket("locked")
     error = {"Key": "locked", "Code": "AccessDenied", "Message": "object lock"}
     bucket.aws.responses["DeleteObjects"] = {"Errors": [error]}
@@ -176,8 +176,8 @@ def test_an_object_that_cannot_be_deleted_is_named_instead_of_tried_for_ever() -
         bucket.remove()
 
 
-def test_a_key_that_xml_cannot_carry_is_deleted_by_itself() -> None:
-    """LocalStack and AWS reject a list of objects with such a key."""
+def test_bucket_deletion_deletes_keys_with_control_characters_separately() -> None:
+    """LocalStack and AWS reject a DeleteObjects request with a key that XML cannot represent."""
     bucket = FakeBucket("plain", "bell\x07", "tab\t")
     bucket.remove()
     assert bucket.stored == []
@@ -188,8 +188,8 @@ def test_a_key_that_xml_cannot_carry_is_deleted_by_itself() -> None:
     ]
 
 
-def test_an_alarm_that_cannot_be_shown_yet_is_asked_for_again() -> None:
-    """LocalStack responds with this error while it evaluates a new alarm."""
+def test_describe_alarms_is_retried_after_an_internal_error() -> None:
+    """LocalStack responds to DescribeAlarms with InternalError while it evaluates a new alarm."""
 
     def describe(_request: dict[str, Any]) -> dict[str, Any]:
         if fake.operations().count("DescribeAlarms") == 1:
@@ -204,7 +204,7 @@ def test_an_alarm_that_cannot_be_shown_yet_is_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize(("listed", "exists"), [(["dashboardName"], True), (["dashboardName-2"], False), ([], False)])
-def test_whether_a_dashboard_is_there_is_asked_in_a_way_that_all_emulators_answer_alike(
+def test_existence_of_a_dashboard_is_checked_with_list_dashboards(
     listed: list[str],
     exists: bool,  # noqa: FBT001  a table
 ) -> None:

@@ -1,4 +1,4 @@
-"""LocalStack's side of the protocol: receives the reports of the init process, and sends events."""
+"""Fake LocalStack that sends events to the init process of a Lambda container, and receives its reports."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from queue import SimpleQueue
 from typing import Any
 
 TIMEOUT = 10.0
-"""Seconds; every report takes a fraction of one."""
+"""Timeout of a request or report in seconds. Both normally take less than one second."""
 
 
 class FakeLocalStack(ThreadingHTTPServer):
-    """Records the reports in the order of arrival."""
+    """HTTP server that records the reports of the init process in the order of arrival."""
 
     def __init__(self) -> None:
         self.reports: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
@@ -37,7 +37,7 @@ class FakeLocalStack(ThreadingHTTPServer):
 
 
 def send(port: int, request_id: str, **event: Any) -> int:
-    """Send an event as LocalStack does; return the status of the response."""
+    """Send an event to the init process as LocalStack does, and return the HTTP status of the response."""
     request = {
         "invoke-id": request_id,
         "invoked-function-arn": "arn:aws:lambda:us-east-1:000000000000:function:indexer",

@@ -1,4 +1,4 @@
-"""A Lambda runtime that follows instructions in its events. The tests copy it to the path of the bootstrap."""
+"""Fake Lambda runtime that executes the instruction in each event. Tests copy this file to the bootstrap path."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def serve(request: HTTPResponse) -> None:
         case "exit":
             sys.exit(event["status"])
         case "hang":
-            child = subprocess.Popen(["/bin/sleep", str(FOREVER)])  # noqa: S603  the test looks for this process
+            child = subprocess.Popen(["/bin/sleep", str(FOREVER)])  # noqa: S603  the test checks this process
             write(f"child {child.pid}")
             time.sleep(FOREVER)
 
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     match os.environ.get("MODE"):
         case "init error":
             call("POST", "init/error", b'{"errorType": "Runtime.ImportModuleError"}')
-            time.sleep(FOREVER)  # a runtime that is slow to exit
+            time.sleep(FOREVER)  # The runtime does not exit after the error.
         case "exit":
             sys.exit(3)
     while True:

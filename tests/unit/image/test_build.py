@@ -1,4 +1,4 @@
-"""Building the images. Docker is a script that records its calls."""
+"""Tests of the build of the emulator images. Docker is replaced by a script that records its calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FakeDocker:
     folder: Path
 
     def respond(self, *, version: str = "echo 28.0", image: str = "exit 1", container: str = "exit 1") -> None:
-        """Set the shell commands for Docker's commands."""
+        """Set the shell commands that replace `docker version`, `image inspect` and `container inspect`."""
         script = DOCKER.format(calls=self.folder / "calls", version=version, image=image, container=container)
         (self.folder / "docker").write_text(script, encoding="utf-8")
         (self.folder / "docker").chmod(0o755)
@@ -38,7 +38,7 @@ class FakeDocker:
 
 @pytest.fixture
 def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
-    """The only program on the path."""
+    """Fake Docker, which is the only program on the PATH."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(build, "CACHE", tmp_path)
@@ -47,7 +47,7 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
     return fake
 
 
-def test_images_that_were_made_from_these_files_are_left_alone(docker: FakeDocker) -> None:
+def test_emulator_images_built_from_current_files_are_not_rebuilt(docker: FakeDocker) -> None:
     docker.respond(image=f"echo {parts.digest(parts.HERE)}")
     reports: list[str] = []
     build.ensure(reports.append)
@@ -55,7 +55,7 @@ def test_images_that_were_made_from_these_files_are_left_alone(docker: FakeDocke
     assert docker.calls("build") == []
 
 
-def test_images_that_were_made_from_other_files_are_built_anew(
+def test_emulator_images_built_from_other_files_are_rebuilt(
     docker: FakeDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     docker.respond(image="echo 123456789")
@@ -75,7 +75,7 @@ def test_images_that_were_made_from_other_files_are_built_anew(
     assert len(built) == 3
 
 
-def test_everything_that_is_missing_is_named_at_once_with_its_remedy(
+def test_image_build_reports_all_missing_requirements_with_remedies(
     docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert docker.folder.exists()
@@ -87,7 +87,7 @@ def test_everything_that_is_missing_is_named_at_once_with_its_remedy(
         build.ensure(lambda _: None)
 
 
-def test_an_engine_that_does_not_answer_is_said_first(docker: FakeDocker) -> None:
+def test_image_build_reports_an_unavailable_docker_engine_first(docker: FakeDocker) -> None:
     docker.respond(version="echo Cannot connect to the Docker daemon; exit 1")
     with pytest.raises(EmulatorError, match=r"(?s)start its engine.*Cannot connect to the Docker daemon"):
         build.ensure(lambda _: None)
@@ -96,7 +96,7 @@ def test_an_engine_that_does_not_answer_is_said_first(docker: FakeDocker) -> Non
         build.ensure(lambda _: None)
 
 
-def test_a_failed_program_is_shown_with_its_last_words() -> None:
+def test_error_of_a_failed_build_program_contains_its_last_output_lines() -> None:
     with pytest.raises(EmulatorError, match=r"exit code 3:\n  line 6\n(  line \d+\n){13}  line 20$"):
         tools.run(["/bin/sh", "-c", "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i; done; exit 3"])
 
@@ -108,9 +108,7 @@ def _registry_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_registry_is_ready")
-def test_an_image_is_pushed_to_a_registry_that_only_this_machine_reaches(
-    docker: FakeDocker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_registry_publishes_images_only_on_loopback(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
     docker.respond(image="echo sha256:1")
     assert registry.publish("tapstack/x:1") == "localhost:5055/tapstack/x:1"
     [started] = docker.calls("run")
@@ -132,7 +130,7 @@ def test_an_image_is_pushed_to_a_registry_that_only_this_machine_reaches(
         ("sha256:1 true 6000", True),
     ],
 )
-def test_a_registry_that_runs_from_this_image_on_this_port_is_used_as_it_is(
+def test_registry_restarts_only_if_its_image_port_or_state_differs(
     docker: FakeDocker, found: str, *, restarts: bool
 ) -> None:
     docker.respond(image="echo sha256:1", container=f"echo {found}")
@@ -140,7 +138,7 @@ def test_a_registry_that_runs_from_this_image_on_this_port_is_used_as_it_is(
     assert bool(docker.calls("run")) == bool(docker.calls("rm --force tapstack-registry")) == restarts
 
 
-def test_a_registry_that_was_never_built_is_a_clear_error(docker: FakeDocker) -> None:
+def test_error_for_a_missing_registry_image_contains_the_build_command(docker: FakeDocker) -> None:
     assert docker.folder.exists()
     with pytest.raises(EmulatorError, match=r"tapstack/registry:2 is missing: `nox -s emulator-image`"):
         registry.publish("tapstack/x:1")

@@ -1,4 +1,4 @@
-"""The init process of Lambda containers, between a fake LocalStack and a fake runtime."""
+"""Tests of the init process of Lambda containers with a fake LocalStack and a fake Lambda runtime."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUNTIME_ID = "4bf9"
 
 @dataclass(frozen=True)
 class Container:
-    """The init process, and LocalStack outside of the container."""
+    """The init process of a Lambda container, and the fake LocalStack outside of the container."""
 
     localstack: FakeLocalStack
     init: lambda_init.Init
@@ -43,7 +43,7 @@ class Container:
         assert self.localstack.next_report() == (f"/status/{RUNTIME_ID}/ready", b"")
 
     def invoke(self, request_id: str, **event: Any) -> tuple[str, bytes, str]:
-        """Send an event; return "response" or "error", its body, and the output."""
+        """Send an event; return "response" or "error", the body of the result, and the log of the invocation."""
         assert send(self.port, request_id, **event) == 200
         path, printed = self.localstack.next_report()
         assert path == f"/invocations/{request_id}/logs"
@@ -54,9 +54,9 @@ class Container:
 
 @pytest.fixture
 def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The fake runtime, in the path where the init process expects one."""
+    """The fake Lambda runtime, at the path where the init process expects the bootstrap."""
     script = tmp_path / "bootstrap"
-    # isolated and without site-packages: a third of the time to start
+    # The options -I and -S reduce Python's start time to a third.
     script.write_text(f"#!{sys.executable} -IS\n{Path(fake_runtime.__file__).read_text(encoding='utf-8')}")
     script.chmod(0o755)
     monkeypatch.setattr(lambda_init, "BOOTSTRAPS", (str(tmp_path / "not-there"), str(script)))
@@ -92,18 +92,18 @@ def environment(localstack: FakeLocalStack, **more: str) -> dict[str, str]:
 def container(
     bootstrap: Path, localstack: FakeLocalStack, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Container]:
-    """A container that is not started; parametrize it with more environment variables."""
+    """Lambda container that is not started. Indirect parametrization adds environment variables."""
     assert bootstrap.exists()
     finished: SimpleQueue[int] = SimpleQueue()
     init = lambda_init.Init(environment(localstack, **getattr(request, "param", {})), finished.put)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(lambda_init.Handler, init))  # both sides on one port
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(lambda_init.Handler, init))
     monkeypatch.setattr(lambda_init, "API_PORT", server.server_port)
     with serving(server):
         yield Container(localstack, init, server.server_port, finished)
         init.stop()
 
 
-def test_an_event_reaches_the_runtime_with_all_that_lambda_says_of_it(container: Container) -> None:
+def test_init_process_passes_event_headers_and_environment_to_the_runtime(container: Container) -> None:
     container.start()
     before = time.time()
     verb, body, _ = container.invoke("r-1", do="report", greeting="grüß")
@@ -121,11 +121,11 @@ def test_an_event_reaches_the_runtime_with_all_that_lambda_says_of_it(container:
     assert not {"HOME", "HOSTNAME", "LOCALSTACK_RUNTIME_ENDPOINT", "LOCALSTACK_RUNTIME_ID"} & set(environment)
 
 
-def test_what_was_printed_is_reported_between_start_and_end_and_once(
+def test_init_process_reports_output_once_between_start_and_end(
     container: Container, capfd: pytest.CaptureFixture[str]
 ) -> None:
     container.start()
-    long = "ü" * 100_000  # more than a pipe holds
+    long = "ü" * 100_000  # The text exceeds the buffer of a pipe.
     printed = container.invoke("r-1", do="print", text=long)[2]
     assert re.fullmatch(
         rf"starting\nSTART RequestId: r-1 Version: \$LATEST\n{long}\nEND RequestId: r-1\n"
@@ -135,10 +135,10 @@ def test_what_was_printed_is_reported_between_start_and_end_and_once(
     ), printed[:200]
     second = container.invoke("r-2", do="print", text="short")[2]
     assert second.startswith("START RequestId: r-2 Version: $LATEST\nshort\nEND RequestId: r-2\n")
-    assert long in capfd.readouterr().out  # and in the container's own output
+    assert long in capfd.readouterr().out, "the container's own output lacks the text"
 
 
-def test_an_error_of_the_function_is_an_error_with_its_own_words(container: Container) -> None:
+def test_init_process_reports_an_error_of_the_function_unchanged(container: Container) -> None:
     container.start()
     error = {"errorType": "KeyError", "errorMessage": "'x'", "stackTrace": ["..."]}
     verb, body, _ = container.invoke("r-1", do="fail", error=error)
@@ -147,7 +147,7 @@ def test_an_error_of_the_function_is_an_error_with_its_own_words(container: Cont
 
 
 @pytest.mark.parametrize("container", [{"LOCALSTACK_MAX_PAYLOAD_SIZE": "1000"}], indirect=True)
-def test_a_response_over_the_limit_is_an_error(container: Container) -> None:
+def test_init_process_reports_a_response_over_the_size_limit_as_error(container: Container) -> None:
     container.start()
     assert container.invoke("r-1", do="respond", bytes=1000)[:2] == ("response", b"x" * 1000)
     verb, body, _ = container.invoke("r-2", do="respond", bytes=1001)
@@ -158,7 +158,7 @@ def test_a_response_over_the_limit_is_an_error(container: Container) -> None:
     }
 
 
-def test_a_result_for_another_invocation_is_refused(container: Container) -> None:
+def test_init_process_rejects_a_result_for_another_invocation(container: Container) -> None:
     container.start()
     assert container.invoke("r-1", do="respond to another")[:2] == ("response", b"400")
 
@@ -167,7 +167,7 @@ def test_a_result_for_another_invocation_is_refused(container: Container) -> Non
     ("status", "message"),
     [(7, "Runtime exited with error: exit status 7"), (0, "Runtime exited without providing a reason")],
 )
-def test_a_runtime_that_ends_fails_the_invocation_and_is_started_anew(
+def test_init_process_restarts_a_runtime_that_exits_during_an_invocation(
     container: Container, status: int, message: str
 ) -> None:
     container.start()
@@ -181,7 +181,7 @@ def test_a_runtime_that_ends_fails_the_invocation_and_is_started_anew(
 
 
 @pytest.mark.parametrize("container", [{"AWS_LAMBDA_FUNCTION_TIMEOUT": "1"}], indirect=True)
-def test_a_timeout_kills_the_runtime_with_all_it_started(container: Container) -> None:
+def test_init_process_kills_runtime_and_its_children_after_a_timeout(container: Container) -> None:
     container.start()
     verb, body, printed = container.invoke("r-1", do="hang")
     message = json.loads(body)["errorMessage"]
@@ -207,7 +207,7 @@ NO_MODULE = b'{"errorType": "Runtime.ImportModuleError"}'
     ],
     indirect=["container"],
 )
-def test_a_runtime_that_cannot_start_ends_the_container_with_one_report_of_the_error(
+def test_init_process_reports_a_failed_runtime_start_once_and_exits(
     container: Container, bootstrap: Path, error_type: str, message: str | None
 ) -> None:
     if message and "{bootstrap}" in message:
@@ -221,7 +221,7 @@ def test_a_runtime_that_cannot_start_ends_the_container_with_one_report_of_the_e
     assert container.localstack.reports.empty()
 
 
-def test_a_restart_that_fails_is_the_error_of_the_invocation_that_waits_for_it(
+def test_init_process_reports_a_failed_restart_as_error_of_the_invocation(
     container: Container, bootstrap: Path
 ) -> None:
     container.start()
@@ -231,10 +231,10 @@ def test_a_restart_that_fails_is_the_error_of_the_invocation_that_waits_for_it(
     verb, body, _ = container.invoke("r-2", do="print", text="never")
     assert (verb, body) == ("error", NO_MODULE)
     bootstrap.write_text(script)
-    assert container.invoke("r-3", do="print", text="mended")[0] == "response"
+    assert container.invoke("r-3", do="print", text="fixed")[0] == "response"
 
 
-def test_it_is_ready_when_the_runtime_requests_an_event_and_no_proxy_of_the_function_is_used(
+def test_init_process_reports_readiness_without_the_proxy_of_the_function(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -242,7 +242,7 @@ def test_it_is_ready_when_the_runtime_requests_an_event_and_no_proxy_of_the_func
     assert container.localstack.reports.empty()
 
 
-def test_the_first_word_on_an_invocation_counts() -> None:
+def test_lambda_invocation_keeps_its_first_result() -> None:
     invocation = lambda_init.Invocation({}, deadline=0)
     invocation.complete("response", b"1")
     invocation.complete("error", b"2")
@@ -254,7 +254,7 @@ import sys
 from localstack.image import lambda_init
 lambda_init.API_PORT, lambda_init.INVOKE_PORT = int(sys.argv[1]), int(sys.argv[2])
 lambda_init.BOOTSTRAPS = sys.argv[3:]
-lambda_init.prepare = lambda *_: None  # this is no container: nothing here may be changed
+lambda_init.prepare = lambda *_: None  # The real function would change this machine.
 sys.exit(lambda_init.main())
 """
 
@@ -265,7 +265,7 @@ def run(bootstrap: Path, port: int, environ: Mapping[str, str]) -> subprocess.Po
     return subprocess.Popen(command, env={**environ, "PYTHONPATH": root}, stdout=subprocess.PIPE)  # noqa: S603
 
 
-def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
+def test_sigterm_stops_init_process_and_runtime_during_an_invocation(
     bootstrap: Path, localstack: FakeLocalStack
 ) -> None:
     port = free_port()
@@ -280,7 +280,7 @@ def test_sigterm_ends_the_process_and_the_runtime_in_the_midst_of_an_invocation(
     wait_until_dead(int(child.split()[1]))
 
 
-def test_the_process_ends_with_status_1_if_the_runtime_cannot_start(
+def test_init_process_exits_with_code_1_if_the_runtime_cannot_start(
     bootstrap: Path, localstack: FakeLocalStack
 ) -> None:
     with run(bootstrap, free_port(), environment(localstack, MODE="init error")) as process:

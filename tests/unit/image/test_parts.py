@@ -1,4 +1,4 @@
-"""The parts of the images: their cache, and their pinned checksums."""
+"""Tests of the cached parts of the emulator images, and of their pinned checksums."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def checksums(folder: Path) -> str:
-    """What sha256sum prints."""
+    """Return the checksums of the files in a folder in the format of sha256sum."""
     return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in folder.iterdir())
 
 
@@ -37,7 +37,7 @@ def jars(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("change", ["altered", "missing", "too many"])
-def test_a_file_that_is_not_as_pinned_is_named(jars: Path, change: str) -> None:
+def test_image_file_that_differs_from_its_pinned_checksum_is_reported(jars: Path, change: str) -> None:
     pinned = checksums(jars)
     parts.verify(jars, pinned)
     match change:
@@ -51,7 +51,7 @@ def test_a_file_that_is_not_as_pinned_is_named(jars: Path, change: str) -> None:
         parts.verify(jars, pinned)
 
 
-def test_a_hash_tells_content_and_names_and_nothing_that_python_leaves_behind(tmp_path: Path) -> None:
+def test_image_digest_depends_on_file_names_and_contents_but_no_caches(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "__pycache__").mkdir(parents=True)
     (folder / "a.txt").write_text("1", encoding="utf-8")
@@ -65,7 +65,7 @@ def test_a_hash_tells_content_and_names_and_nothing_that_python_leaves_behind(tm
     assert len({first, second, parts.digest(folder)}) == 3
 
 
-def test_a_manifest_keeps_to_72_bytes_a_line_and_loses_nothing() -> None:
+def test_jar_manifest_wraps_lines_at_72_bytes_without_data_loss() -> None:
     path = " ".join(f"DynamoDBLocal_lib/library-{number}.jar" for number in range(100))
     text = parts.manifest({"Main-Class": "a.B", "Class-Path": path})
     assert max(len(line) for line in text.encode().split(b"\r\n")) <= 72
@@ -74,7 +74,7 @@ def test_a_manifest_keeps_to_72_bytes_a_line_and_loses_nothing() -> None:
     assert lines == ["Manifest-Version: 1.0", "Main-Class: a.B", f"Class-Path: {path}"]
 
 
-def test_dynamodb_local_lies_as_localstack_expects_it(
+def test_dynamodb_local_has_the_folder_layout_that_localstack_expects(
     jars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, pinned = tmp_path / "pom.xml", tmp_path / "maven.sha256"
@@ -108,7 +108,7 @@ def test_dynamodb_local_lies_as_localstack_expects_it(
     assert "Class-Path: DynamoDBLocal_lib/DynamoDBLocal-2.6.1.jar DynamoDBLocal_lib/guava.jar\r\n" in described
 
 
-def test_what_failed_leaves_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_image_part_leaves_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(_command: object) -> str:
         raise EmulatorError("no network")
 

@@ -1,4 +1,4 @@
-"""Tests in a live stack find it by its outputs, and leave the data of its users untouched."""
+"""Tests of the access to a deployed stack, and of the cleanup that deletes only test data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write(folder: Path, content: object) -> str:
     return str(path)
 
 
-def test_outputs_are_what_pulumi_writes(tmp_path: Path) -> None:
+def test_read_outputs_accepts_the_output_of_pulumi_stack_output(tmp_path: Path) -> None:
     assert read_outputs(write(tmp_path, {**OUTPUTS, "more": [1]})) == {**OUTPUTS, "more": "[1]"}
 
 
@@ -51,7 +51,7 @@ def test_outputs_are_what_pulumi_writes(tmp_path: Path) -> None:
         ("Current stack outputs (12):", "is not JSON"),
     ],
 )
-def test_outputs_that_are_not_enough_are_an_error_that_says_how_to_make_them(
+def test_error_for_an_invalid_outputs_file_shows_how_to_create_it(
     tmp_path: Path, content: object, message: str
 ) -> None:
     with pytest.raises(pytest.UsageError, match=rf"{message}.* pulumi stack output --json > outputs\.json"):
@@ -59,26 +59,26 @@ def test_outputs_that_are_not_enough_are_an_error_that_says_how_to_make_them(
 
 
 @pytest.mark.parametrize("file", [None, "/nowhere/outputs.json"])
-def test_missing_outputs_are_an_error_that_says_how_to_make_them(file: str | None) -> None:
+def test_error_for_a_missing_outputs_file_shows_how_to_create_it(file: str | None) -> None:
     with pytest.raises(pytest.UsageError, match=r"pulumi stack output --json > outputs\.json"):
         read_outputs(file)
 
 
-def test_region_and_account_are_those_of_the_stack_whatever_the_shell_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_stack_ignores_the_region_of_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     live = ExistingStack(OUTPUTS)
     assert str(live) == "AWS, account 123456789012, eu-west-3"
     assert live.client("sqs").meta.region_name == "eu-west-3"
 
 
-def test_presigned_links_have_the_only_signature_that_young_buckets_take() -> None:
+def test_existing_stack_presigns_urls_with_signature_version_4() -> None:
     link = ExistingStack(OUTPUTS).client("s3").generate_presigned_url("put_object", Params={"Bucket": "b", "Key": "k"})
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
-def test_an_endpoint_where_nothing_answers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_stack_with_an_unreachable_endpoint_url_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(pytest.UsageError, match=r"AWS_ENDPOINT_URL is http://127\.0\.0\.1:1, and nothing answers"):
+    with pytest.raises(pytest.UsageError, match=r"AWS_ENDPOINT_URL is http://127\.0\.0\.1:1, but no server responds"):
         ExistingStack(OUTPUTS)
 
 
@@ -86,17 +86,17 @@ def test_an_endpoint_where_nothing_answers_is_an_error(monkeypatch: pytest.Monke
     ("url", "proxied"),
     [("https://b.s3.amazonaws.com/k", True), ("http://127.0.0.1:4566/", False), ("http://localhost:4566/", False)],
 )
-def test_only_addresses_of_this_machine_are_opened_without_the_proxy(
+def test_url_opener_bypasses_the_proxy_only_for_local_addresses(
     monkeypatch: pytest.MonkeyPatch, url: str, *, proxied: bool
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://proxy:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
-    made: Any = url_opener(url)  # typeshed does not tell of its handlers
+    made: Any = url_opener(url)  # typeshed does not declare `handlers`
     assert any(getattr(handler, "proxies", None) for handler in made.handlers) is proxied
 
 
 def bucket_with_rules(**rules: str) -> Any:  # noqa: ANN401  a client of boto3 has no type
-    """An S3 client; the bucket's notification has these filter rules."""
+    """Return a fake S3 client whose bucket notification has the given filter rules."""
     filter_rules = [{"Name": name, "Value": value} for name, value in rules.items()]
     response = {"LambdaFunctionConfigurations": [{"Filter": {"Key": {"FilterRules": filter_rules}}}]}
     return SimpleNamespace(get_bucket_notification_configuration=lambda **_: response)
@@ -110,16 +110,16 @@ def bucket_with_rules(**rules: str) -> Any:  # noqa: ANN401  a client of boto3 h
         ({"Prefix": "a+b%2B/"}, "a b+/tapstack-smoke-1234/"),
     ],
 )
-def test_the_folder_is_one_that_the_stack_indexes(rules: dict[str, str], folder: str) -> None:
+def test_smoke_test_folder_starts_with_the_notification_prefix(rules: dict[str, str], folder: str) -> None:
     assert smoke_test_folder(bucket_with_rules(**rules), "b", "1234") == folder
 
 
-def test_a_stack_that_indexes_only_one_kind_of_file_cannot_be_tried() -> None:
+def test_smoke_tests_reject_a_stack_with_a_notification_suffix() -> None:
     with pytest.raises(pytest.exit.Exception, match=r"only keys that end in '\.csv' \(notificationSuffix\)"):
         smoke_test_folder(bucket_with_rules(Suffix=".csv"), "b", "1234")
 
 
-def test_keys_lie_in_the_folder_and_are_never_too_long() -> None:
+def test_keys_of_test_objects_start_with_the_folder_and_fit_the_s3_limit() -> None:
     index = Index(NO_CLIENTS, OUTPUTS, folder=FOLDER)
     keys = [index.key(case.key) for case in EDGE_CASES]
     assert all(key.startswith(FOLDER) and len(key.encode()) <= 1024 for key in keys)
@@ -130,7 +130,7 @@ def test_keys_lie_in_the_folder_and_are_never_too_long() -> None:
 
 
 class IndexWithLateDeletions(Index):
-    """The rows record a deletion only after several reads."""
+    """Fake index whose rows record a deletion only after several reads."""
 
     def __init__(self, index: Index) -> None:
         super().__init__(index.clients, OUTPUTS, folder=index.folder, timeout=5, interval=0.001)
@@ -152,7 +152,7 @@ class IndexWithLateDeletions(Index):
 
 @pytest.fixture
 def index() -> Iterator[Index]:
-    """A bucket and a table with something of ours and something of theirs, each in two versions and deleted."""
+    """Index with one object of the tests and one of other users, each with two versions and a delete marker."""
     with moto.mock_aws():
         s3, dynamodb = (boto3.client(service, region_name="us-east-1") for service in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="uploads")
@@ -168,9 +168,9 @@ def index() -> Iterator[Index]:
         yield found
 
 
-def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
-    """The indexer is invoked later for each deleted version and marker, and creates a row if there is none."""
-    _row(index, index.key("deleted-by-its-test.txt"), "gone")
+def test_clean_up_deletes_test_data_and_keeps_the_data_of_users(index: Index) -> None:
+    """The cleanup must wait for late events of the deletions, because they would create rows again."""
+    _row(index, index.key("deleted-by-its-test.txt"), "deleted")
     late = IndexWithLateDeletions(index)
     clean_up(late)
     assert late.pending == {}
@@ -183,13 +183,13 @@ def test_what_is_ours_goes_and_what_is_theirs_stays(index: Index) -> None:
     assert len(index.row_ids()) == 3
 
 
-def test_a_row_that_never_came_does_not_keep_the_rest_from_going(index: Index) -> None:
+def test_clean_up_continues_after_a_timeout_for_a_missing_row(index: Index) -> None:
     index.put(index.key("never-indexed.txt"))
     clean_up(index)
     assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
 
 
-def test_a_whole_bucket_is_never_cleaned_up(index: Index) -> None:
+def test_clean_up_refuses_to_empty_a_whole_bucket(index: Index) -> None:
     index.folder = ""
     with pytest.raises(ValueError, match="a folder of its own"):
         clean_up(index)

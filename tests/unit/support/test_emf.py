@@ -1,4 +1,4 @@
-"""The judge of embedded metrics is itself right: it takes AWS's own example, and refuses what CloudWatch drops."""
+"""Tests of the EMF validation: it accepts the example of AWS, and rejects lines that CloudWatch drops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def line(*directives: dict[str, Any], timestamp: object = 1574109732004, **membe
     }
 
 
-def test_the_example_of_the_specification_is_right() -> None:
+def test_emf_check_accepts_the_example_of_the_specification() -> None:
     emf.check(line())
     assert list(emf.published(line())) == [
         emf.Published(
@@ -38,24 +38,24 @@ def test_the_example_of_the_specification_is_right() -> None:
     "wrong",
     [
         pytest.param({}, id="no metadata"),
-        pytest.param(line(timestamp="2019-11-18"), id="a time that is text"),
-        pytest.param(line(timestamp=1574109732), id="a time in seconds"),
+        pytest.param(line(timestamp="2019-11-18"), id="timestamp as text"),
+        pytest.param(line(timestamp=1574109732), id="timestamp in seconds"),
         pytest.param(line({**DIRECTIVE, "Namespace": ""}), id="no namespace"),
-        pytest.param(line({**DIRECTIVE, "Dimensions": []}), id="no set of dimensions"),
-        pytest.param(line({**DIRECTIVE, "Dimensions": ["functionVersion"]}), id="one list too few"),
-        pytest.param(line({**DIRECTIVE, "Dimensions": [["elsewhere"]]}), id="a dimension without a value"),
+        pytest.param(line({**DIRECTIVE, "Dimensions": []}), id="no dimension set"),
+        pytest.param(line({**DIRECTIVE, "Dimensions": ["functionVersion"]}), id="dimension set that is no list"),
+        pytest.param(line({**DIRECTIVE, "Dimensions": [["elsewhere"]]}), id="dimension without a value"),
         pytest.param(line({**DIRECTIVE, "Dimensions": [[f"d{n}" for n in range(31)]]}), id="too many dimensions"),
-        pytest.param(line(functionVersion=1), id="a dimension that is a number"),
-        pytest.param(line(functionVersion="v" * 1025), id="a long dimension"),
+        pytest.param(line(functionVersion=1), id="dimension as a number"),
+        pytest.param(line(functionVersion="v" * 1025), id="too long dimension"),
         pytest.param(line({**DIRECTIVE, "Metrics": []}), id="no metrics"),
         pytest.param(line({**DIRECTIVE, "Metrics": [METRIC] * 101}), id="too many metrics"),
-        pytest.param(line({**DIRECTIVE, "Metrics": [{**METRIC, "Unit": "ms"}]}), id="an unknown unit"),
-        pytest.param(line({**DIRECTIVE, "Metrics": [{**METRIC, "Name": "none"}]}), id="a metric without a value"),
-        pytest.param(line(time="100"), id="a metric that is text"),
+        pytest.param(line({**DIRECTIVE, "Metrics": [{**METRIC, "Unit": "ms"}]}), id="unknown unit"),
+        pytest.param(line({**DIRECTIVE, "Metrics": [{**METRIC, "Name": "none"}]}), id="metric without a value"),
+        pytest.param(line(time="100"), id="metric as text"),
         pytest.param(line(time=[1.0] * 101), id="too many values"),
-        pytest.param(line(time={"nested": 1}), id="a value below another"),
+        pytest.param(line(time={"nested": 1}), id="nested value"),
     ],
 )
-def test_what_cloudwatch_would_drop_is_wrong(wrong: dict[str, Any]) -> None:
+def test_emf_check_rejects_lines_that_cloudwatch_drops(wrong: dict[str, Any]) -> None:
     with pytest.raises(AssertionError):
         emf.check(wrong)

@@ -1,4 +1,4 @@
-"""The evaluator of policies by itself: rows from the IAM User Guide, with what must not match."""
+"""Tests of the IAM policy evaluator with cases from the IAM User Guide, including cases that must not match."""
 
 from __future__ import annotations
 
@@ -40,12 +40,14 @@ def decided(request: Request, *statements: dict[str, Any]) -> Decision:
         ([statement(Principal={"AWS": "arn:aws:iam::123456789012:root"})], SILENT),
     ],
 )
-def test_a_refusal_wins_over_a_permission_over_silence(statements: list[dict[str, Any]], decision: Decision) -> None:
+def test_iam_evaluator_prefers_deny_over_allow_over_no_decision(
+    statements: list[dict[str, Any]], decision: Decision
+) -> None:
     assert decided(READ, *statements) is decision
 
 
 @pytest.mark.parametrize(
-    ("principal", "asking", "decision"),
+    ("principal", "requester", "decision"),
     [
         ({"AWS": "arn:aws:iam::123456789012:root"}, "arn:aws:iam::123456789012:role/path/a", ALLOW),
         ({"AWS": "arn:aws:iam::123456789012:root"}, "arn:aws:iam::999999999999:role/path/a", SILENT),
@@ -54,8 +56,10 @@ def test_a_refusal_wins_over_a_permission_over_silence(statements: list[dict[str
         ({"Service": "s3.amazonaws.com"}, "arn:aws:iam::123456789012:role/path/a", SILENT),
     ],
 )
-def test_a_statement_is_about_those_whom_it_names(principal: object, asking: str, decision: Decision) -> None:
-    request = Request(action=READ.action, resource=READ.resource, principal=asking)
+def test_iam_evaluator_applies_a_statement_only_to_its_principals(
+    principal: object, requester: str, decision: Decision
+) -> None:
+    request = Request(action=READ.action, resource=READ.resource, principal=requester)
     assert decided(request, statement(Principal=principal)) is decision
 
 
@@ -81,7 +85,7 @@ def test_a_statement_is_about_those_whom_it_names(principal: object, asking: str
         ("ArnLike", "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*", None, False),
     ],
 )
-def test_a_condition_is_compared_as_iam_does(
+def test_iam_evaluator_compares_condition_values_as_iam_does(
     operator: str, wanted: str | list[str], value: str | None, *, holds: bool
 ) -> None:
     request = Request(action=READ.action, resource=READ.resource, context={"AWS:Key": value} if value else {})
@@ -89,7 +93,7 @@ def test_a_condition_is_compared_as_iam_does(
     assert decided(request, conditional) is (ALLOW if holds else SILENT)
 
 
-def test_all_conditions_must_hold() -> None:
+def test_iam_evaluator_requires_all_conditions_of_a_statement() -> None:
     both = {"StringEquals": {"aws:a": "1", "aws:b": "2"}}
     one = Request(action=READ.action, resource=READ.resource, context={"aws:a": "1"})
     assert decided(one, statement(Condition=both)) is SILENT
@@ -104,6 +108,6 @@ def test_all_conditions_must_hold() -> None:
         statement(Condition={"StringLike": {"aws:a": "1"}}),
     ],
 )
-def test_what_it_does_not_know_is_an_error(strange: dict[str, Any]) -> None:
+def test_iam_evaluator_rejects_unsupported_policy_elements(strange: dict[str, Any]) -> None:
     with pytest.raises(NotImplementedError):
         decided(READ, strange)

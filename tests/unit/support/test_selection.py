@@ -1,4 +1,4 @@
-"""Selection of tests by deployer and emulator, and combinations of options."""
+"""Tests of the selection of end-to-end tests by deployer and emulator, and of invalid options."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ OTHER = pytest.mark.parametrize("x", [1]).mark
         ([OTHER, ONLY_CONTAINER], "in-process", None, "only for --emulator container"),
     ],
 )
-def test_a_test_runs_unless_a_mark_of_its_own_is_against_it(
+def test_reason_to_deselect_a_test_depends_on_marks_and_options(
     marks: list[pytest.Mark], engine: str, emulator: str | None, reason: str | None
 ) -> None:
     assert deselection_reason(marks, engine, emulator) == reason
 
 
-def test_the_reasons_are_counted() -> None:
+def test_reasons_to_deselect_tests_are_counted() -> None:
     assert count_reasons(["b", "a", "b"]) == ["   1 a", "   2 b"]
 
 
@@ -51,10 +51,10 @@ def test_the_reasons_are_counted() -> None:
         ({"engine": "existing", "outputs": "x"}, None),
         ({"outputs": "x.json"}, "--outputs belongs to --engine existing, and the engine is in-process"),
         ({"install_pulumi": True}, "--install-pulumi belongs to --engine pulumi, and the engine is in-process"),
-        ({"engine": "existing", "outputs": "x", "emulator": "embedded"}, "leave --emulator out"),
+        ({"engine": "existing", "outputs": "x", "emulator": "embedded"}, "omit --emulator"),
     ],
 )
-def test_an_option_that_would_do_nothing_is_an_error(options: dict[str, Any], message: str | None) -> None:
+def test_end_to_end_test_options_without_effect_are_rejected(options: dict[str, Any], message: str | None) -> None:
     defaults = {"engine": "in-process", "emulator": "auto", "outputs": None, "install_pulumi": False}
     values = {f"--{name.replace('_', '-')}": value for name, value in (defaults | options).items()}
     config: Any = SimpleNamespace(getoption=values.__getitem__)

@@ -9,9 +9,9 @@ from tests.support.waiting import WaitTimeoutError, wait_until
 @pytest.mark.parametrize(
     ("results", "elapsed"),
     [
-        pytest.param(["result"], 0.0, id="a result at once needs no sleep"),
-        pytest.param([None, "", "result"], 1.0, id="polls again after a false result"),
-        pytest.param([None, None, "result"], 1.0, id="polls once more at the deadline"),
+        pytest.param(["result"], 0.0, id="immediate result without sleep"),
+        pytest.param([None, "", "result"], 1.0, id="new poll after a false result"),
+        pytest.param([None, None, "result"], 1.0, id="last poll at the deadline"),
     ],
 )
 def test_wait_until_returns_the_first_true_result(results: list[str | None], elapsed: float) -> None:
@@ -21,7 +21,7 @@ def test_wait_until_returns_the_first_true_result(results: list[str | None], ela
     assert (found, clock.now) == ("result", elapsed)
 
 
-def test_what_never_comes_is_said_to_be_missing_as_it_was_at_the_end() -> None:
+def test_wait_until_timeout_error_describes_the_last_state() -> None:
     clock = FakeClock()
     polls: list[float] = []
     with pytest.raises(WaitTimeoutError, match=r"after 1 s still missing: polled 3 times"):
