@@ -12,6 +12,7 @@ from tools import configuration
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 
 
@@ -44,22 +45,24 @@ def test_every_saved_query_is_explained_in_the_runbook() -> None:
     assert rows == list(SAVED_QUERIES)
 
 
-def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
-    headings = re.findall(r"^#+ (.*)$", RUNBOOK, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
-    links = re.findall(r"\]\(#([^)]+)\)", RUNBOOK)
-    assert links
-    assert set(links) <= anchors
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub derives from the headings of a Markdown document."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))]
-)
-def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_relative_links_lead_to_existing_files_and_headings(document: str) -> None:
     path = ROOT / document
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
-    missing = [link for link in links if not (path.parent / link).exists()]
-    assert missing == []
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", path.read_text(encoding="utf-8"))
+    assert links
+    targets = {(path.parent / file if file else path, heading) for file, heading in links}
+    assert [file for file, _ in targets if not file.exists()] == []
+    assert [
+        (file.name, heading)
+        for file, heading in targets
+        if heading and file.suffix == ".md" and heading not in anchors(file.read_text(encoding="utf-8"))
+    ] == []
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
@@ -67,11 +70,3 @@ def test_lines_in_a_picture_are_broken_as_mermaid_documents_it(document: str) ->
     pictures = re.findall(r"```mermaid\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     assert pictures
     assert [line for picture in pictures for line in picture.splitlines() if r"\n" in line] == []
-
-
-def test_readme_shows_the_queries_as_they_are_tested() -> None:
-    """All of the file but its docstring."""
-    shown = re.findall(r"```python\n(.*?)```", section(README, "## Ask it"), re.DOTALL)
-    assert len(shown) == 1
-    source = (ROOT / "operations" / "queries.py").read_text(encoding="utf-8")
-    assert shown[0].strip() == source.split('"""\n\n', 1)[1].strip()

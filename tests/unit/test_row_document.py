@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,8 +15,10 @@ from tap_stack import DAY_INDEX, EXPIRY_ATTRIBUTE
 from tests.support.fakes import IndexerHarness
 from tests.support.strategies import head, minimal_record, s3_event, s3_record
 from tests.support.synth import synth
-from tests.support.update_expressions import Item
 from tests.unit.test_docs import section
+
+if TYPE_CHECKING:
+    from tests.support.update_expressions import Item
 
 UNIT = Path(__file__).parent
 DOCUMENT = (UNIT.parents[1] / "docs" / "row.md").read_text(encoding="utf-8")
