@@ -1,4 +1,4 @@
-"""What README and docs say is what the program does."""
+"""README and docs/ match the program, and their links and tables are valid Markdown."""
 
 from __future__ import annotations
 
@@ -63,6 +63,17 @@ def test_relative_links_lead_to_existing_files_and_headings(document: str) -> No
         for file, heading in targets
         if heading and file.suffix == ".md" and heading not in anchors(file.read_text(encoding="utf-8"))
     ] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_markdown_tables_have_a_delimiter_row_and_equal_numbers_of_cells(document: str) -> None:
+    """A blank line in a table would end it, and the rows below it would be shown as text."""
+    text = re.sub(r"```.*?```", "", (ROOT / document).read_text(encoding="utf-8"), flags=re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = table.splitlines()
+        assert len(rows) > 2, table
+        assert re.fullmatch(r"\|(:?-+:?\|)+", rows[1]), table
+        assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {rows[1].count("|")}, table
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
