@@ -1,4 +1,7 @@
-"""docs/queries.md shows operations/queries.py, and its Python examples print the results that it shows."""
+"""docs/queries.md shows operations/queries.py, and its Python examples print the shown results.
+
+To copy a changed operations/queries.py into the document: python -m tests.unit.test_queries_document
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ from tests.support.synth import synth
 from tests.unit.test_docs import section
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs" / "queries.md").read_text(encoding="utf-8")
+PATH = ROOT / "docs" / "queries.md"
+DOCUMENT = PATH.read_text(encoding="utf-8")
 
 UPLOADS = {
     "QUpfdndhfd8438MNFDN93jdnJFkdmqnh893": ("reports/q3.pdf", datetime(2026, 11, 22, 9, 30, tzinfo=UTC), 41007),
@@ -124,8 +128,16 @@ def test_queries_document_lists_each_public_function_with_its_parameters() -> No
     assert sorted(documented) == sorted(functions)
 
 
+def show_source(document: str) -> str:
+    """Return docs/queries.md with the current source of operations/queries.py, without the module's docstring."""
+    source = (ROOT / "operations" / "queries.py").read_text(encoding="utf-8").split('"""\n\n', 1)[1]
+    return re.sub(r"(?<=^```python\n).*?(?=^```$)", lambda _: source, document, flags=re.MULTILINE | re.DOTALL)
+
+
 def test_queries_document_shows_the_source_of_the_module() -> None:
-    """All of the file except its docstring."""
-    [shown] = re.findall(r"```python\n(.*?)```", section(DOCUMENT, "## Source of the module"), re.DOTALL)
-    source = (ROOT / "operations" / "queries.py").read_text(encoding="utf-8")
-    assert shown.strip() == source.split('"""\n\n', 1)[1].strip()
+    assert DOCUMENT.count("```python\n") == 1
+    assert show_source(DOCUMENT) == DOCUMENT, "run: python -m tests.unit.test_queries_document"
+
+
+if __name__ == "__main__":
+    PATH.write_text(show_source(DOCUMENT), encoding="utf-8")
