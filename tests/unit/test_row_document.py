@@ -49,7 +49,7 @@ def written() -> list[Item]:
     return states
 
 
-def test_row_document_has_exactly_the_recorded_attributes() -> None:
+def test_row_document_lists_exactly_the_public_row_attributes() -> None:
     assert sorted(documented_attributes()) == PUBLIC_NAMES["indexer"]["row attributes"]
 
 
