@@ -67,11 +67,3 @@ def test_lines_in_a_picture_are_broken_as_mermaid_documents_it(document: str) ->
     pictures = re.findall(r"```mermaid\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     assert pictures
     assert [line for picture in pictures for line in picture.splitlines() if r"\n" in line] == []
-
-
-def test_readme_shows_the_queries_as_they_are_tested() -> None:
-    """All of the file but its docstring."""
-    shown = re.findall(r"```python\n(.*?)```", section(README, "## Ask it"), re.DOTALL)
-    assert len(shown) == 1
-    source = (ROOT / "operations" / "queries.py").read_text(encoding="utf-8")
-    assert shown[0].strip() == source.split('"""\n\n', 1)[1].strip()

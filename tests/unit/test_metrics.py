@@ -75,5 +75,5 @@ def test_the_function_writes_the_documented_metrics_in_their_units_by_their_dime
 
 
 def test_every_reason_of_a_failure_is_documented() -> None:
-    own = DOCUMENT.partition("## Of AWS")[0]
+    own = DOCUMENT.partition("## AWS metrics")[0]
     assert [reason for reason in REASONS if f"`{reason}`" not in own] == []

@@ -92,7 +92,7 @@ def test_s3_metadata_has_a_monthly_price_for_each_object_only_above_a_billion() 
 
 
 def test_metrics_alarms_and_defaults_are_those_of_the_stack() -> None:
-    own = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## Of AWS")[0]
+    own = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## AWS metrics")[0]
     rows = re.findall(r"^\| `TapStack` \|.*$", own, re.MULTILINE)
     dimensions = [each for row in rows for each in row.split("|")[4].split(";")]
     assert sum(len(tap_stack.FAILURE_REASONS) if "reason" in each else 1 for each in dimensions) == bills.METRICS

@@ -1,0 +1,143 @@
+"""docs/queries.md shows operations/queries.py, and its Python examples print the shown results.
+
+To copy a changed operations/queries.py into the document: python -m tests.unit.test_queries_document
+"""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from lambda_code.indexer import Indexer
+from lambda_code.storage import Storage
+from operations import queries
+from tests.support.clock import FakeClock
+from tests.support.fakes import BUCKET, TABLE, CallLog, FakeS3, RecordingTelemetry
+from tests.support.strategies import head, s3_event, s3_record
+from tests.support.synth import synth
+from tests.unit.test_docs import section
+
+ROOT = Path(__file__).parents[2]
+PATH = ROOT / "docs" / "queries.md"
+DOCUMENT = PATH.read_text(encoding="utf-8")
+
+UPLOADS = {
+    "QUpfdndhfd8438MNFDN93jdnJFkdmqnh893": ("reports/q3.pdf", datetime(2026, 11, 22, 9, 30, tzinfo=UTC), 41007),
+    "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY": ("reports/q3.pdf", datetime(2026, 11, 22, 21, 40, 4, tzinfo=UTC), 48213),
+    "draft-1": ("reports/draft.pdf", datetime(2026, 11, 22, 22, 5, 10, tzinfo=UTC), 1200),
+    "temporary-1": ("reports/temporary.pdf", datetime(2026, 11, 22, 23, 10, tzinfo=UTC), 300),
+}
+"""The objects of the examples by version ID: key, upload time and size in bytes."""
+
+
+def create_table() -> None:
+    """Create the table with the keys and the index of the stack."""
+    table = synth().one("Table").inputs
+    [index] = table["globalSecondaryIndexes"]
+    keys = [{"AttributeName": each["attributeName"], "KeyType": each["keyType"]} for each in index["keySchemas"]]
+    boto3.client("dynamodb").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": each["name"], "AttributeType": each["type"]} for each in table["attributes"]
+        ],
+        KeySchema=[
+            {"AttributeName": table["hashKey"], "KeyType": "HASH"},
+            {"AttributeName": table["rangeKey"], "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index["name"],
+                "KeySchema": keys,
+                "Projection": {"ProjectionType": index["projectionType"]},
+            }
+        ],
+    )
+
+
+def index_uploads() -> None:
+    """Deliver the events of the examples to the indexer, which writes the rows."""
+    s3 = FakeS3(CallLog(FakeClock()))
+    for version_id, (key, time, size) in UPLOADS.items():
+        s3.put(key, version_id, head(LastModified=time, ContentLength=size, ContentType="application/pdf"))
+    storage = Storage(s3=s3, dynamodb=boto3.client("dynamodb"), bucket_name=BUCKET, table_name=TABLE)
+    indexer = Indexer(bucket_name=BUCKET, deleted_retention_days=90, storage=storage, telemetry=RecordingTelemetry())
+    records = [
+        *(
+            s3_record(key, version_id=version_id, sequencer=f"{n:02}")
+            for n, (version_id, (key, *_)) in enumerate(UPLOADS.items())
+        ),
+        s3_record(
+            "reports/draft.pdf",
+            version_id="marker",
+            sequencer="99",
+            event_name="ObjectRemoved:DeleteMarkerCreated",
+            event_time="2026-11-22T22:30:00.000Z",
+        ),
+        s3_record(
+            "reports/temporary.pdf",
+            version_id="temporary-1",
+            event_name="ObjectRemoved:Delete",
+            event_time="2026-11-23T08:15:30.125Z",
+        ),
+    ]
+    indexer.handle(s3_event(*records), request_id="request-1", deadline=float("inf"))
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A stack with the rows of the examples, and its outputs in the working directory."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.chdir(tmp_path)
+    outputs = {"table_name": TABLE, "bucket_name": BUCKET}
+    Path("outputs.json").write_text(json.dumps(outputs), encoding="utf-8")
+    with mock_aws():
+        create_table()
+        index_uploads()
+        yield
+
+
+@pytest.mark.usefixtures("stack")
+def test_python_examples_of_the_queries_document_print_the_shown_results() -> None:
+    examples = "\n".join(re.findall(r"```pycon\n(.*?)```", DOCUMENT, re.DOTALL))
+    variables: dict[str, Any] = {}
+    test = doctest.DocTestParser().get_doctest(examples, variables, "docs/queries.md", None, 0)
+    output: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(test, out=output.append)
+    assert len(test.examples) == examples.count(">>> ")
+    assert (result.failed, result.attempted) == (0, len(test.examples)), "".join(output)
+
+
+def test_queries_document_lists_each_public_function_with_its_parameters() -> None:
+    documented = re.findall(r"^\| `(\w+\(.*?\))` \|", section(DOCUMENT, "## Functions"), re.MULTILINE)
+    functions = [
+        f"{name}({', '.join(inspect.signature(value).parameters)})"
+        for name, value in vars(queries).items()
+        if inspect.isfunction(value) and value.__module__ == queries.__name__ and not name.startswith("_")
+    ]
+    assert sorted(documented) == sorted(functions)
+
+
+def show_source(document: str) -> str:
+    """Return docs/queries.md with the current source of operations/queries.py, without the module's docstring."""
+    source = (ROOT / "operations" / "queries.py").read_text(encoding="utf-8").split('"""\n\n', 1)[1]
+    return re.sub(r"(?<=^```python\n).*?(?=^```$)", lambda _: source, document, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_queries_document_shows_the_source_of_the_module() -> None:
+    assert DOCUMENT.count("```python\n") == 1
+    assert show_source(DOCUMENT) == DOCUMENT, "run: python -m tests.unit.test_queries_document"
+
+
+if __name__ == "__main__":
+    PATH.write_text(show_source(DOCUMENT), encoding="utf-8")
