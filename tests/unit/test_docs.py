@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tap_stack import CONFIG_FIELDS, SAVED_QUERIES, TapStackArgs, make_alarms, make_names
-from tools import configuration
+from tap_stack import SAVED_QUERIES, TapStackArgs, make_alarms, make_names
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,15 +20,6 @@ def section(text: str, heading: str) -> str:
     match = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL)
     assert match is not None, f"there is no heading {heading!r}"
     return match[1]
-
-
-def test_readme_lists_every_configuration_key_with_its_default_and_no_other() -> None:
-    rows = [line.split("|") for line in section(README, "### Configuration").splitlines() if line.startswith("| `")]
-    defaults = {key: row[2] for row in rows for key in re.findall(r"`(\w+)`", row[1])}
-    assert sorted(defaults) == sorted(field.key for field in CONFIG_FIELDS.values())
-    for field in configuration.rows():
-        code = re.findall(r"`([^`]+)`", field.default)  # a default in words is not repeated word by word
-        assert [each for each in code[:1] if each not in defaults[field.key]] == []
 
 
 def test_every_alarm_has_a_chapter_in_the_runbook() -> None:

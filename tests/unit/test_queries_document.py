@@ -1,4 +1,4 @@
-"""docs/queries.md shows operations/queries.py, and its Python examples print the shown results.
+"""docs/queries.md shows operations/queries.py, and the Python examples there and in README.md work.
 
 To copy a changed operations/queries.py into the document: python -m tests.unit.test_queries_document
 """
@@ -116,6 +116,15 @@ def test_python_examples_of_the_queries_document_print_the_shown_results() -> No
     result = doctest.DocTestRunner(verbose=False).run(test, out=output.append)
     assert len(test.examples) == examples.count(">>> ")
     assert (result.failed, result.attempted) == (0, len(test.examples)), "".join(output)
+
+
+@pytest.mark.usefixtures("stack")
+def test_python_example_of_the_readme_returns_the_current_row() -> None:
+    [example] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    variables: dict[str, Any] = {}
+    exec(example.replace("tapstack-dev-objects", TABLE).replace("my-bucket", BUCKET), variables)  # noqa: S102 - our own text
+    assert variables["row"]["version_id"] == "3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY"
+    assert (variables["today"], variables["pdfs"]) == ([], [])
 
 
 def test_queries_document_lists_each_public_function_with_its_parameters() -> None:
