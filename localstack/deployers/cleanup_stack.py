@@ -84,7 +84,7 @@ class CleanupStack:
             if protected := [entry.name for entry in self._entries if entry.protected]:
                 raise DeploymentError(
                     f"nothing was destroyed, because of protected resources: {', '.join(protected)}. "
-                    "Deploy without protection (in TapStack: protectData false), or stop the emulator, which deletes all data"
+                    "Deploy without protection (TapStack: protectData false), or stop the emulator to delete its data"
                 )
             deleted: list[_Entry] = []
             while self._entries:

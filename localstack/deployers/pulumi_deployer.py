@@ -78,7 +78,7 @@ class _Destroyer:
         if protected := [label(each) for each in self._stack.resources() if each.get("protect")]:
             raise DeploymentError(
                 f"nothing was destroyed, because of protected resources: {', '.join(protected)}. "
-                "Deploy without protection (in TapStack: protectData false), or stop the emulator, which deletes all data"
+                "Deploy without protection (TapStack: protectData false), or stop the emulator to delete its data"
             )
         self._stack.destroy()
         self._stack.close()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def table(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type `aws:dynamodb/table:Table`. Args: see `ResourceHandler`."""
+    """Return a function that creates a DynamoDB table. Args: see `ResourceHandler`."""
     table_name = aws.physical_name(name, inputs.get("name"))
     request = _request(inputs)
     backups, expiry = _backups(inputs), _expiry(inputs)

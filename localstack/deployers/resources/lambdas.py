@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def function(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type `aws:lambda/function:Function`. Args: see `ResourceHandler`."""
+    """Return a function that creates a Lambda function from an archive of its files. Args: see `ResourceHandler`."""
     function_name = aws.physical_name(name, inputs.get("name"))
     code = inputs.require("code")
     request = _request(inputs)
@@ -65,11 +65,7 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def event_invoke_config(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type
-    `aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig`.
-
-    Args: see `ResourceHandler`.
-    """
+    """Return a function that creates the event invoke configuration of a function. Args: see `ResourceHandler`."""
     target = {"FunctionName": inputs.require("functionName"), **inputs.select(Qualifier="qualifier")}
     request = inputs.select(
         MaximumEventAgeInSeconds="maximumEventAgeInSeconds", MaximumRetryAttempts="maximumRetryAttempts"
@@ -96,7 +92,7 @@ def event_invoke_config(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def permission(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates `aws:lambda/permission:Permission`. Args: see `ResourceHandler`."""
+    """Return a function that creates a permission to invoke a Lambda function. Args: see `ResourceHandler`."""
     statement_id = aws.physical_name(name, inputs.get("statementId"))
     target = {"FunctionName": inputs.require("function"), **inputs.select(Qualifier="qualifier")}
     request = inputs.select(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def queue(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type `aws:sqs/queue:Queue`. Args: see `ResourceHandler`."""
+    """Return a function that creates an SQS queue. Args: see `ResourceHandler`."""
     queue_name = aws.physical_name(name, inputs.get("name"))
     request = non_empty(
         Attributes=_attributes(
@@ -59,7 +59,7 @@ def queue(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def queue_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates `aws:sqs/queuePolicy:QueuePolicy`. Args: see `ResourceHandler`."""
+    """Return a function that creates the resource policy of an SQS queue. Args: see `ResourceHandler`."""
     url, policy = inputs.require("queueUrl"), inputs.require("policy")
     sqs = aws.client("sqs")
 
@@ -72,7 +72,7 @@ def queue_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def topic(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type `aws:sns/topic:Topic`. Args: see `ResourceHandler`."""
+    """Return a function that creates an SNS topic. Args: see `ResourceHandler`."""
     topic_name = aws.physical_name(name, inputs.get("name"))
     request = non_empty(
         Attributes=_attributes(
@@ -105,7 +105,7 @@ def topic(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def topic_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates `aws:sns/topicPolicy:TopicPolicy`. Args: see `ResourceHandler`."""
+    """Return a function that creates the resource policy of an SNS topic. Args: see `ResourceHandler`."""
     arn, policy = inputs.require("arn"), inputs.require("policy")
     sns = aws.client("sns")
 
@@ -118,7 +118,7 @@ def topic_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates `aws:sns/topicSubscription:TopicSubscription`. Args: see `ResourceHandler`."""
+    """Return a function that creates a subscription to an SNS topic. Args: see `ResourceHandler`."""
     request = {
         "TopicArn": inputs.require("topic"),
         "Protocol": inputs.require("protocol"),

@@ -34,7 +34,7 @@ AWS and LocalStack reject such a request; MiniStack accepts it.
 
 
 def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type `aws:s3/bucket:Bucket`. Args: see `ResourceHandler`."""
+    """Return a function that creates an S3 bucket. Args: see `ResourceHandler`."""
     bucket_name = aws.physical_name(name, inputs.get("bucket"))
     tags = tag_list(inputs.mapping("tags"))
     options = inputs.select(ObjectLockEnabledForBucket="objectLockEnabled")
@@ -73,7 +73,7 @@ def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_versioning(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates `aws:s3/bucketVersioning:BucketVersioning`. Args: see `ResourceHandler`."""
+    """Return a function that creates the versioning configuration of an S3 bucket. Args: see `ResourceHandler`."""
     configuration = _child(inputs, "versioningConfiguration").select(Status="status", MFADelete="mfaDelete")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -84,11 +84,7 @@ def bucket_versioning(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_encryption(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type
-    `aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration`.
-
-    Args: see `ResourceHandler`.
-    """
+    """Return a function that creates the default encryption of an S3 bucket. Args: see `ResourceHandler`."""
     rules = [encryption_rule(rule) for rule in inputs.children("rules")]
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -99,11 +95,7 @@ def bucket_encryption(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_cors(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type
-    `aws:s3/bucketCorsConfiguration:BucketCorsConfiguration`.
-
-    Args: see `ResourceHandler`.
-    """
+    """Return a function that creates the CORS configuration of an S3 bucket. Args: see `ResourceHandler`."""
     rules = [cors_rule(rule) for rule in inputs.children("corsRules")]
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -114,11 +106,7 @@ def bucket_cors(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type
-    `aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration`.
-
-    Args: see `ResourceHandler`.
-    """
+    """Return a function that creates the lifecycle configuration of an S3 bucket. Args: see `ResourceHandler`."""
     rules = [lifecycle_rule(rule) for rule in inputs.children("rules")]
     options = inputs.select(TransitionDefaultMinimumObjectSize="transitionDefaultMinimumObjectSize")
     s3, target = aws.client("s3"), _target(inputs)
@@ -130,7 +118,7 @@ def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates `aws:s3/bucketLogging:BucketLogging`. Args: see `ResourceHandler`."""
+    """Return a function that creates the access logging of an S3 bucket. Args: see `ResourceHandler`."""
     logging = {"TargetBucket": inputs.require("targetBucket"), "TargetPrefix": inputs.require("targetPrefix")}
     if key_format := inputs.child("targetObjectKeyFormat"):
         partitioned, simple = key_format.child("partitionedPrefix"), key_format.child("simplePrefix")
@@ -146,11 +134,7 @@ def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type
-    `aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock`.
-
-    Args: see `ResourceHandler`.
-    """
+    """Return a function that creates the public access block of an S3 bucket. Args: see `ResourceHandler`."""
     block = inputs.select(
         BlockPublicAcls="blockPublicAcls",
         BlockPublicPolicy="blockPublicPolicy",
@@ -166,11 +150,7 @@ def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates a resource of type
-    `aws:s3/bucketOwnershipControls:BucketOwnershipControls`.
-
-    Args: see `ResourceHandler`.
-    """
+    """Return a function that creates the object ownership setting of an S3 bucket. Args: see `ResourceHandler`."""
     rule = _child(inputs, "rule").select(ObjectOwnership="objectOwnership")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -181,7 +161,7 @@ def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates `aws:s3/bucketPolicy:BucketPolicy`. Args: see `ResourceHandler`."""
+    """Return a function that creates the resource policy of an S3 bucket. Args: see `ResourceHandler`."""
     policy = inputs.require("policy")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -192,7 +172,7 @@ def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """Return a function that creates `aws:s3/bucketNotification:BucketNotification`. Args: see `ResourceHandler`."""
+    """Return a function that creates the event notifications of an S3 bucket. Args: see `ResourceHandler`."""
     configuration = non_empty(
         LambdaFunctionConfigurations=[
             notification_target(each, LambdaFunctionArn="lambdaFunctionArn")

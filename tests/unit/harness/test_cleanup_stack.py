@@ -103,7 +103,7 @@ def test_what_somebody_else_made_anew_is_deleted_again(objects: FakeObjects) -> 
 def test_what_never_goes_is_named(objects: FakeObjects) -> None:
     objects.create("queue", "bucket")
     objects.delayed["queue"] = 1_000_000
-    with pytest.raises(DeploymentError, match=r"deleted, but still there after 60 s: queue$"):
+    with pytest.raises(DeploymentError, match=r"deleted, but still existing after 60 s: queue$"):
         objects.cleanup_stack.destroy()
     assert objects.clock.now == pytest.approx(DELETION_TIMEOUT, abs=0.2)
 

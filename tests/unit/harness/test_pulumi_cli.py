@@ -45,7 +45,7 @@ def script(folder: Path, source: str) -> Path:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (FileNotFoundError(), "the engine 'pulumi' needs the Pulumi CLI, and there is no `pulumi` on the path"),
+        (FileNotFoundError(), "the deployer 'pulumi' needs the Pulumi CLI, and there is no `pulumi` on the PATH"),
         (InvalidVersionError("too old"), "cannot be used: too old"),
         (PermissionError("denied"), "cannot be used: denied"),
         (
@@ -60,15 +60,15 @@ def test_a_cli_that_cannot_be_used_is_an_error_with_both_remedies(
     with pytest.raises(DeploymentError) as failure:
         pulumi_cli.find(cache=tmp_path / "cache", on_path=raises(error))
     assert str(failure.value).endswith(
-        f"{message}. Either install it (https://www.pulumi.com/docs/install/) so that `pulumi` is on the path, or add "
-        f"`--install-pulumi` (in code: install_pulumi=True), which downloads {metadata.version('pulumi')} into "
+        f"{message}. Either install it (https://www.pulumi.com/docs/install/) so that `pulumi` is on the PATH, or add "
+        f"`--install-pulumi` (in code: install_pulumi=True), which downloads version {metadata.version('pulumi')} into "
         f"{tmp_path / 'cache'}"
     )
 
 
 def test_the_sdk_reports_a_missing_cli_as_file_not_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DeploymentError, match="there is no `pulumi` on the path"):
+    with pytest.raises(DeploymentError, match="there is no `pulumi` on the PATH"):
         pulumi_cli.find()
 
 
@@ -97,7 +97,7 @@ def test_the_cli_is_installed_to_match_the_sdk_and_apart_from_the_users_own(tmp_
     ids=["offline", "installer", "version"],
 )
 def test_a_failed_installation_says_why_and_what_else_helps(tmp_path: Path, error: Exception, details: str) -> None:
-    message = rf"could not be installed into {tmp_path}: .*{details}.*https://get\.pulumi\.com.*put a `pulumi` on the"
+    message = rf"could not be installed into {tmp_path}: .*{details}.*https://get\.pulumi\.com.*install `pulumi` on the"
     with pytest.raises(DeploymentError, match=f"(?s){message}"):
         pulumi_cli.find(install=True, cache=tmp_path, installer=raises(error))
 

@@ -50,7 +50,7 @@ def test_the_program_runs_where_it_lies_whatever_environment_it_would_make_itsel
 
 def test_another_language_is_refused(tmp_path: Path) -> None:
     program = project(tmp_path, "name: toy\nruntime: nodejs\n")
-    with pytest.raises(DeploymentError, match=r"Pulumi\.yaml has the runtime 'nodejs': only `python`"):
+    with pytest.raises(DeploymentError, match=r"Pulumi\.yaml has the runtime 'nodejs': only the runtime `python`"):
         write_project(program, tmp_path)
 
 
@@ -62,5 +62,5 @@ def test_the_configuration_of_the_stack_is_taken_as_it_is(tmp_path: Path) -> Non
 
 def test_secrets_of_somebody_elses_passphrase_are_refused(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text("encryptionsalt: v1:abc\nconfig: {}\n", encoding="utf-8")
-    with pytest.raises(DeploymentError, match=r"Pulumi\.prod\.yaml has encryptionsalt: .*Give this stack plain values"):
+    with pytest.raises(DeploymentError, match=r"Pulumi\.prod\.yaml has encryptionsalt: .*Set plain values"):
         copy_stack_file(tmp_path, "prod", tmp_path / "work")
