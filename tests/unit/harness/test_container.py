@@ -49,7 +49,7 @@ def test_what_docker_would_not_take_for_a_name_is_shown_as_it_is(
     install(FakeEngine())
     monkeypatch.setenv("TAP_EMULATOR_IMAGE", "Foo Bar")
     problem = container.problem(may_pull=may_pull) or ""
-    assert problem.startswith("Docker does not take 'Foo Bar' for the name of an image: invalid reference format.")
+    assert problem.startswith("Docker does not accept 'Foo Bar' as the name of an image: invalid reference format.")
     assert "TAP_EMULATOR_IMAGE" in problem
 
 
@@ -58,12 +58,12 @@ def test_a_missing_image_is_pulled_once_with_a_word_about_it(install: Install) -
     reports: list[str] = []
     container._ensure_image("some/image:1", reports.append)
     assert engine.images.pulled == ["some/image:1"]
-    assert reports == ["pulling some/image:1 (once; about a gigabyte)"]
+    assert reports == ["pulling some/image:1 (once; about 1 GB)"]
 
 
 def test_an_image_that_cannot_be_pulled_is_an_error_with_the_ways_to_get_it(install: Install) -> None:
     install(FakeEngine())
-    message = r"(?s)misspelt/image:1 .*nor can it be pulled.*TAP_EMULATOR_IMAGE.*nox -s emulator-image.*no such host"
+    message = r"(?s)misspelt/image:1 .*cannot be pulled.*TAP_EMULATOR_IMAGE.*nox -s emulator-image.*no such host"
     with pytest.raises(EmulatorError, match=message):
         container._ensure_image("misspelt/image:1", lambda _: None)
 
@@ -196,11 +196,11 @@ def test_an_emulator_that_ends_at_once_is_shown_with_its_last_words(
     monkeypatch.setattr(container, "POLL_INTERVAL", 0.001)
     exited = fake_container("exited")
     exited.get_container_host_ip.side_effect = TimeoutError("it waits until the container runs")
-    hint = re.escape(" (LocalStack newer than 4.14 wants LOCALSTACK_AUTH_TOKEN)")
-    with pytest.raises(EmulatorError, match=rf"ended at once{hint}; the end of its log:\nthe end of its log$"):
+    hint = re.escape(" (LocalStack newer than 4.14 requires LOCALSTACK_AUTH_TOKEN)")
+    with pytest.raises(EmulatorError, match=rf"exited at once{hint}; the end of its log:\nthe end of its log$"):
         container._wait_until_ready(exited, 1, log)
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-1")
-    with pytest.raises(EmulatorError, match="ended at once; the end of its log"):
+    with pytest.raises(EmulatorError, match="exited at once; the end of its log"):
         container._wait_until_ready(exited, 1, log)
 
 
@@ -210,6 +210,6 @@ def test_an_emulator_that_never_answers_is_shown_with_its_last_words_and_a_remed
     monkeypatch.setattr(container, "READY_TIMEOUT", 0.05)
     monkeypatch.setattr(container, "POLL_INTERVAL", 0.01)
     addresses = r"http://127\.0\.0\.1:1 or http://127\.0\.0\.2:4566"
-    message = rf"did not answer on {addresses} within 0\.05 s.*use the embedded emulator.*:\nthe end of its log$"
+    message = rf"did not respond at {addresses} within 0\.05 s.*use the embedded emulator.*:\nthe end of its log$"
     with pytest.raises(EmulatorError, match=message):
         container._wait_until_ready(fake_container(), 1, log)

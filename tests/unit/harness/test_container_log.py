@@ -56,7 +56,7 @@ def test_a_container_that_goes_at_once_leaves_the_others_followed(install: Insta
 
 def test_a_log_that_cannot_be_written_is_an_error_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EmulatorError, match=r"cannot be written to .*file/log: .*Name another file"):
+    with pytest.raises(EmulatorError, match=r"cannot be written to .*file/log: .*Specify another file"):
         Log(tmp_path / "file" / "log")
 
 

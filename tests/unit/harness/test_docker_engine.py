@@ -77,7 +77,7 @@ def test_where_the_kernel_does_not_tell_when_a_process_started_its_number_has_to
     [
         (
             "unix:///nowhere/docker.sock",
-            "^Docker does not answer.*systemctl start docker.*DOCKER_HOST.*embedded emulator",
+            "^Docker does not respond.*systemctl start docker.*DOCKER_HOST.*embedded emulator",
         ),
         ("tcp://build.example.com:2376", "^DOCKER_HOST is tcp://build.example.com:2376: .*use the embedded emulator"),
         ("ssh://me@build.example.com", "^DOCKER_HOST is ssh://me@build.example.com: .*use the embedded emulator"),
@@ -95,4 +95,4 @@ def test_nothing_can_be_removed_without_docker(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert main([]) == 1
-    assert "Docker does not answer" in capsys.readouterr().err
+    assert "Docker does not respond" in capsys.readouterr().err

@@ -114,8 +114,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  until it is detected, and only by the fake
     [
         pytest.param({"port": -1}, "port -1 .*from 1024 to 65535", id="no such port"),
         pytest.param({"port": 65536}, "port 65536 .*from 1024 to 65535", id="a port too high"),
-        pytest.param({"FAKE": "crash"}, r"(?s)ended at once with exit code 1; .*it crashed", id="a crash"),
-        pytest.param({"BIND_HOST": EVERYWHERE}, r"must be reachable on 127\.0\.0\.1 alone", id="exposed"),
+        pytest.param({"FAKE": "crash"}, r"(?s)exited at once with exit code 1; .*it crashed", id="a crash"),
+        pytest.param({"BIND_HOST": EVERYWHERE}, r"must be reachable only on 127\.0\.0\.1", id="exposed"),
     ],
 )
 def test_one_that_cannot_be_used_is_an_error(options: dict[str, Any], message: str) -> None:
@@ -130,14 +130,14 @@ def test_a_stranger_on_the_same_port_is_not_taken_for_it(tmp_path: Path, monkeyp
         endpoint = f"http://{HOST}:{stranger.server_port}"
         wait = functools.partial(_wait_until_ready, ours, endpoint, log=tmp_path / "log", timeout=0.1)
         wait(nonce="a stranger's")
-        message = r"did not answer at http://127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
+        message = r"did not respond at http://127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
         with pytest.raises(EmulatorError, match=message):
             wait(nonce="ours")
         ours.kill()
 
 
 def test_an_interpreter_that_is_gone_is_named() -> None:
-    message = r"could not be started: .*/gone/bin/python.*Remove /gone"
+    message = r"could not be started: .*/gone/bin/python.*Delete /gone"
     gone = running(Path("/gone/bin/python"), region="eu-west-1", settings={})
     with pytest.raises(EmulatorError, match=message), gone:
         pass

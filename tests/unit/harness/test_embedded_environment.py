@@ -87,7 +87,7 @@ def test_a_failure_shows_the_last_words_and_the_remedy_and_leaves_nothing(
     tmp_path: Path, failure: str | OSError
 ) -> None:
     with pytest.raises(
-        EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*needs PyPI once.*mirror"
+        EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*once from PyPI.*mirror"
     ):
         FakeInstaller(failure=failure).ensure(tmp_path)
     assert list(tmp_path.iterdir()) == []

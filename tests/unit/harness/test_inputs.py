@@ -46,9 +46,7 @@ def test_keys_that_are_data_are_taken_as_texts() -> None:
 
 def test_what_is_needed_and_missing_is_named_with_the_likely_reason() -> None:
     [rule] = Inputs({"rules": [{}]}).children("rules")
-    with pytest.raises(
-        InputError, match=r"the input rules\[0\]\.arn is missing: .* output that another resource"
-    ):
+    with pytest.raises(InputError, match=r"the input rules\[0\]\.arn is missing: .* output that another resource"):
         rule.require("arn")
 
 
