@@ -41,7 +41,7 @@ def test_any_other_message_is_shown_as_it_is(body: str) -> None:
 def test_the_ends_of_both_logs_are_shown() -> None:
     found = diagnostics(fake_queue(), *(f"line {number}" for number in range(LINES + 5)))
     assert found["Failure queue"] == []
-    assert found["End of the function's log"] == [f"line {number}" for number in range(5, LINES + 5)]
+    assert found["End of the indexer's log"] == [f"line {number}" for number in range(5, LINES + 5)]
     assert found["End of the emulator's log"] == ["the emulator's last words"]
 
 
@@ -52,4 +52,4 @@ def test_what_cannot_be_asked_is_said_and_the_rest_is_shown() -> None:
     found = diagnostics(unavailable, "a line")
     (line,) = found["Failure queue"]
     assert "ServiceUnavailable" in line
-    assert found["End of the function's log"] == ["a line"]
+    assert found["End of the indexer's log"] == ["a line"]
