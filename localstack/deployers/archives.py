@@ -24,7 +24,9 @@ _PROGRAM_MODE = 0o755
 
 
 def zip_archive(archive: pulumi.Archive, folder: Path) -> bytes:
-    """Return the content of a zip file with the files of a Pulumi archive, identical for identical files.
+    """Return the content of a zip file with the files of a Pulumi archive.
+
+    Archives with the same files result in identical zip files.
 
     Args:
         archive: archive with files, folders or strings. An archive at a URL is not supported.

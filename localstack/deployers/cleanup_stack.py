@@ -94,7 +94,7 @@ class CleanupStack:
                 except Exception as error:
                     raise DeploymentError(
                         f"could not delete {entry.name}: {error}. "
-                        f"It and {len(self._entries) - 1} older resources remain"
+                        f"This and {len(self._entries) - 1} older resources still exist"
                     ) from error
                 deleted.append(self._entries.pop())
             self._wait_until_deleted(deleted)

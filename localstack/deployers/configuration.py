@@ -68,8 +68,8 @@ def read_project(folder: Path, stack: str, overrides: Mapping[str, str]) -> Proj
 def _project_config(declared: Mapping[str, Any], name: str, file: Path) -> Iterator[tuple[str, str | None]]:
     """Yield each configuration key of a project with its default; None if each stack must set the key.
 
-    A declared value is either the default itself, or an object with `value`, or with `type`, `description` and
-    `default`.
+    Pulumi.yaml declares a key either with its default value, or with an object that may have the keys `value`, `type`,
+    `description` and `default`.
     """
     for key, entry in declared.items():
         if not isinstance(entry, Mapping):

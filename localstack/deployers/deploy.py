@@ -43,7 +43,7 @@ def deploy(
         DeploymentError: the configuration is invalid, the program failed, or resources could not be created. All
             created resources are destroyed first.
     """
-    # The deployers are imported here because importing Pulumi takes almost a second and not every caller deploys.
+    # Each deployer is imported only when it is used, because importing Pulumi takes almost a second.
     match deployer:
         case "pulumi":
             from localstack.deployers import pulumi_deployer  # noqa: PLC0415

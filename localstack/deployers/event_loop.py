@@ -28,7 +28,7 @@ class EventLoop:
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
         if error_type is not None:
-            # Further errors of the event loop only result from the error that is already being raised.
+            # Errors that the event loop would log now are only consequences of the exception that is already raised.
             self._loop.set_exception_handler(lambda _loop, _context: None)
         self._loop.run_until_complete(_cancel_other_tasks())
         asyncio.set_event_loop(None)

@@ -36,7 +36,7 @@ CONNECTION_SETTINGS = frozenset(
 )
 """Settings of Pulumi's AWS provider for its connection to AWS.
 
-They are ignored, because the emulator's boto3 clients are already connected.
+They are ignored, because the boto3 clients of the emulator have their own connection settings.
 """
 
 
@@ -120,7 +120,7 @@ class _ResourceCreator:
         if unused := sorted(inputs.unused()):
             raise InputError(
                 f"the in-process deployer does not support the input{'s' if len(unused) > 1 else ''} "
-                f"{', '.join(unused)}: add support, or deploy with the Pulumi CLI"
+                f"{', '.join(unused)}: add support to localstack/deployers/resources, or deploy with the Pulumi CLI"
             )
         result = create(
             lambda removal: (
@@ -136,7 +136,7 @@ class _ResourceCreator:
 
 
 class _ProviderFunctions:
-    """Functions of Pulumi's AWS provider that return the AWS account, region and partition."""
+    """Replaces the functions of Pulumi's AWS provider that return the AWS account, region and partition."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
@@ -196,7 +196,7 @@ def _rolled_back_on_failure(cleanup_stack: CleanupStack, program: Path) -> Itera
     except BaseException as error:
         count = len(cleanup_stack)
         problems = cleanup_stack.roll_back()
-        if not isinstance(error, Exception):  # for example KeyboardInterrupt
+        if not isinstance(error, Exception):  # A KeyboardInterrupt must not become a DeploymentError.
             raise
         raise DeploymentError(f"{_cause(error, program)}\n{_rollback_result(count, problems)}") from error
 
@@ -210,7 +210,7 @@ def _cause(error: Exception, program: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    # Messages of AWS errors and of this package are complete sentences. Other messages need their exception type.
+    # Messages of AWS errors and of this package are complete. Messages of other exceptions need the exception type.
     complete = isinstance(error, (DeploymentError, InputError)) or hasattr(error, "response")
     return str(error) if complete else f"{type(error).__name__}: {error}"
 

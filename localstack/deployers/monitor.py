@@ -84,7 +84,7 @@ class Run:
 
     Attributes:
         resources: registered resources. Their order varies, because several threads create them.
-        outputs: exported values of the stack, resolved; None for an export without a value.
+        outputs: exported values of the stack; None for an export without a value.
         component_outputs: outputs of each component, by URN.
     """
 
@@ -204,7 +204,7 @@ class _Monitor(mocks.MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
-        # With the result FAIL, as from Pulumi's engine, dependent resources do not wait for this resource.
+        # Pulumi's engine also returns FAIL for a failed resource, so that dependent resources do not wait for it.
         failed = resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         with self._lock:
             if self.failures:
@@ -236,7 +236,7 @@ class _Monitor(mocks.MockMonitor):
         self, request: resource_pb2.ResourceInvokeRequest
     ) -> resource_pb2.ResourceInvokeResponse:
         result: dict[str, Any] = {"return": _struct(self._call(request.tok, _plain_properties(request.args)))}
-        return resource_pb2.ResourceInvokeResponse(**result)  # The field `return` is a Python keyword.
+        return resource_pb2.ResourceInvokeResponse(**result)  # `return` is a Python keyword.
 
     def ReadResource(  # noqa: N802
         self, request: resource_pb2.ReadResourceRequest
@@ -303,5 +303,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value, archive or asset
 
 
 def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    loop = asyncio.get_event_loop()  # created for this thread by `EventLoop`
+    loop = asyncio.get_event_loop()  # `EventLoop` created it for this thread.
     return loop.run_until_complete(rpc.serialize_properties(dict(properties), {}))

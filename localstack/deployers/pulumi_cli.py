@@ -83,13 +83,14 @@ class Cli(PulumiCommand):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            # Ctrl-C does not reach the new session directly: a second SIGINT would abort the operation.
+            # In a new session, Pulumi does not receive Ctrl-C from the terminal. It would be a second SIGINT, in
+            # addition to the one below, and abort the operation.
             start_new_session=True,
         ) as process:
             try:
                 output, errors = process.communicate()
             except BaseException:
-                process.send_signal(signal.SIGINT)  # Pulumi completes the current operations and saves its state.
+                process.send_signal(signal.SIGINT)  # Pulumi then completes its current operations and saves its state.
                 process.communicate()
                 raise
         for callback, text in ((on_output, output), (on_error, errors)):
@@ -158,7 +159,7 @@ def environment(shell: Mapping[str, str], *, aws: Mapping[str, str], state: Path
     own = {
         "PULUMI_BACKEND_URL": state.resolve().as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": passphrase,
-        "PULUMI_PYTHON_CMD": sys.executable,  # otherwise Pulumi would create a virtual environment
+        "PULUMI_PYTHON_CMD": sys.executable,  # Otherwise, Pulumi would create a virtual environment.
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     return {**inherited, **no_user_files, **aws, **own}

@@ -91,9 +91,9 @@ def _rolled_back_on_failure(stack: PulumiStack) -> Iterator[None]:
         yield
     except BaseException as error:
         rollback = _roll_back(stack)
-        if not isinstance(error, Exception):  # for example KeyboardInterrupt
+        if not isinstance(error, Exception):  # A KeyboardInterrupt must not become a DeploymentError.
             raise
-        # A DeploymentError already has the messages of the SDK's exception, so it is not chained.
+        # A DeploymentError is not chained, because its message is part of the new message.
         raise DeploymentError(f"{error}\n{rollback}") from (None if isinstance(error, DeploymentError) else error)
 
 

@@ -123,7 +123,7 @@ def without_traceback(text: str) -> str:
     lines = traceback.splitlines()
     last_frame = max((number for number, line in enumerate(lines) if line.startswith("  ")), default=-1)
     message = "\n".join(lines[last_frame + 1 :]).strip()
-    # Only the file of the Pulumi program is listed without a folder.
+    # In the traceback, only the path of the Pulumi program has no folder.
     own = [match for match in _FRAME.finditer(traceback) if "/" not in match["file"]]
     where = f" at {own[-1]['file']}, line {own[-1]['line']}" if own else ""
     heading = f"{introduction.strip().removesuffix(':')}{where}".lstrip()

@@ -34,7 +34,7 @@ State: TypeAlias = dict[str, Any]
 
 
 SelectStack: TypeAlias = Callable[[str, automation.LocalWorkspace], automation.Stack]
-"""Function that selects the Pulumi stack with a name in a workspace, or creates it."""
+"""Function that returns the Pulumi stack with the given name in a workspace; creates the stack if it does not exist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class PulumiStack:
         self._cli = find_cli(install=install_pulumi)
         self._passphrase = secrets.token_hex()
         self.folder = Path(tempfile.mkdtemp(prefix="tapstack-pulumi-"))
-        # Also removes the folder when Python exits, since the state is useless after its emulator has stopped.
+        # The folder is also removed when Python exits, because the state is useless after the emulator has stopped.
         self._remove_folder = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         try:
             (self.folder / "state").mkdir()
@@ -162,7 +162,7 @@ class PulumiStack:
         for each in self.resources():
             if each.get("inputs", {}).get("deletionProtectionEnabled"):
                 dynamodb = self._emulator.client("dynamodb", region=each["outputs"]["arn"].split(":")[3])
-                with suppress(ClientError):  # The later deletion of the table reports a clearer error.
+                with suppress(ClientError):  # The deletion of the table will report a clearer error.
                     dynamodb.update_table(TableName=each["id"], DeletionProtectionEnabled=False)
 
     def close(self) -> None:

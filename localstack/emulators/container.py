@@ -103,7 +103,7 @@ def running(
         EmulatorError: Docker does not respond, the image is missing, the log cannot be written, or the emulator does
             not become ready (with the end of its log).
     """
-    # Testcontainers' cleanup container, Ryuk, would kill the emulator before it removes its functions' containers.
+    # Ryuk, the cleanup container of testcontainers, would kill the emulator without removing its functions' containers.
     testcontainers_config.ryuk_disabled = True
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="tapstack-emulator-") as folder:
@@ -154,7 +154,7 @@ def _ensure_image(name: str, report: Callable[[str], None]) -> Image:
 
 
 def _publish_runtimes(found: Image) -> dict[str, str]:
-    """Push the Lambda runtime images of an emulator image to the local registry; return LocalStack's setting for it."""
+    """Push the Lambda runtime images of an emulator to the local registry; return the setting with their addresses."""
     runtimes: dict[str, str] = json.loads(found.labels.get(RUNTIMES, "{}"))
     if not runtimes:
         return {}
@@ -165,7 +165,7 @@ def _publish_runtimes(found: Image) -> dict[str, str]:
 def _create(found: Image, *, port: int, region: str, settings: Mapping[str, str]) -> LocalStackContainer:
     container = LocalStackContainer(image=image(), edge_port=PORT, region_name=region)
     # The emulator runs any uploaded code, so its port is published only on the loopback interface.
-    bound: Any = {f"{PORT}/tcp": (HOST, port)}  # The type of `container.ports` does not include addresses.
+    bound: Any = {f"{PORT}/tcp": (HOST, port)}  # The type of `container.ports` does not allow addresses.
     container.ports = bound
     container.with_kwargs(labels={LABEL: docker_engine.owner()})
     if _is_localstack(found):
@@ -226,7 +226,7 @@ def _started(container: LocalStackContainer, port: int) -> Iterator[None]:
             # Ignore a container that never started or was already removed.
             with suppress(ContainerStartException, DockerException):
                 container.get_wrapped_container().stop(timeout=STOP_TIMEOUT)
-        finally:  # Also after a second Ctrl-C during the stop.
+        finally:  # Remove the container even if a second Ctrl-C interrupts the stop.
             with suppress(NotFound):
                 container.stop()
 

@@ -53,7 +53,7 @@ class Log:
     @contextmanager
     def following(self, container: Container) -> Iterator[None]:
         """Context manager that writes the output of the emulator, and of its Lambda functions, to the log file."""
-        # A separate Docker connection, because only closing the connection ends the wait for events.
+        # Use a separate Docker connection, because only closing the connection ends the wait for events.
         with docker_engine.connected() as docker:
             started = docker.events(
                 decode=True, filters={"type": "container", "event": "start", "label": f"{LABEL}={FUNCTION}"}

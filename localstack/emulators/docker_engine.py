@@ -100,7 +100,7 @@ def clean(*, everything: bool = False) -> list[str]:
             names = tuple(functions_of(each) for each in kept)
             removed = [each for each in labelled if each not in kept and not each.name.startswith(names)]
             for each in sorted(removed, key=lambda container: bool(container.labels[LABEL] == FUNCTION)):
-                with suppress(NotFound):  # The emulator may already have removed it.
+                with suppress(NotFound):  # The emulator may already have removed this container.
                     each.stop(timeout=STOP_TIMEOUT)
                     each.remove(force=True, v=True)
             return [str(each.name) for each in removed]

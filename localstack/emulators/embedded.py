@@ -136,7 +136,7 @@ def child_environment(
         "HOME": str(state),
         "TMPDIR": str(state),
         "LANG": "C.UTF-8",
-        "TZ": "UTC",  # the time zone of Lambda
+        "TZ": "UTC",  # Lambda also uses UTC.
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": region,
@@ -154,7 +154,7 @@ def child_environment(
 
 
 def _uses_tls(settings: Mapping[str, str]) -> bool:
-    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # values that MiniStack accepts
+    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # MiniStack accepts these values.
 
 
 def _tls_settings(created: certificate.Certificate) -> dict[str, str]:

@@ -3,8 +3,8 @@
 Only the parent process has the other end of the pipe on stdin open. When the pipe closes, even because the parent was
 killed, this process deletes its files and exits.
 
-This module also patches MiniStack where it has no settings: reading the logs of Lambda functions, unpacking their code,
-reusing their processes after an exception, their activation delay, and the lookup of AWS protocols.
+This module also changes behavior for which MiniStack has no settings: reading the logs of Lambda functions, unpacking
+their code, reusing their processes after an exception, their activation delay, and the lookup of AWS protocols.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ class Log:
         return True
 
     def _readable(self, timeout: float | None = None) -> bool:
-        """Wait until the pipe has output or is closed; return whether it is.
+        """Wait until the pipe has output or is closed; return False if the timeout expires first.
 
         Args:
             timeout: maximum milliseconds to wait; None for no limit.
         """
-        poll = select.poll()  # A new object per call, because two threads cannot share one.
+        poll = select.poll()  # Each call creates a poll object, because two threads cannot share one.
         poll.register(self._pipe, select.POLLIN)
         return bool(poll.poll(timeout))
 
@@ -114,11 +114,11 @@ def patch_worker(runtime: Any) -> None:  # noqa: ANN401  MiniStack's module
             self.log = Log(self._proc.stderr, self._stderr_queue)
             return self.log.follow
 
-        def _drain_stderr(self) -> str:  # MiniStack calls this after a timeout.
+        def _drain_stderr(self) -> str:  # MiniStack calls this method after a timeout.
             self.log.read_available()
             return str(super()._drain_stderr())
 
-        def _drain_stderr_bounded(self) -> str:  # MiniStack calls this after a response.
+        def _drain_stderr_bounded(self) -> str:  # MiniStack calls this method after a response.
             return self._drain_stderr()
 
     runtime.Worker = Worker
@@ -140,7 +140,7 @@ class SharedZip(zipfile.ZipFile):
         if not unpacked.exists():
             with tempfile.TemporaryDirectory(dir=state) as building:
                 super().extractall(Path(building) / "code", members, pwd)
-                with suppress(OSError):  # Another thread may have unpacked it first.
+                with suppress(OSError):  # Another thread may have unpacked the zip file first.
                     Path(building, "code").rename(unpacked)
         Path(path).rmdir()
         Path(path).symlink_to(unpacked)
@@ -187,7 +187,7 @@ def set_protocols(responses: Any) -> None:  # noqa: ANN401  MiniStack's module
 
 
 def adapt_ministack() -> None:
-    """Patch MiniStack where it has no settings."""
+    """Change all behavior for which MiniStack has no settings."""
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     patch_worker(runtime)
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZip})

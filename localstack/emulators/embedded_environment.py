@@ -46,7 +46,7 @@ def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | Non
     """
     target = cache / environment_name(REQUIREMENTS.read_bytes())
     python = target / "bin" / "python"
-    if python.exists():  # False if the link's interpreter is no longer installed
+    if python.exists():  # False if the symbolic link is broken, because Python was uninstalled.
         return python
     report(f"preparing the embedded emulator in {target} (once; needs PyPI)")
     try:

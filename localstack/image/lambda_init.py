@@ -43,7 +43,7 @@ BOOTSTRAPS = ("/var/task/bootstrap", "/opt/bootstrap", "/var/runtime/bootstrap")
 SANDBOX = (993, 990)
 """User ID and group ID of Lambda functions, as on AWS."""
 MAX_RESPONSE_BYTES = 6291556
-"""Maximum size of a Lambda response on AWS. LocalStack may set another limit."""
+"""Maximum size of a Lambda response on AWS, in bytes. LocalStack may set another limit."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class Init:
     def _watch(self, runtime: Runtime) -> None:
         status = runtime.process.wait()
         if self._runtime is not runtime:
-            return  # This process killed the runtime.
+            return  # This process itself killed the runtime.
         how = f"signal: {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         message = f"Runtime exited with error: {how}" if status else "Runtime exited without providing a reason"
         current = self._current

@@ -66,7 +66,7 @@ def base(report: Report, *, rebuild: bool = False) -> None:
             changes = ("ENV LANG=C.UTF-8", f'LABEL {INPUTS}="{inputs}"')
             docker("import", *(word for each in changes for word in ("--change", each)), "-", BASE, stdin=packed.stdout)
     finally:
-        # With --one-file-system, because an interrupted debootstrap leaves /proc mounted in the folder.
+        # The option --one-file-system protects /proc, which an interrupted debootstrap leaves mounted in the folder.
         run(["rm", "-rf", "--one-file-system", root])
     report(f"built {BASE} from Debian packages")
 
@@ -137,7 +137,7 @@ def _lay_out(root: Path, library: Path) -> None:
     next(library.glob("byte-buddy-agent-*.jar")).rename(root / "ddb-local-loader-0.1.jar")
     jars = " ".join(f"{library.name}/{jar.name}" for jar in sorted(library.glob("*.jar")))
     with zipfile.ZipFile(root / "DynamoDBLocal.jar", "w") as jar:
-        # A constant date, so that the same files always produce the same Docker layer.
+        # Use a constant date, so that the same files always produce the same Docker layer.
         entry = zipfile.ZipInfo("META-INF/MANIFEST.MF", (1980, 1, 1, 0, 0, 0))
         jar.writestr(entry, manifest({"Main-Class": DYNAMODB_MAIN, "Class-Path": jars}))
 
@@ -166,5 +166,5 @@ def _cached(name: str) -> Iterator[tuple[Path, Path | None]]:
         fresh = Path(building) / "part"
         fresh.mkdir()
         yield target, fresh
-        if not target.exists():  # Another process may have created the folder.
+        if not target.exists():  # Another process may have created the folder in the meantime.
             fresh.rename(target)

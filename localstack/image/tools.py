@@ -87,7 +87,7 @@ def check() -> None:
     missing = [name for name in _DEBIAN_PACKAGES if not shutil.which(name)]
     problems = []
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        problems.append("the image can be built only on Linux on x86_64, the platform of the pinned DynamoDB Local")
+        problems.append("the image can be built only on Linux on x86_64, the platform of the pinned packages")
     if os.geteuid() != 0:
         problems.append("debootstrap needs root: run it with `sudo`, or as root in a container")
     if missing:

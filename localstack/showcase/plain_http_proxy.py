@@ -1,4 +1,4 @@
-"""Plain-HTTP proxy to a local TLS server, for browsers, because they do not trust the emulator's certificate."""
+"""Proxy that accepts plain HTTP from browsers, which do not trust the emulator's TLS certificate."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadSer
     origin = f"http://localhost:{number}"
     with start("embedded", settings=ENFORCING, report=report) as running:
         report(f"emulator  {running.name}, which enforces policies and CORS")
-        assert running.ca_bundle is not None  # ENFORCING enables TLS.
+        assert running.ca_bundle is not None  # The settings ENFORCING enable TLS.
         deployed = deploy(running, config_overrides={"corsAllowedOrigins": json.dumps([origin])})
         report(f"stack     {len(deployed.resources)} resources in {deployed.seconds:.1f} s")
         with plain_http_proxy(running.endpoint, running.ca_bundle) as proxy:
@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve the upload page of examples/upload, with the stack on an AWS emulator on this machine.",
         allow_abbrev=False,
     )
-    parser.add_argument("--port", type=port, default=PORT, help=f"where the page is served (default: {PORT})")
+    parser.add_argument("--port", type=port, default=PORT, help=f"local port of the page (default: {PORT})")
     return parser
 
 

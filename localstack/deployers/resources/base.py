@@ -1,4 +1,4 @@
-"""Interface of the resource handlers: parameters, results, and the removal of resources."""
+"""Interface of the resource handlers, the functions that create AWS resources with boto3."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def unobserved(_phase: str) -> AbstractContextManager[object]:
 
 
 class ClientFactory(Protocol):
-    """The part of an emulator that resource handlers use."""
+    """Interface of an emulator for the resource handlers."""
 
     def client(self, service: str, *, region: str | None = None) -> Client:
         """Return the boto3 client of an AWS service."""

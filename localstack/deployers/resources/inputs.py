@@ -1,4 +1,4 @@
-"""Resource inputs that record which inputs were read, so that the in-process deployer can reject the others."""
+"""Records which inputs of a resource were read, so that the in-process deployer can reject unsupported inputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pulumi
 from localstack.errors import HarnessError
 
 Value: TypeAlias = Any
-"""A scalar, an archive or a list of scalars. AWS checks the type, so that this module does not."""
+"""A scalar, an archive or a list of scalars. AWS checks the types of inputs; this module does not."""
 
 _LEAVES = (str, bool, int, float, pulumi.Archive, pulumi.Asset)
 

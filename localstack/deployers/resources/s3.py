@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Client
 
 DEFAULT_REGION = "us-east-1"
-"""Region of buckets without a LocationConstraint; S3's CreateBucket rejects this region as a LocationConstraint."""
+"""Default region of S3. CreateBucket rejects it as a LocationConstraint, so that buckets in this region have none."""
 
 
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""Characters that an XML request must not contain, such as a DeleteObjects request with object keys.
+"""Characters that XML does not allow.
 
-AWS and LocalStack reject such a request; MiniStack accepts it.
+AWS and LocalStack reject a DeleteObjects request if an object key contains one; MiniStack accepts it.
 """
 
 
@@ -192,7 +192,7 @@ def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:
-    """Return a function that creates a setting of an S3 bucket. The setting has the ID of its bucket."""
+    """Return a function that creates a setting of an S3 bucket. The setting's ID in Pulumi is the bucket name."""
 
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         put()

@@ -64,7 +64,12 @@ def lifecycle_rule(rule: Inputs) -> dict[str, Any]:
 
 
 def notification_target(target: Inputs, **arn: str) -> dict[str, Any]:
-    """Convert a target of S3 event notifications to the format of the AWS API; `arn` maps AWS's to Pulumi's name."""
+    """Convert a target of S3 event notifications to the format of the AWS API.
+
+    Args:
+        target: inputs of the target.
+        arn: a single item, from the ARN's name in AWS to its name in Pulumi.
+    """
     prefix, suffix = target.get("filterPrefix"), target.get("filterSuffix")
     rules = [{"Name": name, "Value": value} for name, value in (("prefix", prefix), ("suffix", suffix)) if value]
     return target.select(Id="id", Events="events", **arn) | non_empty(

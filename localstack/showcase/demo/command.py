@@ -113,7 +113,7 @@ def run() -> NoReturn:
 
 
 def _start(start: Start, port: int | None, progress: Steps, cleanup: ExitStack) -> tuple[emulator.Emulator, float]:
-    """Start the emulator, and register its stop in `cleanup`; return the emulator and its start time in seconds."""
+    """Start the emulator, which `cleanup` stops; return the emulator and the duration of its start in seconds."""
     progress.start("emulator")
     started = time.monotonic()
     running = cleanup.enter_context(start("embedded", port=port, report=progress.log))
@@ -173,7 +173,7 @@ def _until_interrupted() -> NoReturn:
 
 
 def _console(stream: TextIO) -> Console:
-    # With force_terminal=False, rich ignores FORCE_COLOR, which would write progress bars and tables to files.
+    # force_terminal is set because FORCE_COLOR would otherwise cause rich to write progress bars to files.
     return Console(file=stream, force_terminal=stream.isatty(), highlight=False, markup=False, emoji=False)
 
 

@@ -81,7 +81,7 @@ def _walk(given: Path) -> Iterator[Source | Problem]:
                 if identity in above:
                     yield Problem(path=path, reason="is a symbolic link to one of its parent folders")
                     continue
-                inside = sorted(path.iterdir(), reverse=True)  # Reversed, because the last item is processed first.
+                inside = sorted(path.iterdir(), reverse=True)  # reversed, because the last item is processed first
                 todo += [(each, f"{key}/{each.name}" if key else each.name, above | {identity}) for each in inside]
             elif stat.S_ISREG(status.st_mode):
                 yield _source(path, key, status.st_size)
@@ -118,7 +118,7 @@ def _collision(source: Source, taken: dict[str, Source]) -> Problem | None:
         return None
     return Problem(
         path=source.path,
-        reason=f"would have the same key as {str(other.path)!r}, {source.key!r}: specify a folder that contains both",
+        reason=f"would have the same key {source.key!r} as {str(other.path)!r}: specify a folder that contains both",
     )
 
 

@@ -23,9 +23,9 @@ LINE_INTERVAL = 2.0
 
 
 class Steps:
-    """Base class for displays of the progress of steps, identified by their names. It displays nothing.
+    """Base class for progress displays, which displays nothing.
 
-    Several steps may be in progress at the same time.
+    Each step has a name. Several steps may be in progress at the same time.
     """
 
     def start(self, step: str, total: int | None = None) -> None:

@@ -23,7 +23,7 @@ class Report:
         emulator: name and version of the emulator.
         endpoint: URL of the emulator.
         environment: environment variables with which AWS programs use the emulator.
-        start_seconds: start time of the emulator.
+        start_seconds: duration of the emulator's start.
         deploy_seconds: duration of the deployment.
         resources: number of resources of the stack.
         outputs: outputs of the stack.
@@ -111,7 +111,7 @@ def as_json(report: Report) -> str:
             "outputs": dict(report.outputs),
         },
         indent=2,
-        default=repr,  # only for bytes, which this stack does not write
+        default=repr,  # JSON does not support bytes, but rows of this stack contain none.
     )
 
 

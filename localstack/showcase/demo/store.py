@@ -100,7 +100,7 @@ def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, 
         "size_bytes": head["ContentLength"],
         "content_type": head["ContentType"],
         "etag": head["ETag"].strip('"'),
-        "storage_class": head.get("StorageClass", "STANDARD"),  # HeadObject omits STANDARD.
+        "storage_class": head.get("StorageClass", "STANDARD"),  # HeadObject omits the storage class STANDARD.
         "encryption": head.get("ServerSideEncryption"),
         "uploaded_at": head["LastModified"],
     }

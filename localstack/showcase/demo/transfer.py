@@ -37,7 +37,7 @@ OVERDUE = 5.0
 """Seconds after which an upload without a row no longer counts as in progress. Its row is still read."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.005, 0.05, 1.5
-"""Seconds between two reads of the DynamoDB table: first pause, maximum pause, and growth factor after no new row.
+"""Pause between two reads of the DynamoDB table: minimum and maximum in seconds, and growth factor per unchanged read.
 
 The maximum pause limits the error of a measured latency.
 """
@@ -120,7 +120,7 @@ def transfer(
             else:
                 run.wait(pause, sleep)
                 pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
-    run.collect_uploads(on_upload)  # Includes uploads that were still running at the timeout.
+    run.collect_uploads(on_upload)  # Collect the uploads that were still running at the timeout.
     return run.outcome()
 
 

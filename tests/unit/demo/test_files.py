@@ -122,7 +122,7 @@ def test_two_files_with_one_key_are_not_laid_over_each_other() -> None:
     make("x/photos/a.txt", "y/photos/a.txt", "y/photos/b.txt")
     sources, collisions = find([Path("x/photos"), Path("y/photos")])
     assert [str(source.path) for source in sources] == ["x/photos/a.txt", "y/photos/b.txt"]
-    reason = "would have the same key as 'x/photos/a.txt', 'photos/a.txt': specify a folder that contains both"
+    reason = "would have the same key 'photos/a.txt' as 'x/photos/a.txt': specify a folder that contains both"
     assert [(str(each.path), each.reason) for each in collisions] == [("y/photos/a.txt", reason)]
 
 

@@ -76,7 +76,7 @@ def test_a_failure_stops_is_named_and_can_be_tried_again(objects: FakeObjects) -
     objects.create("bucket", "table", "function")
     objects.errors["table"] = client_error(400, "AccessDenied", "DeleteTable")
     with pytest.raises(
-        DeploymentError, match=r"could not delete table: .*AccessDenied.*It and 1 older resources remain"
+        DeploymentError, match=r"could not delete table: .*AccessDenied.*This and 1 older resources still exist"
     ):
         objects.cleanup_stack.destroy()
     assert objects.existing == ["bucket", "table"]
