@@ -303,5 +303,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value, archive or asset
 
 
 def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    loop = asyncio.get_event_loop()  # `EventLoop` created it for this thread.
+    loop = asyncio.get_event_loop()  # `EventLoop` created the event loop of this thread.
     return loop.run_until_complete(rpc.serialize_properties(dict(properties), {}))

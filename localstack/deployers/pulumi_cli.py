@@ -83,8 +83,8 @@ class Cli(PulumiCommand):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            # In a new session, Pulumi does not receive Ctrl-C from the terminal. It would be a second SIGINT, in
-            # addition to the one below, and abort the operation.
+            # In a new session, Ctrl-C in the terminal does not send a second SIGINT to Pulumi, which would abort the
+            # operation.
             start_new_session=True,
         ) as process:
             try:

@@ -123,7 +123,7 @@ def running(
 
 def product(address: str) -> str | None:
     """Return the name and version of the emulator at a URL; None if it does not respond yet."""
-    health = get_json(f"{address}/_localstack/health")  # MiniStack also serves this path.
+    health = get_json(f"{address}/_localstack/health")  # MiniStack also serves LocalStack's health path.
     if health is None:
         return None
     ministack = get_json(f"{address}/_ministack/health")

@@ -154,7 +154,7 @@ def child_environment(
 
 
 def _uses_tls(settings: Mapping[str, str]) -> bool:
-    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # MiniStack accepts these values.
+    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # With these values, MiniStack enables TLS.
 
 
 def _tls_settings(created: certificate.Certificate) -> dict[str, str]:

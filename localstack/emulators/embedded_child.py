@@ -114,11 +114,11 @@ def patch_worker(runtime: Any) -> None:  # noqa: ANN401  MiniStack's module
             self.log = Log(self._proc.stderr, self._stderr_queue)
             return self.log.follow
 
-        def _drain_stderr(self) -> str:  # MiniStack calls this method after a timeout.
+        def _drain_stderr(self) -> str:  # MiniStack calls `_drain_stderr` after a timeout.
             self.log.read_available()
             return str(super()._drain_stderr())
 
-        def _drain_stderr_bounded(self) -> str:  # MiniStack calls this method after a response.
+        def _drain_stderr_bounded(self) -> str:  # MiniStack calls `_drain_stderr_bounded` after a response.
             return self._drain_stderr()
 
     runtime.Worker = Worker

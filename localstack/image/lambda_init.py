@@ -220,7 +220,7 @@ class Init:
     def _watch(self, runtime: Runtime) -> None:
         status = runtime.process.wait()
         if self._runtime is not runtime:
-            return  # This process itself killed the runtime.
+            return  # `stop` killed the runtime, which is not an error.
         how = f"signal: {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         message = f"Runtime exited with error: {how}" if status else "Runtime exited without providing a reason"
         current = self._current
