@@ -1,4 +1,4 @@
-"""The test infrastructure: AWS emulators on a laptop, and deployers of the Pulumi program to them.
+"""Test infrastructure: starts AWS emulators on the developer's machine and deploys the Pulumi program to them.
 
-This file makes it a regular package, which an installed ``localstack-core`` cannot shadow.
+This file makes the folder a regular package, so that an installed ``localstack-core`` cannot shadow it.
 """

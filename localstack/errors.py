@@ -1,15 +1,15 @@
-"""Errors of the test infrastructure; each message names the value, the limit and the remedy."""
+"""Exceptions of the test infrastructure. Each message contains the invalid value, the limit and the remedy."""
 
 from __future__ import annotations
 
 
 class HarnessError(Exception):
-    """Base class of all errors of the test infrastructure."""
+    """Base class of all exceptions of the test infrastructure."""
 
 
 class EmulatorError(HarnessError):
-    """An emulator could not be installed or started, or is reachable from other machines."""
+    """An emulator cannot be installed or started, or other machines can connect to it."""
 
 
 class DeploymentError(HarnessError):
-    """A stack could not be deployed or destroyed. Resources that remain are named."""
+    """A Pulumi stack cannot be deployed or destroyed. The message lists the resources that still exist."""

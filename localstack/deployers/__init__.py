@@ -1,1 +1,1 @@
-"""Deploys the Pulumi program to an emulator: in process with boto3, or with Pulumi's own CLI."""
+"""Deploys the Pulumi program to an emulator, either with boto3 in this process or with the Pulumi CLI."""

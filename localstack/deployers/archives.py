@@ -1,4 +1,4 @@
-"""Converts Pulumi's archives to zip files for Lambda."""
+"""Converts Pulumi archives to zip files for Lambda."""
 
 from __future__ import annotations
 
@@ -14,25 +14,32 @@ import pulumi
 from localstack.errors import DeploymentError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The oldest time that a zip file can hold; a constant time makes archives of equal contents equal."""
+"""The earliest date that the zip format supports.
+
+Every file in an archive gets this date, so that archives with the same contents are identical.
+"""
 
 _FILE_MODE = 0o644
 _PROGRAM_MODE = 0o755
 
 
 def zip_archive(archive: pulumi.Archive, folder: Path) -> bytes:
-    """Return the archive as a zip file: sorted, with constant times, readable by all users (Lambda's is another one).
+    """Return the content of a zip file with the files of a Pulumi archive.
 
-    Relative paths refer to `folder`, the program's.
+    Archives with the same files result in identical zip files.
+
+    Args:
+        archive: archive with files, folders or strings. An archive at a URL is not supported.
+        folder: folder of the Pulumi program. Relative paths in the archive start there.
 
     Raises:
-        DeploymentError: a file is missing, the archive has no files, or it is of a kind that must be downloaded.
+        DeploymentError: a file is missing, the archive has no files, or it must be downloaded.
     """
     if isinstance(archive, pulumi.FileArchive) and (folder / archive.path).is_file():
         return _existing_zip(folder / archive.path)
     entries = dict(sorted(_entries(archive, folder, PurePosixPath())))
     if not entries:
-        raise DeploymentError(f"the archive {_describe(archive)} holds no files")
+        raise DeploymentError(f"the archive {_describe(archive)} contains no files")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
         for name, (content, mode) in entries.items():
@@ -58,14 +65,14 @@ def _entries(
             yield str(at), (archive.text.encode(), _FILE_MODE)
         case _:
             raise DeploymentError(
-                f"{_describe(archive)} cannot be packed here: use files, folders or texts of this machine"
+                f"{_describe(archive)} cannot be packed here: use local files, local folders or strings"
             )
 
 
 def _files_below(path: Path, at: PurePosixPath) -> Iterator[tuple[str, tuple[bytes, int]]]:
     if not path.is_dir():
         raise DeploymentError(
-            f"{path} is not a folder, and only a folder can be put inside another archive; is the path right?"
+            f"{path} is not a folder, and only a folder can be part of another archive; is the path correct?"
         )
     for parent, _folders, names in os.walk(path):
         for name in names:
@@ -83,7 +90,7 @@ def _file(path: Path) -> tuple[bytes, int]:
 
 def _existing_zip(path: Path) -> bytes:
     if not zipfile.is_zipfile(path):
-        raise DeploymentError(f"{path} is no zip file, the only kind of packed archive that Lambda takes")
+        raise DeploymentError(f"{path} is not a zip file, the only archive format that Lambda accepts")
     return path.read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""The objects that a deployment created, in order, and their deletion in reverse order."""
+"""Records the AWS resources that a deployment creates, and deletes them in reverse order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from localstack.deployers.resources.base import Removal
 
 DELETION_TIMEOUT = 60.0
-"""Seconds until a deleted object must no longer exist: SQS and DynamoDB delete asynchronously."""
+"""Maximum seconds to wait until a deleted resource no longer exists. SQS and DynamoDB delete asynchronously."""
 POLL_INTERVAL = 0.05
 
 NOT_FOUND = frozenset(
@@ -34,7 +34,7 @@ NOT_FOUND = frozenset(
         "ResourceNotFoundException",
     }
 )
-"""Error codes of AWS's services for an object that does not exist, or whose parent does not exist."""
+"""AWS error codes for a resource that does not exist, or whose parent resource does not exist."""
 
 
 @dataclass
@@ -46,7 +46,12 @@ class _Entry:
 
 @dataclass
 class CleanupStack:
-    """The created objects of one stack. Thread-safe; `clock` and `sleep` are used to wait for deletions."""
+    """The AWS resources that one deployment created. Thread-safe.
+
+    Attributes:
+        clock: monotonic clock, in seconds, for the deletion timeout.
+        sleep: waits a number of seconds between two checks of whether deleted resources still exist.
+    """
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -57,23 +62,29 @@ class CleanupStack:
         return len(self._entries)
 
     def add(self, name: str, removal: Removal, *, protected: bool = False) -> None:
-        """Add an object that now exists; `name` is for messages, and `destroy` refuses to delete protected objects."""
+        """Record a resource that was just created.
+
+        Args:
+            name: name of the resource in messages.
+            removal: functions that delete the resource.
+            protected: whether `destroy` must refuse to delete the resource.
+        """
         with self._lock:
             self._entries.append(_Entry(name, removal, protected))
 
     def destroy(self) -> None:
-        """Delete everything, newest first, stop at the first failure, and wait until deleted objects no longer exist.
+        """Delete all recorded resources, newest first, and wait until they no longer exist.
 
-        Another call deletes the remaining objects.
+        The first failure stops the deletion. Another call continues with the remaining resources.
 
         Raises:
-            DeploymentError: names the objects that are protected, could not be deleted, or still exist.
+            DeploymentError: a resource is protected (then none was deleted), cannot be deleted, or still exists.
         """
         with self._lock:
             if protected := [entry.name for entry in self._entries if entry.protected]:
                 raise DeploymentError(
                     f"nothing was destroyed, because of protected resources: {', '.join(protected)}. "
-                    "Deploy without protection (in TapStack: protectData false), or end the emulator with all its data"
+                    "Deploy without protection (TapStack: protectData false), or stop the emulator to delete its data"
                 )
             deleted: list[_Entry] = []
             while self._entries:
@@ -83,13 +94,13 @@ class CleanupStack:
                 except Exception as error:
                     raise DeploymentError(
                         f"could not delete {entry.name}: {error}. "
-                        f"It and {len(self._entries) - 1} older resources remain"
+                        f"This and {len(self._entries) - 1} older resources still exist"
                     ) from error
                 deleted.append(self._entries.pop())
             self._wait_until_deleted(deleted)
 
     def roll_back(self) -> list[str]:
-        """Delete all objects of a failed deployment, protected or not; return those that remain, and why."""
+        """Delete all resources of a failed deployment, even protected ones; return one error message per failure."""
         problems = []
         with self._lock:
             while self._entries:
@@ -98,7 +109,7 @@ class CleanupStack:
                     if entry.removal.unlock:
                         _none_if_not_found(entry.removal.unlock)
                     _none_if_not_found(entry.removal.delete)
-                except Exception as error:  # noqa: BLE001  reported with the others, after all deletions
+                except Exception as error:  # noqa: BLE001  all errors are reported together, after the last deletion
                     problems.append(f"{entry.name}: {error}")
         return problems
 
@@ -107,11 +118,12 @@ class CleanupStack:
         while remaining := [entry for entry in deleted if _exists(entry.removal)]:
             if self.clock() > deadline:
                 names = ", ".join(entry.name for entry in remaining)
-                raise DeploymentError(f"deleted, but still there after {DELETION_TIMEOUT:g} s: {names}")
+                raise DeploymentError(f"deleted, but still existing after {DELETION_TIMEOUT:g} s: {names}")
             self.sleep(POLL_INTERVAL)
             for entry in remaining:
-                # a function that was still running creates its log group again with its last line
-                with suppress(ClientError):  # usually: the deletion is in progress
+                # Delete again, because a Lambda function that is still running recreates its deleted log group.
+                # AWS usually rejects a second deletion while the first is in progress.
+                with suppress(ClientError):
                     entry.removal.delete()
 
 
@@ -120,7 +132,7 @@ def _exists(removal: Removal) -> bool:
 
 
 def _none_if_not_found(request: Callable[[], object]) -> object:
-    """Return the result of the request; None if AWS responds that the object does not exist."""
+    """Return the result of an AWS request; None if AWS responds that the resource does not exist."""
     try:
         return request()
     except ClientError as error:

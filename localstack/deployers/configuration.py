@@ -1,4 +1,4 @@
-"""Reads a project's Pulumi.yaml and a stack's Pulumi.<stack>.yaml as Pulumi's own engine does."""
+"""Reads the configuration of a Pulumi project (Pulumi.yaml) and of its stack (Pulumi.<stack>.yaml) as Pulumi does."""
 
 from __future__ import annotations
 
@@ -14,22 +14,35 @@ import yaml
 from localstack.errors import DeploymentError
 
 _STACK_FILE_KEYS = frozenset({"config", "encryptionsalt", "encryptedkey", "secretsprovider"})
-"""What a stack's file may hold; the last three are about the secrets that are refused below."""
+"""Supported top-level keys of a stack's configuration file.
+
+The last three configure the encryption of secrets; `read_project` ignores them, but rejects secret values.
+"""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project, and the configuration of one of its stacks as its program is given it: ``aws:region`` to a text."""
+    """A Pulumi project and the configuration of one of its stacks.
+
+    Attributes:
+        name: name of the project.
+        config: values as strings, by full key (``aws:region``), as Pulumi passes them to the program.
+    """
 
     name: str
     config: dict[str, str]
 
 
 def read_project(folder: Path, stack: str, overrides: Mapping[str, str]) -> Project:
-    """Read both files of `folder` and put `overrides` on top; their keys may leave out the project's name.
+    """Read the configuration files of a Pulumi project and of one of its stacks.
+
+    Args:
+        folder: folder with both files.
+        stack: name of the stack.
+        overrides: configuration that takes precedence; its keys may omit the project's name.
 
     Raises:
-        DeploymentError: a file is missing, is no such file, or holds what only the real engine can read.
+        DeploymentError: a file is missing or invalid, or has a setting that only the Pulumi CLI supports.
     """
     project_file, stack_file = folder / "Pulumi.yaml", folder / f"Pulumi.{stack}.yaml"
     project, settings = load(project_file), load(stack_file)
@@ -38,8 +51,8 @@ def read_project(folder: Path, stack: str, overrides: Mapping[str, str]) -> Proj
         raise DeploymentError(f"{project_file} has no name: the project needs one, for example `name: tapstack`")
     if unknown := settings.keys() - _STACK_FILE_KEYS:
         raise DeploymentError(
-            f"{stack_file} has {', '.join(sorted(unknown))}, which only Pulumi's own engine understands: "
-            "take it out, or deploy with that engine"
+            f"{stack_file} has {', '.join(sorted(unknown))}, which only the Pulumi CLI supports: "
+            "remove it, or deploy with the Pulumi CLI"
         )
     config = dict(_project_config(project.get("config") or {}, name, project_file))
     for key, value in (settings.get("config") or {}).items():
@@ -53,9 +66,10 @@ def read_project(folder: Path, stack: str, overrides: Mapping[str, str]) -> Proj
 
 
 def _project_config(declared: Mapping[str, Any], name: str, file: Path) -> Iterator[tuple[str, str | None]]:
-    """Yield keys with their defaults; None for a key that each stack must set.
+    """Yield each configuration key of a project with its default; None if each stack must set the key.
 
-    An object is a declaration (`value`, or `type`, `description`, `default`), anything else is the default itself.
+    Pulumi.yaml declares a key either with its default value, or with an object that may have the keys `value`, `type`,
+    `description` and `default`.
     """
     for key, entry in declared.items():
         if not isinstance(entry, Mapping):
@@ -72,16 +86,16 @@ def _full(key: str, project: str) -> str:
 def _text(value: object, key: str, file: Path) -> str:
     if _is_secret(value):
         raise DeploymentError(
-            f"{file}: {key} is a secret, which only Pulumi's own engine can decrypt: "
-            "give this stack a plain value, or deploy with that engine"
+            f"{file}: {key} is a secret, which only the Pulumi CLI can decrypt: "
+            "set a plain value for this stack, or deploy with the Pulumi CLI"
         )
     match value:
         case None:
-            raise DeploymentError(f"{file}: {key} has no value: set it or take it out")
+            raise DeploymentError(f"{file}: {key} has no value: set it or remove it")
         case bool():
             return str(value).lower()
         case float():
-            return repr(value).removesuffix(".0")  # as Go prints it
+            return repr(value).removesuffix(".0")  # Pulumi formats numbers in Go, without ".0".
         case str() | int():
             return str(value)
         case _:
@@ -99,30 +113,29 @@ def _is_secret(value: object) -> bool:
 
 
 def load(file: Path) -> dict[str, Any]:
-    """Return the content of a YAML file of Pulumi's, read as Pulumi reads it.
+    """Return the content of a Pulumi configuration file (YAML).
 
     Raises:
-        DeploymentError: the file is missing, is no YAML, or holds no keys.
+        DeploymentError: the file is missing, is not valid YAML, or is not a mapping.
     """
     try:
-        # a subclass of PyYAML's safe loader
-        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506
+        content = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506  a subclass of the safe loader
     except FileNotFoundError as error:
         known = ", ".join(sorted(path.name for path in file.parent.glob("Pulumi.*yaml"))) or "none"
         raise DeploymentError(
-            f"{file} does not exist; files of Pulumi there: {known}. Is the stack's name right?"
+            f"{file} does not exist; Pulumi files in that folder: {known}. Is the stack's name correct?"
         ) from error
     except yaml.YAMLError as error:
         raise DeploymentError(f"{file} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise DeploymentError(f"{file} should hold keys with values, but holds {type(content).__name__}")
+        raise DeploymentError(f"{file} must contain keys with values, but contains {type(content).__name__}")
     return content
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Pulumi's parser sees it: `on` and `yes` are texts, and so are dates."""
+    """YAML loader that follows Pulumi's parser: `on`, `yes` and dates are strings."""
 
-    yaml_implicit_resolvers = {}  # noqa: RUF012  replaces the base class's, which are YAML 1.1's
+    yaml_implicit_resolvers = {}  # noqa: RUF012  replaces the YAML 1.1 resolvers of the base class
 
 
 for _tag, _pattern, _first in (

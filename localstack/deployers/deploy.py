@@ -31,19 +31,19 @@ def deploy(
     """Deploy a program to an emulator.
 
     Args:
-        emulator: the running emulator.
-        deployer: one of `DEPLOYERS`.
-        stack: the stack whose configuration file lies beside the program.
+        emulator: running emulator.
+        deployer: "in-process" (boto3) or "pulumi" (Pulumi CLI).
+        stack: name of the Pulumi stack. Its configuration file is in the folder of the program.
         config_overrides: configuration that takes precedence; its keys may omit the project's name.
-        program: the file of the Pulumi program.
-        on_resource: called after each creation of a resource, by one thread at a time.
-        install_pulumi: downloads the CLI that the deployer "pulumi" otherwise expects on the path.
+        program: file of the Pulumi program.
+        on_resource: called after the creation of each resource, by one thread at a time.
+        install_pulumi: whether the deployer "pulumi" downloads the Pulumi CLI instead of searching it on the PATH.
 
     Raises:
-        DeploymentError: the configuration, the program, or one or more resources failed. What had been created is
-            destroyed.
+        DeploymentError: the configuration is invalid, the program failed, or resources could not be created. All
+            created resources are destroyed first.
     """
-    # importing Pulumi takes most of a second, and callers that do not deploy do not need it
+    # Each deployer is imported only when it is used, because importing Pulumi takes almost a second.
     match deployer:
         case "pulumi":
             from localstack.deployers import pulumi_deployer  # noqa: PLC0415
@@ -63,4 +63,4 @@ def deploy(
                 emulator, stack=stack, config_overrides=config_overrides, program=program, on_resource=on_resource
             )
         case _:
-            raise DeploymentError(f"there is no engine {deployer!r}: choose one of {', '.join(DEPLOYERS)}")
+            raise DeploymentError(f"there is no deployer {deployer!r}: choose one of {', '.join(DEPLOYERS)}")

@@ -1,4 +1,4 @@
-"""A deployed stack as plain data, the same for every deployer."""
+"""Data about a deployed Pulumi stack, in the same format for every deployer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localstack.errors import DeploymentError
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """A resource that was just created: its type and name in the program, and the duration in seconds."""
+    """Notification about a created resource: type and name in the Pulumi program, and duration in seconds."""
 
     type: str
     name: str
@@ -21,7 +21,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource of a deployment: its type and name in the program, and the id that AWS knows it by."""
+    """A created resource: type and name in the Pulumi program, and ID in AWS."""
 
     type: str
     name: str
@@ -30,7 +30,13 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A deployed stack: its outputs, its resources in the order of their creation, and the duration in seconds."""
+    """A deployed Pulumi stack.
+
+    Attributes:
+        outputs: exported values of the Pulumi program, by name.
+        resources: created resources in the order of creation.
+        seconds: duration of the deployment.
+    """
 
     outputs: dict[str, str]
     resources: tuple[Resource, ...]
@@ -38,16 +44,16 @@ class Deployment:
     _destroy: Callable[[], None] = field(repr=False)
 
     def destroy(self) -> None:
-        """Delete everything, newest first, and wait until it no longer exists. A second call does nothing.
+        """Delete all resources, newest first, and wait until they no longer exist. A second call does nothing.
 
         Raises:
-            DeploymentError: a resource is protected (then nothing was deleted), could not be deleted, or still exists.
+            DeploymentError: a resource is protected (then none was deleted), cannot be deleted, or still exists.
         """
         self._destroy()
 
 
 def texts(outputs: Mapping[str, Any]) -> dict[str, str]:
-    """Return the outputs of a program as texts; values other than texts become JSON.
+    """Convert the outputs of a Pulumi program to strings. Values other than strings become JSON.
 
     Raises:
         DeploymentError: an output has no value.

@@ -1,4 +1,4 @@
-"""The event loop of one run of a Pulumi program."""
+"""An asyncio event loop for one execution of a Pulumi program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 class EventLoop:
-    """Context manager of the event loop of one run and of the threads that call the monitor; it ends them on exit."""
+    """Context manager for an asyncio event loop and its worker threads; stops both on exit."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -15,7 +15,7 @@ class EventLoop:
         self._executor = ThreadPoolExecutor(thread_name_prefix="pulumi", initializer=self._start_thread)
 
     def _start_thread(self) -> None:
-        # Pulumi creates a loop for each of these threads and never closes it; this one is closed on exit
+        # Pulumi would create an event loop for each worker thread and never close it. This loop is closed on exit.
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         self._loops_of_threads.append(loop)
@@ -27,7 +27,8 @@ class EventLoop:
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
-        if error_type is not None:  # all other errors of the loop are consequences of the one that is raised
+        if error_type is not None:
+            # Errors that the event loop would log now are only consequences of the exception that is already raised.
             self._loop.set_exception_handler(lambda _loop, _context: None)
         self._loop.run_until_complete(_cancel_other_tasks())
         asyncio.set_event_loop(None)

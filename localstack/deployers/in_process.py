@@ -1,6 +1,6 @@
-"""The in-process deployer: runs the program under Pulumi's mock monitor and creates its resources with boto3.
+"""The in-process deployer: runs the Pulumi program in this process and creates its resources with boto3.
 
-An unknown resource type or an unused input is an error that names it. Updates, previews and state are not supported.
+It rejects resource types and inputs that it does not support. It has no state, so it cannot preview or update a stack.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ CONNECTION_SETTINGS = frozenset(
         "aws:skipRequestingAccountId",
     }
 )
-"""Settings of Pulumi's AWS provider for its connection to AWS; the emulator's clients have their own."""
+"""Settings of Pulumi's AWS provider for its connection to AWS.
+
+They are ignored, because the boto3 clients of the emulator have their own connection settings.
+"""
 
 
 def deploy(
@@ -46,7 +49,16 @@ def deploy(
     on_resource: Callable[[Progress], None],
     phases: Phases = unobserved,
 ) -> Deployment:
-    """Run the program and create its resources; see `deploy.deploy`. `phases` is notified of each phase."""
+    """Run a Pulumi program and create its resources with boto3.
+
+    Args:
+        emulator: running emulator.
+        stack: name of the Pulumi stack.
+        config_overrides: configuration that takes precedence; its keys may omit the project's name.
+        program: file of the Pulumi program.
+        on_resource: called after the creation of each resource, by one thread at a time.
+        phases: returns a context manager for each phase of the deployment, for example to measure its duration.
+    """
     began = time.monotonic()
     if not program.is_file():
         raise DeploymentError(f"the program {program} does not exist")
@@ -79,7 +91,7 @@ def deploy(
 
 
 class _ResourceCreator:
-    """Creates resources; called from several threads at once."""
+    """Creates the resources of a Pulumi program with boto3. Thread-safe."""
 
     def __init__(
         self,
@@ -100,15 +112,15 @@ class _ResourceCreator:
         handler = self._handlers.get(resource.type)
         if handler is None:
             raise InputError(
-                f"the in-process engine does not know the type {resource.type}: "
-                "take the resource out of this stack by its configuration, or deploy with Pulumi's own engine"
+                f"the in-process deployer does not support the type {resource.type}: "
+                "remove the resource from this stack by its configuration, or deploy with the Pulumi CLI"
             )
         inputs = Inputs(resource.inputs)
         create = handler(resource.name, inputs, self._aws)
         if unused := sorted(inputs.unused()):
             raise InputError(
-                f"the in-process engine does not use the input{'s' if len(unused) > 1 else ''} {', '.join(unused)}: "
-                "it would be lost without a trace"
+                f"the in-process deployer does not support the input{'s' if len(unused) > 1 else ''} "
+                f"{', '.join(unused)}: add support to localstack/deployers/resources, or deploy with the Pulumi CLI"
             )
         result = create(
             lambda removal: (
@@ -124,14 +136,14 @@ class _ResourceCreator:
 
 
 class _ProviderFunctions:
-    """The provider's functions that return the account, the region and the partition."""
+    """Replaces the functions of Pulumi's AWS provider that return the AWS account, region and partition."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
 
     def __call__(self, token: str, args: dict[str, Any]) -> dict[str, Any]:
         if args:
-            raise InputError(f"the in-process engine does not use the arguments of {token}: {', '.join(args)}")
+            raise InputError(f"the in-process deployer does not support the arguments of {token}: {', '.join(args)}")
         region, partition, suffix = self._aws.region, self._aws.partition, self._aws.dns_suffix
         match token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
@@ -149,15 +161,15 @@ class _ProviderFunctions:
                     "reverseDnsPrefix": reverse,
                 }
             case _:
-                raise InputError(f"the in-process engine does not know the function {token}")
+                raise InputError(f"the in-process deployer does not support the function {token}")
 
 
 def _aws(emulator: Emulator, project: Project, folder: Path, phases: Phases) -> Aws:
     foreign = {key for key in project.config if not key.startswith(f"{project.name}:")}
     if unused := sorted(foreign - CONNECTION_SETTINGS - {"aws:region"}):
         raise DeploymentError(
-            f"the in-process engine does not use the configuration {', '.join(unused)}: "
-            "it would be lost without a trace"
+            f"the in-process deployer does not support the configuration {', '.join(unused)}: "
+            "remove it, or deploy with the Pulumi CLI"
         )
     region = project.config.get("aws:region", DEFAULT_REGION)
     partition = emulator.client("sts", region=region).meta.partition
@@ -172,7 +184,7 @@ def _aws(emulator: Emulator, project: Project, folder: Path, phases: Phases) -> 
 
 
 def _common(resource: Recorded, aws: Aws) -> dict[str, Any]:
-    """Return the outputs of every resource of the provider: its region, and all its tags."""
+    """Return the outputs that Pulumi's AWS provider adds to each resource: the region and all tags."""
     tags = {"tagsAll": resource.inputs["tags"]} if "tags" in resource.inputs else {}
     return tags if resource.type.startswith("aws:iam/") else {**tags, "region": aws.region}
 
@@ -184,7 +196,7 @@ def _rolled_back_on_failure(cleanup_stack: CleanupStack, program: Path) -> Itera
     except BaseException as error:
         count = len(cleanup_stack)
         problems = cleanup_stack.roll_back()
-        if not isinstance(error, Exception):  # Ctrl-C, for example
+        if not isinstance(error, Exception):  # A KeyboardInterrupt must not become a DeploymentError.
             raise
         raise DeploymentError(f"{_cause(error, program)}\n{_rollback_result(count, problems)}") from error
 
@@ -198,13 +210,13 @@ def _cause(error: Exception, program: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    # the messages of AWS's and our errors are complete; other errors need their type to be understood
-    known = isinstance(error, (DeploymentError, InputError)) or hasattr(error, "response")
-    return str(error) if known else f"{type(error).__name__}: {error}"
+    # Messages of AWS errors and of this package are complete. Messages of other exceptions need the exception type.
+    complete = isinstance(error, (DeploymentError, InputError)) or hasattr(error, "response")
+    return str(error) if complete else f"{type(error).__name__}: {error}"
 
 
 def _rollback_result(count: int, problems: list[str]) -> str:
     if problems:
         left = "\n".join(f"  {problem}" for problem in problems)
-        return f"what had been created was destroyed again, but for these, which remain:\n{left}"
-    return f"what had been created was destroyed again ({count} resources)" if count else "nothing had been created"
+        return f"the created resources were destroyed, except these, which still exist:\n{left}"
+    return f"the created resources were destroyed ({count} resources)" if count else "nothing had been created"

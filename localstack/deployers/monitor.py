@@ -1,7 +1,7 @@
 """Runs a Pulumi program without Pulumi's engine and records the resources that it registers.
 
-The program calls a monitor in this process instead of the engine, and the monitor calls the caller's `NewResource` for
-each resource: tests return invented outputs, the in-process deployer creates the resource.
+The program sends each resource to a monitor in this process instead of the engine. The monitor calls a callback that
+returns the outputs of the resource: the in-process deployer creates the resource, unit tests return invented outputs.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ STACK_TYPE = "pulumi:pulumi:Stack"
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """One resource as the program registered it, in plain data.
+    """A resource that a Pulumi program registered, as plain data.
 
-    `inputs` has Pulumi's camelCase names; secrets are unwrapped, whole numbers are ints, properties without
-    a value are absent, archives and assets stay Pulumi's objects. `parent` and `dependencies` hold URNs, the
-    latter those of `depends_on` and of the resources whose outputs are inputs of this one. A component is not `custom`.
-    `secret_inputs` are the inputs that are or contain a secret, `null_inputs` those that contain a null, which Pulumi
-    would compare with the state.
+    Attributes:
+        inputs: values by camelCase name. Secrets are unwrapped, whole numbers are ints, and inputs without a value are
+            absent. Archives and assets are Pulumi objects.
+        parent: URN of the parent, or an empty string.
+        dependencies: URNs in `depends_on`, and of the resources whose outputs are inputs of this resource.
+        custom: True for a resource of a provider, False for a component.
+        secret_inputs: names of the inputs that are or contain a secret.
+        null_inputs: names of the inputs that are or contain a null, which Pulumi would compare with its state.
     """
 
     type: str
@@ -62,25 +65,27 @@ class Recorded:
 
 
 NewResource: TypeAlias = Callable[[Recorded], tuple[str, dict[str, Any]]]
-"""Returns the id and the outputs (camelCase) of a resource. After an error no other resource is created.
+"""Callback that creates a resource and returns its ID and its outputs (camelCase).
 
-It is called from several threads, as soon as the inputs of a resource are known.
+Several threads call it, each as soon as the inputs of a resource are available. After it raises an exception, no other
+resource is created.
 """
 
 Call: TypeAlias = Callable[[str, dict[str, Any]], dict[str, Any]]
-"""Returns the result (camelCase) of a provider's function, such as ``aws:index/getRegion:getRegion``.
+"""Callback that returns the result (camelCase) of a provider function such as ``aws:index/getRegion:getRegion``.
 
-Its arguments are the token of the function and the function's arguments.
+Its two parameters are the token of the provider function and the arguments of the provider function.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """The resources and the outputs of a program that succeeded.
+    """Resources and outputs of a successful Pulumi program.
 
-    The order of `resources` is that in which their creation ended: a race, so it has no meaning.
-    `outputs` are the stack's exports, resolved; an export without a value is None. `component_outputs` has
-    the outputs of each component, by URN.
+    Attributes:
+        resources: registered resources. Their order varies, because several threads create them.
+        outputs: exported values of the stack; None for an export without a value.
+        component_outputs: outputs of each component, by URN.
     """
 
     resources: tuple[Recorded, ...]
@@ -89,7 +94,11 @@ class Run:
 
 
 class CreationError(Exception):
-    """Resources could not be created: `failures` has each with its error, in the order of their failing."""
+    """Resources could not be created.
+
+    Attributes:
+        failures: pairs of a resource and its exception, in the order in which they occurred.
+    """
 
     def __init__(self, failures: tuple[tuple[Recorded, Exception], ...]) -> None:
         self.failures = failures
@@ -98,7 +107,7 @@ class CreationError(Exception):
 
 
 def program_file(path: Path) -> Callable[[], None]:
-    """Return the program that runs a file as Pulumi does: as ``__main__``, its folder not on ``sys.path``."""
+    """Return a function that runs a Pulumi program as Pulumi does: as ``__main__``, without its folder in sys.path."""
 
     def program() -> None:
         runpy.run_path(str(path), run_name="__main__")
@@ -115,14 +124,21 @@ def run_program(
     new_resource: NewResource,
     call: Call,
 ) -> Run:
-    """Run `program` and wait until all of its resources exist.
+    """Run a Pulumi program and wait until all of its resources exist.
 
-    `config` has namespaced keys (``aws:region``) and texts, as Pulumi stores them. Runs leave nothing in
-    the process and are isolated from one another, but they need a thread without a running event loop.
+    Must be called from a thread without a running event loop. Each call is isolated: it changes no global state.
+
+    Args:
+        program: function that registers the resources.
+        project: name of the Pulumi project.
+        stack: name of the Pulumi stack.
+        config: strings by full key (``aws:region``), as Pulumi stores them.
+        new_resource: creates each resource.
+        call: runs each provider function.
 
     Raises:
-        CreationError: `new_resource` raised. Creations that had begun were completed, no other was begun.
-        Exception: the error of the program itself.
+        CreationError: `new_resource` raised an exception. Creations in progress were completed; no other was started.
+        Exception: any exception of the program itself.
     """
     monitor = _Monitor(new_resource, call)
     return contextvars.Context().run(_run, monitor, program, project, stack, dict(config))
@@ -142,7 +158,7 @@ def _run(monitor: _Monitor, program: Callable[[], None], project: str, stack: st
     try:
         with EventLoop() as loop:
             exported = loop.run_until_complete(main())
-    except Exception as error:  # noqa: BLE001  re-raised below, unless a failed creation is its cause
+    except Exception as error:  # noqa: BLE001  re-raised below, unless a failed creation caused it
         program_error = error
     if monitor.failures:
         raise CreationError(tuple(monitor.failures)) from monitor.failures[0][1]
@@ -158,7 +174,7 @@ def _run(monitor: _Monitor, program: Callable[[], None], project: str, stack: st
 
 
 class _NoMocks(mocks.Mocks):
-    """The argument that Pulumi's base class requires; the monitor below never uses it."""
+    """Required argument of Pulumi's `MockMonitor`; `_Monitor` never calls it."""
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise NotImplementedError(args.token)
@@ -168,7 +184,7 @@ class _NoMocks(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Pulumi's mock monitor, but it records every property of each resource and stops after a failure."""
+    """Variant of Pulumi's `MockMonitor` that records all properties of each resource and stops after a failure."""
 
     def __init__(self, new_resource: NewResource, call: Call) -> None:
         super().__init__(_NoMocks())
@@ -180,7 +196,7 @@ class _Monitor(mocks.MockMonitor):
         self._urns: set[str] = set()
         self._lock = threading.Lock()
 
-    # The names of the methods below are those of Pulumi's gRPC service.
+    # Pulumi's gRPC service defines the names of these methods.
 
     def RegisterResource(  # noqa: N802
         self, request: resource_pb2.RegisterResourceRequest
@@ -188,7 +204,7 @@ class _Monitor(mocks.MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
-        # the engine's own response for "not created": resources that depend on this one do not wait for it
+        # Pulumi's engine also returns FAIL for a failed resource, so that dependent resources do not wait for it.
         failed = resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         with self._lock:
             if self.failures:
@@ -198,7 +214,7 @@ class _Monitor(mocks.MockMonitor):
             self._claim(urn)
             identifier, state = self._new_resource(resource) if resource.custom else ("", {})
             response = resource_pb2.RegisterResourceResponse(urn=urn, id=identifier, object=_struct(state))
-        except Exception as error:  # noqa: BLE001  raised together with the others after the run
+        except Exception as error:  # noqa: BLE001  raised as a CreationError after the program has ended
             with self._lock:
                 self.failures.append((resource, error))
             return failed
@@ -220,12 +236,12 @@ class _Monitor(mocks.MockMonitor):
         self, request: resource_pb2.ResourceInvokeRequest
     ) -> resource_pb2.ResourceInvokeResponse:
         result: dict[str, Any] = {"return": _struct(self._call(request.tok, _plain_properties(request.args)))}
-        return resource_pb2.ResourceInvokeResponse(**result)  # its field has the name of a keyword
+        return resource_pb2.ResourceInvokeResponse(**result)  # `return` is a Python keyword.
 
     def ReadResource(  # noqa: N802
         self, request: resource_pb2.ReadResourceRequest
     ) -> resource_pb2.ReadResourceResponse:
-        message = f"the program reads an existing {request.type} {request.name!r}: here it can only create"
+        message = f"the program reads an existing {request.type} {request.name!r}: only creating resources is supported"
         raise NotImplementedError(message)
 
     def _claim(self, urn: str) -> None:
@@ -243,7 +259,7 @@ def _recorded(urn: str, request: resource_pb2.RegisterResourceRequest) -> Record
         urn=urn,
         inputs=_plain_properties(request.object),
         parent=request.parent,
-        dependencies=frozenset(request.dependencies),  # Pulumi has added those of each property
+        dependencies=frozenset(request.dependencies),
         custom=request.custom,
         protect=request.protect,
         retain_on_delete=request.retainOnDelete,
@@ -274,18 +290,18 @@ def _plain_properties(struct: struct_pb2.Struct) -> dict[str, Any]:
     return cast("dict[str, Any]", _plain(properties))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value, and Pulumi's archives and assets
+def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value, archive or asset
     match value:
         case dict():
             return {key: _plain(item) for key, item in value.items()}
         case list():
             return [_plain(item) for item in value]
-        case float() if value.is_integer():  # protobuf knows only floating-point numbers
+        case float() if value.is_integer():  # Protobuf supports only floating-point numbers.
             return int(value)
         case _:
             return value
 
 
 def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    loop = asyncio.get_event_loop()  # this thread's own, see EventLoop
+    loop = asyncio.get_event_loop()  # `EventLoop` created the event loop of this thread.
     return loop.run_until_complete(rpc.serialize_properties(dict(properties), {}))

@@ -1,4 +1,4 @@
-"""Pulumi's command line: finding or installing it, and the environment of its commands."""
+"""Finds or installs the Pulumi CLI, and runs its commands in an isolated environment."""
 
 from __future__ import annotations
 
@@ -18,37 +18,40 @@ from semver import VersionInfo
 from localstack.errors import DeploymentError
 
 CACHE = Path(__file__).parents[2] / ".cache" / "pulumi"
-"""The folder of `--install-pulumi`, separate from the user's own CLI."""
+"""Folder into which `--install-pulumi` installs the Pulumi CLI."""
 
 INHERITED = frozenset(
     {
-        "PULUMI_DEBUG_PROVIDERS",  # a provider that already runs, instead of a plugin
-        "PULUMI_HOME",  # where plugins are kept
-        "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES",  # and where they come from, behind a mirror
+        "PULUMI_DEBUG_PROVIDERS",  # address of a running provider, which replaces the plugin
+        "PULUMI_HOME",  # folder of the installed plugins
+        "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES",  # mirrors for the download of plugins
     }
 )
-"""The only PULUMI_… and AWS_… variables of the caller's shell that the CLI gets."""
+"""The only PULUMI_* and AWS_* environment variables of the caller that are passed to the Pulumi CLI."""
 
 INSTALL_REMEDY = (
-    "Either install it (https://www.pulumi.com/docs/install/) so that `pulumi` is on the path, or add "
-    "`--install-pulumi` (in code: install_pulumi=True), which downloads {version} into {cache}"
+    "Either install it (https://www.pulumi.com/docs/install/) so that `pulumi` is on the PATH, or add "
+    "`--install-pulumi` (in code: install_pulumi=True), which downloads version {version} into {cache}"
 )
 
 Installer: TypeAlias = Callable[[str, VersionInfo], PulumiCommand]
-"""Installs this version of the CLI into this folder, unless the folder has it."""
+"""Function that installs a version of the Pulumi CLI into a folder, unless the folder already contains it.
+
+Its parameters are the path of the folder and the version.
+"""
 
 
 class Cli(PulumiCommand):
-    """Pulumi's command line in its own environment, which is interrupted only once.
+    """Runs the Pulumi CLI with only the given environment variables, and interrupts it at most once.
 
-    The SDK's class would pass on the whole environment of the caller: credentials, profiles, other backends.
+    The base class of Pulumi's SDK would pass all environment variables of the caller, including AWS credentials.
     """
 
     def __init__(self, checked: PulumiCommand, environment: Mapping[str, str]) -> None:
         self.command = checked.command
         self.version = checked.version
         self._environment = dict(environment)
-        if Path(self.command).is_absolute():  # the language host is in the same folder
+        if Path(self.command).is_absolute():  # Pulumi searches the PATH for the language host in the same folder.
             path = [str(Path(self.command).parent), self._environment.get("PATH", os.defpath)]
             self._environment["PATH"] = os.pathsep.join(path)
 
@@ -60,7 +63,14 @@ class Cli(PulumiCommand):
         on_output: OnOutput | None = None,
         on_error: OnOutput | None = None,
     ) -> CommandResult:
-        """Run one command; after its end, `on_output` and `on_error` get its whole output.
+        """Run a command of the Pulumi CLI and wait until it ends.
+
+        Args:
+            args: arguments of the command, without the program.
+            cwd: working folder.
+            additional_env: environment variables that take precedence.
+            on_output: called once with the whole stdout, unless it is empty.
+            on_error: called once with the whole stderr, unless it is empty.
 
         Raises:
             CommandError: the command failed.
@@ -73,12 +83,14 @@ class Cli(PulumiCommand):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            start_new_session=True,  # so that Ctrl-C reaches it once: at a second one it aborts the operation
+            # In a new session, Ctrl-C in the terminal does not send a second SIGINT to Pulumi, which would abort the
+            # operation.
+            start_new_session=True,
         ) as process:
             try:
                 output, errors = process.communicate()
             except BaseException:
-                process.send_signal(signal.SIGINT)  # it completes the current operations and saves the state
+                process.send_signal(signal.SIGINT)  # Pulumi then completes its current operations and saves its state.
                 process.communicate()
                 raise
         for callback, text in ((on_output, output), (on_error, errors)):
@@ -97,10 +109,16 @@ def find(
     on_path: Callable[[], PulumiCommand] = PulumiCommand,
     installer: Installer | None = None,
 ) -> PulumiCommand:
-    """Return Pulumi's command line: from the path or, with `install`, the version of the SDK in `cache`.
+    """Return the Pulumi CLI on the PATH or, with `install`, the one in the cache.
+
+    Args:
+        install: whether to use `cache` and to install the CLI there in the version of the Pulumi SDK.
+        cache: folder for the installed CLI.
+        on_path: finds the CLI on the PATH.
+        installer: installs the CLI; None for Pulumi's own installer.
 
     Raises:
-        DeploymentError: there is none, it is too old, or it could not be installed; with the remedy.
+        DeploymentError: the CLI is missing, too old, or cannot be installed. The message has the remedy.
     """
     version = sdk_version()
     if install:
@@ -110,24 +128,24 @@ def find(
         return on_path()
     except FileNotFoundError as error:
         raise DeploymentError(
-            f"the engine 'pulumi' needs the Pulumi CLI, and there is no `pulumi` on the path. {remedy}"
+            f"the deployer 'pulumi' needs the Pulumi CLI, and there is no `pulumi` on the PATH. {remedy}"
         ) from error
     except (InvalidVersionError, OSError, subprocess.CalledProcessError) as error:
-        raise DeploymentError(f"the `pulumi` on the path cannot be used: {str(error).rstrip('.')}. {remedy}") from error
+        raise DeploymentError(f"the `pulumi` on the PATH cannot be used: {str(error).rstrip('.')}. {remedy}") from error
 
 
 def sdk_version() -> VersionInfo:
-    """Return the version of the installed SDK, which the CLI is installed to match."""
+    """Return the version of the installed Pulumi SDK for Python."""
     return VersionInfo.parse(metadata.version("pulumi"))
 
 
 def environment(shell: Mapping[str, str], *, aws: Mapping[str, str], state: Path, passphrase: str) -> dict[str, str]:
-    """Return the whole environment of the CLI.
+    """Return all environment variables of the Pulumi CLI.
 
     Args:
-        shell: the caller's environment, of which all but most AWS_… and PULUMI_… variables are passed on.
-        aws: the AWS variables of the emulator.
-        state: the folder of Pulumi's state.
+        shell: environment variables of the caller. AWS_* and PULUMI_* variables are removed, except `INHERITED`.
+        aws: AWS_* variables of the emulator.
+        state: folder for Pulumi's state.
         passphrase: encrypts the secrets in the state.
     """
     inherited = {
@@ -141,7 +159,7 @@ def environment(shell: Mapping[str, str], *, aws: Mapping[str, str], state: Path
     own = {
         "PULUMI_BACKEND_URL": state.resolve().as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": passphrase,
-        "PULUMI_PYTHON_CMD": sys.executable,  # the interpreter of the tests: no second environment
+        "PULUMI_PYTHON_CMD": sys.executable,  # Otherwise, Pulumi would create a virtual environment.
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     return {**inherited, **no_user_files, **aws, **own}
@@ -153,13 +171,13 @@ def _installed(
     try:
         cache.mkdir(parents=True, exist_ok=True)
         return installer(str(cache.resolve()), version)
-    except (OSError, InvalidVersionError, subprocess.CalledProcessError) as error:  # URLError is an OSError
+    except (OSError, InvalidVersionError, subprocess.CalledProcessError) as error:
         output = getattr(error, "output", None)
         details = f"\n{output.decode(errors='replace').strip()}" if output else ""
         raise DeploymentError(
             f"the Pulumi CLI {version} could not be installed into {cache}: {error}{details}\n"
-            "It is downloaded from https://get.pulumi.com, once. Without internet, put a `pulumi` on the path "
-            "(https://www.pulumi.com/docs/install/) and leave `--install-pulumi` out"
+            "It is downloaded once from https://get.pulumi.com. Without internet, install `pulumi` on the PATH "
+            "(https://www.pulumi.com/docs/install/) and omit `--install-pulumi`"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The deployer that runs the Pulumi CLI: updates a fresh stack, and destroys what a failed update created."""
+"""Deploys to an emulator with the Pulumi CLI. If the deployment fails, the created resources are destroyed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,18 @@ def deploy(
     find_cli: Callable[..., automation.PulumiCommand] = pulumi_cli.find,
     select_stack: SelectStack = automation.Stack.create_or_select,
 ) -> Deployment:
-    """Update a fresh stack; see `localstack.deployers.deploy.deploy`."""
+    """Deploy a Pulumi program as a new stack with the Pulumi CLI.
+
+    Args:
+        emulator: running emulator.
+        stack: name of the Pulumi stack.
+        config_overrides: configuration that takes precedence; its keys may omit the project's name.
+        program: file of the Pulumi program.
+        on_resource: called after the creation of each resource, by one thread at a time.
+        install_pulumi: whether to download the Pulumi CLI instead of searching it on the PATH.
+        find_cli: returns the Pulumi CLI.
+        select_stack: creates the stack.
+    """
     began = time.monotonic()
     if not program.is_file():
         raise DeploymentError(f"the program {program} does not exist")
@@ -55,7 +66,7 @@ def deploy(
 
 
 class _Destroyer:
-    """Destroys a stack once, and only if none of its resources is protected."""
+    """Destroys a Pulumi stack if none of its resources is protected. Another call after success does nothing."""
 
     def __init__(self, stack: PulumiStack) -> None:
         self._stack = stack
@@ -67,7 +78,7 @@ class _Destroyer:
         if protected := [label(each) for each in self._stack.resources() if each.get("protect")]:
             raise DeploymentError(
                 f"nothing was destroyed, because of protected resources: {', '.join(protected)}. "
-                "Deploy without protection (in TapStack: protectData false), or end the emulator with all its data"
+                "Deploy without protection (TapStack: protectData false), or stop the emulator to delete its data"
             )
         self._stack.destroy()
         self._stack.close()
@@ -80,21 +91,21 @@ def _rolled_back_on_failure(stack: PulumiStack) -> Iterator[None]:
         yield
     except BaseException as error:
         rollback = _roll_back(stack)
-        if not isinstance(error, Exception):  # Ctrl-C, for example
+        if not isinstance(error, Exception):  # A KeyboardInterrupt must not become a DeploymentError.
             raise
-        # not a chain: the SDK's error repeats all of this, with the tracebacks of the program
+        # A DeploymentError is not chained, because its message is part of the new message.
         raise DeploymentError(f"{error}\n{rollback}") from (None if isinstance(error, DeploymentError) else error)
 
 
 def _roll_back(stack: PulumiStack) -> str:
-    """Destroy all resources of a failed update, protected or not; return a sentence about the result."""
+    """Destroy all resources of a failed deployment, even protected ones, and return a message about the result."""
     try:
         if not (created := stack.resources()):
             return "nothing had been created"
         stack.unlock()
         stack.destroy()
     except DeploymentError as error:
-        return f"what had been created could not all be destroyed again: {error}"
+        return f"not all created resources could be destroyed: {error}"
     finally:
         stack.close()
-    return f"what had been created was destroyed again ({len(created)} resource{'s' if len(created) > 1 else ''})"
+    return f"the created resources were destroyed ({len(created)} resource{'s' if len(created) > 1 else ''})"

@@ -1,4 +1,4 @@
-"""The events of Pulumi's engine as plain data: the change of each resource, warnings and errors."""
+"""Converts the events of Pulumi's engine to plain data: resource changes, warnings and errors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ PROVIDERS = "pulumi:providers:"
 STACK = "pulumi:pulumi:Stack"
 
 _EMPTY_PHRASES = ("update failed", "preview failed", "an unhandled error occurred: program exited with non-zero")
-"""Beginnings of messages that only point to another message."""
+"""First words of error messages that contain no cause; Pulumi reports the cause in another message."""
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _COLOUR = re.compile(r"<\{%[^%]*%\}>")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Change:
-    """The change of one resource, or the planned one in a preview; `op` is Pulumi's name of it, such as "update"."""
+    """The change of one resource, completed or (in a preview) planned.
+
+    Attributes:
+        op: Pulumi's name of the operation, such as "create", "update" or "same" (unchanged).
+    """
 
     op: str
     type: str
@@ -38,13 +42,14 @@ class Change:
 
 @dataclass(kw_only=True)
 class EventRecorder:
-    """Records the engine's events, from several threads.
+    """Callback that records the events of Pulumi's engine. Thread-safe.
 
     Attributes:
-        changes: every resource but providers and the stack itself, unchanged ones ("same") included.
-        created: the resources that are at AWS because of this update, in order.
-        warnings: warnings, and all output of the program.
-        errors: the messages of the engine about its failure, each with its resource, without tracebacks.
+        on_resource: called after the creation of each resource.
+        clock: monotonic clock, in seconds.
+        changes: one change per resource, including unchanged resources ("same"), without providers and the stack.
+        created: created AWS resources, in the order of creation.
+        warnings: warnings of the engine, and all output of the Pulumi program.
     """
 
     on_resource: Callable[[Progress], None] = lambda _progress: None
@@ -58,7 +63,7 @@ class EventRecorder:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, event: EngineEvent) -> None:
-        """Record one event."""
+        """Record one event of Pulumi's engine."""
         with self._lock:
             if event.resource_pre_event:
                 self._started_at[event.resource_pre_event.metadata.urn] = self.clock()
@@ -69,19 +74,19 @@ class EventRecorder:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """The messages of the engine about its failure."""
+        """Error messages of Pulumi's engine, with the resource of each and without tracebacks."""
         specific = [text for text in self._errors if not text.startswith(_EMPTY_PHRASES)]
         return tuple(specific or self._errors)
 
     def check(self) -> None:
-        """Raise the first error of `on_resource`, which the SDK would have dropped."""
+        """Raise the first exception of `on_resource`, which Pulumi's SDK would otherwise suppress."""
         if self._listener_errors:
             raise self._listener_errors[0]
 
     def _record_step(self, step: StepEventMetadata, *, planning: bool | None) -> None:
         change = Change(op=step.op.value, type=step.type, name=name_in(step.urn))
         if step.type.startswith(PROVIDERS) or step.type == STACK or change in self.changes:
-            return  # a component is reported twice: when it begins and when its children are there
+            return  # Pulumi reports a component twice: before and after its children.
         self.changes.append(change)
         if planning or step.new is None or not step.new.custom or not step.op.value.startswith("create"):
             return
@@ -89,7 +94,7 @@ class EventRecorder:
         try:
             seconds = self.clock() - self._started_at.get(step.urn, self.clock())
             self.on_resource(Progress(type=change.type, name=change.name, seconds=seconds))
-        except Exception as error:  # noqa: BLE001  raised by `check`; the SDK would turn it into a warning
+        except Exception as error:  # noqa: BLE001  raised by `check`; Pulumi's SDK would convert it to a warning
             self._listener_errors.append(error)
 
     def _record_diagnostic(self, event: DiagnosticEvent) -> None:
@@ -103,14 +108,14 @@ class EventRecorder:
 
 
 def name_in(urn: str) -> str:
-    """Return a resource's name in the program: ``urn:pulumi:stack::project::type::name``."""
+    """Return the resource name in a Pulumi URN, such as ``name`` in ``urn:pulumi:stack::project::type::name``."""
     return urn.split("::", 3)[3]
 
 
 def without_traceback(text: str) -> str:
-    """Return the place in the program and the message of a Python traceback; any other text unchanged.
+    """Shorten a Python traceback to its line in the Pulumi program and its error message.
 
-    A traceback begins with "Traceback", and its message follows its last indented line.
+    A text without a traceback is returned unchanged.
     """
     introduction, found, traceback = text.partition("Traceback (most recent call last):\n")
     if not found:
@@ -118,7 +123,7 @@ def without_traceback(text: str) -> str:
     lines = traceback.splitlines()
     last_frame = max((number for number, line in enumerate(lines) if line.startswith("  ")), default=-1)
     message = "\n".join(lines[last_frame + 1 :]).strip()
-    # the program's own file is named without a folder, all other files with one
+    # In the traceback, only the path of the Pulumi program has no folder.
     own = [match for match in _FRAME.finditer(traceback) if "/" not in match["file"]]
     where = f" at {own[-1]['file']}, line {own[-1]['line']}" if own else ""
     heading = f"{introduction.strip().removesuffix(':')}{where}".lstrip()
@@ -126,7 +131,7 @@ def without_traceback(text: str) -> str:
 
 
 def indented(texts: Sequence[str]) -> str:
-    """Return each text on lines of its own, indented."""
+    """Join texts with newlines, and indent every line by two spaces."""
     return textwrap.indent("\n".join(texts), "  ", lambda _line: True)
 
 

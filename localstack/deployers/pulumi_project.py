@@ -1,4 +1,4 @@
-"""Copies of a project's files in the CLI's working folder, so that the project itself is only read."""
+"""Copies the configuration files of a Pulumi project, so that the Pulumi CLI cannot change the original files."""
 
 from __future__ import annotations
 
@@ -14,34 +14,43 @@ _SECRETS_KEYS = ("encryptionsalt", "encryptedkey", "secretsprovider")
 
 
 def copy_stack_file(project: Path, stack: str, work: Path) -> None:
-    """Copy the configuration file of a stack, to which Pulumi will add its own configuration.
+    """Copy Pulumi.<stack>.yaml, the configuration file of a stack.
+
+    Args:
+        project: folder of the Pulumi project.
+        stack: name of the stack.
+        work: working folder of the Pulumi CLI, which receives the copy.
 
     Raises:
-        DeploymentError: there is no such file, or it has secrets that need another passphrase.
+        DeploymentError: the file is missing, or it contains encrypted secrets.
     """
     file = project / f"Pulumi.{stack}.yaml"
     if secrets := [key for key in _SECRETS_KEYS if key in load(file)]:
         raise DeploymentError(
-            f"{file} has {', '.join(secrets)}: its secrets cannot be read with a passphrase that is made for this run. "
-            "Give this stack plain values"
+            f"{file} has {', '.join(secrets)}: encrypted secrets cannot be decrypted here, because each deployment "
+            "uses a new passphrase. Set plain values for this stack"
         )
     shutil.copyfile(file, work / file.name)
 
 
 def write_project(program: Path, work: Path) -> None:
-    """Write a copy of the Pulumi.yaml beside `program` that runs `program` from its folder, with this interpreter.
+    """Write a copy of Pulumi.yaml, the project file, that runs the program in its original folder.
 
-    Without a `virtualenv` Pulumi uses the interpreter that PULUMI_PYTHON_CMD names, and creates no environment.
+    The copy has no option `virtualenv`, so that Pulumi runs the interpreter in PULUMI_PYTHON_CMD.
+
+    Args:
+        program: file of the Pulumi program; Pulumi.yaml is in the same folder.
+        work: working folder of the Pulumi CLI, which receives the copy.
 
     Raises:
-        DeploymentError: the program has no usable Pulumi.yaml beside it, or is no Python program.
+        DeploymentError: Pulumi.yaml is missing or invalid, or its runtime is not Python.
     """
     file = program.parent / "Pulumi.yaml"
     project = load(file)
     runtime = project.get("runtime")
     if (runtime["name"] if isinstance(runtime, dict) and "name" in runtime else runtime) != "python":
-        raise DeploymentError(f"{file} has the runtime {runtime!r}: only `python` can be deployed from here")
+        raise DeploymentError(f"{file} has the runtime {runtime!r}: only the runtime `python` is supported here")
     project |= {"main": str(program.resolve()), "runtime": {"name": "python", "options": {"toolchain": "pip"}}}
-    project.pop("backend", None)  # the state goes where PULUMI_BACKEND_URL says
+    project.pop("backend", None)  # PULUMI_BACKEND_URL specifies the location of the state instead.
     text = yaml.safe_dump(project, allow_unicode=True, sort_keys=False)
     (work / file.name).write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
-"""A stack of the Pulumi CLI on an emulator, through the Automation API, with a temporary state.
+"""Manages a Pulumi stack on an emulator through Pulumi's Automation API, with a temporary state.
 
-The stack has the same files as for `pulumi up`. It needs the Pulumi CLI, and the AWS plugin that the CLI downloads. The
-program runs with this interpreter, and its folder is only read.
+The stack uses the same program and configuration files as `pulumi up`. It requires the Pulumi CLI, which downloads the
+AWS plugin. The Pulumi program runs with the current Python interpreter, and no file in its folder changes.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
 
 State: TypeAlias = dict[str, Any]
-"""A resource in Pulumi's state: urn, type, id, inputs, outputs, protect and more."""
+"""A resource in Pulumi's state, as a dictionary with the keys urn, type, id, inputs, outputs, protect and others."""
 
 
 SelectStack: TypeAlias = Callable[[str, automation.LocalWorkspace], automation.Stack]
-"""Selects the stack of this name, or creates it."""
+"""Function that returns the Pulumi stack with the given name in a workspace; creates the stack if it does not exist."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of an operation or a preview: one change per resource, the created resources, and all warnings."""
+    """The result of a Pulumi operation or preview: one change per resource, the created resources, and warnings."""
 
     changes: tuple[Change, ...]
     created: tuple[Resource, ...]
@@ -47,17 +47,17 @@ class Outcome:
 
     @property
     def changed(self) -> set[Change]:
-        """The changes of all resources that do not stay the same."""
+        """The changes, without unchanged resources."""
         return {change for change in self.changes if change.op != "same"}
 
 
 class PulumiStack:
-    """A stack on an emulator, with its state in a temporary folder, which `close` removes.
+    """A Pulumi stack on an emulator, with its state in a temporary folder that `close` removes.
 
-    All operations raise DeploymentError with the messages of Pulumi's engine about a failure.
+    If an operation fails, it raises a DeploymentError with the error messages of Pulumi's engine.
 
     Attributes:
-        folder: holds Pulumi's files, and its state in `state`.
+        folder: temporary folder with Pulumi's files; its subfolder `state` contains the state.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class PulumiStack:
         self._cli = find_cli(install=install_pulumi)
         self._passphrase = secrets.token_hex()
         self.folder = Path(tempfile.mkdtemp(prefix="tapstack-pulumi-"))
-        # removed at the latest when Python exits: the state of a deployment is useless after its emulator has stopped
+        # The folder is also removed when Python exits, because the state is useless after the emulator has stopped.
         self._remove_folder = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         try:
             (self.folder / "state").mkdir()
@@ -87,7 +87,7 @@ class PulumiStack:
             raise
 
     def run_from(self, program: Path) -> None:
-        """Use this program from now on; configuration and state stay unchanged."""
+        """Use another Pulumi program for the following operations; configuration and state stay unchanged."""
         pulumi_project.write_project(program, self.folder)
         environment = pulumi_cli.environment(
             os.environ,
@@ -100,23 +100,28 @@ class PulumiStack:
             secrets_provider="passphrase",
             pulumi_command=pulumi_cli.Cli(self._cli, environment),
         )
-        with _explained(f"Pulumi could not make the stack {self._name!r}"):
+        with _explained(f"Pulumi could not create the stack {self._name!r}"):
             self._stack = self._select_stack(self._name, workspace)
 
     def configure(self, values: Mapping[str, str], *, secret: bool = False) -> None:
-        """Set configuration, as `pulumi config set` does; keys may leave out the project's name."""
+        """Set configuration values of the stack, as `pulumi config set` does.
+
+        Args:
+            values: values by key; keys may omit the project's name.
+            secret: whether to encrypt the values.
+        """
         if values:
             config = {key: automation.ConfigValue(value=value, secret=secret) for key, value in values.items()}
             with _explained("Pulumi could not set the configuration"):
                 self._stack.set_all_config(config)
 
     def unconfigure(self, *keys: str) -> None:
-        """Remove configuration, as `pulumi config rm` does."""
+        """Remove configuration values of the stack, as `pulumi config rm` does."""
         with _explained("Pulumi could not change the configuration"):
             self._stack.remove_all_config(list(keys))
 
     def preview(self) -> Outcome:
-        """Plan an update without any change."""
+        """Return the changes that an update would cause, without making them."""
         return self._run("the preview", self._stack.preview)
 
     def up(self, on_resource: Callable[[Progress], None] = lambda _progress: None) -> Outcome:
@@ -124,25 +129,28 @@ class PulumiStack:
         return self._run("the update", self._stack.up, on_resource)
 
     def destroy(self) -> Outcome:
-        """Delete everything, as `pulumi destroy` does: fails at a protected resource, and may delete others first."""
-        outcome = self._run("destroying", self._stack.destroy)
+        """Delete all resources, as `pulumi destroy` does.
+
+        A protected resource causes a failure, possibly after other resources were deleted.
+        """
+        outcome = self._run("the destruction", self._stack.destroy)
         if remaining := [label(each) for each in self.resources()]:
-            raise DeploymentError(f"destroyed, but still there: {', '.join(remaining)}")
+            raise DeploymentError(f"destroyed, but still existing: {', '.join(remaining)}")
         return outcome
 
     def outputs(self) -> dict[str, str]:
-        """Return the exports of the program, secrets included."""
-        with _explained("Pulumi could not tell the outputs"):
+        """Return the exported values of the Pulumi program, including secrets in plain text."""
+        with _explained("Pulumi could not read the outputs"):
             outputs = self._stack.outputs()
         return texts({name: output.value for name, output in outputs.items()})
 
     def resources(self) -> list[State]:
-        """Return the resources at AWS from the state, secrets included, the oldest first."""
+        """Return the AWS resources in Pulumi's state, including secrets, oldest first."""
         return [each for each in self._state().get("resources", ()) if _is_at_aws(each)]
 
     def unlock(self) -> None:
-        """Remove all protection, of Pulumi and of AWS, and let `destroy` delete buckets with their objects."""
-        with _explained("Pulumi could not take away the protection"):
+        """Allow `destroy` to delete protected resources, DynamoDB tables with deletion protection, and full buckets."""
+        with _explained("Pulumi could not remove the protection"):
             exported = self._stack.export_stack()
             state = copy.deepcopy(dict(exported.deployment or {}))
             for each in state.get("resources", ()):
@@ -154,15 +162,15 @@ class PulumiStack:
         for each in self.resources():
             if each.get("inputs", {}).get("deletionProtectionEnabled"):
                 dynamodb = self._emulator.client("dynamodb", region=each["outputs"]["arn"].split(":")[3])
-                with suppress(ClientError):  # the deletion fails with a better message
+                with suppress(ClientError):  # The deletion of the table will report a clearer error.
                     dynamodb.update_table(TableName=each["id"], DeletionProtectionEnabled=False)
 
     def close(self) -> None:
-        """Remove the folder with the state of the stack."""
+        """Remove the temporary folder with the state of the Pulumi stack."""
         self._remove_folder()
 
     def _state(self) -> State:
-        with _explained("Pulumi could not show its state"):
+        with _explained("Pulumi could not read its state"):
             return dict(self._stack.export_stack().deployment or {})
 
     def _run(
@@ -180,17 +188,20 @@ class PulumiStack:
 
 @contextmanager
 def _explained(failure: str, events: EventRecorder | None = None) -> Iterator[None]:
-    """Raise DeploymentError with the errors of the engine or, without any, with the last output of the CLI."""
+    """Convert a failure of the Pulumi CLI to a DeploymentError.
+
+    The message has the errors of Pulumi's engine or, if there are none, the output of the CLI.
+    """
     try:
         yield
     except automation.CommandError as error:
         errors = events.errors if events else ()
-        # not a chain: its text repeats all of this, with the tracebacks of the program
+        # The exception is not chained, because its text repeats these errors with their tracebacks.
         raise DeploymentError(f"{failure}:\n{indented(errors or (_last_output(error),))}") from None
 
 
 def _last_output(error: automation.CommandError) -> str:
-    """Return the standard error of the CLI; its standard output, or its exit status, if that is empty."""
+    """Return the stderr of the Pulumi CLI or, if it is empty, the text before it (stdout and exit code)."""
     output, _, errors = str(error).partition("\n stderr: ")
     return errors.strip() or output.strip()
 
@@ -200,5 +211,5 @@ def _is_at_aws(resource: State) -> bool:
 
 
 def label(resource: State) -> str:
-    """Return the type and the name of a resource, for messages."""
+    """Return the type and the name of a Pulumi resource, for messages."""
     return f"{resource['type']} {name_in(resource['urn'])!r}"

@@ -1,1 +1,1 @@
-"""Starts AWS emulators: MiniStack as a local process, LocalStack in a Docker container."""
+"""Starts an AWS emulator: MiniStack as a local process, or LocalStack in a Docker container."""

@@ -1,4 +1,4 @@
-"""A TLS certificate for a server on this machine."""
+"""Creates a TLS certificate for a local server."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """The PEM files of a server's certificate, with its authority's, and of its private key.
+    """PEM files of a TLS certificate.
 
-    `certificate` is both what the server presents and what clients verify the server with.
+    Attributes:
+        certificate: certificates of the server and of its certificate authority, for the server and for its clients.
+        key: private key of the server.
     """
 
     certificate: Path
@@ -18,8 +20,13 @@ class Certificate:
 
 
 def create(folder: Path, address: str) -> Certificate:
-    """Write a certificate for a server at an IP address into a folder. The authority's private key is not kept."""
-    import trustme  # noqa: PLC0415  importing it takes a tenth of a second, and only servers with TLS need it
+    """Create a TLS certificate, signed by a new certificate authority whose private key is not stored.
+
+    Args:
+        folder: folder for the files.
+        address: IP address of the server.
+    """
+    import trustme  # noqa: PLC0415  the import takes 0.1 s, and only servers with TLS need it
 
     authority = trustme.CA()
     server = authority.issue_cert(address)

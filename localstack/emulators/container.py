@@ -1,4 +1,4 @@
-"""The container emulator: LocalStack, or MiniStack, from an image, in a Docker container started by testcontainers."""
+"""Runs an AWS emulator (LocalStack or MiniStack) in a Docker container, with the library testcontainers."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 IMAGE_VARIABLE = "TAP_EMULATOR_IMAGE"
 DEFAULT_IMAGE = "localstack/localstack:4.14.0"
-"""The last version that starts without an account."""
+"""Docker image of the last LocalStack version that starts without a LocalStack account."""
 TOKEN_VARIABLE = "LOCALSTACK_AUTH_TOKEN"  # noqa: S105  the name of a variable
-"""Newer images of LocalStack require this variable."""
+"""Environment variable with the token of a LocalStack account, which newer images require."""
 PORT = 4566
 
 READY_TIMEOUT = 120.0
@@ -46,27 +46,28 @@ SOCKET = "/var/run/docker.sock"
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A started emulator: its product and version, its endpoint, and its log."""
+    """A running emulator container: product and version, URL, and log."""
 
     name: str
     endpoint: str
     log: Log
-    ca_bundle: None = None  # it serves plain HTTP
+    ca_bundle: None = None  # no certificate, because the container serves plain HTTP
 
     def tail(self, lines: int) -> str:
-        """Return the last lines of its log and of its functions' logs."""
+        """Return the last lines of the emulator's log and of the logs of its Lambda functions."""
         return self.log.tail(lines)
 
 
 def image() -> str:
-    """Return the name of the image that the environment chooses, or the default."""
+    """Return the Docker image in the environment variable TAP_EMULATOR_IMAGE, or the default image."""
     return os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
 
 
 def problem(*, may_pull: bool) -> str | None:
-    """Return why no container can be started here, with the remedy; None if one can.
+    """Return why the emulator's container cannot be started, with the remedy; None if it can be started.
 
-    Unless `may_pull`, the image must be on this machine.
+    Args:
+        may_pull: whether the image may be pulled. If False, a missing image is a problem.
     """
     if found := docker_engine.problem():
         return found
@@ -89,13 +90,20 @@ def running(
     log: Path | None = None,
     report: Callable[[str], None],
 ) -> Iterator[Running]:
-    """Run the image until the block is left; the arguments are those of `emulator.start`.
+    """Context manager that runs the emulator's container.
+
+    Args:
+        port: local port of the emulator; None for a free one.
+        region: default AWS region of the emulator.
+        settings: additional environment variables of the container.
+        log: log file; None for a temporary file.
+        report: called with a message before an image is pulled.
 
     Raises:
-        EmulatorError: Docker does not respond, there is no image, the log cannot be written, or the emulator does not
-            become ready (with the end of its log).
+        EmulatorError: Docker does not respond, the image is missing, the log cannot be written, or the emulator does
+            not become ready (with the end of its log).
     """
-    # ryuk would have to be pulled, and it removes containers by force, which leaves the functions' containers behind
+    # Ryuk, the cleanup container of testcontainers, would kill the emulator without removing its functions' containers.
     testcontainers_config.ryuk_disabled = True
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="tapstack-emulator-") as folder:
@@ -114,11 +122,8 @@ def running(
 
 
 def product(address: str) -> str | None:
-    """Return the product at an address and its version; None if it does not respond yet.
-
-    MiniStack serves LocalStack's paths too.
-    """
-    health = get_json(f"{address}/_localstack/health")
+    """Return the name and version of the emulator at a URL; None if it does not respond yet."""
+    health = get_json(f"{address}/_localstack/health")  # MiniStack also serves LocalStack's health path.
     if health is None:
         return None
     ministack = get_json(f"{address}/_ministack/health")
@@ -128,7 +133,7 @@ def product(address: str) -> str | None:
 
 
 def _ensure_image(name: str, report: Callable[[str], None]) -> Image:
-    """Return the image; pull it if it is not on this machine.
+    """Return a Docker image; pull it if it is not available locally.
 
     Raises:
         EmulatorError: the image cannot be pulled.
@@ -137,19 +142,19 @@ def _ensure_image(name: str, report: Callable[[str], None]) -> Image:
         try:
             return docker.images.get(name)
         except ImageNotFound:
-            report(f"pulling {name} (once; about a gigabyte)")
+            report(f"pulling {name} (once; about 1 GB)")
         except APIError as error:
             raise EmulatorError(_invalid_name(error)) from error
         try:
             return docker.images.pull(name)
         except DockerException as error:
             raise EmulatorError(
-                f"the image {name} is neither on this machine nor can it be pulled: {_remedy()}.\n{error}"
+                f"the image {name} is not on this machine and cannot be pulled: {_remedy()}.\n{error}"
             ) from error
 
 
 def _publish_runtimes(found: Image) -> dict[str, str]:
-    """Publish the runtime images that an image names where LocalStack can pull them; return the setting for that."""
+    """Push the Lambda runtime images of an emulator to the local registry; return the setting with their addresses."""
     runtimes: dict[str, str] = json.loads(found.labels.get(RUNTIMES, "{}"))
     if not runtimes:
         return {}
@@ -159,8 +164,8 @@ def _publish_runtimes(found: Image) -> dict[str, str]:
 
 def _create(found: Image, *, port: int, region: str, settings: Mapping[str, str]) -> LocalStackContainer:
     container = LocalStackContainer(image=image(), edge_port=PORT, region_name=region)
-    # published on loopback only, since it runs any uploaded code; the attribute's type allows only ports
-    bound: Any = {f"{PORT}/tcp": (HOST, port)}
+    # The emulator runs any uploaded code, so its port is published only on the loopback interface.
+    bound: Any = {f"{PORT}/tcp": (HOST, port)}  # The type of `container.ports` does not allow addresses.
     container.ports = bound
     container.with_kwargs(labels={LABEL: docker_engine.owner()})
     if _is_localstack(found):
@@ -170,13 +175,16 @@ def _create(found: Image, *, port: int, region: str, settings: Mapping[str, str]
 
 
 def _is_localstack(found: Image) -> bool:
-    """Whether it gets the Docker socket, which means root on this machine: MiniStack's functions would get it too."""
+    """Return whether an image is LocalStack, which requires the Docker socket (equivalent to root on this machine).
+
+    MiniStack does not get the socket, because its Lambda functions run in the same container and could use it.
+    """
     description = f"{image()} {json.dumps(found.attrs.get('Config', {}))}".lower()
     return "localstack" in description and "ministack" not in description
 
 
 def _socket() -> str:
-    """Return the path of Docker's socket for Docker itself, which runs in a virtual machine unless on Linux."""
+    """Return the path of the Docker socket on Docker's host, which is a virtual machine unless on Linux."""
     if platform.system() == "Linux":
         return get_docker_socket()
     return os.environ.get("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", SOCKET)
@@ -184,19 +192,19 @@ def _socket() -> str:
 
 def _environment(port: int, region: str) -> dict[str, str]:
     return {
-        # instead of testcontainers' own: MiniStack verifies presigned links with this secret
+        # Replace the credentials of testcontainers, because MiniStack verifies presigned URLs with this secret.
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
-        # LocalStack's
+        # Settings of LocalStack:
         "DISABLE_EVENTS": "1",  # no telemetry
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "LAMBDA_IGNORE_ARCHITECTURE": "1",
         "LAMBDA_RETRY_BASE_DELAY": "1",
         "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",
         "LAMBDA_DOCKER_FLAGS": f"--label {LABEL}={FUNCTION}",
-        "LOCALSTACK_HOST": f"{HOST}:{port}",  # in the URLs of queues
+        "LOCALSTACK_HOST": f"{HOST}:{port}",  # host in the URLs of SQS queues
         "SQS_ENDPOINT_STRATEGY": "path",
-        # MiniStack's
+        # Settings of MiniStack:
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": region,
         "LAMBDA_EXECUTOR": "local",
@@ -206,33 +214,33 @@ def _environment(port: int, region: str) -> dict[str, str]:
 
 @contextmanager
 def _started(container: LocalStackContainer, port: int) -> Iterator[None]:
-    """Start the container, and stop it by SIGTERM, so that it removes the containers of its functions."""
+    """Start the container; on exit, stop it with SIGTERM, so that LocalStack removes its functions' containers."""
     try:
         try:
-            DockerContainer.start(container)  # not LocalStackContainer.start, which waits for a line of the log
+            DockerContainer.start(container)  # LocalStackContainer.start would wait for a log line.
         except DockerException as error:
             raise EmulatorError(f"the container of {image()} cannot be started on port {port}: {error}") from error
         yield
     finally:
         try:
-            # it never started, or was removed already
+            # Ignore a container that never started or was already removed.
             with suppress(ContainerStartException, DockerException):
                 container.get_wrapped_container().stop(timeout=STOP_TIMEOUT)
-        finally:  # even after a second Ctrl-C during the above
+        finally:  # Remove the container even if a second Ctrl-C interrupts the stop.
             with suppress(NotFound):
                 container.stop()
 
 
 def _wait_until_ready(container: LocalStackContainer, port: int, log: Log) -> tuple[str, str]:
-    """Return the endpoint and the product."""
+    """Wait until the emulator responds; return its URL and its name with version."""
     deadline = time.monotonic() + READY_TIMEOUT
     addresses = [f"http://{HOST}:{port}"]
     while time.monotonic() < deadline:
         container.reload()
         if container.status not in ("created", "running"):
-            time.sleep(POLL_INTERVAL)  # until the end of its log has arrived
+            time.sleep(POLL_INTERVAL)  # Wait for the end of the log.
             raise EmulatorError(
-                f"the emulator of {image()} ended at once{_token_hint()}; the end of its log:\n{log.tail(30)}"
+                f"the emulator of {image()} exited at once{_token_hint()}; the end of its log:\n{log.tail(30)}"
             )
         if container.status == "running":
             addresses = list(dict.fromkeys([*addresses, _address_from_a_container(container, port)]))
@@ -241,28 +249,28 @@ def _wait_until_ready(container: LocalStackContainer, port: int, log: Log) -> tu
                 return address, name
         time.sleep(POLL_INTERVAL)
     raise EmulatorError(
-        f"the emulator of {image()} did not answer on {' or '.join(addresses)} within {READY_TIMEOUT:g} s. If its log "
-        "says that it is ready, Docker runs where this process cannot reach it: use the embedded emulator. "
+        f"the emulator of {image()} did not respond at {' or '.join(addresses)} within {READY_TIMEOUT:g} s. If its log "
+        "reports that it is ready, this process cannot connect to Docker's network: use the embedded emulator. "
         f"The end of its log:\n{log.tail(30)}"
     )
 
 
 def _address_from_a_container(container: LocalStackContainer, port: int) -> str:
-    """Return its address for a process in a container, which has another loopback interface."""
+    """Return the emulator's URL for a process that itself runs in a container, with its own loopback interface."""
     mapped = container.get_docker_client().get_connection_mode().use_mapped_port
     return f"http://{container.get_container_host_ip()}:{port if mapped else PORT}"
 
 
 def _remedy() -> str:
     return (
-        f"`docker pull` it, name another in {IMAGE_VARIABLE}, or build one from Debian's, PyPI's and Maven's packages: "
-        f"`nox -s emulator-image`, then {IMAGE_VARIABLE}={EMULATOR.name}"
+        f"pull it with `docker pull`, set {IMAGE_VARIABLE} to another image, or build one from packages of Debian, "
+        f"PyPI and Maven with `nox -s emulator-image` and set {IMAGE_VARIABLE}={EMULATOR.name}"
     )
 
 
 def _invalid_name(error: APIError) -> str:
-    return f"Docker does not take {image()!r} for the name of an image: {error}. {_remedy()}"
+    return f"Docker does not accept {image()!r} as the name of an image: {error}. {_remedy()}"
 
 
 def _token_hint() -> str:
-    return "" if os.environ.get(TOKEN_VARIABLE) else f" (LocalStack newer than 4.14 wants {TOKEN_VARIABLE})"
+    return "" if os.environ.get(TOKEN_VARIABLE) else f" (LocalStack newer than 4.14 requires {TOKEN_VARIABLE})"

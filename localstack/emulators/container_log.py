@@ -1,4 +1,4 @@
-"""One log file with the output of an emulator's container and of its functions' containers."""
+"""Writes the output of an emulator's container, and of the containers of its Lambda functions, to one log file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 SEPARATOR = " | "
-"""Separates the name of a function's container from its line; the emulator's lines have no name."""
+"""Separator between the name of a Lambda function's container and its log line.
+
+Log lines of the emulator itself have no name and no separator.
+"""
 
 FUNCTION_LINES = 20
-"""Number of lines of all functions that `Log.tail` adds to the emulator's."""
+"""Number of log lines of Lambda functions that `Log.tail` appends to those of the emulator."""
 
 JOIN_TIMEOUT = 2.0
-"""Seconds for a thread to read the end of a container's log."""
+"""Maximum seconds to wait until a thread has read the end of a container's log."""
 
 
 class Log:
-    """The file, written by one thread for each container; another thread waits for new containers."""
+    """Log file of an emulator and its Lambda functions. One thread per container writes its output to the file.
+
+    Raises:
+        EmulatorError: the file cannot be written.
+    """
 
     def __init__(self, file: Path) -> None:
-        """Create the file.
-
-        Raises:
-            EmulatorError: it cannot be written.
-        """
         self._file = file
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -45,13 +47,13 @@ class Log:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._output: IO[bytes] = file.open("wb")
         except OSError as error:
-            message = f"the emulator's log cannot be written to {file}: {error}. Name another file"
+            message = f"the emulator's log cannot be written to {file}: {error}. Specify another file"
             raise EmulatorError(message) from error
 
     @contextmanager
     def following(self, container: Container) -> Iterator[None]:
-        """Log the output of the emulator's container and of its functions' containers until the block is left."""
-        # its own connection, since only closing it ends the wait for events
+        """Context manager that writes the output of the emulator, and of its Lambda functions, to the log file."""
+        # Use a separate Docker connection, because only closing the connection ends the wait for events.
         with docker_engine.connected() as docker:
             started = docker.events(
                 decode=True, filters={"type": "container", "event": "start", "label": f"{LABEL}={FUNCTION}"}
@@ -66,7 +68,7 @@ class Log:
             thread.join(JOIN_TIMEOUT)
 
     def tail(self, lines: int) -> str:
-        """Return the last lines of the emulator, then those of its functions; an empty text if the file was removed."""
+        """Return the last log lines of the emulator, then those of its functions; an empty string without a file."""
         own: list[str] = []
         functions: list[str] = []
         text = self._file.read_text(encoding="utf-8", errors="replace") if self._file.exists() else ""
@@ -75,20 +77,20 @@ class Log:
         return "\n".join(own[-lines:] + functions[-FUNCTION_LINES:])
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the log file."""
         with self._lock:
             self._output.close()
 
     def _start_thread(self, follow: Callable[[], object]) -> None:
         def until_it_ends() -> None:
-            # the engine stopped, the container was removed, or the connection was closed: the log is complete
+            # The log is complete if Docker stopped, the container was removed, or the connection was closed.
             with suppress(DockerException, OSError, ValueError, AttributeError):
                 follow()
 
         self._threads.append(threading.Thread(target=until_it_ends, daemon=True))
         self._threads[-1].start()
 
-    def _follow_functions(self, docker: Any, started: Iterable[dict[str, Any]], names: str) -> None:  # noqa: ANN401  no types
+    def _follow_functions(self, docker: Any, started: Iterable[dict[str, Any]], names: str) -> None:  # noqa: ANN401  the library has no types
         for event in started:
             attributes = event["Actor"]["Attributes"]
             if attributes["name"].startswith(names):
@@ -103,7 +105,7 @@ class Log:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a stream of chunks of any size."""
+    """Split a stream of byte chunks into lines, without their line ends."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

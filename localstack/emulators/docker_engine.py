@@ -1,4 +1,4 @@
-"""Docker for the container emulator: a client, messages about problems, and the owners of containers."""
+"""Connects to Docker, explains connection problems, and removes containers that interrupted runs left behind."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 STOP_TIMEOUT = 20
-"""Seconds for an emulator to remove the containers of its functions and exit; if killed, it leaves them behind."""
+"""Maximum seconds until a stopped emulator exits. In this time it removes the containers of its Lambda functions."""
 
 FUNCTION = "function"
-"""Value of the label on the containers of functions; on an emulator's container the value is its owner."""
+"""Value of the project's Docker label on the containers of Lambda functions.
+
+On an emulator's container, the value of the label is the process that started the emulator.
+"""
 
 
 @contextmanager
 def connected() -> Iterator[Any]:
-    """Connect to Docker; yields a `docker.DockerClient`, which has no types.
+    """Context manager that connects to Docker and yields a `docker.DockerClient`.
 
     Raises:
         DockerException: Docker does not respond.
@@ -43,7 +46,7 @@ def connected() -> Iterator[Any]:
 
 
 def problem() -> str | None:
-    """Return why containers cannot be used here, with the remedy; None if they can."""
+    """Return why Docker containers cannot be used, with the remedy; None if they can be used."""
     host = os.environ.get("DOCKER_HOST", "")
     if host and not host.startswith(("unix://", "npipe://")):
         return (
@@ -58,29 +61,34 @@ def problem() -> str | None:
 
 
 def no_response(error: DockerException) -> str:
-    """Return the message, with the remedy, for a Docker engine that does not respond."""
+    """Return the error message, with the remedy, if Docker does not respond."""
     return (
-        "Docker does not answer: install it, start its engine (`systemctl start docker`, or `dockerd` as root), or "
-        f"name its socket in DOCKER_HOST; without Docker there is the embedded emulator.\n{error}"
+        "Docker does not respond: install it, start its engine (`systemctl start docker`, or `dockerd` as root), or "
+        f"set DOCKER_HOST to its socket; without Docker, use the embedded emulator.\n{error}"
     )
 
 
 def owner() -> str:
-    """Return a name of this process that is unique on all machines and containers that share the engine."""
+    """Return an identifier of this process that is unique among all machines and containers that share Docker."""
     return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
 
 
 def functions_of(container: Container) -> str:
-    """Return the prefix of the names of an emulator's function containers; LocalStack replaces underscores."""
+    """Return the prefix of the names of the containers that run an emulator's Lambda functions.
+
+    LocalStack replaces underscores in the emulator's name with hyphens.
+    """
     return f"{str(container.name).replace('_', '-')}-lambda-"
 
 
 def clean(*, everything: bool = False) -> list[str]:
-    """Remove the containers that interrupted runs left behind and return their names.
+    """Remove the containers that interrupted runs left behind, and return their names.
 
-    It keeps the containers of running processes, of other machines (or containers), whose processes are unknown here,
-    and the registry, which all runs share; `everything` removes these too. Emulators are stopped first, by SIGTERM, so
-    that they remove the containers of their functions.
+    Emulators are stopped first, with SIGTERM, so that they remove the containers of their Lambda functions.
+
+    Args:
+        everything: whether to also remove containers of running processes, containers that another machine or
+            container started, and the local image registry.
 
     Raises:
         EmulatorError: Docker does not respond.
@@ -92,7 +100,7 @@ def clean(*, everything: bool = False) -> list[str]:
             names = tuple(functions_of(each) for each in kept)
             removed = [each for each in labelled if each not in kept and not each.name.startswith(names)]
             for each in sorted(removed, key=lambda container: bool(container.labels[LABEL] == FUNCTION)):
-                with suppress(NotFound):  # its emulator removed it
+                with suppress(NotFound):  # The emulator may already have removed this container.
                     each.stop(timeout=STOP_TIMEOUT)
                     each.remove(force=True, v=True)
             return [str(each.name) for each in removed]
@@ -111,27 +119,30 @@ def _is_running(process: int, started: str) -> bool:
     if started:
         return _started(process) == started
     try:
-        os.kill(process, 0)  # sends nothing
+        os.kill(process, 0)  # Signal 0 only checks whether the process exists.
     except ProcessLookupError:
         return False
-    except PermissionError:  # it runs, with another user
+    except PermissionError:  # The process belongs to another user.
         return True
     return True
 
 
 def _started(process: int) -> str:
-    """Return the start time of a process, in clock ticks, since process ids are reused; empty without /proc."""
+    """Return the start time of a process in clock ticks, which distinguishes reused process IDs.
+
+    The result is an empty string if the system has no /proc.
+    """
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]  # proc_pid_stat(5): starttime is field 22, and the name is field 2
+    return stat.rpartition(")")[2].split()[19]  # Field 22 is starttime, see proc_pid_stat(5).
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Remove what interrupted runs left behind: what `nox -s emulator-clean` runs."""
+    """Remove the Docker containers that interrupted runs left behind (`nox -s emulator-clean`)."""
     parser = argparse.ArgumentParser(prog="python -m localstack.emulators.docker_engine", description=main.__doc__)
-    parser.add_argument("--all", action="store_true", help="also what is in use, perhaps elsewhere, and the registry")
+    parser.add_argument("--all", action="store_true", help="also remove containers in use and the image registry")
     try:
         names = clean(everything=parser.parse_args(arguments).all)
     except EmulatorError as error:

@@ -1,4 +1,4 @@
-"""The embedded emulator: MiniStack as a child process that only this machine can reach."""
+"""Runs the embedded emulator: MiniStack, as a child process that accepts connections only from this machine."""
 
 from __future__ import annotations
 
@@ -23,29 +23,36 @@ from localstack.emulators.health import get_json
 from localstack.errors import EmulatorError
 
 HOST = "127.0.0.1"
-"""The emulator runs any uploaded code, so it must not be reachable from other machines."""
+"""Loopback address. Other machines must not reach the emulator, because it runs any uploaded code."""
 
 ACCOUNT = "000000000000"
 ACCESS_KEY = "test"
-"""Access key and secret key: emulators accept any, and this is the customary value."""
+"""Value of both the access key and the secret key. Emulators accept any value; "test" is the convention."""
 ASYNC_RETRY_BASE_SECONDS = 0.05
-"""Wait before the first retry of a failed asynchronous invocation, doubled before the second (AWS: 60 and 120 s)."""
+"""Delay before the first retry of an asynchronous invocation; doubled for the second retry. AWS waits 60 and 120 s."""
 
 READY_TIMEOUT = 30.0
 NON_EPHEMERAL_PORTS = range(20_000, 32_768)
-"""Ports for servers. Linux's ephemeral ports start at 32,768 (net.ipv4.ip_local_port_range), IANA's at 49,152."""
+"""Port numbers for servers, below the ephemeral ports of Linux, which start at 32768."""
 POLL_INTERVAL = 0.02
 
 _CHILD = Path(__file__).with_name("embedded_child.py")
 _INHERITED = ("PATH", "LD_LIBRARY_PATH")
-"""The only variables of the caller's environment that the emulator inherits; some Pythons need the second."""
+"""The only environment variables of the caller that the emulator inherits.
+
+Some Python installations need LD_LIBRARY_PATH.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """A started emulator: its endpoint, its process and its log file.
+    """A running embedded emulator.
 
-    `ca_bundle` is the certificate that clients verify it with, if it serves over TLS.
+    Attributes:
+        endpoint: URL of all services.
+        pid: process ID.
+        log: log file.
+        ca_bundle: certificate with which clients verify the emulator; None if it serves plain HTTP.
     """
 
     endpoint: str
@@ -55,11 +62,11 @@ class Running:
 
     @property
     def name(self) -> str:
-        """Return the product and its version."""
+        """Name and version of the emulator."""
         return f"MiniStack {ministack_version()}"
 
     def tail(self, lines: int) -> str:
-        """Return the last lines of its log."""
+        """Return the last lines of the emulator's log."""
         return tail(self.log, lines)
 
 
@@ -73,15 +80,19 @@ def running(
     log: Path | None = None,
     module: str = "ministack",
 ) -> Iterator[Running]:
-    """Run MiniStack with the interpreter `python` until the block is left.
+    """Context manager that runs MiniStack, with its state in a temporary folder that is deleted on exit.
 
-    Its state is in a temporary folder, which is deleted at the end; so is the log, unless `log` names a file for it.
-    `settings` are additional environment variables: with ``USE_SSL=1`` it serves only over TLS, with its own
-    certificate. Without `port` a free one is used.
+    Args:
+        python: Python interpreter of the environment in which MiniStack is installed.
+        port: local port of the emulator; None for a free one.
+        region: default AWS region of the emulator.
+        settings: additional environment variables; with ``USE_SSL=1`` the emulator serves only TLS.
+        log: log file; None for a temporary file.
+        module: Python module that is run as the emulator.
 
     Raises:
-        EmulatorError: the port is in use, the emulator ended or did not respond in time (with the end of its log), or
-            it is reachable from other machines.
+        EmulatorError: the port is in use, the emulator exited or did not respond in time (with the end of its log), or
+            other machines can connect to it.
     """
     port = free_port() if port is None else _unused(port)
     state = Path(tempfile.mkdtemp(prefix="tapstack-emulator-"))
@@ -111,13 +122,21 @@ def running(
 def child_environment(
     parent: Mapping[str, str], *, port: int, region: str, state: Path, settings: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the emulator's whole environment, without the AWS profiles, endpoints and proxies of `parent`."""
+    """Return all environment variables of the emulator, without AWS profiles, endpoints and proxies of the caller.
+
+    Args:
+        parent: environment variables of the caller.
+        port: local port of the emulator.
+        region: default AWS region of the emulator.
+        state: folder for the emulator's state and temporary files.
+        settings: environment variables that take precedence.
+    """
     return {
         **{name: parent[name] for name in _INHERITED if name in parent},
         "HOME": str(state),
         "TMPDIR": str(state),
         "LANG": "C.UTF-8",
-        "TZ": "UTC",  # as in Lambda
+        "TZ": "UTC",  # Lambda also uses UTC.
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": region,
@@ -126,7 +145,7 @@ def child_environment(
         "S3_DATA_DIR": str(state / "s3"),
         "LAMBDA_EXECUTOR": "local",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(ASYNC_RETRY_BASE_SECONDS),
-        # unused listeners and helpers; the last prevents access to the user's containers
+        # Disable unused listeners, and prevent access to the user's Docker containers.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{state}/no-docker.sock",
@@ -135,11 +154,11 @@ def child_environment(
 
 
 def _uses_tls(settings: Mapping[str, str]) -> bool:
-    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # the values that MiniStack accepts
+    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # With these values, MiniStack enables TLS.
 
 
 def _tls_settings(created: certificate.Certificate) -> dict[str, str]:
-    """Return the settings for serving with a certificate, which the emulator's functions trust too."""
+    """Return MiniStack's settings for a TLS certificate that its Lambda functions also trust."""
     return {
         "MINISTACK_SSL_CERT": str(created.certificate),
         "MINISTACK_SSL_KEY": str(created.key),
@@ -148,18 +167,22 @@ def _tls_settings(created: certificate.Certificate) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that is not in use at this moment.
+    """Return a local port that is not in use and is not an ephemeral port.
 
-    It is below the ephemeral ports, from which the system takes the port of each outgoing connection: an ephemeral port
-    could be in use again before the emulator listens on it.
+    An outgoing connection could use an ephemeral port before the emulator listens on it.
     """
     while True:
         with suppress(EmulatorError):
-            return _unused(random.choice(NON_EPHEMERAL_PORTS))  # noqa: S311  nothing secret
+            return _unused(random.choice(NON_EPHEMERAL_PORTS))  # noqa: S311  not a secret
 
 
 def tail(log: Path, lines: int) -> str:
-    """Return the last lines of a log file; an empty text if the file does not exist."""
+    """Return the end of a log file.
+
+    Args:
+        log: log file; the result is an empty string if it does not exist.
+        lines: maximum number of lines.
+    """
     try:
         return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
@@ -168,14 +191,14 @@ def tail(log: Path, lines: int) -> str:
 
 def _unused(port: int) -> int:
     with socket.socket() as probe:
-        # a socket in TIME_WAIT does not count as in use
+        # With SO_REUSEADDR, a closed connection in the state TIME_WAIT does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
             raise EmulatorError(
                 f"the emulator cannot listen on port {port} of {HOST}: {error}. Choose a port from 1024 to 65535, "
-                f"or none for a free one; `lsof -i :{port}` shows who has this one"
+                f"or none for a free one; `lsof -i :{port}` shows the process that uses this one"
             ) from error
     return port
 
@@ -190,12 +213,12 @@ def _spawn(command: Sequence[str], environment: Mapping[str, str], log: Path) ->
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # only the parent gets Ctrl-C, and then stops it
+                start_new_session=True,  # Ctrl-C interrupts only this process, which then stops the emulator.
             )
         except OSError as error:
             raise EmulatorError(
                 f"the embedded emulator could not be started: {error}. "
-                f"Remove {Path(command[0]).parents[1]}; it is made again"
+                f"Delete {Path(command[0]).parents[1]}; the next start creates it again"
             ) from error
 
 
@@ -212,34 +235,35 @@ def _wait_until_ready(
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise EmulatorError(
-                f"the embedded emulator ended at once with exit code {process.returncode}; "
+                f"the embedded emulator exited at once with exit code {process.returncode}; "
                 f"the end of its log:\n{tail(log, 30)}"
             )
-        # the nonce distinguishes it from another program that bound the same free port in the meantime
+        # The nonce distinguishes this emulator from another program that started to listen on the same port.
         if (get_json(f"{endpoint}/_localstack/health", ca_bundle) or {}).get("edition") == nonce:
             return
         time.sleep(POLL_INTERVAL)
     raise EmulatorError(
-        f"the embedded emulator did not answer at {endpoint} within {timeout:g} s; the end of its log:\n{tail(log, 30)}"
+        f"the embedded emulator did not respond at {endpoint} within {timeout:g} s; the end of its log:\n"
+        f"{tail(log, 30)}"
     )
 
 
 def _check_not_exposed(port: int) -> None:
     if exposed := [address for address in _other_addresses() if _accepts_connections(address, port)]:
         raise EmulatorError(
-            f"port {port} answers on {', '.join(exposed)} too, but the emulator must be reachable on {HOST} alone, "
-            "since it runs whatever code is uploaded to it; it was stopped. If another program listens there, "
+            f"port {port} also accepts connections on {', '.join(exposed)}. The emulator was stopped, because it runs "
+            f"any uploaded code and must be reachable only on {HOST}. If another program uses this port, "
             "choose another port"
         )
 
 
 def _other_addresses() -> set[str]:
-    """Return addresses of this machine on which a listener on all interfaces would accept connections."""
+    """Return addresses of this machine other than 127.0.0.1, to check that the emulator does not listen on them."""
     addresses = {"127.0.0.2"} if sys.platform == "linux" else set()
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # sends nothing: it only selects the source address of such a packet
+        probe.connect(("192.0.2.1", 9))  # Connecting a UDP socket sends nothing; it only selects the source address.
         addresses.add(probe.getsockname()[0])
-    return addresses - {HOST, "0.0.0.0"}  # noqa: S104  nothing is bound here
+    return addresses - {HOST, "0.0.0.0"}  # noqa: S104  no socket listens here
 
 
 def _accepts_connections(address: str, port: int) -> bool:
@@ -251,8 +275,8 @@ def _accepts_connections(address: str, port: int) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and the functions that it runs: they are one group, and have no state to save."""
-    with suppress(ProcessLookupError, PermissionError):  # the whole group has ended already
+    """Kill the emulator and its Lambda functions, which are in the same process group."""
+    with suppress(ProcessLookupError, PermissionError):  # All processes of the group may already have exited.
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if process.stdin is not None:

@@ -1,10 +1,10 @@
-"""Runs MiniStack, inside the emulator's own environment, until the process that started it ends.
+"""Runs MiniStack, the embedded emulator, as a child process, and exits when the parent process exits.
 
-Standard input is a pipe whose other end only the parent has open. It closes when the parent closes it or is killed, so
-that neither the process nor its files are left behind.
+Only the parent process has the other end of the pipe on stdin open. When the pipe closes, even because the parent was
+killed, this process deletes its files and exits.
 
-MiniStack has no settings for the changes that are made here: reading a function's log, unpacking a function's code, the
-process of a function that raised, the delay until a function is ready, and finding the protocol of a service.
+This module also changes behavior for which MiniStack has no settings: reading the logs of Lambda functions, unpacking
+their code, reusing their processes after an exception, their activation delay, and the lookup of AWS protocols.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from types import MappingProxyType, SimpleNamespace
 from typing import IO, Any
 
 STATE_TRANSITION_DELAY = 0.02
-"""Seconds from the creation or a change of a function until it is ready, in place of MiniStack's half a second."""
+"""Seconds from the creation or an update of a Lambda function until it is active. MiniStack's default is 0.5 s."""
 
 
 def end_with_parent() -> None:
-    """Wait until the pipe closes, then remove the state and kill this process with the functions it runs."""
-    os.read(0, 1)  # not sys.stdin.read, whose lock would make Python abort if MiniStack exits
+    """Wait until the parent process exits, then delete the state and kill the emulator and its Lambda functions."""
+    os.read(0, 1)  # Waiting in sys.stdin.read would hold a lock and make Python abort when MiniStack exits.
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)  # the parent started this process as the leader of its own group
+    os.killpg(0, signal.SIGKILL)  # The parent started this process as the leader of a process group.
 
 
 class Log:
-    """The standard error of a function's process, put into a queue line by line."""
+    """Reads the stderr of a Lambda function's process into a queue, line by line."""
 
     def __init__(self, pipe: IO[str], lines: Queue[str]) -> None:
         self._pipe = pipe
@@ -49,14 +49,14 @@ class Log:
         self._lock = threading.Lock()
 
     def follow(self) -> None:
-        """Read until the process has ended, so that the pipe does not fill up."""
+        """Read stderr until the process exits, so that a full pipe never blocks the process."""
         while self._readable() and self.read_available():
             pass
 
     def read_available(self) -> bool:
-        """Read all that was written until now; return whether more may be written.
+        """Read the available output without waiting; return False at the end of the stream.
 
-        A function writes its log before its response, so after the response this reads the whole log without waiting.
+        A function writes its log before its response. Therefore, a call after the response reads the complete log.
         """
         with self._lock:
             while self._readable(0):
@@ -71,25 +71,33 @@ class Log:
         return True
 
     def _readable(self, timeout: float | None = None) -> bool:
-        """Wait, by default without limit, until there is something to read, or the end of the file."""
-        poll = select.poll()  # one for each call, since two threads cannot share it; select.select supports fewer files
+        """Wait until the pipe has output or is closed; return False if the timeout expires first.
+
+        Args:
+            timeout: maximum milliseconds to wait; None for no limit.
+        """
+        poll = select.poll()  # Each call creates a poll object, because two threads cannot share one.
         poll.register(self._pipe, select.POLLIN)
         return bool(poll.poll(timeout))
 
 
 RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
 RAISED_AND_KEPT = '{"status": "ok", "raised": {"error": str(e), "trace": traceback.format_exc()}}'
-"""The response of a function's process after an exception: MiniStack's, and one after which the process is kept."""
+"""Source code in MiniStack's worker for the response after an exception, and its replacement.
+
+MiniStack stops a process that responds with the status "error", but not one that responds with the status "ok".
+"""
 
 
 def patch_worker(runtime: Any) -> None:  # noqa: ANN401  MiniStack's module
-    """Keep the process of a function that raised, and log all lines of a call with that call.
+    """Patch MiniStack to reuse a function's process after an exception, and to log all lines with their invocation.
 
-    MiniStack would start another process, which takes a third of a second; on AWS an exception does not end the process
-    either. MiniStack waits 50 ms for the first line of a log and 5 ms for each other line. On a busy machine lines
-    arrive later, and would be logged with the next call or never; on an idle machine the wait delays the next event.
+    On AWS, an exception does not end the process. MiniStack would start a new one, which takes 0.3 s.
+
+    MiniStack waits 50 ms for the first log line and 5 ms for each following line. On a busy machine, later lines would
+    be logged with the next invocation or never. On an idle machine, waiting would delay the next event.
     """
-    assert RAISED in runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001  it has no setting for this
+    assert RAISED in runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001  MiniStack has no setting
     runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(RAISED, RAISED_AND_KEPT)  # noqa: SLF001
 
     class Worker(runtime.Worker):  # type: ignore[misc]  # the module is not installed where types are checked
@@ -102,37 +110,37 @@ def patch_worker(runtime: Any) -> None:  # noqa: ANN401  MiniStack's module
             return response
 
         @property
-        def _read_stderr(self) -> Any:  # noqa: ANN401  read once per process, as the target of a thread
+        def _read_stderr(self) -> Any:  # noqa: ANN401  MiniStack reads it once, as the target of a thread
             self.log = Log(self._proc.stderr, self._stderr_queue)
             return self.log.follow
 
-        def _drain_stderr(self) -> str:  # after a time-out
+        def _drain_stderr(self) -> str:  # MiniStack calls `_drain_stderr` after a timeout.
             self.log.read_available()
-            return str(super()._drain_stderr())  # the lines in the queue
+            return str(super()._drain_stderr())
 
-        def _drain_stderr_bounded(self) -> str:  # after a response
+        def _drain_stderr_bounded(self) -> str:  # MiniStack calls `_drain_stderr_bounded` after a response.
             return self._drain_stderr()
 
     runtime.Worker = Worker
 
 
 class SharedZip(zipfile.ZipFile):
-    """An archive that is unpacked once and then linked to, so that all processes share one copy of the code.
+    """Zip file of a Lambda function that is unpacked once and shared by all processes of the function.
 
-    MiniStack unpacks it for each process, which is half of its work. Sharing also keeps Python's compiled files. Unlike
-    on AWS, a function can write to the folder, and all processes see the change.
+    MiniStack would unpack it again for each process. The shared folder also keeps compiled Python files. Unlike on AWS,
+    a function can change the files in the folder for all of its processes.
     """
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401  as in the base class
-        """Make `path`, an empty folder, a link to the unpacked archive."""
-        assert isinstance(self.filename, str)  # MiniStack opens it by its path
+        """Replace the empty folder `path` by a symbolic link to the unpacked zip file."""
+        assert isinstance(self.filename, str)  # MiniStack always opens a zip file by its path.
         digest = hashlib.sha256(Path(self.filename).read_bytes()).hexdigest()
         state = Path(os.environ["TMPDIR"])
         unpacked = state / f"unpacked-{digest}"
         if not unpacked.exists():
             with tempfile.TemporaryDirectory(dir=state) as building:
                 super().extractall(Path(building) / "code", members, pwd)
-                with suppress(OSError):  # another thread renamed its copy first
+                with suppress(OSError):  # Another thread may have unpacked the zip file first.
                     Path(building, "code").rename(unpacked)
         Path(path).rmdir()
         Path(path).symlink_to(unpacked)
@@ -151,45 +159,45 @@ PROTOCOLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "sts": {"protocol": "query"},
     }
 )
-"""The protocols in botocore's models of a stack's services, under MiniStack's names of the services."""
+"""Protocol of each AWS service that the stack uses, from botocore's service models, by MiniStack's service names."""
 
 
 class LazyServiceModel:
-    """botocore's model of a service, which is only loaded for more than the protocol.
+    """botocore's model of an AWS service, which is loaded only if an attribute other than the protocol is read.
 
-    MiniStack loads it for the content type of a response, which takes 0.3 s for the services of a stack.
+    MiniStack reads the protocol of every response. Loading the models of all services of the stack takes 0.3 s.
     """
 
     def __init__(self, service: str, load: Callable[[str], Any]) -> None:
         self.metadata = PROTOCOLS[service]
         self._load = partial(load, service)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  any attribute of the model
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  the type depends on the attribute
         return getattr(self._load(), name)
 
 
 def set_protocols(responses: Any) -> None:  # noqa: ANN401  MiniStack's module
-    """Give MiniStack the protocols of the services of a stack."""
-    load = responses._service_model  # noqa: SLF001  it has no setting for this
+    """Patch MiniStack to read the protocols of the stack's AWS services from `PROTOCOLS`."""
+    load = responses._service_model  # noqa: SLF001  MiniStack has no setting
 
-    def service_model(service: str) -> Any:  # noqa: ANN401  a class of botocore without types
+    def service_model(service: str) -> Any:  # noqa: ANN401  botocore has no types
         return LazyServiceModel(service, load) if service in PROTOCOLS else load(service)
 
-    responses._service_model = service_model  # noqa: SLF001  as above
+    responses._service_model = service_model  # noqa: SLF001  MiniStack has no setting
 
 
 def adapt_ministack() -> None:
-    """Change the behaviour for which MiniStack has no settings."""
+    """Change all behavior for which MiniStack has no settings."""
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     patch_worker(runtime)
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZip})
     set_protocols(importlib.import_module("ministack.core.responses"))
     functions: Any = importlib.import_module("ministack.services.lambda_svc")
-    functions._LAMBDA_STATE_TRANSITION_DELAY = STATE_TRANSITION_DELAY  # noqa: SLF001  it has no setting for this
+    functions._LAMBDA_STATE_TRANSITION_DELAY = STATE_TRANSITION_DELAY  # noqa: SLF001  MiniStack has no setting
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "ministack":  # tests run another program
+    if sys.argv[1] == "ministack":  # Unit tests run another module.
         adapt_ministack()
     threading.Thread(target=end_with_parent, daemon=True).start()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

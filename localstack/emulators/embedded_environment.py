@@ -1,4 +1,4 @@
-"""The Python environment of the embedded emulator: created once, in the cache, separate from the project's own."""
+"""Creates the Python environment of the embedded emulator once, in the folder `.cache`."""
 
 from __future__ import annotations
 
@@ -19,25 +19,34 @@ REQUIREMENTS = Path(__file__).with_name("requirements-ministack.txt")
 CACHE = Path(__file__).parents[2] / ".cache"
 
 INSTALL_TIMEOUT = 600
-"""Seconds that one installer command may take: about 40 MB from PyPI over a slow line."""
+"""Maximum seconds for one installation command, which downloads about 40 MB from PyPI."""
 
 _REMOVED_VARIABLES = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV")
-"""Variables of the caller's shell that would make the installer skip bytecode or look at another environment."""
+"""Environment variables that are removed for the installer.
+
+With them, the installer would compile no bytecode, or use another Python environment.
+"""
 
 Run = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
 
 
 def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | None = None) -> Path:
-    """Return the emulator's Python interpreter; the first time, create its environment.
+    """Return the Python interpreter of the embedded emulator, and create its environment if it does not exist.
 
-    Two processes may do this at once: each builds under its own name, and the first to finish is used.
+    Several processes may call this at the same time. Each creates an environment, and the first that is complete is
+    used.
+
+    Args:
+        report: called with a message before the installation.
+        cache: folder for the environment.
+        run: runs a command with environment variables.
 
     Raises:
-        EmulatorError: the installer failed, with the end of its output and the remedy.
+        EmulatorError: the installation failed. The message has the end of the output and the remedy.
     """
     target = cache / environment_name(REQUIREMENTS.read_bytes())
     python = target / "bin" / "python"
-    if python.exists():  # False as well for a link to an interpreter that is no longer installed
+    if python.exists():  # False if the symbolic link is broken, because Python was uninstalled.
         return python
     report(f"preparing the embedded emulator in {target} (once; needs PyPI)")
     try:
@@ -54,13 +63,18 @@ def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | Non
 
 
 def environment_name(requirements: bytes) -> str:
-    """Return a name that depends on the requirements, the interpreter and the machine."""
+    """Return the folder name of the environment, which depends on the requirements, Python version and platform."""
     digest = hashlib.sha256(requirements).hexdigest()[:12]
     return f"ministack-{digest}-{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
 
 
 def installer_commands(fresh: Path, uv: Sequence[str] | None) -> list[list[str]]:
-    """Return the commands that create the environment: with uv in a second or two, otherwise with venv and pip."""
+    """Return the commands that create the Python environment and install the emulator.
+
+    Args:
+        fresh: folder of the new environment.
+        uv: command that runs uv; None to use the slower venv and pip.
+    """
     python = str(fresh / "bin" / "python")
     pinned = ("--quiet", "--require-hashes", "--no-deps", "-r", str(REQUIREMENTS))
     if uv:
@@ -75,7 +89,10 @@ def installer_commands(fresh: Path, uv: Sequence[str] | None) -> list[list[str]]
 
 
 def find_uv() -> list[str] | None:
-    """Return the command that runs uv: the one that `UV` names, the one on the path, or the installed module."""
+    """Return the command that runs uv; None if uv is not installed.
+
+    The environment variable UV has the first priority, then the program on the PATH, then the Python module.
+    """
     if program := os.environ.get("UV") or shutil.which("uv"):
         return [program]
     return [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else None
@@ -93,8 +110,8 @@ def _build(fresh: Path, run: Run) -> None:
             output = "\n".join(f"  {line}" for line in failure.strip().splitlines()[-15:])
             raise EmulatorError(
                 f"the embedded emulator could not be installed: `{' '.join(command)}` failed:\n{output}\n"
-                "It needs PyPI once. Without internet, name a mirror (UV_DEFAULT_INDEX or PIP_INDEX_URL); "
-                "if `venv` is what is missing, install uv (`pip install uv`) or your system's python3-venv package."
+                "It is installed once from PyPI. Without internet, set UV_DEFAULT_INDEX or PIP_INDEX_URL to a mirror. "
+                "If `venv` is missing, install uv (`pip install uv`) or your system's package python3-venv."
             )
 
 
@@ -116,11 +133,11 @@ def _move_into_place(fresh: Path, target: Path) -> None:
     try:
         fresh.rename(target)
     except OSError:
-        if not (target / "bin" / "python").exists():  # unless another process was faster
+        if not (target / "bin" / "python").exists():  # Ignore the error if another process created the environment.
             raise
 
 
 def ministack_version() -> str:
-    """Return the version that the requirements pin."""
+    """Return the version of MiniStack in the requirements file."""
     pin = next(line for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if line.startswith("ministack=="))
     return pin.removeprefix("ministack==").split()[0]

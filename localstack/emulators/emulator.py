@@ -1,4 +1,4 @@
-"""Starts an AWS emulator and provides clients for it."""
+"""Starts an AWS emulator and creates boto3 clients for it."""
 
 from __future__ import annotations
 
@@ -22,31 +22,33 @@ from localstack.emulators.embedded import ACCESS_KEY
 from localstack.errors import EmulatorError
 
 Client: TypeAlias = Any
-"""A boto3 client. boto3 creates their classes at run time, so there is no type for them."""
+"""A boto3 client. It has no static type, because boto3 creates the classes of clients at run time."""
 
 Session: TypeAlias = Any
-"""A boto3 session. Its type stubs would accept only services that are named literally."""
+"""A boto3 session. Type stubs of boto3 would accept only string literals as service names."""
 
 DEFAULT_REGION = "us-east-1"
 
 KINDS = ("auto", "embedded", "container")
 ENFORCING = MappingProxyType({"AUTH": "true", "USE_SSL": "1"})
-"""Settings with which the embedded emulator enforces roles, bucket policies and CORS. They include TLS, since the
-stack's policies deny all requests without it."""
+"""Settings with which the embedded emulator enforces IAM roles, bucket policies and CORS.
+
+They enable TLS, because the policies of the stack deny requests without TLS.
+"""
 READ_TIMEOUT = 60
-"""Seconds; a synchronous invocation that starts a function takes the longest."""
+"""Maximum seconds to wait for a response. A synchronous invocation with a cold start takes the longest."""
 
 
 class Emulator:
-    """A running emulator.
+    """A running AWS emulator.
 
     Attributes:
         kind: "embedded" or "container".
         name: product and version, for messages.
-        endpoint: the URL of all its services.
-        region: the region of its clients.
-        reason: a sentence on why this one was chosen and how to get the other.
-        ca_bundle: the certificate that clients verify it with, if it serves over TLS.
+        endpoint: URL of all services.
+        region: default region of its clients.
+        reason: why this kind of emulator was chosen, and how to choose the other kind.
+        ca_bundle: certificate with which clients verify the emulator; None if it serves plain HTTP.
     """
 
     def __init__(
@@ -75,9 +77,14 @@ class Emulator:
         return _isolated_session()
 
     def client(self, service: str, *, region: str | None = None) -> Client:
-        """Return the boto3 client of a service: path-style, dummy credentials, one attempt. Thread-safe."""
+        """Return a boto3 client for the emulator. It has dummy credentials and does not retry. Thread-safe.
+
+        Args:
+            service: boto3's name of the AWS service, such as "s3".
+            region: AWS region; None for the default region of the emulator.
+        """
         key = (service, region or self.region)
-        with self._lock:  # creating a client is not thread-safe, using it is
+        with self._lock:  # A boto3 client is thread-safe, but its creation is not.
             if key not in self._clients:
                 self._clients[key] = self._session.client(
                     service,
@@ -91,7 +98,7 @@ class Emulator:
             return self._clients[key]
 
     def environment(self) -> dict[str, str]:
-        """Return the variables to export so that boto3, the AWS CLI or any other AWS program uses this emulator."""
+        """Return environment variables with which boto3, the AWS CLI and other AWS programs use this emulator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -111,33 +118,36 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Choice:
-    """The kind of emulator to start, and a sentence on why this one."""
+    """The kind of emulator to start ("embedded" or "container"), and the reason for the choice."""
 
     kind: str
     reason: str
 
 
 def choose(kind: str = "auto") -> Choice:
-    """Return the emulator that `start` would start.
+    """Return the kind of emulator that `start` would start.
+
+    Args:
+        kind: "embedded", "container", or "auto" for the container if it can be started, otherwise the embedded one.
 
     Raises:
-        EmulatorError: there is no such emulator, or it cannot run here, with the remedy.
+        EmulatorError: the kind is invalid, or this emulator cannot run here. The message has the remedy.
     """
     if kind not in KINDS:
         raise EmulatorError(f"there is no emulator {kind!r}: choose one of {', '.join(KINDS)}")
     if kind == "embedded":
-        return Choice("embedded", "it was asked for")
-    from localstack.emulators import container  # noqa: PLC0415  Docker's client takes half a second, and only this needs it
+        return Choice("embedded", "it was requested")
+    from localstack.emulators import container  # noqa: PLC0415  the import takes 0.5 s, and only containers need it
 
-    # an image is only pulled if the container was requested by name: it has a gigabyte
+    # The image has 1 GB, so it is pulled only for the kind "container", not for "auto".
     problem = container.problem(may_pull=kind == "container")
     if kind == "container":
         if problem:
             raise EmulatorError(problem)
-        return Choice("container", f"it was asked for, with the image {container.image()}")
+        return Choice("container", f"it was requested, with the image {container.image()}")
     if problem:
         return Choice("embedded", f"no container can be started: {problem}")
-    reason = f"Docker answers and has the image {container.image()}; `--emulator embedded` takes the one without Docker"
+    reason = f"Docker has the image {container.image()}; `--emulator embedded` selects the emulator without Docker"
     return Choice("container", reason)
 
 
@@ -155,23 +165,23 @@ def start(
     log: Path | None = None,
     report: Callable[[str], None] = _to_standard_error,
 ) -> Iterator[Emulator]:
-    """Run an emulator until the block is left.
+    """Context manager that runs an AWS emulator.
 
     Args:
-        kind: one of `KINDS`. An emulator that is requested by name is started or fails; `auto` starts an available one.
-        port: the port of the endpoint; by default a free one.
-        region: the default region of its clients.
-        settings: environment variables of the emulator: with `ENFORCING` the embedded one enforces policies.
-        log: the file of its log; by default a temporary file.
-        report: called with a sentence before each step that takes long.
+        kind: "embedded", "container", or "auto" for the container if it can be started, otherwise the embedded one.
+        port: local port of the emulator; None for a free one.
+        region: default AWS region of its clients.
+        settings: environment variables of the emulator; with `ENFORCING` the embedded one enforces policies.
+        log: log file; None for a temporary file.
+        report: called with a message before each slow step; by default the message is written to stderr.
 
     Raises:
-        EmulatorError: what is missing or wrong, and the remedy.
+        EmulatorError: the emulator cannot be started. The message has the remedy.
     """
     choice = choose(kind)
     running: AbstractContextManager[_Started]
     if choice.kind == "container":
-        from localstack.emulators import container  # noqa: PLC0415  as above
+        from localstack.emulators import container  # noqa: PLC0415  the import takes 0.5 s
 
         running = container.running(port=port, region=region, settings=settings, log=log, report=report)
     else:
@@ -190,35 +200,35 @@ def start(
 
 
 class _Started(Protocol):
-    """The interface of a started emulator of either kind."""
+    """Interface of a running emulator, embedded or in a container."""
 
     @property
     def name(self) -> str:
-        """Product and version."""
+        """Name and version of the emulator."""
 
     @property
     def endpoint(self) -> str:
-        """The URL of all its services."""
+        """URL of all services of the emulator."""
 
     @property
     def ca_bundle(self) -> Path | None:
-        """The certificate that clients verify it with, if it serves over TLS."""
+        """Certificate with which clients verify the emulator; None if it serves plain HTTP."""
 
     def tail(self, lines: int) -> str:
-        """Return the last lines of its log."""
+        """Return the last lines of the emulator's log."""
 
 
 _CLIENT_CONFIG = Config(
     s3={"addressing_style": "path"},
-    proxies={},  # an empty dictionary, unlike None, keeps the environment's proxies out
-    retries={"mode": "standard", "total_max_attempts": 1},  # no retry hides a failure of a local emulator
+    proxies={},  # An empty dictionary disables proxies, whereas None would use those of the environment.
+    retries={"mode": "standard", "total_max_attempts": 1},  # A retry could hide a failure of the emulator.
     read_timeout=READ_TIMEOUT,
     max_pool_connections=32,
 )
 
 
 def _isolated_session() -> Session:
-    """Return a session that reads neither the shell's AWS variables nor the user's ~/.aws."""
+    """Return a boto3 session that ignores the AWS_* environment variables and the user's files in ~/.aws."""
     variables = {
         name: (in_file, None, default, convert)
         for name, (in_file, _variable, default, convert) in botocore.session.Session.SESSION_VARIABLES.items()

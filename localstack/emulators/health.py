@@ -1,4 +1,4 @@
-"""Requests to an emulator on this machine."""
+"""Sends health checks to a local emulator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from typing import Any
 
 
 def get_json(url: str, ca_bundle: Path | None = None) -> dict[str, Any] | None:
-    """Return the JSON object at a URL, without any proxy of the environment; None if there is no such response yet."""
+    """Return the JSON object at a URL; None if the server does not respond, or not with JSON. Uses no proxy.
+
+    Args:
+        url: http or https URL.
+        ca_bundle: certificate with which the server is verified; None for the system's certificates.
+    """
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     try:
         if ca_bundle:

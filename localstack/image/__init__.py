@@ -1,1 +1,1 @@
-"""Builds an image of LocalStack, and what its functions run in, from Debian's, PyPI's and Maven's packages alone."""
+"""Builds Docker images of LocalStack and of its Lambda runtime from packages of Debian, PyPI and Maven only."""

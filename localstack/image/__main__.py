@@ -1,4 +1,4 @@
-"""``python -m localstack.image``: build the emulator's images, or find that they are up to date."""
+"""``python -m localstack.image``: build the Docker images of the emulator, unless they are up to date."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from localstack.image import build, registry
 
 
 def main() -> int:
-    """Build the images that are missing or out of date."""
+    """Build the Docker images of the emulator that are missing or out of date; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m localstack.image", description=__doc__.partition(": ")[2])
-    parser.add_argument("--again", action="store_true", help="build every image, whatever is there")
+    parser.add_argument("--again", action="store_true", help="build all images, even those that are up to date")
     options = parser.parse_args()
     begun = time.monotonic()
 
@@ -23,7 +23,7 @@ def main() -> int:
 
     try:
         build.ensure(report, rebuild=options.again)
-        report(f"{registry.publish(build.RUNTIME.name)} is what functions run in")
+        report(f"{registry.publish(build.RUNTIME.name)} is the image of the Lambda runtime")
     except EmulatorError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,4 +1,4 @@
-"""The images, and how each is built from its Dockerfile and its parts."""
+"""Builds each Docker image of the emulator from its Dockerfile and its parts (packages and files)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from localstack.image.parts import BASE, CACHE, HERE, INPUTS, Report, digest
 from localstack.image.tools import check, docker, docker_problem, inspect
 
 RUNTIMES = "org.tapstack.lambda-runtimes"
-"""The label with the images of Lambda runtimes for an emulator, as JSON: {runtime: image}."""
+"""Docker label on an emulator image: a JSON object that maps each Lambda runtime to its Docker image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """An image: its name and the folder of its Dockerfile, which is part of the build context."""
+    """A Docker image: its name, and the folder with its Dockerfile and other files of the build context."""
 
     name: str
     folder: Path
@@ -33,10 +33,14 @@ REGISTRY = Image(name="tapstack/registry:2", folder=HERE / "registry")
 
 
 def ensure(report: Report, *, rebuild: bool = False) -> None:
-    """Build the images that are missing or were built from other files than the current ones.
+    """Build the Docker images that are missing or whose source files have changed since their build.
+
+    Args:
+        report: called with a message after each step.
+        rebuild: whether to build all images.
 
     Raises:
-        EmulatorError: what is missing or failed, and the remedy.
+        EmulatorError: a required program is missing or failed. The message has the remedy.
     """
     if problem := docker_problem():
         raise EmulatorError(problem)
@@ -54,12 +58,20 @@ def ensure(report: Report, *, rebuild: bool = False) -> None:
 
 
 def label(image: Image, name: str) -> str | None:
-    """Return a label of an image; None if there is no such image."""
+    """Return the value of a Docker label; None if the image does not exist.
+
+    Args:
+        image: Docker image.
+        name: name of the label.
+    """
     return inspect("image", image.name, f'{{{{index .Config.Labels "{name}"}}}}')
 
 
 def _build_parts(report: Report, *, rebuild: bool) -> dict[str, Mapping[str, Path]]:
-    """Build all parts, in parallel since they mostly wait for the network; return the parts of each build context."""
+    """Build the parts of all images in parallel; return the files of each build context by image name.
+
+    They are built in parallel because they mostly wait for the network.
+    """
     with ThreadPoolExecutor() as pool:
         base = pool.submit(parts.base, report, rebuild=rebuild)
         localstack = pool.submit(parts.packages, report, EMULATOR.folder / "requirements.txt")
@@ -88,6 +100,6 @@ def _build(image: Image, inputs: str, contents: Mapping[str, Path]) -> None:
                 shutil.copytree(part, context / name, copy_function=os.link, symlinks=True)
             else:
                 shutil.copy(part, context / name)
-        # the host's network, which can reach the mirrors of Debian's packages
+        # The build uses the host's network, because mirrors of Debian packages may be on this machine.
         options = ("--network", "host", "--build-arg", f"BASE={BASE}", "--label", f"{INPUTS}={inputs}")
         docker("build", "--tag", image.name, *options, context)

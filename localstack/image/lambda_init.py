@@ -1,14 +1,16 @@
 #!/usr/bin/python3
-"""Process 1 of LocalStack's Lambda containers: runs the function's runtime, and passes events and results.
+"""Init process of LocalStack's Lambda containers: starts the Lambda runtime, and forwards events and results.
 
-LocalStack copies this file to ``/var/rapid/init`` and starts it. The runtime polls it by the public Lambda Runtime API.
-LocalStack sends an event by ``POST /invoke``; this process reports by POST to LOCALSTACK_RUNTIME_ENDPOINT:
+LocalStack copies this file to ``/var/rapid/init`` and starts it. The runtime process polls it through the public Lambda
+Runtime API. LocalStack sends each event by ``POST /invoke``. This process sends POST requests to
+LOCALSTACK_RUNTIME_ENDPOINT:
 
-- ``status/RUNTIME_ID/ready`` or ``…/error``, once: the runtime requested its first event, or cannot start;
-- ``invocations/ID/logs``, then ``…/response`` or ``…/error``: the output and the result of an invocation.
+- ``status/RUNTIME_ID/ready`` or ``status/RUNTIME_ID/error``, once: the runtime is ready, or cannot start.
+- ``invocations/ID/logs``: the output of an invocation.
+- ``invocations/ID/response`` or ``invocations/ID/error``, after the output: the result of an invocation.
 
-A runtime that exits or times out is killed with all its child processes; the next invocation starts another one.
-This file needs only the Python of the runtime's image.
+If the runtime exits or times out, its child processes are killed, and the next invocation starts another runtime. This
+file requires only Python's standard library.
 """
 
 from __future__ import annotations
@@ -37,29 +39,40 @@ API = "/2018-06-01/runtime"
 API_PORT = 9001
 INVOKE_PORT = 9563
 BOOTSTRAPS = ("/var/task/bootstrap", "/opt/bootstrap", "/var/runtime/bootstrap")
-"""Programs that start a runtime; the first existing one is used."""
+"""Programs that start a Lambda runtime. The first one that exists is used."""
 SANDBOX = (993, 990)
-"""User and group that functions run as; AWS's numbers."""
+"""User ID and group ID of Lambda functions, as on AWS."""
 MAX_RESPONSE_BYTES = 6291556
-"""AWS's limit, unless LocalStack sets another."""
+"""Maximum size of a Lambda response on AWS, in bytes. LocalStack may set another limit."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """An event from LocalStack; `outcome` will be the result to report: "response" or "error", and a body."""
+    """One invocation of a Lambda function.
+
+    Attributes:
+        request: LocalStack's request with the event.
+        deadline: Unix time of the timeout, in seconds.
+        outcome: future pair of "response" or "error" and the body to report.
+    """
 
     request: Mapping[str, str]
     deadline: float
     outcome: Future[tuple[str, bytes]] = field(default_factory=Future)
 
     def complete(self, verb: str, body: bytes) -> None:
-        """Set the outcome; only the first call has an effect."""
+        """Set the result of the invocation; only the first call has an effect.
+
+        Args:
+            verb: "response" or "error".
+            body: response or error of the function, as JSON.
+        """
         if not self.outcome.done():
             self.outcome.set_result((verb, body))
 
 
 class Output:
-    """The runtime's output: buffered for the next report, and copied to the container's output."""
+    """Pipe for the output of the Lambda runtime, which is buffered for LocalStack and copied to stdout."""
 
     def __init__(self) -> None:
         self._pipe, self.writable = os.pipe()
@@ -69,11 +82,11 @@ class Output:
         threading.Thread(target=self._follow, daemon=True).start()
 
     def add(self, line: str) -> None:
-        """Add a line of this process."""
+        """Write a line of this process to the output of the Lambda runtime."""
         os.write(self.writable, f"{line}\n".encode())
 
     def read(self) -> str:
-        """Return the output since the last call."""
+        """Return the output of the Lambda runtime since the last call."""
         self._drain()
         with self._lock:
             unread, self._buffer = self._buffer, bytearray()
@@ -91,7 +104,7 @@ class Output:
 
 
 class Runtime:
-    """A process of the runtime and the queue of its events; None means that no more will come."""
+    """A process of the Lambda runtime, and the queue of its events. The item None ends the queue."""
 
     def __init__(self, environ: Mapping[str, str], output: Output) -> None:
         self.events: SimpleQueue[Invocation | None] = SimpleQueue()
@@ -100,18 +113,23 @@ class Runtime:
             env=dict(environ),
             stdout=output.writable,
             stderr=output.writable,
-            start_new_session=True,  # one process group with its children
+            start_new_session=True,  # The process and its children form a process group.
         )
 
     def kill(self) -> None:
-        """Kill the process and all its children."""
+        """Kill the process of the Lambda runtime and all its children."""
         self.events.put(None)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Init:
-    """Passes events to the runtime, one at a time, and reports to LocalStack; `finish` ends the container."""
+    """Forwards events to the Lambda runtime, one at a time, and results to LocalStack.
+
+    Args:
+        environ: environment variables of the container.
+        finish: called with an exit code to stop the container.
+    """
 
     def __init__(self, environ: Mapping[str, str], finish: Callable[[int], object]) -> None:
         self._environ = environ
@@ -123,7 +141,7 @@ class Init:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the runtime and watch for its exit."""
+        """Start the Lambda runtime, and a thread that waits for its exit."""
         try:
             self._runtime = Runtime(runtime_environment(self._environ), self._output)
         except OSError as error:
@@ -132,19 +150,28 @@ class Init:
             threading.Thread(target=self._watch, args=(self._runtime,), daemon=True).start()
 
     def stop(self) -> None:
-        """Kill the runtime, if it runs."""
+        """Kill the Lambda runtime if it is running."""
         runtime, self._runtime = self._runtime, None
         if runtime:
             runtime.kill()
 
     def next(self) -> Invocation | None:
-        """Wait for the runtime's next event."""
+        """Wait for the next event for the Lambda runtime; return None if the runtime was killed."""
         runtime = self._runtime
         self._report_status("ready")
         return runtime.events.get() if runtime else None
 
     def complete(self, request_id: str, verb: str, body: bytes) -> bool:
-        """Complete the current invocation with the runtime's result; return False for any other invocation."""
+        """Complete the current invocation with the result from the Lambda runtime.
+
+        Args:
+            request_id: ID of the invocation.
+            verb: "response" or "error".
+            body: response or error of the function, as JSON.
+
+        Returns:
+            False if `request_id` is not the current invocation.
+        """
         current = self._current
         if current is None or current.request["invoke-id"] != request_id:
             return False
@@ -156,7 +183,10 @@ class Init:
         return True
 
     def fail(self, body: bytes) -> None:
-        """Fail the current invocation or, before the first, the container, since the runtime cannot start."""
+        """Report an error of the Lambda runtime for the current invocation.
+
+        Before the first invocation, the error is reported for the whole container, which then exits.
+        """
         self.stop()
         if current := self._current:
             current.complete("error", body)
@@ -164,7 +194,7 @@ class Init:
             self._finish(1)
 
     def invoke(self, request: Mapping[str, str]) -> None:
-        """Run one invocation and report its output and result."""
+        """Run one invocation, and report its output and its result to LocalStack."""
         with self._lock:
             timeout = int(self._environ["AWS_LAMBDA_FUNCTION_TIMEOUT"])
             request_id, begun = request["invoke-id"], time.monotonic()
@@ -190,7 +220,7 @@ class Init:
     def _watch(self, runtime: Runtime) -> None:
         status = runtime.process.wait()
         if self._runtime is not runtime:
-            return  # it was killed
+            return  # `stop` killed the runtime, which is not an error.
         how = f"signal: {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         message = f"Runtime exited with error: {how}" if status else "Runtime exited without providing a reason"
         current = self._current
@@ -198,7 +228,7 @@ class Init:
         self.fail(failure("Runtime.ExitError", prefix + message))
 
     def _report_status(self, status: str, body: bytes = b"") -> bool:
-        """Report once whether the runtime is ready; return False if the status was already reported."""
+        """Report once whether the Lambda runtime is ready; return False if it was already reported."""
         first, self._status_reported = not self._status_reported, True
         if first:
             self._post(f"status/{self._environ['LOCALSTACK_RUNTIME_ID']}/{status}", body)
@@ -208,39 +238,38 @@ class Init:
         size = self._environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
         durations = f"Duration: {milliseconds:.2f} ms\tBilled Duration: {-int(-milliseconds // 1)} ms"
         self._output.add(f"END RequestId: {request_id}")
-        # the used memory is not measured; the original reports the configured size too
+        # Memory use is not measured. LocalStack's own init process also reports the configured size.
         self._output.add(
             f"REPORT RequestId: {request_id}\t{durations}\tMemory Size: {size} MB\tMax Memory Used: {size} MB\t"
         )
 
     def _post(self, path: str, body: bytes) -> None:
         url = f"{self._environ['LOCALSTACK_RUNTIME_ENDPOINT']}/{path}"
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  LocalStack's URL
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  URL of LocalStack
         try:
-            direct = urllib.request.build_opener(
-                urllib.request.ProxyHandler({})
-            )  # without the proxies of the function's environment
+            # The environment variables of a Lambda function may specify proxies, which must not be used here.
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             direct.open(request).close()
         except OSError as error:
-            sys.stderr.write(f"LocalStack did not take {path}: {error}\n")
+            sys.stderr.write(f"LocalStack did not accept {path}: {error}\n")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves the runtime on one port and LocalStack on the other."""
+    """HTTP request handler for the Lambda runtime (on one port) and for LocalStack (on another port)."""
 
     protocol_version = "HTTP/1.1"
 
     def __init__(self, init: Init, *connection: Any) -> None:
         self.init = init
-        super().__init__(*connection)  # serves the connection to its end
+        super().__init__(*connection)
 
     def handle(self) -> None:
-        """Serve a connection; a killed runtime closes it without notice."""
+        """Handle the requests of a connection, which ends without notice if the Lambda runtime is killed."""
         with suppress(ConnectionError):
             super().handle()
 
     def do_GET(self) -> None:
-        """Respond to the runtime's request for its next event, which may take long."""
+        """Respond to the Lambda runtime's request for its next event; waits until there is an event."""
         if self.path != f"{API}/invocation/next":
             self._respond(404, b"{}")
         elif invocation := self.init.next():
@@ -258,7 +287,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_POST(self) -> None:
-        """Receive an event from LocalStack, or a result or an error from the runtime."""
+        """Receive an event from LocalStack, or a result or an error from the Lambda runtime."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         outcome = re.fullmatch(rf"{API}/invocation/([^/]+)/(response|error)", self.path)
         if self.path == "/invoke":
@@ -281,16 +310,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_args: object) -> None:
-        """Log nothing: the container's output is the function's."""
+        """Log no HTTP requests, because the output of the container is the log of the Lambda function."""
 
 
 def main() -> int:
-    """Run until LocalStack stops the container (0) or the runtime cannot start (1)."""
+    """Run until LocalStack stops the container (exit code 0) or the Lambda runtime cannot start (exit code 1)."""
     prepare(json.loads(os.environ.get("LOCALSTACK_CHMOD_PATHS", "[]")), os.environ.get("LOCALSTACK_USER", "sandbox"))
     status: SimpleQueue[int] = SimpleQueue()
-    signal.signal(signal.SIGTERM, lambda *_: status.put(0))  # ignored by process 1 by default
+    signal.signal(signal.SIGTERM, lambda *_: status.put(0))  # By default, process 1 ignores SIGTERM.
     init = Init(dict(os.environ), status.put)
-    for address in (("127.0.0.1", API_PORT), ("0.0.0.0", INVOKE_PORT)):  # noqa: S104  the container's
+    for address in (("127.0.0.1", API_PORT), ("0.0.0.0", INVOKE_PORT)):  # noqa: S104  inside the container only
         server = ThreadingHTTPServer(address, partial(Handler, init))
         threading.Thread(target=server.serve_forever, daemon=True).start()
     init.start()
@@ -300,26 +329,36 @@ def main() -> int:
 
 
 def prepare(modes: list[dict[str, str]], user: str) -> None:
-    """Set the file modes that LocalStack requests, change to the function's folder, and drop root privileges."""
+    """Set the file modes that LocalStack requests, change to the Lambda function's folder, and drop root privileges.
+
+    Args:
+        modes: dictionaries with the keys `path` and `mode` (an argument of chmod).
+        user: "root" to keep root privileges.
+    """
     for each in modes:
-        subprocess.run(["chmod", "-R", each["mode"], each["path"]], check=True)  # noqa: S603, S607  the system's own
+        subprocess.run(["chmod", "-R", each["mode"], each["path"]], check=True)  # noqa: S603, S607  chmod of the system
     os.chdir("/var/task")
     if os.getuid() == 0 and user != "root":
-        os.chown("/tmp", *SANDBOX)  # noqa: S108  the one folder that a function may write to
+        os.chown("/tmp", *SANDBOX)  # noqa: S108  the only folder that a Lambda function may write to
         os.setgroups([])
         os.setgid(SANDBOX[1])
         os.setuid(SANDBOX[0])
 
 
 def runtime_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the runtime's environment, without the variables that are internal to LocalStack and this process."""
+    """Return the Lambda runtime's environment variables: those of the container, without LocalStack's own."""
     internal = re.compile("HOME|HOSTNAME|LOCALSTACK_(?!HOSTNAME).*")
     public = {name: value for name, value in environ.items() if not internal.fullmatch(name)}
     return {**public, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{API_PORT}"}
 
 
 def failure(kind: str, message: str) -> bytes:
-    """Return an error in Lambda's format."""
+    """Return an error in the JSON format of Lambda.
+
+    Args:
+        kind: error type, such as "Runtime.ExitError".
+        message: error message.
+    """
     return json.dumps({"errorMessage": message, "errorType": kind}).encode()
 
 

@@ -1,4 +1,4 @@
-"""The parts of the images, each built once and cached under a hash of its inputs."""
+"""Builds the parts of the Docker images (base system and packages), and caches each under a hash of its inputs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".cache" / "image"
 
 SUITE = "trixie"
-"""The Debian release: its python3 is 3.13, the version of LocalStack's code and of Lambda's runtime."""
+"""The Debian release. Its Python version is 3.13, which LocalStack and the Lambda runtime require."""
 SYSTEM = ("python3", "ca-certificates")
 OMITTED = ("./var/cache/apt/*", "./var/lib/apt/lists/*", "./usr/share/man/*/*", "./usr/share/locale/*")
-"""Unused files of a Debian system."""
+"""Unused files of a Debian system, which the base image does not contain."""
 BASE = f"tapstack/debian:{SUITE}"
 MIRROR = "DEBIAN_MIRROR"
-"""The variable with another mirror than debootstrap's default; the image installs its packages from it too."""
+"""Environment variable with the URL of a Debian mirror, for debootstrap and for packages of the images."""
 INPUTS = "org.tapstack.inputs"
-"""The label with a hash of the inputs of an image."""
+"""Docker label with a hash of the files from which an image was built."""
 
 PYTHON = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_28")
 DYNAMODB_MAIN = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
@@ -37,7 +37,7 @@ Report = Callable[[str], None]
 
 
 def digest(*paths: Path) -> str:
-    """Return a hash of the names and contents of files, and of all files below folders."""
+    """Return a hash of the names and contents of files, including all files in the given folders."""
     files = sorted(file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
     total = hashlib.sha256()
     for file in files:
@@ -47,7 +47,12 @@ def digest(*paths: Path) -> str:
 
 
 def base(report: Report, *, rebuild: bool = False) -> None:
-    """Build the Debian system below all images, with Python; `rebuild` gets Debian's updates into an existing one."""
+    """Build the base image of all other images: Debian with Python.
+
+    Args:
+        report: called with a message after the build.
+        rebuild: whether to build an existing image again, with the current updates of Debian.
+    """
     inputs = " ".join((SUITE, *SYSTEM, *OMITTED))
     if not rebuild and inspect("image", BASE, f'{{{{index .Config.Labels "{INPUTS}"}}}}') == inputs:
         return
@@ -57,33 +62,43 @@ def base(report: Report, *, rebuild: bool = False) -> None:
         mirror = [address for address in [os.environ.get(MIRROR)] if address]
         run(["debootstrap", "--variant=minbase", f"--include={','.join(SYSTEM)}", SUITE, root, *mirror])
         tar = ["tar", "-C", str(root), *(f"--exclude={each}" for each in OMITTED), "-c", "."]
-        with subprocess.Popen(tar, stdout=subprocess.PIPE) as packed:  # noqa: S603  our own command, no shell
+        with subprocess.Popen(tar, stdout=subprocess.PIPE) as packed:  # noqa: S603  constant command, no shell
             changes = ("ENV LANG=C.UTF-8", f'LABEL {INPUTS}="{inputs}"')
             docker("import", *(word for each in changes for word in ("--change", each)), "-", BASE, stdin=packed.stdout)
     finally:
-        # debootstrap mounts /proc below the folder, and leaves it there if interrupted
+        # The option --one-file-system protects /proc, which an interrupted debootstrap leaves mounted in the folder.
         run(["rm", "-rf", "--one-file-system", root])
-    report(f"{BASE} from Debian's packages")
+    report(f"built {BASE} from Debian packages")
 
 
 def packages(report: Report, requirements: Path) -> Path:
-    """Return a folder with the Python packages that `requirements` pins, for Python 3.13 on x86_64."""
+    """Return a folder with installed Python packages for Python 3.13 on x86_64.
+
+    Args:
+        report: called with a message after the installation.
+        requirements: requirements file with versions and hashes.
+    """
     with _cached(f"packages-{digest(requirements)}") as (folder, fresh):
         if fresh:
-            # Source packages are built here; the same file pins their build dependencies.
+            # Some packages are built from source. The requirements file also pins their build dependencies.
             pinned = ("--require-hashes", "--no-deps", "-r", requirements, "--build-constraints", requirements)
             run([*(find_uv() or ["uv"]), "pip", "install", "--quiet", "--target", fresh, *PYTHON, *pinned])
-            # its programs would start the interpreter of this machine
+            # Delete the installed programs, because they would start the Python interpreter of this machine.
             shutil.rmtree(fresh / "bin", ignore_errors=True)
-            report(f"{requirements.relative_to(HERE)} from PyPI")
+            report(f"installed {requirements.relative_to(HERE)} from PyPI")
     return folder
 
 
 def dynamodb_local(report: Report, project: Path, checksums: Path) -> Path:
-    """Return a folder with DynamoDB Local, laid out as LocalStack expects it, from Maven's packages.
+    """Return a folder with DynamoDB Local from Maven packages, in the structure that LocalStack expects.
+
+    Args:
+        report: called with a message after the download.
+        project: Maven's project file (pom.xml).
+        checksums: file with the expected SHA-256 checksum of each package.
 
     Raises:
-        EmulatorError: a file differs from the pinned one.
+        EmulatorError: a checksum differs.
     """
     with _cached(f"dynamodb-local-{digest(project, checksums, Path(__file__))}") as (folder, fresh):
         if fresh:
@@ -92,12 +107,16 @@ def dynamodb_local(report: Report, project: Path, checksums: Path) -> Path:
             run(["mvn", "--quiet", "--batch-mode", "--file", project, *copy])
             verify(library, checksums.read_text(encoding="utf-8"))
             _lay_out(fresh, library)
-            report("DynamoDB Local from Maven's packages")
+            report("installed DynamoDB Local from Maven packages")
     return folder
 
 
 def verify(folder: Path, checksums: str) -> None:
-    """Compare all files of a folder with the output of sha256sum.
+    """Compare all files of a folder with their expected SHA-256 checksums.
+
+    Args:
+        folder: folder with the files.
+        checksums: expected checksums, in the output format of sha256sum.
 
     Raises:
         EmulatorError: a file is missing, unexpected or different.
@@ -106,25 +125,25 @@ def verify(folder: Path, checksums: str) -> None:
     found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
     if wrong := sorted(name for name, _ in pinned.items() ^ found.items()):
         raise EmulatorError(
-            f"Maven brought other files than those that are pinned: {', '.join(dict.fromkeys(wrong))}. "
-            "A mirror may alter them; if a version was changed on purpose, pin its files anew with sha256sum"
+            f"files from Maven differ from those that are pinned: {', '.join(dict.fromkeys(wrong))}. "
+            "A mirror may alter them; if you changed a version, update the checksums with sha256sum"
         )
 
 
 def _lay_out(root: Path, library: Path) -> None:
     native = next(library.glob("libsqlite4java-linux-amd64-*.so"))
     native.rename(library / "libsqlite4java-linux-amd64.so")
-    # LocalStack loads an agent that raises the limit on indexes; this one does nothing
+    # LocalStack requires a Java agent with this name, which raises the limit on indexes. This agent does nothing.
     next(library.glob("byte-buddy-agent-*.jar")).rename(root / "ddb-local-loader-0.1.jar")
     jars = " ".join(f"{library.name}/{jar.name}" for jar in sorted(library.glob("*.jar")))
     with zipfile.ZipFile(root / "DynamoDBLocal.jar", "w") as jar:
-        # without a date, so that equal parts result in equal layers
+        # Use a constant date, so that the same files always produce the same Docker layer.
         entry = zipfile.ZipInfo("META-INF/MANIFEST.MF", (1980, 1, 1, 0, 0, 0))
         jar.writestr(entry, manifest({"Main-Class": DYNAMODB_MAIN, "Class-Path": jars}))
 
 
 def manifest(attributes: dict[str, str]) -> str:
-    """Return the manifest of a jar: lines of at most 72 bytes, continued after a space."""
+    """Return the text of a JAR manifest, in which lines of more than 72 bytes continue after a newline and a space."""
     text = ""
     for line in ("Manifest-Version: 1.0", *(f"{name}: {value}" for name, value in attributes.items())):
         rest = [line[start : start + 71] for start in range(71, len(line), 71)]
@@ -134,7 +153,10 @@ def manifest(attributes: dict[str, str]) -> str:
 
 @contextmanager
 def _cached(name: str) -> Iterator[tuple[Path, Path | None]]:
-    """Yield the cached folder of a part and, if it does not exist yet, an empty folder that becomes it on exit."""
+    """Context manager for a cached folder, which yields its path and, unless it exists, a temporary folder.
+
+    The caller fills the temporary folder. On exit, the temporary folder is moved to the path of the cached folder.
+    """
     target = CACHE / name
     if target.exists():
         yield target, None
@@ -144,5 +166,5 @@ def _cached(name: str) -> Iterator[tuple[Path, Path | None]]:
         fresh = Path(building) / "part"
         fresh.mkdir()
         yield target, fresh
-        if not target.exists():  # unless another process was faster
+        if not target.exists():  # Another process may have created the folder in the meantime.
             fresh.rename(target)

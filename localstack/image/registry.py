@@ -1,4 +1,7 @@
-"""A registry on loopback with the images of Lambda runtimes: LocalStack pulls even images on this machine."""
+"""Runs a local Docker registry with the images of Lambda runtimes.
+
+LocalStack pulls the image of a Lambda runtime even if it exists on this machine, so a registry must provide it.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +19,26 @@ from localstack.image.build import REGISTRY
 from localstack.image.tools import docker, docker_problem, inspect
 
 NAME = "tapstack-registry"
-"""The name of the container, and of the volume with the images."""
+"""Name of the registry's container, and of the Docker volume with its images."""
 LABEL = "org.tapstack.emulator"
-"""The label of all containers of this project, by which they are found and removed."""
+"""Docker label of all containers that this project starts. Cleanup removes the containers that have this label."""
 REGISTRY_OWNER = "registry"
-"""Value of the label on the registry's container."""
+"""Value of the project's Docker label on the registry's container."""
 DEFAULT_PORT = 5055
 READY_TIMEOUT = 15.0
 
 
 def publish(image: str) -> str:
-    """Push an image of this machine to the registry, which is started if needed, and return its name there.
+    """Push a local Docker image to the local registry, and return its name there, such as ``localhost:5055/image``.
+
+    The registry is started if it is not running.
 
     Raises:
         EmulatorError: the registry cannot be started or rejects the image.
     """
     if problem := docker_problem():
         raise EmulatorError(problem)
-    # two runs share one registry, and may start at the same time
+    # The lock prevents two processes from starting the shared registry at the same time.
     with FileLock(Path(tempfile.gettempdir()) / f"{NAME}-{os.getuid()}.lock"):
         published = f"localhost:{_start()}/{image}"
     docker("tag", image, published)
@@ -42,7 +47,7 @@ def publish(image: str) -> str:
 
 
 def _start() -> int:
-    """Return the port of the running registry."""
+    """Start the registry unless it is running, and return its port."""
     port = int(os.environ.get("TAP_REGISTRY_PORT", DEFAULT_PORT))
     image_id = inspect("image", REGISTRY.name, "{{.Id}}")
     if image_id is None:
@@ -62,7 +67,7 @@ def _run(port: int) -> None:
     try:
         docker("run", "--detach", "--name", NAME, "--label", f"{LABEL}={REGISTRY_OWNER}", *options, REGISTRY.name)
     except EmulatorError as error:
-        raise EmulatorError(f"{error}\nIf the port is taken, name another one in TAP_REGISTRY_PORT") from error
+        raise EmulatorError(f"{error}\nIf the port is in use, set TAP_REGISTRY_PORT to another port") from error
 
 
 def _wait_until_ready(port: int) -> None:
@@ -72,4 +77,4 @@ def _wait_until_ready(port: int) -> None:
         with suppress(OSError), direct.open(f"http://127.0.0.1:{port}/v2/", timeout=1):
             return
         time.sleep(0.05)
-    raise EmulatorError(f"the registry did not answer on 127.0.0.1:{port}; `docker logs {NAME}` says why")
+    raise EmulatorError(f"the registry did not respond on 127.0.0.1:{port}; `docker logs {NAME}` shows its log")

@@ -1,4 +1,4 @@
-"""The programs that the build needs: checks, remedies, and running them."""
+"""Runs the external programs that build the images, and checks that they are installed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from localstack.emulators.embedded_environment import find_uv
 from localstack.errors import EmulatorError
 
 SHOWN_LINES = 15
-"""Number of the last lines of a failed program's output in its message."""
+"""Number of output lines of a failed program in the error message."""
 
 _DEBIAN_PACKAGES = {"debootstrap": "debootstrap", "mvn": "maven"}
-"""Programs and their Debian packages."""
+"""Required programs, and the Debian package of each."""
 
 
 def run(command: Sequence[str | Path], *, stdin: IO[bytes] | None = None) -> str:
-    """Run a program to its end and return its output.
+    """Run a program until it exits, and return its stdout and stderr.
+
+    Args:
+        command: program and its arguments.
+        stdin: file to read; None for an empty stdin.
 
     Raises:
-        EmulatorError: it is missing or failed, with the end of its output.
+        EmulatorError: the program is missing or failed. The message has the end of its output.
     """
     command_line = " ".join(map(str, command))
     try:
-        done = subprocess.run(  # noqa: S603  our own commands, no shell
+        done = subprocess.run(  # noqa: S603  constant commands, no shell
             [str(each) for each in command],
             stdin=stdin or subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -45,12 +49,18 @@ def run(command: Sequence[str | Path], *, stdin: IO[bytes] | None = None) -> str
 
 
 def docker(*arguments: str | Path, stdin: IO[bytes] | None = None) -> str:
-    """Run a command of Docker's."""
+    """Run a command of the Docker CLI and return its output; see `run`."""
     return run(["docker", *arguments], stdin=stdin)
 
 
 def inspect(kind: str, name: str, template: str) -> str | None:
-    """Return a value of an image or a container from Docker; None if it does not exist."""
+    """Return a property of a Docker object; None if the object does not exist.
+
+    Args:
+        kind: "image" or "container".
+        name: name of the object.
+        template: Go template of the property, such as ``{{.Id}}``.
+    """
     try:
         return docker(kind, "inspect", "--format", template, name).strip()
     except EmulatorError:
@@ -58,26 +68,26 @@ def inspect(kind: str, name: str, template: str) -> str | None:
 
 
 def docker_problem() -> str | None:
-    """Return why Docker cannot be used, with the remedy; None if it can."""
+    """Return why Docker cannot be used, with the remedy; None if it can be used."""
     if not shutil.which("docker"):
         return "Docker is not installed: `apt-get install docker.io`, or see its manual for other systems"
     try:
         docker("version", "--format", "{{.Server.Version}}")
     except EmulatorError as error:
-        return f"Docker does not answer; start its engine (`systemctl start docker`, or `dockerd` as root). {error}"
+        return f"Docker does not respond; start its engine (`systemctl start docker`, or `dockerd` as root). {error}"
     return None
 
 
 def check() -> None:
-    """Check that all programs are available.
+    """Check that this machine can build the images: Linux on x86_64, root, and all required programs.
 
     Raises:
-        EmulatorError: everything that is missing, each with its remedy.
+        EmulatorError: a requirement is missing. The message lists all of them, each with its remedy.
     """
     missing = [name for name in _DEBIAN_PACKAGES if not shutil.which(name)]
     problems = []
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        problems.append("the image can be built on Linux and x86_64 only, for which DynamoDB Local's library is pinned")
+        problems.append("the image can be built only on Linux on x86_64, the platform of the pinned packages")
     if os.geteuid() != 0:
         problems.append("debootstrap needs root: run it with `sudo`, or as root in a container")
     if missing:

@@ -1,1 +1,1 @@
-"""Shows the stack on an emulator: the demo on the terminal, and the upload page in a browser."""
+"""Demonstrates the stack on an AWS emulator: a demo on the terminal, and an upload page in a browser."""

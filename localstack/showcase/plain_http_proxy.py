@@ -1,4 +1,4 @@
-"""Plain-HTTP proxy to a TLS server on this machine, for browsers, which do not trust the emulator's certificate."""
+"""Proxy that accepts plain HTTP from browsers, which do not trust the emulator's TLS certificate."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CHUNK_BYTES = 65536
 
 @contextmanager
 def plain_http_proxy(endpoint: str, ca_bundle: Path) -> Iterator[str]:
-    """Yield the http address of a proxy to the https address `endpoint`; bytes are forwarded unchanged.
+    """Context manager that runs a proxy and yields its http URL. The proxy forwards all bytes unchanged.
 
     Args:
-        endpoint: https address of the server.
+        endpoint: https URL of the server.
         ca_bundle: certificate with which the server is verified.
     """
     loop = asyncio.new_event_loop()
@@ -43,7 +43,7 @@ async def _listen(endpoint: str, ca_bundle: Path) -> asyncio.Server:
 
     async def forward(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
-            with suppress(OSError, asyncio.CancelledError):  # either end may disconnect at any time
+            with suppress(OSError, asyncio.CancelledError):  # Client and server may disconnect at any time.
                 server, to_server = await asyncio.open_connection(url.hostname, url.port, ssl=context)
                 await asyncio.gather(_copy(client, to_server), _copy(server, to_client))
         finally:
@@ -62,11 +62,11 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 
 
 async def _close(server: asyncio.Server | None) -> None:
-    """Close the server and every connection."""
+    """Close the proxy's server socket and all connections."""
     if server is not None:
         server.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.sleep(0)  # sockets are closed in the loop's next round
+    await asyncio.sleep(0)  # The event loop closes the sockets in its next iteration.

@@ -1,4 +1,4 @@
-"""The command `python -m localstack.showcase.upload_page`: the upload page with an emulator behind it."""
+"""The command `python -m localstack.showcase.upload_page`: serves the upload page with a stack on an AWS emulator."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ SUCCESS, FAILED, INTERRUPTED = 0, 1, 130
 
 
 def main(arguments: Sequence[str], *, serve: Callable[[UploadServer], None] = UploadServer.serve_forever) -> int:
-    """Serve the page until Ctrl-C and return the exit code."""
+    """Serve the upload page until Ctrl-C and return the exit code.
+
+    Args:
+        arguments: command-line arguments, without the program.
+        serve: runs the server until it is interrupted.
+    """
     options = _parser().parse_args(arguments)
     try:
         with running(options.port, report=_print) as server, suppress(KeyboardInterrupt):
@@ -39,23 +44,29 @@ def main(arguments: Sequence[str], *, serve: Callable[[UploadServer], None] = Up
         sys.stderr.write(f"upload-page: {error}\n")
         return FAILED
     except KeyboardInterrupt:
-        sys.stderr.write("upload-page: interrupted; the emulator and all that was in it are gone\n")
+        sys.stderr.write("upload-page: interrupted; the emulator was stopped and its data was deleted\n")
         return INTERRUPTED
     return SUCCESS
 
 
 @contextmanager
 def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadServer]:
-    """Start an emulator that enforces policies and CORS, deploy the stack for the page, and yield the page's server.
+    """Context manager that starts an emulator, deploys the stack, and yields the server of the upload page.
+
+    The emulator enforces IAM policies and CORS, as AWS does.
+
+    Args:
+        number: local port of the upload page.
+        report: called with a message after each step.
 
     Raises:
-        CannotRunError: the port is taken.
-        HarnessError: no emulator, or no stack.
+        CannotRunError: the port is in use.
+        HarnessError: the emulator cannot be started, or the stack cannot be deployed.
     """
     origin = f"http://localhost:{number}"
     with start("embedded", settings=ENFORCING, report=report) as running:
         report(f"emulator  {running.name}, which enforces policies and CORS")
-        assert running.ca_bundle is not None  # it answers over TLS
+        assert running.ca_bundle is not None  # The settings ENFORCING enable TLS.
         deployed = deploy(running, config_overrides={"corsAllowedOrigins": json.dumps([origin])})
         report(f"stack     {len(deployed.resources)} resources in {deployed.seconds:.1f} s")
         with plain_http_proxy(running.endpoint, running.ca_bundle) as proxy:
@@ -65,7 +76,14 @@ def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadSer
 
 
 def stack_at(endpoint: str, emulator: Emulator, outputs: Mapping[str, str], rules: Rules | None = None) -> Stack:
-    """Return the emulator's stack, for pages that reach the emulator at `endpoint`."""
+    """Return the deployed stack as the server of the upload page uses it.
+
+    Args:
+        endpoint: URL at which browsers reach the emulator.
+        emulator: emulator on which the stack is deployed.
+        outputs: outputs of the stack.
+        rules: rules for uploads; None for the defaults.
+    """
     return Stack(
         s3_at(endpoint, emulator),
         emulator.client("dynamodb"),
@@ -76,7 +94,12 @@ def stack_at(endpoint: str, emulator: Emulator, outputs: Mapping[str, str], rule
 
 
 def s3_at(endpoint: str, emulator: Emulator) -> Client:
-    """Return a client that signs requests which a browser sends to `endpoint`."""
+    """Return a boto3 client for S3 that signs requests for a browser.
+
+    Args:
+        endpoint: URL to which the browser sends the requests.
+        emulator: emulator with the credentials and the region.
+    """
     environment = emulator.environment()
     s3: Client = boto3.client(
         "s3",
@@ -98,10 +121,10 @@ def _print(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m localstack.showcase.upload_page",
-        description="Serve the upload page of examples/upload, with the stack on an AWS emulated on this machine.",
+        description="Serve the upload page of examples/upload, with the stack on an AWS emulator on this machine.",
         allow_abbrev=False,
     )
-    parser.add_argument("--port", type=port, default=PORT, help=f"where the page is served (default: {PORT})")
+    parser.add_argument("--port", type=port, default=PORT, help=f"local port of the page (default: {PORT})")
     return parser
 
 

@@ -64,7 +64,7 @@ def test_the_samples_become_right_rows_and_a_kept_emulator_runs_until_ctrl_c() -
         assert (process.returncode, errors) == (0, "")
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(health, timeout=10)  # noqa: S310  as above
-    assert f"rows right  {len(SAMPLES)} of {len(SAMPLES)}" in output
+    assert f"correct     {len(SAMPLES)} of {len(SAMPLES)}" in output
     assert [path.name for path in SAMPLES if f"samples/{path.name}" not in output] == []
 
 

@@ -61,7 +61,7 @@ def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy
         )
     message = str(failure.value)
     assert "aws:lambda/permission:Permission 'permission': An error occurred (ResourceNotFoundException)" in message
-    assert "what had been created was destroyed again (2 resources)" in message
+    assert "the created resources were destroyed (2 resources)" in message
 
 
 def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(

@@ -228,7 +228,7 @@ def test_a_failed_update_says_where_and_why_and_leaves_nothing(
     assert str(failure.value) == (
         "the update of the stack 'localstack' failed:\n"
         "  Program failed with an unhandled exception at toy.py, line 6: ValueError: I dislike toy-half-made\n"
-        "what had been created was destroyed again (1 resource)"
+        "the created resources were destroyed (1 resource)"
     )
     assert snapshot(clients) == before
 

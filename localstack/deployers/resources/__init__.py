@@ -1,4 +1,4 @@
-"""The resource handler of each resource type that the in-process deployer supports."""
+"""Maps each resource type that the in-process deployer supports to the function that creates such a resource."""
 
 from __future__ import annotations
 

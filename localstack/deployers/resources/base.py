@@ -1,4 +1,4 @@
-"""The interface of all resource handlers: what they get, what they return, and how resources are removed."""
+"""Interface of the resource handlers, the functions that create AWS resources with boto3."""
 
 from __future__ import annotations
 
@@ -17,34 +17,46 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Client
 
 ACTIVE_TIMEOUT = 60.0
-"""Seconds for a table or a function to become usable; the slowest emulator needs about one."""
+"""Maximum seconds until a DynamoDB table or Lambda function becomes active. The slowest emulator takes about 1."""
 POLL_INTERVAL = 0.02
 
 
 Phases = Callable[[str], AbstractContextManager[object]]
-"""Returns a context manager that is entered when a phase of a deployment begins, in any thread, and left at its end.
+"""Function that returns a context manager for a phase of the deployment, which any thread may enter.
 
-* program: the program runs, until it has registered all resources.
-* packaging: files become an archive.
-* waiting: a resource was requested and does not exist yet.
+* program: the Pulumi program runs until all resources exist.
+* packaging: the files of a Lambda function are packed.
+* waiting: a requested resource does not exist yet.
 """
 
 
 def unobserved(_phase: str) -> AbstractContextManager[object]:
-    """Ignore the phase."""
+    """Return a context manager that ignores the phase of the deployment."""
     return nullcontext()
 
 
 class ClientFactory(Protocol):
-    """The part of an emulator that handlers use."""
+    """Interface of an emulator for the resource handlers."""
 
     def client(self, service: str, *, region: str | None = None) -> Client:
-        """Return the boto3 client of a service."""
+        """Return the boto3 client of an AWS service."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aws:
-    """The account of the resources. `folder` is the program's, to which relative paths in its archives refer."""
+    """The AWS account and region of a deployment.
+
+    Attributes:
+        clients: creates boto3 clients.
+        region: such as "us-east-1".
+        partition: such as "aws" or "aws-cn".
+        dns_suffix: such as "amazonaws.com".
+        folder: folder of the Pulumi program. Relative paths in archives start there.
+        clock: monotonic clock, in seconds.
+        sleep: waits a number of seconds.
+        token: returns the random suffix of a generated resource name.
+        phases: notified of the phases of the deployment.
+    """
 
     clients: ClientFactory
     region: str
@@ -57,14 +69,19 @@ class Aws:
     phases: Phases = unobserved
 
     def client(self, service: str) -> Client:
-        """Return the client of a service in this region."""
+        """Return the boto3 client of an AWS service in the region of the deployment."""
         return self.clients.client(service, region=self.region)
 
     def wait_until(self, name: str, get_state: Callable[[], str], expected: str) -> None:
-        """Poll until `get_state` returns `expected`.
+        """Poll until a resource has the expected state.
+
+        Args:
+            name: name of the resource in the error message.
+            get_state: returns the current state.
+            expected: state that ends the wait.
 
         Raises:
-            HarnessError: it did not within `ACTIVE_TIMEOUT`; the message has the last state.
+            HarnessError: the resource has another state after `ACTIVE_TIMEOUT`.
         """
         deadline = self.clock() + ACTIVE_TIMEOUT
         with self.phases("waiting"):
@@ -74,18 +91,24 @@ class Aws:
                 self.sleep(POLL_INTERVAL)
 
     def physical_name(self, logical_name: str, name: str | None) -> str:
-        """Return the given name, or one as Pulumi generates it: the logical name and seven random digits."""
+        """Return the name of a resource in AWS.
+
+        Args:
+            logical_name: name of the resource in the Pulumi program.
+            name: configured name; None or an empty string for the logical name with a random suffix, as in Pulumi.
+        """
         return name or f"{logical_name}-{self.token()}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """How to remove one object that was created at AWS.
+    """Functions that remove one created AWS resource.
 
     Attributes:
-        delete: deletes the object; may raise the ClientError of an object that does not exist.
-        exists: returns a true value while the object exists; None for a part of another object, deleted with it.
-        unlock: removes what makes `delete` fail (data, deletion protection); only used to roll back failed deployments.
+        delete: deletes the resource; may raise a ClientError if the resource does not exist.
+        exists: returns a true value while the resource exists; None for a part of another resource.
+        unlock: deletes data and disables deletion protection, which would prevent the deletion. Only used to roll back
+            a failed deployment.
     """
 
     delete: Callable[[], object]
@@ -94,29 +117,36 @@ class Removal:
 
 
 RegisterRemoval = Callable[[Removal], None]
-"""Called with the removal of an object as soon as it exists, so that it is removed even if the next step fails."""
+"""Function that registers how to remove a resource.
+
+It must be called as soon as the resource exists, so that the resource is removed even if the next step fails.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceResult:
-    """A created resource: its id, and the attributes that AWS returned, under Pulumi's names."""
+    """A created resource: its ID, and the attributes that AWS returned, by their names in Pulumi."""
 
     id: str
     state: dict[str, Any]
 
 
 Create = Callable[[RegisterRemoval], ResourceResult]
-"""Creates a resource; raises AWS's errors."""
+"""Function that creates a resource in AWS; raises a ClientError if AWS rejects a request."""
 
 ResourceHandler = Callable[[str, "Inputs", Aws], Create]
-"""Reads all inputs of the named resource; returns the function that creates it. Only that function calls AWS."""
+"""Function that reads all inputs of a resource and returns a second function, which creates the resource.
+
+Its parameters are the name of the resource in the Pulumi program, the inputs, and the AWS account. Only the returned
+function sends requests to AWS.
+"""
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Return tags in the shape that most services require."""
+    """Convert a dictionary of tags to a list of `{"Key": …, "Value": …}`, the format of most AWS services."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def non_empty(**arguments: Any) -> dict[str, Any]:
-    """Return the arguments that have a value; AWS's defaults apply to the others."""
+    """Return the arguments without those that are None or empty, so that AWS uses its defaults for them."""
     return {name: value for name, value in arguments.items() if value not in (None, {}, [])}

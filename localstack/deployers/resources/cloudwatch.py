@@ -1,4 +1,4 @@
-"""CloudWatch: log groups, alarms and dashboards."""
+"""Resource handlers for CloudWatch log groups, alarms and dashboards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def log_group(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:cloudwatch/logGroup:LogGroup."""
+    """Return a function that creates a CloudWatch log group. Args: see `ResourceHandler`."""
     group_name = aws.physical_name(name, inputs.get("name"))
     request = non_empty(
         tags=inputs.mapping("tags"), **inputs.select(kmsKeyId="kmsKeyId", logGroupClass="logGroupClass")
@@ -37,17 +37,17 @@ def log_group(name: str, inputs: Inputs, aws: Aws) -> Create:
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         logs.create_log_group(logGroupName=group_name, **request)
         register_removal(Removal(delete=lambda: logs.delete_log_group(logGroupName=group_name), exists=find))
-        if retention:  # 0 is Pulumi's way to say "for ever"
+        if retention:  # In Pulumi, 0 means that log events never expire.
             logs.put_retention_policy(logGroupName=group_name, retentionInDays=retention)
         if (group := find()) is None:
-            raise HarnessError(f"the log group {group_name} is not there although it was created")
+            raise HarnessError(f"the log group {group_name} was created, but does not exist")
         return ResourceResult(id=group_name, state={"name": group_name, "arn": group["arn"].removesuffix(":*")})
 
     return create
 
 
 def metric_alarm(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:cloudwatch/metricAlarm:MetricAlarm."""
+    """Return a function that creates a CloudWatch metric alarm. Args: see `ResourceHandler`."""
     alarm_name = aws.physical_name(name, inputs.get("name"))
     request = non_empty(
         Dimensions=_dimensions(inputs),
@@ -81,7 +81,7 @@ def metric_alarm(name: str, inputs: Inputs, aws: Aws) -> Create:
         return alarms
 
     def find_when_evaluated() -> dict[str, Any]:
-        """Retry: LocalStack evaluates a new alarm at once, in another thread, and may fail to describe it meanwhile."""
+        """Return the alarm; retry while LocalStack evaluates it, because describing it may fail during that time."""
         found: list[dict[str, Any]] = []
 
         def state() -> str:
@@ -105,7 +105,7 @@ def metric_alarm(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def dashboard(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:cloudwatch/dashboard:Dashboard."""
+    """Return a function that creates a CloudWatch dashboard. Args: see `ResourceHandler`."""
     dashboard_name = aws.physical_name(name, inputs.get("dashboardName"))
     body = inputs.require("dashboardBody")
     cloudwatch = aws.client("cloudwatch")
@@ -114,7 +114,8 @@ def dashboard(name: str, inputs: Inputs, aws: Aws) -> Create:
         found: dict[str, Any] = cloudwatch.get_dashboard(DashboardName=dashboard_name)
         return found
 
-    def exists() -> bool:  # emulators do not agree on the error of a dashboard that is not there
+    def exists() -> bool:
+        # GetDashboard is not used here, because its error for a missing dashboard depends on the emulator.
         found = cloudwatch.list_dashboards(DashboardNamePrefix=dashboard_name).get("DashboardEntries", [])
         return any(each["DashboardName"] == dashboard_name for each in found)
 

@@ -1,4 +1,4 @@
-"""DynamoDB: tables with their indexes."""
+"""Resource handler for DynamoDB tables and their indexes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def table(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:dynamodb/table:Table."""
+    """Return a function that creates a DynamoDB table. Args: see `ResourceHandler`."""
     table_name = aws.physical_name(name, inputs.get("name"))
     request = _request(inputs)
     backups, expiry = _backups(inputs), _expiry(inputs)
@@ -127,7 +127,10 @@ def _on_demand(inputs: Inputs) -> dict[str, Any]:
 
 
 def _encryption(encryption: Inputs) -> dict[str, Any]:
-    """False means a key that AWS owns; True one of this account's, AWS-managed unless another is named."""
+    """Return the encryption setting of a DynamoDB table.
+
+    Disabled means an AWS owned key. Enabled means the given KMS key or, without one, an AWS managed key.
+    """
     key = encryption.select(KMSMasterKeyId="kmsKeyArn")
     return {"Enabled": encryption.require("enabled"), **({"SSEType": "KMS", **key} if key else {})}
 

@@ -1,4 +1,4 @@
-"""IAM: roles and their inline policies."""
+"""Resource handlers for IAM roles and their inline policies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def role(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:iam/role:Role."""
+    """Return a function that creates an IAM role. Args: see `ResourceHandler`."""
     role_name = aws.physical_name(name, inputs.get("name"))
     request = non_empty(
         AssumeRolePolicyDocument=inputs.require("assumeRolePolicy"),
@@ -54,7 +54,7 @@ def role(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def role_policy(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:iam/rolePolicy:RolePolicy."""
+    """Return a function that creates an inline policy of an IAM role. Args: see `ResourceHandler`."""
     policy_name = aws.physical_name(name, inputs.get("name"))
     role_name, document = inputs.require("role"), inputs.require("policy")
     iam = aws.client("iam")

@@ -1,4 +1,4 @@
-"""The inputs of a resource, which record what was used, so that the deployer can reject unused inputs."""
+"""Records which inputs of a resource were read, so that the in-process deployer can reject unsupported inputs."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pulumi
 from localstack.errors import HarnessError
 
 Value: TypeAlias = Any
-"""A scalar, an archive or a list of scalars. Which one an input should be, AWS checks."""
+"""A scalar, an archive or a list of scalars. AWS checks the types of inputs; this module does not."""
 
 _LEAVES = (str, bool, int, float, pulumi.Archive, pulumi.Asset)
 
 
 class InputError(HarnessError):
-    """An input is missing, unknown to the deployer, or of a shape that it cannot use."""
+    """A resource input is missing, not supported by the in-process deployer, or of the wrong type."""
 
 
 class Inputs:
-    """The inputs of a resource, or one nested object of them, read one by one under Pulumi's names.
+    """Inputs of a resource, or of an object nested in them, by their names in Pulumi.
 
-    `unused` lists the inputs that were not read, at any depth: ``rules[0].filter.tag``. Objects and lists of objects
-    cannot be read as one value, since unused inputs inside would not be noticed; use `child` and `children` for them,
-    and `mapping` for those whose keys are data, such as tags.
+    Each read is recorded, so that `unused` can return the inputs that were not read. Scalars are read with `get`,
+    `require` or `select`, nested objects with `child` or `children`, and objects with arbitrary keys, such as tags,
+    with `mapping`.
     """
 
     def __init__(self, values: Mapping[str, Any], path: str = "") -> None:
@@ -34,7 +34,7 @@ class Inputs:
         self._nested: list[Inputs] = []
 
     def get(self, name: str) -> Value:
-        """Return a plain value or list of plain values; None if it is absent."""
+        """Return a scalar input, an archive, or a list of scalars; None if the input is absent."""
         value = self._read(name)
         for item in value if isinstance(value, list) else [value]:
             if item is not None and not isinstance(item, _LEAVES):
@@ -42,45 +42,46 @@ class Inputs:
         return value
 
     def require(self, name: str) -> Value:
-        """Return a required plain value.
+        """Return a required scalar input.
 
         Raises:
-            InputError: it is absent. Pulumi silently drops an input from an output that another resource does not have.
+            InputError: the input is absent. Pulumi also omits an input silently if it refers to an output that another
+                resource does not have.
         """
         value = self.get(name)
         if value is None:
             raise InputError(
                 f"the input {self._path}{name} is missing: "
-                "it was not non_empty, or is the output of a resource that has no such output"
+                "it was not set, or it refers to an output that another resource does not have"
             )
         return value
 
     def select(self, **pulumi_names: str) -> dict[str, Any]:
-        """Return the plain values that are present under AWS's names: ``select(Days="days")`` is {"Days": 7} or {}."""
+        """Return the present scalar inputs by their AWS names: ``select(Days="days")`` returns {"Days": 7} or {}."""
         selected = {aws_name: self.get(pulumi_name) for aws_name, pulumi_name in pulumi_names.items()}
         return {aws_name: value for aws_name, value in selected.items() if value is not None}
 
     def child(self, name: str) -> Inputs | None:
-        """Return a nested object; None if it is absent."""
+        """Return a nested object of the inputs; None if it is absent."""
         value = self._read(name)
         return None if value is None else self._nest(value, name)
 
     def children(self, name: str) -> list[Inputs]:
-        """Return a list of nested objects; empty if it is absent."""
+        """Return a list of nested objects of the inputs; an empty list if it is absent."""
         value = self._read(name)
         if value is not None and not isinstance(value, list):
             raise InputError(f"{self._path}{name} is not a list: {value!r}")
         return [self._nest(item, f"{name}[{index}]") for index, item in enumerate(value or [])]
 
     def mapping(self, name: str) -> dict[str, str]:
-        """Return an object whose keys are data (tags, variables, dimensions), as texts; empty if it is absent."""
+        """Return an input with arbitrary keys, such as tags, with strings as keys and values; empty if it is absent."""
         value = self._read(name)
         if value is not None and not isinstance(value, Mapping):
             raise InputError(f"{self._path}{name} is not an object: {value!r}")
         return {str(key): str(item) for key, item in (value or {}).items()}
 
     def unused(self) -> list[str]:
-        """Return the paths of all unused inputs, here and in the nested objects that were read."""
+        """Return the paths of all inputs that were not read, including nested ones such as ``rules[0].filter.tag``."""
         here = [
             f"{self._path}{name}"
             for name, value in self._values.items()

@@ -1,4 +1,4 @@
-"""Lambda: functions, their permissions, and the handling of failed asynchronous invocations."""
+"""Resource handlers for Lambda functions, their permissions, and their asynchronous invocation settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def function(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:lambda/function:Function, from an archive."""
+    """Return a function that creates a Lambda function from an archive of its files. Args: see `ResourceHandler`."""
     function_name = aws.physical_name(name, inputs.get("name"))
     code = inputs.require("code")
     request = _request(inputs)
@@ -41,7 +41,7 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
             )
         )
         aws.wait_until(f"function {function_name}", state, "Active")
-        # -1 is Pulumi's way to say "not reserved"
+        # In Pulumi, -1 means no reserved concurrency.
         if reserved is not None and reserved >= 0:
             client.put_function_concurrency(FunctionName=function_name, ReservedConcurrentExecutions=reserved)
         arn, version = created["FunctionArn"], created["Version"]
@@ -65,7 +65,7 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def event_invoke_config(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig."""
+    """Return a function that creates the event invoke configuration of a function. Args: see `ResourceHandler`."""
     target = {"FunctionName": inputs.require("functionName"), **inputs.select(Qualifier="qualifier")}
     request = inputs.select(
         MaximumEventAgeInSeconds="maximumEventAgeInSeconds", MaximumRetryAttempts="maximumRetryAttempts"
@@ -92,7 +92,7 @@ def event_invoke_config(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def permission(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:lambda/permission:Permission."""
+    """Return a function that creates a permission to invoke a Lambda function. Args: see `ResourceHandler`."""
     statement_id = aws.physical_name(name, inputs.get("statementId"))
     target = {"FunctionName": inputs.require("function"), **inputs.select(Qualifier="qualifier")}
     request = inputs.select(

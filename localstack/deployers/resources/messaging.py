@@ -1,4 +1,4 @@
-"""SQS and SNS: queues, topics, their policies, and subscriptions."""
+"""Resource handlers for SQS queues, SNS topics, their resource policies, and SNS subscriptions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def queue(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:sqs/queue:Queue."""
+    """Return a function that creates an SQS queue. Args: see `ResourceHandler`."""
     queue_name = aws.physical_name(name, inputs.get("name"))
     request = non_empty(
         Attributes=_attributes(
@@ -59,7 +59,7 @@ def queue(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def queue_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:sqs/queuePolicy:QueuePolicy."""
+    """Return a function that creates the resource policy of an SQS queue. Args: see `ResourceHandler`."""
     url, policy = inputs.require("queueUrl"), inputs.require("policy")
     sqs = aws.client("sqs")
 
@@ -72,7 +72,7 @@ def queue_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def topic(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:sns/topic:Topic."""
+    """Return a function that creates an SNS topic. Args: see `ResourceHandler`."""
     topic_name = aws.physical_name(name, inputs.get("name"))
     request = non_empty(
         Attributes=_attributes(
@@ -105,13 +105,12 @@ def topic(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def topic_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:sns/topicPolicy:TopicPolicy."""
+    """Return a function that creates the resource policy of an SNS topic. Args: see `ResourceHandler`."""
     arn, policy = inputs.require("arn"), inputs.require("policy")
     sns = aws.client("sns")
 
-    def create(
-        _register_removal: RegisterRemoval,
-    ) -> ResourceResult:  # a topic always has a policy, which is deleted with the topic
+    # No removal is registered, because every topic has a policy, which is deleted with the topic.
+    def create(_register_removal: RegisterRemoval) -> ResourceResult:
         sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
         return ResourceResult(id=arn, state={})
 
@@ -119,7 +118,7 @@ def topic_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:sns/topicSubscription:TopicSubscription."""
+    """Return a function that creates a subscription to an SNS topic. Args: see `ResourceHandler`."""
     request = {
         "TopicArn": inputs.require("topic"),
         "Protocol": inputs.require("protocol"),
@@ -139,7 +138,7 @@ def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         arn = sns.subscribe(**request, ReturnSubscriptionArn=True)["SubscriptionArn"]
         pending = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"] == "true"
-        if not pending:  # SNS deletes unconfirmed subscriptions after some days
+        if not pending:  # SNS deletes an unconfirmed subscription after some days.
             register_removal(Removal(delete=lambda: sns.unsubscribe(SubscriptionArn=arn)))
         return ResourceResult(id=arn, state={"arn": arn, "pendingConfirmation": pending})
 
@@ -147,7 +146,7 @@ def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def _attributes(inputs: Inputs, **names: str) -> dict[str, str]:
-    """Return attributes as texts, as both services require."""
+    """Return the selected inputs as strings, because SQS and SNS accept only strings as attributes."""
     return {name: _text(value) for name, value in inputs.select(**names).items()}
 
 

@@ -1,4 +1,4 @@
-"""S3: buckets, and each of their settings as a resource of its own."""
+"""Resource handlers for S3 buckets and their settings. In Pulumi, each setting of a bucket is a separate resource."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Client
 
 DEFAULT_REGION = "us-east-1"
-"""The one region that CreateBucket must not name."""
+"""Default region of S3. CreateBucket rejects it as a LocationConstraint, so that buckets in this region have none."""
 
 
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-"""Characters of a key that XML does not allow: AWS and LocalStack reject such a request, MiniStack does not."""
+"""Characters that XML does not allow.
+
+AWS and LocalStack reject a DeleteObjects request if an object key contains one; MiniStack accepts it.
+"""
 
 
 def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucket:Bucket."""
+    """Return a function that creates an S3 bucket. Args: see `ResourceHandler`."""
     bucket_name = aws.physical_name(name, inputs.get("bucket"))
     tags = tag_list(inputs.mapping("tags"))
     options = inputs.select(ObjectLockEnabledForBucket="objectLockEnabled")
@@ -70,7 +73,7 @@ def bucket(name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_versioning(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketVersioning:BucketVersioning."""
+    """Return a function that creates the versioning configuration of an S3 bucket. Args: see `ResourceHandler`."""
     configuration = _child(inputs, "versioningConfiguration").select(Status="status", MFADelete="mfaDelete")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -81,7 +84,7 @@ def bucket_versioning(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_encryption(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration."""
+    """Return a function that creates the default encryption of an S3 bucket. Args: see `ResourceHandler`."""
     rules = [encryption_rule(rule) for rule in inputs.children("rules")]
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -92,7 +95,7 @@ def bucket_encryption(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_cors(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketCorsConfiguration:BucketCorsConfiguration."""
+    """Return a function that creates the CORS configuration of an S3 bucket. Args: see `ResourceHandler`."""
     rules = [cors_rule(rule) for rule in inputs.children("corsRules")]
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -103,7 +106,7 @@ def bucket_cors(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration."""
+    """Return a function that creates the lifecycle configuration of an S3 bucket. Args: see `ResourceHandler`."""
     rules = [lifecycle_rule(rule) for rule in inputs.children("rules")]
     options = inputs.select(TransitionDefaultMinimumObjectSize="transitionDefaultMinimumObjectSize")
     s3, target = aws.client("s3"), _target(inputs)
@@ -115,7 +118,7 @@ def bucket_lifecycle(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketLogging:BucketLogging."""
+    """Return a function that creates the access logging of an S3 bucket. Args: see `ResourceHandler`."""
     logging = {"TargetBucket": inputs.require("targetBucket"), "TargetPrefix": inputs.require("targetPrefix")}
     if key_format := inputs.child("targetObjectKeyFormat"):
         partitioned, simple = key_format.child("partitionedPrefix"), key_format.child("simplePrefix")
@@ -131,7 +134,7 @@ def bucket_logging(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock."""
+    """Return a function that creates the public access block of an S3 bucket. Args: see `ResourceHandler`."""
     block = inputs.select(
         BlockPublicAcls="blockPublicAcls",
         BlockPublicPolicy="blockPublicPolicy",
@@ -147,7 +150,7 @@ def bucket_public_access_block(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketOwnershipControls:BucketOwnershipControls."""
+    """Return a function that creates the object ownership setting of an S3 bucket. Args: see `ResourceHandler`."""
     rule = _child(inputs, "rule").select(ObjectOwnership="objectOwnership")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -158,7 +161,7 @@ def bucket_ownership(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketPolicy:BucketPolicy."""
+    """Return a function that creates the resource policy of an S3 bucket. Args: see `ResourceHandler`."""
     policy = inputs.require("policy")
     s3, target = aws.client("s3"), _target(inputs)
     return _setting(
@@ -169,7 +172,7 @@ def bucket_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
-    """aws:s3/bucketNotification:BucketNotification."""
+    """Return a function that creates the event notifications of an S3 bucket. Args: see `ResourceHandler`."""
     configuration = non_empty(
         LambdaFunctionConfigurations=[
             notification_target(each, LambdaFunctionArn="lambdaFunctionArn")
@@ -189,7 +192,7 @@ def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:
-    """Create a setting: it has the id of its bucket, no attributes, and is deleted with the bucket at the latest."""
+    """Return a function that creates a setting of an S3 bucket. The setting's ID in Pulumi is the bucket name."""
 
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         put()
@@ -208,9 +211,9 @@ def _child(inputs: Inputs, name: str) -> Inputs:
 
 
 def _empty(s3: Client, bucket_name: str) -> None:
-    """Delete all versions and delete markers of all objects, and the parts of unfinished uploads."""
+    """Delete all object versions and delete markers of an S3 bucket, and abort its multipart uploads."""
     while True:
-        # always the first page, since the objects of the previous one are deleted
+        # Each iteration lists only the first page, because the objects on the previous page were deleted.
         page = s3.list_object_versions(Bucket=bucket_name)
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         if not versions:

@@ -1,4 +1,4 @@
-"""S3: the rules inside the settings of a bucket, from Pulumi's shape to AWS's."""
+"""Converts rules in the settings of an S3 bucket from Pulumi's format to that of the AWS API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def encryption_rule(rule: Inputs) -> dict[str, Any]:
-    """Return one rule of the default encryption."""
+    """Convert a rule of the default encryption of an S3 bucket to the format of the AWS API."""
     default = rule.child("applyServerSideEncryptionByDefault")
     blocked = rule.get("blockedEncryptionTypes")
     return non_empty(
@@ -23,7 +23,7 @@ def encryption_rule(rule: Inputs) -> dict[str, Any]:
 
 
 def cors_rule(rule: Inputs) -> dict[str, Any]:
-    """Return one CORS rule."""
+    """Convert a CORS rule of an S3 bucket to the format of the AWS API."""
     return rule.select(
         ID="id",
         AllowedHeaders="allowedHeaders",
@@ -35,7 +35,7 @@ def cors_rule(rule: Inputs) -> dict[str, Any]:
 
 
 def lifecycle_rule(rule: Inputs) -> dict[str, Any]:
-    """Return one lifecycle rule."""
+    """Convert a lifecycle rule of an S3 bucket to the format of the AWS API."""
     expiration = rule.child("expiration")
     noncurrent = rule.child("noncurrentVersionExpiration")
     multipart = rule.child("abortIncompleteMultipartUpload")
@@ -64,7 +64,12 @@ def lifecycle_rule(rule: Inputs) -> dict[str, Any]:
 
 
 def notification_target(target: Inputs, **arn: str) -> dict[str, Any]:
-    """Return one receiver of a bucket's events; `arn` has AWS's and Pulumi's names of its ARN."""
+    """Convert a target of S3 event notifications to the format of the AWS API.
+
+    Args:
+        target: inputs of the target.
+        arn: a single item, from the ARN's name in AWS to its name in Pulumi.
+    """
     prefix, suffix = target.get("filterPrefix"), target.get("filterSuffix")
     rules = [{"Name": name, "Value": value} for name, value in (("prefix", prefix), ("suffix", suffix)) if value]
     return target.select(Id="id", Events="events", **arn) | non_empty(

@@ -1,1 +1,1 @@
-"""Uploads real files to an emulated AWS and shows their rows: `python -m localstack.showcase.demo`."""
+"""Demo that uploads files to an AWS emulator and prints their rows: `python -m localstack.showcase.demo`."""

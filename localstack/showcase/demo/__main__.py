@@ -1,4 +1,4 @@
-"""Runs the command: `python -m localstack.showcase.demo`."""
+"""Runs the command `python -m localstack.showcase.demo`."""
 
 from __future__ import annotations
 

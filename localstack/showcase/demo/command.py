@@ -1,4 +1,4 @@
-"""The command `python -m localstack.showcase.demo`: its options, its order of events and its exit codes."""
+"""The command `python -m localstack.showcase.demo`: its options, its steps and its exit codes."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 SAMPLES = ROOT / "samples"
 PACKAGES = ROOT / ".cache" / "lambda"
-"""Where the program keeps what is shipped with the function."""
+"""Folder in which the Pulumi program caches the packages that it deploys with the indexer."""
 
 HIGHEST_PORT = 65535
 
 SUCCESS, FAILED, UNREADABLE, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: all rows right; a row missing or wrong, or nothing deployed; a path that could not be read; Ctrl-C."""
+"""Exit codes: 0 (all rows are correct), 1 (a row is missing or wrong, or the deployment failed), 2 (a path cannot be
+read) and 130 (interrupted by Ctrl-C)."""
 
 
-Start: TypeAlias = Callable[..., AbstractContextManager[emulator.Emulator]]  # `emulator.start`
-Deploy: TypeAlias = Callable[..., Deployment]  # `deploy.deploy`
+Start: TypeAlias = Callable[..., AbstractContextManager[emulator.Emulator]]
+Deploy: TypeAlias = Callable[..., Deployment]
 
 
 def main(
@@ -52,18 +53,18 @@ def main(
     wait: Callable[[], None] | None = None,
     timeout: float = TIMEOUT,
 ) -> int:
-    """Upload files to an emulated AWS, show their rows and return the exit code.
+    """Upload files to an AWS emulator, print their rows and return the exit code.
 
     Args:
-        arguments: the command's arguments, without its name.
-        start: starts the emulator; `emulator.start`.
-        deploy: deploys the stack; `deploy.deploy`.
-        wait: with `--keep`, returns when the emulator may stop (None: at Ctrl-C).
-        timeout: see `transfer`.
+        arguments: command-line arguments, without the program.
+        start: starts the emulator; has the parameters of `emulator.start`.
+        deploy: deploys the stack; has the parameters of `deploy.deploy`.
+        wait: with `--keep`, returns when the emulator should stop; None to wait for Ctrl-C.
+        timeout: seconds without a new row after which no more files are uploaded.
     """
     options = _parser().parse_args(arguments)
     out, errors = _console(sys.stdout), _console(sys.stderr)
-    progress_console = errors if options.json else out  # with --json, standard output is only JSON
+    progress_console = errors if options.json else out  # With --json, stdout contains only JSON.
     sources, problems = find(options.paths)
     if not sources:
         if options.json:
@@ -73,7 +74,7 @@ def main(
     try:
         with ExitStack() as cleanup:
             with steps(progress_console) as progress:
-                progress.log(f"TapStack: uploading {count(len(sources), 'file')} to an AWS emulated on this machine")
+                progress.log(f"TapStack: uploading {count(len(sources), 'file')} to an AWS emulator on this machine")
                 running, start_seconds = _start(start, options.port, progress, cleanup)
                 deployed = _deploy(deploy, running, progress)
                 transferred = _transfer(sources, running, deployed.outputs, progress, timeout)
@@ -90,7 +91,7 @@ def main(
             )
             _show(report, running, out, errors, json=options.json)
             if options.keep:
-                with suppress(KeyboardInterrupt):  # as soon as the message has been printed
+                with suppress(KeyboardInterrupt):
                     output.show_connection(report, progress_console)
                     (wait or _until_interrupted)()
             elif not options.json:
@@ -99,7 +100,7 @@ def main(
         output.show_error(error, errors)
         return FAILED
     except KeyboardInterrupt:
-        output.show_error("interrupted; the emulator and all that was in it are gone", errors)
+        output.show_error("interrupted; the emulator was stopped and its data was deleted", errors)
         return INTERRUPTED
     if not report.complete:
         return FAILED
@@ -107,12 +108,12 @@ def main(
 
 
 def run() -> NoReturn:
-    """Run the command as a program: with its arguments, its signals and its exit code."""
+    """Run the demo with the arguments of this process, and exit with its exit code."""
     program.run(main, broken_pipe_code=FAILED)
 
 
 def _start(start: Start, port: int | None, progress: Steps, cleanup: ExitStack) -> tuple[emulator.Emulator, float]:
-    """Start the emulator, which `cleanup` stops; return it and the seconds that it took to start."""
+    """Start the emulator, which `cleanup` stops; return the emulator and the duration of its start in seconds."""
     progress.start("emulator")
     started = time.monotonic()
     running = cleanup.enter_context(start("embedded", port=port, report=progress.log))
@@ -123,7 +124,7 @@ def _start(start: Start, port: int | None, progress: Steps, cleanup: ExitStack) 
 def _deploy(deploy: Deploy, running: emulator.Emulator, progress: Steps) -> Deployment:
     progress.start("stack")
     if not PACKAGES.exists():
-        progress.log(f"preparing the function's packages in {PACKAGES} (once; needs PyPI)")
+        progress.log(f"preparing the indexer's packages in {PACKAGES} (once; needs PyPI)")
     deployed = deploy(running, on_resource=lambda created: progress.advance("stack", created.name))
     progress.finish("stack", count(len(deployed.resources), "resource"))
     return deployed
@@ -145,7 +146,7 @@ def _transfer(
 
 
 def _show(report: Report, running: emulator.Emulator, out: Console, errors: Console, *, json: bool) -> None:
-    """Print the results to `out`; print failures and their diagnostics to `errors`."""
+    """Print the results of the demo to `out`, and failures with diagnostics to `errors`."""
     if json:
         sys.stdout.write(as_json(report) + "\n")
         sys.stdout.flush()
@@ -161,7 +162,7 @@ def _show(report: Report, running: emulator.Emulator, out: Console, errors: Cons
 
 
 def _nox(root: Path) -> str:
-    """Return how to call nox: by its path if it is where README puts it."""
+    """Return the command that runs nox: its path in `.venv` if it is installed there, otherwise "nox"."""
     installed = Path(".venv", "bin", "nox")
     return str(installed) if (root / installed).exists() else "nox"
 
@@ -172,29 +173,30 @@ def _until_interrupted() -> NoReturn:
 
 
 def _console(stream: TextIO) -> Console:
-    # whether it is a terminal is asked of the stream alone: FORCE_COLOR would put bars and tables into files
+    # force_terminal is set because FORCE_COLOR would otherwise cause rich to write progress bars to files.
     return Console(file=stream, force_terminal=stream.isatty(), highlight=False, markup=False, emoji=False)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m localstack.showcase.demo",
-        description="Upload files to an emulated AWS with the stack on it, and see each become a row of the table.",
-        epilog="Exit codes: 0 all rows right; 1 a row missing or wrong, or no stack; 2 a path that cannot be uploaded.",
+        description="Deploy the stack to an AWS emulator, upload files, and print the DynamoDB row of each file.",
+        epilog="Exit codes: 0 all rows are correct; 1 a row is missing or wrong, or the deployment failed; "
+        "2 a path cannot be uploaded.",
     )
     parser.add_argument(
-        "paths", nargs="*", type=_path, metavar="PATH", help="a file, or a folder with all in it (default: samples/)"
+        "paths", nargs="*", type=_path, metavar="PATH", help="file, or folder with all its files (default: samples/)"
     )
-    parser.add_argument("--keep", action="store_true", help="leave the emulator running until Ctrl-C, and say where")
-    parser.add_argument("--port", type=_port, help="the emulator's port on 127.0.0.1 (default: a free one)")
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON, and all else to standard error")
+    parser.add_argument("--keep", action="store_true", help="keep the emulator running until Ctrl-C")
+    parser.add_argument("--port", type=_port, help="local port of the emulator (default: a free port)")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON, and all other output to stderr")
     parser.set_defaults(paths=[SAMPLES])
     return parser
 
 
 def _path(text: str) -> Path:
-    if not text:  # an unset variable of the shell, and not the working folder that Path("") would be
-        raise argparse.ArgumentTypeError("an empty path names nothing")
+    if not text:  # Path("") would be the working folder, but an empty argument is usually an unset shell variable.
+        raise argparse.ArgumentTypeError("a path must not be empty")
     return Path(text)
 
 

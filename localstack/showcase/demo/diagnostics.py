@@ -1,4 +1,4 @@
-"""Diagnostics for a missing row: the failure queue, the indexer's log and the emulator's log."""
+"""Collects diagnostics for a missing row: failed events, the indexer's log and the emulator's log."""
 
 from __future__ import annotations
 
@@ -12,17 +12,25 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
 
 LINES = 12
-"""Of each log, the end."""
+"""Number of log lines, from the end of each log."""
 
 MESSAGES = 10
-"""Most that one ReceiveMessage returns."""
+"""Maximum number of messages in a response of SQS ReceiveMessage."""
 
 
 def collect(emulator: Emulator, outputs: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return lines by the name of their source. If a source cannot be read, its line is the error."""
+    """Return the lines of each source of diagnostics, by the name of the source.
+
+    Args:
+        emulator: running emulator.
+        outputs: outputs of the deployed stack.
+
+    Returns:
+        A dictionary. If a source cannot be read, its only line is the error.
+    """
     return {
         "Failure queue": _or_error(lambda: _failures(emulator.client("sqs"), outputs["failure_queue_url"])),
-        "End of the function's log": _or_error(
+        "End of the indexer's log": _or_error(
             lambda: _function_log(emulator.client("logs"), outputs["log_group_name"])
         ),
         "End of the emulator's log": emulator.logs(LINES).splitlines(),
@@ -36,14 +44,17 @@ def _or_error(read: Callable[[], list[str]]) -> list[str]:
         return [f"(cannot be read: {error})"]
 
 
-def _failures(sqs: Any, url: str) -> list[str]:  # noqa: ANN401  boto3 makes its clients' classes at run time
-    """Return a line for each of the failed events, or the first of them; they stay in the queue."""
+def _failures(sqs: Any, url: str) -> list[str]:  # noqa: ANN401  boto3 clients have no static type
+    """Return a line for each failed event, at most 10. The events stay in the failure queue."""
     response = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=MESSAGES, VisibilityTimeout=0)
     return [_failure(message["Body"]) for message in response.get("Messages", ())]
 
 
 def _failure(body: str) -> str:
-    """Return why Lambda gave an event up, from its on-failure message; any other message as it is."""
+    """Return the object keys and the error of a failed event, from the message that Lambda sends to the failure queue.
+
+    A message in another format is returned unchanged.
+    """
     try:
         message = json.loads(body)
         keys = [record["s3"]["object"]["key"] for record in message["requestPayload"]["Records"]]
@@ -53,7 +64,7 @@ def _failure(body: str) -> str:
         return body
 
 
-def _function_log(logs: Any, group: str) -> list[str]:  # noqa: ANN401  boto3 makes its clients' classes at run time
+def _function_log(logs: Any, group: str) -> list[str]:  # noqa: ANN401  boto3 clients have no static type
     pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
     events = [event for page in pages for event in page["events"]]
     events.sort(key=lambda event: event["timestamp"])

@@ -1,4 +1,4 @@
-"""From paths on the command line to what S3 shall store: which files, under which keys, as which types."""
+"""Finds the files to upload in the paths on the command line, and determines the object key and type of each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEY_BYTES = 1024
-"""Longest key S3 takes, in bytes of UTF-8. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
+"""Maximum length of an S3 key, in bytes of UTF-8. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html"""
 
 PUT_BYTES = 5 * 1024**3
-"""Largest object a single PutObject takes. https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html"""
+"""Maximum size of one PutObject, in bytes. https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +26,22 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Something that cannot be uploaded, and why: `reason` continues a sentence that begins with the path."""
+    """A file or folder that cannot be uploaded, and the reason, such as "does not exist"."""
 
     path: Path
     reason: str
 
 
 def find(paths: Sequence[Path]) -> tuple[list[Source], list[Problem]]:
-    """Return the files that `paths` name, and what of them cannot be uploaded.
+    """Return the files to upload, and the files and folders that cannot be uploaded.
 
-    A file's key is its name; a folder keeps its own name in front, as when it is dragged into the S3 console:
-    ``photos/2026/lake.jpg``. Folders are walked in the order of their names, hidden files and what symbolic links
-    point to included. A path given twice counts once.
+    Args:
+        paths: files, and folders whose files are uploaded, including hidden files and targets of symbolic links. Files
+            that are found twice are uploaded once.
+
+    Returns:
+        Two lists, in the order of `paths` and then of names. The key of a file is its name or, for a file in a folder,
+        its path from the folder's name on, such as ``photos/2026/lake.jpg``.
     """
     sources: dict[str, Source] = {}
     problems: list[Problem] = []
@@ -54,18 +58,18 @@ def find(paths: Sequence[Path]) -> tuple[list[Source], list[Problem]]:
                     else:
                         sources.setdefault(entry.key, entry)
         if not found:
-            problems.append(Problem(path=given, reason="is a folder without any file in it"))
+            problems.append(Problem(path=given, reason="is a folder without files"))
     return list(sources.values()), problems
 
 
 def content_type(name: str) -> str | None:
-    """Return the type that the AWS CLI would give a file of this name: so ``.tar.gz`` is application/x-tar."""
+    """Return the content type for a file name, or None. It is that of the AWS CLI: application/x-tar for .tar.gz."""
     return mimetypes.guess_type(name)[0]
 
 
 def _walk(given: Path) -> Iterator[Source | Problem]:
-    """Yield each file below a path, or the path itself, and whatever is neither a file nor a folder as a problem."""
-    # "." and ".." have a name only once resolved; any other path is called what the user called it
+    """Yield a file, or all files in a folder. Everything else, such as a device, is yielded as a problem."""
+    # The name of a folder such as "." or ".." is known only after the path is resolved.
     root = given.name if given.name not in {"", ".."} else given.resolve().name
     todo: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(given, root, frozenset())]
     while todo:
@@ -75,23 +79,23 @@ def _walk(given: Path) -> Iterator[Source | Problem]:
             if stat.S_ISDIR(status.st_mode):
                 identity = (status.st_dev, status.st_ino)
                 if identity in above:
-                    yield Problem(path=path, reason="leads back to a folder that it is in")
+                    yield Problem(path=path, reason="is a symbolic link to one of its parent folders")
                     continue
-                inside = sorted(path.iterdir(), reverse=True)  # the last one pushed is the first one out
+                inside = sorted(path.iterdir(), reverse=True)  # reversed, because the last item is processed first
                 todo += [(each, f"{key}/{each.name}" if key else each.name, above | {identity}) for each in inside]
             elif stat.S_ISREG(status.st_mode):
                 yield _source(path, key, status.st_size)
             else:
                 yield Problem(path=path, reason=f"is {_kind(status.st_mode)}, not a file")
         except FileNotFoundError:
-            yield Problem(path=path, reason="points to nothing" if path.is_symlink() else "does not exist")
+            yield Problem(path=path, reason="is a broken symbolic link" if path.is_symlink() else "does not exist")
         except OSError as error:
             yield Problem(path=path, reason=f"cannot be read: {error.strerror}")
 
 
 def _source(path: Path, key: str, size: int) -> Source | Problem:
     if size > PUT_BYTES:
-        return Problem(path=path, reason=f"has {size} bytes; one upload takes {PUT_BYTES} (5 GiB) at most")
+        return Problem(path=path, reason=f"has {size} bytes; the maximum of one upload is {PUT_BYTES} (5 GiB)")
     return Source(path=path, key=key, content_type=content_type(path.name))
 
 
@@ -99,11 +103,11 @@ def _key_problem(source: Source) -> Problem | None:
     try:
         length = len(source.key.encode())
     except UnicodeEncodeError:
-        return Problem(path=source.path, reason="has a name that is not UTF-8, which S3 keys must be: rename it")
+        return Problem(path=source.path, reason="has a name that is not valid UTF-8, which S3 requires: rename it")
     if length > KEY_BYTES:
         return Problem(
             path=source.path,
-            reason=f"would have a key of {length} bytes, and S3 takes {KEY_BYTES}: give a folder further down",
+            reason=f"would have a key of {length} bytes; the maximum of S3 is {KEY_BYTES}: specify a subfolder",
         )
     return None
 
@@ -114,7 +118,7 @@ def _collision(source: Source, taken: dict[str, Source]) -> Problem | None:
         return None
     return Problem(
         path=source.path,
-        reason=f"would have the same key as {str(other.path)!r}, {source.key!r}: give a folder that holds both",
+        reason=f"would have the same key {source.key!r} as {str(other.path)!r}: specify a folder that contains both",
     )
 
 

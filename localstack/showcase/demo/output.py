@@ -1,4 +1,4 @@
-"""Text output of the demo: the table of rows, the summary, failures, and the next steps."""
+"""Text output of the demo: a table of the DynamoDB rows, a summary, failures, and next steps."""
 
 from __future__ import annotations
 
@@ -25,17 +25,25 @@ if TYPE_CHECKING:
     from localstack.showcase.demo.transfer import Row
 
 MAX_TABLE_ROWS = 40
-"""Rows that a terminal shows one by one; more are summed up by type, and the slowest shown."""
+"""Maximum number of rows that are printed to a terminal.
+
+If there are more, a summary by content type and the slowest rows are printed.
+"""
 
 SLOWEST_SHOWN = 10
 PROBLEMS_SHOWN = 20
 TYPE_CELLS = 24
 MIN_WIDTH_WITH_TYPE, MIN_WIDTH_WITH_TIME = 74, 52
-"""Terminal columns below which the table does without its type, and without the time of the upload too."""
+"""Minimum terminal width, in columns, for printing the content type and the upload time of each row."""
 
 
 def show_rows(report: Report, console: Console) -> None:
-    """Print the rows: aligned lines of everything for a file or pipe, a table that fits for a terminal."""
+    """Print the DynamoDB rows: complete in aligned columns or, on a terminal, as a table that fits its width.
+
+    Args:
+        report: result of the demo.
+        console: destination.
+    """
     rows = report.transfer.rows
     if not rows:
         return
@@ -49,24 +57,29 @@ def show_rows(report: Report, console: Console) -> None:
     console.print(_types(rows, console.width))
     slowest = sorted(rows, key=lambda row: -row.seconds)[:SLOWEST_SHOWN]
     console.print(
-        f"\nThe {len(slowest)} slowest of {len(rows)} rows (all of them: through `| less`, or with `--json`)\n"
+        f"\nThe {len(slowest)} slowest of {len(rows)} rows (to print all rows, append `| less` or use `--json`)\n"
     )
     console.print(_table(slowest, console.width))
 
 
 def show_summary(report: Report, console: Console) -> None:
-    """Print what came of it in numbers, then the stack's outputs."""
+    """Print the number of correct rows, latencies and durations, and the outputs of the stack.
+
+    Args:
+        report: result of the demo.
+        console: destination.
+    """
     console.print()
     lines = [
         ("files", f"{report.files}, {size(report.bytes)}"),
-        ("rows right", f"{report.correct} of {report.files}, each compared with S3's own HEAD of the object"),
+        ("correct", f"{report.correct} of {count(report.files, 'row')}, compared with S3's HEAD of each object"),
     ]
     if latencies := report.latencies:
         p50, p95 = (seconds(percentile(latencies, percent)) for percent in (50, 95))
-        lines.append(("row after", f"p50 {p50}, p95 {p95}, from the end of an upload to its row"))
+        lines.append(("latency", f"p50 {p50}, p95 {p95}, from the end of an upload until its row is read"))
     lines.append(("deployed", f"{count(report.resources, 'resource')} in {seconds(report.deploy_seconds)}"))
     for name, text in lines:
-        style = ("green" if report.complete else "red") if name == "rows right" else ""
+        style = ("green" if report.complete else "red") if name == "correct" else ""
         console.print(Text.assemble((f"{name:<12}", "bold"), (text, style)), soft_wrap=True)
     console.print(Text("\nStack outputs", style="bold"))
     indent = max(map(len, report.outputs)) + 4
@@ -78,52 +91,81 @@ def show_summary(report: Report, console: Console) -> None:
 
 
 def show_failures(report: Report, console: Console) -> None:
-    """Print the name of each file that should have become a correct row and did not."""
+    """Print each file without a correct row: wrong rows, missing rows, rejected uploads, and skipped files.
+
+    Args:
+        report: result of the demo.
+        console: destination.
+    """
     transfer = report.transfer
     wrong = [f"{row.upload.source.key}: {difference}" for row in transfer.rows for difference in row.differences]
     missing = [
-        f"{upload.source.key} (version {upload.version_id}) was uploaded, and its row never came"
-        for upload in transfer.missing
+        f"{upload.source.key} (version {upload.version_id}) was uploaded, but has no row" for upload in transfer.missing
     ]
     refused = [f"{each.path} {each.reason}" for each in transfer.refused]
-    for title, lines in (("Wrong rows", wrong), ("Missing rows", missing), ("Refused uploads", refused)):
+    for title, lines in (("Wrong rows", wrong), ("Missing rows", missing), ("Rejected uploads", refused)):
         _print_section(title, lines, console)
     if transfer.not_tried:
-        console.print(f"{count(transfer.not_tried, 'more file')} not uploaded, since rows had stopped coming")
+        console.print(f"{count(transfer.not_tried, 'more file')} not uploaded, because no new rows appeared")
 
 
 def show_diagnostics(diagnostics: Mapping[str, Sequence[str]], console: Console) -> None:
-    """Print the lines of each source under its name."""
+    """Print the diagnostics for missing rows.
+
+    Args:
+        diagnostics: lines by the name of their source, such as a log.
+        console: destination.
+    """
     for name, lines in diagnostics.items():
         console.print(Text(f"\n{name}", style="bold"))
         _print_lines([f"  {line}" for line in lines] or ["  (nothing)"], console)
 
 
 def show_problems(problems: Sequence[Problem], console: Console) -> None:
-    """Print the files and folders that could not be uploaded, and why."""
+    """Print the files and folders that cannot be uploaded, with the reasons.
+
+    Args:
+        problems: files and folders with reasons.
+        console: destination.
+    """
     _print_section("Not uploaded", [f"{each.path} {each.reason}" for each in problems], console)
 
 
 def show_error(error: object, console: Console) -> None:
-    """Print why there is nothing more to show; the message may have several lines, such as the end of a log."""
+    """Print the error that ends the demo.
+
+    Args:
+        error: exception or message, of one or more lines.
+        console: destination.
+    """
     lines = f"demo: {error}".splitlines()
     console.print(Text("\n".join(printable(line) for line in lines), style="red"), soft_wrap=True)
 
 
 def show_next_steps(nox: str, console: Console) -> None:
-    """Print what to try after a demo that has ended; `nox` is how that program is called here."""
+    """Print commands to try after the demo.
+
+    Args:
+        nox: command that runs nox.
+        console: destination.
+    """
     steps = [
-        (f"{nox} -s demo -- FILES FOLDERS", "the same with files of your own"),
-        (f"{nox} -s demo -- --keep", "leave it running, to use it yourself"),
-        (f"{nox} -s demo -- --json", "the whole rows, for machines"),
-        (nox, "every check and test"),
+        (f"{nox} -s demo -- FILES FOLDERS", "upload your own files"),
+        (f"{nox} -s demo -- --keep", "keep the emulator running, to use it yourself"),
+        (f"{nox} -s demo -- --json", "print the complete rows as JSON"),
+        (nox, "run all checks and tests"),
     ]
     console.print(Text("\nTry next", style="bold"))
-    _print_lines(columns([(f"  {command}", what) for command, what in steps]), console)
+    _print_lines(columns([(f"  {command}", purpose) for command, purpose in steps]), console)
 
 
 def show_connection(report: Report, console: Console) -> None:
-    """Print how to use the running emulator; indented lines can be pasted into a shell."""
+    """Print how to use the running emulator with the AWS CLI and boto3; indented lines can be pasted into a shell.
+
+    Args:
+        report: result of the demo.
+        console: destination.
+    """
     bucket, table = report.outputs["bucket_name"], report.outputs["table_name"]
     today = json.dumps({":day": {"S": datetime.now(UTC).date().isoformat()}})
     scan = f"boto3.client('dynamodb').scan(TableName='{table}')['Items']"
@@ -140,7 +182,7 @@ def show_connection(report: Report, console: Console) -> None:
         f"  aws s3 cp README.md s3://{bucket}/",
         f"  {query} --key-condition-expression 'upload_day = :day' --expression-attribute-values '{today}'",
         "",
-        "Or with boto3, each row's key and size:",
+        "Or print the key and size of each row with boto3:",
         f'  {shlex.quote(sys.executable)} -c "{python}"',
         "",
         "Running until Ctrl-C",
@@ -148,11 +190,11 @@ def show_connection(report: Report, console: Console) -> None:
     _print_lines(lines, console)
 
 
-_HEADER = ("key", "size", "type", "uploaded", "row after")
+_HEADER = ("key", "size", "type", "uploaded", "latency")
 
 
 def _cells(row: Row, *, whole: bool) -> tuple[str, str, str, str, str]:
-    """Return a row's five cells; `whole` ones keep date and milliseconds."""
+    """Return five cells of a DynamoDB row: key, size, content type, upload time (with the date if `whole`), latency."""
     item = row.item
     at = parse_time(item.get("uploaded_at"))
     if isinstance(at, datetime):
@@ -165,7 +207,7 @@ def _cells(row: Row, *, whole: bool) -> tuple[str, str, str, str, str]:
 
 
 def _table(rows: Sequence[Row], width: int) -> Table:
-    """Return the rows as a table of `width` cells at most: in a narrow one without the type or the time."""
+    """Format DynamoDB rows as a table of at most `width` terminal cells; a narrow table omits content type or time."""
     shown = [at for at, least in enumerate((0, 0, MIN_WIDTH_WITH_TYPE, MIN_WIDTH_WITH_TIME, 0)) if width >= least]
     lines = [list(_cells(row, whole=False)) for row in rows]
     for line in lines:
@@ -182,7 +224,7 @@ def _table(rows: Sequence[Row], width: int) -> Table:
 
 
 def _types(rows: Sequence[Row], width: int) -> Table:
-    """Return how many rows each content type has, the most frequent first, and how long they took."""
+    """Format a table of content types, most frequent first, with the number of rows, total size and latencies."""
     by_type: dict[str, list[Row]] = {}
     for row in rows:
         by_type.setdefault(str(row.item.get("content_type", "-")), []).append(row)
@@ -209,6 +251,6 @@ def _print_section(title: str, lines: Sequence[str], console: Console) -> None:
 
 
 def _print_lines(lines: Sequence[str], console: Console) -> None:
-    """Print lines whole, however long, so that they can be copied; what would steer the terminal is escaped."""
+    """Print lines without wrapping them, so that they can be copied; control characters are escaped."""
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Progress of the demo: bars on a terminal, plain lines elsewhere."""
+"""Shows the progress of the demo: as bars on a terminal, otherwise as plain lines."""
 
 from __future__ import annotations
 
@@ -19,31 +19,51 @@ if TYPE_CHECKING:
 BAR_CELLS = 16
 NAME_CELLS = 8
 LINE_INTERVAL = 2.0
-"""Seconds between two plain lines about the same step."""
+"""Minimum seconds between two progress lines of the same step."""
 
 
 class Steps:
-    """The steps of a run, each started, advanced and ended by its name; several may be under way.
+    """Base class for progress displays, which displays nothing.
 
-    This base class shows nothing.
+    Each step has a name. Several steps may be in progress at the same time.
     """
 
     def start(self, step: str, total: int | None = None) -> None:
-        """Start a step of `total` equal parts; None if the number is unknown."""
+        """Display the start of a step.
+
+        Args:
+            step: name of the step.
+            total: number of parts of the step; None if unknown.
+        """
 
     def advance(self, step: str, note: str = "") -> None:
-        """Count one more part of the step as done; `note` names the part."""
+        """Display that one more part of a step is complete.
+
+        Args:
+            step: name of the step.
+            note: name of the part.
+        """
 
     def finish(self, step: str, note: str) -> None:
-        """Finish a step of unknown total, with its result in `note`. Other steps finish by themselves."""
+        """Display the end of a step with an unknown number of parts. Other steps end with their last part.
+
+        Args:
+            step: name of the step.
+            note: result of the step.
+        """
 
     def log(self, message: str) -> None:
-        """Show a message."""
+        """Display a message."""
 
 
 @contextmanager
 def steps(console: Console, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Steps]:
-    """Show the steps of the block on the console: as bars on a terminal, as plain lines elsewhere."""
+    """Context manager that yields the display of progress for a console: bars on a terminal, otherwise plain lines.
+
+    Args:
+        console: destination.
+        clock: monotonic clock, in seconds.
+    """
     if console.is_terminal and not console.is_dumb_terminal:
         with Progress(
             SpinnerColumn(finished_text=Text("✔", style="green")),
@@ -53,14 +73,14 @@ def steps(console: Console, *, clock: Callable[[], float] = time.monotonic) -> I
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
         ) as progress:
-            # what the other columns leave of a line
+            # 14 cells are used by the spinner, the elapsed time and the spaces between the columns.
             yield Bars(progress, note_cells=max(0, console.width - NAME_CELLS - BAR_CELLS - 14))
     else:
         yield Lines(console, clock)
 
 
 class Bars(Steps):
-    """One bar per step."""
+    """Displays one progress bar per step."""
 
     def __init__(self, progress: Progress, note_cells: int) -> None:
         self._progress = progress
@@ -85,7 +105,7 @@ class Bars(Steps):
 
 
 class Lines(Steps):
-    """A line at the start and at the end of each step, and one every two seconds between."""
+    """Prints a line at the start and at the end of each step, and at most every two seconds in between."""
 
     def __init__(self, console: Console, clock: Callable[[], float]) -> None:
         self._console = console
@@ -98,7 +118,7 @@ class Lines(Steps):
         if total is None:
             self.log(f"{step}: starting")
 
-    def advance(self, step: str, note: str = "") -> None:  # noqa: D102, ARG002  see Steps; each note a line would be too much
+    def advance(self, step: str, note: str = "") -> None:  # noqa: D102, ARG002  see Steps; notes are not printed
         state, now = self._steps[step], self._clock()
         state.done += 1
         if state.done == state.total or now - state.reported >= LINE_INTERVAL:
@@ -114,7 +134,7 @@ class Lines(Steps):
 
 
 class _Step:
-    """State of a step: parts done, and the times of its start and of its last line."""
+    """State of a step: number of complete parts, start time, and time of its last printed line."""
 
     def __init__(self, *, total: int | None, started: float, reported: float) -> None:
         self.total = total
@@ -124,9 +144,9 @@ class _Step:
 
 
 class _Seconds(ProgressColumn):
-    """Elapsed time of a step; constant after its end."""
+    """Column with the elapsed time of a step, which stops at the end of the step."""
 
     def render(self, task: Task) -> Text:
-        """Return the seconds in seven cells."""
+        """Format the elapsed seconds in seven terminal cells."""
         elapsed = task.finished_time if task.finished else task.elapsed
         return Text(f"{elapsed or 0:5.1f} s", style="cyan")

@@ -1,4 +1,4 @@
-"""Result of a run of the demo, and its JSON document."""
+"""Result of the demo, and its conversion to JSON."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Result of a run.
+    """Result of the demo.
 
-    `start_seconds` and `deploy_seconds` are the times that the emulator and the stack took; `resources` is the number
-    of the stack's resources; `environment` has the variables with which AWS programs use this emulator; `problems`
-    are the paths that could not be read.
+    Attributes:
+        emulator: name and version of the emulator.
+        endpoint: URL of the emulator.
+        environment: environment variables with which AWS programs use the emulator.
+        start_seconds: duration of the emulator's start.
+        deploy_seconds: duration of the deployment.
+        resources: number of resources of the stack.
+        outputs: outputs of the stack.
+        transfer: uploaded files and their rows.
+        problems: files and folders that cannot be uploaded.
     """
 
     emulator: str
@@ -36,23 +43,23 @@ class Report:
 
     @property
     def files(self) -> int:
-        """How many files S3 should have taken: all that could be read."""
+        """Number of files that should have a row: all files that could be read."""
         transfer = self.transfer
         return len(transfer.rows) + len(transfer.missing) + len(transfer.refused) + transfer.not_tried
 
     @property
     def bytes(self) -> int:
-        """How many bytes the rows account for."""
+        """Sum of the object sizes in the rows."""
         return sum(int(row.item.get("size_bytes", 0)) for row in self.transfer.rows)
 
     @property
     def correct(self) -> int:
-        """Number of rows that agree with S3's HEAD."""
+        """Number of rows that match the result of S3 HeadObject."""
         return sum(not row.differences for row in self.transfer.rows)
 
     @property
     def complete(self) -> bool:
-        """Whether each of those files has a right row."""
+        """Whether every file that could be read has a correct row."""
         return self.correct == self.files
 
     @property
@@ -62,7 +69,7 @@ class Report:
 
 
 def as_json(report: Report) -> str:
-    """Return the report as a JSON document, in ASCII; each row has the table's item and what was measured around it."""
+    """Convert the result of the demo to a JSON document in ASCII, with the item and the latency of each row."""
     transfer, latencies = report.transfer, report.latencies
     return json.dumps(
         {
@@ -104,12 +111,12 @@ def as_json(report: Report) -> str:
             "outputs": dict(report.outputs),
         },
         indent=2,
-        default=repr,  # bytes, which no row of this stack has
+        default=repr,  # JSON does not support bytes, but rows of this stack contain none.
     )
 
 
 def empty_as_json(problems: Sequence[Problem]) -> str:
-    """Return the JSON document of a run that had nothing to upload, and so did not even start."""
+    """Return the JSON document of the demo if there are no files to upload."""
     return json.dumps({"summary": {"files": 0, "rows": 0}, "rows": [], "problems": _problems(problems)}, indent=2)
 
 

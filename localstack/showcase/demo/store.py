@@ -1,4 +1,4 @@
-"""The deployed bucket and table: upload a file, read rows, compare a row with S3's HEAD of the object."""
+"""Uploads files to the deployed bucket, reads their rows from DynamoDB, and compares them with S3 HeadObject."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from localstack.showcase.demo.files import Source
 
 BATCH_GET = 100
-"""Most keys of one BatchGetItem. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+"""Maximum keys per BatchGetItem. https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """An uploaded object. `finished` is when PutObject returned, in seconds of a monotonic clock."""
+    """An uploaded object. `finished` is the time of the PutObject response, in seconds of a monotonic clock."""
 
     source: Source
     version_id: str
@@ -28,20 +28,27 @@ class Upload:
 
 
 class Store:
-    """A bucket and its table, reached with boto3 clients (one `s3`, one `dynamodb`), which any thread may use."""
+    """The deployed S3 bucket and DynamoDB table. Thread-safe.
 
-    def __init__(self, s3: Any, dynamodb: Any, *, bucket: str, table: str) -> None:  # noqa: ANN401  boto3 makes its clients' classes at run time
+    Args:
+        s3: boto3 client for S3.
+        dynamodb: boto3 client for DynamoDB.
+        bucket: name of the bucket.
+        table: name of the DynamoDB table.
+    """
+
+    def __init__(self, s3: Any, dynamodb: Any, *, bucket: str, table: str) -> None:  # noqa: ANN401  boto3 clients have no static type
         self._s3 = s3
         self._dynamodb = dynamodb
         self._bucket = bucket
         self._table = table
 
     def put(self, source: Source) -> str:
-        """Upload a file and return its version id.
+        """Upload a file and return its version ID.
 
         Raises:
             OSError: the file cannot be read.
-            botocore's ClientError or BotoCoreError: S3 did not take it.
+            ClientError, BotoCoreError: S3 rejected the upload or did not respond.
         """
         arguments = {} if source.content_type is None else {"ContentType": source.content_type}
         with source.path.open("rb") as body:
@@ -49,9 +56,9 @@ class Store:
         return str(response["VersionId"])
 
     def rows(self, uploads: Sequence[Upload]) -> Iterable[tuple[Upload, dict[str, Any]]]:
-        """Yield those of the uploads that have a row, with it, read by its whole primary key.
+        """Read the rows of uploads; yield each upload that has a row, with its row.
 
-        The result lacks the keys that DynamoDB left out because of throttling: call it again.
+        Rows may also be missing because DynamoDB throttled the request. Another call reads them again.
         """
         for start in range(0, len(uploads), BATCH_GET):
             batch = uploads[start : start + BATCH_GET]
@@ -63,16 +70,29 @@ class Store:
                 yield addresses[str(item["object_id"]), str(item["version_id"])], item
 
     def differences(self, upload: Upload, item: Mapping[str, Any]) -> tuple[str, ...]:
-        """Compare a row with S3's HEAD of the same version; return a sentence for each difference."""
+        """Compare a row with the result of S3 HeadObject for the same object version.
+
+        Args:
+            upload: uploaded object.
+            item: row of the object.
+
+        Returns:
+            A sentence for each different attribute.
+        """
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=upload.source.key, VersionId=upload.version_id)
         except ClientError as error:
-            return (f"S3 does not say what it has: {error}",)
+            return (f"S3 rejected the HEAD request: {error}",)
         return differences(item, {"Bucket": self._bucket, "Key": upload.source.key, **head})
 
 
 def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a sentence for each attribute of a row that differs from HEAD (with Bucket and Key added)."""
+    """Return a sentence for each attribute of a row that differs from the result of S3 HeadObject.
+
+    Args:
+        item: row of the object.
+        head: result of HeadObject, with the additional keys Bucket and Key.
+    """
     expected = {
         "bucket": head["Bucket"],
         "key": head["Key"],
@@ -80,7 +100,7 @@ def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, 
         "size_bytes": head["ContentLength"],
         "content_type": head["ContentType"],
         "etag": head["ETag"].strip('"'),
-        "storage_class": head.get("StorageClass", "STANDARD"),  # which HEAD does not mention
+        "storage_class": head.get("StorageClass", "STANDARD"),  # HeadObject omits the storage class STANDARD.
         "encryption": head.get("ServerSideEncryption"),
         "uploaded_at": head["LastModified"],
     }
@@ -93,7 +113,7 @@ def differences(item: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[str, 
 
 
 def parse_time(value: object) -> object:
-    """Return a row's time as a datetime, or the value itself if it is no time."""
+    """Convert a time in ISO 8601 format to a datetime; return any other value unchanged."""
     try:
         return datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
@@ -101,7 +121,7 @@ def parse_time(value: object) -> object:
 
 
 def json_value(value: object) -> object:
-    """Convert a DynamoDB value for JSON: a number to int or float, a set to a sorted list."""
+    """Convert a DynamoDB value to a JSON value: a number to int or float, a set to a sorted list."""
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)

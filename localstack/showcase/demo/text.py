@@ -1,4 +1,4 @@
-"""Small pieces of text: sizes, shortened names, columns that line up, percentiles. Pure."""
+"""Pure functions that format text: sizes, durations, shortened names, aligned columns and percentiles."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ ELLIPSIS = "…"
 
 
 def shorten(text: str, width: int) -> str:
-    """Return the text in at most `width` terminal cells. What is too much is cut out of its middle.
+    """Shorten a text to at most `width` terminal cells by replacing its middle with an ellipsis.
 
-    The end of a file's name stays, because it shows the type. A wide character (Japanese, for example) takes two cells.
+    The end is kept, because the end of a file name shows the file type.
+
+    Args:
+        text: text without line breaks. A wide character, such as a Japanese one, takes two cells.
+        width: maximum number of terminal cells.
     """
     if cell_len(text) <= width:
         return text
@@ -23,42 +27,56 @@ def shorten(text: str, width: int) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes as people read it, in units of 1000: ``508 B``, ``64.0 kB``."""
-    if count < 1000:  # noqa: PLR2004  the SI prefix that the loop below starts with
+    """Format a number of bytes with decimal units, such as ``508 B`` or ``64.0 kB``."""
+    if count < 1000:  # noqa: PLR2004  bytes per kB
         return f"{count} B"
     amount = float(count)
     for unit in ("kB", "MB", "GB"):
         amount /= 1000
-        if amount < 999.95:  # noqa: PLR2004  rounds to 1000.0, which is 1.0 of the next unit
+        if amount < 999.95:  # noqa: PLR2004  larger amounts would be rounded to 1000.0
             return f"{amount:.1f} {unit}"
     return f"{amount / 1000:.1f} TB"
 
 
 def seconds(amount: float) -> str:
-    """Return a duration in seconds: to the millisecond below one, to the hundredth below ten, else to the tenth."""
-    digits = 3 if amount < 1 else 2 if amount < 10 else 1  # noqa: PLR2004  three digits suffice
+    """Format a duration in seconds with about three significant digits, such as ``0.125 s`` or ``12.5 s``."""
+    digits = 3 if amount < 1 else 2 if amount < 10 else 1  # noqa: PLR2004  three significant digits
     return f"{amount:.{digits}f} s"
 
 
 def count(number: int, noun: str) -> str:
-    """Return ``1 row``, ``2 rows``."""
+    """Return a number with a noun in singular or plural, such as ``1 row`` or ``2 rows``.
+
+    Args:
+        number: number of things.
+        noun: noun in singular, with a plural in -s.
+    """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """Return the nearest-rank percentile: the smallest value that at least `percent` % of the values do not exceed.
 
+    Args:
+        values: at least one value, in any order.
+        percent: above 0 and at most 100.
+
     Raises:
-        ValueError: there is no value.
+        ValueError: `values` is empty.
     """
     if not values:
-        raise ValueError("there is no percentile of nothing")
+        raise ValueError("a percentile requires at least one value")
     rank = max(1, math.ceil(percent / 100 * len(values)))
     return sorted(values)[rank - 1]
 
 
 def columns(lines: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
-    """Return one line per row with its cells aligned, two spaces apart; the columns in `right` end in line."""
+    """Format rows of cells as lines with aligned columns, two spaces apart.
+
+    Args:
+        lines: rows with the same number of cells.
+        right: indexes of the columns that are aligned right.
+    """
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join(_padded(cell, widths[at], at in right) for at, cell in enumerate(line)).rstrip() for line in lines
@@ -71,7 +89,7 @@ def _padded(cell: str, width: int, right_aligned: bool) -> str:  # noqa: FBT001 
 
 
 def _within(text: str, width: int) -> str:
-    """Return the longest beginning of the text that fits into `width` cells."""
+    """Return the longest beginning of a text that fits into `width` terminal cells."""
     taken = 0
     for at, each in enumerate(text):
         taken += cell_len(each)

@@ -1,4 +1,4 @@
-"""Uploads files and waits for their rows, with a limited number of uploads in flight."""
+"""Uploads files and waits for their rows, with a limited number of uploads at the same time."""
 
 from __future__ import annotations
 
@@ -19,27 +19,39 @@ if TYPE_CHECKING:
     from localstack.showcase.demo.store import Store
 
 IN_FLIGHT = 4
-"""Most uploads without a row. The emulator starts a process per concurrent invocation: 8 at once take twice as long."""
+"""Maximum number of uploads in progress, including those that wait for their row.
+
+The emulator starts a process per concurrent invocation, and with 8 processes each invocation takes twice as long.
+"""
 
 ROWS_PER_MORE = 10
-"""Rows after which one more upload may be in flight: cold starts side by side slow each other down."""
+"""Number of rows after which the maximum number of uploads in progress increases by one.
+
+The number increases slowly, because concurrent cold starts delay each other.
+"""
 
 TIMEOUT = 30.0
-"""Seconds without a new row after which the transfer stops; the first row, the slowest, takes one or two."""
+"""Seconds without a new row after which no more files are uploaded. The first row takes 1 to 2 seconds."""
 
 OVERDUE = 5.0
-"""Seconds after which an upload without a row no longer delays other uploads; its row is still read."""
+"""Seconds after which an upload without a row no longer counts as in progress. Its row is still read."""
 
 SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.005, 0.05, 1.5
-"""Seconds between two reads of the table without a new row; the longest is the error of a measured latency."""
+"""Pause between two reads of the DynamoDB table: minimum and maximum in seconds, and growth factor per unchanged read.
+
+The maximum pause limits the error of a measured latency.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """An object's row as read from the table.
+    """The DynamoDB row of an uploaded object.
 
-    `seconds` is the time from the end of the upload until the row was read. `differences` has a
-    sentence for each attribute in which the row and S3's HEAD of the same version disagree.
+    Attributes:
+        upload: uploaded object.
+        item: attributes of the row.
+        seconds: time from the end of the upload until the row was read.
+        differences: sentence for each attribute that differs from the result of S3 HeadObject.
     """
 
     upload: Upload
@@ -50,10 +62,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """Result of a transfer.
+    """Result of uploading files and waiting for their rows.
 
-    `rows` are in the order of the sources. `missing` uploads have no row; `unreadable` files could not be opened;
-    `refused` are the uploads that S3 refused; `not_tried` is the number of files not uploaded because of the timeout.
+    Attributes:
+        rows: rows in the order of the files.
+        missing: uploads without a row.
+        unreadable: files that cannot be read.
+        refused: files whose upload S3 rejected.
+        not_tried: number of files that were not uploaded because of the timeout.
     """
 
     rows: tuple[Row, ...]
@@ -74,12 +90,20 @@ def transfer(
     timeout: float = TIMEOUT,
     in_flight: int = IN_FLIGHT,
 ) -> Transfer:
-    """Upload every source, each with a key of its own, and wait for its row.
+    """Upload files and wait for their rows.
 
-    `on_upload` is called for each file that is through, well or badly, `on_row` for each row, both from this thread.
+    Args:
+        sources: files to upload, with distinct keys.
+        store: bucket and table.
+        on_upload: called in this thread after each upload, successful or not.
+        on_row: called in this thread after each new row.
+        clock: monotonic clock, in seconds.
+        sleep: waits a number of seconds.
+        timeout: seconds without a new row after which no more files are uploaded.
+        in_flight: maximum number of uploads in progress, including those that wait for their row.
 
     Raises:
-        ClientError, BotoCoreError: a request to DynamoDB or S3's HEAD failed.
+        ClientError, BotoCoreError: a request to DynamoDB or a HeadObject request failed.
     """
     with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
         run = _Run(sources, store, threads, clock, in_flight)
@@ -96,12 +120,12 @@ def transfer(
             else:
                 run.wait(pause, sleep)
                 pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
-    run.collect_uploads(on_upload)  # uploads that were running at the timeout
+    run.collect_uploads(on_upload)  # Collect the uploads that were still running at the timeout.
     return run.outcome()
 
 
 class _Run:
-    """State of a transfer: each source is in the queue, uploading, waiting for its row, or finished."""
+    """State of uploading files: each file is queued, uploading, waiting for its row, or finished."""
 
     def __init__(
         self,
@@ -130,7 +154,7 @@ class _Run:
             self.uploading[self._threads.submit(self._upload, source)] = source
 
     def _free_slots(self) -> int:
-        """Number of uploads that may run, besides those that wait for their rows."""
+        """Return the number of uploads that may run now, in addition to those that wait for their row."""
         now = self._clock()
         waiting = sum(now - upload.finished <= OVERDUE for upload in self.waiting.values())
         return min(self._in_flight, 1 + len(self._rows) // ROWS_PER_MORE) - waiting
@@ -145,7 +169,7 @@ class _Run:
                 reason = f"cannot be read: {error.strerror or error}"
                 self._unreadable.append(Problem(path=source.path, reason=reason))
             except (ClientError, BotoCoreError) as error:
-                self._refused.append(Problem(path=source.path, reason=f"was not taken by S3: {error}"))
+                self._refused.append(Problem(path=source.path, reason=f"was rejected by S3: {error}"))
             on_upload()
         return len(done)
 

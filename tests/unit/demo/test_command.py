@@ -36,8 +36,8 @@ def demo(*arguments: str, aws: FakeAws | None = None, **options: Any) -> int:
 
 
 DIAGNOSTICS = ["a failure", "a log line", "the emulator's last words"]
-NO_FILE = ["nope does not exist", "empty is a folder without any file in it"]
-NO_ROW = "photos/lake.jpg (version v1) was uploaded, and its row never came"
+NO_FILE = ["nope does not exist", "empty is a folder without files"]
+NO_ROW = "photos/lake.jpg (version v1) was uploaded, but has no row"
 WRONG = "photos/lake.jpg: size_bytes is 9 in the row and 8 in S3"
 
 
@@ -47,7 +47,7 @@ WRONG = "photos/lake.jpg: size_bytes is 9 in the row and 8 in S3"
         ("nope photos empty", FakeAws(), UNREADABLE, 3, NO_FILE),
         ("photos", FakeAws(lost=LAKE), FAILED, 1, [NO_ROW, "1 more file not uploaded", *DIAGNOSTICS]),
         ("photos nope empty", FakeAws(wrong=LAKE), FAILED, 2, [WRONG, *NO_FILE]),
-        ("photos", FakeAws(refused=LAKE), FAILED, 2, ["photos/lake.jpg was not taken by S3"]),
+        ("photos", FakeAws(refused=LAKE), FAILED, 2, ["photos/lake.jpg was rejected by S3"]),
         ("photos", FakeAws(unreadable=LAKE), UNREADABLE, 2, ["photos/lake.jpg cannot be read: Permission denied"]),
     ],
 )
@@ -56,7 +56,7 @@ def test_demo_reports_every_failure_and_counts_correct_rows(
 ) -> None:
     assert demo(*paths.split(), aws=aws) == code
     printed = capsys.readouterr()
-    assert f"rows right  {correct} of {2 if aws.unreadable else 3}" in printed.out
+    assert f"correct     {correct} of {2 if aws.unreadable else 3}" in printed.out
     assert [each for each in err if each not in printed.err] == []
 
 
@@ -110,7 +110,7 @@ def test_demo_with_keep_option_prints_the_endpoint_and_waits(capsys: pytest.Capt
             FAILED,
             'Could not connect to the endpoint URL: "http://127.0.0.1:4566"',
         ),
-        ("deploy", KeyboardInterrupt(), INTERRUPTED, "interrupted; the emulator and all that was in it are gone"),
+        ("deploy", KeyboardInterrupt(), INTERRUPTED, "interrupted; the emulator was stopped and its data was deleted"),
     ],
 )
 def test_demo_reports_an_error_without_traceback_and_stops_the_emulator(
@@ -138,13 +138,13 @@ def test_demo_reports_package_preparation_only_for_first_deployment(
     for folder, is_first in ((tmp_path, False), (tmp_path / "missing", True)):
         monkeypatch.setattr(command, "PACKAGES", folder)
         assert demo("photos") == SUCCESS
-        assert (f"preparing the function's packages in {folder}" in capsys.readouterr().out) == is_first
+        assert (f"preparing the indexer's packages in {folder}" in capsys.readouterr().out) == is_first
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([""], "an empty path names nothing"),
+        ([""], "a path must not be empty"),
         (["--port", "0"], "'0' is not a port"),
         (["--port", "65536"], "'65536' is not a port"),
         (["--port", "x"], "'x' is not a port"),

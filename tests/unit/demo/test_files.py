@@ -88,9 +88,9 @@ def test_demo_reports_paths_without_files_and_uploads_the_others() -> None:
     assert problems(*paths) == [
         ("nope", "does not exist"),
         ("a/c", "cannot be read: Not a directory"),
-        ("f/sub/up", "leads back to a folder that it is in"),
-        ("g", "is a folder without any file in it"),
-        ("link", "points to nothing"),
+        ("f/sub/up", "is a symbolic link to one of its parent folders"),
+        ("g", "is a folder without files"),
+        ("link", "is a broken symbolic link"),
     ]
 
 
@@ -123,7 +123,7 @@ def test_demo_reports_a_second_file_with_the_same_key() -> None:
     make("x/photos/a.txt", "y/photos/a.txt", "y/photos/b.txt")
     sources, collisions = find([Path("x/photos"), Path("y/photos")])
     assert [str(source.path) for source in sources] == ["x/photos/a.txt", "y/photos/b.txt"]
-    reason = "would have the same key as 'x/photos/a.txt', 'photos/a.txt': give a folder that holds both"
+    reason = "would have the same key 'photos/a.txt' as 'x/photos/a.txt': specify a folder that contains both"
     assert [(str(each.path), each.reason) for each in collisions] == [("y/photos/a.txt", reason)]
 
 
@@ -131,7 +131,7 @@ def test_demo_reports_a_file_name_that_is_not_utf_8_with_a_remedy() -> None:
     path = os.fsdecode(b"f/caf\xe9.txt")
     Path("f").mkdir()
     Path(path).touch()
-    assert problems("f") == [(path, "has a name that is not UTF-8, which S3 keys must be: rename it")]
+    assert problems("f") == [(path, "has a name that is not valid UTF-8, which S3 requires: rename it")]
 
 
 def test_demo_rejects_a_key_of_more_than_1024_bytes() -> None:
@@ -139,7 +139,7 @@ def test_demo_rejects_a_key_of_more_than_1024_bytes() -> None:
     make(f"{folder}/{'x' * 58}")
     assert len(keys("f")[0].encode()) == 1024
     make(f"{folder}/{'y' * 59}")
-    reason = "would have a key of 1025 bytes, and S3 takes 1024: give a folder further down"
+    reason = "would have a key of 1025 bytes; the maximum of S3 is 1024: specify a subfolder"
     assert problems("f") == [(f"{folder}/{'y' * 59}", reason)]
 
 
@@ -147,7 +147,7 @@ def test_demo_reports_a_file_that_is_too_large_for_one_upload(monkeypatch: pytes
     monkeypatch.setattr(files, "PUT_BYTES", 4)
     make("four", "fifth")
     assert keys("four") == ["four"]
-    assert problems("fifth") == [("fifth", "has 5 bytes; one upload takes 4 (5 GiB) at most")]
+    assert problems("fifth") == [("fifth", "has 5 bytes; the maximum of one upload is 4 (5 GiB)")]
 
 
 def test_demo_guesses_the_same_content_type_as_the_aws_cli() -> None:

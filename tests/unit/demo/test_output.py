@@ -27,7 +27,7 @@ def printed(show: Callable[[T, Console], None], content: T, *, width: int | None
 def test_demo_rows_in_a_file_are_aligned_and_not_truncated() -> None:
     long = "photos/" + "x" * 200 + ".jpg"
     lines = printed(output.show_rows, report(row("観測.txt"), row(long, seconds=12.3456)))
-    assert lines[1].split() == ["key", "size", "type", "uploaded", "row", "after"]
+    assert lines[1].split() == ["key", "size", "type", "uploaded", "latency"]
     assert lines[2].split() == ["観測.txt", "1.5", "kB", "text/plain", "2026-11-22T14:03:07Z", "0.500", "s"]
     assert lines[3].split() == [long, "1.5", "kB", "text/plain", "2026-11-22T14:03:07Z", "12.346", "s"]
     assert len({cell_len(line) for line in lines[1:]}) == 1
@@ -57,7 +57,7 @@ def test_demo_table_fits_the_width_of_the_terminal(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("width", "header"),
-    [(80, "key size type uploaded row after"), (60, "key size uploaded row after"), (40, "key size row after")],
+    [(80, "key size type uploaded latency"), (60, "key size uploaded latency"), (40, "key size latency")],
 )
 def test_demo_table_omits_type_then_time_on_narrow_terminals(width: int, header: str) -> None:
     assert printed(output.show_rows, report(row("a")), width=width)[1].split() == header.split()
@@ -91,8 +91,8 @@ def test_demo_summary_shows_correct_rows_of_all_files_and_percentiles() -> None:
     rows = [row(str(number), seconds=number / 10) for number in range(1, 20)] + [row("wrong", "etag differs")]
     assert printed(output.show_summary, report(*rows, missing=(upload("lost"),), not_tried=2))[1:5] == [
         "files       23, 30.0 kB",
-        "rows right  19 of 23, each compared with S3's own HEAD of the object",
-        "row after   p50 0.900 s, p95 1.80 s, from the end of an upload to its row",
+        "correct     19 of 23 rows, compared with S3's HEAD of each object",
+        "latency     p50 0.900 s, p95 1.80 s, from the end of an upload until its row is read",
         "deployed    43 resources in 1.50 s",
     ]
 
@@ -113,7 +113,7 @@ def test_demo_failures_list_wrong_rows_missing_rows_and_failed_uploads() -> None
         row("fine"),
         row("bad\n", "etag is 1 in the row and 2 in S3", "size_bytes is 3 in the row and 4 in S3"),
         missing=(upload("lost"),),
-        refused=(problem("given/big", "was not taken by S3: EntityTooLarge"),),
+        refused=(problem("given/big", "was rejected by S3: EntityTooLarge"),),
         not_tried=2,
     )
     assert printed(output.show_failures, failed) == [
@@ -121,10 +121,10 @@ def test_demo_failures_list_wrong_rows_missing_rows_and_failed_uploads() -> None
         r"  bad\n: etag is 1 in the row and 2 in S3",
         r"  bad\n: size_bytes is 3 in the row and 4 in S3",
         "Missing rows",
-        "  lost (version v1) was uploaded, and its row never came",
-        "Refused uploads",
-        "  given/big was not taken by S3: EntityTooLarge",
-        "2 more files not uploaded, since rows had stopped coming",
+        "  lost (version v1) was uploaded, but has no row",
+        "Rejected uploads",
+        "  given/big was rejected by S3: EntityTooLarge",
+        "2 more files not uploaded, because no new rows appeared",
     ]
 
 

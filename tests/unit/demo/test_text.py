@@ -36,7 +36,7 @@ def test_demo_percentile_uses_the_nearest_rank() -> None:
     values = [0.3, 0.1, 0.2, 0.4]
     assert [percentile(values, percent) for percent in (0, 25, 26, 50, 95, 100)] == [0.1, 0.1, 0.2, 0.2, 0.4, 0.4]
     assert percentile([7.0], 50) == 7.0
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="at least one value"):
         percentile([], 50)
 
 

@@ -71,12 +71,12 @@ def test_zip_archive_returns_an_existing_zip_file_unchanged(folder: Path) -> Non
     ("archive", "message"),
     [
         (pulumi.FileArchive("nowhere"), r"nowhere is not a folder"),
-        (pulumi.FileArchive("package/main.py"), r"main\.py is no zip file"),
+        (pulumi.FileArchive("package/main.py"), r"main\.py is not a zip file"),
         (
             pulumi.AssetArchive({"a": pulumi.FileAsset("nowhere.py")}),
             r"a file of the archive cannot be read.*nowhere\.py",
         ),
-        (pulumi.AssetArchive({}), r"holds no files"),
+        (pulumi.AssetArchive({}), r"contains no files"),
         (
             pulumi.RemoteArchive("https://example.com/a.zip"),
             r"RemoteArchive\(uri='https://example\.com/a\.zip'\) cannot",

@@ -76,7 +76,7 @@ def test_cleanup_stack_stops_at_a_failed_deletion_and_can_be_retried(objects: Fa
     objects.create("bucket", "table", "function")
     objects.errors["table"] = client_error(400, "AccessDenied", "DeleteTable")
     with pytest.raises(
-        DeploymentError, match=r"could not delete table: .*AccessDenied.*It and 1 older resources remain"
+        DeploymentError, match=r"could not delete table: .*AccessDenied.*This and 1 older resources still exist"
     ):
         objects.cleanup_stack.destroy()
     assert objects.existing == ["bucket", "table"]
@@ -103,7 +103,7 @@ def test_cleanup_stack_deletes_a_recreated_resource_again(objects: FakeObjects) 
 def test_cleanup_stack_reports_a_resource_that_still_exists_at_the_timeout(objects: FakeObjects) -> None:
     objects.create("queue", "bucket")
     objects.delayed["queue"] = 1_000_000
-    with pytest.raises(DeploymentError, match=r"deleted, but still there after 60 s: queue$"):
+    with pytest.raises(DeploymentError, match=r"deleted, but still existing after 60 s: queue$"):
         objects.cleanup_stack.destroy()
     assert objects.clock.now == pytest.approx(DELETION_TIMEOUT, abs=0.2)
 

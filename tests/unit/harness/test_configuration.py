@@ -84,11 +84,11 @@ def test_stack_file_with_encryption_salt_but_without_secrets_is_accepted(tmp_pat
 @pytest.mark.parametrize(
     ("project", "stack", "message"),
     [
-        ("name: p", "environment: [dev]", r"Pulumi\.test\.yaml has environment, which only Pulumi's own engine"),
-        ("name: p", "config:\n  a:\n", r"a has no value: set it or take it out"),
+        ("name: p", "environment: [dev]", r"Pulumi\.test\.yaml has environment, which only the Pulumi CLI supports"),
+        ("name: p", "config:\n  a:\n", r"a has no value: set it or remove it"),
         ("main: x.py", "config: {}", r"Pulumi\.yaml has no name"),
         ("name: [", "config: {}", r"Pulumi\.yaml is not valid YAML"),
-        ("just text", "config: {}", r"should hold keys with values, but holds str"),
+        ("just text", "config: {}", r"must contain keys with values, but contains str"),
     ],
 )
 def test_error_for_an_invalid_pulumi_file_explains_the_problem(

@@ -49,7 +49,7 @@ def test_invalid_emulator_image_name_is_quoted_in_the_problem(
     install(FakeEngine())
     monkeypatch.setenv("TAP_EMULATOR_IMAGE", "Foo Bar")
     problem = container.problem(may_pull=may_pull) or ""
-    assert problem.startswith("Docker does not take 'Foo Bar' for the name of an image: invalid reference format.")
+    assert problem.startswith("Docker does not accept 'Foo Bar' as the name of an image: invalid reference format.")
     assert "TAP_EMULATOR_IMAGE" in problem
 
 
@@ -58,12 +58,12 @@ def test_missing_emulator_image_is_pulled_once_and_reported(install: Install) ->
     reports: list[str] = []
     container._ensure_image("some/image:1", reports.append)
     assert engine.images.pulled == ["some/image:1"]
-    assert reports == ["pulling some/image:1 (once; about a gigabyte)"]
+    assert reports == ["pulling some/image:1 (once; about 1 GB)"]
 
 
 def test_error_for_an_image_that_cannot_be_pulled_contains_remedies(install: Install) -> None:
     install(FakeEngine())
-    message = r"(?s)misspelt/image:1 .*nor can it be pulled.*TAP_EMULATOR_IMAGE.*nox -s emulator-image.*no such host"
+    message = r"(?s)misspelt/image:1 .*cannot be pulled.*TAP_EMULATOR_IMAGE.*nox -s emulator-image.*no such host"
     with pytest.raises(EmulatorError, match=message):
         container._ensure_image("misspelt/image:1", lambda _: None)
 
@@ -196,11 +196,11 @@ def test_error_for_an_emulator_that_exits_early_contains_its_log(
     monkeypatch.setattr(container, "POLL_INTERVAL", 0.001)
     exited = fake_container("exited")
     exited.get_container_host_ip.side_effect = TimeoutError("it waits until the container runs")
-    hint = re.escape(" (LocalStack newer than 4.14 wants LOCALSTACK_AUTH_TOKEN)")
-    with pytest.raises(EmulatorError, match=rf"ended at once{hint}; the end of its log:\nthe end of its log$"):
+    hint = re.escape(" (LocalStack newer than 4.14 requires LOCALSTACK_AUTH_TOKEN)")
+    with pytest.raises(EmulatorError, match=rf"exited at once{hint}; the end of its log:\nthe end of its log$"):
         container._wait_until_ready(exited, 1, log)
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-1")
-    with pytest.raises(EmulatorError, match="ended at once; the end of its log"):
+    with pytest.raises(EmulatorError, match="exited at once; the end of its log"):
         container._wait_until_ready(exited, 1, log)
 
 
@@ -210,6 +210,6 @@ def test_error_for_an_unresponsive_emulator_contains_its_log_and_a_remedy(
     monkeypatch.setattr(container, "READY_TIMEOUT", 0.05)
     monkeypatch.setattr(container, "POLL_INTERVAL", 0.01)
     addresses = r"http://127\.0\.0\.1:1 or http://127\.0\.0\.2:4566"
-    message = rf"did not answer on {addresses} within 0\.05 s.*use the embedded emulator.*:\nthe end of its log$"
+    message = rf"did not respond at {addresses} within 0\.05 s.*use the embedded emulator.*:\nthe end of its log$"
     with pytest.raises(EmulatorError, match=message):
         container._wait_until_ready(fake_container(), 1, log)

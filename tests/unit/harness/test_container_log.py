@@ -54,7 +54,7 @@ def test_emulator_log_ignores_a_container_that_is_deleted_immediately(install: I
 
 def test_unwritable_emulator_log_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EmulatorError, match=r"cannot be written to .*file/log: .*Name another file"):
+    with pytest.raises(EmulatorError, match=r"cannot be written to .*file/log: .*Specify another file"):
         Log(tmp_path / "file" / "log")
 
 

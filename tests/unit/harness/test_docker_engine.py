@@ -79,7 +79,7 @@ def test_process_without_a_known_start_time_is_identified_by_its_id() -> None:
     [
         (
             "unix:///nowhere/docker.sock",
-            "^Docker does not answer.*systemctl start docker.*DOCKER_HOST.*embedded emulator",
+            "^Docker does not respond.*systemctl start docker.*DOCKER_HOST.*embedded emulator",
         ),
         ("tcp://build.example.com:2376", "^DOCKER_HOST is tcp://build.example.com:2376: .*use the embedded emulator"),
         ("ssh://me@build.example.com", "^DOCKER_HOST is ssh://me@build.example.com: .*use the embedded emulator"),
@@ -97,4 +97,4 @@ def test_container_cleanup_without_docker_exits_with_code_1(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert main([]) == 1
-    assert "Docker does not answer" in capsys.readouterr().err
+    assert "Docker does not respond" in capsys.readouterr().err

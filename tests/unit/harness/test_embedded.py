@@ -117,8 +117,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  only the fake listens on it, until the tes
     [
         pytest.param({"port": -1}, "port -1 .*from 1024 to 65535", id="port too low"),
         pytest.param({"port": 65536}, "port 65536 .*from 1024 to 65535", id="port too high"),
-        pytest.param({"FAKE": "crash"}, r"(?s)ended at once with exit code 1; .*it crashed", id="crash"),
-        pytest.param({"BIND_HOST": EVERYWHERE}, r"must be reachable on 127\.0\.0\.1 alone", id="all interfaces"),
+        pytest.param({"FAKE": "crash"}, r"(?s)exited at once with exit code 1; .*it crashed", id="crash"),
+        pytest.param({"BIND_HOST": EVERYWHERE}, r"must be reachable only on 127\.0\.0\.1", id="all interfaces"),
     ],
 )
 def test_embedded_emulator_that_is_unusable_raises_an_error(options: dict[str, Any], message: str) -> None:
@@ -135,14 +135,14 @@ def test_embedded_emulator_start_rejects_another_server_on_its_port(
         endpoint = f"http://{HOST}:{stranger.server_port}"
         wait = functools.partial(_wait_until_ready, ours, endpoint, log=tmp_path / "log", timeout=0.1)
         wait(nonce="a stranger's")
-        message = r"did not answer at http://127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
+        message = r"did not respond at http://127\.0\.0\.1:\d+ within 0\.1 s; the end of its log"
         with pytest.raises(EmulatorError, match=message):
             wait(nonce="ours")
         ours.kill()
 
 
 def test_embedded_emulator_error_for_a_missing_interpreter_has_a_remedy() -> None:
-    message = r"could not be started: .*/gone/bin/python.*Remove /gone"
+    message = r"could not be started: .*/gone/bin/python.*Delete /gone"
     gone = running(Path("/gone/bin/python"), region="eu-west-1", settings={})
     with pytest.raises(EmulatorError, match=message), gone:
         pass

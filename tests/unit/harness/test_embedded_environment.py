@@ -85,7 +85,7 @@ def test_emulator_environment_with_a_missing_interpreter_is_recreated(tmp_path: 
 @pytest.mark.parametrize("failure", ["no route to pypi.org\n", FileNotFoundError("no route to pypi.org")])
 def test_failed_emulator_installation_is_explained_and_removed(tmp_path: Path, failure: str | OSError) -> None:
     with pytest.raises(
-        EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*needs PyPI once.*mirror"
+        EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*once from PyPI.*mirror"
     ):
         FakeInstaller(failure=failure).ensure(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -23,15 +23,15 @@ def emulator(endpoint: str = "http://127.0.0.1:4566", ca_bundle: Path | None = N
     )
 
 
-NO_DOCKER = "Docker does not answer: start it"
+NO_DOCKER = "Docker does not respond: start it"
 NO_IMAGE = "the image is not here: pull it"
 
 
 @pytest.mark.parametrize(
     ("kind", "problem", "problem_if_pulled", "choice"),
     [
-        ("embedded", NO_IMAGE, None, Choice("embedded", "it was asked for")),
-        ("container", NO_IMAGE, None, Choice("container", "it was asked for, with the image some/image:1")),
+        ("embedded", NO_IMAGE, None, Choice("embedded", "it was requested")),
+        ("container", NO_IMAGE, None, Choice("container", "it was requested, with the image some/image:1")),
         ("auto", NO_IMAGE, None, Choice("embedded", f"no container can be started: {NO_IMAGE}")),
         (
             "auto",
@@ -39,7 +39,7 @@ NO_IMAGE = "the image is not here: pull it"
             None,
             Choice(
                 "container",
-                "Docker answers and has the image some/image:1; `--emulator embedded` takes the one without Docker",
+                "Docker has the image some/image:1; `--emulator embedded` selects the emulator without Docker",
             ),
         ),
         ("container", NO_DOCKER, NO_DOCKER, EmulatorError(NO_DOCKER)),

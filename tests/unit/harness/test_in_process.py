@@ -136,14 +136,14 @@ def test_in_process_deployer_resolves_archives_from_the_program_folder(project: 
 
 WRONG_RULE = {"id": "r", "status": "Enabled", "filter": {"prefixx": "a"}}
 REJECTED = {
-    'pulumi.CustomResource("aws:ec2/vpc:Vpc", "net", {})': "aws:ec2/vpc:Vpc 'net': .* know the type aws:ec2/vpc:Vpc",
+    'pulumi.CustomResource("aws:ec2/vpc:Vpc", "net", {})': "aws:ec2/vpc:Vpc 'net': .* support the type aws:ec2/vpc:Vpc",
     'aws.s3.Bucket("b", bucket="b", acl="private", website={"indexDocument": "i"})': "'b': .*the inputs acl, website:",
     f'aws.s3.BucketLifecycleConfiguration("l", bucket="b", rules=[{WRONG_RULE}])': r"rules\[0\]\.filter\.prefixx:",
-    "aws.get_availability_zones()": "does not know the function aws:index/getAvailabilityZones",
-    'aws.get_region(region="eu-west-1")': "does not use the arguments of aws:index/getRegion:getRegion: region",
+    "aws.get_availability_zones()": "does not support the function aws:index/getAvailabilityZones",
+    'aws.get_region(region="eu-west-1")': "does not support the arguments of aws:index/getRegion:getRegion: region",
     f'{QUEUE}\npulumi.export("nothing", None)': "exports nothing without a value",
     f'q = {QUEUE}\naws.sqs.QueuePolicy("p", queue_url=q.url, policy=q.redrive_policy)': (
-        "QueuePolicy 'p': the input policy is missing: .*has no such output"
+        "QueuePolicy 'p': the input policy is missing: .*another resource does not have"
     ),
 }
 """Pulumi programs that use unsupported features or missing values, with the expected error messages."""
@@ -162,7 +162,7 @@ def test_in_process_deployer_rejects_unsupported_provider_settings(project: Fake
     project.write_stack_file(
         'config:\n  aws:defaultTags: {tags: {a: b}}\n  aws:s3UsePathStyle: "true"\n  aws:regions: x\n'
     )
-    with pytest.raises(DeploymentError, match=r"does not use the configuration aws:defaultTags, aws:regions:"):
+    with pytest.raises(DeploymentError, match=r"does not support the configuration aws:defaultTags, aws:regions:"):
         project.deploy(QUEUE)
 
 
@@ -188,7 +188,7 @@ def test_in_process_deployer_reports_a_failed_resource_and_rolls_back(project: F
         "1 resource could not be created:\n"
         "  aws:cloudwatch/dashboard:Dashboard 'd': An error occurred (InvalidParameterInput) when calling the "
         "PutDashboard operation: as the test wishes\n"
-        "what had been created was destroyed again (2 resources)"
+        "the created resources were destroyed (2 resources)"
     )
     assert project.aws.operations()[-2:] == ["DeleteTopic", "DeleteQueue"]
     assert project.aws.operations().count("CreateQueue") == 1
@@ -209,7 +209,7 @@ def test_in_process_deployer_reports_resources_that_a_rollback_leaves(project: F
         }
     )
     with pytest.raises(
-        DeploymentError, match=r"but for these, which remain:\n  aws:sqs/queue:Queue 'failures': .*AccessDenied"
+        DeploymentError, match=r"except these, which still exist:\n  aws:sqs/queue:Queue 'failures': .*AccessDenied"
     ):
         project.deploy(f'q = {QUEUE}\naws.cloudwatch.Dashboard("d", dashboard_name="d", dashboard_body=q.arn)')
 

@@ -48,7 +48,7 @@ def test_resource_input_mapping_returns_strings_and_counts_as_used() -> None:
 
 def test_error_for_a_missing_resource_input_contains_its_path_and_cause() -> None:
     [rule] = Inputs({"rules": [{}]}).children("rules")
-    with pytest.raises(InputError, match=r"the input rules\[0\]\.arn is missing: .* output of a resource that has no"):
+    with pytest.raises(InputError, match=r"the input rules\[0\]\.arn is missing: .* output that another resource"):
         rule.require("arn")
 
 

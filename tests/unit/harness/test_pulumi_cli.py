@@ -45,7 +45,7 @@ def script(folder: Path, source: str) -> Path:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (FileNotFoundError(), "the engine 'pulumi' needs the Pulumi CLI, and there is no `pulumi` on the path"),
+        (FileNotFoundError(), "the deployer 'pulumi' needs the Pulumi CLI, and there is no `pulumi` on the PATH"),
         (InvalidVersionError("too old"), "cannot be used: too old"),
         (PermissionError("denied"), "cannot be used: denied"),
         (
@@ -60,15 +60,15 @@ def test_error_for_an_unusable_pulumi_cli_contains_both_remedies(
     with pytest.raises(DeploymentError) as failure:
         pulumi_cli.find(cache=tmp_path / "cache", on_path=raises(error))
     assert str(failure.value).endswith(
-        f"{message}. Either install it (https://www.pulumi.com/docs/install/) so that `pulumi` is on the path, or add "
-        f"`--install-pulumi` (in code: install_pulumi=True), which downloads {metadata.version('pulumi')} into "
+        f"{message}. Either install it (https://www.pulumi.com/docs/install/) so that `pulumi` is on the PATH, or add "
+        f"`--install-pulumi` (in code: install_pulumi=True), which downloads version {metadata.version('pulumi')} into "
         f"{tmp_path / 'cache'}"
     )
 
 
 def test_missing_pulumi_cli_is_detected_with_the_real_sdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DeploymentError, match="there is no `pulumi` on the path"):
+    with pytest.raises(DeploymentError, match="there is no `pulumi` on the PATH"):
         pulumi_cli.find()
 
 
@@ -99,7 +99,7 @@ def test_installed_pulumi_cli_matches_the_sdk_and_is_in_the_cache(tmp_path: Path
 def test_error_for_a_failed_pulumi_installation_has_cause_and_remedy(
     tmp_path: Path, error: Exception, details: str
 ) -> None:
-    message = rf"could not be installed into {tmp_path}: .*{details}.*https://get\.pulumi\.com.*put a `pulumi` on the"
+    message = rf"could not be installed into {tmp_path}: .*{details}.*https://get\.pulumi\.com.*install `pulumi` on the"
     with pytest.raises(DeploymentError, match=f"(?s){message}"):
         pulumi_cli.find(install=True, cache=tmp_path, installer=raises(error))
 

@@ -45,7 +45,7 @@ def test_deploy_selects_the_pulumi_deployer_by_name(project: FakeProject, monkey
     deploy(project.emulator, deployer="pulumi", stack="s", program=project.program, install_pulumi=True)
     [options] = calls
     assert (options["stack"], options["program"], options["install_pulumi"]) == ("s", project.program, True)
-    with pytest.raises(DeploymentError, match="there is no engine 'terraform': choose one of in-process, pulumi"):
+    with pytest.raises(DeploymentError, match="there is no deployer 'terraform': choose one of in-process, pulumi"):
         deploy(project.emulator, deployer="terraform")
 
 
@@ -105,7 +105,7 @@ def test_pulumi_destroy_with_protected_resources_deletes_nothing(project: FakePr
 def test_pulumi_destroy_reports_resources_that_still_exist(project: FakeProject) -> None:
     project.stack.undeletable.append(QUEUE_TYPE)
     deployment = project.deploy()
-    with pytest.raises(DeploymentError, match=r"still there: aws:sqs/queue:Queue 'failures'"):
+    with pytest.raises(DeploymentError, match=r"still existing: aws:sqs/queue:Queue 'failures'"):
         deployment.destroy()
 
 
@@ -117,7 +117,7 @@ def test_pulumi_destroy_reports_resources_that_still_exist(project: FakeProject)
             {},
             DeploymentError,
             r"^the update of the stack 'localstack' failed:\n  AccessDenied: no\n  and another\n"
-            r"what had been created was destroyed again \(1 resource\)$",
+            r"the created resources were destroyed \(1 resource\)$",
             id="errors of the engine",
         ),
         pytest.param(
@@ -131,14 +131,14 @@ def test_pulumi_destroy_reports_resources_that_still_exist(project: FakeProject)
             {"program": [QUEUE, TABLE], "failure": command_error("no")},
             {},
             DeploymentError,
-            r"destroyed again \(2 resources\)",
+            r"were destroyed \(2 resources\)",
             id="protected resource",
         ),
         pytest.param(
             {"values": {"queue_url": None}},
             {},
             DeploymentError,
-            r"exports queue_url without a value\n.* destroyed again",
+            r"exports queue_url without a value\n.* were destroyed",
             id="output without a value",
         ),
         pytest.param({"failure": KeyboardInterrupt()}, {}, KeyboardInterrupt, None, id="Ctrl-C"),
@@ -146,7 +146,7 @@ def test_pulumi_destroy_reports_resources_that_still_exist(project: FakeProject)
             {},
             {"on_resource": broken_pipe},
             DeploymentError,
-            r"broken pipe\n.*destroyed again",
+            r"broken pipe\n.*were destroyed",
             id="error of the callback",
         ),
     ],
@@ -177,7 +177,8 @@ def test_pulumi_deployer_reports_resources_that_a_rollback_leaves(project: FakeP
     project.stack.failure = command_error("no")
     project.stack.undeletable.append(QUEUE_TYPE)
     with pytest.raises(
-        DeploymentError, match=r"could not all be destroyed again: .*still there: aws:sqs/queue:Queue 'failures'"
+        DeploymentError,
+        match=r"not all created resources could be destroyed: .*existing: aws:sqs/queue:Queue 'failures'",
     ):
         project.deploy()
 

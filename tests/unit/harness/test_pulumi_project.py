@@ -50,7 +50,7 @@ def test_generated_pulumi_yaml_replaces_runtime_options_and_backend(tmp_path: Pa
 
 def test_pulumi_project_in_another_language_is_rejected(tmp_path: Path) -> None:
     program = project(tmp_path, "name: toy\nruntime: nodejs\n")
-    with pytest.raises(DeploymentError, match=r"Pulumi\.yaml has the runtime 'nodejs': only `python`"):
+    with pytest.raises(DeploymentError, match=r"Pulumi\.yaml has the runtime 'nodejs': only the runtime `python`"):
         write_project(program, tmp_path)
 
 
@@ -62,5 +62,5 @@ def test_stack_configuration_file_is_copied_unchanged(tmp_path: Path) -> None:
 
 def test_stack_file_with_an_encryption_salt_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text("encryptionsalt: v1:abc\nconfig: {}\n", encoding="utf-8")
-    with pytest.raises(DeploymentError, match=r"Pulumi\.prod\.yaml has encryptionsalt: .*Give this stack plain values"):
+    with pytest.raises(DeploymentError, match=r"Pulumi\.prod\.yaml has encryptionsalt: .*Set plain values"):
         copy_stack_file(tmp_path, "prod", tmp_path / "work")

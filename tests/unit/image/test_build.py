@@ -83,7 +83,7 @@ def test_image_build_reports_all_missing_requirements_with_remedies(
     monkeypatch.setattr(tools, "find_uv", lambda: None)
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     programs = "debootstrap, mvn; `apt-get install debootstrap maven`"
-    with pytest.raises(EmulatorError, match=rf"(?s)x86_64 only.*`sudo`.*{programs}.*`pip install uv`"):
+    with pytest.raises(EmulatorError, match=rf"(?s)only on Linux on x86_64.*`sudo`.*{programs}.*`pip install uv`"):
         build.ensure(lambda _: None)
 
 

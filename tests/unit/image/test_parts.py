@@ -95,7 +95,7 @@ def test_dynamodb_local_has_the_folder_layout_that_localstack_expects(
     reports: list[str] = []
     first = parts.dynamodb_local(reports.append, project, pinned)
     assert parts.dynamodb_local(reports.append, project, pinned) == first
-    assert (len(commands), reports) == (1, ["DynamoDB Local from Maven's packages"])
+    assert (len(commands), reports) == (1, ["installed DynamoDB Local from Maven packages"])
     assert {str(file.relative_to(first)) for file in first.rglob("*") if file.is_file()} == {
         "DynamoDBLocal.jar",
         "ddb-local-loader-0.1.jar",
