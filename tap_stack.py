@@ -34,7 +34,7 @@ docs/configuration.md lists types and allowed values.
 ``owner``                 value of the tag Owner (``platform``)
 ``costCenter``            value of the tag CostCenter (``shared``)
 ``savedQueries``          create saved queries for CloudWatch Logs Insights (docs/runbook.md) (``true``)
-``protectData``           protect buckets and table against deletion (``false`` in ``dev``, otherwise ``true``)
+``protectData``           protect buckets and table against deletion (``true``, or ``false`` in ``dev``)
 ========================  ==============================================================================================
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
@@ -426,7 +426,7 @@ class TapStackArgs:
         "protectData",
         None,
         "protect buckets and table against deletion",
-        default_text="`false` in `dev`, otherwise `true`",
+        default_text="`true`, or `false` in `dev`",
     )
     lambda_package: pulumi.Archive | None = None
     """Deployment package of the indexer. If ``None``, the program builds the package from ``lambda_code``."""

@@ -90,9 +90,7 @@ def test_archive_contains_packages_unchanged_with_their_licenses(archive: Path) 
         if path.is_file() and not path.is_relative_to(archive / "lambda_code")
     }
     assert shipped == {
-        name: file.read_bytes()
-        for name, file in published().items()
-        if not INSTALLER_FILES & set(Path(name).parts)
+        name: file.read_bytes() for name, file in published().items() if not INSTALLER_FILES & set(Path(name).parts)
     }
     for package in SHIPPED:
         assert [name for name in shipped if name.startswith(package.replace("-", "_")) and "LICENSE" in name], package
