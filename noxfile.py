@@ -25,7 +25,7 @@ BROWSER = "requirements-browser.txt"
 SLOWEST = "--durations=5"
 # With worksteal, each process runs neighboring tests, which share fixtures. Idle processes take tests from busy ones.
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
-# Schema of check-jsonschema: files in .github that it validates.
+# Maps each schema of check-jsonschema to the files in .github that it validates.
 SCHEMAS = {
     "github-workflows": "workflows/*.yml",
     "github-actions": "actions/*/action.yml",
@@ -102,7 +102,7 @@ def demo(session: nox.Session) -> None:
         # to stop the emulator.
         session.run("python", "-m", "localstack.showcase.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
     except CommandFailed as failed:
-        sys.exit(failed.return_code)  # Nox itself would exit with 1 after any failure
+        sys.exit(failed.return_code)  # keeps the demo's exit code, because Nox would exit with 1
 
 
 @nox.session(name="upload-page", default=False)

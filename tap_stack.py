@@ -4,8 +4,8 @@ The program deploys a versioned upload bucket, a bucket for its access logs, a D
 day, a Lambda function that S3 invokes ("the indexer"), a failure queue for events that the indexer could not process,
 CloudWatch alarms with an SNS topic, a dashboard, and saved queries for the indexer's log.
 
-Configuration keys with their defaults in parentheses. Set a key with ``pulumi config set KEY VALUE``;
-docs/configuration.md lists types and allowed values.
+The table lists the configuration keys, with their defaults in parentheses. Set a key with
+``pulumi config set KEY VALUE``. docs/configuration.md also lists types and allowed values.
 
 ========================  ==============================================================================================
 ``env``                   environment name, which is part of resource names; required unless the Pulumi stack is ``dev``
@@ -13,8 +13,8 @@ docs/configuration.md lists types and allowed values.
 ``bucketName``            name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
 ``tableName``             name of the DynamoDB table; the environment variable ``TAP_TABLE_NAME`` overrides this key
                           (``{project}-{env}-objects``)
-``readCapacity``          read capacity units, for the table and for its index each (``100``)
-``writeCapacity``         write capacity units, for the table and for its index each (``100``)
+``readCapacity``          read capacity units of the table; the index has the same number (``100``)
+``writeCapacity``         write capacity units of the table; the index has the same number (``100``)
 ``maxCapacity``           upper limit of auto scaling for read and write capacity (none)
 ``corsAllowedOrigins``    web origins that may upload files (CORS), as a list or separated by commas
                           (``http://localhost:3000`` in ``dev``, otherwise required)
@@ -66,31 +66,31 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 # == Limits and defaults ==============================================================================================
 
-BUCKET_NAME_LENGTH = range(3, 64)  # characters; S3 User Guide, "General purpose bucket naming rules"
+BUCKET_NAME_LENGTH = range(3, 64)  # characters (source: S3 User Guide, "General purpose bucket naming rules")
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
-TABLE_NAME_LENGTH = range(3, 256)  # characters; DynamoDB Developer Guide, "Naming rules"
+TABLE_NAME_LENGTH = range(3, 256)  # characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
-FUNCTION_NAME_LENGTH = range(1, 65)  # characters; Lambda API Reference, CreateFunction
-ROLE_NAME_LENGTH = range(1, 65)  # characters; IAM User Guide, "IAM and AWS STS quotas"
-QUEUE_NAME_LENGTH = range(1, 81)  # characters; SQS Developer Guide, "Message queue quotas"
-TABLE_CAPACITY_UNITS = range(1, 40_001)  # units of one table; default quota of DynamoDB, which AWS can increase
-NONCURRENT_DAYS = range(1, 2**31)  # days; S3 API Reference, NoncurrentVersionExpiration
-# Days. The minimum is 15 because the failure queue keeps events for 14 days, and a redriven event must not restore an
+FUNCTION_NAME_LENGTH = range(1, 65)  # characters (source: Lambda API Reference, CreateFunction)
+ROLE_NAME_LENGTH = range(1, 65)  # characters (source: IAM User Guide, "IAM and AWS STS quotas")
+QUEUE_NAME_LENGTH = range(1, 81)  # characters (source: SQS Developer Guide, "Message queue quotas")
+TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (DynamoDB default quota, which AWS can increase)
+NONCURRENT_DAYS = range(1, 2**31)  # days (source: S3 API Reference, NoncurrentVersionExpiration)
+# The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
 # expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
 DELETED_RETENTION_DAYS = range(15, 3651)
-# An object key has at most 1,024 bytes, so a longer prefix and suffix match no key; S3 User Guide, "Object keys".
+# An object key has at most 1,024 bytes (S3 User Guide, "Object keys"), so longer filters would match no object.
 FILTER_BYTES = 1024
-FILTER_CHARACTERS = 1024  # characters of an encoded prefix or suffix; S3 API Reference, FilterRule
+FILTER_CHARACTERS = 1024  # characters of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
 # S3 receives filters as XML 1.0, which does not allow these characters.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
-MEMORY_MIB = range(128, 10_241)  # MiB; Lambda Developer Guide, "Lambda quotas"
-# The maximum, 900 seconds, is a Lambda quota. The minimum is 10 seconds: a HEAD request and a write of up to 4 seconds
-# each, and 1 second to report the result.
+MEMORY_MIB = range(128, 10_241)  # MiB (source: Lambda Developer Guide, "Lambda quotas")
+# The maximum timeout of Lambda is 900 seconds. The minimum is 10 seconds, because a HEAD request and a write can take 4
+# seconds each, and reporting the result takes up to 1 second.
 TIMEOUT_SECONDS = range(10, 901)
-RESERVED_CONCURRENCY = range(1, 10**18)  # executions; AWS checks the upper limit, the account's quota
-TAG_VALUE_LENGTH = range(1, 257)  # characters; Tagging AWS Resources User Guide, "Tag naming limits"
+RESERVED_CONCURRENCY = range(1, 10**18)  # executions (AWS checks the upper limit, which is the account's quota)
+TAG_VALUE_LENGTH = range(1, 257)  # characters (source: Tagging AWS Resources User Guide, "Tag naming limits")
 TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")
 # The ID of a multi-Region key begins with mrk- (KMS Developer Guide, "Key identifiers (KeyId)").
 KEY_ARN_PATTERN = re.compile(
@@ -113,16 +113,16 @@ ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
 CORS_METHODS = ("GET", "PUT", "POST", "HEAD")
 CORS_MAX_AGE_SECONDS = 3000  # time for which a browser may cache a preflight response
-FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # the maximum that SQS allows
-ASYNC_RETRIES = 2  # the maximum that Lambda allows
-ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # the maximum that Lambda allows
-AUTOSCALING_TARGET_PERCENT = 70  # utilization of provisioned units; the default of the DynamoDB console
+FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum retention period of SQS
+ASYNC_RETRIES = 2  # maximum number of Lambda's retries of an asynchronous invocation
+ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # maximum event age of asynchronous Lambda invocations
+AUTOSCALING_TARGET_PERCENT = 70  # utilization of provisioned capacity (default of the DynamoDB console)
 CAPACITY_ALARM_FRACTION = 0.8
 DURATION_ALARM_FRACTION = 0.8
 DEV = "dev"  # a developer's environment, in which data is not protected against deletion
 DEV_ORIGINS = ("http://localhost:3000",)
 
-EXPIRY_ATTRIBUTE = "expires_at"  # TTL attribute, set when an object version is deleted: Unix time in seconds
+EXPIRY_ATTRIBUTE = "expires_at"  # TTL attribute of rows of deleted object versions (Unix time in seconds)
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # environment variable of this program and of the indexer
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
@@ -167,13 +167,13 @@ class ConfigField:
 
     key: str
     description: str
-    limit: range | frozenset[Any] | re.Pattern[str] | None = None  # a pattern must match the whole value
-    unit: str = ""  # unit of a range, or description of a pattern
+    limit: range | frozenset[Any] | re.Pattern[str] | None = None  # a regular expression must match the whole value
+    unit: str = ""  # unit of a range, or description of a regular expression
     _: KW_ONLY
     length: range | None = None  # characters
-    exempt: int | None = None  # an allowed number outside the range
+    exempt: int | None = None  # number that is allowed although it is outside the range
     error: str = "allowed are {}"
-    remedy: str = ""  # if empty, depends on the kind of limit
+    remedy: str = ""  # if empty, the remedy depends on the type of the limit
     rule: Callable[[TapStackArgs], None] | None = None  # additional check, which may compare several fields
     default: str = ""  # description of a default that is not a constant
     allowed: str = ""  # description of the allowed values; if empty, derived from limit and unit
@@ -204,7 +204,7 @@ class ConfigField:
 
     @property
     def allowed_values(self) -> str:
-        """Description of the allowed values, with their unit."""
+        """Text that describes the allowed values of the configuration key, with their unit."""
         match self.limit:
             case range() as numbers if not self.allowed:
                 return f"{numbers.start} to {numbers.stop - 1} {self.unit}"
@@ -215,7 +215,7 @@ class ConfigField:
 
 def _check_length(key: str, value: str, limit: range) -> None:
     if len(value) not in limit:
-        error = f"it has {len(value)} characters, and {limit.start} to {limit.stop - 1} are allowed"
+        error = f"the value has {len(value)} characters, but {limit.start} to {limit.stop - 1} are allowed"
         remedy = "Choose a longer value." if len(value) < limit.start else "Choose a shorter value."
         raise ConfigurationError(key, value, error, remedy)
 
@@ -277,12 +277,12 @@ def _check_filters(args: TapStackArgs) -> None:
 def _check_filter(key: str, value: str) -> None:
     encoded = len(encode_filter(value))
     if CONTROL_CHARACTERS.search(value):
-        raise ConfigurationError(key, value, "control characters are not allowed", "Remove them.")
+        raise ConfigurationError(key, value, "control characters are not allowed", "Remove the characters.")
     if "*" in value:
         remedy = "Set a literal prefix or suffix, such as images/ or .pdf"
         raise ConfigurationError(key, value, "S3 filters support no wildcards", remedy)
     if encoded > FILTER_CHARACTERS:
-        error = f"it has {encoded} characters when encoded for S3, and {FILTER_CHARACTERS} are allowed"
+        error = f"the value has {encoded} characters when encoded for S3, but {FILTER_CHARACTERS} are allowed"
         raise ConfigurationError(key, value, error, "Choose a shorter value.")
 
 
@@ -300,7 +300,7 @@ T = TypeVar("T")
 
 
 def _field(key: str, default: T, *args: Any, default_text: str = "", **options: Any) -> T:
-    """Return a dataclass field whose metadata contain a ConfigField, created with ``args`` and ``options``."""
+    """Return a dataclass field whose metadata contain a ConfigField with these arguments."""
     config_field = ConfigField(key, *args, default=default_text, **options)
     return field(default=default, metadata={"config": config_field})
 
@@ -345,12 +345,16 @@ class TapStackArgs:
         default_text="`{project}-{env}-objects`",
     )
     read_capacity: int = _field(
-        "readCapacity", 100, "read capacity units, for the table and for its index each", TABLE_CAPACITY_UNITS, "units"
+        "readCapacity",
+        100,
+        "read capacity units of the table; the index has the same number",
+        TABLE_CAPACITY_UNITS,
+        "units",
     )
     write_capacity: int = _field(
         "writeCapacity",
         100,
-        "write capacity units, for the table and for its index each",
+        "write capacity units of the table; the index has the same number",
         TABLE_CAPACITY_UNITS,
         "units",
     )
@@ -396,7 +400,7 @@ class TapStackArgs:
         None,
         "reserved concurrency of the indexer, which is also its maximum number of concurrent executions",
         RESERVED_CONCURRENCY,
-        error="it must be {}",
+        error="the value must be {}",
         remedy="Remove the key, so that the indexer uses the account's unreserved concurrency.",
         allowed="at least 1 (0 would stop the indexer)",
     )
@@ -413,7 +417,7 @@ class TapStackArgs:
         "ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and alarm topic",
         KEY_ARN_PATTERN,
         "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID, not a key ID or alias",
-        error="it must be {}",
+        error="the value must be {}",
         remedy="Find the ARN with: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
         default_text="keys that AWS owns or manages",
     )
@@ -433,7 +437,7 @@ class TapStackArgs:
 
     def __post_init__(self) -> None:
         """Set the defaults that depend on the environment, then check every field."""
-        # A frozen dataclass allows no assignment, only object.__setattr__.
+        # Fields of a frozen dataclass can be set only with object.__setattr__.
         if self.cors_allowed_origins is None and self.is_dev:
             object.__setattr__(self, "cors_allowed_origins", DEV_ORIGINS)
         if self.protect_data is None:
@@ -483,19 +487,19 @@ class TapStackArgs:
 def _parse_integer(key: str, raw: str) -> int:
     digits = raw.strip()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", digits):
-        raise ConfigurationError(key, raw, "it must be a whole number", f"Try: pulumi config set {key} NUMBER")
+        raise ConfigurationError(key, raw, "the value must be a whole number", f"Try: pulumi config set {key} NUMBER")
     return int(digits)
 
 
 def _parse_boolean(key: str, raw: str) -> bool:
     value = raw.strip().lower()
     if value not in {"true", "false"}:
-        raise ConfigurationError(key, raw, "it must be true or false", f"Try: pulumi config set {key} true")
+        raise ConfigurationError(key, raw, "the value must be true or false", f"Try: pulumi config set {key} true")
     return value == "true"
 
 
 def _parse_list(key: str, raw: str) -> tuple[str, ...]:
-    """Parse strings separated by commas, or a JSON list of strings, as which Pulumi returns a YAML list."""
+    """Parse a list of strings: either separated by commas, or in JSON, which is Pulumi's format of a YAML list."""
     if not raw.lstrip().startswith(("[", "{", '"')):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
     try:
@@ -504,17 +508,17 @@ def _parse_list(key: str, raw: str) -> tuple[str, ...]:
         values = None
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         remedy = f"Try: pulumi config set --path '{key}[0]' https://app.example.com"
-        raise ConfigurationError(key, raw, "it must be a list of strings", remedy)
+        raise ConfigurationError(key, raw, "the value must be a list of strings", remedy)
     return tuple(values)
 
 
-# Parser of a configuration value by the field's type without ``| None``. A string needs no parser.
+# Maps the type of a configuration field, without ``| None``, to its parser. Strings need no parser.
 _PARSERS: Mapping[str, Callable[[str, str], object]] = {
     "int": _parse_integer,
     "bool": _parse_boolean,
     "Sequence[str]": _parse_list,
 }
-# ConfigField by attribute of TapStackArgs.
+# Maps each attribute of TapStackArgs to its ConfigField.
 CONFIG_FIELDS: Mapping[str, ConfigField] = {
     each.name: each.metadata["config"] for each in fields(TapStackArgs) if "config" in each.metadata
 }
@@ -548,7 +552,7 @@ def check_key_location(key_arn: str, *, partition: str, region: str, account: st
     for part, expected, remedy in (
         ("partition", partition, "Choose a key in this partition."),
         ("region", region, "Choose a key in this region, or replicate a multi-Region key to the region."),
-        ("account", account, "Choose a key in this account, because DynamoDB supports no other."),
+        ("account", account, "Choose a key in this account, because DynamoDB supports no keys of other accounts."),
     ):
         if key is None or key[part] != expected:
             error = f"the key must be in the stack's {part}, which is {expected}"
@@ -608,7 +612,7 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     check_bucket_name(key, names.log_bucket)
     if names.upload_bucket == names.log_bucket:
-        error = "this is the name of the bucket for access logs"
+        error = "the bucket for access logs has the same name"
         raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
     _check_length(key, names.table, TABLE_NAME_LENGTH)
     _check_length(key, names.function, FUNCTION_NAME_LENGTH)
@@ -652,7 +656,7 @@ def _statement(
     principal: str | Document | None = None,
     condition: Document | None = None,
 ) -> Document:
-    """Return a policy statement without the elements whose value is None."""
+    """Return an IAM policy statement. Elements whose value is None are omitted."""
     elements = {"Sid": sid, "Effect": effect, "Principal": principal, "Action": action}
     elements |= {"Resource": resource, "Condition": condition}
     return {name: value for name, value in elements.items() if value is not None}
@@ -725,7 +729,7 @@ def log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: s
 
 
 def queue_policy(*, queue_arn: str) -> Document:
-    """Return the policy of the failure queue, which denies plain HTTP. The indexer's role allows sending."""
+    """Return the policy of the failure queue, which denies plain HTTP."""
     return _policy(_deny_without_tls("sqs:*", queue_arn))
 
 
@@ -812,7 +816,7 @@ def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[D
 
 
 def _json(build: Callable[..., Document], **values: pulumi.Input[str | None]) -> pulumi.Output[str]:
-    """Return the JSON of a policy as an output; ``build`` creates the policy from the resolved values."""
+    """Return a policy as JSON. ``build`` creates the policy document when all values are known."""
     return pulumi.Output.all(**values).apply(lambda known: json.dumps(build(**known)))
 
 
@@ -823,7 +827,7 @@ PIP_TARGET_OPTIONS = (
     "--require-hashes",
     "--only-binary=:all:",
     "--no-compile",
-    # Only pure-Python wheels, because the processor of the build may differ from the indexer's.
+    # Only pure-Python wheels are allowed, because the build may run on another processor type than the indexer.
     "--platform=any",
     "--abi=none",
     "--implementation=py",
@@ -1010,7 +1014,7 @@ class TapStack(pulumi.ComponentResource):
     def _child(
         self, *depends_on: pulumi.Resource, holds_data: bool = False, ignore_changes: Sequence[str] = ()
     ) -> pulumi.ResourceOptions:
-        """Return the options of a child resource; a resource with ``holds_data`` is protected if configured."""
+        """Return Pulumi options for a child of this component; ``protectData`` protects resources that hold data."""
         return pulumi.ResourceOptions(
             parent=self,
             depends_on=list(depends_on),
@@ -1037,7 +1041,7 @@ class TapStack(pulumi.ComponentResource):
             bucket=bucket.bucket,
             cors_rules=[
                 {
-                    "allowed_headers": ["*"],  # the signing method of a page determines its request headers
+                    "allowed_headers": ["*"],  # which request headers a web page sends depends on its signing method
                     "allowed_methods": list(CORS_METHODS),
                     "allowed_origins": list(self._args.cors_allowed_origins or ()),
                     "expose_headers": ["ETag"],
@@ -1339,7 +1343,7 @@ class TapStack(pulumi.ComponentResource):
             function=function.name,
             principal="s3.amazonaws.com",
             source_arn=bucket.arn,
-            source_account=self._account,  # another account could reuse the bucket name, and so its ARN, later
+            source_account=self._account,  # another account could reuse the name of a deleted bucket
             opts=self._child(),
         )
         aws.s3.BucketNotification(
@@ -1384,7 +1388,7 @@ class TapStack(pulumi.ComponentResource):
                 f"{self._name}-alarms-email",
                 topic=topic.arn,
                 protocol="email",
-                # The address is personal data, so Pulumi encrypts it in the state even if the key is not a secret.
+                # The email address is personal data, so it is always encrypted in the Pulumi state.
                 endpoint=pulumi.Output.secret(self._args.alarm_email),
                 opts=self._child(),
             )
@@ -1482,13 +1486,13 @@ class Alarm:
     metric: str
     dimensions: Mapping[str, str]
     statistic: str = "Sum"  # Sum, Maximum, or a percentile such as p90
-    threshold: float = 0  # in the unit of the metric: a count or milliseconds
+    threshold: float = 0  # the unit is that of the metric: a count or milliseconds
     periods: int = 1
     description: str = ""
 
 
-# CloudWatch Logs Insights queries of the indexer's log, by the last part of the query name. The time range is selected
-# in the console. docs/runbook.md explains when to use each query.
+# Maps the last part of a query name to a CloudWatch Logs Insights query of the indexer's log. The time range of a query
+# is selected in the console. docs/runbook.md explains when to use each query.
 SAVED_QUERIES: Mapping[str, str] = {
     "what-failed": """\
 fields @timestamp, reason, key, version_id, error, request_id, xray_trace_id
@@ -1566,7 +1570,7 @@ def _alarm_descriptions(names: Names, args: TapStackArgs) -> dict[str, str]:
         "function-duration": f"10% of the invocations took over {DURATION_ALARM_FRACTION:.0%} of the timeout of "
         f"{args.timeout_seconds} s. First: check the dashboard for table throttling, then read the slowest traces.",
         "events-dropped": "Lambda dropped events that were older than 6 hours or had failed three times. "
-        "First: search the failure queue. Index objects without an event in the queue again from the bucket.",
+        "First: search the failure queue for the events. Run a backfill for objects whose events are not in the queue.",
         "failure-delivery": "Lambda could not send a failed event to the failure queue, so the event is lost. "
         f"First: check that {queue} exists and that the indexer's role may send to the queue.",
         "failure-queue": "The failure queue contains uploads that could not be indexed. SQS keeps them for 14 days. "
@@ -1660,7 +1664,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             limit=("maximum event age", ASYNC_EVENT_AGE_SECONDS * 1000),
         ),
     ]
-    # CloudWatch's grid is 24 units wide: two columns of 12.
+    # A CloudWatch dashboard is 24 units wide, so each of the two columns has 12.
     places = [{"x": 12 * (n % 2), "y": 6 * (n // 2), "width": 12, "height": 6} for n in range(len(widgets))]
     return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 

@@ -57,17 +57,17 @@ REMOVED = (
     "TAP_BUCKET_NAME",
 )
 
-# Original values of the variables. Tests of an existing stack need the original credentials.
+# Original environment variables of the shell. Tests of an existing stack need its AWS credentials.
 SHELL_ENVIRONMENT = {name: os.environ.get(name) for name in (*ENVIRONMENT, *REMOVED)}
 
 os.environ.update(ENVIRONMENT)
 for _name in REMOVED:
     os.environ.pop(_name, None)
 
-# With the default thresholds, garbage collection would take half of the test time. See _collect_garbage below.
+# With Python's default thresholds, garbage collection would take half of the test time.
 gc.set_threshold(50_000, 20, 1000)
 
-# Without this cache, each botocore session would read the same megabytes of JSON again.
+# All botocore sessions share one loader. Otherwise each session would read the same megabytes of JSON again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
@@ -123,7 +123,7 @@ def _collect_garbage_of_the_session() -> Iterator[None]:
     """Collect garbage at the end of the session, so that unclosed resources of the last tests cause errors."""
     yield
     gc.collect()
-    gc.freeze()  # saves time, because pytest collects garbage twice more
+    gc.freeze()  # makes two later garbage collections of pytest faster
 
 
 @pytest.fixture(scope="module", autouse=True)

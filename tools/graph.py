@@ -37,7 +37,7 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
 START = "<!-- drawn by `nox -s graph` -->\n"
 END = "<!-- the end of what `nox -s graph` draws -->\n"
 
-# Prefix of a resource type: section of the diagram. The longest matching prefix applies.
+# Maps the prefix of a resource type to a section of the diagram. The longest matching prefix applies.
 SECTIONS = MappingProxyType(
     {
         "aws:s3/": "storage",
@@ -104,14 +104,14 @@ def diagram() -> str:
 
 
 def _outputs(resource: Recorded) -> dict[str, Any]:
-    """Return dummy values for the resource outputs that the program uses."""
+    """Return dummy values for the outputs of a resource."""
     return {"arn": resource.name, "url": resource.name, **resource.inputs}
 
 
 def boxes(recorded: Collection[Recorded]) -> list[Box]:
     """Group resources into boxes, sorted so that dependencies come first."""
     boxes_by_id: dict[str, Box] = {}
-    box_of: dict[str, Box] = {}  # box by URN of a resource
+    box_of: dict[str, Box] = {}  # maps the URN of a resource to its box
     siblings: dict[tuple[str, frozenset[str]], Box] = {}
     for resource in _in_order(recorded):
         needs = frozenset(box_of[urn].id for urn in resource.dependencies if urn in box_of)

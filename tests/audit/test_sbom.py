@@ -48,7 +48,7 @@ def test_sbom_lists_an_unexpected_package_in_the_deployment_package(
 
 
 def test_sbom_contains_the_dependencies_of_each_package(document: Document) -> None:
-    """Dependencies outside the deployment package, such as botocore, are omitted."""
+    """The SBOM omits dependencies outside the deployment package, such as botocore."""
     needs = {entry["ref"]: set(entry.get("dependsOn", ())) for entry in document["dependencies"]}
     everything = {component["bom-ref"] for component in document["components"]}
     assert needs["root-component"] == everything

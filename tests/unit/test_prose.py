@@ -36,9 +36,9 @@ AVOID = {
     r"came|went": "arrived, was sent",
     r"gone": "deleted",
 }
-"""Regular expression of words to avoid: standard replacements."""
+"""Maps a regular expression of words to avoid to their standard replacements."""
 QUOTED = re.compile(r"(`+).+?\1|\"[^\"]*\"|\{[^}]*\}|\]\([^)]*\)|https?://\S+")
-"""Code, quotations, placeholders and URLs, in which all words are allowed."""
+"""Matches code, quotations, placeholders and URLs, which may contain any words."""
 DOCUMENTED = ("tap_stack", "lambda_code", "operations", "localstack", "examples", "benchmarks", "tools")
 MAX_README_LINES = 250
 PIECES = list(prose.pieces())

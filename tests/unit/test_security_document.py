@@ -38,13 +38,14 @@ FSBP = {
     *numbered("IAM", 1, 2, 3, 4, 5, 6, 7, 8, 21),
     *numbered("KMS", 1, 2, 3, 5),
 }
-# Controls of the same services from the "CIS AWS Foundations Benchmark" (v5.0.0; Security Hub User Guide).
+# Security Hub controls of the same services from the "CIS AWS Foundations Benchmark" (v5.0.0; Security Hub User Guide).
 CIS = {
     *numbered("S3", 1, 5, 8, 20, 22, 23),
     *numbered("IAM", 2, 3, 4, 5, 6, 9, 15, 16, 18, 22, 26, 27, 28),
     *numbered("KMS", 4),
 }
-# Controls of the same services that belong to neither standard (Security Hub User Guide, "Security Hub controls").
+# Security Hub controls of the same services that belong neither to the Foundational Security Best Practices nor to the
+# CIS Benchmark (Security Hub User Guide, "Security Hub controls").
 OTHERS = {
     *numbered("S3", 7, 10, 11, 14, 15, 17),
     *numbered("Lambda", 3, 6, 7),
@@ -128,7 +129,7 @@ def test_security_document_lists_exactly_the_tests_marked_with_controls() -> Non
 
 
 def test_security_document_writes_test_names_in_the_expected_format() -> None:
-    """The other tests ignore test names in any other format."""
+    """Test names in another format would not be checked."""
     for each in controls():
         assert each.reason.count("::") == len(re.findall(r"`[\w/]+\.py::\w+`", each.reason)), each.id
 

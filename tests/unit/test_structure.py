@@ -26,7 +26,7 @@ from localstack.deployers.monitor import run_program
 ROOT = Path(__file__).parents[2]
 PATHS = [*ROOT.glob("*.py"), *(path for package in ROOT.glob("*/__init__.py") for path in package.parent.rglob("*.py"))]
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in PATHS}
-"""Path of each Python module by full module name."""
+"""Maps full names of Python modules to their paths."""
 ROOTS = tuple({name.split(".")[0] for name in FILES})
 
 PRODUCT = ("tap_stack", "lambda_code", "operations")
@@ -47,7 +47,7 @@ FORBIDDEN = {
     "emulators import no deployer": (("localstack.emulators",), ("localstack.deployers", "localstack.showcase")),
     "deployers import no demo": (("localstack.deployers",), ("localstack.showcase", "examples")),
 }
-"""Rule name: (importing packages, forbidden packages)."""
+"""Maps the name of a rule to (importing packages, packages that they must not import)."""
 
 ONLY_IMPORTERS = {
     "indexer calls AWS in one module": ("lambda_code", AWS_LIBRARIES, {"storage", "retry"}),
@@ -60,10 +60,12 @@ ONLY_IMPORTERS = {
         {"benchmarks.peers.powertools.handler", "tests.unit.lambda_code.test_logs"},
     ),
 }
-"""Rule name: (package or "" for all files, libraries, the only modules of the package that may import them)."""
+"""Maps the name of a rule to (package, libraries, modules of the package that may import the libraries).
 
-# The indexer passes an event through the modules main, events, indexer, metadata, storage and telemetry. Modules import
-# later modules, except for the types of `events` (record) and `metadata` (row), which later modules import.
+The package "" contains all modules of the project.
+"""
+
+# Each module of the indexer may import only these modules and the modules of INDEXER_LEAVES, so imports have no cycles.
 INDEXER_IMPORTS = {
     "main": {"indexer", "storage", "telemetry"},
     "indexer": {"events", "metadata", "storage", "telemetry"},
@@ -73,7 +75,7 @@ INDEXER_IMPORTS = {
     "telemetry": set[str](),
 }
 INDEXER_LEAVES = {"errors", "settings", "outcome", "retry", "logs", "metrics"}
-"""Modules that all modules of the indexer may import. They import only one another."""
+"""Modules that all modules of the indexer may import. These modules import only one another."""
 
 # Modules of the indexer that operations may import, because they do not call AWS and have no state.
 SHARED_WITH_OPERATIONS = ("lambda_code.errors", "lambda_code.events", "lambda_code.metadata", "lambda_code.retry")
@@ -84,7 +86,7 @@ MAX_LINES = 340
 SAME_NAMES = {"ConfigurationError"}  # defined in the program and in the indexer, which cannot import each other
 MAX_LINES_OF = {
     "tap_stack": 1_750,  # the Pulumi program is a single file (docs/architecture.md)
-    "localstack.image.lambda_init": 370,  # containers contain only this file
+    "localstack.image.lambda_init": 370,  # a container image contains this file without its package
 }
 
 
@@ -201,7 +203,7 @@ def test_shared_test_code_is_imported_only_from_the_support_folder() -> None:
 
 
 def test_only_the_settings_module_reads_environment_variables() -> None:
-    """Operations contain no environment access of their own, because boto3 reads the AWS variables."""
+    """The operators' commands do not read environment variables themselves, because boto3 reads the AWS variables."""
     readers = [name for name in modules_of("lambda_code", "operations") if environment_uses(name)]
     assert readers == ["lambda_code.settings"]
 
@@ -241,7 +243,7 @@ def test_class_names_of_the_product_are_unique() -> None:
 
 
 def test_product_has_no_protocol_with_a_single_implementation() -> None:
-    """A Protocol without implementations is allowed: it describes a library type, such as a boto3 client."""
+    """A Protocol without implementations in the product is allowed, because it describes the type of a library."""
 
     def members(node: ast.ClassDef) -> set[str]:
         named = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AnnAssign))

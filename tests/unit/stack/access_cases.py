@@ -1,6 +1,6 @@
-"""Access cases: requests to resources of the stack, each with the expected decision of one policy.
+"""Test requests to resources of the stack, each with the expected decision of one IAM or resource policy.
 
-If `kmsKeyArn` is configured, two policies have additional cases. The policy of the KMS key is in docs/security.md.
+If `kmsKeyArn` is configured, two policies have additional requests. The policy of the KMS key is in docs/security.md.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def cases(
     tls: bool = True,
     context: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Case]:
-    """Yield an access case for each action, such as ``s3:GetObject PutObject``, with additional condition keys."""
+    """Yield a test request with its expected decision for each action in a text such as ``s3:GetObject PutObject``."""
     keys = {"aws:SecureTransport": str(tls).lower(), **context}
     keys |= {"aws:SourceAccount": account} if account else {}
     keys |= {"aws:SourceArn": source} if source else {}
@@ -197,7 +197,9 @@ CASES[f"tap-uploads-policy{WITH_KEY}"] = [
     *cases(SILENT, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: KEY_ARN}),
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "AES256"}),
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: OTHER_KEY}),
-    *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms"}),  # encrypts with the AWS managed key aws/s3
+    *cases(
+        DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms"}
+    ),  # without a key ID, S3 uses the AWS managed key aws/s3
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms:dsse", KEY_ID: KEY_ARN}),
 ]
 CASES[f"tap-indexer-policy{WITH_KEY}"] = [
@@ -219,7 +221,7 @@ CASES[f"tap-indexer-policy{WITH_KEY}"] = [
     *cases(SILENT, "kms:Encrypt", KEY_ARN, context=through("sqs")),
 ]
 CASES[KEY_POLICY] = [
-    # Users and the indexer may use the key through S3, DynamoDB and SQS if their own policies allow it.
+    # Users and the indexer may use the KMS key through S3, DynamoDB and SQS if their own policies also allow this.
     *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=BUCKET_USE),
     *cases(ALLOW, "kms:Decrypt", KEY_ARN, by=ROLE_ARN, context=TABLE_USE),
     *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=ROLE_ARN, context=through("sqs")),
@@ -227,7 +229,7 @@ CASES[KEY_POLICY] = [
     *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=through("ec2")),
     *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=OTHER_USER, context=BUCKET_USE),
     *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=LAMBDA, context=BUCKET_USE),
-    # The user who deploys the table may create a grant for DynamoDB.
+    # The user who deploys the table may create a grant of the KMS key for DynamoDB.
     *cases(
         ALLOW,
         "kms:Encrypt ReEncryptFrom ReEncryptTo GenerateDataKeyWithoutPlaintext CreateGrant",
@@ -238,7 +240,7 @@ CASES[KEY_POLICY] = [
     *cases(SILENT, "kms:CreateGrant Encrypt", KEY_ARN, by=USER),
     *cases(SILENT, "kms:CreateGrant", KEY_ARN, by=USER, context=BUCKET_USE),
     *cases(SILENT, "kms:CreateGrant", KEY_ARN, by=OTHER_USER, context=TABLE_USE),
-    # CloudWatch Logs may use the key for the indexer's log group only.
+    # CloudWatch Logs may use the KMS key only for the indexer's log group.
     *cases(
         ALLOW,
         "kms:Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey GenerateDataKeyWithoutPlaintext",
@@ -249,12 +251,12 @@ CASES[KEY_POLICY] = [
     *cases(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE),
     *cases(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE, context={LOGS_CONTEXT: f"{LOG_GROUP_ARN}-2"}),
     *cases(SILENT, "kms:Decrypt", KEY_ARN, by="logs.eu-west-1.amazonaws.com", context={LOGS_CONTEXT: LOG_GROUP_ARN}),
-    # CloudWatch alarms of the stack may use the key to publish to the encrypted topic.
+    # CloudWatch alarms of the stack may use the KMS key to publish to the encrypted SNS topic.
     *cases(ALLOW, "kms:Decrypt GenerateDataKey GenerateDataKeyWithoutPlaintext", KEY_ARN, **ALARM_CALL),
     *(case for call in OTHER_ALARM_CALLS for case in cases(SILENT, "kms:Decrypt", KEY_ARN, **call)),
     *cases(SILENT, "kms:Decrypt", KEY_ARN, **{**ALARM_CALL, "source": ALARM.replace("tapstack-dev", "other")}),
     *cases(SILENT, "kms:Encrypt PutKeyPolicy", KEY_ARN, **ALARM_CALL),
-    # Key administrators may manage the key but not use it for encryption.
+    # Key administrators may manage the KMS key but not use it for encryption.
     *cases(ALLOW, ADMINISTRATION, KEY_ARN, by=USER),
     *cases(SILENT, ADMINISTRATION, KEY_ARN, by=OTHER_USER),
 ]

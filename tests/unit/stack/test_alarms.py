@@ -17,7 +17,7 @@ _FUNCTION = {"FunctionName": FUNCTION}
 _TABLE = {"TableName": TABLE}
 _INDEX = {"TableName": TABLE, "GlobalSecondaryIndexName": "uploads_by_day"}
 
-# Purpose: (namespace, metric, dimensions, statistic, threshold, number of one-minute periods).
+# Maps the purpose of an alarm to (namespace, metric, dimensions, statistic, threshold, number of one-minute periods).
 ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
     "function-errors": ("AWS/Lambda", "Errors", _FUNCTION, "Sum", 0, 1),
     "function-throttles": ("AWS/Lambda", "Throttles", _FUNCTION, "Sum", 0, 1),
@@ -88,7 +88,7 @@ def test_alarm_descriptions_contain_log_group_queue_and_reason() -> None:
 
 
 def test_alarm_descriptions_are_unique() -> None:
-    """The remedies of the failure reasons are unique too."""
+    """The alarms for failure reasons also have unique remedies."""
     descriptions = [each.inputs["alarmDescription"] for each in alarms().values()]
     assert len(set(descriptions)) == len(descriptions)
     first = [alarms()[f"failed-{reason}"].inputs["alarmDescription"].partition(" First: ")[2] for reason in REASONS]
@@ -96,7 +96,7 @@ def test_alarm_descriptions_are_unique() -> None:
 
 
 def test_each_allowed_dynamodb_operation_has_an_error_alarm() -> None:
-    """DynamoDB publishes the metric SystemErrors only for single operations."""
+    """DynamoDB publishes the metric SystemErrors separately for each operation."""
     allowed = {
         action.removeprefix("dynamodb:")
         for statement in policy(synth().one("RolePolicy"))["Statement"]
@@ -127,7 +127,7 @@ def test_alarm_topic_does_not_use_the_aws_managed_sns_key() -> None:
 
 
 def test_alarm_email_address_is_subscribed_as_a_secret() -> None:
-    """The address is personal data, so Pulumi encrypts it in the state even if the key is not a secret."""
+    """The email address is personal data, so it is always encrypted in the Pulumi state."""
     assert synth().all("TopicSubscription") == ()
     subscription = synth(**FULL).one("TopicSubscription")
     assert subscription.inputs == {"topic": TOPIC_ARN, "protocol": "email", "endpoint": "oncall@example.com"}

@@ -75,7 +75,7 @@ def test_installed_package_versions_equal_the_shipped_versions() -> None:
     assert {name: version(name) for name in SHIPPED} == SHIPPED
 
 
-def test_indexer_start_imports_shipped_packages_and_no_slow_ones(archive: Path, started: dict[str, str | None]) -> None:
+def test_indexer_start_imports_only_shipped_and_no_slow_packages(archive: Path, started: dict[str, str | None]) -> None:
     assert {"lambda_code.main", "aws_xray_sdk.core.recorder"} <= set(started)
     for name, file in started.items():
         if name.split(".")[0] in ("lambda_code", "aws_xray_sdk", "wrapt"):
@@ -83,7 +83,7 @@ def test_indexer_start_imports_shipped_packages_and_no_slow_ones(archive: Path, 
     assert not COSTLY & set(started)
 
 
-def test_archive_contains_packages_unchanged_with_their_licenses(archive: Path) -> None:
+def test_lambda_archive_contains_packages_unchanged_with_their_licenses(archive: Path) -> None:
     shipped = {
         path.relative_to(archive).as_posix(): path.read_bytes()
         for path in archive.rglob("*")
@@ -96,7 +96,7 @@ def test_archive_contains_packages_unchanged_with_their_licenses(archive: Path) 
         assert [name for name in shipped if name.startswith(package.replace("-", "_")) and "LICENSE" in name], package
 
 
-def test_archive_is_small_and_contains_no_compiled_files(archive: Path) -> None:
+def test_lambda_archive_is_small_and_contains_no_compiled_files(archive: Path) -> None:
     files = [path for path in archive.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= MAX_BYTES
     assert not [path for path in files if path.suffix in (".pyc", ".so")]

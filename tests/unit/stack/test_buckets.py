@@ -27,7 +27,7 @@ COMMON: dict[str, dict[str, object]] = {
         "rules[1].status": "Enabled",
         "rules[1].filter.prefix": "",
     },
-    "-policy": {},  # access_cases.py has the cases of the policies
+    "-policy": {},  # test_policies.py tests the bucket policies
 }
 PROPERTIES: dict[str, dict[str, object]] = {
     **{f"tap-uploads{part}": {"bucket": UPLOADS, **properties} for part, properties in COMMON.items()},

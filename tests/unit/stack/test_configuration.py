@@ -28,7 +28,7 @@ LOWER_CASE = "lower-case letters, digits and hyphens, "
 NO_INTEGER = ["many", "1.5", "1e3", "1_000", "١٢", "", "9" * 5000]
 TAG = "letters, digits, spaces"
 
-# Rows: (key, invalid values, part of the limit in the message, part of the remedy).
+# Table of invalid values: (key, values, part of the limit in the error message, part of the remedy).
 WRONG: list[tuple[str, list[str], str, str]] = [
     (
         "env",
@@ -84,7 +84,7 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("protectData", ["", "yes"], "true or false", "pulumi config set protectData true"),
 ]
 ORIGIN = ("at least one origin", "https://app.example.com")
-# Rows: (configuration, key and value in the message, part of the limit, part of the remedy).
+# Table of invalid combinations: (configuration, key, value, part of the limit in the message, part of the remedy).
 WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     ({"maxCapacity": "200", "writeCapacity": "300"}, "maxCapacity", 200, "300 to 40000 units", "maxCapacity 300"),
     ({"env": "prod"}, "corsAllowedOrigins", None, *ORIGIN),
@@ -99,7 +99,7 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
 
 
 def in_message(raw: str, limit: str) -> object:
-    """Return an invalid value as the message shows it: as an integer if it can be parsed as one."""
+    """Return an invalid value in the format of the error message: an integer if possible, otherwise a string."""
     return int(raw) if re.fullmatch("-?[0-9]{1,18}", raw) and limit != "a whole number" else raw
 
 
@@ -129,7 +129,7 @@ def test_each_configuration_key_is_tested_with_invalid_values() -> None:
     assert {key for key, *_ in WRONG} == {field.key for field in CONFIG_FIELDS.values()}
 
 
-# Configuration key: pairs of a configured value and its parsed value. The table contains limits and unusual formats.
+# Maps each configuration key to pairs of a configured and a parsed value, which include limits and unusual formats.
 RIGHT: dict[str, list[tuple[str, object]]] = {
     "bucketName": [("abc", "abc"), ("a" * 63, "a" * 63)],
     "tableName": [("a.B_c-1", "a.B_c-1")],
@@ -205,7 +205,7 @@ def test_error_of_an_invalid_table_name_variable_contains_its_name(value: str) -
 
 
 def test_pulumi_stack_not_named_dev_requires_the_key_env() -> None:
-    """Without the key, a Pulumi stack named prod would use the environment dev, which protects no data."""
+    """Without the key env, a Pulumi stack named prod would use the environment dev, which protects no data."""
     with pytest.raises(ConfigurationError, match=r"^env: None .*'prod'.* pulumi config set env prod$"):
         configured({}, stack="prod")
     assert configured({"env": "dev"}, stack="anna").environment_suffix == "dev"

@@ -49,7 +49,7 @@ def test_dashboard_name_consists_of_project_and_environment() -> None:
 SERVICE, BY_FUNCTION, BY_TABLE = {"service"}, {"FunctionName"}, {"TableName"}
 BY_INDEX = {"TableName", "GlobalSecondaryIndexName"}
 
-# Widget title: (metric, dimensions, statistic) of each line.
+# Maps the title of a dashboard widget to (metric, dimensions, statistic) of each line.
 LINES: dict[str, list[tuple[str, set[str], str]]] = {
     "Records by result, and SDK retries": [
         (metric, SERVICE, "Sum")

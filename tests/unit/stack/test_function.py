@@ -48,7 +48,7 @@ PROPERTIES: dict[str, dict[str, object]] = {
         f"{VARIABLES}.POWERTOOLS_SERVICE_NAME": "tapstack-dev",
         f"{VARIABLES}.POWERTOOLS_METRICS_NAMESPACE": "TapStack",
         f"{VARIABLES}.POWERTOOLS_LOG_LEVEL": "INFO",
-        # By default no concurrency is reserved, because new AWS accounts have too little and the deployment would fail.
+        # By default, no concurrency is reserved. New AWS accounts have a low quota, and their deployments would fail.
     },
     "tap-indexer-logs": {"name": LOG_GROUP, "retentionInDays": 30},
     "tap-indexer-retries": {
@@ -80,7 +80,7 @@ COVERS = PROPERTIES.keys()
 
 PERMISSIONS = {
     "ReadObjects": (["s3:GetObject", "s3:GetObjectVersion"], f"{UPLOADS_ARN}/*"),
-    "TellGoneFromDenied": (["s3:ListBucket"], UPLOADS_ARN),  # otherwise HEAD returns 403 instead of 404
+    "TellGoneFromDenied": (["s3:ListBucket"], UPLOADS_ARN),  # without s3:ListBucket, HEAD returns 403 instead of 404
     "UseTable": (["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], TABLE_ARN),
     "UseDayIndex": (["dynamodb:Query"], f"{TABLE_ARN}/index/uploads_by_day"),
     "WriteLogs": (["logs:CreateLogStream", "logs:PutLogEvents"], f"{LOG_GROUP_ARN}:*"),
@@ -135,8 +135,8 @@ def test_log_level_is_passed_to_the_indexer_without_dropping_metrics(
 @pytest.mark.parametrize(
     ("later", "earlier"),
     [
-        # If the log group is missing, Lambda creates one without a retention period. Without the permissions, the first
-        # events fail.
+        # If the log group is missing, Lambda creates one that keeps log events forever. Without the permissions of its
+        # role, the indexer cannot process the first events.
         *((later, "indexer-logs") for later in ("indexer", "indexer-retries")),
         *((later, "indexer-policy") for later in ("indexer", "indexer-retries")),
         *((later, "indexer-role") for later in ("indexer", "indexer-retries")),
@@ -193,7 +193,7 @@ def test_indexer_policy_uses_the_configured_bucket_and_table() -> None:
     ],
 )
 def test_notification_prefix_is_url_encoded_for_s3(plain: str, encoded: str) -> None:
-    """On AWS, a prefix that is not encoded matches no object, without an error. Emulators do not decode prefixes."""
+    """On AWS, a notification prefix that is not URL-encoded matches no object, and no error is reported."""
     assert (
         synth(notificationPrefix=plain).properties("tap-uploads-notification")["lambdaFunctions[0].filterPrefix"]
         == encoded

@@ -51,7 +51,7 @@ def test_stack_and_indexer_define_the_same_failure_reasons() -> None:
     assert set(Reason) == REASONS == set(tap_stack.FAILURE_REASONS)
 
 
-def test_rows_contain_the_key_attributes_of_table_and_index() -> None:
+def test_rows_contain_the_key_attributes_of_the_dynamodb_table_and_index() -> None:
     inputs = synth().one("Table").inputs
     (index,) = inputs["globalSecondaryIndexes"]
     record = parse_record(s3_record("photos/cat.jpg"), index=0, bucket="uploads")
@@ -64,5 +64,5 @@ def test_rows_contain_the_key_attributes_of_table_and_index() -> None:
 
 
 def test_minimum_timeout_covers_the_slowest_head_and_write_requests() -> None:
-    """With a shorter timeout, the indexer could never process a record under these conditions."""
+    """With a shorter timeout, the indexer could not process a record if S3 and DynamoDB respond slowly."""
     assert tap_stack.TIMEOUT_SECONDS.start >= 2 * ATTEMPT_SECONDS + RESERVE_SECONDS

@@ -13,7 +13,7 @@ from tests.support.synth import synth
 
 
 def covered() -> Counter[str]:
-    """Return how many test modules of this folder contain each logical resource name in their COVERS."""
+    """Return the number of test modules that cover each resource. COVERS of a module contains the resource names."""
     modules = [path.stem for path in Path(__file__).parent.glob("test_*.py")]
     return Counter(
         name
@@ -23,7 +23,7 @@ def covered() -> Counter[str]:
 
 
 def test_each_resource_of_the_stack_is_covered_by_a_test_module() -> None:
-    """The tests of a new resource compare all its inputs, and the module's COVERS contains its name."""
+    """To add a resource, write a test of all its inputs, and add its name to COVERS of the test module."""
     created = {each.name for each in synth(**FULL).resources}
     assert created - covered().keys() == set(), "no test module covers these"
     assert covered().keys() - created == set(), "no longer in the stack"

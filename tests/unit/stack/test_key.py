@@ -37,7 +37,7 @@ def test_configured_kms_key_sets_the_encryption_of_each_resource(name: str, prop
 
 def test_configured_kms_key_changes_only_the_expected_resources() -> None:
     plain, encrypted = (
-        # The archive objects of two runs are never equal.
+        # The archive (input code) is omitted, because the archive objects of two runs are never equal.
         {each.name: {**each.inputs, "code": None} for each in synth(**config).resources}
         for config in (FULL, ENCRYPTED)
     )
@@ -53,7 +53,7 @@ def test_stack_without_a_kms_key_contains_no_kms_settings() -> None:
 
 @pytest.mark.control("KMS.2")
 def test_configured_kms_key_adds_three_statements_to_the_indexer_policy() -> None:
-    """access_cases.py contains the requests that the statements allow."""
+    """The statements allow the requests in access_cases.py."""
     plain, encrypted = (policy(synth(**config).one("RolePolicy"))["Statement"] for config in (FULL, ENCRYPTED))
     assert [each for each in encrypted if each in plain] == plain
     added = [each for each in encrypted if each not in plain]

@@ -61,7 +61,7 @@ def physical_names(stack: Synth) -> dict[tuple[str, str], str]:
 
 
 def test_each_resource_that_supports_a_name_has_an_explicit_name() -> None:
-    """Names that Pulumi generates would change if a resource is replaced, but documents and alarms refer to names."""
+    """Names that Pulumi generates would change whenever a resource is replaced."""
     stack = synth(**FULL)
     named = {each.name for each in stack.resources if each.type in LONGEST_NAME}
     assert {name for _, name in physical_names(stack)} == named
@@ -151,7 +151,7 @@ def test_component_registers_the_stack_outputs_and_has_them_as_attributes() -> N
     [({}, UPLOADS, TABLE, "hello.txt"), (CUSTOM, "acme-inbox", "acme-rows", "in box/hello.csv")],
     ids=["default", "custom"],
 )
-def test_output_test_command_uploads_a_file_and_queries_its_row(
+def test_stack_output_test_command_uploads_a_file_and_queries_its_row(
     config: dict[str, str], bucket: str, table: str, key: str
 ) -> None:
     words = shlex.split(synth(**config).outputs["test_command"])

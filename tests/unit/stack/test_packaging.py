@@ -16,7 +16,7 @@ from tests.support.requirements import pins, requirements
 MAIN = "def lambda_handler(event, context): ...\n"
 
 
-FILES = {  # as pip installs them
+FILES = {
     "vendored/__init__.py": "VALUE = 1\n",
     "vendored/py.typed": "",
     "vendored/stubs.pyi": "VALUE: int\n",

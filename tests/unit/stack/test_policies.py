@@ -42,7 +42,7 @@ def _case_id(name: str, decision: Decision, request: Request) -> str:
         for case in cases
     ],
 )
-def test_policy_makes_the_expected_decision_for_a_request(name: str, decision: Decision, request_: Request) -> None:
+def test_policy_allows_or_denies_each_request_as_expected(name: str, decision: Decision, request_: Request) -> None:
     assert decide(recorded()[name], request_) is decision
 
 
@@ -63,14 +63,14 @@ def test_policy_makes_the_expected_decision_for_a_request(name: str, decision: D
         *("all KMS actions", "KMS key of all tables", "direct use of the KMS key", "alarms of all accounts"),
     ],
 )
-def test_weakened_policy_fails_at_least_one_access_case(name: str, sid: str | None, hole: dict[str, Any]) -> None:
+def test_access_tests_detect_a_weakened_policy(name: str, sid: str | None, hole: dict[str, Any]) -> None:
     whole = recorded()[name]["Statement"]
     assert [each for each in whole if each.get("Sid") == sid]
     statements = [{**each, **hole} if each.get("Sid") == sid else each for each in whole]
     assert [case for case in CASES[name] if decide({"Statement": statements}, case[1]) is not case[0]]
 
 
-def test_each_policy_has_access_cases_with_different_decisions() -> None:
+def test_each_policy_is_tested_with_requests_of_different_outcomes() -> None:
     assert recorded().keys() == CASES.keys()
     for name, cases in CASES.items():
         assert len({decision for decision, _ in cases}) > 1, name
@@ -83,13 +83,13 @@ def reference(action: str) -> list[dict[str, Any]]:
 
 
 def exact() -> list[Grant]:
-    """Return all grants except denials with a wildcard action."""
+    """Return all actions of the policy statements, except for wildcard actions in statements with the effect Deny."""
     return [grant for grant in grants() if not (grant.effect == "Deny" and grant.action.endswith(":*"))]
 
 
 def is_of_kind(arn: str, kind: str) -> bool:
     """Whether an ARN matches a documented ARN format with placeholders such as ``${BucketName}``."""
-    texts = re.split(r"\$\{(\w+)\}", kind)  # odd positions contain placeholder names
+    texts = re.split(r"\$\{(\w+)\}", kind)  # the split result contains placeholder names at odd positions
     parts = [re.escape(text) if position % 2 == 0 else _filling(text) for position, text in enumerate(texts)]
     return re.fullmatch("".join(parts), arn) is not None
 
@@ -103,7 +103,7 @@ def test_actions_of_all_policies_exist_in_aws() -> None:
     assert [grant for grant in exact() if not reference(grant.action)] == []
 
 
-def test_each_policy_statement_has_an_access_case() -> None:
+def test_each_policy_statement_is_tested_with_a_request() -> None:
     for grant in grants():
         only = {"Statement": [{"Effect": "Allow", "Action": grant.action, "Resource": list(grant.resources)}]}
         for resource in grant.resources or [ROLE_ARN]:
@@ -165,7 +165,7 @@ def test_policy_condition_keys_are_supported_by_their_actions() -> None:
     ],
 )
 def test_indexer_role_has_no_permission_to_manage_permissions(level: str, actions: list[str]) -> None:
-    """The access levels of the actions are those of the AWS Service Authorization Reference."""
+    """The AWS Service Authorization Reference assigns an access level to each action."""
     assert sorted(set(analyze_by_access_level(recorded()[ROLE], level))) == actions
     with_key = actions + (["kms:Decrypt", "kms:GenerateDataKey"] if level == "Write" else [])
     assert sorted(set(analyze_by_access_level(recorded()[ROLE_WITH_KEY], level))) == sorted(with_key)

@@ -19,12 +19,12 @@ PURPOSES = ("what-failed", "one-object", "slowest-records", "failures-by-reason"
 
 COVERS = {f"tap-query-{purpose}" for purpose in PURPOSES}
 
-# Part of the query language that the saved queries use (CloudWatch Logs User Guide, "CloudWatch Logs Insights query
+# Keywords of the query language that the saved queries use (CloudWatch Logs User Guide, "CloudWatch Logs Insights query
 # language").
 COMMANDS = {"fields", "filter", "sort", "limit", "stats"}
 FUNCTIONS = {"bin", "count", "ispresent", "max", "sum"}
 WORDS = {"and", "or", "by", "as", "asc", "desc"}
-# Fields that CloudWatch adds to each log event (same guide, "Supported logs and discovered fields").
+# Fields that CloudWatch adds to each log event (CloudWatch Logs User Guide, "Supported logs and discovered fields").
 GENERATED = {"@timestamp"}
 
 
@@ -37,7 +37,7 @@ def referred(query: str) -> set[str]:
     """Return the log fields that a query uses: all words except keywords and aliases."""
     text = re.sub(r'"[^"]*"', " ", query)
     given = set(re.findall(r"\bas\s+(\w+)", text))
-    text = re.sub(r"\b\d+[a-z]?\b|\w+(?=\()", " ", text)  # numbers, durations, functions
+    text = re.sub(r"\b\d+[a-z]?\b|\w+(?=\()", " ", text)  # removes numbers, durations and function names
     return set(re.findall(r"@?\w+", text)) - given - COMMANDS - WORDS
 
 
@@ -103,10 +103,10 @@ def test_saved_query_uses_only_valid_commands_and_functions(purpose: str) -> Non
     assert set(re.findall(r"(\w+)\(", query)) <= FUNCTIONS
     assert query.count('"') % 2 == 0
     assert query.count("(") == query.count(")")
-    assert len(query) <= 10_000  # characters; CloudWatch Logs API Reference, PutQueryDefinition
+    assert len(query) <= 10_000  # characters (source: CloudWatch Logs API Reference, PutQueryDefinition)
 
 
-def test_saved_queries_compare_fields_with_possible_values() -> None:
+def test_saved_queries_compare_log_fields_only_with_valid_values() -> None:
     values = {"outcome": {each.value for each in Result}, "reason": {each.value for each in Reason}}
     pairs = set().union(*(compared(query) for query in queries().values()))
     assert {name for name, _ in pairs} == {*values, "key"}
@@ -114,6 +114,6 @@ def test_saved_queries_compare_fields_with_possible_values() -> None:
         assert name == "key" or value in values[name]
 
 
-def test_field_search_of_the_query_tests_finds_unknown_fields() -> None:
+def test_query_parser_of_the_tests_finds_all_log_fields_in_a_query() -> None:
     query = 'fields @timestamp, odd\n| filter wrong = "key" and duration_ms > 5\n| stats max(weird) as most by bin(5m)'
     assert referred(query) == {"@timestamp", "odd", "wrong", "duration_ms", "weird"}

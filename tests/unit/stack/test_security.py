@@ -43,7 +43,7 @@ def as_list(value: str | list[str]) -> list[str]:
 
 
 def test_policy_search_finds_all_policies_of_the_stack(stack: Synth) -> None:
-    """If the search found no policies, all other tests of policies would pass without checking any."""
+    """If the search for policies found none, the other tests would pass without checking any policy."""
     assert {name for name, _ in documents(stack)} == {
         "tap-uploads-policy",
         "tap-logs-policy",
@@ -79,7 +79,7 @@ def test_no_allow_statement_contains_a_wildcard_action(stack: Synth) -> None:
 
 
 def test_no_policy_statement_uses_notaction_notresource_or_notprincipal(stack: Synth) -> None:
-    """Statements with these elements also allow actions, resources and principals that are added later."""
+    """Statements with these elements would also apply to actions, resources and principals that are added later."""
     for name, policy in documents(stack):
         for statement in policy["Statement"]:
             assert not [key for key in statement if key.startswith("Not")], name
@@ -87,7 +87,7 @@ def test_no_policy_statement_uses_notaction_notresource_or_notprincipal(stack: S
 
 @pytest.mark.control("S3.6")
 def test_resource_policies_allow_only_aws_services_for_the_same_account(stack: Synth) -> None:
-    """A condition limits each service principal to requests on behalf of the stack's account."""
+    """Each statement has a condition that limits the AWS service to requests on behalf of the stack's account."""
     account = "123456789012"
     for name, statement in allowing(stack):
         if "Principal" not in statement:

@@ -58,7 +58,7 @@ def test_table_resource_has_exactly_the_expected_properties() -> None:
     ids=["dev", "prod", "protected dev", "unprotected staging"],
 )
 def test_only_buckets_and_table_are_protected_against_deletion(config: dict[str, str], *, protected: bool) -> None:
-    """Protection also prevents replacement, which other resources such as alarms sometimes need."""
+    """Other resources, such as alarms, must not be protected, because protection also prevents their replacement."""
     stack = synth(**config)
     with_data = {"tap-uploads", "tap-logs", "tap-objects"} if protected else set()
     assert {each.name for each in stack.resources if each.protect} == with_data

@@ -70,14 +70,14 @@ def test_resource_diagram_shows_a_part_in_the_box_of_its_owner() -> None:
     assert 'tap_uploads["s3 bucket<br/>uploads<br/>+ versioning<br/>+ policy"]' in lines(policy, versioning, UPLOADS)
 
 
-def test_resource_diagram_shows_other_resources_in_separate_boxes() -> None:
-    policy = recorded(BUCKET_POLICY, "tap-logs-policy", UPLOADS, LOGS)  # depends on two boxes
+def test_resource_diagram_shows_ungrouped_resources_in_separate_boxes() -> None:
+    policy = recorded(BUCKET_POLICY, "tap-logs-policy", UPLOADS, LOGS)  # the policy depends on two boxes
     assert by_id(UPLOADS, LOGS, policy)["tap_logs_policy"].needs == {"tap_uploads", "tap_logs"}
     assert by_id(ALARMS, recorded(ALARM, "tap-errors", ALARMS)).keys() == {
         "tap_alarms",
         "tap_errors",
     }  # an alarm is not a part of a topic
-    assert by_id(UPLOADS, LOGS).keys() == {"tap_uploads", "tap_logs"}  # without dependencies
+    assert by_id(UPLOADS, LOGS).keys() == {"tap_uploads", "tap_logs"}  # resources without dependencies are not grouped
 
 
 def test_resource_diagram_shows_siblings_in_one_shared_box() -> None:
