@@ -29,6 +29,10 @@ SUFFIXES = (".md", ".py", ".yml", ".yaml", ".toml")
 FEWEST_WORDS = 4
 """Minimum number of words of a message. Shorter string literals are names or labels."""
 DIRECTIVE = re.compile(r"^(noqa|type: ignore|zizmor|pragma|ruff|fmt|!/|mypy|language:)")
+HEADING = re.compile(r"# ([=-])\1 .* \1{4,}$")
+"""Matches a comment line that is a heading, such as ``# == Names ======``. Headings are not sampled."""
+CODE = re.compile(r"\n\| |^<!--|\n\n")
+"""Matches string literals that are not prose: log queries, HTML comments and long texts."""
 INSTRUCTIONS = """\
 You are a software engineer who knows Python, AWS and pytest, and who has never seen this project. TapStack indexes the
 objects of S3 buckets in a DynamoDB table. It is a Pulumi program, a Lambda function ("the indexer"), a command line for
@@ -96,7 +100,7 @@ def comment_pieces(name: str, text: str) -> Iterator[Piece]:
         found = [
             (each.start[0], each.string, not each.line[: each.start[1]].strip())
             for each in tokens
-            if each.type == tokenize.COMMENT
+            if each.type == tokenize.COMMENT and not HEADING.match(each.string)
         ]
     else:
         lines = (
@@ -137,7 +141,7 @@ def code_pieces(name: str, text: str) -> Iterator[Piece]:
                 words = ast.unparse(node)[2:-1]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words = node.value
-            if len(re.findall(r"(?:^| )[A-Za-z][a-z]*\b", words)) >= FEWEST_WORDS and "\n\n" not in words:
+            if len(re.findall(r"(?:^| )[A-Za-z][a-z]*\b", words)) >= FEWEST_WORDS and not CODE.search(words):
                 yield Piece(kind="messages", location=location, text=" ".join(words.replace(r"\n", "\n").split()))
 
 
