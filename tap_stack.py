@@ -66,31 +66,33 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 # == Limits and defaults ==============================================================================================
 
-BUCKET_NAME_LENGTH = range(3, 64)  # characters (source: S3 User Guide, "General purpose bucket naming rules")
+# Allowed length of a bucket name in characters (source: S3 User Guide, "General purpose bucket naming rules").
+BUCKET_NAME_LENGTH = range(3, 64)
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
-TABLE_NAME_LENGTH = range(3, 256)  # characters (source: DynamoDB Developer Guide, "Naming rules")
+TABLE_NAME_LENGTH = range(3, 256)  # allowed length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
-FUNCTION_NAME_LENGTH = range(1, 65)  # characters (source: Lambda API Reference, CreateFunction)
-ROLE_NAME_LENGTH = range(1, 65)  # characters (source: IAM User Guide, "IAM and AWS STS quotas")
-QUEUE_NAME_LENGTH = range(1, 81)  # characters (source: SQS Developer Guide, "Message queue quotas")
-TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (DynamoDB default quota, which AWS can increase)
-NONCURRENT_DAYS = range(1, 2**31)  # days (source: S3 API Reference, NoncurrentVersionExpiration)
+FUNCTION_NAME_LENGTH = range(1, 65)  # allowed length in characters (source: Lambda API Reference, CreateFunction)
+ROLE_NAME_LENGTH = range(1, 65)  # allowed length in characters (source: IAM User Guide, "IAM and AWS STS quotas")
+QUEUE_NAME_LENGTH = range(1, 81)  # allowed length in characters (source: SQS Developer Guide, "Message queue quotas")
+TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
+NONCURRENT_DAYS = range(1, 2**31)  # allowed number of days (source: S3 API Reference, NoncurrentVersionExpiration)
 # The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
 # expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
 DELETED_RETENTION_DAYS = range(15, 3651)
 # An object key has at most 1,024 bytes (S3 User Guide, "Object keys"), so longer filters would match no object.
 FILTER_BYTES = 1024
-FILTER_CHARACTERS = 1024  # characters of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
+FILTER_CHARACTERS = 1024  # maximum length of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
 # S3 receives filters as XML 1.0, which does not allow these characters.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
-MEMORY_MIB = range(128, 10_241)  # MiB (source: Lambda Developer Guide, "Lambda quotas")
+MEMORY_MIB = range(128, 10_241)  # allowed memory in MiB (source: Lambda Developer Guide, "Lambda quotas")
 # The maximum timeout of Lambda is 900 seconds. The minimum is 10 seconds, because a HEAD request and a write can take 4
 # seconds each, and reporting the result takes up to 1 second.
 TIMEOUT_SECONDS = range(10, 901)
-RESERVED_CONCURRENCY = range(1, 10**18)  # executions (AWS checks the upper limit, which is the account's quota)
-TAG_VALUE_LENGTH = range(1, 257)  # characters (source: Tagging AWS Resources User Guide, "Tag naming limits")
+RESERVED_CONCURRENCY = range(1, 10**18)  # concurrent executions (AWS checks the upper limit, the account's quota)
+# Allowed length of a tag value in characters (source: Tagging AWS Resources User Guide, "Tag naming limits").
+TAG_VALUE_LENGTH = range(1, 257)
 TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")
 # The ID of a multi-Region key begins with mrk- (KMS Developer Guide, "Key identifiers (KeyId)").
 KEY_ARN_PATTERN = re.compile(
@@ -804,8 +806,9 @@ def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[D
     objects = {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]}
     table = {"kms:EncryptionContext:aws:dynamodb:tableName": table_arn.rpartition("/")[2]}
     return [
-        # A HEAD request for checksums requires kms:Decrypt (S3 API Reference, HeadObject, ChecksumMode). The encryption
-        # context is the bucket's ARN with an S3 Bucket Key, otherwise the object's (S3 User Guide, "S3 Bucket Keys").
+        # A HEAD request for checksums requires kms:Decrypt (S3 API Reference, HeadObject, ChecksumMode). With an S3
+        # Bucket Key, the encryption context is the bucket's ARN, otherwise the object's ARN (S3 User Guide, "S3 Bucket
+        # Keys").
         allow("ReadChecksums", "s3", "kms:Decrypt", like=objects),
         # DynamoDB decrypts the table key on behalf of each caller that reads or writes the table (DynamoDB Developer
         # Guide, "DynamoDB encryption at rest usage notes", Decrypt).

@@ -128,7 +128,7 @@ def _collect_garbage_of_the_session() -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _collect_garbage() -> Iterator[None]:
-    """Collect young objects after each test file, so that unclosed resources cause errors in this file."""
+    """Run a partial garbage collection after each test file, so that unclosed resources cause errors in this file."""
     yield
     gc.collect(1)
 

@@ -211,7 +211,8 @@ def _label(box: Box, optional: Collection[str], prefix: str) -> Iterator[str]:
         yield f"{len(names)} x {kind}"
         yield from _by_first_word(names)
     for part in box.parts:
-        yield f"+ {part.removeprefix(f'{prefix}{names[0]}-')}{' (if configured)' if part in optional else ''}"
+        note = " (if configured)" if part in optional else ""
+        yield f"+ {part.removeprefix(f'{prefix}{names[0]}-')}{note}"
 
 
 def _words(type_: str) -> str:

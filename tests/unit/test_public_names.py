@@ -176,7 +176,7 @@ SECTIONS = {"stack": _stack, "indexer": _indexer, "commands": _commands, "docume
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_public_names_equal_the_recorded_names(section: str) -> None:
+def test_public_names_of_stack_indexer_and_commands_are_unchanged(section: str) -> None:
     assert SECTIONS[section]() == json.loads(FILE.read_text(encoding="utf-8"))[section]
 
 

@@ -69,7 +69,7 @@ class Control:
 
     @property
     def tests(self) -> set[str]:
-        """Tests in the table row, as ``path::name`` relative to tests/."""
+        """Tests that the document lists for the control, as ``path::name`` relative to tests/."""
         return set(re.findall(r"`([\w/]+\.py::\w+)`", self.reason))
 
 

@@ -117,7 +117,7 @@ def test_each_policy_statement_is_tested_with_a_request() -> None:
 
 
 def test_policy_test_requests_use_actions_and_resources_that_exist_in_aws() -> None:
-    """A permission has no effect if the action does not support the resource type, such as a bucket for GetObject."""
+    """A permission has no effect if its action does not support its resource type, such as GetObject on a bucket."""
     for name, cases in CASES.items():
         for decision, request in cases:
             kinds = {entry["resource_arn_format"] for entry in reference(request.action)} - {"*"}

@@ -103,7 +103,7 @@ def test_saved_query_uses_only_valid_commands_and_functions(purpose: str) -> Non
     assert set(re.findall(r"(\w+)\(", query)) <= FUNCTIONS
     assert query.count('"') % 2 == 0
     assert query.count("(") == query.count(")")
-    assert len(query) <= 10_000  # characters (source: CloudWatch Logs API Reference, PutQueryDefinition)
+    assert len(query) <= 10_000  # maximum length of a query (source: CloudWatch Logs API Reference)
 
 
 def test_saved_queries_compare_log_fields_only_with_valid_values() -> None:

@@ -87,7 +87,7 @@ def test_ttl_attribute_of_the_table_is_written_by_the_indexer() -> None:
     assert PROPERTIES["ttl.attributeName"] in DELETION_ATTRIBUTES
 
 
-def test_table_is_created_with_the_name_of_the_environment_variable() -> None:
+def test_environment_variable_sets_the_name_of_the_dynamodb_table() -> None:
     stack = synth(environ=(("TAP_TABLE_NAME", "from-environment"),), tableName="from-configuration")
     assert stack.one("Table").inputs["name"] == "from-environment"
 
