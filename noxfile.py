@@ -1,6 +1,6 @@
-"""How the project is checked, shown and maintained: ``nox -l`` lists the sessions, ``nox`` runs the checks.
+"""Nox sessions for tests, checks, demos and maintenance. ``nox -l`` lists them, and ``nox`` runs the default checks.
 
-Arguments after ``--`` go to the session's program: ``nox -s unit -- -k names``, ``nox -s demo -- ~/Documents``.
+Arguments after ``--`` are passed to the program of a session: ``nox -s unit -- -k names``.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ nox.options.sessions = ["lint", "typecheck", "unit", "property", "localstack-e2e
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 TOOLS = "requirements-dev.txt"
-# what runs on Lambda, and what runs with somebody's AWS credentials
+# Requirements of the indexer, and of programs that run with the AWS credentials of a user.
 SHIPPED = ("lambda_code/requirements.txt", "requirements.txt", "requirements-operations.txt")
 BROWSER = "requirements-browser.txt"
 SLOWEST = "--durations=5"
-# neighbours share what they need, so each process begins with a half of its own and helps the other at the end
+# With worksteal, each process runs neighboring tests, which share fixtures. Idle processes take tests from busy ones.
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
-# schema -> the files that have to keep to it
+# Maps each schema of check-jsonschema to the files in .github that it validates.
 SCHEMAS = {
     "github-workflows": "workflows/*.yml",
     "github-actions": "actions/*/action.yml",
@@ -34,16 +34,21 @@ SCHEMAS = {
 
 
 def prepare(session: nox.Session, *requirements: str) -> None:
-    """Install pinned requirements, and nothing else, into the session's environment."""
+    """Install requirements files into the virtual environment of a session.
+
+    Args:
+        session: the Nox session.
+        requirements: paths of the requirements files.
+    """
     session.install("--quiet", *(option for file in requirements for option in ("-r", file)))
-    # Images of Python often switch bytecode off; then every process would compile Pulumi and boto3 anew.
+    # Container images often disable Python's bytecode cache. Then each process would compile Pulumi and boto3 again.
     session.env["PYTHONDONTWRITEBYTECODE"] = ""
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and common mistakes: ruff (``-- --fix`` mends what it can); what is in .github: schemas, zizmor."""
-    # far less than all the tools, but in the very same versions
+    """Run ruff (``-- --fix`` repairs some findings), and check .github with JSON schemas and zizmor."""
+    # This session installs only the linters, in the versions of the development requirements.
     session.install("--quiet", "--constraint", TOOLS, *nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "check", ".", *session.posargs)
     session.run("ruff", "format", *(() if "--fix" in session.posargs else ("--check",)), ".")
@@ -55,53 +60,54 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typecheck(session: nox.Session) -> None:
-    """Types: mypy, strict, tests included (a minute the first time, seconds later)."""
-    prepare(session, TOOLS, BROWSER)  # whose types are its own
+    """Run mypy in strict mode, including the tests (a minute the first time, seconds later)."""
+    prepare(session, TOOLS, BROWSER)
     session.run("mypy", *session.posargs)
 
 
 @nox.session
 def unit(session: nox.Session) -> None:
-    """Tier 1: every property of every resource under Pulumi's mocks, and the function's code against moto."""
+    """Run the unit tests: the Pulumi program with mocks, and the indexer with moto."""
     prepare(session, TOOLS)
     session.run("pytest", "tests/unit", *PARALLEL, SLOWEST, *session.posargs)
 
 
 @nox.session(name="property")
 def property_(session: nox.Session) -> None:
-    """Tier 2: Hypothesis on retry, metadata, events and configuration (``-- --hypothesis-profile ci``: more)."""
+    """Run the property tests with Hypothesis (``-- --hypothesis-profile ci``: more examples)."""
     prepare(session, TOOLS)
     session.run("pytest", "tests/property", *PARALLEL, SLOWEST, *session.posargs)
 
 
 @nox.session(name="localstack-e2e")
 def localstack_e2e(session: nox.Session) -> None:
-    """Tier 3: the stack deployed to an AWS emulator; uploads become rows (``-- --emulator KIND --engine ENGINE``).
+    """Run end-to-end tests of a stack in an AWS emulator (``-- --emulator KIND --engine ENGINE``).
 
-    ``-- --engine pulumi [--install-pulumi]`` deploys with Pulumi's own engine. ``-- --engine existing --outputs FILE``
-    is the smoke test of a stack that is already deployed, from ``pulumi stack output --json > FILE``.
+    ``-- --engine pulumi [--install-pulumi]`` deploys with the Pulumi CLI. ``-- --engine existing --outputs FILE`` tests
+    a stack that is already deployed; create the file with ``pulumi stack output --json > FILE``.
     """
     prepare(session, TOOLS)
-    # each file in one process, in the order of tests/support/scheduling.py
+    # Each file runs in one process, in the order of tests/support/scheduling.py.
     command = ("pytest", "tests/e2e", "-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder", SLOWEST)
-    # time, at Ctrl-C, to take the stack and the emulator away
+    # After Ctrl-C, the tests need time to remove the stack and the emulator.
     session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
 
 
 @nox.session(default=False)
 def demo(session: nox.Session) -> None:
-    """Upload files to an emulator and see their rows (``-- FILES FOLDERS --keep --port --json``)."""
+    """Upload files to an AWS emulator and show their rows (``-- FILES FOLDERS --keep --port --json``)."""
     prepare(session, TOOLS)
     try:
-        # standard error apart, so that `--json` is nothing but JSON; and time, at Ctrl-C, to stop the emulator
+        # Standard error stays separate, so that the output of `--json` is valid JSON. After Ctrl-C, the demo needs time
+        # to stop the emulator.
         session.run("python", "-m", "localstack.showcase.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
     except CommandFailed as failed:
-        sys.exit(failed.return_code)  # 2 for a bad path, and so on: nox itself makes 1 of every failure
+        sys.exit(failed.return_code)  # keeps the demo's exit code, because Nox would exit with 1
 
 
 @nox.session(name="upload-page", default=False)
 def upload_page(session: nox.Session) -> None:
-    """Upload from a browser: the page of examples/upload, with an emulated AWS behind it (``-- --port N``)."""
+    """Serve the upload page of examples/upload with an AWS emulator (``-- --port N``)."""
     prepare(session, TOOLS)
     try:
         session.run(
@@ -113,7 +119,7 @@ def upload_page(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
-    """The upload page in a real browser, against an emulator that enforces CORS (needs Chromium or Chrome)."""
+    """Test the upload page in a browser with an emulator that enforces CORS (requires Chromium or Chrome)."""
     prepare(session, TOOLS, BROWSER)
     command = ("pytest", "tests/browser", SLOWEST)
     session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
@@ -121,7 +127,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """Branch coverage of the product by the unit and property tiers."""
+    """Measure the branch coverage of the unit and property tests."""
     prepare(session, TOOLS)
     session.run(
         "pytest", "tests/unit", "tests/property", *PARALLEL, "--cov", "--cov-report=term-missing", *session.posargs
@@ -130,61 +136,62 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure side by side with what one would otherwise write (``-- NAMES --quick``; ``-- --write``: docs)."""
+    """Run the benchmarks (``-- NAMES --quick``; ``-- --write`` updates docs/benchmarks.md)."""
     prepare(session, TOOLS)
     session.run("python", "-m", "benchmarks", *session.posargs, interrupt_timeout=10.0)
 
 
 @nox.session(default=False)
 def graph(session: nox.Session) -> None:
-    """Draw the resources that the program asks for, and what needs what, into docs/architecture.md."""
+    """Update the diagram of resources and dependencies in docs/architecture.md."""
     prepare(session, TOOLS)
     session.run("python", "-m", "tools.graph")
 
 
 @nox.session(name="emulator-image", default=False)
 def emulator_image(session: nox.Session) -> None:
-    """Build LocalStack's image from package registries alone, for places without Docker Hub (root, Linux)."""
+    """Build the LocalStack image from package registries, if Docker Hub is not available (requires root, Linux)."""
     prepare(session, TOOLS)
     session.run("python", "-m", "localstack.image", *session.posargs)
 
 
 @nox.session(name="emulator-clean", default=False)
 def emulator_clean(session: nox.Session) -> None:
-    """Remove the containers that interrupted runs left behind (``-- --all``: also what is in use)."""
+    """Remove emulator containers of interrupted runs (``-- --all``: also containers in use)."""
     prepare(session, TOOLS)
     session.run("python", "-m", "localstack.emulators.docker_engine", *session.posargs)
 
 
 def vulnerabilities() -> list[str]:
-    """The module and its arguments that look for known vulnerabilities in what ships."""
-    # the files are complete and hashed: nothing has to be resolved or downloaded
+    """Return the pip-audit arguments that check the shipped requirements for known vulnerabilities."""
+    # The requirements files contain all packages with hashes, so pip does not need to resolve or download them.
     check = ["pip_audit", "--strict", "--disable-pip", "--require-hashes", "--progress-spinner=off"]
     return [*check, *(f"--requirement={file}" for file in SHIPPED)]
 
 
 @nox.session(default=False)
 def audit(session: nox.Session) -> None:
-    """Known vulnerabilities in what ships, and an SBOM of the function's archive (``-- --offline``: only the SBOM).
+    """Check shipped packages for known vulnerabilities, and write an SBOM (``-- --offline``: only the SBOM).
 
-    Other arguments go to pip-audit: ``-- --vulnerability-service osv`` asks OSV, ``-- --ignore-vuln ID`` accepts one.
+    Other arguments go to pip-audit: ``-- --vulnerability-service osv`` queries OSV, ``-- --ignore-vuln ID`` accepts a
+    vulnerability.
     """
     prepare(session, "requirements-audit.txt")
     session.run("pytest", "tests/audit")
     session.run("python", "-m", "tools.sbom", ".cache/sbom.cdx.json")
     if "--offline" in session.posargs:
-        session.warn("NOT looked for known vulnerabilities: that takes the network, and --offline does without")
+        session.warn("Known vulnerabilities were NOT checked, because --offline allows no network access.")
         return
     session.run("python", "-m", *vulnerabilities(), *session.posargs)
 
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Resolve and pin every requirements file anew (``-- --upgrade``: to the newest versions)."""
+    """Resolve and pin the versions in all requirements files (``-- --upgrade``: to the newest versions)."""
     session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lock"))
     resolve = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version=3.11", "--no-annotate"]
     resolve += ["--custom-compile-command=nox -s lock", *session.posargs]
-    # what runs with somebody's credentials has hashes: pip refuses whatever differs from what was tested
+    # Requirements of programs with AWS credentials have hashes, so that pip rejects packages that were not tested.
     deploy, operate = "requirements.txt", "requirements-operations.txt"
     session.run(*resolve, "--generate-hashes", "--group=deploy", f"--output-file={deploy}")
     session.run(*resolve, "--group=dev", f"--constraint={deploy}", f"--output-file={TOOLS}")

@@ -1,41 +1,46 @@
-"""TapStack writes one row to DynamoDB for each file in an S3 bucket; for an event that fails, it raises an alarm.
+"""Pulumi program of TapStack: a Lambda function writes a DynamoDB row for each object version in an S3 bucket.
 
-It deploys a versioned upload bucket (and a bucket for its access logs), a DynamoDB table with one index by day, a
-Lambda function that S3 notifies, a failure queue for events that the function could not index, alarms with an SNS
-topic, a dashboard, and saved queries of the function's log.
+The program deploys a versioned upload bucket, a bucket for its access logs, a DynamoDB table with an index by upload
+day, a Lambda function that S3 invokes ("the indexer"), a failure queue for events that the indexer could not process,
+CloudWatch alarms with an SNS topic, a dashboard, and saved queries for the indexer's log.
 
-Configuration, with defaults (``pulumi config set KEY VALUE``; docs/configuration.md has types and allowed values):
+The table lists the configuration keys, with their defaults in parentheses. Set a key with
+``pulumi config set KEY VALUE``. docs/configuration.md also lists types and allowed values.
 
 ========================  ==============================================================================================
-``env``                   environment, part of every name and tag; required unless the stack is ``dev`` (``dev``)
+``env``                   environment name, which is part of resource names; required unless the Pulumi stack is ``dev``
+                          (``dev``)
 ``bucketName``            name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
-``tableName``             name of the table; the variable ``TAP_TABLE_NAME`` overrides it (``{project}-{env}-objects``)
-``readCapacity``          read units per second of the table and of its index (``100``)
-``writeCapacity``         write units per second of the table and of its index (``100``)
-``maxCapacity``           upper limit for autoscaling of read and of write capacity (none)
-``corsAllowedOrigins``    origins that may upload: list or comma-separated (``http://localhost:3000`` in ``dev``, else
-                          required)
-``notificationPrefix``    index only keys with this prefix (none)
-``notificationSuffix``    index only keys with this suffix (none)
-``noncurrentDays``        days after which a version that is no longer current expires (``90``)
-``deletedRetentionDays``  days that the row of a deleted version is kept (``90``)
-``logLevel``              least severe level that the function logs (``INFO``)
-``logRetentionDays``      days that log lines are kept (``30``)
-``memoryMb``              memory of the function (``512``)
-``timeoutSeconds``        time-out of the function (``600``)
-``reservedConcurrency``   concurrent executions reserved for the function, which are also its maximum (none)
-``alarmEmail``            address that receives the alarms (none)
-``kmsKeyArn``             ARN of your KMS key for bucket, table, queue, logs and topic (AES-256 and AWS-managed keys)
-``owner``                 tag Owner (``platform``)
-``costCenter``            tag CostCenter (``shared``)
-``savedQueries``          save the Logs Insights queries that docs/runbook.md uses (``true``)
-``protectData``           refuse to delete buckets and table (``true``, but ``false`` in ``dev``)
+``tableName``             name of the DynamoDB table; the environment variable ``TAP_TABLE_NAME`` overrides this key
+                          (``{project}-{env}-objects``)
+``readCapacity``          read capacity units of the table; the index has the same number (``100``)
+``writeCapacity``         write capacity units of the table; the index has the same number (``100``)
+``maxCapacity``           upper limit of auto scaling for read and write capacity (none)
+``corsAllowedOrigins``    web origins that may upload files (CORS), as a list or separated by commas
+                          (``http://localhost:3000`` in ``dev``, otherwise required)
+``notificationPrefix``    index only objects whose key has this prefix (none)
+``notificationSuffix``    index only objects whose key has this suffix (none)
+``noncurrentDays``        days after which S3 deletes a noncurrent object version (``90``)
+``deletedRetentionDays``  days until the row of a deleted object version expires; 0 keeps rows forever (``90``)
+``logLevel``              minimum log level of the indexer (``INFO``)
+``logRetentionDays``      retention of log events, in days (``30``)
+``memoryMb``              memory of the indexer (``512``)
+``timeoutSeconds``        timeout of the indexer (``600``)
+``reservedConcurrency``   reserved concurrency of the indexer, which is also its maximum number of concurrent executions
+                          (none)
+``alarmEmail``            email address that receives alarms (none)
+``kmsKeyArn``             ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and
+                          alarm topic (keys that AWS owns or manages)
+``owner``                 value of the tag Owner (``platform``)
+``costCenter``            value of the tag CostCenter (``shared``)
+``savedQueries``          create saved queries for CloudWatch Logs Insights (docs/runbook.md) (``true``)
+``protectData``           protect buckets and table against deletion (``true``, or ``false`` in ``dev``)
 ========================  ==============================================================================================
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, failure_queue_url, alarm_topic_arn, dashboard_url, test_command.
 
-Importing this module has no side effects: ``main`` runs the program.
+Importing this module has no side effects; ``main`` runs the program.
 """
 
 from __future__ import annotations
@@ -61,77 +66,82 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 # == Limits and defaults ==============================================================================================
 
-BUCKET_NAME_LENGTH = range(3, 64)  # characters; S3 User Guide, "General purpose bucket naming rules"
+# Allowed length of a bucket name in characters (source: S3 User Guide, "General purpose bucket naming rules").
+BUCKET_NAME_LENGTH = range(3, 64)
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")  # same page
-BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")  # same page
-TABLE_NAME_LENGTH = range(3, 256)  # characters; DynamoDB Developer Guide, "Naming rules"
+BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
+TABLE_NAME_LENGTH = range(3, 256)  # allowed length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
-FUNCTION_NAME_LENGTH = range(1, 65)  # characters; Lambda API Reference, CreateFunction
-ROLE_NAME_LENGTH = range(1, 65)  # characters; IAM User Guide, "IAM and AWS STS quotas"
-QUEUE_NAME_LENGTH = range(1, 81)  # characters; SQS Developer Guide, "Message queue quotas"
-TABLE_CAPACITY_UNITS = range(1, 40_001)  # per table and second; DynamoDB, "Default quotas" (AWS can raise it)
-NONCURRENT_DAYS = range(1, 2**31)  # days; S3 API Reference, NoncurrentVersionExpiration
-# Days; 0 means for ever. At least 15: an event may be replayed from the failure queue for 14 days, and would restore a
-# row that has expired by then. At most ten years: rows to be kept for longer are kept for ever.
+FUNCTION_NAME_LENGTH = range(1, 65)  # allowed length in characters (source: Lambda API Reference, CreateFunction)
+ROLE_NAME_LENGTH = range(1, 65)  # allowed length in characters (source: IAM User Guide, "IAM and AWS STS quotas")
+QUEUE_NAME_LENGTH = range(1, 81)  # allowed length in characters (source: SQS Developer Guide, "Message queue quotas")
+TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
+NONCURRENT_DAYS = range(1, 2**31)  # allowed number of days (source: S3 API Reference, NoncurrentVersionExpiration)
+# The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
+# expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
 DELETED_RETENTION_DAYS = range(15, 3651)
-FILTER_BYTES = 1024  # bytes of a key, so of a prefix and a suffix together; S3 User Guide, "Object keys"
-FILTER_CHARACTERS = 1024  # of a prefix or suffix, encoded; S3 API Reference, FilterRule
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # XML 1.0, in which S3 reads filters, has none of them
-MEMORY_MIB = range(128, 10_241)  # MiB; Lambda Developer Guide, "Lambda quotas"
-# Seconds. At most 900: "Lambda quotas". At least 10: one HEAD and one write, 4 s each at worst, and 1 s to report.
+# An object key has at most 1,024 bytes (S3 User Guide, "Object keys"), so longer filters would match no object.
+FILTER_BYTES = 1024
+FILTER_CHARACTERS = 1024  # maximum length of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
+# S3 receives filters as XML 1.0, which does not allow these characters.
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
+MEMORY_MIB = range(128, 10_241)  # allowed memory in MiB (source: Lambda Developer Guide, "Lambda quotas")
+# The maximum timeout of Lambda is 900 seconds. The minimum is 10 seconds, because a HEAD request and a write can take 4
+# seconds each, and reporting the result takes up to 1 second.
 TIMEOUT_SECONDS = range(10, 901)
-RESERVED_CONCURRENCY = range(1, 10**18)  # executions; the upper limit is the account's quota, which only AWS knows
-TAG_VALUE_LENGTH = range(1, 257)  # characters; Tagging AWS Resources User Guide, "Tag naming limits"
-TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")  # same page
-# KMS Developer Guide, "Key identifiers (KeyId)": the ARN of a key; those of multi-Region keys begin with mrk-
+RESERVED_CONCURRENCY = range(1, 10**18)  # concurrent executions (AWS checks the upper limit, the account's quota)
+# Allowed length of a tag value in characters (source: Tagging AWS Resources User Guide, "Tag naming limits").
+TAG_VALUE_LENGTH = range(1, 257)
+TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")
+# The ID of a multi-Region key begins with mrk- (KMS Developer Guide, "Key identifiers (KeyId)").
 KEY_ARN_PATTERN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
     r"key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
 EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 ENVIRONMENT_PATTERN = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
-# scheme://host[:port], where S3 allows one * in the host (S3 User Guide, "Elements of a CORS configuration")
+# S3 allows one * in the host of a CORS origin (S3 User Guide, "Elements of a CORS configuration").
 ORIGIN_PATTERN = re.compile(r"https?://(?!\*(:[0-9]+)?$)[A-Za-z0-9.*-]+(:[0-9]{1,5})?")
 ORIGIN_FORMAT = "http(s)://host[:port] with at most one * as a part of the host, and no path"
-# days; CloudWatch Logs API Reference, PutRetentionPolicy
+# Retention periods in days that CloudWatch Logs supports (API Reference, PutRetentionPolicy).
 LOG_RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
-# Above ERROR, the reason of a failure would not be logged.
+# CRITICAL is not allowed because failures are logged at level ERROR.
 LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
 CORS_METHODS = ("GET", "PUT", "POST", "HEAD")
-CORS_MAX_AGE_SECONDS = 3000  # how long a browser may cache the response to its preflight request
-FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # the maximum of SQS
-ASYNC_RETRIES = 2  # the maximum of Lambda
-ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # likewise
-AUTOSCALING_TARGET_PERCENT = 70  # of the provisioned units; the default of AWS's own console
+CORS_MAX_AGE_SECONDS = 3000  # time for which a browser may cache a preflight response
+FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum retention period of SQS
+ASYNC_RETRIES = 2  # maximum number of Lambda's retries of an asynchronous invocation
+ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # maximum event age of asynchronous Lambda invocations
+AUTOSCALING_TARGET_PERCENT = 70  # utilization of provisioned capacity (default of the DynamoDB console)
 CAPACITY_ALARM_FRACTION = 0.8
 DURATION_ALARM_FRACTION = 0.8
-DEV = "dev"  # the environment of a developer, whose data may be deleted
+DEV = "dev"  # a developer's environment, in which data is not protected against deletion
 DEV_ORIGINS = ("http://localhost:3000",)
 
-EXPIRY_ATTRIBUTE = "expires_at"  # of a deleted version's row: a number, seconds since 1970
-TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # environment variable of the program, and of the function
+EXPIRY_ATTRIBUTE = "expires_at"  # TTL attribute of rows of deleted object versions (Unix time in seconds)
+TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # environment variable of this program and of the indexer
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
-# Values of the dimension `reason` of the metric ObjectsFailed: what happened, and what to do first.
+# Cause and first remedy of a failure, for each value of the metric dimension `reason` of ObjectsFailed.
 FAILURE_REASONS: Mapping[str, str] = {
-    "denied": "AWS refused a call of the function: a permission is missing, or was taken away ({where}). "
-    "First: run pulumi up --refresh, which shows what differs from the program and puts it back.",
-    "malformed": "The function got an event that is not one of S3's, or of a new major version ({where}). "
+    "denied": "AWS denied a request of the indexer because a permission is missing ({where}). "
+    "First: run pulumi up --refresh, which shows and repairs differences from the program.",
+    "malformed": "The indexer received an event that is not an S3 event, or has a new major version ({where}). "
     "First: read the field and the error in the newest ERROR line, and keep the event.",
-    "throttled": "S3 or DynamoDB asked to slow down for longer than the function had time ({where}). "
-    "First: look for table throttling on the dashboard, then raise writeCapacity or set maxCapacity.",
-    "unavailable": "S3 or DynamoDB did not answer, or too late ({where}). "
-    "First: look at the AWS Health Dashboard of this region; when all is well, replay the failure queue.",
-    "foreign": "The function got an event of another bucket, which it does not index ({where}). "
-    "First: find out who sends it: another bucket's notification, or somebody who calls the function by hand.",
-    "internal": "A call that AWS does not accept, a missing table, or a defect of the function ({where}). "
-    "First: read the error in the newest ERROR line, and see that the table is there.",
+    "throttled": "S3 or DynamoDB throttled the indexer until its timeout ({where}). "
+    "First: check the dashboard for table throttling, then raise writeCapacity or set maxCapacity.",
+    "unavailable": "S3 or DynamoDB returned server errors or no response until the timeout of the indexer ({where}). "
+    "First: check the AWS Health Dashboard of this region. After recovery, redrive the failure queue.",
+    "foreign": "The indexer received an event from a bucket that it does not index ({where}). "
+    "First: find the sender, which is another bucket's notification or a manual invocation.",
+    "internal": "AWS rejected an invalid request, the table is missing, or the indexer has a defect ({where}). "
+    "First: read the error in the newest ERROR line, and check that the table exists.",
 }
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
@@ -142,7 +152,7 @@ EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"
 
 
 class ConfigurationError(ValueError):
-    """A configuration value that cannot be deployed. Its message names key, value, limit and remedy."""
+    """Error for an invalid configuration value. Its message contains the key, the value, the limit and a remedy."""
 
     def __init__(self, key: str, value: object, limit: str, remedy: str) -> None:
         super().__init__(f"{key}: {value!r} is not valid: {limit}. {remedy}")
@@ -151,27 +161,31 @@ class ConfigurationError(ValueError):
 
 @dataclass(frozen=True)
 class ConfigField:
-    """A configuration key: which values are allowed, and how the documents describe it.
+    """Allowed values and description of a configuration key.
 
-    The attribute of ``TapStackArgs`` that holds a ConfigField adds the type and the default.
-    ``python -m tools.configuration`` writes all of them into this module's docstring and docs/configuration.md.
+    The fields of ``TapStackArgs`` hold the types and the defaults. ``python -m tools.configuration`` writes keys,
+    types, defaults, allowed values and descriptions into docs/configuration.md.
     """
 
     key: str
     description: str
-    limit: range | frozenset[Any] | re.Pattern[str] | None = None  # a pattern must match the whole text
-    unit: str = ""  # of the numbers; or, for a pattern, the allowed texts in words
+    limit: range | frozenset[Any] | re.Pattern[str] | None = None  # a regular expression must match the whole value
+    unit: str = ""  # unit of a range, or description of a regular expression
     _: KW_ONLY
     length: range | None = None  # characters
-    exempt: int | None = None  # a number that is allowed although it is outside the limit
+    exempt: int | None = None  # number that is allowed although it is outside the range
     error: str = "allowed are {}"
-    remedy: str = ""  # the default depends on the kind of limit
-    rule: Callable[[TapStackArgs], None] | None = None  # a further check, which may compare several fields
-    default: str = ""  # in words, if the default is not a constant
-    allowed: str = ""  # in words, if limit and unit do not say it
+    remedy: str = ""  # if empty, the remedy depends on the type of the limit
+    rule: Callable[[TapStackArgs], None] | None = None  # additional check, which may compare several fields
+    default: str = ""  # description of a default that is not a constant
+    allowed: str = ""  # description of the allowed values; if empty, derived from limit and unit
 
     def check(self, value: Any, *, key: str = "") -> None:  # noqa: ANN401 - the type depends on the limit
-        """Check a value against length and limit; ``key`` is reported instead of the field's own.
+        """Check the length and the limit of a configuration value.
+
+        Args:
+            value: the parsed value.
+            key: the key or variable that the error reports; if empty, the key of this field.
 
         Raises:
             ConfigurationError: the value is not allowed.
@@ -185,14 +199,14 @@ class ConfigField:
             case frozenset() as choices if value not in choices:
                 remedy = "Choose one of these."
             case re.Pattern() as pattern if not pattern.fullmatch(value):
-                remedy = "Change or remove what is not."
+                remedy = "Change or remove the value."
             case _:
                 return
         raise ConfigurationError(key or self.key, value, self.error.format(self.allowed_values), self.remedy or remedy)
 
     @property
     def allowed_values(self) -> str:
-        """The allowed values in words, with their unit."""
+        """Text that describes the allowed values of the configuration key, with their unit."""
         match self.limit:
             case range() as numbers if not self.allowed:
                 return f"{numbers.start} to {numbers.stop - 1} {self.unit}"
@@ -203,26 +217,30 @@ class ConfigField:
 
 def _check_length(key: str, value: str, limit: range) -> None:
     if len(value) not in limit:
-        error = f"it has {len(value)} characters, and {limit.start} to {limit.stop - 1} are allowed"
-        remedy = "Choose a longer one." if len(value) < limit.start else "Choose a shorter one."
+        error = f"the value has {len(value)} characters, but {limit.start} to {limit.stop - 1} are allowed"
+        remedy = "Choose a longer value." if len(value) < limit.start else "Choose a shorter value."
         raise ConfigurationError(key, value, error, remedy)
 
 
 def check_bucket_name(key: str, name: str) -> None:
-    """Check a bucket's name against the rules of S3.
+    """Check a bucket name against the naming rules of S3.
 
-    Dots are refused too, which S3 allows: the wildcard certificate of S3 does not cover such a bucket, and the
-    bucket's policy refuses everything but TLS.
+    Names with dots are rejected although S3 allows them: the TLS certificate of S3 does not cover such names, and the
+    bucket policy requires TLS.
+
+    Args:
+        key: the configuration key that the error reports.
+        name: the bucket name.
 
     Raises:
-        ConfigurationError: the name breaks a rule.
+        ConfigurationError: the name violates a rule.
     """
     CONFIG_FIELDS["bucket_name"].check(name, key=key)
     if name.startswith(BUCKET_NAME_RESERVED_STARTS) or name.endswith(BUCKET_NAME_RESERVED_ENDS):
         reserved = ", ".join(
             [*(f"{s}…" for s in BUCKET_NAME_RESERVED_STARTS), *(f"…{e}" for e in BUCKET_NAME_RESERVED_ENDS)]
         )
-        raise ConfigurationError(key, name, f"S3 keeps these names to itself: {reserved}", "Choose another name.")
+        raise ConfigurationError(key, name, f"S3 reserves these names: {reserved}", "Choose another name.")
 
 
 def _check_configured_bucket_name(args: TapStackArgs) -> None:
@@ -254,67 +272,67 @@ def _check_filters(args: TapStackArgs) -> None:
     size = len(prefix.encode()) + len(suffix.encode())
     if size > FILTER_BYTES:
         key = "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix"
-        error = f"prefix and suffix have {size} bytes together, and a key has {FILTER_BYTES} at most"
-        raise ConfigurationError(key, max(prefix, suffix, key=len), error, "Choose shorter ones.")
+        error = f"prefix and suffix together have {size} bytes, but an object key has at most {FILTER_BYTES}"
+        raise ConfigurationError(key, max(prefix, suffix, key=len), error, "Choose shorter values.")
 
 
 def _check_filter(key: str, value: str) -> None:
     encoded = len(encode_filter(value))
     if CONTROL_CHARACTERS.search(value):
-        raise ConfigurationError(key, value, "control characters are not allowed", "Remove them.")
+        raise ConfigurationError(key, value, "control characters are not allowed", "Remove the characters.")
     if "*" in value:
-        remedy = "Write the beginning or end itself, such as images/ or .pdf"
-        raise ConfigurationError(key, value, "S3 knows no wildcards here", remedy)
+        remedy = "Set a literal prefix or suffix, such as images/ or .pdf"
+        raise ConfigurationError(key, value, "S3 filters support no wildcards", remedy)
     if encoded > FILTER_CHARACTERS:
-        error = f"it has {encoded} characters when encoded for S3, and {FILTER_CHARACTERS} are allowed"
-        raise ConfigurationError(key, value, error, "Choose a shorter one.")
+        error = f"the value has {encoded} characters when encoded for S3, but {FILTER_CHARACTERS} are allowed"
+        raise ConfigurationError(key, value, error, "Choose a shorter value.")
 
 
 def encode_filter(text: str) -> str:
-    """Encode a prefix or suffix as S3 compares it with keys: form-encoded, except for S3's safe characters.
+    """Return the URL-encoded form of a key prefix or suffix, which S3 event notifications require.
 
-    Source: S3 User Guide, "Configuring event notifications using object key name filtering". A filter that is not
-    encoded matches nothing, and S3 reports no error.
+    Without the encoding, a filter with special characters matches no object, and S3 reports no error. Source: S3 User
+    Guide, "Configuring event notifications using object key name filtering".
     """
     return quote_plus(text, safe="/!-_.'()")
 
 
-_FILTER = f"no wildcards or control characters; {FILTER_BYTES} bytes at most, prefix and suffix together"
+_FILTER = f"no wildcards or control characters; prefix and suffix together have at most {FILTER_BYTES} bytes"
 T = TypeVar("T")
 
 
 def _field(key: str, default: T, *args: Any, default_text: str = "", **options: Any) -> T:
-    """A dataclass field with its ConfigField, which ``args`` and ``options`` describe."""
+    """Return a dataclass field whose metadata contain a ConfigField with these arguments."""
     config_field = ConfigField(key, *args, default=default_text, **options)
     return field(default=default, metadata={"config": config_field})
 
 
 def _tag_field(key: str, default: str, description: str) -> str:
-    words = "a tag's value: letters, digits, spaces and _ . : / = + - @"
+    words = "letters, digits, spaces and the characters _ . : / = + - @"
     return _field(key, default, description, TAG_VALUE_PATTERN, words, length=TAG_VALUE_LENGTH)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TapStackArgs:
-    """The settings of one deployment: the table of all configuration keys, which are checked in this order.
+    """Configuration of one deployment. Each field is checked when an instance is created.
 
     Raises:
-        ConfigurationError: a value is outside the limits of AWS or contradicts another one.
+        ConfigurationError: a value exceeds a limit of AWS or contradicts another value.
     """
 
     environment_suffix: str = _field(
         "env",
         DEV,
-        "environment, part of every name and tag; required unless the stack is `dev`",
+        "environment name, which is part of resource names; required unless the Pulumi stack is `dev`",
         ENVIRONMENT_PATTERN,
-        "lower-case letters, digits and hyphens, a letter first",
+        "lower-case letters, digits and hyphens, beginning with a letter",
     )
     bucket_name: str | None = _field(
         "bucketName",
         None,
         "name of the upload bucket",
         BUCKET_NAME_PATTERN,
-        "lower-case letters, digits and hyphens, no hyphen first or last",
+        "lower-case letters, digits and hyphens, without a hyphen at the beginning or end",
         length=BUCKET_NAME_LENGTH,
         rule=_check_configured_bucket_name,
         default_text="`{project}-{env}-uploads-{account}-{region}`",
@@ -322,119 +340,138 @@ class TapStackArgs:
     table_name: str | None = _field(
         "tableName",
         None,
-        "name of the table; the variable `TAP_TABLE_NAME` overrides it",
+        "name of the DynamoDB table; the environment variable `TAP_TABLE_NAME` overrides this key",
         TABLE_NAME_PATTERN,
         "letters, digits, '_', '-' and '.'",
         length=TABLE_NAME_LENGTH,
         default_text="`{project}-{env}-objects`",
     )
     read_capacity: int = _field(
-        "readCapacity", 100, "read units per second of the table and of its index", TABLE_CAPACITY_UNITS, "units"
+        "readCapacity",
+        100,
+        "read capacity units of the table; the index has the same number",
+        TABLE_CAPACITY_UNITS,
+        "units",
     )
     write_capacity: int = _field(
-        "writeCapacity", 100, "write units per second of the table and of its index", TABLE_CAPACITY_UNITS, "units"
+        "writeCapacity",
+        100,
+        "write capacity units of the table; the index has the same number",
+        TABLE_CAPACITY_UNITS,
+        "units",
     )
     max_capacity: int | None = _field(
         "maxCapacity",
         None,
-        "upper limit for autoscaling of read and of write capacity",
+        "upper limit of auto scaling for read and write capacity",
         rule=_check_max_capacity,
-        allowed=f"the larger of readCapacity and writeCapacity, to {TABLE_CAPACITY_UNITS.stop - 1} units",
+        allowed=f"at least readCapacity and writeCapacity, and at most {TABLE_CAPACITY_UNITS.stop - 1} units",
     )
     cors_allowed_origins: Sequence[str] | None = _field(
         "corsAllowedOrigins",
         None,
-        "origins that may upload: list or comma-separated",
+        "web origins that may upload files (CORS), as a list or separated by commas",
         rule=_check_origins,
-        default_text=f"`{DEV_ORIGINS[0]}` in `dev`, else required",
+        default_text=f"`{DEV_ORIGINS[0]}` in `dev`, otherwise required",
         allowed=f"each {ORIGIN_FORMAT}",
     )
-    notification_prefix: str = _field("notificationPrefix", "", "index only keys with this prefix", allowed=_FILTER)
+    notification_prefix: str = _field(
+        "notificationPrefix", "", "index only objects whose key has this prefix", allowed=_FILTER
+    )
     notification_suffix: str = _field(
-        "notificationSuffix", "", "index only keys with this suffix", allowed=_FILTER, rule=_check_filters
+        "notificationSuffix", "", "index only objects whose key has this suffix", allowed=_FILTER, rule=_check_filters
     )
     noncurrent_days: int = _field(
-        "noncurrentDays", 90, "days after which a version that is no longer current expires", NONCURRENT_DAYS, "days"
+        "noncurrentDays", 90, "days after which S3 deletes a noncurrent object version", NONCURRENT_DAYS, "days"
     )
     deleted_retention_days: int = _field(
         "deletedRetentionDays",
         90,
-        "days that the row of a deleted version is kept",
+        "days until the row of a deleted object version expires; 0 keeps rows forever",
         DELETED_RETENTION_DAYS,
-        "days; 0: for ever",
+        "days, or 0",
         exempt=0,
     )
-    log_level: str = _field("logLevel", "INFO", "least severe level that the function logs", LOG_LEVELS)
-    log_retention_days: int = _field("logRetentionDays", 30, "days that log lines are kept", LOG_RETENTION_DAYS)
-    memory_mb: int = _field("memoryMb", 512, "memory of the function", MEMORY_MIB, "MiB")
-    # docs/capacity.md: with a lower time-out, part of a large burst goes to the failure queue
-    timeout_seconds: int = _field("timeoutSeconds", 600, "time-out of the function", TIMEOUT_SECONDS, "seconds")
+    log_level: str = _field("logLevel", "INFO", "minimum log level of the indexer", LOG_LEVELS)
+    log_retention_days: int = _field("logRetentionDays", 30, "retention of log events, in days", LOG_RETENTION_DAYS)
+    memory_mb: int = _field("memoryMb", 512, "memory of the indexer", MEMORY_MIB, "MiB")
+    # With a lower timeout, part of a large burst goes to the failure queue (docs/capacity.md).
+    timeout_seconds: int = _field("timeoutSeconds", 600, "timeout of the indexer", TIMEOUT_SECONDS, "seconds")
     reserved_concurrency: int | None = _field(
         "reservedConcurrency",
         None,
-        "concurrent executions reserved for the function, which are also its maximum",
+        "reserved concurrency of the indexer, which is also its maximum number of concurrent executions",
         RESERVED_CONCURRENCY,
-        error="it must be {}",
-        remedy="Remove it, so that the function shares the account's concurrency.",
-        allowed="at least 1 (0 would stop the function)",
+        error="the value must be {}",
+        remedy="Remove the key, so that the indexer uses the account's unreserved concurrency.",
+        allowed="at least 1 (0 would stop the indexer)",
     )
     alarm_email: str | None = _field(
-        "alarmEmail", None, "address that receives the alarms", EMAIL_PATTERN, "one address such as oncall@example.com"
+        "alarmEmail",
+        None,
+        "email address that receives alarms",
+        EMAIL_PATTERN,
+        "one address such as oncall@example.com",
     )
     kms_key_arn: str | None = _field(
         "kmsKeyArn",
         None,
-        "ARN of your KMS key for bucket, table, queue, logs and topic",
+        "ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and alarm topic",
         KEY_ARN_PATTERN,
-        "a key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, and neither an alias nor an id alone",
-        error="it must be {}",
-        remedy="Ask for it: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
-        default_text="AES-256 and AWS-managed keys",
+        "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID, not a key ID or alias",
+        error="the value must be {}",
+        remedy="Find the ARN with: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
+        default_text="keys that AWS owns or manages",
     )
-    owner: str = _tag_field("owner", "platform", "tag Owner")
-    cost_center: str = _tag_field("costCenter", "shared", "tag CostCenter")
+    owner: str = _tag_field("owner", "platform", "value of the tag Owner")
+    cost_center: str = _tag_field("costCenter", "shared", "value of the tag CostCenter")
     saved_queries: bool = _field(
-        "savedQueries", default=True, description="save the Logs Insights queries that docs/runbook.md uses"
+        "savedQueries", default=True, description="create saved queries for CloudWatch Logs Insights (docs/runbook.md)"
     )
     protect_data: bool | None = _field(
-        "protectData", None, "refuse to delete buckets and table", default_text="`true`, but `false` in `dev`"
+        "protectData",
+        None,
+        "protect buckets and table against deletion",
+        default_text="`true`, or `false` in `dev`",
     )
     lambda_package: pulumi.Archive | None = None
-    """The function's archive; ``None`` builds it from ``lambda_code`` (tests pass a tiny one)."""
+    """Deployment package of the indexer. If ``None``, the program builds the package from ``lambda_code``."""
 
     def __post_init__(self) -> None:
-        """Fill in the defaults that depend on the environment, then check every field."""
+        """Set the defaults that depend on the environment, then check every field."""
+        # Fields of a frozen dataclass can be set only with object.__setattr__.
         if self.cors_allowed_origins is None and self.is_dev:
-            object.__setattr__(self, "cors_allowed_origins", DEV_ORIGINS)  # a frozen field cannot be assigned
+            object.__setattr__(self, "cors_allowed_origins", DEV_ORIGINS)
         if self.protect_data is None:
-            object.__setattr__(self, "protect_data", not self.is_dev)  # likewise
+            object.__setattr__(self, "protect_data", not self.is_dev)
         for name, config_field in CONFIG_FIELDS.items():
             value = getattr(self, name)
-            if value is not None or getattr(TapStackArgs, name) is not None:  # the class attribute is the default
+            # The class attribute of a dataclass field is the field's default.
+            if value is not None or getattr(TapStackArgs, name) is not None:
                 config_field.check(value)
             if config_field.rule is not None:
                 config_field.rule(self)
 
     @property
     def is_dev(self) -> bool:
-        """Whether this is the environment of a developer, whose data may be deleted."""
+        """Whether the environment is ``dev``, in which data is not protected against deletion by default."""
         return self.environment_suffix == DEV
 
     @classmethod
     def from_config(cls, config: pulumi.Config, environ: Mapping[str, str]) -> TapStackArgs:
-        """Read the stack's configuration.
+        """Read the configuration of the current Pulumi stack.
 
         Args:
             config: the configuration in the project's namespace.
-            environ: the environment variables, of which TAP_TABLE_NAME overrides ``tableName``.
+            environ: the environment variables; ``TAP_TABLE_NAME`` overrides the key ``tableName``.
 
         Raises:
-            ConfigurationError: a key is unknown, or a value has the wrong type or is out of bounds.
+            ConfigurationError: a key is unknown, or a value has the wrong type or exceeds a limit.
         """
         _reject_unknown_keys(config.name)
         stack = pulumi.get_stack()
         if config.get("env") is None and stack != DEV:
-            error = f"the stack {stack!r} without it would be deployed as {DEV!r}, unprotected"
+            error = f"without this key, the stack {stack!r} would use the environment {DEV!r}, which protects no data"
             raise ConfigurationError("env", None, error, f"Try: pulumi config set env {stack}")
         values: dict[str, Any] = {}
         types = {each.name: str(each.type).removesuffix(" | None") for each in fields(cls)}
@@ -452,19 +489,19 @@ class TapStackArgs:
 def _parse_integer(key: str, raw: str) -> int:
     digits = raw.strip()
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", digits):
-        raise ConfigurationError(key, raw, "it must be a whole number", f"Try: pulumi config set {key} NUMBER")
+        raise ConfigurationError(key, raw, "the value must be a whole number", f"Try: pulumi config set {key} NUMBER")
     return int(digits)
 
 
 def _parse_boolean(key: str, raw: str) -> bool:
     value = raw.strip().lower()
     if value not in {"true", "false"}:
-        raise ConfigurationError(key, raw, "it must be true or false", f"Try: pulumi config set {key} true")
+        raise ConfigurationError(key, raw, "the value must be true or false", f"Try: pulumi config set {key} true")
     return value == "true"
 
 
 def _parse_list(key: str, raw: str) -> tuple[str, ...]:
-    """Parse a JSON list of strings (which is how Pulumi passes on a list in YAML), or strings separated by commas."""
+    """Parse a list of strings: either separated by commas, or in JSON, which is Pulumi's format of a YAML list."""
     if not raw.lstrip().startswith(("[", "{", '"')):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
     try:
@@ -473,24 +510,24 @@ def _parse_list(key: str, raw: str) -> tuple[str, ...]:
         values = None
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         remedy = f"Try: pulumi config set --path '{key}[0]' https://app.example.com"
-        raise ConfigurationError(key, raw, "it must be a list of strings", remedy)
+        raise ConfigurationError(key, raw, "the value must be a list of strings", remedy)
     return tuple(values)
 
 
-# by the type of an attribute, without ``| None``; a text needs no parser
+# Maps the type of a configuration field, without ``| None``, to its parser. Strings need no parser.
 _PARSERS: Mapping[str, Callable[[str, str], object]] = {
     "int": _parse_integer,
     "bool": _parse_boolean,
     "Sequence[str]": _parse_list,
 }
-# attribute of TapStackArgs -> its configuration key
+# Maps each attribute of TapStackArgs to its ConfigField.
 CONFIG_FIELDS: Mapping[str, ConfigField] = {
     each.name: each.metadata["config"] for each in fields(TapStackArgs) if "config" in each.metadata
 }
 
 
 def _reject_unknown_keys(namespace: str) -> None:
-    """Raise an error for a misspelt key, which would otherwise be a setting that stays at its default unnoticed."""
+    """Raise ConfigurationError for an unknown key. A misspelled key would otherwise be ignored silently."""
     known = sorted(config_field.key for config_field in CONFIG_FIELDS.values())
     for full_key in sorted({*CONFIG.get(), *get_config_env()}):
         owner, _, key = full_key.rpartition(":")
@@ -499,22 +536,28 @@ def _reject_unknown_keys(namespace: str) -> None:
 
 
 def check_key_location(key_arn: str, *, partition: str, region: str, account: str) -> None:
-    """Check that every service of the stack can use a KMS key.
+    """Check that all services of the stack can use a KMS key.
 
-    Other services accept a key of another account; DynamoDB searches its own account and region (DynamoDB
-    Developer Guide, "DynamoDB encryption at rest usage notes", DescribeKey).
+    DynamoDB supports only keys of its own account and region; other services support keys of other accounts too
+    (DynamoDB Developer Guide, "DynamoDB encryption at rest usage notes", DescribeKey).
+
+    Args:
+        key_arn: the ARN of the key.
+        partition: the partition of the stack, such as ``aws`` or ``aws-cn``.
+        region: the region of the stack.
+        account: the account ID of the stack.
 
     Raises:
         ConfigurationError: the key is in another partition, region or account.
     """
     key = KEY_ARN_PATTERN.fullmatch(key_arn)
     for part, expected, remedy in (
-        ("partition", partition, "Choose a key there."),
-        ("region", region, "Choose a key there, or replicate a multi-Region key to it."),
-        ("account", account, "Choose a key there: DynamoDB takes none of another account."),
+        ("partition", partition, "Choose a key in this partition."),
+        ("region", region, "Choose a key in this region, or replicate a multi-Region key to the region."),
+        ("account", account, "Choose a key in this account, because DynamoDB supports no keys of other accounts."),
     ):
         if key is None or key[part] != expected:
-            error = f"it must be a key of the stack's {part}, which is {expected}"
+            error = f"the key must be in the stack's {part}, which is {expected}"
             raise ConfigurationError("kmsKeyArn", key_arn, error, remedy)
 
 
@@ -523,7 +566,7 @@ def check_key_location(key_arn: str, *, partition: str, region: str, account: st
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """What everything is called on AWS. Bucket names are global to AWS, and role names to an account."""
+    """Names of the AWS resources. Bucket names are unique in AWS, and role names in an account."""
 
     prefix: str
     upload_bucket: str
@@ -537,15 +580,21 @@ class Names:
     dashboard: str
 
     def alarm(self, purpose: str) -> str:
-        """The name of one alarm."""
+        """Return the name of the CloudWatch alarm for a purpose such as ``function-errors``."""
         return f"{self.prefix}-{purpose}"
 
 
 def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -> Names:
-    """Name everything, and check the finished names.
+    """Derive the names of all resources, and check them against the naming rules of AWS.
+
+    Args:
+        args: the configuration, which may contain names of bucket and table.
+        project: the name of the Pulumi project, with which the other names begin.
+        account: the AWS account ID, part of bucket names.
+        region: the AWS region, part of the names of buckets and role.
 
     Raises:
-        ConfigurationError: a name is longer than AWS allows or has characters that it does not.
+        ConfigurationError: a name is too long or contains a character that AWS does not allow.
     """
     prefix = f"{project}-{args.environment_suffix}"
     place = f"{account}-{region}"
@@ -565,7 +614,7 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     check_bucket_name(key, names.log_bucket)
     if names.upload_bucket == names.log_bucket:
-        error = "it is the name of the bucket for access logs"
+        error = "the bucket for access logs has the same name"
         raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
     _check_length(key, names.table, TABLE_NAME_LENGTH)
     _check_length(key, names.function, FUNCTION_NAME_LENGTH)
@@ -575,7 +624,12 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
 
 
 def make_tags(args: TapStackArgs, *, project: str) -> dict[str, str]:
-    """The tags of everything that can carry tags."""
+    """Return the tags of all resources that support tags.
+
+    Args:
+        args: the configuration, which contains the values of Owner and CostCenter.
+        project: the name of the Pulumi project.
+    """
     return {
         "Project": project,
         "Environment": args.environment_suffix,
@@ -588,7 +642,7 @@ def make_tags(args: TapStackArgs, *, project: str) -> dict[str, str]:
 # == Policy documents =================================================================================================
 
 Document = dict[str, Any]
-"""A policy as IAM reads it: ``{"Version": …, "Statement": […]}``."""
+"""A JSON document as a dictionary, such as an IAM policy: ``{"Version": …, "Statement": […]}``."""
 
 
 def _policy(*statements: Document) -> Document:
@@ -604,7 +658,7 @@ def _statement(
     principal: str | Document | None = None,
     condition: Document | None = None,
 ) -> Document:
-    """One statement, without the elements that have no value."""
+    """Return an IAM policy statement. Elements whose value is None are omitted."""
     elements = {"Sid": sid, "Effect": effect, "Principal": principal, "Action": action}
     elements |= {"Resource": resource, "Condition": condition}
     return {name: value for name, value in elements.items() if value is not None}
@@ -618,7 +672,7 @@ def _deny_without_tls(action: str, *arns: str) -> Document:
 def _allow_service(
     sid: str, service: str, action: str, resource: str | None = None, *, account: str, source_arn: str | None = None
 ) -> Document:
-    """Allow an AWS service an action on behalf of one account, and of one source (a pattern of ARNs) in it."""
+    """Return a policy statement that allows an AWS service one action, for one account and one source ARN pattern."""
     source = {} if source_arn is None else {"ArnLike": {"aws:SourceArn": source_arn}}
     return _statement(
         sid,
@@ -631,13 +685,20 @@ def _allow_service(
 
 
 def upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
-    """TLS only, and no upload in another encryption than the bucket's: the function could not read it with HEAD."""
+    """Return the policy of the upload bucket, which denies plain HTTP and uploads with other encryption settings.
+
+    The indexer could not read a differently encrypted object with HEAD.
+
+    Args:
+        bucket_arn: the ARN of the upload bucket.
+        key_arn: the ARN of the bucket's KMS key; None means encryption with S3 managed keys (AES-256).
+    """
 
     def deny_put(sid: str, **condition: Document) -> Document:
         return _statement(sid, "Deny", "s3:PutObject", f"{bucket_arn}/*", principal="*", condition=condition)
 
-    # An upload without an encryption header gets the bucket's default encryption. The condition Null excludes such
-    # an upload: a key that is absent satisfies StringNotEquals (with IfExists too), and would be refused.
+    # An upload without an encryption header uses the bucket's default encryption and must be allowed. StringNotEquals
+    # alone would deny such an upload, because an absent condition key counts as not equal (even with IfExists).
     requested = {"s3:x-amz-server-side-encryption": "false"}
     algorithm = {"s3:x-amz-server-side-encryption": "aws:kms" if key_arn else "AES256"}
     statements = [
@@ -646,14 +707,20 @@ def upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Docu
         deny_put("DenyCustomerKeys", Null={"s3:x-amz-server-side-encryption-customer-algorithm": "false"}),
     ]
     if key_arn:
-        # a request for aws:kms without a key id means the key that AWS manages, aws/s3, which is another key too
+        # A request for aws:kms without a key ID uses the AWS managed key aws/s3, and is denied too.
         key = {"s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn}
         statements.append(deny_put("DenyOtherKeys", Null=requested, StringNotEquals=key))
     return _policy(*statements)
 
 
 def log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: str) -> Document:
-    """TLS only, and the S3 logging service may write the access logs of this bucket of this account."""
+    """Return the policy of the log bucket, which allows the S3 logging service to write, and denies plain HTTP.
+
+    Args:
+        log_bucket_arn: the ARN of the log bucket.
+        upload_bucket_arn: the ARN of the only bucket whose access logs may be written.
+        account: the account ID of the upload bucket.
+    """
     objects = f"{log_bucket_arn}/*"
     return _policy(
         _deny_without_tls("s3:*", log_bucket_arn, objects),
@@ -664,12 +731,19 @@ def log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: s
 
 
 def queue_policy(*, queue_arn: str) -> Document:
-    """TLS only. The function's role has the permission to send."""
+    """Return the policy of the failure queue, which denies plain HTTP."""
     return _policy(_deny_without_tls("sqs:*", queue_arn))
 
 
 def topic_policy(*, topic_arn: str, partition: str, region: str, account: str) -> Document:
-    """The alarms of this account and region may publish, over TLS; a topic's own policy replaces the default one."""
+    """Return the policy of the alarm topic, which lets CloudWatch alarms publish, and denies plain HTTP.
+
+    Args:
+        topic_arn: the ARN of the topic.
+        partition: the partition of the alarms, such as ``aws`` or ``aws-cn``.
+        region: the region of the alarms.
+        account: the account ID of the alarms.
+    """
     alarms = f"arn:{partition}:cloudwatch:{region}:{account}:alarm:*"
     return _policy(
         _allow_service("AllowAlarms", "cloudwatch", "sns:Publish", topic_arn, account=account, source_arn=alarms),
@@ -678,41 +752,48 @@ def topic_policy(*, topic_arn: str, partition: str, region: str, account: str) -
 
 
 def trust_policy(*, account: str) -> Document:
-    """Only Lambda, on behalf of this account, may assume the role."""
+    """Return the trust policy of the indexer's role, which lets Lambda assume the role for this account only."""
     return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account))
 
 
 def indexer_policy(
     *, bucket_arn: str, table_arn: str, log_group_arn: str, queue_arn: str, key_arn: str | None = None
 ) -> Document:
-    """The permissions of the function."""
+    """Return the permissions of the indexer's role.
+
+    Args:
+        bucket_arn: the ARN of the upload bucket.
+        table_arn: the ARN of the table.
+        log_group_arn: the ARN of the indexer's log group.
+        queue_arn: the ARN of the failure queue.
+        key_arn: the ARN of the KMS key that encrypts all of these, or None.
+    """
 
     def allow(sid: str, actions: Sequence[str], resource: str) -> Document:
         return _statement(sid, "Allow", actions, [resource])
 
     return _policy(
-        # every object of the bucket: the event names the one to read
         allow("ReadObjects", ["s3:GetObject", "s3:GetObjectVersion"], f"{bucket_arn}/*"),
-        # without it HEAD returns 403 for an object that does not exist, not 404
+        # Without s3:ListBucket, a HEAD request for a missing object returns 403 instead of 404.
         allow("TellGoneFromDenied", ["s3:ListBucket"], bucket_arn),
         allow("UseTable", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], table_arn),
         allow("UseDayIndex", ["dynamodb:Query"], f"{table_arn}/index/{DAY_INDEX}"),
-        # Lambda chooses the names of the log streams
+        # The wildcard is necessary because Lambda chooses the names of the log streams.
         allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
         allow("ReportFailures", ["sqs:SendMessage"], queue_arn),
-        # X-Ray has no resources that these two could be limited to
+        # The wildcard is necessary because these X-Ray actions support no resource-level permissions.
         allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
         *(_key_permissions(key_arn, bucket_arn=bucket_arn, table_arn=table_arn) if key_arn else ()),
     )
 
 
 def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[Document]:
-    """The function's permissions for the key: only through one service each, and only for the stack's resources.
+    """Return the indexer's permissions for the KMS key, each limited to one service and to the stack's resources.
 
-    Log lines need none: CloudWatch Logs uses the key itself, as the key's own policy allows.
+    Logging needs no permission of the indexer, because the key policy allows CloudWatch Logs to use the key.
     """
     _, partition, _, region, *_ = key_arn.split(":")
-    # the condition's values are documented for amazonaws.com; which of the two China has is not
+    # AWS does not document which of the two domains kms:ViaService contains in the China regions.
     domains = ("amazonaws.com", "amazonaws.com.cn") if partition == "aws-cn" else ("amazonaws.com",)
 
     def allow(
@@ -725,36 +806,37 @@ def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[D
     objects = {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]}
     table = {"kms:EncryptionContext:aws:dynamodb:tableName": table_arn.rpartition("/")[2]}
     return [
-        # HEAD requests checksums (S3 API Reference, HeadObject, ChecksumMode). The context is the bucket where its
-        # key is used, and the object where an uploader declined it (S3 User Guide, "S3 Bucket Keys").
+        # A HEAD request for checksums requires kms:Decrypt (S3 API Reference, HeadObject, ChecksumMode). With an S3
+        # Bucket Key, the encryption context is the bucket's ARN, otherwise the object's ARN (S3 User Guide, "S3 Bucket
+        # Keys").
         allow("ReadChecksums", "s3", "kms:Decrypt", like=objects),
-        # reads and writes alike: DynamoDB decrypts the table's own key for each principal that uses the table
-        # (DynamoDB Developer Guide, "DynamoDB encryption at rest usage notes", Decrypt)
+        # DynamoDB decrypts the table key on behalf of each caller that reads or writes the table (DynamoDB Developer
+        # Guide, "DynamoDB encryption at rest usage notes", Decrypt).
         allow("OpenTable", "dynamodb", "kms:Decrypt", equals=table),
-        # a producer's permissions; SQS Developer Guide, "Amazon SQS key management"
+        # Sending to an encrypted queue requires both actions (SQS Developer Guide, "Amazon SQS key management").
         allow("EncryptFailures", "sqs", "kms:GenerateDataKey", "kms:Decrypt"),
     ]
 
 
 def _json(build: Callable[..., Document], **values: pulumi.Input[str | None]) -> pulumi.Output[str]:
-    """The policy that ``build`` returns for these values, as JSON, once they are known."""
+    """Return a policy as JSON. ``build`` creates the policy document when all values are known."""
     return pulumi.Output.all(**values).apply(lambda known: json.dumps(build(**known)))
 
 
-# == The function's archive ===========================================================================================
+# == Deployment package of the indexer ================================================================================
 
 PIP_TARGET_OPTIONS = (
     "--no-deps",
     "--require-hashes",
     "--only-binary=:all:",
     "--no-compile",
-    # pure Python only: whatever the architecture of the function, and of the machine that builds it
+    # Only pure-Python wheels are allowed, because the build may run on another processor type than the indexer.
     "--platform=any",
     "--abi=none",
     "--implementation=py",
     "--python-version=3.13",
 )
-# What pip adds, which differs from run to run. Everything else ships as its authors published it.
+# pip creates these files, and their contents differ between installations. All other files of a package are kept.
 DROPPED_FROM_PACKAGE = (
     *("bin", "**/__pycache__"),
     *(f"*.dist-info/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")),
@@ -762,11 +844,15 @@ DROPPED_FROM_PACKAGE = (
 
 
 class PackagingError(RuntimeError):
-    """The function's archive could not be built. The message says why and what helps."""
+    """Error for a failed build of the indexer's deployment package. Its message contains the cause and a remedy."""
 
 
 def pip_install(requirements: Path, target: Path) -> None:
-    """Install the requirements into the folder ``target``, for the platform of the function.
+    """Install the packages of a requirements file for the platform of the indexer.
+
+    Args:
+        requirements: the requirements file, with versions and hashes.
+        target: the folder that receives the packages.
 
     Raises:
         PackagingError: pip is missing or failed.
@@ -776,27 +862,27 @@ def pip_install(requirements: Path, target: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own constant arguments
     if done.returncode != 0:
         raise PackagingError(
-            f"pip could not install {requirements} for the function (exit status {done.returncode}):\n"
+            f"pip could not install {requirements} for the indexer (exit code {done.returncode}):\n"
             f"{done.stderr.strip()[-2000:]}\n"
             "The first build needs a package index: check the network, or set PIP_INDEX_URL to a mirror. "
-            "A version needs a wheel of pure Python, which any processor can run. "
+            "Each package must have a pure-Python wheel. "
             "If pip is missing, run: pip install -r requirements.txt"
         )
 
 
 def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Path], None] = pip_install) -> Path:
-    """Build the folder that becomes the function's archive: ``lambda_code`` beside the packages that it requires.
+    """Build the folder of the indexer's deployment package: ``lambda_code`` and the packages that it requires.
 
-    The same inputs give the same names, modes and contents, wherever they lie. What is installed is kept in
-    ``cache``, by the hash of the requirements, so that only the first build needs a package index.
+    The same inputs produce the same file names, modes and contents. Installed packages are cached by the hash of the
+    requirements, so that only the first build needs a package index.
 
     Args:
-        root: the folder that holds ``lambda_code``.
-        cache: the folder that keeps what was built; made if it is missing.
-        install: installs a requirements file into a folder.
+        root: the folder that contains ``lambda_code``.
+        cache: the folder for finished builds, created if it does not exist.
+        install: function that installs a requirements file into a folder.
 
     Returns:
-        The folder, which later builds leave alone.
+        The folder of the package, which later builds do not change.
 
     Raises:
         PackagingError: the requirements could not be installed.
@@ -832,12 +918,12 @@ def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Pa
 
 
 def _digest(parts: Sequence[bytes]) -> str:
-    """A name for these parts: each is hashed first, so that their borders count."""
+    """Return a hash of the parts. Each part is hashed first, so that the boundaries between parts affect the result."""
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
 def _build_once(folder: Path, build: Callable[[Path], None]) -> None:
-    """Make the folder appear whole or not at all, even if several processes build it at once."""
+    """Create the folder atomically, so that concurrent processes never read an unfinished folder."""
     if folder.exists():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -847,12 +933,13 @@ def _build_once(folder: Path, build: Callable[[Path], None]) -> None:
         try:
             unfinished.rename(folder)
         except OSError:
-            if not folder.exists():  # otherwise another process was quicker, with the same content
+            # If the folder exists now, another process has built the same content.
+            if not folder.exists():
                 raise
 
 
 def _copy_folder(source: Path, target: Path, *, without: frozenset[Path] = frozenset()) -> None:
-    """Copy a folder without these files and folders, with modes that do not depend on this machine."""
+    """Copy a folder except for the paths in ``without``, and set fixed file modes."""
     for entry in sorted(set(source.iterdir()) - without):
         if entry.is_dir():
             _copy_folder(entry, _make_folder(target / entry.name), without=without)
@@ -862,7 +949,7 @@ def _copy_folder(source: Path, target: Path, *, without: frozenset[Path] = froze
 
 def _make_folder(folder: Path) -> Path:
     folder.mkdir()
-    folder.chmod(0o755)  # the mode that mkdir takes would depend on the umask
+    folder.chmod(0o755)  # the mode that mkdir sets depends on the umask
     return folder
 
 
@@ -875,13 +962,13 @@ def _copy_file(source: Path, target: Path) -> None:
 
 
 class TapStack(pulumi.ComponentResource):
-    """The whole of TapStack as one component.
+    """Pulumi component with all resources of TapStack.
 
-    Each output is an attribute, a ``pulumi.Output`` of text; ``outputs`` holds them by name.
+    Each output of the stack is an attribute of type ``pulumi.Output[str]``; ``outputs`` contains all of them by name.
     """
 
-    # A nested property that can be None is an Args class: of a dictionary, Pulumi would send the None as a null, and
-    # show an update.
+    # Nested inputs that can be None use an Args class: Pulumi sends a None in a dictionary as null, and then each
+    # deployment would show an update.
 
     def __init__(self, name: str, args: TapStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tap:index:TapStack", name, None, opts)
@@ -930,7 +1017,7 @@ class TapStack(pulumi.ComponentResource):
     def _child(
         self, *depends_on: pulumi.Resource, holds_data: bool = False, ignore_changes: Sequence[str] = ()
     ) -> pulumi.ResourceOptions:
-        """The options of a resource that belongs to this component."""
+        """Return Pulumi options for a child of this component; ``protectData`` protects resources that hold data."""
         return pulumi.ResourceOptions(
             parent=self,
             depends_on=list(depends_on),
@@ -941,7 +1028,7 @@ class TapStack(pulumi.ComponentResource):
     # -- buckets ------------------------------------------------------------------------------------------------------
 
     def _upload_bucket(self) -> tuple[aws.s3.Bucket, aws.s3.BucketVersioning]:
-        """The versioned bucket; pages of the configured origins may upload, and read the ETag in the response."""
+        """Create the versioned upload bucket. Web pages of the configured origins may upload and read ETags."""
         bucket, _ = self._hardened_bucket(
             "uploads",
             self._names.upload_bucket,
@@ -957,7 +1044,7 @@ class TapStack(pulumi.ComponentResource):
             bucket=bucket.bucket,
             cors_rules=[
                 {
-                    "allowed_headers": ["*"],  # of the request: which ones a page needs depends on how it signs
+                    "allowed_headers": ["*"],  # which request headers a web page sends depends on its signing method
                     "allowed_methods": list(CORS_METHODS),
                     "allowed_origins": list(self._args.cors_allowed_origins or ()),
                     "expose_headers": ["ETag"],
@@ -983,7 +1070,7 @@ class TapStack(pulumi.ComponentResource):
         expiry: aws.s3.BucketLifecycleConfigurationRuleArgs,
         key_arn: str | None = None,
     ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
-        """A private, encrypted bucket whose owner owns all objects, with a policy and a lifecycle."""
+        """Create a private, encrypted bucket without ACLs, with a policy and lifecycle rules."""
         name = f"{self._name}-{purpose}"
         bucket = aws.s3.Bucket(
             name,
@@ -1017,7 +1104,7 @@ class TapStack(pulumi.ComponentResource):
                             sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
                         )
                     ),
-                    bucket_key_enabled=True if key_arn else None,  # one call of KMS for many objects
+                    bucket_key_enabled=True if key_arn else None,  # reduces the number of KMS requests
                 )
             ],
             opts=self._child(),
@@ -1038,13 +1125,13 @@ class TapStack(pulumi.ComponentResource):
             f"{name}-policy",
             bucket=bucket.bucket,
             policy=policy(bucket),
-            # S3 answers 409 to two changes of a bucket's access at once
+            # S3 rejects simultaneous changes of policy and public access settings with status 409.
             opts=self._child(privacy),
         )
         return bucket, bucket_policy
 
     def _access_logs(self, bucket: aws.s3.Bucket) -> None:
-        """Log every request to the upload bucket into a bucket of its own."""
+        """Log every request to the upload bucket in a separate bucket."""
         log_bucket, log_policy = self._hardened_bucket(
             "logs",
             self._names.log_bucket,
@@ -1095,13 +1182,13 @@ class TapStack(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child(
                 holds_data=True,
-                # if autoscaling is on, it owns the capacities: the next deployment must not reset them
+                # With auto scaling, a deployment must not reset the capacities that auto scaling has set.
                 ignore_changes=_CAPACITY_PROPERTIES if self._args.max_capacity is not None else (),
             ),
         )
 
     def _autoscaling(self, table: aws.dynamodb.Table) -> None:
-        """Scale the table and its index up to the configured limit, each for reads and for writes."""
+        """Configure auto scaling of the read and write capacity of the table and of its index."""
         if self._args.max_capacity is None:
             return
         index = pulumi.Output.concat("table/", table.name, f"/index/{DAY_INDEX}")
@@ -1139,7 +1226,7 @@ class TapStack(pulumi.ComponentResource):
                 opts=self._child(),
             )
 
-    # -- function -----------------------------------------------------------------------------------------------------
+    # -- indexer ------------------------------------------------------------------------------------------------------
 
     def _log_group(self) -> aws.cloudwatch.LogGroup:
         return aws.cloudwatch.LogGroup(
@@ -1156,7 +1243,7 @@ class TapStack(pulumi.ComponentResource):
             f"{self._name}-failures",
             name=self._names.failure_queue,
             message_retention_seconds=FAILURE_RETENTION_SECONDS,
-            # one or the other: SQS's own keys, or the configured one
+            # SQS allows either encryption with its own keys or a KMS key, not both.
             sqs_managed_sse_enabled=True if self._key is None else None,
             kms_master_key_id=self._key,
             tags=self._tags,
@@ -1176,7 +1263,7 @@ class TapStack(pulumi.ComponentResource):
         role = aws.iam.Role(
             f"{self._name}-indexer-role",
             name=self._names.role,
-            description="What the function that indexes uploads may do",
+            description="Permissions of the Lambda function that indexes uploads",
             assume_role_policy=json.dumps(trust_policy(account=self._account)),
             tags=self._tags,
             opts=self._child(),
@@ -1203,7 +1290,7 @@ class TapStack(pulumi.ComponentResource):
         return aws.lambda_.Function(
             f"{self._name}-indexer",
             name=self._names.function,
-            description="Writes one metadata row for every file that lands in the upload bucket",
+            description="Writes a metadata row for each object version in the upload bucket",
             runtime=RUNTIME,
             architectures=["arm64"],
             handler=HANDLER,
@@ -1217,8 +1304,8 @@ class TapStack(pulumi.ComponentResource):
             logging_config={
                 "log_format": "JSON",
                 "log_group": log_group.name,
-                # Above INFO, Lambda would drop the metrics, which are lines without a level and count as INFO.
-                # The function itself leaves out the lines below logLevel.
+                # Metrics are log lines without a level, which Lambda treats as INFO. With a level above INFO, Lambda
+                # would drop the metrics, so the indexer applies logLevel itself.
                 "application_log_level": "DEBUG" if self._args.log_level == "DEBUG" else "INFO",
             },
             environment={
@@ -1243,7 +1330,7 @@ class TapStack(pulumi.ComponentResource):
         permissions: aws.iam.RolePolicy,
         queue: aws.sqs.Queue,
     ) -> None:
-        """Let S3 invoke the function; an event that still fails after all retries goes to the failure queue."""
+        """Let S3 invoke the indexer. After all retries, a failed event goes to the failure queue."""
         retries = aws.lambda_.FunctionEventInvokeConfig(
             f"{self._name}-indexer-retries",
             function_name=function.name,
@@ -1259,7 +1346,7 @@ class TapStack(pulumi.ComponentResource):
             function=function.name,
             principal="s3.amazonaws.com",
             source_arn=bucket.arn,
-            source_account=self._account,  # a bucket's name can pass to another account, its ARN with it
+            source_account=self._account,  # another account could reuse the name of a deleted bucket
             opts=self._child(),
         )
         aws.s3.BucketNotification(
@@ -1274,8 +1361,8 @@ class TapStack(pulumi.ComponentResource):
                     filter_suffix=encode_filter(self._args.notification_suffix) or None,
                 )
             ],
-            # without the permission S3 refuses the notification; without versioning the first events have no version;
-            # without the failure queue behind the function, an event that fails would be lost
+            # S3 rejects a notification if it may not invoke the indexer. Without versioning, the first events would
+            # have no version ID. Without the on-failure destination, failed events would be lost.
             opts=self._child(permission, versioning, retries),
         )
 
@@ -1285,7 +1372,8 @@ class TapStack(pulumi.ComponentResource):
         topic = aws.sns.Topic(
             f"{self._name}-alarms",
             name=self._names.alarm_topic,
-            # never encrypted with alias/aws/sns: its key policy would stop CloudWatch from publishing, silently
+            # The AWS managed key alias/aws/sns must not be used: its key policy does not allow CloudWatch to publish,
+            # and alarms would be lost without an error.
             kms_master_key_id=self._key,
             tags=self._tags,
             opts=self._child(),
@@ -1303,7 +1391,7 @@ class TapStack(pulumi.ComponentResource):
                 f"{self._name}-alarms-email",
                 topic=topic.arn,
                 protocol="email",
-                # a personal address: encrypted in Pulumi's state, whether or not it was configured as a secret
+                # The email address is personal data, so it is always encrypted in the Pulumi state.
                 endpoint=pulumi.Output.secret(self._args.alarm_email),
                 opts=self._child(),
             )
@@ -1325,7 +1413,7 @@ class TapStack(pulumi.ComponentResource):
                 threshold=alarm.threshold,
                 period=60,
                 evaluation_periods=alarm.periods,
-                treat_missing_data="notBreaching",  # without uploads there is no data, which is no reason for an alarm
+                treat_missing_data="notBreaching",  # without uploads, the metrics have no data
                 alarm_actions=[topic.arn],
                 ok_actions=[topic.arn],
                 tags=self._tags,
@@ -1346,7 +1434,7 @@ class TapStack(pulumi.ComponentResource):
         for purpose, query in SAVED_QUERIES.items():
             aws.cloudwatch.QueryDefinition(
                 f"{self._name}-query-{purpose}",
-                name=f"{self._names.prefix}/{purpose}",  # the console shows the part before the slash as a folder
+                name=f"{self._names.prefix}/{purpose}",  # the CloudWatch console shows the prefix as a folder
                 query_string=query,
                 log_group_names=[log_group.name],
                 opts=self._child(),
@@ -1363,7 +1451,7 @@ class TapStack(pulumi.ComponentResource):
         )
 
     def _test_command(self) -> str:
-        """A shell command that uploads a file and queries its row."""
+        """Return a shell command that uploads a file and queries its row."""
         key = f"{self._args.notification_prefix}hello{self._args.notification_suffix or '.txt'}"
         object_id = json.dumps({":id": {"S": f"{self._names.upload_bucket}/{key}"}})
         upload = f"s3://{self._names.upload_bucket}/{key}"
@@ -1375,7 +1463,7 @@ class TapStack(pulumi.ComponentResource):
 
 
 def _lifecycle_rule(rule_id: str, **action: Any) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
-    """A rule for every object of a bucket; ``action`` is the argument that says what happens to it, and when."""
+    """Return a lifecycle rule for all objects of a bucket; ``action`` is one expiration or abort argument."""
     every_object = aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="")
     return aws.s3.BucketLifecycleConfigurationRuleArgs(id=rule_id, status="Enabled", filter=every_object, **action)
 
@@ -1394,20 +1482,20 @@ _CAPACITY_PROPERTIES = (
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm: it fires when the statistic is above the threshold in each of the periods of 60 seconds."""
+    """CloudWatch alarm that fires if a metric statistic exceeds the threshold in each of ``periods`` minutes."""
 
-    purpose: str  # the end of its name
+    purpose: str  # last part of the alarm name, such as function-errors
     namespace: str
     metric: str
     dimensions: Mapping[str, str]
-    statistic: str = "Sum"  # or Maximum, or a percentile such as p90
-    threshold: float = 0  # in the metric's unit: a count, or milliseconds
+    statistic: str = "Sum"  # Sum, Maximum, or a percentile such as p90
+    threshold: float = 0  # the unit is that of the metric: a count or milliseconds
     periods: int = 1
     description: str = ""
 
 
-# Queries of the function's log in the language of CloudWatch Logs Insights, by the end of the query's name. A query has
-# no time range of its own: the console applies the selected one. docs/runbook.md says when to use which.
+# Maps the last part of a query name to a CloudWatch Logs Insights query of the indexer's log. The time range of a query
+# is selected in the console. docs/runbook.md explains when to use each query.
 SAVED_QUERIES: Mapping[str, str] = {
     "what-failed": """\
 fields @timestamp, reason, key, version_id, error, request_id, xray_trace_id
@@ -1434,7 +1522,12 @@ filter retries > 0 or reason = "throttled"
 
 
 def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
-    """Every alarm of the stack; docs/runbook.md has a chapter for each."""
+    """Return all alarms of the stack. docs/runbook.md describes the response to each.
+
+    Args:
+        names: the resource names, which are metric dimensions.
+        args: the configuration, from which some thresholds are calculated.
+    """
     lambda_, sqs, dynamodb = "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
     service = {"service": names.prefix}
     function = {"FunctionName": names.function}
@@ -1442,7 +1535,7 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
     table = {"TableName": names.table}
     index = {**table, "GlobalSecondaryIndexName": DAY_INDEX}
     duration = args.timeout_seconds * 1000 * DURATION_ALARM_FRACTION
-    write_units = (args.max_capacity or args.write_capacity) * 60 * CAPACITY_ALARM_FRACTION  # of a period
+    write_units = (args.max_capacity or args.write_capacity) * 60 * CAPACITY_ALARM_FRACTION  # units per minute
     alarms = [
         Alarm("function-errors", lambda_, "Errors", function),
         Alarm("function-throttles", lambda_, "Throttles", function),
@@ -1460,7 +1553,7 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
         Alarm("index-read-throttles", dynamodb, "ReadThrottleEvents", index),
         Alarm("index-write-throttles", dynamodb, "WriteThrottleEvents", index),
         Alarm("index-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", index, "Sum", write_units, periods=5),
-        # SystemErrors exists only with the dimension Operation: one alarm for each operation that the role allows
+        # CloudWatch has the metric SystemErrors only with the dimension Operation, so each operation has an alarm.
         Alarm("table-errors-getitem", dynamodb, "SystemErrors", {**table, "Operation": "GetItem"}),
         Alarm("table-errors-query", dynamodb, "SystemErrors", {**table, "Operation": "Query"}),
         Alarm("table-errors-updateitem", dynamodb, "SystemErrors", {**table, "Operation": "UpdateItem"}),
@@ -1470,44 +1563,50 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
 
 
 def _alarm_descriptions(names: Names, args: TapStackArgs) -> dict[str, str]:
-    """What happened, and what to do first, for each alarm."""
+    """Return the description (cause and first remedy) of each alarm, by purpose."""
     log_group, queue = names.log_group, names.failure_queue
     descriptions = {
-        "function-errors": "The function failed, so at least one upload is not indexed yet. Lambda tries twice more. "
-        f"First: read the newest ERROR lines in {log_group}; they name the object and the reason.",
-        "function-throttles": "Lambda had no free concurrency for the function; events wait for up to 6 hours. "
+        "function-errors": "The indexer failed, so at least one upload is not indexed yet. Lambda retries twice. "
+        f"First: read the newest ERROR lines in {log_group}, which contain the object and the reason.",
+        "function-throttles": "Lambda had no free concurrency for the indexer. Events wait for up to 6 hours. "
         "First: compare ConcurrentExecutions with the account's limit and with reservedConcurrency.",
-        "function-duration": f"One call in ten takes over {DURATION_ALARM_FRACTION:.0%} of the time-out of "
-        f"{args.timeout_seconds} s. First: look for table throttling on the dashboard, then at the slowest traces.",
-        "events-dropped": "Lambda gave up on events: they were too old or had failed three times. "
-        "First: look into the failure queue; what is not there must be indexed again from the bucket.",
-        "failure-delivery": "Lambda could not put a failed event into the failure queue: that event is lost. "
-        f"First: check that the role may send to {queue} and that the queue exists.",
-        "failure-queue": "Uploads that could not be indexed wait in the failure queue, for 14 days. "
-        f"First: read one in {queue}; responsePayload says why, requestPayload is the event.",
+        "function-duration": f"10% of the invocations took over {DURATION_ALARM_FRACTION:.0%} of the timeout of "
+        f"{args.timeout_seconds} s. First: check the dashboard for table throttling, then read the slowest traces.",
+        "events-dropped": "Lambda dropped events that were older than 6 hours or had failed three times. "
+        "First: search the failure queue for the events. Run a backfill for objects whose events are not in the queue.",
+        "failure-delivery": "Lambda could not send a failed event to the failure queue, so the event is lost. "
+        f"First: check that {queue} exists and that the indexer's role may send to the queue.",
+        "failure-queue": "The failure queue contains uploads that could not be indexed. SQS keeps them for 14 days. "
+        f"First: read a message in {queue}: responsePayload contains the error, requestPayload the event.",
     }
     for reason, description in FAILURE_REASONS.items():
         descriptions[f"failed-{reason}"] = description.format(where=f"reason {reason} in {log_group}")
-    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
+    for part, title in (("table", "the table"), ("index", f"index {DAY_INDEX}")):
         for units in ("read", "write"):
             descriptions[f"{part}-{units}-throttles"] = (
-                f"DynamoDB throttled {units}s: {title} had used up its provisioned units. "
-                f"First: compare the dashboard's used units, then raise {units}Capacity or set maxCapacity."
+                f"DynamoDB throttled {units}s because {title} had used its provisioned capacity. "
+                f"First: check the {units} units on the dashboard, then raise {units}Capacity or set maxCapacity."
             )
         descriptions[f"{part}-write-capacity"] = (
-            f"For 5 minutes {title} used over {CAPACITY_ALARM_FRACTION:.0%} of its write units; "
-            "above all of them DynamoDB throttles. First: raise writeCapacity or set maxCapacity."
+            f"For 5 minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of its write capacity. "
+            "At 100%, DynamoDB throttles writes. First: raise writeCapacity or set maxCapacity."
         )
     for operation in ("GetItem", "Query", "UpdateItem"):
         descriptions[f"table-errors-{operation.lower()}"] = (
-            f"DynamoDB answered {operation} with an error of its own. The function retries by itself. "
+            f"DynamoDB responded to {operation} with a server error. The indexer retries automatically. "
             "First: check the AWS Health Dashboard for DynamoDB in this region."
         )
     return descriptions
 
 
 def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document:
-    """The dashboard's body: a table of widgets, each with its metrics and the limit that it shows."""
+    """Return the body of the CloudWatch dashboard.
+
+    Args:
+        names: the resource names, which are metric dimensions.
+        args: the configuration, which contains the limits that the widgets show.
+        region: the AWS region of the metrics.
+    """
     own, lambda_, sqs, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
     service = ("service", names.prefix)
     function = ("FunctionName", names.function)
@@ -1521,7 +1620,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
 
     widgets = [
         widget(
-            "What arrived, and what was deleted",
+            "Records by result, and SDK retries",
             _metric(own, "ObjectsIndexed", service),
             _metric(own, "ObjectsDuplicate", service),
             _metric(own, "ObjectsDeleted", service),
@@ -1529,7 +1628,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             _metric(own, "SdkRetries", service),
         ),
         widget(
-            "What failed",
+            "Failures",
             *(_metric(own, "ObjectsFailed", (*service, "reason", reason)) for reason in FAILURE_REASONS),
             _metric(lambda_, "Errors", function),
             _metric(lambda_, "Throttles", function),
@@ -1538,15 +1637,15 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             _metric(sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
         ),
         widget(
-            "How long it took (ms)",
+            "Indexing delay and duration (ms)",
             _metric(own, "IndexingDelay", service, "p50"),
             _metric(own, "IndexingDelay", service, "p99"),
             _metric(lambda_, "Duration", function, "p50"),
             _metric(lambda_, "Duration", function, "p90"),
-            limit=("time-out", args.timeout_seconds * 1000),
+            limit=("timeout", args.timeout_seconds * 1000),
         ),
         widget(
-            "Write units used in a minute",
+            "Consumed write units per minute",
             _metric(dynamodb, "ConsumedWriteCapacityUnits", table),
             _metric(dynamodb, "ConsumedWriteCapacityUnits", index),
             _metric(dynamodb, "WriteThrottleEvents", table),
@@ -1554,21 +1653,21 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             limit=("provisioned", args.write_capacity * 60),
         ),
         widget(
-            "Read units used in a minute",
+            "Consumed read units per minute",
             _metric(dynamodb, "ConsumedReadCapacityUnits", table),
             _metric(dynamodb, "ConsumedReadCapacityUnits", index),
             _metric(dynamodb, "ReadThrottleEvents", table),
             _metric(dynamodb, "ReadThrottleEvents", index),
             limit=("provisioned", args.read_capacity * 60),
         ),
-        widget("How much runs at once", _metric(lambda_, "ConcurrentExecutions", function, "Maximum")),
+        widget("Concurrent executions", _metric(lambda_, "ConcurrentExecutions", function, "Maximum")),
         widget(
-            "How old events were when they ran (ms)",
+            "Age of asynchronous events (ms)",
             _metric(lambda_, "AsyncEventAge", function, "Maximum"),
-            limit=("given up", ASYNC_EVENT_AGE_SECONDS * 1000),
+            limit=("maximum event age", ASYNC_EVENT_AGE_SECONDS * 1000),
         ),
     ]
-    # two columns; the grid is 24 wide
+    # A CloudWatch dashboard is 24 units wide, so each of the two columns has 12.
     places = [{"x": 12 * (n % 2), "y": 6 * (n // 2), "width": 12, "height": 6} for n in range(len(widgets))]
     return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 
@@ -1581,11 +1680,14 @@ def _metric(namespace: str, name: str, dimensions: Sequence[str], statistic: str
 
 
 def main(environ: Mapping[str, str]) -> None:
-    """Deploy one TapStack, configured by the Pulumi stack, and export its outputs.
+    """Deploy the stack with its Pulumi configuration, and export its outputs.
+
+    Args:
+        environ: the environment variables.
 
     Raises:
-        pulumi.RunError: the configuration cannot be deployed or the archive not be built. Pulumi shows its message
-            alone, where it would show another error with the whole traceback.
+        pulumi.RunError: the configuration is invalid, or the deployment package could not be built. Pulumi reports
+            this type of error without a traceback.
     """
     try:
         stack = TapStack("tap", TapStackArgs.from_config(pulumi.Config(), environ))

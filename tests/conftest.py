@@ -1,4 +1,4 @@
-"""Shared by all tiers: markers by folder, Hypothesis profiles, a harmless environment, options of the e2e tier."""
+"""Pytest configuration of all test tiers: markers, options, Hypothesis profiles and environment variables."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parent
 
-# A folder of tests is a tier, and its tests carry the marker of the same name.
+# Each test folder is a tier. Its tests have a marker with the name of the folder.
 TIERS = {
-    "unit": "one piece, or the whole program under Pulumi's mocks; no network, no process, milliseconds each",
-    "property": "Hypothesis: what must hold for any input",
-    "e2e": "the stack deployed on an emulator and read back through AWS's API",
-    "audit": "what `nox -s audit` reports: an SBOM of what is shipped, and what is known to be vulnerable in it",
-    "browser": "the upload page in a real browser, against an emulator that enforces CORS",
+    "unit": "fast tests of single modules, and of the Pulumi program with mocks; no network",
+    "property": "property tests with Hypothesis",
+    "e2e": "end-to-end tests of a stack that is deployed to an AWS emulator",
+    "audit": "tests of the SBOM and of the vulnerability check in `nox -s audit`",
+    "browser": "tests of the upload page in a browser, with an emulator that enforces CORS",
 }
 
-CONTROL = "the test proves these controls of docs/security.md, which names it there"
+CONTROL = "IDs of the security controls in docs/security.md that the test verifies"
 
 REGION = "us-east-1"
 
-# Nobody's credentials: a test that reaches the real AWS by mistake is turned away. Set before anything imports boto3,
-# Powertools or the X-Ray SDK, which look at them once.
+# With these invalid credentials, AWS rejects requests that a test sends by mistake. The variables must be set before
+# boto3, Powertools and the X-Ray SDK are imported, because these packages read some of them only once.
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -46,7 +46,7 @@ ENVIRONMENT = {
     "POWERTOOLS_TRACE_DISABLED": "1",
 }
 
-# What a developer's shell may carry and no test may see.
+# Variables of a developer's shell that could change the result of a test.
 REMOVED = (
     "AWS_PROFILE",
     "AWS_SESSION_TOKEN",
@@ -57,26 +57,28 @@ REMOVED = (
     "TAP_BUCKET_NAME",
 )
 
-# What the shell had; the tests of a stack that is already deployed need the credentials in it.
+# Original environment variables of the shell. Tests of an existing stack need its AWS credentials.
 SHELL_ENVIRONMENT = {name: os.environ.get(name) for name in (*ENVIRONMENT, *REMOVED)}
 
 os.environ.update(ENVIRONMENT)
 for _name in REMOVED:
     os.environ.pop(_name, None)
 
-# Otherwise half of the time would go into garbage collection of modules and models of AWS; see _collect_garbage below.
+# With Python's default thresholds, garbage collection would take half of the test time.
 gc.set_threshold(50_000, 20, 1000)
 
-# Every session of botocore looks for and reads the same megabytes of JSON, as if other clients had not done so before.
+# All botocore sessions share one loader. Otherwise each session would read the same megabytes of JSON again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile(
     "ci", max_examples=300, deadline=None, derandomize=True, print_blob=True, database=None
 )
-# The model of nothing lost and nothing doubled has four parts: 10,000 histories in all.
+# The four state machine tests together run 10,000 histories.
 hypothesis.settings.register_profile("nightly", max_examples=2_500, deadline=None, print_blob=True)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))  # --hypothesis-profile wins
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "dev")
+)  # the option --hypothesis-profile overrides this profile
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -92,7 +94,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # modules and tests stay
+    gc.freeze()  # excludes modules and tests from later garbage collections
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -100,11 +102,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         tier = item.path.relative_to(TESTS).parts[0]
         if tier != "e2e" and config.getoption("--engine") == "existing":
             raise pytest.UsageError(
-                "--engine existing works with your own AWS credentials: name tests/e2e, so that only those tests run"
+                "--engine existing uses your own AWS credentials. Run only the tests of the folder tests/e2e."
             )
         if tier not in TIERS:
             folders = ", ".join(f"tests/{name}/" for name in TIERS)
-            raise pytest.UsageError(f"{item.path} is in no tier: tests live in {folders}")
+            raise pytest.UsageError(f"{item.path} is in no test tier. Move the file to one of {folders}")
         item.add_marker(tier)
 
 
@@ -118,22 +120,22 @@ def _restore_shell_credentials() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _collect_garbage_of_the_session() -> Iterator[None]:
-    """What was left open, and is found only when it is thrown away, is an error even of the last test of a process."""
+    """Collect garbage at the end of the session, so that unclosed resources of the last tests cause errors."""
     yield
     gc.collect()
-    gc.freeze()  # pytest will look twice more
+    gc.freeze()  # makes two later garbage collections of pytest faster
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _collect_garbage() -> Iterator[None]:
-    """What was left open is found in the file that did it, if it is young, and not wherever Python happens to look."""
+    """Run a partial garbage collection after each test file, so that unclosed resources cause errors in this file."""
     yield
     gc.collect(1)
 
 
 @pytest.fixture(autouse=True)
 def _restore_environment() -> Iterator[None]:
-    """No test can leave an environment variable behind for the next one."""
+    """Restore all environment variables after each test."""
     before = _environment()
     yield
     if (after := _environment()) != before:
@@ -143,9 +145,9 @@ def _restore_environment() -> Iterator[None]:
 
 
 def _environment() -> dict[str | bytes, str | bytes]:
-    """All variables as os.environ keeps them: to decode them, twice for each test, would take as long as many tests.
+    """Return the environment in the internal encoding of os.environ, because decoding twice per test would be slow.
 
-    Without that in which pytest says where it is, since it changes within a test.
+    The variable PYTEST_CURRENT_TEST is omitted because pytest changes it during a test.
     """
     variables: dict[str | bytes, str | bytes] = vars(os.environ)["_data"].copy()
     for name in ("PYTEST_CURRENT_TEST", b"PYTEST_CURRENT_TEST"):

@@ -1,1 +1,1 @@
-"""Maintainers' tools: the diagram of the resources and the SBOM of the archive."""
+"""Tools for maintainers: configuration tables, resource diagram, prose sample, and SBOM."""

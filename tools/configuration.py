@@ -1,6 +1,6 @@
 """Write the table of configuration keys into docs/configuration.md and into the docstring of tap_stack.py.
 
-``python -m tools.configuration``. The table of fields is `tap_stack.TapStackArgs`; a test keeps both texts equal to it.
+Run ``python -m tools.configuration`` after each change of `tap_stack.TapStackArgs`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import tap_stack
 PROGRAM = Path(tap_stack.__file__)
 DOCUMENT = PROGRAM.parent / "docs" / "configuration.md"
 RULE = f"{'=' * 24}  {'=' * 94}\n"
-"""The line above and below the table in the docstring."""
-TYPES = {"str": "text", "int": "integer", "bool": "boolean", "Sequence[str]": "list of texts"}
+"""Horizontal line above and below the table in the docstring."""
+TYPES = {"str": "string", "int": "integer", "bool": "boolean", "Sequence[str]": "list of strings"}
 HEADER = """\
 # Configuration
 
-<!-- written by `python -m tools.configuration` from the table of fields in tap_stack.py -->
+<!-- written by `python -m tools.configuration` from the fields of TapStackArgs in tap_stack.py -->
 
-Set a key with `pulumi config set KEY VALUE`. A value that is not allowed, or a key that does not exist, is an error
-before anything is deployed; the message names the key, the value, the limit and the remedy. A customer-managed key
-(`kmsKeyArn`) needs a [key policy](security.md#a-key-of-your-own), or alarms are lost.
+Set a key with `pulumi config set KEY VALUE`. An unknown key or an invalid value causes an error before any resource is
+created. The error message contains the key, the value, the limit and a remedy. If you set `kmsKeyArn`, the KMS key
+needs a [key policy](security.md#a-key-of-your-own) that lets CloudWatch alarms use the key; otherwise alarms are lost.
 
 | Key | Type | Default | Allowed values | Description |
 |---|---|---|---|---|
@@ -33,7 +33,7 @@ before anything is deployed; the message names the key, the value, the limit and
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One configuration key as the documents show it."""
+    """Documentation of one configuration key: a row of the table in docs/configuration.md."""
 
     key: str
     type: str
@@ -43,7 +43,7 @@ class Row:
 
 
 def rows() -> Iterator[Row]:
-    """The table of fields in words, in its order."""
+    """Yield the documentation of each configuration key, in the order of the fields of TapStackArgs."""
     for each in fields(tap_stack.TapStackArgs):
         if each.name not in tap_stack.CONFIG_FIELDS:
             continue
@@ -63,13 +63,13 @@ def rows() -> Iterator[Row]:
 
 
 def document() -> str:
-    """The whole of docs/configuration.md."""
+    """Return the content of docs/configuration.md."""
     lines = (f"| `{row.key}` | {row.type} | {row.default} | {row.allowed} | {row.description} |\n" for row in rows())
     return HEADER + "".join(lines)
 
 
 def docstring_table() -> str:
-    """The table in the docstring of tap_stack.py."""
+    """Return the table of configuration keys in the docstring of tap_stack.py."""
     lines = ""
     for row in rows():
         text = f"{row.description} ({row.default})".replace("`", "``")
@@ -79,7 +79,7 @@ def docstring_table() -> str:
 
 
 def main() -> None:
-    """Write both texts."""
+    """Write docs/configuration.md and the docstring table of tap_stack.py."""
     before, _, rest = PROGRAM.read_text(encoding="utf-8").partition(RULE)
     after = rest.partition(RULE)[2]
     PROGRAM.write_text(before + docstring_table() + after, encoding="utf-8")

@@ -1,12 +1,12 @@
-"""Draws the stack's resources and their dependencies: ``nox -s graph`` puts the diagram into docs/architecture.md.
+"""Draw a diagram of the stack's resources and dependencies. ``nox -s graph`` updates docs/architecture.md.
 
-A box for each of some fifty resources would be unreadable, so resources are grouped:
+The stack has about fifty resources. To keep the diagram readable, resources are grouped in boxes:
 
-- a *part*, such as a bucket's encryption, is a line in the box of its owner: the name of its type starts with that of
-  the owner's type, and it depends only on the owner and on other parts of the owner;
-- *siblings*, such as the alarms, share a box: they have the same type and the same dependencies.
+- A *part*, such as the encryption of a bucket, is a line in the box of its owner. The type name of a part begins with
+  the type name of the owner, and a part depends only on the owner and on other parts of the owner.
+- *Siblings*, such as alarms, share a box. They have the same type and the same dependencies.
 
-A resource that connects two boxes, such as a bucket's notification, has a box of its own.
+A resource that depends on two boxes, such as a bucket notification, has a separate box.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 COMPONENT = "tap"
 OPTIONAL_PARTS = MappingProxyType({"maxCapacity": "400", "alarmEmail": "oncall@example.com"})
-"""Configuration that adds every optional resource."""
+"""Configuration keys and values with which the stack contains all optional resources."""
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"
 START = "<!-- drawn by `nox -s graph` -->\n"
 END = "<!-- the end of what `nox -s graph` draws -->\n"
 
-# Prefix of a type -> section of the diagram; the longest prefix wins.
+# Maps the prefix of a resource type to a section of the diagram. The longest matching prefix applies.
 SECTIONS = MappingProxyType(
     {
         "aws:s3/": "storage",
@@ -54,16 +54,16 @@ SECTIONS = MappingProxyType(
 )
 
 LABEL_WIDTH = 320
-"""Width, in pixels, at which Mermaid breaks a line."""
+"""Width in pixels at which Mermaid breaks a line."""
 
 
 class GraphError(Exception):
-    """The diagram cannot be drawn or written; the message names the remedy."""
+    """Error for a diagram that cannot be drawn or written. Its message contains a remedy."""
 
 
 @dataclass(kw_only=True)
 class Box:
-    """A box of the diagram. `members` have one type; `parts` are their parts; `needs` has the ids of other boxes."""
+    """Box of the diagram: resources of one type (`members`), their parts, and the IDs of boxes that it depends on."""
 
     id: str
     type: str
@@ -73,10 +73,10 @@ class Box:
 
 
 def resources(config: Mapping[str, str]) -> list[Recorded]:
-    """Run the program without AWS and return the resources that it registers, without the component.
+    """Run the Pulumi program without AWS, and return the registered resources except for the component.
 
     Args:
-        config: keys of the stack's configuration, without namespace, and their values.
+        config: configuration keys, without namespace, and their values.
     """
 
     def program() -> None:
@@ -89,13 +89,13 @@ def resources(config: Mapping[str, str]) -> list[Recorded]:
         stack="dev",
         config={f"tapstack:{key}": value for key, value in config.items()},
         new_resource=lambda resource: (resource.name, _outputs(resource)),
-        call=lambda token, args: dict.fromkeys(("accountId", "region", "partition", "id"), "any"),  # noqa: ARG005  names of the protocol
+        call=lambda token, args: dict.fromkeys(("accountId", "region", "partition", "id"), "any"),  # noqa: ARG005 - parameter names of the interface
     )
     return [resource for resource in run.resources if resource.custom]
 
 
 def diagram() -> str:
-    """Draw the stack with all optional resources, as a block of Markdown."""
+    """Return a Markdown code block with the diagram of the stack and all optional resources."""
     always = {resource.name for resource in resources({})}
     every = resources(OPTIONAL_PARTS)
     optional = {resource.name for resource in every} - always
@@ -104,14 +104,14 @@ def diagram() -> str:
 
 
 def _outputs(resource: Recorded) -> dict[str, Any]:
-    """Return outputs for which the program needs a value; only dependencies are drawn."""
+    """Return dummy values for the outputs of a resource."""
     return {"arn": resource.name, "url": resource.name, **resource.inputs}
 
 
 def boxes(recorded: Collection[Recorded]) -> list[Box]:
-    """Group resources into boxes, in the order of their dependencies."""
+    """Group resources into boxes, sorted so that dependencies come first."""
     boxes_by_id: dict[str, Box] = {}
-    box_of: dict[str, Box] = {}  # by the resource's URN
+    box_of: dict[str, Box] = {}  # maps the URN of a resource to its box
     siblings: dict[tuple[str, frozenset[str]], Box] = {}
     for resource in _in_order(recorded):
         needs = frozenset(box_of[urn].id for urn in resource.dependencies if urn in box_of)
@@ -129,9 +129,13 @@ def boxes(recorded: Collection[Recorded]) -> list[Box]:
 
 
 def mermaid(boxes: Iterable[Box], *, optional: Collection[str], prefix: str) -> str:
-    """Write the boxes as a Mermaid flowchart with a frame for each section.
+    """Return a Mermaid flowchart of the boxes, with a frame for each section.
 
-    Names are shown without `prefix`. A box is dashed if all its members are `optional`; an optional part is marked.
+    Args:
+        boxes: the boxes to draw.
+        optional: names of optional resources. A box is dashed if all its members are optional, and optional parts have
+            a note.
+        prefix: the prefix that is removed from resource names.
     """
     frames = defaultdict[str, list[str]](list)
     arrows = []
@@ -148,32 +152,39 @@ def mermaid(boxes: Iterable[Box], *, optional: Collection[str], prefix: str) -> 
 
 
 def section(type_: str) -> str:
-    """Return the section of the diagram for a type.
+    """Return the section of the diagram to which a resource type belongs.
 
     Raises:
-        GraphError: `SECTIONS` has none for it.
+        GraphError: `SECTIONS` contains no prefix of the type.
     """
     prefixes = [prefix for prefix in SECTIONS if type_.startswith(prefix)]
     if not prefixes:
-        raise GraphError(f"{type_} is in no section of the picture: name one for it in SECTIONS of tools/graph.py")
+        raise GraphError(f"{type_} belongs to no section of the diagram: add a prefix to SECTIONS of tools/graph.py")
     return SECTIONS[max(prefixes, key=len)]
 
 
 def embed(text: str, drawing: str) -> str:
-    """Return the document with the text between its two markers replaced.
+    """Replace the text between the two marker lines of a document.
+
+    Args:
+        text: the Markdown document, which contains `START` and `END`.
+        drawing: the Markdown text of the diagram.
+
+    Returns:
+        The new document.
 
     Raises:
-        GraphError: the document has not exactly one marker of each kind, in order.
+        GraphError: the document does not contain each marker exactly once, in this order.
     """
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     if not (start and end) or START in after or END in after:
-        raise GraphError(f"the document needs the lines {START.strip()} and {END.strip()}, in this order and once")
+        raise GraphError(f"the document needs the lines {START.strip()} and {END.strip()} exactly once, in this order")
     return f"{before}{START}{drawing}{END}{after}"
 
 
 def _in_order(recorded: Collection[Recorded]) -> Iterator[Recorded]:
-    """Yield resources after their dependencies, then by type and name, so that the diagram is reproducible."""
+    """Yield each resource after its dependencies; resources on the same level are sorted by type and name."""
     by_urn = {resource.urn: resource for resource in recorded}
     order = TopologicalSorter({urn: resource.dependencies & by_urn.keys() for urn, resource in by_urn.items()})
     order.prepare()
@@ -184,7 +195,7 @@ def _in_order(recorded: Collection[Recorded]) -> Iterator[Recorded]:
 
 
 def _is_part(type_: str, owner: str) -> bool:
-    """Whether a type, such as ``aws:s3/bucketPolicy:BucketPolicy``, is that of a part of another type."""
+    """Whether a resource type, such as ``aws:s3/bucketPolicy:BucketPolicy``, is a part of the type of an owner."""
     module, _, name = type_.partition("/")
     owner_module, _, owner_name = owner.partition("/")
     return module == owner_module and name.startswith(owner_name.partition(":")[0])
@@ -200,17 +211,18 @@ def _label(box: Box, optional: Collection[str], prefix: str) -> Iterator[str]:
         yield f"{len(names)} x {kind}"
         yield from _by_first_word(names)
     for part in box.parts:
-        yield f"+ {part.removeprefix(f'{prefix}{names[0]}-')}{' (if configured)' if part in optional else ''}"
+        note = " (if configured)" if part in optional else ""
+        yield f"+ {part.removeprefix(f'{prefix}{names[0]}-')}{note}"
 
 
 def _words(type_: str) -> str:
-    """``s3 bucket policy`` for ``aws:s3/bucketPolicy:BucketPolicy``."""
+    """Return a readable form of a resource type: ``s3 bucket policy`` for ``aws:s3/bucketPolicy:BucketPolicy``."""
     _, module, name = type_.split(":")
     return f"{module.partition('/')[0]} {re.sub(r'(?<=[a-z])(?=[A-Z])', ' ', name).lower()}"
 
 
 def _by_first_word(names: Collection[str]) -> Iterator[str]:
-    """``table: errors, throttles`` for ``table-errors`` and ``table-throttles``."""
+    """Group names by their first word: ``table: errors, throttles`` for ``table-errors`` and ``table-throttles``."""
     ends = defaultdict[str, list[str]](list)
     for name in sorted(names):
         word, _, end = name.partition("-")

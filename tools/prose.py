@@ -1,7 +1,7 @@
-"""Draw a random sample of the repository's prose for a reader test: ``python -m tools.prose --since REVISION``.
+"""Draw a random sample of the project's prose for a reader test: ``python -m tools.prose --since REVISION``.
 
-The sample has the same number of pieces of each kind: paragraphs of documents, docstrings, comments, messages to users,
-names of tests and subjects of commits. The seed is the hash of the current commit, so the sample can be drawn again.
+The sample contains an equal number of pieces of each kind: paragraphs of documents, docstrings, comments, messages to
+users, test names and commit subjects. It is reproducible because its seed is the hash of the current commit.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 KINDS = ("docs", "docstrings", "comments", "messages", "test names", "commit subjects")
 GENERATED = {"docs/configuration.md", "CHANGELOG.md"}
-"""Documents that are not sampled: one repeats texts of tap_stack.py, the other describes earlier versions."""
+"""Documents without samples: one repeats text of tap_stack.py, the other describes earlier versions."""
 MESSAGE_FOLDERS = ("tap_stack.py", "lambda_code/", "operations/", "localstack/", "examples/", "benchmarks/", "tools/")
 SUFFIXES = (".md", ".py", ".yml", ".yaml", ".toml")
 FEWEST_WORDS = 4
-"""A string literal with fewer words is taken for a name or a label, not for a message."""
+"""Minimum number of words of a message. Shorter string literals are names or labels."""
 DIRECTIVE = re.compile(r"^(noqa|type: ignore|zizmor|pragma|ruff|fmt|!/|mypy|language:)")
+HEADING = re.compile(r"# ([=-])\1 .* \1{4,}$")
+"""Matches a comment line that is a heading, such as ``# == Names ======``. Headings are not sampled."""
+CODE = re.compile(r"\n\| |^<!--|\n\n")
+"""Matches string literals that are not prose: log queries, HTML comments and long texts."""
 INSTRUCTIONS = """\
 You are a software engineer who knows Python, AWS and pytest, and who has never seen this project. TapStack indexes the
 objects of S3 buckets in a DynamoDB table. It is a Pulumi program, a Lambda function ("the indexer"), a command line for
@@ -47,7 +51,7 @@ paraphrase the piece in one sentence of your own words. Write one line per piece
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """One piece of prose: its kind (one of `KINDS`), its location (``file:line`` or a commit), its text on one line."""
+    """Piece of prose: one of `KINDS`, the location (``file:line`` or commit hash), and the text on one line."""
 
     kind: str
     location: str
@@ -56,19 +60,24 @@ class Piece:
 
 def git(*arguments: str) -> str:
     """Return the output of a Git command."""
-    # S603, S607: only this module gives the arguments, and Git is wherever the user has installed it.
+    # S603, S607: the arguments are constants of this module, and the location of Git differs between computers.
     return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
 
 
 def files() -> Iterator[Path]:
-    """Yield the files of the repository that contain prose, without environments and caches."""
+    """Yield the files of the project that contain prose, without virtual environments and caches."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(each for each in folders if each == ".github" or not each.startswith((".", "__")))
         yield from (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
 def document_pieces(name: str, text: str) -> Iterator[Piece]:
-    """Yield paragraphs, list items and table rows of a Markdown document, without code blocks and headings."""
+    """Yield paragraphs, list items and table rows of a Markdown document, without code blocks and headings.
+
+    Args:
+        name: the path of the document, relative to the project folder.
+        text: the content of the document.
+    """
     text = re.sub(r"^( *)```.*?^\1```$", lambda code: "\n" * code[0].count("\n"), text, flags=re.MULTILINE | re.DOTALL)
     start, block = 1, ""
     for number, line in enumerate([*text.splitlines(), ""], start=1):
@@ -80,13 +89,18 @@ def document_pieces(name: str, text: str) -> Iterator[Piece]:
 
 
 def comment_pieces(name: str, text: str) -> Iterator[Piece]:
-    """Yield comments of a Python, YAML or TOML file; lines of one comment are one piece."""
+    """Yield the comments of a Python, YAML or TOML file. Consecutive comment lines are one piece.
+
+    Args:
+        name: the path of the file, relative to the project folder.
+        text: the content of the file.
+    """
     if name.endswith(".py"):
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
         found = [
             (each.start[0], each.string, not each.line[: each.start[1]].strip())
             for each in tokens
-            if each.type == tokenize.COMMENT
+            if each.type == tokenize.COMMENT and not HEADING.match(each.string)
         ]
     else:
         lines = (
@@ -102,7 +116,12 @@ def comment_pieces(name: str, text: str) -> Iterator[Piece]:
 
 
 def code_pieces(name: str, text: str) -> Iterator[Piece]:
-    """Yield docstrings, names of test functions, and messages of a Python file."""
+    """Yield the docstrings, test function names and messages of a Python file.
+
+    Args:
+        name: the path of the file, relative to the project folder.
+        text: the content of the file.
+    """
     tree = ast.parse(text)
     strings = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
     documented = {
@@ -122,12 +141,12 @@ def code_pieces(name: str, text: str) -> Iterator[Piece]:
                 words = ast.unparse(node)[2:-1]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words = node.value
-            if len(re.findall(r"(?:^| )[A-Za-z][a-z]*\b", words)) >= FEWEST_WORDS and "\n\n" not in words:
+            if len(re.findall(r"(?:^| )[A-Za-z][a-z]*\b", words)) >= FEWEST_WORDS and not CODE.search(words):
                 yield Piece(kind="messages", location=location, text=" ".join(words.replace(r"\n", "\n").split()))
 
 
 def pieces() -> Iterator[Piece]:
-    """Yield all prose of the tracked files."""
+    """Yield all pieces of prose in the files of the project."""
     for path in files():
         name, text = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
         if name.endswith(".md"):
@@ -139,15 +158,21 @@ def pieces() -> Iterator[Piece]:
 
 
 def subjects(since: str) -> Iterator[Piece]:
-    """Yield the subjects of the commits after revision `since`, without merges."""
+    """Yield the commit subjects after revision `since`, without merge commits."""
     for line in git("log", "--no-merges", "--format=%h %s", f"{since}..HEAD").splitlines():
         commit, _, subject = line.partition(" ")
         yield Piece(kind="commit subjects", location=commit, text=subject)
 
 
 def draw(available: list[Piece], size: int, seed: str) -> list[Piece]:
-    """Draw `size` pieces of each kind, or all if there are fewer, in random order."""
-    generator = random.Random(seed)  # noqa: S311 - a sample for readers keeps no secret
+    """Draw a random sample with the same number of pieces of each kind, in random order.
+
+    Args:
+        available: all pieces.
+        size: the number of pieces of each kind; if a kind has fewer, all its pieces are drawn.
+        seed: the seed of the random number generator.
+    """
+    generator = random.Random(seed)  # noqa: S311 - the sample has no security purpose
     chosen = [
         piece
         for kind in KINDS
@@ -159,14 +184,16 @@ def draw(available: list[Piece], size: int, seed: str) -> list[Piece]:
 
 
 def main() -> None:
-    """Print the instructions and the sample, or with ``--key`` the kind and the location of each piece."""
+    """Print the instructions and the sample. With ``--key``, print kind and location of each piece instead."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.prose", description="Draw a sample of the prose for readers."
     )
     parser.add_argument("--since", required=True, help="revision after which commit subjects are sampled")
     parser.add_argument("--size", type=int, default=30, help="pieces of each kind (default: 30)")
     parser.add_argument("--seed", help="seed of the sample (default: the hash of the current commit)")
-    parser.add_argument("--key", action="store_true", help="print kind and location of each piece, not the sample")
+    parser.add_argument(
+        "--key", action="store_true", help="print kind and location of each piece instead of the sample"
+    )
     options = parser.parse_args()
     sample = draw([*pieces(), *subjects(options.since)], options.size, options.seed or git("rev-parse", "HEAD").strip())
     if not options.key:

@@ -1,4 +1,4 @@
-"""The SBOM lists exactly the packages of the deployed archive, with their versions."""
+"""Tests of the SBOM, which lists the packages in the indexer's deployment package."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def components(document: Document) -> dict[str, str]:
     return {component["purl"].split("/")[1].split("@")[0]: component["version"] for component in document["components"]}
 
 
-def test_it_lists_what_the_requirements_pin_and_nothing_else_with_a_licence(document: Document) -> None:
+def test_sbom_lists_exactly_the_pinned_requirements_with_licences(document: Document) -> None:
     assert components(document) == pins(ROOT / "lambda_code" / "requirements.txt")
     assert [component["name"] for component in document["components"] if not component.get("licenses")] == []
 
 
-def test_what_got_into_the_archive_some_other_way_is_listed_too(
+def test_sbom_lists_an_unexpected_package_in_the_deployment_package(
     package: Path, document: Document, tmp_path: Path
 ) -> None:
     altered = tmp_path / "package-altered"
@@ -47,8 +47,8 @@ def test_what_got_into_the_archive_some_other_way_is_listed_too(
     assert components(sbom(altered)).keys() - components(document).keys() == {"smuggled"}
 
 
-def test_it_says_what_needs_what(document: Document) -> None:
-    """The subject needs everything, and each what its metadata say and the archive has: botocore is the runtime's."""
+def test_sbom_contains_the_dependencies_of_each_package(document: Document) -> None:
+    """The SBOM omits dependencies outside the deployment package, such as botocore."""
     needs = {entry["ref"]: set(entry.get("dependsOn", ())) for entry in document["dependencies"]}
     everything = {component["bom-ref"] for component in document["components"]}
     assert needs["root-component"] == everything
@@ -56,7 +56,7 @@ def test_it_says_what_needs_what(document: Document) -> None:
     assert {ref.split("==")[0] for ref in needs[xray]} == {"wrapt"}
 
 
-def test_its_subject_is_this_very_archive_at_every_run(package: Path, document: Document) -> None:
+def test_sbom_identifies_the_deployment_package_and_is_reproducible(package: Path, document: Document) -> None:
     subject = document["metadata"]["component"]
     assert (subject["name"], f"package-{subject['version'].removeprefix('0+')}") == ("tapstack-indexer", package.name)
     assert sbom(package) == document

@@ -1,7 +1,6 @@
-"""`nox -s audit` fails if a package that ships is known to be vulnerable, and if the service does not respond.
+"""Tests of the vulnerability check in `nox -s audit`.
 
-pip-audit runs with the session's own arguments against a fake of OSV
-(https://google.github.io/osv.dev/post-v1-query/).
+The tests run pip-audit with a fake of the OSV service (https://google.github.io/osv.dev/post-v1-query/).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ VULNERABILITY = {
 
 @contextmanager
 def osv(*vulnerable: str) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the address of a fake OSV that reports these packages as vulnerable, and the list of its queries."""
+    """Yield the URL of a fake OSV service that reports the given packages as vulnerable, and its list of queries."""
     queries: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,7 +49,7 @@ def osv(*vulnerable: str) -> Iterator[tuple[str, list[Any]]]:
             self.wfile.write(json.dumps(known).encode())
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the tests' output is pytest's."""
+            """Suppress the log messages of the HTTP server."""
 
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}/v1/query", queries
@@ -59,10 +58,10 @@ def osv(*vulnerable: str) -> Iterator[tuple[str, list[Any]]]:
 def audit(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *noxfile.vulnerabilities()]
     command += ["--vulnerability-service=osv", f"--osv-url={url}", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - constant arguments
 
 
-def test_every_package_that_ships_is_asked_for() -> None:
+def test_vulnerability_check_queries_each_shipped_package() -> None:
     with osv() as (url, queries):
         result = audit(url)
     assert result.returncode == 0, result.stderr
@@ -70,7 +69,7 @@ def test_every_package_that_ships_is_asked_for() -> None:
     assert set(queries) == {pin for file in noxfile.SHIPPED for pin in pins(ROOT / file).items()}
 
 
-def test_a_vulnerable_package_fails_and_is_named_with_what_mends_it_unless_it_is_accepted() -> None:
+def test_vulnerability_check_reports_the_fixed_version_unless_accepted() -> None:
     with osv("jmespath") as (url, _):
         result, accepted = audit(url), audit(url, "--ignore-vuln=PYSEC-2099-1")
     assert (result.returncode, accepted.returncode) == (1, 0)
@@ -78,7 +77,7 @@ def test_a_vulnerable_package_fails_and_is_named_with_what_mends_it_unless_it_is
     assert line.split() == ["jmespath", "1.1.0", "PYSEC-2099-1", "99.0"]
 
 
-def test_a_service_that_does_not_answer_is_a_failure() -> None:
+def test_vulnerability_check_fails_if_the_service_does_not_respond() -> None:
     with osv() as (url, _):
         pass
     assert audit(url).returncode == 1

@@ -1,4 +1,4 @@
-"""What README and docs say is what the program does."""
+"""Tests that README and docs match the program: keys, alarms, queries, links and examples."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 
 
 def section(text: str, heading: str) -> str:
-    """The text below a heading, up to the next one of its level or above."""
+    """Return the Markdown text below a heading, up to the next heading of the same or a higher level."""
     level = len(heading.split(maxsplit=1)[0])
     match = re.search(rf"^{re.escape(heading)}$(.*?)(?=^#{{1,{level}}} |\Z)", text, re.MULTILINE | re.DOTALL)
     assert match is not None, f"there is no heading {heading!r}"
     return match[1]
 
 
-def test_every_alarm_has_a_chapter_in_the_runbook() -> None:
+def test_each_alarm_has_a_section_in_the_runbook() -> None:
     args = TapStackArgs()
     names = make_names(args, project="tapstack", account="123456789012", region="us-east-1")
     headings = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^## (.*)$", RUNBOOK, re.MULTILINE))))
     assert {alarm.purpose for alarm in make_alarms(names, args)} <= headings
 
 
-def test_every_saved_query_is_explained_in_the_runbook() -> None:
+def test_each_saved_query_is_documented_in_the_runbook() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \|", section(RUNBOOK, "## Saved queries"), re.MULTILINE)
     assert rows == list(SAVED_QUERIES)
 
 
-def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
+def test_links_within_the_runbook_lead_to_existing_headings() -> None:
     headings = re.findall(r"^#+ (.*)$", RUNBOOK, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
     links = re.findall(r"\]\(#([^)]+)\)", RUNBOOK)
@@ -45,7 +45,7 @@ def test_every_link_within_the_runbook_leads_to_a_chapter() -> None:
 @pytest.mark.parametrize(
     "document", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))]
 )
-def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
+def test_document_links_lead_to_existing_files(document: str) -> None:
     path = ROOT / document
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
     missing = [link for link in links if not (path.parent / link).exists()]
@@ -53,7 +53,7 @@ def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/architecture.md"])
-def test_lines_in_a_picture_are_broken_as_mermaid_documents_it(document: str) -> None:
+def test_mermaid_diagrams_do_not_use_backslash_n_as_line_break(document: str) -> None:
     pictures = re.findall(r"```mermaid\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
     assert pictures
     assert [line for picture in pictures for line in picture.splitlines() if r"\n" in line] == []

@@ -1,4 +1,4 @@
-"""Documentation, dashboard, alarms and the function's output have the same metrics."""
+"""Tests that documentation, dashboard, alarms and indexer use the same metrics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encodin
 
 
 def documented() -> Iterator[tuple[tuple[str, str], Metric]]:
-    """The rows of the tables."""
+    """Yield the rows of the metric tables in docs/metrics.md as (namespace and name, metric)."""
     for row in re.findall(r"^\| `.*\|$", DOCUMENT, re.MULTILINE):
         namespace, name, unit, dimensions, meaning = (cell.strip() for cell in row.strip("|").split("|"))
         assert meaning
@@ -30,7 +30,7 @@ def documented() -> Iterator[tuple[tuple[str, str], Metric]]:
 
 
 def shown() -> set[tuple[str, str]]:
-    """What a widget or an alarm is about."""
+    """Return namespace and name of all metrics in alarms and dashboard widgets."""
     alarms = {(each.inputs["namespace"], each.inputs["metricName"]) for each in synth().all("MetricAlarm")}
     body = json.loads(synth().one("Dashboard").inputs["dashboardBody"])
     return alarms | {(line[0], line[1]) for widget in body["widgets"] for line in widget["properties"]["metrics"]}
@@ -38,7 +38,7 @@ def shown() -> set[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def written() -> set[emf.Published]:
-    """The metrics of an event in which everything happens that can."""
+    """Metrics of an event whose records cover all results, including retries and failures."""
     indexer = LoggedIndexer(Settings.from_env(ENVIRONMENT))
     indexer.calls.faults.extend([Fault(client_error(500)), Fault(), Fault(), Fault(client_error(403))])
     indexer.deliver(
@@ -53,17 +53,17 @@ def written() -> set[emf.Published]:
     return {each for line in indexer.metrics for each in emf.published(line)}
 
 
-def test_the_document_has_each_metric_once_with_the_unit_and_dimensions_it_is_published_with() -> None:
+def test_metrics_document_lists_each_metric_once_with_unit_and_dimensions() -> None:
     rows = list(documented())
     assert dict(rows) == METRICS
     assert len(rows) == len(METRICS)
 
 
-def test_what_alarms_and_dashboard_show_is_documented_and_nothing_else() -> None:
+def test_metrics_document_lists_exactly_the_metrics_of_alarms_and_dashboard() -> None:
     assert shown() == {key for key, _ in documented()}
 
 
-def test_the_function_writes_the_documented_metrics_in_their_units_by_their_dimensions(
+def test_indexer_writes_exactly_the_documented_metrics(
     written: set[emf.Published],
 ) -> None:
     assert written == {
@@ -74,6 +74,6 @@ def test_the_function_writes_the_documented_metrics_in_their_units_by_their_dime
     }
 
 
-def test_every_reason_of_a_failure_is_documented() -> None:
+def test_each_failure_reason_is_in_the_metrics_document() -> None:
     own = DOCUMENT.partition("## AWS metrics")[0]
     assert [reason for reason in REASONS if f"`{reason}`" not in own] == []

@@ -1,6 +1,6 @@
-"""Rules of the prose that can be checked: words to avoid, and the sections of docstrings.
+"""Tests of the prose: words to avoid, docstring sections, and the length of the README.
 
-CONTRIBUTING.md has the rules that need a reader, and ``python -m tools.prose`` draws the sample for one.
+CONTRIBUTING.md contains the complete style rules. ``python -m tools.prose`` draws a sample for human readers.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ AVOID = {
     r"came|went": "arrived, was sent",
     r"gone": "deleted",
 }
-"""Regular expression of words, and what to write instead."""
+"""Maps a regular expression of words to avoid to their standard replacements."""
 QUOTED = re.compile(r"(`+).+?\1|\"[^\"]*\"|\{[^}]*\}|\]\([^)]*\)|https?://\S+")
-"""Code, quotations, placeholders and addresses, which are not prose."""
+"""Matches code, quotations, placeholders and URLs, which may contain any words."""
 DOCUMENTED = ("tap_stack", "lambda_code", "operations", "localstack", "examples", "benchmarks", "tools")
 MAX_README_LINES = 250
 PIECES = list(prose.pieces())
 
 
 @pytest.mark.parametrize("name", sorted({piece.location.split(":")[0] for piece in PIECES} - {"CONTRIBUTING.md"}))
-def test_prose_uses_standard_words(name: str) -> None:
+def test_prose_contains_no_words_to_avoid(name: str) -> None:
     found = [
         f"{piece.location}: {match[0]!r}: write {replacement}: {piece.text[:120]}"
         for piece in PIECES
@@ -57,7 +57,10 @@ def test_prose_uses_standard_words(name: str) -> None:
 
 
 def public_functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Yield public functions and methods with more than one parameter; not methods that a base class may document."""
+    """Yield public functions and methods with several parameters, except for methods of derived classes.
+
+    The base class may contain the documentation of such methods.
+    """
     for node in ast.iter_child_nodes(nodes(module)[0]):
         derived = isinstance(node, ast.ClassDef) and bool(node.bases)
         members = node.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_") else [node]
@@ -78,5 +81,5 @@ def test_public_functions_document_their_arguments(module: str) -> None:
     assert not missing, f"{module}: the docstrings of {', '.join(missing)} have no section Args:"
 
 
-def test_the_readme_is_short() -> None:
+def test_readme_does_not_exceed_the_length_limit() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES

@@ -1,6 +1,6 @@
-"""Names that users depend on: a change of one is a breaking change.
+"""Tests that public names have not changed, because users depend on them.
 
-To accept a change: python -m tests.unit.test_public_names rewrites public_names.json.
+To accept a change, run ``python -m tests.unit.test_public_names``, which writes public_names.json.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COMMANDS = ("operations", *(f"operations {tool}" for tool in TOOLS), "localstack
 
 
 def _stack() -> dict[str, Any]:
-    """Record outputs, resources (logical: physical name) and environment variables, with everything switched on."""
+    """Record outputs, resource names and environment variables of a stack with all optional resources."""
     stack = synth(**ENCRYPTED, **PROD)
     resources: dict[str, dict[str, str]] = {}
     for each in stack.run.resources:
@@ -64,7 +64,7 @@ def _stack() -> dict[str, Any]:
 
 
 def _indexer() -> dict[str, Any]:
-    """Record row attributes, metrics and log fields, of events in which everything happens that can."""
+    """Record row attributes, metrics and log fields of events that cover all results of a record."""
     indexer = LoggedIndexer(Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": "DEBUG"}))
     attributes: set[str] = set()
     indexer.dynamodb.watch = lambda _, new: attributes.update(new)
@@ -89,15 +89,15 @@ def _indexer() -> dict[str, Any]:
 
 
 def _output(*command: str) -> str:
-    # wide enough that no text is wrapped, and without colours
+    # With these variables, help texts are not wrapped and have no colors.
     environment = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
     environment |= {"COLUMNS": "1000", "NO_COLOR": "1"}
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, check=True)  # noqa: S603  our own
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, check=True)  # noqa: S603 - constants
     return done.stdout.decode()
 
 
 def _commands() -> dict[str, Any]:
-    """Record the arguments and documented exit codes of each command, sessions of nox and options of the e2e tests."""
+    """Record usage and exit codes of all commands, nox sessions, and options of the end-to-end tests."""
     with ThreadPoolExecutor() as pool:
         nox = pool.submit(_output, "-m", "nox", "--list", "--nocolor")
         helps = pool.map(lambda command: _output("-m", *command.split(), "--help"), COMMANDS)
@@ -133,9 +133,9 @@ def _run(main: Callable[..., int], *arguments: str, **fakes: Any) -> dict[str, A
 
 
 def _documents() -> dict[str, Any]:
-    """Record the keys of each `--json` document and the exit code of the run that prints it."""
+    """Record the JSON keys and the exit code of each command with `--json`."""
 
-    def operate(*arguments: str, broken: bool = False, function: str = "indexer") -> Any:  # noqa: ANN401  JSON
+    def operate(*arguments: str, broken: bool = False, function: str = "indexer") -> Any:  # noqa: ANN401 - JSON
         versions = [operations_fakes.version("a"), operations_fakes.marker("b")]
         rows = [operations_fakes.row(each) for each in versions]
         aws = operations_fakes.FakeAws(versions, [rows[0] | {"size_bytes": 6}] if broken else rows)
@@ -176,7 +176,7 @@ SECTIONS = {"stack": _stack, "indexer": _indexer, "commands": _commands, "docume
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_public_names_are_as_recorded(section: str) -> None:
+def test_public_names_of_stack_indexer_and_commands_are_unchanged(section: str) -> None:
     assert SECTIONS[section]() == json.loads(FILE.read_text(encoding="utf-8"))[section]
 
 

@@ -1,6 +1,7 @@
-"""The controls in docs/security.md and the tests that prove them are in step, both ways.
+"""Tests that docs/security.md lists all security controls, and for each control the tests that verify it.
 
-A test says which controls it proves: `@pytest.mark.control("S3.5")`. `pytest -m control` runs those alone.
+A test is marked with the controls that it verifies: `@pytest.mark.control("S3.5")`. `pytest -m control` runs all
+marked tests.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def numbered(service: str, *numbers: int) -> set[str]:
     return {f"{service}.{number}" for number in numbers}
 
 
-# As AWS lists them for S3, Lambda, DynamoDB, SQS, SNS, IAM, KMS and CloudWatch (which is in neither).
-# Security Hub User Guide, "AWS Foundational Security Best Practices standard" (v1.0.0)
+# Security Hub controls of the services that the stack uses, from the standard "AWS Foundational Security Best
+# Practices" (v1.0.0; Security Hub User Guide).
 FSBP = {
     *numbered("S3", 1, 2, 3, 5, 6, 8, 9, 12, 13, 19, 24, 25),
     *numbered("Lambda", 1, 2, 5),
@@ -37,13 +38,14 @@ FSBP = {
     *numbered("IAM", 1, 2, 3, 4, 5, 6, 7, 8, 21),
     *numbered("KMS", 1, 2, 3, 5),
 }
-# the same, "CIS AWS Foundations Benchmark" (v5.0.0, the newest of those that it has)
+# Security Hub controls of the same services from the "CIS AWS Foundations Benchmark" (v5.0.0; Security Hub User Guide).
 CIS = {
     *numbered("S3", 1, 5, 8, 20, 22, 23),
     *numbered("IAM", 2, 3, 4, 5, 6, 9, 15, 16, 18, 22, 26, 27, 28),
     *numbered("KMS", 4),
 }
-# the same, "Security Hub controls for" each service: those that are in neither standard
+# Security Hub controls of the same services that belong neither to the Foundational Security Best Practices nor to the
+# CIS Benchmark (Security Hub User Guide, "Security Hub controls").
 OTHERS = {
     *numbered("S3", 7, 10, 11, 14, 15, 17),
     *numbered("Lambda", 3, 6, 7),
@@ -57,18 +59,18 @@ OTHERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """A row of the document's tables."""
+    """Security control: a row of the tables in docs/security.md."""
 
     id: str
     standard: str
-    asks: str
+    requirement: str
     state: str
-    why: str
+    reason: str
 
     @property
     def tests(self) -> set[str]:
-        """The tests that it names, as path::name below tests/."""
-        return set(re.findall(r"`([\w/]+\.py::\w+)`", self.why))
+        """Tests that the document lists for the control, as ``path::name`` relative to tests/."""
+        return set(re.findall(r"`([\w/]+\.py::\w+)`", self.reason))
 
 
 @cache
@@ -77,18 +79,18 @@ def controls() -> tuple[Control, ...]:
     cells = [(name, *(cell.strip() for cell in rest.split(" | "))) for name, rest in rows]
     assert {len(each) for each in cells} == {5}, [each for each in cells if len(each) != 5]
     return tuple(
-        Control(id=name, standard=standard, asks=asks, state=state, why=why)
-        for name, standard, asks, state, why in cells
+        Control(id=name, standard=standard, requirement=requirement, state=state, reason=reason)
+        for name, standard, requirement, state, reason in cells
     )
 
 
 def of_the_account() -> list[str]:
-    """The controls that are listed without a row."""
+    """Return the account-level controls, which docs/security.md lists without a table row."""
     return re.findall(r"\b[A-Z]\w+\.\d+\b", section(DOCUMENT, "### Of the account, not of the stack"))
 
 
 def marked() -> Iterator[tuple[str, str]]:
-    """Every control that a test says it proves, and the test."""
+    """Yield (control, test) of each control marker in the test files."""
     for path in sorted(TESTS.rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
         if "mark.control(" not in text:
@@ -101,38 +103,38 @@ def marked() -> Iterator[tuple[str, str]]:
                             yield ast.literal_eval(each), f"{path.relative_to(TESTS).as_posix()}::{function.name}"
 
 
-def test_each_control_is_listed_exactly_once() -> None:
+def test_security_document_lists_each_control_exactly_once() -> None:
     listed = [*(each.id for each in controls()), *of_the_account()]
     assert [each for each in listed if listed.count(each) > 1] == []
     assert set(listed) == FSBP | CIS | OTHERS
 
 
 @pytest.mark.parametrize("control", controls(), ids=lambda each: each.id)
-def test_each_row_says_what_is_asked_and_how_it_stands(control: Control) -> None:
+def test_security_document_row_has_requirement_state_and_evidence(control: Control) -> None:
     standards = [name for name, ids in (("FSBP", FSBP), ("CIS", CIS)) if control.id in ids]
     assert control.standard == (", ".join(standards) or "neither")
-    assert control.asks
+    assert control.requirement
     assert control.state in {MET, NOT_APPLICABLE, ACCEPTED}
     if control.state == MET:
-        assert control.tests, "no test shows it"
+        assert control.tests, "the row contains no test"
     else:
-        assert re.sub(r"`[^`]*`", "", control.why).strip(" ,;"), "no reason"
+        assert re.sub(r"`[^`]*`", "", control.reason).strip(" ,;"), "the row contains no reason"
 
 
-def test_the_tables_name_exactly_the_tests_that_say_they_prove_a_control() -> None:
+def test_security_document_lists_exactly_the_tests_marked_with_controls() -> None:
     documented = {(each.id, test) for each in controls() for test in each.tests}
     proved = set(marked())
-    assert documented - proved == set(), "tests without the mark, or that do not exist"
-    assert proved - documented == set(), "marks that docs/security.md does not know of"
+    assert documented - proved == set(), "tests that do not exist or are not marked with the control"
+    assert proved - documented == set(), "marked tests that are missing in docs/security.md"
 
 
-def test_every_row_that_names_a_test_names_it_as_one() -> None:
-    """A name in another form would be a proof that nobody checks."""
+def test_security_document_writes_test_names_in_the_expected_format() -> None:
+    """Test names in another format would not be checked."""
     for each in controls():
-        assert each.why.count("::") == len(re.findall(r"`[\w/]+\.py::\w+`", each.why)), each.id
+        assert each.reason.count("::") == len(re.findall(r"`[\w/]+\.py::\w+`", each.reason)), each.id
 
 
-def test_the_numbers_at_the_top_are_right() -> None:
+def test_security_document_summary_contains_the_correct_counts() -> None:
     states = [each.state for each in controls()]
     head = DOCUMENT.split("## ", 1)[0].replace("\n", " ")
     for number, what in (

@@ -1,11 +1,10 @@
-"""Rules of the layout: which module may import which, and how large a module may be.
+"""Tests of the code structure: allowed imports, environment variables, class names and file lengths.
 
-Each rule is data where that is possible, and is checked on the syntax trees of all Python files, so imports inside
-functions and under `TYPE_CHECKING` count too. A failing test lists every violation.
+The tests check the syntax trees of all Python files, including imports inside functions and under `TYPE_CHECKING`. A
+failing test lists all violations.
 
-The rules use `ast` instead of import-linter: import-linter knows an external library only by its top-level name, so it
-cannot allow `botocore.exceptions` and refuse `botocore.session`, and the rules on the environment, on classes and on
-lengths need the syntax trees anyway.
+The tests use `ast` instead of import-linter because import-linter supports only top-level names of external libraries:
+it cannot allow `botocore.exceptions` and forbid `botocore.session`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from localstack.deployers.monitor import run_program
 ROOT = Path(__file__).parents[2]
 PATHS = [*ROOT.glob("*.py"), *(path for package in ROOT.glob("*/__init__.py") for path in package.parent.rglob("*.py"))]
 FILES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in PATHS}
-"""The file of each module, by the module's full name."""
+"""Maps full names of Python modules to their paths."""
 ROOTS = tuple({name.split(".")[0] for name in FILES})
 
 PRODUCT = ("tap_stack", "lambda_code", "operations")
@@ -37,34 +36,36 @@ TEST_LIBRARIES = ("pytest", "hypothesis", "moto", "ministack", "testcontainers",
 TEST_CODE = ("tests", "localstack", "benchmarks", "tools", "noxfile", *TEST_LIBRARIES)
 
 FORBIDDEN = {
-    "the product never imports test code": (PRODUCT, (*TEST_CODE, "examples")),
-    "the indexer never imports the infrastructure": (("lambda_code",), (*INFRASTRUCTURE, "operations")),
-    "operations never import the infrastructure": (("operations",), INFRASTRUCTURE),
-    # Pulumi runs tap_stack.py without its folder on the path.
-    "the program imports no other module": (("tap_stack",), tuple(set(ROOTS) - {"tap_stack"})),
-    # An example shows what a user of a deployed stack writes.
-    "an example needs only the command line": (("examples",), (*TEST_CODE, *INFRASTRUCTURE, "lambda_code")),
+    "product imports no test code": (PRODUCT, (*TEST_CODE, "examples")),
+    "indexer imports no infrastructure": (("lambda_code",), (*INFRASTRUCTURE, "operations")),
+    "operations import no infrastructure": (("operations",), INFRASTRUCTURE),
+    # Pulumi runs tap_stack.py without adding its folder to sys.path.
+    "tap_stack imports no other module": (("tap_stack",), tuple(set(ROOTS) - {"tap_stack"})),
+    # Examples must show code that a user of a deployed stack could write.
+    "examples import only the command line": (("examples",), (*TEST_CODE, *INFRASTRUCTURE, "lambda_code")),
     "only tests import tests": (tuple(set(ROOTS) - {"tests"}), ("tests",)),
-    "an emulator knows no deployer": (("localstack.emulators",), ("localstack.deployers", "localstack.showcase")),
-    "a deployer knows no demo": (("localstack.deployers",), ("localstack.showcase", "examples")),
+    "emulators import no deployer": (("localstack.emulators",), ("localstack.deployers", "localstack.showcase")),
+    "deployers import no demo": (("localstack.deployers",), ("localstack.showcase", "examples")),
 }
-"""Name of the rule: importing packages, packages that they never import."""
+"""Maps the name of a rule to (importing packages, packages that they must not import)."""
 
 ONLY_IMPORTERS = {
-    "the indexer calls AWS in one module": ("lambda_code", AWS_LIBRARIES, {"storage", "retry"}),
-    "the indexer traces in one module": ("lambda_code", ("aws_xray_sdk",), {"telemetry"}),
+    "indexer calls AWS in one module": ("lambda_code", AWS_LIBRARIES, {"storage", "retry"}),
+    "indexer uses X-Ray in one module": ("lambda_code", ("aws_xray_sdk",), {"telemetry"}),
     "operations call AWS in one module": ("operations", AWS_LIBRARIES, {"aws"}),
-    "an example calls AWS in one module": ("examples", AWS_LIBRARIES, {"upload.stack"}),
-    "only comparisons use Powertools": (
+    "examples call AWS in one module": ("examples", AWS_LIBRARIES, {"upload.stack"}),
+    "only benchmark and one test use Powertools": (
         "",
         ("aws_lambda_powertools",),
         {"benchmarks.peers.powertools.handler", "tests.unit.lambda_code.test_logs"},
     ),
 }
-"""Name of the rule: package ("" is the repository), libraries, the only modules of the package that import them."""
+"""Maps the name of a rule to (package, libraries, modules of the package that may import the libraries).
 
-# An event passes main → events → indexer → metadata → storage → telemetry. Imports follow this path downwards, but the
-# values of `events` (a record) and of `metadata` (a row) are passed on, so the modules below import these two.
+The package "" contains all modules of the project.
+"""
+
+# Each module of the indexer may import only these modules and the modules of INDEXER_LEAVES, so imports have no cycles.
 INDEXER_IMPORTS = {
     "main": {"indexer", "storage", "telemetry"},
     "indexer": {"events", "metadata", "storage", "telemetry"},
@@ -74,18 +75,18 @@ INDEXER_IMPORTS = {
     "telemetry": set[str](),
 }
 INDEXER_LEAVES = {"errors", "settings", "outcome", "retry", "logs", "metrics"}
-"""Every module of the indexer may import these; they import only one another."""
+"""Modules that all modules of the indexer may import. These modules import only one another."""
 
-# The parts of the indexer that operations reuse: none calls AWS or has state.
+# Modules of the indexer that operations may import, because they do not call AWS and have no state.
 SHARED_WITH_OPERATIONS = ("lambda_code.errors", "lambda_code.events", "lambda_code.metadata", "lambda_code.retry")
 
 SHORT = (*PRODUCT, "localstack", "tools")
-"""The packages whose files have at most `MAX_LINES` lines."""
+"""Packages whose files have at most `MAX_LINES` lines."""
 MAX_LINES = 340
-SAME_NAMES = {"ConfigurationError"}  # public in the program and in the indexer, which cannot import each other
+SAME_NAMES = {"ConfigurationError"}  # defined in the program and in the indexer, which cannot import each other
 MAX_LINES_OF = {
-    "tap_stack": 1_750,  # the infrastructure is one file, see docs/architecture.md
-    "localstack.image.lambda_init": 370,  # copied into containers as one file, without its package
+    "tap_stack": 1_750,  # the Pulumi program is a single file (docs/architecture.md)
+    "localstack.image.lambda_init": 370,  # a container image contains this file without its package
 }
 
 
@@ -94,14 +95,14 @@ def is_within(module: str, packages: tuple[str, ...]) -> bool:
 
 
 def modules_of(*packages: str) -> list[str]:
-    """Return the modules of these packages, each of which has some."""
+    """Return the modules of the packages. A package without modules is an error."""
     for package in packages:
         assert any(is_within(name, (package,)) for name in FILES), f"there is no module in {package}"
     return [name for name in FILES if is_within(name, packages)]
 
 
 def report(violations: Iterable[str]) -> None:
-    """Fail with a list of all violations, if there is any."""
+    """Fail the test with a list of all violations, if there are any."""
     if found := sorted(violations):
         pytest.fail("\n".join(found), pytrace=False)
 
@@ -135,7 +136,7 @@ def classes(*packages: str) -> list[tuple[str, ast.ClassDef]]:
 
 
 def environment_uses(module: str) -> list[int]:
-    """Return the lines on which a module names `os.environ` or `os.getenv`."""
+    """Return the line numbers at which a module uses `os.environ` or `os.getenv`."""
     lines = []
     for node in nodes(module):
         match node:
@@ -147,27 +148,29 @@ def environment_uses(module: str) -> list[int]:
 
 
 @pytest.mark.parametrize(("importers", "forbidden"), FORBIDDEN.values(), ids=FORBIDDEN)
-def test_packages_import_nothing_that_is_forbidden(importers: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
+def test_packages_do_not_import_forbidden_packages(importers: tuple[str, ...], forbidden: tuple[str, ...]) -> None:
     names = modules_of(*importers)
     report(f"{name} imports {each}" for name in names for each in imports(name) if is_within(each, forbidden))
 
 
 @pytest.mark.parametrize(("package", "libraries", "importers"), ONLY_IMPORTERS.values(), ids=ONLY_IMPORTERS)
-def test_a_library_has_only_its_named_importers(package: str, libraries: tuple[str, ...], importers: set[str]) -> None:
+def test_only_the_listed_modules_import_a_restricted_library(
+    package: str, libraries: tuple[str, ...], importers: set[str]
+) -> None:
     users = {name for name in FILES if any(is_within(each, libraries) for each in imports(name))}
     assert {name.removeprefix(f"{package}.") for name in users if is_within(name, (package or name,))} == importers
 
 
-def test_the_retry_module_uses_only_the_exceptions_of_botocore() -> None:
+def test_retry_module_imports_only_exceptions_from_botocore() -> None:
     assert {each for each in imports("lambda_code.retry") if is_within(each, AWS_LIBRARIES)} == {"botocore.exceptions"}
 
 
-def test_operations_share_only_pure_modules_with_the_indexer() -> None:
+def test_operations_import_only_pure_modules_of_the_indexer() -> None:
     used = {each for name in modules_of("operations") for each in imports(name) if is_within(each, ("lambda_code",))}
     assert used <= set(SHARED_WITH_OPERATIONS)
 
 
-def test_a_module_of_the_indexer_imports_only_modules_below_it() -> None:
+def test_indexer_modules_import_only_allowed_indexer_modules() -> None:
     allowed = {**INDEXER_IMPORTS, **{name: set[str]() for name in INDEXER_LEAVES}}
     assert {name.removeprefix("lambda_code.") for name in modules_of("lambda_code")} == {"lambda_code", *allowed}
     report(
@@ -178,12 +181,14 @@ def test_a_module_of_the_indexer_imports_only_modules_below_it() -> None:
     )
 
 
-def test_no_modules_import_one_another_in_a_cycle() -> None:
-    graphlib.TopologicalSorter({name: imports(name) for name in FILES}).prepare()  # its CycleError shows the cycle
+def test_module_imports_contain_no_cycle() -> None:
+    graphlib.TopologicalSorter(
+        {name: imports(name) for name in FILES}
+    ).prepare()  # raises a CycleError that contains the cycle
 
 
-def test_tests_share_code_only_through_the_support_folder() -> None:
-    """So the tiers unit, property, e2e, browser and audit never import one another either."""
+def test_shared_test_code_is_imported_only_from_the_support_folder() -> None:
+    """Tests import only tests/support and their own folder. Therefore the test tiers never import one another."""
     found = []
     for name in modules_of("tests"):
         folder = name if FILES[name].name == "__init__.py" else name.rpartition(".")[0]
@@ -197,21 +202,21 @@ def test_tests_share_code_only_through_the_support_folder() -> None:
     report(found)
 
 
-def test_only_the_settings_module_reads_the_environment() -> None:
-    """boto3 reads it for operations."""
+def test_only_the_settings_module_reads_environment_variables() -> None:
+    """The operators' commands do not read environment variables themselves, because boto3 reads the AWS variables."""
     readers = [name for name in modules_of("lambda_code", "operations") if environment_uses(name)]
     assert readers == ["lambda_code.settings"]
 
 
-def test_the_program_looks_at_the_environment_only_where_it_is_started() -> None:
+def test_tap_stack_reads_environment_variables_only_in_its_main_block() -> None:
     last = ast.parse(FILES["tap_stack"].read_text(encoding="utf-8")).body[-1]
     assert ast.unparse(last) == "if __name__ == '__main__':\n    main(os.environ)"
     assert [line for line in environment_uses("tap_stack") if line < last.lineno] == []
 
 
-def test_importing_the_program_creates_nothing_and_asks_nothing() -> None:
+def test_import_of_tap_stack_has_no_side_effects() -> None:
     def refuse(*args: Any, **_: Any) -> NoReturn:
-        message = f"at import: {args}"
+        message = f"called at import: {args}"
         raise AssertionError(message)
 
     def program() -> None:
@@ -223,13 +228,13 @@ def test_importing_the_program_creates_nothing_and_asks_nothing() -> None:
     assert run.outputs == {}
 
 
-def test_no_file_is_too_long_to_read() -> None:
+def test_source_files_do_not_exceed_the_length_limit() -> None:
     lengths = {name: len(FILES[name].read_text(encoding="utf-8").splitlines()) for name in modules_of(*SHORT)}
     limits = {name: MAX_LINES_OF.get(name, MAX_LINES) for name in lengths}
     report(f"{name} has {lines} lines" for name, lines in lengths.items() if lines > limits[name])
 
 
-def test_no_two_classes_of_the_product_have_the_same_name() -> None:
+def test_class_names_of_the_product_are_unique() -> None:
     found = classes(*PRODUCT)
     count = Counter(node.name for _, node in found)
     report(
@@ -237,8 +242,8 @@ def test_no_two_classes_of_the_product_have_the_same_name() -> None:
     )
 
 
-def test_no_protocol_of_the_product_has_a_single_implementation() -> None:
-    """A Protocol without any implementation here describes a type of a library, such as a client of boto3."""
+def test_product_has_no_protocol_with_a_single_implementation() -> None:
+    """A Protocol without implementations in the product is allowed, because it describes the type of a library."""
 
     def members(node: ast.ClassDef) -> set[str]:
         named = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AnnAssign))

@@ -1,4 +1,4 @@
-"""Properties of the workflows that neither the schema nor zizmor checks: the gate, and consistency with the project."""
+"""Tests of the GitHub workflows: the gate, permissions, pinned actions, and consistency with the project."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def text(path: Path) -> str:
 
 
 @functools.cache
-def load(path: Path) -> Any:  # noqa: ANN401  whatever YAML it is
+def load(path: Path) -> Any:  # noqa: ANN401 - YAML
     return yaml.safe_load(text(path))
 
 
@@ -46,11 +46,11 @@ def commands(job: Document) -> str:
 
 
 def pinned(path: Path) -> list[tuple[str, str]]:
-    """Each action of another repository with its commit and version."""
+    """Return (action, commit and version) of each external GitHub action in a file."""
     return re.findall(r"uses: ([\w./-]+)@(.+)", text(path))
 
 
-def test_the_gate_needs_every_other_job_and_is_never_skipped() -> None:
+def test_ci_gate_depends_on_all_other_jobs_and_always_runs() -> None:
     every = load(CI)["jobs"]
     assert set(every["gate"]["needs"]) == every.keys() - {"gate"}
     assert every["gate"]["if"] == "${{ always() }}"
@@ -66,10 +66,10 @@ def test_the_gate_needs_every_other_job_and_is_never_skipped() -> None:
         ("", False),
     ],
 )
-def test_the_gate_opens_only_when_every_job_succeeded(results: str, passes: bool) -> None:  # noqa: FBT001 - a table
+def test_ci_gate_passes_only_if_all_jobs_succeeded(results: str, passes: bool) -> None:  # noqa: FBT001 - parametrized
     (step,) = load(CI)["jobs"]["gate"]["steps"]
     assert step["env"]["RESULTS"] == "${{ join(needs.*.result, ' ') }}"
-    run = subprocess.run(  # noqa: S603 - our own script
+    run = subprocess.run(  # noqa: S603 - constant script
         ["/bin/bash", "-eo", "pipefail", "-c", step["run"]],
         env={"RESULTS": results, "NEEDS": "{}"},
         capture_output=True,
@@ -79,18 +79,18 @@ def test_the_gate_opens_only_when_every_job_succeeded(results: str, passes: bool
     assert (run.returncode == 0) == passes, run.stdout + run.stderr
 
 
-def test_what_nox_runs_by_default_and_the_browser_are_what_ci_runs() -> None:
+def test_ci_runs_the_default_nox_sessions_and_the_browser_session() -> None:
     run = "\n".join(commands(job) for job in load(CI)["jobs"].values())
     (default,) = re.findall(r"^nox\.options\.sessions = (\[.*?\])", text(ROOT / "noxfile.py"), re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"nox -s ([\w-]+)", run)) == {*ast.literal_eval(default), "browser"}
 
 
-def test_what_gates_is_the_same_on_every_python_from_the_lowest_that_is_supported() -> None:
+def test_ci_checks_run_on_each_supported_python_version() -> None:
     lowest = tomllib.loads(text(ROOT / "pyproject.toml"))["tool"]["mypy"]["python_version"]
     assert load(CI)["jobs"]["checks"]["strategy"]["matrix"]["python"] == [lowest, "3.12", "3.13", "3.14"]
 
 
-def test_ci_pulls_the_image_that_the_container_emulator_takes_by_default() -> None:
+def test_ci_pulls_the_default_image_of_the_container_emulator() -> None:
     pulled = re.findall(r"docker pull --quiet (\S+)", commands(load(CI)["jobs"]["e2e-container"]))
     assert pulled == [container.DEFAULT_IMAGE]
 
@@ -99,18 +99,18 @@ def test_ci_pulls_the_image_that_the_container_emulator_takes_by_default() -> No
     ("job", "emulator", "engine"),
     [("e2e-embedded", "embedded", "in-process"), ("e2e-container", "container", "pulumi")],
 )
-def test_both_emulators_and_both_engines_gate(job: str, emulator: str, engine: str) -> None:
+def test_ci_runs_end_to_end_tests_with_each_emulator_and_engine(job: str, emulator: str, engine: str) -> None:
     (run,) = re.findall(r"nox -s localstack-e2e -- .*", commands(load(CI)["jobs"][job]))
     assert f"--emulator {emulator} --engine {engine} " in run
 
 
-def test_deploying_waits_for_the_job_that_is_called_gate() -> None:
+def test_deploy_workflow_waits_for_the_ci_gate() -> None:
     waiting = load(DEPLOY)["jobs"]["tested"]["steps"][0]["env"]["GATES"]
     assert waiting.endswith(f"check_name={load(CI)['jobs']['gate']['name']}")
 
 
 @pytest.mark.parametrize("job", jobs())
-def test_a_job_has_a_time_limit_and_permissions_and_scripts_that_bash_can_read(job: Document) -> None:
+def test_workflow_job_has_a_timeout_permissions_and_valid_bash_scripts(job: Document) -> None:
     assert isinstance(job["timeout-minutes"], int)
     assert isinstance(job["permissions"], dict)
     run = subprocess.run(["/bin/bash", "-n"], input=commands(job), capture_output=True, text=True, check=False)
@@ -118,37 +118,37 @@ def test_a_job_has_a_time_limit_and_permissions_and_scripts_that_bash_can_read(j
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_a_workflow_as_a_whole_may_do_nothing_and_is_in_the_docs(path: Path) -> None:
+def test_workflow_has_no_default_permissions_and_is_documented(path: Path) -> None:
     assert load(path)["permissions"] == {}
     assert f"`{path.name}`" in text(DOCS)
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, PREPARE], ids=lambda path: path.stem)
-def test_an_action_is_pinned_by_its_commit_and_says_its_version_and_uses_no_secret(path: Path) -> None:
+def test_workflow_actions_are_pinned_by_commit_and_use_no_secrets(path: Path) -> None:
     assert pinned(path)
     for action, version in pinned(path):
         assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", version), action
     assert "secrets." not in text(path), "no workflow uses a stored secret"
 
 
-def test_an_action_has_the_same_version_wherever_it_is_used() -> None:
+def test_each_github_action_has_the_same_version_in_all_workflows() -> None:
     used = {use for path in (*WORKFLOWS, PREPARE) for use in pinned(path)}
     assert sorted(action for action, _ in used) == sorted(dict(used))
 
 
-def test_the_cli_that_deploys_is_as_new_as_the_sdk() -> None:
+def test_deploy_workflow_uses_the_pulumi_version_of_the_requirements() -> None:
     sdk = re.findall(r"^pulumi==(\S+)", text(ROOT / "requirements.txt"), re.MULTILINE)
     assert re.findall(r"pulumi-version: (.+)", text(DEPLOY)) == 2 * sdk
 
 
-def test_the_docs_name_everything_that_has_to_be_set_up() -> None:
+def test_ci_document_lists_all_variables_and_environments_of_the_deployment() -> None:
     deploy = text(DEPLOY)
     named = {*re.findall(r"vars\.(\w+)", deploy), *re.findall(r"environment: (\w+)", deploy)}
     assert len(named) > 4
     assert {name for name in named if f"`{name}`" not in text(DOCS)} == set()
 
 
-def test_the_docs_show_policies_that_can_be_pasted() -> None:
+def test_ci_document_contains_valid_iam_policies() -> None:
     policies = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text(DOCS), re.DOTALL)]
     assert len(policies) == 4
     for policy in policies:

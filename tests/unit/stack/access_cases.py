@@ -1,6 +1,6 @@
-"""Requests to the stack's resources, and the decision of each policy about them.
+"""Test requests to resources of the stack, each with the expected decision of one IAM or resource policy.
 
-With `kmsKeyArn`, two of the policies differ, and the key has a policy too: the one in docs/security.md.
+If `kmsKeyArn` is configured, two policies have additional requests. The policy of the KMS key is in docs/security.md.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def cases(
     tls: bool = True,
     context: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Case]:
-    """One case for each action (of one service: ``s3:GetObject PutObject``); `context` has more condition keys."""
+    """Yield a test request with its expected decision for each action in a text such as ``s3:GetObject PutObject``."""
     keys = {"aws:SecureTransport": str(tls).lower(), **context}
     keys |= {"aws:SourceAccount": account} if account else {}
     keys |= {"aws:SourceArn": source} if source else {}
@@ -60,7 +60,7 @@ def cases(
 
 
 def through(service: str, **encryption: str) -> dict[str, str]:
-    """The condition keys of a call that a service makes to KMS for a principal, with its encryption context."""
+    """Return the condition keys of a KMS request that a service sends for a caller, with its encryption context."""
     names = {"s3": "aws:s3:arn", "table": "aws:dynamodb:tableName"}
     return {
         "kms:ViaService": f"{service}.us-east-1.amazonaws.com",
@@ -70,7 +70,7 @@ def through(service: str, **encryption: str) -> dict[str, str]:
 
 @cache
 def recorded() -> dict[str, dict[str, Any]]:
-    """Every policy of the stack by its resource's name, and the function's own, which AddPermission writes."""
+    """Return all policies by the name of their resource, including the indexer's resource-based policy."""
     full = synth(**stack.FULL)
     permission = full.one("Permission").inputs
     conditions = {"ArnLike": {"AWS:SourceArn": "sourceArn"}, "StringEquals": {"AWS:SourceAccount": "sourceAccount"}}
@@ -145,7 +145,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "tap-s3-permission": [
         *cases(ALLOW, "lambda:InvokeFunction", FUNCTION_ARN, **NOTIFICATION),
-        # the owner of a bucket that takes over the name after ours is deleted
+        # Another account could reuse the name of the deleted upload bucket.
         *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "account": OTHER_ACCOUNT}),
         *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "source": LOGS_ARN}),
         *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, by=S3),
@@ -197,7 +197,9 @@ CASES[f"tap-uploads-policy{WITH_KEY}"] = [
     *cases(SILENT, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: KEY_ARN}),
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "AES256"}),
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: OTHER_KEY}),
-    *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms"}),  # the AWS-managed key aws/s3
+    *cases(
+        DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms"}
+    ),  # without a key ID, S3 uses the AWS managed key aws/s3
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms:dsse", KEY_ID: KEY_ARN}),
 ]
 CASES[f"tap-indexer-policy{WITH_KEY}"] = [
@@ -214,12 +216,12 @@ CASES[f"tap-indexer-policy{WITH_KEY}"] = [
     *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("dynamodb", table=f"{stack.TABLE}-2")),
     *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("secretsmanager")),
     *cases(SILENT, "kms:Decrypt", OTHER_KEY, context=BUCKET_USE),
-    *cases(SILENT, "kms:GenerateDataKey", KEY_ARN, context=BUCKET_USE),  # the function uploads nothing
+    *cases(SILENT, "kms:GenerateDataKey", KEY_ARN, context=BUCKET_USE),  # the indexer uploads no objects
     *cases(SILENT, "kms:GenerateDataKey CreateGrant", KEY_ARN, context=TABLE_USE),
     *cases(SILENT, "kms:Encrypt", KEY_ARN, context=through("sqs")),
 ]
 CASES[KEY_POLICY] = [
-    # uploaders, readers, and the function, as far as their own policies allow
+    # Users and the indexer may use the KMS key through S3, DynamoDB and SQS if their own policies also allow this.
     *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=BUCKET_USE),
     *cases(ALLOW, "kms:Decrypt", KEY_ARN, by=ROLE_ARN, context=TABLE_USE),
     *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=ROLE_ARN, context=through("sqs")),
@@ -227,7 +229,7 @@ CASES[KEY_POLICY] = [
     *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=through("ec2")),
     *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=OTHER_USER, context=BUCKET_USE),
     *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=LAMBDA, context=BUCKET_USE),
-    # the user who deploys the table
+    # The user who deploys the table may create a grant of the KMS key for DynamoDB.
     *cases(
         ALLOW,
         "kms:Encrypt ReEncryptFrom ReEncryptTo GenerateDataKeyWithoutPlaintext CreateGrant",
@@ -238,7 +240,7 @@ CASES[KEY_POLICY] = [
     *cases(SILENT, "kms:CreateGrant Encrypt", KEY_ARN, by=USER),
     *cases(SILENT, "kms:CreateGrant", KEY_ARN, by=USER, context=BUCKET_USE),
     *cases(SILENT, "kms:CreateGrant", KEY_ARN, by=OTHER_USER, context=TABLE_USE),
-    # the log group
+    # CloudWatch Logs may use the KMS key only for the indexer's log group.
     *cases(
         ALLOW,
         "kms:Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey GenerateDataKeyWithoutPlaintext",
@@ -249,12 +251,12 @@ CASES[KEY_POLICY] = [
     *cases(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE),
     *cases(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE, context={LOGS_CONTEXT: f"{LOG_GROUP_ARN}-2"}),
     *cases(SILENT, "kms:Decrypt", KEY_ARN, by="logs.eu-west-1.amazonaws.com", context={LOGS_CONTEXT: LOG_GROUP_ARN}),
-    # the alarms
+    # CloudWatch alarms of the stack may use the KMS key to publish to the encrypted SNS topic.
     *cases(ALLOW, "kms:Decrypt GenerateDataKey GenerateDataKeyWithoutPlaintext", KEY_ARN, **ALARM_CALL),
     *(case for call in OTHER_ALARM_CALLS for case in cases(SILENT, "kms:Decrypt", KEY_ARN, **call)),
     *cases(SILENT, "kms:Decrypt", KEY_ARN, **{**ALARM_CALL, "source": ALARM.replace("tapstack-dev", "other")}),
     *cases(SILENT, "kms:Encrypt PutKeyPolicy", KEY_ARN, **ALARM_CALL),
-    # the administrators of the key, who cannot use it
+    # Key administrators may manage the KMS key but not use it for encryption.
     *cases(ALLOW, ADMINISTRATION, KEY_ARN, by=USER),
     *cases(SILENT, ADMINISTRATION, KEY_ARN, by=OTHER_USER),
 ]
@@ -262,7 +264,7 @@ CASES[KEY_POLICY] = [
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """One action of one statement of one policy."""
+    """Single action of a policy statement, with the statement's resources, condition keys and effect."""
 
     policy: str
     action: str

@@ -1,4 +1,4 @@
-"""The alarms, and the topic that they are published to."""
+"""Tests of the CloudWatch alarms and of the SNS topic that receives them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FUNCTION = {"FunctionName": FUNCTION}
 _TABLE = {"TableName": TABLE}
 _INDEX = {"TableName": TABLE, "GlobalSecondaryIndexName": "uploads_by_day"}
 
-# purpose: (namespace, metric, dimensions, statistic, threshold, periods of a minute)
+# Maps the purpose of an alarm to (namespace, metric, dimensions, statistic, threshold, number of one-minute periods).
 ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
     "function-errors": ("AWS/Lambda", "Errors", _FUNCTION, "Sum", 0, 1),
     "function-throttles": ("AWS/Lambda", "Throttles", _FUNCTION, "Sum", 0, 1),
@@ -33,7 +33,7 @@ ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
     "table-write-throttles": ("AWS/DynamoDB", "WriteThrottleEvents", _TABLE, "Sum", 0, 1),
     "index-read-throttles": ("AWS/DynamoDB", "ReadThrottleEvents", _INDEX, "Sum", 0, 1),
     "index-write-throttles": ("AWS/DynamoDB", "WriteThrottleEvents", _INDEX, "Sum", 0, 1),
-    # 80 % of 100 units a second, for a minute
+    # The thresholds are 80% of 100 units per second, for 60 seconds.
     "table-write-capacity": ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", _TABLE, "Sum", 4_800, 5),
     "index-write-capacity": ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", _INDEX, "Sum", 4_800, 5),
     "table-errors-getitem": ("AWS/DynamoDB", "SystemErrors", {**_TABLE, "Operation": "GetItem"}, "Sum", 0, 1),
@@ -44,14 +44,14 @@ COVERS = {"tap-alarms", "tap-alarms-policy", "tap-alarms-email", *(f"tap-{purpos
 
 
 def alarms(**config: str) -> dict[str, Recorded]:
-    """Every alarm by its purpose: its name without the stack's part."""
+    """Return all alarms by purpose, which is the alarm name without the prefix of project and environment."""
     prefix = f"tapstack-{config.get('env', 'dev')}-"
     return {each.inputs["name"].removeprefix(prefix): each for each in synth(**config).all("MetricAlarm")}
 
 
 @pytest.mark.control("CloudWatch.15", "CloudWatch.17")
 @pytest.mark.parametrize("purpose", ALARMS)
-def test_each_alarm_watches_what_it_says(purpose: str) -> None:
+def test_each_alarm_has_the_expected_metric_and_threshold(purpose: str) -> None:
     namespace, metric, dimensions, statistic, threshold, periods = ALARMS[purpose]
     inputs = dict(alarms()[purpose].inputs)
     happened, _, remedy = inputs.pop("alarmDescription").partition(" First: ")
@@ -66,7 +66,7 @@ def test_each_alarm_watches_what_it_says(purpose: str) -> None:
         "threshold": threshold,
         "period": 60,
         "evaluationPeriods": periods,
-        "treatMissingData": "notBreaching",  # without uploads there is no data
+        "treatMissingData": "notBreaching",  # without uploads, the metrics have no data
         "alarmActions": [TOPIC_ARN],
         "okActions": [TOPIC_ARN],
     }
@@ -74,29 +74,29 @@ def test_each_alarm_watches_what_it_says(purpose: str) -> None:
     assert happened.endswith(".")
     assert remedy.endswith(".")
     assert len(remedy) > 20
-    # CloudWatch API Reference, PutMetricAlarm, which neither Pulumi nor the emulators check
+    # Neither Pulumi nor the emulators check these limits of PutMetricAlarm (CloudWatch API Reference).
     assert 60 * periods <= 24 * 3600
     assert len(inputs["name"]) <= 255
     assert len(f"{happened} First: {remedy}") <= 1024
 
 
-def test_the_descriptions_name_the_places_to_look_at() -> None:
+def test_alarm_descriptions_contain_log_group_queue_and_reason() -> None:
     assert LOG_GROUP in alarms()["function-errors"].inputs["alarmDescription"]
     assert QUEUE in alarms()["failure-queue"].inputs["alarmDescription"]
     for reason in REASONS:
         assert f"reason {reason} in {LOG_GROUP}" in alarms()[f"failed-{reason}"].inputs["alarmDescription"]
 
 
-def test_no_two_alarms_say_the_same() -> None:
-    """The reader of a mail can distinguish them, and no two reasons have the same remedy."""
+def test_alarm_descriptions_are_unique() -> None:
+    """The alarms for failure reasons also have unique remedies."""
     descriptions = [each.inputs["alarmDescription"] for each in alarms().values()]
     assert len(set(descriptions)) == len(descriptions)
     first = [alarms()[f"failed-{reason}"].inputs["alarmDescription"].partition(" First: ")[2] for reason in REASONS]
     assert len(set(first)) == len(REASONS)
 
 
-def test_every_call_of_dynamodb_that_the_role_allows_is_watched_for_errors() -> None:
-    """DynamoDB publishes its own errors only per operation."""
+def test_each_allowed_dynamodb_operation_has_an_error_alarm() -> None:
+    """DynamoDB publishes the metric SystemErrors separately for each operation."""
     allowed = {
         action.removeprefix("dynamodb:")
         for statement in policy(synth().one("RolePolicy"))["Statement"]
@@ -111,30 +111,30 @@ def test_every_call_of_dynamodb_that_the_role_allows_is_watched_for_errors() -> 
     ("config", "purpose", "threshold"),
     [
         (CUSTOM, "function-duration", 80_000),
-        # the units that the table can use at most
+        # The threshold is 80% of the maximum capacity: writeCapacity, or maxCapacity with auto scaling.
         *((CUSTOM, f"{part}-write-capacity", 7 * 60 * 0.8) for part in ("table", "index")),
         *((FULL, f"{part}-write-capacity", 400 * 60 * 0.8) for part in ("table", "index")),
     ],
 )
-def test_thresholds_follow_the_configuration(config: dict[str, str], purpose: str, threshold: float) -> None:
+def test_alarm_thresholds_depend_on_the_configuration(config: dict[str, str], purpose: str, threshold: float) -> None:
     assert alarms(**config)[purpose].inputs["threshold"] == threshold
 
 
-def test_the_topic_is_not_encrypted_with_the_key_that_silences_alarms() -> None:
-    """With alias/aws/sns CloudWatch cannot publish, and reports no error."""
+def test_alarm_topic_does_not_use_the_aws_managed_sns_key() -> None:
+    """CloudWatch cannot publish to a topic that is encrypted with alias/aws/sns, and reports no error."""
     assert synth().properties("tap-alarms") == {"name": TOPIC}
     assert synth().properties("tap-alarms-policy") == {"arn": TOPIC_ARN}
 
 
-def test_the_alarms_are_mailed_to_the_configured_address_which_is_a_secret() -> None:
-    """A personal address is encrypted in Pulumi's state, whether or not it was configured as a secret."""
+def test_alarm_email_address_is_subscribed_as_a_secret() -> None:
+    """The email address is personal data, so it is always encrypted in the Pulumi state."""
     assert synth().all("TopicSubscription") == ()
     subscription = synth(**FULL).one("TopicSubscription")
     assert subscription.inputs == {"topic": TOPIC_ARN, "protocol": "email", "endpoint": "oncall@example.com"}
     assert subscription.secret_inputs == {"endpoint"}
 
 
-def test_whatever_refers_to_the_topic_waits_for_it() -> None:
+def test_alarms_and_subscription_depend_on_the_alarm_topic() -> None:
     stack = synth(**FULL)
     for each in (*stack.all("MetricAlarm"), stack.one("TopicPolicy"), stack.one("TopicSubscription")):
         assert stack.depends_on(each, stack.one("Topic")), each

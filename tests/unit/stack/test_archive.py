@@ -1,4 +1,4 @@
-"""The indexer's real archive, made from the packages of this environment: its content, and the imports of a start."""
+"""Tests of the indexer's deployment package, built from installed packages: its files and the imports at start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.fakes import ENVIRONMENT
 from tests.support.requirements import pins
 
 SHIPPED = pins(tap_stack._ROOT / "lambda_code" / "requirements.txt")
-MAX_BYTES = 700_000  # a new version of a package that exceeds it needs a review
+MAX_BYTES = 700_000  # a package upgrade that exceeds this size needs a review
 COSTLY = {"aws_lambda_powertools", "boto3", "typing_extensions", "unittest", "pydantic"}
 START = """
 import json, sys
@@ -27,22 +27,23 @@ print(json.dumps({name: getattr(module, "__file__", None) for name, module in sy
 """
 
 
-WRITTEN_BY_THE_INSTALLER = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "__pycache__"}
+INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "__pycache__"}
 
 
 def published() -> dict[str, Path]:
-    """Every file of the shipped packages, as their authors published it, by its path in the archive."""
+    """Return the published files of the shipped packages, by path in the archive."""
     return {
         str(file): Path(str(file.locate()))
         for package in SHIPPED
         for file in distribution(package).files or ()
-        if ".." not in file.parts and file.suffix != ".so"  # of this machine's wheel of wrapt
+        if ".." not in file.parts
+        and file.suffix != ".so"  # the installed wheel of wrapt contains a platform-specific extension
     }
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive that the program ships, with installed packages in place of pip, which would download the same."""
+    """Deployment package of the indexer. Its packages are copied from this environment instead of installed by pip."""
 
     def install(_: Path, target: Path) -> None:
         for name, file in published().items():
@@ -54,11 +55,11 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def started(archive: Path) -> dict[str, str | None]:
-    """Module -> file, of all modules that a new process has imported when it is ready for its first event."""
+    """File of each module that a new indexer process imports before its first event, by module name."""
     where = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
     xray = {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000", "LAMBDA_TASK_ROOT": str(archive)}
     botocore = str(distribution("botocore").locate_file(""))
-    done = subprocess.run(  # noqa: S603 - our own arguments
+    done = subprocess.run(  # noqa: S603 - constant arguments
         [sys.executable, "-B", "-S", "-W", "ignore", "-c", START, str(archive), botocore],
         env=ENVIRONMENT | where | xray,
         check=True,
@@ -70,11 +71,11 @@ def started(archive: Path) -> dict[str, str | None]:
     return modules
 
 
-def test_the_tests_run_with_what_is_shipped() -> None:
+def test_installed_package_versions_equal_the_shipped_versions() -> None:
     assert {name: version(name) for name in SHIPPED} == SHIPPED
 
 
-def test_a_start_imports_what_is_shipped_and_nothing_that_costs(archive: Path, started: dict[str, str | None]) -> None:
+def test_indexer_start_imports_only_shipped_and_no_slow_packages(archive: Path, started: dict[str, str | None]) -> None:
     assert {"lambda_code.main", "aws_xray_sdk.core.recorder"} <= set(started)
     for name, file in started.items():
         if name.split(".")[0] in ("lambda_code", "aws_xray_sdk", "wrapt"):
@@ -82,22 +83,20 @@ def test_a_start_imports_what_is_shipped_and_nothing_that_costs(archive: Path, s
     assert not COSTLY & set(started)
 
 
-def test_packages_are_shipped_as_their_authors_published_them(archive: Path) -> None:
+def test_lambda_archive_contains_packages_unchanged_with_their_licenses(archive: Path) -> None:
     shipped = {
         path.relative_to(archive).as_posix(): path.read_bytes()
         for path in archive.rglob("*")
         if path.is_file() and not path.is_relative_to(archive / "lambda_code")
     }
     assert shipped == {
-        name: file.read_bytes()
-        for name, file in published().items()
-        if not WRITTEN_BY_THE_INSTALLER & set(Path(name).parts)
+        name: file.read_bytes() for name, file in published().items() if not INSTALLER_FILES & set(Path(name).parts)
     }
     for package in SHIPPED:
         assert [name for name in shipped if name.startswith(package.replace("-", "_")) and "LICENSE" in name], package
 
 
-def test_the_archive_is_small_and_has_nothing_compiled(archive: Path) -> None:
+def test_lambda_archive_is_small_and_contains_no_compiled_files(archive: Path) -> None:
     files = [path for path in archive.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= MAX_BYTES
     assert not [path for path in files if path.suffix in (".pyc", ".so")]

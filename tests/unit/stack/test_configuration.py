@@ -1,4 +1,4 @@
-"""Which configurations are accepted, and the messages about those that are not."""
+"""Tests of the configuration: valid values, invalid values, and their error messages."""
 
 from __future__ import annotations
 
@@ -28,13 +28,18 @@ LOWER_CASE = "lower-case letters, digits and hyphens, "
 NO_INTEGER = ["many", "1.5", "1e3", "1_000", "١٢", "", "9" * 5000]
 TAG = "letters, digits, spaces"
 
-# (key, wrong values, what is allowed, what to do)
+# Table of invalid values: (key, values, part of the limit in the error message, part of the remedy).
 WRONG: list[tuple[str, list[str], str, str]] = [
-    ("env", ["", "Prod", "1prod", "prod-", "prod_eu", "dév", "dev\n"], f"{LOWER_CASE}a letter first", "Change"),
+    (
+        "env",
+        ["", "Prod", "1prod", "prod-", "prod_eu", "dév", "dev\n"],
+        f"{LOWER_CASE}beginning with a letter",
+        "Change",
+    ),
     ("bucketName", ["", "ab"], "3 to 63", "longer"),
     ("bucketName", ["a" * 64], "3 to 63", "shorter"),
     ("bucketName", ["My-Bucket", "my_bucket", "my.bucket", "192.168.5.4"], LOWER_CASE, "Change"),
-    ("bucketName", ["-bucket", "bucket-"], f"{LOWER_CASE}no hyphen first or last", "Change"),
+    ("bucketName", ["-bucket", "bucket-"], f"{LOWER_CASE}without a hyphen at the", "Change"),
     ("bucketName", ["xn--bucket", "sthree-bucket", "amzn-s3-demo-x"], "xn--…, sthree-…, amzn-s3-demo-…", "another"),
     ("bucketName", ["bucket-s3alias", "bucket--ol-s3", "bucket--x-s3"], "…-s3alias, …--ol-s3, …--x-s3", "another"),
     ("tableName", ["ab"], "3 to 255", "longer"),
@@ -59,7 +64,7 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("notificationSuffix", ["\x00.csv"], "control characters", "Remove"),
     ("noncurrentDays", ["0"], "1 to 2147483647 days", "pulumi config set noncurrentDays 1"),
     ("noncurrentDays", ["x"], "a whole number", "pulumi config set noncurrentDays"),
-    ("deletedRetentionDays", ["1", "14", "-1"], "15 to 3650 days; 0: for ever", "set deletedRetentionDays 15"),
+    ("deletedRetentionDays", ["1", "14", "-1"], "15 to 3650 days, or 0", "set deletedRetentionDays 15"),
     ("deletedRetentionDays", ["3651"], "15 to 3650 days", "pulumi config set deletedRetentionDays 3650"),
     ("deletedRetentionDays", ["never"], "a whole number", "pulumi config set deletedRetentionDays"),
     ("logLevel", ["", "info"], "DEBUG, ERROR, INFO, WARNING", "Choose"),
@@ -68,9 +73,9 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("memoryMb", ["10241"], "128 to 10240 MiB", "pulumi config set memoryMb 10240"),
     ("timeoutSeconds", ["9"], "10 to 900 seconds", "pulumi config set timeoutSeconds 10"),
     ("timeoutSeconds", ["901"], "10 to 900 seconds", "pulumi config set timeoutSeconds 900"),
-    ("reservedConcurrency", ["0", "-1"], "at least 1", "Remove it"),
+    ("reservedConcurrency", ["0", "-1"], "at least 1", "Remove the key"),
     ("alarmEmail", ["", "oncall", "a@example.com, b@example.com"], "one address", "Change"),
-    ("kmsKeyArn", NOT_A_KEY, "a key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID, and neither", "aws kms describe-key"),
+    ("kmsKeyArn", NOT_A_KEY, "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID, not", "aws kms describe-key"),
     ("owner", [""], "1 to 256", "longer"),
     ("owner", ["o" * 257], "1 to 256", "shorter"),
     ("owner", ["R&D", "two\nlines"], TAG, "Change"),
@@ -79,7 +84,7 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("protectData", ["", "yes"], "true or false", "pulumi config set protectData true"),
 ]
 ORIGIN = ("at least one origin", "https://app.example.com")
-# (configuration, key, value in the message, what is allowed, what to do)
+# Table of invalid combinations: (configuration, key, value, part of the limit in the message, part of the remedy).
 WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     ({"maxCapacity": "200", "writeCapacity": "300"}, "maxCapacity", 200, "300 to 40000 units", "maxCapacity 300"),
     ({"env": "prod"}, "corsAllowedOrigins", None, *ORIGIN),
@@ -94,7 +99,7 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
 
 
 def in_message(raw: str, limit: str) -> object:
-    """A wrong value as its message shows it: a number, if it could be read as one."""
+    """Return an invalid value in the format of the error message: an integer if possible, otherwise a string."""
     return int(raw) if re.fullmatch("-?[0-9]{1,18}", raw) and limit != "a whole number" else raw
 
 
@@ -108,7 +113,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("config", "key", "value", "limit", "remedy"), ROWS)
-def test_a_wrong_value_is_answered_with_key_value_limit_and_remedy(
+def test_invalid_configuration_value_reports_key_value_limit_and_remedy(
     config: dict[str, str], key: str, value: object, limit: str, remedy: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
@@ -120,11 +125,11 @@ def test_a_wrong_value_is_answered_with_key_value_limit_and_remedy(
     assert remedy in message.partition(limit)[2]
 
 
-def test_every_key_has_wrong_values_in_the_table() -> None:
+def test_each_configuration_key_is_tested_with_invalid_values() -> None:
     assert {key for key, *_ in WRONG} == {field.key for field in CONFIG_FIELDS.values()}
 
 
-# key -> (value as configured, value as parsed): the limits, and forms that are easily misread
+# Maps each configuration key to pairs of a configured and a parsed value, which include limits and unusual formats.
 RIGHT: dict[str, list[tuple[str, object]]] = {
     "bucketName": [("abc", "abc"), ("a" * 63, "a" * 63)],
     "tableName": [("a.B_c-1", "a.B_c-1")],
@@ -156,24 +161,24 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
 
 
 @pytest.mark.parametrize(("key", "raw", "value"), [(key, *row) for key, rows in RIGHT.items() for row in rows])
-def test_a_right_value_is_understood_up_to_the_limit(key: str, raw: str, value: object) -> None:
+def test_valid_configuration_value_is_parsed_up_to_the_limit(key: str, raw: str, value: object) -> None:
     (field,) = (name for name, config_field in CONFIG_FIELDS.items() if config_field.key == key)
     assert getattr(configured({key: raw}), field) == value
 
 
-def test_an_empty_configuration_is_the_documented_one() -> None:
+def test_empty_configuration_equals_the_defaults() -> None:
     args = configured({})
     assert args == TapStackArgs()
-    assert (args.cors_allowed_origins, args.protect_data) == (("http://localhost:3000",), False)  # in dev
+    assert (args.cors_allowed_origins, args.protect_data) == (("http://localhost:3000",), False)  # dev
 
 
-def test_docstring_and_document_have_the_table_of_fields() -> None:
-    """`python -m tools.configuration` writes both."""
+def test_docstring_and_document_list_the_current_configuration_keys() -> None:
+    """`python -m tools.configuration` updates docs/configuration.md and the docstring of tap_stack.py."""
     assert configuration.docstring_table() in (tap_stack.__doc__ or "")
     assert configuration.DOCUMENT.read_text(encoding="utf-8") == configuration.document()
 
 
-def test_outside_dev_data_is_protected_by_default() -> None:
+def test_data_is_protected_by_default_outside_the_dev_environment() -> None:
     assert configured(PROD).protect_data is True
 
 
@@ -186,28 +191,28 @@ def test_outside_dev_data_is_protected_by_default() -> None:
         ({"tableName": "from-configuration"}, {"TAP_TABLE_NAME": "from-environment"}, "from-environment"),
     ],
 )
-def test_the_environment_variable_wins_over_the_tables_key(
+def test_table_name_variable_overrides_the_configuration_key(
     config: dict[str, str], environ: dict[str, str], name: str | None
 ) -> None:
     assert configured(config, environ).table_name == name
 
 
 @pytest.mark.parametrize("value", ["", "a", "two words"])
-def test_a_wrong_environment_variable_is_named_as_such(value: str) -> None:
-    """Whoever sees the message would look for the value in the configuration otherwise."""
+def test_error_of_an_invalid_table_name_variable_contains_its_name(value: str) -> None:
+    """The message must not refer to the configuration key, because the value is in the environment variable."""
     with pytest.raises(ConfigurationError, match=f"^TAP_TABLE_NAME: {value!r} "):
         configured({"tableName": "a-good-one"}, {"TAP_TABLE_NAME": value})
 
 
-def test_a_stack_of_another_name_must_say_its_environment() -> None:
-    """`pulumi stack init prod` alone would take the names of dev, and none of the protection."""
+def test_pulumi_stack_not_named_dev_requires_the_key_env() -> None:
+    """Without the key env, a Pulumi stack named prod would use the environment dev, which protects no data."""
     with pytest.raises(ConfigurationError, match=r"^env: None .*'prod'.* pulumi config set env prod$"):
         configured({}, stack="prod")
     assert configured({"env": "dev"}, stack="anna").environment_suffix == "dev"
 
 
 @pytest.mark.parametrize("key", ["readcapacity", "bucket", "deletedRetention", "Env"])
-def test_a_key_that_nobody_reads_is_an_error_that_lists_those_that_exist(key: str) -> None:
+def test_unknown_configuration_key_is_an_error_that_lists_valid_keys(key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         configured({key: "1"})
     message = str(caught.value)
@@ -216,7 +221,7 @@ def test_a_key_that_nobody_reads_is_an_error_that_lists_those_that_exist(key: st
     assert f"pulumi config rm {key}" in message
 
 
-def test_keys_of_other_namespaces_are_nobodys_business() -> None:
+def test_configuration_keys_of_other_namespaces_are_ignored() -> None:
     assert configured({"aws:region": "eu-west-1", "other:readCapacity": "0"}) == TapStackArgs()
 
 
@@ -230,20 +235,20 @@ def test_keys_of_other_namespaces_are_nobodys_business() -> None:
         ({"kms_key_arn": "alias/uploads"}, "kmsKeyArn"),
     ],
 )
-def test_arguments_made_in_python_are_checked_like_configured_ones(fields: dict[str, Any], key: str) -> None:
+def test_stack_arguments_created_in_python_are_validated(fields: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         TapStackArgs(**fields)
     assert caught.value.key == key
 
 
-def test_the_arguments_cannot_change_after_they_were_checked() -> None:
+def test_stack_arguments_are_immutable_and_keyword_only() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        TapStackArgs().read_capacity = 0  # type: ignore[misc]  # what mypy refuses is the point
+        TapStackArgs().read_capacity = 0  # type: ignore[misc]  # the test needs the invalid assignment
     assert all(each.kind is each.KEYWORD_ONLY for each in inspect.signature(TapStackArgs).parameters.values())
 
 
-def test_nothing_is_created_with_a_wrong_configuration_and_no_traceback_is_shown() -> None:
-    """Of a RunError Pulumi shows the message alone."""
+def test_invalid_configuration_raises_a_run_error_before_deployment() -> None:
+    """Pulumi reports a RunError without a traceback."""
     with pytest.raises(pulumi.RunError, match=r"^readCapacity: 0 ") as caught:
         synth(readCapacity="0")
     assert isinstance(caught.value.__cause__, ConfigurationError)
@@ -253,7 +258,7 @@ def test_nothing_is_created_with_a_wrong_configuration_and_no_traceback_is_shown
     ("env", "region"),
     [("a-very-long-environments", "us-east-1"), ("performance-testing", "ap-northeast-1")],
 )
-def test_an_environment_too_long_for_a_bucket_name_says_so(env: str, region: str) -> None:
+def test_environment_too_long_for_the_bucket_name_is_reported(env: str, region: str) -> None:
     bucket = f"tapstack-{env}-uploads-123456789012-{region}"
     with pytest.raises(pulumi.RunError, match=r"^project name and env: ") as caught:
         synth(region=region, **{**PROD, "env": env})
@@ -262,11 +267,11 @@ def test_an_environment_too_long_for_a_bucket_name_says_so(env: str, region: str
     assert "3 to 63" in message
 
 
-def test_a_bucket_cannot_be_its_own_log_bucket() -> None:
-    """Each log line would be a request that is logged."""
+def test_upload_bucket_and_log_bucket_must_have_different_names() -> None:
+    """Writing access logs into the upload bucket would create further access logs."""
     with pytest.raises(pulumi.RunError, match=r"^bucketName: "):
         synth(bucketName="tapstack-dev-logs-123456789012-us-east-1")
 
 
-def test_every_argument_but_the_archive_has_a_key() -> None:
+def test_each_stack_argument_except_lambda_package_has_a_configuration_key() -> None:
     assert {field.name for field in dataclasses.fields(TapStackArgs)} - CONFIG_FIELDS.keys() == {"lambda_package"}

@@ -1,4 +1,4 @@
-"""The picture of the pipeline's health."""
+"""Tests of the CloudWatch dashboard."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ DIMENSION_VALUES = {
 
 
 def widgets(**config: str) -> dict[str, dict[str, Any]]:
-    """The dashboard's widgets by title."""
+    """Return the widgets of the dashboard by title."""
     body = json.loads(synth(**config).one("Dashboard").inputs["dashboardBody"])
     assert body.keys() == {"widgets"}
     return {each["properties"]["title"]: each for each in body["widgets"]}
 
 
 def lines(widget: dict[str, Any]) -> list[tuple[str, str, dict[str, str], str]]:
-    """A widget's lines as (namespace, metric, dimensions, statistic)."""
+    """Return the metrics of a dashboard widget as tuples (namespace, metric, dimensions, statistic)."""
     found = []
     for namespace, metric, *rest in widget["properties"]["metrics"]:
         options = rest.pop()
@@ -40,7 +40,7 @@ def lines(widget: dict[str, Any]) -> list[tuple[str, str, dict[str, str], str]]:
     return found
 
 
-def test_the_dashboard_has_the_stacks_name() -> None:
+def test_dashboard_name_consists_of_project_and_environment() -> None:
     inputs = synth().one("Dashboard").inputs
     assert inputs.keys() == {"dashboardName", "dashboardBody"}
     assert inputs["dashboardName"] == "tapstack-dev"
@@ -49,13 +49,13 @@ def test_the_dashboard_has_the_stacks_name() -> None:
 SERVICE, BY_FUNCTION, BY_TABLE = {"service"}, {"FunctionName"}, {"TableName"}
 BY_INDEX = {"TableName", "GlobalSecondaryIndexName"}
 
-# title -> (metric, dimensions, statistic); counts are summed, durations are percentiles
+# Maps the title of a dashboard widget to (metric, dimensions, statistic) of each line.
 LINES: dict[str, list[tuple[str, set[str], str]]] = {
-    "What arrived, and what was deleted": [
+    "Records by result, and SDK retries": [
         (metric, SERVICE, "Sum")
         for metric in ("ObjectsIndexed", "ObjectsDuplicate", "ObjectsDeleted", "ObjectsGone", "SdkRetries")
     ],
-    "What failed": [
+    "Failures": [
         *(("ObjectsFailed", {"service", "reason"}, "Sum") for _ in REASONS),
         ("Errors", BY_FUNCTION, "Sum"),
         ("Throttles", BY_FUNCTION, "Sum"),
@@ -63,14 +63,14 @@ LINES: dict[str, list[tuple[str, set[str], str]]] = {
         ("DestinationDeliveryFailures", BY_FUNCTION, "Sum"),
         ("ApproximateNumberOfMessagesVisible", {"QueueName"}, "Maximum"),
     ],
-    "How long it took (ms)": [
+    "Indexing delay and duration (ms)": [
         ("IndexingDelay", SERVICE, "p50"),
         ("IndexingDelay", SERVICE, "p99"),
         ("Duration", BY_FUNCTION, "p50"),
         ("Duration", BY_FUNCTION, "p90"),
     ],
     **{
-        f"{units} units used in a minute": [
+        f"Consumed {units.lower()} units per minute": [
             (f"Consumed{units}CapacityUnits", BY_TABLE, "Sum"),
             (f"Consumed{units}CapacityUnits", BY_INDEX, "Sum"),
             (f"{units}ThrottleEvents", BY_TABLE, "Sum"),
@@ -78,12 +78,12 @@ LINES: dict[str, list[tuple[str, set[str], str]]] = {
         ]
         for units in ("Write", "Read")
     },
-    "How much runs at once": [("ConcurrentExecutions", BY_FUNCTION, "Maximum")],
-    "How old events were when they ran (ms)": [("AsyncEventAge", BY_FUNCTION, "Maximum")],
+    "Concurrent executions": [("ConcurrentExecutions", BY_FUNCTION, "Maximum")],
+    "Age of asynchronous events (ms)": [("AsyncEventAge", BY_FUNCTION, "Maximum")],
 }
 
 
-def test_the_dashboard_has_these_widgets_with_these_lines() -> None:
+def test_dashboard_widgets_show_the_expected_metrics() -> None:
     found = {
         title: [(metric, set(dimensions), statistic) for _, metric, dimensions, statistic in lines(widget)]
         for title, widget in widgets().items()
@@ -91,7 +91,7 @@ def test_the_dashboard_has_these_widgets_with_these_lines() -> None:
     assert found == LINES
 
 
-def test_every_line_is_a_metric_that_exists_of_something_in_the_stack() -> None:
+def test_dashboard_metrics_exist_for_resources_of_the_stack() -> None:
     for title, widget in widgets().items():
         for namespace, metric, dimensions, _ in lines(widget):
             assert frozenset(dimensions) in METRICS[namespace, metric].dimensions, f"{title}: {metric} by {dimensions}"
@@ -99,12 +99,12 @@ def test_every_line_is_a_metric_that_exists_of_something_in_the_stack() -> None:
                 assert value in DIMENSION_VALUES[name], f"{title}: {metric} of {name} {value}"
 
 
-def test_failures_are_shown_by_each_reason() -> None:
-    shown = [dimensions for _, metric, dimensions, _ in lines(widgets()["What failed"]) if metric == "ObjectsFailed"]
+def test_dashboard_shows_failures_by_each_reason() -> None:
+    shown = [dimensions for _, metric, dimensions, _ in lines(widgets()["Failures"]) if metric == "ObjectsFailed"]
     assert {each["reason"] for each in shown} == REASONS
 
 
-def test_the_marks_show_the_configured_limits() -> None:
+def test_dashboard_annotations_show_the_configured_limits() -> None:
     found = widgets(**CUSTOM)
     marks = {
         title: mark["value"]
@@ -112,20 +112,20 @@ def test_the_marks_show_the_configured_limits() -> None:
         for mark in widget["properties"].get("annotations", {"horizontal": []})["horizontal"]
     }
     assert marks == {
-        "How long it took (ms)": 100_000,
-        "Write units used in a minute": 7 * 60,
-        "Read units used in a minute": 5 * 60,
-        "How old events were when they ran (ms)": 6 * 3600 * 1000,
+        "Indexing delay and duration (ms)": 100_000,
+        "Consumed write units per minute": 7 * 60,
+        "Consumed read units per minute": 5 * 60,
+        "Age of asynchronous events (ms)": 6 * 3600 * 1000,
     }
 
 
-def test_every_widget_looks_at_the_region_of_the_stack() -> None:
+def test_dashboard_widgets_use_the_region_of_the_stack() -> None:
     assert {each["properties"]["region"] for each in widgets().values()} == {REGION}
     body = json.loads(synth(**CHINA).one("Dashboard").inputs["dashboardBody"])
     assert {each["properties"]["region"] for each in body["widgets"]} == {"cn-northwest-1"}
 
 
-def test_the_widgets_fit_the_grid_and_do_not_overlap() -> None:
+def test_dashboard_widgets_fit_the_grid_and_do_not_overlap() -> None:
     found = list(widgets().values())
     for each in found:
         assert each["x"] + each["width"] <= 24
@@ -147,9 +147,7 @@ def test_the_widgets_fit_the_grid_and_do_not_overlap() -> None:
     ],
     ids=["AWS", "China", "GovCloud"],
 )
-def test_the_exported_address_opens_this_dashboard_in_the_partitions_own_console(
-    config: dict[str, str], host: str
-) -> None:
+def test_dashboard_url_uses_the_console_of_the_aws_partition(config: dict[str, str], host: str) -> None:
     region = host.partition(".")[0]
     assert synth(**config).outputs["dashboard_url"] == (
         f"https://{host}/cloudwatch/home?region={region}#dashboards/dashboard/tapstack-prod"

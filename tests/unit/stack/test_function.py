@@ -1,4 +1,4 @@
-"""The function, its role, its trigger, its log group, and the queue of events that it could not index."""
+"""Tests of the indexer's Lambda function, role, S3 trigger, log group and failure queue."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VARIABLES = "environment.variables"
 PROPERTIES: dict[str, dict[str, object]] = {
     "tap-indexer": {
         "name": FUNCTION,
-        "description": "Writes one metadata row for every file that lands in the upload bucket",
+        "description": "Writes a metadata row for each object version in the upload bucket",
         "runtime": "python3.13",
         "architectures": ["arm64"],
         "handler": "lambda_code.main.lambda_handler",
@@ -48,17 +48,16 @@ PROPERTIES: dict[str, dict[str, object]] = {
         f"{VARIABLES}.POWERTOOLS_SERVICE_NAME": "tapstack-dev",
         f"{VARIABLES}.POWERTOOLS_METRICS_NAMESPACE": "TapStack",
         f"{VARIABLES}.POWERTOOLS_LOG_LEVEL": "INFO",
-        # no reserved concurrency: new accounts have none to reserve, and the deployment would fail
+        # By default, no concurrency is reserved. New AWS accounts have a low quota, and their deployments would fail.
     },
     "tap-indexer-logs": {"name": LOG_GROUP, "retentionInDays": 30},
-    # three attempts within 6 hours
     "tap-indexer-retries": {
         "functionName": FUNCTION,
         "maximumRetryAttempts": 2,
         "maximumEventAgeInSeconds": 6 * 3600,
         "destinationConfig.onFailure.destination": QUEUE_ARN,
     },
-    "tap-indexer-role": {"name": ROLE, "description": "What the function that indexes uploads may do"},
+    "tap-indexer-role": {"name": ROLE, "description": "Permissions of the Lambda function that indexes uploads"},
     "tap-indexer-policy": {"name": "index-uploads", "role": ROLE},
     "tap-failures": {"name": QUEUE, "messageRetentionSeconds": 14 * 24 * 3600, "sqsManagedSseEnabled": True},
     "tap-failures-policy": {"queueUrl": QUEUE_URL},
@@ -67,8 +66,8 @@ PROPERTIES: dict[str, dict[str, object]] = {
         "action": "lambda:InvokeFunction",
         "function": FUNCTION,
         "principal": "s3.amazonaws.com",
-        "sourceArn": UPLOADS_ARN,  # with `/*`, S3 would be refused
-        "sourceAccount": ACCOUNT,  # the name of a deleted bucket can be taken by another account
+        "sourceArn": UPLOADS_ARN,  # an ARN that ends with `/*` would not match the bucket
+        "sourceAccount": ACCOUNT,  # another account could reuse the name of a deleted bucket
     },
     "tap-uploads-notification": {
         "bucket": UPLOADS,
@@ -81,22 +80,23 @@ COVERS = PROPERTIES.keys()
 
 PERMISSIONS = {
     "ReadObjects": (["s3:GetObject", "s3:GetObjectVersion"], f"{UPLOADS_ARN}/*"),
-    "TellGoneFromDenied": (["s3:ListBucket"], UPLOADS_ARN),  # without it HEAD returns 403, not 404
+    "TellGoneFromDenied": (["s3:ListBucket"], UPLOADS_ARN),  # without s3:ListBucket, HEAD returns 403 instead of 404
     "UseTable": (["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], TABLE_ARN),
     "UseDayIndex": (["dynamodb:Query"], f"{TABLE_ARN}/index/uploads_by_day"),
     "WriteLogs": (["logs:CreateLogStream", "logs:PutLogEvents"], f"{LOG_GROUP_ARN}:*"),
     "ReportFailures": (["sqs:SendMessage"], QUEUE_ARN),
-    "WriteTraces": (["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),  # X-Ray has no resources for them
+    # These X-Ray actions support no resource-level permissions.
+    "WriteTraces": (["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
 }
 
 
 @pytest.mark.control("Lambda.1", "Lambda.2", "Lambda.7", "SQS.1", "S3.11")
 @pytest.mark.parametrize("name", PROPERTIES)
-def test_each_resource_of_the_function_has_these_properties_and_no_others(name: str) -> None:
+def test_indexer_resource_has_exactly_the_expected_properties(name: str) -> None:
     assert synth().properties(name) == PROPERTIES[name]
 
 
-def test_the_functions_archive_is_the_folder_that_the_program_built() -> None:
+def test_indexer_code_is_the_folder_that_the_program_built() -> None:
     archive = synth().one("Function").inputs["code"]
     assert isinstance(archive, pulumi.FileArchive)
     assert archive.path == str(PACKAGE)
@@ -114,7 +114,7 @@ def test_the_functions_archive_is_the_folder_that_the_program_built() -> None:
         ("tap-uploads-notification", "lambdaFunctions[0].filterSuffix", ".csv"),
     ],
 )
-def test_the_function_and_its_trigger_can_be_configured(name: str, path: str, value: object) -> None:
+def test_indexer_and_s3_trigger_use_the_configured_values(name: str, path: str, value: object) -> None:
     assert synth(**CUSTOM).properties(name)[path] == value
 
 
@@ -123,10 +123,10 @@ def test_the_function_and_its_trigger_can_be_configured(name: str, path: str, va
     [({"logLevel": "DEBUG"}, "DEBUG", "DEBUG"), ({}, "INFO", "INFO"), (CUSTOM, "ERROR", "INFO")],
     ids=["DEBUG", "INFO", "ERROR"],
 )
-def test_the_log_level_reaches_the_function_and_lambda_drops_no_metrics(
+def test_log_level_is_passed_to_the_indexer_without_dropping_metrics(
     config: dict[str, str], level: str, filter_level: str
 ) -> None:
-    """Metrics are log lines without a level, which Lambda treats as INFO: its filter is never above INFO."""
+    """Lambda treats metrics, which are log lines without a level, as INFO and drops them with a level above INFO."""
     properties = synth(**config).properties("tap-indexer")
     assert properties[f"{VARIABLES}.POWERTOOLS_LOG_LEVEL"] == level
     assert properties["loggingConfig.applicationLogLevel"] == filter_level
@@ -135,44 +135,46 @@ def test_the_log_level_reaches_the_function_and_lambda_drops_no_metrics(
 @pytest.mark.parametrize(
     ("later", "earlier"),
     [
-        # without the log group Lambda creates one that keeps lines for ever; without permissions the first events fail
+        # If the log group is missing, Lambda creates one that keeps log events forever. Without the permissions of its
+        # role, the indexer cannot process the first events.
         *((later, "indexer-logs") for later in ("indexer", "indexer-retries")),
         *((later, "indexer-policy") for later in ("indexer", "indexer-retries")),
         *((later, "indexer-role") for later in ("indexer", "indexer-retries")),
         ("indexer-retries", "failures"),
         ("failures-policy", "failures"),
-        # without the permission S3 refuses the notification, without versioning the first events have no version id
+        # S3 rejects a notification if it may not invoke the indexer. Without versioning, the first events would have no
+        # version ID.
         *(
             ("uploads-notification", earlier)
             for earlier in ("s3-permission", "uploads-versioning", "indexer", "indexer-policy", "indexer-retries")
         ),
     ],
 )
-def test_the_function_and_its_trigger_wait_for_what_they_need(later: str, earlier: str) -> None:
+def test_indexer_and_s3_trigger_depend_on_their_prerequisites(later: str, earlier: str) -> None:
     assert synth().depends_on(synth().named(f"tap-{later}"), synth().named(f"tap-{earlier}"))
 
 
-def test_the_handler_named_in_the_stack_is_the_one_in_the_code() -> None:
+def test_configured_lambda_handler_exists_in_the_code() -> None:
     module, _, function = tap_stack.HANDLER.rpartition(".")
     source = tap_stack.__file__.removesuffix("tap_stack.py") + module.replace(".", "/") + ".py"
-    with open(source, encoding="utf-8") as file:  # noqa: PTH123  read, not imported: the tier needs no Lambda runtime
+    with open(source, encoding="utf-8") as file:  # noqa: PTH123 - an import would need the Lambda runtime
         assert f"def {function}(" in file.read()
 
 
-def test_the_function_may_do_this_and_nothing_else() -> None:
+def test_indexer_role_has_exactly_the_expected_permissions() -> None:
     statements = policy(synth().one("RolePolicy"))["Statement"]
     assert {each["Sid"]: (each["Action"], *each["Resource"]) for each in statements} == PERMISSIONS
     assert all(each.keys() == {"Sid", "Effect", "Action", "Resource"} for each in statements)
 
 
 @pytest.mark.control("IAM.27")
-def test_no_policy_of_someone_else_is_attached_to_the_role() -> None:
+def test_indexer_role_has_no_managed_policies() -> None:
     stack = synth()
     assert not [each for each in stack.resources if "Attachment" in each.type]
     assert not {"managedPolicyArns", "inlinePolicies"} & stack.one("Role").inputs.keys()
 
 
-def test_the_policy_follows_the_configured_names() -> None:
+def test_indexer_policy_uses_the_configured_bucket_and_table() -> None:
     text = json.dumps(policy(synth(**CUSTOM).one("RolePolicy")))
     assert "arn:aws:s3:::acme-inbox/*" in text
     assert ":table/acme-rows/index/uploads_by_day" in text
@@ -190,8 +192,8 @@ def test_the_policy_follows_the_configured_names() -> None:
         ("(it's)!", "(it's)!"),
     ],
 )
-def test_filters_are_encoded_as_s3_compares_them(plain: str, encoded: str) -> None:
-    """A filter that is not encoded matches nothing on AWS, and no error is reported; emulators compare it as it is."""
+def test_notification_prefix_is_url_encoded_for_s3(plain: str, encoded: str) -> None:
+    """On AWS, a notification prefix that is not URL-encoded matches no object, and no error is reported."""
     assert (
         synth(notificationPrefix=plain).properties("tap-uploads-notification")["lambdaFunctions[0].filterPrefix"]
         == encoded

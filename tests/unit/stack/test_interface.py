@@ -1,4 +1,4 @@
-"""Where the infrastructure and the function meet: neither imports the other, so each writes the names down."""
+"""Tests of names that the Pulumi program and the indexer both define, because neither imports the other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.synth import synth
 
 
 class RecordingEnvironment(Mapping[str, str]):
-    """An environment that records which variables were read."""
+    """Mapping of environment variables that records which variables are read."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self.read: set[str] = set()
@@ -37,7 +37,7 @@ class RecordingEnvironment(Mapping[str, str]):
 
 
 @pytest.mark.parametrize("config", [{}, CUSTOM], ids=["default", "custom"])
-def test_the_function_reads_exactly_the_variables_that_the_stack_sets(config: dict[str, str]) -> None:
+def test_indexer_reads_exactly_the_variables_that_the_stack_sets(config: dict[str, str]) -> None:
     stack = synth(**config)
     environment = RecordingEnvironment(stack.one("Function").inputs["environment"]["variables"])
     settings = Settings.from_env(environment)
@@ -47,11 +47,11 @@ def test_the_function_reads_exactly_the_variables_that_the_stack_sets(config: di
     assert settings.metrics_namespace == "TapStack"
 
 
-def test_the_stack_watches_every_reason_for_which_the_function_fails() -> None:
+def test_stack_and_indexer_define_the_same_failure_reasons() -> None:
     assert set(Reason) == REASONS == set(tap_stack.FAILURE_REASONS)
 
 
-def test_rows_have_the_keys_of_the_table_and_of_its_index() -> None:
+def test_rows_contain_the_key_attributes_of_the_dynamodb_table_and_index() -> None:
     inputs = synth().one("Table").inputs
     (index,) = inputs["globalSecondaryIndexes"]
     record = parse_record(s3_record("photos/cat.jpg"), index=0, bucket="uploads")
@@ -63,6 +63,6 @@ def test_rows_have_the_keys_of_the_table_and_of_its_index() -> None:
         assert written.keys() == {types[key["attributeName"]]}
 
 
-def test_the_least_timeout_covers_one_head_and_one_write_at_their_worst() -> None:
-    """With less the function could only ever fail."""
+def test_minimum_timeout_covers_the_slowest_head_and_write_requests() -> None:
+    """With a shorter timeout, the indexer could not process a record if S3 and DynamoDB respond slowly."""
     assert tap_stack.TIMEOUT_SECONDS.start >= 2 * ATTEMPT_SECONDS + RESERVE_SECONDS

@@ -1,4 +1,4 @@
-"""Nothing is in the stack that no test asks for."""
+"""Tests that each resource of the stack is covered by exactly one test module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.synth import synth
 
 
 def covered() -> Counter[str]:
-    """The logical names in the COVERS of each test module in this folder, with how many name them."""
+    """Return the number of test modules that cover each resource. COVERS of a module contains the resource names."""
     modules = [path.stem for path in Path(__file__).parent.glob("test_*.py")]
     return Counter(
         name
@@ -22,18 +22,18 @@ def covered() -> Counter[str]:
     )
 
 
-def test_every_resource_has_a_module_of_tests() -> None:
-    """Whoever adds a resource writes its tests, compares all its inputs there, and adds its name to COVERS."""
+def test_each_resource_of_the_stack_is_covered_by_a_test_module() -> None:
+    """To add a resource, write a test of all its inputs, and add its name to COVERS of the test module."""
     created = {each.name for each in synth(**FULL).resources}
     assert created - covered().keys() == set(), "no test module covers these"
     assert covered().keys() - created == set(), "no longer in the stack"
 
 
-def test_every_resource_has_only_one_module_of_tests() -> None:
+def test_no_resource_of_the_stack_is_covered_by_two_test_modules() -> None:
     assert [name for name, modules in covered().items() if modules > 1] == []
 
 
-def test_without_optional_parts_these_are_missing() -> None:
+def test_default_stack_omits_only_alarm_email_and_auto_scaling() -> None:
     everything = {each.name for each in synth(**FULL).resources}
     least = {each.name for each in synth().resources}
     assert least < everything
@@ -45,18 +45,18 @@ def test_without_optional_parts_these_are_missing() -> None:
 
 
 @pytest.mark.parametrize("config", [CUSTOM, PROD], ids=["staging", "prod"])
-def test_every_environment_has_the_same_parts(config: dict[str, str]) -> None:
+def test_each_environment_has_the_same_resources(config: dict[str, str]) -> None:
     assert {each.name for each in synth(**config).resources} == {each.name for each in synth().resources}
 
 
 @pytest.mark.parametrize("config", [{}, FULL], ids=["defaults", "full"])
-def test_unset_properties_are_absent(config: dict[str, str]) -> None:
-    """A null in place of an absent property is a change that `pulumi preview` shows."""
+def test_resource_inputs_contain_no_null_values(config: dict[str, str]) -> None:
+    """With a null in place of an absent input, `pulumi preview` would report a change."""
     assert {each.name: each.null_inputs for each in synth(**config).resources if each.null_inputs} == {}
 
 
-def test_the_same_configuration_asks_for_the_same_again() -> None:
-    """A second `pulumi up` must change nothing."""
+def test_same_configuration_produces_identical_resources() -> None:
+    """A second `pulumi up` must not report changes."""
     first, second = synth(), synth.__wrapped__()
     assert [(each.type, each.name) for each in first.resources] == [(each.type, each.name) for each in second.resources]
     for one, other in zip(first.resources, second.resources, strict=True):

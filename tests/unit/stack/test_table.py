@@ -1,4 +1,4 @@
-"""The table of rows, its index by day, and autoscaling."""
+"""Tests of the DynamoDB table, its index by upload day, and auto scaling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.synth import synth
 INDEX = "globalSecondaryIndexes[0]"
 PROPERTIES: dict[str, object] = {
     "name": TABLE,
-    "billingMode": "PROVISIONED",  # a table whose cost is known, and whose limit is an alarm
+    "billingMode": "PROVISIONED",  # predictable cost, and an alarm if the capacity is exceeded
     "hashKey": "object_id",
     "rangeKey": "version_id",
     "readCapacity": 100,
@@ -27,13 +27,14 @@ PROPERTIES: dict[str, object] = {
     f"{INDEX}.keySchemas[1].attributeName": "uploaded_at",
     f"{INDEX}.keySchemas[1].keyType": "RANGE",
     f"{INDEX}.projectionType": "ALL",
-    f"{INDEX}.readCapacity": 100,  # an index that throttles throttles its table, so both have the same capacity
+    # A throttled index also throttles writes to its table, so both have the same capacity.
+    f"{INDEX}.readCapacity": 100,
     f"{INDEX}.writeCapacity": 100,
     "serverSideEncryption.enabled": True,
     "pointInTimeRecovery.enabled": True,
     "ttl.attributeName": "expires_at",
     "ttl.enabled": True,
-    "deletionProtectionEnabled": False,  # in dev
+    "deletionProtectionEnabled": False,  # dev
 }
 CAPACITIES = {"readCapacity", "writeCapacity", f"{INDEX}.readCapacity", f"{INDEX}.writeCapacity"}
 
@@ -45,7 +46,7 @@ COVERS = {
 
 
 @pytest.mark.control("DynamoDB.2")
-def test_the_table_has_the_documented_keys_capacity_and_safety() -> None:
+def test_table_resource_has_exactly_the_expected_properties() -> None:
     assert synth().properties("tap-objects") == PROPERTIES
     assert synth().named("tap-objects").ignore_changes == ()
 
@@ -54,10 +55,10 @@ def test_the_table_has_the_documented_keys_capacity_and_safety() -> None:
 @pytest.mark.parametrize(
     ("config", "protected"),
     [({}, False), (PROD, True), ({"protectData": "true"}, True), (CUSTOM, False)],
-    ids=["dev", "prod", "dev that is protected", "staging that is not"],
+    ids=["dev", "prod", "protected dev", "unprotected staging"],
 )
-def test_buckets_and_table_alone_are_protected_from_pulumi_and_aws(config: dict[str, str], *, protected: bool) -> None:
-    """A protected resource cannot be replaced either, but functions and alarms must be replaceable."""
+def test_only_buckets_and_table_are_protected_against_deletion(config: dict[str, str], *, protected: bool) -> None:
+    """Other resources, such as alarms, must not be protected, because protection also prevents their replacement."""
     stack = synth(**config)
     with_data = {"tap-uploads", "tap-logs", "tap-objects"} if protected else set()
     assert {each.name for each in stack.resources if each.protect} == with_data
@@ -65,7 +66,7 @@ def test_buckets_and_table_alone_are_protected_from_pulumi_and_aws(config: dict[
     assert stack.one("Table").inputs["deletionProtectionEnabled"] is protected
 
 
-def test_name_and_capacities_can_be_configured() -> None:
+def test_table_uses_the_configured_name_and_capacities() -> None:
     stack = synth(**CUSTOM)
     properties = stack.properties("tap-objects")
     assert (properties["readCapacity"], properties["writeCapacity"]) == (5, 7)
@@ -74,19 +75,19 @@ def test_name_and_capacities_can_be_configured() -> None:
     assert stack.one("Function").inputs["environment"]["variables"]["TAP_TABLE_NAME"] == "acme-rows"
 
 
-def test_rows_of_deleted_versions_expire_after_the_configured_days_or_never() -> None:
-    """The table always has the attribute; the function writes it, or does not."""
+def test_indexer_receives_the_row_retention_and_the_table_has_ttl_enabled() -> None:
+    """If the retention is 0, the indexer does not write the TTL attribute, and rows never expire."""
     for config, days in ((CUSTOM, "30"), ({"deletedRetentionDays": "0"}, "0")):
         stack = synth(**config)
         assert stack.one("Table").inputs["ttl"] == {"attributeName": "expires_at", "enabled": True}
         assert stack.one("Function").inputs["environment"]["variables"]["TAP_DELETED_RETENTION_DAYS"] == days
 
 
-def test_the_attribute_that_expires_rows_is_the_one_that_the_function_writes() -> None:
+def test_ttl_attribute_of_the_table_is_written_by_the_indexer() -> None:
     assert PROPERTIES["ttl.attributeName"] in DELETION_ATTRIBUTES
 
 
-def test_the_environment_variable_names_the_table_before_the_configuration_does() -> None:
+def test_environment_variable_sets_the_name_of_the_dynamodb_table() -> None:
     stack = synth(environ=(("TAP_TABLE_NAME", "from-environment"),), tableName="from-configuration")
     assert stack.one("Table").inputs["name"] == "from-environment"
 
@@ -96,7 +97,7 @@ def test_the_environment_variable_names_the_table_before_the_configuration_does(
     ("part", "units", "minimum"),
     [("table", "Read", 20), ("table", "Write", 10), ("index", "Read", 20), ("index", "Write", 10)],
 )
-def test_table_and_index_scale_between_their_capacity_and_the_limit(part: str, units: str, minimum: int) -> None:
+def test_auto_scaling_limits_of_table_and_index_match_the_configuration(part: str, units: str, minimum: int) -> None:
     stack = synth(readCapacity="20", writeCapacity="10", **FULL)
     name = f"{part}-{units.lower()}-scaling"
     scaled = {
@@ -117,5 +118,5 @@ def test_table_and_index_scale_between_their_capacity_and_the_limit(part: str, u
     assert stack.depends_on(stack.named(f"tap-{name}-policy"), stack.named(f"tap-{name}"))
 
 
-def test_what_autoscaling_changes_the_next_deployment_leaves_alone() -> None:
+def test_deployment_ignores_capacity_changes_by_auto_scaling() -> None:
     assert set(synth(**FULL).one("Table").ignore_changes) == CAPACITIES

@@ -1,4 +1,4 @@
-"""The diagram of the resources shows the program as it is, and groups its resources."""
+"""Tests of the resource diagram in docs/architecture.md, and of its generator tools/graph.py."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def lines(*resources: Recorded, optional: Collection[str] = ()) -> list[str]:
 UPLOADS, LOGS, ALARMS = recorded(BUCKET, "tap-uploads"), recorded(BUCKET, "tap-logs"), recorded(TOPIC, "tap-alarms")
 
 
-def test_the_picture_in_the_docs_shows_the_program_as_it_is() -> None:
+def test_resource_diagram_in_the_docs_is_up_to_date() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert text == embed(text, diagram()), "docs/architecture.md is out of date: run `nox -s graph`"
 
 
-def test_every_resource_and_every_dependency_between_boxes_is_drawn_once_in_a_stable_order() -> None:
+def test_resource_diagram_contains_each_resource_and_dependency_once() -> None:
     resources = synth(**FULL).resources
     drawn = boxes(resources)
     box_of = {name: box.id for box in drawn for name in (*box.members, *box.parts)}
@@ -62,7 +62,7 @@ def test_every_resource_and_every_dependency_between_boxes_is_drawn_once_in_a_st
     assert boxes(tuple(reversed(resources))) == drawn
 
 
-def test_a_part_is_drawn_inside_its_owner() -> None:
+def test_resource_diagram_shows_a_part_in_the_box_of_its_owner() -> None:
     versioning = recorded("aws:s3/bucketVersioning:BucketVersioning", "tap-uploads-versioning", UPLOADS)
     policy = recorded(BUCKET_POLICY, "tap-uploads-policy", UPLOADS, versioning)
     (box,) = boxes([policy, versioning, UPLOADS])
@@ -70,14 +70,17 @@ def test_a_part_is_drawn_inside_its_owner() -> None:
     assert 'tap_uploads["s3 bucket<br/>uploads<br/>+ versioning<br/>+ policy"]' in lines(policy, versioning, UPLOADS)
 
 
-def test_a_resource_that_is_neither_part_nor_sibling_has_a_box_of_its_own() -> None:
-    policy = recorded(BUCKET_POLICY, "tap-logs-policy", UPLOADS, LOGS)  # connects two boxes
+def test_resource_diagram_shows_ungrouped_resources_in_separate_boxes() -> None:
+    policy = recorded(BUCKET_POLICY, "tap-logs-policy", UPLOADS, LOGS)  # the policy depends on two boxes
     assert by_id(UPLOADS, LOGS, policy)["tap_logs_policy"].needs == {"tap_uploads", "tap_logs"}
-    assert by_id(ALARMS, recorded(ALARM, "tap-errors", ALARMS)).keys() == {"tap_alarms", "tap_errors"}  # another kind
-    assert by_id(UPLOADS, LOGS).keys() == {"tap_uploads", "tap_logs"}  # without dependencies
+    assert by_id(ALARMS, recorded(ALARM, "tap-errors", ALARMS)).keys() == {
+        "tap_alarms",
+        "tap_errors",
+    }  # an alarm is not a part of a topic
+    assert by_id(UPLOADS, LOGS).keys() == {"tap_uploads", "tap_logs"}  # resources without dependencies are not grouped
 
 
-def test_siblings_share_a_box_and_what_needs_one_of_them_needs_the_box() -> None:
+def test_resource_diagram_shows_siblings_in_one_shared_box() -> None:
     alarms = [recorded(ALARM, f"tap-{end}", ALARMS) for end in ("table-reads", "table-errors", "function-errors")]
     drawn = by_id(ALARMS, *alarms, recorded(BUCKET, "tap-later", alarms[0]))
     box = drawn["tap_function_errors"]
@@ -88,30 +91,30 @@ def test_siblings_share_a_box_and_what_needs_one_of_them_needs_the_box() -> None
 
 
 @pytest.mark.parametrize(("optional", "dashed"), [({"tap-one"}, 0), ({"tap-one", "tap-two"}, 1)])
-def test_only_a_box_that_is_optional_as_a_whole_is_dashed(optional: set[str], dashed: int) -> None:
+def test_resource_diagram_dashes_a_box_only_if_all_members_are_optional(optional: set[str], dashed: int) -> None:
     alarms = [recorded(ALARM, f"tap-{end}", ALARMS) for end in ("one", "two")]
     drawing = lines(ALARMS, *alarms, optional=optional)
     assert len([line for line in drawing if line.endswith(":::optional")]) == dashed
 
 
-def test_a_part_that_is_optional_says_so() -> None:
+def test_resource_diagram_marks_an_optional_part() -> None:
     email = recorded("aws:sns/topicSubscription:TopicSubscription", "tap-alarms-email", ALARMS)
     label = "sns topic<br/>alarms<br/>+ email (if configured)"
     assert f'tap_alarms["{label}"]' in lines(ALARMS, email, optional={"tap-alarms-email"})
 
 
-def test_the_longest_start_of_a_type_decides_its_section_and_a_type_without_one_is_named() -> None:
+def test_resource_type_determines_the_diagram_section_by_longest_prefix() -> None:
     assert section("aws:cloudwatch/logGroup:LogGroup") == "function"
     assert section(ALARM) == "alarms"
-    with pytest.raises(GraphError, match="aws:kinesis/stream:Stream is in no section"):
+    with pytest.raises(GraphError, match="aws:kinesis/stream:Stream belongs to no section"):
         section("aws:kinesis/stream:Stream")
 
 
-def test_only_what_is_between_the_markers_is_replaced() -> None:
+def test_diagram_update_replaces_only_the_text_between_the_markers() -> None:
     assert embed(f"before\n{START}old\n{END}after\n", "new\n") == f"before\n{START}new\n{END}after\n"
 
 
 @pytest.mark.parametrize("text", ["", START, END, f"{END}{START}", f"{START}{END}{START}{END}"])
-def test_a_document_without_its_two_markers_is_an_error(text: str) -> None:
+def test_diagram_update_rejects_a_document_without_both_markers(text: str) -> None:
     with pytest.raises(GraphError, match="needs the lines"):
         embed(text, "new\n")
