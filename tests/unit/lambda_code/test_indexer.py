@@ -164,7 +164,7 @@ def test_an_answer_that_arrives_incomplete_is_no_answer(harness: IndexerHarness,
     incomplete = head()
     del incomplete[missing]
     harness.s3.put("cut", "v1", incomplete)
-    message = f"unavailable: HeadObject failed [0-9]+ times, .*'s answer has no {missing}: it arr"
+    message = f"unavailable: HeadObject failed [0-9]+ times, .*'s response has no {missing}: it arr"
     with pytest.raises(IndexingError, match=message):
         harness.handle(s3_event(s3_record("cut")))
     assert harness.dynamodb.rows == {}

@@ -167,7 +167,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_one_that_there_was_no_row(
     client: Client = session.create_client("dynamodb", config=CLIENT_CONFIG)
     complete = b'{"Attributes":{"a":{"S":"b"}}}'
     respond(client, "dynamodb.UpdateItem", {"Content-Length": str(len(complete))}, body=body)
-    with pytest.raises(TransientError, match="UpdateItem's answer of 30 bytes arrived incomplete"):
+    with pytest.raises(TransientError, match="UpdateItem's response of 30 bytes arrived incomplete"):
         with_client(client).update(event_update("a"), one_attempt())
 
 
