@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Reason of a failed record, in the log field `reason` and the dimension `reason` of the metric ObjectsFailed."""
+    """Reason for the failure of a record: a log field, and a dimension of the metric ObjectsFailed."""
 
     DENIED = "denied"  # AWS denied the call: missing permission or expired credentials
     MALFORMED = "malformed"  # the event is not a valid S3 event notification
@@ -45,11 +45,11 @@ class RecordError(TapStackError):
 
 
 class PermanentError(RecordError):
-    """Error that every retry of the AWS call would repeat, so the record fails without a retry."""
+    """Error that a retry would not resolve, so the record fails without a retry."""
 
 
 class TransientError(RecordError):
-    """Error that may not occur again later. The current invocation has no time or attempts left for a retry."""
+    """Error that a later retry may resolve. The current invocation has no time or attempts left for a retry."""
 
 
 class MalformedError(PermanentError):
@@ -75,7 +75,7 @@ class IndexingError(TapStackError):
         errors: errors of the failed records, in the order in which the message lists them.
     """
 
-    # Lambda sends the error text and the event in one SQS message, whose size is limited.
+    # Lambda sends the error text and the event in one SQS message of limited size, so the text must be short.
     _MAX_CHARACTERS_PER_RECORD = 400
 
     def __init__(self, errors: Sequence[tuple[str, RecordError]], *, records: int) -> None:

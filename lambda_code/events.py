@@ -21,7 +21,7 @@ EVENT_VERSION_MAJOR = "2"  # Minor versions of the S3 event format only add fiel
 # S3's limit for a decoded object key in UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MAX_KEY_BYTES = 1024
 MAX_TEXT_BYTES = 1024  # S3's limit for a version ID. All other text fields except the key are shorter.
-MAX_QUOTED_CHARACTERS = 80  # Error messages truncate a longer invalid value.
+MAX_QUOTED_CHARACTERS = 80  # maximum length of an invalid value in an error message
 NULL_VERSION = "null"  # version ID of objects that were uploaded while versioning was off or suspended
 LIFECYCLE = "LifecycleExpiration:"
 MAX_SIZE = 2**63 - 1  # bytes; larger than any S3 object, and within the 38 digits of a DynamoDB number
@@ -55,7 +55,7 @@ class Record:
     kind: Kind
     bucket: str
     key: str  # decoded
-    version_id: str | None = None  # None in a handwritten event about the current version
+    version_id: str | None = None  # None in a handwritten event means the current version.
     event_time: datetime | None = None  # UTC
     sequencer: str | None = None
     size: int | None = None  # bytes
@@ -196,15 +196,17 @@ def _parsed_or_rejected(raw: object, *, index: int, bucket: str) -> Record | Rej
 def _check_format(record: _Fields) -> None:
     source = record.optional_text("eventSource")
     if source not in (None, "aws:s3"):
-        raise record.error("eventSource", f"is {_quoted(source)}; only 'aws:s3' is understood")
+        raise record.error("eventSource", f"is {_quoted(source)}; only 'aws:s3' is supported")
     version = record.optional_text("eventVersion")
     if version is not None and version.split(".")[0] != EVENT_VERSION_MAJOR:
-        raise record.error("eventVersion", f"is {_quoted(version)}; only {EVENT_VERSION_MAJOR}.x is understood")
+        raise record.error("eventVersion", f"is {_quoted(version)}; only {EVENT_VERSION_MAJOR}.x is supported")
 
 
 def _decoded_key(s3_object: _Fields) -> str:
     """Decode a form-encoded object key exactly once."""
-    encoded = s3_object.optional_text("key", limit=3 * MAX_KEY_BYTES)  # Form encoding uses `%XX` for a byte at most.
+    encoded = s3_object.optional_text(
+        "key", limit=3 * MAX_KEY_BYTES
+    )  # A form-encoded byte has at most three characters.
     if encoded is None:
         raise s3_object.error("key", "is missing")
     try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lambda_code.metadata import Attributes, HeadResult, Update
     from lambda_code.telemetry import Invocation, Telemetry
 
-CALLS_PER_RECORD = 2  # HeadObject and UpdateItem. The version ID `null` may require both calls again.
+CALLS_PER_RECORD = 2  # one HeadObject and one UpdateItem; the version ID `null` may require two more calls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class Indexer:
         return outcome
 
     def _index(self, record: Record, calls: RecordCalls, request_id: str) -> tuple[Result, str | None]:
-        """Read the object version of a record, unless the record has all attributes, and write its row.
+        """Write the row of a record, and read its object version first if the record does not have all attributes.
 
         A delete marker is identified by the event name (`Kind.MARKER_CREATED`) or by HEAD's status 405.
 
@@ -165,7 +165,7 @@ class Indexer:
     def _write(self, result: Result, update: Update, record: Record, calls: RecordCalls) -> bool:
         """Write the update of a row, and return whether the row changed. `Result.GONE` always counts as a change."""
         old = self.storage.update(update, calls)
-        existed = not old.keys().isdisjoint({"content_type", "delete_marker"})  # attributes that require a HEAD
+        existed = not old.keys().isdisjoint({"content_type", "delete_marker"})  # attributes that only HEAD returns
         if result is Result.GONE and update.version_id == NULL_VERSION and existed and "deleted_at" not in old:
             # The version existed and was deleted. A late event may have replaced the row that recorded the deletion.
             deletion = metadata.deletion_at(self.now(), retention_days=self.deleted_retention_days)

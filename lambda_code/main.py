@@ -46,6 +46,6 @@ def indexer() -> Indexer:
     )
 
 
-# During Lambda's init phase, the process has a full CPU, and the timeout of the first event has not started.
+# Lambda's init phase has a full CPU, and does not count towards the timeout of the first event.
 if on_lambda():
     indexer()

@@ -108,8 +108,8 @@ class Update:
     def changed(self, old: Mapping[str, Any]) -> bool:
         """Return whether the update changed the row.
 
-        `old` is the previous row in DynamoDB's typed form; empty if the row did not exist. If it has the provenance of
-        this invocation, an earlier attempt wrote it, and the response of that attempt was lost.
+        `old` is the previous row in DynamoDB's typed form; empty if the row did not exist. A row with the provenance
+        of this invocation counts as changed, because an earlier attempt wrote it, and only its response was lost.
         """
         return (
             "processed_at" not in old
@@ -152,7 +152,7 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
 
 
 def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Update:
-    """Build the update for an uploaded version for which HEAD returned 404, from the attributes of the event.
+    """Build the update for a version that HEAD did not find (status 404), from the attributes of the event.
 
     Args:
         record: the event record.
@@ -261,7 +261,7 @@ def provenance_of(record: Record, *, request_id: str, processed_at: datetime) ->
 
 
 def object_id(record: Record) -> str:
-    """Return the partition key of an object's rows: at most 63 + 1 + 1024 bytes of the 2048 that DynamoDB allows."""
+    """Return the partition key of an object's rows, which has at most 1,088 of DynamoDB's 2,048 bytes."""
     return f"{record.bucket}/{record.key}"
 
 

@@ -28,7 +28,7 @@ READ_SECONDS = 3.0
 ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # maximum duration of one attempt
 RESERVE_SECONDS = 1.0  # time at the end of an invocation that is reserved for logs, metrics and the final error
 
-# Longer than a usual call, so that a short overload can end before the first retry.
+# The base delay is longer than a usual call, so that a short overload can end before the first retry.
 BASE_DELAY_SECONDS = 0.1
 # Long waits cause fewer rejected requests to a busy DynamoDB table. With fewer attempts, more events would go to the
 # failure queue, although the table would accept their writes later. docs/capacity.md has the measurements.
@@ -110,7 +110,7 @@ def reason_for(error: BaseException) -> Reason:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return REASON_BY_STATUS.get(status, Reason.INTERNAL)
     if isinstance(error, ConnectionError | HTTPClientError | ChecksumError):
-        return Reason.UNAVAILABLE  # such as timeouts, connection resets, DNS errors, and incomplete responses
+        return Reason.UNAVAILABLE  # timeouts, connection resets, DNS errors and incomplete responses
     return Reason.INTERNAL
 
 

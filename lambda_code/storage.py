@@ -54,7 +54,7 @@ class RecordCalls:
     """Time budget and measurements of the AWS calls of one record."""
 
     invocation: Invocation  # context that traces each attempt
-    deadline: float  # in seconds of `Storage.clock`
+    deadline: float  # time limit in seconds of `Storage.clock`
     attempts: int = 0
     retries: int = 0  # attempts except the first attempt of each AWS call
     milliseconds: dict[str, float] = field(default_factory=lambda: {"HeadObject": 0.0, "UpdateItem": 0.0})
@@ -75,7 +75,7 @@ class Storage:
     @classmethod
     def connect(cls, settings: Settings) -> Storage:
         """Create the S3 and DynamoDB clients, without a connection. This takes 0.25 s of CPU time."""
-        session = botocore.session.get_session()  # boto3 would take another 50 ms without a benefit.
+        session = botocore.session.get_session()  # A boto3 session would take another 50 ms.
         session.register_component("data_loader", RestrictedLoader())
         # Botocore's default parser of times, dateutil, would use 5 % of the CPU time of an event.
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
@@ -94,7 +94,7 @@ class Storage:
         Args:
             key: decoded object key.
             version_id: version ID; None reads the current version.
-            calls: the time budget; attempts, retries and duration are added to its measurements.
+            calls: time budget and measurements of the record; this method adds to the measurements.
 
         Raises:
             PermanentError, TransientError: see `retry.call_with_retry`.
@@ -126,7 +126,7 @@ class Storage:
 
         Args:
             update: the update.
-            calls: the time budget; attempts, retries and duration are added to its measurements.
+            calls: time budget and measurements of the record; this method adds to the measurements.
 
         Returns:
             The previous row in DynamoDB's typed form; empty if the row did not exist.
@@ -148,7 +148,7 @@ class Storage:
 
     @contextmanager
     def _measured(self, operation: str, calls: RecordCalls) -> Iterator[None]:
-        """Context manager that adds the retries and the duration of one AWS call, including waits, to `calls`."""
+        """Context manager that adds the retries and the duration of one AWS call, including waits, to its record."""
         started, attempts = self.clock(), calls.attempts
         try:
             yield
@@ -191,7 +191,9 @@ def parse_time(value: str | float) -> datetime:
         ValueError, RuntimeError: botocore cannot parse the value.
     """
     time = _http_time(value) if isinstance(value, str) else None
-    return time or parse_timestamp(cast("str", value))  # accepts numbers, which its type stubs omit
+    return time or parse_timestamp(
+        cast("str", value)
+    )  # `parse_timestamp` also accepts numbers, but its type stubs do not.
 
 
 def _complete(head: dict[str, Any]) -> dict[str, Any]:
@@ -203,7 +205,7 @@ def _complete(head: dict[str, Any]) -> dict[str, Any]:
     if missing := [name for name in REQUIRED_HEAD_FIELDS if name not in head]:
         message = f"HeadObject's response has no {' and no '.join(missing)}: it arrived incomplete"
         raise TransientError(message, reason=Reason.UNAVAILABLE)
-    head.pop("ResponseMetadata", None)  # It differs between two responses about the same object.
+    head.pop("ResponseMetadata", None)  # `ResponseMetadata` differs between responses about the same object.
     return head
 
 
@@ -224,7 +226,7 @@ def _old_row(response: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _last_modified(headers: Mapping[str, str]) -> datetime | None:
     """Return the creation time of a delete marker (UTC), or None. Botocore parses no headers of error responses."""
-    time = _http_time(headers.get("last-modified", ""))  # Emulators omit this header.
+    time = _http_time(headers.get("last-modified", ""))  # Emulators omit the header Last-Modified.
     return time.astimezone(UTC) if time else None
 
 

@@ -44,7 +44,7 @@ METRICS = {
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-annotations
 MAX_ANNOTATION_CHARACTERS = 1000
 MAX_ANNOTATED_RECORDS = 16  # X-Ray indexes 50 annotations of a trace, and each record has three annotations.
-MAX_SUBSEGMENTS = 10  # per UDP datagram of at most 65 KB; ten subsegments with the longest keys have 58 KB
+MAX_SUBSEGMENTS = 10  # A UDP datagram has at most 65 KB. Ten subsegments with the longest keys have 58 KB.
 
 EXECUTION = "## lambda_handler"  # Powertools for AWS Lambda uses the same subsegment name.
 
@@ -181,7 +181,7 @@ class _Tracer:
 
     def __init__(self, recorder: AWSXRayRecorder | None) -> None:
         if recorder is not None:
-            recorder.clear_trace_entities()  # They remain if Lambda stopped the previous event.
+            recorder.clear_trace_entities()  # Subsegments remain if Lambda stopped the previous event.
         self._recorder = recorder if recorder is not None and recorder.is_sampled() else None
 
     @contextmanager
@@ -230,7 +230,7 @@ def _xray_recorder() -> AWSXRayRecorder:
                 super()._refresh_context()
 
     class TreeByTree(DefaultStreaming):  # type: ignore[misc] # as above
-        """Sends a successful event as one datagram. Failed or numerous subsegments are sent as soon as they end."""
+        """Sends the trace of a successful event as one datagram; failed or numerous subsegments as soon as they end."""
 
         def is_eligible(self, segment: Entity) -> bool:
             done = not any(each.in_progress for each in segment.subsegments)

@@ -86,7 +86,7 @@ GOOD = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("key", KEYS)
 @given(raw=ODD_TEXTS)
-@example(raw="0\x1f")  # str.strip removes \x1f, but int rejects it.
+@example(raw="0\x1f")  # `str.strip` removes the control character \x1f, but `int` rejects it.
 def test_configuration_value_is_accepted_or_rejected_with_its_key(key: str, raw: str) -> None:
     match outcome({"corsAllowedOrigins": "https://a.example"} | {key: raw}):
         case ConfigurationError() as error:

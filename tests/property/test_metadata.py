@@ -115,7 +115,7 @@ def test_row_attributes_match_the_head_result(raw: Json, head: Json) -> None:
     assert f'"{attributes["etag"]}"' == head["ETag"]
     assert datetime.fromisoformat(str(attributes["uploaded_at"])) == head["LastModified"]
     assert attributes["upload_day"] == f"{head['LastModified']:%Y-%m-%d}"
-    assert attributes["content_type"]  # Only rows without a HEAD response lack it.
+    assert attributes["content_type"]  # Only rows without a HEAD response lack `content_type`.
     assert attributes.get("encryption") == head.get("ServerSideEncryption")
     checksum = attributes.get("checksum", {})
     assert isinstance(checksum, dict)

@@ -68,7 +68,7 @@ def audit(
     progress = Progress(io.StringIO())
     tool.compare(progress)
     tool.repair(progress)
-    for event in sorted(sent, key=json.dumps):  # Several threads send them in random order.
+    for event in sorted(sent, key=json.dumps):  # Several threads send the events in random order.
         invoke(event)
     return tool.report.findings
 

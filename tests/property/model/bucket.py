@@ -82,7 +82,7 @@ class Bucket:
 
     now: Callable[[], datetime]
     notify: Callable[[Json], None]
-    unnamed: tuple[str, ...] = ("ObjectCreated:",)  # prefixes of event names without the version ID `null`
+    unnamed: tuple[str, ...] = ("ObjectCreated:",)  # names of events that omit the version ID `null`
     suspended: bool = False
     versions: dict[str, list[Version]] = field(default_factory=dict)
     ever: dict[Address, list[Version]] = field(default_factory=dict)

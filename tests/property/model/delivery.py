@@ -36,9 +36,9 @@ class Failed:
 
 @dataclass
 class Delivery:
-    """Events by state: waiting, done, or in the failure queue; and records by state: sent, or dropped by S3.
+    """Events that are waiting, done or in the failure queue, and the records that S3 sent or dropped.
 
-    S3 drops the records of changes while the trigger of the indexer is off (`connected` is false).
+    S3 drops records while the trigger of the indexer is off (`connected` is false).
     """
 
     connected: bool = True
@@ -74,7 +74,7 @@ class Delivery:
         self.invoke(s3_event(*one.event["Records"], *other.event["Records"]))
 
     def attempt(self, message: Message, handle: Callable[[Message], Failed | None]) -> None:
-        """Invoke the indexer with a message once. A failed message waits again, or goes to the failure queue."""
+        """Invoke the indexer once with a message. A failed message is retried later, or sent to the failure queue."""
         self.waiting = [each for each in self.waiting if each is not message]
         failed = handle(message)
         if failed is None:

@@ -73,7 +73,7 @@ class Histories(RuleBasedStateMachine):
     def suspend_or_resume_versioning(self) -> None:
         self.stack.bucket.suspended = not self.stack.bucket.suspended
 
-    # delivery of events
+    # delivery
 
     @rule(number=NUMBERS, seconds=st.sampled_from([LAMBDA_SECONDS, LAMBDA_SECONDS, 12.0, 6.0, 3.0]))
     def deliver(self, number: int, seconds: float) -> None:
@@ -88,7 +88,7 @@ class Histories(RuleBasedStateMachine):
         arrives=st.sampled_from([True, True, False]),
     )
     def deliver_while_something_happens(self, *, number: int, calls: int, act: str, which: int, arrives: bool) -> None:
-        """Change the object after `calls` AWS calls of a delivery; `arrives` also delivers the event of the change."""
+        """Change an object during an invocation, after `calls` AWS calls. `arrives` also handles the change's event."""
         stack = self.stack
         message = stack.delivery.waiting[number % len(stack.delivery.waiting)]
         key = unquote_plus(message.event["Records"][0]["s3"]["object"]["key"])

@@ -162,7 +162,7 @@ class ModelStack:
         for record in message.event["Records"]:
             address, kind = address_of(record), Kind.of(record["eventName"])
             if address is None or address in self.oracle.expired:
-                continue  # A handwritten record is about an unknown version.
+                continue  # The version ID of a handwritten record is unknown.
             row = rows.get(address)
             assert row is not None, f"success was reported for {address}, which has no row"
             if address[1] == NULL_VERSION:

@@ -12,8 +12,8 @@ from tests.property.model.machine import Histories
 
 STEPS = 40
 
-# Values of `Histories.few_faults`. Each part runs the number of histories in the Hypothesis profile, and several pytest
-# workers can run the parts in parallel.
+# Each part of the model test runs as many histories as the Hypothesis profile defines, and pytest workers can run the
+# parts in parallel. The values are those of `Histories.few_faults`.
 PARTS = {"RoughOne": False, "RoughTwo": False, "CalmOne": True, "CalmTwo": True}
 
 

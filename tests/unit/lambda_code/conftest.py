@@ -88,7 +88,8 @@ def logged(settings: Settings) -> LoggedIndexer:
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tracing.Daemon]:
     """A fake X-Ray daemon, and the environment variables of a sampled invocation."""
-    monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")  # Otherwise the SDK prepares its own sampling for 0.4 s.
+    # Without LAMBDA_TASK_ROOT, the X-Ray SDK prepares its own sampling, which takes 0.4 s.
+    monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")
     monkeypatch.setattr(lambda_launcher, "TOUCH_FILE_DIR", str(tmp_path))
     monkeypatch.setattr(lambda_launcher, "TOUCH_FILE_PATH", str(tmp_path / "initialized"))
     monkeypatch.setenv("AWS_XRAY_SDK_ENABLED", "true")

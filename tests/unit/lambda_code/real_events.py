@@ -221,7 +221,7 @@ IGNORED = [
             event(
                 "IntelligentTiering",
                 without("sequencer", created()),
-                member="get_object",  # This event type has the field `get_object` instead of `object`.
+                member="get_object",  # S3 Intelligent-Tiering events have no field `object`.
                 intelligentTieringEventData={"destinationAccessTier": "DEEP_ARCHIVE_ACCESS"},
                 **OF_S3,
             ),

@@ -65,7 +65,7 @@ def test_parse_record_accepts_a_handwritten_record_with_three_fields() -> None:
         ("red%20flower.jpg", "red flower.jpg"),  # LocalStack
         ("a%2Bb", "a+b"),
         ("100%25", "100%"),
-        ("%252B", "%2B"),  # A second decoding would return `+`.
+        ("%252B", "%2B"),  # A second decoding would wrongly return `+`.
         ("%E6%97%A5%E6%9C%AC.txt", "日本.txt"),
         ("日本.txt", "日本.txt"),
         ("folder/", "folder/"),
@@ -97,7 +97,9 @@ def test_parse_record_decodes_an_object_key_once(encoded: str, key: str) -> None
         ("ObjectCreatedByMagic", Kind.OTHER),
     ],
 )
-@pytest.mark.parametrize("prefix", ["", "s3:"])  # Bucket configurations use the prefix, and so may handwritten events.
+@pytest.mark.parametrize(
+    "prefix", ["", "s3:"]
+)  # Bucket configurations use the prefix `s3:`, and handwritten events may use it.
 def test_event_name_determines_the_kind_of_a_record(prefix: str, event_name: str, kind: Kind) -> None:
     record = parsed(s3_record(event_name=prefix + event_name))
     assert record.kind is kind
@@ -124,7 +126,7 @@ def test_parse_record_accepts_a_deletion_with_or_without_size_and_etag() -> None
 
 @pytest.mark.parametrize("version_id", [MISSING, None, "null"])
 def test_s3_record_without_a_version_id_gets_the_version_id_null(version_id: object) -> None:
-    """For an unversioned bucket, the documentation specifies null. S3 omits `versionId` if versioning is suspended."""
+    """S3's documentation specifies null for unversioned buckets. While versioning is suspended, S3 omits the ID."""
     assert parsed(changed("s3.object.versionId", version_id)).version_id == "null"
 
 
@@ -162,10 +164,10 @@ def test_parse_record_converts_the_event_time_to_utc() -> None:
         ("eventName", MISSING, "is missing"),
         ("eventName", 7, "is 7, not text"),
         ("eventName", "", "is empty"),
-        ("eventVersion", "3.0", "is '3.0'; only 2.x is understood"),
-        ("eventVersion", "21.0", "is '21.0'; only 2.x is understood"),
+        ("eventVersion", "3.0", "is '3.0'; only 2.x is supported"),
+        ("eventVersion", "21.0", "is '21.0'; only 2.x is supported"),
         ("eventVersion", 2.1, "is 2.1, not text"),
-        ("eventSource", "aws:sqs", "is 'aws:sqs'; only 'aws:s3' is understood"),
+        ("eventSource", "aws:sqs", "is 'aws:sqs'; only 'aws:s3' is supported"),
         ("eventTime", "yesterday", "is 'yesterday', not an ISO 8601 time"),
         ("eventTime", "2026-01-31T12:00:00", "is '2026-01-31T12:00:00', which has no time"),
         ("eventTime", "0001-01-01T00:00:00+01:00", "is '0001-01-01T00:00:00+01:00', not"),

@@ -198,7 +198,7 @@ def test_indexer_raises_without_a_call_if_too_little_time_remains(
 
 
 def test_hanging_record_uses_only_its_equal_part_of_the_time(harness: IndexerHarness) -> None:
-    """The first of four records hangs for its time budget of 10 s, a quarter of 41 s without the reserve of 1 s."""
+    """The first of four records hangs for 10 s, which is a quarter of the 40 s that remain after the reserve of 1 s."""
     harness.calls.hanging.add("hangs")
     with pytest.raises(IndexingError, match="1 of 4"):
         harness.handle(s3_event(s3_record("hangs"), *[s3_record()] * 3), seconds=41)

@@ -50,7 +50,7 @@ def test_indexer_reports_a_repeated_deletion_as_a_duplicate(harness: IndexerHarn
     harness.handle(removal())
     before = harness.dynamodb.row(KEY, "v1")
     assert harness.handle(removal(), request_id="request-2") == {"duplicate": 1}
-    assert harness.handle(removal(event_time="2026-03-01T00:00:00Z")) == {"duplicate": 1}  # The expiry is not delayed.
+    assert harness.handle(removal(event_time="2026-03-01T00:00:00Z")) == {"duplicate": 1}
     assert harness.dynamodb.row(KEY, "v1") == before
 
 

@@ -129,7 +129,7 @@ def test_update_replaces_a_recorded_deletion_only_for_version_null() -> None:
 @pytest.mark.parametrize(
     ("record", "last_modified", "put_at"),
     [
-        (RECORD, None, {"uploaded_at": "2026-01-31T23:59:59.999Z"}),  # time of the event
+        (RECORD, None, {"uploaded_at": "2026-01-31T23:59:59.999Z"}),
         (RECORD, START, {"uploaded_at": "2026-01-31T12:00:00.000Z"}),
         (BY_HAND, None, {}),
     ],

@@ -135,7 +135,7 @@ def test_retry_error_contains_call_name_attempts_and_last_error(
 
 
 def test_retry_delay_doubles_from_100_ms_to_20_s() -> None:
-    """Lambda bills these waits, so the delays must not change by accident."""
+    """Lambda bills the wait before each retry, so the delays must not change by accident."""
     call = failing(THROTTLED)
     with pytest.raises(TransientError):
         call.with_retry(seconds=10_000)

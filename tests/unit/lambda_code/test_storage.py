@@ -101,7 +101,7 @@ def test_head_returns_the_headers_of_the_requested_version(storage: Storage, s3:
     assert (named["ContentLength"], named["ContentType"], named["Metadata"]) == (3, "text/plain", {"a": "b"})
     assert (current["ContentLength"], current["VersionId"]) == (4, second)
     assert current["ChecksumSHA256"]  # S3 returns a checksum only on request.
-    assert "ResponseMetadata" not in current  # It would differ between two responses about the same object.
+    assert "ResponseMetadata" not in current  # `ResponseMetadata` differs between responses about the same object.
 
 
 def test_head_returns_none_for_a_deleted_object_or_version(storage: Storage, s3: Client) -> None:
@@ -116,7 +116,9 @@ def test_head_distinguishes_a_delete_marker_from_a_deleted_version(storage: Stor
     marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
     assert isinstance(storage.head("a", marker, unlimited_calls()), DeleteMarker)
     assert head(storage, "a", version)  # A delete marker only hides older versions.
-    assert storage.head("a", None, unlimited_calls()) is None  # Without a version ID, S3 returns 404.
+    assert (
+        storage.head("a", None, unlimited_calls()) is None
+    )  # Without a version ID, S3 returns 404 for a delete marker.
     s3.delete_object(Bucket=BUCKET, Key="a", VersionId=marker)
     assert storage.head("a", marker, unlimited_calls()) is None
 
@@ -128,7 +130,7 @@ def test_head_distinguishes_a_delete_marker_from_a_deleted_version(storage: Stor
         ({"last-modified": "Sat, 31 Jan 2026 12:59:58 +0100"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
         ({"last-modified": "Sat, 31 Jan 2026 11:59:58 -0000"}, None),  # unknown time zone
         ({"last-modified": "yesterday"}, None),
-        ({}, None),  # Emulators omit the header.
+        ({}, None),  # Emulators omit the header Last-Modified.
     ],
 )
 def test_head_of_a_delete_marker_returns_its_time_if_s3_sends_it(
@@ -260,7 +262,7 @@ def test_storage_creates_clients_without_listing_all_aws_services(
     ],
 )
 def test_head_ignores_valid_and_invalid_expires_headers(settings: Settings, expires: str) -> None:
-    """Owners can set this header to any text. An object whose HEAD response cannot be parsed would have no row."""
+    """Owners can set `Expires` to any text. An object whose HEAD response cannot be parsed would have no row."""
     result = connected_head(settings, Expires=expires)
     assert result["ContentLength"] == 3
     assert "Expires" not in result
@@ -269,7 +271,7 @@ def test_head_ignores_valid_and_invalid_expires_headers(settings: Settings, expi
 def test_botocore_clients_do_not_use_the_slow_default_time_parser(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Botocore's default parser guesses the format. The test fails if a client uses it, because no other test would."""
+    """Botocore's default parser of times is slow. No other test detects its use."""
     monkeypatch.delattr("botocore.utils._parse_timestamp_with_tzinfo")
     assert connected_head(settings)["LastModified"] == START
 

@@ -114,7 +114,7 @@ def test_trace_annotations_stay_within_the_limits_of_xray(traced: TracedIndexer)
     traced.deliver(s3_event(*[s3_record("k" * 1024)] * 20))
     subsegments = traced.daemon.subsegments(20 * 3 + 1)
     annotated = [each["annotations"] for each in subsegments if "annotations" in each]
-    assert sum(len(each) for each in annotated) == 48  # three for each of 16 records; X-Ray allows 50
+    assert sum(len(each) for each in annotated) == 48  # three annotations for each of 16 records; X-Ray allows 50
     assert {len(each["key"]) for each in annotated} == {MAX_ANNOTATION_CHARACTERS}
 
 
