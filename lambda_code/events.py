@@ -28,7 +28,7 @@ MAX_SIZE = 2**63 - 1  # bytes; larger than any S3 object, and within the 38 digi
 
 
 class Kind(Enum):
-    """Kind of change of an object version that an S3 event reports."""
+    """Kind of change that an S3 event reports about an object version."""
 
     CREATED = "created"
     DELETED = "deleted"  # An object version or a delete marker was deleted permanently.

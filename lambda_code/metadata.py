@@ -93,7 +93,7 @@ class Update:
         alias = {name: f"#{number}" for number, name in enumerate([*always, *once, *stale])}
         sets = [f"{alias[name]} = :{alias[name][1:]}" for name in always]
         sets += [f"{alias[name]} = if_not_exists({alias[name]}, :{alias[name][1:]})" for name in once]
-        remove = f" REMOVE {', '.join(alias[name] for name in stale)}" if stale else ""
+        remove = " REMOVE " + ", ".join(alias[name] for name in stale) if stale else ""
         return {
             "TableName": table_name,
             "Key": {"object_id": attribute_value(self.object_id), "version_id": attribute_value(self.version_id)},

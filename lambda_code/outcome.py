@@ -17,7 +17,7 @@ class Result(StrEnum):
     DUPLICATE = "duplicate"  # The row already contained all attributes of the update.
     DELETED = "deleted"  # The row records that the version was deleted, or that it is a delete marker.
     GONE = "gone"  # HEAD returned 404 (deleted, or not readable yet), so the row has the attributes of the event.
-    IGNORED = "ignored"  # Events of this kind, such as a change of tags, change no row.
+    IGNORED = "ignored"  # The event, such as a change of tags, changes no row.
     FAILED = "failed"
 
 

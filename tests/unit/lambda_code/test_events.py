@@ -126,7 +126,7 @@ def test_parse_record_accepts_a_deletion_with_or_without_size_and_etag() -> None
 
 @pytest.mark.parametrize("version_id", [MISSING, None, "null"])
 def test_s3_record_without_a_version_id_gets_the_version_id_null(version_id: object) -> None:
-    """S3's documentation specifies null for unversioned buckets. While versioning is suspended, S3 omits the ID."""
+    """S3 documents the version ID null for unversioned buckets, and omits the ID while versioning is suspended."""
     assert parsed(changed("s3.object.versionId", version_id)).version_id == "null"
 
 

@@ -39,7 +39,7 @@ def test_indexer_adds_deletion_time_and_principal_to_the_existing_row(harness: I
     }
 
 
-def test_indexer_records_a_deletion_with_one_write_and_no_head(harness: IndexerHarness) -> None:
+def test_indexer_records_a_deletion_with_one_write_and_no_head_request(harness: IndexerHarness) -> None:
     harness.handle(removal())
     assert harness.calls.operations == ["UpdateItem"]
     [outcome] = harness.telemetry.outcomes

@@ -89,7 +89,7 @@ def test_handler_writes_a_complete_row_for_an_upload(
 
 
 @pytest.mark.parametrize("version_id", ["v1", "null", None], ids=["version ID", "version null", "current version"])
-def test_call_stack_of_a_head_has_at_most_seven_indexer_functions(
+def test_call_stack_of_a_head_request_has_at_most_7_indexer_functions(
     traced: LoggedIndexer, version_id: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A short call path from the handler to botocore makes the code easier to follow."""
