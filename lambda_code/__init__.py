@@ -1,1 +1,1 @@
-"""The indexer, a Lambda function: writes one DynamoDB row per object version from S3 event notifications."""
+"""The indexer: a Lambda function that writes one DynamoDB row per S3 object version, from S3 event notifications."""

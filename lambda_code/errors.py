@@ -1,4 +1,4 @@
-"""The errors of a record, permanent or transient, and their reasons, which log lines and metrics use."""
+"""Exceptions of the indexer, and the failure reasons that log lines and metrics report."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """The closed list of reasons: a log field, and the dimension `reason` of the metric ObjectsFailed."""
+    """Reason for the failure of a record: a log field, and a dimension of the metric ObjectsFailed."""
 
-    DENIED = "denied"  # AWS denied the call: a permission is missing, or the credentials expired
-    MALFORMED = "malformed"  # the event is not an S3 notification that this code understands
+    DENIED = "denied"  # AWS denied the call: missing permission or expired credentials
+    MALFORMED = "malformed"  # the event is not a valid S3 event notification
     THROTTLED = "throttled"  # AWS throttled the call until the time budget of the record was used up
-    UNAVAILABLE = "unavailable"  # no response, a broken response, or no time left for one
-    FOREIGN = "foreign"  # the record is about another bucket
-    INTERNAL = "internal"  # anything else: a bug, a missing table, an invalid request
+    UNAVAILABLE = "unavailable"  # no response from AWS, an incomplete response, or no time left for a request
+    FOREIGN = "foreign"  # the record is about a bucket that is not indexed
+    INTERNAL = "internal"  # any other failure, such as a bug, a missing table or an invalid request
 
 
 class TapStackError(Exception):
-    """Base class of all errors that this package raises."""
+    """Base class of all exceptions of the indexer."""
 
 
 class ConfigurationError(TapStackError, ValueError):
-    """An environment variable is missing or not acceptable. The message has its value, limit and remedy."""
+    """Error for a missing or invalid environment variable. The message contains the value, the limit and the remedy."""
 
 
 class RecordError(TapStackError):
-    """One record failed.
+    """Error that made one record fail.
 
     Attributes:
-        reason: the class of the error.
-        field: path of the invalid value in the event (`Records[0].s3.object.key`); None if there is none.
-        attempts: number of attempts of the AWS call that failed; 0 if there was none.
+        reason: category of the error.
+        field: path of the invalid value in the event, such as `Records[0].s3.object.key`; None if no value is invalid.
+        attempts: number of attempts of the failed AWS call; 0 if no call was made.
     """
 
     def __init__(self, message: str, *, reason: Reason, field: str | None = None, attempts: int = 0) -> None:
@@ -45,37 +45,37 @@ class RecordError(TapStackError):
 
 
 class PermanentError(RecordError):
-    """A retry cannot succeed: the record fails at once."""
+    """Error that a retry would not resolve, so the record fails without a retry."""
 
 
 class TransientError(RecordError):
-    """A later retry may succeed, but this invocation has no time or attempts left."""
+    """Error that a later retry may resolve. The current invocation has no time or attempts left for a retry."""
 
 
 class MalformedError(PermanentError):
-    """The event, or a field of a record, is missing or not as S3 sends it."""
+    """Error for an event or a record in which a field is missing or invalid."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message, reason=Reason.MALFORMED, field=field)
 
 
 class ForeignBucketError(PermanentError):
-    """The record is about a bucket that this indexer does not index."""
+    """Error for a record about a bucket that this indexer does not index."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message, reason=Reason.FOREIGN, field=field)
 
 
 class IndexingError(TapStackError):
-    """At least one record of an event failed, so Lambda must retry the event or send it to the failure queue.
+    """Error for an event with at least one failed record. Lambda retries the event, then sends it to the failure queue.
 
-    The message names every failed record with its reason.
+    The message lists every failed record with its reason.
 
     Attributes:
-        errors: the errors of the records, in the order of the message.
+        errors: errors of the failed records, in the order in which the message lists them.
     """
 
-    # The failure queue receives the message together with the event, and both must fit.
+    # Lambda sends the error text and the event in one SQS message of limited size, so the text must be short.
     _MAX_CHARACTERS_PER_RECORD = 400
 
     def __init__(self, errors: Sequence[tuple[str, RecordError]], *, records: int) -> None:

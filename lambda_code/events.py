@@ -1,7 +1,7 @@
-"""S3 event notification → typed records. Pure: arbitrary JSON raises no errors but those documented here.
+"""Parses S3 event notifications into validated records, without input or output.
 
-The format: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-A record needs only `eventName`, the name of the bucket and the key, so that an operator can write one by hand.
+Event format: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+Only `eventName`, the bucket name and the object key are required, so that an operator can write an event by hand.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from lambda_code.errors import ForeignBucketError, MalformedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-EVENT_VERSION_MAJOR = "2"  # AWS: compare the major number for equality, ignore fields that a minor version adds
-MAX_KEY_BYTES = 1024  # of UTF-8, decoded: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-MAX_TEXT_BYTES = 1024  # S3's limit for a version id; all other texts of an event are much shorter
-MAX_QUOTED_CHARACTERS = 80  # of an invalid value, in a message
-NULL_VERSION = "null"  # the version id of objects that were put while versioning was off or suspended
+EVENT_VERSION_MAJOR = "2"  # Minor versions of the S3 event format only add fields, so they are not checked.
+# S3's limit for a decoded object key in UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+MAX_KEY_BYTES = 1024
+MAX_TEXT_BYTES = 1024  # S3's limit for a version ID. All other text fields except the key are shorter.
+MAX_QUOTED_CHARACTERS = 80  # maximum length of an invalid value in an error message
+NULL_VERSION = "null"  # version ID of objects that were uploaded while versioning was off or suspended
 LIFECYCLE = "LifecycleExpiration:"
-MAX_SIZE = 2**63 - 1  # bytes; larger than any object, and within DynamoDB's 38 digits
+MAX_SIZE = 2**63 - 1  # bytes; larger than any S3 object, and within the 38 digits of a DynamoDB number
 
 
 class Kind(Enum):
-    """What an event reports about a version of an object."""
+    """Kind of change that an S3 event reports about an object version."""
 
     CREATED = "created"
-    DELETED = "deleted"  # a version was deleted permanently; the version may itself be a delete marker
-    MARKER_CREATED = "marker created"  # a delete marker became the current version
-    OTHER = "other"  # restored, tagged, replicated …: changes no attribute of a row
+    DELETED = "deleted"  # An object version or a delete marker was deleted permanently.
+    MARKER_CREATED = "marker created"  # A delete marker became the current version.
+    OTHER = "other"  # an event that changes no row, such as a restore, a tag or a replication
 
     @classmethod
     def of(cls, event_name: str) -> Kind:
-        """Return the kind of an `eventName`, with or without the prefix `s3:`, which only configurations have."""
+        """Return the kind of an event name. The prefix `s3:`, which only bucket configurations use, is optional."""
         name = event_name.removeprefix("s3:")
         if name.startswith("ObjectCreated:"):
             return cls.CREATED
@@ -47,19 +48,19 @@ class Kind(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One record of an event, validated and decoded. None: the event does not have it."""
+    """One validated and decoded record of an S3 event. A field is None if the event does not contain it."""
 
-    index: int  # position in the event, from 0
+    index: int  # zero-based position of the record in the event
     event_name: str
     kind: Kind
     bucket: str
     key: str  # decoded
-    version_id: str | None = None  # None: an event written by hand, about the current version
+    version_id: str | None = None  # None in a handwritten event means the current version.
     event_time: datetime | None = None  # UTC
     sequencer: str | None = None
     size: int | None = None  # bytes
-    etag: str | None = None  # without quotes
-    principal: str | None = None  # the caller, as S3 names it
+    etag: str | None = None  # ETag without quotation marks
+    principal: str | None = None  # identity of the caller, from `userIdentity.principalId`
 
     @property
     def by_lifecycle(self) -> bool:
@@ -69,19 +70,27 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """A record that cannot be indexed, and the reason."""
+    """A record that cannot be indexed, with its error."""
 
-    index: int | None  # None: the event as a whole
+    index: int | None  # zero-based position of the record in the event; None if the whole event is invalid
     error: MalformedError | ForeignBucketError
 
 
 def is_test_event(event: object) -> bool:
-    """Whether this is the `s3:TestEvent`, without records, that S3 sends when a notification is configured."""
+    """Return whether an event is the `s3:TestEvent` that S3 sends when a bucket notification is configured."""
     return isinstance(event, dict) and event.get("Event") == "s3:TestEvent" and "Records" not in event
 
 
 def parse_event(event: object, *, bucket: str) -> list[Record | Rejected]:
-    """Parse every record of an event about `bucket`. An invalid record does not affect the others."""
+    """Parse all records of an S3 event. An invalid record does not affect the other records.
+
+    Args:
+        event: the event, as JSON values; any shape is allowed.
+        bucket: name of the indexed bucket; records about other buckets are rejected.
+
+    Returns:
+        The records in the order of the event, or one rejection if the event has no list of records.
+    """
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list) or not records:
         message = "there is no list of Records: this is not an S3 event notification"
@@ -90,11 +99,16 @@ def parse_event(event: object, *, bucket: str) -> list[Record | Rejected]:
 
 
 def parse_record(raw: object, *, index: int, bucket: str) -> Record:
-    """Parse one record of an event.
+    """Parse one record of an S3 event.
+
+    Args:
+        raw: the record, as JSON values; any shape is allowed.
+        index: zero-based position of the record in the event.
+        bucket: name of the indexed bucket.
 
     Raises:
-        MalformedError: a field is missing, has another type than S3 sends, is too long, or is not UTF-8 when decoded.
-        ForeignBucketError: the record is about another bucket than `bucket`.
+        MalformedError: a field is missing, has the wrong type, is too long, or is not UTF-8 after decoding.
+        ForeignBucketError: the record is about another bucket.
     """
     record = _Fields.of(raw, path=f"Records[{index}]")
     _check_format(record)
@@ -107,10 +121,10 @@ def parse_record(raw: object, *, index: int, bucket: str) -> Record:
         message = f"{field} is {name!r}, but this function indexes only {bucket!r}"
         raise ForeignBucketError(message, field=field)
     kind = Kind.of(event_name)
-    # events of intelligent tiering have another name for it; they must not fail
+    # Events of S3 Intelligent-Tiering have the field `get_object` instead of `object`.
     s3_object = s3.fields("get_object" if kind is Kind.OTHER and "object" not in s3.values else "object")
     sequencer = s3_object.optional_text("sequencer", may_be_empty=True) or None
-    # only S3 sends a sequencer; its events have no version id if versioning is off or suspended
+    # A sequencer shows that S3 sent the event. S3 omits the version ID if versioning is off or suspended.
     default = None if sequencer is None else NULL_VERSION
     return Record(
         index=index,
@@ -129,7 +143,7 @@ def parse_record(raw: object, *, index: int, bucket: str) -> Record:
 
 @dataclass(frozen=True)
 class _Fields:
-    """A JSON object of the event, with its path for error messages."""
+    """A JSON object in an event, with the path that error messages report."""
 
     values: Mapping[str, object]
     path: str
@@ -161,7 +175,7 @@ class _Fields:
             raise self.error(name, "is empty")
         try:
             size = len(value.encode())
-        except UnicodeEncodeError as error:  # JSON can encode half of a surrogate pair, UTF-8 cannot
+        except UnicodeEncodeError as error:  # JSON can encode an unpaired surrogate, UTF-8 cannot.
             raise self.error(name, f"is not Unicode text: {error.reason}") from error
         if size > limit:
             raise self.error(name, f"has {size} bytes; the limit is {limit}")
@@ -182,15 +196,17 @@ def _parsed_or_rejected(raw: object, *, index: int, bucket: str) -> Record | Rej
 def _check_format(record: _Fields) -> None:
     source = record.optional_text("eventSource")
     if source not in (None, "aws:s3"):
-        raise record.error("eventSource", f"is {_quoted(source)}; only 'aws:s3' is understood")
+        raise record.error("eventSource", f"is {_quoted(source)}; only 'aws:s3' is supported")
     version = record.optional_text("eventVersion")
     if version is not None and version.split(".")[0] != EVENT_VERSION_MAJOR:
-        raise record.error("eventVersion", f"is {_quoted(version)}; only {EVENT_VERSION_MAJOR}.x is understood")
+        raise record.error("eventVersion", f"is {_quoted(version)}; only {EVENT_VERSION_MAJOR}.x is supported")
 
 
 def _decoded_key(s3_object: _Fields) -> str:
-    """Decode the form-encoded key, exactly once."""
-    encoded = s3_object.optional_text("key", limit=3 * MAX_KEY_BYTES)  # each byte is at most %XX
+    """Decode a form-encoded object key exactly once."""
+    encoded = s3_object.optional_text(
+        "key", limit=3 * MAX_KEY_BYTES
+    )  # A form-encoded byte has at most three characters.
     if encoded is None:
         raise s3_object.error("key", "is missing")
     try:
@@ -211,7 +227,7 @@ def _time(record: _Fields) -> datetime | None:
         time = datetime.fromisoformat(text)
         if time.tzinfo is not None:
             return time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:  # OverflowError: the UTC offset leads out of the years 1 to 9999
+    except (ValueError, OverflowError) as error:  # OverflowError: the time in UTC is outside the years 1 to 9999.
         raise record.error("eventTime", f"is {_quoted(text)}, not an ISO 8601 time") from error
     raise record.error("eventTime", f"is {_quoted(text)}, which has no time zone; S3 sends UTC, with a Z at the end")
 
@@ -234,6 +250,6 @@ def _size(s3_object: _Fields) -> int | None:
 
 
 def _quoted(value: object) -> str:
-    """Return a value for a message: escaped and short; only the type of a container, which may be deeply nested."""
+    """Return a short, escaped representation of a value for an error message; of a container, only its type."""
     text = f"a {type(value).__name__}" if isinstance(value, dict | list) else repr(value)
     return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"

@@ -1,6 +1,6 @@
-"""S3 event → rows: decides which version each record is about, what to read of it and what to write.
+"""Indexes S3 events: identifies the object version of each record, reads it from S3, and writes its row.
 
-The steps of one record are in `Indexer._index`; the row itself is built in `metadata`.
+The method `Indexer._index` contains the steps for one record. The module `metadata` builds the row.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
     from lambda_code.metadata import Attributes, HeadResult, Update
     from lambda_code.telemetry import Invocation, Telemetry
 
-CALLS_PER_RECORD = 2  # HeadObject and UpdateItem; a version `null` needs each once more
+CALLS_PER_RECORD = 2  # one HeadObject and one UpdateItem; the version ID `null` may require two more calls
 
 
 @dataclass(frozen=True, kw_only=True)
 class Indexer:
-    """Indexes the events of one bucket."""
+    """Writes the rows for the S3 events of one bucket."""
 
     bucket_name: str
-    deleted_retention_days: int  # how long the row of a deleted version is kept; 0: for ever
+    deleted_retention_days: int  # days until the row of a deleted version expires; 0 disables expiry
     storage: Storage
     telemetry: Telemetry
-    clock: Callable[[], float] = time.monotonic  # seconds; the clock of the deadlines
+    clock: Callable[[], float] = time.monotonic  # clock of all deadlines, in seconds
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def handle(self, event: object, *, request_id: str, deadline: float) -> dict[str, int]:
         """Index every record of an event.
 
-        The time budget of a record is an equal part of the time that is left when it starts, so that a record whose
-        calls hang does not use up the time of the others. It is never less than two calls may take, because an event
-        of many records would otherwise fail without a call. Rejected records need no time and are reported last.
+        The time budget of a record is an equal part of the remaining time, so that a record whose calls hang does not
+        use the time of the other records. The budget always allows two calls, because an event with many records would
+        otherwise fail without any call. Rejected records are reported last.
 
         Args:
-            event: the S3 event notification.
-            request_id: the id of this invocation.
-            deadline: the time at which Lambda stops the function, in seconds of `clock`.
+            event: the S3 event notification, as JSON values.
+            request_id: Lambda's ID of this invocation.
+            deadline: time at which Lambda stops the invocation, in seconds of `clock`.
 
         Returns:
-            How many records had each result.
+            The number of records by result.
 
         Raises:
             IndexingError: at least one record failed. Lambda then retries the event, and finally sends it to the
@@ -61,7 +61,7 @@ class Indexer:
         with self.telemetry.invocation(request_id) as invocation:
             invocation.received(event)
             if is_test_event(event):
-                invocation.note("s3:TestEvent answered: the bucket's notifications reach this function")
+                invocation.note("s3:TestEvent received: the bucket's notifications reach this function")
                 return {}
             parsed = parse_event(event, bucket=self.bucket_name)
             records = [each for each in parsed if isinstance(each, Record)]
@@ -78,18 +78,18 @@ class Indexer:
             return dict(Counter(outcome.result for outcome in outcomes))
 
     def _index_record(self, record: Record, calls: RecordCalls, request_id: str) -> Outcome:
-        """Index one record and report the outcome, which holds the error if there is one: other records go on."""
+        """Index one record and report its outcome. A failure does not affect the other records."""
         started, version_id, delay, error = self.clock(), record.version_id, None, None
         with calls.invocation.record():
             try:
                 result, version_id = self._index(record, calls, request_id)
             except RecordError as failure:
                 result, error = Result.FAILED, failure
-            except Exception as bug:  # noqa: BLE001 - a bug fails its record, and is raised with the others at the end
+            except Exception as bug:  # noqa: BLE001 - a bug fails one record, and is raised after the last record
                 result, error = Result.FAILED, PermanentError(f"{type(bug).__name__}: {bug}", reason=Reason.INTERNAL)
                 error.__cause__ = bug
             if result is Result.INDEXED and record.event_time:
-                # the clocks of S3 and of Lambda may differ by a little: a delay is never negative
+                # The clocks of S3 and Lambda may differ slightly, so a negative delay is reported as zero.
                 delay = max(0.0, (self.now() - record.event_time).total_seconds() * 1000)
             outcome = Outcome(
                 result=result,
@@ -111,16 +111,16 @@ class Indexer:
         return outcome
 
     def _index(self, record: Record, calls: RecordCalls, request_id: str) -> tuple[Result, str | None]:
-        """Read the version that a record is about, if the record alone does not say what to write, and write its row.
+        """Write the row of a record, and read its object version first if the record does not have all attributes.
 
-        A delete marker is recognised by the event's name (`Kind.MARKER_CREATED`), or by HEAD's status 405.
+        A delete marker is identified by the event name (`Kind.MARKER_CREATED`) or by HEAD's status 405.
 
-        The version `null` is the one version whose object can be replaced, also between the read and the write, and by
-        two functions at once. So the row of `null` is written from HEAD, whatever the event reports, until two
-        consecutive reads agree.
+        Only an object with the version ID `null` can be replaced, even between the read and the write, or by two
+        concurrent invocations. Its row is therefore written from HEAD for every kind of event, and again until two
+        consecutive reads return the same result.
 
         Returns:
-            The result, and the id of the version; None if the record names no version and there is no current one.
+            The result and the version ID, which is None if the record has none and the object has no current version.
         """
         if record.kind is Kind.OTHER:
             return Result.IGNORED, record.version_id
@@ -129,10 +129,10 @@ class Indexer:
         if version_id in (None, NULL_VERSION) or record.kind is Kind.CREATED:
             head = self.storage.head(record.key, version_id, calls)
         elif record.kind is Kind.MARKER_CREATED:
-            head = DeleteMarker()  # not read: the event has the time of the marker
-        if version_id is None:  # an event written by hand is about the current version, whatever its event name is
+            head = DeleteMarker()  # A HEAD is not necessary, because the event contains the time of the delete marker.
+        if version_id is None:  # A handwritten event is about the current version, regardless of its event name.
             if not isinstance(head, dict):
-                return Result.GONE, None  # without a version there is no row
+                return Result.GONE, None  # A row requires a version ID.
             version_id = head.get("VersionId") or NULL_VERSION
         changed = False
         while True:
@@ -147,9 +147,9 @@ class Indexer:
     def _decide(
         self, record: Record, version_id: str, head: HeadResult, provenance: Attributes
     ) -> tuple[Result, Update]:
-        """Return the result of a record and the update of its row, given the head result of its version.
+        """Return the result of a record and the update of its row.
 
-        A head result of None means that HEAD found nothing, or that the event is a deletion, which needs no HEAD.
+        The head result is None if HEAD returned 404, or if the event is a deletion, which requires no HEAD.
         """
         if isinstance(head, DeleteMarker):
             return Result.DELETED, metadata.from_marker(record, head, version_id=version_id, provenance=provenance)
@@ -163,11 +163,11 @@ class Indexer:
         return Result.DELETED, metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance)
 
     def _write(self, result: Result, update: Update, record: Record, calls: RecordCalls) -> bool:
-        """Write the update of a row; return whether it changed the row. GONE is always a change, never a duplicate."""
+        """Write the update of a row, and return whether the row changed. `Result.GONE` always counts as a change."""
         old = self.storage.update(update, calls)
-        existed = not old.keys().isdisjoint({"content_type", "delete_marker"})  # set only from HEAD
+        existed = not old.keys().isdisjoint({"content_type", "delete_marker"})  # attributes that only HEAD returns
         if result is Result.GONE and update.version_id == NULL_VERSION and existed and "deleted_at" not in old:
-            # The version existed and is deleted. If the row recorded that, a late event has since replaced the row.
+            # The version existed and was deleted. A late event may have replaced the row that recorded the deletion.
             deletion = metadata.deletion_at(self.now(), retention_days=self.deleted_retention_days)
             restored = metadata.from_deletion(
                 record, deletion, version_id=update.version_id, provenance=update.provenance
@@ -187,5 +187,5 @@ def _raise_if_any_failed(outcomes: list[Outcome]) -> None:
     failures = [(outcome.name, outcome.error) for outcome in outcomes if outcome.error]
     if failures:
         errors = [error for _, error in failures]
-        cause = errors[0] if len(errors) == 1 else ExceptionGroup("the records' own errors", errors)
+        cause = errors[0] if len(errors) == 1 else ExceptionGroup("errors of the failed records", errors)
         raise IndexingError(failures, records=len(outcomes)) from cause

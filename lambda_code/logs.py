@@ -10,19 +10,19 @@ from typing import IO, Any
 
 from lambda_code.settings import trace_id
 
-# Attributes that the standard library sets on every record; the others are the `extra` of the call.
+# Attributes that the standard library sets on every log record. All other attributes were passed as `extra`.
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({})))
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: the fields of every line, those in `extra`, and those of the exception."""
+    """Formats a log record as one JSON object: standard fields, `extra` fields, and the fields of the exception."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line. Fields whose value is None are omitted; values that JSON lacks become strings."""
+        """Return the JSON line. Fields with the value None are omitted; values that are not JSON become text."""
         fields: dict[str, Any] = {
             "level": record.levelname,
             "message": record.getMessage(),
@@ -51,12 +51,17 @@ class JsonFormatter(logging.Formatter):
 
 
 def json_logger(service: str, level: str, stream: IO[str]) -> logging.Logger:
-    """Create a logger that writes JSON lines to `stream`.
+    """Create a logger that writes JSON lines to a stream.
 
-    It is not in logging's registry, where other code that requests the same name would share it.
+    The logger is not registered in `logging`, so that other code cannot get the same logger by its name.
+
+    Args:
+        service: value of the field `service` of every line.
+        level: minimum level of a line, such as "INFO".
+        stream: text stream that receives the lines.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(service))
-    logger = logging.Logger(service, level)  # noqa: LOG001 - see above
+    logger = logging.Logger(service, level)  # noqa: LOG001 - must not be registered
     logger.addHandler(handler)
     return logger

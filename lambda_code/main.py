@@ -1,4 +1,4 @@
-"""The indexer's entry point, `lambda_code.main.lambda_handler`: an adapter of `indexer` to Lambda."""
+"""Entry point of the indexer: `lambda_handler` passes Lambda's events to `indexer.Indexer`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def lambda_handler(event: object, context: Any) -> dict[str, int]:  # noqa: ANN4
     """Index an S3 event notification.
 
     Args:
-        event: the notification.
-        context: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+        event: the notification, as JSON values.
+        context: Lambda's context object, https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
     Returns:
-        How many records had each result.
+        The number of records by result.
 
     Raises:
         IndexingError: at least one record failed. Lambda then retries the event, and finally sends it to the
@@ -32,10 +32,10 @@ def lambda_handler(event: object, context: Any) -> dict[str, int]:  # noqa: ANN4
 
 @cache
 def indexer() -> Indexer:
-    """Return this process's indexer with its AWS clients, which a warm process keeps from event to event.
+    """Return the indexer of this process. A warm process uses the same indexer and AWS clients for all events.
 
     Raises:
-        ConfigurationError: an environment variable that the stack sets is missing or not acceptable.
+        ConfigurationError: an environment variable is missing or invalid.
     """
     settings = Settings.from_env()
     return Indexer(
@@ -46,5 +46,6 @@ def indexer() -> Indexer:
     )
 
 
+# Lambda's init phase has a full CPU, and does not count towards the timeout of the first event.
 if on_lambda():
-    indexer()  # while Lambda initialises, with a full CPU and before the first event's time starts
+    indexer()

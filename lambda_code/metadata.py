@@ -1,15 +1,15 @@
-"""A record and the head result of its version → the update of one table row. No I/O.
+"""Builds the update of a DynamoDB row from an event record and the head result of its version, without input or output.
 
-A row is addressed by `object_id` (`{bucket}/{key}`) and `version_id`. Updates of a row commute and are idempotent; each
-is one UpdateItem without a condition:
+The primary key of a row is `object_id` (`{bucket}/{key}`) and `version_id`. Each update is one unconditional UpdateItem
+request. Updates of the same row are idempotent, and their order does not matter:
 
-* object attributes, from HEAD: SET;
-* attributes of the event, for an object that cannot be read: `if_not_exists`;
-* a deletion: `if_not_exists`, since a version is deleted once, and a repeated event must not delay its expiry;
-* a delete marker, which is a version like any other: `delete_marker`, SET, and its time, `if_not_exists`;
-* provenance, which names the event about the version that was processed first: `if_not_exists`.
+* Object attributes from HEAD are written with SET.
+* Attributes from the event, for an object that cannot be read, are written with `if_not_exists`.
+* A deletion is written with `if_not_exists`, because a repeated event must not delay the expiry of the row.
+* For a delete marker, `delete_marker` is written with SET, and its time with `if_not_exists`.
+* Provenance, which identifies the first processed event of the version, is written with `if_not_exists`.
 
-The version id `null` is the exception: its object can be replaced, so the update replaces the row.
+Only an object with the version ID `null` can be replaced, so its update replaces the whole row.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ Attributes = dict[str, Value]
 
 SCHEMA_VERSION = 1
 
-# `deleted_by`, if S3 names no principal.
+# Values of `deleted_by` for a deletion by a lifecycle rule, and for an event without a principal.
 LIFECYCLE = "lifecycle"
 UNKNOWN = "unknown"
 
-# S3's defaults, which HEAD omits: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+# Default values, which S3 omits from HEAD responses: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 DEFAULT_STORAGE_CLASS = "STANDARD"
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 
-# Replacing a row removes those of these attributes that it does not set.
+# An update that replaces a row removes every known attribute that it does not set.
 OBJECT_ATTRIBUTES = (
     "bucket",
     "key",
@@ -63,39 +63,37 @@ DELETION_ATTRIBUTES = ("deleted_at", "deleted_by", "expires_at", "delete_marker"
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteMarker:
-    """A version that is a delete marker. HEAD reports at most the time of its creation."""
+    """Head result of a delete marker, which contains at most the time of its creation."""
 
     last_modified: datetime | None = None  # UTC
 
 
 HeadResult = dict[str, Any] | DeleteMarker | None
-"""What HEAD reports about a version: botocore's response for an object, a delete marker, or None if neither exists."""
+"""Result of a HEAD request: botocore's response for an object, a delete marker, or None if neither exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """One UpdateItem of one row."""
+    """One UpdateItem request for one row."""
 
     object_id: str
     version_id: str
-    set_attributes: Attributes  # SET, whatever the row had
-    set_if_absent: Attributes = field(default_factory=dict)  # if_not_exists
-    provenance: Attributes  # if_not_exists, unless the row is replaced
-    replace: bool = False  # replace the row: provenance is SET too, and all other known attributes are removed
+    set_attributes: Attributes  # attributes written with SET
+    set_if_absent: Attributes = field(default_factory=dict)  # attributes written with `if_not_exists`
+    provenance: Attributes  # attributes written with `if_not_exists`, or with SET if the row is replaced
+    replace: bool = False  # If true, all known attributes that the update does not write are removed.
 
     def request(self, table_name: str) -> dict[str, Any]:
-        """Return the arguments of DynamoDB's UpdateItem, whose response has the row as it was before.
-
-        Every name goes through an expression attribute name, because DynamoDB reserves some 570 words.
-        """
+        """Return the arguments of DynamoDB's UpdateItem, whose response contains the previous row."""
         always = {**self.set_attributes, **(self.provenance if self.replace else {})}
         once = {**self.set_if_absent, **({} if self.replace else self.provenance)}
         known = OBJECT_ATTRIBUTES + PROVENANCE_ATTRIBUTES + DELETION_ATTRIBUTES
         stale = [name for name in known if name not in always and name not in once] if self.replace else []
+        # All attributes have an expression attribute name, because DynamoDB reserves about 570 words.
         alias = {name: f"#{number}" for number, name in enumerate([*always, *once, *stale])}
         sets = [f"{alias[name]} = :{alias[name][1:]}" for name in always]
         sets += [f"{alias[name]} = if_not_exists({alias[name]}, :{alias[name][1:]})" for name in once]
-        remove = f" REMOVE {', '.join(alias[name] for name in stale)}" if stale else ""
+        remove = " REMOVE " + ", ".join(alias[name] for name in stale) if stale else ""
         return {
             "TableName": table_name,
             "Key": {"object_id": attribute_value(self.object_id), "version_id": attribute_value(self.version_id)},
@@ -108,9 +106,10 @@ class Update:
         }
 
     def changed(self, old: Mapping[str, Any]) -> bool:
-        """Whether the update changed the row, which was `old` (attribute values; empty if there was none).
+        """Return whether the update changed the row.
 
-        A row with the provenance of this invocation was written by an earlier attempt whose response was lost.
+        `old` is the previous row in DynamoDB's typed form; empty if the row did not exist. A row with the provenance
+        of this invocation counts as changed, because an earlier attempt wrote it, and only its response was lost.
         """
         return (
             "processed_at" not in old
@@ -121,13 +120,19 @@ class Update:
 
 
 def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes) -> Update:
-    """Build the update of an object that HEAD returned (`head`: botocore's response)."""
+    """Build the update for an object that exists.
+
+    Args:
+        record: the event record.
+        head: botocore's response of HeadObject.
+        provenance: attributes from `provenance_of`.
+    """
     version_id = record.version_id or head.get("VersionId") or NULL_VERSION
     uploaded_at = format_time(head["LastModified"])
     attributes: Attributes = {
         **_address(record),
         "size_bytes": int(head["ContentLength"]),
-        # always set: a row without it was written when its object could not be read (yet)
+        # Always set, because a row without it is regarded as one that was written without a HEAD response.
         "content_type": head.get("ContentType") or DEFAULT_CONTENT_TYPE,
         "etag": head["ETag"].strip('"'),
         "storage_class": head.get("StorageClass") or DEFAULT_STORAGE_CLASS,
@@ -139,7 +144,7 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
     if checksum := _checksum(head):
         attributes["checksum"] = checksum
     if head.get("Metadata"):
-        # a row's map cannot have an empty name, a header's suffix can
+        # S3 allows metadata with an empty name; a map in DynamoDB does not.
         attributes["user_metadata"] = {k: decode_rfc2047(v) for k, v in head["Metadata"].items() if k}
     if version_id == NULL_VERSION:
         return _replacement(record, attributes, provenance)
@@ -147,7 +152,13 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
 
 
 def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Update:
-    """Build the update of a version that cannot be read (any more, or yet): attributes of the event, if absent."""
+    """Build the update for a version that HEAD did not find (status 404), from the attributes of the event.
+
+    Args:
+        record: the event record.
+        version_id: version ID of the row.
+        provenance: attributes from `provenance_of`.
+    """
     from_record: Attributes = {}
     if record.size is not None:
         from_record["size_bytes"] = record.size
@@ -160,7 +171,14 @@ def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Up
 
 
 def from_marker(record: Record, marker: DeleteMarker, *, version_id: str, provenance: Attributes) -> Update:
-    """Build the update of a delete marker. It has no `upload_day`: the index by day lists uploads only."""
+    """Build the update for a delete marker, without `upload_day`, because the index by day lists only uploads.
+
+    Args:
+        record: the event record.
+        marker: the head result, or an empty one if the event reports the delete marker.
+        version_id: version ID of the delete marker.
+        provenance: attributes from `provenance_of`.
+    """
     attributes: Attributes = {**_address(record), "delete_marker": True}
     time = marker.last_modified or record.event_time
     put_at: Attributes = {} if time is None else {"uploaded_at": format_time(time)}
@@ -170,38 +188,65 @@ def from_marker(record: Record, marker: DeleteMarker, *, version_id: str, proven
 
 
 def from_deletion(record: Record, deletion: Attributes, *, version_id: str, provenance: Attributes) -> Update:
-    """Build the update of a deleted version, whose row need not exist. A row that records a deletion keeps it."""
+    """Build the update for a deleted version. A deletion that the row already records is not changed.
+
+    Args:
+        record: the event record.
+        deletion: attributes from `deletion_of` or `deletion_at`.
+        version_id: version ID of the row, which may not exist yet.
+        provenance: attributes from `provenance_of`.
+    """
     return _update(record, version_id, _address(record), provenance, if_absent=deletion)
 
 
 def from_deletion_of_null(record: Record, deletion: Attributes, *, provenance: Attributes) -> Update:
-    """Build the update of a deleted version `null`, which can be deleted more than once: the last event wins.
+    """Build the update for a deleted version `null`, which can be deleted more than once, so the last event wins.
 
-    So a late repeat of an older event can reset the time and the expiry; the version is deleted in either case.
+    A late duplicate of an older event can therefore reset the time and the expiry of the deletion.
+
+    Args:
+        record: the event record.
+        deletion: attributes from `deletion_of`.
+        provenance: attributes from `provenance_of`.
     """
     return _update(record, NULL_VERSION, _address(record) | deletion, provenance)
 
 
 def deletion_of(record: Record, *, now: datetime, retention_days: int) -> Attributes:
-    """The time and the principal of a deletion, from its event; `now` (UTC) if the event has no time."""
+    """Return the deletion attributes of a row, from the event that reports the deletion.
+
+    Args:
+        record: the event record.
+        now: current time (UTC), used if the event has no time.
+        retention_days: days until the row expires; 0 disables expiry.
+    """
     by = LIFECYCLE if record.by_lifecycle else record.principal or UNKNOWN
     return deletion_at(record.event_time or now, by=by, retention_days=retention_days)
 
 
 def deletion_at(time: datetime, *, by: str = UNKNOWN, retention_days: int) -> Attributes:
-    """The attributes `deleted_at`, `deleted_by`, and, unless `retention_days` is 0, `expires_at`.
+    """Return the attributes `deleted_at`, `deleted_by` and `expires_at`.
 
-    `expires_at` is DynamoDB's time to live: a number, seconds since 1970. DynamoDB ignores a string.
+    Args:
+        time: time of the deletion.
+        by: principal of the deletion, or "lifecycle".
+        retention_days: days until the row expires; 0 omits `expires_at`.
     """
     deletion: Attributes = {"deleted_at": format_time(time), "deleted_by": by}
     if retention_days:
-        # in seconds, because a datetime ends with the year 9999
+        # DynamoDB's time to live requires a number of seconds since 1970. A datetime cannot exceed the year 9999.
         deletion["expires_at"] = (time - _EPOCH) // timedelta(seconds=1) + retention_days * 24 * 3600
     return deletion
 
 
 def provenance_of(record: Record, *, request_id: str, processed_at: datetime) -> Attributes:
-    """The origin of a row: its event and this invocation. `processed_at` is in UTC."""
+    """Return the attributes that identify the event and the invocation that wrote a row first.
+
+    Args:
+        record: the event record.
+        request_id: Lambda's ID of the invocation.
+        processed_at: time at which the indexer processed the event.
+    """
     provenance: Attributes = {
         "event_name": record.event_name,
         "request_id": request_id,
@@ -216,33 +261,30 @@ def provenance_of(record: Record, *, request_id: str, processed_at: datetime) ->
 
 
 def object_id(record: Record) -> str:
-    """The partition key of a record's rows: at most 63 + 1 + 1024 of the 2048 bytes that DynamoDB allows."""
+    """Return the partition key of an object's rows, which has at most 1,088 of DynamoDB's 2,048 bytes."""
     return f"{record.bucket}/{record.key}"
 
 
 def format_time(time: datetime) -> str:
-    """ISO 8601, UTC, `Z`, always 24 characters, so that times sort as text: `2026-01-31T12:00:00.000Z`."""
+    """Return a time as UTC text of constant length, which sorts chronologically, such as `2026-01-31T12:00:00.000Z`."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-# A run of RFC 2047 encoded words; white space between two of them is not part of the text.
+# Consecutive RFC 2047 encoded words. The white space between two encoded words is not part of the text.
 _ENCODED_WORD = r"=\?utf-8\?[bq]\?[^?\s]*\?="
 _ENCODED_WORDS = re.compile(rf"{_ENCODED_WORD}(?:\s+{_ENCODED_WORD})*", re.IGNORECASE)
 
 
 def decode_rfc2047(text: str) -> str:
-    """Decode a user-metadata value: S3 returns non-ASCII values as RFC 2047 encoded words, in UTF-8.
-
-    A value that cannot be decoded is returned unchanged.
-    """
+    """Decode a value of S3 user metadata, which S3 returns as RFC 2047 encoded words if it is not ASCII."""
     try:
         return _ENCODED_WORDS.sub(_decode_encoded_words, text)
-    except ValueError:  # not base64, or not UTF-8
+    except ValueError:  # A value with invalid base64 or UTF-8 is returned unchanged.
         return text
 
 
 def attribute_value(value: Value) -> dict[str, Any]:
-    """DynamoDB's typed form of a value."""
+    """Return DynamoDB's typed form of a value, such as `{"S": "text"}`."""
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, int):
@@ -268,8 +310,8 @@ def _update(
 
 
 def _replacement(record: Record, attributes: Attributes, provenance: Attributes) -> Update:
-    """Build the update that replaces the row of the version `null`."""
-    # the event of this record need not be the one that put the object that HEAD returned
+    """Build the update that replaces the row of the version ID `null`."""
+    # HEAD may return an object that was uploaded after this event, so the sequencer of the event is omitted.
     provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
     return replace(_update(record, NULL_VERSION, attributes, provenance), replace=True)
 
@@ -281,7 +323,7 @@ def _address(record: Record) -> Attributes:
 
 
 def _checksum(head: Mapping[str, Any]) -> dict[str, str]:
-    """`{algorithm, value, type}`: S3 keeps one checksum of an object, under a name that contains its algorithm."""
+    """Return algorithm, value and type of an object's checksum. HEAD returns it in a field such as `ChecksumSHA256`."""
     for name in sorted(head):
         if name.startswith("Checksum") and name != "ChecksumType":
             checksum = {"algorithm": name.removeprefix("Checksum"), "value": str(head[name])}

@@ -1,4 +1,4 @@
-"""Metrics in CloudWatch's embedded metric format (EMF): JSON lines in the log, from which CloudWatch makes metrics.
+"""Metrics in CloudWatch's embedded metric format (EMF): JSON log lines from which CloudWatch creates metrics.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-MAX_METRICS = 100  # per line
-MAX_VALUES = 100  # of one metric, per line
+MAX_METRICS = 100  # EMF's limit of metrics per line
+MAX_VALUES = 100  # EMF's limit of values of one metric per line
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """The values of one metric."""
+    """Values of one CloudWatch metric."""
 
     name: str
     unit: str
@@ -28,13 +28,13 @@ class Metric:
 def emf_lines(
     metrics: Sequence[Metric], *, namespace: str, dimension_sets: Sequence[Mapping[str, str]], timestamp_ms: int
 ) -> Iterator[str]:
-    """Serialize metrics, in as many lines as EMF's limits require.
+    """Serialize metrics as JSON lines in EMF. Metrics that exceed EMF's limits are split into several lines.
 
     Args:
-        metrics: the metrics, with at least one value each.
-        namespace: the CloudWatch namespace.
-        dimension_sets: CloudWatch keeps every metric once for each set of dimensions.
-        timestamp_ms: the time of the values, in milliseconds since 1970.
+        metrics: metrics with at least one value each.
+        namespace: CloudWatch namespace of the metrics.
+        dimension_sets: sets of dimension values by name; CloudWatch stores every metric once per set.
+        timestamp_ms: time of the values, in milliseconds since 1970 (UTC).
     """
     start = 0
     while remaining := [metric for metric in metrics if len(metric.values) > start]:

@@ -1,4 +1,4 @@
-"""The outcome of one record, as the indexer decides it and telemetry reports it."""
+"""The outcome of one record: its result and measurements, which telemetry reports."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ if TYPE_CHECKING:
 
 
 class Result(StrEnum):
-    """The result of one record; also the word in the log."""
+    """Result of indexing one record, as log lines report it."""
 
-    INDEXED = "indexed"  # the row was written, and it changed
-    DUPLICATE = "duplicate"  # the row already had all of it
-    DELETED = "deleted"  # the row now records that the version was deleted, or that it is a delete marker
-    GONE = "gone"  # the object cannot be read (any more, or yet): the row has the attributes of the event
-    IGNORED = "ignored"  # the event changes no attribute of a row
+    INDEXED = "indexed"  # The row was written with the object's attributes, and it changed.
+    DUPLICATE = "duplicate"  # The row already contained all attributes of the update.
+    DELETED = "deleted"  # The row records that the version was deleted, or that it is a delete marker.
+    GONE = "gone"  # HEAD returned 404 (deleted, or not readable yet), so the row has the attributes of the event.
+    IGNORED = "ignored"  # The event, such as a change of tags, changes no row.
     FAILED = "failed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of one record with its address and its cost. Times are in milliseconds."""
+    """Result of one record with its object version, its AWS calls, and its durations in milliseconds."""
 
     result: Result
     request_id: str
-    index: int | None = None  # None: the event as a whole
+    index: int | None = None  # zero-based position of the record in the event; None if the whole event failed
     bucket: str | None = None
     key: str | None = None
     version_id: str | None = None
     event_name: str | None = None
-    attempts: int = 0  # of all AWS calls together
-    retries: int = 0  # the attempts that were not the first of their call
+    attempts: int = 0  # attempts of all AWS calls of the record
+    retries: int = 0  # attempts except the first attempt of each AWS call
     duration_ms: float = 0.0
     head_ms: float = 0.0
     write_ms: float = 0.0
-    indexing_delay_ms: float | None = None  # from the event's time to the write of the row, of an indexed record
+    indexing_delay_ms: float | None = None  # from the event time until the row was written; None if not indexed
     error: RecordError | None = None
 
     @property
     def name(self) -> str:
-        """The record's name in the error that the handler raises."""
+        """Description of the record in the text of `IndexingError`."""
         where = "the event" if self.index is None else f"record {self.index}"
         return where if self.key is None else f"{where} (key {self.key!r})"

@@ -1,6 +1,6 @@
-"""Retries: which errors are retried, how long to wait, and a small loop that keeps to a deadline.
+"""Retries of AWS calls: classification of errors, backoff delays, and the retry loop with a deadline.
 
-This is the only layer that retries: two layers would multiply, so botocore makes a single attempt (see `storage`).
+Only this module retries. Botocore makes one attempt (see `storage`), because the retries of two layers would multiply.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import (
     ChecksumError,
     ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, of which Python's is no relative
+    ConnectionError,  # noqa: A004 - botocore's class, unrelated to Python's
     HTTPClientError,
 )
 
@@ -22,21 +22,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds. A HEAD or a single-row write takes tens of milliseconds; a longer wait than this does not help.
+# A HEAD or a write of one row usually takes tens of milliseconds, so longer timeouts have no benefit.
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 3.0
-ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # the worst case of one attempt
-RESERVE_SECONDS = 1.0  # kept at the end of an invocation, to log, count and raise what failed
+ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # maximum duration of one attempt
+RESERVE_SECONDS = 1.0  # time at the end of an invocation that is reserved for logs, metrics and the final error
 
-BASE_DELAY_SECONDS = (
-    0.1  # longer than a usual call, so that a short overload may have ended, and short enough for users
-)
-# Both from docs/capacity.md. Events whose calls give up early go to the failure queue, although a table that is only
-# busy would have accepted every write. Longer waits cause fewer requests that a busy table refuses.
+# The base delay is longer than a usual call, so that a short overload can end before the first retry.
+BASE_DELAY_SECONDS = 0.1
+# Long waits cause fewer rejected requests to a busy DynamoDB table. With fewer attempts, more events would go to the
+# failure queue, although the table would accept their writes later. docs/capacity.md has the measurements.
 MAX_DELAY_SECONDS = 20.0
-MAX_ATTEMPTS = 100  # a safety limit: at ten seconds a wait on average, the function times out before
+MAX_ATTEMPTS = 100  # Safety limit only. Waits are ten seconds on average, so the Lambda timeout usually ends earlier.
 
-# Codes of errors that ask the client to slow down (botocore/retries/standard.py has the same list).
+# Error codes with which AWS throttles a client. botocore/retries/standard.py has the same list.
 THROTTLED_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -81,7 +80,7 @@ DENIED_CODES = frozenset(
         "UnrecognizedClientException",
     }
 )
-# For responses without an error code: a HEAD has no body. S3 sends 503 for "Slow Down".
+# Reasons for responses without an error code, such as those to a HEAD, which have no body. S3 throttles with 503.
 REASON_BY_STATUS = {
     401: Reason.DENIED,
     403: Reason.DENIED,
@@ -96,7 +95,7 @@ TRANSIENT_REASONS = frozenset({Reason.THROTTLED, Reason.UNAVAILABLE})
 
 
 def reason_for(error: BaseException) -> Reason:
-    """Classify an error of an AWS call: by its error code, else by its HTTP status, else by its type."""
+    """Return the reason of an error of an AWS call, from its error code, its HTTP status or its exception type."""
     if isinstance(error, RecordError):
         return error.reason
     if isinstance(error, ClientError):
@@ -111,18 +110,24 @@ def reason_for(error: BaseException) -> Reason:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return REASON_BY_STATUS.get(status, Reason.INTERNAL)
     if isinstance(error, ConnectionError | HTTPClientError | ChecksumError):
-        return Reason.UNAVAILABLE  # time-outs, resets, names that do not resolve, broken responses
+        return Reason.UNAVAILABLE  # timeouts, connection resets, DNS errors and incomplete responses
     return Reason.INTERNAL
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same call may succeed on another attempt."""
+    """Return whether another attempt of the same AWS call may succeed after this error."""
     return reason_for(error) in TRANSIENT_REASONS
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """Limits of the attempts and the waits (seconds) of one call. The defaults are the indexer's."""
+    """Limits of the attempts and the backoff delays of one AWS call. The defaults are those of the indexer.
+
+    Attributes:
+        wait_base: maximum delay before the first retry, in seconds; doubled before each later retry.
+        wait_max: upper limit of every delay, in seconds.
+        attempts: maximum number of attempts, including the first.
+    """
 
     wait_base: float = BASE_DELAY_SECONDS
     wait_max: float = MAX_DELAY_SECONDS
@@ -133,12 +138,17 @@ DEFAULT_POLICY = RetryPolicy()
 
 
 def backoff_delay(attempt: int, *, rng: Callable[[], float], policy: RetryPolicy = DEFAULT_POLICY) -> float:
-    """Seconds to wait after the failed attempt number `attempt` (1 is the first); `rng` draws from [0, 1).
+    """Return the delay before the next attempt in seconds: exponential backoff with full jitter.
 
-    "Full jitter": random_between(0, min(cap, base * 2 ** attempt)) with attempts from 0, from Marc Brooker,
+    The formula is random_between(0, min(cap, base * 2 ** attempt)), with attempts counted from 0. Source: Marc Brooker,
     "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+
+    Args:
+        attempt: number of the failed attempt, counted from 1.
+        rng: returns a random number in [0, 1).
+        policy: limits of the delay.
     """
-    # The exponent is bounded because 2.0 ** 1024 is an OverflowError; the cap is reached long before.
+    # The exponent is limited, because 2.0 ** 1024 raises an OverflowError. The maximum delay is reached much earlier.
     ceiling = min(policy.wait_max, policy.wait_base * 2.0 ** min(attempt - 1, 32))
     return ceiling * rng()
 
@@ -146,9 +156,13 @@ def backoff_delay(attempt: int, *, rng: Callable[[], float], policy: RetryPolicy
 def next_wait(
     attempts: int, *, remaining: float, rng: Callable[[], float], policy: RetryPolicy = DEFAULT_POLICY
 ) -> float | None:
-    """Seconds to wait before the next attempt after so many that failed; None if there must not be another.
+    """Return the wait before the next attempt in seconds, or None if no further attempt is allowed.
 
-    `remaining` is the time, in seconds, until the last moment at which an attempt may start. The wait never exceeds it.
+    Args:
+        attempts: number of failed attempts; 0 before the first attempt.
+        remaining: seconds until the latest allowed start of an attempt; the wait never exceeds it.
+        rng: returns a random number in [0, 1).
+        policy: limits of the attempts and the wait.
     """
     if attempts >= policy.attempts or remaining < 0:
         return None
@@ -164,19 +178,27 @@ def call_with_retry(
     sleep: Callable[[float], None],
     rng: Callable[[], float],
 ) -> T:
-    """Call `operation` until it succeeds, fails permanently, or has no time left for another attempt.
+    """Call an operation until it succeeds, fails permanently, or has no time or attempts left.
 
-    An attempt starts only if its worst case ends before `deadline` (seconds of `clock`), and a wait never uses up the
-    time of the attempt after it. An attempt that took longer than ATTEMPT_SECONDS (a name can resolve to several dead
-    addresses, each with its own connect time-out) is the worst case from then on.
+    An attempt starts only if its maximum duration ends before the deadline, and a wait is shortened to allow one more
+    attempt. The maximum duration is ATTEMPT_SECONDS, or the longest duration of an attempt so far. An attempt can take
+    longer than ATTEMPT_SECONDS if a host name has several unreachable addresses, each with its own connect timeout.
+
+    Args:
+        operation: makes one attempt.
+        name: name of the call in error messages, such as "HeadObject".
+        deadline: time at which the call must have ended, in seconds of `clock`.
+        clock: returns a monotonic time in seconds.
+        sleep: waits for a number of seconds.
+        rng: returns a random number in [0, 1).
 
     Returns:
         The result of `operation`.
 
     Raises:
-        PermanentError: the operation failed with an error that is not transient.
-        TransientError: every attempt failed, or there was no time for the first one.
-        Both have the number of attempts; the last error of the operation is their cause.
+        PermanentError: an attempt failed with an error that is not transient.
+        TransientError: all attempts failed, or no time was left for the first attempt.
+        Both contain the number of attempts; their cause is the last error of the operation.
     """
     worst_case = ATTEMPT_SECONDS
     last_error: Exception | None = None

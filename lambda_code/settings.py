@@ -1,4 +1,4 @@
-"""The indexer's settings: the only module here that reads the process's environment."""
+"""The indexer's settings, from environment variables. No other module of the indexer reads the environment."""
 
 from __future__ import annotations
 
@@ -17,32 +17,35 @@ _LOG_LEVEL = re.compile(r"DEBUG|INFO|WARNING|ERROR")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
-# A dimension's value: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+# Characters of a CloudWatch dimension value: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
 _SERVICE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html; those with `AWS/` are AWS's
+# CloudWatch reserves the prefix `AWS/`: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
 _NAMESPACE = re.compile(r"(?!AWS/)[A-Za-z0-9_./#:-]{1,255}")
-# 0, or 15 to 3650: the limits of `deletedRetentionDays`
+# The configuration key `deletedRetentionDays` allows 0, and 15 to 3650 days.
 _RETENTION = re.compile(r"0|1[5-9]|[2-9][0-9]|[1-9][0-9]{2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings that the stack gives the indexer."""
+    """Settings that the Pulumi program passes to the indexer."""
 
     bucket_name: str
     table_name: str
     service: str
     metrics_namespace: str
     log_level: str
-    deleted_retention_days: int  # how long the row of a deleted version is kept; 0: for ever
-    tracing: bool  # there is an X-Ray daemon
+    deleted_retention_days: int  # days until the row of a deleted version expires; 0 disables expiry
+    tracing: bool  # whether an X-Ray daemon is available
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read and check the environment (this process's own if none is given).
+        """Read and validate the settings.
+
+        Args:
+            environ: environment variables by name; None reads those of this process.
 
         Raises:
-            ConfigurationError: for the first variable that is missing or not acceptable.
+            ConfigurationError: a variable is missing or invalid. Only the first invalid variable is reported.
         """
         environ = os.environ if environ is None else environ
         return cls(
@@ -50,23 +53,23 @@ class Settings:
             table_name=_checked(environ, "TAP_TABLE_NAME", _TABLE, "a DynamoDB table name"),
             service=_checked(environ, "POWERTOOLS_SERVICE_NAME", _SERVICE, "1 to 255 printable ASCII characters"),
             metrics_namespace=_checked(
-                environ, "POWERTOOLS_METRICS_NAMESPACE", _NAMESPACE, "a CloudWatch namespace of our own"
+                environ, "POWERTOOLS_METRICS_NAMESPACE", _NAMESPACE, "a CloudWatch namespace without the prefix AWS/"
             ),
             log_level=_checked(environ, "POWERTOOLS_LOG_LEVEL", _LOG_LEVEL, "one of " + _LOG_LEVEL.pattern),
             deleted_retention_days=int(
-                _checked(environ, "TAP_DELETED_RETENTION_DAYS", _RETENTION, "0 (for ever) or 15 to 3650 days")
+                _checked(environ, "TAP_DELETED_RETENTION_DAYS", _RETENTION, "0 (no expiry) or 15 to 3650 days")
             ),
             tracing=bool(environ.get("AWS_XRAY_DAEMON_ADDRESS")),
         )
 
 
 def on_lambda(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether this process is a Lambda function, on AWS or in an emulator: the runtime always sets the name."""
+    """Return whether this process runs in Lambda, on AWS or in an emulator."""
     return "AWS_LAMBDA_FUNCTION_NAME" in (os.environ if environ is None else environ)
 
 
 def trace_id(environ: Mapping[str, str] | None = None) -> str | None:
-    """The id of the current event's X-Ray trace, sampled or not, from the header that Lambda sets for each event."""
+    """Return the X-Ray trace ID of the current event, sampled or not; None if Lambda has set no trace header."""
     header = (os.environ if environ is None else environ).get("_X_AMZN_TRACE_ID")
     return header.split(";")[0].replace("Root=", "") if header else None
 
@@ -75,6 +78,6 @@ def _checked(environ: Mapping[str, str], name: str, pattern: re.Pattern[str], ex
     value = environ.get(name)
     if value is None or not pattern.fullmatch(value):
         problem = "is not set" if value is None else f"is {value!r}"
-        message = f"environment variable {name} {problem}; it must be {expected}: deploy the stack again, it sets this"
+        message = f"environment variable {name} {problem}; it must be {expected}: deploy the stack again to set it"
         raise ConfigurationError(message)
     return value

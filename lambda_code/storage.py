@@ -1,7 +1,7 @@
-"""The only module of the indexer that calls AWS: each call with its deadline, its retries and its timing.
+"""Calls of S3 and DynamoDB with deadline, retries and timing. No other module of the indexer calls AWS.
 
-Permissions: s3:GetObject, s3:GetObjectVersion, s3:ListBucket (without it S3 answers 403 instead of 404) and
-dynamodb:UpdateItem.
+Required permissions: s3:GetObject, s3:GetObjectVersion, s3:ListBucket (without which S3 returns 403 instead of 404)
+and dynamodb:UpdateItem.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from lambda_code.settings import Settings
     from lambda_code.telemetry import Invocation
 
-EMPTY_RESPONSE_BYTES = "2"  # the length of UpdateItem's response if there was no row: {}
+EMPTY_RESPONSE_BYTES = "2"  # length of UpdateItem's response `{}` if no previous row existed
 REQUIRED_HEAD_FIELDS = ("LastModified", "ETag", "ContentLength")
 
-# One attempt, because `retry` is the only layer that retries. Keep-alive: a frozen function keeps its connections for
-# the next event. Parameters are built from records that were validated, and the tests validate them with botocore:
-# doing so at each call would be 9 % of an event's CPU. Building the user agent anew for each call would be 6 %.
+# Botocore makes one attempt, because only the module `retry` retries. TCP keep-alive preserves the connections between
+# two events. Parameter validation would use 9 % of the CPU time of an event, so tests validate the requests instead. A
+# fixed user agent saves 6 %, because botocore would otherwise build the text for each call.
 CLIENT_CONFIG = Config(
     parameter_validation=False,
     user_agent=f"TapStack Botocore/{botocore.__version__}",
@@ -51,20 +51,20 @@ CLIENT_CONFIG = Config(
 
 @dataclass(kw_only=True)
 class RecordCalls:
-    """The AWS calls of one record: their time budget, and what they have used of it so far."""
+    """Time budget and measurements of the AWS calls of one record."""
 
-    invocation: Invocation  # traces each attempt
-    deadline: float  # seconds of the storage's clock
+    invocation: Invocation  # context that traces each attempt
+    deadline: float  # time limit in seconds of `Storage.clock`
     attempts: int = 0
-    retries: int = 0  # the attempts that were not the first of their call
+    retries: int = 0  # attempts except the first attempt of each AWS call
     milliseconds: dict[str, float] = field(default_factory=lambda: {"HeadObject": 0.0, "UpdateItem": 0.0})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """The bucket that is read and the table that is written."""
+    """Reads object versions from an S3 bucket, and writes rows to a DynamoDB table."""
 
-    s3: Any  # botocore creates the methods of its clients at run time, so they have no types
+    s3: Any  # Botocore creates client methods at run time, so they have no static types.
     dynamodb: Any
     bucket_name: str
     table_name: str
@@ -74,10 +74,10 @@ class Storage:
 
     @classmethod
     def connect(cls, settings: Settings) -> Storage:
-        """Create both clients: a quarter of a second of CPU, so once per process. Connects to nothing yet."""
-        session = botocore.session.get_session()  # boto3's own layer would cost another 50 ms and add nothing
+        """Create the S3 and DynamoDB clients, without a connection. This takes 0.25 s of CPU time."""
+        session = botocore.session.get_session()  # A boto3 session would take another 50 ms.
         session.register_component("data_loader", RestrictedLoader())
-        # dateutil, which guesses the format of a time, would be 5 % of an event's CPU
+        # Botocore's default parser of times, dateutil, would use 5 % of the CPU time of an event.
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
         return cls(
             s3=session.create_client("s3", config=CLIENT_CONFIG),
@@ -87,9 +87,14 @@ class Storage:
         )
 
     def head(self, key: str, version_id: str | None, calls: RecordCalls) -> HeadResult:
-        """Read what S3 reports about a version, or about the current version if none is named.
+        """Return the head result of an object version, including its checksum.
 
-        The checksum needs no further permission unless objects are encrypted with a KMS key: then kms:Decrypt.
+        For objects that are encrypted with a KMS key, the checksum requires the permission kms:Decrypt.
+
+        Args:
+            key: decoded object key.
+            version_id: version ID; None reads the current version.
+            calls: time budget and measurements of the record; this method adds to the measurements.
 
         Raises:
             PermanentError, TransientError: see `retry.call_with_retry`.
@@ -103,10 +108,10 @@ class Storage:
                     head = self.s3.head_object(Bucket=self.bucket_name, Key=key, ChecksumMode="ENABLED", **version)
                 except ClientError as error:
                     response = error.response.get("ResponseMetadata", {})
-                    match response.get("HTTPStatusCode"):  # the error of a HEAD has no body, so no error code of S3
+                    match response.get("HTTPStatusCode"):  # A HEAD response has no body, so it has no error code.
                         case 404:
                             return None
-                        case 405:  # the version that was named is a delete marker
+                        case 405:  # The requested version is a delete marker.
                             return DeleteMarker(last_modified=_last_modified(response.get("HTTPHeaders", {})))
                     raise
                 return _complete(head)
@@ -117,10 +122,14 @@ class Storage:
             )
 
     def update(self, update: Update, calls: RecordCalls) -> Mapping[str, Any]:
-        """Write one update of a row.
+        """Write one update of a row to DynamoDB.
+
+        Args:
+            update: the update.
+            calls: time budget and measurements of the record; this method adds to the measurements.
 
         Returns:
-            The row as it was before, in DynamoDB's typed form; empty if there was none.
+            The previous row in DynamoDB's typed form; empty if the row did not exist.
 
         Raises:
             PermanentError, TransientError: see `retry.call_with_retry`.
@@ -139,7 +148,7 @@ class Storage:
 
     @contextmanager
     def _measured(self, operation: str, calls: RecordCalls) -> Iterator[None]:
-        """Add the retries and the duration of one call, waits included, to those of its record."""
+        """Context manager that adds the retries and the duration of one AWS call, including waits, to its record."""
         started, attempts = self.clock(), calls.attempts
         try:
             yield
@@ -149,21 +158,22 @@ class Storage:
 
 
 class RestrictedLoader(Loader):
-    """Loads the descriptions of S3 and DynamoDB only. Botocore's loader lists all 400 services: 7 % of a cold start.
+    """Loads botocore's service descriptions of S3 and DynamoDB only.
 
-    Credentials must be in the environment, where Lambda puts them: there is no other service to request them from.
+    Botocore's own loader lists all 400 services, which takes 7 % of a cold start. The loader supports no service that
+    issues credentials, so credentials must be in environment variables, where Lambda sets them.
     """
 
-    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - the base class names it
-        """Return the two services; both have every type of description."""
+    def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - defined by the base class
+        """Return the two supported services. Both have all types of descriptions."""
         return ["dynamodb", "s3"]
 
     def load_service_model(
         self, service_name: str, type_name: str, api_version: str | None = None
     ) -> Mapping[str, Any]:
-        """Load a description, without `Expires` in HeadObject's response.
+        """Load a service description, without the field `Expires` in the response of HeadObject.
 
-        The owner of an object may set `Expires` to any text, and botocore fails on some of them.
+        The owner of an object can set `Expires` to any text, and botocore fails to parse some values.
         """
         model: Mapping[str, Any] = super().load_service_model(service_name, type_name, api_version)
         if (service_name, type_name) == ("s3", "service-2"):
@@ -172,53 +182,58 @@ class RestrictedLoader(Loader):
 
 
 def parse_time(value: str | float) -> datetime:
-    """Parse a time of a response: an HTTP date, as in S3's headers, or else any format that botocore parses.
+    """Parse a time in an AWS response.
+
+    Args:
+        value: an HTTP date, as in S3's headers, or another format that botocore supports.
 
     Raises:
-        ValueError, RuntimeError: botocore's own, if the value is not a time.
+        ValueError, RuntimeError: botocore cannot parse the value.
     """
     time = _http_time(value) if isinstance(value, str) else None
-    return time or parse_timestamp(cast("str", value))  # its type stubs omit that it accepts numbers
+    return time or parse_timestamp(
+        cast("str", value)
+    )  # `parse_timestamp` also accepts numbers, but its type stubs do not.
 
 
 def _complete(head: dict[str, Any]) -> dict[str, Any]:
-    """Check HeadObject's response and return it without the metadata of the response itself.
+    """Return HeadObject's response without `ResponseMetadata`, if the response is complete.
 
     Raises:
-        TransientError: a connection that breaks among the headers looks like a response with fewer of them.
+        TransientError: required headers are missing, because the connection broke while they were sent.
     """
     if missing := [name for name in REQUIRED_HEAD_FIELDS if name not in head]:
-        message = f"HeadObject's answer has no {' and no '.join(missing)}: it arrived incomplete"
+        message = f"HeadObject's response has no {' and no '.join(missing)}: it arrived incomplete"
         raise TransientError(message, reason=Reason.UNAVAILABLE)
-    head.pop("ResponseMetadata", None)  # differs from response to response, also if the object is the same
+    head.pop("ResponseMetadata", None)  # `ResponseMetadata` differs between responses about the same object.
     return head
 
 
 def _old_row(response: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The row in UpdateItem's response.
+    """Return the previous row from UpdateItem's response; empty if the row did not exist.
 
     Raises:
-        TransientError: the row was written, but the response is incomplete, so the row before is unknown.
+        TransientError: the response is incomplete, so the previous row is unknown. The write itself succeeded.
     """
     length = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", EMPTY_RESPONSE_BYTES)
     if "Attributes" not in response and length != EMPTY_RESPONSE_BYTES:
-        # botocore parses an incomplete response as an empty one: it disables urllib3's check of the length
-        message = f"UpdateItem's answer of {length} bytes arrived incomplete"
+        # Botocore disables urllib3's length check, so it parses an incomplete response as an empty one.
+        message = f"UpdateItem's response of {length} bytes arrived incomplete"
         raise TransientError(message, reason=Reason.UNAVAILABLE)
     old: Mapping[str, Any] = response.get("Attributes", {})
     return old
 
 
 def _last_modified(headers: Mapping[str, str]) -> datetime | None:
-    """The time of a delete marker. Botocore parses the headers of successful responses only."""
-    time = _http_time(headers.get("last-modified", ""))  # emulators send none
+    """Return the creation time of a delete marker (UTC), or None. Botocore parses no headers of error responses."""
+    time = _http_time(headers.get("last-modified", ""))  # Emulators omit the header Last-Modified.
     return time.astimezone(UTC) if time else None
 
 
 def _http_time(text: str) -> datetime | None:
-    """Parse an HTTP date; None if it is not one or has no time zone."""
+    """Parse an HTTP date. Return None if the text is no HTTP date or has no time zone."""
     try:
         time = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # OverflowError: a number of too many digits
+    except (ValueError, OverflowError):  # OverflowError: a number has too many digits.
         return None
     return time if time.tzinfo else None

@@ -1,11 +1,11 @@
-"""Logs, metrics and traces of the indexer: the only module that knows the X-Ray SDK.
+"""Logs, metrics and traces of the indexer. No other module uses the X-Ray SDK.
 
 * Logs: one JSON line per record on standard output. User metadata is never logged.
-* Metrics: CloudWatch's embedded metric format, one line per event and one per reason of failure.
-* Traces: below the segment that Lambda creates, one subsegment for the execution, in it one per record (with bucket,
-  key and outcome as annotations), in that one per attempt of an AWS call. Only sampled events are traced.
+* Metrics: lines in CloudWatch's embedded metric format, one per event and one per failure reason.
+* Traces: nested X-Ray subsegments for the execution, for each record (with bucket, key and outcome as annotations), and
+  for each attempt of an AWS call. Only events that Lambda samples are traced.
 
-The X-Ray SDK is imported only if there is a daemon. An error in tracing is logged; rows are still written.
+The X-Ray SDK is imported only if an X-Ray daemon is available. Errors in tracing are logged and do not affect rows.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ METRICS = {
 
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-annotations
 MAX_ANNOTATION_CHARACTERS = 1000
-MAX_ANNOTATED_RECORDS = 16  # X-Ray indexes 50 annotations of a trace, and a record has three
-MAX_SUBSEGMENTS = 10  # per datagram: with the longest keys, all escaped, they take 58 of its 65 KB
+MAX_ANNOTATED_RECORDS = 16  # X-Ray indexes 50 annotations of a trace, and each record has three annotations.
+MAX_SUBSEGMENTS = 10  # A UDP datagram has at most 65 KB. Ten subsegments with the longest keys have 58 KB.
 
-EXECUTION = "## lambda_handler"  # the name that Powertools gives it
+EXECUTION = "## lambda_handler"  # Powertools for AWS Lambda uses the same subsegment name.
 
 
 class Telemetry:
-    """The logger and the trace recorder of a process."""
+    """Logger and X-Ray recorder of a process."""
 
     def __init__(self, settings: Settings, *, stream: IO[str] | None = None) -> None:
         self._settings = settings
@@ -72,13 +72,13 @@ class Telemetry:
     def _create_recorder(self) -> AWSXRayRecorder | None:
         try:
             return _xray_recorder()
-        except Exception:  # neither a broken SDK nor a bad address of its daemon may prevent rows
+        except Exception:  # A broken SDK or an invalid daemon address must not prevent writing rows.
             self._logger.warning("no traces: the X-Ray SDK cannot be used", exc_info=True)
             return None
 
 
 class Invocation:
-    """The logs, metrics and trace of one event."""
+    """Logs, metrics and trace of one event."""
 
     def __init__(
         self, settings: Settings, logger: logging.Logger, stream: IO[str], tracer: _Tracer, request_id: str
@@ -94,19 +94,24 @@ class Invocation:
         self._delays: list[float] = []
 
     def received(self, event: object) -> None:
-        """Log the whole event, at DEBUG: S3's events contain no user metadata."""
+        """Log the whole event at level DEBUG. S3 events contain no user metadata."""
         self._logger.debug("event", extra={"event": event, "request_id": self._request_id})
 
     def note(self, message: str) -> None:
-        """Log a line about the event as a whole."""
+        """Log a message about the whole event."""
         self._logger.info(message, extra={"request_id": self._request_id})
 
     def record(self) -> AbstractContextManager[None]:
-        """Trace the indexing of one record."""
+        """Return a context manager that traces the indexing of one record."""
         return self._tracer.subsegment("index record")
 
     def aws_call(self, service: str, operation: str) -> AbstractContextManager[None]:
-        """Trace one attempt of one AWS call, which the trace map shows as that service."""
+        """Return a context manager that traces one attempt of an AWS call.
+
+        Args:
+            service: name of the AWS service in the trace map, such as "S3".
+            operation: name of the API operation, such as "HeadObject".
+        """
         return self._tracer.subsegment(service, namespace="aws", aws={"operation": operation})
 
     def report(self, outcome: Outcome) -> None:
@@ -120,7 +125,7 @@ class Invocation:
             self._tracer.fail(outcome.error)
 
     def publish_metrics(self) -> None:
-        """Write the embedded metrics of this event."""
+        """Write the metrics of this event in CloudWatch's embedded metric format."""
         by_service = {"service": self._settings.service}
         metrics = [Metric(name=name, unit="Count", values=[count]) for name, count in self._counts.items()]
         if self._delays:
@@ -151,7 +156,7 @@ class Invocation:
             return
         error = outcome.error
         fields |= {"reason": error.reason.value, "error": str(error), "field": error.field}
-        # only an unforeseen failure must be located in the code
+        # Only an unexpected failure requires a stack trace.
         exc_info = error if error.reason is Reason.INTERNAL else None
         self._logger.error(outcome.result.value, extra=fields, exc_info=exc_info)
 
@@ -172,11 +177,11 @@ class Invocation:
 
 
 class _Tracer:
-    """Subsegments below Lambda's own segment, for one event; none if Lambda did not sample it."""
+    """Creates X-Ray subsegments for one event, or none if Lambda did not sample the event."""
 
     def __init__(self, recorder: AWSXRayRecorder | None) -> None:
         if recorder is not None:
-            recorder.clear_trace_entities()  # those of an event that Lambda stopped
+            recorder.clear_trace_entities()  # Subsegments remain if Lambda stopped the previous event.
         self._recorder = recorder if recorder is not None and recorder.is_sampled() else None
 
     @contextmanager
@@ -202,7 +207,7 @@ class _Tracer:
                     self._recorder.put_annotation(name, value[:MAX_ANNOTATION_CHARACTERS])
 
     def fail(self, error: Exception) -> None:
-        """Mark the current subsegment as failed, with the error."""
+        """Mark the current subsegment as failed, and add the error to it."""
         if self._recorder is not None:
             stack = traceback.extract_tb(error.__traceback__, limit=self._recorder.max_trace_back)
             subsegment = self._recorder.current_subsegment()
@@ -212,20 +217,20 @@ class _Tracer:
 
 
 def _xray_recorder() -> AWSXRayRecorder:
-    """Create a recorder that reads its segment from Lambda's trace header, once per event."""
-    from aws_xray_sdk.core.lambda_launcher import LambdaContext  # noqa: PLC0415 - costly; only if there is a daemon
+    """Create an X-Ray recorder that reads Lambda's trace header once per event."""
+    from aws_xray_sdk.core.lambda_launcher import LambdaContext  # noqa: PLC0415 - slow import, not always necessary
     from aws_xray_sdk.core.recorder import AWSXRayRecorder  # noqa: PLC0415
     from aws_xray_sdk.core.streaming.default_streaming import DefaultStreaming  # noqa: PLC0415
 
     class OncePerEvent(LambdaContext):  # type: ignore[misc] # the SDK has no types
-        """Reads the header when an event begins, after `clear_trace_entities`, instead of 14 times per event."""
+        """X-Ray context that reads the trace header at the beginning of each event, instead of 14 times per event."""
 
         def _refresh_context(self) -> None:
             if not hasattr(self._local, "segment"):
                 super()._refresh_context()
 
     class TreeByTree(DefaultStreaming):  # type: ignore[misc] # as above
-        """Sends a successful event as one datagram when it ends; failed or many subsegments as soon as they end."""
+        """Sends the trace of a successful event as one datagram; failed or numerous subsegments as soon as they end."""
 
         def is_eligible(self, segment: Entity) -> bool:
             done = not any(each.in_progress for each in segment.subsegments)

@@ -1,4 +1,4 @@
-"""The report at the end of a run: the sums over all histories of the model."""
+"""Summary of the model test at the end of a pytest run, with counts over all histories."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Add up the counts in the reports, which reach this process from every worker; faults are listed last."""
+    """Print the total counts from the reports of all pytest workers, with faults last."""
     counts: Counter[str] = Counter()
     for report in terminalreporter.stats.get("passed", []):
         counts.update(dict(report.user_properties).get("histories", {}))
     if counts:
         histories = counts.pop("histories")
         faults = {name: counts.pop(name) for name in list(counts) if name.startswith("fault: ")}
-        terminalreporter.section("the histories of the model")
-        # a history in which a version was lost or doubled fails, and so is not counted
-        terminalreporter.line(f"{histories:,} histories, 0 versions lost, 0 doubled: {_listed(counts)}")
+        terminalreporter.section("histories of the model test")
+        # A history that loses or duplicates a version fails, and only passed tests are counted here.
+        terminalreporter.line(f"{histories:,} histories, 0 versions lost, 0 duplicated: {_listed(counts)}")
         terminalreporter.line(f"{sum(faults.values()):,} faults: {_listed(faults).replace('fault: ', '')}")
 
 

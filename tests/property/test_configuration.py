@@ -1,4 +1,4 @@
-"""Whatever the configuration says, it is either deployable or refused with a message that helps."""
+"""Every configuration of the stack is either deployable or rejected with an error that identifies the key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = tuple(field.key for field in CONFIG_FIELDS.values())
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-1", "us-gov-west-1", "cn-northwest-1")
 
-# What a hurried person or a script might write: near misses of every kind of value.
+# Texts that are invalid or almost valid for each type of configuration value.
 ODD_TEXTS = st.one_of(
     st.text(max_size=300),
     st.integers().map(str),
@@ -56,7 +56,7 @@ KEY_ARNS = st.builds(
 
 FILTERS = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff*"), max_size=80)
 
-# Only values that may be deployed, so that what is promised of those is not tested on refusals alone.
+# Valid configurations only, because almost all configurations with random text are rejected.
 GOOD = st.fixed_dictionaries(
     {"env": LABELS, "corsAllowedOrigins": st.lists(ORIGINS, min_size=1, max_size=4).map(json.dumps)},
     optional={
@@ -86,8 +86,8 @@ GOOD = st.fixed_dictionaries(
 
 @pytest.mark.parametrize("key", KEYS)
 @given(raw=ODD_TEXTS)
-@example(raw="0\x1f")  # white space to str.strip, and none to int
-def test_any_text_is_understood_or_refused_with_key_and_value(key: str, raw: str) -> None:
+@example(raw="0\x1f")  # `str.strip` removes the control character \x1f, but `int` rejects it.
+def test_configuration_value_is_accepted_or_rejected_with_its_key(key: str, raw: str) -> None:
     match outcome({"corsAllowedOrigins": "https://a.example"} | {key: raw}):
         case ConfigurationError() as error:
             assert error.key == key
@@ -100,7 +100,7 @@ def test_any_text_is_understood_or_refused_with_key_and_value(key: str, raw: str
     config=st.dictionaries(st.sampled_from(KEYS), ODD_TEXTS),
     environ=st.dictionaries(st.just("TAP_TABLE_NAME"), ODD_TEXTS),
 )
-def test_any_configuration_is_understood_or_refused(config: dict[str, str], environ: dict[str, str]) -> None:
+def test_random_configuration_is_deployable_or_rejected(config: dict[str, str], environ: dict[str, str]) -> None:
     match outcome(config, environ):
         case ConfigurationError() as error:
             assert error.key in {*KEYS, "TAP_TABLE_NAME"}
@@ -111,13 +111,13 @@ def test_any_configuration_is_understood_or_refused(config: dict[str, str], envi
 @given(
     key=st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,30}", fullmatch=True).filter(lambda key: key not in KEYS), raw=ODD_TEXTS
 )
-def test_any_other_key_is_refused_by_its_name(key: str, raw: str) -> None:
+def test_unknown_configuration_key_is_rejected_by_name(key: str, raw: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{re.escape(key)}: "):
         configured({key: raw})
 
 
 @given(config=GOOD)
-def test_a_good_configuration_is_accepted_and_says_what_it_said(config: dict[str, str]) -> None:
+def test_valid_configuration_is_accepted_with_unchanged_values(config: dict[str, str]) -> None:
     args = configured(config)
     assert_deployable(args)
     assert args.environment_suffix == config["env"]
@@ -131,7 +131,7 @@ def test_a_good_configuration_is_accepted_and_says_what_it_said(config: dict[str
 
 
 @given(config=GOOD, account=st.from_regex(r"[0-9]{12}", fullmatch=True), region=st.sampled_from(REGIONS))
-def test_every_accepted_configuration_has_names_that_aws_accepts(
+def test_valid_configuration_produces_valid_aws_resource_names(
     config: dict[str, str], account: str, region: str
 ) -> None:
     assert_names(make_names(configured(config), project="tapstack", account=account, region=region))
@@ -143,7 +143,7 @@ def test_every_accepted_configuration_has_names_that_aws_accepts(
     env=st.from_regex(r"[a-z]([a-z0-9-]{0,60}[a-z0-9])?", fullmatch=True),
     region=st.sampled_from(REGIONS),
 )
-def test_project_and_environment_of_any_length_give_good_names_or_a_clear_refusal(
+def test_project_and_env_produce_valid_names_or_an_error_about_env(
     config: dict[str, str], project: str, env: str, region: str
 ) -> None:
     args = configured({**config, "env": env})
@@ -162,7 +162,7 @@ def test_project_and_environment_of_any_length_give_good_names_or_a_clear_refusa
     one=st.tuples(st.integers(0, 10**12 - 1), st.sampled_from(REGIONS)),
     other=st.tuples(st.integers(0, 10**12 - 1), st.sampled_from(REGIONS)),
 )
-def test_no_two_places_share_a_bucket_and_no_two_regions_a_role(
+def test_bucket_names_are_unique_per_account_and_region(
     config: dict[str, str], one: tuple[int, str], other: tuple[int, str]
 ) -> None:
     assume(one != other)
@@ -176,7 +176,7 @@ def test_no_two_places_share_a_bucket_and_no_two_regions_a_role(
 
 
 @given(config=GOOD)
-def test_tags_alarms_and_dashboard_of_every_accepted_configuration_fit_aws(config: dict[str, str]) -> None:
+def test_tags_alarms_and_dashboard_stay_within_the_limits_of_aws(config: dict[str, str]) -> None:
     args = configured({key: value for key, value in config.items() if key != "bucketName"})
     names = make_names(args, project="tapstack", account="123456789012", region="us-east-1")
     for key, value in tap_stack.make_tags(args, project="tapstack").items():
@@ -195,7 +195,7 @@ def test_tags_alarms_and_dashboard_of_every_accepted_configuration_fit_aws(confi
 
 
 def outcome(config: dict[str, str], environ: dict[str, str] | None = None) -> TapStackArgs | ConfigurationError:
-    """What the program makes of a configuration, if only its refusal; anything else it raises is raised."""
+    """Return the parsed configuration, or the error that rejects it."""
     try:
         return configured(config, environ)
     except ConfigurationError as error:
@@ -203,7 +203,7 @@ def outcome(config: dict[str, str], environ: dict[str, str] | None = None) -> Ta
 
 
 def assert_deployable(args: TapStackArgs) -> None:
-    """AWS's limits once more, in other words than the program's."""
+    """Check the limits of AWS, independently of the checks in the program."""
     assert re.fullmatch(r"[a-z][a-z0-9-]*", args.environment_suffix)
     assert 1 <= args.read_capacity <= 40_000
     assert 1 <= args.write_capacity <= 40_000
@@ -234,7 +234,7 @@ def assert_deployable(args: TapStackArgs) -> None:
 
 
 def assert_names(names: Names) -> None:
-    """The naming rules of each service, in other words than the program's."""
+    """Check the naming rules of each AWS service, independently of the checks in the program."""
     for bucket in (names.upload_bucket, names.log_bucket):
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", bucket)
     patterns: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Events: what S3 can send is understood, and what it cannot causes nothing but the documented errors."""
+"""Parsing of S3 events: every valid record is accepted, and other JSON values cause only documented errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.strategies import Json, broken_records, encoded, json_values,
 
 
 def check_rejection(rejected: Rejected) -> None:
-    """An error that a person can act on, in text that any log can carry."""
+    """Check that a rejection has a reason and an invalid field, and that its text is short and valid UTF-8."""
     error = rejected.error
     assert type(error) in {MalformedError, ForeignBucketError}
     assert error.reason is (Reason.FOREIGN if type(error) is ForeignBucketError else Reason.MALFORMED)
@@ -25,7 +25,7 @@ def check_rejection(rejected: Rejected) -> None:
 
 
 @given(json_values())
-def test_arbitrary_json_is_rejected_and_nothing_else_happens(event: Json) -> None:
+def test_parse_event_rejects_arbitrary_json_without_an_exception(event: Json) -> None:
     assert not is_test_event(event)
     [rejected] = parse_event(event, bucket=BUCKET)
     assert isinstance(rejected, Rejected)
@@ -35,7 +35,7 @@ def test_arbitrary_json_is_rejected_and_nothing_else_happens(event: Json) -> Non
 @given(st.lists(json_values() | broken_records(), min_size=1, max_size=3))
 @example([{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": "\ud800"}}}])
 @example([{"eventName": "ObjectCreated:Put", "eventTime": "0001-01-01T00:00:00+14:00", "s3": None}])
-def test_broken_records_are_rejected_one_by_one_or_still_make_sense(raw: list[Json]) -> None:
+def test_parse_event_rejects_or_parses_each_broken_record_separately(raw: list[Json]) -> None:
     parsed = parse_event({"Records": raw}, bucket=BUCKET)
     assert [each.index for each in parsed] == list(range(len(raw)))
     for each in parsed:
@@ -47,7 +47,7 @@ def test_broken_records_are_rejected_one_by_one_or_still_make_sense(raw: list[Js
 
 
 @given(st.lists(st.tuples(records(), broken_records() | json_values()), min_size=1, max_size=2))
-def test_bad_records_leave_the_good_ones_of_the_same_event_alone(pairs: list[tuple[Json, Json]]) -> None:
+def test_invalid_records_do_not_affect_valid_records_of_the_same_event(pairs: list[tuple[Json, Json]]) -> None:
     alone = parse_event(s3_event(*[good for good, _ in pairs]), bucket=BUCKET)
     mixed = parse_event(s3_event(*[each for pair in pairs for each in pair]), bucket=BUCKET)
     assert all(isinstance(each, Record) for each in alone)
@@ -55,15 +55,15 @@ def test_bad_records_leave_the_good_ones_of_the_same_event_alone(pairs: list[tup
 
 
 @given(keys())
-def test_any_key_that_s3_allows_survives_the_notification(key: str) -> None:
+def test_parse_event_returns_every_valid_object_key_unchanged(key: str) -> None:
     [record] = parse_event(s3_event(minimal_record(key)), bucket=BUCKET)
     assert isinstance(record, Record)
     assert record.key == key
 
 
 @given(keys().filter(lambda key: len(encoded(encoded(key))) <= 2 * MAX_KEY_BYTES).map(encoded))
-def test_a_key_is_decoded_once_and_only_once(key: str) -> None:
-    """A key that looks encoded is somebody's real key."""
+def test_parse_event_decodes_an_encoded_object_key_only_once(key: str) -> None:
+    """An object key may itself contain text such as `%20`, which must not be decoded."""
     if len(key.encode()) <= MAX_KEY_BYTES:
         [record] = parse_event(s3_event(minimal_record(key)), bucket=BUCKET)
         assert isinstance(record, Record)
@@ -71,16 +71,16 @@ def test_a_key_is_decoded_once_and_only_once(key: str) -> None:
 
 
 @given(records())
-def test_every_creation_record_of_s3_is_understood(raw: Json) -> None:
+def test_parse_event_accepts_every_creation_record_of_s3(raw: Json) -> None:
     [record] = parse_event(s3_event(raw), bucket=BUCKET)
     assert isinstance(record, Record)
     assert record.kind is Kind.CREATED
-    told = raw["s3"]["object"]
+    sent = raw["s3"]["object"]
     assert (record.version_id, record.size, record.etag, record.sequencer) == (
-        told.get("versionId", "null"),  # it has a sequencer, so S3 sent it
-        told.get("size"),
-        told.get("eTag"),
-        told["sequencer"],
+        sent.get("versionId", "null"),  # S3 omits the version ID `null`.
+        sent.get("size"),
+        sent.get("eTag"),
+        sent["sequencer"],
     )
     assert record.event_time is not None
     assert record.event_time.isoformat(timespec="milliseconds").replace("+00:00", "Z") == raw["eventTime"]

@@ -1,4 +1,4 @@
-"""The handler against a bucket, a table and a clock that fail as AWS does: nothing is lost, nothing is made up."""
+"""The indexer with random faults of AWS calls: every record gets a correct row or an error before the deadline."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tests.support.strategies import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROUNDING = 1e-6  # seconds; sums of floats
+ROUNDING = 1e-6  # tolerance in seconds for sums of floats
 
-# A few keys and versions, so that events meet the same row more than once.
+# Few keys and versions, so that several records affect the same row.
 UPLOADS = st.lists(st.tuples(st.sampled_from(["a", "b/c d", "é+"]), st.sampled_from(["v1", "v2", "null"])), max_size=6)
 
 
@@ -45,27 +45,27 @@ def event_about(uploads: Sequence[tuple[str, str]]) -> Json:
 
 
 @given(UPLOADS.filter(bool), UPLOADS, st.lists(faults()), st.floats(-1, 120))
-def test_every_record_ends_as_its_row_or_in_the_error(
+def test_indexer_writes_a_row_or_reports_an_error_for_every_record(
     there: list[tuple[str, str]], gone: list[tuple[str, str]], script: list[Fault], seconds: float
 ) -> None:
-    told = [*there, *gone]
+    uploads = [*there, *gone]
     harness = harness_with(there, script)
-    answer = harness.deliver(event_about(told), seconds=seconds)
+    response = harness.deliver(event_about(uploads), seconds=seconds)
     outcomes = harness.telemetry.outcomes
     failed = [outcome for outcome in outcomes if outcome.error]
-    assert len(outcomes) == len(told)
-    assert isinstance(answer, IndexingError) == bool(failed)
-    if isinstance(answer, IndexingError):
-        assert len(answer.errors) == len(failed)
-        assert all(f"record {outcome.index} (key {outcome.key!r}): " in str(answer) for outcome in failed)
+    assert len(outcomes) == len(uploads)
+    assert isinstance(response, IndexingError) == bool(failed)
+    if isinstance(response, IndexingError):
+        assert len(response.errors) == len(failed)
+        assert all(f"record {outcome.index} (key {outcome.key!r}): " in str(response) for outcome in failed)
     else:
-        assert sum(answer.values()) == len(told)
+        assert sum(response.values()) == len(uploads)
     rows = {(object_id.split("/", 1)[1], version) for object_id, version in harness.dynamodb.rows}
-    assert set(told) - {(outcome.key, outcome.version_id) for outcome in failed} <= rows <= set(told)
+    assert set(uploads) - {(outcome.key, outcome.version_id) for outcome in failed} <= rows <= set(uploads)
 
 
 @given(UPLOADS.filter(bool), st.lists(faults()), st.floats(-1, 120))
-def test_the_handler_ends_by_itself_before_its_time_is_up(
+def test_indexer_finishes_before_its_deadline_despite_faults(
     uploads: list[tuple[str, str]], script: list[Fault], seconds: float
 ) -> None:
     harness = harness_with(uploads, script)
@@ -79,19 +79,19 @@ def test_the_handler_ends_by_itself_before_its_time_is_up(
 
 
 @given(st.lists(heads(), min_size=1, max_size=3))
-def test_the_same_event_again_changes_nothing(told: list[Json]) -> None:
+def test_indexer_reports_a_repeated_event_as_duplicates(responses: list[Json]) -> None:
     harness = IndexerHarness()
-    for number, each in enumerate(told):
+    for number, each in enumerate(responses):
         harness.s3.put("key", f"v{number}", {**each, "VersionId": f"v{number}"})
-    event = s3_event(*[s3_record("key", version_id=f"v{number}") for number in range(len(told))])
-    assert harness.handle(event) == {"indexed": len(told)}
+    event = s3_event(*[s3_record("key", version_id=f"v{number}") for number in range(len(responses))])
+    assert harness.handle(event) == {"indexed": len(responses)}
     before = {address: dict(row) for address, row in harness.dynamodb.rows.items()}
-    assert harness.handle(event, request_id="request-2") == {"duplicate": len(told)}
+    assert harness.handle(event, request_id="request-2") == {"duplicate": len(responses)}
     assert harness.dynamodb.rows == before
 
 
 @given(st.integers(2, 10), st.data())
-def test_a_record_that_hangs_does_not_take_the_others_with_it(records: int, data: st.DataObject) -> None:
+def test_hanging_record_does_not_fail_the_other_records(records: int, data: st.DataObject) -> None:
     harness = IndexerHarness()
     keys = [f"key{number}" for number in range(records)]
     hanging = data.draw(st.sampled_from(keys))
@@ -107,28 +107,28 @@ def test_a_record_that_hangs_does_not_take_the_others_with_it(records: int, data
 
 
 @given(json_values() | st.lists(json_values() | broken_records(), max_size=2).map(lambda each: {"Records": each}))
-def test_arbitrary_json_ends_in_the_documented_error_or_in_work_done(event: Json) -> None:
+def test_indexer_handles_arbitrary_json_or_raises_an_indexing_error(event: Json) -> None:
     harness = IndexerHarness()
-    answer = harness.deliver(event)
+    response = harness.deliver(event)
     assert len(harness.telemetry.outcomes) >= 1
-    if isinstance(answer, IndexingError):
-        assert all(isinstance(each, RecordError) for each in answer.errors)
-        assert answer.__cause__ is not None
-        assert str(answer).encode()
-        assert len(str(answer)) < 500 * (len(answer.errors) + 1)
+    if isinstance(response, IndexingError):
+        assert all(isinstance(each, RecordError) for each in response.errors)
+        assert response.__cause__ is not None
+        assert str(response).encode()
+        assert len(str(response)) < 500 * (len(response.errors) + 1)
     else:
-        assert sum(answer.values()) == len(event["Records"])
+        assert sum(response.values()) == len(event["Records"])
 
 
 @given(st.lists(st.sampled_from(["good", "bad", "foreign"]), min_size=1, max_size=8))
-def test_good_records_are_worked_on_before_anything_is_said_about_bad_ones(kinds: list[str]) -> None:
+def test_indexer_handles_valid_records_before_it_reports_invalid_ones(kinds: list[str]) -> None:
     harness = IndexerHarness()
     harness.s3.put("key", "v1", head())
     made = {"good": s3_record("key"), "bad": {"eventName": 1}, "foreign": minimal_record(bucket="test")}
-    answer = harness.deliver(s3_event(*[made[kind] for kind in kinds]))
+    response = harness.deliver(s3_event(*[made[kind] for kind in kinds]))
     bad = sum(kind != "good" for kind in kinds)
-    assert len(answer.errors if isinstance(answer, IndexingError) else []) == bad
-    told = [outcome.result is Result.FAILED for outcome in harness.telemetry.outcomes]
-    assert told == sorted(told)
-    assert len(told) == len(kinds)
+    assert len(response.errors if isinstance(response, IndexingError) else []) == bad
+    failed = [outcome.result is Result.FAILED for outcome in harness.telemetry.outcomes]
+    assert failed == sorted(failed)
+    assert len(failed) == len(kinds)
     assert bool(harness.dynamodb.rows) == ("good" in kinds)

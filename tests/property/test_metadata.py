@@ -1,4 +1,4 @@
-"""Rows: DynamoDB accepts them, they match S3, and updates commute."""
+"""Rows fit DynamoDB's limits and match S3, and the order of updates does not matter."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.clock import FakeClock
 from tests.support.fakes import BUCKET, START, TABLE, CallLog, FakeDynamoDB
 from tests.support.strategies import Json, heads, keys, records, removals, s3_event, text, times, user_metadata
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html, bytes
+# DynamoDB's limits in bytes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_PARTITION_KEY = 2048
 MAX_SORT_KEY = 1024
 MAX_ITEM = 400 * 1024
@@ -58,13 +58,13 @@ def deletion_update(record: Record, version_id: str, *, days: int = 90) -> Updat
 
 
 def about(raw: Json, version_id: str, *, key: str | None = None) -> Record:
-    """The record, with another version, and perhaps another (encoded) key."""
+    """Return a record with another version ID and, optionally, another form-encoded key."""
     changes = {"versionId": version_id} | ({} if key is None else {"key": key})
     return parsed({**raw, "s3": {**raw["s3"], "object": raw["s3"]["object"] | changes}})
 
 
 def row_after(*updates: Update) -> dict[str, Any]:
-    """The one row that these updates leave in an empty table, in DynamoDB's typed form."""
+    """Return the row that the updates write into an empty table, in DynamoDB's typed form."""
     table = FakeDynamoDB(CallLog(FakeClock()))
     for update in updates:
         table.update_item(**update.request(TABLE))
@@ -73,13 +73,13 @@ def row_after(*updates: Update) -> dict[str, Any]:
 
 
 def attributes_after(updates: dict[str, Update], order: list[str]) -> dict[str, Any]:
-    """The row after these updates, without its provenance, which names the first event."""
+    """Return the row after the updates, without provenance, which depends on the order of the updates."""
     row = row_after(*[updates[name] for name in order])
     return {name: value for name, value in row.items() if name not in metadata.PROVENANCE_ATTRIBUTES}
 
 
 def size_of(value: dict[str, Any]) -> int:
-    """The size of an attribute's value as DynamoDB counts it, or a little more."""
+    """Return an upper estimate of the size of an attribute value in DynamoDB, in bytes."""
     [(kind, inner)] = value.items()
     if kind == "M":
         return 3 + sum(len(name.encode()) + size_of(each) + 1 for name, each in inner.items())
@@ -87,20 +87,22 @@ def size_of(value: dict[str, Any]) -> int:
 
 
 @given(records(), heads())
-def test_every_row_keeps_dynamodbs_limits(raw: Json, head: Json) -> None:
+def test_row_stays_within_the_limits_of_dynamodb(raw: Json, head: Json) -> None:
     record = parsed(raw)
     gone = from_event(record, version_id=record.version_id or "null", provenance=provenance(record))
     for row in (row_after(head_update(record, head)), row_after(gone)):
         assert 0 < len(row["object_id"]["S"].encode()) <= MAX_PARTITION_KEY
         assert 0 < len(row["version_id"]["S"].encode()) <= MAX_SORT_KEY
         assert sum(len(name) + size_of(value) for name, value in row.items()) <= MAX_ITEM
-        assert all(value["S"] for name, value in row.items() if name in ("upload_day", "uploaded_at"))  # index keys
+        assert all(
+            value["S"] for name, value in row.items() if name in ("upload_day", "uploaded_at")
+        )  # Index keys must not be empty.
         assert all(abs(int(value["N"])) < 10**38 for value in row.values() if "N" in value)
         assert all(row.get("user_metadata", {"M": {"name": {}}})["M"])
 
 
 @given(records(), heads())
-def test_a_row_says_what_head_said(raw: Json, head: Json) -> None:
+def test_row_attributes_match_the_head_result(raw: Json, head: Json) -> None:
     record = parsed(raw)
     update = head_update(record, head)
     attributes = update.set_attributes
@@ -113,7 +115,7 @@ def test_a_row_says_what_head_said(raw: Json, head: Json) -> None:
     assert f'"{attributes["etag"]}"' == head["ETag"]
     assert datetime.fromisoformat(str(attributes["uploaded_at"])) == head["LastModified"]
     assert attributes["upload_day"] == f"{head['LastModified']:%Y-%m-%d}"
-    assert attributes["content_type"]  # a row without it is one that HEAD has not completed yet
+    assert attributes["content_type"]  # Only rows without a HEAD response lack `content_type`.
     assert attributes.get("encryption") == head.get("ServerSideEncryption")
     checksum = attributes.get("checksum", {})
     assert isinstance(checksum, dict)
@@ -122,10 +124,10 @@ def test_a_row_says_what_head_said(raw: Json, head: Json) -> None:
 
 
 @given(records(), removals(), heads(), st.integers(0, 3650), st.data())
-def test_the_facts_about_a_version_commute_and_repeat_harmlessly(
+def test_updates_of_a_version_give_the_same_row_in_any_order_and_number(
     raw: Json, removal: Json, head: Json, days: int, data: st.DataObject
 ) -> None:
-    """A creation (read, or deleted before that) and a deletion: the row is the same in any order and number."""
+    """The updates are a creation with a HEAD response, a creation without one, and a deletion."""
     creation, deletion = about(raw, "v1"), about(removal, "v1", key=raw["s3"]["object"]["key"])
     updates = {
         "event": from_event(creation, version_id="v1", provenance=provenance(creation)),
@@ -141,10 +143,10 @@ def test_the_facts_about_a_version_commute_and_repeat_harmlessly(
 
 
 @given(removals(), removals(), times() | st.none(), st.data())
-def test_the_facts_about_a_delete_marker_commute_and_repeat_harmlessly(
+def test_updates_of_a_delete_marker_give_the_same_row_in_any_order(
     marking: Json, removal: Json, put_at: datetime | None, data: st.DataObject
 ) -> None:
-    """A marker (from its event, or read by HEAD) and its deletion: the row is the same, but for the time of HEAD."""
+    """The updates are a delete marker from an event, one from HEAD, and a deletion. Only `uploaded_at` may differ."""
     record, deletion = about(marking, "m1"), about(removal, "m1", key=marking["s3"]["object"]["key"])
     markers = {"event": DeleteMarker(), "head": DeleteMarker(last_modified=put_at)}
     updates = {
@@ -161,7 +163,7 @@ def test_the_facts_about_a_delete_marker_commute_and_repeat_harmlessly(
 
 
 @given(removals(), times(), st.integers(15, 3650))
-def test_a_row_expires_so_many_days_after_its_deletion_whoever_tells_it(raw: Json, now: datetime, days: int) -> None:
+def test_row_expires_the_configured_days_after_the_deletion(raw: Json, now: datetime, days: int) -> None:
     record = parsed(raw)
     deletion = deletion_of(record, now=now, retention_days=days)
     deleted_at = datetime.fromisoformat(str(deletion["deleted_at"]))
@@ -173,30 +175,28 @@ def test_a_row_expires_so_many_days_after_its_deletion_whoever_tells_it(raw: Jso
 
 
 @given(records(), st.lists(heads(), min_size=1, max_size=4))
-def test_the_row_of_the_null_version_says_what_the_last_head_said_and_nothing_older(
-    raw: Json, responses: list[Json]
-) -> None:
+def test_row_of_version_null_contains_only_the_last_head_result(raw: Json, responses: list[Json]) -> None:
     updates = [head_update(about(raw, "null"), head) for head in responses]
     assert row_after(*updates) == row_after(updates[-1])
 
 
 @given(records(), heads(), st.lists(times(), min_size=1, max_size=3))
-def test_only_the_first_write_changes_a_row_and_its_retry_is_still_the_first(
+def test_only_the_first_write_of_a_row_or_its_retry_counts_as_a_change(
     raw: Json, head: Json, later: list[datetime]
 ) -> None:
     record = parsed(raw)
     first = head_update(record, head)
     row = row_after(first)
     assert first.changed({})
-    assert first.changed(row)  # its response was lost, so the call was made again
+    assert first.changed(row)  # The response was lost, so the call was repeated.
     for time in later:
         assert head_update(record, head, time).changed(row) == (format_time(time) == format_time(START))
     assert head_update(record, {**head, "ContentLength": head["ContentLength"] + 1}).changed(row)
 
 
 @given(records(), heads())
-def test_no_attribute_is_named_in_the_expression_itself(raw: Json, head: Json) -> None:
-    """DynamoDB reserves hundreds of words; `key`, `bucket` or a future attribute may be one."""
+def test_update_expression_uses_placeholders_for_attribute_names(raw: Json, head: Json) -> None:
+    """DynamoDB reserves hundreds of words, which cannot be attribute names in an expression."""
     request = head_update(parsed(raw), head).request(TABLE)
     words = re.findall(r"[#:]?[\w]+", request["UpdateExpression"])
     assert {word for word in words if word[0] not in "#:"} <= {"SET", "REMOVE", "if_not_exists"}
@@ -205,8 +205,8 @@ def test_no_attribute_is_named_in_the_expression_itself(raw: Json, head: Json) -
     assert len(request["UpdateExpression"]) <= 4096
 
 
-@given(*[st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=st.timezones())] * 2)  # noqa: DTZ001 - Hypothesis adds the zone
-def test_times_have_one_length_and_sort_as_text(one: datetime, other: datetime) -> None:
+@given(*[st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=st.timezones())] * 2)  # noqa: DTZ001 - Hypothesis adds the time zone
+def test_formatted_times_have_equal_length_and_sort_chronologically(one: datetime, other: datetime) -> None:
     texts = format_time(one), format_time(other)
     assert all(TIME.fullmatch(each) for each in texts)
     utc = [time.astimezone(UTC) for time in (one, other)]
@@ -216,8 +216,8 @@ def test_times_have_one_length_and_sort_as_text(one: datetime, other: datetime) 
 
 
 @given(user_metadata(), st.sampled_from(["b", "q"]))
-def test_user_metadata_comes_back_as_its_owner_wrote_it(owner: dict[str, str], encoding: str) -> None:
-    """S3 hands non-ASCII values back as RFC 2047 encoded words, and ASCII ones as they are."""
+def test_decoded_user_metadata_equals_the_uploaded_metadata(owner: dict[str, str], encoding: str) -> None:
+    """S3 returns non-ASCII values as RFC 2047 encoded words, and ASCII values unchanged."""
     from_s3 = {name: value if value.isascii() else _rfc2047(value, encoding) for name, value in owner.items()}
     assert {name: decode_rfc2047(value) for name, value in from_s3.items()} == owner
 
@@ -226,12 +226,12 @@ def test_user_metadata_comes_back_as_its_owner_wrote_it(owner: dict[str, str], e
 @example("=?utf-8?b?/w==?=")
 @example("=?UTF-8?B?a?=")
 @example("\\ud800 =?UTF-8?Q?=ED=A0=80?=")
-def test_user_metadata_of_any_kind_decodes_to_text_that_dynamodb_can_store(value: str) -> None:
+def test_decoded_user_metadata_can_always_be_encoded_in_utf_8(value: str) -> None:
     assert decode_rfc2047(value).encode() is not None
 
 
 @given(keys())
-def test_an_extension_is_the_end_of_the_key_in_small_letters_without_dots(key: str) -> None:
+def test_extension_is_the_lowercase_end_of_the_key_without_dots(key: str) -> None:
     record = Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key=key)
     extension = str(from_event(record, version_id="v1", provenance={}).set_attributes["extension"])
     assert "." not in extension
@@ -239,14 +239,14 @@ def test_an_extension_is_the_end_of_the_key_in_small_letters_without_dots(key: s
     assert key.lower().endswith(extension)
 
 
-def test_every_attribute_that_a_row_can_have_is_removed_when_it_is_rewritten_whole() -> None:
+def test_no_row_attribute_belongs_to_two_attribute_groups() -> None:
     known = metadata.OBJECT_ATTRIBUTES + metadata.PROVENANCE_ATTRIBUTES + metadata.DELETION_ATTRIBUTES
     assert len(known) == len(set(known))
 
 
 def _rfc2047(value: str, encoding: str) -> str:
-    """One way to spell a value as S3 does: as many encoded words as it takes, with white space between them."""
-    from email.charset import BASE64, QP, Charset  # noqa: PLC0415 - the constants of this helper alone
+    """Encode a text as S3 does: as one or more encoded words, separated by white space."""
+    from email.charset import BASE64, QP, Charset  # noqa: PLC0415 - used only by this helper
 
     charset = Charset("utf-8")
     charset.header_encoding = BASE64 if encoding == "b" else QP

@@ -1,4 +1,4 @@
-"""Properties of the simulation: no file appears or vanishes, and no capacity is exceeded."""
+"""Properties of the capacity simulation: every event is counted once, and no capacity limit is exceeded."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ SECONDS = 900
 
 
 def any_simulation(test: Callable[[Load, StackSettings, int], None]) -> Callable[[], None]:
-    """Few examples, each of which simulates a quarter of an hour."""
+    """Run a test with few examples, because each example simulates a quarter of an hour."""
     return settings(max_examples=25)(given(LOADS, STACKS, st.integers(0, 1000))(test))
 
 
 @any_simulation
-def test_what_arrived_has_its_row_or_failed_or_is_under_way(load: Load, stack: StackSettings, seed: int) -> None:
+def test_simulation_counts_every_arrived_event_exactly_once(load: Load, stack: StackSettings, seed: int) -> None:
     outcome = Simulation(load, stack, seed=seed).run(seconds=SECONDS)
     parts = (outcome.rows, outcome.retries_exhausted, outcome.too_old, outcome.pending)
     assert sum(parts) == outcome.arrived
     assert min(parts) >= 0
     assert len(outcome.delays) == outcome.rows
     assert sum(step.rows for step in outcome.steps) <= outcome.rows
-    # an execution writes a row, or fails, or is under way
-    under_way = outcome.executions - outcome.rows - outcome.failed_executions
-    assert 0 <= under_way <= min(stack.concurrency, outcome.pending)
+    # Each execution has written a row, has failed, or is still running.
+    running = outcome.executions - outcome.rows - outcome.failed_executions
+    assert 0 <= running <= min(stack.concurrency, outcome.pending)
     assert outcome.failed_executions <= outcome.refused_writes
     assert outcome.retries_exhausted * (stack.async_retries + 1) <= outcome.failed_executions
 
 
 @any_simulation
-def test_no_capacity_is_ever_exceeded(load: Load, stack: StackSettings, seed: int) -> None:
+def test_simulation_never_exceeds_concurrency_or_write_capacity(load: Load, stack: StackSettings, seed: int) -> None:
     outcome = Simulation(load, stack, seed=seed).run(seconds=SECONDS)
     assert outcome.max_running <= stack.concurrency
     units = write_units(load.row_bytes)
@@ -73,7 +73,9 @@ def test_no_capacity_is_ever_exceeded(load: Load, stack: StackSettings, seed: in
 
 
 @any_simulation
-def test_nothing_is_billed_or_delayed_for_less_than_it_takes(load: Load, stack: StackSettings, seed: int) -> None:
+def test_simulated_delays_and_billed_seconds_are_within_their_bounds(
+    load: Load, stack: StackSettings, seed: int
+) -> None:
     outcome = Simulation(load, stack, seed=seed).run(seconds=SECONDS)
     assert 0 <= outcome.wasted_share <= 1
     assert outcome.useful_seconds <= outcome.billed_seconds + 1e-6
@@ -84,10 +86,12 @@ def test_nothing_is_billed_or_delayed_for_less_than_it_takes(load: Load, stack: 
 
 
 @any_simulation
-def test_twice_the_capacity_never_loses_more(load: Load, stack: StackSettings, seed: int) -> None:
-    """Except by chance, which falls differently, and lets more or fewer arrive: one event in twenty, and three.
+def test_simulation_with_twice_the_write_capacity_loses_no_more_events(
+    load: Load, stack: StackSettings, seed: int
+) -> None:
+    """The tolerance is 5 % of the events plus three events, because the simulations draw different random numbers.
 
-    With less capacity the work is done later, and files that arrived after the burst do not dilute the loss.
+    The loss is divided by the smaller number of arrived events, because events after the burst would reduce the ratio.
     """
     stack = replace(stack, max_capacity=None, on_demand=False)
     twice = replace(stack, write_capacity=2 * stack.write_capacity)

@@ -1,4 +1,4 @@
-"""The retry loop keeps to its deadline and counts its attempts, whatever fails, and however long it takes."""
+"""The retry loop of an AWS call never exceeds its deadline, and counts its attempts, for random faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.strategies import faults, permanent_errors, transient_errors
 
 ATTEMPT_NUMBERS = st.integers(1, 5000)
 DRAWS = st.floats(0, 1, exclude_max=True)
-ROUNDING = 1e-6  # seconds; sums of floats
+ROUNDING = 1e-6  # tolerance in seconds for sums of floats
 
 
 def result_of(call: ScriptedCall, *, seconds: float, rng: float) -> str | PermanentError | TransientError:
@@ -31,13 +31,13 @@ def result_of(call: ScriptedCall, *, seconds: float, rng: float) -> str | Perman
 
 
 @given(ATTEMPT_NUMBERS, DRAWS)
-def test_a_delay_is_never_negative_and_never_above_its_ceiling(attempt: int, draw: float) -> None:
+def test_backoff_delay_is_between_zero_and_its_upper_limit(attempt: int, draw: float) -> None:
     ceiling = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2 ** min(attempt - 1, 100))
     assert 0 <= backoff_delay(attempt, rng=lambda: draw) <= ceiling
 
 
 @given(ATTEMPT_NUMBERS, DRAWS, DRAWS)
-def test_the_jitter_is_full_and_in_proportion_to_the_draw(attempt: int, one: float, other: float) -> None:
+def test_backoff_delay_is_proportional_to_the_random_number(attempt: int, one: float, other: float) -> None:
     ceiling = backoff_delay(attempt, rng=lambda: 1.0)
     assert backoff_delay(attempt, rng=lambda: 0.0) == 0
     assert backoff_delay(attempt, rng=lambda: one) == pytest.approx(ceiling * one)
@@ -45,13 +45,15 @@ def test_the_jitter_is_full_and_in_proportion_to_the_draw(attempt: int, one: flo
 
 
 @given(ATTEMPT_NUMBERS)
-def test_the_ceiling_grows_with_each_attempt_up_to_its_cap(attempt: int) -> None:
+def test_upper_limit_of_the_backoff_delay_grows_with_each_attempt(attempt: int) -> None:
     now, then = (backoff_delay(number, rng=lambda: 1.0) for number in (attempt, attempt + 1))
     assert now < then <= MAX_DELAY_SECONDS or now == then == MAX_DELAY_SECONDS
 
 
 @given(st.lists(faults()), st.floats(-10, 100), DRAWS)
-def test_no_attempt_starts_that_could_end_after_the_deadline(script: list[Fault], seconds: float, draw: float) -> None:
+def test_retry_starts_no_attempt_that_could_exceed_the_deadline(
+    script: list[Fault], seconds: float, draw: float
+) -> None:
     call = ScriptedCall(*script)
     deadline = call.clock() + seconds
     result_of(call, seconds=seconds, rng=draw)
@@ -62,7 +64,9 @@ def test_no_attempt_starts_that_could_end_after_the_deadline(script: list[Fault]
 
 
 @given(st.lists(faults()), st.floats(0, 100), DRAWS)
-def test_attempts_are_counted_and_the_last_error_is_the_cause(script: list[Fault], seconds: float, draw: float) -> None:
+def test_retry_error_has_the_attempt_count_and_the_last_error_as_cause(
+    script: list[Fault], seconds: float, draw: float
+) -> None:
     call = ScriptedCall(*script)
     result = result_of(call, seconds=seconds, rng=draw)
     made = len(call.started)
@@ -78,7 +82,7 @@ def test_attempts_are_counted_and_the_last_error_is_the_cause(script: list[Fault
 
 
 @given(st.lists(transient_errors(), max_size=MAX_ATTEMPTS - 1), permanent_errors())
-def test_a_permanent_error_is_never_tried_again(before: list[Exception], permanent: Exception) -> None:
+def test_permanent_error_of_an_aws_call_is_not_retried(before: list[Exception], permanent: Exception) -> None:
     call = ScriptedCall(*[Fault(error, seconds=0) for error in [*before, permanent]])
     with pytest.raises(PermanentError) as caught:
         call.with_retry(seconds=10_000)
@@ -87,7 +91,7 @@ def test_a_permanent_error_is_never_tried_again(before: list[Exception], permane
 
 
 @given(st.lists(transient_errors(), max_size=MAX_ATTEMPTS - 1))
-def test_with_time_enough_a_call_outlives_all_transient_errors_but_the_last_one_allowed(
+def test_call_succeeds_after_fewer_transient_errors_than_max_attempts(
     errors: list[Exception],
 ) -> None:
     call = ScriptedCall(*[Fault(error, seconds=0) for error in errors])
@@ -97,16 +101,16 @@ def test_with_time_enough_a_call_outlives_all_transient_errors_but_the_last_one_
 
 
 @given(transient_errors())
-def test_with_time_enough_an_operation_that_keeps_failing_is_tried_just_as_often_as_allowed(error: Exception) -> None:
+def test_call_that_always_fails_is_attempted_max_attempts_times(error: Exception) -> None:
     call = ScriptedCall(*[Fault(error, seconds=0)] * 100)
     with pytest.raises(TransientError) as caught:
         call.with_retry(seconds=10_000)
     assert caught.value.attempts == len(call.started) == MAX_ATTEMPTS
-    assert len(call.clock.sleeps) == MAX_ATTEMPTS - 1  # no wait after the last attempt
+    assert len(call.clock.sleeps) == MAX_ATTEMPTS - 1  # No wait follows the last attempt.
 
 
 @given(st.floats(max_value=ATTEMPT_SECONDS, exclude_max=True, allow_infinity=False, min_value=-100))
-def test_without_time_for_one_attempt_none_is_made(seconds: float) -> None:
+def test_call_without_time_for_one_attempt_is_not_attempted(seconds: float) -> None:
     call = ScriptedCall()
     with pytest.raises(TransientError, match="Call was not tried") as caught:
         call.with_retry(seconds=seconds)

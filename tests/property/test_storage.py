@@ -1,4 +1,4 @@
-"""What the function asks of AWS, as botocore's own check sees it, which is off in the function."""
+"""Requests of the indexer, validated by botocore, because the indexer disables this validation to save CPU time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.strategies import Json, heads, records, removals, s3_event, t
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
-FACTS: Json = {"ETag": '"e"', "LastModified": START, "ContentLength": 1}
+RESPONSE: Json = {"ETag": '"e"', "LastModified": START, "ContentLength": 1}
 
 
 @cache
@@ -39,20 +39,20 @@ def operation(service: str, name: str) -> OperationModel:
 
 
 class ValidatingClient:
-    """Both of the clients, with botocore's check and nothing behind it."""
+    """Fake S3 and DynamoDB client that validates requests with botocore, and returns fixed responses."""
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
-        return _checked(operation("s3", "HeadObject"), arguments, FACTS)
+        return _checked(operation("s3", "HeadObject"), arguments, RESPONSE)
 
     def update_item(self, **arguments: Any) -> dict[str, Any]:
         return _checked(operation("dynamodb", "UpdateItem"), arguments, {})
 
 
-def _checked(model: OperationModel, arguments: dict[str, Any], answer: Json) -> dict[str, Any]:
+def _checked(model: OperationModel, arguments: dict[str, Any], response: Json) -> dict[str, Any]:
     assert model.input_shape
     report = ParamValidator().validate(arguments, model.input_shape)
     assert not report.has_errors(), report.generate_report()
-    return dict(answer)
+    return dict(response)
 
 
 VALIDATING = ValidatingClient()
@@ -60,27 +60,27 @@ STORAGE = Storage(s3=VALIDATING, dynamodb=VALIDATING, bucket_name=BUCKET, table_
 
 
 @given(records(), removals(), heads(), times())
-def test_what_is_asked_is_what_aws_knows(raw: Json, removal: Json, head: Json, now: datetime) -> None:
+def test_indexer_sends_only_requests_that_botocore_accepts(raw: Json, removal: Json, head: Json, now: datetime) -> None:
     [record] = parse_event(s3_event(raw), bucket=BUCKET)
     [removed] = parse_event(s3_event(removal), bucket=BUCKET)
     assert isinstance(record, Record)
     assert isinstance(removed, Record)
-    told = provenance_of(record, request_id="request-1", processed_at=now)
+    provenance = provenance_of(record, request_id="request-1", processed_at=now)
     version_id = record.version_id or "null"
     STORAGE.head(record.key, record.version_id, unlimited_calls())
     STORAGE.head(record.key, None, unlimited_calls())
     updates: tuple[Update, ...] = (
-        from_head(record, head, provenance=told),
-        from_event(record, version_id=version_id, provenance=told),
-        from_marker(record, DeleteMarker(last_modified=now), version_id=version_id, provenance=told),
+        from_head(record, head, provenance=provenance),
+        from_event(record, version_id=version_id, provenance=provenance),
+        from_marker(record, DeleteMarker(last_modified=now), version_id=version_id, provenance=provenance),
         from_deletion(
-            removed, deletion_of(removed, now=now, retention_days=90), version_id=version_id, provenance=told
+            removed, deletion_of(removed, now=now, retention_days=90), version_id=version_id, provenance=provenance
         ),
     )
     for update in updates:
         STORAGE.update(update, unlimited_calls())
 
 
-def test_the_check_would_find_a_fault() -> None:
+def test_request_validation_detects_an_empty_object_key() -> None:
     with pytest.raises(PermanentError, match=r"AssertionError: .*\n?Invalid length for parameter Key"):
         STORAGE.head("", None, unlimited_calls())

@@ -1,4 +1,4 @@
-"""The operator's audit, the real one, on the model: clients in memory stand in for boto3's."""
+"""Runs the operators' audit, unchanged, on the model, with fake boto3 clients."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def audit(
     invoke: Callable[[Any], None],
     meanwhile: Callable[[], None],
 ) -> list[Finding]:
-    """Audit the whole bucket and repair it; return the findings.
+    """Audit the whole model bucket, repair the table, and return the findings.
 
-    `invoke` receives the events that the repair sends; `meanwhile` is called between the listing of the bucket and the
-    scan of the table.
+    `invoke` receives the events that the repair sends. `meanwhile` is called after the bucket is listed and before the
+    table is scanned.
     """
     sent: list[Any] = []
     clients = {
@@ -68,13 +68,13 @@ def audit(
     progress = Progress(io.StringIO())
     tool.compare(progress)
     tool.repair(progress)
-    for event in sorted(sent, key=json.dumps):  # several threads sent them
+    for event in sorted(sent, key=json.dumps):  # Several threads send the events in random order.
         invoke(event)
     return tool.report.findings
 
 
 class _Pages:
-    """A paginator, all of whose answers are one page."""
+    """Paginator that returns a single page."""
 
     def __init__(self, response: Callable[..., Response]) -> None:
         self._response = response

@@ -1,4 +1,4 @@
-"""S3 as botocore's client shows it, on a model bucket."""
+"""Fake of botocore's S3 client for a model bucket."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class S3:
-    """HeadObject on a model bucket."""
+    """HeadObject requests to a model bucket."""
 
     bucket: Bucket
     calls: FaultyCalls
     now: Callable[[], datetime]
-    hidden: set[Address] = field(default_factory=set)  # answered with 404 although they were there
-    absent: set[Address] = field(default_factory=set)  # answered with 404 because they were not
+    hidden: set[Address] = field(default_factory=set)  # existing versions for which HEAD returned 404
+    absent: set[Address] = field(default_factory=set)  # missing versions for which HEAD returned 404
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
-        """An object is 200; a marker 405 if it is asked for, 404 if it is just in the way; all else 404."""
+        """Return the headers of an object, or raise status 404, or 405 for the version ID of a delete marker."""
         key, version_id = arguments["Key"], arguments.get("VersionId")
         with self.calls.call("HeadObject", key) as fault:
             version = self.bucket.current(key) if version_id is None else self.bucket.at((key, version_id))

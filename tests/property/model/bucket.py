@@ -1,7 +1,7 @@
-"""A bucket as S3 keeps it: versions, delete markers, suspended versioning, lifecycle, and the events about all that.
+"""Model of an S3 bucket: versions, delete markers, suspended versioning, lifecycle rules, and S3 events.
 
-It also remembers what a real bucket forgets, and the invariants need: everything that ever was at an address, and who
-took it away and when.
+Unlike a real bucket, the model also keeps deleted versions, and the time and principal of each deletion, because the
+invariants require them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from lambda_code.events import NULL_VERSION
 from lambda_code.metadata import format_time
 from tests.support.strategies import Json, head, s3_record
 
-Address = tuple[str, str]  # key, version id
+Address = tuple[str, str]  # object key and version ID
 
 WAYS = ("Put", "Post", "Copy", "CompleteMultipartUpload")
 USER = "AWS:AIDAJDPLRKLG7UEXAMPLE"
-LIFECYCLE = "s3.amazonaws.com"  # the principal of what S3 does by itself
+LIFECYCLE = "s3.amazonaws.com"  # principal of events that lifecycle rules cause
 
-# One content, one description: a listing shows the first only, so an audit could not see the second change alone.
+# Metadata changes only together with the content, because an audit cannot detect a change of metadata alone.
 CONTENTS: tuple[dict[str, Any], ...] = (
     {"ContentLength": 0, "ContentType": "text/plain"},
     {"ContentLength": 3, "ContentType": "image/jpeg", "Metadata": {"owner": "a"}},
@@ -32,15 +32,15 @@ CONTENTS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """What is, or was, at an address."""
+    """An object version or a delete marker, which may be deleted."""
 
     key: str
     version_id: str
     put_at: datetime
     marker: bool = False
-    content: int = 0  # index of CONTENTS
-    parts: int = 0  # of a multipart upload
-    readable: datetime | None = None  # from when on; S3 may answer 404 for a new version, for a quarter of an hour
+    content: int = 0  # index of the content in CONTENTS
+    parts: int = 0  # number of parts of a multipart upload; 0 for other uploads
+    readable: datetime | None = None  # HEAD returns 404 before this time; None if readable at once
 
     @property
     def address(self) -> Address:
@@ -53,7 +53,7 @@ class Version:
 
     @property
     def last_modified(self) -> datetime:
-        return self.put_at.replace(microsecond=0)  # S3 reports whole seconds
+        return self.put_at.replace(microsecond=0)  # S3 reports whole seconds.
 
     @property
     def size(self) -> int:
@@ -61,7 +61,7 @@ class Version:
         return size
 
     def head(self) -> dict[str, Any]:
-        """S3's answer to HeadObject about an object."""
+        """Return S3's response to a HEAD of this object version."""
         response = head(VersionId=self.version_id, LastModified=self.last_modified, ETag=f'"{self.etag}"')
         del response["ContentType"]
         response |= CONTENTS[self.content]
@@ -70,28 +70,28 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """That a version was taken away."""
+    """Deletion or replacement of a version."""
 
-    time: str  # as rows have it
+    time: str  # UTC, in the text format of rows
     by: str
 
 
 @dataclass
 class Bucket:
-    """Versions by key, the oldest first; `tell` is given the record of every change."""
+    """Versions by object key, the oldest first. `notify` receives the event record of every change."""
 
     now: Callable[[], datetime]
     notify: Callable[[Json], None]
-    unnamed: tuple[str, ...] = ("ObjectCreated:",)  # events that leave the version out where it is `null`
+    unnamed: tuple[str, ...] = ("ObjectCreated:",)  # names of events that omit the version ID `null`
     suspended: bool = False
     versions: dict[str, list[Version]] = field(default_factory=dict)
     ever: dict[Address, list[Version]] = field(default_factory=dict)
     removals: dict[Address, list[Removal]] = field(default_factory=dict)
-    event_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of creations and markers
+    event_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of uploads and delete markers
     changes: int = 0
 
     def upload(self, key: str, *, way: str = "Put", content: int = 0, unreadable: float = 0.0) -> None:
-        """Put, post, copy, or complete a multipart upload; the new version answers 404 for `unreadable` seconds."""
+        """Upload a new version of an object, for which HEAD returns 404 during the first `unreadable` seconds."""
         self._add(
             key,
             event_name=f"ObjectCreated:{way}",
@@ -101,36 +101,36 @@ class Bucket:
         )
 
     def delete(self, key: str, *, lifecycle: bool = False) -> None:
-        """Delete without naming a version: that is a marker on top."""
+        """Delete an object without a version ID, which adds a delete marker."""
         kind = "LifecycleExpiration" if lifecycle else "ObjectRemoved"
         self._add(key, event_name=f"{kind}:DeleteMarkerCreated", marker=True, lifecycle=lifecycle)
 
     def delete_version(self, version: Version, *, lifecycle: bool = False) -> None:
-        """Delete one version, or one marker, for good."""
+        """Delete a version or a delete marker permanently."""
         kind = "LifecycleExpiration" if lifecycle else "ObjectRemoved"
         record = self._record(version, f"{kind}:Delete", lifecycle=lifecycle)
         self._remove(version, time=record["eventTime"], by="lifecycle" if lifecycle else USER)
         self._announce(record)
 
     def expire(self, key: str) -> None:
-        """What a lifecycle rule does to a key whose days are over: one step at a time, as S3 does."""
+        """Apply a lifecycle rule to an expired object. Each call makes one step, as S3 does."""
         match self.versions.get(key, []):
             case [*_, last] if not last.marker:
                 self.delete(key, lifecycle=True)
-            case [first, *_]:  # a noncurrent version, or at last the marker that hides nothing
+            case [first, *_]:  # a noncurrent version, or a delete marker without other versions
                 self.delete_version(first, lifecycle=True)
 
     def current(self, key: str) -> Version | None:
-        """The version that a request without a version id is about."""
+        """Return the current version of an object, which may be a delete marker."""
         versions = self.versions.get(key)
         return versions[-1] if versions else None
 
     def at(self, address: Address) -> Version | None:
-        """What is at an address now."""
+        """Return the existing version with this object key and version ID, or None."""
         return next((each for each in self.versions.get(address[0], []) if each.address == address), None)
 
     def listing(self) -> list[Version]:
-        """Every version and marker, in key order."""
+        """Return all versions and delete markers, sorted by key, the newest first."""
         return [each for key in sorted(self.versions) for each in reversed(self.versions[key])]
 
     def _add(
@@ -152,10 +152,10 @@ class Bucket:
             marker=marker,
             content=content,
             parts=parts,
-            # what comes in the place of an older `null` is not new to S3
+            # S3 returns a version `null` without delay, because it may replace an older one.
             readable=None if self.suspended or marker or not unreadable else put_at + timedelta(seconds=unreadable),
         )
-        if replaced := self.at(version.address):  # no event tells of that
+        if replaced := self.at(version.address):  # S3 sends no event about a replaced version.
             self._remove(replaced, time=format_time(put_at), by="replaced")
         self.versions.setdefault(key, []).append(version)
         self.ever.setdefault(version.address, []).append(version)
@@ -174,7 +174,7 @@ class Bucket:
             version.key,
             version_id=None if nameless else version.version_id,
             event_name=event_name,
-            size=version.size if created else None,  # of what is removed, S3 tells no more than its name
+            size=version.size if created else None,  # Deletion events have no size and no ETag.
             etag=version.etag if created else None,
             event_time=format_time(self.now()),
             sequencer=f"{self.changes:018X}",

@@ -1,7 +1,7 @@
-"""The way of an event from S3 to the function: Lambda's asynchronous queue, and the failure queue behind it.
+"""Delivery of S3 events to the indexer: Lambda's queue of asynchronous invocations, and the failure queue.
 
-At least once, in any order, at any time. A function that raises is tried again twice with the same request id; then
-the event lies in the failure queue, in the message that Lambda's on-failure destination sends:
+Each event is delivered at least once, in any order and at any time. Lambda retries a failed invocation twice with the
+same request ID. Then its on-failure destination, the failure queue, receives the event in a message of this format:
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
@@ -14,21 +14,21 @@ from typing import Any
 
 from tests.support.strategies import Json, failure_message, s3_event
 
-TRIES = 3  # the first, and two retries
+TRIES = 3  # first attempt and two retries
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """An event on its way."""
+    """An asynchronous invocation: an event and its request ID."""
 
     event: Json
     request_id: str
-    tries: int = 0  # those that failed
+    tries: int = 0  # number of failed attempts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failed:
-    """How an invocation ended that did not end well."""
+    """Error of a failed invocation, as Lambda reports it."""
 
     error_type: str
     message: str
@@ -36,7 +36,10 @@ class Failed:
 
 @dataclass
 class Delivery:
-    """What is on its way, what arrived, what was given up; what S3 sent, and what it did not as the trigger was off."""
+    """Events that are waiting, done or in the failure queue, and the records that S3 sent or dropped.
+
+    S3 drops records while the trigger of the indexer is off (`connected` is false).
+    """
 
     connected: bool = True
     waiting: list[Message] = field(default_factory=list)
@@ -47,7 +50,7 @@ class Delivery:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def notify(self, record: Json) -> None:
-        """S3 has something to tell. Without a trigger there is nobody to tell it to."""
+        """Send a record of S3 to the indexer, or drop it if the trigger is off."""
         if self.connected:
             self.sent.append(record)
             self.invoke(s3_event(record))
@@ -55,23 +58,23 @@ class Delivery:
             self.dropped.append(record)
 
     def invoke(self, event: Json) -> None:
-        """An asynchronous invocation: accepted, and handled some time later."""
+        """Accept an asynchronous invocation, which is handled later."""
         self.waiting.append(Message(event=event, request_id=f"request-{next(self._numbers)}"))
 
     def duplicate(self, message: Message, *, same_request: bool) -> None:
-        """Once more, as Lambda does (the same request) or as S3 does (another one)."""
+        """Deliver an event again: with the same request ID, as Lambda does, or with a new one, as S3 does."""
         if same_request:
             self.waiting.append(message)
         else:
             self.invoke(message.event)
 
     def merge(self, one: Message, other: Message) -> None:
-        """Two events become one of several records: S3 sends a list, and may one day use it."""
+        """Merge two waiting events into one. S3 sends one record per event, but its format allows several."""
         self.waiting = [each for each in self.waiting if each is not one and each is not other]
         self.invoke(s3_event(*one.event["Records"], *other.event["Records"]))
 
     def attempt(self, message: Message, handle: Callable[[Message], Failed | None]) -> None:
-        """Give a message to the function."""
+        """Invoke the indexer once with a message. A failed message is retried later, or sent to the failure queue."""
         self.waiting = [each for each in self.waiting if each is not message]
         failed = handle(message)
         if failed is None:
@@ -92,15 +95,15 @@ class Delivery:
             )
 
     def redrive(self, number: int) -> None:
-        """An operator has a message of the failure queue tried again."""
+        """Send the event in a message of the failure queue to the indexer again."""
         message = self.failure_queue.pop(number)
         self.invoke(message["requestPayload"])
 
     def unfinished(self) -> list[Json]:
-        """The records of which nobody has said yet that they are done; those given up included."""
+        """Return the records that are not handled yet, including those in the failure queue."""
         events = [message.event for message in self.waiting]
         return [record for event in events for record in event["Records"]] + self.given_up()
 
     def given_up(self) -> list[Json]:
-        """The records in the failure queue."""
+        """Return the records in the failure queue."""
         return [record for message in self.failure_queue for record in message["requestPayload"]["Records"]]

@@ -1,4 +1,4 @@
-"""Faults of AWS calls: how long each takes, and the error that botocore raises."""
+"""Faults of AWS calls: the duration of each, and the exception that botocore raises."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from tests.support.fakes import CallLog, client_error
 from tests.support.strategies import URL
 
 USUAL_SECONDS = 0.01
-A_MOMENT = 0.001  # seconds; no two functions are at the same point at the very same time
+A_MOMENT = 0.001  # seconds between the actions of two concurrent invocations
 
 
 class FaultKind(StrEnum):
-    """A fault of one call. "After" means that the call took effect, and its response was lost."""
+    """Fault of one AWS call. "After" means that the call took effect, but its response was lost."""
 
     THROTTLED = "throttled"
     SERVER_ERROR = "server error"
     NO_CONNECTION = "no connection"
-    TIMEOUT_BEFORE = "time-out before"
-    TIMEOUT_AFTER = "time-out after"
+    TIMEOUT_BEFORE = "timeout before"
+    TIMEOUT_AFTER = "timeout after"
     RESET_BEFORE = "reset before"
     RESET_AFTER = "reset after"
-    INCOMPLETE = "incomplete answer"
+    INCOMPLETE = "incomplete response"
     DENIED = "denied"
-    SLOW = "slow answer"
-    KILLED_BEFORE = "sandbox killed before"
-    KILLED_AFTER = "sandbox killed after"
+    SLOW = "slow response"
+    KILLED_BEFORE = "process killed before"
+    KILLED_AFTER = "process killed after"
 
 
 AFTER = frozenset({FaultKind.TIMEOUT_AFTER, FaultKind.RESET_AFTER, FaultKind.KILLED_AFTER})
@@ -44,7 +44,7 @@ SECONDS: dict[FaultKind | None, float] = {
     FaultKind.RESET_AFTER: 0.5,
     FaultKind.SLOW: 2.5,
 }
-# A process that dies, or a response that breaks off, happens once.
+# Faults that can affect all calls for some time. A killed process or an incomplete response affects one call only.
 LASTING = (
     FaultKind.THROTTLED,
     FaultKind.SERVER_ERROR,
@@ -58,10 +58,10 @@ LASTING = (
 
 
 class Killed(BaseException):
-    """The process ends, as when its memory runs out."""
+    """Exception that simulates a killed process, for example after it exceeds its memory."""
 
 
-# The errors of HeadObject, which have no body and so no error code, and those of UpdateItem.
+# HTTP status and error code of a fault, first for HeadObject, whose response has no error code, then for UpdateItem.
 RESPONSES = {
     FaultKind.THROTTLED: ((503, None), (400, "ProvisionedThroughputExceededException")),
     FaultKind.SERVER_ERROR: ((500, None), (500, "InternalServerError")),
@@ -77,7 +77,7 @@ CONNECTION_ERRORS = {
 
 
 def error_of(fault: FaultKind | None, operation: str) -> BaseException | None:
-    """The error that the caller sees; None if the call is only slow, or its response incomplete."""
+    """Return the exception that a fault raises; None for a slow call or an incomplete response."""
     match fault:
         case FaultKind.THROTTLED | FaultKind.SERVER_ERROR | FaultKind.DENIED:
             return client_error(*RESPONSES[fault][operation != "HeadObject"])
@@ -92,13 +92,13 @@ def error_of(fault: FaultKind | None, operation: str) -> BaseException | None:
 
 @dataclass
 class FaultyCalls(CallLog):
-    """Calls with injected faults, during some of which another action happens.
+    """Log of AWS calls, with injected faults and concurrent actions.
 
     Attributes:
-        upcoming: the faults of the next calls; None for no fault.
-        lasting: the fault of every call of an operation, until it is removed.
-        meanwhile: actions, by the number of calls before them (0: during the next call).
-        injected: how often each fault was injected.
+        upcoming: faults of the next calls; None for a call without a fault.
+        lasting: faults of all calls of an operation, by the name of the operation.
+        meanwhile: concurrent actions by the number of calls before them; 0 means during the next call.
+        injected: number of injected faults by kind.
     """
 
     upcoming: deque[FaultKind | None] = field(default_factory=deque)
@@ -107,16 +107,16 @@ class FaultyCalls(CallLog):
     injected: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
-    def call(self, operation: str, key: str) -> Iterator[FaultKind | None]:  # noqa: ARG002 - the base class names it
-        """Context manager for the effect of one call; yields its fault."""
+    def call(self, operation: str, key: str) -> Iterator[FaultKind | None]:  # noqa: ARG002 - defined by the base class
+        """Context manager for one AWS call, which injects the next fault and yields it."""
         fault = self.upcoming.popleft() if self.upcoming else None
         fault = fault or self.lasting.get(operation)
         if fault is FaultKind.INCOMPLETE and operation != "HeadObject":
-            fault = FaultKind.RESET_AFTER  # botocore detects a truncated body
+            fault = FaultKind.RESET_AFTER  # Botocore detects an incomplete body.
         error = error_of(fault, operation)
         if fault:
             self.injected[fault] += 1
-        self._let_others_act()
+        self._run_concurrent_action()
         self.clock.advance(SECONDS.get(fault, USUAL_SECONDS))
         if error and fault not in AFTER:
             raise error
@@ -125,13 +125,13 @@ class FaultyCalls(CallLog):
             raise error
 
     def stop_faults(self) -> None:
-        """Remove all faults and actions that are still to come."""
+        """Remove all future faults and concurrent actions."""
         self.upcoming.clear()
         self.lasting.clear()
         self.meanwhile.clear()
 
-    def _let_others_act(self) -> None:
-        """Run the action that is due. It has a clock of its own, so it takes no time of this indexer."""
+    def _run_concurrent_action(self) -> None:
+        """Run the concurrent action of this call, if any, without advancing the clock of the interrupted indexer."""
         due = self.meanwhile.pop(0, None)
         self.meanwhile = {number - 1: action for number, action in self.meanwhile.items() if number > 0}
         if due:

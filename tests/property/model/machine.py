@@ -1,4 +1,4 @@
-"""A state machine: actions of users, S3, Lambda, faults and operators in any order, and the invariants."""
+"""Hypothesis state machine of the model: random actions of users, AWS and operators, faults, and invariants."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.property.model.faults import LASTING, FaultKind
 from tests.property.model.stack import LAMBDA_SECONDS, QUARTER_OF_AN_HOUR, ModelStack
 from tests.support.strategies import minimal_record, s3_event
 
-# Few, so that histories meet the same row again, most of all the first; to who decodes twice, it is the second.
+# Few keys, so that many actions affect the same row. Decoding the first key twice would return the second key.
 KEYS = st.sampled_from(["a%2Bb c.txt", "a+b c.txt", "a%2Bb c.txt", "é/100%.tar.gz"])
-NUMBERS = st.integers(0, 9)  # which of several: counted from the front, and round again
+NUMBERS = st.integers(0, 9)  # number of the chosen item, modulo the number of items
 FAULTS = st.lists(st.none() | st.sampled_from(FaultKind), min_size=1, max_size=12)
 OPERATIONS = st.sampled_from(["HeadObject", "UpdateItem"])
 ACTS = ("upload", "delete", "delete version", "expire", "deliver")
@@ -26,12 +26,12 @@ UNNAMED: list[tuple[str, ...]] = [("ObjectCreated:",), ("ObjectCreated:", "Objec
 
 
 class Histories(RuleBasedStateMachine):
-    """One history of one stack.
+    """State machine of one stack. Each run of the machine is a history.
 
     Attributes:
-        tally: the counts of all histories together; each test has a class of its own.
-        few_faults: no lasting faults, a trigger that stays on, and versioning suspended at the start. Many faults hide
-            the races of two functions at the version `null`.
+        tally: total counts of all histories of one test.
+        few_faults: excludes lasting faults and a switched-off trigger, and suspends versioning at the beginning. Many
+            faults would hide race conditions between two invocations on the version `null`.
     """
 
     tally: ClassVar[Counter[str]]
@@ -73,7 +73,7 @@ class Histories(RuleBasedStateMachine):
     def suspend_or_resume_versioning(self) -> None:
         self.stack.bucket.suspended = not self.stack.bucket.suspended
 
-    # the way of an event
+    # delivery
 
     @rule(number=NUMBERS, seconds=st.sampled_from([LAMBDA_SECONDS, LAMBDA_SECONDS, 12.0, 6.0, 3.0]))
     def deliver(self, number: int, seconds: float) -> None:
@@ -88,12 +88,12 @@ class Histories(RuleBasedStateMachine):
         arrives=st.sampled_from([True, True, False]),
     )
     def deliver_while_something_happens(self, *, number: int, calls: int, act: str, which: int, arrives: bool) -> None:
-        """After so many calls the object changes; if its event arrives, another function is done with it meanwhile."""
+        """Change an object during an invocation, after `calls` AWS calls. `arrives` also handles the change's event."""
         stack = self.stack
         message = stack.delivery.waiting[number % len(stack.delivery.waiting)]
         key = unquote_plus(message.event["Records"][0]["s3"]["object"]["key"])
         stack.calls.meanwhile[calls] = self._happening(key, act, which, arrives=arrives)
-        stack.counts["meanwhile"] += 1
+        stack.counts["concurrent actions"] += 1
         stack.deliver(number)
 
     @precondition(lambda self: self.stack.delivery.waiting)
@@ -123,7 +123,7 @@ class Histories(RuleBasedStateMachine):
         self.stack.delivery.merge(one, other)
         self.stack.counts["merged"] += 1
 
-    # what goes wrong
+    # faults
 
     @rule(faults=FAULTS)
     def faults_of_the_next_calls(self, faults: list[FaultKind | None]) -> None:
@@ -170,7 +170,7 @@ class Histories(RuleBasedStateMachine):
     def invoke_by_hand(self, key: str) -> None:
         self.stack.delivery.invoke(s3_event(minimal_record(key)))
 
-    # what must hold
+    # invariants
 
     @invariant()
     def every_row_is_sound(self) -> None:
@@ -183,8 +183,8 @@ class Histories(RuleBasedStateMachine):
         self.stack.check_counting()
 
     def teardown(self) -> None:
-        """The end of the history: everything arrives, then the operators do their work."""
-        if sys.exc_info()[0] is None:  # it came to its end, and was not given up
+        """At the end of a history, deliver all events, redrive failed events, audit the table, and check the rows."""
+        if sys.exc_info()[0] is None:  # The history is complete, and no check failed.
             self._every_version_has_its_row_or_a_message()
             self._after_redriving_only_dropped_events_are_missing()
             self._after_an_audit_the_table_is_the_bucket()
@@ -213,12 +213,12 @@ class Histories(RuleBasedStateMachine):
         stack.counts["found by an audit"] += stack.audit()
         stack.deliver_all()
         assert not stack.delivery.failure_queue
-        stack.s3.hidden.clear()  # by now everything can be read, and has been
+        stack.s3.hidden.clear()  # All versions are readable now, and the indexer has read them.
         stack.oracle.unreadable_versions.clear()
         stack.check_soundness()
         stack.check_completeness()
         stack.check_counting()
-        assert stack.audit() == 0, "an audit that has just repaired finds something"
+        assert stack.audit() == 0, "the audit after a repair reports findings"
 
     def _count(self) -> None:
         stack = self.stack

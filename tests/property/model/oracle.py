@@ -1,6 +1,6 @@
-"""What a row must say, may say and must not say, worked out from what the bucket was and is.
+"""Independent calculation of the attributes that a row must, may and must not have, from the history of the bucket.
 
-Every function answers with complaints, so that a test can show all of them; no complaint is good.
+Every check yields its findings as text, so that a test can report all of them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,9 @@ SECONDS_OF_A_DAY = 86_400
 ALWAYS = {"event_name", "request_id", "processed_at", "schema_version"}
 PROVENANCE = ALWAYS | {"event_time", "sequencer"}
 DELETION = {"deleted_at", "deleted_by", "expires_at"}
-EVENT_ATTRIBUTES = {
-    "size_bytes",
-    "etag",
-    "uploaded_at",
-    "upload_day",
-}  # the attributes that an event reports without a HEAD of the object
-TOLERANCE = 2.0  # seconds by which a marker's time may be off: its event's is not quite its Last-Modified
+# Attributes that the indexer writes from an event if it cannot read the object.
+EVENT_ATTRIBUTES = {"size_bytes", "etag", "uploaded_at", "upload_day"}
+TOLERANCE = 2.0  # maximum seconds between the event time of a delete marker and its Last-Modified
 AUDIT = "tapstack:audit"
 
 
@@ -39,10 +35,11 @@ class Oracle:
     """Compares rows with a bucket.
 
     Attributes:
-        unreadable_versions: versions for which S3 has answered 404, so that a row may have an event's words.
-        unreported: addresses of which no event was sent while they existed, nor when they went.
-        audited: the times at which an audit found that something was gone.
-        expired: addresses whose rows were deleted as their time was over.
+        bucket: the model bucket, with its previous versions and deletions.
+        unreadable_versions: versions for which S3 returned 404, so that their rows may have attributes of events.
+        unreported: versions about which S3 sent no event.
+        audited: times at which an audit may have recorded deletions.
+        expired: versions whose rows DynamoDB deleted when they expired.
     """
 
     bucket: Bucket
@@ -52,20 +49,20 @@ class Oracle:
     expired: set[Address] = field(default_factory=set)
 
     def unsound(self, row: Row) -> Iterator[str]:
-        """What a row says that never was so. Holds at any time, also when half of the events are still on their way."""
+        """Yield the wrong attributes of a row. There must be none at any time, even before all events are handled."""
         address = row["key"], row["version_id"]
         if row["object_id"] != f"{BUCKET}/{row['key']}" or address not in self.bucket.ever:
             yield f"{row['object_id']!r} {row['version_id']} never existed"
             return
         if missing := ALWAYS - row.keys():
             yield f"{address} has no {missing}"
-        if row["version_id"] == NULL_VERSION:  # may still be about what was there before
+        if row["version_id"] == NULL_VERSION:  # The row may still describe a replaced object.
             return
         [version] = self.bucket.ever[address]
         wanted = self._marker(version) if version.marker else self._object(version)
         found = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
         if "content_type" not in found:
-            # the event's time stands for Last-Modified
+            # A row that was written without a HEAD response has the event time instead of Last-Modified.
             times = {format_time(version.last_modified), *self.bucket.event_times[address]}
             if found.pop("uploaded_at", None) not in {None, *times}:
                 yield f"{address} has uploaded_at {row['uploaded_at']}, not one of {times}"
@@ -78,7 +75,7 @@ class Oracle:
         yield from self._wrongly_deleted(row, address)
 
     def incomplete(self, address: Address, row: Row | None) -> Iterator[str]:
-        """What is wrong with the row of an address about which every event has been worked on."""
+        """Yield the missing and wrong attributes of a row, after all events about its version were handled."""
         version = self.bucket.at(address)
         if version is None:
             yield from self._incomplete_of_removed(address, row)
@@ -86,13 +83,13 @@ class Oracle:
             yield f"{address} has no row"
         elif version.address in self.unreadable_versions and "content_type" not in row:
             if missing := EVENT_ATTRIBUTES - row.keys():
-                yield f"{address}, which answered 404, lacks {missing}"
+                yield f"{address}, for which S3 returned 404, has no {missing}"
             yield from _unwanted(address, row, DELETION | {"delete_marker"})
         else:
             yield from self._differences(version, row)
 
     def _differences(self, version: Version, row: Row) -> Iterator[str]:
-        """Against the row of a version that is there, and that could be read."""
+        """Yield the differences between a row and its existing, readable version."""
         address = version.address
         wanted = self._marker(version) if version.marker else self._object(version)
         found = {name: value for name, value in row.items() if name not in PROVENANCE}
@@ -108,23 +105,25 @@ class Oracle:
     def _incomplete_of_removed(self, address: Address, row: Row | None) -> Iterator[str]:
         if row is None:
             if address not in self.expired | self.unreported:
-                yield f"{address} is gone from the bucket, and has no row that says so"
+                yield f"{address} was deleted from the bucket, but has no row"
         elif missing := DELETION - row.keys():
-            yield f"{address} is gone, but its row lacks {missing}"
+            yield f"{address} was deleted, but its row has no {missing}"
 
     def _wrongly_deleted(self, row: Row, address: Address) -> Iterator[str]:
         if not row.keys() & DELETION:
             return
         removals = self.bucket.removals.get(address, [])
         if not removals:
-            yield f"{address} was never deleted, but its row says so"
+            yield f"{address} was never deleted, but its row records a deletion"
             return
         found = {(each.time, each.by) for each in removals} | {(time, AUDIT) for time in self.audited}
         if (row.get("deleted_at"), row.get("deleted_by")) not in found:
             yield f"{address} was not deleted at {row.get('deleted_at')} by {row.get('deleted_by')}, but {removals}"
             return
         deleted = datetime.fromisoformat(row["deleted_at"])
-        if abs(row["expires_at"] - deleted.timestamp() - RETENTION_DAYS * SECONDS_OF_A_DAY) >= 1:  # whole seconds
+        if (
+            abs(row["expires_at"] - deleted.timestamp() - RETENTION_DAYS * SECONDS_OF_A_DAY) >= 1
+        ):  # `expires_at` has whole seconds.
             yield f"{address} was deleted at {deleted} and expires at {row['expires_at']}"
 
     @staticmethod
@@ -134,7 +133,7 @@ class Oracle:
 
     @staticmethod
     def _marker(version: Version) -> Row:
-        """All but `uploaded_at`, of which there are two truths: the event's time, and Last-Modified."""
+        """Return the row of a delete marker without `uploaded_at`, which may be the event time or Last-Modified."""
         filename = version.key[version.key.rfind("/") + 1 :]
         return {
             "object_id": f"{BUCKET}/{version.key}",

@@ -1,4 +1,4 @@
-"""Everything together: the real handler between a model bucket, a delivery that is at its worst, and a table."""
+"""Model of a deployed stack: the real indexer, a model bucket, an unreliable delivery of events, and a fake table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LAMBDA_SECONDS = 60.0
 
 
 class ModelStack:
-    """A stack and its users."""
+    """Model of one deployed stack, with checks of its rows and reported outcomes."""
 
     def __init__(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
         harness = IndexerHarness(rng=0.5)
@@ -50,7 +50,7 @@ class ModelStack:
         return datetime_of(self.clock)
 
     def rows(self) -> dict[Address, Row]:
-        """The table, by key and version id."""
+        """Return the rows of the table by object key and version ID."""
         rows = {}
         for item in self.dynamodb.rows.values():
             row = {name: plain(value) for name, value in item.items()}
@@ -58,28 +58,28 @@ class ModelStack:
         return rows
 
     def deliver(self, number: int, *, seconds: float = LAMBDA_SECONDS) -> None:
-        """Give the function one of the waiting messages, and so much time."""
+        """Invoke the indexer with one of the waiting messages and a timeout in seconds."""
         waiting = self.delivery.waiting
         if waiting:
             message = waiting[number % len(waiting)]
             self.counts["out of order"] += message is not waiting[0]
-            self.counts["tried again"] += message.tries > 0
+            self.counts["retried"] += message.tries > 0
             self.delivery.attempt(message, lambda each: self._handle(each, seconds))
 
     def deliver_to_the_end(self, number: int) -> None:
-        """All the tries that a waiting message has."""
+        """Make all remaining attempts of a waiting message."""
         request_id = self.delivery.waiting[number % len(self.delivery.waiting)].request_id
         while ours := [n for n, each in enumerate(self.delivery.waiting) if each.request_id == request_id]:
             self.deliver(ours[0])
 
     def deliver_all(self) -> None:
-        """Until nothing is on its way any more."""
+        """Invoke the indexer until no message is waiting."""
         while self.delivery.waiting:
             self.deliver(0)
 
     def audit(self, *, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Audit and repair the table; return the number of findings."""
-        # the time of a deletion that it finds is that of its second listing
+        # The audit records the time of its second listing as the time of each deletion that it finds.
         findings = auditing.audit(
             self.bucket,
             self.dynamodb,
@@ -89,11 +89,11 @@ class ModelStack:
             meanwhile=meanwhile,
         )
         self.oracle.audited.add(format_time(self.now()))
-        assert not (final := [each for each in findings if not each.repairable]), f"nothing can mend {final}"
+        assert not (final := [each for each in findings if not each.repairable]), f"findings without a repair: {final}"
         return len(findings)
 
     def redrive_all(self) -> None:
-        """The operator has every message of the failure queue tried again."""
+        """Send all events of the failure queue to the indexer again."""
         while self.delivery.failure_queue:
             self.delivery.redrive(0)
 
@@ -101,7 +101,7 @@ class ModelStack:
         self.clock.advance(seconds)
 
     def let_rows_expire(self) -> None:
-        """So long that DynamoDB deletes the rows of what is gone; nothing is on its way for that long."""
+        """Advance the clock until DynamoDB deletes expired rows, but only if no record is unfinished."""
         if not self.delivery.unfinished():
             self.wait(100 * SECONDS_OF_A_DAY)
             self.delivery.done.clear()
@@ -113,11 +113,11 @@ class ModelStack:
                     self.oracle.expired.add(address)
 
     def check_soundness(self) -> None:
-        """No row says what never was so."""
+        """Check that no row has a wrong attribute."""
         self._nothing_wrong(each for row in self.rows().values() for each in self.oracle.unsound(row))
 
     def check_counting(self) -> None:
-        """No version but `null`, which changes, is reported as new, or as deleted, more than once."""
+        """Check that no version except `null` is reported as indexed or deleted more than once."""
         reported = Counter(
             (outcome.key, outcome.version_id, outcome.result, outcome.event_name and Kind.of(outcome.event_name))
             for outcome in self.telemetry.outcomes
@@ -126,8 +126,8 @@ class ModelStack:
         self._nothing_wrong(f"{what} was counted {times} times" for what, times in reported.items() if times > 1)
 
     def check_completeness(self, *, excused: Iterable[Json] = ()) -> None:
-        """Every address has its one right row, but those that these records are about."""
-        but_for = {address_of(record) for record in excused}
+        """Check that every version has a correct row, except the versions of the excused records."""
+        excluded = {address_of(record) for record in excused}
         self.oracle.unreadable_versions |= self.s3.hidden
         self.oracle.unreported = self.bucket.ever.keys() - {address_of(record) for record in self.delivery.sent}
         rows = self.rows()
@@ -135,7 +135,7 @@ class ModelStack:
         self._nothing_wrong(
             each
             for address in self.bucket.ever
-            if address not in but_for
+            if address not in excluded
             for each in self.oracle.incomplete(address, rows.get(address))
         )
 
@@ -152,29 +152,29 @@ class ModelStack:
             failed = Failed(error_type="Runtime.ExitError", message="Error: Runtime exited with error: signal: killed")
         else:
             self._check_success(message, changed=self.bucket.changes != changes)
-        assert self.clock() <= deadline, "the function outlived its deadline"
+        assert self.clock() <= deadline, "the invocation exceeded its deadline"
         return failed
 
     def _check_success(self, message: Message, *, changed: bool) -> None:
-        """Success was reported: then it is so."""
+        """Check the rows of an event that the indexer handled without an error."""
         self.oracle.unreadable_versions |= self.s3.hidden
         rows = self.rows()
         for record in message.event["Records"]:
             address, kind = address_of(record), Kind.of(record["eventName"])
             if address is None or address in self.oracle.expired:
-                continue  # written by hand: about whatever was current
+                continue  # The version ID of a handwritten record is unknown.
             row = rows.get(address)
             assert row is not None, f"success was reported for {address}, which has no row"
             if address[1] == NULL_VERSION:
-                # that it is gone is for another event to tell
+                # Another event reports the deletion of the version `null`.
                 other = changed or (kind is Kind.CREATED and self.bucket.at(address) is None)
                 complaints = [] if other else list(self.oracle.incomplete(address, row))
             elif kind is Kind.CREATED:
                 read = "content_type" in row or address in self.s3.hidden | self.s3.absent
-                complaints = [] if read else [f"{address} could be read, but its row has only the words of an event"]
+                complaints = [] if read else [f"{address} could be read, but its row has only attributes of an event"]
             else:
-                fact = "delete_marker" if kind is Kind.MARKER_CREATED else "deleted_at"
-                complaints = [] if fact in row else [f"{address} has no {fact}"]
+                attribute = "delete_marker" if kind is Kind.MARKER_CREATED else "deleted_at"
+                complaints = [] if attribute in row else [f"{address} has no {attribute}"]
             self._nothing_wrong(complaints)
 
     @staticmethod
@@ -183,15 +183,15 @@ class ModelStack:
 
 
 def address_of(record: Json) -> Address | None:
-    """Key and version that a record of S3 is about; None for one that somebody wrote by hand."""
-    told = record["s3"]["object"]
-    unnamed = NULL_VERSION if "sequencer" in told else None
-    version_id = told.get("versionId", unnamed)
-    return (unquote_plus(told["key"]), version_id) if version_id else None
+    """Return the object key and the version ID of a record; None for a handwritten record, which has no version ID."""
+    s3_object = record["s3"]["object"]
+    unnamed = NULL_VERSION if "sequencer" in s3_object else None
+    version_id = s3_object.get("versionId", unnamed)
+    return (unquote_plus(s3_object["key"]), version_id) if version_id else None
 
 
 def _check_that_first_events_win(old: Item, new: Item) -> None:
-    """The provenance and the deletion of a version other than `null` are those of the first event about them."""
+    """Check that an update changes neither provenance nor deletion in the row of a version other than `null`."""
     if new["version_id"] != {"S": NULL_VERSION}:
         changed = [name for name in PROVENANCE | DELETION if name in old and new.get(name) != old[name]]
         assert not changed, f"{changed} of {new} was different before: {old}"

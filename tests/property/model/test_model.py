@@ -1,4 +1,4 @@
-"""Nothing lost, nothing doubled, whatever fails and in whatever order things arrive."""
+"""Model test of the indexer: with random faults and event orders, no version is lost or reported twice."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from tests.property.model.machine import Histories
 
 STEPS = 40
 
-# Each part runs as many histories as the profile says: parts, so that several workers share the work.
+# Each part of the model test runs as many histories as the Hypothesis profile defines, and pytest workers can run the
+# parts in parallel. The values are those of `Histories.few_faults`.
 PARTS = {"RoughOne": False, "RoughTwo": False, "CalmOne": True, "CalmTwo": True}
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_version_ends_as_its_one_right_row_or_as_a_message(part: str, request: pytest.FixtureRequest) -> None:
+def test_every_version_in_a_history_has_a_correct_row_or_failure_message(
+    part: str, request: pytest.FixtureRequest
+) -> None:
     tally: Counter[str] = Counter()
-    # the class's name is what tells the parts apart where Hypothesis works without randomness
+    # If Hypothesis runs without randomness, it derives the examples from the class name, so each part needs its own.
     histories = type(part, (Histories,), {"tally": tally, "few_faults": PARTS[part]})
     run_state_machine_as_test(histories, settings=settings(stateful_step_count=STEPS))
     request.node.user_properties.append(("histories", dict(tally)))

@@ -1,4 +1,4 @@
-"""The shapes of the messages that AWS sends, after its documentation, and the pages that they are taken from."""
+"""Builders of S3 events in the formats of the AWS documentation, and the addresses of the documentation pages."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ VERSION = "096fKKXTRTtl3on89fVO.nfljtsv6qko"
 MARKER = "4857jgfjndy.vdHfgjrh58g0hIvOs9T7"
 TIME = "2026-01-31T11:59:58.250Z"
 PRINCIPAL = "AWS:AIDAINPONIXQXHT3IKHL2"
-S3_ITSELF = "s3.amazonaws.com"  # the principal, and the address, of the rules of a bucket
+S3_ITSELF = "s3.amazonaws.com"  # principal and source address of actions of a lifecycle rule
 
 
 def event(
     name: str, s3_object: Json, *, version: str = "2.1", by: str = PRINCIPAL, member: str = "object", **more: Json
 ) -> Json:
-    """An event of one record, as all are; `more` has the fields of this kind of event only."""
+    """Return an event with one record. `more` contains the fields that only this kind of event has."""
     record = s3_record(event_name=name, event_time=TIME)
     del record["s3"]["object"]
     record["s3"][member] = s3_object
@@ -37,12 +37,12 @@ def event(
 
 
 def created(key: str = KEY, **changes: Any) -> Json:
-    """The `object` of a creation: with everything."""
+    """Return the field `object` of a creation event, with size and ETag."""
     return removed(key, **{"size": 1024, "eTag": "d41d8cd98f00b204e9800998ecf8427e", **changes})
 
 
 def removed(key: str = KEY, **changes: Any) -> Json:
-    """The `object` of a removal: without size and ETag."""
+    """Return the field `object` of a deletion event, without size and ETag."""
     return {"key": key, "versionId": VERSION, "sequencer": "0055AED6DCD90281E5", **changes}
 
 

@@ -1,4 +1,4 @@
-"""A bucket and a table of moto's, the environment of a deployed indexer, and its telemetry."""
+"""Fixtures: S3 and DynamoDB from moto, the settings of a deployed indexer, and receivers of its logs and traces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# The SDK opens a socket for a recorder of its own when it is imported, and never closes it; nobody here uses that one.
+# On import, the X-Ray SDK opens a socket for its global recorder, which these tests do not use, and never closes it.
 xray_recorder.emitter._socket.close()
 
 
@@ -31,20 +31,20 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def session() -> botocore.session.Session:
-    """One session for all clients: it keeps what it read of the services' descriptions."""
+    """One botocore session for all clients, because it caches the service descriptions."""
     return botocore.session.get_session()
 
 
 @pytest.fixture
 def aws() -> Iterator[None]:
-    """An AWS of this test alone."""
+    """AWS services from moto, empty at the beginning of each test."""
     with mock_aws():
         yield
 
 
 @pytest.fixture
-def s3(aws: None, session: botocore.session.Session) -> Client:  # noqa: ARG001 - the mock must run
-    """A client of the bucket's owner, with the bucket made and versioned."""
+def s3(aws: None, session: botocore.session.Session) -> Client:  # noqa: ARG001 - activates moto
+    """An S3 client, with a versioned bucket."""
     client: Client = session.create_client("s3")
     client.create_bucket(Bucket=BUCKET)
     client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -52,8 +52,8 @@ def s3(aws: None, session: botocore.session.Session) -> Client:  # noqa: ARG001 
 
 
 @pytest.fixture
-def dynamodb(aws: None, session: botocore.session.Session) -> Client:  # noqa: ARG001 - see above
-    """A client of the table's owner, with the table and its index made as the stack does."""
+def dynamodb(aws: None, session: botocore.session.Session) -> Client:  # noqa: ARG001 - activates moto
+    """A DynamoDB client, with the same table and index that the Pulumi program creates."""
     client: Client = session.create_client("dynamodb")
     keys = ["object_id", "version_id", "upload_day", "uploaded_at"]
     client.create_table(
@@ -74,7 +74,7 @@ def dynamodb(aws: None, session: botocore.session.Session) -> Client:  # noqa: A
 
 @pytest.fixture
 def harness() -> IndexerHarness:
-    """An indexer of a bucket with one object: version `v1` of `photos/cat.jpg`."""
+    """An indexer whose bucket contains one object: version `v1` of `photos/cat.jpg`."""
     harness = IndexerHarness()
     harness.s3.put("photos/cat.jpg", "v1", head())
     return harness
@@ -87,8 +87,9 @@ def logged(settings: Settings) -> LoggedIndexer:
 
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tracing.Daemon]:
-    """A fake X-Ray daemon, and the environment of a sampled invocation."""
-    monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")  # without it the SDK prepares a sampling of its own: 0.4 s
+    """A fake X-Ray daemon, and the environment variables of a sampled invocation."""
+    # Without LAMBDA_TASK_ROOT, the X-Ray SDK prepares its own sampling, which takes 0.4 s.
+    monkeypatch.setenv("LAMBDA_TASK_ROOT", "/var/task")
     monkeypatch.setattr(lambda_launcher, "TOUCH_FILE_DIR", str(tmp_path))
     monkeypatch.setattr(lambda_launcher, "TOUCH_FILE_PATH", str(tmp_path / "initialized"))
     monkeypatch.setenv("AWS_XRAY_SDK_ENABLED", "true")
@@ -106,7 +107,7 @@ def traced(daemon: tracing.Daemon) -> Iterator[TracedIndexer]:
     settings = Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": daemon.address})
     traced = TracedIndexer(settings, daemon)
     yield traced
-    traced.recorder.emitter._socket.close()  # it stays open as long as the process
+    traced.recorder.emitter._socket.close()  # The X-Ray SDK never closes this socket.
 
 
 def _keys(partition: str, sort: str) -> list[dict[str, str]]:

@@ -1,6 +1,6 @@
-"""Events as AWS sends them, shaped after its documentation: also those that emulators get wrong or never send.
+"""S3 events in the formats of the AWS documentation, including events that emulators send incorrectly or never.
 
-Each has a name, the page that it is shaped after, the state of S3 when the indexer reads it, and the expected result.
+Each event has a name, its documentation page, the state of S3 at the time of the read, and its expected result.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ MARKED = {
     "expires_at": None,
 }
 
-# Up to 2.3 each family of events had a version of its own; since 2.4 all have the same.
+# Up to version 2.3 of the event format, each group of event types had its own version. Since 2.4, all have the same.
 GENERAL = ("2.1", "2.4", "2.5", "2.6")
 OF_RULES = ("2.3", "2.4", "2.5", "2.6")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RealEvent:
-    """One event and its expected result.
+    """One S3 event and its expected result.
 
     Attributes:
-        there: HEAD's response for the version in question: None for 404, "marker" for 405.
-        result: the handler's result; None if it raises.
-        error: text of the handler's error.
-        key, version_id: of the row. No row may exist if `row` is None.
-        row: attributes of the row; None for an attribute that the row must not have.
+        there: response to a HEAD of the object version; None for status 404, "marker" for status 405.
+        result: expected return value of the handler; None if the handler raises an error.
+        error: text that the error contains.
+        key, version_id: object key and version ID of the expected row.
+        row: expected attributes of the row, with None for a missing attribute; None if no row may exist.
     """
 
     name: str
@@ -95,17 +95,17 @@ def rejected(name: str, page: str, sent: Json, error: str) -> RealEvent:
 
 
 def removals(versions: Sequence[str], prefix: str, by: str, row: Json, actor: str, page: str) -> Iterator[RealEvent]:
-    """A deletion and a delete marker of each version of the event format."""
+    """Yield a deletion event and a delete marker event for each version of the event format."""
     for version in versions:
         sent = event(f"{prefix}:Delete", removed(), version=version, by=by)
-        yield deleted(f"deletion by {actor}, version {version}", page, sent, row)
+        yield deleted(f"deletion by {actor}, format {version}", page, sent, row)
         sent = event(f"{prefix}:DeleteMarkerCreated", removed(versionId=MARKER), version=version, by=by)
-        yield marked(f"delete marker of {actor}, version {version}", page, sent)
+        yield marked(f"delete marker by {actor}, format {version}", page, sent)
 
 
 CREATIONS = [
     indexed(
-        f"{name}, version {version}",
+        f"{name}, format {version}",
         TYPES,
         event(f"ObjectCreated:{name}", created(), version=version),
         {
@@ -125,47 +125,49 @@ NOTHING_KNOWN = {"size_bytes": None, "etag": None, "delete_marker": None}
 ETAG_OF_NOTHING = "d41d8cd98f00b204e9800998ecf8427e"
 REMOVALS = [
     *removals(GENERAL, "ObjectRemoved", PRINCIPAL, DELETED | NOTHING_KNOWN, "a user", TYPES),
-    *removals(OF_RULES, "LifecycleExpiration", S3_ITSELF, EXPIRED, "a rule", LIFECYCLE),
+    *removals(OF_RULES, "LifecycleExpiration", S3_ITSELF, EXPIRED, "a lifecycle rule", LIFECYCLE),
     deleted(
-        "removal as emulators send it, with a size of 0 and an empty ETag",
+        "deletion from an emulator, with size 0 and an empty ETag",
         STRUCTURE,
         event(DELETE, removed(size=0, eTag="")),
         DELETED | NOTHING_KNOWN,
     ),
     marked(
-        "delete marker with an ETag, that of nothing",
+        "delete marker with the ETag of an empty object",
         MARKERS,
         event(MARK, removed(versionId=MARKER, eTag=ETAG_OF_NOTHING)),
         MARKED | {"etag": None, "size_bytes": None},
     ),
-    deleted("removal of a delete marker", MARKERS, event(DELETE, removed(versionId=MARKER)), version_id=MARKER),
+    deleted("deletion of a delete marker", MARKERS, event(DELETE, removed(versionId=MARKER)), version_id=MARKER),
     deleted(
-        "removal by an unknown principal",
+        "deletion by an unknown principal",
         STRUCTURE,
         event(DELETE, removed(), by=""),
         DELETED | {"deleted_by": "unknown"},
     ),
 ]
 
-# Versioning off or suspended: `versionId` is missing, or null.
+# While versioning is off or suspended, `versionId` is missing or null in S3 events.
 WITHOUT_VERSION = [
     indexed(
-        "creation without a version",
+        "creation without a version ID",
         SUSPENDED,
         event(PUT, without("versionId", created())),
         INDEXED | {"sequencer": None},
         version_id="null",
     ),
-    indexed("creation whose version is null", STRUCTURE, event(PUT, created(versionId=None)), version_id="null"),
-    deleted("removal without a version", STRUCTURE, event(DELETE, without("versionId", removed())), version_id="null"),
+    indexed("creation with version ID null", STRUCTURE, event(PUT, created(versionId=None)), version_id="null"),
     deleted(
-        "object expired by a rule, without a version",
+        "deletion without a version ID", STRUCTURE, event(DELETE, without("versionId", removed())), version_id="null"
+    ),
+    deleted(
+        "deletion by a lifecycle rule, without a version ID",
         LIFECYCLE,
         event("LifecycleExpiration:Delete", without("versionId", removed()), version="2.3", by=S3_ITSELF),
         EXPIRED,
         version_id="null",
     ),
-    marked("delete marker with the version null", SUSPENDED, event(MARK, removed(versionId="null")), version_id="null"),
+    marked("delete marker with version ID null", SUSPENDED, event(MARK, removed(versionId="null")), version_id="null"),
 ]
 
 ENCODED_KEYS = [
@@ -189,7 +191,7 @@ ENCODED_KEYS = [
 ]
 ENCODED_KEYS.append(
     deleted(
-        "encoded key of a removal",
+        "deletion with an encoded key",
         STRUCTURE,
         event(DELETE, removed("my+caf%C3%A9%2B.txt")),
         {**DELETED, "key": "my café+.txt", "extension": "txt"},
@@ -197,7 +199,7 @@ ENCODED_KEYS.append(
     )
 )
 
-# Not in the notification. An operator who adds them must not fill the failure queue.
+# The stack does not subscribe to these event types. If an operator adds them, they must not fill the failure queue.
 RESTORED = {"lifecycleRestorationExpiryTime": "2026-02-28T00:00:00.000Z", "lifecycleRestoreStorageClass": "GLACIER"}
 REPLICATION = {
     "replicationRuleId": "rule",
@@ -219,7 +221,7 @@ IGNORED = [
             event(
                 "IntelligentTiering",
                 without("sequencer", created()),
-                member="get_object",  # the page has this name
+                member="get_object",  # S3 Intelligent-Tiering events have no field `object`.
                 intelligentTieringEventData={"destinationAccessTier": "DEEP_ARCHIVE_ACCESS"},
                 **OF_S3,
             ),
@@ -276,29 +278,29 @@ FAILED = failure_message(
 NO_RECORDS = "there is no list of Records"
 OTHERS = [
     indexed(
-        "an object in Glacier",
+        "object in Glacier",
         TYPES,
         event(PUT, created()),
         INDEXED | {"storage_class": "GLACIER"},
         there=head(StorageClass="GLACIER"),
     ),
-    indexed("a creation with fields that a later version added", STRUCTURE, LATER),
+    indexed("creation with fields of a later minor format version", STRUCTURE, LATER),
     rejected(
-        "a creation of the next major version",
+        "creation with the next major format version",
         STRUCTURE,
         event(PUT, created(), version="3.0"),
         "Records[0].eventVersion is '3.0'",
     ),
     RealEvent(
-        name="the test event of a new notification",
+        name="test event of a new notification",
         page=f"{GUIDE}/how-to-enable-disable-notification-intro.html",
         event=TEST_EVENT,
         result={},
     ),
-    deleted("a failed event, taken out of its message", DESTINATIONS, FAILED["requestPayload"]),
-    rejected("a failed event, in its message", DESTINATIONS, FAILED, NO_RECORDS),
+    deleted("failed event from a message of the failure queue", DESTINATIONS, FAILED["requestPayload"]),
+    rejected("message of the failure queue", DESTINATIONS, FAILED, NO_RECORDS),
     rejected(
-        "an event of EventBridge, whose keys are not encoded", f"{GUIDE}/ev-events.html", FROM_EVENTBRIDGE, NO_RECORDS
+        "event from EventBridge, whose keys are not encoded", f"{GUIDE}/ev-events.html", FROM_EVENTBRIDGE, NO_RECORDS
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Notifications as S3, emulators and operators send them, and malformed ones."""
+"""Parsing of S3 event notifications from S3, emulators and operators, and of malformed events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parsed(raw: Json) -> Record:
 
 
 def changed(path: str, value: object) -> Json:
-    """A valid record with the value at the end of the path replaced, or removed if it is MISSING."""
+    """Return a valid record with the value at `path` replaced, or removed if the new value is MISSING."""
     record = s3_record()
     inner: Json = record
     *parents, last = path.split(".")
@@ -33,7 +33,7 @@ def changed(path: str, value: object) -> Json:
     return record
 
 
-def test_a_record_of_s3_is_read_completely() -> None:
+def test_parse_record_reads_all_fields_of_an_s3_record() -> None:
     raw = s3_record("a b/é+x.txt", version_id="096fKKXTRTtl3on89fVO.nfljtsv6qko", size=0, etag="abc-2")
     assert raw["s3"]["object"]["key"] == "a+b/%C3%A9%2Bx.txt"
     assert parse_record(raw, index=3, bucket=BUCKET) == Record(
@@ -51,7 +51,7 @@ def test_a_record_of_s3_is_read_completely() -> None:
     )
 
 
-def test_a_record_written_by_hand_needs_only_its_event_name_its_bucket_and_its_key() -> None:
+def test_parse_record_accepts_a_handwritten_record_with_three_fields() -> None:
     raw = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": BUCKET}, "object": {"key": "a.txt"}}}
     record = parsed(raw)
     assert record == Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key="a.txt")
@@ -61,11 +61,11 @@ def test_a_record_written_by_hand_needs_only_its_event_name_its_bucket_and_its_k
 @pytest.mark.parametrize(
     ("encoded", "key"),
     [
-        ("red+flower.jpg", "red flower.jpg"),  # the documentation's own example
+        ("red+flower.jpg", "red flower.jpg"),  # example of the AWS documentation
         ("red%20flower.jpg", "red flower.jpg"),  # LocalStack
         ("a%2Bb", "a+b"),
         ("100%25", "100%"),
-        ("%252B", "%2B"),  # decoded once, and only once
+        ("%252B", "%2B"),  # A second decoding would wrongly return `+`.
         ("%E6%97%A5%E6%9C%AC.txt", "日本.txt"),
         ("日本.txt", "日本.txt"),
         ("folder/", "folder/"),
@@ -74,7 +74,7 @@ def test_a_record_written_by_hand_needs_only_its_event_name_its_bucket_and_its_k
         ("%F0%9F%A6%8A" * 256, "🦊" * 256),
     ],
 )
-def test_a_key_is_decoded_once(encoded: str, key: str) -> None:
+def test_parse_record_decodes_an_object_key_once(encoded: str, key: str) -> None:
     record = parsed(changed("s3.object.key", encoded))
     assert record.key == key
 
@@ -90,31 +90,33 @@ def test_a_key_is_decoded_once(encoded: str, key: str) -> None:
         ("ObjectRemoved:DeleteMarkerCreated", Kind.MARKER_CREATED),
         ("LifecycleExpiration:Delete", Kind.DELETED),
         ("LifecycleExpiration:DeleteMarkerCreated", Kind.MARKER_CREATED),
-        ("ObjectRemoved:SomethingNew", Kind.DELETED),  # whatever AWS may add: the version no longer exists
+        ("ObjectRemoved:SomethingNew", Kind.DELETED),  # An unknown kind of removal is also a deletion.
         ("LifecycleTransition", Kind.OTHER),
         ("ObjectRestore:Completed", Kind.OTHER),
         ("ObjectTagging:Put", Kind.OTHER),
         ("ObjectCreatedByMagic", Kind.OTHER),
     ],
 )
-@pytest.mark.parametrize("prefix", ["", "s3:"])  # configurations have the prefix, and events written by hand
-def test_an_event_name_says_what_happened(prefix: str, event_name: str, kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "prefix", ["", "s3:"]
+)  # Bucket configurations use the prefix `s3:`, and handwritten events may use it.
+def test_event_name_determines_the_kind_of_a_record(prefix: str, event_name: str, kind: Kind) -> None:
     record = parsed(s3_record(event_name=prefix + event_name))
     assert record.kind is kind
     assert record.by_lifecycle is event_name.startswith("LifecycleExpiration:")
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.1", "2.2", "2.3", "2.6", "2.99", "2"])
-def test_every_minor_version_of_the_format_is_understood_with_whatever_it_adds(version: str) -> None:
+def test_parse_record_accepts_every_minor_version_of_the_event_format(version: str) -> None:
     raw = {**s3_record(), "eventVersion": version, "glacierEventData": {"restoreEventData": {}}, "somethingNew": [1]}
     assert parsed(raw) == parsed(s3_record())
 
 
-def test_the_largest_size_that_fits_into_64_bits_is_accepted() -> None:
+def test_parse_record_accepts_the_largest_64_bit_object_size() -> None:
     assert parsed(s3_record(size=2**63 - 1)).size == 2**63 - 1
 
 
-def test_a_removal_without_size_and_tag_and_with_an_emulators_empty_ones_is_the_same() -> None:
+def test_parse_record_accepts_a_deletion_with_or_without_size_and_etag() -> None:
     on_aws = s3_record(event_name="ObjectRemoved:Delete", size=None, etag=None)
     emulated = s3_record(event_name="ObjectRemoved:Delete", size=0, etag="")
     one, other = (parsed(raw) for raw in (on_aws, emulated))
@@ -123,14 +125,14 @@ def test_a_removal_without_size_and_tag_and_with_an_emulators_empty_ones_is_the_
 
 
 @pytest.mark.parametrize("version_id", [MISSING, None, "null"])
-def test_what_s3_sends_without_a_version_is_about_the_version_null(version_id: object) -> None:
-    """The documentation has `versionId` of an unversioned bucket "otherwise null"; suspended, it leaves it out."""
+def test_s3_record_without_a_version_id_gets_the_version_id_null(version_id: object) -> None:
+    """S3 documents the version ID null for unversioned buckets, and omits the ID while versioning is suspended."""
     assert parsed(changed("s3.object.versionId", version_id)).version_id == "null"
 
 
 @pytest.mark.parametrize("sequencer", [None, ""])
-def test_what_was_written_by_hand_without_a_version_is_about_whichever_is_current(sequencer: str | None) -> None:
-    """Only S3 has sequencers to send."""
+def test_handwritten_record_without_a_version_id_gets_no_version_id(sequencer: str | None) -> None:
+    """Only records from S3 have a sequencer, so a record without a sequencer is handwritten."""
     raw = changed("s3.object.sequencer", sequencer)
     del raw["s3"]["object"]["versionId"]
     assert parsed(raw).version_id is None
@@ -146,11 +148,11 @@ def test_what_was_written_by_hand_without_a_version_is_about_whichever_is_curren
         (None, None),
     ],
 )
-def test_who_did_it_is_told_where_s3_tells_it(identity: Json, principal: str | None) -> None:
+def test_parse_record_reads_the_principal_if_the_record_has_one(identity: Json, principal: str | None) -> None:
     assert parsed(changed("userIdentity", identity)).principal == principal
 
 
-def test_a_time_of_another_zone_is_the_same_time() -> None:
+def test_parse_record_converts_the_event_time_to_utc() -> None:
     record = parsed(s3_record(event_time="2026-01-31T13:00:00+01:00"))
     assert record.event_time == datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert record.event_time.tzinfo is UTC
@@ -162,10 +164,10 @@ def test_a_time_of_another_zone_is_the_same_time() -> None:
         ("eventName", MISSING, "is missing"),
         ("eventName", 7, "is 7, not text"),
         ("eventName", "", "is empty"),
-        ("eventVersion", "3.0", "is '3.0'; only 2.x is understood"),
-        ("eventVersion", "21.0", "is '21.0'; only 2.x is understood"),
+        ("eventVersion", "3.0", "is '3.0'; only 2.x is supported"),
+        ("eventVersion", "21.0", "is '21.0'; only 2.x is supported"),
         ("eventVersion", 2.1, "is 2.1, not text"),
-        ("eventSource", "aws:sqs", "is 'aws:sqs'; only 'aws:s3' is understood"),
+        ("eventSource", "aws:sqs", "is 'aws:sqs'; only 'aws:s3' is supported"),
         ("eventTime", "yesterday", "is 'yesterday', not an ISO 8601 time"),
         ("eventTime", "2026-01-31T12:00:00", "is '2026-01-31T12:00:00', which has no time"),
         ("eventTime", "0001-01-01T00:00:00+01:00", "is '0001-01-01T00:00:00+01:00', not"),
@@ -191,10 +193,10 @@ def test_a_time_of_another_zone_is_the_same_time() -> None:
         ("s3.object.size", 1.5, "is 1.5, not a whole number of bytes"),
         ("s3.object.size", -1, "is not a number of bytes that an object can"),
         ("s3.object.size", 2**63, "is not a number of bytes that an object can"),
-        pytest.param("s3.object.size", 10**6000, "is not a number of bytes that an obj", id="too long to print"),
+        pytest.param("s3.object.size", 10**6000, "is not a number of bytes that an obj", id="size too long to print"),
     ],
 )
-def test_an_error_names_the_record_and_the_field(path: str, value: object, complaint: str) -> None:
+def test_malformed_error_contains_the_path_of_the_invalid_field(path: str, value: object, complaint: str) -> None:
     with pytest.raises(MalformedError) as caught:
         parsed(changed(path, value))
     assert str(caught.value).startswith(f"Records[0].{path} {complaint}")
@@ -202,12 +204,12 @@ def test_an_error_names_the_record_and_the_field(path: str, value: object, compl
 
 
 @pytest.mark.parametrize(("raw", "complaint"), [(None, "is missing"), ([], "is a list, not an object")])
-def test_a_record_that_is_no_object_is_rejected(raw: Json, complaint: str) -> None:
+def test_parse_record_rejects_a_record_that_is_not_a_json_object(raw: Json, complaint: str) -> None:
     with pytest.raises(MalformedError, match=re.escape(f"Records[0] {complaint}")):
         parsed(raw)
 
 
-def test_another_buckets_record_is_refused_with_both_names() -> None:
+def test_record_of_another_bucket_is_rejected_with_both_bucket_names() -> None:
     with pytest.raises(ForeignBucketError) as caught:
         parse_record(minimal_record(bucket="test"), index=2, bucket=BUCKET)
     assert str(caught.value) == "Records[2].s3.bucket.name is 'test', but this function indexes only 'uploads'"
@@ -217,16 +219,16 @@ def test_another_buckets_record_is_refused_with_both_names() -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        pytest.param(None, id="nothing"),
-        pytest.param([], id="a list"),
-        pytest.param({}, id="an empty object"),
-        pytest.param({"Records": None}, id="no list of records"),
-        pytest.param({"Records": {}}, id="an object of records"),
-        pytest.param({"Records": []}, id="an empty list of records"),
+        pytest.param(None, id="null"),
+        pytest.param([], id="list"),
+        pytest.param({}, id="empty object"),
+        pytest.param({"Records": None}, id="records null"),
+        pytest.param({"Records": {}}, id="records not a list"),
+        pytest.param({"Records": []}, id="empty list of records"),
         pytest.param({"detail-type": "Object Created", "detail": {"object": {"key": "a"}}}, id="from EventBridge"),
     ],
 )
-def test_an_event_without_records_is_rejected_as_a_whole(event: object) -> None:
+def test_parse_event_rejects_an_event_without_records(event: object) -> None:
     [rejected] = parse_event(event, bucket=BUCKET)
     assert isinstance(rejected, Rejected)
     assert rejected.index is None
@@ -234,7 +236,7 @@ def test_an_event_without_records_is_rejected_as_a_whole(event: object) -> None:
     assert str(rejected.error) == "there is no list of Records: this is not an S3 event notification"
 
 
-def test_the_test_event_of_a_new_notification_is_known() -> None:
+def test_is_test_event_accepts_only_the_test_event_of_s3() -> None:
     assert is_test_event(TEST_EVENT)
     for event in ({**TEST_EVENT, "Records": []}, s3_event(s3_record()), None):
         assert not is_test_event(event)

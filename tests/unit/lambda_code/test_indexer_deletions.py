@@ -1,4 +1,4 @@
-"""Deletions and delete markers of versions that have an id of their own, case by case."""
+"""Indexing of deletions and delete markers with a version ID other than `null`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DELETION = {"deleted_at", "deleted_by", "expires_at"}
 
 
 def removal(event_name: str = "ObjectRemoved:Delete", **changes: Json) -> Json:
-    """A removal as AWS sends it: without size and ETag."""
+    """Return a deletion event in the format of AWS, without size and ETag."""
     return s3_event(s3_record(event_name=event_name, **{"size": None, "etag": None, **changes}))
 
 
@@ -26,7 +26,7 @@ def marking() -> Json:
     return removal("ObjectRemoved:DeleteMarkerCreated", version_id="m1")
 
 
-def test_a_deleted_version_keeps_its_row_which_says_when_and_by_whom(harness: IndexerHarness) -> None:
+def test_indexer_adds_deletion_time_and_principal_to_the_existing_row(harness: IndexerHarness) -> None:
     harness.handle(s3_event(s3_record()))
     before = harness.dynamodb.row(KEY, "v1")
     harness.s3.delete(KEY, "v1")
@@ -39,22 +39,22 @@ def test_a_deleted_version_keeps_its_row_which_says_when_and_by_whom(harness: In
     }
 
 
-def test_a_deletion_is_one_write_and_needs_no_look_at_what_is_gone(harness: IndexerHarness) -> None:
+def test_indexer_records_a_deletion_with_one_write_and_no_head_request(harness: IndexerHarness) -> None:
     harness.handle(removal())
     assert harness.calls.operations == ["UpdateItem"]
     [outcome] = harness.telemetry.outcomes
     assert (outcome.result, outcome.version_id, outcome.indexing_delay_ms) == ("deleted", "v1", None)
 
 
-def test_the_same_deletion_again_changes_nothing(harness: IndexerHarness) -> None:
+def test_indexer_reports_a_repeated_deletion_as_a_duplicate(harness: IndexerHarness) -> None:
     harness.handle(removal())
     before = harness.dynamodb.row(KEY, "v1")
     assert harness.handle(removal(), request_id="request-2") == {"duplicate": 1}
-    assert harness.handle(removal(event_time="2026-03-01T00:00:00Z")) == {"duplicate": 1}  # nor does it delay expiry
+    assert harness.handle(removal(event_time="2026-03-01T00:00:00Z")) == {"duplicate": 1}
     assert harness.dynamodb.row(KEY, "v1") == before
 
 
-def test_a_deletion_whose_answer_was_lost_is_still_a_deletion(harness: IndexerHarness) -> None:
+def test_indexer_reports_deleted_if_the_first_write_response_was_lost(harness: IndexerHarness) -> None:
     harness.calls.faults.append(Fault(client_error(500), "after"))
     assert harness.handle(removal()) == {"deleted": 1}
 
@@ -62,11 +62,11 @@ def test_a_deletion_whose_answer_was_lost_is_still_a_deletion(harness: IndexerHa
 @pytest.mark.parametrize(
     ("exists", "result", "attributes"),
     [
-        pytest.param(False, "gone", {"size_bytes": 1024, "uploaded_at": EVENT_TIME}, id="the object is deleted"),
-        pytest.param(True, "indexed", {"content_type": "image/jpeg"}, id="the object was read during its deletion"),
+        pytest.param(False, "gone", {"size_bytes": 1024, "uploaded_at": EVENT_TIME}, id="object deleted"),
+        pytest.param(True, "indexed", {"content_type": "image/jpeg"}, id="object still readable"),
     ],
 )
-def test_a_deletion_that_overtakes_the_creation_is_in_the_row_all_the_same(
+def test_row_keeps_a_deletion_that_arrives_before_the_creation(
     harness: IndexerHarness, *, exists: bool, result: str, attributes: Json
 ) -> None:
     if not exists:
@@ -85,12 +85,14 @@ def test_a_deletion_that_overtakes_the_creation_is_in_the_row_all_the_same(
         ("s3:LifecycleExpiration:Delete", None, "lifecycle"),
     ],
 )
-def test_the_row_says_who_deleted_it(harness: IndexerHarness, event_name: str, identity: Json, by: str) -> None:
+def test_deletion_without_a_principal_is_recorded_as_lifecycle_or_unknown(
+    harness: IndexerHarness, event_name: str, identity: Json, by: str
+) -> None:
     harness.handle(s3_event({**s3_record(event_name=event_name), "userIdentity": identity}))
     assert harness.dynamodb.row(KEY, "v1")["deleted_by"] == by
 
 
-def test_a_deletion_without_a_time_happened_when_it_was_told(harness: IndexerHarness) -> None:
+def test_deletion_without_an_event_time_gets_the_processing_time(harness: IndexerHarness) -> None:
     record = s3_record(event_name="ObjectRemoved:Delete")
     del record["eventTime"]
     harness.handle(s3_event(record))
@@ -101,7 +103,9 @@ def test_a_deletion_without_a_time_happened_when_it_was_told(harness: IndexerHar
 @pytest.mark.parametrize(
     ("days", "expires_at"), [(15, EVENT_SECONDS + 15 * DAY), (3650, EVENT_SECONDS + 3650 * DAY), (0, None)]
 )
-def test_the_row_expires_after_the_configured_days(harness: IndexerHarness, days: int, expires_at: int | None) -> None:
+def test_row_of_a_deleted_version_expires_after_the_configured_days(
+    harness: IndexerHarness, days: int, expires_at: int | None
+) -> None:
     harness.indexer = replace(harness.indexer, deleted_retention_days=days)
     for result in ("deleted", "duplicate"):
         assert harness.handle(removal(), request_id=result) == {result: 1}
@@ -109,7 +113,7 @@ def test_the_row_expires_after_the_configured_days(harness: IndexerHarness, days
     assert (row["deleted_at"], row.get("expires_at")) == (EVENT_TIME, expires_at)
 
 
-def test_a_delete_marker_is_a_row_that_no_day_lists(harness: IndexerHarness) -> None:
+def test_row_of_a_delete_marker_has_no_upload_day(harness: IndexerHarness) -> None:
     assert harness.handle(marking()) == {"deleted": 1}
     assert harness.dynamodb.row(KEY, "m1") == {
         "object_id": f"uploads/{KEY}",
@@ -132,7 +136,9 @@ def test_a_delete_marker_is_a_row_that_no_day_lists(harness: IndexerHarness) -> 
 
 
 @pytest.mark.parametrize("order", [[marking(), removal(version_id="m1")], [removal(version_id="m1"), marking()]])
-def test_removing_a_marker_marks_its_row_deleted_in_either_order(harness: IndexerHarness, order: list[Json]) -> None:
+def test_deletion_of_a_delete_marker_is_recorded_in_either_event_order(
+    harness: IndexerHarness, order: list[Json]
+) -> None:
     assert [harness.handle(event) for event in order] == [{"deleted": 1}] * 2
     row = harness.dynamodb.row(KEY, "m1")
     assert (row["delete_marker"], row["uploaded_at"]) == (True, EVENT_TIME)
@@ -140,8 +146,8 @@ def test_removing_a_marker_marks_its_row_deleted_in_either_order(harness: Indexe
     assert "upload_day" not in row
 
 
-def test_a_version_that_head_calls_a_marker_is_one_whatever_its_event_says(harness: IndexerHarness) -> None:
-    """A backfill sends a creation for every version that a listing returns."""
+def test_creation_event_of_a_delete_marker_writes_a_delete_marker_row(harness: IndexerHarness) -> None:
+    """A backfill sends a creation event for every listed version, including delete markers."""
     harness.s3.put_marker(KEY, "m1", datetime(2026, 1, 31, 11, 30, tzinfo=UTC))
     assert harness.handle(s3_event(s3_record(version_id="m1"))) == {"deleted": 1}
     row = harness.dynamodb.row(KEY, "m1")
@@ -150,8 +156,8 @@ def test_a_version_that_head_calls_a_marker_is_one_whatever_its_event_says(harne
 
 
 @pytest.mark.parametrize("event_name", ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated"])
-def test_a_removal_written_by_hand_without_a_version_deletes_nothing(harness: IndexerHarness, event_name: str) -> None:
-    """The event does not name its version, so the row is that of the current version, if there is one."""
+def test_handwritten_deletion_without_version_id_records_no_deletion(harness: IndexerHarness, event_name: str) -> None:
+    """An event without a version ID is about the current version, which is indexed if it exists."""
     event = s3_event({**minimal_record(), "eventName": event_name})
     assert harness.handle(event) == {"indexed": 1}
     assert not harness.dynamodb.row(KEY, "v1").keys() & {*DELETION, "delete_marker"}

@@ -1,4 +1,4 @@
-"""The version `null`, of objects put while versioning is off or suspended: the one row whose object can change."""
+"""Indexing of the version ID `null`, which S3 uses while versioning is off or suspended. Its object can be replaced."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVENT_TIME = "2026-01-31T11:59:58.250Z"
 
 
 class NullVersionBucket(IndexerHarness):
-    """A bucket with an object whose version is `null`."""
+    """A bucket with one object whose version ID is `null`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class NullVersionBucket(IndexerHarness):
         self.s3.put_marker(KEY, "null", last_modified)
 
     def before_write(self, number: int, change: Callable[[], object]) -> None:
-        """Call `change` between the indexer's read and its write of this number."""
+        """Call `change` immediately before the indexer's write with this number, counted from 1."""
         update_item = self.dynamodb.update_item
         writes = iter(range(1, 100))
 
@@ -57,7 +57,7 @@ class NullVersionBucket(IndexerHarness):
                 change()
             return update_item(**arguments)
 
-        self.dynamodb.update_item = change_first  # type: ignore[method-assign] # the race, made certain
+        self.dynamodb.update_item = change_first  # type: ignore[method-assign] # forces the race
 
 
 @pytest.fixture
@@ -75,19 +75,26 @@ OF_THE_OBJECT = ("size_bytes", "etag", "content_type", "upload_day", "sequencer"
 @pytest.mark.parametrize(
     ("history", "last", "result", "attributes", "absent"),
     [
-        pytest.param([], s3_event(s3_record(KEY, version_id=None)), "indexed", {"key": KEY}, (), id="no version"),
-        pytest.param([], s3_event(minimal_record(KEY)), "indexed", {"size_bytes": 1024}, (), id="written by hand"),
+        pytest.param(
+            [],
+            s3_event(s3_record(KEY, version_id=None)),
+            "indexed",
+            {"key": KEY},
+            (),
+            id="S3 event without a version ID",
+        ),
+        pytest.param([], s3_event(minimal_record(KEY)), "indexed", {"size_bytes": 1024}, (), id="handwritten event"),
         pytest.param(
             [partial(put, VersionId=None)],
             s3_event(minimal_record(KEY)),
             "indexed",
             {"size_bytes": 1024},
             (),
-            id="written by hand, in a bucket that never had versions",
+            id="handwritten event, unversioned bucket",
         ),
         pytest.param([PUT, delete], DELETE, "deleted", {"size_bytes": 1024, **DELETED}, (), id="deleted"),
-        pytest.param([delete, DELETE, put], PUT, "indexed", {}, DELETION, id="put after a deletion"),
-        pytest.param([mark, MARK, put], PUT, "indexed", {}, ["delete_marker"], id="put after a delete marker"),
+        pytest.param([delete, DELETE, put], PUT, "indexed", {}, DELETION, id="upload after a deletion"),
+        pytest.param([mark, MARK, put], PUT, "indexed", {}, ["delete_marker"], id="upload after a delete marker"),
         pytest.param(
             [delete, DELETE],
             LATER,
@@ -96,7 +103,9 @@ OF_THE_OBJECT = ("size_bytes", "etag", "content_type", "upload_day", "sequencer"
             (),
             id="deleted again",
         ),
-        pytest.param([], DELETE, "indexed", {"size_bytes": 1024}, DELETION, id="late deletion of another object"),
+        pytest.param(
+            [], DELETE, "indexed", {"size_bytes": 1024}, DELETION, id="late deletion event of a replaced object"
+        ),
         pytest.param(
             [PUT, MARKED_AT_12_30],
             MARK,
@@ -111,22 +120,27 @@ OF_THE_OBJECT = ("size_bytes", "etag", "content_type", "upload_day", "sequencer"
             "deleted",
             {"delete_marker": True, "uploaded_at": EVENT_TIME},
             OF_THE_OBJECT,
-            id="delete marker without a time of its own",
-        ),
-        pytest.param([mark], PUT, "deleted", {"delete_marker": True}, (), id="late creation, marked since"),
-        pytest.param(
-            [mark, MARK, delete], DELETE, "deleted", {"delete_marker": True, **DELETED}, (), id="marker deleted"
+            id="delete marker without Last-Modified",
         ),
         pytest.param(
-            [PUT, delete, DELETE], PUT, "gone", {"size_bytes": 1024, **DELETED}, (), id="creation after deletion"
+            [mark], PUT, "deleted", {"delete_marker": True}, (), id="late creation event after a delete marker"
         ),
-        # S3 may respond with 404 for 15 minutes after versioning was first enabled
         pytest.param(
-            [delete, PUT], PUT, "gone", {"size_bytes": 1024}, DELETION, id="never read, so not known as deleted"
+            [mark, MARK, delete], DELETE, "deleted", {"delete_marker": True, **DELETED}, (), id="delete marker deleted"
         ),
+        pytest.param(
+            [PUT, delete, DELETE],
+            PUT,
+            "gone",
+            {"size_bytes": 1024, **DELETED},
+            (),
+            id="late creation event after a deletion",
+        ),
+        # S3 may return 404 for a new object for 15 minutes after versioning is enabled for the first time.
+        pytest.param([delete, PUT], PUT, "gone", {"size_bytes": 1024}, DELETION, id="object never readable"),
     ],
 )
-def test_the_row_of_the_version_null_follows_its_events(
+def test_indexer_updates_the_row_of_version_null_after_each_event(
     bucket: NullVersionBucket,
     history: list[Any],
     last: Json,
@@ -146,10 +160,10 @@ def test_the_row_of_the_version_null_follows_its_events(
     assert bucket.telemetry.outcomes[-1].version_id == "null"
     assert bucket.handle(last) == {"gone" if result == "gone" else "duplicate": 1}
     replaced = {} if result == "gone" else {"processed_at": bucket.row["processed_at"]}
-    assert bucket.row == row | replaced  # replacing a row also replaces its provenance
+    assert bucket.row == row | replaced  # Replacing a row also replaces its provenance.
 
 
-def test_replacing_the_version_null_replaces_its_row(bucket: NullVersionBucket) -> None:
+def test_new_object_of_version_null_replaces_all_attributes_of_its_row(bucket: NullVersionBucket) -> None:
     bucket.put(Metadata={"a": "b"})
     bucket.handle(PUT)
     bucket.put(ContentLength=5, ETag='"2"')
@@ -161,32 +175,32 @@ def test_replacing_the_version_null_replaces_its_row(bucket: NullVersionBucket) 
     assert bucket.handle(PUT, request_id="request-3") == {"duplicate": 1}
 
 
-def test_the_version_null_replaced_while_its_row_is_written_is_read_again(bucket: NullVersionBucket) -> None:
-    """Another object is put between HEAD and write: the row must not keep the attributes of the old one."""
+def test_indexer_reads_version_null_again_if_replaced_before_the_write(bucket: NullVersionBucket) -> None:
+    """Another object is uploaded between HEAD and the write. The row must have the attributes of the new object."""
     bucket.before_write(1, lambda: bucket.put(ETag='"2"'))
     assert bucket.handle(PUT) == {"indexed": 1}
     assert bucket.row["etag"] == "2"
     assert bucket.calls.operations == ["HeadObject", "UpdateItem"] * 2 + ["HeadObject"]
 
 
-def test_an_object_put_while_its_deletion_is_written_is_read_again(bucket: NullVersionBucket) -> None:
+def test_indexer_reads_version_null_again_if_uploaded_during_a_deletion(bucket: NullVersionBucket) -> None:
     bucket.delete()
     bucket.before_write(1, bucket.put)
     assert bucket.handle(DELETE) == {"indexed": 1}
     assert not bucket.row.keys() & DELETION
 
 
-@pytest.mark.parametrize("fails", [False, True], ids=["it notices", "it fails and is tried again"])
-def test_a_deletion_whose_words_were_written_over_is_told_by_who_wrote_over_them(
-    bucket: NullVersionBucket, *, fails: bool
-) -> None:
-    """The event of the deletion is handled between the read and the write of the creation, which replaces the row."""
+@pytest.mark.parametrize("fails", [False, True], ids=["second read succeeds", "second read fails"])
+def test_indexer_restores_an_overwritten_deletion_of_version_null(bucket: NullVersionBucket, *, fails: bool) -> None:
+    """The deletion event is handled between the read and the write of the creation event, which replaces the row."""
 
     def delete_and_handle() -> None:
         bucket.delete()
         assert bucket.handle(DELETE) == {"deleted": 1}
         if fails:
-            bucket.calls.faults.extend([Fault(), Fault(client_error(403))])  # the pending write; the second read
+            bucket.calls.faults.extend(
+                [Fault(), Fault(client_error(403))]
+            )  # The write succeeds; the second read fails.
 
     bucket.before_write(1, delete_and_handle)
     if fails:
@@ -199,5 +213,5 @@ def test_a_deletion_whose_words_were_written_over_is_told_by_who_wrote_over_them
     if not fails:
         assert bucket.row["deleted_at"] == "2026-01-31T12:00:00.070Z"
         assert bucket.row["expires_at"] == int(datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp())
-        assert bucket.handle(DELETE) == {"deleted": 1}  # the event of the deletion knows its time
+        assert bucket.handle(DELETE) == {"deleted": 1}  # The deletion event contains the exact time.
         assert bucket.row["deleted_at"] == EVENT_TIME

@@ -1,4 +1,4 @@
-"""Events as AWS sends them, each with what must become of it."""
+"""Indexing of S3 events in the formats of the AWS documentation, each with its expected result and row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("real", [pytest.param(each, id=each.name) for each in REAL_EVENTS])
-def test_what_becomes_of_an_event_of_aws(real: RealEvent) -> None:
+def test_indexer_returns_the_expected_result_for_a_real_s3_event(real: RealEvent) -> None:
     harness = IndexerHarness()
     if isinstance(real.there, dict):
         harness.s3.put(real.key, real.version_id, real.there)
@@ -38,13 +38,13 @@ def test_what_becomes_of_an_event_of_aws(real: RealEvent) -> None:
         assert {name: row.get(name) for name in real.row} == real.row
 
 
-def test_every_event_has_a_name_of_its_own_and_the_page_that_it_is_shaped_after() -> None:
+def test_real_s3_events_have_unique_names_and_documentation_links() -> None:
     assert len({each.name for each in REAL_EVENTS}) == len(REAL_EVENTS)
     assert all(each.page.startswith("https://docs.aws.amazon.com/") for each in REAL_EVENTS)
     assert all((each.result is None) != (each.error is None) for each in REAL_EVENTS)
 
 
-def test_every_event_that_s3_can_send_to_the_function_is_among_them() -> None:
+def test_real_s3_events_include_every_configured_event_type() -> None:
     records = [record for each in REAL_EVENTS for record in each.event.get("Records", [])]
     versions = {record["eventVersion"] for record in records}
     assert versions >= {"2.1", "2.2", "2.3", "2.4", "2.5", "2.6"}

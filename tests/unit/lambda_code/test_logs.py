@@ -1,4 +1,4 @@
-"""The log lines: one line of JSON per record."""
+"""Log lines of the indexer: one JSON line per record."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.strategies import s3_event, s3_record
 from tests.support.telemetry_fakes import SECRET, TRACE_ID, LoggedIndexer
 
-# Bytes of Lambda's own two lines for each execution, platform.start and platform.report, as its documentation shows
-# them ("Working with Lambda function logs", "Lambda Telemetry API Event schema reference").
+# Bytes of the two lines that Lambda logs for each invocation, platform.start and platform.report. Source: AWS
+# documentation, "Working with Lambda function logs" and "Lambda Telemetry API Event schema reference".
 LINES_OF_LAMBDA = 700
 
 
@@ -26,7 +26,7 @@ def with_level(level: str) -> LoggedIndexer:
     return LoggedIndexer(Settings.from_env({**ENVIRONMENT, "POWERTOOLS_LOG_LEVEL": level}))
 
 
-def test_an_indexed_record_is_one_line(logged: LoggedIndexer) -> None:
+def test_indexer_logs_an_indexed_record_as_one_json_line(logged: LoggedIndexer) -> None:
     logged.calls.faults.extend([Fault(seconds=0.25), Fault(client_error(500), seconds=0.5)])
     logged.handle(s3_event(s3_record()))
     [line] = logged.logs
@@ -51,7 +51,7 @@ def test_an_indexed_record_is_one_line(logged: LoggedIndexer) -> None:
     }
 
 
-def test_a_failed_record_is_a_line_with_its_reason(logged: LoggedIndexer) -> None:
+def test_indexer_logs_a_failed_record_with_its_reason(logged: LoggedIndexer) -> None:
     logged.calls.faults.append(Fault(client_error(403)))
     logged.deliver(s3_event(s3_record()))
     [line] = logged.logs
@@ -61,14 +61,14 @@ def test_a_failed_record_is_a_line_with_its_reason(logged: LoggedIndexer) -> Non
     assert "exception" not in line
 
 
-def test_a_record_that_nobody_understands_is_a_line_with_the_field(logged: LoggedIndexer) -> None:
+def test_indexer_logs_a_malformed_record_with_the_invalid_field(logged: LoggedIndexer) -> None:
     logged.deliver(s3_event({"eventName": "ObjectCreated:Put"}))
     [line] = logged.logs
     assert (line["reason"], line["field"], line["record"]) == ("malformed", "Records[0].s3", 0)
     assert "key" not in line
 
 
-def test_a_bug_is_a_line_that_says_where_in_the_code(logged: LoggedIndexer) -> None:
+def test_indexer_logs_an_unexpected_exception_with_its_stack_trace(logged: LoggedIndexer) -> None:
     logged.calls.faults.append(Fault(ZeroDivisionError("a bug")))
     logged.deliver(s3_event(s3_record()))
     [line] = logged.logs
@@ -77,21 +77,21 @@ def test_a_bug_is_a_line_that_says_where_in_the_code(logged: LoggedIndexer) -> N
     assert "call_with_retry" in line["exception"]
 
 
-def test_ignored_and_gone_records_and_test_events_are_lines_too(logged: LoggedIndexer) -> None:
+def test_indexer_logs_ignored_records_missing_objects_and_test_events(logged: LoggedIndexer) -> None:
     logged.handle(s3_event(s3_record("gone"), s3_record(event_name="ObjectTagging:Put")))
     logged.handle({"Event": "s3:TestEvent"}, request_id="request-2")
     assert [line["message"].split()[0] for line in logged.logs] == ["gone", "ignored", "s3:TestEvent"]
     assert logged.logs[2]["request_id"] == "request-2"
 
 
-def test_a_deletion_is_a_line_with_the_version_that_it_is_about(logged: LoggedIndexer) -> None:
+def test_indexer_logs_a_deletion_with_its_version_id(logged: LoggedIndexer) -> None:
     logged.handle(s3_event(s3_record(event_name="ObjectRemoved:Delete", size=None, etag=None)))
     [line] = logged.logs
     assert (line["message"], line["outcome"], line["version_id"]) == ("deleted", "deleted", "v1")
     assert line["event_name"] == "ObjectRemoved:Delete"
 
 
-def test_user_metadata_is_never_told(logged: LoggedIndexer) -> None:
+def test_indexer_never_logs_user_metadata(logged: LoggedIndexer) -> None:
     for request_id in ("request-1", "request-2"):
         logged.handle(s3_event(s3_record()), request_id=request_id)
     assert logged.dynamodb.row("photos/cat.jpg", "v1")["user_metadata"] == {"note": SECRET}
@@ -99,7 +99,7 @@ def test_user_metadata_is_never_told(logged: LoggedIndexer) -> None:
     assert "note" not in logged.stream.getvalue()
 
 
-def test_any_key_is_one_line_of_json(logged: LoggedIndexer) -> None:
+def test_indexer_logs_a_key_with_line_breaks_as_one_json_line(logged: LoggedIndexer) -> None:
     key = "line\nbreak\x00\u2028日本\U0001f98a"
     logged.handle(s3_event(s3_record(key)))
     [line] = logged.logs
@@ -107,14 +107,14 @@ def test_any_key_is_one_line_of_json(logged: LoggedIndexer) -> None:
     assert len(logged.stream.getvalue().split("\n")) == 1 + len(logged.metrics) + 1
 
 
-def test_lines_below_the_configured_level_are_not_written() -> None:
+def test_indexer_omits_log_lines_below_the_configured_level() -> None:
     logged = with_level("ERROR")
     logged.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
     logged.deliver(s3_event(s3_record(), s3_record("other")))
     assert [line["message"] for line in logged.logs] == ["failed"]
 
 
-def test_at_debug_the_event_is_told_as_it_came() -> None:
+def test_indexer_logs_the_unchanged_event_at_level_debug() -> None:
     logged, event = with_level("DEBUG"), s3_event(s3_record())
     logged.handle(event)
     shown, indexed = logged.logs
@@ -122,12 +122,12 @@ def test_at_debug_the_event_is_told_as_it_came() -> None:
     assert indexed["outcome"] == "indexed"
 
 
-def test_a_line_carries_the_trace_id(traced: LoggedIndexer) -> None:
+def test_log_line_contains_the_xray_trace_id(traced: LoggedIndexer) -> None:
     traced.handle(s3_event(s3_record()))
     assert traced.logs[0]["xray_trace_id"] == TRACE_ID
 
 
-def test_what_a_file_writes_into_the_log_is_about_what_the_tool_cost_counts(logged: LoggedIndexer) -> None:
+def test_cost_estimate_matches_the_log_bytes_of_one_indexed_file(logged: LoggedIndexer) -> None:
     logged.handle(s3_event(s3_record()))
     written = len(logged.stream.getvalue().encode()) + LINES_OF_LAMBDA
     assert written <= LOG_BYTES <= 1.5 * written
@@ -135,10 +135,10 @@ def test_what_a_file_writes_into_the_log_is_about_what_the_tool_cost_counts(logg
 
 @pytest.mark.parametrize("header", [None, "", f"Root={TRACE_ID}", f"Root={TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0"])
 @pytest.mark.parametrize("notes", [(), ("a note", "another")])
-def test_a_line_has_the_fields_and_values_of_powertools(
+def test_log_line_has_the_fields_and_values_of_powertools(
     header: str | None, notes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saved queries and alarms of earlier versions read these fields."""
+    """Saved queries and alarms of earlier TapStack versions use these fields."""
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     if header is not None:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", header)

@@ -1,4 +1,4 @@
-"""The handler as Lambda calls it, from the event to the row, on moto."""
+"""The Lambda handler, from the event to the row, with moto instead of AWS."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Context:
 
 @pytest.fixture(autouse=True)
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A function that has just been deployed: nothing is warm."""
+    """Set the environment variables of a deployed function, and simulate a cold start for each test."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     main.indexer.cache_clear()
@@ -51,7 +51,9 @@ def rows(dynamodb: Client) -> list[dict[str, Any]]:
     return [{name: plain(value) for name, value in item.items()} for item in items]
 
 
-def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.CaptureFixture[str]) -> None:
+def test_handler_writes_a_complete_row_for_an_upload(
+    s3: Client, dynamodb: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
     version = s3.put_object(
         Bucket=BUCKET, Key="a b/é+x.JPG", Body=b"pixels", ContentType="image/jpeg", Metadata={"a": "b"}
     )["VersionId"]
@@ -59,6 +61,7 @@ def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.Ca
     assert main.lambda_handler(s3_event(s3_record("a b/é+x.JPG", version_id=version)), Context()) == {"indexed": 1}
     [row] = rows(dynamodb)
     processed_at = row.pop("processed_at")
+    # Whether moto returns encryption and checksum depends on its version.
     assert row == {
         "object_id": "uploads/a b/é+x.JPG",
         "version_id": version,
@@ -78,18 +81,18 @@ def test_an_upload_becomes_a_row(s3: Client, dynamodb: Client, capsys: pytest.Ca
         "sequencer": "0055AED6DCD90281E5",
         "request_id": "4f7a9b6e-request",
         "schema_version": 1,
-    } | {name: row[name] for name in row.keys() & {"encryption", "checksum"}}  # as far as this moto has them
+    } | {name: row[name] for name in row.keys() & {"encryption", "checksum"}}
     assert len(processed_at) == len("2026-01-31T12:00:00.000Z")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["outcome"] for line in lines if "outcome" in line] == ["indexed"]
     assert [line["ObjectsIndexed"] for line in lines if "_aws" in line] == [[1.0]]
 
 
-@pytest.mark.parametrize("version_id", ["v1", "null", None], ids=["a version", "null, read twice", "the current one"])
-def test_a_head_passes_at_most_seven_functions_of_the_indexer(
+@pytest.mark.parametrize("version_id", ["v1", "null", None], ids=["version ID", "version null", "current version"])
+def test_call_stack_of_a_head_request_has_at_most_7_indexer_functions(
     traced: LoggedIndexer, version_id: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader follows an event through as many functions, from the handler down to botocore's client."""
+    """A short call path from the handler to botocore makes the code easier to follow."""
     paths = []
 
     def head_object(**_: Any) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def test_a_head_passes_at_most_seven_functions_of_the_indexer(
     assert max(len(path) for path in paths) <= 7, paths
 
 
-def test_an_event_written_by_hand_becomes_a_row(s3: Client, dynamodb: Client) -> None:
+def test_handler_writes_a_row_for_a_handwritten_event(s3: Client, dynamodb: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"")["VersionId"]
     assert main.lambda_handler(s3_event(minimal_record("a.txt")), Context()) == {"indexed": 1}
     [row] = rows(dynamodb)
@@ -114,25 +117,25 @@ def test_an_event_written_by_hand_becomes_a_row(s3: Client, dynamodb: Client) ->
 
 
 @pytest.mark.usefixtures("s3")
-def test_a_missing_table_fails_the_event_so_that_lambda_keeps_it(dynamodb: Client) -> None:
+def test_handler_raises_if_the_dynamodb_table_is_missing(dynamodb: Client) -> None:
     dynamodb.delete_table(TableName=TABLE)
     with pytest.raises(IndexingError, match="internal: UpdateItem: ResourceNotFoundException"):
         main.lambda_handler(s3_event(s3_record("a")), Context())
 
 
 @pytest.mark.usefixtures("s3", "dynamodb")
-def test_lambdas_clock_is_the_deadline() -> None:
+def test_handler_makes_no_call_if_lambda_has_three_seconds_left() -> None:
     with pytest.raises(IndexingError, match="HeadObject was not tried"):
         main.lambda_handler(s3_event(s3_record("a")), Context(milliseconds=3000))
 
 
-def test_the_deadline_is_in_seconds_of_the_monotonic_clock() -> None:
+def test_handler_calculates_the_deadline_with_the_monotonic_clock() -> None:
     with mock.patch.object(main, "indexer") as indexer, mock.patch("time.monotonic", return_value=100.0):
         main.lambda_handler({}, Context(milliseconds=60_500))
     assert indexer().handle.call_args.kwargs["deadline"] == 160.5
 
 
-def test_a_warm_function_keeps_its_clients() -> None:
+def test_handler_uses_the_same_aws_clients_for_two_events() -> None:
     indexers = []
     for _ in range(2):
         main.lambda_handler({"Event": "s3:TestEvent"}, Context())
@@ -140,7 +143,7 @@ def test_a_warm_function_keeps_its_clients() -> None:
     assert indexers[0] is indexers[1]
 
 
-def test_a_function_deployed_without_its_settings_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handler_without_settings_reports_the_missing_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TAP_TABLE_NAME")
     with pytest.raises(ConfigurationError, match="TAP_TABLE_NAME is not set"):
         main.lambda_handler(s3_event(s3_record("a")), Context())
@@ -161,11 +164,11 @@ print(main.indexer.cache_info().currsize, "aws_xray_sdk" in sys.modules, threadi
 @pytest.mark.parametrize(
     ("environ", "printed"),
     [
-        pytest.param({}, "0 False 1", id="elsewhere nothing is made"),
-        pytest.param(ON_LAMBDA, "1 True 1", id="on Lambda the clients and the tracer are"),
+        pytest.param({}, "0 False 1", id="outside Lambda"),
+        pytest.param(ON_LAMBDA, "1 True 1", id="in Lambda"),
     ],
 )
-def test_importing_makes_what_lambda_needs_and_only_there(environ: dict[str, str], printed: str) -> None:
+def test_import_of_the_handler_creates_clients_only_in_lambda(environ: dict[str, str], printed: str) -> None:
     environ = environ and {**environ, "AWS_DEFAULT_REGION": "us-east-1"}
     command = [sys.executable, "-c", IMPORT]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)  # noqa: S603 - our own

@@ -1,4 +1,4 @@
-"""The attributes of a row, and the update that writes them."""
+"""Attributes of a row, and the DynamoDB update that writes them."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ PROVENANCE: Attributes = {
 
 
 def attributes(**changes: Any) -> Attributes:
-    """The attributes of the row of an object whose HEAD has these changes; None removes a field."""
+    """Return the row attributes of an object with a changed HEAD response. The value None removes a header."""
     response = {name: value for name, value in head(**changes).items() if value is not None}
     return from_head(RECORD, response, provenance={}).set_attributes
 
 
-def test_the_row_of_an_ordinary_object() -> None:
+def test_from_head_builds_the_row_of_an_ordinary_object() -> None:
     update = from_head(RECORD, head(Metadata={"author": "=?UTF-8?B?Wm/Dqw==?="}), provenance=PROVENANCE)
     assert update == Update(
         object_id="uploads/photos/2026/Cat.JPG",
@@ -82,18 +82,18 @@ def test_the_row_of_an_ordinary_object() -> None:
     )
 
 
-def test_an_ordinary_row_is_one_write_unit() -> None:
+def test_row_of_an_ordinary_object_fits_into_one_write_unit() -> None:
     row = {**attributes(), **PROVENANCE}
     assert sum(len(name) + len(str(value)) for name, value in row.items()) < 900
 
 
-def test_provenance_says_who_told_and_when() -> None:
+def test_provenance_identifies_the_event_and_the_invocation() -> None:
     assert provenance_of(RECORD, request_id="request-1", processed_at=START) == PROVENANCE
     by_hand = provenance_of(BY_HAND, request_id="request-1", processed_at=START)
     assert by_hand.keys() == PROVENANCE.keys() - {"event_time", "sequencer"}
 
 
-def test_the_events_own_words_stand_in_for_an_object_that_is_gone() -> None:
+def test_from_event_sets_event_attributes_only_if_absent() -> None:
     update = from_event(RECORD, version_id="v1", provenance=PROVENANCE)
     assert update.set_if_absent == {
         "size_bytes": 7,
@@ -105,7 +105,7 @@ def test_the_events_own_words_stand_in_for_an_object_that_is_gone() -> None:
     assert from_event(BY_HAND, version_id="v1", provenance={}).set_if_absent == {}
 
 
-def test_a_deletion_says_when_by_whom_and_when_its_row_may_go() -> None:
+def test_deletion_attributes_contain_time_principal_and_expiry() -> None:
     record = replace(RECORD, event_name="ObjectRemoved:Delete", kind=Kind.DELETED, principal="AWS:AIDAEXAMPLE")
     deletion = deletion_of(record, now=START, retention_days=90)
     assert deletion == {
@@ -113,11 +113,11 @@ def test_a_deletion_says_when_by_whom_and_when_its_row_may_go() -> None:
         "deleted_by": "AWS:AIDAEXAMPLE",
         "expires_at": int(datetime(2026, 5, 1, 23, 59, 59, tzinfo=UTC).timestamp()),
     }
-    assert attribute_value(deletion["expires_at"]).keys() == {"N"}  # a text would never expire
+    assert attribute_value(deletion["expires_at"]).keys() == {"N"}  # DynamoDB's time to live ignores text.
     assert deletion_of(record, now=START, retention_days=0).keys() == {"deleted_at", "deleted_by"}
 
 
-def test_a_deletion_is_told_once_except_of_the_version_null() -> None:
+def test_update_replaces_a_recorded_deletion_only_for_version_null() -> None:
     deletion = deletion_at(START, retention_days=90)
     once = from_deletion(RECORD, deletion, version_id="v1", provenance=PROVENANCE)
     assert (once.set_if_absent, set(once.set_attributes)) == (deletion, ADDRESS)
@@ -129,12 +129,12 @@ def test_a_deletion_is_told_once_except_of_the_version_null() -> None:
 @pytest.mark.parametrize(
     ("record", "last_modified", "put_at"),
     [
-        (RECORD, None, {"uploaded_at": "2026-01-31T23:59:59.999Z"}),  # the event's time
+        (RECORD, None, {"uploaded_at": "2026-01-31T23:59:59.999Z"}),
         (RECORD, START, {"uploaded_at": "2026-01-31T12:00:00.000Z"}),
         (BY_HAND, None, {}),
     ],
 )
-def test_a_delete_marker_is_a_row_without_a_day(
+def test_from_marker_builds_a_delete_marker_row_without_upload_day(
     record: Record, last_modified: datetime | None, put_at: Attributes
 ) -> None:
     update = from_marker(record, DeleteMarker(last_modified=last_modified), version_id="m1", provenance=PROVENANCE)
@@ -143,7 +143,7 @@ def test_a_delete_marker_is_a_row_without_a_day(
     assert update.set_if_absent == put_at
 
 
-def test_what_head_does_not_say_means_what_s3_says_it_means() -> None:
+def test_from_head_uses_the_defaults_of_s3_for_missing_headers() -> None:
     bare = attributes(ContentType="", ServerSideEncryption=None)
     assert (bare["storage_class"], bare["content_type"]) == ("STANDARD", "binary/octet-stream")
     assert not bare.keys() & {"encryption", "user_metadata"}
@@ -158,15 +158,15 @@ def test_what_head_does_not_say_means_what_s3_says_it_means() -> None:
         ({"ChecksumType": None}, None),
     ],
 )
-def test_a_checksum_of_parts_is_told_from_one_of_the_object(
+def test_from_head_stores_the_checksum_type_if_head_returns_it(
     changes: dict[str, Any], checksum: dict[str, str] | None
 ) -> None:
     found = attributes(ChecksumCRC64NVME=None, **changes).get("checksum")
     assert found == (checksum and {"algorithm": "SHA256", **checksum})
 
 
-def test_user_metadata_without_a_name_is_left_out() -> None:
-    """A header may be called just `x-amz-meta-`; a name in a DynamoDB map has at least one character."""
+def test_from_head_omits_user_metadata_with_an_empty_name() -> None:
+    """S3 accepts the header `x-amz-meta-` without a suffix, but DynamoDB rejects an empty name in a map."""
     assert attributes(Metadata={"": "x", "a": ""})["user_metadata"] == {"a": ""}
 
 
@@ -174,13 +174,15 @@ def test_user_metadata_without_a_name_is_left_out() -> None:
     ("version_id", "of_head", "expected"),
     [
         ("v1", "v1", "v1"),
-        (None, "v2", "v2"),  # HEAD names the version
+        (None, "v2", "v2"),  # The version ID is only in the HEAD response.
         (None, "null", "null"),
-        (None, None, "null"),  # a bucket that never had versions
+        (None, None, "null"),  # Responses from an unversioned bucket have no version ID.
         ("null", None, "null"),
     ],
 )
-def test_the_version_is_the_events_or_else_heads(version_id: str | None, of_head: str | None, expected: str) -> None:
+def test_from_head_uses_the_version_id_of_the_record_or_of_head(
+    version_id: str | None, of_head: str | None, expected: str
+) -> None:
     record = replace(RECORD, version_id=version_id)
     assert from_head(record, head(VersionId=of_head), provenance={}).version_id == expected
 
@@ -198,7 +200,7 @@ def test_the_version_is_the_events_or_else_heads(version_id: str | None, of_head
         ("写真.JPG", "写真.JPG", "jpg"),
     ],
 )
-def test_filename_and_extension_come_from_the_key(key: str, filename: str, extension: str) -> None:
+def test_row_has_the_filename_and_extension_of_the_object_key(key: str, filename: str, extension: str) -> None:
     found = from_event(replace(RECORD, key=key), version_id="v1", provenance={}).set_attributes
     assert (found["filename"], found["extension"]) == (filename, extension)
 
@@ -211,7 +213,7 @@ def test_filename_and_extension_come_from_the_key(key: str, filename: str, exten
         (datetime(2026, 1, 31, 1, 0, 0, tzinfo=timezone(timedelta(hours=2))), "2026-01-30T23:00:00.000Z"),
     ],
 )
-def test_times_are_utc_with_milliseconds_and_a_z(time: datetime, text: str) -> None:
+def test_format_time_returns_utc_with_milliseconds_and_suffix_z(time: datetime, text: str) -> None:
     assert format_time(time) == text
 
 
@@ -221,28 +223,28 @@ def test_times_are_utc_with_milliseconds_and_a_z(time: datetime, text: str) -> N
         ("plain", "plain"),
         ("=?UTF-8?B?w6k=?=", "é"),
         ("=?utf-8?q?caf=C3=A9_au_lait?=", "café au lait"),
-        ("=?UTF-8?Q?a?= =?UTF-8?Q?b?=", "ab"),  # white space between two words is not text
+        ("=?UTF-8?Q?a?= =?UTF-8?Q?b?=", "ab"),  # White space between two encoded words is not text.
         ("=?UTF-8?B?4piD?= and =?UTF-8?B?4piD?=", "☃ and ☃"),
-        ("=?UTF-8?B?4pg=?= =?UTF-8?B?gw==?=", "☃"),  # a character cut in two
-        ("=?UTF-8?B?/w==?=", "=?UTF-8?B?/w==?="),  # not UTF-8
-        ("=?UTF-8?B?a?=", "=?UTF-8?B?a?="),  # not base64
-        ("=?latin-1?Q?=E9?=", "=?latin-1?Q?=E9?="),  # not S3's doing
+        ("=?UTF-8?B?4pg=?= =?UTF-8?B?gw==?=", "☃"),  # The bytes of a character are split between two encoded words.
+        ("=?UTF-8?B?/w==?=", "=?UTF-8?B?/w==?="),  # invalid UTF-8
+        ("=?UTF-8?B?a?=", "=?UTF-8?B?a?="),  # invalid base64
+        ("=?latin-1?Q?=E9?=", "=?latin-1?Q?=E9?="),  # S3 encodes only in UTF-8.
         ("=?UTF-8?Q??=", ""),
         ("=?", "=?"),
     ],
 )
-def test_user_metadata_is_decoded_where_s3_encoded_it(from_s3: str, owner: str) -> None:
+def test_decode_rfc2047_decodes_only_valid_encoded_words(from_s3: str, owner: str) -> None:
     assert decode_rfc2047(from_s3) == owner
 
 
-def test_values_have_dynamodbs_types() -> None:
+def test_attribute_value_returns_typed_dynamodb_values() -> None:
     assert attribute_value("x") == {"S": "x"}
     assert attribute_value(5) == {"N": "5"}
-    assert attribute_value(True) == {"BOOL": True}  # noqa: FBT003 - the value is the point
+    assert attribute_value(True) == {"BOOL": True}  # noqa: FBT003 - the tested value
     assert attribute_value({"a": "b"}) == {"M": {"a": {"S": "b"}}}
 
 
-def test_the_request_sets_facts_and_leaves_provenance_that_is_there() -> None:
+def test_update_request_keeps_existing_provenance() -> None:
     update = Update(
         object_id="uploads/a",
         version_id="v1",
@@ -260,7 +262,7 @@ def test_the_request_sets_facts_and_leaves_provenance_that_is_there() -> None:
     }
 
 
-def test_the_row_of_the_null_version_is_rewritten_whole() -> None:
+def test_update_of_version_null_removes_all_attributes_it_does_not_set() -> None:
     response = head(VersionId="null")
     del response["ChecksumCRC64NVME"]
     request = from_head(replace(RECORD, version_id="null"), response, provenance=PROVENANCE).request(TABLE)
@@ -268,6 +270,6 @@ def test_the_row_of_the_null_version_is_rewritten_whole() -> None:
     sets, removes = request["UpdateExpression"].removeprefix("SET ").split(" REMOVE ")
     assert "if_not_exists" not in sets
     absent = ["checksum", "user_metadata", "deleted_at", "deleted_by", "expires_at", "delete_marker"]
-    absent.append("sequencer")  # the event need not be that of the put whose object HEAD returned
+    absent.append("sequencer")  # HEAD may return an object of a later upload.
     assert {names[name] for name in removes.split(", ")} == set(absent)
     assert {names[each.split(" = ")[0]] for each in sets.split(", ")} >= {"processed_at", "event_time", "size_bytes"}

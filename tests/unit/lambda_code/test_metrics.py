@@ -1,4 +1,4 @@
-"""The metrics, in CloudWatch's embedded metric format."""
+"""Metrics of the indexer in CloudWatch's embedded metric format (EMF)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def directive(line: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_an_events_metrics_are_one_line_in_the_embedded_format(logged: LoggedIndexer) -> None:
+def test_indexer_writes_the_metrics_of_an_event_as_one_emf_line(logged: LoggedIndexer) -> None:
     logged.calls.faults.append(Fault(client_error(500), seconds=0))
     logged.handle(s3_event(s3_record(), s3_record(), s3_record("gone")))
     [line] = logged.metrics
@@ -51,7 +51,7 @@ def test_an_events_metrics_are_one_line_in_the_embedded_format(logged: LoggedInd
     }
 
 
-def test_failures_are_counted_by_service_and_by_service_and_reason(logged: LoggedIndexer) -> None:
+def test_failure_metric_has_the_dimensions_service_and_reason(logged: LoggedIndexer) -> None:
     logged.calls.faults.extend([Fault(client_error(403)), Fault(client_error(403))])
     logged.deliver(s3_event(s3_record(), s3_record(), {}))
     for line, reason, count in zip(logged.metrics, ("denied", "malformed"), (2.0, 1.0), strict=True):
@@ -63,13 +63,13 @@ def test_failures_are_counted_by_service_and_by_service_and_reason(logged: Logge
         assert (line["service"], line["reason"], line["ObjectsFailed"]) == ("tapstack-test", reason, [count])
 
 
-def test_nothing_happened_is_no_metric(logged: LoggedIndexer) -> None:
+def test_ignored_events_produce_no_metrics(logged: LoggedIndexer) -> None:
     logged.handle({"Event": "s3:TestEvent"})
     logged.handle(s3_event(s3_record(event_name="ObjectTagging:Put")))
     assert logged.metrics == []
 
 
-def test_deletions_are_counted_apart_and_have_no_delay(logged: LoggedIndexer) -> None:
+def test_deletions_have_their_own_metric_and_no_indexing_delay(logged: LoggedIndexer) -> None:
     deletion = s3_record(event_name="ObjectRemoved:Delete")
     marker = s3_record(event_name="ObjectRemoved:DeleteMarkerCreated", version_id="m1")
     logged.handle(s3_event(deletion, marker, deletion))
@@ -78,14 +78,14 @@ def test_deletions_are_counted_apart_and_have_no_delay(logged: LoggedIndexer) ->
     assert [metric["Name"] for metric in directive(line)["Metrics"]] == ["ObjectsDeleted", "ObjectsDuplicate"]
 
 
-def test_metrics_of_one_event_do_not_leak_into_the_next(logged: LoggedIndexer) -> None:
+def test_metrics_of_an_event_exclude_those_of_the_previous_event(logged: LoggedIndexer) -> None:
     for request_id in ("request-1", "request-2"):
         logged.handle(s3_event(s3_record()), request_id=request_id)
     assert [line.get("ObjectsIndexed") for line in logged.metrics] == [[1.0], None]
 
 
 @pytest.mark.parametrize(("records", "lines"), [(99, 1), (100, 1), (101, 2), (250, 3)])
-def test_a_metric_has_at_most_a_hundred_values_in_a_line(logged: LoggedIndexer, records: int, lines: int) -> None:
+def test_emf_line_has_at_most_100_values_of_one_metric(logged: LoggedIndexer, records: int, lines: int) -> None:
     for number in range(records):
         logged.s3.put(f"key{number}", "v1", head())
     logged.handle(s3_event(*[s3_record(f"key{number}") for number in range(records)]))
@@ -96,7 +96,7 @@ def test_a_metric_has_at_most_a_hundred_values_in_a_line(logged: LoggedIndexer, 
     assert all(len(line["IndexingDelay"]) <= MAX_VALUES for line in metrics)
 
 
-def test_a_line_has_at_most_a_hundred_metrics() -> None:
+def test_emf_line_has_at_most_100_metrics() -> None:
     metrics = [Metric(name=f"Metric{number}", unit="Count", values=[number]) for number in range(MAX_METRICS + 1)]
     lines = [
         json.loads(line)
@@ -109,14 +109,14 @@ def test_a_line_has_at_most_a_hundred_metrics() -> None:
 
 
 @pytest.mark.parametrize("result", Result)
-def test_every_result_can_be_reported(settings: Settings, result: Result) -> None:
+def test_every_result_is_reported_in_the_log(settings: Settings, result: Result) -> None:
     error = TransientError("no", reason=Reason.THROTTLED) if result is Result.FAILED else None
     lines = reported(settings, Outcome(result=result, request_id="request-1", error=error))
     assert lines[0]["outcome"] == result
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_is_a_dimension(settings: Settings, reason: Reason) -> None:
+def test_every_failure_reason_is_a_metric_dimension(settings: Settings, reason: Reason) -> None:
     error = PermanentError("no", reason=reason)
     lines = reported(settings, Outcome(result=Result.FAILED, request_id="request-1", error=error))
     assert lines[-1]["reason"] == reason

@@ -1,4 +1,4 @@
-"""The classification of errors, and the retry loop."""
+"""Classification of AWS errors, and the retry loop of one call."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TRANSIENT = [
         )
     ),
     (client_error(503, "SlowDown"), Reason.THROTTLED),
-    *((client_error(status), Reason.THROTTLED) for status in (429, 503)),  # S3 responds to a HEAD with 503 to slow down
+    *((client_error(status), Reason.THROTTLED) for status in (429, 503)),  # S3 throttles HEAD requests with status 503.
     (client_error(400, "RequestTimeout"), Reason.UNAVAILABLE),
     (client_error(500, "InternalServerError"), Reason.UNAVAILABLE),
     (client_error(503, "ServiceUnavailable"), Reason.UNAVAILABLE),
@@ -89,13 +89,13 @@ def named(error: Exception, reason: Reason) -> object:
 
 
 @pytest.mark.parametrize(("error", "reason"), [named(*each) for each in TRANSIENT])
-def test_it_may_succeed_when_tried_again_after(error: Exception, reason: Reason) -> None:
+def test_transient_aws_error_is_classified_with_its_reason(error: Exception, reason: Reason) -> None:
     assert is_transient(error)
     assert reason_for(error) is reason
 
 
 @pytest.mark.parametrize(("error", "reason"), [named(*each) for each in PERMANENT])
-def test_it_cannot_succeed_when_tried_again_after(error: Exception, reason: Reason) -> None:
+def test_permanent_aws_error_is_classified_with_its_reason(error: Exception, reason: Reason) -> None:
     assert not is_transient(error)
     assert reason_for(error) is reason
 
@@ -104,8 +104,8 @@ def failing(error: Exception) -> ScriptedCall:
     return ScriptedCall(*[Fault(error, seconds=0)] * 200)
 
 
-def test_an_attempt_that_took_longer_than_an_attempt_may_is_the_worst_case_from_then_on() -> None:
-    """A name that resolves to eight dead addresses costs a connect time-out for each."""
+def test_slow_attempt_increases_the_time_reserved_for_later_attempts() -> None:
+    """A host name with eight unreachable addresses causes eight connect timeouts in one attempt."""
     black_hole = ScriptedCall(*[Fault(ConnectTimeoutError(endpoint_url=URL), seconds=8)] * 3)
     with pytest.raises(TransientError, match="failed 2 times"):
         black_hole.with_retry(seconds=20, rng=0.0)
@@ -125,25 +125,24 @@ def test_an_attempt_that_took_longer_than_an_attempt_may_is_the_worst_case_from_
         (DENIED, 10_000, PermanentError, "Call: ClientError: An error occurred (AccessDenied) when calling"),
         (DENIED, 2, TransientError, "an attempt may take 4.0 s, and 2.0 s are left for this record"),
     ],
-    ids=["transient", "permanent", "no time"],
+    ids=["transient error", "permanent error", "no time left"],
 )
-def test_a_message_says_what_was_tried_how_often_and_what_came_back(
+def test_retry_error_contains_call_name_attempts_and_last_error(
     error: Exception, seconds: float, kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=re.escape(message)):
         failing(error).with_retry(seconds=seconds)
 
 
-def test_waiting_doubles_from_a_tenth_of_a_second_to_twenty_seconds() -> None:
-    """Lambda bills these waits, at worst; a change of the numbers is a decision."""
+def test_retry_delay_doubles_from_100_ms_to_20_s() -> None:
+    """Lambda bills the wait before each retry, so the delays must not change by accident."""
     call = failing(THROTTLED)
     with pytest.raises(TransientError):
         call.with_retry(seconds=10_000)
     assert call.clock.sleeps == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, *[20.0] * 91])
 
 
-def test_the_last_chance_is_taken_rather_than_slept_away() -> None:
-    """With time for one more attempt the wait before it is cut to fit."""
+def test_retry_delay_is_shortened_to_allow_a_last_attempt() -> None:
     call = ScriptedCall(Fault(client_error(500), seconds=0))
     assert call.with_retry(seconds=4.01) == "done"
     assert len(call.started) == 2

@@ -1,4 +1,4 @@
-"""The environment variables that the stack sets, and the errors of others."""
+"""Settings of the indexer from environment variables, and errors for missing or invalid variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lambda_code.settings import Settings, on_lambda, trace_id
 from tests.support.fakes import ENVIRONMENT
 
 
-def test_settings_are_what_the_stack_sets() -> None:
+def test_settings_are_read_from_the_given_environment() -> None:
     assert Settings.from_env(ENVIRONMENT) == Settings(
         bucket_name="uploads",
         table_name="objects",
@@ -23,7 +23,7 @@ def test_settings_are_what_the_stack_sets() -> None:
     )
 
 
-def test_settings_come_from_the_process_if_nobody_hands_them_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_from_the_process_environment_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
@@ -32,13 +32,13 @@ def test_settings_come_from_the_process_if_nobody_hands_them_in(monkeypatch: pyt
     assert on_lambda({**os.environ, "AWS_LAMBDA_FUNCTION_NAME": "tapstack-dev-indexer"})
 
 
-def test_there_is_tracing_where_there_is_a_daemon() -> None:
+def test_settings_enable_tracing_only_with_an_xray_daemon_address() -> None:
     assert Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000"}).tracing
     assert not Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": ""}).tracing
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
-def test_a_missing_variable_is_named_with_its_remedy(name: str) -> None:
+def test_error_for_a_missing_variable_contains_its_name_and_remedy(name: str) -> None:
     environ = {each: value for each, value in ENVIRONMENT.items() if each != name}
     with pytest.raises(ConfigurationError, match=f"environment variable {name} is not set; .*deploy the stack again"):
         Settings.from_env(environ)
@@ -65,7 +65,7 @@ def test_a_missing_variable_is_named_with_its_remedy(name: str) -> None:
         *(("TAP_DELETED_RETENTION_DAYS", value) for value in ("", "-1", "1", "14", "3651", "9999", "90 ", "090", "٩٠")),
     ],
 )
-def test_a_bad_value_is_named_with_what_it_must_be(name: str, value: str) -> None:
+def test_error_for_an_invalid_variable_contains_its_name_and_value(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_env({**ENVIRONMENT, name: value})
     assert str(caught.value).startswith(f"environment variable {name} is {value!r}; it must be ")
@@ -79,7 +79,7 @@ def test_a_bad_value_is_named_with_what_it_must_be(name: str, value: str) -> Non
         ("TAP_DELETED_RETENTION_DAYS", "deleted_retention_days", [0, *range(15, 3651)]),
     ],
 )
-def test_every_value_of_the_configuration_is_accepted(name: str, field: str, values: list[object]) -> None:
+def test_settings_accept_every_valid_log_level_and_retention(name: str, field: str, values: list[object]) -> None:
     for value in values:
         assert getattr(Settings.from_env({**ENVIRONMENT, name: str(value)}), field) == value
 
@@ -88,5 +88,5 @@ def test_every_value_of_the_configuration_is_accepted(name: str, field: str, val
     ("header", "expected"),
     [(None, None), ("", None), ("Root=1-a-b", "1-a-b"), ("Root=1-a-b;Parent=c;Sampled=0", "1-a-b")],
 )
-def test_the_trace_id_is_that_of_the_header_sampled_or_not(header: str | None, expected: str | None) -> None:
+def test_trace_id_is_read_from_the_header_sampled_or_not(header: str | None, expected: str | None) -> None:
     assert trace_id({} if header is None else {"_X_AMZN_TRACE_ID": header}) == expected

@@ -1,4 +1,4 @@
-"""The calls to AWS: their requests, and what becomes of the responses, on moto and on stubbed responses."""
+"""AWS calls of the indexer: requests and the parsing of responses, with moto and with stubbed responses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def storage(s3: Client, dynamodb: Client) -> Storage:
 
 
 def with_client(client: Client) -> Storage:
-    """A storage whose clock has time for one attempt of a call with `one_attempt`."""
+    """Return a storage whose clock allows a single attempt before the deadline of `one_attempt`."""
     ticks = count(0.0)
     return Storage(
         s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE, clock=lambda: next(ticks), rng=lambda: 0.0
@@ -47,7 +47,7 @@ def one_attempt() -> RecordCalls:
 
 
 def head(storage: Storage, key: str, version_id: str | None = None) -> dict[str, Any]:
-    """Read an object that exists."""
+    """Return the head result of an object that exists."""
     result = storage.head(key, version_id, unlimited_calls())
     assert isinstance(result, dict)
     return result
@@ -79,7 +79,7 @@ def row(dynamodb: Client, key: str, version_id: str) -> dict[str, Any]:
 def respond(
     client: Client, event: str, headers: dict[str, str], *, status: int = 200, body: bytes = b""
 ) -> list[AWSRequest]:
-    """Have a client receive this response to every request; return the list of the requests."""
+    """Make a client receive the given response to every request, and return the growing list of requests."""
     requests = []
 
     def response(request: AWSRequest, **_: object) -> AWSResponse:
@@ -93,30 +93,32 @@ def respond(
     return requests
 
 
-def test_head_says_what_s3_says_of_the_version_asked_for(storage: Storage, s3: Client) -> None:
+def test_head_returns_the_headers_of_the_requested_version(storage: Storage, s3: Client) -> None:
     put = {"Bucket": BUCKET, "Key": "a b+é"}
     first = s3.put_object(**put, Body=b"one", ContentType="text/plain", Metadata={"a": "b"})["VersionId"]
     second = s3.put_object(**put, Body=b"four", ChecksumAlgorithm="SHA256")["VersionId"]
     named, current = head(storage, "a b+é", first), head(storage, "a b+é")
     assert (named["ContentLength"], named["ContentType"], named["Metadata"]) == (3, "text/plain", {"a": "b"})
     assert (current["ContentLength"], current["VersionId"]) == (4, second)
-    assert current["ChecksumSHA256"]  # S3 returns it only on request
-    assert "ResponseMetadata" not in current  # differs from response to response, also if the object is the same
+    assert current["ChecksumSHA256"]  # S3 returns a checksum only on request.
+    assert "ResponseMetadata" not in current  # `ResponseMetadata` differs between responses about the same object.
 
 
-def test_an_object_or_version_that_is_gone_is_none(storage: Storage, s3: Client) -> None:
+def test_head_returns_none_for_a_deleted_object_or_version(storage: Storage, s3: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")["VersionId"]
     s3.delete_object(Bucket=BUCKET, Key="a", VersionId=version)
     for key, version_id in (("a", version), ("a", None), ("never", None)):
         assert storage.head(key, version_id, unlimited_calls()) is None
 
 
-def test_a_delete_marker_is_told_from_what_is_gone(storage: Storage, s3: Client) -> None:
+def test_head_distinguishes_a_delete_marker_from_a_deleted_version(storage: Storage, s3: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")["VersionId"]
     marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
     assert isinstance(storage.head("a", marker, unlimited_calls()), DeleteMarker)
-    assert head(storage, "a", version)  # the marker only hides the versions below it
-    assert storage.head("a", None, unlimited_calls()) is None  # without its id, the response is 404
+    assert head(storage, "a", version)  # A delete marker only hides older versions.
+    assert (
+        storage.head("a", None, unlimited_calls()) is None
+    )  # Without a version ID, S3 returns 404 for a delete marker.
     s3.delete_object(Bucket=BUCKET, Key="a", VersionId=marker)
     assert storage.head("a", marker, unlimited_calls()) is None
 
@@ -126,12 +128,12 @@ def test_a_delete_marker_is_told_from_what_is_gone(storage: Storage, s3: Client)
     [
         ({"last-modified": "Sat, 31 Jan 2026 11:59:58 GMT"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
         ({"last-modified": "Sat, 31 Jan 2026 12:59:58 +0100"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
-        ({"last-modified": "Sat, 31 Jan 2026 11:59:58 -0000"}, None),  # an unknown time zone
+        ({"last-modified": "Sat, 31 Jan 2026 11:59:58 -0000"}, None),  # unknown time zone
         ({"last-modified": "yesterday"}, None),
-        ({}, None),  # emulators
+        ({}, None),  # Emulators omit the header Last-Modified.
     ],
 )
-def test_a_delete_marker_says_when_it_was_put_if_its_answer_does(
+def test_head_of_a_delete_marker_returns_its_time_if_s3_sends_it(
     session: botocore.session.Session, headers: dict[str, str], time: datetime | None
 ) -> None:
     client: Client = session.create_client("s3")
@@ -141,7 +143,7 @@ def test_a_delete_marker_says_when_it_was_put_if_its_answer_does(
 
 
 @pytest.mark.parametrize("status", [301, 400, 403, 429, 500, 503])
-def test_any_other_answer_of_head_is_an_error(session: botocore.session.Session, status: int) -> None:
+def test_head_raises_for_status_codes_other_than_404_and_405(session: botocore.session.Session, status: int) -> None:
     client: Client = session.create_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=status, service_error_code=str(status))
@@ -150,7 +152,7 @@ def test_any_other_answer_of_head_is_an_error(session: botocore.session.Session,
     assert isinstance(caught.value.__cause__, ClientError)
 
 
-def test_the_first_write_finds_nothing_and_the_second_the_first(storage: Storage, s3: Client, dynamodb: Client) -> None:
+def test_update_returns_the_previous_row_if_it_existed(storage: Storage, s3: Client, dynamodb: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"one")["VersionId"]
     each = record("a.txt", version)
     update = from_head(each, head(storage, "a.txt", version), provenance=provenance(each))
@@ -161,17 +163,17 @@ def test_the_first_write_finds_nothing_and_the_second_the_first(storage: Storage
 
 
 @pytest.mark.parametrize("body", [b"", b'{"Attributes":{"a"'])
-def test_an_answer_that_breaks_off_is_not_taken_for_one_that_there_was_no_row(
-    session: botocore.session.Session, body: bytes
-) -> None:
+def test_update_raises_if_the_response_is_incomplete(session: botocore.session.Session, body: bytes) -> None:
     client: Client = session.create_client("dynamodb", config=CLIENT_CONFIG)
     complete = b'{"Attributes":{"a":{"S":"b"}}}'
     respond(client, "dynamodb.UpdateItem", {"Content-Length": str(len(complete))}, body=body)
-    with pytest.raises(TransientError, match="UpdateItem's answer of 30 bytes arrived incomplete"):
+    with pytest.raises(TransientError, match="UpdateItem's response of 30 bytes arrived incomplete"):
         with_client(client).update(event_update("a"), one_attempt())
 
 
-def test_dynamodb_understands_facts_and_words_in_any_order(storage: Storage, s3: Client, dynamodb: Client) -> None:
+def test_updates_from_head_and_event_give_the_same_row_in_any_order(
+    storage: Storage, s3: Client, dynamodb: Client
+) -> None:
     rows = []
     for key in ("one", "other"):
         version = s3.put_object(Bucket=BUCKET, Key=key, Body=b"content")["VersionId"]
@@ -187,7 +189,7 @@ def test_dynamodb_understands_facts_and_words_in_any_order(storage: Storage, s3:
     assert rows[0] == rows[1]
 
 
-def test_dynamodb_keeps_the_first_deletion_and_its_expiry_as_a_number(storage: Storage, dynamodb: Client) -> None:
+def test_dynamodb_keeps_the_first_deletion_with_a_numeric_expiry(storage: Storage, dynamodb: Client) -> None:
     each = record("a", "v1")
     for days in (90, 15):
         deletion = deletion_at(START, retention_days=days)
@@ -197,7 +199,7 @@ def test_dynamodb_keeps_the_first_deletion_and_its_expiry_as_a_number(storage: S
     assert found["expires_at"] == {"N": str(int(START.timestamp()) + 90 * 24 * 3600)}
 
 
-def test_dynamodb_understands_the_rewriting_of_a_whole_row(storage: Storage, s3: Client, dynamodb: Client) -> None:
+def test_dynamodb_replaces_the_whole_row_of_version_null(storage: Storage, s3: Client, dynamodb: Client) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     each = record("a")
     for body, metadata in ((b"one", {"a": "b"}), (b"three", {})):
@@ -208,7 +210,7 @@ def test_dynamodb_understands_the_rewriting_of_a_whole_row(storage: Storage, s3:
     assert "user_metadata" not in found
 
 
-def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Session) -> None:
+def test_botocore_sends_only_one_request_for_a_failed_call(session: botocore.session.Session) -> None:
     client: Client = session.create_client("s3", config=CLIENT_CONFIG)
     requests = respond(client, "s3.HeadObject", {}, status=503)
     with pytest.raises(TransientError):
@@ -218,29 +220,29 @@ def test_one_call_is_one_request_even_when_it_fails(session: botocore.session.Se
 
 @pytest.fixture(params=["s3", "dynamodb"])
 def client(settings: Settings, request: pytest.FixtureRequest) -> Client:
-    """A client of a deployed indexer."""
+    """An S3 or DynamoDB client with the configuration of the indexer."""
     return getattr(Storage.connect(settings), request.param)
 
 
-def test_botocore_makes_one_attempt_and_gives_up_in_four_seconds(client: Client) -> None:
+def test_botocore_clients_make_one_attempt_of_at_most_four_seconds(client: Client) -> None:
     config = client.meta.config
     assert config.retries["total_max_attempts"] == 1
     assert (config.connect_timeout, config.read_timeout) == (1, 3)
     assert config.tcp_keepalive
 
 
-def test_what_is_asked_is_not_checked_again_at_each_call(client: Client) -> None:
-    """It would be a tenth of an event's CPU; tests/property/test_storage.py validates the requests instead."""
+def test_botocore_clients_do_not_validate_request_parameters(client: Client) -> None:
+    """Botocore validation uses 9 % of the CPU time. Instead, tests/property/test_storage.py validates the requests."""
     assert not isinstance(client._serializer, ParamValidationDecorator)
     usual: Client = botocore.session.get_session().create_client("s3")
     assert isinstance(usual._serializer, ParamValidationDecorator)
 
 
-def test_aws_is_told_who_calls(client: Client) -> None:
+def test_botocore_clients_send_tapstack_as_the_user_agent(client: Client) -> None:
     assert client.meta.config.user_agent.startswith(f"TapStack Botocore/{botocore.__version__}")
 
 
-def test_a_start_does_not_look_through_all_services_that_botocore_knows(
+def test_storage_creates_clients_without_listing_all_aws_services(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("botocore.loaders.Loader.list_available_services", None)
@@ -253,21 +255,23 @@ def test_a_start_does_not_look_through_all_services_that_botocore_knows(
 @pytest.mark.parametrize(
     "expires",
     [
-        pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="a time"),
-        pytest.param("soon", id="no time"),
-        pytest.param("Sat, 31 Jan 2026 1999999999999999999992:0 0:08 GMT", id="too large for Python"),
-        pytest.param("1:76983999999999999999999990800", id="too large for dateutil"),
+        pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="valid time"),
+        pytest.param("soon", id="not a time"),
+        pytest.param("Sat, 31 Jan 2026 1999999999999999999992:0 0:08 GMT", id="number too large for Python"),
+        pytest.param("1:76983999999999999999999990800", id="number too large for dateutil"),
     ],
 )
-def test_an_owner_may_write_anything_for_when_an_object_expires(settings: Settings, expires: str) -> None:
-    """S3 keeps this header unchanged. An object whose HEAD cannot be parsed would have no row."""
+def test_head_ignores_valid_and_invalid_expires_headers(settings: Settings, expires: str) -> None:
+    """Owners can set `Expires` to any text. An object whose HEAD response cannot be parsed would have no row."""
     result = connected_head(settings, Expires=expires)
     assert result["ContentLength"] == 3
     assert "Expires" not in result
 
 
-def test_the_clients_read_times_that_way(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Botocore's own parser guesses the format, which is slow; nothing else would show that it is used again."""
+def test_botocore_clients_do_not_use_the_slow_default_time_parser(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Botocore's default parser of times is slow. No other test detects its use."""
     monkeypatch.delattr("botocore.utils._parse_timestamp_with_tzinfo")
     assert connected_head(settings)["LastModified"] == START
 
@@ -282,20 +286,20 @@ def connected_head(settings: Settings, **headers: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "value",
     [
-        pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="as HTTP writes it"),
-        pytest.param("Sat, 31 Jan 2026 12:00:00 -0000", id="in no zone that is told"),
-        pytest.param("2026-01-31T12:00:00.000Z", id="as XML and JSON have it"),
-        pytest.param(1769860800, id="in seconds"),
-        pytest.param("1769860800", id="in seconds, as text"),
+        pytest.param("Sat, 31 Jan 2026 12:00:00 GMT", id="HTTP date"),
+        pytest.param("Sat, 31 Jan 2026 12:00:00 -0000", id="HTTP date without time zone"),
+        pytest.param("2026-01-31T12:00:00.000Z", id="ISO 8601"),
+        pytest.param(1769860800, id="seconds"),
+        pytest.param("1769860800", id="seconds as text"),
     ],
 )
-def test_a_time_is_read_however_it_is_written(value: str | float) -> None:
+def test_parse_time_accepts_http_dates_iso_8601_and_seconds(value: str | float) -> None:
     time = parse_time(value)
     assert time == START
     assert time.utcoffset() == timedelta(0)
 
 
 @pytest.mark.parametrize("value", ["soon", "Sat, 31 Jan 2026 12:00:99999999999999999999 GMT"])
-def test_what_is_no_time_is_an_error_as_it_is_to_botocore(value: str) -> None:
+def test_parse_time_raises_for_text_that_is_not_a_time(value: str) -> None:
     with pytest.raises((ValueError, RuntimeError), match=value):
         parse_time(value)

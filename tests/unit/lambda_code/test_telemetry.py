@@ -1,4 +1,4 @@
-"""The traces, as an X-Ray daemon receives them."""
+"""Traces of the indexer, as the X-Ray daemon receives them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.support.strategies import s3_event, s3_record
 from tests.support.telemetry_fakes import SECRET, SEGMENT_ID, TRACE_ID, LoggedIndexer, TracedIndexer
 
 
-def test_a_trace_shows_the_execution_its_record_and_each_aws_call(traced: TracedIndexer) -> None:
+def test_trace_contains_the_execution_the_record_and_each_aws_call(traced: TracedIndexer) -> None:
     traced.handle(s3_event(s3_record()))
-    [execution] = traced.daemon.trees()  # sent at once, when the event is done
+    [execution] = traced.daemon.trees()  # The whole trace is sent when the event is complete.
     [record] = execution["subsegments"]
     calls = record["subsegments"]
     assert (execution["name"], execution["parent_id"]) == ("## lambda_handler", SEGMENT_ID)
@@ -36,7 +36,7 @@ def test_a_trace_shows_the_execution_its_record_and_each_aws_call(traced: Traced
     assert SECRET not in json.dumps(execution)
 
 
-def test_every_attempt_is_seen_and_failed_ones_are_marked(traced: TracedIndexer) -> None:
+def test_trace_contains_every_attempt_and_marks_failed_attempts(traced: TracedIndexer) -> None:
     traced.calls.faults.extend([Fault(client_error(400, "ThrottlingException")), Fault(client_error(500))])
     traced.handle(s3_event(s3_record()))
     throttled, broken, fine, *_, execution = traced.daemon.subsegments(6)
@@ -50,7 +50,7 @@ def test_every_attempt_is_seen_and_failed_ones_are_marked(traced: TracedIndexer)
     assert "fault" not in execution
 
 
-def test_the_trace_header_is_read_once_an_event(traced: TracedIndexer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_indexer_reads_the_trace_header_once_per_event(traced: TracedIndexer, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Mock(side_effect=TraceHeader.from_header_str)
     monkeypatch.setattr(TraceHeader, "from_header_str", read)
     for _ in range(2):
@@ -59,7 +59,7 @@ def test_the_trace_header_is_read_once_an_event(traced: TracedIndexer, monkeypat
     assert len(traced.daemon.trees()) == 2
 
 
-def test_trouble_is_told_while_it_lasts_so_that_a_function_that_is_killed_has_told_it(traced: TracedIndexer) -> None:
+def test_trace_of_a_failed_attempt_is_sent_before_the_event_ends(traced: TracedIndexer) -> None:
     throttled = Fault(client_error(400, "ThrottlingException"))
     traced.calls.faults.extend([throttled, throttled])
     sent: list[list[str]] = []
@@ -75,15 +75,15 @@ def test_trouble_is_told_while_it_lasts_so_that_a_function_that_is_killed_has_to
     assert [len(record["subsegments"]) for record in execution["subsegments"]] == [2]
 
 
-def test_a_long_event_is_told_in_parts_that_a_datagram_can_carry(traced: TracedIndexer) -> None:
+def test_trace_of_a_long_event_is_split_into_small_datagrams(traced: TracedIndexer) -> None:
     traced.deliver(s3_event(*[s3_record("k" * 1024)] * 30))
     trees = traced.daemon.trees()
     assert sum(_size(tree) for tree in trees) == 30 * 3 + 1
     assert max(_size(tree) for tree in trees) <= MAX_SUBSEGMENTS
 
 
-def test_the_largest_part_of_an_event_fits_into_a_datagram(traced: TracedIndexer) -> None:
-    """A key has six characters for each byte in JSON, at worst; a record that calls nothing is nothing but its key."""
+def test_largest_part_of_a_trace_fits_into_one_datagram(traced: TracedIndexer) -> None:
+    """JSON needs at most six characters for a byte of a key. A record without AWS calls contains little but its key."""
     traced.deliver(s3_event(*[s3_record("\x01" * 1024, event_name="ObjectTagging:Put")] * (MAX_SUBSEGMENTS - 1)))
     [tree] = traced.daemon.trees()
     assert _size(tree) == MAX_SUBSEGMENTS
@@ -94,7 +94,7 @@ def _size(tree: dict[str, Any]) -> int:
     return 1 + sum(_size(each) for each in tree.get("subsegments", ()))
 
 
-def test_a_failed_record_marks_itself_and_the_execution(traced: TracedIndexer) -> None:
+def test_trace_marks_a_failed_record_and_its_execution_as_faults(traced: TracedIndexer) -> None:
     traced.calls.faults.append(Fault(client_error(403)))
     traced.deliver(s3_event(s3_record()))
     _, record, execution = traced.daemon.subsegments(3)
@@ -103,32 +103,32 @@ def test_a_failed_record_marks_itself_and_the_execution(traced: TracedIndexer) -
     assert execution["fault"]
 
 
-def test_a_record_that_nobody_understands_is_traced_without_what_nobody_knows(traced: TracedIndexer) -> None:
+def test_trace_of_a_malformed_record_has_no_bucket_or_key_annotation(traced: TracedIndexer) -> None:
     traced.deliver(s3_event({}))
     record, _ = traced.daemon.subsegments(2)
     assert record["annotations"] == {"outcome": "failed"}
     assert record["cause"]["exceptions"][0]["message"] == "Records[0].eventName is missing"
 
 
-def test_annotations_keep_x_rays_limits(traced: TracedIndexer) -> None:
+def test_trace_annotations_stay_within_the_limits_of_xray(traced: TracedIndexer) -> None:
     traced.deliver(s3_event(*[s3_record("k" * 1024)] * 20))
     subsegments = traced.daemon.subsegments(20 * 3 + 1)
     annotated = [each["annotations"] for each in subsegments if "annotations" in each]
-    assert sum(len(each) for each in annotated) == 48  # of 50: three for each of as many records as possible
+    assert sum(len(each) for each in annotated) == 48  # three annotations for each of 16 records; X-Ray allows 50
     assert {len(each["key"]) for each in annotated} == {MAX_ANNOTATION_CHARACTERS}
 
 
 @pytest.mark.parametrize(
     "header",
     [
-        pytest.param(None, id="without a header"),
-        pytest.param("", id="with an empty header"),
-        pytest.param("nonsense", id="with nonsense for a header"),
-        pytest.param(f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=0", id="when Lambda did not sample it"),
-        pytest.param(f"Root={TRACE_ID};Lineage=a:0", id="when nobody decided on sampling"),
+        pytest.param(None, id="no header"),
+        pytest.param("", id="empty header"),
+        pytest.param("nonsense", id="invalid header"),
+        pytest.param(f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=0", id="not sampled"),
+        pytest.param(f"Root={TRACE_ID};Lineage=a:0", id="no sampling decision"),
     ],
 )
-def test_nothing_is_traced(
+def test_indexer_sends_no_trace_without_a_sampled_trace_header(
     traced: TracedIndexer,
     header: str | None,
     monkeypatch: pytest.MonkeyPatch,
@@ -141,11 +141,11 @@ def test_nothing_is_traced(
     traced.handle(s3_event(s3_record()))
     assert [line["outcome"] for line in traced.logs] == ["indexed"]
     assert traced.daemon.subsegments(0) == []
-    assert len(caplog.records) == (header == "nonsense"), "the SDK must not add a line of its own to each event"
+    assert len(caplog.records) == (header == "nonsense"), "the X-Ray SDK must not log a line for each event"
 
 
-@pytest.mark.parametrize("trace_id", [TRACE_ID, f"{TRACE_ID[:-1]}4"], ids=["of the same trace", "of another trace"])
-def test_an_event_that_was_cut_off_leaves_nothing_to_the_next(
+@pytest.mark.parametrize("trace_id", [TRACE_ID, f"{TRACE_ID[:-1]}4"], ids=["same trace", "another trace"])
+def test_trace_excludes_subsegments_of_an_interrupted_event(
     traced: TracedIndexer, monkeypatch: pytest.MonkeyPatch, trace_id: str
 ) -> None:
     traced.recorder.begin_subsegment("never ended")
@@ -156,15 +156,15 @@ def test_an_event_that_was_cut_off_leaves_nothing_to_the_next(
     assert execution["parent_id"] == SEGMENT_ID
 
 
-def test_without_a_daemon_that_listens_rows_are_written_all_the_same(traced: TracedIndexer) -> None:
+def test_indexer_writes_rows_if_the_xray_daemon_is_unreachable(traced: TracedIndexer) -> None:
     traced.daemon.close()
     traced.handle(s3_event(s3_record()))
     assert traced.dynamodb.row("photos/cat.jpg", "v1")
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # the SDK's, which gave up after opening it
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # The SDK leaves a socket open after an error.
 @pytest.mark.usefixtures("daemon")
-def test_a_daemons_address_that_is_none_costs_the_trace_and_not_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_indexer_logs_an_invalid_xray_daemon_address_and_still_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", "nowhere")
     logged = LoggedIndexer(Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": "nowhere"}))
     logged.deliver(s3_event(s3_record()))
