@@ -38,7 +38,7 @@ GRACE = 10.0
 Lambda retries a failed event only after a minute; the audit reports such a row as missing."""
 
 SMALL_PAGE = 50
-"""Page size for listing the versions of one key. A larger page would contain versions of other keys with this prefix."""
+"""Page size for listing the versions of one key. A larger page would only contain more versions of other keys."""
 
 TOOL = "audit"
 

@@ -25,7 +25,7 @@ NULL_MARKER_SECONDS = 2.0
 lists times without fractions of a second."""
 
 MARKER_SECONDS = 24 * 3600.0
-"""Tolerance for the time of other delete markers: S3 can send the event of a lifecycle rule hours after the deletion."""
+"""Tolerance for the time of other delete markers: S3 can send a lifecycle rule's event hours after the change."""
 
 SECONDS_LENGTH = len("2026-11-22T21:40:04")
 """Length of a row's time without fractions of a second, which S3 does not list."""

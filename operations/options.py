@@ -10,10 +10,9 @@ from operations.failures import REASONS
 from operations.planning import options as planning
 
 EPILOG = """\
-Credentials, region and AWS_ENDPOINT_URL are read from the same environment variables and files as by the AWS CLI.
-Without --repair, --invoke or --replay, the tools change nothing. Exit codes: 0 success, and nothing is left to do; 1
-differences were found, or messages are in the failure queue; 2 the tool failed; 130 interrupted, and you can start the
-tool again."""
+The tools use the same credentials, region and AWS_ENDPOINT_URL as the AWS CLI. Without --repair, --invoke or --replay,
+they change nothing. Exit codes: 0 success, and nothing is left to do; 1 differences were found, or messages are in the
+failure queue; 2 the tool failed; 130 interrupted, and you can start the tool again."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,9 +25,9 @@ def parser() -> argparse.ArgumentParser:
     )
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
     for name, add_options, description, epilog in (
-        ("audit", _add_audit, "compare the bucket with the table, and repair the table", EPILOG),
+        ("audit", _add_audit, "compare the bucket with the table, and optionally repair the table", EPILOG),
         ("backfill", _add_backfill, "index objects that were uploaded before the stack was deployed", EPILOG),
-        ("redrive", _add_redrive, "show the failure queue, and send its events to the indexer again", EPILOG),
+        ("redrive", _add_redrive, "show the failure queue, and optionally send its events again", EPILOG),
         ("capacity", planning.add_capacity, "estimate whether a stack can process a given load", planning.EPILOG),
         ("cost", planning.add_cost, "estimate the monthly cost of a stack", planning.COST_EPILOG),
     ):
@@ -66,7 +65,9 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate", type=_rate, metavar="N", help="events per second (default: half of the table's write capacity)"
     )
-    parser.add_argument("--start-after", default="", metavar="KEY", help="continue after this object key")
+    parser.add_argument(
+        "--start-after", default="", metavar="KEY", help="start after this object key, which an interrupted run prints"
+    )
     parser.add_argument("--invoke", action="store_true", help="send the events (default: only count them)")
 
 

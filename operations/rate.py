@@ -44,7 +44,7 @@ def default_event_rate(capacity: Capacity) -> float:
 
 
 class RateLimiter:
-    """Thread-safe token bucket. Its balance can become negative, because DynamoDB reports the cost of a read afterwards.
+    """Thread-safe token bucket. Its balance can become negative, because the cost of a read is known only afterwards.
 
     Args:
         per_second: units per second; None for no limit.

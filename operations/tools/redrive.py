@@ -66,7 +66,7 @@ class RedriveTool:
             lines.append(f"{count(others, 'message')} with other reasons")
         if report.in_flight:
             lines.append(
-                f"about {count(report.in_flight, 'more message')} hidden by another consumer, for example another redrive"
+                f"about {count(report.in_flight, 'more message')} hidden by another consumer, such as another redrive"
             )
         return lines + [f"note: {report.note}"] * bool(report.note)
 
