@@ -122,7 +122,7 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
         help="maximum event age in seconds (default: 21600, which is also AWS's maximum)",
     )
     environment = parser.add_argument_group(
-        "AWS account and latencies", "Simulated latencies vary at random around these medians."
+        "AWS account and latencies", "The simulation varies each latency at random around its median."
     )
     environment.add_argument(
         "--account-concurrency",
