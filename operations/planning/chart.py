@@ -9,7 +9,7 @@ from typing import TypeAlias
 from xml.sax.saxutils import escape
 
 WIDTH, PANEL_HEIGHT, LEFT, RIGHT, TOP, PANEL_GAP, BOTTOM = 840, 150, 84, 24, 92, 58, 52
-# The colours of Okabe and Ito are distinguishable with colour blindness.
+# These colours of Okabe and Ito are distinguishable for people with colour blindness.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#333}.title{font-size:17px;font-weight:600}.panel{font-weight:600}"

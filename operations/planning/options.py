@@ -264,5 +264,5 @@ def _burst_rate(text: str) -> float:
 
 def _svg_path(text: str) -> Path:
     if not text.endswith(".svg"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end with .svg, the format of the chart: give such a name")
+        raise argparse.ArgumentTypeError(f"{text!r} does not end with .svg: give the name of an SVG file")
     return Path(text)

@@ -68,7 +68,7 @@ def test_audit_of_a_consistent_table_reports_no_findings_without_waiting() -> No
 
 DAMAGED = [row(NEW, size_bytes=6), row(OLD, content_type=None), row(OTHER), row(DELETED), row(marker("gone", "m1"))]
 FOLDERS = [version("a/1"), version("b/1"), version("b/2")]
-LONGER = [version("ab", "null"), version("a/b", "v1")]  # Other keys can begin with the same text.
+LONGER = [version("ab", "null"), version("a/b", "v1")]  # The key "a" is a prefix of these keys.
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_audit_repair_sends_one_event_for_each_finding() -> None:
         for each in records
     ) == [
         ("ObjectCreated:Put", "a", "v1", "2026-01-31T12:00:00.000Z"),
-        ("ObjectRemoved:Delete", "gone", "v7", "2026-01-31T13:00:00.000Z"),  # the time of the audit
+        ("ObjectRemoved:Delete", "gone", "v7", "2026-01-31T13:00:00.000Z"),
         ("ObjectRemoved:DeleteMarkerCreated", "a", "m1", "2026-01-31T12:00:09.000Z"),
     ]
     assert audit.report.sent == 3
@@ -188,7 +188,7 @@ def test_audit_reads_use_at_most_half_of_the_read_capacity() -> None:
     scenario = Scenario(MANY, [row(each) for each in MANY])
     scenario.aws.provisioned = Capacity(read=100.0, write=100.0)
     scenario.audit()
-    units = 200 * 0.5 + 100 * 10  # 200 queries, and 100 pages of the scan
+    units = 200 * 0.5 + 100 * 10  # The audit sends 200 queries, and reads 100 pages of the scan.
     last_page = 10  # The audit does not wait after its last read.
     assert scenario.clock.now == pytest.approx((units - last_page) / 50, abs=1.2)
 

@@ -232,7 +232,7 @@ def test_rejected_invocation_raises_an_error_with_the_remedy(
     with pytest.raises(OperatorError, match=message) as raised:
         connected.invoke("indexer", {})
     assert type(raised.value) is error
-    assert len(requests) == len(responses)  # Only throttling is retried.
+    assert len(requests) == len(responses)  # Of these errors, only throttling is retried.
 
 
 def test_function_configuration_is_read_from_lambda(connected: Aws) -> None:
@@ -314,7 +314,9 @@ def test_invalid_aws_environment_raises_an_error_with_the_remedy(
 
 
 def test_s3_requests_to_an_emulator_have_the_bucket_in_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")  # A host name could get the bucket as a subdomain.
+    monkeypatch.setenv(
+        "AWS_ENDPOINT_URL", "http://localhost:1"
+    )  # For a host name, boto3 could use a subdomain for the bucket.
     aws = Aws.connect("eu-west-1")
     requests = respond(aws, "s3", "ListObjectVersions", (403, ""))
     with pytest.raises(OperatorError):

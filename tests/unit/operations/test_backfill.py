@@ -45,7 +45,11 @@ def test_backfill_sends_one_event_for_each_version_and_delete_marker() -> None:
     ("options", "expected", "excluded"),
     [
         ({"since": START + timedelta(seconds=1)}, ["a v2", "b m1"], {"older": 2}),
-        ({"since": START}, ["a v1", "a v2", "b m1", "c v1"], {"older": 0}),  # --since includes this time.
+        (
+            {"since": START},
+            ["a v1", "a v2", "b m1", "c v1"],
+            {"older": 0},
+        ),  # The option --since includes versions of exactly this time.
         ({"prefix": "b"}, ["b m1"], {}),
         ({"start_after": "a"}, ["b m1", "c v1"], {}),
         ({"key_filter": KeyFilter((("b", ""), ("c", "")))}, ["b m1", "c v1"], {"not_indexed": 2}),

@@ -37,7 +37,7 @@ class Command:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self.aws = FakeAws(LISTED, [row(each) for each in LISTED])
-        # The rate limit of reads would slow these tests down.
+        # A realistic read capacity would slow these tests down.
         self.aws.provisioned = replace(self.aws.provisioned, read=100_000.0)
 
     def __call__(self, tool: str, *arguments: str, function: str = "indexer") -> int:
@@ -194,7 +194,7 @@ def test_tools_send_no_event_without_an_on_failure_destination(run: Command, com
     assert run(*command.split()) == 2
     assert NO_QUEUE in run.errors[0]
     assert run.aws.sent == []
-    assert run("audit") == 1  # A dry run needs no queue.
+    assert run("audit") == 1  # An audit without --repair needs no failure queue.
 
 
 def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
@@ -281,7 +281,7 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
     assert run(tool, option) == code
     assert run.errors == [f"{tool}: {reason}", f"{tool}: {hint}"]
     assert run.lines[:1] == {"audit": ["missing     a  v1"], "redrive": [OLDEST], "backfill": []}[tool]
-    assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # The messages are visible again.
+    assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # The failure queue has its message again.
     assert (run(tool, option, "--json"), run.document["error"]) == (code, reason)
 
 

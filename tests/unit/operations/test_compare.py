@@ -61,7 +61,7 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
         (OBJECT, {"key": "b"}, "key is b in the row and a in S3", True),
         (OBJECT, {"upload_day": "2026-02-01"}, "upload_day is 2026-02-01 in the row and 2026-01-31 in S3", True),
         (OBJECT, at("12:00:02.000"), time_differs("2026-01-31T12:00:02.000Z", "12:00:01.000Z"), True),
-        # The indexer removes attributes of a deletion only from the row of a version `null`.
+        # Only in the row of a version `null` does the indexer remove the attributes of a deletion.
         (OBJECT, DELETED, DELETED_DETAIL, False),
         (MARKER, DELETED, DELETED_DETAIL, False),
         (NULL, DELETED, DELETED_DETAIL, True),
@@ -76,9 +76,9 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
             {"uploaded_at": "2026-01-31T12:00:02"},
             time_differs("2026-01-31T12:00:02"),
             False,
-        ),  # The time has no time zone.
+        ),  # A time without a time zone is invalid.
         (MARKER, {"uploaded_at": None}, time_differs(None), True),
-        # The marker was created again, but the indexer received no event.
+        # The delete marker was created again, but the indexer received no event.
         (NULL_MARKER, at("11:59:59.000"), time_differs("2026-01-31T11:59:59.000Z"), True),
     ],
 )
@@ -100,7 +100,7 @@ REMOVED = version("a", "v0")
     ("listed", "rows", "expected"),
     [
         ([OBJECT, MARKER], [], [("missing", "v1", ()), ("missing", "m1", ())]),
-        # The indexer wrote this row without reading the object.
+        # The indexer could not read the object when it wrote this row.
         ([OBJECT], [row(OBJECT, content_type=None, **at("12:00:02.000"))], [("incomplete", "v1", ())]),
         ([OBJECT], [row(OBJECT), row(REMOVED)], [("stale", "v0", ())]),
         ([OBJECT], [row(OBJECT), row(REMOVED, **DELETED)], []),

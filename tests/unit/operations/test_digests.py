@@ -16,7 +16,7 @@ def test_digest_set_contains_exactly_the_added_versions() -> None:
     for key in keys:
         listed.add(key, "v1")
     assert [key for key in keys if (key, "v1") not in listed or (key, "v2") in listed] == []
-    listed.add("b/a", "1v")  # Without a separator, this pair equals the next one.
+    listed.add("b/a", "1v")  # Without a separator, this pair would have the same digest as the next one.
     assert ("b/a1", "v") not in listed
     assert ("b/", "a1v") not in listed
 

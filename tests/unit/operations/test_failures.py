@@ -37,31 +37,31 @@ TOO_OLD = {"responsePayload": None, "requestContext": {"functionArn": ARN, "cond
     ("changes", "reasons"),
     [
         *((of_key("a.txt", reason), [reason.value]) for reason in Reason),
-        (response(ONE, "Runtime.HandlerError"), ["denied"]),  # Emulators report this error type.
-        (response(SEVERAL), ["malformed", "throttled"]),  # Equal reasons are listed once.
+        (response(ONE, "Runtime.HandlerError"), ["denied"]),  # Emulators report this error type for exceptions.
+        (response(SEVERAL), ["malformed", "throttled"]),  # A reason that occurs twice is listed once.
         (
             of_key("x; record 1: denied: ", Reason.MALFORMED),
             ["malformed"],
-        ),  # The key resembles the text of another record.
-        (of_key("'\"", Reason.FOREIGN), ["foreign"]),  # The key contains both kinds of quotation marks.
-        (of_key("k" * 900, Reason.DENIED), ["unknown"]),  # The message is truncated before the reason.
+        ),  # An object key can resemble an error message.
+        (of_key("'\"", Reason.FOREIGN), ["foreign"]),  # An object key can contain both kinds of quotation marks.
+        (of_key("k" * 900, Reason.DENIED), ["unknown"]),  # A very long key truncates the message before the reason.
         (response(indexing_error(("the event", Reason.MALFORMED, "no Records"))), ["malformed"]),
         (
             response("2026-01-31T12:00:00Z 1 Task timed out after 60.00 seconds", ""),
             ["timeout"],
-        ),  # Lambda's older message
+        ),  # This is an older timeout message of Lambda.
         (response("RequestId: 1 Error: Task timed out", "Sandbox.Timedout"), ["timeout"]),
-        (response("Runtime exited", "Runtime.ExitError"), ["crash"]),  # The process exited.
-        (response("no module", "Runtime.ImportModuleError"), ["crash"]),  # The process did not start.
+        (response("Runtime exited", "Runtime.ExitError"), ["crash"]),  # The process of the indexer exited.
+        (response("no module", "Runtime.ImportModuleError"), ["crash"]),  # The process of the indexer did not start.
         (
             response("KeyError: 1 of 2 records failed: ", "KeyError"),
             ["crash"],
-        ),  # An unexpected exception quotes the text.
+        ),  # Another exception can contain this text.
         ({"responsePayload": None}, ["crash"]),
         (TOO_OLD, ["too-old"]),
         *(
             ({"requestContext": {"functionArn": arn}}, ["denied"]) for arn in (ARN, f"{ARN}:live")
-        ),  # with and without an alias
+        ),  # The ARN may have an alias.
     ],
 )
 def test_failure_reasons_are_parsed_from_failure_queue_messages(changes: dict[str, Any], reasons: list[str]) -> None:

@@ -34,7 +34,7 @@ def export(redrive: Redrive) -> list[Any]:
     file = io.StringIO()
     with redrive.reading(SILENT):
         exported = redrive.export(file)
-    file.getvalue().encode("ascii")  # UTF-8 cannot encode half of a surrogate pair.
+    file.getvalue().encode("ascii")  # UTF-8 cannot encode a lone surrogate.
     lines = [json.loads(line) for line in file.getvalue().splitlines()]
     assert len(lines) == exported
     return lines
@@ -81,7 +81,7 @@ def test_redrive_keeps_a_rejected_event_and_replays_the_others() -> None:
 
 
 def test_redrive_reports_and_keeps_messages_of_other_senders() -> None:
-    nested = "[" * 200_000  # The JSON parser raises RecursionError.
+    nested = "[" * 200_000  # The JSON parser raises RecursionError for this text.
     aws, redrive = create("hello", failure("a"), failure("b", arn=f"{ARN}-other"), nested)
     replay(redrive)
     assert keys(aws) == ["a"]
@@ -100,7 +100,7 @@ def test_redrive_reports_and_keeps_messages_of_other_senders() -> None:
         (MANY, {"max_messages": 1}, 1),
         (MANY, {"max_messages": 10}, 10),
         (MANY, {"max_messages": 13}, 13),
-        # The maximum counts only messages with the reason.
+        # The option --max counts only messages with the requested reason.
         ([*MANY[:12], failure("b", **TIMEOUT), failure("c", **TIMEOUT)], {"reason": "timeout", "max_messages": 1}, 1),
     ],
 )
@@ -116,7 +116,7 @@ def test_reason_and_maximum_limit_the_messages_that_redrive_replays(
 
 def test_redrive_replays_a_message_once_if_sqs_delivers_it_twice() -> None:
     aws, redrive = create(failure("a"))
-    again = failure("a") | {"version": "second delivery"}  # This changes the fake's receipt.
+    again = failure("a") | {"version": "second delivery"}  # A different body gets a different receipt handle.
     aws.put(again, "id-0")
     with redrive.reading(SILENT):
         first, second = list(aws.hidden)

@@ -31,7 +31,7 @@ def changes() -> dict[str, SettingChange]:
 
 def test_each_suggested_change_prevents_event_loss(changes: dict[str, SettingChange]) -> None:
     assert {"reservedConcurrency", "writeCapacity", "on-demand"} <= set(changes)
-    assert next(iter(changes)) == "reservedConcurrency"  # Changes without extra cost are first.
+    assert next(iter(changes)) == "reservedConcurrency"  # A change without extra cost is suggested first.
     for change in changes.values():
         assert change.outcome.lost == simulate(BURST, change.settings, seed=1).lost == 0
         differs = [name for name, value in vars(change.settings).items() if value != getattr(FEW_ATTEMPTS, name)]
@@ -41,7 +41,9 @@ def test_each_suggested_change_prevents_event_loss(changes: dict[str, SettingCha
 def test_less_than_the_suggested_write_capacity_loses_events(changes: dict[str, SettingChange]) -> None:
     units = changes["writeCapacity"].settings.write_capacity
     assert 5 < units <= 100
-    less = replace(FEW_ATTEMPTS, write_capacity=round(units * 0.7))  # One unit less could have the same random outcome.
+    less = replace(
+        FEW_ATTEMPTS, write_capacity=round(units * 0.7)
+    )  # A smaller reduction could have the same outcome by chance.
     assert simulate(BURST, less, seed=1).lost > 0
 
 

@@ -38,7 +38,7 @@ def test_capacity_tool_exits_with_1_and_prints_the_smallest_change(run: Command)
     assert run(*LOST) == 1
     assert "would go to the failure queue; the smallest change that prevents this: " in run.lines[-1]
     assert any(line.startswith("lost ") and "failed at every attempt" in line for line in run.lines)
-    [head] = [number for number, line in enumerate(run.lines) if line.startswith("change that prevents loss")]
+    [head] = [number for number, line in enumerate(run.lines) if line.startswith("change that prevents event loss")]
     assert run.lines[-1].endswith(run.lines[head + 1].split("  ")[0].strip())
 
 
@@ -66,7 +66,7 @@ def test_capacity_tool_prints_all_results_as_one_json_document(run: Command) -> 
 
 
 def test_capacity_tool_prints_percentiles_of_the_delays(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    # With 99 delays, an index from the wrong end gives another value.
+    # With 99 delays, an index that is counted from the wrong end gives another value.
     outcome = SimulationOutcome(arrived=99, rows=99, delays=array("q", range(0, 9900, 100)))
     monkeypatch.setattr(capacity, "simulate", lambda *_, **__: outcome)
     run(*SUFFICIENT)
@@ -121,7 +121,7 @@ def test_capacity_tool_rejects_an_invalid_option_with_a_remedy(
     ("arguments", "error"),
     [
         ("--reserved-concurrency=2000", "--reserved-concurrency 2000 exceeds --account-concurrency 1000: reserve less"),
-        ("--max-capacity=4", "--max-capacity 4 is less than --write-capacity 5: give a maximum that is not less"),
+        ("--max-capacity=4", "--max-capacity 4 is less than --write-capacity 5: give at least 5"),
         ("--per-day=0", "--per-day 0 without --burst is an empty load"),
         (
             "--burst=10000/s --burst-seconds=600 --account-concurrency=10",

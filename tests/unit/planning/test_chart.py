@@ -38,7 +38,7 @@ def test_chart_axes_have_tick_labels_and_grid_lines() -> None:
     svg = drawn(Panel("files", [line]), Panel("share", [line], percent=True))
     labels = [each for each in svg.iter(f"{SVG}text") if each.get("class") == "small"][
         1:
-    ]  # The first element is the subtitle.
+    ]  # Skip the subtitle, which has the same class.
     numbers, shares = ["0", "0.1", "0.2", "0.3", "0.4", "0.5"], ["0%", "10%", "20%", "30%", "40%", "50%"]
     assert [each.text for each in labels] == [*numbers, *shares, "0", "1", "2", "3", "4", "minutes"]
     grid = [float(each.attrib["y1"]) for each in svg.iter(f"{SVG}line") if each.get("stroke") == "#ddd"]

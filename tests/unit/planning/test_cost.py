@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.unit.planning.conftest import Command
 
 ROOT = Path(__file__).parents[3]
-PER_DAY = 1_000_000 * 24 / 730  # A million files per month.
+PER_DAY = 1_000_000 * 24 / 730  # One million files per month.
 MILLION = Load(per_day=PER_DAY, row_bytes=1024 - bills.ITEM_OVERHEAD_BYTES)
 ON_DEMAND = settings(on_demand=True)
 

@@ -73,8 +73,13 @@ def test_simulated_cold_start_is_billed_once_per_environment() -> None:
     [
         (600, {"write_capacity": 10, "account_concurrency": 2}, 0.95 * 10, 10 * 1.001),
         (600, {"write_capacity": 10, "account_concurrency": 50}, 0.95 * 10, 10 * 1.001),
-        (2000, {"write_capacity": 20, "account_concurrency": 50}, 0.95 * 10, 10 * 1.05),  # A row needs two units.
-        # The rate is lower than the service rate, because requeued events wait.
+        (
+            2000,
+            {"write_capacity": 20, "account_concurrency": 50},
+            0.95 * 10,
+            10 * 1.05,
+        ),  # A row of this size needs two write units.
+        # With a concurrency of 1, the rate is lower because requeued events wait.
         (600, {"write_capacity": 500, "account_concurrency": 1}, 0.85 * 1000 / SERVICE_MS, 1000 / SERVICE_MS),
     ],
 )
@@ -142,7 +147,7 @@ def test_simulated_event_is_lost_after_the_maximum_event_age() -> None:
     assert outcome.too_old > 0
     assert outcome.retries_exhausted == 0
     assert max(outcome.delays) <= 60_000 + DELIVERY_MS + SERVICE_MS
-    assert outcome.rows <= 125_000 / SERVICE_MS  # One execution at a time until the events are too old.
+    assert outcome.rows <= 125_000 / SERVICE_MS  # One execution runs at a time until the events are too old.
 
 
 def test_simulated_environments_start_at_the_scaling_rate_of_lambda() -> None:
@@ -150,7 +155,9 @@ def test_simulated_environments_start_at_the_scaling_rate_of_lambda() -> None:
     stack = settings(latencies=slow, account_concurrency=10_000, timeout_seconds=900, write_capacity=1000)
     outcome = Simulation(burst(2000, 10), stack).run(seconds=75)
     [running] = [step.running for step in outcome.steps if step.second == 70]
-    assert running == pytest.approx(2000, rel=0.03)  # 1,000 at the beginning, and 100 more per second.
+    assert running == pytest.approx(
+        2000, rel=0.03
+    )  # Lambda starts 1,000 environments at once, and then 100 per second.
 
 
 def test_scaled_simulation_has_about_the_same_outcome() -> None:

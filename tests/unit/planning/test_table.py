@@ -37,7 +37,7 @@ def test_simulated_burst_capacity_is_limited_by_the_partition() -> None:
 
 @pytest.mark.parametrize(
     ("provisioned", "partition_limit", "expected"),
-    [(2, 1000, [3, 6, 9]), (1000, 2, [2, 5, 8])],  # The partition has the units of one second at the beginning.
+    [(2, 1000, [3, 6, 9]), (1000, 2, [2, 5, 8])],  # At the beginning, a partition has the units of one second.
 )
 def test_simulated_write_of_a_large_row_waits_for_enough_units(
     provisioned: float, partition_limit: float, expected: list[int]
@@ -96,10 +96,10 @@ def test_simulated_table_writes_as_many_rows_as_its_capacity_permits(
 @pytest.mark.parametrize(
     ("least", "most", "used", "expected"),
     [
-        # Two minutes above the target increase the capacity, after a delay.
+        # Auto scaling adds capacity after two minutes above the target.
         (100, 1000, [100] * 5, {0: 100, 1: 100, 2: 100, 3: 100 / 0.7, 4: 100 / 0.7}),
-        (100, 1000, [100, 50] * 5, dict.fromkeys(range(10), 100)),  # One minute is not enough.
-        (10, 300, [35] * 20, {15: 100, 19: 50}),  # Fifteen minutes of low use reduce it.
+        (100, 1000, [100, 50] * 5, dict.fromkeys(range(10), 100)),  # One minute above the target does not add capacity.
+        (10, 300, [35] * 20, {15: 100, 19: 50}),  # Fifteen minutes of low utilization reduce the capacity.
     ],
 )
 def test_simulated_auto_scaling_follows_the_utilization(
