@@ -179,7 +179,7 @@ class Audit:
         rows = self._read(self._aws.query_rows(self._target.table, self._object_id(key), consistent=True))
         found = compare(self._target.bucket, key, versions, rows)
         if not all(finding.repairable for finding in found):
-            # An operator has to delete such a row, so exclude versions that were deleted during this comparison.
+            # An operator has to delete rows that no event can repair. Exclude versions deleted during this comparison.
             existing = {version.version_id for version in self._versions_of(key)}
             found = [finding for finding in found if finding.repairable or finding.version_id in existing]
         return found

@@ -89,11 +89,11 @@ def parse(body: str, target: Target) -> Failure:
     context = _fields(message, "requestContext")
     arn = context.get("functionArn")
     if not isinstance(arn, str):
-        raise ForeignMessageError("it is not from Lambda, because it has no requestContext.functionArn")
+        raise ForeignMessageError("not a message from Lambda, because requestContext.functionArn is missing")
     if not same_function(arn, target.function_arn):
-        raise ForeignMessageError(f"it is about another function: {arn}")
+        raise ForeignMessageError(f"a message about another Lambda function: {arn}")
     if "requestPayload" not in message:
-        raise ForeignMessageError("it has no requestPayload, so there is no event to send again")
+        raise ForeignMessageError("no event to send again, because requestPayload is missing")
     response = _fields(message, "responsePayload")
     error = response.get("errorMessage")
     return Failure(

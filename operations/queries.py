@@ -150,7 +150,7 @@ def _second(row: Row) -> datetime:
 
 
 def _sequence(row: Row) -> str:
-    """Return the row's sequencer for comparison as text: padded on the right with zeros to equal length."""
+    """Return the row's sequencer, padded on the right with zeros, so that sequencers can be compared as text."""
     return str(row.get("sequencer", "")).ljust(64, "0")
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from operations.planning.outcome import SimulationOutcome
 
 SEARCH_TOLERANCE = 1.05
-"""Maximum ratio of a value found by the search to the smallest sufficient value."""
+"""The search for a value stops when its result is at most 5 % above the smallest sufficient value."""
 TIMEOUTS = (60, 120, 300, 600, 900)
 """Simulated timeouts of the indexer, in seconds."""
 MAX_ACCOUNT_CONCURRENCY = 100_000
@@ -153,7 +153,7 @@ class Advisor:
         return best
 
     def _simulate(self, candidate: Candidate) -> SettingChange | None:
-        """Simulate the load with a candidate, and return None if an event is lost."""
+        """Simulate the load with changed settings, and return None if an event is lost."""
         name, settings = candidate
         if overloaded(self._load, settings):
             return None

@@ -95,7 +95,7 @@ def bill(
         item("DynamoDB backup", prices.ROWS_BACKED_UP, stored, f"{stored:,.1f} GB, point-in-time recovery"),
         item("Log ingestion", prices.LOGS_INGESTED, logged, f"{logged:,.1f} GB"),
         item("Log storage", prices.LOGS_STORED, logged * LOG_COMPRESSED, f"{LOG_DAYS} days, compressed"),
-        item("Metrics", prices.METRICS, METRICS, f"{METRICS}, if each is emitted in every hour"),
+        item("Metrics", prices.METRICS, METRICS, f"{METRICS} metrics, if each is emitted in every hour"),
         item("Alarms", prices.ALARMS, ALARMS, f"{ALARMS}"),
         item("Dashboard", prices.DASHBOARDS, DASHBOARDS, f"{DASHBOARDS}"),
         item("X-Ray", prices.TRACES, traced, f"{traced:,.0f} traces: the first of each second and 5 % of the others"),

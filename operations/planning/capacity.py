@@ -115,7 +115,7 @@ class CapacityTool:
             return "capacity: the simulation did not finish"
         files = count(outcome.arrived, "file")
         if not self._loses_events:
-            message = f"capacity: no event is lost: each of {files} gets its row"
+            message = f"capacity: no event is lost: each of {files} gets a row"
             if self._cheaper is not None and self._cheaper.outcome.wasted_share < outcome.wasted_share:
                 billed, less = outcome.billed_seconds, self._cheaper.outcome.billed_seconds
                 message += f"; with {self._cheaper.name} Lambda would bill {less:,.0f} s instead of {billed:,.0f} s"

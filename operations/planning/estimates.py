@@ -1,4 +1,4 @@
-"""Runs simulations of a load and of the sustained rate, with a suitable number of simulated files."""
+"""Runs simulations of a load, and measures the rate of rows that a stack can sustain."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Simulation:
     # Uploads
 
     def _regular_upload(self, no_file: SimulatedFile) -> None:
-        """Upload a file of the everyday load, and schedule the next upload. The first call only schedules."""
+        """Upload a file of the everyday load, and schedule the next upload. The first call only schedules an upload."""
         rate = self._load.per_second / self._scale
         over = self._schedule.now >= self._burst_ends
         if over and (self._overloaded or not self._load.burst_files):

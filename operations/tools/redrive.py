@@ -79,7 +79,7 @@ class RedriveTool:
                 else "redrive: the failure queue is empty"
             )
         read, left = count(len(report.messages), "message"), len(report.messages) - report.replayed
-        more = f", and about {report.unread:,} more that were not read" if report.unread else ""
+        more = f"; about {count(report.unread, 'more message')} not read" if report.unread else ""
         if self._replay:
             return f"redrive: {report.replayed:,} of {read} replayed and deleted, {left:,} left in the queue{more}"
         if self._export is not None:

@@ -30,7 +30,7 @@ def clients() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def aws(clients: dict[str, Any]) -> Aws:
-    """The AWS calls with clients that share boto3's default session, which makes their creation faster."""
+    """The AWS calls with boto3 clients that share a session, because creating sessions is slow."""
     return Aws(clients.__getitem__)
 
 

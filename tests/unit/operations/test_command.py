@@ -82,7 +82,7 @@ LISTED_TEXT = "2 versions and 1 delete marker of 2 keys"
         ("redrive", [], 0, 0, "the failure queue is empty"),
         ("redrive --replay", [OURS], 0, 1, REPLAYED),
         (ONE_REASON, [OURS, "hello"], 1, 1, "1 of 2 messages replayed and deleted, 1 left in the queue"),
-        ("redrive --replay --max 1", [OURS] * 25, 1, 1, f"{REPLAYED}, and about 24 more that were not read"),
+        ("redrive --replay --max 1", [OURS] * 25, 1, 1, f"{REPLAYED}; about 24 more messages not read"),
     ],
 )
 def test_tool_summary_contains_the_result_and_the_next_step(

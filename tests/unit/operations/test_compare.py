@@ -67,7 +67,7 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
         (NULL, DELETED, DELETED_DETAIL, True),
         (OBJECT, {"delete_marker": True}, "delete_marker is set, but S3 has an object", False),
         (MARKER, {"delete_marker": None}, "delete_marker is None in the row and True in S3", True),
-        # No event corrects these attributes of a delete marker's row.
+        # No event corrects an upload day or a wrong time in the row of a delete marker.
         (MARKER, {"upload_day": "2026-01-31"}, UPLOAD_DAY, False),
         (MARKER, {"uploaded_at": "1999-01-31T12:00:02.000Z"}, time_differs("1999-01-31T12:00:02.000Z"), False),
         (MARKER, {"uploaded_at": "yesterday"}, time_differs("yesterday"), False),

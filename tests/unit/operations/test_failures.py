@@ -94,8 +94,8 @@ def test_failed_event_in_an_unknown_format_is_parsed_without_objects(event: obje
         ("null", "functionArn"),
         ("{}", "functionArn"),
         (json.dumps(failure(requestContext={"functionArn": 1})), "functionArn"),
-        (json.dumps(failure(arn=f"{ARN}-other")), f"another function: {ARN}-other"),
-        (json.dumps(failure(requestPayload=None)), "no requestPayload"),
+        (json.dumps(failure(arn=f"{ARN}-other")), f"another Lambda function: {ARN}-other"),
+        (json.dumps(failure(requestPayload=None)), "requestPayload is missing"),
     ],
 )
 def test_message_of_another_sender_is_rejected_with_the_cause(body: str, error: str) -> None:

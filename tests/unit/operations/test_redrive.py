@@ -89,7 +89,12 @@ def test_redrive_reports_and_keeps_messages_of_other_senders() -> None:
         ["hello", json.dumps(failure("b", arn=f"{ARN}-other")), nested]
     )
     reasons = [each.not_ours for each in redrive.report.messages]
-    assert reasons == ["it is not JSON", "", f"it is about another function: {ARN}-other:$LATEST", "it is not JSON"]
+    assert reasons == [
+        "it is not JSON",
+        "",
+        f"a message about another Lambda function: {ARN}-other:$LATEST",
+        "it is not JSON",
+    ]
     assert [each["body"] for each in export(redrive)][-1] == nested
 
 

@@ -180,9 +180,7 @@ def test_scaled_simulation_has_about_the_same_outcome() -> None:
         (burst(100, 60), StackSettings(), 1),
     ],
 )
-def test_simulation_scale_leaves_enough_files_executions_and_units(
-    load: Load, stack: StackSettings, scale: int
-) -> None:
+def test_simulation_scale_is_limited_for_small_scenarios(load: Load, stack: StackSettings, scale: int) -> None:
     assert choose_scale(load, stack) == scale
 
 
