@@ -60,7 +60,7 @@ def test_what_keeps_it_from_starting_is_said_with_the_remedy(outputs: str, capsy
     assert upload(outputs, connect=lambda **_: stack) == COULD_NOT_RUN
     assert "pulumi config set corsAllowedOrigins https://app.example.com,http://localhost" in capsys.readouterr().err
     assert upload(f"{outputs}.missing") == COULD_NOT_RUN
-    assert "It is made by: pulumi stack output --json" in capsys.readouterr().err
+    assert "Create the file with: pulumi stack output --json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
