@@ -1,11 +1,11 @@
-"""Errors of the tools."""
+"""Errors of the command line for operators."""
 
 from __future__ import annotations
 
 
 class OperatorError(Exception):
-    """A tool cannot continue: the message names the problem and the remedy."""
+    """Error that ends a tool. Its message states the problem and the remedy."""
 
 
 class RefusedEventError(OperatorError):
-    """Lambda never accepts this event, but may accept others."""
+    """Error for an event that Lambda rejects permanently. Lambda may still accept other events."""

@@ -1,4 +1,4 @@
-"""Charts as SVG: panels of lines over one common axis. Small enough to be drawn by hand, so it needs no library."""
+"""Draws line charts as SVG without a library. The panels of a chart are stacked over a common x axis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from xml.sax.saxutils import escape
 
 WIDTH, PANEL_HEIGHT, LEFT, RIGHT, TOP, PANEL_GAP, BOTTOM = 840, 150, 84, 24, 92, 58, 52
-# Okabe and Ito's colours, which people who see fewer colours can tell apart
+# These colours of Okabe and Ito are distinguishable for people with colour blindness.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#333}.title{font-size:17px;font-weight:600}.panel{font-weight:600}"
@@ -22,7 +22,12 @@ ToPixel: TypeAlias = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Line:
-    """Points (x, y) with a name for the legend."""
+    """A line of a chart.
+
+    Attributes:
+        name: label in the legend.
+        points: pairs (x, y).
+    """
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -30,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the chart with a y axis of its own, which begins at zero."""
+    """A part of a chart with its own y axis, which begins at zero."""
 
     title: str
     lines: Sequence[Line]
@@ -45,14 +50,14 @@ def draw(
     axis: str,
     ticks: Sequence[tuple[float, str]] | None = None,
 ) -> str:
-    """Draw the panels, one below the other.
+    """Return a chart as SVG text.
 
     Args:
-        title: what the chart shows.
-        panels: at least one, each with at least one line.
-        about: under which circumstances, in smaller letters.
-        axis: what x is.
-        ticks: where x has a mark, and what it says; None: round numbers.
+        title: title of the chart.
+        panels: at least one panel, each with at least one line; the first is at the top.
+        about: subtitle in a smaller font.
+        axis: label of the x axis.
+        ticks: positions and labels on the x axis; None selects round numbers.
     """
     xs = [x for panel in panels for line in panel.lines for x, _ in line.points] or [0.0]
     first = min(xs)
@@ -77,7 +82,13 @@ def draw(
 
 
 def head(title: str, about: str, *, height: int) -> list[str]:
-    """The beginning of a chart, up to and with its two titles."""
+    """Return the SVG elements at the beginning of a chart: size, style, background, title and subtitle.
+
+    Args:
+        title: title of the chart.
+        about: subtitle in a smaller font.
+        height: height of the chart in pixels.
+    """
     return [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{escape(title)}</title>",
@@ -107,7 +118,7 @@ def _panel(panel: Panel, top: int, to_x: ToPixel) -> list[str]:
     for line, colour in reversed(list(zip(panel.lines, COLOURS, strict=False))):
         path = " ".join(f"{to_x(px):.1f},{to_y(py):.1f}" for px, py in line.points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        # the legend, from right to left above the panel; a character is about seven wide
+        # The legend is drawn from right to left above the panel, with about 7 pixels per character.
         parts.append(f'<text x="{x}" y="{top - 10}" text-anchor="end">{escape(line.name)}</text>')
         x -= round(7.2 * len(line.name)) + 8
         parts.append(
@@ -118,7 +129,12 @@ def _panel(panel: Panel, top: int, to_x: ToPixel) -> list[str]:
 
 
 def axis_ticks(first: float, last: float) -> list[float]:
-    """Round numbers from the first to the last, both of which they cover as far as they are round themselves."""
+    """Return round numbers in the interval [first, last], with at most `MAX_TICKS` steps between them.
+
+    Args:
+        first: beginning of the interval.
+        last: end of the interval, not less than `first`.
+    """
     rough = (last - first) / MAX_TICKS
     power = 10 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
