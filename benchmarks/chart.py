@@ -1,4 +1,4 @@
-"""The chart of docs/benchmarks.md: a bar for each contestant, as long as its ratio, with a mark where the goal is."""
+"""Bar chart of docs/benchmarks.md: the ratio of each implementation, with a dashed line at the goal."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ LEFT, RIGHT, TOP, BAR, GAP, BETWEEN = 190, 90, 76, 18, 6, 52
 
 
 def draw(comparisons: Sequence[Comparison], *, about: str) -> str:
-    """Draw the comparisons, one below the other.
+    """Draw the comparisons below each other and return the SVG document.
 
     Args:
-        comparisons: at least one.
-        about: when and where it was measured, in smaller letters.
+        comparisons: at least one comparison.
+        about: subtitle, such as the date of the measurement.
     """
     highest = max(max(each.ratio(name).high for name in each.turns) for each in comparisons)
     highest = max(highest, *(each.at_most for each in comparisons)) * 1.02
     scale = (WIDTH - LEFT - RIGHT) / highest
     height = TOP + sum(len(each.turns) * (BAR + GAP) + BETWEEN for each in comparisons)
-    parts = head("TapStack beside what one would otherwise write", about, height=height)
+    parts = head("TapStack compared with alternative implementations", about, height=height)
     y = TOP
     for each in comparisons:
         parts.append(f'<text class="panel" x="16" y="{y + 14}">{escape(each.what)}</text>')

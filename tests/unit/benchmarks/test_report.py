@@ -66,7 +66,7 @@ def test_only_what_is_between_the_markers_is_written_anew(tmp_path: Path) -> Non
     assert text.endswith(f"{report.END}\nafter\n")
     assert "old" not in text
     document.write_text("nothing", encoding="utf-8")
-    with pytest.raises(ValueError, match="has no place for what was measured"):
+    with pytest.raises(ValueError, match="has no markers of the generated part"):
         report.write([TIMING], document, day=DAY, python="3.13.1")
     assert document.read_text(encoding="utf-8") == "nothing"
 
@@ -83,8 +83,8 @@ def test_the_chart_has_a_bar_as_long_as_each_ratio() -> None:
     ("given", "message"),
     [
         pytest.param(["cld"], "there is no benchmark 'cld': choose from cold, warm", id="an unknown name"),
-        pytest.param(["--write", "cold"], "--write goes with nothing else", id="a part of a run"),
-        pytest.param(["--write", "--quick"], "--write goes with nothing else", id="a run that measures little"),
+        pytest.param(["--write", "cold"], "--write cannot be combined", id="a part of a run"),
+        pytest.param(["--write", "--quick"], "--write cannot be combined", id="a run that measures little"),
     ],
 )
 def test_what_makes_no_sense_is_said(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
