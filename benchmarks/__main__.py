@@ -85,8 +85,8 @@ def main() -> None:
         day = datetime.now(UTC).date()
         report.write(results, DOCUMENT, day=day, python=subjects.version)
         compared = [each for each in results if isinstance(each, Comparison)]
-        picture = chart.draw(compared, about=f"{day:%-d %B %Y}; ratio to the last bar of each group: median, quartiles")
-        DOCUMENT.with_suffix(".svg").write_text(picture, encoding="utf-8")
+        about = f"{day:%-d %B %Y}; ratio to the last bar of each group: median, quartiles"
+        chart.write_themes(DOCUMENT.with_suffix(".svg"), lambda theme: chart.draw(compared, about=about, theme=theme))
         sys.stdout.write(f"results written to {DOCUMENT} and {DOCUMENT.with_suffix('.svg')}\n")
 
 

@@ -13,7 +13,7 @@ from benchmarks.measure import OURS, Comparison, Table
 from benchmarks.subjects import POWERTOOLS, Subjects
 
 KB = 1000
-INSTALLED = "Powertools, installed by pip"
+INSTALLED = "Powertools from pip"
 # A usual installation for this machine, with all dependencies and with the C extension of wrapt.
 USUAL = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--require-hashes")
 
@@ -30,12 +30,12 @@ def archive(subjects: Subjects) -> list[Comparison | Table]:
         rows += [row(part.name, None, part) for part in sorted(usual.iterdir()) if not (ours / part.name).exists()]
     return [
         Comparison(what="archive, zipped", unit="KB", turns=sizes, base=INSTALLED, at_most=0.2),
-        Table(what="Content of the archive", columns=("", "files", "KB", "KB, installed by pip"), rows=tuple(rows)),
+        Table(what="Content of the archive", columns=("package", "files", "in the archive", "installed by pip"), rows=tuple(rows)),
     ]
 
 
 def row(name: str, ours: Path | None, usual: Path) -> tuple[str, ...]:
-    """Return a table row: name, number of files and size in KB in the archive, and size in KB as installed by pip.
+    """Return a table row: name, number of files and size in the archive, and size of the files that pip installs.
 
     Args:
         name: name of the package or file.
@@ -43,9 +43,9 @@ def row(name: str, ours: Path | None, usual: Path) -> tuple[str, ...]:
         usual: its path in the pip installation, which may not exist.
     """
     files = _files(ours) if ours else []
-    size = f"{sum(file.stat().st_size for file in files) / KB:,.0f}" if files else "-"
-    theirs = f"{sum(file.stat().st_size for file in _files(usual)) / KB:,.0f}" if usual.exists() else "-"
-    return name, str(len(files)) if files else "-", size, theirs
+    size = f"{sum(file.stat().st_size for file in files) / KB:,.0f} KB" if files else "-"
+    theirs = f"{sum(file.stat().st_size for file in _files(usual)) / KB:,.0f} KB" if usual.exists() else "-"
+    return name, f"{len(files)} files" if files else "-", size, theirs
 
 
 def zipped(folder: Path) -> int:

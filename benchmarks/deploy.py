@@ -137,18 +137,18 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
     return [
         Timing(what="deployment of the stack, embedded emulator", seconds=[each.total for each in done], at_most=2),
         Table(
-            what="Seconds of each phase of a deployment",
+            what="Duration of each phase of a deployment",
             columns=("part", "median", "quartiles"),
             rows=(
-                *((PARTS[part], f"{of.median:.2f}", f"{of.low:.2f} to {of.high:.2f}") for part, of in parts.items()),
-                ("build of the indexer's package without the cache", f"{_package_uncached():.2f}", "once"),
+                *((PARTS[part], f"{of.median:.2f} s", f"{of.low:.2f} to {of.high:.2f} s") for part, of in parts.items()),
+                ("build of the indexer's package without the cache", f"{_package_uncached():.2f} s", "measured once"),
             ),
         ),
         Table(
-            what="Seconds of each resource (many are created concurrently)",
+            what="Creation time of each resource (many are created concurrently)",
             columns=("resource", "type", "median"),
             rows=tuple(
-                (name, type_, f"{medians[name, type_]:.3f}") for name, type_ in sorted(medians, key=medians.__getitem__)
+                (name, type_, f"{medians[name, type_]:.3f} s") for name, type_ in sorted(medians, key=medians.__getitem__)
             )[::-1],
         ),
     ]

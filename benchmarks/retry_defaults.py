@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.chart import write_themes
 from lambda_code.retry import RetryPolicy
 from operations.planning.chart import Line, Panel, draw
 from operations.planning.estimates import simulate
@@ -94,18 +95,22 @@ def main(arguments: Sequence[str]) -> None:
             for account, row in zip(accounts, outcomes, strict=True)
         ]
 
-    picture = draw(
-        "1,000 uploads per second for five minutes, 100 write units",
-        [
-            Panel("failure queue: 8 attempts, delays up to 5 s", lines(eight_attempts), percent=True),
-            Panel("failure queue: attempts until the timeout, delays up to 20 s", lines(until_timeout), percent=True),
-            Panel("Lambda seconds per row: attempts until the timeout", lines(until_timeout, billed=True)),
-        ],
-        about="one line for the concurrency limit of each account",
-        axis="timeout of the indexer, seconds",
-        ticks=[(place, str(seconds)) for place, seconds in zip(places, TIMEOUTS, strict=True)],
+    panels = [
+        Panel("failure queue: 8 attempts, delays up to 5 s", lines(eight_attempts), percent=True),
+        Panel("failure queue: attempts until the timeout, delays up to 20 s", lines(until_timeout), percent=True),
+        Panel("Lambda seconds per row: attempts until the timeout", lines(until_timeout, billed=True)),
+    ]
+    write_themes(
+        CHART,
+        lambda theme: draw(
+            "1,000 uploads per second for five minutes, 100 write units",
+            panels,
+            about="one line for the concurrency limit of each account",
+            axis="timeout of the indexer, seconds",
+            ticks=[(place, str(seconds)) for place, seconds in zip(places, TIMEOUTS, strict=True)],
+            theme=theme,
+        ),
     )
-    CHART.write_text(picture, encoding="utf-8")
 
 
 def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int]) -> None:
