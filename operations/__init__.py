@@ -1,1 +1,1 @@
-"""What an operator runs against a deployed stack: `python -m operations audit|backfill|redrive`."""
+"""Command line for operators of a deployed stack: `python -m operations TOOL`."""

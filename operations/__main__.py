@@ -1,4 +1,4 @@
-"""Runs the command: `python -m operations`."""
+"""Entry point of `python -m operations`."""
 
 from __future__ import annotations
 

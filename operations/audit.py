@@ -1,10 +1,12 @@
-"""Compares the bucket's versions and delete markers with the table, and repairs the table through the function.
+"""Compares the bucket's versions and delete markers with the rows of the table, and repairs the table.
 
-1. The listing, in key order, against a Query per key: finds missing, wrong and incomplete rows. Of each version a
-   digest is kept.
-2. A Scan of the table against the digests: finds rows of versions that do not exist.
-3. Keys with differences are compared again after a grace period, and only differences that remain are reported: by then
-   events that were on their way have become rows, so that a busy bucket raises no false alarm.
+1. List the bucket in key order, and query the rows of each key. This finds missing, wrong and incomplete rows. A digest
+   of each listed version is kept in memory.
+2. Scan the table, and check each row's version against the digests. This finds rows whose version does not exist.
+3. Wait for the grace period, and compare the keys with differences again. Only differences that remain are reported,
+   because events that were pending at the first comparison have been processed by then.
+
+The repair sends events to the indexer, which writes the rows. The audit itself never writes to the table.
 """
 
 from __future__ import annotations
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 GRACE = 10.0
-"""Seconds between the two comparisons of a row. An event becomes a row in one or two; one that Lambda tries again takes
-a minute, and its row is missing until then."""
+"""Seconds between the two comparisons of a row. The indexer usually writes a row within two seconds of the upload, but
+Lambda retries a failed event only after a minute; the audit reports such a row as missing."""
 
 SMALL_PAGE = 50
-"""Versions per page when one key is listed: a page also has longer keys with the same prefix, which are not needed."""
+"""Page size for listing the versions of one key. A larger page would only contain more versions of other keys."""
 
 TOOL = "audit"
 
@@ -45,20 +47,31 @@ ListedKey = tuple[str, tuple[Version, ...]]
 
 @dataclass(kw_only=True)
 class AuditReport:
-    """The numbers of what was compared, and the findings."""
+    """The results of an audit.
+
+    Attributes:
+        keys: compared object keys.
+        versions: compared object versions, without delete markers.
+        markers: compared delete markers.
+        not_indexed: versions and markers whose key does not match the filter of the bucket notification.
+        rows: scanned rows.
+        rechecked: versions that differed in the first comparison.
+        findings: differences that remained in the second comparison, in key order.
+        sent: events sent to the indexer.
+    """
 
     keys: int = 0
     versions: int = 0
-    markers: int = 0  # delete markers, not among the versions
-    not_indexed: int = 0  # versions and markers that the notification's filter leaves out
-    rows: int = 0  # of the scan
-    rechecked: int = 0  # versions that differed at first
-    findings: list[Finding] = field(default_factory=list)  # in key order
-    sent: int = 0  # events to the function
+    markers: int = 0
+    not_indexed: int = 0
+    rows: int = 0
+    rechecked: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    sent: int = 0
 
 
 class Audit:
-    """One comparison of a bucket with its table.
+    """Comparison of a bucket with its table.
 
     Attributes:
         report: the results so far.
@@ -88,10 +101,10 @@ class Audit:
         self._reads = RateLimiter(default_read_rate(capacity), clock=clock, sleep=sleep)
         self._sends = RateLimiter(default_event_rate(capacity), clock=clock, sleep=sleep)
         self._listed = Digests()
-        self._differing: dict[str, set[str]] = {}  # key -> version ids
+        self._differing: dict[str, set[str]] = {}  # object key -> version IDs
 
     def compare(self, progress: Progress) -> None:
-        """Compare every key, and again those that differ.
+        """Compare every key with its rows, and compare keys with differences a second time.
 
         Raises:
             OperatorError: an AWS call failed.
@@ -107,7 +120,7 @@ class Audit:
         self._recheck(progress)
 
     def repair(self, progress: Progress) -> None:
-        """Send the function an event for each finding that an event can repair.
+        """Send an event to the indexer for each finding that an event can repair.
 
         Raises:
             OperatorError: Lambda did not accept an event.
@@ -153,20 +166,20 @@ class Audit:
         self.report.rechecked = sum(map(len, self._differing.values()))
         if not self._differing:
             return
-        with progress.step("second look", len(self._differing)) as advance:
+        with progress.step("recheck", len(self._differing)) as advance:
             self._sleep(self._grace)
             for key, found in map_in_order(self._recheck_key, sorted(self._differing)):
-                # A version that differs only now did not exist before: its event is on its way.
+                # A version that differs only now is new: its event may still be pending.
                 self.report.findings += [each for each in found if each.version_id in self._differing[key]]
                 advance(1)
 
     def _recheck_key(self, key: str) -> list[Finding]:
-        """Compare a key with consistent reads; its own listing ends where the next key begins."""
+        """Compare a key again, with strongly consistent reads of its rows."""
         versions = self._versions_of(key)
         rows = self._read(self._aws.query_rows(self._target.table, self._object_id(key), consistent=True))
         found = compare(self._target.bucket, key, versions, rows)
         if not all(finding.repairable for finding in found):
-            # such a row is to be deleted by hand: check that its version was not deleted between the two responses
+            # The operator deletes such a row by hand, so exclude versions that were deleted during this comparison.
             existing = {version.version_id for version in self._versions_of(key)}
             found = [finding for finding in found if finding.repairable or finding.version_id in existing]
         return found
@@ -176,7 +189,7 @@ class Audit:
         return list(takewhile(lambda version: version.key == key, listed))
 
     def _read(self, pages: Iterator[Page]) -> Iterator[Row]:
-        """Yield the rows of the pages; each page is requested only after the earlier ones are paid for."""
+        """Yield the rows of the pages, and limit the rate of requests to the share of the table's read capacity."""
         while True:
             self._reads.acquire(0)
             page = next(pages, None)

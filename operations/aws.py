@@ -1,7 +1,8 @@
-"""The only module of the tools that calls AWS.
+"""AWS calls of the operators' tools. No other module of `operations` uses boto3.
 
-botocore retries (mode `standard`: throttling, 5xx and lost connections, with jittered back-off), more often than by
-default. The last error becomes an OperatorError, which names the remedy. Every call is safe to repeat.
+botocore retries throttling, 5xx responses and lost connections in its `standard` mode, with more attempts than by
+default. After the last attempt, the error is raised as an OperatorError that states the remedy. Every call is safe to
+repeat.
 
 Permissions: s3:ListBucketVersions and s3:GetBucketNotification on the bucket; dynamodb:DescribeTable, Query and Scan on
 the table; lambda:GetFunctionConfiguration, GetFunctionEventInvokeConfig and InvokeFunction on the function;
@@ -32,23 +33,26 @@ from operations.listing import Version, parse_versions
 from operations.pool import THREADS
 from operations.rate import Capacity
 
-Client: TypeAlias = Any  # boto3 creates its classes at run time
+Client: TypeAlias = Any  # boto3 creates its client classes at run time.
 Row: TypeAlias = dict[str, Any]
 
 REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
-"""Sources of the region: `region` in ~/.aws, and these variables, of which boto3, unlike the AWS CLI, reads only the
-second."""
+"""Sources of the region, in botocore's format. By default, boto3 ignores AWS_REGION, but the AWS CLI reads it."""
 
 MAX_ATTEMPTS = 8
-"""Attempts of a call: about 35 s of waiting if AWS throttles, 3 s if no connection is made."""
+"""Maximum number of attempts of one AWS call, including the first. If all are throttled, the call takes about 35 s."""
 
-VERSIONS_PER_PAGE = 1000  # the maximum of ListObjectVersions
-MESSAGES_PER_BATCH = 10  # the maximum of SQS, for receiving and for deleting
-LONG_POLL_SECONDS = 1  # long polling queries all of SQS's servers, so an empty response means an empty queue
-ACCEPTED = 202  # Lambda has put the event into its asynchronous queue
+VERSIONS_PER_PAGE = 1000
+"""Maximum page size of ListObjectVersions."""
+MESSAGES_PER_BATCH = 10
+"""Maximum number of messages in one SQS request."""
+LONG_POLL_SECONDS = 1
+"""Wait time of ReceiveMessage: long polling queries all servers of SQS, so an empty response means an empty queue."""
+ACCEPTED = 202
+"""HTTP status of a successful asynchronous invocation."""
 
 REFUSAL_CODES = ("InvalidRequestContentException", "RequestTooLargeException")
-"""Error codes of an event that Lambda never accepts: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html."""
+"""Lambda's error codes for events that it rejects permanently: see the API reference of Invoke."""
 
 PROJECTION = {
     "ProjectionExpression": ", ".join(f"#{number}" for number, _ in enumerate(ATTRIBUTES)),
@@ -57,8 +61,8 @@ PROJECTION = {
 }
 
 REMEDIES = {
-    Reason.DENIED: "Are these credentials of the stack's account, with the permissions that docs/runbook.md lists?",
-    Reason.THROTTLED: f"AWS asked to slow down, {MAX_ATTEMPTS} times in a row: try again later, or with a lower --rate",
+    Reason.DENIED: "Use credentials of the stack's account with the permissions that docs/runbook.md lists",
+    Reason.THROTTLED: f"AWS throttled {MAX_ATTEMPTS} attempts: try again later, or with a lower --rate",
 }
 
 _deserialize = TypeDeserializer().deserialize
@@ -66,14 +70,14 @@ _deserialize = TypeDeserializer().deserialize
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page of Query or Scan: rows as plain values (numbers as Decimal), and the read units that it cost."""
+    """One page of a Query or Scan: the rows (numbers as Decimal), and the consumed read capacity units."""
 
     rows: tuple[Row, ...]
     units: float
 
 
 class Aws:
-    """The AWS calls, safe for use by several threads."""
+    """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
         self._s3 = client("s3")
@@ -83,31 +87,34 @@ class Aws:
 
     @classmethod
     def connect(cls, region: str | None = None) -> Self:
-        """Create the clients from the environment's credentials, endpoint and, if `region` is None, region.
+        """Create the boto3 clients with the credentials and the endpoint of the environment.
+
+        Args:
+            region: AWS region; None selects the region of the environment.
 
         Raises:
-            OperatorError: no region is set anywhere, or there is no such profile.
+            OperatorError: no region is configured, or the configured profile does not exist.
         """
         config = Config(
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
             max_pool_connections=2 * THREADS,
             connect_timeout=5,
-        )  # with AWS_ENDPOINT_URL, botocore itself puts a bucket into the path: emulators have no DNS for it
-        with _translated_errors("make the clients"):
+        )
+        with _translated_errors("create the AWS clients"):
             environment = botocore.session.Session(session_vars={"region": REGION})
             session: Any = boto3.Session(botocore_session=environment, region_name=region)
             return cls(lambda service: session.client(service, config=config))
 
     def function_configuration(self, function: str) -> Mapping[str, Any]:
-        """Return the response of GetFunctionConfiguration."""
-        remedy = "is that its name, and is this its region and account?"
+        """Return the response of Lambda's GetFunctionConfiguration."""
+        remedy = "check the function's name, the region and the account"
         with _translated_errors(f"read the function {function!r}", not_found=remedy):
             response: Mapping[str, Any] = self._lambda.get_function_configuration(FunctionName=function)
             return response
 
     def failure_destination(self, function: str) -> str | None:
-        """Return the ARN to which Lambda sends the function's failed asynchronous events, or None."""
-        with _translated_errors(f"read where {function!r} sends failed events"):
+        """Return the ARN of the function's on-failure destination, or None if it has none."""
+        with _translated_errors(f"read the on-failure destination of {function!r}"):
             try:
                 response = self._lambda.get_function_event_invoke_config(FunctionName=function)
             except self._lambda.exceptions.ResourceNotFoundException:
@@ -116,36 +123,40 @@ class Aws:
         return destination
 
     def queue_url(self, arn: str) -> str:
-        """Return the URL of a queue."""
+        """Return the URL of the SQS queue with this ARN."""
         account, name = arn.split(":")[4:6]
         with _translated_errors(f"find the queue {arn}"):
             url: str = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
             return url
 
     def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:
-        """Return the bucket's `LambdaFunctionConfigurations`."""
+        """Return the Lambda configurations of the bucket's event notifications, as S3 returns them."""
         with _translated_errors(f"read the notifications of the bucket {bucket!r}"):
             response = self._s3.get_bucket_notification_configuration(Bucket=bucket)
             found: Sequence[Mapping[str, Any]] = response.get("LambdaFunctionConfigurations", ())
             return found
 
     def capacity(self, table: str) -> Capacity:
-        """Return the provisioned capacity of the table."""
+        """Return the table's read capacity, and the lowest write capacity among the table and its indexes."""
         with _translated_errors(f"describe the table {table!r}"):
             described = self._dynamodb.describe_table(TableName=table)["Table"]
         units = [
             each.get("ProvisionedThroughput", {}) for each in (described, *described.get("GlobalSecondaryIndexes", ()))
         ]
-        read = units[0].get("ReadCapacityUnits", 0)  # an on-demand table has 0, or no such field
+        read = units[0].get("ReadCapacityUnits", 0)  # 0 or absent for an on-demand table
         write = min(each.get("WriteCapacityUnits", 0) for each in units)
         return Capacity(read=read or None, write=write or None)
 
     def versions(
         self, bucket: str, *, prefix: str = "", after: str = "", page: int = VERSIONS_PER_PAGE
     ) -> Iterator[Version]:
-        """Yield every version and marker whose key starts with `prefix` and comes after `after`, in key order.
+        """Yield the object versions and delete markers of a bucket in the order of their keys.
 
-        botocore requests encoded keys and decodes them, because XML cannot carry every key.
+        Args:
+            bucket: name of the bucket.
+            prefix: only keys with this prefix.
+            after: only keys that follow this key in S3's order.
+            page: number of versions per request.
         """
         pages = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=bucket, Prefix=prefix, MaxKeys=page, **({"KeyMarker": after} if after else {})
@@ -155,7 +166,13 @@ class Aws:
                 yield from parse_versions(response)
 
     def query_rows(self, table: str, object_id: str, *, consistent: bool = False) -> Iterator[Page]:
-        """Yield the rows of one object."""
+        """Yield pages with the rows of one object.
+
+        Args:
+            table: name of the DynamoDB table.
+            object_id: partition key, `BUCKET/KEY`.
+            consistent: whether to use strongly consistent reads.
+        """
         return self._pages(
             "query",
             f"read the table {table!r}",
@@ -166,7 +183,12 @@ class Aws:
         )
 
     def scan_rows(self, table: str, *, prefix: str) -> Iterator[Page]:
-        """Yield the rows whose `object_id` starts with `prefix`; this reads, and pays for, the whole table."""
+        """Yield pages with the rows whose `object_id` has a prefix. A Scan consumes capacity for the whole table.
+
+        Args:
+            table: name of the DynamoDB table.
+            prefix: `BUCKET/` and the beginning of a key.
+        """
         return self._pages(
             "scan",
             f"scan the table {table!r}",
@@ -181,13 +203,18 @@ class Aws:
             yield from map(_page, pages)
 
     def invoke(self, function: str, event: object) -> None:
-        """Invoke the function asynchronously, as S3 does.
+        """Invoke a Lambda function asynchronously, as S3 does.
+
+        Args:
+            function: name of the function.
+            event: any value that can be written as JSON.
 
         Raises:
-            RefusedEventError: Lambda does not accept this event.
-            OperatorError: Lambda accepts no event.
+            RefusedEventError: Lambda rejects this event, for example because it is too large.
+            OperatorError: the invocation failed for another reason.
         """
-        payload = json.dumps(event).encode()  # in ASCII: JSON can spell half of a surrogate pair, UTF-8 cannot
+        # json.dumps escapes all characters but ASCII, because UTF-8 cannot encode half of a surrogate pair.
+        payload = json.dumps(event).encode()
         with _translated_errors(f"invoke the function {function!r}"):
             try:
                 response = self._lambda.invoke(FunctionName=function, InvocationType="Event", Payload=payload)
@@ -197,14 +224,20 @@ class Aws:
                 raise RefusedEventError(f"Lambda does not accept the event: {error}") from error
         if response["StatusCode"] != ACCEPTED:
             raise RefusedEventError(
-                f"the function {function!r} answered {response['StatusCode']}, not {ACCEPTED}: "
+                f"Lambda returned status {response['StatusCode']} instead of {ACCEPTED} for the function {function!r}: "
                 "the event was not accepted"
             )
 
     def receive(self, queue_url: str, *, limit: int, visibility_timeout: int) -> list[QueueMessage]:
-        """Receive up to `limit` messages (1 to 10) and hide them from other readers for `visibility_timeout` seconds.
+        """Receive messages of the failure queue, and hide them from other consumers.
 
-        An empty list means that no message is visible.
+        Args:
+            queue_url: URL of the queue.
+            limit: maximum number of messages, 1 to 10.
+            visibility_timeout: seconds for which the messages stay hidden.
+
+        Returns:
+            The messages; an empty list if no message is visible.
         """
         with _translated_errors("read the failure queue"):
             response = self._sqs.receive_message(
@@ -226,7 +259,7 @@ class Aws:
         ]
 
     def message_counts(self, queue_url: str) -> tuple[int, int]:
-        """Return the approximate numbers of messages that are visible, and that are in flight."""
+        """Return the approximate numbers of visible messages and of messages in flight."""
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
         with _translated_errors("read the failure queue"):
             response = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(names))
@@ -234,18 +267,28 @@ class Aws:
         return visible, hidden
 
     def delete(self, queue_url: str, receipt: str) -> None:
-        """Delete a message."""
+        """Delete a message of the failure queue.
+
+        Args:
+            queue_url: URL of the queue.
+            receipt: receipt handle of the message.
+        """
         with _translated_errors("delete a message of the failure queue"):
             self._sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=receipt)
 
     def release(self, queue_url: str, receipts: Sequence[str]) -> None:
-        """Make messages visible again; a message for which this fails reappears after its visibility timeout."""
+        """Make messages visible again before their visibility timeout ends.
+
+        Args:
+            queue_url: URL of the queue.
+            receipts: receipt handles of the messages, in any number.
+        """
         for start in range(0, len(receipts), MESSAGES_PER_BATCH):
             entries = [
                 {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
                 for number, receipt in enumerate(receipts[start : start + MESSAGES_PER_BATCH])
             ]
-            with _translated_errors("let go of messages of the failure queue"):
+            with _translated_errors("release messages of the failure queue"):
                 self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
 
 
@@ -256,21 +299,20 @@ def _page(response: Mapping[str, Any]) -> Page:
 
 
 def _check_complete(response: Mapping[str, Any], name: str) -> None:
-    """Detect a response that breaks off: botocore treats it as empty; SQS omits an empty list from a whole response.
+    """Raise an OperatorError if a list is missing because the response was truncated.
 
-    Raises:
-        OperatorError: the response is shorter than its announced length.
+    botocore parses truncated JSON as an empty document. SQS omits an empty list, so `Content-Length` decides.
     """
     length = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", "0")
     if name not in response and int(length) > len("{}"):
-        raise OperatorError(f"an answer of AWS arrived incomplete, without {name}: start again")
+        raise OperatorError(f"a response of AWS is incomplete, because it has no {name}: start the tool again")
 
 
 @contextmanager
 def _translated_errors(
     action: str, *, not_found: str = "was the stack destroyed, or is this another region?"
 ) -> Iterator[None]:
-    """Raise an error of botocore as an OperatorError that names the action and the remedy."""
+    """Raise botocore's errors as OperatorErrors that state the failed action and the remedy."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
@@ -286,7 +328,7 @@ def _remedy(error: BotoCoreError | ClientError, not_found: str) -> str:
         case NoRegionError():
             remedy = "Set AWS_REGION"
         case NoConnectionError():
-            remedy = "Is the network up, and AWS_ENDPOINT_URL, if it is set, right?"
+            remedy = "Check the network connection, and AWS_ENDPOINT_URL if it is set"
         case ClientError() if any(word in _code(error) for word in ("NotFound", "NoSuch", "NonExistent")):
             remedy = not_found[0].upper() + not_found[1:]
     return remedy

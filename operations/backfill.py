@@ -1,4 +1,4 @@
-"""Has the function index versions that existed before the function, or of which it was not notified."""
+"""Sends events to the indexer for existing object versions, for example those from before the stack's deployment."""
 
 from __future__ import annotations
 
@@ -23,21 +23,29 @@ TOOL = "backfill"
 
 @dataclass(kw_only=True)
 class BackfillReport:
-    """Numbers of versions, delete markers included."""
+    """The results of a backfill. The numbers are of versions and delete markers.
+
+    Attributes:
+        chosen: versions that match all options.
+        older: versions excluded by the option --since.
+        not_indexed: versions whose key does not match the filter of the bucket notification.
+        sent: events that Lambda accepted.
+        resume_after: last object key of which all versions were sent; empty if there is none.
+    """
 
     chosen: int = 0
-    older: int = 0  # than --since
-    not_indexed: int = 0  # the notification's filter leaves them out
+    older: int = 0
+    not_indexed: int = 0
     sent: int = 0
-    resume_after: str = ""  # every version of this key, and of those before it, was sent; empty: none
+    resume_after: str = ""
 
 
 class Backfill:
-    """One run through the bucket, in key order.
+    """A backfill of one bucket, in the order of the object keys.
 
     Attributes:
         report: the results so far.
-        per_second: events a second.
+        per_second: maximum number of events per second.
     """
 
     def __init__(
@@ -64,7 +72,7 @@ class Backfill:
         self._limiter = RateLimiter(per_second, clock=clock, sleep=sleep)
 
     def count(self, progress: Progress) -> None:
-        """Count the events without sending them.
+        """Count the events that `invoke` would send.
 
         Raises:
             OperatorError: an S3 call failed.
@@ -74,18 +82,19 @@ class Backfill:
                 advance(1)
 
     def invoke(self, progress: Progress) -> None:
-        """Send the events.
+        """Send an event for each chosen version and delete marker.
 
         Raises:
-            OperatorError: an AWS call failed, or Lambda did not accept an event; `report.resume_after` is the key after
-                which to continue.
+            OperatorError: an AWS call failed, or Lambda did not accept an event. A second backfill can continue after
+                the key in `report.resume_after`.
         """
-        key = self._start_after  # the key whose versions are being sent
+        key = self._start_after
         events = ((version, version_event(version, self._target, tool=TOOL)) for version in self._versions())
         with progress.step("events sent") as advance:
             for version in send(self._aws, self._target.function, events, limiter=self._limiter):
                 self.report.sent += 1
-                if version.key != key:  # all versions of the key before have been sent
+                if version.key != key:
+                    # All versions of the previous key have been sent.
                     self.report.resume_after, key = key, version.key
                 advance(1)
         self.report.resume_after = ""

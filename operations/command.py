@@ -1,4 +1,4 @@
-"""The command `python -m operations`: parses the arguments, runs a tool, prints its report."""
+"""The command `python -m operations`: parses the arguments, runs a tool and prints its report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ from operations.tools.redrive import RedriveTool
 def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws.connect, grace: float = GRACE) -> int:
     """Run one tool and return the exit code.
 
-    `connect` returns the AWS calls for a region (None: the environment's); `grace` is the audit's, in seconds.
+    Args:
+        arguments: the command-line arguments without the program name.
+        connect: creates the AWS clients for a region; the region None selects the environment's region.
+        grace: seconds between the two comparisons of the audit.
     """
     options = parser().parse_args(arguments)
     tool: Tool | None = None
@@ -39,9 +42,9 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
         return _report_error(options, tool, str(error), FAILED)
     except KeyboardInterrupt:
         return _report_error(options, tool, "interrupted", INTERRUPTED)
-    except Exception as bug:  # noqa: BLE001  its exit code must differ from that of "differences found"
+    except Exception as bug:  # noqa: BLE001  Python's exit code for a traceback would mean "differences found"
         traceback.print_exc()
-        return _report_error(options, tool, f"a bug of this tool: {type(bug).__name__}: {bug}", FAILED)
+        return _report_error(options, tool, f"a bug in this tool: {type(bug).__name__}: {bug}", FAILED)
     if options.json:
         _print_json(options, **tool.document(), summary=tool.summary())
     else:
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
 
 
 def run() -> NoReturn:
-    """Run the command as a program: with its arguments, its signals and its exit code."""
+    """Run the command with the arguments of the process, and exit with its exit code."""
     program.run(main, broken_pipe_code=FAILED)
 
 
@@ -76,7 +79,7 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
 
 
 def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str, code: int) -> int:
-    """Print the reason and, if the tool has started, its results so far and how to start again."""
+    """Print the reason; if the tool has started, also print its results so far and how to continue."""
     if options.json:
         _print_json(options, error=reason, **(tool.document() if tool else {}))
     elif tool:

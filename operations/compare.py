@@ -1,4 +1,4 @@
-"""Compares the versions that S3 lists of a key with the rows of the table. Pure."""
+"""Compares the versions of one object key with its rows in the table. Does not call AWS."""
 
 from __future__ import annotations
 
@@ -18,34 +18,43 @@ ATTRIBUTES = (
     *("object_id", "version_id", "bucket", "key", "size_bytes", "content_type", "etag"),
     *("uploaded_at", "upload_day", "deleted_at", "delete_marker"),
 )
-"""The attributes that the audit reads of a row, which may also have kilobytes of user metadata."""
+"""Attributes of a row that the audit reads. Other attributes, such as user metadata, can have several kilobytes."""
 
 NULL_MARKER_SECONDS = 2.0
-"""Tolerance for the time of a marker `null`: it may be the event's, and Last-Modified is cut to the second."""
+"""Tolerance for the time of a delete marker with the version ID `null`: the row may have the time of the event, and S3
+lists times without fractions of a second."""
 
 MARKER_SECONDS = 24 * 3600.0
-"""Tolerance for other markers, which are put once: a lifecycle rule may notify long after it has put a marker."""
+"""Tolerance for the time of other delete markers: S3 can send a lifecycle rule's event hours after the change."""
 
-SECONDS_LENGTH = len("2026-11-22T21:40:04")  # of a row's time: S3 lists no fraction
+SECONDS_LENGTH = len("2026-11-22T21:40:04")
+"""Length of a row's time without fractions of a second, which S3 does not list."""
 
 
 class Difference(StrEnum):
-    """How a row can differ from the bucket."""
+    """Kind of difference between the bucket and the table.
 
-    MISSING = "missing"  # S3 has the version, the table has no row of it
-    WRONG = "wrong"  # the row contradicts S3
-    INCOMPLETE = "incomplete"  # the row was written when the object could not be read (yet): it has no content_type
-    STALE = "stale"  # the row is not marked as deleted, and its version does not exist
+    Attributes:
+        MISSING: S3 lists the version, but the table has no row for it.
+        WRONG: an attribute of the row contradicts S3.
+        INCOMPLETE: the row has no `content_type`, because the indexer could not read the object.
+        STALE: the version does not exist, but its row is not marked as deleted.
+    """
+
+    MISSING = "missing"
+    WRONG = "wrong"
+    INCOMPLETE = "incomplete"
+    STALE = "stale"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One row that is not consistent with the bucket.
+    """A row that is missing or not consistent with the bucket.
 
     Attributes:
-        details: the value in the row and in S3, one sentence for each attribute.
+        details: one sentence for each wrong attribute, with its values in the row and in S3.
         version: the version that S3 lists; None for a stale row.
-        repairable: whether an event corrects the row; otherwise the row has to be deleted first.
+        repairable: whether an event corrects the row; if not, an operator has to delete the row first.
     """
 
     difference: Difference
@@ -57,7 +66,14 @@ class Finding:
 
 
 def compare(bucket: str, key: str, versions: Iterable[Version], rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
-    """Return the differences between all versions and markers of a key and all of its rows."""
+    """Return the differences between the versions and the rows of one object key.
+
+    Args:
+        bucket: name of the bucket.
+        key: the object key.
+        versions: all versions and delete markers of the key.
+        rows: all rows of the key.
+    """
     unmatched = {row["version_id"]: row for row in rows}
     findings = [
         each
@@ -85,8 +101,8 @@ def _compare_version(bucket: str, version: Version, row: Mapping[str, Any] | Non
     if row is None:
         return finding(Difference.MISSING)
     if details := tuple(_contradictions(version, row)):
-        # A version that was deleted never comes back, so the function never removes the attributes of a deletion;
-        # only a version `null` can be written again, and the function replaces its row.
+        # The indexer never removes the attributes of a deletion, because a deleted version cannot be restored. Only the
+        # version `null` can be written again, and then the indexer replaces its row.
         return finding(Difference.WRONG, *details, repairable=version.version_id == NULL_VERSION)
     if not version.marker and "content_type" not in row:
         return finding(Difference.INCOMPLETE)
@@ -96,15 +112,14 @@ def _compare_version(bucket: str, version: Version, row: Mapping[str, Any] | Non
 
 
 def _contradictions(version: Version, row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the row claims that no event takes back."""
+    """Yield the differences that no event corrects, because the indexer never removes these attributes."""
     if "deleted_at" in row:
-        yield f"deleted_at is {row['deleted_at']}, and S3 has the version"
+        yield f"deleted_at is {row['deleted_at']}, but S3 has the version"
     if not version.marker and "delete_marker" in row:
-        yield "delete_marker is there, and S3 has an object"
+        yield "delete_marker is set, but S3 has an object"
     if version.marker and "upload_day" in row:
-        yield "upload_day is there, and S3 has a delete marker: the index by day is of uploads"
+        yield "upload_day is set, but S3 has a delete marker, which is not an upload"
     if version.marker and "uploaded_at" in row and _times_differ(row["uploaded_at"], version):
-        # for a marker `null`: a newer one replaced it, and the function was not notified
         yield _time_differs(version, row)
 
 
@@ -129,9 +144,9 @@ def _time_differs(version: Version, row: Mapping[str, Any]) -> str:
 
 
 def _times_differ(recorded: object, version: Version) -> bool:
-    """Return whether the time of a marker in its row differs from S3's; a text that is no time does."""
+    """Return whether the time in a delete marker's row is invalid, or differs from S3's by more than the tolerance."""
     tolerance = NULL_MARKER_SECONDS if version.version_id == NULL_VERSION else MARKER_SECONDS
     try:
         return abs((datetime.fromisoformat(str(recorded)) - version.last_modified).total_seconds()) > tolerance
-    except (TypeError, ValueError):  # the former: it has no time zone
+    except (TypeError, ValueError):  # A time without a time zone raises TypeError.
         return True

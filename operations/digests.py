@@ -1,26 +1,32 @@
-"""A set of versions in 16 bytes each, so that millions of them fit into memory."""
+"""Memory-saving set of object versions, with 16 bytes per version."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
 SIZE = 16
-"""Bytes of a digest. That two of a billion versions share one has a probability of about 1 in 10^21."""
+"""Bytes per digest. The probability that two of a billion versions have the same digest is about 10^-21."""
 
 _BINS = 1 << 12
 
 
 class Digests:
-    """A set of `(object_id, version_id)`, without removal.
+    """A set of pairs `(object_id, version_id)` that stores a digest of each pair. Pairs cannot be removed.
 
-    A digest lies in one of 4,096 byte strings, which its first bits choose; of a million, each has 4 kB to search.
+    The first 12 bits of a digest select one of 4,096 byte strings that contain it. With a million digests, a search
+    reads about 4 kB.
     """
 
     def __init__(self) -> None:
         self._bins = [bytearray() for _ in range(_BINS)]
 
     def add(self, object_id: str, version_id: str) -> None:
-        """Add a version; one that is added twice uses its 16 bytes twice."""
+        """Add a version. Adding a version twice uses 16 more bytes.
+
+        Args:
+            object_id: the object's partition key in the table, `BUCKET/KEY`.
+            version_id: the S3 version ID.
+        """
         digest = _digest(object_id, version_id)
         self._bin(digest).extend(digest)
 
@@ -28,7 +34,7 @@ class Digests:
         digest = _digest(*version)
         bin_ = self._bin(digest)
         at = bin_.find(digest)
-        while at % SIZE and at > 0:  # the same bytes across two digests are not this one
+        while at % SIZE and at > 0:  # A match across two neighbouring digests is not a match.
             at = bin_.find(digest, at + 1)
         return at >= 0
 
@@ -37,5 +43,5 @@ class Digests:
 
 
 def _digest(object_id: str, version_id: str) -> bytes:
-    # a version id has no zero byte, so no two versions give the same text
+    # A zero byte cannot occur in a version ID, so different versions have different texts.
     return blake2b(f"{object_id}\0{version_id}".encode(), digest_size=SIZE).digest()

@@ -1,4 +1,4 @@
-"""Finds a deployed stack by its function, and its failure queue."""
+"""Finds the resources of a deployed stack through the configuration of its Lambda function."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ if TYPE_CHECKING:
     from operations.aws import Aws
 
 BUCKET_VARIABLE, TABLE_VARIABLE = "TAP_BUCKET_NAME", "TAP_TABLE_NAME"
-"""The function's environment variables that name its stack's bucket and table."""
+"""Environment variables of the indexer that contain the names of the bucket and of the table."""
 
 
 def from_function(name: str, aws: Aws) -> Target:
-    """Return the stack of a function (a name, or an ARN), from the function's configuration.
+    """Read the names of a stack's resources from the configuration of its Lambda function.
+
+    Args:
+        name: the function's name or ARN.
+        aws: the AWS calls, for the function's region.
 
     Raises:
-        OperatorError: there is no such function, or it is not one of this program's.
+        OperatorError: the function does not exist, or it is not a TapStack indexer.
     """
     configuration = aws.function_configuration(name)
     variables = configuration.get("Environment", {}).get("Variables", {})
     if missing := [each for each in (BUCKET_VARIABLE, TABLE_VARIABLE) if not variables.get(each)]:
         raise OperatorError(
-            f"the function {name!r} has no environment variable {' and no '.join(missing)}, so it is not TapStack's: "
-            "give the name that `pulumi stack output lambda_function_name` prints"
+            f"the function {name!r} has no environment variable {' and no '.join(missing)}, so it is not a TapStack "
+            "indexer: give the name that `pulumi stack output lambda_function_name` prints"
         )
     arn, region = parse_function_arn(configuration["FunctionArn"])
     return Target(
@@ -38,22 +42,26 @@ def from_function(name: str, aws: Aws) -> Target:
 
 
 def failure_queue(aws: Aws, target: Target) -> str:
-    """Return the URL of the queue to which Lambda sends the function's failed events.
+    """Return the URL of the queue to which Lambda sends events that the indexer could not process.
+
+    Args:
+        aws: the AWS calls.
+        target: the deployed stack.
 
     Raises:
-        OperatorError: Lambda sends them to no queue, or to another queue than Pulumi's outputs name.
+        OperatorError: the indexer has no queue as on-failure destination, or its queue is not the one in `target`.
     """
     arn = aws.failure_destination(target.function)
     if arn is None or ":sqs:" not in arn:
         raise OperatorError(
             f"the function {target.function!r} sends failed events to no SQS queue, so they would be lost: "
-            "`pulumi up --refresh` puts back what somebody removed"
+            "`pulumi up --refresh` restores the on-failure destination"
         )
     if target.queue_url is None:
         return aws.queue_url(arn)
     if arn.rpartition(":")[2] != target.queue_url.rpartition("/")[2]:
         raise OperatorError(
-            f"the function {target.function!r} sends failed events to {arn}, and Pulumi's outputs name the queue "
-            f"{target.queue_url}: are they of this stack, and of today?"
+            f"the function {target.function!r} sends failed events to {arn}, but the stack outputs contain the queue "
+            f"{target.queue_url}: run `pulumi stack output --json` for this stack again"
         )
     return target.queue_url

@@ -1,11 +1,11 @@
-"""Errors of the tools."""
+"""Errors of the command line for operators."""
 
 from __future__ import annotations
 
 
 class OperatorError(Exception):
-    """A tool cannot continue: the message names the problem and the remedy."""
+    """A tool cannot continue; the message states the problem and the remedy."""
 
 
 class RefusedEventError(OperatorError):
-    """Lambda never accepts this event, but may accept others."""
+    """Lambda rejects this event permanently, but may accept other events."""

@@ -1,4 +1,4 @@
-"""Builds events for the function in the format of S3's own notifications. Pure."""
+"""Creates events in the format of S3 event notifications, for the indexer. Does not call AWS."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ Event = dict[str, Any]
 
 
 def version_event(version: Version, target: Target, *, tool: str) -> Event:
-    """Return the event of the creation of a version, or of a delete marker, at the time that S3 lists for it.
+    """Return the event that S3 sends when it creates a version or a delete marker.
 
-    `tool` signs the event: its name becomes the event's principal.
+    Args:
+        version: the version or delete marker; its time becomes the event's time.
+        target: the deployed stack.
+        tool: name of the sending tool, which becomes part of the event's principal ID.
     """
     if version.marker:
         name, details = "ObjectRemoved:DeleteMarkerCreated", {}
@@ -30,14 +33,22 @@ def version_event(version: Version, target: Target, *, tool: str) -> Event:
 
 
 def deletion_event(key: str, version_id: str, target: Target, *, at: datetime, tool: str) -> Event:
-    """Return the event of the deletion of a version, or of a delete marker; its time is unknown, so `at` is now."""
+    """Return the event that S3 sends when a version or a delete marker is deleted permanently.
+
+    Args:
+        key: the object key.
+        version_id: the version ID of the version or delete marker.
+        target: the deployed stack.
+        at: the event's time. S3 does not list when a version was deleted, so callers use the current time.
+        tool: name of the sending tool, which becomes part of the event's principal ID.
+    """
     return _event("ObjectRemoved:Delete", key, version_id, details={}, at=at, target=target, tool=tool)
 
 
 def _event(
     name: str, key: str, version_id: str, *, details: dict[str, Any], at: datetime, target: Target, tool: str
 ) -> Event:
-    """One record an event: then one that fails takes no other with it. No sequencer: only S3 knows those."""
+    """Return an event with one record, so that no record fails because of another. Only S3 can create a sequencer."""
     record = {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",

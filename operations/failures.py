@@ -1,6 +1,6 @@
-"""Parses a message of the failure queue: the event that failed, the reason, and the objects. Pure.
+"""Parses messages of the failure queue: the failed event, the reason, and the objects. Does not call AWS.
 
-The message: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+Message format: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from lambda_code.errors import Reason
 from operations.target import Target, same_function
 
 TIMEOUT, CRASH, TOO_OLD, UNKNOWN = "timeout", "crash", "too-old", "unknown"
-"""Reasons that the function itself cannot report: Lambda stopped it; it died, or raised another error than its own; the
-event was too old when its turn came; the text is cut off (a very long key)."""
+"""Reasons that the indexer cannot report itself: Lambda's timeout stopped it; it crashed or raised an unexpected error;
+the event exceeded its maximum age; the error message is truncated before the reason, because of a very long key."""
 
 REASONS = (*(reason.value for reason in Reason), TIMEOUT, CRASH, TOO_OLD, UNKNOWN)
 
-# The text of IndexingError (an emulator reports another type) names the record, its key and the reason, such as
-# "denied" in: 1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …
+# The text of IndexingError contains the record number, the object key and the reason. An example with the reason
+# "denied" is: 1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _FAILED = r"\d+ of \d+ records failed: "
 _LINE = re.compile(
@@ -33,23 +33,28 @@ _LINE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueMessage:
-    """A message as SQS delivers it; `receipt` is needed to delete or to release it."""
+    """A message of an SQS queue.
+
+    Attributes:
+        receipt: receipt handle, with which the message can be deleted or made visible again.
+        sent_ms: time at which Lambda sent the message, in milliseconds since 1970 (UTC).
+    """
 
     id: str
     receipt: str
     body: str
-    sent_ms: int  # since 1970
+    sent_ms: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """An event that Lambda gave up on.
+    """An event that the indexer could not process, although Lambda retried it.
 
     Attributes:
-        event: the event to replay.
+        event: the event, as the indexer received it.
         reasons: members of REASONS, in alphabetical order.
-        error: the text of the function, or of Lambda.
-        objects: the keys in the event, as far as they can be parsed.
+        error: the error message of the indexer or of Lambda.
+        objects: the object keys in the event that can be parsed.
     """
 
     event: Any
@@ -59,38 +64,42 @@ class Failure:
 
     @property
     def group(self) -> str:
-        """The name under which failures of the same reasons are shown."""
+        """The reasons as text; failures with equal reasons are displayed as one group."""
         return ", ".join(self.reasons)
 
 
 class ForeignMessageError(Exception):
-    """The message is not about a failed event of this function; the text says why."""
+    """The message does not contain a failed event of this stack; the error message states the cause."""
 
 
 def parse(body: str, target: Target) -> Failure:
-    """Read a message's body.
+    """Parse the body of a message.
+
+    Args:
+        body: JSON text that Lambda sent to the failure queue.
+        target: the deployed stack.
 
     Raises:
-        ForeignMessageError: it is nothing that Lambda wrote about an event of this stack's function.
+        ForeignMessageError: the message is from another sender, or about another Lambda function.
     """
     try:
         message = json.loads(body)
-    except (ValueError, RecursionError):  # the latter: nested deeper than anything that Lambda writes
+    except (ValueError, RecursionError):  # Deeply nested JSON raises RecursionError.
         raise ForeignMessageError("it is not JSON") from None
     context = _fields(message, "requestContext")
     arn = context.get("functionArn")
     if not isinstance(arn, str):
-        raise ForeignMessageError("it is not what Lambda sends: there is no requestContext.functionArn")
+        raise ForeignMessageError("it is not from Lambda, because it has no requestContext.functionArn")
     if not same_function(arn, target.function_arn):
         raise ForeignMessageError(f"it is about another function: {arn}")
     if "requestPayload" not in message:
-        raise ForeignMessageError("there is no requestPayload, so there is no event to replay")
+        raise ForeignMessageError("it has no requestPayload, so there is no event to send again")
     response = _fields(message, "responsePayload")
     error = response.get("errorMessage")
     return Failure(
         event=message["requestPayload"],
         reasons=_reasons(response, context),
-        error=error if isinstance(error, str) else f"no answer of the function ({context.get('condition')})",
+        error=error if isinstance(error, str) else f"the function returned no response ({context.get('condition')})",
         objects=tuple(_objects(message["requestPayload"])),
     )
 
@@ -117,6 +126,6 @@ def _objects(event: object) -> list[str]:
 
 
 def _fields(value: object, name: str) -> Mapping[str, Any]:
-    """A JSON object inside another; empty if it is none."""
+    """Return the JSON object in a field of another, or an empty one if the field is missing or not an object."""
     inner = value.get(name) if isinstance(value, dict) else None
     return inner if isinstance(inner, dict) else {}

@@ -1,4 +1,4 @@
-"""The versions and delete markers that S3 lists, and the keys of which the bucket notifies the function. Pure."""
+"""Parses S3's listings of object versions, and the key filters of bucket notifications. Does not call AWS."""
 
 from __future__ import annotations
 
@@ -13,25 +13,32 @@ from urllib.parse import unquote_plus
 from operations.target import same_function
 
 NO_TRIGGER = (
-    "note: the bucket does not notify this function, so new uploads get no row: `pulumi up --refresh` mends that. "
-    "Every key counts as one to index"
+    "note: the bucket does not notify this function, so new uploads are not indexed: `pulumi up --refresh` restores "
+    "the notification. This run includes all keys"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of an object, or one delete marker (then without size and ETag), as in ListObjectVersions."""
+    """A version of an object, or a delete marker, as ListObjectVersions returns it.
+
+    Attributes:
+        last_modified: time of creation in UTC, in whole seconds.
+        marker: whether this is a delete marker, which has no size and no ETag.
+        size: size of the object in bytes.
+        etag: ETag of the object, without quotes.
+    """
 
     key: str
     version_id: str
-    last_modified: datetime  # UTC, to the second
+    last_modified: datetime
     marker: bool = False
-    size: int = 0  # bytes
-    etag: str = ""  # without quotes
+    size: int = 0
+    etag: str = ""
 
 
 def parse_versions(page: Mapping[str, Any]) -> Iterator[Version]:
-    """Yield the versions and markers of one page of ListObjectVersions (with its keys decoded), in key order."""
+    """Yield the versions and delete markers of a ListObjectVersions response in the order of their keys."""
     objects = (
         Version(
             key=each["Key"],
@@ -50,37 +57,40 @@ def parse_versions(page: Mapping[str, Any]) -> Iterator[Version]:
 
 
 def group_by_key(versions: Iterable[Version]) -> Iterator[tuple[str, tuple[Version, ...]]]:
-    """Yield each key with all its versions, from a listing in key order."""
+    """Yield each key with its versions. The input must be in the order of the keys."""
     for key, group in groupby(versions, key=lambda version: version.key):
         yield key, tuple(group)
 
 
 @dataclass(frozen=True)
 class KeyFilter:
-    """The keys of which the bucket notifies the function: those that match a rule of the notification.
+    """The set of object keys for which the bucket notifies the indexer.
 
-    `rules` are pairs of prefix and suffix. None: the bucket does not notify the function at all; then every key
-    matches.
+    Attributes:
+        rules: pairs of prefix and suffix, of which a key must match one. None if the bucket does not notify the
+            indexer; then the set contains every key.
     """
 
     rules: tuple[tuple[str, str], ...] | None
 
     @classmethod
     def from_notifications(cls, configurations: Sequence[Mapping[str, Any]], function_arn: str) -> KeyFilter:
-        """The rules of a bucket's `LambdaFunctionConfigurations` that lead to this function.
+        """Create the filter from a bucket's notification configuration.
 
-        Filters hold keys as notifications do: form-encoded.
+        Args:
+            configurations: the bucket's `LambdaFunctionConfigurations`, with URL-encoded prefixes and suffixes.
+            function_arn: ARN of the indexer; configurations for other functions are ignored.
         """
         ours = [each for each in configurations if same_function(each["LambdaFunctionArn"], function_arn)]
         return cls(tuple(_rule(each) for each in ours) or None)
 
     @property
     def triggered(self) -> bool:
-        """Whether the bucket notifies the function."""
+        """Whether the bucket notifies the indexer."""
         return self.rules is not None
 
     def warnings(self) -> list[str]:
-        """Return the text to show if the bucket does not notify the function."""
+        """Return a warning if the bucket does not notify the indexer; otherwise an empty list."""
         return [] if self.triggered else [NO_TRIGGER]
 
     def __contains__(self, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Progress bars, and text that is safe to print on a terminal."""
+"""Progress bars, and formatting of text for a terminal."""
 
 from __future__ import annotations
 
@@ -15,15 +15,23 @@ NAME_WIDTH = 16
 
 
 class Progress:
-    """Bars on standard error where that is a terminal, and nothing anywhere else."""
+    """Progress bars on a stream. They are displayed only if the stream is a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        # only the stream decides whether it is a terminal: FORCE_COLOR would put bars into files
+        # Without `force_terminal`, rich would write bars into files if the variable FORCE_COLOR is set.
         self._console = Console(file=stream, force_terminal=stream.isatty())
 
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show a step of `total` parts (None: unknown); yields a function that advances it by a number of parts."""
+        """Context manager that displays the progress of a step.
+
+        Args:
+            name: label of the progress bar.
+            total: number of parts of the step; None if unknown.
+
+        Yields:
+            A function that advances the progress by a number of parts.
+        """
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
@@ -38,19 +46,19 @@ class Progress:
             yield lambda parts: bars.advance(task, parts)
             if total is None:
                 done = bars.tasks[0].completed
-                bars.update(task, total=done or 1, completed=done or 1)  # a full bar: this step is over
+                bars.update(task, total=done or 1, completed=done or 1)  # Display a full bar.
 
 
 def printable(text: str) -> str:
-    r"""Return the text with all that would not show as itself written as an escape, a line feed as ``\n``.
+    r"""Return the text with escapes for unprintable characters, for example ``\n`` for a line feed.
 
-    A key or a file name may hold anything, and must not steer the terminal.
+    Object keys and file names can contain control characters, which a terminal would execute.
     """
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def quoted(text: str) -> str:
-    r"""Return the text as a word of the shell: one that a terminal would not show as itself as bash's ``$'\t'``."""
+    r"""Return the text quoted for a shell. Text with unprintable characters uses bash's syntax, such as ``$'\t'``."""
     if text.isprintable():
         return shlex.quote(text)
     escaped = "".join(
@@ -61,12 +69,17 @@ def quoted(text: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return ``1 row``, ``2,000 rows``."""
+    """Return a number with a noun in singular or plural, such as ``1 row`` and ``2,000 rows``.
+
+    Args:
+        number: the number.
+        noun: the noun in singular, with a plural in -s.
+    """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells as lines with aligned columns; the last cell of a row may be of any length."""
+    """Format rows of cells as lines with aligned columns."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]) - 1)]
     return [
         "  ".join([*(word.ljust(width) for word, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
@@ -74,6 +87,11 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def print_lines(lines: list[str], stream: TextIO) -> None:
-    """Print lines, each whole and escaped."""
+    """Print lines with escapes for unprintable characters.
+
+    Args:
+        lines: the lines, without line feeds at their ends.
+        stream: the output stream, which is flushed.
+    """
     stream.writelines(printable(line) + "\n" for line in lines)
     stream.flush()

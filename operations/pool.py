@@ -1,4 +1,4 @@
-"""Applies a function to a stream of items in a few threads, and yields the results in the order of the items."""
+"""Applies a function to a stream of items in several threads."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 THREADS = 8
-"""Enough for some hundred calls a second at AWS's usual answering times, and few enough for a laptop."""
+"""Default number of threads, which permits several hundred AWS calls per second at usual latencies."""
 
 ITEMS_AHEAD = 8
-"""Items per thread that may be taken from the stream before the first of them is done."""
+"""Maximum number of unfinished items per thread."""
 
 
 def map_in_order(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = THREADS
 ) -> Iterator[tuple[Item, Result]]:
-    """Yield each item with what `work` returned for it, in the order of the items.
+    """Yield each item with the result of `work`, in the order of the items.
 
-    Items are taken in this thread, a bounded number ahead. An error of `work` is raised at its item's turn; then, and
-    when the caller stops early, what was not begun is dropped and what was begun is waited for.
+    The calling thread reads the items, at most `threads * ITEMS_AHEAD` before the oldest unfinished one. If `work`
+    raises an error for an item, it is raised after the results of the items before. After an error, or if the caller
+    closes the iterator, items that have not been started are discarded, and running ones are completed.
+
+    Args:
+        work: the function to apply; called in several threads.
+        items: the items, in any number.
+        threads: number of threads.
     """
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -1,4 +1,4 @@
-"""Runs a command line as a program: its streams, its signals, and its exit code."""
+"""Runs a command-line function as a process: sets up output streams and signals, and exits with its exit code."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from typing import NoReturn
 
 
 def run(main: Callable[[Sequence[str]], int], *, broken_pipe_code: int) -> NoReturn:
-    """Run `main` with the program's arguments and end with what it returns.
+    """Run `main` with the arguments of the process, and exit with the code that it returns.
 
-    SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does. `broken_pipe_code` is the exit code if the reader of the
-    output has closed the pipe.
+    SIGTERM and SIGHUP raise KeyboardInterrupt in `main`, as Ctrl-C does.
+
+    Args:
+        main: receives the arguments without the program name, and returns an exit code.
+        broken_pipe_code: exit code if the reader of stdout closes the pipe, as `head` does.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still shows every name
-    for name in ("SIGTERM", "SIGHUP"):  # the latter is unknown to Windows
+            stream.reconfigure(errors="backslashreplace")  # A terminal without UTF-8 shows escapes.
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP.
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's own flush does not fail too
+    except BrokenPipeError:
+        # Python flushes stdout again at exit, which must not fail on the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = broken_pipe_code
     sys.exit(code)

@@ -1,7 +1,7 @@
-"""Queries of the table, each as one small function. README shows this file: keep it fit to be pasted.
+"""Example queries of the DynamoDB table. The documentation shows this file, so that users can copy it.
 
 `table` is `boto3.resource("dynamodb").Table(NAME)`, `s3` is `boto3.client("s3")`. Rows are dictionaries as boto3
-returns them (numbers are Decimal).
+returns them, with numbers as Decimal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
-Table: TypeAlias = Any  # boto3 creates its classes at run time
+Table: TypeAlias = Any  # boto3 creates its resource classes at run time.
 S3Client: TypeAlias = Any
 
 ONE_SECOND = timedelta(seconds=1)
@@ -19,24 +19,42 @@ NOT_FOUND = 404  # HTTP status
 
 
 def one_version(table: Table, bucket: str, key: str, version_id: str) -> Row | None:
-    """The row of one version of an object, or None."""
+    """Return the row of one version of an object, or None if there is no such row.
+
+    Args:
+        table: the DynamoDB table.
+        bucket: name of the bucket.
+        key: the object key.
+        version_id: the S3 version ID.
+    """
     row: Row | None = table.get_item(Key={"object_id": f"{bucket}/{key}", "version_id": version_id}).get("Item")
     return row
 
 
 def all_versions(table: Table, bucket: str, key: str) -> list[Row]:
-    """The rows of every version of an object, of delete markers and of what was deleted too, the newest first."""
+    """Return the rows of all versions and delete markers of an object, including deleted versions, newest first.
+
+    Args:
+        table: the DynamoDB table.
+        bucket: name of the bucket.
+        key: the object key.
+    """
     rows = _every_page(table, "object_id = :id", {":id": f"{bucket}/{key}"})
     return sorted(rows, key=_upload_order, reverse=True)
 
 
 def latest(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
-    """The row of an object's latest version, or None if it has no version (any more).
+    """Return the row of an object's latest version or delete marker, or None if all versions are deleted.
 
-    The latest may be a delete marker: then the object does not exist now, see `current`.
+    Rows have the time of their upload in whole seconds, and delete markers may have a slightly later time. Therefore
+    the sequencers of S3's events decide between versions of about the same second. If a sequencer is missing or equal
+    to another, this function requests the latest version from S3.
 
-    S3 tells the time to the second, of a delete marker a little later. Versions of about the same second are told apart
-    by the sequencers of their events, and where one has none, or all have the same, S3 is asked.
+    Args:
+        table: the DynamoDB table.
+        s3: the boto3 client of S3.
+        bucket: name of the bucket.
+        key: the object key.
     """
     rows = list(still_there(all_versions(table, bucket, key)))
     newest = max((_second(row) for row in rows if "uploaded_at" in row), default=None)
@@ -48,23 +66,41 @@ def latest(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
 
 
 def current(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
-    """The row of what S3 serves under this key now, or None if the object does not exist: never did, or was deleted."""
+    """Return the row of the object that S3 currently serves for a key, or None if there is no object.
+
+    Args:
+        table: the DynamoDB table.
+        s3: the boto3 client of S3.
+        bucket: name of the bucket.
+        key: the object key.
+    """
     row = latest(table, s3, bucket, key)
     return None if row is None or "delete_marker" in row else row
 
 
 def still_there(rows: Iterable[Row]) -> Iterator[Row]:
-    """Of these rows those whose version exists now, current or not: `still_there(uploaded_on(table, "2026-11-22"))`."""
+    """Yield the rows whose version is not deleted, for example `still_there(uploaded_on(table, "2026-11-22"))`."""
     return (row for row in rows if "deleted_at" not in row)
 
 
 def uploaded_on(table: Table, day: str) -> Iterator[Row]:
-    """What arrived on a day of UTC, such as `2026-11-22`, the oldest first, whether it is still there or not."""
+    """Yield the rows of all versions that were uploaded on a day, oldest first, including deleted versions.
+
+    Args:
+        table: the DynamoDB table.
+        day: a date in UTC, such as `2026-11-22`.
+    """
     return _every_page(table, "upload_day = :day", {":day": day}, IndexName="uploads_by_day")
 
 
 def uploaded_between(table: Table, start: datetime, end: datetime) -> Iterator[Row]:
-    """What arrived from `start` up to, but not at, `end`, the oldest first. Both times need a time zone."""
+    """Yield the rows of all versions that were uploaded in a time interval, oldest first, including deleted versions.
+
+    Args:
+        table: the DynamoDB table.
+        start: beginning of the interval, with a time zone.
+        end: end of the interval, with a time zone; uploads at exactly this time are excluded.
+    """
     first, last = _row_time(start), _row_time(end)
     for day in _days(start.astimezone(UTC), end.astimezone(UTC)):
         values = {":day": day, ":first": first, ":last": last}
@@ -75,7 +111,7 @@ def uploaded_between(table: Table, start: datetime, end: datetime) -> Iterator[R
 
 
 def _every_page(table: Table, condition: str, values: dict[str, str], **options: Any) -> Iterator[Row]:
-    """The rows of all pages of a query: DynamoDB returns at most 1 MB a page."""
+    """Yield the rows of a query from all pages. DynamoDB returns at most 1 MB per page."""
     query = {"KeyConditionExpression": condition, "ExpressionAttributeValues": values, **options}
     while True:
         page = table.query(**query)
@@ -97,7 +133,7 @@ def _row_time(time: datetime) -> str:
 
 
 def _latest_in_s3(s3: S3Client, bucket: str, key: str) -> str | None:
-    """The id of the latest version; that of a delete marker is in the headers of the 404 that hides what is below."""
+    """Return the ID of the latest version or delete marker; the latter is in a header of S3's 404 response."""
     try:
         version_id: str = s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null")
     except s3.exceptions.ClientError as error:
@@ -114,10 +150,10 @@ def _second(row: Row) -> datetime:
 
 
 def _sequence(row: Row) -> str:
-    """S3's sequencers are compared as text, padded with zeros to equal length."""
+    """Return the row's sequencer for comparison as text: padded on the right with zeros to equal length."""
     return str(row.get("sequencer", "")).ljust(64, "0")
 
 
 def _upload_order(row: Row) -> tuple[str, str]:
-    """Sorts versions of one object. A row has no time if its version was deleted before anything else was told."""
+    """Return the sort key of a row: its time in whole seconds, or an empty text if it has none, and its sequencer."""
     return str(row.get("uploaded_at", ""))[: len("2026-11-22T21:40:04")], _sequence(row)

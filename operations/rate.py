@@ -1,4 +1,4 @@
-"""Limits the rate of work: events a second, or DynamoDB's capacity units a second."""
+"""Rate limits for events and for DynamoDB's capacity units."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 BURST_SECONDS = 1.0
-"""Units that were not used within the last second may be used now; DynamoDB itself saves up 300 s."""
+"""Seconds for which a rate limiter keeps unused units available."""
 
 CAPACITY_SHARE = 0.5
-"""Share of the table's capacity that a tool uses by default: the other half is for the events that arrive meanwhile."""
+"""Default share of the table's capacity that a tool uses; the rest remains available for new uploads."""
 
 ON_DEMAND_EVENT_RATE = 100.0
-"""Events a second for an on-demand table, which accepts far more; Lambda's concurrency serves other events too."""
+"""Default events per second for an on-demand table. A higher rate would use Lambda concurrency that uploads need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """Provisioned units a second of a table; None: it is billed per request and has no such limit.
+    """Provisioned throughput of a DynamoDB table, in units per second. None for an on-demand table.
 
-    `write` is the least of the table and its indexes, since each row is written to all of them.
+    Attributes:
+        read: read capacity of the table.
+        write: lowest write capacity among the table and its indexes, because each row is written to all of them.
     """
 
     read: float | None
@@ -32,20 +34,22 @@ class Capacity:
 
 
 def default_read_rate(capacity: Capacity) -> float | None:
-    """Return read units a second; None: no limit."""
+    """Return the default limit of a tool in read units per second; None for no limit."""
     return None if capacity.read is None else CAPACITY_SHARE * capacity.read
 
 
 def default_event_rate(capacity: Capacity) -> float:
-    """Return events a second: each costs the table, and each of its indexes, one write unit (a row is below 1 KB)."""
+    """Return the default limit of a tool in events per second, assuming that a row is smaller than 1 KB."""
     return ON_DEMAND_EVENT_RATE if capacity.write is None else CAPACITY_SHARE * capacity.write
 
 
 class RateLimiter:
-    """A token bucket for several threads, which may go into debt: the cost of a read is known only afterwards.
+    """Thread-safe token bucket. Its balance can become negative, because the cost of a read is known only afterwards.
 
     Args:
-        per_second: units a second; None for no limit.
+        per_second: units per second; None for no limit.
+        clock: returns the current time in seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -59,25 +63,25 @@ class RateLimiter:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._paid_at = clock()  # the time at which all units acquired so far are paid for
+        self._paid_at = clock()  # the time at which the balance becomes zero
 
     def acquire(self, units: float) -> None:
-        """Wait until all units acquired before are paid for, then acquire these; zero only waits."""
+        """Wait until the balance is not negative, then subtract the units. Zero units only wait."""
         if pause := self._book(units):
             self._sleep(pause)
 
     def charge(self, units: float) -> None:
-        """Acquire units without waiting: the next `acquire` waits for them."""
+        """Subtract units without waiting. The next call of `acquire` waits until the balance is not negative."""
         self._book(units)
 
     def paced(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items, each of which costs one unit, at the limited rate."""
+        """Yield the items at the limited rate, one unit per item."""
         for item in items:
             self.acquire(1)
             yield item
 
     def _book(self, units: float) -> float:
-        """Book the units; return the seconds until those booked before are paid for."""
+        """Subtract the units, and return the seconds for which the balance before was negative."""
         if self._per_second is None:
             return 0.0
         with self._lock:

@@ -1,7 +1,8 @@
-"""Reads the failure queue, and replays its events to the function.
+"""Reads the failure queue, and sends its events to the indexer again.
 
-Messages that were read are hidden from other readers until the end of the run, which releases those that it has not
-deleted. If the process is killed, they reappear after VISIBILITY_TIMEOUT_SECONDS.
+During a run, the messages that it has read are hidden from other consumers. At its end, the run deletes the messages of
+replayed events, and makes the others visible again. If the process is killed, the messages become visible after
+VISIBILITY_TIMEOUT_SECONDS.
 """
 
 from __future__ import annotations
@@ -25,19 +26,20 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 VISIBILITY_TIMEOUT_SECONDS = 1800
-"""Long enough to read and replay tens of thousands of messages."""
+"""Seconds for which messages stay hidden: enough time to read and replay tens of thousands of messages."""
 
 
 @dataclass(kw_only=True)
 class FailureMessage:
-    """A message of the queue, and what was done with it.
+    """A message of the failure queue, and its processing state.
 
     Attributes:
-        failure: the failed event; None if the message is not about this function.
-        not_ours: why `failure` is None.
-        chosen: whether it has the requested reason.
-        replayed: whether Lambda accepted its event again, and the message was deleted.
-        refused: why Lambda did not accept its event.
+        raw: the message as SQS returned it.
+        failure: the failed event; None if the message is not about this stack's indexer.
+        not_ours: the cause if `failure` is None.
+        chosen: whether the failure has the requested reason.
+        replayed: whether Lambda accepted the event again, and the message was deleted.
+        refused: Lambda's error message if it rejected the event.
     """
 
     raw: QueueMessage
@@ -50,16 +52,23 @@ class FailureMessage:
 
 @dataclass(kw_only=True)
 class RedriveReport:
-    """The messages that were read; a message that SQS delivered twice is in it once."""
+    """The results of a redrive.
+
+    Attributes:
+        messages: the messages that were read. A message that SQS delivered twice is listed once.
+        visible: approximate number of visible messages at the beginning.
+        in_flight: approximate number of messages that other consumers had received at the beginning.
+        note: the error if messages could not be made visible again.
+    """
 
     messages: list[FailureMessage] = field(default_factory=list)
-    visible: int = 0  # messages that could be received at the beginning, approximately
-    in_flight: int = 0  # messages that another reader has received and not deleted, approximately
-    note: str = ""  # the error of releasing messages
+    visible: int = 0
+    in_flight: int = 0
+    note: str = ""
 
     @property
     def chosen(self) -> list[FailureMessage]:
-        """Failures with the requested reason."""
+        """Messages whose failure has the requested reason."""
         return [message for message in self.messages if message.chosen]
 
     @property
@@ -69,17 +78,17 @@ class RedriveReport:
 
     @property
     def unread(self) -> int:
-        """Approximate number of messages that were not read: enough were chosen, or SQS returned no more."""
+        """Approximate number of messages that were not read, for example because of the option --max."""
         return max(0, self.visible - len(self.messages))
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is left in the queue, as far as can be known."""
+        """Whether the queue is empty, according to the messages read and SQS's approximate numbers."""
         return self.replayed == len(self.messages) and not self.unread and not self.in_flight
 
 
 class Redrive:
-    """One reading of a failure queue.
+    """A redrive of one failure queue.
 
     Attributes:
         report: the results so far.
@@ -107,9 +116,10 @@ class Redrive:
 
     @contextmanager
     def reading(self, progress: Progress) -> Iterator[None]:
-        """Read messages until the queue is empty, or enough are chosen; on exit, release those that were not deleted.
+        """Context manager that reads messages, and on exit makes those that were not deleted visible again.
 
-        All are read before the first is replayed, because an event that fails again returns to the same queue.
+        It stops reading when the queue is empty or the maximum number of messages is chosen. All messages are read
+        before the first replay, because an event that fails again returns to the same queue.
 
         Raises:
             OperatorError: an SQS call failed.
@@ -121,7 +131,7 @@ class Redrive:
                 while (size := self._batch_size(messages)) and (batch := self._receive(size)):
                     for raw in batch:
                         if raw.id in messages:
-                            messages[raw.id].raw = raw  # only the newest receipt deletes it for certain
+                            messages[raw.id].raw = raw  # SQS requires the newest receipt handle for deletion.
                         else:
                             messages[raw.id] = self._message(raw)
                             advance(1)
@@ -131,12 +141,12 @@ class Redrive:
             self._release([each.raw.receipt for each in messages.values() if not each.replayed])
 
     def replay(self, progress: Progress) -> None:
-        """Send each chosen event to the function, and delete its message once Lambda has accepted the event.
+        """Send each chosen event to the indexer, and delete its message after Lambda has accepted the event.
 
-        A message whose event Lambda refuses stays in the queue.
+        If Lambda rejects an event permanently, its message stays in the queue.
 
         Raises:
-            OperatorError: Lambda accepts no event, or SQS did not delete a message.
+            OperatorError: an invocation failed for another reason, or SQS did not delete a message.
         """
         chosen = [(each, each.failure.event) for each in self.report.chosen if each.failure]
         with progress.step("messages replayed", len(chosen)) as advance:
@@ -144,7 +154,10 @@ class Redrive:
                 advance(1)
 
     def export(self, file: IO[str]) -> int:
-        """Write the chosen messages, one JSON object a line; without --reason also those of other senders."""
+        """Write the chosen messages, one JSON object per line, and return their number.
+
+        If no reason is requested, messages of other senders are written too.
+        """
         messages = [each for each in self.report.messages if each.chosen or (each.failure is None and not self._reason)]
         for message in messages:
             line = {
@@ -152,11 +165,12 @@ class Redrive:
                 "sent_ms": message.raw.sent_ms,
                 "body": _json_or_text(message.raw.body),
             }
-            file.write(json.dumps(line) + "\n")  # in ASCII: half of a surrogate pair is no UTF-8
+            # json.dumps escapes all characters but ASCII, because UTF-8 cannot encode half of a surrogate pair.
+            file.write(json.dumps(line) + "\n")
         return len(messages)
 
     def _batch_size(self, messages: dict[str, FailureMessage]) -> int:
-        """Return how many messages to request next; 0 once enough are chosen."""
+        """Return the size of the next batch; 0 if the maximum number of messages is chosen."""
         if self._max_messages is None:
             return MESSAGES_PER_BATCH
         return min(MESSAGES_PER_BATCH, self._max_messages - sum(message.chosen for message in messages.values()))
@@ -165,12 +179,12 @@ class Redrive:
         return self._aws.receive(self._queue_url, limit=size, visibility_timeout=VISIBILITY_TIMEOUT_SECONDS)
 
     def _release(self, receipts: list[str]) -> None:
-        """Make messages visible again; an error here must not hide the error that ended the run."""
+        """Make messages visible again. An error is only noted, so that it does not replace an earlier error."""
         try:
             self._aws.release(self._queue_url, receipts)
         except OperatorError as error:
             minutes = VISIBILITY_TIMEOUT_SECONDS // 60
-            self.report.note = f"what was read and not deleted stays hidden for up to {minutes} minutes: {error}"
+            self.report.note = f"messages that were not deleted stay hidden for up to {minutes} minutes: {error}"
 
     def _message(self, raw: QueueMessage) -> FailureMessage:
         try:

@@ -1,4 +1,4 @@
-"""The deployed stack that a tool works on, as its outputs or its function's configuration describe it. Pure."""
+"""The names of a deployed stack's resources, and their parsing from stack outputs and ARNs. Does not call AWS."""
 
 from __future__ import annotations
 
@@ -15,35 +15,43 @@ OUTPUTS = ("bucket_name", "table_name", "lambda_function_name", "lambda_function
 OUTPUTS_COMMAND = "pulumi stack output --json > FILE"
 
 _FUNCTION_ARN = re.compile(r"(arn:[\w-]+:lambda:([\w-]+):\d{12}:function:[\w-]+)(?::[\w$-]+)?")
-"""https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html; the end is an alias or a version."""
+"""ARN of a Lambda function, optionally followed by an alias or version."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The parts of a deployed stack that the tools use."""
+    """The names of a deployed stack's resources.
 
-    function: str  # its name
-    function_arn: str  # without alias or version
+    Attributes:
+        function: name of the indexer's Lambda function.
+        function_arn: ARN of that function, without alias or version.
+        queue_url: URL of the failure queue; None if it has to be requested from Lambda.
+    """
+
+    function: str
+    function_arn: str
     region: str
     bucket: str
     table: str
-    queue_url: str | None = None  # of the failure queue; None: unknown
+    queue_url: str | None = None
 
 
 def from_outputs(path: Path) -> Target:
-    """Read what `pulumi stack output --json` wrote.
+    """Read the names of a stack's resources from a file that `pulumi stack output --json` created.
 
     Raises:
-        OperatorError: there is no such file, or it is not that.
+        OperatorError: the file cannot be read, or an output is missing.
     """
     try:
         outputs = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OperatorError(f"--stack-outputs {path}: {error.strerror}. It is made by: {OUTPUTS_COMMAND}") from error
+        raise OperatorError(f"--stack-outputs {path}: {error.strerror}. Create it with: {OUTPUTS_COMMAND}") from error
     except ValueError as error:
-        raise OperatorError(f"--stack-outputs {path} is not JSON: {error}. It is made by: {OUTPUTS_COMMAND}") from error
+        raise OperatorError(
+            f"--stack-outputs {path} is not JSON: {error}. Create it with: {OUTPUTS_COMMAND}"
+        ) from error
     if missing := [name for name in OUTPUTS if not _string(outputs, name)]:
-        raise OperatorError(f"--stack-outputs {path} lacks {', '.join(missing)}. It is made by: {OUTPUTS_COMMAND}")
+        raise OperatorError(f"--stack-outputs {path} lacks {', '.join(missing)}. Create it with: {OUTPUTS_COMMAND}")
     arn, region = parse_function_arn(outputs["lambda_function_arn"])
     return Target(
         function=outputs["lambda_function_name"],
@@ -56,29 +64,35 @@ def from_outputs(path: Path) -> Target:
 
 
 def region_from_arn(function: str) -> str | None:
-    """The region in a function's ARN; None if it is only a name.
+    """Return the region in a Lambda function's ARN, or None if `function` is a name.
 
     Raises:
-        OperatorError: it is neither.
+        OperatorError: `function` begins like an ARN, but is not the ARN of a Lambda function.
     """
     return parse_function_arn(function)[1] if function.startswith("arn:") else None
 
 
 def same_function(arn: str, function_arn: str) -> bool:
-    """Whether an ARN, perhaps with an alias or version at its end, is of this function, whose ARN has none."""
+    """Return whether two ARNs belong to the same Lambda function.
+
+    Args:
+        arn: an ARN, possibly with an alias or version.
+        function_arn: the ARN of a function, without alias or version.
+    """
     return arn == function_arn or arn.startswith(f"{function_arn}:")
 
 
 def parse_function_arn(function_arn: str) -> tuple[str, str]:
-    """A function's ARN without alias or version, and the region in it."""
+    """Return the ARN of a Lambda function without its alias or version, and the region in it."""
     match = _FUNCTION_ARN.fullmatch(function_arn)
     if match is None:
         raise OperatorError(
-            f"{function_arn!r} is no ARN of a function, such as arn:aws:lambda:us-east-1:123456789012:function:indexer"
+            f"{function_arn!r} is not the ARN of a Lambda function, such as "
+            "arn:aws:lambda:us-east-1:123456789012:function:indexer"
         )
     return match[1], match[2]
 
 
-def _string(outputs: object, name: str) -> Any:  # noqa: ANN401  whatever JSON has there
+def _string(outputs: object, name: str) -> Any:  # noqa: ANN401  a JSON value
     value = outputs.get(name) if isinstance(outputs, Mapping) else None
     return value if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""The interface of a tool, and the exit codes of the command."""
+"""Common interface of the operators' tools, and their exit codes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ if TYPE_CHECKING:
     from operations.output import Progress
 
 OK = 0
-FINDINGS = 1  # differences, messages in the failure queue, or events that would be lost
-FAILED = 2  # argparse uses the same code for invalid arguments
+FINDINGS = 1
+"""Exit code for differences, for messages in the failure queue, and for events that would be lost."""
+FAILED = 2
+"""Exit code after an error; argparse uses it for invalid arguments."""
 INTERRUPTED = 130
 
 
 class Tool(Protocol):
-    """One run of a tool. Every method but `run` reports the state at that moment, also after an error in `run`."""
+    """One run of a tool. `run` does the work; the other methods report its results so far, even after it has failed."""
 
     def run(self, progress: Progress) -> int:
         """Run the tool and return the exit code."""
 
     def lines(self) -> list[str]:
-        """Return the findings as text."""
+        """Return the detailed results as lines of text."""
 
     def summary(self) -> str:
         """Return the result in one line."""
@@ -29,4 +31,4 @@ class Tool(Protocol):
         """Return the results as a JSON object."""
 
     def resume_hint(self) -> str:
-        """Return how to start again after an interruption."""
+        """Return the instruction for continuing after an interruption or an error."""

@@ -1,1 +1,1 @@
-"""Estimates the capacity and the cost of a stack before it is deployed. Nothing here calls AWS."""
+"""Estimates the capacity and the cost of a stack before its deployment. Does not call AWS."""

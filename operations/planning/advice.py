@@ -1,4 +1,4 @@
-"""Searches for the smallest change of one setting with which no event is lost, by simulating candidates."""
+"""Searches for the smallest change of one setting that prevents event loss, by simulating candidates."""
 
 from __future__ import annotations
 
@@ -16,34 +16,43 @@ from operations.planning.table import write_units
 if TYPE_CHECKING:
     from operations.planning.outcome import SimulationOutcome
 
-SEARCH_TOLERANCE = 1.05  # a searched value is at most five per cent above the smallest that is enough
-TIMEOUTS = (60, 120, 300, 600, 900)  # seconds
-MAX_ACCOUNT_CONCURRENCY = 100_000  # "tens of thousands", as Lambda's quotas page says
-# Reserved concurrency as multiples of the executions that the table can keep busy. Fewer executions have fewer writes
-# refused; a few more than needed keep the table busy while one of them waits for S3.
+SEARCH_TOLERANCE = 1.05
+"""Maximum ratio of a value found by the search to the smallest sufficient value."""
+TIMEOUTS = (60, 120, 300, 600, 900)
+"""Simulated timeouts of the indexer, in seconds."""
+MAX_ACCOUNT_CONCURRENCY = 100_000
+"""Highest simulated concurrency of an account. Lambda's quotas page permits "tens of thousands" on request."""
 RESERVED_MULTIPLES = (2, 4, 8, 16)
+"""Simulated reserved concurrency, as multiples of the concurrency that uses the table's full write capacity. A higher
+concurrency causes more throttled writes; a lower one leaves write capacity unused while executions wait for S3."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingChange:
-    """A change of one setting, and the outcome of the load with it."""
+    """A change of one setting, and the outcome of its simulation.
 
-    name: str  # as it would be configured
+    Attributes:
+        name: the configuration key and its new value, such as `writeCapacity 200`.
+        settings: all settings after the change.
+        outcome: the outcome of the load with these settings.
+    """
+
+    name: str
     settings: StackSettings
     outcome: SimulationOutcome
 
 
 Candidate = tuple[str, StackSettings]
-"""A changed setting, as it would be configured, and all settings with it."""
+"""A changed setting, such as `writeCapacity 200`, and all settings after the change."""
 
 
 class Advisor:
-    """Searches for changes that carry a load.
+    """Searches for changes of settings with which a load loses no event.
 
     Args:
-        load: the files that arrive.
-        settings: the settings to change.
-        seed: of the simulations.
+        load: the uploaded files.
+        settings: the settings before the change.
+        seed: seed of the random numbers of every simulation.
         on_simulation: called after each simulation.
     """
 
@@ -56,7 +65,7 @@ class Advisor:
         self._on_simulation = on_simulation
 
     def changes(self) -> Iterator[SettingChange]:
-        """Yield the smallest change of each setting that loses nothing, those without a cost first."""
+        """Yield the smallest change of each setting that prevents event loss. Changes without extra cost are first."""
         for search in (
             self.reserved_concurrency,
             self._timeout,
@@ -69,7 +78,7 @@ class Advisor:
                 yield change
 
     def reserved_concurrency(self) -> SettingChange | None:
-        """Return the smallest reserved concurrency that loses nothing; fewer executions wait, so Lambda bills less."""
+        """Return the smallest reserved concurrency that prevents event loss, or None if there is none."""
         settings = self._settings
         needed = math.ceil(settings.rows_per_second(self._load.row_bytes) * service_seconds(settings))
         limit = min(settings.account_concurrency - limits.UNRESERVED_CONCURRENCY, settings.concurrency - 1)
@@ -89,12 +98,14 @@ class Advisor:
     def _on_demand(self) -> SettingChange | None:
         if self._settings.on_demand:
             return None
-        return self._simulate(("on demand (no key of this stack)", replace(self._settings, on_demand=True)))
+        return self._simulate(
+            ("on-demand capacity (not configurable in this stack)", replace(self._settings, on_demand=True))
+        )
 
     def _concurrency(self) -> SettingChange | None:
-        """Return the smallest concurrency that loses nothing, for events that grow too old in Lambda's queue."""
+        """Return the smallest concurrency with which no event exceeds its maximum age, or None if there is none."""
         settings = self._settings
-        name, field, limit = "the account's concurrency:", "account_concurrency", MAX_ACCOUNT_CONCURRENCY
+        name, field, limit = "account concurrency", "account_concurrency", MAX_ACCOUNT_CONCURRENCY
         if settings.reserved_concurrency is not None:
             name, field, limit = "reservedConcurrency", "reserved_concurrency", settings.account_concurrency
         powers = (2**power for power in itertools.count(1))
@@ -120,7 +131,7 @@ class Advisor:
         return self._smallest(candidate, above=self._settings.max_write_capacity, highest=highest)
 
     def _max_useful_units(self) -> int:
-        """Return the units with which no write would ever wait, at most those of a day's partition of the index."""
+        """Return the number of write units above which more units have no effect."""
         load = self._load
         units = math.ceil(2 * (load.per_second + load.burst_rate) * write_units(load.row_bytes))
         return min(limits.PARTITION_UNITS, units)
@@ -129,7 +140,7 @@ class Advisor:
         return next((change for candidate in candidates if (change := self._simulate(candidate))), None)
 
     def _smallest(self, candidate: Callable[[int], Candidate], *, above: int, highest: int) -> SettingChange | None:
-        """Search for the smallest number of units in (above, highest] that loses nothing, within SEARCH_TOLERANCE."""
+        """Return the change with the smallest number of units in (above, highest] that prevents event loss."""
         if self._settings.on_demand or highest <= above or (best := self._simulate(candidate(highest))) is None:
             return None
         low, high = above, highest
@@ -142,7 +153,7 @@ class Advisor:
         return best
 
     def _simulate(self, candidate: Candidate) -> SettingChange | None:
-        """Simulate the load with a candidate; return None if an event is lost."""
+        """Simulate the load with a candidate, and return None if an event is lost."""
         name, settings = candidate
         if overloaded(self._load, settings):
             return None

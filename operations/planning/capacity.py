@@ -1,6 +1,6 @@
-"""The tool `capacity`: the load that a stack carries, the events it would lose, and what to change."""
+"""The tool `capacity`: simulates a load, and reports the sustained rate, lost events, and changes that prevent loss."""
 
-# ruff: noqa: D102  operations.tool.Tool documents the methods
+# ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from operations.planning.outcome import SimulationOutcome
     from operations.planning.scenario import Load, StackSettings
 
-MAX_SIMULATED_FILES = 1_000_000  # simulated ones: minutes, and a gigabyte
-WASTE_THRESHOLD = 0.5  # of Lambda's time for nothing: worth a remark
+MAX_SIMULATED_FILES = 1_000_000
+"""Maximum number of files in one simulation, which then takes minutes and a gigabyte of memory."""
+WASTE_THRESHOLD = 0.5
+"""Share of wasted Lambda time above which the tool suggests a lower reserved concurrency."""
 PERCENTILES = ((0.50, "p50"), (0.95, "p95"), (0.99, "p99"), (1.0, "longest"))
 
 
 class CapacityTool:
-    """`capacity --per-day N [--burst N/s …]`."""
+    """Tool for `capacity --per-day N [--burst N/s …]`."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._load = load_from_options(options)
@@ -42,7 +44,7 @@ class CapacityTool:
         _check(self._load, self._settings)
         if self._chart is not None and not self._chart.parent.is_dir():
             raise OperatorError(
-                f"--chart {self._chart}: there is no folder {self._chart.parent}: make it, or name another"
+                f"--chart {self._chart}: the folder {self._chart.parent} does not exist: create it or give another path"
             )
 
     def run(self, progress: Progress) -> int:
@@ -53,7 +55,7 @@ class CapacityTool:
             done(1)
             advisor = Advisor(self._load, self._settings, seed=self._seed, on_simulation=lambda: done(1))
             if self._loses_events:
-                for change in advisor.changes():  # one by one, so that an interrupted run has some of them
+                for change in advisor.changes():  # An interrupted run reports the changes found so far.
                     self._changes.append(change)
             elif self._outcome.wasted_share > WASTE_THRESHOLD:
                 self._cheaper = advisor.reserved_concurrency()
@@ -62,7 +64,7 @@ class CapacityTool:
                 self._chart.write_text(_draw_chart(self._load, self._settings, self._outcome), encoding="utf-8")
             except OSError as error:
                 raise OperatorError(
-                    f"--chart {self._chart}: {error.strerror}; name a file that can be written"
+                    f"--chart {self._chart}: {error.strerror}; give the path of a writable file"
                 ) from error
         return FINDINGS if self._loses_events else OK
 
@@ -76,16 +78,16 @@ class CapacityTool:
             return []
         delays = ", ".join(f"{name} {_format_seconds(outcome.delay(quantile))}" for quantile, name in PERCENTILES)
         retries = (
-            f"{count(outcome.refused_writes, 'write')} refused by the table; {outcome.failed_executions:,} failed "
+            f"{count(outcome.refused_writes, 'write')} throttled by DynamoDB; {outcome.failed_executions:,} failed "
         )
         retries += f"of {count(outcome.executions, 'execution')}; {outcome.requeued:,} waits for concurrency"
-        billed = f"{outcome.billed_seconds:,.0f} s billed, {outcome.wasted_share:.1%} of it for nothing; "
-        billed += f"{outcome.max_running:,} executions at once"
+        billed = f"{outcome.billed_seconds:,.0f} s billed, of which {outcome.wasted_share:.1%} wasted; "
+        billed += f"at most {outcome.max_running:,} concurrent executions"
         lines = columns(
             [
                 ("load", _describe_load(self._load)),
                 ("stack", _describe_settings(self._settings)),
-                ("holds", f"{self._sustained_rate:,.1f} rows a second for good"),
+                ("sustains", f"{self._sustained_rate:,.1f} rows per second"),
                 ("delay", f"upload to row: {delays}"),
                 ("retries", retries),
                 ("Lambda", billed),
@@ -93,11 +95,13 @@ class CapacityTool:
             ]
         )
         if overloaded(self._load, self._settings):
-            lines.append("note: the load of every day alone is too much: what waits only grows. An hour was simulated")
+            lines.append(
+                "note: the everyday load exceeds the sustained rate, so the backlog only grows; one hour was simulated"
+            )
         if outcome.scale > 1:
-            lines.append(f"note: one simulated file stands for {outcome.scale}")
+            lines.append(f"note: one simulated file represents {outcome.scale} files")
         if self._changes:
-            head = ("what loses nothing", "longest delay", "Lambda for nothing")
+            head = ("change that prevents loss", "longest delay", "wasted Lambda time")
             rows = [
                 (each.name, _format_seconds(each.outcome.delay(1.0)), f"{each.outcome.wasted_share:.1%}")
                 for each in self._changes
@@ -108,22 +112,22 @@ class CapacityTool:
     def summary(self) -> str:
         outcome = self._outcome
         if outcome is None:
-            return "capacity: nothing was simulated"
+            return "capacity: the simulation did not finish"
         files = count(outcome.arrived, "file")
         if not self._loses_events:
-            message = f"capacity: nothing is lost: every one of {files} gets its row"
+            message = f"capacity: no event is lost: each of {files} gets its row"
             if self._cheaper is not None and self._cheaper.outcome.wasted_share < outcome.wasted_share:
                 billed, less = outcome.billed_seconds, self._cheaper.outcome.billed_seconds
                 message += f"; with {self._cheaper.name} Lambda would bill {less:,.0f} s instead of {billed:,.0f} s"
             return message
-        lost = f"{outcome.lost:,} of {files} would end in the failure queue"
+        lost = f"{outcome.lost:,} of {files} would go to the failure queue"
         if not outcome.lost:
-            lost = (
-                f"more than {self._sustained_rate:,.1f} files a second arrive every day, so that what waits only grows"
-            )
+            lost = f"the everyday load exceeds {self._sustained_rate:,.1f} files per second, so the backlog only grows"
         if not self._changes:
-            return f"capacity: {lost}; no change of one setting prevents it: spread the load, or change several"
-        return f"capacity: {lost}; the smallest change with which nothing is lost: {self._changes[0].name}"
+            return (
+                f"capacity: {lost}; no change of one setting prevents this: reduce the load, or change several settings"
+            )
+        return f"capacity: {lost}; the smallest change that prevents this: {self._changes[0].name}"
 
     def document(self) -> dict[str, Any]:
         outcome = self._outcome
@@ -138,33 +142,33 @@ class CapacityTool:
         }
 
     def resume_hint(self) -> str:
-        return "nothing was changed; start it again"
+        return "nothing was changed; start the tool again"
 
 
 def _check(load: Load, settings: StackSettings) -> None:
     reserved, account = settings.reserved_concurrency, settings.account_concurrency
     if reserved is not None and reserved > account:
         raise OperatorError(
-            f"--reserved-concurrency {reserved}: the account has {account} executions (--account-concurrency): "
-            "reserve fewer, or have AWS raise the account's"
+            f"--reserved-concurrency {reserved} exceeds --account-concurrency {account}: reserve less, or request a "
+            "higher quota from AWS"
         )
     if settings.max_capacity is not None and settings.max_capacity < settings.write_capacity:
         raise OperatorError(
-            f"--max-capacity {settings.max_capacity}: it is less than --write-capacity {settings.write_capacity}: "
-            "a ceiling is above it"
+            f"--max-capacity {settings.max_capacity} is less than --write-capacity {settings.write_capacity}: "
+            "give a maximum that is not less"
         )
     if load.per_day == 0 and not load.burst_files:
-        raise OperatorError("--per-day 0 without a --burst: nothing arrives, so there is nothing to tell; name a load")
+        raise OperatorError("--per-day 0 without --burst is an empty load: give a higher --per-day, or a --burst")
     files = estimated_files(load) / choose_scale(load, settings)
     if files > MAX_SIMULATED_FILES:
         raise OperatorError(
-            f"this load has {files:,.0f} files to simulate one by one, and {MAX_SIMULATED_FILES:,} are the most: "
-            "give a shorter burst, or more concurrency, of which parts can be simulated for the whole"
+            f"this load requires the simulation of {files:,.0f} files, and the limit is {MAX_SIMULATED_FILES:,}: "
+            "give a shorter burst, or a higher concurrency, so that one simulated file can represent several"
         )
 
 
 def _describe_load(load: Load) -> str:
-    everyday = f"{load.per_day:,.0f} files a day ({load.per_second:,.2f}/s), rows of {load.row_bytes:,} bytes"
+    everyday = f"{load.per_day:,.0f} files per day ({load.per_second:,.2f}/s), rows of {load.row_bytes:,} bytes"
     if not load.burst_files:
         return everyday
     return f"{everyday}; a burst of {load.burst_rate:,g}/s for {load.burst_seconds:,g} s: {load.burst_files:,.0f} files"
@@ -174,24 +178,24 @@ def _describe_settings(settings: StackSettings) -> str:
     capacity = "on demand" if settings.on_demand else f"writeCapacity {settings.write_capacity}"
     if settings.max_capacity is not None and not settings.on_demand:
         capacity += f", maxCapacity {settings.max_capacity}"
-    executions = f"{settings.concurrency:,} executions at most"
+    executions = f"at most {settings.concurrency:,} concurrent executions"
     if settings.reserved_concurrency is not None:
         executions += " (reserved)"
-    return f"{capacity}; {executions}, time-out {settings.timeout_seconds} s, {settings.memory_mb:,} MB"
+    return f"{capacity}; {executions}, timeout {settings.timeout_seconds} s, {settings.memory_mb:,} MB"
 
 
 def _describe_lost(outcome: SimulationOutcome) -> str:
     if not outcome.lost:
-        return "nothing"
-    parts = [f"{outcome.retries_exhausted:,} failed too often"] * (outcome.retries_exhausted > 0)
-    parts += [f"{outcome.too_old:,} waited too long"] * (outcome.too_old > 0)
+        return "no event"
+    parts = [f"{outcome.retries_exhausted:,} failed at every attempt"] * (outcome.retries_exhausted > 0)
+    parts += [f"{outcome.too_old:,} exceeded the maximum event age"] * (outcome.too_old > 0)
     return f"{count(outcome.lost, 'event')} ({outcome.lost / outcome.arrived:.1%}): {', '.join(parts)}"
 
 
 def _format_seconds(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    if seconds < 120:  # noqa: PLR2004  two minutes: below it people think in seconds
+    if seconds < 120:  # noqa: PLR2004  Durations below two minutes are easier to read in seconds.
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min"
 

@@ -1,6 +1,6 @@
-"""The tool `cost`: a month's bill, before deploying."""
+"""The tool `cost`: estimates the monthly bill of a stack before its deployment."""
 
-# ruff: noqa: D102  operations.tool.Tool documents the methods
+# ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CostTool:
-    """`cost --per-day N`."""
+    """Tool for `cost --per-day N`."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._load = Load(per_day=options.per_day, row_bytes=options.row_bytes)
@@ -31,20 +31,20 @@ class CostTool:
         self._free_tier: bool = options.free_tier
         self._items = self._bill(self._settings)
 
-    def run(self, progress: Progress) -> int:  # noqa: ARG002  there is nothing to show
+    def run(self, progress: Progress) -> int:  # noqa: ARG002  The calculation is too fast for a progress bar.
         return OK
 
     def lines(self) -> list[str]:
         return columns([(item.name, f"{item.dollars:>10,.2f} $", item.quantity) for item in self._items])
 
     def summary(self) -> str:
-        other = "provisioned" if self._settings.on_demand else "on demand"
+        other = "provisioned" if self._settings.on_demand else "on-demand"
         dollars = f"{total(self._items):,.2f} $ a month in {prices.REGION}"
         return (
             f"cost: {dollars} for {self._load.per_day:,.0f} files a day and the "
-            f"rows of {self._assumptions.months} months ({other}: {self._other_mode:,.2f} $; "
-            f"provisioned capacity is cheaper from {self._break_even:,.0f} files a day on); "
-            f"S3 Metadata tables: {self._s3_metadata:,.2f} $ and their storage"
+            f"rows of {self._assumptions.months} months ({other} capacity: {self._other_mode:,.2f} $; "
+            f"provisioned capacity is cheaper above {self._break_even:,.0f} files a day); "
+            f"S3 Metadata tables instead of this stack: {self._s3_metadata:,.2f} $ plus their storage"
         )
 
     def document(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class CostTool:
         }
 
     def resume_hint(self) -> str:
-        return "nothing was changed; start it again"
+        return "nothing was changed; start the tool again"
 
     def _bill(self, settings: StackSettings) -> list[BillItem]:
         return bill(self._load, settings, self._assumptions, free_tier=self._free_tier)

@@ -1,4 +1,4 @@
-"""Random durations, drawn from a few hundred quantiles of a log-normal distribution."""
+"""Random durations with a log-normal distribution, which is approximated by 500 quantiles."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Z_99 = NormalDist().inv_cdf(0.99)
 
 
 class Distribution:
-    """A distribution of durations in whole milliseconds, given by its median and its 99th percentile.
+    """Distribution of durations in whole milliseconds, defined by its median and its 99th percentile.
 
     Attributes:
-        mean: in milliseconds.
+        mean: mean duration in milliseconds.
     """
 
     def __init__(self, median: float, p99: float) -> None:
@@ -23,7 +23,7 @@ class Distribution:
         self.mean = sum(self._values) / QUANTILES
 
     def draw(self, rng: Callable[[], float]) -> int:
-        """Draw a duration; `rng` draws from [0, 1)."""
+        """Return a random duration in milliseconds; `rng` returns random numbers in [0, 1)."""
         return self._values[int(rng() * QUANTILES)]
 
 

@@ -1,4 +1,4 @@
-"""Runs simulations: with a sufficient number of simulated files, and to measure the sustained rate."""
+"""Runs simulations of a load and of the sustained rate, with a suitable number of simulated files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ def estimated_files(load: Load) -> float:
 
 
 def choose_scale(load: Load, settings: StackSettings) -> int:
-    """Return the number of files that one simulated file stands for, so that a simulation takes seconds."""
+    """Return the number of files that one simulated file represents, so that a simulation takes only seconds.
+
+    Args:
+        load: the uploaded files.
+        settings: the settings of the stack.
+    """
     files = estimated_files(load)
     units = limits.PARTITION_UNITS if settings.on_demand else settings.write_capacity
     return max(
@@ -37,17 +42,31 @@ def choose_scale(load: Load, settings: StackSettings) -> int:
 
 
 def simulate(load: Load, settings: StackSettings, *, seed: int = 0, until_lost: bool = False) -> SimulationOutcome:
-    """Simulate this load with these settings."""
+    """Simulate a load on a stack.
+
+    Args:
+        load: the uploaded files.
+        settings: the settings of the stack.
+        seed: seed of the random numbers.
+        until_lost: whether to stop at the first lost event.
+    """
     simulation = Simulation(load, settings, seed=seed, scale=choose_scale(load, settings))
     return simulation.run(until_lost=until_lost)
 
 
 SATURATED_SECONDS, WARM_UP_SECONDS = 600, 120
-OVERLOAD_FACTOR = 1.5  # times the sustainable rate
+OVERLOAD_FACTOR = 1.5
+"""Ratio of the load to the sustainable rate when the sustained rate is measured."""
 
 
 def measure_sustained_rate(load: Load, settings: StackSettings, *, seed: int = 0) -> float:
-    """Return rows a second, measured while more files arrive than the stack carries, without saved-up capacity."""
+    """Return the rows per second that a stack writes under constant overload, without DynamoDB's burst capacity.
+
+    Args:
+        load: the size of a row.
+        settings: the settings of the stack.
+        seed: seed of the random numbers.
+    """
     settings = replace(
         settings, burst_capacity_seconds=0.0, max_capacity=None, write_capacity=settings.max_write_capacity
     )

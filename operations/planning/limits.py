@@ -1,58 +1,72 @@
-"""The documented rules of the services that an upload goes through, and what had to be assumed where none says it.
+"""Limits and latencies of S3, Lambda and DynamoDB, with the titles of the AWS documentation pages that define them.
 
-Each with its unit and its page; read in November 2026.
+Values without a documented source are marked as assumed. The pages were read in November 2026.
 """
 
 from __future__ import annotations
 
-# -- Lambda's asynchronous queue: Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous
-#    invocation" -------------------------------------------------------------------------------------------------------
-RETRIES_AFTER_SECONDS = (60, 120)  # of a function error: "a one-minute wait …, and two minutes between the … third"
-FIRST_REQUEUE_SECONDS = 1  # of a throttled invocation: "increases exponentially from 1 second …
-LONGEST_REQUEUE_SECONDS = 300  # … to a maximum of 5 minutes"
-EVENT_AGE_SECONDS = 6 * 3600  # "for up to 6 hours by default", which is also the most; then the event is given up
-# The page says nothing of chance. Intervals are drawn from the upper half of the documented one, so that what came
-# together does not come back together for ever.
+# -- Asynchronous invocation: "How Lambda handles errors and retries with asynchronous invocation" --------------------
+RETRIES_AFTER_SECONDS = (60, 120)
+"""Lambda's delays before the first and the second retry after a function error."""
+FIRST_REQUEUE_SECONDS = 1
+"""Lambda's first delay before it retries a throttled invocation; later delays increase exponentially."""
+LONGEST_REQUEUE_SECONDS = 300
+"""Lambda's longest delay before it retries a throttled invocation."""
+EVENT_AGE_SECONDS = 6 * 3600
+"""Default and maximum of Lambda's maximum event age. Older events go to the on-failure destination."""
 REQUEUE_JITTER = 0.5
+"""Assumed random share of a requeue delay. Without jitter, which AWS does not document, all events return at once."""
 
 # -- Lambda's concurrency ----------------------------------------------------------------------------------------------
-# "1,000 execution environment instances every 10 seconds", for each function, refilled continuously and not saved up:
-# Lambda Developer Guide, "Lambda scaling behavior"
 SCALING_ENVIRONMENTS = 1000
+"""Execution environments that Lambda can start for a function within `SCALING_SECONDS`: Lambda Developer Guide, "Lambda
+scaling behavior"."""
 SCALING_SECONDS = 10
-ACCOUNT_CONCURRENCY = 1000  # "Lambda quotas"; new accounts have fewer (10 is common), and AWS raises it on request
-# Reserved concurrency must leave so much to the other functions: "Configuring reserved concurrency for a function"
+ACCOUNT_CONCURRENCY = 1000
+"""Default concurrency of an account: "Lambda quotas". New accounts often have 10; AWS increases it on request."""
 UNRESERVED_CONCURRENCY = 100
-CPU_MEMORY_MB = 1769  # at which a function has one whole processor: "Configure Lambda function memory"
+"""Concurrency of an account that cannot be reserved: "Configuring reserved concurrency for a function"."""
+CPU_MEMORY_MB = 1769
+"""Memory with which a function has one full vCPU: "Configure Lambda function memory"."""
 
 # -- DynamoDB ----------------------------------------------------------------------------------------------------------
-WRITE_UNIT_BYTES = 1024  # "DynamoDB read and write operations": one unit writes up to 1 KB; sizes are rounded up
-# "up to 5 minutes (300 seconds) of unused read and write capacity": "DynamoDB burst and adaptive capacity", which adds
-# that it is not guaranteed. It never lifts the limit of a partition.
+WRITE_UNIT_BYTES = 1024
+"""Bytes that one write unit writes; sizes are rounded up: "DynamoDB read and write operations"."""
 BURST_SECONDS = 300
-# "each partition … 1,000 write units per second": same page, and "Partitions and data distribution in DynamoDB". The
-# index `uploads_by_day` has one partition key a day, and its sort key only grows, so that splitting a day would not
-# help: everything that is written today is in one partition.
+"""Seconds of unused capacity that DynamoDB keeps as burst capacity: "DynamoDB burst and adaptive capacity".
+
+AWS does not guarantee burst capacity, and it does not increase the limit of a partition.
+"""
 PARTITION_UNITS = 1000
-ON_DEMAND_UNITS = 4000  # "New on-demand tables … up to 4,000 writes per second": "DynamoDB on-demand capacity mode"
-# "How DynamoDB auto scaling works": the alarm rings when the target is exceeded for two consecutive minutes, and when
-# usage is 20 percentage points below it for fifteen ("DynamoDB auto scaling", AWS re:Post knowledge center)
+"""Maximum write units per second of one partition: "DynamoDB burst and adaptive capacity".
+
+The index `uploads_by_day` has one partition key per day, so all rows of the current day are in one partition.
+"""
+ON_DEMAND_UNITS = 4000
+"""Write units per second of a new on-demand table: "DynamoDB on-demand capacity mode"."""
 SCALE_UP_MINUTES = 2
+"""Consecutive minutes above the target after which auto scaling adds capacity: "How DynamoDB auto scaling works"."""
 SCALE_DOWN_MINUTES = 15
+"""Consecutive minutes of low utilization after which auto scaling removes capacity: AWS re:Post knowledge center."""
 SCALE_DOWN_BELOW = 0.20
-SCALING_TARGET = 0.70  # what the stack asks for
-# Assumed: from the end of the minutes that ring the alarm until the new capacity is there. The page says only that
-# CloudWatch may take some minutes and that an update of the table takes "several minutes" where partitions are added.
+"""Difference between the target utilization and the utilization at which auto scaling removes capacity."""
+SCALING_TARGET = 0.70
+"""Target utilization of auto scaling in this stack."""
 SCALING_REACTION_SECONDS = 120
+"""Assumed delay between the decision of auto scaling and the new capacity. AWS documents only "several minutes"."""
 
 # -- S3 ----------------------------------------------------------------------------------------------------------------
-# "typically … in seconds but can sometimes take a minute or longer": S3 User Guide, "Amazon S3 Event Notifications"
-DELIVERY_MS = (700.0, 5000.0)  # assumed: median, and what one in a hundred exceeds
+# "Amazon S3 Event Notifications": events arrive "typically … in seconds but can sometimes take a minute or longer".
+DELIVERY_MS = (700.0, 5000.0)
+"""Assumed milliseconds from an upload to Lambda's queue: median, and 99th percentile."""
 
-# -- Durations, milliseconds: median, and what one in a hundred exceeds --------------------------------------------
-# S3 User Guide, "Performance design patterns for Amazon S3": first byte "roughly 100-200 milliseconds" for small
-# objects; a HEAD on a warm connection of the same region usually takes less
+# -- Latencies in milliseconds: median, and 99th percentile -----------------------------------------------------------
 HEAD_MS = (30.0, 200.0)
-WRITE_MS = (8.0, 50.0)  # DynamoDB Developer Guide, "Troubleshooting latency issues": single-digit milliseconds
-INIT_MS = (600.0, 1200.0)  # assumed for 512 MB: boto's two clients, logs and tracing from an archive without bytecode
-FUNCTION_CPU_MS = 3.0  # assumed: of a whole processor for each event, in the function's own code
+"""Assumed latency of HeadObject. "Performance design patterns for Amazon S3" gives "roughly 100-200 milliseconds" for
+the first byte of a small object; HeadObject within a region usually takes less."""
+WRITE_MS = (8.0, 50.0)
+"""Latency of UpdateItem. "Troubleshooting latency issues" of DynamoDB gives single-digit milliseconds."""
+INIT_MS = (600.0, 1200.0)
+"""Assumed duration of a cold start of the indexer with 512 MB of memory."""
+FUNCTION_CPU_MS = 3.0
+"""Assumed duration of the indexer's own code for one event, with one full vCPU."""

@@ -1,4 +1,4 @@
-"""The options of the planning tools, and their limits: an error names the value, the limit and the remedy."""
+"""Options of the tools `capacity` and `cost`, with their limits and help texts."""
 
 from __future__ import annotations
 
@@ -21,129 +21,172 @@ from operations.planning.scenario import (
 )
 
 EPILOG = """\
-No AWS credentials are needed: nothing is asked of AWS. Exit codes: 0 nothing is lost; 1 events would end in the failure
-queue; 2 it could not run; 130 interrupted."""
+The tool does not call AWS and needs no credentials. Exit codes: 0 no event is lost; 1 events would go to the failure
+queue; 2 the tool failed; 130 interrupted."""
 
 COST_EPILOG = """\
-No AWS credentials are needed: nothing is asked of AWS, and the prices were not checked against its live price list.
-Uploads and the objects' own storage are not in it: they cost the same without this stack. Exit codes: 0 done; 2 it
-could not run."""
+The tool does not call AWS and needs no credentials. The prices come from AWS's documentation and were not checked
+against its price list. The estimate excludes the uploads and the storage of the objects, because they cost the same
+without this stack. Exit codes: 0 success; 2 the tool failed."""
 
-MAX_FILES_PER_DAY = 1_000_000_000  # ten times what a table of the default quota could write
+MAX_FILES_PER_DAY = 1_000_000_000
 MIN_BURST_RATE, MAX_BURST_RATE = 0.01, 100_000
-MAX_ROW_BYTES = 400 * 1024  # DynamoDB Developer Guide, "Item size"
-MAX_TABLE_UNITS = 40_000  # per table; DynamoDB Developer Guide, "Quotas in Amazon DynamoDB" (AWS raises it on request)
+MAX_ROW_BYTES = 400 * 1024
+"""Maximum size of a DynamoDB item in bytes."""
+MAX_TABLE_UNITS = 40_000
+"""Default quota of write units of a DynamoDB table: DynamoDB Developer Guide, "Quotas in Amazon DynamoDB"."""
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
     """Add the options of the load."""
     parser.add_argument(
-        "--per-day", type=_integer(0, MAX_FILES_PER_DAY, "files a day"), required=True, metavar="N", help="files a day"
+        "--per-day",
+        type=_integer(0, MAX_FILES_PER_DAY, "files a day"),
+        required=True,
+        metavar="N",
+        help="number of uploaded files per day",
     )
     parser.add_argument(
         "--row-bytes",
         type=_integer(1, MAX_ROW_BYTES, "bytes"),
         default=600,
         metavar="BYTES",
-        help="size of a row (600; names and user metadata make it longer)",
+        help="size of a row in bytes (default: 600); long object keys and user metadata increase it",
     )
 
 
 def _add_stack(add: Callable[..., argparse.Action]) -> None:
-    """Add the options of the stack's configuration that both tools have."""
-    add("--write-capacity", type=UNITS, default=WRITE_CAPACITY, metavar="N", help=f"({WRITE_CAPACITY})")
-    add("--on-demand", action="store_true", help="as if the table were billed per request")
-    add("--memory-mb", type=_integer(128, 10_240, "MiB"), default=MEMORY_MB, metavar="MB", help=f"({MEMORY_MB})")
+    """Add the options for the stack's configuration that both tools have."""
+    add(
+        "--write-capacity",
+        type=UNITS,
+        default=WRITE_CAPACITY,
+        metavar="N",
+        help=f"provisioned write units of the table (default: {WRITE_CAPACITY})",
+    )
+    add("--on-demand", action="store_true", help="use on-demand capacity instead of provisioned capacity")
+    add(
+        "--memory-mb",
+        type=_integer(128, 10_240, "MiB"),
+        default=MEMORY_MB,
+        metavar="MB",
+        help=f"memory of the indexer (default: {MEMORY_MB})",
+    )
 
 
 def add_capacity(parser: argparse.ArgumentParser) -> None:
     """Add the options of `capacity`."""
     _add_load(parser)
     settings, latencies = StackSettings(), Latencies()
-    burst = parser.add_argument_group("a burst on top of that")
-    burst.add_argument("--burst", type=_burst_rate, default=0.0, metavar="N/s", help="files a second (none)")
+    burst = parser.add_argument_group("burst in addition to the files per day")
+    burst.add_argument(
+        "--burst", type=_burst_rate, default=0.0, metavar="N/s", help="files per second (default: no burst)"
+    )
     burst.add_argument(
         "--burst-seconds",
         type=_number_between(1, limits.EVENT_AGE_SECONDS, "seconds"),
         default=60.0,
         metavar="S",
-        help="how long it lasts (60)",
+        help="duration of the burst in seconds (default: 60)",
     )
-    stack = parser.add_argument_group("the stack's configuration")
+    stack = parser.add_argument_group("configuration of the stack")
     _add_stack(stack.add_argument)
-    stack.add_argument("--max-capacity", type=UNITS, metavar="N", help="ceiling of autoscaling (off)")
     stack.add_argument(
-        "--reserved-concurrency", type=_integer(1, 100_000, "executions"), metavar="N", help="(off: the account's)"
+        "--max-capacity", type=UNITS, metavar="N", help="maximum write units of auto scaling (default: no auto scaling)"
+    )
+    stack.add_argument(
+        "--reserved-concurrency",
+        type=_integer(1, 100_000, "executions"),
+        metavar="N",
+        help="reserved concurrency of the indexer (default: none)",
     )
     stack.add_argument(
         "--timeout-seconds",
         type=_integer(10, 900, "seconds"),
         default=TIMEOUT_SECONDS,
         metavar="S",
-        help=f"({TIMEOUT_SECONDS})",
+        help=f"timeout of the indexer in seconds (default: {TIMEOUT_SECONDS})",
     )
     stack.add_argument(
         "--async-retries",
         type=_integer(0, 2, "retries"),
         default=ASYNC_RETRIES,
         metavar="N",
-        help="of Lambda's queue (2)",
+        help="retries of a failed event by Lambda (default: 2)",
     )
     stack.add_argument(
         "--event-age",
         type=_integer(60, limits.EVENT_AGE_SECONDS, "seconds"),
         default=limits.EVENT_AGE_SECONDS,
         metavar="S",
-        help="how long Lambda's queue keeps an event (21600, which is the most)",
+        help="maximum event age in seconds (default: 21600, which is also AWS's maximum)",
     )
-    environment = parser.add_argument_group("the world around it")
+    environment = parser.add_argument_group(
+        "AWS account and latencies", "Simulated latencies vary at random around these medians."
+    )
     environment.add_argument(
         "--account-concurrency",
         type=_integer(1, 100_000, "executions"),
         default=settings.account_concurrency,
         metavar="N",
-        help="executions at once that the account has left for this function (1000; 10 in many new accounts)",
+        help="concurrent executions available to the indexer (default: 1000; many new accounts have 10)",
     )
     for name, what, default in (
-        ("head", "median of S3's answer to HEAD", latencies.head[0]),
-        ("write", "median of DynamoDB's answer", latencies.write[0]),
-        ("delivery", "median of the way from an upload to Lambda's queue", latencies.delivery[0]),
-        ("init", "median of a cold start", latencies.init[0]),
+        ("head", "latency of S3's HeadObject", latencies.head[0]),
+        ("write", "latency of DynamoDB's UpdateItem", latencies.write[0]),
+        ("delivery", "time from an upload to Lambda's queue", latencies.delivery[0]),
+        ("init", "duration of a cold start", latencies.init[0]),
     ):
         environment.add_argument(
             f"--{name}-ms",
             type=_number_between(0, 10_000, "milliseconds"),
             metavar="MS",
-            help=f"{what} ({default:g}); what varies keeps its proportion",
+            help=f"median {what} in milliseconds (default: {default:g})",
         )
     environment.add_argument(
         "--no-burst-capacity",
         action="store_true",
-        help="do not count on the unused units of 300 s that DynamoDB usually, but not surely, lets be used later",
+        help="simulate without DynamoDB's burst capacity, which AWS does not guarantee",
     )
-    environment.add_argument("--seed", type=_integer(0, 2**32, "seeds"), default=0, metavar="N", help="of chance (0)")
-    parser.add_argument("--chart", type=_svg_path, metavar="FILE.svg", help="draw what happens into this file")
+    environment.add_argument(
+        "--seed",
+        type=_integer(0, 2**32, "seeds"),
+        default=0,
+        metavar="N",
+        help="seed of the random numbers (default: 0)",
+    )
+    parser.add_argument(
+        "--chart", type=_svg_path, metavar="FILE.svg", help="write a chart of the simulation to this file"
+    )
 
 
 def add_cost(parser: argparse.ArgumentParser) -> None:
     """Add the options of `cost`."""
     _add_load(parser)
     _add_stack(parser.add_argument)
-    parser.add_argument("--read-capacity", type=UNITS, default=READ_CAPACITY, metavar="N", help=f"({READ_CAPACITY})")
+    parser.add_argument(
+        "--read-capacity",
+        type=UNITS,
+        default=READ_CAPACITY,
+        metavar="N",
+        help=f"provisioned read units of the table (default: {READ_CAPACITY})",
+    )
     parser.add_argument(
         "--months",
         type=_integer(1, 1200, "months"),
         default=12,
         metavar="N",
-        help="the rows of so many months are kept (12)",
+        help="number of months for which rows have been collected (default: 12)",
     )
     parser.add_argument(
-        "--free-tier", action="store_true", help="less what AWS never bills (default: as if others had used it up)"
+        "--free-tier",
+        action="store_true",
+        help="subtract AWS's permanent free tier (default: assume that other applications use it)",
     )
 
 
 def load_from_options(options: argparse.Namespace) -> Load:
-    """The load that the options describe."""
+    """Return the load that the options specify."""
     burst_seconds = options.burst_seconds if options.burst else 0.0
     return Load(
         per_day=options.per_day, burst_rate=options.burst, burst_seconds=burst_seconds, row_bytes=options.row_bytes
@@ -151,7 +194,7 @@ def load_from_options(options: argparse.Namespace) -> Load:
 
 
 def settings_from_options(options: argparse.Namespace) -> StackSettings:
-    """The settings that the options describe."""
+    """Return the stack settings that the options specify."""
     latencies = Latencies()
 
     def durations(name: str, default: tuple[float, float]) -> tuple[float, float]:
@@ -207,19 +250,19 @@ def _integer(least: int, most: int, unit: str) -> Callable[[str], int]:
     return parse
 
 
-UNITS = _integer(1, MAX_TABLE_UNITS, "units: DynamoDB's default quota of a table")
+UNITS = _integer(1, MAX_TABLE_UNITS, "units, DynamoDB's default quota of a table")
 
 
 def _burst_rate(text: str) -> float:
     number = _number(re.sub(r"\s*/\s*s$", "", text.strip()))
     if not MIN_BURST_RATE <= number <= MAX_BURST_RATE:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no rate of a burst: give {MIN_BURST_RATE} to {MAX_BURST_RATE:,} a second, such as 500/s"
+            f"{text!r} is not a burst rate: give {MIN_BURST_RATE} to {MAX_BURST_RATE:,} files per second, such as 500/s"
         )
     return number
 
 
 def _svg_path(text: str) -> Path:
     if not text.endswith(".svg"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end with .svg, and the chart is one: name it so")
+        raise argparse.ArgumentTypeError(f"{text!r} does not end with .svg, the format of the chart: give such a name")
     return Path(text)

@@ -1,4 +1,4 @@
-"""The outcome of a simulation. Counts are of real files, executions and calls, not of simulated ones."""
+"""Outcome of a simulation. A simulated file can represent several files; the counts are of represented files."""
 
 from __future__ import annotations
 
@@ -8,49 +8,77 @@ from dataclasses import dataclass, field
 
 @dataclass
 class SimulationStep:
-    """A point of the chart: counts since the last one, and the state. Files, not simulated ones."""
+    """State of the simulation at one point of time, and the numbers of events since the previous step.
+
+    Attributes:
+        second: seconds since the beginning of the simulation.
+        arrived: files that were uploaded since the previous step.
+        rows: rows that were written since the previous step.
+        failed: events that were lost since the previous step.
+        waiting: uploaded files without a row.
+        running: concurrent executions.
+    """
 
     second: float
     arrived: int = 0
     rows: int = 0
     failed: int = 0
-    waiting: int = 0  # files without a row
-    running: int = 0  # executions
+    waiting: int = 0
+    running: int = 0
 
 
 @dataclass
 class SimulationOutcome:
-    """The outcome of a simulation. Counts are of real files, executions and calls, not of simulated ones."""
+    """Outcome of a simulation, with the numbers of represented files, executions and calls.
 
-    scale: int = 1  # files that each simulated one stands for
+    Attributes:
+        scale: number of files that each simulated file represents.
+        arrived: uploaded files.
+        rows: written rows.
+        retries_exhausted: events that went to the failure queue after their last retry.
+        too_old: events that went to the failure queue because they exceeded the maximum event age.
+        pending: files that had no row yet when the simulation was stopped early.
+        executions: executions of the indexer.
+        refused_writes: writes that the table throttled.
+        failed_executions: executions that ended with an error.
+        requeued: invocations that Lambda delayed because no concurrency was available.
+        billed_seconds: billed duration of all executions.
+        useful_seconds: duration of the executions without throttled writes and failed executions.
+        max_running: maximum number of concurrent executions.
+        settled_seconds: time from the beginning of the burst until each of its files had a row or was lost.
+        delays: milliseconds from upload to row, sorted.
+        steps: the course of the simulation, for the chart.
+    """
+
+    scale: int = 1
     arrived: int = 0
     rows: int = 0
-    retries_exhausted: int = 0  # events whose last retry failed: in the failure queue
-    too_old: int = 0  # events older than the event age: likewise
-    pending: int = 0  # only of a simulation that was stopped early
+    retries_exhausted: int = 0
+    too_old: int = 0
+    pending: int = 0
     executions: int = 0
-    refused_writes: int = 0  # that the table throttled: each is a retry in the function, or a failed execution
-    failed_executions: int = 0  # of which Lambda made another try, or gave up
-    requeued: int = 0  # invocations for which there was no concurrency
+    refused_writes: int = 0
+    failed_executions: int = 0
+    requeued: int = 0
     billed_seconds: float = 0.0
     useful_seconds: float = 0.0
     max_running: int = 0
-    settled_seconds: float = 0.0  # from the start of the burst until its last file had its row or was lost
-    delays: array[int] = field(default_factory=lambda: array("q"))  # milliseconds from upload to row, sorted
+    settled_seconds: float = 0.0
+    delays: array[int] = field(default_factory=lambda: array("q"))
     steps: list[SimulationStep] = field(default_factory=list)
 
     @property
     def lost(self) -> int:
-        """Events in the failure queue."""
+        """Number of events in the failure queue."""
         return self.retries_exhausted + self.too_old
 
     @property
     def wasted_share(self) -> float:
-        """Share of the billed time that was not needed for a row."""
+        """Share of the billed Lambda time that was spent on throttled writes and failed executions, 0 to 1."""
         return 1 - self.useful_seconds / self.billed_seconds if self.billed_seconds else 0.0
 
     def delay(self, quantile: float) -> float | None:
-        """Return a quantile of the seconds from upload to row; None without rows."""
+        """Return a quantile (0 to 1) of the seconds from upload to row; None if no row was written."""
         if not self.delays:
             return None
         return self.delays[min(len(self.delays) - 1, int(quantile * len(self.delays)))] / 1000

@@ -1,7 +1,7 @@
-"""AWS's list prices in us-east-1, US dollars, as far as this stack's bill needs them.
+"""List prices of AWS in us-east-1, in US dollars, for the services that this stack uses.
 
-They were read in documentation and copies of AWS's pages, of the month beside each, and **not checked against the live
-price list**. Taxes, discounts and savings plans are left out.
+The prices come from documentation and copies of AWS's price pages, and were **not checked against the live price
+list**. Taxes, discounts and savings plans are not included.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Price:
-    """The price of a number of units.
+    """List price of one billed item.
 
     Attributes:
         dollars: the price of `per` units.
-        per: a number of units.
-        page: AWS's page, or the document that quotes it.
-        read: the month in which the page said so.
-        free: units a month that AWS does not bill, for good (not only for a new account).
+        per: number of units that cost `dollars`.
+        unit: name of the unit.
+        page: title of the price page.
+        read: month in which the page had this price, as `YYYY-MM`.
+        free: units per month in AWS's permanent free tier.
     """
 
     dollars: float
@@ -32,7 +33,12 @@ class Price:
     free: float = 0.0
 
     def cost(self, units: float, *, free_tier: bool) -> float:
-        """Return the dollars for a number of units a month."""
+        """Return the cost in dollars per month.
+
+        Args:
+            units: number of units per month.
+            free_tier: whether to subtract the permanent free tier.
+        """
         billed = max(0.0, units - self.free) if free_tier else units
         return billed * self.dollars / self.per
 
@@ -42,8 +48,8 @@ _DYNAMODB_PROVISIONED = "Pricing for Provisioned Capacity, Amazon DynamoDB"
 _DYNAMODB_ON_DEMAND = "Pricing for On-Demand Capacity, Amazon DynamoDB"
 _CLOUDWATCH = "Amazon CloudWatch pricing"
 _S3 = "Amazon S3 pricing"
-_S3_READ = "2025-11"  # a copy of the page that has what AWS announced then
-_QUOTED = "2026-09"  # where the AWS Price List API is quoted
+_S3_READ = "2025-11"
+_QUOTED = "2026-09"
 _CLOUDWATCH_READ = "2026-05"
 
 LAMBDA_REQUESTS = Price(0.20, MILLION, "executions", _LAMBDA, _QUOTED, free=MILLION)
@@ -62,8 +68,8 @@ ALARMS = Price(0.10, 1, "alarms", _CLOUDWATCH, _CLOUDWATCH_READ, free=10)
 DASHBOARDS = Price(3.00, 1, "dashboards", _CLOUDWATCH, _CLOUDWATCH_READ, free=3)
 TRACES = Price(5.00, MILLION, "traces", "AWS X-Ray pricing", _CLOUDWATCH_READ, free=100_000)
 
-# S3 Metadata, of the same page of S3's prices (its example is of us-west-2, where prices are those of us-east-1):
-# the journal table, and the live inventory table of a bucket with more than a billion objects
+# The prices of S3 Metadata are for its journal table, and for the live inventory table of a bucket with more than a
+# billion objects.
 JOURNAL_UPDATES = Price(0.30, MILLION, "updates", _S3, _S3_READ)
 INVENTORY_OBJECTS = Price(0.10, MILLION, "objects", _S3, _S3_READ)
 INVENTORY_FREE_BELOW = 1_000_000_000

@@ -1,4 +1,4 @@
-"""The scenario of a simulation: a load, and the settings of the stack."""
+"""Scenario of a simulation: the load, and the settings of the stack."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from operations.planning.table import write_units
 
 DAY_SECONDS = 86_400
 
-# The stack's defaults; a test holds them against its program, which an operator's tool must not import.
+# These defaults repeat those of tap_stack.py, which this package must not import. A test compares them.
 WRITE_CAPACITY = READ_CAPACITY = 100
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 600
@@ -20,27 +20,42 @@ ASYNC_RETRIES = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Files that arrive: evenly over the day, and a burst on top of that."""
+    """Uploaded files of a scenario: an everyday load with a constant mean rate, and optionally a burst in addition.
+
+    Attributes:
+        per_day: files per day, without the burst.
+        burst_rate: additional files per second during the burst.
+        burst_seconds: duration of the burst.
+        row_bytes: size of each row in the table.
+    """
 
     per_day: float
-    burst_rate: float = 0.0  # files a second
+    burst_rate: float = 0.0
     burst_seconds: float = 0.0
     row_bytes: int = 600
 
     @property
     def per_second(self) -> float:
-        """Files a second, without the burst."""
+        """Mean number of files per second, without the burst."""
         return self.per_day / DAY_SECONDS
 
     @property
     def burst_files(self) -> float:
-        """Files of the burst."""
+        """Number of files of the burst."""
         return self.burst_rate * self.burst_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latencies:
-    """Durations in milliseconds, as (median, 99th percentile)."""
+    """Durations in milliseconds, as pairs (median, 99th percentile).
+
+    Attributes:
+        delivery: from an upload to Lambda's queue.
+        head: S3's HeadObject.
+        write: DynamoDB's UpdateItem.
+        init: cold start of the indexer.
+        cpu_ms: constant duration of the indexer's own code for one event, with one full vCPU.
+    """
 
     delivery: tuple[float, float] = limits.DELIVERY_MS
     head: tuple[float, float] = limits.HEAD_MS
@@ -51,10 +66,20 @@ class Latencies:
 
 @dataclass(frozen=True, kw_only=True)
 class StackSettings:
-    """The configuration of a stack and of its account."""
+    """Configuration of a stack and of its AWS account.
+
+    Attributes:
+        write_capacity: provisioned write units of the table, and of its index.
+        max_capacity: maximum write units of auto scaling; None if auto scaling is off.
+        reserved_concurrency: reserved concurrency of the indexer; None to use the account's concurrency.
+        async_retries: retries of a failed event by Lambda.
+        event_age_seconds: maximum event age.
+        retry_policy: the indexer's retries of one AWS call.
+        burst_capacity_seconds: seconds of unused capacity that DynamoDB keeps; 0 to simulate none.
+    """
 
     write_capacity: int = WRITE_CAPACITY
-    max_capacity: int | None = None  # ceiling of autoscaling; None: off
+    max_capacity: int | None = None
     on_demand: bool = False
     account_concurrency: int = limits.ACCOUNT_CONCURRENCY
     reserved_concurrency: int | None = None
@@ -64,40 +89,50 @@ class StackSettings:
     event_age_seconds: int = limits.EVENT_AGE_SECONDS
     retry_policy: RetryPolicy = DEFAULT_POLICY
     latencies: Latencies = Latencies()
-    burst_capacity_seconds: float = limits.BURST_SECONDS  # DynamoDB's own; 0: do not count on it
+    burst_capacity_seconds: float = limits.BURST_SECONDS
 
     @property
     def concurrency(self) -> int:
-        """The most executions at once."""
+        """Maximum number of concurrent executions."""
         return self.account_concurrency if self.reserved_concurrency is None else self.reserved_concurrency
 
     @property
     def function_ms(self) -> int:
-        """Milliseconds of the function's own code for one event, at its share of a processor."""
+        """Milliseconds of the indexer's own code for one event. Less memory than 1,769 MB increases them."""
         return round(self.latencies.cpu_ms * max(1.0, limits.CPU_MEMORY_MB / self.memory_mb))
 
     @property
     def max_write_capacity(self) -> int:
-        """The most write units that the table may have."""
+        """Maximum write units of the table, with auto scaling."""
         return max(self.write_capacity, self.max_capacity or 0)
 
     def rows_per_second(self, row_bytes: int) -> float:
-        """Return the rows a second that the table and one day's partition of its index sustain."""
+        """Return the rows per second that the table and the current day's partition of its index can write."""
         provisioned = limits.ON_DEMAND_UNITS if self.on_demand else self.max_write_capacity
         return min(provisioned, limits.PARTITION_UNITS) / write_units(row_bytes)
 
 
 def service_seconds(settings: StackSettings) -> float:
-    """Return the mean seconds of an execution whose writes are not refused, in an environment that exists."""
+    """Return the mean duration in seconds of an execution without throttled writes and without a cold start."""
     latencies = settings.latencies
     return (settings.function_ms + Distribution(*latencies.head).mean + Distribution(*latencies.write).mean) / 1000
 
 
 def sustainable_rate(load: Load, settings: StackSettings) -> float:
-    """Return the files a second that both the table and the function sustain."""
+    """Return the calculated number of files per second that neither the table nor Lambda limits.
+
+    Args:
+        load: the size of a row.
+        settings: the settings of the stack.
+    """
     return min(settings.rows_per_second(load.row_bytes), settings.concurrency / service_seconds(settings))
 
 
 def overloaded(load: Load, settings: StackSettings) -> bool:
-    """Return whether the everyday load alone exceeds the sustainable rate, so that the backlog only grows."""
+    """Return whether the load without its burst exceeds the sustainable rate, so that the backlog only grows.
+
+    Args:
+        load: the uploaded files.
+        settings: the settings of the stack.
+    """
     return load.per_second > sustainable_rate(load, settings)

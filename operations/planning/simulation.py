@@ -1,7 +1,7 @@
-"""Simulates uploads by discrete events: S3 → Lambda's asynchronous queue → the function's retries → DynamoDB.
+"""Discrete-event simulation of uploads: S3, Lambda's asynchronous queue, executions of the indexer, and DynamoDB.
 
-The function's own retry code decides about every attempt. Where there are too many files, one simulated file stands for
-several: rates, capacities and concurrency are all divided by that number (`estimates.choose_scale`).
+The simulated executions use the retry code of the indexer. For a large load, one simulated file represents several
+files; all rates, capacities and the concurrency are then divided by this number (see `estimates.choose_scale`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from operations.planning.scenario import Load, StackSettings, overloaded
 from operations.planning.schedule import Schedule
 from operations.planning.table import MINUTE_MS, SimulatedTable
 
-LEAD_SECONDS = 60  # of the everyday load before the burst
-QUIET_SECONDS = 3600  # of the everyday load where there is no burst, or where it alone is too much
-STEP_MS = 10_000  # between two points of the chart
+LEAD_SECONDS = 60
+"""Simulated seconds of the everyday load before the burst."""
+QUIET_SECONDS = 3600
+"""Simulated seconds of the everyday load if there is no burst, or if the everyday load alone is too high."""
+STEP_MS = 10_000
+"""Milliseconds between two points of the chart."""
 LAST_INTERVAL = math.ceil(math.log2(limits.LONGEST_REQUEUE_SECONDS / limits.FIRST_REQUEUE_SECONDS))
 INTERVALS_MS = [
     1000 * min(limits.LONGEST_REQUEUE_SECONDS, limits.FIRST_REQUEUE_SECONDS * 2**each)
@@ -29,32 +32,31 @@ INTERVALS_MS = [
 
 
 class SimulatedFile:
-    """A file that has no row yet."""
+    """A simulated file that has no row yet. All times are in milliseconds of simulated time."""
 
     __slots__ = ("attempts", "of_burst", "queued", "requeued", "started", "tries", "until", "uploaded", "useful")
 
     def __init__(self, uploaded: int, queued: int, *, of_burst: bool) -> None:
         self.uploaded = uploaded
-        self.queued = queued  # the time at which Lambda accepted its event
+        self.queued = queued  # time at which Lambda accepted the event
         self.of_burst = of_burst
-        self.requeued = 0  # throttled invocations since it was last tried
-        self.tries = 0  # executions that failed
-        self.attempts = 0  # writes of the execution that is under way
+        self.requeued = 0  # throttled invocations since the last execution
+        self.tries = 0  # number of failed executions
+        self.attempts = 0  # write attempts of the current execution
         self.started = 0
-        self.useful = 0  # milliseconds of the execution that would have been needed had nothing been refused
-        self.until = 0  # the last moment at which an attempt may start
+        self.useful = 0  # duration of the current execution without throttled writes
+        self.until = 0  # latest start of another write attempt
 
 
 class Simulation:
-    """One run; the same seed gives the same outcome."""
+    """One simulation. The same seed always gives the same outcome."""
 
     def __init__(self, load: Load, settings: StackSettings, *, seed: int = 0, scale: int = 1) -> None:
         self._load = load
         self._settings = settings
         self._function_ms = settings.function_ms
         self._scale = scale
-        # for chance, not for secrets: the same seed must give the same answer
-        self._random = random.Random(seed)  # noqa: S311
+        self._random = random.Random(seed)  # noqa: S311  A simulation needs no cryptographic random numbers.
         self._draw = self._random.random
         latencies = settings.latencies
         self._delivery = Distribution(*latencies.delivery)
@@ -85,11 +87,11 @@ class Simulation:
         self.outcome = SimulationOutcome(scale=scale)
 
     def run(self, *, until_lost: bool = False, seconds: float | None = None) -> SimulationOutcome:
-        """Run until every file that arrived has its row or its event is in the failure queue.
+        """Simulate until each uploaded file has a row, or its event is in the failure queue.
 
         Args:
-            until_lost: stop at the first event that goes to the failure queue.
-            seconds: stop after so many; files under way are `pending`.
+            until_lost: whether to stop at the first event that goes to the failure queue.
+            seconds: stop after this simulated time; files without a row are then counted as pending.
         """
         no_file = SimulatedFile(0, 0, of_burst=False)
         self._schedule.at(0, self._regular_upload, no_file)
@@ -103,10 +105,10 @@ class Simulation:
                 break
         return self._scaled_outcome()
 
-    # -- uploads
+    # -- Uploads
 
     def _regular_upload(self, no_file: SimulatedFile) -> None:
-        """Upload a file of the everyday load and schedule the next; the first call only schedules."""
+        """Upload a file of the everyday load, and schedule the next upload. The first call only schedules."""
         rate = self._load.per_second / self._scale
         over = self._schedule.now >= self._burst_ends
         if over and (self._overloaded or not self._load.burst_files):
@@ -127,7 +129,7 @@ class Simulation:
         )
 
     def _until_next(self, rate: float) -> int:
-        # rounded at random to a whole millisecond, so that the mean rate is exact
+        # Random rounding to whole milliseconds keeps the mean rate exact.
         return int(self._random.expovariate(rate) * 1000 + self._draw())
 
     def _arrive(self, *, of_burst: bool) -> None:
@@ -142,7 +144,7 @@ class Simulation:
     # -- Lambda
 
     def _invoke(self, file: SimulatedFile) -> None:
-        """Run the function with an event of Lambda's queue, if there is concurrency."""
+        """Start an execution for an event, or requeue the event if no concurrency is available."""
         now = self._schedule.now
         if self._running >= self._limit or (self._warm == 0 and not self._may_start_environment()):
             self.outcome.requeued += 1
@@ -162,18 +164,18 @@ class Simulation:
             self._new_environments -= 1
             init = self._init.draw(self._draw)
             file.started += init
-            # billed since August 2025, and needed, though not for every row
+            # Lambda bills cold starts since August 2025. They count as useful time.
             self._bill(init, useful=init)
         settings = self._settings
         file.attempts = 0
-        # as in Indexer.handle and call_with_retry: the last moment at which an attempt may start
+        # The indexer computes the same limit for the start of an attempt in Indexer.handle and call_with_retry.
         left = settings.timeout_seconds - RESERVE_SECONDS - ATTEMPT_SECONDS
         file.until = file.started + int(left * 1000)
         file.useful = self._function_ms + self._head.draw(self._draw)
         self._schedule.at(file.started + file.useful, self._write, file)
 
     def _may_start_environment(self) -> bool:
-        """Return whether Lambda may start another environment now."""
+        """Return whether Lambda's scaling rate permits another execution environment now."""
         passed = self._schedule.now - self._refilled_at
         if passed:
             refill = passed / 1000 * self._max_new_environments / limits.SCALING_SECONDS
@@ -182,7 +184,7 @@ class Simulation:
         return self._new_environments >= 1 or (self._max_new_environments < 1 and self._running == 0)
 
     def _requeue(self, file: SimulatedFile, wait: int) -> None:
-        """Return the event to Lambda's queue, unless it will be too old by then."""
+        """Schedule another invocation after the wait, or the loss of the event if it exceeds its maximum age before."""
         expires = file.queued + self._settings.event_age_seconds * 1000
         if self._schedule.now + wait > expires:
             self._schedule.at(max(self._schedule.now, expires), self._too_old, file)
@@ -194,10 +196,10 @@ class Simulation:
         self._finish_file(file)
         self._step.failed += 1
 
-    # -- the function
+    # -- Indexer
 
     def _write(self, file: SimulatedFile) -> None:
-        """Try to write the row; the function's own code decides about the next attempt."""
+        """Try to write the row. If the write is throttled, the indexer's retry code decides about another attempt."""
         now = self._schedule.now
         file.attempts += 1
         duration = self._write_time.draw(self._draw)
@@ -221,7 +223,7 @@ class Simulation:
         self._finish_file(file)
 
     def _failed(self, file: SimulatedFile) -> None:
-        """The function raised: Lambda retries after one and two minutes, then sends the event to the failure queue."""
+        """Handle a failed execution: requeue the event, or send it to the failure queue after its last retry."""
         self._release(file, useful=0)
         self.outcome.failed_executions += 1
         file.tries += 1
@@ -248,7 +250,7 @@ class Simulation:
             if self._burst_left == 0 and self._schedule.now >= self._burst_ends:
                 self.outcome.settled_seconds = (self._schedule.now - self._burst_starts) / 1000
 
-    # -- periodic work
+    # -- Periodic updates
 
     def _scale_capacity(self, no_file: SimulatedFile) -> None:
         for scaling in self._table.scalings:
@@ -265,7 +267,7 @@ class Simulation:
             self._schedule.at(self._schedule.now + STEP_MS, self._record_step, no_file)
 
     def _scaled_outcome(self) -> SimulationOutcome:
-        """The outcome, in files."""
+        """Return the outcome with all counts multiplied by the number of files that a simulated file represents."""
         outcome, scale = self.outcome, self._scale
         outcome.pending = outcome.arrived - outcome.rows - outcome.lost
         for counted in (outcome, *outcome.steps):

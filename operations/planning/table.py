@@ -1,4 +1,4 @@
-"""Simulates DynamoDB's write capacity: provisioned, burst and partition capacity of the table and its index."""
+"""Simulates DynamoDB's write capacity for a table and its index: provisioned, burst and partition capacity."""
 
 from __future__ import annotations
 
@@ -10,27 +10,36 @@ MINUTE_MS = 60_000
 
 
 class CapacityBucket:
-    """The write capacity of the table or of its index. Times in milliseconds, capacity in units a second.
+    """Write capacity of a table or an index, with times in milliseconds and capacity in units per second.
 
-    Two token buckets: the provisioned units, of which up to 300 s are saved up, and the limit of a partition, of which
-    one second is.
+    It consists of two token buckets: one for the provisioned units, which keeps unused units of up to 300 seconds, and
+    one for the limit of the partitions, which keeps unused units of one second.
+
+    Attributes:
+        provisioned: provisioned write units per second.
+        used: units that were written in the current minute.
     """
 
     def __init__(self, provisioned: float, *, saved_seconds: float, partition_limit: float, saved: float) -> None:
         self.provisioned = provisioned
-        # without savings it still holds the units of a second
+        # The minimum is one second, because a bucket without capacity would accept no write.
         self._seconds = max(1.0, saved_seconds)
         self._partition_limit = partition_limit
         self._tokens = saved
         self._partition_tokens = partition_limit
         self._at = 0
-        self.used = 0.0  # units in the minute that is under way
+        self.used = 0.0
 
     def allows(self, now: int, units: float) -> bool:
-        """Return whether so many units may be written now."""
+        """Return whether a write is accepted.
+
+        Args:
+            now: time of the write in milliseconds, not before that of the previous call.
+            units: write units of the row.
+        """
         if now > self._at:
             passed = (now - self._at) / 1000
-            # a bucket holds at least the units of the row that is to be written; min and max would take twice as long
+            # A bucket keeps at least the units of the current row. The functions min and max would double the run time.
             tokens, most = self._tokens + self.provisioned * passed, self.provisioned * self._seconds
             if tokens > most:
                 tokens = most if most > units else min(units, tokens)
@@ -43,14 +52,14 @@ class CapacityBucket:
         return self._tokens >= units and self._partition_tokens >= units
 
     def consume(self, units: float) -> None:
-        """Record a write."""
+        """Subtract the units of an accepted write."""
         self._tokens -= units
         self._partition_tokens -= units
         self.used += units
 
 
 class Autoscaling:
-    """Autoscaling of one bucket: evaluates each minute, decides, and acts some minutes later."""
+    """Auto scaling of a table or an index: evaluates the utilization every minute, and changes the capacity later."""
 
     def __init__(self, bucket: CapacityBucket, *, least: float, most: float) -> None:
         self._bucket = bucket
@@ -60,7 +69,7 @@ class Autoscaling:
         self._pending: tuple[int, float] | None = None
 
     def end_minute(self, now: int) -> None:
-        """Evaluate the minute that has just ended."""
+        """Evaluate the minute that ended at `now`, and change the provisioned capacity if a change is due."""
         bucket = self._bucket
         used, bucket.used = bucket.used / 60, 0.0
         if self._pending is not None:
@@ -80,9 +89,9 @@ class Autoscaling:
 
 
 class SimulatedTable:
-    """The table with its index by day: a write needs capacity in both, since a throttled index throttles its table.
+    """Write capacity of the table and of its index by day. A write needs capacity in both.
 
-    Each simulated write stands for `scale` real ones.
+    Each simulated write represents `scale` writes.
     """
 
     def __init__(
@@ -100,7 +109,7 @@ class SimulatedTable:
         provisioned = limits.ON_DEMAND_UNITS if on_demand else write_capacity
         if on_demand:
             saved_seconds = 1.0
-        # what was left unused of the last 300 s, if it went on as it does without the burst
+        # Burst capacity at the beginning: the units that the everyday load did not use within the last 300 seconds.
         saved = max(0.0, provisioned - used_before) * saved_seconds
         self.buckets = []
         for partitions in (max(1, math.ceil(provisioned / limits.PARTITION_UNITS)), 1):
@@ -130,9 +139,9 @@ class SimulatedTable:
 
 
 def write_units(row_bytes: int) -> int:
-    """Return the units of writing a row to the table, and again to its index, which has all of the row's attributes.
+    """Return the write units for a row in the table. The index consumes the same number again.
 
-    A new row and a changed one cost the same: the greater of the sizes before and after counts (DynamoDB Developer
-    Guide, "DynamoDB read and write operations"), and the keys of the index do not change.
+    An update costs as much as a new row, because the larger size before or after counts: DynamoDB Developer Guide,
+    "DynamoDB read and write operations".
     """
     return math.ceil(row_bytes / limits.WRITE_UNIT_BYTES)

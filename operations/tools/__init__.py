@@ -1,1 +1,1 @@
-"""The tools that work on a deployed stack."""
+"""Tools of the operators' command line that work on a deployed stack."""

@@ -1,6 +1,6 @@
-"""The tool `audit`: its run, and its report."""
+"""The tool `audit`: runs the comparison of bucket and table, and formats its results."""
 
-# ruff: noqa: D102  operations.tool.Tool documents the methods
+# ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 MAX_FINDINGS_SHOWN = 100
-"""Findings in the text; `--json` has all."""
+"""Maximum number of findings in the text output; the option --json prints all of them."""
 
 
 class AuditTool:
-    """`audit [--prefix P] [--repair]`."""
+    """Tool for `audit [--prefix P] [--repair]`."""
 
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target, *, grace: float = GRACE) -> None:
         self._repair: bool = options.repair
@@ -55,10 +55,10 @@ class AuditTool:
             marker = "  (delete marker)" * _is_marker(finding)
             lines.append(f"{finding.difference:<10}  {finding.key}  {finding.version_id}{marker}")
             lines += [f"            {detail}" for detail in finding.details]
-            lines += ["            no event mends this: delete the row, then audit with --repair"] * (
+            lines += ["            no event can correct this row: delete it, then run audit with --repair"] * (
                 not finding.repairable
             )
-        return lines + [f"… and {len(findings) - MAX_FINDINGS_SHOWN:,} more: --json has all"] * (
+        return lines + [f"… and {len(findings) - MAX_FINDINGS_SHOWN:,} more: use --json to print all"] * (
             len(findings) > MAX_FINDINGS_SHOWN
         )
 
@@ -66,15 +66,15 @@ class AuditTool:
         report = self._audit.report
         compared = f"{count(report.versions, 'version')} and {count(report.markers, 'delete marker')}"
         compared += f" of {count(report.keys, 'key')}, {count(report.rows, 'row')}"
-        not_indexed = f"; not indexed, so left out: {report.not_indexed:,}" if report.not_indexed else ""
+        not_indexed = f"; excluded by the notification's filter: {report.not_indexed:,}" if report.not_indexed else ""
         if not report.findings:
-            return f"audit: the table is true: {compared}{not_indexed}"
+            return f"audit: the table is consistent with the bucket: {compared}{not_indexed}"
         kinds = Counter(finding.difference.value for finding in report.findings)
         counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
         if self._repair:
-            end = f"{count(report.sent, 'event')} sent: audit again in a minute"
+            end = f"{count(report.sent, 'event')} sent: run audit again in a minute"
         else:
-            end = "dry run: --repair gives the function the facts again"
+            end = "dry run: --repair sends an event for each difference"
         return f"audit: {count(len(report.findings), 'difference')} ({counts}) in {compared}{not_indexed}; {end}"
 
     def document(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class AuditTool:
         }
 
     def resume_hint(self) -> str:
-        return f"{count(self._audit.report.sent, 'event')} sent, nothing else was changed; start it again"
+        return f"{count(self._audit.report.sent, 'event')} sent, nothing else was changed; start the audit again"
 
 
 def _is_marker(finding: Finding) -> bool:

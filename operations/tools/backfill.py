@@ -1,6 +1,6 @@
-"""The tool `backfill`: its run, and its report."""
+"""The tool `backfill`: counts or sends events for existing object versions, and formats the results."""
 
-# ruff: noqa: D102  operations.tool.Tool documents the methods
+# ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class BackfillTool:
-    """`backfill [--prefix P] [--since T] [--rate N] [--start-after KEY] [--invoke]`."""
+    """Tool for `backfill [--prefix P] [--since T] [--rate N] [--start-after KEY] [--invoke]`."""
 
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
         self._invoke: bool = options.invoke
@@ -54,17 +54,17 @@ class BackfillTool:
     def summary(self) -> str:
         report = self._backfill.report
         excluded = [f"older than --since: {report.older:,}"] * (report.older > 0)
-        excluded += [f"not indexed: {report.not_indexed:,}"] * (report.not_indexed > 0)
-        skipped = f" (left out: {', '.join(excluded)})" if excluded else ""
+        excluded += [f"excluded by the notification's filter: {report.not_indexed:,}"] * (report.not_indexed > 0)
+        skipped = f" (skipped: {', '.join(excluded)})" if excluded else ""
         rate = self._backfill.per_second
         if self._invoke:
             return (
-                f"backfill: {count(report.sent, 'event')} sent at up to {rate:g} a second{skipped}; "
-                "the function is at work: audit in some minutes, and look into the failure queue with redrive"
+                f"backfill: {count(report.sent, 'event')} sent at up to {rate:g} per second{skipped}; "
+                "run audit in a few minutes, and check the failure queue with redrive"
             )
         return (
-            f"backfill: {count(report.chosen, 'event')} to send, one for each version and delete marker{skipped}: "
-            f"in {timedelta(seconds=round(report.chosen / rate))} at {rate:g} a second; "
+            f"backfill: {count(report.chosen, 'event')} to send, one for each version and delete marker{skipped}; "
+            f"duration {timedelta(seconds=round(report.chosen / rate))} at {rate:g} per second; "
             "dry run: --invoke sends them"
         )
 

@@ -1,6 +1,6 @@
-"""The tool `redrive`: its run, and its report."""
+"""The tool `redrive`: shows, exports or replays the messages of the failure queue, and formats the results."""
 
-# ruff: noqa: D102  operations.tool.Tool documents the methods
+# ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_ERROR_CHARACTERS = 300
 
 
 class RedriveTool:
-    """`redrive [--reason R] [--max N] [--replay | --export FILE]`."""
+    """Tool for `redrive [--reason R] [--max N] [--replay | --export FILE]`."""
 
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
         self._replay: bool = options.replay
@@ -55,32 +55,36 @@ class RedriveTool:
         report = self._redrive.report
         lines = []
         for group, messages in sorted(_groups(report.chosen).items()):
-            lines.append(f"{group}: {count(len(messages), 'message')}, the oldest of {_oldest(messages)}")
+            lines.append(f"{group}: {count(len(messages), 'message')}, the oldest from {_oldest(messages)}")
             lines += [f"    {line}" for line in _details(messages)]
         for message in report.messages:
             if message.failure is None:
-                lines.append(f"not ours, left alone: message {message.raw.id}: {message.not_ours}")
+                lines.append(f"not from this indexer, left in the queue: message {message.raw.id}: {message.not_ours}")
             if message.refused:
-                lines.append(f"left in the queue: message {message.raw.id}: {message.refused}")
+                lines.append(f"not accepted, left in the queue: message {message.raw.id}: {message.refused}")
         if others := sum(each.failure is not None for each in report.messages) - len(report.chosen):
-            lines.append(f"with other reasons: {count(others, 'message')}")
+            lines.append(f"{count(others, 'message')} with other reasons")
         if report.in_flight:
             lines.append(
-                f"about {count(report.in_flight, 'more message')} hidden by another reader, perhaps a run of this tool"
+                f"about {count(report.in_flight, 'more message')} hidden by another consumer, such as another redrive"
             )
         return lines + [f"note: {report.note}"] * bool(report.note)
 
     def summary(self) -> str:
         report = self._redrive.report
         if not report.messages:
-            return "redrive: the failure queue is empty" + (" but for the hidden messages" if report.in_flight else "")
+            return (
+                "redrive: all messages of the failure queue are hidden"
+                if report.in_flight
+                else "redrive: the failure queue is empty"
+            )
         read, left = count(len(report.messages), "message"), len(report.messages) - report.replayed
         more = f", and about {report.unread:,} more that were not read" if report.unread else ""
         if self._replay:
             return f"redrive: {report.replayed:,} of {read} replayed and deleted, {left:,} left in the queue{more}"
         if self._export is not None:
             return f"redrive: {self._exported:,} of {read} written to {self._export}; all are still in the queue{more}"
-        return f"redrive: {read} in the queue{more}; dry run: --replay gives the function their events again"
+        return f"redrive: {read} in the queue{more}; dry run: --replay sends their events to the indexer again"
 
     def document(self) -> dict[str, Any]:
         report = self._redrive.report
@@ -108,17 +112,17 @@ class RedriveTool:
 
     def resume_hint(self) -> str:
         replayed = count(self._redrive.report.replayed, "message")
-        return f"{replayed} replayed and deleted, the others are in the queue; start it again"
+        return f"{replayed} replayed and deleted, the others are in the queue; start redrive again"
 
     def _export_to(self, path: Path) -> None:
-        unfinished = path.with_name(f"{path.name}.part")  # so that a file with this name is whole
+        unfinished = path.with_name(f"{path.name}.part")
         try:
             path.touch(exist_ok=False)
             with unfinished.open("w", encoding="utf-8") as file:
                 self._exported = self._redrive.export(file)
             unfinished.replace(path)
         except FileExistsError as error:
-            raise OperatorError(f"--export {path}: there is such a file already; name a new one") from error
+            raise OperatorError(f"--export {path}: the file exists; give the name of a new file") from error
         except OSError as error:
             raise OperatorError(f"--export {path}: {error.strerror}") from error
 
@@ -132,11 +136,13 @@ def _groups(messages: Sequence[FailureMessage]) -> dict[str, list[FailureMessage
 
 
 def _details(messages: Sequence[FailureMessage]) -> list[str]:
-    """The objects that messages of one reason are about, and the error of the first."""
+    """Return the object keys of messages with the same reason, and the error message of the first."""
     failures = [message.failure for message in messages if message.failure]
     objects = list(dict.fromkeys(key for failure in failures for key in failure.objects))
-    more = [f"… and {len(objects) - MAX_OBJECTS_SHOWN:,} more: --json has all"] * (len(objects) > MAX_OBJECTS_SHOWN)
-    return [*objects[:MAX_OBJECTS_SHOWN], *more, f"such as: {failures[0].error[:MAX_ERROR_CHARACTERS]}"]
+    more = [f"… and {len(objects) - MAX_OBJECTS_SHOWN:,} more: use --json to print all"] * (
+        len(objects) > MAX_OBJECTS_SHOWN
+    )
+    return [*objects[:MAX_OBJECTS_SHOWN], *more, f"example error: {failures[0].error[:MAX_ERROR_CHARACTERS]}"]
 
 
 def _oldest(messages: Sequence[FailureMessage]) -> str:
