@@ -123,7 +123,8 @@ def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int
     for each in CANDIDATES:
         results = [found[replace(each, account_concurrency=account)] for account in accounts]
         name = NAMES[each.retry_policy]
-        name += f"; {each.async_retries} Lambda retries" * (each.async_retries != USUAL.async_retries)
+        retries = "retry" if each.async_retries == 1 else "retries"
+        name += f"; {each.async_retries} Lambda {retries}" * (each.async_retries != USUAL.async_retries)
         name += "; maximum event age 30 min" * (each.event_age_seconds != USUAL.event_age_seconds)
         name += "; no burst capacity" * (each.burst_capacity_seconds == 0)
         cells = [name, f"{each.timeout_seconds} s"]
