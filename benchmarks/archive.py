@@ -14,6 +14,7 @@ from benchmarks.subjects import POWERTOOLS, Subjects
 
 KB = 1000
 INSTALLED = "Powertools from pip"
+COLUMNS = ("package", "files", "in the archive", "installed by pip")
 # A usual installation for this machine, with all dependencies and with the C extension of wrapt.
 USUAL = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--require-hashes")
 
@@ -30,7 +31,7 @@ def archive(subjects: Subjects) -> list[Comparison | Table]:
         rows += [row(part.name, None, part) for part in sorted(usual.iterdir()) if not (ours / part.name).exists()]
     return [
         Comparison(what="archive, zipped", unit="KB", turns=sizes, base=INSTALLED, at_most=0.2),
-        Table(what="Content of the archive", columns=("package", "files", "in the archive", "installed by pip"), rows=tuple(rows)),
+        Table(what="Content of the archive", columns=COLUMNS, rows=tuple(rows)),
     ]
 
 

@@ -140,7 +140,10 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
             what="Duration of each phase of a deployment",
             columns=("part", "median", "quartiles"),
             rows=(
-                *((PARTS[part], f"{of.median:.2f} s", f"{of.low:.2f} to {of.high:.2f} s") for part, of in parts.items()),
+                *(
+                    (PARTS[part], f"{of.median:.2f} s", f"{of.low:.2f} to {of.high:.2f} s")
+                    for part, of in parts.items()
+                ),
                 ("build of the indexer's package without the cache", f"{_package_uncached():.2f} s", "measured once"),
             ),
         ),
@@ -148,7 +151,8 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
             what="Creation time of each resource (many are created concurrently)",
             columns=("resource", "type", "median"),
             rows=tuple(
-                (name, type_, f"{medians[name, type_]:.3f} s") for name, type_ in sorted(medians, key=medians.__getitem__)
+                (name, type_, f"{medians[name, type_]:.3f} s")
+                for name, type_ in sorted(medians, key=medians.__getitem__)
             )[::-1],
         ),
     ]
