@@ -101,7 +101,7 @@ class Audit:
         self._reads = RateLimiter(default_read_rate(capacity), clock=clock, sleep=sleep)
         self._sends = RateLimiter(default_event_rate(capacity), clock=clock, sleep=sleep)
         self._listed = Digests()
-        self._differing: dict[str, set[str]] = {}  # object key -> version IDs
+        self._differing: dict[str, set[str]] = {}  # Version IDs with differences, by object key.
 
     def compare(self, progress: Progress) -> None:
         """Compare every key with its rows, and compare keys with differences a second time.
@@ -169,7 +169,7 @@ class Audit:
         with progress.step("recheck", len(self._differing)) as advance:
             self._sleep(self._grace)
             for key, found in map_in_order(self._recheck_key, sorted(self._differing)):
-                # A version that differs only now is new: its event may still be pending.
+                # A version that differs only in the second comparison is new, so its event may still be pending.
                 self.report.findings += [each for each in found if each.version_id in self._differing[key]]
                 advance(1)
 
@@ -179,7 +179,7 @@ class Audit:
         rows = self._read(self._aws.query_rows(self._target.table, self._object_id(key), consistent=True))
         found = compare(self._target.bucket, key, versions, rows)
         if not all(finding.repairable for finding in found):
-            # The operator deletes such a row by hand, so exclude versions that were deleted during this comparison.
+            # An operator has to delete such a row, so exclude versions that were deleted during this comparison.
             existing = {version.version_id for version in self._versions_of(key)}
             found = [finding for finding in found if finding.repairable or finding.version_id in existing]
         return found
@@ -189,7 +189,7 @@ class Audit:
         return list(takewhile(lambda version: version.key == key, listed))
 
     def _read(self, pages: Iterator[Page]) -> Iterator[Row]:
-        """Yield the rows of the pages, and limit the rate of requests to the share of the table's read capacity."""
+        """Yield the rows of the pages, and limit the requests to the tool's share of the table's read capacity."""
         while True:
             self._reads.acquire(0)
             page = next(pages, None)

@@ -143,7 +143,7 @@ class Aws:
         units = [
             each.get("ProvisionedThroughput", {}) for each in (described, *described.get("GlobalSecondaryIndexes", ()))
         ]
-        read = units[0].get("ReadCapacityUnits", 0)  # 0 or absent for an on-demand table
+        read = units[0].get("ReadCapacityUnits", 0)  # An on-demand table has no value, or 0.
         write = min(each.get("WriteCapacityUnits", 0) for each in units)
         return Capacity(read=read or None, write=write or None)
 
@@ -213,7 +213,7 @@ class Aws:
             RefusedEventError: Lambda rejects this event, for example because it is too large.
             OperatorError: the invocation failed for another reason.
         """
-        # json.dumps escapes all characters but ASCII, because UTF-8 cannot encode half of a surrogate pair.
+        # A key can contain a lone surrogate, which UTF-8 cannot encode, so json.dumps escapes non-ASCII characters.
         payload = json.dumps(event).encode()
         with _translated_errors(f"invoke the function {function!r}"):
             try:
@@ -310,7 +310,7 @@ def _check_complete(response: Mapping[str, Any], name: str) -> None:
 
 @contextmanager
 def _translated_errors(
-    action: str, *, not_found: str = "was the stack destroyed, or is this another region?"
+    action: str, *, not_found: str = "was the stack destroyed, or is this the wrong region?"
 ) -> Iterator[None]:
     """Raise botocore's errors as OperatorErrors that state the failed action and the remedy."""
     try:

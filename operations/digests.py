@@ -34,7 +34,7 @@ class Digests:
         digest = _digest(*version)
         bin_ = self._bin(digest)
         at = bin_.find(digest)
-        while at % SIZE and at > 0:  # A match across two neighbouring digests is not a match.
+        while at % SIZE and at > 0:  # Skip a match that spans two digests.
             at = bin_.find(digest, at + 1)
         return at >= 0
 
@@ -43,5 +43,5 @@ class Digests:
 
 
 def _digest(object_id: str, version_id: str) -> bytes:
-    # A zero byte cannot occur in a version ID, so different versions have different texts.
+    # A version ID cannot contain a zero byte, so this separator makes the text unambiguous.
     return blake2b(f"{object_id}\0{version_id}".encode(), digest_size=SIZE).digest()

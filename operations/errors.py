@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class OperatorError(Exception):
-    """A tool cannot continue; the message states the problem and the remedy."""
+    """Error that ends a tool. Its message states the problem and the remedy."""
 
 
 class RefusedEventError(OperatorError):
-    """Lambda rejects this event permanently, but may accept other events."""
+    """Error for an event that Lambda rejects permanently. Lambda may still accept other events."""

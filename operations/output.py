@@ -46,7 +46,7 @@ class Progress:
             yield lambda parts: bars.advance(task, parts)
             if total is None:
                 done = bars.tasks[0].completed
-                bars.update(task, total=done or 1, completed=done or 1)  # Display a full bar.
+                bars.update(task, total=done or 1, completed=done or 1)
 
 
 def printable(text: str) -> str:

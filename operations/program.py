@@ -21,7 +21,7 @@ def run(main: Callable[[Sequence[str]], int], *, broken_pipe_code: int) -> NoRet
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # A terminal without UTF-8 shows escapes.
+            stream.reconfigure(errors="backslashreplace")  # Terminals without UTF-8 get escapes.
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP.
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)

@@ -15,7 +15,7 @@ Table: TypeAlias = Any  # boto3 creates its resource classes at run time.
 S3Client: TypeAlias = Any
 
 ONE_SECOND = timedelta(seconds=1)
-NOT_FOUND = 404  # HTTP status
+NOT_FOUND = 404
 
 
 def one_version(table: Table, bucket: str, key: str, version_id: str) -> Row | None:
@@ -44,7 +44,7 @@ def all_versions(table: Table, bucket: str, key: str) -> list[Row]:
 
 
 def latest(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
-    """Return the row of an object's latest version or delete marker, or None if all versions are deleted.
+    """Return the row of an object's latest version or delete marker, or None if it has none.
 
     Rows have the time of their upload in whole seconds, and delete markers may have a slightly later time. Therefore
     the sequencers of S3's events decide between versions of about the same second. If a sequencer is missing or equal

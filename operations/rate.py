@@ -63,10 +63,10 @@ class RateLimiter:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._paid_at = clock()  # the time at which the balance becomes zero
+        self._paid_at = clock()  # The balance becomes zero at this time.
 
     def acquire(self, units: float) -> None:
-        """Wait until the balance is not negative, then subtract the units. Zero units only wait."""
+        """Wait until the balance is not negative, then subtract the units. With zero units, only wait."""
         if pause := self._book(units):
             self._sleep(pause)
 

@@ -131,7 +131,7 @@ class Redrive:
                 while (size := self._batch_size(messages)) and (batch := self._receive(size)):
                     for raw in batch:
                         if raw.id in messages:
-                            messages[raw.id].raw = raw  # SQS requires the newest receipt handle for deletion.
+                            messages[raw.id].raw = raw  # SQS requires the newest receipt handle for a deletion.
                         else:
                             messages[raw.id] = self._message(raw)
                             advance(1)
@@ -165,7 +165,7 @@ class Redrive:
                 "sent_ms": message.raw.sent_ms,
                 "body": _json_or_text(message.raw.body),
             }
-            # json.dumps escapes all characters but ASCII, because UTF-8 cannot encode half of a surrogate pair.
+            # A key can contain a lone surrogate, which UTF-8 cannot encode, so json.dumps escapes non-ASCII characters.
             file.write(json.dumps(line) + "\n")
         return len(messages)
 

@@ -55,7 +55,7 @@ class CapacityTool:
             done(1)
             advisor = Advisor(self._load, self._settings, seed=self._seed, on_simulation=lambda: done(1))
             if self._loses_events:
-                for change in advisor.changes():  # An interrupted run reports the changes found so far.
+                for change in advisor.changes():  # If interrupted, the tool reports the changes found so far.
                     self._changes.append(change)
             elif self._outcome.wasted_share > WASTE_THRESHOLD:
                 self._cheaper = advisor.reserved_concurrency()
@@ -78,9 +78,9 @@ class CapacityTool:
             return []
         delays = ", ".join(f"{name} {_format_seconds(outcome.delay(quantile))}" for quantile, name in PERCENTILES)
         retries = (
-            f"{count(outcome.refused_writes, 'write')} throttled by DynamoDB; {outcome.failed_executions:,} failed "
+            f"{count(outcome.refused_writes, 'write')} throttled by DynamoDB; {outcome.failed_executions:,} of "
+            f"{count(outcome.executions, 'execution')} failed; {outcome.requeued:,} waits for concurrency"
         )
-        retries += f"of {count(outcome.executions, 'execution')}; {outcome.requeued:,} waits for concurrency"
         billed = f"{outcome.billed_seconds:,.0f} s billed, of which {outcome.wasted_share:.1%} wasted; "
         billed += f"at most {outcome.max_running:,} concurrent executions"
         lines = columns(
@@ -101,7 +101,7 @@ class CapacityTool:
         if outcome.scale > 1:
             lines.append(f"note: one simulated file represents {outcome.scale} files")
         if self._changes:
-            head = ("change that prevents loss", "longest delay", "wasted Lambda time")
+            head = ("change that prevents event loss", "longest delay", "wasted Lambda time")
             rows = [
                 (each.name, _format_seconds(each.outcome.delay(1.0)), f"{each.outcome.wasted_share:.1%}")
                 for each in self._changes
@@ -155,7 +155,7 @@ def _check(load: Load, settings: StackSettings) -> None:
     if settings.max_capacity is not None and settings.max_capacity < settings.write_capacity:
         raise OperatorError(
             f"--max-capacity {settings.max_capacity} is less than --write-capacity {settings.write_capacity}: "
-            "give a maximum that is not less"
+            f"give at least {settings.write_capacity}"
         )
     if load.per_day == 0 and not load.burst_files:
         raise OperatorError("--per-day 0 without --burst is an empty load: give a higher --per-day, or a --burst")

@@ -5,7 +5,7 @@ Values without a documented source are marked as assumed. The pages were read in
 
 from __future__ import annotations
 
-# -- Asynchronous invocation: "How Lambda handles errors and retries with asynchronous invocation" --------------------
+# Asynchronous invocation: Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation".
 RETRIES_AFTER_SECONDS = (60, 120)
 """Lambda's delays before the first and the second retry after a function error."""
 FIRST_REQUEUE_SECONDS = 1
@@ -15,9 +15,9 @@ LONGEST_REQUEUE_SECONDS = 300
 EVENT_AGE_SECONDS = 6 * 3600
 """Default and maximum of Lambda's maximum event age. Older events go to the on-failure destination."""
 REQUEUE_JITTER = 0.5
-"""Assumed random share of a requeue delay. Without jitter, which AWS does not document, all events return at once."""
+"""Assumed jitter of requeue delays, as a share of the delay. AWS does not document a jitter."""
 
-# -- Lambda's concurrency ----------------------------------------------------------------------------------------------
+# Concurrency of Lambda functions.
 SCALING_ENVIRONMENTS = 1000
 """Execution environments that Lambda can start for a function within `SCALING_SECONDS`: Lambda Developer Guide, "Lambda
 scaling behavior"."""
@@ -29,7 +29,7 @@ UNRESERVED_CONCURRENCY = 100
 CPU_MEMORY_MB = 1769
 """Memory with which a function has one full vCPU: "Configure Lambda function memory"."""
 
-# -- DynamoDB ----------------------------------------------------------------------------------------------------------
+# Capacity of DynamoDB tables.
 WRITE_UNIT_BYTES = 1024
 """Bytes that one write unit writes; sizes are rounded up: "DynamoDB read and write operations"."""
 BURST_SECONDS = 300
@@ -55,12 +55,9 @@ SCALING_TARGET = 0.70
 SCALING_REACTION_SECONDS = 120
 """Assumed delay between the decision of auto scaling and the new capacity. AWS documents only "several minutes"."""
 
-# -- S3 ----------------------------------------------------------------------------------------------------------------
-# "Amazon S3 Event Notifications": events arrive "typically … in seconds but can sometimes take a minute or longer".
+# Latencies in milliseconds, as pairs of the median and the 99th percentile.
 DELIVERY_MS = (700.0, 5000.0)
-"""Assumed milliseconds from an upload to Lambda's queue: median, and 99th percentile."""
-
-# -- Latencies in milliseconds: median, and 99th percentile -----------------------------------------------------------
+"""Assumed time from an upload to Lambda's queue. "Amazon S3 Event Notifications" gives "typically … in seconds"."""
 HEAD_MS = (30.0, 200.0)
 """Assumed latency of HeadObject. "Performance design patterns for Amazon S3" gives "roughly 100-200 milliseconds" for
 the first byte of a small object; HeadObject within a region usually takes less."""

@@ -122,7 +122,7 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
         help="maximum event age in seconds (default: 21600, which is also AWS's maximum)",
     )
     environment = parser.add_argument_group(
-        "AWS account and latencies", "Simulated latencies vary at random around these medians."
+        "AWS account and latencies", "The simulation varies each latency at random around its median."
     )
     environment.add_argument(
         "--account-concurrency",
@@ -264,5 +264,5 @@ def _burst_rate(text: str) -> float:
 
 def _svg_path(text: str) -> Path:
     if not text.endswith(".svg"):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end with .svg, the format of the chart: give such a name")
+        raise argparse.ArgumentTypeError(f"{text!r} does not end with .svg: give the name of an SVG file")
     return Path(text)

@@ -35,8 +35,8 @@ class SimulationOutcome:
         scale: number of files that each simulated file represents.
         arrived: uploaded files.
         rows: written rows.
-        retries_exhausted: events that went to the failure queue after their last retry.
-        too_old: events that went to the failure queue because they exceeded the maximum event age.
+        retries_exhausted: events that were sent to the failure queue after their last retry.
+        too_old: events that were sent to the failure queue because they exceeded the maximum event age.
         pending: files that had no row yet when the simulation was stopped early.
         executions: executions of the indexer.
         refused_writes: writes that the table throttled.

@@ -119,7 +119,7 @@ def service_seconds(settings: StackSettings) -> float:
 
 
 def sustainable_rate(load: Load, settings: StackSettings) -> float:
-    """Return the calculated number of files per second that neither the table nor Lambda limits.
+    """Return the highest rate, in files per second, that both the table and Lambda can process.
 
     Args:
         load: the size of a row.

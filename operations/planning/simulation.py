@@ -32,20 +32,32 @@ INTERVALS_MS = [
 
 
 class SimulatedFile:
-    """A simulated file that has no row yet. All times are in milliseconds of simulated time."""
+    """A simulated file that has no row yet. All times are in milliseconds of simulated time.
+
+    Attributes:
+        uploaded: time of the upload.
+        queued: time at which Lambda accepted the event.
+        of_burst: whether the file belongs to the burst.
+        requeued: number of throttled invocations since the last execution.
+        tries: number of failed executions.
+        attempts: number of write attempts in the current execution.
+        started: time at which the current execution started.
+        useful: duration of the current execution without throttled writes.
+        until: latest time at which another write attempt may start.
+    """
 
     __slots__ = ("attempts", "of_burst", "queued", "requeued", "started", "tries", "until", "uploaded", "useful")
 
     def __init__(self, uploaded: int, queued: int, *, of_burst: bool) -> None:
         self.uploaded = uploaded
-        self.queued = queued  # time at which Lambda accepted the event
+        self.queued = queued
         self.of_burst = of_burst
-        self.requeued = 0  # throttled invocations since the last execution
-        self.tries = 0  # number of failed executions
-        self.attempts = 0  # write attempts of the current execution
+        self.requeued = 0
+        self.tries = 0
+        self.attempts = 0
         self.started = 0
-        self.useful = 0  # duration of the current execution without throttled writes
-        self.until = 0  # latest start of another write attempt
+        self.useful = 0
+        self.until = 0
 
 
 class Simulation:
@@ -105,7 +117,7 @@ class Simulation:
                 break
         return self._scaled_outcome()
 
-    # -- Uploads
+    # Uploads
 
     def _regular_upload(self, no_file: SimulatedFile) -> None:
         """Upload a file of the everyday load, and schedule the next upload. The first call only schedules."""
@@ -141,7 +153,7 @@ class Simulation:
         self._burst_left += of_burst
         self._schedule.at(queued, self._invoke, file)
 
-    # -- Lambda
+    # Lambda
 
     def _invoke(self, file: SimulatedFile) -> None:
         """Start an execution for an event, or requeue the event if no concurrency is available."""
@@ -164,11 +176,11 @@ class Simulation:
             self._new_environments -= 1
             init = self._init.draw(self._draw)
             file.started += init
-            # Lambda bills cold starts since August 2025. They count as useful time.
+            # Lambda bills cold starts since August 2025. The simulation counts them as useful time.
             self._bill(init, useful=init)
         settings = self._settings
         file.attempts = 0
-        # The indexer computes the same limit for the start of an attempt in Indexer.handle and call_with_retry.
+        # Indexer.handle and call_with_retry compute the latest start of an attempt in the same way.
         left = settings.timeout_seconds - RESERVE_SECONDS - ATTEMPT_SECONDS
         file.until = file.started + int(left * 1000)
         file.useful = self._function_ms + self._head.draw(self._draw)
@@ -196,7 +208,7 @@ class Simulation:
         self._finish_file(file)
         self._step.failed += 1
 
-    # -- Indexer
+    # Indexer
 
     def _write(self, file: SimulatedFile) -> None:
         """Try to write the row. If the write is throttled, the indexer's retry code decides about another attempt."""
@@ -250,7 +262,7 @@ class Simulation:
             if self._burst_left == 0 and self._schedule.now >= self._burst_ends:
                 self.outcome.settled_seconds = (self._schedule.now - self._burst_starts) / 1000
 
-    # -- Periodic updates
+    # Updates
 
     def _scale_capacity(self, no_file: SimulatedFile) -> None:
         for scaling in self._table.scalings:

@@ -22,7 +22,7 @@ class CapacityBucket:
 
     def __init__(self, provisioned: float, *, saved_seconds: float, partition_limit: float, saved: float) -> None:
         self.provisioned = provisioned
-        # The minimum is one second, because a bucket without capacity would accept no write.
+        # A bucket keeps the units of at least one second, because otherwise it would accept no write.
         self._seconds = max(1.0, saved_seconds)
         self._partition_limit = partition_limit
         self._tokens = saved
@@ -39,7 +39,8 @@ class CapacityBucket:
         """
         if now > self._at:
             passed = (now - self._at) / 1000
-            # A bucket keeps at least the units of the current row. The functions min and max would double the run time.
+            # A bucket keeps at least the units of the current row, which could otherwise never be written. Calls of
+            # min and max would double the run time.
             tokens, most = self._tokens + self.provisioned * passed, self.provisioned * self._seconds
             if tokens > most:
                 tokens = most if most > units else min(units, tokens)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from operations.aws import Row
 
 OLD, NEW, MARKER = version("a", "v1"), version("a", "v2", seconds=5, etag="f"), marker("a", "m1", seconds=9)
-OTHER, GONE = version("b", "v1"), version("gone", "v1")
+OTHER, DELETED = version("b", "v1"), version("gone", "v1")
 ALL = [MARKER, NEW, OLD, OTHER]
 CONSISTENT = [row(each) for each in ALL]
 DELETED_AT = "2026-01-31T12:00:00.000Z"
 
 
 class Scenario:
-    """A stack in memory, and audits of it; `meanwhile` is called during the grace period."""
+    """A fake stack and its audits. The function `meanwhile` is called during the grace period."""
 
     def __init__(self, listed: Sequence[Version], rows: Sequence[Row]) -> None:
         self.aws = FakeAws(listed, rows)
@@ -58,7 +58,7 @@ def described(report: AuditReport) -> str:
     return ", ".join(f"{each.difference.value} {each.key} {each.version_id}" for each in report.findings)
 
 
-def test_a_true_table_has_no_findings_and_nobody_waits() -> None:
+def test_audit_of_a_consistent_table_reports_no_findings_without_waiting() -> None:
     scenario = Scenario(ALL, CONSISTENT)
     report = scenario.audit().report
     assert report.findings == []
@@ -66,31 +66,33 @@ def test_a_true_table_has_no_findings_and_nobody_waits() -> None:
     assert sum(scenario.clock.sleeps) < 1
 
 
-DAMAGED = [row(NEW, size_bytes=6), row(OLD, content_type=None), row(OTHER), row(GONE), row(marker("gone", "m1"))]
+DAMAGED = [row(NEW, size_bytes=6), row(OLD, content_type=None), row(OTHER), row(DELETED), row(marker("gone", "m1"))]
 FOLDERS = [version("a/1"), version("b/1"), version("b/2")]
-LONGER = [version("ab", "null"), version("a/b", "v1")]  # keys that begin with another; version ids can be the same
+LONGER = [version("ab", "null"), version("a/b", "v1")]  # The key "a" is a prefix of these keys.
 
 
 @pytest.mark.parametrize(
     ("listed", "rows", "prefix", "expected"),
     [
         (ALL, DAMAGED, "", "missing a m1, wrong a v2, incomplete a v1, stale gone v1, stale gone m1"),
-        # in the order of keys, and each key together
+        # Findings are sorted by key.
         ([OTHER, OLD], [row(version("a", "v0"))], "", "missing a v1, stale a v0, missing b v1"),
-        # a prefix limits the listing and the scan
-        (FOLDERS, [row(version("b/x")), row(GONE)], "b/", "missing b/1 v1, missing b/2 v1, stale b/x v1"),
+        # A prefix limits the listing and the scan.
+        (FOLDERS, [row(version("b/x")), row(DELETED)], "b/", "missing b/1 v1, missing b/2 v1, stale b/x v1"),
         ([OLD, version("a", "null"), *LONGER], [row(each) for each in LONGER], "", "missing a v1, missing a null"),
-        (ALL, [*CONSISTENT, row(OLD, object_id="uploads-old/a")], "", ""),  # a row of another bucket
-        (ALL, [*CONSISTENT, row(GONE, deleted_at=DELETED_AT)], "", ""),
+        (ALL, [*CONSISTENT, row(OLD, object_id="uploads-old/a")], "", ""),  # Rows of another bucket are ignored.
+        (ALL, [*CONSISTENT, row(DELETED, deleted_at=DELETED_AT)], "", ""),
     ],
 )
-def test_differences_of_the_table_are_found(listed: list[Version], rows: list[Row], prefix: str, expected: str) -> None:
+def test_audit_finds_missing_wrong_incomplete_and_stale_rows(
+    listed: list[Version], rows: list[Row], prefix: str, expected: str
+) -> None:
     report = Scenario(listed, rows).audit(prefix=prefix).report
     assert described(report) == expected
-    assert bool(report.rechecked) == bool(expected)  # without a difference no key is compared again
+    assert bool(report.rechecked) == bool(expected)  # Only keys with differences are compared twice.
 
 
-def test_keys_that_the_notification_leaves_out_are_counted_and_not_compared() -> None:
+def test_audit_counts_but_does_not_compare_keys_excluded_by_the_filter() -> None:
     listed = [version("in/a"), version("out/a"), marker("out/a")]
     scenario = Scenario(listed, [row(listed[0]), row(version("out/gone"))])
     rule = {"Name": "Prefix", "Value": "in/"}
@@ -98,9 +100,6 @@ def test_keys_that_the_notification_leaves_out_are_counted_and_not_compared() ->
     report = scenario.audit().report
     assert report.findings == []
     assert (report.versions, report.rows, report.not_indexed) == (1, 1, 2)
-
-
-# Changes during an audit are no differences.
 
 
 def row_is_written(aws: FakeAws) -> None:
@@ -113,7 +112,7 @@ def version_is_deleted(aws: FakeAws) -> None:
 
 
 @pytest.mark.parametrize("change", [row_is_written, version_is_deleted])
-def test_a_version_whose_row_was_only_on_its_way_is_no_finding(change: Callable[[FakeAws], None]) -> None:
+def test_audit_omits_differences_that_are_resolved_in_the_grace_period(change: Callable[[FakeAws], None]) -> None:
     scenario = Scenario([NEW, OTHER], [row(OTHER)])
     scenario.meanwhile = lambda: change(scenario.aws)
     report = scenario.audit().report
@@ -122,24 +121,24 @@ def test_a_version_whose_row_was_only_on_its_way_is_no_finding(change: Callable[
     assert scenario.aws.consistent_reads == 1
 
 
-@pytest.mark.parametrize("is_uploaded", [True, False], ids=["uploaded after its place in the listing", "just deleted"])
-def test_a_row_newer_than_the_listing_is_not_stale(*, is_uploaded: bool) -> None:
+@pytest.mark.parametrize("is_uploaded", [True, False], ids=["uploaded after the listing", "deleted"])
+def test_audit_does_not_report_a_row_newer_than_the_listing_as_stale(*, is_uploaded: bool) -> None:
     scenario = Scenario([OTHER], [row(OTHER), row(NEW)])
     aws = scenario.aws
     scenario.meanwhile = lambda: aws.listed.append(NEW) if is_uploaded else aws.rows[1].update(deleted_at=DELETED_AT)
     assert described(scenario.audit().report) == ""
 
 
-def test_what_comes_between_the_looks_is_not_judged_by_one_of_them() -> None:
+def test_audit_omits_versions_created_between_its_two_comparisons() -> None:
     scenario = Scenario([OLD], [])
-    scenario.meanwhile = lambda: scenario.aws.listed.append(NEW)  # and its event is on its way
+    scenario.meanwhile = lambda: scenario.aws.listed.append(NEW)
     assert described(scenario.audit().report) == "missing a v1"
 
 
-def test_a_version_that_goes_between_listing_and_row_is_not_one_to_delete_the_row_of(
+def test_audit_omits_a_version_deleted_during_the_second_comparison(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its row says, rightly, that it was deleted; whoever deleted the row would lose that."""
+    """The row correctly has `deleted_at`. If the audit reported the row, an operator would delete it."""
     scenario = Scenario([OLD], [])
     listings: list[str] = []
     list_versions = scenario.aws.versions
@@ -147,7 +146,7 @@ def test_a_version_that_goes_between_listing_and_row_is_not_one_to_delete_the_ro
     def versions(bucket: str, **which: Any) -> Iterator[Version]:
         listings.append(which["prefix"])
         yield from list(list_versions(bucket, **which))
-        if listings.count("a") == 1:  # the second comparison has its listing: now the version is deleted
+        if listings.count("a") == 1:  # Delete the version after the second comparison has listed it.
             scenario.aws.listed = []
             scenario.aws.rows = [row(OLD, deleted_at=DELETED_AT)]
 
@@ -156,10 +155,7 @@ def test_a_version_that_goes_between_listing_and_row_is_not_one_to_delete_the_ro
     assert listings == ["", "a", "a"]
 
 
-# Repair.
-
-
-def test_repair_gives_the_function_the_fact_behind_each_finding() -> None:
+def test_audit_repair_sends_one_event_for_each_finding() -> None:
     scenario = Scenario([OLD, MARKER], [row(version("gone", "v7"))])
     audit = scenario.audit()
     assert scenario.aws.sent == []
@@ -170,13 +166,13 @@ def test_repair_gives_the_function_the_fact_behind_each_finding() -> None:
         for each in records
     ) == [
         ("ObjectCreated:Put", "a", "v1", "2026-01-31T12:00:00.000Z"),
-        ("ObjectRemoved:Delete", "gone", "v7", "2026-01-31T13:00:00.000Z"),  # when it was found
+        ("ObjectRemoved:Delete", "gone", "v7", "2026-01-31T13:00:00.000Z"),
         ("ObjectRemoved:DeleteMarkerCreated", "a", "m1", "2026-01-31T12:00:09.000Z"),
     ]
     assert audit.report.sent == 3
 
 
-def test_repair_that_is_refused_says_how_far_it_came() -> None:
+def test_failed_audit_repair_reports_the_number_of_sent_events() -> None:
     scenario = Scenario([version(f"k{number}") for number in range(5)], [])
     audit = scenario.audit()
     scenario.aws.before_invoke = refusing(OperatorError("denied"), key="k3")
@@ -185,28 +181,26 @@ def test_repair_that_is_refused_says_how_far_it_came() -> None:
     assert audit.report.sent == 3
 
 
-# Rates.
-
 MANY = [version(f"k{number:04}") for number in range(200)]
 
 
-def test_reads_take_half_of_the_tables_capacity_at_most() -> None:
+def test_audit_reads_use_at_most_half_of_the_read_capacity() -> None:
     scenario = Scenario(MANY, [row(each) for each in MANY])
     scenario.aws.provisioned = Capacity(read=100.0, write=100.0)
     scenario.audit()
-    units = 200 * 0.5 + 100 * 10  # the scan's pages of two rows cost ten each
-    last_page = 10  # is charged when no read follows
+    units = 200 * 0.5 + 100 * 10  # The audit sends 200 queries, and reads 100 pages of the scan.
+    last_page = 10  # The audit does not wait after its last read.
     assert scenario.clock.now == pytest.approx((units - last_page) / 50, abs=1.2)
 
 
-def test_a_table_that_is_billed_per_request_is_read_without_a_pause() -> None:
+def test_audit_reads_an_on_demand_table_without_a_rate_limit() -> None:
     scenario = Scenario(ALL, CONSISTENT)
     scenario.aws.provisioned = Capacity(read=None, write=None)
     scenario.audit()
     assert scenario.clock.sleeps == []
 
 
-def test_repair_sends_half_of_what_the_table_can_write() -> None:
+def test_audit_repair_uses_at_most_half_of_the_write_capacity() -> None:
     scenario = Scenario(MANY, [])
     scenario.aws.provisioned = Capacity(read=None, write=20.0)
     audit = scenario.audit()

@@ -1,4 +1,4 @@
-"""The AWS calls against moto, and against responses that moto never gives."""
+"""Tests of the tools' AWS calls with moto, and with simulated HTTP responses that moto does not support."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def clients() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def aws(clients: dict[str, Any]) -> Aws:
-    """The calls with clients of boto3's default session, which are created fast from the second on."""
+    """The AWS calls with clients that share boto3's default session, which makes their creation faster."""
     return Aws(clients.__getitem__)
 
 
 @pytest.fixture
 def connected() -> Iterator[Aws]:
-    """The calls with the clients of the program, which retry."""
+    """The AWS calls with the retry configuration of the tools."""
     with mock_aws():
         yield Aws.connect()
 
 
 @pytest.fixture
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The lengths of botocore's sleeps, which return at once."""
+    """Replaces botocore's waits before retries, and lists their durations in seconds."""
     sleeps: list[float] = []
     monkeypatch.setattr("botocore.endpoint.time.sleep", sleeps.append)
     return sleeps
@@ -79,11 +79,11 @@ def table(clients: dict[str, Any]) -> str:
 def respond(
     aws: Aws, client: str, operation: str, *responses: tuple[int, str], body: bytes = b'{"message": "of the test"}'
 ) -> list[Any]:
-    """Respond to the calls of an operation with these statuses and error codes; return the requests."""
+    """Replace the HTTP responses of an operation with these statuses and error codes, and return its requests."""
     boto: Any = getattr(aws, f"_{client}")
     remaining, requests = list(responses), []
 
-    def response(request: Any, **_: Any) -> AWSResponse:  # noqa: ANN401  botocore's own
+    def response(request: Any, **_: Any) -> AWSResponse:  # noqa: ANN401  botocore has no types
         requests.append(request)
         status, code = remaining.pop(0)
         headers: Any = {"x-amzn-errortype": code} if code else {}
@@ -94,10 +94,7 @@ def respond(
     return requests
 
 
-# The bucket.
-
-
-def test_versions_and_markers_come_in_key_order_across_pages(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+def test_version_listing_is_in_key_order_across_pages(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
     for key in KEYS:
         for body in (b"1", b"22"):
             clients["s3"].put_object(Bucket=bucket, Key=key, Body=body)
@@ -110,24 +107,21 @@ def test_versions_and_markers_come_in_key_order_across_pages(aws: Aws, clients: 
     assert len({each.version_id for each in listed}) == 3 * len(KEYS)
 
 
-def test_a_listing_can_start_after_a_key_and_keep_to_a_prefix(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+def test_version_listing_supports_a_prefix_and_a_start_key(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
     for key in ("a/1", "a/2", "a/3", "b/1"):
         clients["s3"].put_object(Bucket=bucket, Key=key)
     assert [each.key for each in aws.versions(bucket, prefix="a/", after="a/1")] == ["a/2", "a/3"]
 
 
-def test_a_bucket_without_notifications_has_none(aws: Aws, bucket: str) -> None:
+def test_bucket_without_notifications_has_an_empty_configuration(aws: Aws, bucket: str) -> None:
     assert list(aws.notifications(bucket)) == []
 
 
-# The table.
-
-
-def test_the_capacity_is_the_tables_reads_and_the_least_of_all_writes(aws: Aws, table: str) -> None:
+def test_capacity_is_the_read_and_the_lowest_write_capacity_of_a_table(aws: Aws, table: str) -> None:
     assert aws.capacity(table) == Capacity(read=30, write=10)
 
 
-def test_a_table_billed_per_request_has_no_capacity(aws: Aws, clients: dict[str, Any]) -> None:
+def test_on_demand_table_has_no_provisioned_capacity(aws: Aws, clients: dict[str, Any]) -> None:
     clients["dynamodb"].create_table(
         TableName="on-demand",
         AttributeDefinitions=[{"AttributeName": "object_id", "AttributeType": "S"}],
@@ -142,7 +136,7 @@ def put_row(clients: dict[str, Any], object_id: str, version_id: str, **attribut
     clients["dynamodb"].put_item(TableName="objects", Item=item)
 
 
-def test_rows_come_as_plain_values_with_what_they_cost(aws: Aws, clients: dict[str, Any], table: str) -> None:
+def test_table_query_returns_plain_values_and_consumed_units(aws: Aws, clients: dict[str, Any], table: str) -> None:
     attributes = {"size_bytes": {"N": "5"}, "delete_marker": {"BOOL": True}, "key": {"S": "k"}}
     put_row(clients, "b/k", "v1", user_metadata={"M": {}}, **attributes)
     put_row(clients, "b/k", "v2")
@@ -155,8 +149,8 @@ def test_rows_come_as_plain_values_with_what_they_cost(aws: Aws, clients: dict[s
     assert page.units > 0
 
 
-def test_a_query_and_a_scan_go_on_until_there_is_no_more(aws: Aws, clients: dict[str, Any], table: str) -> None:
-    for number in range(4):  # 1.2 MB, of which DynamoDB returns at most one in a page
+def test_table_query_and_scan_read_all_pages(aws: Aws, clients: dict[str, Any], table: str) -> None:
+    for number in range(4):  # 1.2 MB of rows do not fit into one page.
         put_row(clients, "b/k", f"v{number}", user_metadata={"S": "x" * 300_000})
     put_row(clients, "c/k", "v1")
     pages = list(aws.query_rows(table, "b/k"))
@@ -166,16 +160,13 @@ def test_a_query_and_a_scan_go_on_until_there_is_no_more(aws: Aws, clients: dict
     assert sorted(scanned) == [("b/k", f"v{number}") for number in range(4)]
 
 
-# The queue.
-
-
 @pytest.fixture
 def queue(clients: dict[str, Any]) -> str:
     url: str = clients["sqs"].create_queue(QueueName="failures")["QueueUrl"]
     return url
 
 
-def test_messages_are_hidden_until_they_are_let_go_or_deleted(aws: Aws, clients: dict[str, Any], queue: str) -> None:
+def test_received_messages_are_hidden_until_released_or_deleted(aws: Aws, clients: dict[str, Any], queue: str) -> None:
     assert aws.queue_url("arn:aws:sqs:us-east-1:123456789012:failures") == queue
     for number in range(12):
         clients["sqs"].send_message(QueueUrl=queue, MessageBody=f"{number}")
@@ -191,22 +182,19 @@ def test_messages_are_hidden_until_they_are_let_go_or_deleted(aws: Aws, clients:
 
 
 def receive_response_of_length(length: str) -> list[Any]:
-    """Botocore parses JSON that breaks off as `{}`."""
+    """Return the messages of a response that botocore parsed as `{}`, because its JSON was truncated."""
     response = {"ResponseMetadata": {"HTTPHeaders": {"content-length": length}}}
     client = type("Client", (), {"receive_message": lambda _self, **_: response})
     return Aws(lambda _: client()).receive("https://queue", limit=1, visibility_timeout=900)
 
 
-def test_half_an_answer_is_not_taken_for_an_empty_queue() -> None:
+def test_truncated_sqs_response_is_an_error_and_not_an_empty_queue() -> None:
     assert [receive_response_of_length(length) for length in ("2", "0")] == [[], []]
-    with pytest.raises(OperatorError, match="arrived incomplete, without Messages: start again"):
+    with pytest.raises(OperatorError, match="is incomplete, because it has no Messages: start the tool again"):
         receive_response_of_length("900")
 
 
-# The function.
-
-
-def test_an_event_is_sent_as_s3_sends_it(connected: Aws) -> None:
+def test_event_is_sent_as_an_asynchronous_invocation(connected: Aws) -> None:
     event = {"key": "é", "half of a pair": "\ud83d"}
     requests = respond(connected, "lambda", "Invoke", ACCEPTED)
     connected.invoke("indexer", event)
@@ -215,7 +203,7 @@ def test_an_event_is_sent_as_s3_sends_it(connected: Aws) -> None:
     assert json.loads(request.body) == event
 
 
-def test_throttled_calls_are_made_again_after_a_while(connected: Aws, sleeps: list[float]) -> None:
+def test_throttled_invocation_is_retried_after_a_wait(connected: Aws, sleeps: list[float]) -> None:
     requests = respond(connected, "lambda", "Invoke", THROTTLED, UNAVAILABLE, THROTTLED, ACCEPTED)
     connected.invoke("indexer", {})
     assert (len(requests), len(sleeps)) == (4, 3)
@@ -227,7 +215,7 @@ def test_throttled_calls_are_made_again_after_a_while(connected: Aws, sleeps: li
     [
         ([(413, "RequestTooLargeException")], RefusedEventError, "not accept the event: .*RequestTooLargeException"),
         ([(400, "InvalidRequestContentException")], RefusedEventError, "not accept the event: .*InvalidRequestContent"),
-        ([(200, "")], RefusedEventError, "answered 200, not 202"),
+        ([(200, "")], RefusedEventError, "returned status 200 instead of 202"),
         ([DENIED], OperatorError, r"AccessDenied.*permissions that docs/runbook\.md lists"),
         (
             [THROTTLED] * MAX_ATTEMPTS,
@@ -237,17 +225,17 @@ def test_throttled_calls_are_made_again_after_a_while(connected: Aws, sleeps: li
     ],
 )
 @pytest.mark.usefixtures("sleeps")
-def test_event_that_is_not_accepted_raises_an_error_that_names_the_remedy(
+def test_rejected_invocation_raises_an_error_with_the_remedy(
     connected: Aws, responses: list[tuple[int, str]], error: type[OperatorError], message: str
 ) -> None:
     requests = respond(connected, "lambda", "Invoke", *responses)
     with pytest.raises(OperatorError, match=message) as raised:
         connected.invoke("indexer", {})
     assert type(raised.value) is error
-    assert len(requests) == len(responses)  # only throttling is retried
+    assert len(requests) == len(responses)  # Of these errors, only throttling is retried.
 
 
-def test_what_lambda_says_of_a_function(connected: Aws) -> None:
+def test_function_configuration_is_read_from_lambda(connected: Aws) -> None:
     respond(connected, "lambda", "GetFunctionConfiguration", (200, ""), body=b'{"FunctionName": "indexer"}')
     assert connected.function_configuration("indexer")["FunctionName"] == "indexer"
 
@@ -261,14 +249,11 @@ def test_what_lambda_says_of_a_function(connected: Aws) -> None:
         ((404, "ResourceNotFoundException"), b'{"Type": "User"}', None),
     ],
 )
-def test_where_failed_events_go(
+def test_failure_destination_is_the_on_failure_destination_or_none(
     connected: Aws, response: tuple[int, str], body: bytes, destination: str | None
 ) -> None:
     respond(connected, "lambda", "GetFunctionEventInvokeConfig", response, body=body)
     assert connected.failure_destination("indexer") == destination
-
-
-# Missing resources, and the environment.
 
 
 @pytest.mark.parametrize(
@@ -276,10 +261,12 @@ def test_where_failed_events_go(
     [
         (lambda aws: list(aws.versions("none")), r"cannot list the versions in 'none'.*Was the stack destroyed"),
         (lambda aws: aws.queue_url("arn:aws:sqs:us-east-1:123456789012:none"), "cannot find the queue"),
-        (lambda aws: aws.function_configuration("none"), r"cannot read the function 'none'.*Is that its name"),
+        (lambda aws: aws.function_configuration("none"), r"cannot read the function 'none'.*Check the function's name"),
     ],
 )
-def test_missing_resource_is_explained(aws: Aws, call: Callable[[Aws], object], message: str) -> None:
+def test_missing_aws_resource_raises_an_error_with_the_remedy(
+    aws: Aws, call: Callable[[Aws], object], message: str
+) -> None:
     with pytest.raises(OperatorError, match=message):
         call(aws)
 
@@ -292,7 +279,7 @@ def test_missing_resource_is_explained(aws: Aws, call: Callable[[Aws], object], 
         (None, {"AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-3"),
     ],
 )
-def test_the_region_is_the_one_that_the_aws_cli_would_take(
+def test_region_is_selected_in_the_same_order_as_by_the_aws_cli(
     monkeypatch: pytest.MonkeyPatch, region: str | None, variables: dict[str, str], expected: str
 ) -> None:
     monkeypatch.delenv("AWS_REGION", raising=False)
@@ -304,14 +291,17 @@ def test_the_region_is_the_one_that_the_aws_cli_would_take(
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"AWS_PROFILE": "misspelt"}, r"cannot make the clients: .*misspelt"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, r"Is the network up, and AWS_ENDPOINT_URL, if it is set, right\?"),
+        ({"AWS_PROFILE": "misspelt"}, r"cannot create the AWS clients: .*misspelt"),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+            r"Check the network connection, and AWS_ENDPOINT_URL if it is set\.",
+        ),
         ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "AWS_PROFILE"),
         ({"AWS_DEFAULT_REGION": None, "AWS_REGION": None}, "Set AWS_REGION"),
     ],
 )
 @pytest.mark.usefixtures("sleeps")
-def test_environment_that_permits_no_call_is_explained(
+def test_invalid_aws_environment_raises_an_error_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str | None], message: str
 ) -> None:
     for name, value in variables.items():
@@ -323,8 +313,10 @@ def test_environment_that_permits_no_call_is_explained(
         Aws.connect().capacity("objects")
 
 
-def test_an_emulators_address_is_used_with_the_bucket_in_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")  # a name, which could carry a bucket before it
+def test_s3_requests_to_an_emulator_have_the_bucket_in_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "AWS_ENDPOINT_URL", "http://localhost:1"
+    )  # For a host name, boto3 could use a subdomain for the bucket.
     aws = Aws.connect("eu-west-1")
     requests = respond(aws, "s3", "ListObjectVersions", (403, ""))
     with pytest.raises(OperatorError):

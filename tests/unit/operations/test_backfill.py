@@ -32,7 +32,7 @@ def sent(aws: FakeAws) -> list[str]:
     return sorted(f"{each['key']} {each['versionId']}" for each in objects)
 
 
-def test_every_version_and_marker_is_sent_once_each_in_an_event_of_its_own() -> None:
+def test_backfill_sends_one_event_for_each_version_and_delete_marker() -> None:
     aws, backfill = create()
     backfill.invoke(SILENT)
     assert sent(aws) == ["a v1", "a v2", "b m1", "c v1"]
@@ -45,13 +45,17 @@ def test_every_version_and_marker_is_sent_once_each_in_an_event_of_its_own() -> 
     ("options", "expected", "excluded"),
     [
         ({"since": START + timedelta(seconds=1)}, ["a v2", "b m1"], {"older": 2}),
-        ({"since": START}, ["a v1", "a v2", "b m1", "c v1"], {"older": 0}),  # a version of exactly the time is sent
+        (
+            {"since": START},
+            ["a v1", "a v2", "b m1", "c v1"],
+            {"older": 0},
+        ),  # The option --since includes versions of exactly this time.
         ({"prefix": "b"}, ["b m1"], {}),
         ({"start_after": "a"}, ["b m1", "c v1"], {}),
         ({"key_filter": KeyFilter((("b", ""), ("c", "")))}, ["b m1", "c v1"], {"not_indexed": 2}),
     ],
 )
-def test_options_limit_the_events_and_excluded_versions_are_counted(
+def test_backfill_options_exclude_versions_and_count_them(
     options: dict[str, Any], expected: list[str], excluded: dict[str, int]
 ) -> None:
     aws, backfill = create(**options)
@@ -60,7 +64,7 @@ def test_options_limit_the_events_and_excluded_versions_are_counted(
     assert {name: getattr(backfill.report, name) for name in excluded} == excluded
 
 
-def test_events_are_sent_at_the_rate_that_was_asked_for(clock: FakeClock) -> None:
+def test_backfill_sends_events_at_the_configured_rate(clock: FakeClock) -> None:
     _, backfill = create([version(f"k{number:03}") for number in range(100)], clock=clock, per_second=4)
     backfill.invoke(SILENT)
     assert clock.now == pytest.approx(100 / 4, abs=0.3)
@@ -68,7 +72,7 @@ def test_events_are_sent_at_the_rate_that_was_asked_for(clock: FakeClock) -> Non
 
 @pytest.mark.parametrize("stops_at", range(5))
 @pytest.mark.parametrize("error", [OperatorError, KeyboardInterrupt])
-def test_interrupted_and_started_again_it_has_sent_everything(stops_at: int, error: type[BaseException]) -> None:
+def test_restarted_backfill_sends_all_remaining_events(stops_at: int, error: type[BaseException]) -> None:
     listed = [version("a", "v3", seconds=90), *LISTED]
     aws, backfill = create(listed)
     aws.before_invoke = stop_at(listed[stops_at].version_id, listed[stops_at].key, error)

@@ -17,8 +17,8 @@ from tests.support.operations_fakes import ARN, FakeAws, failure, marker, refusi
 ROOT = Path(__file__).parents[3]
 LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]
 NO_QUEUE = "sends failed events to no SQS queue, so they would be lost"
-NOT_REPLAYED = "0 messages replayed and deleted, the others are in the queue; start it again"
-OLDEST = "denied: 1 message, the oldest of 1970-01-01T00:00:00Z"
+NOT_REPLAYED = "0 messages replayed and deleted, the others are in the queue; start redrive again"
+OLDEST = "denied: 1 message, the oldest from 1970-01-01T00:00:00Z"
 INTERRUPT, DENIED = KeyboardInterrupt(), OperatorError("cannot invoke")
 CLOSED_PIPE = """
 import sys, time
@@ -32,12 +32,12 @@ command.run()
 
 
 class Command:
-    """The command on a stack in memory; `lines`, `errors` and `document` are the output of its last run."""
+    """The command with fake AWS calls. The attributes contain the output of its last run."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self.aws = FakeAws(LISTED, [row(each) for each in LISTED])
-        # time is real here: test_audit.py covers the rate of reads
+        # A realistic read capacity would slow these tests down.
         self.aws.provisioned = replace(self.aws.provisioned, read=100_000.0)
 
     def __call__(self, tool: str, *arguments: str, function: str = "indexer") -> int:
@@ -48,7 +48,7 @@ class Command:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The output, which has to be one JSON document and nothing else."""
+        """The output, parsed as one JSON document."""
         document: dict[str, Any] = json.loads(self.output)
         return document
 
@@ -62,13 +62,11 @@ def run(capsys: pytest.CaptureFixture[str]) -> Command:
     return Command(capsys)
 
 
-# Exit codes and text.
-
 LIMITED = "backfill --invoke --prefix b --since 2026-01-31 --rate 500 --start-after aa"
 ONE_REASON = "redrive --replay --reason denied --max 5"
 EACH = "one for each version and delete marker"
-AUDIT_AGAIN = "3 events sent: audit again in a minute"
-AUDIT_LATER = "audit in some minutes, and look into the failure queue with redrive"
+AUDIT_AGAIN = "3 events sent: run audit again in a minute"
+AUDIT_LATER = "run audit in a few minutes, and check the failure queue with redrive"
 INVOKE = "dry run: --invoke sends them"
 REPLAYED = "1 of 1 message replayed and deleted, 0 left in the queue"
 OURS = failure("a")
@@ -79,15 +77,15 @@ LISTED_TEXT = "2 versions and 1 delete marker of 2 keys"
     ("command", "bodies", "code", "sent", "summary"),
     [
         ("audit --repair", [], 1, 3, f"3 differences (3 missing) in {LISTED_TEXT}, 0 rows; {AUDIT_AGAIN}"),
-        ("backfill --rate 1", [], 0, 0, f"3 events to send, {EACH}: in 0:00:03 at 1 a second; {INVOKE}"),
-        (LIMITED, [], 0, 2, f"2 events sent at up to 500 a second; the function is at work: {AUDIT_LATER}"),
+        ("backfill --rate 1", [], 0, 0, f"3 events to send, {EACH}; duration 0:00:03 at 1 per second; {INVOKE}"),
+        (LIMITED, [], 0, 2, f"2 events sent at up to 500 per second; {AUDIT_LATER}"),
         ("redrive", [], 0, 0, "the failure queue is empty"),
         ("redrive --replay", [OURS], 0, 1, REPLAYED),
         (ONE_REASON, [OURS, "hello"], 1, 1, "1 of 2 messages replayed and deleted, 1 left in the queue"),
         ("redrive --replay --max 1", [OURS] * 25, 1, 1, f"{REPLAYED}, and about 24 more that were not read"),
     ],
 )
-def test_summary_names_the_result_and_the_next_step(
+def test_tool_summary_contains_the_result_and_the_next_step(
     run: Command, command: str, bodies: list[Any], code: int, sent: int, summary: str
 ) -> None:
     run.aws.rows = []
@@ -99,14 +97,14 @@ def test_summary_names_the_result_and_the_next_step(
     assert len(run.aws.sent) == sent
 
 
-def test_backfill_says_what_it_left_out(run: Command) -> None:
+def test_backfill_summary_counts_skipped_versions(run: Command) -> None:
     rule = {"Name": "Prefix", "Value": "b"}
     run.aws.rules = [{"LambdaFunctionArn": ARN, "Filter": {"Key": {"FilterRules": [rule]}}}]
     assert run("backfill", "--since", "2026-02-01T00:00:00+01:00") == 0
-    assert "(left out: older than --since: 2, not indexed: 1)" in run.lines[-1]
+    assert "(skipped: older than --since: 2, excluded by the notification's filter: 1)" in run.lines[-1]
 
 
-def test_audit_that_finds_something_says_what_and_changes_nothing(run: Command) -> None:
+def test_audit_without_repair_prints_findings_and_changes_nothing(run: Command) -> None:
     wrong, deleted = row(LISTED[0], size_bytes=6), row(LISTED[1], deleted_at="2026")
     run.aws.rows = [wrong, deleted, row(version("c"))]
     assert run("audit") == 1
@@ -114,13 +112,13 @@ def test_audit_that_finds_something_says_what_and_changes_nothing(run: Command) 
         "wrong       a  v1",
         "            size_bytes is 6 in the row and 5 in S3",
         "wrong       b  v1",
-        "            deleted_at is 2026, and S3 has the version",
-        "            no event mends this: delete the row, then audit with --repair",
+        "            deleted_at is 2026, but S3 has the version",
+        "            no event can correct this row: delete it, then run audit with --repair",
         "missing     b  m1  (delete marker)",
         "stale       c  v1",
         (
             f"audit: 4 differences (1 missing, 1 stale, 2 wrong) in {LISTED_TEXT}, 3 rows; "
-            "dry run: --repair gives the function the facts again"
+            "dry run: --repair sends an event for each difference"
         ),
     ]
     assert run.aws.log == []
@@ -130,79 +128,76 @@ def test_audit_that_finds_something_says_what_and_changes_nothing(run: Command) 
     assert run.aws.sent == []
 
 
-def test_audit_of_a_true_table_ends_well(run: Command) -> None:
+def test_audit_of_a_consistent_table_exits_with_0(run: Command) -> None:
     assert run("audit") == 0
-    assert run.lines[-1] == f"audit: the table is true: {LISTED_TEXT}, 3 rows"
+    assert run.lines[-1] == f"audit: the table is consistent with the bucket: {LISTED_TEXT}, 3 rows"
 
 
-def test_audit_shows_people_a_hundred_findings_and_says_that_there_are_more(run: Command) -> None:
+def test_audit_prints_100_findings_and_the_number_of_the_others(run: Command) -> None:
     run.aws = FakeAws([version(f"k{number:03}") for number in range(103)])
     run.aws.provisioned = Capacity(read=None, write=None)
     assert run("audit") == 1
-    assert (len(run.lines), run.lines[-2]) == (102, "… and 3 more: --json has all")
+    assert (len(run.lines), run.lines[-2]) == (102, "… and 3 more: use --json to print all")
 
 
-@pytest.mark.parametrize(("tool", "code_without_a_trigger"), [("audit", 1), ("backfill", 0)])
-def test_a_bucket_that_does_not_notify_the_function_is_told_of(
-    run: Command, tool: str, code_without_a_trigger: int
+@pytest.mark.parametrize(("tool", "code_without_notification"), [("audit", 1), ("backfill", 0)])
+def test_tools_warn_if_the_bucket_does_not_notify_the_indexer(
+    run: Command, tool: str, code_without_notification: int
 ) -> None:
     assert run(tool) == 0
     assert "note" not in run.output
     assert (run(tool, "--json"), run.document["triggered"]) == (0, True)
     run.aws.rules = []
-    assert run(tool) == code_without_a_trigger
+    assert run(tool) == code_without_notification
     assert "note: the bucket does not notify this function" in run.output
-    assert (run(tool, "--json"), run.document["triggered"]) == (code_without_a_trigger, False)
+    assert (run(tool, "--json"), run.document["triggered"]) == (code_without_notification, False)
 
 
-def test_redrive_shows_messages_by_reason(run: Command) -> None:
+def test_redrive_prints_messages_grouped_by_reason(run: Command) -> None:
     run.put_failures(7)
     run.aws.put(failure("t", responsePayload={"errorMessage": "Task timed out"}), sent_ms=1_769_860_700_000)
     run.aws.put("hello", "m-9")
     run.aws.hidden_elsewhere = 2
     assert run("redrive") == 1
     assert run.lines == [
-        "denied: 7 messages, the oldest of 2026-01-31T12:00:00Z",
+        "denied: 7 messages, the oldest from 2026-01-31T12:00:00Z",
         *(f"    in/{number}" for number in range(5)),
-        "    … and 2 more: --json has all",
-        "    such as: 1 of 1 records failed: record 0 (key 'in/0'): denied: HeadObject: ClientError: 403",
-        "timeout: 1 message, the oldest of 2026-01-31T11:58:20Z",
+        "    … and 2 more: use --json to print all",
+        "    example error: 1 of 1 records failed: record 0 (key 'in/0'): denied: HeadObject: ClientError: 403",
+        "timeout: 1 message, the oldest from 2026-01-31T11:58:20Z",
         "    t",
-        "    such as: Task timed out",
-        "not ours, left alone: message m-9: it is not JSON",
-        "about 2 more messages hidden by another reader, perhaps a run of this tool",
-        "redrive: 9 messages in the queue; dry run: --replay gives the function their events again",
+        "    example error: Task timed out",
+        "not from this indexer, left in the queue: message m-9: it is not JSON",
+        "about 2 more messages hidden by another consumer, such as another redrive",
+        "redrive: 9 messages in the queue; dry run: --replay sends their events to the indexer again",
     ]
     assert run.aws.log == []
 
 
-def test_redrive_exports_into_a_new_file_only(run: Command, tmp_path: Path) -> None:
+def test_redrive_export_does_not_overwrite_a_file(run: Command, tmp_path: Path) -> None:
     run.aws.put(failure("a"))
     file = tmp_path / "failures.jsonl"
     assert run("redrive", "--export", str(file)) == 1
     assert run.lines[-1] == f"redrive: 1 of 1 message written to {file}; all are still in the queue"
     assert json.loads(file.read_text(encoding="utf-8"))["body"] == failure("a")
     assert run("redrive", "--export", str(file)) == 2
-    assert "there is such a file already" in run.errors[0]
+    assert "the file exists" in run.errors[0]
     assert run("redrive", "--export", str(tmp_path / "none" / "x")) == 2
     assert [each.name for each in tmp_path.iterdir()] == [file.name]
     assert len(run.aws.queue) == 1
 
 
 @pytest.mark.parametrize("command", ["audit --repair", "backfill --invoke", "redrive --replay", "redrive"])
-def test_nothing_is_sent_whose_failure_nobody_would_hear_of(run: Command, command: str) -> None:
+def test_tools_send_no_event_without_an_on_failure_destination(run: Command, command: str) -> None:
     run.aws.destination = None
     run.aws.rows = []
     assert run(*command.split()) == 2
     assert NO_QUEUE in run.errors[0]
     assert run.aws.sent == []
-    assert run("audit") == 1  # a dry run needs no queue
+    assert run("audit") == 1  # An audit without --repair needs no failure queue.
 
 
-# For machines.
-
-
-def test_json_is_one_document(run: Command) -> None:
+def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
     run.aws.rows = [row(LISTED[0], size_bytes=6), *map(row, LISTED[1:])]
     assert run("audit", "--json") == 1
     assert run.document["findings"] == [
@@ -231,47 +226,52 @@ def test_json_is_one_document(run: Command) -> None:
     assert message["refused"] is None
 
 
-# Errors and interruptions.
-
-
-def test_what_stops_a_tool_is_told_on_standard_error(run: Command) -> None:
-    assert run("audit", function="nobody") == 2
-    assert (run.output, run.errors) == ("", ["audit: no function nobody"])
-    assert run("audit", "--json", function="nobody") == 2
-    assert run.document == {"tool": "audit", "error": "no function nobody"}
+def test_tool_error_is_printed_to_stderr_or_as_json(run: Command) -> None:
+    assert run("audit", function="unknown") == 2
+    assert (run.output, run.errors) == ("", ["audit: no function unknown"])
+    assert run("audit", "--json", function="unknown") == 2
+    assert run.document == {"tool": "audit", "error": "no function unknown"}
 
 
 @pytest.mark.parametrize("key", ["a", "it's\ta\\b\u3000c"])
-def test_where_to_go_on_can_be_pasted_whatever_is_in_the_key(run: Command, key: str) -> None:
+def test_interrupted_backfill_prints_a_shell_quoted_start_key(run: Command, key: str) -> None:
     run.aws.listed = [version(key), version(f"{key}2"), version("z")]
     run.aws.before_invoke = refusing(KeyboardInterrupt(), key="z")
     assert run("backfill", "--invoke") == 130
     assert run.errors[0] == "backfill: interrupted"
     text, _, hint = run.errors[1].rpartition(" ")
     assert text == "backfill: 2 events sent; start it again with"
-    pasted = subprocess.run(["/bin/bash", "-c", f"printf %s {hint}"], capture_output=True, text=True, check=True)  # noqa: S603  our own words
+    pasted = subprocess.run(["/bin/bash", "-c", f"printf %s {hint}"], capture_output=True, text=True, check=True)  # noqa: S603  The test controls the command.
     assert pasted.stdout == f"--start-after={key}"
 
 
-def test_a_bug_has_an_exit_code_that_means_no_difference(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_exception_of_a_tool_exits_with_2_and_a_traceback(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr(run.aws, "query_rows", broken)
     assert run("audit", "--json") == 2
-    assert run.document["error"] == "a bug of this tool: ZeroDivisionError: oops"
+    assert run.document["error"] == "a bug in this tool: ZeroDivisionError: oops"
     assert "Traceback" in run.errors[0]
 
 
 @pytest.mark.parametrize(
     ("command", "error", "code", "reason", "hint"),
     [
-        ("audit --repair", INTERRUPT, 130, "interrupted", "0 events sent, nothing else was changed; start it again"),
+        (
+            "audit --repair",
+            INTERRUPT,
+            130,
+            "interrupted",
+            "0 events sent, nothing else was changed; start the audit again",
+        ),
         ("redrive --replay", INTERRUPT, 130, "interrupted", NOT_REPLAYED),
         ("backfill --invoke", DENIED, 2, "cannot invoke", "0 events sent; start it again from the start"),
     ],
 )
-def test_run_that_ends_early_reports_its_results_and_how_to_start_again(
+def test_stopped_tool_prints_its_results_and_how_to_continue(
     run: Command, command: str, error: BaseException, code: int, reason: str, hint: str
 ) -> None:
     run.aws.rows = []
@@ -281,7 +281,7 @@ def test_run_that_ends_early_reports_its_results_and_how_to_start_again(
     assert run(tool, option) == code
     assert run.errors == [f"{tool}: {reason}", f"{tool}: {hint}"]
     assert run.lines[:1] == {"audit": ["missing     a  v1"], "redrive": [OLDEST], "backfill": []}[tool]
-    assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # the messages are visible again
+    assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # The failure queue has its message again.
     assert (run(tool, option, "--json"), run.document["error"]) == (code, reason)
 
 
@@ -296,15 +296,15 @@ def test_run_that_ends_early_reports_its_results_and_how_to_start_again(
         ("redrive --function f --rep", "unrecognized arguments: --rep"),
         ("redrive --function f --max 0", "'0' is not a number of messages: give 1 or more"),
         ("redrive --function f --max ²", "'²' is not a number of messages"),
-        ("backfill --function f --rate 0", "'0' is no rate: give events a second, more than 0"),
-        ("backfill --function f --rate nan", "'nan' is no rate"),
-        ("backfill --function f --rate fast", "'fast' is no rate"),
-        ("backfill --function f --rate inf", "'inf' is no rate"),
-        ("backfill --function f --since yesterday", "'yesterday' is no ISO 8601 time"),
+        ("backfill --function f --rate 0", "'0' is not a rate: give a number of events per second greater than 0"),
+        ("backfill --function f --rate nan", "'nan' is not a rate"),
+        ("backfill --function f --rate fast", "'fast' is not a rate"),
+        ("backfill --function f --rate inf", "'inf' is not a rate"),
+        ("backfill --function f --since yesterday", "'yesterday' is not an ISO 8601 time"),
         ("backfill --function f --since 2026-01-31T12:00:00", "has no time zone: add Z for UTC"),
     ],
 )
-def test_arguments_that_make_no_sense_are_refused(
+def test_invalid_arguments_of_the_operations_command_are_rejected(
     arguments: str, error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -313,7 +313,7 @@ def test_arguments_that_make_no_sense_are_refused(
     assert error in capsys.readouterr().err
 
 
-def test_the_region_of_an_arn_wins_over_the_shells() -> None:
+def test_region_of_the_function_arn_overrides_the_environment() -> None:
     regions: list[str | None] = []
 
     def connect(region: str | None) -> FakeAws:
@@ -325,15 +325,15 @@ def test_the_region_of_an_arn_wins_over_the_shells() -> None:
     assert regions == ["eu-west-1", None]
 
 
-def test_a_key_cannot_steer_the_terminal(run: Command) -> None:
+def test_control_characters_of_an_object_key_are_printed_escaped(run: Command) -> None:
     run.aws = FakeAws([version("a\x1b[2Jb\nc")])
     assert run("audit") == 1
     assert run.lines[0] == "missing     a\\x1b[2Jb\\nc  v1"
 
 
-def test_it_ends_quietly_when_its_reader_has_seen_enough() -> None:
-    """`operations … | head` closes the pipe before all is written."""
-    with subprocess.Popen(  # noqa: S603  our own program, no shell
+def test_operations_command_prints_no_traceback_if_its_pipe_is_closed() -> None:
+    """The reader of a pipe, such as `head`, can close it before the command has written its output."""
+    with subprocess.Popen(  # noqa: S603  The test controls the command.
         [sys.executable, "-c", CLOSED_PIPE], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as program:
         assert program.stdout is not None
@@ -342,9 +342,9 @@ def test_it_ends_quietly_when_its_reader_has_seen_enough() -> None:
     assert (program.returncode, errors) == (2, "")
 
 
-def test_it_runs_as_a_program(tmp_path: Path) -> None:
+def test_operations_command_runs_as_a_process(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "operations", "audit", "--stack-outputs", str(tmp_path / "none.json")]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603  our own program, no shell
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603  The test controls the command.
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("audit: --stack-outputs ")
     assert "Traceback" not in ended.stderr

@@ -11,7 +11,7 @@ from tests.support.operations_fakes import BUCKET, marker, row, version
 if TYPE_CHECKING:
     from operations.listing import Version
 
-OBJECT = version("a", size=5, etag="d41d8-3", seconds=1)  # a multipart upload's ETag: text, and no MD5
+OBJECT = version("a", size=5, etag="d41d8-3", seconds=1)  # The ETag of a multipart upload is not an MD5 digest.
 NULL = version("a", "null", seconds=1)
 MARKER = marker("a", seconds=2)
 NULL_MARKER = marker("a", "null", seconds=2)
@@ -29,22 +29,22 @@ def at(time: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("listed", "changes"),
     [
-        pytest.param(OBJECT, {}, id="the function's own row"),
-        pytest.param(MARKER, {}, id="the function's own row of a marker"),
-        pytest.param(OBJECT, {"size_bytes": Decimal(5)}, id="numbers come as Decimal"),
-        pytest.param(OBJECT, at("12:00:01.987"), id="S3 lists whole seconds"),
-        pytest.param(OBJECT, {"storage_class": "GLACIER"}, id="the storage class is the one last seen"),
-        pytest.param(MARKER, at("12:00:03.000"), id="a marker has the time of its event, which may be a second off"),
-        pytest.param(NULL_MARKER, at("12:00:03.000"), id="the same of a marker null"),
-        pytest.param(MARKER, at("11:59:59.000"), id="no event changes the time of another marker"),
+        pytest.param(OBJECT, {}, id="unchanged row"),
+        pytest.param(MARKER, {}, id="unchanged row of a delete marker"),
+        pytest.param(OBJECT, {"size_bytes": Decimal(5)}, id="number as Decimal"),
+        pytest.param(OBJECT, at("12:00:01.987"), id="fraction of a second"),
+        pytest.param(OBJECT, {"storage_class": "GLACIER"}, id="storage class is not compared"),
+        pytest.param(MARKER, at("12:00:03.000"), id="delete marker with the time of its event"),
+        pytest.param(NULL_MARKER, at("12:00:03.000"), id="null delete marker with the time of its event"),
+        pytest.param(MARKER, at("11:59:59.000"), id="delete marker with an earlier time"),
     ],
 )
-def test_row_that_matches_s3_is_no_difference(listed: Version, changes: dict[str, Any]) -> None:
+def test_comparison_accepts_a_row_that_matches_s3(listed: Version, changes: dict[str, Any]) -> None:
     assert found([listed], [row(listed, **changes)]) == []
 
 
-DELETED_DETAIL = "deleted_at is 2026-01-31T12:00:00.000Z, and S3 has the version"
-UPLOAD_DAY = "upload_day is there, and S3 has a delete marker: the index by day is of uploads"
+DELETED_DETAIL = "deleted_at is 2026-01-31T12:00:00.000Z, but S3 has the version"
+UPLOAD_DAY = "upload_day is set, but S3 has a delete marker, which is not an upload"
 
 
 def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
@@ -61,54 +61,59 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
         (OBJECT, {"key": "b"}, "key is b in the row and a in S3", True),
         (OBJECT, {"upload_day": "2026-02-01"}, "upload_day is 2026-02-01 in the row and 2026-01-31 in S3", True),
         (OBJECT, at("12:00:02.000"), time_differs("2026-01-31T12:00:02.000Z", "12:00:01.000Z"), True),
-        # what only a deleted version has: the function never removes it again, except from a row `null`
+        # Only in the row of a version `null` does the indexer remove the attributes of a deletion.
         (OBJECT, DELETED, DELETED_DETAIL, False),
         (MARKER, DELETED, DELETED_DETAIL, False),
         (NULL, DELETED, DELETED_DETAIL, True),
-        (OBJECT, {"delete_marker": True}, "delete_marker is there, and S3 has an object", False),
+        (OBJECT, {"delete_marker": True}, "delete_marker is set, but S3 has an object", False),
         (MARKER, {"delete_marker": None}, "delete_marker is None in the row and True in S3", True),
-        # an altered row of a marker could make a deleted object look alive, and no event corrects it
+        # No event corrects these attributes of a delete marker's row.
         (MARKER, {"upload_day": "2026-01-31"}, UPLOAD_DAY, False),
         (MARKER, {"uploaded_at": "1999-01-31T12:00:02.000Z"}, time_differs("1999-01-31T12:00:02.000Z"), False),
         (MARKER, {"uploaded_at": "yesterday"}, time_differs("yesterday"), False),
-        (MARKER, {"uploaded_at": "2026-01-31T12:00:02"}, time_differs("2026-01-31T12:00:02"), False),  # no time zone
+        (
+            MARKER,
+            {"uploaded_at": "2026-01-31T12:00:02"},
+            time_differs("2026-01-31T12:00:02"),
+            False,
+        ),  # A time without a time zone is invalid.
         (MARKER, {"uploaded_at": None}, time_differs(None), True),
-        # put again without a notification; its time decides which version is the latest
+        # The delete marker was created again, but the indexer received no event.
         (NULL_MARKER, at("11:59:59.000"), time_differs("2026-01-31T11:59:59.000Z"), True),
     ],
 )
-def test_row_that_contradicts_s3_is_wrong(
+def test_comparison_reports_a_row_that_contradicts_s3_as_wrong(
     listed: Version,
     changes: dict[str, Any],
     detail: str,
-    repairable: bool,  # noqa: FBT001  a parameter of the table above
+    repairable: bool,  # noqa: FBT001  pytest passes this parameter by name
 ) -> None:
     [finding] = compare(BUCKET, "a", [listed], [row(listed, **changes)])
     assert (finding.difference, finding.version_id, finding.details) == ("wrong", listed.version_id, (detail,))
     assert finding.repairable == repairable
 
 
-GONE = version("a", "v0")
+REMOVED = version("a", "v0")
 
 
 @pytest.mark.parametrize(
     ("listed", "rows", "expected"),
     [
         ([OBJECT, MARKER], [], [("missing", "v1", ()), ("missing", "m1", ())]),
-        # a row from an event alone, whatever its values
+        # The indexer could not read the object when it wrote this row.
         ([OBJECT], [row(OBJECT, content_type=None, **at("12:00:02.000"))], [("incomplete", "v1", ())]),
-        ([OBJECT], [row(OBJECT), row(GONE)], [("stale", "v0", ())]),
-        ([OBJECT], [row(OBJECT), row(GONE, **DELETED)], []),
+        ([OBJECT], [row(OBJECT), row(REMOVED)], [("stale", "v0", ())]),
+        ([OBJECT], [row(OBJECT), row(REMOVED, **DELETED)], []),
         ([], [row(MARKER)], [("stale", "m1", ())]),
     ],
 )
-def test_missing_incomplete_and_stale_rows_are_found(
+def test_comparison_finds_missing_incomplete_and_stale_rows(
     listed: list[Version], rows: list[Any], expected: list[tuple[str, str, tuple[str, ...]]]
 ) -> None:
     assert found(listed, rows) == expected
 
 
-def test_a_finding_knows_the_version_that_s3_lists() -> None:
+def test_finding_contains_the_version_that_s3_lists() -> None:
     [missing] = compare(BUCKET, "a", [OBJECT], [])
     [stale] = compare(BUCKET, "a", [], [row(OBJECT)])
     assert (missing.version, stale.version) == (OBJECT, None)

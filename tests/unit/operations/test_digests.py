@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_what_was_added_is_there_and_nothing_else() -> None:
+def test_digest_set_contains_exactly_the_added_versions() -> None:
     listed = Digests()
     keys = [f"b/{number}" for number in range(20_000)]
     for key in keys:
         listed.add(key, "v1")
     assert [key for key in keys if (key, "v1") not in listed or (key, "v2") in listed] == []
-    listed.add("b/a", "1v")  # the id of key and version together is ambiguous
+    listed.add("b/a", "1v")  # Without a separator, this pair would have the same digest as the next one.
     assert ("b/a1", "v") not in listed
     assert ("b/", "a1v") not in listed
 
 
-def test_bytes_that_lie_across_two_digests_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The digests are made up here, so that the third is the end of the first and the start of the second."""
+def test_digest_set_ignores_matches_across_two_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third of these digests consists of the end of the first and the beginning of the second."""
     first, second = bytes(range(SIZE)), bytes(range(SIZE, 2 * SIZE))
     across = (first + second)[4 : 4 + SIZE]
     made_up = {"first": first, "second": second, "across": across}
@@ -36,7 +36,7 @@ def test_bytes_that_lie_across_two_digests_are_none(monkeypatch: pytest.MonkeyPa
     assert ("across", "") in listed
 
 
-def test_a_version_takes_little_more_than_its_digest() -> None:
+def test_digest_set_uses_less_than_32_bytes_per_version() -> None:
     tracemalloc.start()
     try:
         listed = Digests()

@@ -1,4 +1,4 @@
-"""The function itself parses the events that the tools send."""
+"""Tests of the events that the tools send, with the parser of the indexer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parsed(event: Event) -> Record:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_the_function_parses_an_event_as_it_does_those_of_s3(key: str) -> None:
+def test_indexer_parses_events_that_the_tools_create(key: str) -> None:
     record = parsed(version_event(version(key, "v1", size=7, etag="abc-2", seconds=9), TARGET, tool="audit"))
     assert (record.kind, record.key, record.version_id, record.event_time) == (Kind.CREATED, key, "v1", LATER)
     assert (record.size, record.etag, record.sequencer) == (7, "abc-2", None)

@@ -15,7 +15,7 @@ def response(message: str, kind: str = "IndexingError") -> dict[str, Any]:
 
 
 def indexing_error(*failed: tuple[str, Reason, str]) -> str:
-    """The text of the function's error."""
+    """Return the error message of the indexer."""
     errors = [(name, PermanentError(text, reason=reason)) for name, reason, text in failed]
     return str(IndexingError(errors, records=len(errors)))
 
@@ -37,29 +37,40 @@ TOO_OLD = {"responsePayload": None, "requestContext": {"functionArn": ARN, "cond
     ("changes", "reasons"),
     [
         *((of_key("a.txt", reason), [reason.value]) for reason in Reason),
-        (response(ONE, "Runtime.HandlerError"), ["denied"]),  # the type that an emulator reports
-        (response(SEVERAL), ["malformed", "throttled"]),  # each reason once
-        (of_key("x; record 1: denied: ", Reason.MALFORMED), ["malformed"]),  # a key that looks like a line
-        (of_key("'\"", Reason.FOREIGN), ["foreign"]),  # a key with both quotes
-        (of_key("k" * 900, Reason.DENIED), ["unknown"]),  # the text is cut off before the reason
+        (response(ONE, "Runtime.HandlerError"), ["denied"]),  # Emulators report this error type for exceptions.
+        (response(SEVERAL), ["malformed", "throttled"]),  # A reason that occurs twice is listed once.
+        (
+            of_key("x; record 1: denied: ", Reason.MALFORMED),
+            ["malformed"],
+        ),  # An object key can resemble an error message.
+        (of_key("'\"", Reason.FOREIGN), ["foreign"]),  # An object key can contain both kinds of quotation marks.
+        (of_key("k" * 900, Reason.DENIED), ["unknown"]),  # A very long key truncates the message before the reason.
         (response(indexing_error(("the event", Reason.MALFORMED, "no Records"))), ["malformed"]),
-        (response("2026-01-31T12:00:00Z 1 Task timed out after 60.00 seconds", ""), ["timeout"]),  # the older text
+        (
+            response("2026-01-31T12:00:00Z 1 Task timed out after 60.00 seconds", ""),
+            ["timeout"],
+        ),  # This is an older timeout message of Lambda.
         (response("RequestId: 1 Error: Task timed out", "Sandbox.Timedout"), ["timeout"]),
-        (response("Runtime exited", "Runtime.ExitError"), ["crash"]),  # the process died
-        (response("no module", "Runtime.ImportModuleError"), ["crash"]),  # the process could not start
-        (response("KeyError: 1 of 2 records failed: ", "KeyError"), ["crash"]),  # another error
+        (response("Runtime exited", "Runtime.ExitError"), ["crash"]),  # The process of the indexer exited.
+        (response("no module", "Runtime.ImportModuleError"), ["crash"]),  # The process of the indexer did not start.
+        (
+            response("KeyError: 1 of 2 records failed: ", "KeyError"),
+            ["crash"],
+        ),  # Another exception can contain this text.
         ({"responsePayload": None}, ["crash"]),
         (TOO_OLD, ["too-old"]),
-        *(({"requestContext": {"functionArn": arn}}, ["denied"]) for arn in (ARN, f"{ARN}:live")),  # any qualifier
+        *(
+            ({"requestContext": {"functionArn": arn}}, ["denied"]) for arn in (ARN, f"{ARN}:live")
+        ),  # The ARN may have an alias.
     ],
 )
-def test_why_an_event_failed(changes: dict[str, Any], reasons: list[str]) -> None:
+def test_failure_reasons_are_parsed_from_failure_queue_messages(changes: dict[str, Any], reasons: list[str]) -> None:
     parsed = parse(json.dumps(failure(**changes)), TARGET)
     assert list(parsed.reasons) == reasons
     assert set(parsed.reasons) <= set(REASONS)
 
 
-def test_the_event_and_its_objects() -> None:
+def test_parsed_failure_contains_the_event_its_keys_and_the_error() -> None:
     message = failure("a+b/%C3%A9.txt")
     parsed = parse(json.dumps(message), TARGET)
     assert parsed.event == message["requestPayload"]
@@ -70,7 +81,7 @@ def test_the_event_and_its_objects() -> None:
 @pytest.mark.parametrize(
     "event", [None, 1, [], {}, {"Records": 1}, {"Records": [1, {}, {"s3": 1}, {"s3": {"object": {"key": 1}}}]}]
 )
-def test_an_event_that_is_none_of_s3s_is_still_one_of_ours(event: object) -> None:
+def test_failed_event_in_an_unknown_format_is_parsed_without_objects(event: object) -> None:
     parsed = parse(json.dumps(failure() | {"requestPayload": event}), TARGET)
     assert (parsed.event, parsed.objects) == (event, ())
 
@@ -87,6 +98,6 @@ def test_an_event_that_is_none_of_s3s_is_still_one_of_ours(event: object) -> Non
         (json.dumps(failure(requestPayload=None)), "no requestPayload"),
     ],
 )
-def test_a_message_that_is_not_ours_says_why(body: str, error: str) -> None:
+def test_message_of_another_sender_is_rejected_with_the_cause(body: str, error: str) -> None:
     with pytest.raises(ForeignMessageError, match=error):
         parse(body, TARGET)

@@ -8,8 +8,8 @@ from operations.listing import KeyFilter, group_by_key, parse_versions
 from tests.support.operations_fakes import ARN, START, marker, version
 
 
-def test_versions_and_markers_of_an_answer_come_together_in_the_order_of_their_keys() -> None:
-    answer: dict[str, Any] = {
+def test_versions_and_delete_markers_are_parsed_in_key_order() -> None:
+    response: dict[str, Any] = {
         "Versions": [
             {"Key": key, "VersionId": "v1", "LastModified": START, "Size": 5, "ETag": '"e"', "IsLatest": True}
             for key in ("a", "c", "\U0001f680")
@@ -17,11 +17,11 @@ def test_versions_and_markers_of_an_answer_come_together_in_the_order_of_their_k
         "DeleteMarkers": [{"Key": key, "VersionId": "m1", "LastModified": START} for key in ("a", "b", "é")],
     }
     expected = [version("a"), marker("a"), marker("b"), version("c"), marker("é"), version("\U0001f680")]
-    assert list(parse_versions(answer)) == expected
+    assert list(parse_versions(response)) == expected
     assert list(parse_versions({})) == []
 
 
-def test_versions_of_a_key_are_put_together() -> None:
+def test_listed_versions_are_grouped_by_key() -> None:
     listed = [version("a", "v2"), version("a", "v1"), marker("b")]
     assert list(group_by_key(listed)) == [("a", (listed[0], listed[1])), ("b", (listed[2],))]
 
@@ -40,16 +40,16 @@ def rule(start: str | None = None, end: str | None = None, *, arn: str = ARN, **
         ([rule(end=".csv")], ["a.csv", ".csv"], ["a.csv.gz", "a.CSV"]),
         ([rule("in/", ".csv")], ["in/a.csv"], ["in/a.txt", "out/a.csv"]),
         ([rule("a/"), rule("b/")], ["a/1", "b/1"], ["c/1"]),
-        ([rule("a+b/", "%2B.%C3%A9")], ["a b/x+.é"], ["a+b/x+.é"]),  # encoded, as S3 stores them
-        ([rule("in/", arn=f"{ARN}:live")], ["in/a"], ["a"]),  # by an alias
-        ([rule("x/", arn=f"{ARN}-other"), rule("in/")], ["in/a"], ["x/a"]),  # of another function
-        ([rule(prefix="p")], ["p"], ["q"]),  # a name in lower case
-        # without a notification to the function every key counts
+        ([rule("a+b/", "%2B.%C3%A9")], ["a b/x+.é"], ["a+b/x+.é"]),  # S3 stores prefixes and suffixes URL-encoded.
+        ([rule("in/", arn=f"{ARN}:live")], ["in/a"], ["a"]),  # The ARN of the indexer may have an alias.
+        ([rule("x/", arn=f"{ARN}-other"), rule("in/")], ["in/a"], ["x/a"]),  # A rule for another function is ignored.
+        ([rule(prefix="p")], ["p"], ["q"]),  # Rule names may be in lower case.
+        # The filter contains every key if the bucket does not notify the indexer.
         ([], ["anything"], []),
         ([rule("x/", arn=f"{ARN}-other")], ["anything"], []),
     ],
 )
-def test_the_keys_that_the_function_is_told_about(
+def test_key_filter_matches_the_notification_rules_for_the_indexer(
     configurations: list[dict[str, Any]], inside: list[str], outside: list[str]
 ) -> None:
     key_filter = KeyFilter.from_notifications(configurations, ARN)

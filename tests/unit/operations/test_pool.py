@@ -13,7 +13,7 @@ from operations.pool import ITEMS_AHEAD, map_in_order
 from tests.support.waiting import wait_until
 
 
-def test_results_come_in_the_order_of_the_items_whoever_is_done_first() -> None:
+def test_thread_pool_yields_results_in_the_order_of_the_items() -> None:
     last_is_done = threading.Event()
 
     def work(number: int) -> int:
@@ -26,7 +26,7 @@ def test_results_come_in_the_order_of_the_items_whoever_is_done_first() -> None:
     assert list(map_in_order(work, range(4), threads=4)) == [(0, 0), (1, 1), (2, 4), (3, 9)]
 
 
-def test_only_so_many_items_are_taken_ahead() -> None:
+def test_thread_pool_limits_the_number_of_unfinished_items() -> None:
     taken: list[int] = []
     enough_are_taken = threading.Event()
 
@@ -38,22 +38,22 @@ def test_only_so_many_items_are_taken_ahead() -> None:
             yield number
 
     def work(number: int) -> int:
-        assert enough_are_taken.wait(10)  # nothing is done before
+        assert enough_are_taken.wait(10)  # No item is completed before the pool has read its maximum number of items.
         return number
 
     results = map_in_order(work, items(), threads=2)
     next(results)
     assert len(taken) == 2 * ITEMS_AHEAD
-    results.close()  # type: ignore[attr-defined]  # it is a generator, which its type does not promise
+    results.close()  # type: ignore[attr-defined]  # The iterator is a generator.
 
 
-def test_what_is_done_is_told_before_the_next_item_is_there() -> None:
-    told: list[int] = []
+def test_thread_pool_yields_a_result_before_the_next_item_is_available() -> None:
+    yielded: list[int] = []
 
     def slow_items() -> Iterator[int]:
         for number in range(4):
             yield number
-            done[number].wait(10)  # until its work is, as it would be at a low rate
+            done[number].wait(10)  # Yield the next item only after the work for this one.
             time.sleep(0.01)
 
     def work(number: int) -> int:
@@ -62,33 +62,33 @@ def test_what_is_done_is_told_before_the_next_item_is_there() -> None:
 
     done = [threading.Event() for _ in range(4)]
     for number, _ in map_in_order(work, slow_items(), threads=2):
-        told.append(number)
-        assert sum(each.is_set() for each in done) <= len(told) + 1
-    assert told == [0, 1, 2, 3]
+        yielded.append(number)
+        assert sum(each.is_set() for each in done) <= len(yielded) + 1
+    assert yielded == [0, 1, 2, 3]
 
 
-def test_an_error_is_raised_at_its_turn_and_drops_what_was_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_pool_raises_an_error_in_order_and_cancels_waiting_items(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[int] = []
     submitted: list[Future[int]] = []
 
     class Pool(ThreadPoolExecutor):
-        def submit(self, *work: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  as it is called here
+        def submit(self, *work: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  The types of the base class are generic.
             submitted.append(super().submit(*work))
             return submitted[-1]
 
     def work(number: int) -> int:
         begun.append(number)
         if number == 0:
-            wait_until(lambda: len(submitted) > 4, "some that wait", interval=0.001)
+            wait_until(lambda: len(submitted) > 4, "waiting items", interval=0.001)
         if number == 2:
             raise ValueError("of number 2")
         if number == 3:
-            wait_until(lambda: all(each.cancelled() for each in submitted[4:]), "the end of what waits", interval=0.001)
+            wait_until(lambda: all(each.cancelled() for each in submitted[4:]), "cancelled items", interval=0.001)
         return number
 
     monkeypatch.setattr(pool, "ThreadPoolExecutor", Pool)
     results = map_in_order(work, range(1000), threads=1)
-    assert [next(results), next(results)] == [(0, 0), (1, 1)]  # the results before the error
+    assert [next(results), next(results)] == [(0, 0), (1, 1)]  # The results before the error are yielded first.
     with pytest.raises(ValueError, match="of number 2"):
         next(results)
-    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # the thread may have gone on to the next already
+    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # The thread may have started the next item before the error is raised.

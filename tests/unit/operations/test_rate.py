@@ -15,13 +15,13 @@ def limiter(clock: FakeClock) -> RateLimiter:
     return RateLimiter(10, clock=clock, sleep=clock.sleep)
 
 
-def test_so_many_units_a_second_and_no_more(limiter: RateLimiter, clock: FakeClock) -> None:
+def test_rate_limiter_permits_the_configured_units_per_second(limiter: RateLimiter, clock: FakeClock) -> None:
     for _ in range(101):
         limiter.acquire(1)
     assert clock.now == pytest.approx(10.0)
 
 
-def test_without_a_limit_nobody_waits(clock: FakeClock) -> None:
+def test_rate_limiter_without_a_limit_never_waits(clock: FakeClock) -> None:
     limiter = RateLimiter(None, clock=clock, sleep=clock.sleep)
     for _ in range(1000):
         limiter.acquire(1000)
@@ -29,7 +29,7 @@ def test_without_a_limit_nobody_waits(clock: FakeClock) -> None:
     assert clock.sleeps == []
 
 
-def test_what_is_charged_afterwards_is_waited_for_by_who_takes_next(limiter: RateLimiter, clock: FakeClock) -> None:
+def test_rate_limiter_waits_for_units_that_were_charged_afterwards(limiter: RateLimiter, clock: FakeClock) -> None:
     limiter.acquire(0)
     limiter.charge(25)
     assert clock.sleeps == []
@@ -37,7 +37,7 @@ def test_what_is_charged_afterwards_is_waited_for_by_who_takes_next(limiter: Rat
     assert clock.sleeps == [pytest.approx(2.5)]
 
 
-def test_idle_time_is_made_up_for_by_a_second_at_most(limiter: RateLimiter, clock: FakeClock) -> None:
+def test_rate_limiter_keeps_unused_units_for_at_most_one_second(limiter: RateLimiter, clock: FakeClock) -> None:
     clock.advance(3600)
     for _ in range(10 * int(BURST_SECONDS) + 1):
         limiter.acquire(1)

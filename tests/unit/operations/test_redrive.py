@@ -34,7 +34,7 @@ def export(redrive: Redrive) -> list[Any]:
     file = io.StringIO()
     with redrive.reading(SILENT):
         exported = redrive.export(file)
-    file.getvalue().encode("ascii")  # JSON can spell half of a surrogate pair, UTF-8 cannot
+    file.getvalue().encode("ascii")  # UTF-8 cannot encode a lone surrogate.
     lines = [json.loads(line) for line in file.getvalue().splitlines()]
     assert len(lines) == exported
     return lines
@@ -44,7 +44,7 @@ def keys(aws: FakeAws) -> list[str]:
     return sorted(event["Records"][0]["s3"]["object"]["key"] for event in aws.sent)
 
 
-def test_looking_changes_nothing_and_leaves_every_message_visible() -> None:
+def test_redrive_without_replay_leaves_all_messages_visible() -> None:
     aws, redrive = create(*MANY)
     with redrive.reading(SILENT):
         assert len(aws.hidden) == 25
@@ -52,14 +52,14 @@ def test_looking_changes_nothing_and_leaves_every_message_visible() -> None:
     assert (aws.log, len(aws.queue), aws.hidden) == ([], 25, {})
 
 
-def test_a_message_is_deleted_only_after_its_replay_was_accepted() -> None:
+def test_redrive_deletes_a_message_only_after_lambda_accepts_its_event() -> None:
     aws, redrive = create(failure("a"))
     replay(redrive)
     assert aws.log == [("invoke", failure("a")["requestPayload"]), ("delete", "id-0")]
     assert (aws.queue, aws.hidden, redrive.report.replayed) == ([], {}, 1)
 
 
-def test_what_is_not_accepted_stays_and_is_visible_again() -> None:
+def test_failed_redrive_makes_the_remaining_messages_visible_again() -> None:
     aws, redrive = create(failure("a"), failure("b"), failure("c"))
     aws.before_invoke = refusing(OperatorError("denied"), key="b")
     with pytest.raises(OperatorError, match="denied"):
@@ -67,11 +67,11 @@ def test_what_is_not_accepted_stays_and_is_visible_again() -> None:
     assert aws.hidden == {}
     left = [json.loads(each.body)["requestPayload"]["Records"][0]["s3"]["object"]["key"] for each in aws.queue]
     assert "b" in left
-    assert sorted(keys(aws) + left) == ["a", "b", "c"]  # each is in the queue or was accepted, and never both
+    assert sorted(keys(aws) + left) == ["a", "b", "c"]  # Each event is either accepted or in the queue.
     assert redrive.report.replayed == len(keys(aws))
 
 
-def test_an_event_that_lambda_refuses_stays_and_the_others_are_replayed() -> None:
+def test_redrive_keeps_a_rejected_event_and_replays_the_others() -> None:
     aws, redrive = create(failure("a"), failure("b"), failure("c"))
     aws.before_invoke = refusing(RefusedEventError("too large"), key="b")
     replay(redrive)
@@ -80,8 +80,8 @@ def test_an_event_that_lambda_refuses_stays_and_the_others_are_replayed() -> Non
     assert (len(aws.queue), redrive.report.empty) == (1, False)
 
 
-def test_a_message_that_is_not_ours_is_shown_and_left_alone() -> None:
-    nested = "[" * 200_000  # deeper than the parser goes
+def test_redrive_reports_and_keeps_messages_of_other_senders() -> None:
+    nested = "[" * 200_000  # The JSON parser raises RecursionError for this text.
     aws, redrive = create("hello", failure("a"), failure("b", arn=f"{ARN}-other"), nested)
     replay(redrive)
     assert keys(aws) == ["a"]
@@ -100,11 +100,11 @@ def test_a_message_that_is_not_ours_is_shown_and_left_alone() -> None:
         (MANY, {"max_messages": 1}, 1),
         (MANY, {"max_messages": 10}, 10),
         (MANY, {"max_messages": 13}, 13),
-        # the maximum counts messages with the reason, although others are read before them
+        # The option --max counts only messages with the requested reason.
         ([*MANY[:12], failure("b", **TIMEOUT), failure("c", **TIMEOUT)], {"reason": "timeout", "max_messages": 1}, 1),
     ],
 )
-def test_reason_and_maximum_limit_the_replayed_messages(
+def test_reason_and_maximum_limit_the_messages_that_redrive_replays(
     bodies: list[Any], options: dict[str, Any], replayed: int
 ) -> None:
     aws, redrive = create(*bodies, **options)
@@ -114,9 +114,9 @@ def test_reason_and_maximum_limit_the_replayed_messages(
         assert keys(aws) == ["b"]
 
 
-def test_a_message_that_comes_twice_is_counted_and_replayed_once_and_deleted_by_its_newest_receipt() -> None:
+def test_redrive_replays_a_message_once_if_sqs_delivers_it_twice() -> None:
     aws, redrive = create(failure("a"))
-    again = failure("a") | {"version": "handed out again"}  # only to give it another receipt
+    again = failure("a") | {"version": "second delivery"}  # A different body gets a different receipt handle.
     aws.put(again, "id-0")
     with redrive.reading(SILENT):
         first, second = list(aws.hidden)
@@ -126,7 +126,7 @@ def test_a_message_that_comes_twice_is_counted_and_replayed_once_and_deleted_by_
     assert list(aws.hidden) == [first]
 
 
-def test_what_fails_again_while_it_works_is_left_for_the_next_time() -> None:
+def test_redrive_does_not_replay_events_that_fail_again_during_its_run() -> None:
     aws, redrive = create(failure("a"), failure("b"))
     aws.before_invoke = lambda _: aws.put(failure("again"), f"new {len(aws.queue)}")
     replay(redrive)
@@ -134,7 +134,7 @@ def test_what_fails_again_while_it_works_is_left_for_the_next_time() -> None:
     assert len(aws.queue) == 2
 
 
-def test_an_export_has_the_messages_whole_and_deletes_none() -> None:
+def test_redrive_export_writes_complete_messages_and_deletes_none() -> None:
     aws, redrive = create(failure("é"), "hello", failure("\ud83d"))
     assert export(redrive) == [
         {"message_id": "id-0", "sent_ms": 0, "body": failure("é")},
@@ -144,26 +144,26 @@ def test_an_export_has_the_messages_whole_and_deletes_none() -> None:
     assert (len(aws.queue), aws.log) == (3, [])
 
 
-def test_an_export_of_one_reason_has_no_other() -> None:
+def test_redrive_export_with_a_reason_excludes_other_messages() -> None:
     _, redrive = create(failure("a"), failure("b", **TIMEOUT), "hello", reason="timeout")
     assert [each["body"] for each in export(redrive)] == [failure("b", **TIMEOUT)]
 
 
-def test_replays_keep_to_the_rate(clock: FakeClock) -> None:
+def test_redrive_replays_events_at_the_configured_rate(clock: FakeClock) -> None:
     _, redrive = create(*(failure(f"{number}") for number in range(50)), clock=clock, per_second=5)
     replay(redrive)
     assert clock.now == pytest.approx(50 / 5, abs=0.3)
 
 
-def test_a_queue_that_gives_no_more_although_there_is_more_is_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQS hands out some 120,000 messages at once and no more."""
+def test_redrive_reports_messages_that_sqs_did_not_deliver_as_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQS has a limit of about 120,000 messages in flight."""
     aws, redrive = create(*MANY[:10])
     monkeypatch.setattr(aws, "message_counts", lambda _: (12, 0))
     replay(redrive)
     assert (redrive.report.unread, redrive.report.empty) == (2, False)
 
 
-def test_what_cannot_be_let_go_hides_neither_what_was_read_nor_why_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_release_error_keeps_the_results_and_the_first_error(monkeypatch: pytest.MonkeyPatch) -> None:
     aws, redrive = create(failure("a"))
 
     def refuse(*_: object) -> None:
@@ -173,6 +173,6 @@ def test_what_cannot_be_let_go_hides_neither_what_was_read_nor_why_it_ended(monk
     with redrive.reading(SILENT):
         pass
     assert [each.chosen for each in redrive.report.messages] == [True]
-    assert redrive.report.note == "what was read and not deleted stays hidden for up to 30 minutes: no permission"
+    assert redrive.report.note == "messages that were not deleted stay hidden for up to 30 minutes: no permission"
     with pytest.raises(KeyboardInterrupt), redrive.reading(SILENT):
         raise KeyboardInterrupt

@@ -6,7 +6,7 @@ from operations.command import main
 
 
 class Command:
-    """The command without AWS; `lines` and `output` are what its last run printed."""
+    """The command `python -m operations` without AWS calls. The attributes contain the output of its last run."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -15,7 +15,7 @@ class Command:
         def refuse(_: object) -> None:
             raise AssertionError("the tool called AWS")
 
-        code = main(arguments, connect=refuse)  # type: ignore[arg-type]  # it never returns
+        code = main(arguments, connect=refuse)  # type: ignore[arg-type]  # The function never returns.
         self.output, self.errors = self._capsys.readouterr()
         self.lines = self.output.splitlines()
         return code

@@ -1,4 +1,4 @@
-"""Small scenarios whose outcomes are known without a simulation."""
+"""Scenarios whose outcomes can be calculated without a simulation."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ SERVICE_MS = CPU_MS + HEAD_MS + WRITE_MS
 
 
 def constant(*, delivery: int = DELIVERY_MS, head: int = HEAD_MS, init: int = 0) -> Latencies:
-    """Latencies that do not vary."""
+    """Return latencies without random variation, in milliseconds."""
     return Latencies(
         delivery=(delivery, delivery), head=(head, head), write=(WRITE_MS, WRITE_MS), init=(init, init), cpu_ms=CPU_MS
     )
 
 
 def settings(**changed: Any) -> StackSettings:
-    """Constant latencies, no cold starts, and a whole processor, so that the outcome is arithmetic."""
+    """Return settings with constant latencies, no cold starts, and one full vCPU."""
     return StackSettings(**{"latencies": constant(), "memory_mb": 1769, **changed})
 
 
 def unbuffered(**changed: Any) -> StackSettings:
-    """The same without DynamoDB's burst capacity."""
+    """Return settings with constant latencies and without DynamoDB's burst capacity."""
     return settings(burst_capacity_seconds=0, **changed)
 
 

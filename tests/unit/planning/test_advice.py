@@ -10,7 +10,7 @@ from operations.planning.estimates import simulate
 from operations.planning.scenario import Load, StackSettings, overloaded
 from tests.unit.planning.scenarios import constant, settings, unbuffered
 
-# Ten times what 5 units can write, by a function that gives up at once.
+# The burst is ten times the write capacity, and the indexer makes only four attempts.
 BURST = Load(per_day=1000, burst_rate=50, burst_seconds=20)
 FEW_ATTEMPTS = unbuffered(write_capacity=5, retry_policy=RetryPolicy(attempts=4))
 
@@ -29,38 +29,40 @@ def changes() -> dict[str, SettingChange]:
     return found(BURST, FEW_ATTEMPTS)
 
 
-def test_every_change_that_is_named_loses_nothing(changes: dict[str, SettingChange]) -> None:
-    assert {"reservedConcurrency", "writeCapacity", "on"} <= set(changes)
-    assert next(iter(changes)) == "reservedConcurrency"  # the change without a cost comes first
+def test_each_suggested_change_prevents_event_loss(changes: dict[str, SettingChange]) -> None:
+    assert {"reservedConcurrency", "writeCapacity", "on-demand"} <= set(changes)
+    assert next(iter(changes)) == "reservedConcurrency"  # A change without extra cost is suggested first.
     for change in changes.values():
         assert change.outcome.lost == simulate(BURST, change.settings, seed=1).lost == 0
         differs = [name for name, value in vars(change.settings).items() if value != getattr(FEW_ATTEMPTS, name)]
         assert len(differs) == 1
 
 
-def test_less_write_capacity_than_is_named_would_lose_something(changes: dict[str, SettingChange]) -> None:
+def test_less_than_the_suggested_write_capacity_loses_events(changes: dict[str, SettingChange]) -> None:
     units = changes["writeCapacity"].settings.write_capacity
     assert 5 < units <= 100
-    less = replace(FEW_ATTEMPTS, write_capacity=round(units * 0.7))  # not one less: chance falls differently
+    less = replace(
+        FEW_ATTEMPTS, write_capacity=round(units * 0.7)
+    )  # A smaller reduction could have the same outcome by chance.
     assert simulate(BURST, less, seed=1).lost > 0
 
 
-def test_nothing_can_be_reserved_in_an_account_that_must_leave_as_much_to_others() -> None:
+def test_advisor_reserves_no_concurrency_if_the_account_has_too_little() -> None:
     assert "reservedConcurrency" not in found(BURST, replace(FEW_ATTEMPTS, account_concurrency=100))
 
 
-def test_where_the_everyday_load_is_too_much_only_more_capacity_helps() -> None:
+def test_advisor_suggests_only_capacity_if_the_table_is_overloaded() -> None:
     load, stack = Load(per_day=1.5 * 86_400), settings(write_capacity=1)
     assert overloaded(load, stack)
     changed = found(load, stack)
-    assert {"writeCapacity", "on"} <= set(changed) <= {"writeCapacity", "maxCapacity", "on"}
+    assert {"writeCapacity", "on-demand"} <= set(changed) <= {"writeCapacity", "maxCapacity", "on-demand"}
     assert 2 <= changed["writeCapacity"].settings.write_capacity <= 4
 
 
-def test_where_lambda_is_the_bottleneck_more_executions_help() -> None:
+def test_advisor_suggests_concurrency_if_lambda_is_the_bottleneck() -> None:
     stack = settings(latencies=constant(head=1000), account_concurrency=2)
-    assert list(found(Load(per_day=3 * 86_400), stack)) == ["the"]
+    assert list(found(Load(per_day=3 * 86_400), stack)) == ["account"]
 
 
-def test_more_than_a_day_of_the_index_can_bear_is_not_mended_by_any_setting() -> None:
+def test_advisor_finds_no_change_if_the_load_exceeds_one_partition() -> None:
     assert found(Load(per_day=2000 * 86_400), settings(write_capacity=1000)) == {}

@@ -51,7 +51,7 @@ def test_dark_chart_differs_from_the_light_chart_only_in_colours() -> None:
     assert colour.sub("", light) == colour.sub("", dark)
 
 
-def test_chart_is_valid_xml_and_contains_each_line_and_label() -> None:
+def test_chart_contains_each_line_with_its_label() -> None:
     svg = drawn(
         Panel("rows", [Line("a", [(0, 0), (1, 5)]), Line("b", [(0, 1), (1, 2)])]),
         Panel("waiting", [Line("c", [(0, 0)])]),
@@ -61,7 +61,7 @@ def test_chart_is_valid_xml_and_contains_each_line_and_label() -> None:
     assert len(list(svg.iter(f"{SVG}polyline"))) == 3
 
 
-def test_chart_scales_points_from_zero_to_the_panel_height() -> None:
+def test_chart_scales_a_line_to_the_height_of_its_panel() -> None:
     svg = drawn(Panel("rows", [Line("a", [(0, 0), (1, 7), (2, 3.5)])]))
     [line] = svg.iter(f"{SVG}polyline")
     ys = [float(y) for y in re.findall(r",([\d.]+)", line.attrib["points"])]
@@ -69,7 +69,7 @@ def test_chart_scales_points_from_zero_to_the_panel_height() -> None:
     assert ys[0] - ys[2] == pytest.approx((ys[0] - ys[1]) / 2, abs=0.1)
 
 
-def test_chart_has_a_label_for_each_tick_and_a_grid_line_for_each_y_tick() -> None:
+def test_chart_axes_have_tick_labels_and_grid_lines() -> None:
     line = Line("a", [(0, 0), (4, 0.5)])
     svg = drawn(Panel("files", [line]), Panel("share", [line], percent=True))
     labels = [each for each in svg.iter(f"{SVG}text") if each.get("class") == "small"][1:]
@@ -79,7 +79,7 @@ def test_chart_has_a_label_for_each_tick_and_a_grid_line_for_each_y_tick() -> No
     assert [float(each.attrib["y"]) - 4 for each in labels[:12]] == pytest.approx(grid)
 
 
-def test_chart_of_a_line_without_points_is_drawn() -> None:
+def test_chart_of_a_line_without_points_is_valid() -> None:
     assert list(drawn(Panel("rows", [Line("a", [])])).iter(f"{SVG}polyline"))
 
 
@@ -87,7 +87,7 @@ def test_chart_of_a_line_without_points_is_drawn() -> None:
     ("first", "last", "numbers"),
     [(0, 1000, [0, 200, 400, 600, 800, 1000]), (0, 0.4, [0, 0.1, 0.2, 0.3, 0.4]), (3, 17, [5, 10, 15]), (0, 0, [0])],
 )
-def test_chart_axis_ticks_are_round_numbers_within_the_interval(
+def test_chart_axis_ticks_are_round_numbers(
     first: float, last: float, numbers: list[float]
 ) -> None:
     assert axis_ticks(first, last) == pytest.approx(numbers)

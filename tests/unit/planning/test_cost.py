@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.unit.planning.conftest import Command
 
 ROOT = Path(__file__).parents[3]
-PER_DAY = 1_000_000 * 24 / 730  # a million files a month
+PER_DAY = 1_000_000 * 24 / 730  # One million files per month.
 MILLION = Load(per_day=PER_DAY, row_bytes=1024 - bills.ITEM_OVERHEAD_BYTES)
 ON_DEMAND = settings(on_demand=True)
 
@@ -30,8 +30,8 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
     return {item.name: item.dollars for item in items}
 
 
-def test_a_million_files_are_billed_as_aws_bills_them() -> None:
-    """Calculated by hand from the price pages; a row has a kilobyte with what DynamoDB adds to each."""
+def test_bill_of_a_million_files_matches_the_price_pages() -> None:
+    """The expected costs are calculated from AWS's price pages, with rows of 1 KB including DynamoDB's overhead."""
     expected = {
         "S3 HEAD": 0.40,
         "Lambda executions": 0.20,
@@ -48,14 +48,14 @@ def test_a_million_files_are_billed_as_aws_bills_them() -> None:
     assert {name: billed[name] for name in expected} == pytest.approx(expected)
 
 
-def test_on_demand_each_file_is_a_write_of_the_table_and_one_of_the_index() -> None:
+def test_on_demand_bill_counts_the_writes_of_table_and_index() -> None:
     billed = dollars(MILLION, ON_DEMAND)
     assert billed["DynamoDB writes"] == pytest.approx(2 * 0.625)
     assert "DynamoDB reads" not in billed
     assert dollars(replace(MILLION, row_bytes=3000), ON_DEMAND)["DynamoDB writes"] == pytest.approx(6 * 0.625)
 
 
-def test_both_ways_to_pay_cost_the_same_where_the_cheaper_one_changes() -> None:
+def test_provisioned_and_on_demand_cost_are_equal_at_the_break_even() -> None:
     assumptions = BillingAssumptions()
 
     def totals(factor: float) -> list[float]:
@@ -68,12 +68,12 @@ def test_both_ways_to_pay_cost_the_same_where_the_cheaper_one_changes() -> None:
     assert provisioned < on_demand
 
 
-def test_rows_that_are_kept_cost_more_each_month() -> None:
+def test_storage_cost_is_proportional_to_the_number_of_months() -> None:
     one, many = (dollars(MILLION, settings(), months=months)["DynamoDB storage"] for months in (1, 24))
     assert many == pytest.approx(24 * one)
 
 
-def test_the_free_tier_is_taken_off_each_line_and_no_line_becomes_less_than_nothing() -> None:
+def test_free_tier_reduces_the_bill_but_no_item_below_zero() -> None:
     whole, less = dollars(MILLION, settings()), dollars(MILLION, settings(), free_tier=True)
     assert all(0 <= less[name] <= whole[name] for name in whole)
     assert less["Lambda executions"] == pytest.approx(0)
@@ -81,17 +81,17 @@ def test_the_free_tier_is_taken_off_each_line_and_no_line_becomes_less_than_noth
     assert less["Alarms"] == pytest.approx((bills.ALARMS - 10) * 0.10)
 
 
-def test_x_ray_samples_the_first_of_a_second_and_a_twentieth_of_the_others() -> None:
+def test_bill_counts_traces_by_the_default_sampling_rule_of_x_ray() -> None:
     assert bills._traced_per_second(0.001) == pytest.approx(0.001, rel=0.01)
     assert bills._traced_per_second(101) == pytest.approx(1 + 0.05 * 100)
 
 
-def test_s3_metadata_has_a_monthly_price_for_each_object_only_above_a_billion() -> None:
+def test_s3_metadata_inventory_costs_only_above_a_billion_objects() -> None:
     assert s3_metadata(MILLION, BillingAssumptions(months=1000)) == pytest.approx(0.30)
     assert s3_metadata(MILLION, BillingAssumptions(months=1001)) == pytest.approx(0.30 + 1001 * 0.10)
 
 
-def test_metrics_alarms_and_defaults_are_those_of_the_stack() -> None:
+def test_bill_assumptions_match_the_pulumi_program() -> None:
     own = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## Of AWS")[0]
     rows = re.findall(r"^\| `TapStack` \|.*$", own, re.MULTILINE)
     dimensions = [each for row in rows for each in row.split("|")[4].split(";")]
@@ -103,7 +103,7 @@ def test_metrics_alarms_and_defaults_are_those_of_the_stack() -> None:
     assert tap_stack.ACCESS_LOG_DAYS == bills.ACCESS_LOG_DAYS
 
 
-def test_every_price_says_where_and_when_it_was_read() -> None:
+def test_each_price_has_a_source_page_and_a_month() -> None:
     every = [value for value in vars(prices).values() if isinstance(value, Price)]
     assert len(every) > 15
     for price in every:
@@ -112,18 +112,15 @@ def test_every_price_says_where_and_when_it_was_read() -> None:
         assert price.page
 
 
-# The tool.
-
-
-def test_the_bill_has_a_line_for_each_item_and_ends_with_its_sum(run: Command) -> None:
+def test_cost_tool_prints_the_items_and_their_sum(run: Command) -> None:
     assert run("cost", "--per-day", "50000") == 0
     amounts = [float(amount.replace(",", "")) for amount in re.findall(r" ([\d,]+\.\d\d) \$  ", run.output)]
     [summed] = re.findall(r"^cost: ([\d,.]+) \$ a month in us-east-1 for 50,000 files a day", run.lines[-1])
     assert sum(amounts) == pytest.approx(float(summed), abs=0.1)
-    assert "provisioned capacity is cheaper from" in run.lines[-1]
+    assert "provisioned capacity is cheaper above" in run.lines[-1]
 
 
-def test_for_machines_the_bill_is_one_document(run: Command) -> None:
+def test_cost_tool_prints_the_bill_as_one_json_document(run: Command) -> None:
     assert run("cost", "--per-day", "50000", "--on-demand", "--json") == 0
     document = json.loads(run.output)
     assert document["tool"] == "cost"
@@ -131,7 +128,7 @@ def test_for_machines_the_bill_is_one_document(run: Command) -> None:
     assert document["other_capacity_mode_total"] > document["total"]
 
 
-def test_readme_has_the_figures_of_the_tool() -> None:
+def test_readme_contains_the_figures_of_the_cost_tool() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     stacks, assumptions = (StackSettings(), StackSettings(on_demand=True)), BillingAssumptions()
     for load in (Load(per_day=1000), Load(per_day=50_000), Load(per_day=5_000_000)):

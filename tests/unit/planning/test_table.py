@@ -16,29 +16,30 @@ def table(**changed: Any) -> SimulatedTable:
 
 
 def writes(to: SimulatedTable, *, at: int, limit: int = 100_000) -> int:
-    """The number of rows that can be written at one moment."""
+    """Return the number of rows that the simulated table accepts at one time."""
     return next((number for number in range(limit) if not to.write(at)), limit)
 
 
 @pytest.mark.parametrize(("size", "units"), [(1, 1), (1024, 1), (1025, 2), (4096, 4)])
-def test_a_row_costs_a_unit_for_each_kilobyte_begun(size: int, units: int) -> None:
+def test_row_costs_one_write_unit_per_started_kilobyte(size: int, units: int) -> None:
     assert write_units(size) == units
 
 
-def test_what_was_not_used_within_300_seconds_may_be_used_at_once_but_for_the_limit_of_a_partition() -> None:
+def test_simulated_burst_capacity_is_limited_by_the_partition() -> None:
     capacity = table()
     written = [writes(capacity, at=second * 1000) for second in range(60)]
     assert written[0] == limits.PARTITION_UNITS
-    # 30,000 saved units and 100 more each second, of which a partition lets 1,000 pass each second
+    # The table has 30,000 units of burst capacity and 100 provisioned units per second. One partition limits the writes
+    # to 1,000 units per second.
     assert sum(written) == pytest.approx(100 * limits.BURST_SECONDS + 59 * 100, abs=1)
     assert written[-1] == 100
 
 
 @pytest.mark.parametrize(
     ("provisioned", "partition_limit", "expected"),
-    [(2, 1000, [3, 6, 9]), (1000, 2, [2, 5, 8])],  # a partition begins with the units of a second
+    [(2, 1000, [3, 6, 9]), (1000, 2, [2, 5, 8])],  # At the beginning, a partition has the units of one second.
 )
-def test_a_row_of_more_units_than_come_in_a_second_waits_until_just_so_many_are_there(
+def test_simulated_write_of_a_large_row_waits_for_enough_units(
     provisioned: float, partition_limit: float, expected: list[int]
 ) -> None:
     bucket = CapacityBucket(provisioned, saved_seconds=0.0, partition_limit=partition_limit, saved=0.0)
@@ -51,13 +52,13 @@ def test_a_row_of_more_units_than_come_in_a_second_waits_until_just_so_many_are_
 
 
 @pytest.mark.parametrize(("provisioned", "partition_limit"), [(1000, 10_000), (10_000, 1000)])
-def test_a_pause_refills_an_empty_bucket_by_its_length_only(provisioned: int, partition_limit: int) -> None:
+def test_empty_capacity_bucket_is_refilled_in_proportion_to_time(provisioned: int, partition_limit: int) -> None:
     bucket = CapacityBucket(provisioned, saved_seconds=1.0, partition_limit=partition_limit, saved=provisioned)
     bucket.consume(1000)
     assert [bucket.allows(500, units) for units in (500, 501)] == [True, False]
 
 
-def test_what_the_everyday_load_uses_is_not_saved() -> None:
+def test_everyday_load_reduces_the_simulated_burst_capacity() -> None:
     capacity = table(used_before=80)
     written = sum(writes(capacity, at=second * 1000) for second in range(30))
     assert written == pytest.approx(20 * limits.BURST_SECONDS + 29 * 100, abs=1)
@@ -66,22 +67,26 @@ def test_what_the_everyday_load_uses_is_not_saved() -> None:
 @pytest.mark.parametrize(
     ("changed", "at", "expected"),
     [
-        ({"saved_seconds": 0.0}, [0, 1, 2, 3, 4, 60], [0, 100, 100, 100, 100, 100]),  # the units of one second
-        ({}, [60], [limits.PARTITION_UNITS]),  # a partition saves the units of one second
+        (
+            {"saved_seconds": 0.0},
+            [0, 1, 2, 3, 4, 60],
+            [0, 100, 100, 100, 100, 100],
+        ),  # A bucket keeps the units of one second.
+        ({}, [60], [limits.PARTITION_UNITS]),  # A partition keeps the units of one second.
         ({"saved_seconds": 0.0, "row_bytes": 3000}, [1], [33]),
         ({"saved_seconds": 0.0, "scale": 10}, [1], [10]),
-        # a row of ten units is written although one is provisioned
+        # A row of ten units is written although only one unit is provisioned.
         (
             {"write_capacity": 1, "saved_seconds": 0.0, "row_bytes": 10 * 1024},
             [5, 9, 10, 11, 20],
             [0, 0, 1, 0, 1],
         ),
-        # a day of the index is one partition
+        # All rows of one day are in one partition of the index.
         ({"write_capacity": 5000}, range(5), [limits.PARTITION_UNITS] * 5),
         ({"on_demand": True}, range(5), [limits.PARTITION_UNITS] * 5),
     ],
 )
-def test_table_writes_as_many_rows_as_its_capacity_allows(
+def test_simulated_table_writes_as_many_rows_as_its_capacity_permits(
     changed: dict[str, Any], at: list[int], expected: list[int]
 ) -> None:
     capacity = table(**changed)
@@ -91,24 +96,26 @@ def test_table_writes_as_many_rows_as_its_capacity_allows(
 @pytest.mark.parametrize(
     ("least", "most", "used", "expected"),
     [
-        # two minutes above the target raise it, some minutes later
+        # Auto scaling adds capacity after two minutes above the target.
         (100, 1000, [100] * 5, {0: 100, 1: 100, 2: 100, 3: 100 / 0.7, 4: 100 / 0.7}),
-        (100, 1000, [100, 50] * 5, dict.fromkeys(range(10), 100)),  # one minute above the target does not
-        (10, 300, [35] * 20, {15: 100, 19: 50}),  # fifteen quiet minutes lower it
+        (100, 1000, [100, 50] * 5, dict.fromkeys(range(10), 100)),  # One minute above the target does not add capacity.
+        (10, 300, [35] * 20, {15: 100, 19: 50}),  # Fifteen minutes of low utilization reduce the capacity.
     ],
 )
-def test_autoscaling_follows_the_use(least: float, most: float, used: list[float], expected: dict[int, float]) -> None:
+def test_simulated_auto_scaling_follows_the_utilization(
+    least: float, most: float, used: list[float], expected: dict[int, float]
+) -> None:
     provisioned = autoscaled(used, least=least, most=most)
     assert {minute: provisioned[minute] for minute in expected} == pytest.approx(expected)
 
 
-def test_autoscaling_never_leaves_its_bounds() -> None:
+def test_simulated_auto_scaling_stays_within_its_limits() -> None:
     provisioned = autoscaled([900.0] * 20 + [0.0] * 60, least=100, most=300)
     assert (max(provisioned), min(provisioned[20:])) == (300, 100)
 
 
 def autoscaled(used: list[float], *, least: float, most: float) -> list[float]:
-    """The provisioned units after each minute in which so many units a second were used."""
+    """Return the provisioned units after each minute, for the used units per second of each minute."""
     bucket = CapacityBucket(100, saved_seconds=300, partition_limit=1000, saved=0)
     scaling = Autoscaling(bucket, least=least, most=most)
     provisioned = []
