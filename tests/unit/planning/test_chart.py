@@ -87,7 +87,5 @@ def test_chart_of_a_line_without_points_is_valid() -> None:
     ("first", "last", "numbers"),
     [(0, 1000, [0, 200, 400, 600, 800, 1000]), (0, 0.4, [0, 0.1, 0.2, 0.3, 0.4]), (3, 17, [5, 10, 15]), (0, 0, [0])],
 )
-def test_chart_axis_ticks_are_round_numbers(
-    first: float, last: float, numbers: list[float]
-) -> None:
+def test_chart_axis_ticks_are_round_numbers(first: float, last: float, numbers: list[float]) -> None:
     assert axis_ticks(first, last) == pytest.approx(numbers)
