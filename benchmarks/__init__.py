@@ -1,1 +1,1 @@
-"""What the project's parts cost: run by hand, never in a test, since a clock in a test is a test of the machine."""
+"""Benchmarks of speed, memory and size. They are not tests, because the times depend on the machine."""

@@ -1,6 +1,6 @@
-"""`nox -s bench`: measures, and tells what was measured.
+"""Run the benchmarks and print the results: `nox -s bench`.
 
-The numbers are those of this run, on this machine, beside whatever else it does: read the ratios.
+Absolute times depend on the machine and its current load, so compare the ratios.
 """
 
 from __future__ import annotations
@@ -24,35 +24,41 @@ if TYPE_CHECKING:
     from benchmarks.report import Result
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
-QUICK = 3  # rounds
+QUICK_ROUNDS = 3
 NAMES = ("cold", "warm", "memory", "landing", "deploy", "archive", "sessions")
-DEFAULT_NAMES = NAMES[:-1]  # the sessions take minutes
+DEFAULT_NAMES = NAMES[:-1]  # without `sessions`, which takes minutes
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line.
+    """Parse the command line; the default of `given` is the command line of this process.
 
     Raises:
-        SystemExit: it is invalid; the message says why.
+        SystemExit: an argument is invalid; the message on stderr gives the reason.
     """
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(NAMES)}")
-    parser.add_argument("--quick", action="store_true", help="few rounds: to see that it works, not to quote")
-    parser.add_argument("--write", action="store_true", help=f"write it all into {DOCUMENT.name}, and its chart")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"benchmarks to run: {', '.join(NAMES)}")
+    parser.add_argument("--quick", action="store_true", help="run few rounds, to check that the benchmarks work")
+    parser.add_argument("--write", action="store_true", help=f"write all results into {DOCUMENT.name} and its chart")
     options = parser.parse_args(given)
     if unknown := [name for name in options.names if name not in NAMES]:
         parser.error(f"there is no benchmark {unknown[0]!r}: choose from {', '.join(NAMES)}")
     if options.write and (options.names or options.quick):
-        parser.error("--write goes with nothing else: the document shows one whole run")
+        parser.error("--write cannot be combined with names or --quick: the document shows one complete run")
     options.names = options.names or (NAMES if options.write else DEFAULT_NAMES)
     return options
 
 
 def measured(subjects: Subjects, names: list[str], *, quick: bool) -> Iterator[Result]:
-    """Run the named benchmarks; yield each result as soon as it exists."""
+    """Run benchmarks and yield each result as soon as it is available.
+
+    Args:
+        subjects: the functions to measure.
+        names: names of the benchmarks, from `NAMES`.
+        quick: run `QUICK_ROUNDS` rounds, and `memory` with a fiftieth of the events.
+    """
 
     def rounds(usual: int) -> int:
-        return QUICK if quick else usual
+        return QUICK_ROUNDS if quick else usual
 
     benchmarks: dict[str, Callable[[], list[Result]]] = {
         "cold": lambda: [cold(subjects, rounds=rounds(25))],
@@ -79,9 +85,9 @@ def main() -> None:
         day = datetime.now(UTC).date()
         report.write(results, DOCUMENT, day=day, python=subjects.version)
         compared = [each for each in results if isinstance(each, Comparison)]
-        picture = chart.draw(compared, about=f"{day:%-d %B %Y}; medians and quartiles of the ratio to the last of each")
-        DOCUMENT.with_suffix(".svg").write_text(picture, encoding="utf-8")
-        sys.stdout.write(f"written into {DOCUMENT} and {DOCUMENT.with_suffix('.svg')}\n")
+        about = f"{day:%-d %B %Y}; ratio to the last bar of each group: median, quartiles"
+        chart.write_themes(DOCUMENT.with_suffix(".svg"), lambda theme: chart.draw(compared, about=about, theme=theme))
+        sys.stdout.write(f"results written to {DOCUMENT} and {DOCUMENT.with_suffix('.svg')}\n")
 
 
 if __name__ == "__main__":

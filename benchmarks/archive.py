@@ -1,4 +1,4 @@
-"""How large the function's archive is, and what is in it, beside what its requirements would install."""
+"""Benchmark of the indexer's archive: its size and content, compared with a pip installation of Powertools."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from benchmarks.measure import OURS, Comparison, Table
 from benchmarks.subjects import POWERTOOLS, Subjects
 
 KB = 1000
-INSTALLED = "as pip installs it"
-# for this machine, but else as usual: with the newest wrapt, its C extension, and what the packages say they need
+INSTALLED = "Powertools from pip"
+COLUMNS = ("package", "files", "in the archive", "installed by pip")
+# A usual installation for this machine, with all dependencies and with the C extension of wrapt.
 USUAL = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--require-hashes")
 
 
 def archive(subjects: Subjects) -> list[Comparison | Table]:
-    """The archive's size as it is uploaded, and its content by package; nothing here varies from run to run."""
+    """Measure the size of the zipped archive and of each package in it, once, because the sizes do not vary."""
     [ours] = subjects.ours.folders
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", *USUAL, f"--target={folder}", f"--requirement={POWERTOOLS}"]
@@ -30,20 +31,26 @@ def archive(subjects: Subjects) -> list[Comparison | Table]:
         rows += [row(part.name, None, part) for part in sorted(usual.iterdir()) if not (ours / part.name).exists()]
     return [
         Comparison(what="archive, zipped", unit="KB", turns=sizes, base=INSTALLED, at_most=0.2),
-        Table(what="What is in the archive", columns=("", "files", "KB", "KB as installed"), rows=tuple(rows)),
+        Table(what="Content of the archive", columns=COLUMNS, rows=tuple(rows)),
     ]
 
 
 def row(name: str, ours: Path | None, usual: Path) -> tuple[str, ...]:
-    """Name, number of files and size of a part of the archive; its size as pip installs it."""
+    """Return a table row: name, number of files and size in the archive, and size of the files that pip installs.
+
+    Args:
+        name: name of the package or file.
+        ours: its path in the archive; None if the archive lacks it.
+        usual: its path in the pip installation, which may not exist.
+    """
     files = _files(ours) if ours else []
-    size = f"{sum(file.stat().st_size for file in files) / KB:,.0f}" if files else "-"
-    theirs = f"{sum(file.stat().st_size for file in _files(usual)) / KB:,.0f}" if usual.exists() else "-"
-    return name, str(len(files)) if files else "-", size, theirs
+    size = f"{sum(file.stat().st_size for file in files) / KB:,.0f} KB" if files else "-"
+    theirs = f"{sum(file.stat().st_size for file in _files(usual)) / KB:,.0f} KB" if usual.exists() else "-"
+    return name, f"{len(files)} files" if files else "-", size, theirs
 
 
 def zipped(folder: Path) -> int:
-    """Bytes of the folder as a zip file."""
+    """Return the size of the folder as a zip file, in bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         for path in _files(folder):

@@ -1,7 +1,7 @@
-"""An S3 and a DynamoDB that answer every HEAD and every write at once: `python -m benchmarks.aws_stub`.
+"""Fake of S3 and DynamoDB that responds immediately, so that a benchmark measures only the caller.
 
-What is measured against it is the caller alone. It prints the port on which it answers; that port of UDP takes traces.
-To each line on its standard input it says how many of those have come; it ends when its standard input does.
+`python -m benchmarks.aws_stub` prints its TCP port, and receives X-Ray traces on the UDP port of the same number. For
+each line on stdin it prints the number of datagrams received so far. It exits at the end of stdin.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 EMPTY = b"{}"
 MARKER = b"so far"
-MAX_DATAGRAM = 65_507  # bytes that UDP over IPv4 can carry
+MAX_DATAGRAM = 65_507  # bytes, the maximum of UDP over IPv4
 
 
 class Stub(BaseHTTPRequestHandler):
-    """Answers as S3 answers a HEAD of a small object, and as DynamoDB answers a first write."""
+    """Responds to HEAD like S3 for a small object, and to POST like DynamoDB for the first write of a row."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body in one packet
+    wbufsize = -1  # buffered, so that headers and body are sent in one packet
 
     def do_HEAD(self) -> None:
-        """Of an object."""
+        """Respond to a HEAD request of an object."""
         self._respond(
             {
                 "Content-Length": "1024",
@@ -43,7 +43,7 @@ class Stub(BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
-        """A write to a table."""
+        """Respond to a write to a DynamoDB table."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self._respond(
             {
@@ -55,7 +55,7 @@ class Stub(BaseHTTPRequestHandler):
         )
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
     def _respond(self, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(200)
@@ -69,13 +69,13 @@ class Stub(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Answer until standard input ends."""
+    """Run the server until the end of stdin."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)
     port = server.server_address[1]
     traces = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     traces.bind(("127.0.0.1", port))
 
-    came: list[int] = []
+    received: list[int] = []
     counted = threading.Event()
 
     def drain() -> None:
@@ -83,7 +83,7 @@ def main() -> None:
             if (datagram := traces.recv(MAX_DATAGRAM)) == MARKER:
                 counted.set()
             else:
-                came.append(len(datagram))
+                received.append(len(datagram))
 
     for work in (server.serve_forever, drain):
         threading.Thread(target=work, daemon=True).start()
@@ -91,9 +91,10 @@ def main() -> None:
     sys.stdout.flush()
     for _ in sys.stdin:
         counted.clear()
-        traces.sendto(MARKER, traces.getsockname())  # behind all that has come, but is perhaps not counted yet
+        # The marker follows all earlier datagrams in the queue, so they are counted before it.
+        traces.sendto(MARKER, traces.getsockname())
         counted.wait()
-        sys.stdout.write(f"{len(came)}\n")
+        sys.stdout.write(f"{len(received)}\n")
         sys.stdout.flush()
 
 

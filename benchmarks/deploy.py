@@ -1,10 +1,10 @@
-"""How long the whole stack takes to deploy, in parts and by resource.
+"""Benchmark of a deployment of the whole stack: total duration, duration of each phase and of each resource.
 
-Each round is what somebody has who types `nox -s demo`: a process of its own, which has not imported Pulumi, and an
-embedded emulator of its own, which has run nothing. It is timed from when the emulator is up until the stack is ready
-to take an upload. The function's package is in the cache, as it is but for the first time.
+Each round uses a new process, which has not imported Pulumi, and a new embedded emulator, as `nox -s demo` does. The
+total duration begins when the emulator is ready, and ends when the stack is ready for uploads. The indexer's package is
+in the cache, as in every deployment except the first.
 
-`python -m benchmarks.deploy` is one such round, which writes its figures as JSON.
+`python -m benchmarks.deploy` runs one round and prints its results as JSON.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from localstack.deployers.deployment import Progress
 from localstack.emulators.emulator import start
 
 PARTS = {
-    "imports": "Pulumi and its AWS provider are imported",
-    "program": "the program runs and asks for its resources",
-    "creation": "from then on until the last one is there",
-    "packaging": "in that, the function's files become an archive",
-    "waiting": "in that, threads ask whether something is there",
-    "emulator": "before, the emulator starts",
-    "destroy": "afterwards, everything is deleted",
+    "imports": "import of Pulumi and its AWS provider",
+    "program": "run of the Pulumi program, which registers the resources",
+    "creation": "creation of the remaining resources",
+    "packaging": "part of the creation: packaging of the indexer's files",
+    "waiting": "part of the creation: polls of resources that are not ready",
+    "emulator": "before the deployment: start of the emulator",
+    "destroy": "after the deployment: deletion of the stack",
 }
-"""What a deployment consists of: the first three follow each other and are all of it."""
+"""Label of each phase. The first three phases follow each other and are the whole deployment."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """One deployment, in seconds.
+    """Durations of one deployment, in seconds.
 
     Attributes:
-        emulator: from its start until it answers.
-        imports: of Pulumi and those modules of its AWS provider that have the stack's resources.
-        program: it runs and asks for its resources, whose creation has begun meanwhile.
-        creation: from the program's end until the last resource is there.
-        packaging: of that, the function's files become an archive.
-        waiting: of that, threads ask whether something is there yet; several at once count several times.
-        total: imports, program and creation: from when the emulator is up until the stack is ready.
-        destroy: everything is deleted, and gone.
-        resources: in the order in which they were there; each from when all that it needs was.
+        emulator: from the start of the emulator until its first response.
+        imports: import of Pulumi and of the modules of its AWS provider that the stack uses.
+        program: run of the Pulumi program; the creation of resources begins during it.
+        creation: from the end of the program until the last resource exists.
+        packaging: part of `creation`: packaging of the indexer's files.
+        waiting: part of `creation`: polls of resources that are not ready, summed over all threads.
+        total: sum of `imports`, `program` and `creation`.
+        destroy: deletion of the whole stack.
+        resources: duration of each resource since its dependencies exist, in order of completion.
     """
 
     emulator: float
@@ -69,7 +69,7 @@ class Round:
 
 @dataclass
 class Stopwatch:
-    """Adds up the seconds of each phase, which may be entered by several threads at once; an engine's `phases`."""
+    """Adds up the seconds of each phase, also if several threads run it concurrently; a deployer's `phases`."""
 
     clock: Callable[[], float] = time.perf_counter
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -77,7 +77,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, phase: str) -> Iterator[None]:
-        """Time one phase."""
+        """Context manager: add the duration of its block to a phase."""
         began = self.clock()
         try:
             yield
@@ -88,7 +88,7 @@ class Stopwatch:
 
 
 def deploy_once() -> Round:
-    """Deploy in this process, which has imported nothing of Pulumi, to a fresh emulator."""
+    """Deploy to a new emulator in this process, which must not have imported Pulumi before."""
     watch, created = Stopwatch(), list[Progress]()
     with ExitStack() as stack:
         with watch("emulator"):
@@ -98,7 +98,7 @@ def deploy_once() -> Round:
             deployer = import_module("localstack.deployers.in_process")
             provider = import_module("pulumi_aws")
             for module in sorted({known.split(":")[1].split("/")[0] for known in deployer.RESOURCE_HANDLERS}):
-                # they are imported on first access
+                # The provider imports a module on the first access to its attributes.
                 getattr(getattr(provider, "lambda_" if module == "lambda" else module), "__all__", None)
         deployment = deployer.deploy(
             emulator, stack="localstack", config_overrides={}, program=PROGRAM, on_resource=created.append, phases=watch
@@ -121,13 +121,13 @@ def deploy_once() -> Round:
 
 
 def deploying(*, rounds: int) -> list[Timing | Table]:
-    """Deploy so many times, and once more before that, uncounted: what is made only once is then there.
+    """Measure a number of deployments, after an unmeasured one that fills the caches.
 
     Raises:
-        subprocess.CalledProcessError: a deployment failed; its words are on standard error.
+        subprocess.CalledProcessError: a deployment failed; its error message is on stderr.
     """
-    _in_a_process_of_its_own()
-    done = [_in_a_process_of_its_own() for _ in range(rounds)]
+    _deploy_in_new_process()
+    done = [_deploy_in_new_process() for _ in range(rounds)]
     parts = {part: distribution([float(getattr(each, part)) for each in done]) for part in PARTS}
     seconds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for each in done:
@@ -135,26 +135,30 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
             seconds[created.type, created.name].append(created.seconds)
     medians = {(name, type_.split(":")[1]): median(of) for (type_, name), of in seconds.items()}
     return [
-        Timing(what="deploy of the whole stack, embedded", seconds=[each.total for each in done], at_most=2),
+        Timing(what="deployment of the stack, embedded emulator", seconds=[each.total for each in done], at_most=2),
         Table(
-            what="Seconds of a deployment's parts",
+            what="Duration of each phase of a deployment",
             columns=("part", "median", "quartiles"),
             rows=(
-                *((PARTS[part], f"{of.median:.2f}", f"{of.low:.2f} to {of.high:.2f}") for part, of in parts.items()),
-                ("the function's package, built anew", f"{_package_anew():.2f}", "once"),
+                *(
+                    (PARTS[part], f"{of.median:.2f} s", f"{of.low:.2f} to {of.high:.2f} s")
+                    for part, of in parts.items()
+                ),
+                ("build of the indexer's package without the cache", f"{_package_uncached():.2f} s", "measured once"),
             ),
         ),
         Table(
-            what="Seconds of each resource, many of which are made at the same time",
+            what="Creation time of each resource (many are created concurrently)",
             columns=("resource", "type", "median"),
             rows=tuple(
-                (name, type_, f"{medians[name, type_]:.3f}") for name, type_ in sorted(medians, key=medians.__getitem__)
+                (name, type_, f"{medians[name, type_]:.3f} s")
+                for name, type_ in sorted(medians, key=medians.__getitem__)
             )[::-1],
         ),
     ]
 
 
-def _in_a_process_of_its_own() -> Round:
+def _deploy_in_new_process() -> Round:
     command = [sys.executable, "-m", "benchmarks.deploy"]
     root = PROGRAM.parent
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=root)  # noqa: S603  our own
@@ -162,7 +166,7 @@ def _in_a_process_of_its_own() -> Round:
     return Round(**{**read, "resources": tuple(Progress(**created) for created in read["resources"])})
 
 
-def _package_anew() -> float:
+def _package_uncached() -> float:
     from tap_stack import build_lambda_package  # noqa: PLC0415  the program imports Pulumi, which nothing else here does
 
     with tempfile.TemporaryDirectory() as cache:

@@ -1,4 +1,4 @@
-"""The function against what an engineer would otherwise write: its cold start, its CPU per event, its memory."""
+"""Benchmarks of the indexer against alternative implementations: cold start, CPU per event, memory."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 
 MILLI = 1000
 EVENTS_A_TURN = 200
-WARM_UP = 500  # events: the specialising interpreter, botocore's caches and the connections have settled by then
+# Events before the measurement, until Python's specializing interpreter, botocore's caches and connections are stable.
+WARM_UP = 500
 MEMORY_EVENTS = 50_000
 MEMORY_STEPS = 10
-MEMORY_ORDER = 50  # events that the measuring process itself holds at a time
+MEMORY_BATCH = 50  # events per request; the measured process keeps all events of a request in memory
 KILOBYTES_A_MEGABYTE = 1024
 
 
 def cold(subjects: Subjects, *, rounds: int) -> Comparison:
-    """CPU from the start of the handler's import to its end, each time in a new process."""
+    """Compare the CPU time of the handler's import in new processes.
+
+    Args:
+        subjects: the functions to measure.
+        rounds: number of measurements of each function.
+    """
 
     def start(subject: Subject) -> Callable[[], float]:
         return lambda: subjects.cold_start(subject)["cpu_seconds"] * MILLI
@@ -41,7 +47,16 @@ def cold(subjects: Subjects, *, rounds: int) -> Comparison:
 
 
 def warm(subjects: Subjects, *, rounds: int, sampled: bool) -> Comparison:
-    """CPU per event of processes that have long been warm; the trace sampled, or not."""
+    """Compare the CPU time per event in warm processes.
+
+    Args:
+        subjects: the functions to measure.
+        rounds: number of measurements of each function.
+        sampled: whether X-Ray samples the trace of each event.
+
+    Raises:
+        RuntimeError: a function sent traces that it should not send, or none although it should.
+    """
     with ExitStack() as stack:
         aws = stack.enter_context(fake_aws())
         compared = (subjects.ours, subjects.powertools, subjects.plain)
@@ -54,7 +69,7 @@ def warm(subjects: Subjects, *, rounds: int, sampled: bool) -> Comparison:
             before = aws.traces()
             worker.work(WARM_UP, sampled=sampled)
             if (aws.traces() > before) != (sampled and name != subjects.plain.name):
-                raise RuntimeError(f"{name} sent {aws.traces() - before} traces: that is not what is to be measured")
+                raise RuntimeError(f"{name} sent {aws.traces() - before} traces, which is wrong for {sampled=}")
         turns = interleave({name: turn(worker) for name, worker in workers.items()}, rounds=rounds)
     return Comparison(
         what=f"warm event, CPU ({'trace sampled' if sampled else 'trace not sampled'})",
@@ -67,14 +82,22 @@ def warm(subjects: Subjects, *, rounds: int, sampled: bool) -> Comparison:
 
 
 def memory(subjects: Subjects, *, events: int = MEMORY_EVENTS) -> Comparison:
-    """Memory in RAM along so many events, half of their traces sampled, against the same process after a tenth."""
+    """Compare the resident memory of the indexer after all events with that after a tenth of them.
+
+    Args:
+        subjects: the functions to measure; only the indexer is used.
+        events: number of events; X-Ray samples the traces of half of them.
+
+    Raises:
+        RuntimeError: the operating system is not Linux.
+    """
     if not resident_kilobytes():
-        raise RuntimeError("how much memory a process has in RAM can only be read on Linux: leave `memory` out")
+        raise RuntimeError("the benchmark `memory` requires Linux: run the other benchmarks by their names")
     with fake_aws() as aws, subjects.warm(subjects.ours, port=aws.port) as worker:
         levels = []
         for _ in range(MEMORY_STEPS):
-            for sampled in [True, False] * (events // MEMORY_STEPS // MEMORY_ORDER // 2):
-                worker.work(MEMORY_ORDER, sampled=sampled)
+            for sampled in [True, False] * (events // MEMORY_STEPS // MEMORY_BATCH // 2):
+                worker.work(MEMORY_BATCH, sampled=sampled)
             level = worker.work(0, sampled=False)["resident_kilobytes"]
             levels.append(level / KILOBYTES_A_MEGABYTE)
     return Comparison(
@@ -83,5 +106,5 @@ def memory(subjects: Subjects, *, events: int = MEMORY_EVENTS) -> Comparison:
         turns={OURS: levels[-1:], f"after {events // MEMORY_STEPS:,}": levels[:1]},
         base=f"after {events // MEMORY_STEPS:,}",
         at_most=1.01,
-        notes=("every tenth: " + ", ".join(f"{level:.1f}" for level in levels) + " MB",),
+        notes=("after each tenth of the events: " + ", ".join(f"{level:.1f}" for level in levels) + " MB",),
     )

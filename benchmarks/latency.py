@@ -1,4 +1,4 @@
-"""From an upload to its row, on the embedded emulator: the stack's function, and the plain one deployed beside it."""
+"""Benchmark of the end-to-end latency on the embedded emulator: the indexer, and the plain boto3 implementation."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ MILLI = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A bucket, and the table in which a row says that an upload of it has landed."""
+    """A bucket, and the DynamoDB table that gets a row for each object of the bucket."""
 
     bucket: str
     table: str
 
 
 def end_to_end_latency(*, rounds: int) -> Comparison:
-    """The 95th percentile of each turn's uploads, from the beginning of the PUT to the row's being there."""
+    """Compare the 95th percentile of the time from the start of a PUT until the row can be read, in milliseconds."""
     with start("embedded") as emulator:
         outputs = deploy(emulator).outputs
         ours = Deployment(bucket=outputs["bucket_name"], table=outputs["table_name"])
@@ -51,7 +51,7 @@ def end_to_end_latency(*, rounds: int) -> Comparison:
         turns=turns,
         base=PLAIN,
         at_most=1.1,
-        notes=(f"{rounds * UPLOADS_A_TURN} uploads each, one at a time",),
+        notes=(f"{rounds * UPLOADS_A_TURN} uploads per implementation, one at a time",),
     )
 
 
@@ -60,7 +60,7 @@ def _turn(emulator: Emulator, deployment: Deployment) -> Callable[[], float]:
 
     def latency() -> float:
         began = time.perf_counter()
-        # a key of its own, with what a real one has in it
+        # The key is unique, and has spaces and slashes like a real key.
         key = f"reports/2026/summary of {time.time_ns()}.pdf"
         version = s3.put_object(Bucket=deployment.bucket, Key=key, Body=b"content").get("VersionId", "null")
         address = {"object_id": {"S": f"{deployment.bucket}/{key}"}, "version_id": {"S": version}}
@@ -77,7 +77,7 @@ def _turn(emulator: Emulator, deployment: Deployment) -> Callable[[], float]:
 
 @contextmanager
 def _plain(emulator: Emulator, *, role: str) -> Iterator[Deployment]:
-    """The plain peer with a bucket and a table of its own."""
+    """Context manager: deploy the plain boto3 implementation with its own bucket and DynamoDB table."""
     deployment = Deployment(bucket="plain-uploads", table="plain-objects")
     s3, dynamodb, functions = emulator.client("s3"), emulator.client("dynamodb"), emulator.client("lambda")
     s3.create_bucket(Bucket=deployment.bucket)

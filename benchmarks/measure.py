@@ -1,7 +1,7 @@
-"""Measurements side by side: contestants take turns in one run, and each turn is compared, as a ratio.
+"""Comparison of implementations: each round measures all of them, and the ratios are calculated per round.
 
-The load of the machine affects all of them alike, and drift cancels out. pyperf, the usual tool for one measurement,
-runs one benchmark after another: half a minute of another process's work would distort one side of the ratio.
+Therefore the load of the machine affects all implementations equally, and drift cancels out. pyperf, the usual tool,
+is not used because it runs one benchmark after the other: a short load would distort one side of a ratio.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OURS = "TapStack"
 
 
 class Distribution(NamedTuple):
-    """Median and quartiles."""
+    """Lower quartile, median and upper quartile of measured values."""
 
     low: float
     median: float
@@ -25,10 +25,10 @@ class Distribution(NamedTuple):
 
 
 def distribution(values: list[float]) -> Distribution:
-    """Return the median and the quartiles of at least one value.
+    """Return the median and the quartiles of the values.
 
     Raises:
-        ValueError: there is no value.
+        ValueError: the list is empty.
     """
     if not values:
         raise ValueError("nothing was measured")
@@ -39,70 +39,86 @@ def distribution(values: list[float]) -> Distribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The values of each implementation, one per round; the goal applies to the first implementation."""
+    """Measured values of several implementations; the goal applies to the first one.
+
+    Attributes:
+        what: name of the measured quantity.
+        unit: unit of the values.
+        turns: values by name of the implementation, one per round.
+        base: name of the implementation by whose values all values are divided.
+        at_most: goal for the median ratio of the first implementation.
+        below: names of implementations whose median ratio must exceed that of the first one.
+        notes: additional lines for the report.
+    """
 
     what: str
     unit: str
-    turns: Mapping[str, list[float]]  # contestant -> a value of each turn
-    base: str  # the contestant that the others are divided by
-    at_most: float  # the goal: a ratio
-    below: tuple[str, ...] = ()  # and less than each of these
+    turns: Mapping[str, list[float]]
+    base: str
+    at_most: float
+    below: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def first(self) -> str:
-        """The contestant that the goal is about."""
+        """Name of the implementation to which the goal applies."""
         return next(iter(self.turns))
 
     def value(self, name: str) -> Distribution:
-        """The values of a contestant, in `unit`."""
+        """Return the distribution of an implementation's values, in `unit`."""
         return distribution(self.turns[name])
 
     def ratio(self, name: str) -> Distribution:
-        """A contestant's value divided by that of the base in the same turn."""
+        """Return the distribution of an implementation's ratios: its value divided by that of `base` in each round."""
         return distribution(
             [mine / theirs for mine, theirs in zip(self.turns[name], self.turns[self.base], strict=True)]
         )
 
     @property
     def goal(self) -> str:
-        """The goal, in words."""
+        """The goal as text, such as "≤ 1.3 x bare boto3"."""
         return " and ".join([f"≤ {self.at_most:g} x {self.base}", *(f"below {each}" for each in self.below)])
 
     @property
     def met(self) -> bool:
-        """Whether the median ratio is as low as the goal says."""
+        """Whether the median ratio reaches the goal."""
         ratio = self.ratio(self.first).median
         return ratio <= self.at_most and all(ratio < self.ratio(each).median for each in self.below)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """A duration that is not compared with another one."""
+    """A measured duration that is not compared with another one.
+
+    Attributes:
+        what: name of the measured duration.
+        seconds: measured seconds, one value per round.
+        at_most: goal for the median, in seconds.
+    """
 
     what: str
-    seconds: list[float]  # of each turn
-    at_most: float  # the goal
+    seconds: list[float]
+    at_most: float
 
     @property
     def value(self) -> Distribution:
-        """Seconds."""
+        """Distribution of the measured seconds."""
         return distribution(self.seconds)
 
     @property
     def goal(self) -> str:
-        """The goal, in words."""
+        """The goal as text, such as "≤ 2 s"."""
         return f"≤ {self.at_most:g} s"
 
     @property
     def met(self) -> bool:
-        """Whether the median is as short as the goal says."""
+        """Whether the median duration reaches the goal."""
         return self.value.median <= self.at_most
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table: a name, then figures."""
+    """A result table: the first column of each row is a name, the others are numbers."""
 
     what: str
     columns: tuple[str, ...]
@@ -111,7 +127,17 @@ class Table:
 
 
 def interleave(contestants: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
-    """Let each measure itself once a turn, after one turn that does not count; every other turn goes backwards."""
+    """Measure every implementation once per round, in reverse order in every other round.
+
+    The first round warms up the implementations; its values are discarded.
+
+    Args:
+        contestants: by name of the implementation, a function that measures it once.
+        rounds: number of rounds after the first.
+
+    Returns:
+        Values by name of the implementation, one per round.
+    """
     turns: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds + 1):
         for name in list(contestants)[:: -1 if number % 2 else 1]:

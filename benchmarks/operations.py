@@ -1,9 +1,9 @@
-"""What the operator's tools cost: `python -m benchmarks.operations audit|digests|backfill [NUMBER]`.
+"""Benchmarks of the operators' command line: `python -m benchmarks.operations audit|digests|backfill [NUMBER]`.
 
-* audit: a bucket of so many versions and a table of as many rows, of which one in a thousand is missing. They exist
-  only as botocore's answers, a page at a time, so that what is measured is this program: its seconds, its memory.
-* digests: what remembering so many versions takes.
-* backfill: so many objects in a bucket on the embedded emulator, until the table has a row of each.
+* audit: time and memory of an audit of NUMBER versions, of which one in a thousand has no row. Fakes of the boto3
+  clients return the pages, so that the benchmark measures only the audit.
+* digests: time and memory to store the digests of NUMBER versions and to find each version.
+* backfill: time of a backfill of NUMBER objects on the embedded emulator, until each object has its row.
 """
 
 from __future__ import annotations
@@ -35,45 +35,46 @@ TARGET = Target(
 )
 LAST_MODIFIED = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 TIME = format_time(LAST_MODIFIED)
-LISTED_PER_PAGE, SCANNED_PER_PAGE = 1000, 1600  # the latter is 1 MB of ordinary rows
-LOST = 1000  # one row in so many
-# The emulator starts a process, a second's work, for each event that comes while all others are busy: more events a
-# second than some that are there already can take make it start more and more.
+# A page of a scan has at most 1 MB, which is about 1,600 rows.
+LISTED_PER_PAGE, SCANNED_PER_PAGE = 1000, 1600
+LOST = 1000  # one of this number of rows is missing
+# The emulator starts a new process, which takes one second, for each event that arrives while all its processes are
+# busy. Three processes are started before the backfill, and six events per second do not exceed their capacity.
 EMULATED_RATE, WARM = 6, 3
 
 
 class Bucket:
-    """Botocore's S3 client, as far as the audit uses it: every key has one version."""
+    """Fake of the S3 client for the audit: every key has one version."""
 
     def __init__(self, versions: int) -> None:
         self._versions = versions
 
     def get_paginator(self, _: str) -> Bucket:
-        """Of list_object_versions."""
+        """Return the paginator of `list_object_versions`."""
         return self
 
     def paginate(self, *, Prefix: str = "", **_: object) -> Iterator[dict[str, Any]]:  # noqa: N803  botocore's names
-        """Pages of all versions, or of the one whose key is the prefix."""
+        """Yield the pages of all versions, or one page with the version whose key is the prefix."""
         numbers = [int(Prefix.rsplit("-", 1)[1])] if Prefix else range(self._versions)
         for start in range(0, len(numbers), LISTED_PER_PAGE):
             yield {"Versions": [_version(number) for number in numbers[start : start + LISTED_PER_PAGE]]}
 
 
 class Table:
-    """Botocore's DynamoDB client, as far as the audit uses it."""
+    """Fake of the DynamoDB client for the audit."""
 
     def __init__(self, versions: int, operation: str = "") -> None:
         self._versions = versions
         self._operation = operation
 
     def get_paginator(self, operation: str) -> Table:
-        """Of query or scan."""
+        """Return the paginator of `query` or `scan`."""
         return Table(self._versions, operation)
 
-    def paginate(self, **question: Any) -> Iterator[dict[str, Any]]:
-        """The page of one key, or pages of all rows."""
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        """Yield the page of one key for a query, or the pages of all rows for a scan."""
         if self._operation == "query":
-            number = int(question["ExpressionAttributeValues"][":id"]["S"].rsplit("-", 1)[1])
+            number = int(request["ExpressionAttributeValues"][":id"]["S"].rsplit("-", 1)[1])
             yield {"Items": [_row(number)] if number % LOST else [], "ConsumedCapacity": {"CapacityUnits": 0.5}}
             return
         for start in range(0, self._versions, SCANNED_PER_PAGE):
@@ -82,7 +83,7 @@ class Table:
 
 
 def audit(versions: int) -> None:
-    """Audit so many versions."""
+    """Audit a bucket with this number of versions, and print time and memory."""
     before = _megabytes()
     clients = {"s3": Bucket(versions), "dynamodb": Table(versions)}
     run = Audit(
@@ -96,29 +97,29 @@ def audit(versions: int) -> None:
     run.compare(Progress(sys.stderr))
     seconds, cpu = time.monotonic() - begun, time.process_time() - cpu
     report = run.report
-    print(  # noqa: T201  a benchmark speaks
+    print(  # noqa: T201  the result of the benchmark
         f"audit of {report.versions:,} versions and {report.rows:,} rows, {len(report.findings):,} findings: "
-        f"{seconds:.1f} s ({cpu:.1f} s of CPU), peak memory {_megabytes():.0f} MB, {before:.0f} MB before it began"
+        f"{seconds:.1f} s ({cpu:.1f} s of CPU), peak memory {_megabytes():.0f} MB ({before:.0f} MB before the audit)"
     )
 
 
 def digests(versions: int) -> None:
-    """Remember so many versions, and look each up."""
+    """Store the digests of this number of versions, find each version, and print time and memory."""
     before, begun = _megabytes(), time.process_time()
     listed = Digests()
     for number in range(versions):
         listed.add(f"uploads/{_key(number)}", _version_id(number))
     added = time.process_time() - begun
     found = sum((f"uploads/{_key(number)}", _version_id(number)) in listed for number in range(versions))
-    looked = time.process_time() - begun - added
-    print(  # noqa: T201  a benchmark speaks
+    lookups = time.process_time() - begun - added
+    print(  # noqa: T201  the result of the benchmark
         f"digests of {found:,} versions: {_megabytes() - before:.0f} MB, "
-        f"{added:.1f} s to add and {looked:.1f} s to look up (CPU)"
+        f"{added:.1f} s of CPU to store them and {lookups:.1f} s of CPU to find them"
     )
 
 
 def backfill(objects: int) -> None:
-    """Upload objects while the trigger is off, backfill them, and wait until each has its row."""
+    """Upload objects without notifications, backfill them, and print the time until each object has its row."""
     from localstack.deployers.deploy import deploy  # noqa: PLC0415  Pulumi takes a second, and 200 MB
     from localstack.emulators.emulator import start  # noqa: PLC0415  as above
 
@@ -140,10 +141,10 @@ def backfill(objects: int) -> None:
         sent = time.monotonic() - begun
         while rows < WARM + objects:
             rows = _count(dynamodb, outputs["table_name"])
-            time.sleep(1)  # a scan keeps the emulator from its work
+            time.sleep(1)  # more frequent scans would slow down the emulator
         indexed = time.monotonic() - begun
-        print(  # noqa: T201  a benchmark speaks
-            f"backfill of {objects:,} objects: sent after {sent:.1f} s, every row there after {indexed:.1f} s"
+        print(  # noqa: T201  the result of the benchmark
+            f"backfill of {objects:,} objects: all events sent after {sent:.1f} s, all rows exist after {indexed:.1f} s"
         )
         main(["audit", "--function", outputs["lambda_function_name"]])
 
@@ -186,7 +187,7 @@ def _row(number: int) -> dict[str, dict[str, str]]:
 
 
 def _megabytes() -> float:
-    """The most memory that this process has had so far (Linux counts in kB)."""
+    """Return the peak memory of this process in MB (Linux reports kB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 

@@ -1,7 +1,4 @@
-"""Reports of results: lines for the terminal, and tables for docs/benchmarks.md.
-
-Only the run that measured a result reports it; the document has the day and the machine.
-"""
+"""Reports of benchmark results: lines for the terminal, and Markdown tables for docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -20,12 +17,12 @@ if TYPE_CHECKING:
 Result: TypeAlias = Comparison | Timing | Table
 
 PACKAGES = ("boto3", "aws-lambda-powertools", "aws-xray-sdk", "pulumi", "pulumi-aws", "pytest")
-SMALL, FINE, COARSE = 10, 2, 0  # below so much, so many decimals; else so many
+SMALL, FINE, COARSE = 10, 2, 0  # values below 10 have two decimals, all others have none
 BEGIN, END = "<!-- measured: nox -s bench -- --write -->", "<!-- end of what was measured -->"
 
 
 def lines(result: Result) -> list[str]:
-    """The result for a terminal."""
+    """Return the lines of a result for the terminal."""
     if isinstance(result, Table):
         table = (result.columns, *result.rows)
         first, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
@@ -46,9 +43,15 @@ def lines(result: Result) -> list[str]:
 
 
 def markdown(results: Sequence[Result], *, day: date, python: str) -> str:
-    """The part of the documentation that is measured, markers included."""
+    """Return the generated part of docs/benchmarks.md, including its two markers.
+
+    Args:
+        results: results in the order of the document.
+        day: date of the measurement.
+        python: version of Python that ran the measured functions.
+    """
     parts = [BEGIN, f"Measured on {day:%-d %B %Y}. {machine(python)}", ""]
-    parts += ["| | TapStack | beside it | ratio (quartiles) | goal | |", "|---|---|---|---|---|---|"]
+    parts += ["| | TapStack | compared with | ratio (quartiles) | goal | |", "|---|---|---|---|---|---|"]
     for result in results:
         if isinstance(result, Comparison):
             others = [each for each in result.turns if each != result.first]
@@ -73,7 +76,13 @@ def markdown(results: Sequence[Result], *, day: date, python: str) -> str:
 
 
 def write(results: Sequence[Result], document: Path, *, day: date, python: str) -> None:
-    """Put what was measured between the document's two markers, and the chart beside the document.
+    """Replace the generated part of the document, which is between its two markers.
+
+    Args:
+        results: results in the order of the document.
+        document: path of the Markdown document.
+        day: date of the measurement.
+        python: version of Python that ran the measured functions.
 
     Raises:
         ValueError: the document lacks the markers.
@@ -82,18 +91,18 @@ def write(results: Sequence[Result], document: Path, *, day: date, python: str) 
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{document} has no place for what was measured: it needs the lines {BEGIN} and {END}")
+        raise ValueError(f"{document} has no markers of the generated part: add the lines {BEGIN} and {END}")
     document.write_text(before + markdown(results, day=day, python=python) + after, encoding="utf-8")
 
 
 def machine(python: str) -> str:
-    """Where it was measured: processor, system, and the versions of what was measured."""
+    """Describe the machine and the versions of Python and of the measured packages."""
     processor = platform.processor() or platform.machine()
     try:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
             processor = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
-        pass  # not Linux, or a processor without a name: then what Python knows of it
+        pass  # not Linux, or no model name: Python's own description of the processor remains
     versions = ", ".join(f"{each} {version(each)}" for each in PACKAGES)
     system = f"{os.cpu_count()} cores of {processor}, {platform.system()} {platform.release().split('-')[0]}"
     return f"{system}; the functions on Python {python}, the rest on {platform.python_version()}; {versions}."

@@ -1,7 +1,8 @@
-"""Which retry and time-out defaults lose least: `python -m benchmarks.retry_defaults [--quick]`; some minutes.
+"""Simulation of candidates for the retry and timeout defaults: `python -m benchmarks.retry_defaults [--quick]`.
 
-A burst of ten times what 100 write units write, for five minutes, simulated with each candidate in accounts of 10,
-1,000 and 10,000 concurrent executions. It prints the table of docs/capacity.md and draws docs/capacity.svg.
+It simulates a burst of 1,000 uploads per second for five minutes, ten times the capacity of the DynamoDB table, in
+accounts with 10, 1,000 and 10,000 concurrent executions. It prints the table of docs/capacity.md and draws
+docs/capacity.svg. It takes some minutes; `--quick` skips the smallest account.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.chart import write_themes
 from lambda_code.retry import RetryPolicy
 from operations.planning.chart import Line, Panel, draw
 from operations.planning.estimates import simulate
@@ -33,13 +35,13 @@ WAIT_MAX_5 = RetryPolicy(attempts=100, wait_max=5)
 WAIT_MAX_20 = RetryPolicy(attempts=100, wait_max=20)
 WAIT_MAX_60 = RetryPolicy(attempts=100, wait_max=60)
 NAMES = {
-    ATTEMPTS_8: "8 attempts, waits of up to 5 s",
-    ATTEMPTS_16: "16 attempts, up to 5 s",
-    WAIT_MAX_5: "until the time is up, up to 5 s",
-    WAIT_MAX_20: "until the time is up, up to 20 s",
-    WAIT_MAX_60: "until the time is up, up to 60 s",
-    replace(WAIT_MAX_20, wait_base=0.05): "the same, beginning with 0.05 s",
-    replace(WAIT_MAX_20, wait_base=0.5): "the same, beginning with 0.5 s",
+    ATTEMPTS_8: "8 attempts, delays up to 5 s",
+    ATTEMPTS_16: "16 attempts, delays up to 5 s",
+    WAIT_MAX_5: "attempts until the timeout, delays up to 5 s",
+    WAIT_MAX_20: "attempts until the timeout, delays up to 20 s",
+    WAIT_MAX_60: "attempts until the timeout, delays up to 60 s",
+    replace(WAIT_MAX_20, wait_base=0.05): "attempts until the timeout, delays from 0.05 s to 20 s",
+    replace(WAIT_MAX_20, wait_base=0.5): "attempts until the timeout, delays from 0.5 s to 20 s",
 }
 USUAL = StackSettings()
 CANDIDATES = (
@@ -59,14 +61,14 @@ CANDIDATES = (
 
 
 def outcome(settings: StackSettings) -> SimulationOutcome:
-    """What comes of the burst, without what only a chart of it needs."""
+    """Simulate the burst with these settings; return the outcome without its steps, which only a chart needs."""
     simulated = simulate(LOAD, settings)
     simulated.steps.clear()
     return simulated
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Simulate every candidate in every account, print the table, draw the chart."""
+    """Simulate every candidate in every account, print the table, and draw the chart."""
     accounts = ACCOUNTS[1:] if "--quick" in arguments else ACCOUNTS
     eight_attempts = [replace(USUAL, retry_policy=ATTEMPTS_8, timeout_seconds=seconds) for seconds in TIMEOUTS]
     until_timeout = [replace(USUAL, retry_policy=WAIT_MAX_20, timeout_seconds=seconds) for seconds in TIMEOUTS]
@@ -93,32 +95,37 @@ def main(arguments: Sequence[str]) -> None:
             for account, row in zip(accounts, outcomes, strict=True)
         ]
 
-    picture = draw(
-        "1,000 uploads a second for five minutes, 100 write units",
-        [
-            Panel("into the failure queue: 8 attempts, waits of up to 5 s", lines(eight_attempts), percent=True),
-            Panel("into the failure queue: until the time is up, up to 20 s", lines(until_timeout), percent=True),
-            Panel("Lambda seconds for each row, until the time is up", lines(until_timeout, billed=True)),
-        ],
-        about="a line for each account's concurrency",
-        axis="time-out of the function, seconds",
-        ticks=[(place, str(seconds)) for place, seconds in zip(places, TIMEOUTS, strict=True)],
+    panels = [
+        Panel("failure queue: 8 attempts, delays up to 5 s", lines(eight_attempts), percent=True),
+        Panel("failure queue: attempts until the timeout, delays up to 20 s", lines(until_timeout), percent=True),
+        Panel("Lambda seconds per row: attempts until the timeout", lines(until_timeout, billed=True)),
+    ]
+    write_themes(
+        CHART,
+        lambda theme: draw(
+            "1,000 uploads per second for five minutes, 100 write units",
+            panels,
+            about="one line for the concurrency limit of each account",
+            axis="timeout of the indexer, seconds",
+            ticks=[(place, str(seconds)) for place, seconds in zip(places, TIMEOUTS, strict=True)],
+            theme=theme,
+        ),
     )
-    CHART.write_text(picture, encoding="utf-8")
 
 
 def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int]) -> None:
-    head = ["candidate", "time-out"]
+    head = ["candidate", "timeout"]
     head += [f"lost at {each:,}" for each in accounts]
-    head += [f"Lambda s a row at {each:,}" for each in accounts]
-    head += [f"refused writes a row at {each:,}" for each in accounts[-1:]]
+    head += [f"Lambda s per row at {each:,}" for each in accounts]
+    head += [f"throttled writes per row at {each:,}" for each in accounts[-1:]]
     write("| " + " | ".join(head) + " |")
     write("|---" * len(head) + "|")
     for each in CANDIDATES:
         results = [found[replace(each, account_concurrency=account)] for account in accounts]
         name = NAMES[each.retry_policy]
-        name += f"; {each.async_retries} retries of Lambda's" * (each.async_retries != USUAL.async_retries)
-        name += "; event age 30 min" * (each.event_age_seconds != USUAL.event_age_seconds)
+        retries = "retry" if each.async_retries == 1 else "retries"
+        name += f"; {each.async_retries} Lambda {retries}" * (each.async_retries != USUAL.async_retries)
+        name += "; maximum event age 30 min" * (each.event_age_seconds != USUAL.event_age_seconds)
         name += "; no burst capacity" * (each.burst_capacity_seconds == 0)
         cells = [name, f"{each.timeout_seconds} s"]
         cells += [f"{result.lost / result.arrived:.2%}" for result in results]
@@ -128,7 +135,7 @@ def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int
 
 
 def write(line: str) -> None:
-    """Print a line."""
+    """Print a line immediately."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

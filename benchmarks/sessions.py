@@ -1,4 +1,4 @@
-"""How long the project's own checks take when everything is installed: each of nox's default sessions."""
+"""Benchmark of the project's checks: the duration of each default nox session, without the installation."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ QUICK = ("unit", "property")
 
 
 def sessions(*, rounds: int) -> list[Timing | Table]:
-    """Seconds of each session, one after the other as `nox` runs them.
+    """Run the default nox sessions repeatedly, and measure the seconds of each.
 
     Raises:
-        RuntimeError: a check failed; what it said is above.
+        RuntimeError: a session failed; its output is on the terminal.
     """
-    runs = [_run() for _ in range(rounds + 1)][1:]  # the first installs, and fills the caches
-    rows = tuple((name, f"{distribution([run[name] for run in runs]).median:.1f}") for name in runs[0])
+    # The first run installs the environments and fills the caches, so it does not count.
+    runs = [_run() for _ in range(rounds + 1)][1:]
+    rows = tuple((name, f"{distribution([run[name] for run in runs]).median:.1f} s") for name in runs[0])
     return [
         Timing(what="nox -s unit property", seconds=[sum(run[each] for each in QUICK) for run in runs], at_most=15),
         Timing(what="nox", seconds=[sum(run.values()) for run in runs], at_most=60),
-        Table(what="Seconds of each session of nox", columns=("session", "seconds"), rows=rows),
+        Table(what="Duration of each nox session", columns=("session", "median"), rows=rows),
     ]
 
 
@@ -34,6 +35,6 @@ def _run() -> dict[str, float]:
         report = Path(folder) / "report.json"
         nox = [sys.executable, "-m", "nox", f"--report={report}"]
         if subprocess.run(nox, cwd=ROOT, check=False).returncode:  # noqa: S603 - our own arguments
-            raise RuntimeError("nox failed: what it said is above")
+            raise RuntimeError("nox failed: see its output above")
         results = json.loads(report.read_text(encoding="utf-8"))
     return {each["name"]: float(each["duration"]) for each in results["sessions"]}

@@ -1,7 +1,8 @@
-"""The functions that are measured: archives as they are deployed, on a runtime like Lambda's.
+"""The functions that the benchmarks measure, installed as on Lambda.
 
-The runtime's boto3 lies there compiled, in a folder of its own. An archive is never compiled: Lambda cannot write into
-it, so each cold start compiles what it imports. Ours is the very one that the program deploys.
+boto3 is compiled to bytecode, in its own folder, as in Lambda's runtime. The archives of the functions are not, because
+Lambda cannot write bytecode into them: each cold start compiles the modules that it imports. The indexer's archive is
+the one that the Pulumi program deploys.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "bench"
 LAMBDA_PYTHON = "3.13"
-OPERATIONS = ROOT / "requirements-operations.txt"  # the pinned boto3
+OPERATIONS = ROOT / "requirements-operations.txt"  # pins boto3
 PEERS = Path(__file__).parent / "peers"
 PEER = "handler.lambda_handler"
 POWERTOOLS = PEERS / "powertools" / "requirements.txt"
@@ -37,7 +38,7 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_LAMBDA_FUNCTION_NAME": "indexer",
-    "LAMBDA_TASK_ROOT": "/var/task",  # without it Powertools and the X-Ray SDK believe that they are elsewhere
+    "LAMBDA_TASK_ROOT": "/var/task",  # by this variable, Powertools and the X-Ray SDK recognize Lambda
     "TAP_BUCKET_NAME": "uploads",
     "TAP_TABLE_NAME": "objects",
     "TAP_DELETED_RETENTION_DAYS": "0",
@@ -50,16 +51,16 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A function as it would be deployed."""
+    """A Lambda function as it would be deployed."""
 
     name: str
     handler: str
-    folders: tuple[Path, ...]  # first on its path
+    folders: tuple[Path, ...]  # first entries of `sys.path`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subjects:
-    """The interpreter, the runtime's packages, and the functions."""
+    """The measured functions, with the Python interpreter and the runtime's packages that all of them use."""
 
     python: Path
     version: str
@@ -67,17 +68,17 @@ class Subjects:
     ours: Subject
     plain: Subject
     powertools: Subject
-    bare: Subject  # no function: the two clients alone
+    bare: Subject  # creates two boto3 clients, and indexes nothing
 
     def environment(self, port: int | None) -> dict[str, str]:
-        """A function's environment, with the port of the fake AWS and X-Ray daemon; a cold start calls neither."""
+        """Return a function's environment, for a fake AWS at this port; None: a cold start, which sends no request."""
         where = {"AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{port or 2000}"}
         if port is not None:
             where["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
         return {"PATH": os.environ["PATH"], **ENVIRONMENT, **where}
 
     def command(self, subject: Subject) -> list[str]:
-        """How a process of the function is started."""
+        """Return the command that starts a process of the function."""
         worker = Path(__file__).with_name("worker.py")
         return [str(self.python), "-S", str(worker), subject.handler, *map(str, (*subject.folders, self.runtime))]
 
@@ -88,7 +89,15 @@ class Subjects:
 
     @contextmanager
     def warm(self, subject: Subject, *, port: int) -> Iterator[Worker]:
-        """A process of the function that has started, and stays until the end of the block."""
+        """Context manager: run a process of the function.
+
+        Args:
+            subject: the function.
+            port: port of the fake AWS.
+
+        Yields:
+            The process, after the import of the handler.
+        """
         with subprocess.Popen(  # noqa: S603 - our own arguments
             self.command(subject),
             env=self.environment(port),
@@ -105,41 +114,49 @@ class Subjects:
 
 
 class Worker:
-    """A process of `worker.py`."""
+    """A running process of `worker.py`."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def work(self, events: int, *, sampled: bool) -> dict[str, float]:
-        """Handle events; return the `cpu_seconds` of all together and the `resident_kilobytes` after them."""
+        """Handle events and measure them.
+
+        Args:
+            events: number of events.
+            sampled: whether X-Ray samples their traces.
+
+        Returns:
+            `cpu_seconds` of all events together, and `resident_kilobytes` of the process after them.
+        """
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"events": events, "sampled": sampled}) + "\n")
         self._process.stdin.flush()
         return self.result()
 
     def result(self) -> dict[str, float]:
-        """Read the next result.
+        """Read the next result of the process.
 
         Raises:
-            RuntimeError: the process ended; its message is on standard error.
+            RuntimeError: the process ended; its error message is on stderr.
         """
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the process of {self._process.args!r} ended: its own message is above")
+            raise RuntimeError(f"the process of {self._process.args!r} ended: see its error message above")
         result: dict[str, float] = json.loads(line)
         return result
 
 
 class FakeAws:
-    """A process of `aws_stub.py`: an AWS that responds at once, at `port`."""
+    """A running process of `aws_stub.py`, which responds immediately at `port`."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.port = self._number()
 
     def traces(self) -> int:
-        """Return how many datagrams with traces have arrived so far."""
+        """Return the number of datagrams with traces that have arrived so far."""
         assert self._process.stdin
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -152,7 +169,7 @@ class FakeAws:
 
 @contextmanager
 def fake_aws() -> Iterator[FakeAws]:
-    """Context manager for a FakeAws."""
+    """Context manager: run a `FakeAws`."""
     command = [sys.executable, "-m", "benchmarks.aws_stub"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - as above
         try:
@@ -162,7 +179,10 @@ def fake_aws() -> Iterator[FakeAws]:
 
 
 def prepare() -> Subjects:
-    """Create what is missing: an environment, with Lambda's version of Python if there is one, and the archives."""
+    """Create the environment and the archives, unless they are in the cache, and return the functions to measure.
+
+    The environment has Lambda's version of Python if it is installed on this machine, and otherwise the current one.
+    """
     environment = _once(CACHE / f"runtime-hashed-{_key(OPERATIONS)}", _environment)
     python = environment / "bin" / "python"
     [runtime] = (environment / "lib").glob("python*/site-packages")
@@ -189,10 +209,11 @@ def _environment(folder: Path) -> None:
     make = ["uv", "venv", "--quiet", "--relocatable", "--no-python-downloads", str(folder)]
     wanted = [*make, "--python", LAMBDA_PYTHON]
     if subprocess.run(wanted, capture_output=True, check=False).returncode:  # noqa: S603 - our own arguments
-        _output([*make, "--python", sys.executable])  # there is none of Lambda's version here
+        _output([*make, "--python", sys.executable])  # Lambda's version of Python is not installed
     python = folder / "bin" / "python"
     _pip(python, "--require-hashes", "--requirement", str(OPERATIONS))
-    # valid whatever becomes of the files' times; compiling boto3 at each start would look like a gain for all others
+    # Unchecked bytecode remains valid if file times change. Otherwise each start would compile boto3 and distort the
+    # comparison.
     _output([str(python), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder / "lib")])
 
 
@@ -201,7 +222,7 @@ def _pip(python: Path, *options: str) -> None:
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """The folder, made if it is missing: whole or not at all."""
+    """Create the folder unless it exists; a failure leaves no partial folder."""
     if not folder.exists():
         unfinished = folder.with_name(f"{folder.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""A function's process, as Lambda would run it, that measures itself: `python worker.py HANDLER FOLDER...`.
+"""Process that runs a Lambda function as Lambda does, and measures it: `python worker.py HANDLER FOLDER...`.
 
-The folders come first on the path. It imports HANDLER (`module.function`) and writes a line of what that took; then,
-for each line of JSON on its standard input, `{"events": N, "sampled": bool}`, it hands N events over and writes a line
-about them. Nothing but the standard library is imported before the handler. What the handler prints goes to /dev/null,
-and so does what it logs, through a handler of the root logger: Lambda's own bootstrap does both alike.
+It puts the folders at the start of `sys.path`, imports HANDLER (`module.function`), and writes a line of JSON with the
+time of the import. For each line of JSON on stdin, `{"events": N, "sampled": bool}`, it then handles N events and
+writes a line with their CPU time and the memory. Before the handler it imports only the standard library. The output
+and the log of the handler go to /dev/null; like Lambda's bootstrap, it adds a handler to the root logger.
 """
 
 import importlib
@@ -18,7 +18,7 @@ TRACES = 16
 
 
 class Context:
-    """Lambda's context object."""
+    """Fake of Lambda's context object."""
 
     function_name = "indexer"
     function_version = "$LATEST"
@@ -29,12 +29,15 @@ class Context:
         self.aws_request_id = f"0f1d5a7e-0000-4000-8000-{number:012d}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """The whole time-out is left."""
+        """Return the whole timeout, in milliseconds."""
         return 60_000
 
 
 def event(number: int) -> dict[str, object]:
-    """What S3 tells of one upload; fields as in https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html."""
+    """Return the S3 event notification of one upload.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
     return {
         "Records": [
             {
@@ -68,7 +71,7 @@ def event(number: int) -> dict[str, object]:
 
 
 def resident_kilobytes() -> int:
-    """Memory of this process that is in RAM now, from Linux; 0 elsewhere."""
+    """Return the resident memory of this process in kB; 0 on systems other than Linux."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - pathlib would be imported for it
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // KILOBYTES
@@ -77,7 +80,12 @@ def resident_kilobytes() -> int:
 
 
 def main(handler: str, folders: list[str]) -> None:
-    """Import the handler; then work until standard input ends."""
+    """Import the handler, then handle events until the end of stdin.
+
+    Args:
+        handler: `module.function`.
+        folders: first entries of `sys.path`.
+    """
     out, sys.stdout = sys.stdout, open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until the end
     logging.getLogger().addHandler(logging.StreamHandler(sys.stdout))
     sys.path[:0] = folders
@@ -89,13 +97,13 @@ def main(handler: str, folders: list[str]) -> None:
     out.flush()
     number = 0
     for line in sys.stdin:
-        order = json.loads(line)
-        events = [(event(number + each), Context(number + each)) for each in range(order["events"])]
+        request = json.loads(line)
+        events = [(event(number + each), Context(number + each)) for each in range(request["events"])]
         cpu = time.process_time()
         for each, context in events:
             number += 1
-            sampled = int(order["sampled"])
-            # few different ones: glibc's setenv keeps every value that it was ever given
+            sampled = int(request["sampled"])
+            # Only a few different values are used, because glibc's setenv never frees a value.
             trace = f"1-5759e988-{number % TRACES:024x}"
             os.environ["_X_AMZN_TRACE_ID"] = f"Root={trace};Parent=53995c3f42cd8ad8;Sampled={sampled}"
             handle(each, context)

@@ -1,1 +1,1 @@
-"""What an engineer would otherwise write: deployed and measured beside the function."""
+"""Alternative implementations, which the benchmarks compare with the indexer."""

@@ -1,1 +1,1 @@
-"""The two clients alone."""
+"""Baseline of a cold start: only creates two boto3 clients."""

@@ -1,1 +1,1 @@
-"""Plain boto3."""
+"""Implementation with boto3 alone."""

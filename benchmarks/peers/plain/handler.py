@@ -1,4 +1,7 @@
-"""Plain boto3: HEAD, PutItem, one log line. No metrics, no traces, no retries but botocore's, no word on failures."""
+"""Implementation with boto3 alone: HEAD, PutItem and one log line.
+
+It has no metrics, no traces, no error handling, and only the retries of botocore.
+"""
 
 import json
 import os
@@ -13,7 +16,12 @@ dynamodb = boto3.client("dynamodb")
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> None:  # noqa: ANN401 - Lambda's own object
-    """Write a row of each object that an event of S3 tells of."""
+    """Write a row for each object of an S3 event.
+
+    Args:
+        event: S3 event notification.
+        context: Lambda's context object.
+    """
     for record in event["Records"]:
         bucket = record["s3"]["bucket"]["name"]
         key = unquote_plus(record["s3"]["object"]["key"])

@@ -1,1 +1,1 @@
-"""boto3 and Powertools."""
+"""Implementation with boto3 and Powertools."""

@@ -1,6 +1,6 @@
-"""The same with Powertools' Logger, Metrics and Tracer, used as AWS's documentation shows them.
+"""Implementation with boto3 and the Logger, Metrics and Tracer of Powertools, used as AWS documents them.
 
-https://docs.aws.amazon.com/powertools/python/latest/
+Source: https://docs.aws.amazon.com/powertools/python/latest/
 """
 
 import os
@@ -24,14 +24,19 @@ dynamodb = boto3.client("dynamodb")
 @tracer.capture_lambda_handler
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 - the decorators use it
-    """Write a row of each object that an event of S3 tells of."""
+    """Write a row for each object of an S3 event.
+
+    Args:
+        event: S3 event notification.
+        context: Lambda's context object.
+    """
     for record in event["Records"]:
         index(record)
 
 
 @tracer.capture_method
 def index(record: dict[str, Any]) -> None:
-    """Write a row of the object that a record tells of."""
+    """Write the row of the object in one record of an S3 event."""
     bucket = record["s3"]["bucket"]["name"]
     key = unquote_plus(record["s3"]["object"]["key"])
     tracer.put_annotation(key="key", value=key)

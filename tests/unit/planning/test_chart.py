@@ -5,14 +5,50 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from operations.planning.chart import PANEL_HEIGHT, Line, Panel, axis_ticks, draw
+from operations.planning.chart import DARK, LIGHT, PANEL_HEIGHT, Line, Panel, Theme, axis_ticks, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
+MIN_TEXT_CONTRAST, MIN_LINE_CONTRAST = 4.5, 3
+"""Minimum contrast ratios of WCAG 2.2, level AA."""
 
 
 def drawn(*panels: Panel, **more: str) -> ET.Element:
-    text = draw("A & B", panels, about="<about>", axis="minutes", **more)  # type: ignore[arg-type]  # The tests pass only texts.
-    return ET.fromstring(text)  # noqa: S314  The chart module created the text.
+    text = draw("A & B", panels, about="<about>", axis="minutes", **more)  # type: ignore[arg-type]  # strings only
+    return ET.fromstring(text)  # noqa: S314  the test generates the document
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a colour, from 0 to 1, by the formula of WCAG 2.2."""
+    digits = colour.removeprefix("#")
+    channels = [
+        int(digit * 2 if len(digits) == 3 else digit, 16) / 255
+        for digit in re.findall("." * (len(digits) // 3), digits)
+    ]
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    return sum(weight * each for weight, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(colour: str, other: str) -> float:
+    """Return the contrast ratio of two colours, from 1 to 21, by the formula of WCAG 2.2."""
+    darker, lighter = sorted((luminance(colour), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", [pytest.param(LIGHT, id="light"), pytest.param(DARK, id="dark")])
+def test_chart_colours_contrast_with_the_background(theme: Theme) -> None:
+    assert contrast("#000", "#ffffff") == pytest.approx(21)
+    text = [contrast(each, theme.background) for each in (theme.text, theme.small_text)]
+    assert min(text) >= MIN_TEXT_CONTRAST
+    lines = [contrast(each, theme.background) for each in (*theme.lines, theme.bar, theme.peer_bar)]
+    assert min(lines) >= MIN_LINE_CONTRAST
+
+
+def test_dark_chart_differs_from_the_light_chart_only_in_colours() -> None:
+    panels = [Panel("rows", [Line("a", [(0, 0), (1, 5)]), Line("b", [(0, 1), (1, 2)])])]
+    light, dark = (draw("title", panels, about="about", axis="minutes", theme=theme) for theme in (LIGHT, DARK))
+    colour = re.compile(r"#[0-9a-f]{3,6}\b")
+    assert set(colour.findall(dark)) <= {DARK.background, DARK.text, DARK.small_text, DARK.grid, *DARK.lines}
+    assert colour.sub("", light) == colour.sub("", dark)
 
 
 def test_chart_contains_each_line_with_its_label() -> None:
@@ -36,12 +72,10 @@ def test_chart_scales_a_line_to_the_height_of_its_panel() -> None:
 def test_chart_axes_have_tick_labels_and_grid_lines() -> None:
     line = Line("a", [(0, 0), (4, 0.5)])
     svg = drawn(Panel("files", [line]), Panel("share", [line], percent=True))
-    labels = [each for each in svg.iter(f"{SVG}text") if each.get("class") == "small"][
-        1:
-    ]  # Skip the subtitle, which has the same class.
+    labels = [each for each in svg.iter(f"{SVG}text") if each.get("class") == "small"][1:]
     numbers, shares = ["0", "0.1", "0.2", "0.3", "0.4", "0.5"], ["0%", "10%", "20%", "30%", "40%", "50%"]
     assert [each.text for each in labels] == [*numbers, *shares, "0", "1", "2", "3", "4", "minutes"]
-    grid = [float(each.attrib["y1"]) for each in svg.iter(f"{SVG}line") if each.get("stroke") == "#ddd"]
+    grid = [float(each.attrib["y1"]) for each in svg.iter(f"{SVG}line") if each.get("stroke") == LIGHT.grid]
     assert [float(each.attrib["y"]) - 4 for each in labels[:12]] == pytest.approx(grid)
 
 
