@@ -81,13 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Send a file of the page, its settings, or the row of an object."""
+        """Respond with a file of the page, its settings, or the row of an object."""
         self._respond(self._get)
 
     do_HEAD = do_GET  # noqa: N815  http.server's name
 
     def do_POST(self) -> None:
-        """Send a form for one upload."""
+        """Respond with a signed form for one upload."""
         self._respond(self._post)
 
     def _get(self) -> None:
@@ -104,12 +104,12 @@ class _Handler(BaseHTTPRequestHandler):
             row = self.server.stack.row(self.server.stack.rules.validate_key(key), etag)
             self._send_json(HTTPStatus.OK, {"row": row})  # null while the row does not exist
         else:
-            raise RefusedError("not-found", "There is nothing here.", HTTPStatus.NOT_FOUND)
+            raise RefusedError("not-found", "This URL does not exist.", HTTPStatus.NOT_FOUND)
 
     def _post(self) -> None:
         body = self._body()
         if self.path != "/api/uploads":
-            raise RefusedError("not-found", "There is nothing here.", HTTPStatus.NOT_FOUND)
+            raise RefusedError("not-found", "This URL does not exist.", HTTPStatus.NOT_FOUND)
         stack = self.server.stack
         self._send_json(HTTPStatus.CREATED, asdict(stack.form(stack.rules.validate(body))))
 
@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise RefusedError("bad-request", "Send application/json.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            raise RefusedError("bad-request", "Send the length of the body.", HTTPStatus.LENGTH_REQUIRED)
+            raise RefusedError("bad-request", "Send the header Content-Length.", HTTPStatus.LENGTH_REQUIRED)
         if int(length) > MAX_BODY_BYTES:
             message = f"The request has {length} bytes; at most {MAX_BODY_BYTES:,} are allowed."
             raise RefusedError("bad-request", message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

@@ -104,7 +104,7 @@ class Stack:
                 ExpiresIn=self.rules.seconds,
             )
         except (BotoCoreError, ClientError) as error:
-            raise AwsRequestError(f"cannot sign a form: {error}") from error
+            raise AwsRequestError(f"cannot sign an upload form: {error}") from error
         return Form(url=post["url"], fields=post["fields"], key=key)
 
     def row(self, key: str, etag: str) -> Row | None:
@@ -149,7 +149,7 @@ class Stack:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code")
             if code == "AccessDenied":
-                return None  # unknown; the page reports uploads that the browser blocks
+                return None  # without the permission s3:GetBucketCORS, the result is unknown
             if code != "NoSuchCORSConfiguration":
                 raise CannotRunError(f"cannot read the bucket {self.bucket!r}: {error}") from error
             rules = []
