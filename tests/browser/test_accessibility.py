@@ -49,7 +49,7 @@ def open_in_every_state(page: Page, start_server: StartServer, stack: BrowserSta
     upload = UploadPage.open(page, start_server(max_bytes=MEGABYTE))
     upload.choose(file("done.txt"))
     upload.indexed("done.txt")
-    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # never responds
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # the bucket never responds
     upload.choose(file("slow.txt"))
     expect(upload.card("slow.txt").get_by_role("progressbar")).to_be_visible()
     upload.choose(file("big.bin", b"\0" * 1_200_000))

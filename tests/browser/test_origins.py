@@ -56,7 +56,7 @@ class BlankPage(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def open_page(page: Page) -> Iterator[OpenPage]:
-    """Function that opens a blank page from a real local server; other pages could not access loopback addresses."""
+    """Function that opens a blank page from a local server; Chromium does not let other pages access loopback."""
     with ExitStack() as cleanup:
 
         def open_page(port: int) -> Page:

@@ -90,7 +90,7 @@ def test_upload_page_uploads_all_files_of_one_drop(
 
 
 def test_upload_page_accepts_a_file_dropped_outside_the_drop_area(upload: UploadPage) -> None:
-    """By default, a browser would open the file and leave the page."""
+    """By default, a browser opens a dropped file and leaves the page."""
     upload.drop({"name": "beside.txt", "text": "a", "type": "text/plain"}, onto="h1")
     assert upload.indexed("beside.txt")["Size"] == "1 byte"
 
@@ -132,7 +132,7 @@ def test_upload_page_shows_the_progress_of_a_large_file(
 
 
 def test_upload_page_can_cancel_and_retry_an_upload(page: Page, upload: UploadPage, stack: BrowserStack) -> None:
-    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # never responds
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # the bucket never responds
     upload.choose(file("slow.txt"))
     upload.card("slow.txt").get_by_role("button", name="Cancel").click()
     assert upload.problem("slow.txt") == "You cancelled this upload."

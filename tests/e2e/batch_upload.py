@@ -31,7 +31,7 @@ ROW_TIMEOUT = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """Result of the upload of one case; `error` is the reason for a missing row."""
+    """Result of one uploaded test case; `error` is the reason for a missing row."""
 
     case: UploadCase
     version_id: str

@@ -50,7 +50,7 @@ _EMULATOR = pytest.StashKey[Emulator]()
 _DESELECTED = pytest.StashKey[list[str]]()
 
 
-@pytest.hookimpl(optionalhook=True)  # defined by pytest-xdist
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist defines this hook
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return the number of worker processes for `-n auto`, each with its own emulator and stack; 0: no workers."""
     if config.getoption("--engine") != IN_PROCESS:
@@ -65,7 +65,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Select the deployer and the emulator; an invalid selection is an error before any test runs."""
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)  # clean up as after Ctrl-C
+            signal.signal(getattr(signal, name), signal.default_int_handler)  # like Ctrl-C, so that fixtures clean up
     option = session.config.getoption
     engine = option("--engine")
     kind = None
@@ -107,7 +107,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput[DESELECTED] = session.config.stash.get(_DESELECTED, [])
 
 
-@pytest.hookimpl(optionalhook=True)  # defined by pytest-xdist
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist defines this hook
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401  its types are internal
     """Store the reasons of deselected tests from an xdist worker; all workers send the same reasons."""
     node.config.stash[_DESELECTED] = getattr(node, "workeroutput", {}).get(DESELECTED, [])
@@ -226,7 +226,7 @@ def invalid_events(index: Index) -> SentEvents:
 def _send_invalid_events_first(request: pytest.FixtureRequest) -> None:
     """Send the events that cannot succeed first, so that Lambda retries them while other tests run."""
     if any("invalid_events" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        with suppress(WaitTimeoutError):  # the tests of these events report the timeout
+        with suppress(WaitTimeoutError):  # the tests that use these events report the timeout
             request.getfixturevalue("invalid_events")
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def creation_record(row: Row, **changes: Any) -> dict[str, Any]:
-    """Return the creation record that led to a row, reconstructed from the row's attributes."""
+    """Return the ObjectCreated record that led to a row, reconstructed from the row's attributes."""
     values = {
         "version_id": row["version_id"],
         "event_name": row["event_name"],

@@ -25,7 +25,7 @@ class InvalidEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class SentEvents:
-    """Sent events by name, and the deleted rows that valid records in these events must restore."""
+    """Invalid events by name, and the rows that the valid records in these events must create."""
 
     events: Mapping[str, InvalidEvent]
     valid: tuple[Row, ...]

@@ -225,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reset()
             case Fault.RESET_IN_RESPONSE:
                 self._send(response[: _middle(response)])
-                time.sleep(0.05)  # otherwise the reset would discard the bytes before it
+                time.sleep(0.05)  # without this pause, the TCP reset would discard earlier bytes
                 self._reset()
             case Fault.TRUNCATED:
                 self._send(response[: _middle(response)])

@@ -31,9 +31,9 @@ Document: TypeAlias = dict[str, Any]
 
 MARKS = [
     pytest.mark.only_emulator("embedded"),  # LocalStack does not enforce IAM policies
-    pytest.mark.only_engine("in-process"),  # the fastest deployer
+    pytest.mark.only_engine("in-process"),  # the in-process deployer is the fastest
 ]
-"""Markers of every test file that enforces IAM policies."""
+"""pytest markers of the test files that need an emulator with IAM enforcement."""
 
 POLICY_NAME = "index-uploads"
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
@@ -74,7 +74,7 @@ class Permission(NamedTuple):
 
 
 def call(service: str, operation: str, **arguments: object) -> Document:
-    """Return a call of an AWS service for the probe function, with the names of boto3."""
+    """Describe a call that the probe function sends, with boto3's names of service, operation and arguments."""
     return {"service": service, "operation": operation, "arguments": arguments}
 
 

@@ -46,7 +46,7 @@ class CommandResult:
 
 
 class OperationsStack:
-    """Stack for the operations tools: it runs the tools as an operator does, and creates differences for them."""
+    """Stack for tests of the operations tools: runs them, and creates the failures that they must detect."""
 
     def __init__(self, index: Index, *, settle_seconds: float) -> None:
         self._aws: Aws | None = None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.not_in_a_live_account("runs the indexer in this process, with a proxy to an emulator")
 
 UPLOADS, EVENTS, WRITES_PER_SECOND, SECONDS = 2, 32, 8, 60
-TOLERANCE = 3.0  # factor, because of randomness and because a slow machine does not start all calls at the same time
+TOLERANCE = 3.0  # factor between the measured and the simulated value, for randomness and slow machines
 SEEDS = 20
 
 

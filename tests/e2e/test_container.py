@@ -40,7 +40,7 @@ with start("container") as running:
 class Docker:
     """Access to the containers that have the project's label."""
 
-    client: Any  # Docker's client has no types
+    client: Any  # the Docker client has no type hints
 
     def containers(self) -> dict[str, Any]:
         listed = self.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
@@ -84,7 +84,7 @@ def test_emulator_container_publishes_its_ports_only_on_loopback(
 ) -> None:
     index.invoke({"Event": "s3:TestEvent"})  # starts the container of a function
     own = docker.name_at(emulator.endpoint)
-    containers = docker.containers()  # listed once, because function containers may start or stop at any time
+    containers = docker.containers()  # one list, because function containers may start or stop at any time
     for name in containers.keys() & {own, *docker.functions_of(own)}:
         # The requested address is checked, because a Docker engine may be configured to publish every port on loopback.
         bindings = containers[name].attrs["HostConfig"]["PortBindings"] or {}

@@ -30,7 +30,7 @@ ADDRESSES = {"bucket", "queueUrl", "arn", "function", "functionName"}
 DOCUMENTS = {"policy", "assumeRolePolicy", "dashboardBody"}
 """Inputs of the Pulumi program that are JSON documents."""
 SPELLINGS = {"id": "ID", "sseAlgorithm": "SSEAlgorithm", "okActions": "OKActions"}
-"""AWS names of inputs whose name differs by more than a capital first letter."""
+"""Names in the AWS API of Pulumi inputs, if they differ by more than a capital first letter."""
 
 
 def as_aws(value: Any) -> Any:  # noqa: ANN401  JSON
@@ -42,7 +42,7 @@ def as_aws(value: Any) -> Any:  # noqa: ANN401  JSON
 
 def queue(aws: Clients, inputs: Inputs) -> dict[str, Any]:
     name = inputs.get("queueUrl", inputs.get("name", "")).rpartition("/")[2]
-    url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]  # an address on the emulator
+    url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]  # the URL on the emulator
     found = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return {
         "Name": found["QueueArn"].rpartition(":")[2],
@@ -135,7 +135,7 @@ def topic(aws: Clients, inputs: Inputs) -> dict[str, Any]:
 def function(aws: Clients, inputs: Inputs) -> dict[str, Any]:
     found: dict[str, Any] = aws.function.get_function_configuration(FunctionName=inputs["name"])
     assert (found["State"], found["LastUpdateStatus"]) == ("Active", "Successful")
-    found["LoggingConfig"].pop("SystemLogLevel", None)  # a default of AWS, which the program does not set
+    found["LoggingConfig"].pop("SystemLogLevel", None)  # AWS sets this default if the program does not
     return {**found, "Name": found["FunctionName"]}
 
 
@@ -165,7 +165,7 @@ def of_bucket(operation: str, describe: Callable[[Any], Any]) -> Read:
 
 
 READ: Mapping[str, Read] = {
-    "Bucket": of_bucket("head_bucket", lambda _: {"ForceDestroy": True}),  # an option of Pulumi, not of the bucket
+    "Bucket": of_bucket("head_bucket", lambda _: {"ForceDestroy": True}),  # this is an option of Pulumi, not of S3
     "BucketCorsConfiguration": of_bucket("get_bucket_cors", lambda found: {"CorsRules": found["CORSRules"]}),
     "BucketLifecycleConfiguration": of_bucket("get_bucket_lifecycle_configuration", lambda found: found),
     "BucketLogging": of_bucket("get_bucket_logging", lambda found: found["LoggingEnabled"]),
@@ -215,7 +215,7 @@ def program(clients: Clients, target: AwsTarget, outputs: Mapping[str, str]) -> 
     }
     program = synth(account=clients.sts.get_caller_identity()["Account"], region=target.region, **config)
     assert outputs.keys() == program.outputs.keys()
-    different = {"failure_queue_url"}  # a URL of the emulator
+    different = {"failure_queue_url"}  # this URL has the address of the emulator
     assert {name for name, value in outputs.items() if value != program.outputs[name]} <= different
     return program
 

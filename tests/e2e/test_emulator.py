@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.not_in_a_live_account("tests the emulator")
 
 EMBEDDED = pytest.mark.only_emulator("embedded")
-LISTENING = "0A"  # Linux: include/net/tcp_states.h, as in /proc/net/tcp
+LISTENING = "0A"  # state of listening sockets in /proc/net/tcp (Linux: include/net/tcp_states.h)
 
 NAME = "emulated"
 CODE = """
@@ -155,13 +155,13 @@ def _other_addresses() -> set[str]:
             probe.connect(("192.0.2.1", 9))  # selects a local address without sending a packet
             found.add(probe.getsockname()[0])
         except OSError:
-            pass  # no network
+            pass  # this machine has no network
     return found - {"127.0.0.1"}
 
 
 def _listeners() -> Iterator[Listener]:
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        if not Path(table).exists():  # no IPv6
+        if not Path(table).exists():  # this machine has no IPv6
             continue
         for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
             fields = line.split()
@@ -183,7 +183,11 @@ def _sockets_of_the_session_that_has(inode: str) -> set[str]:
         try:
             session = int((process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[3])
             links = [str(link.readlink()) for link in (process / "fd").iterdir()]
-        except (FileNotFoundError, PermissionError, ProcessLookupError):  # exited, or owned by another user
+        except (
+            FileNotFoundError,
+            PermissionError,
+            ProcessLookupError,
+        ):  # the process exited, or belongs to another user
             continue
         sockets = {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
         by_session.setdefault(session, set()).update(sockets)

@@ -103,7 +103,7 @@ def outcomes(indexer: Indexer, proxy: FaultProxy, put_unindexed: PutUnindexed) -
 
 
 def handle(indexer: Indexer, rows: list[Row], *, seconds: float = LAMBDA_SECONDS) -> dict[str, int]:
-    """Handle an event about these rows' versions within a number of seconds."""
+    """Run the indexer with an event about the versions of these rows, and with a deadline in seconds from now."""
     records = [creation_record(row) for row in rows]
     return indexer.handle(s3_event(*records), request_id=REQUEST_ID, deadline=indexer.clock() + seconds)
 
@@ -122,9 +122,7 @@ def test_indexer_writes_a_correct_row_after_a_transient_fault(
 ) -> None:
     [row] = put_unindexed(f"{operation}-{fault.name}.txt")
     proxy.plan(operation, row["key"], fault)
-    assert handle(indexer, [row]) == {
-        "indexed": 1
-    }  # the row counts once, even if the first write succeeded without a response
+    assert handle(indexer, [row]) == {"indexed": 1}  # also if the first write succeeded, but its response was lost
     assert_indexed(index, row)
     # The response to the first write of a row has no content, so botocore accepts a truncated response.
     complete = fault is Fault.SLOW or (operation, fault) == (UPDATE, Fault.TRUNCATED)

@@ -1,4 +1,4 @@
-"""The IAM role of the indexer has all necessary permissions and no unused ones, on an emulator that enforces IAM."""
+"""The IAM role of the indexer has exactly the required permissions, on an emulator that enforces IAM policies."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COUNTS_SENT = "send the counts of the X-Ray SDK"
 PURPOSES = {
     Permission("ReadObjects", "s3:GetObjectVersion"): {WITH_A_VERSION},
     Permission("ReadObjects", "s3:GetObject"): {WITHOUT_A_VERSION},
-    # Without this permission, AWS responds to HEAD of a missing object with 403. The emulator checks it only for lists.
+    # Without this permission, AWS responds to HEAD of a missing object with 403. The emulator needs it only for lists.
     Permission("TellGoneFromDenied", "s3:ListBucket"): {BUCKET_LISTED},
     Permission("UseTable", "dynamodb:UpdateItem"): {WITH_A_VERSION, WITHOUT_A_VERSION},
     Permission("UseTable", "dynamodb:GetItem"): {ROW_READ},

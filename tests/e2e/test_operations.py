@@ -67,7 +67,7 @@ def test_redrive_lists_failures_by_reason_with_their_objects(
     file = tmp_path / "failures.jsonl"
     assert (
         operations.run("redrive", "--export", str(file)).document["exported"] == 3
-    )  # the list did not remove messages
+    )  # the first command did not remove messages
     bodies = [json.loads(line)["body"] for line in file.read_text(encoding="utf-8").splitlines()]
     assert "hello" in bodies
     assert INVALID_EVENT in [body["requestPayload"] for body in bodies if body != "hello"]
@@ -132,7 +132,7 @@ def test_audit_finds_and_repairs_every_kind_of_difference(operations: Operations
             ("stale", deleted["key"], deleted["version_id"]),
         ]
     )
-    assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair it changes nothing
+    assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair, an audit changes no rows
 
     before = datetime.now(UTC)
     result = operations.run("audit", "--prefix", "audit/", "--repair")
@@ -242,7 +242,7 @@ def test_backfill_creates_rows_for_objects_without_events(operations: Operations
 
     result = operations.run("backfill", "--prefix", "backfill/")
     assert (result.code, result.document["chosen"], result.document["sent"]) == (0, 9, 0)
-    assert [key for key in keys if index.rows(key)] == []  # without --invoke it changes nothing
+    assert [key for key in keys if index.rows(key)] == []  # without --invoke, a backfill sends no events
 
     result = operations.run("backfill", "--prefix", "backfill/", "--invoke")
     assert (result.code, result.document["sent"]) == (0, 9)
@@ -282,7 +282,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
     assert match is not None, errors
     assert 0 < int(match[1]) < len(keys)
     start_after = shlex.split(match[2] or "")
-    assert start_after  # at least the first key is done
+    assert start_after  # the interrupted backfill has processed at least one key
     assert 0 < operations.run("backfill", *arguments, *start_after).document["sent"] < len(keys)
     for key, version_id in versions:
         index.wait_for_row(key, version_id)

@@ -77,7 +77,7 @@ def administrator() -> Iterator[Administrator]:
         outputs = deploy(emulator).outputs
         uploads = outputs["bucket_name"]
         logs = uploads.replace("-uploads-", "-logs-")
-        for bucket in (uploads, logs):  # as root: the emulator does not apply bucket policies to the root user
+        for bucket in (uploads, logs):  # the emulator does not apply bucket policies to the root user
             emulator.client("s3").put_object(Bucket=bucket, Key="there.txt", Body=b"x")
         targets = {
             "upload bucket": {"Bucket": uploads},

@@ -54,7 +54,7 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
     "logLevel": ("WARNING", {"indexer"}, set()),
     "logRetentionDays": ("7", {"indexer-logs"}, set()),
     "writeCapacity": ("50", {"objects", "table-write-capacity", "index-write-capacity", "dashboard"}, set()),
-    # With auto scaling, the capacity of the DynamoDB table itself is no longer updated.
+    # If auto scaling is enabled, Pulumi does not update the capacity of the DynamoDB table.
     "maxCapacity": ("500", {"table-write-capacity", "index-write-capacity"}, SCALING),
     "corsAllowedOrigins": ("https://a.example.com,https://b.example.com", {"uploads-cors"}, set()),
     "noncurrentDays": ("30", {"uploads-lifecycle"}, set()),
@@ -74,7 +74,7 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
         set(),
     ),
 }
-"""By configuration key: a changed value, and the names of the resources that it updates and creates."""
+"""For each configuration key: a new value, the resources that this change updates, and those that it creates."""
 
 FAKE_VERSION_WARNING = re.compile(r"resource plugin aws is expected to have version >=[\d.]+, but has [\d.]+;")
 """Expected warning, only if a fake replaces the AWS plugin."""
@@ -122,7 +122,9 @@ def copied_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("tap_stack.py", "Pulumi.yaml", "Pulumi.localstack.yaml"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "lambda_code", folder / "lambda_code", ignore=shutil.ignore_patterns("__pycache__"))
-    if (built := ROOT / ".cache" / "lambda").is_dir():  # without the cache, it would be built with packages from PyPI
+    if (
+        built := ROOT / ".cache" / "lambda"
+    ).is_dir():  # without this cache, the indexer's package would be built from PyPI
         shutil.copytree(built, folder / ".cache" / "lambda")
     return folder / "tap_stack.py"
 
@@ -141,7 +143,7 @@ def test_pulumi_preview_up_and_destroy_leave_no_resources(open_stack: OpenStack,
     stack.configure({"alarmEmail": SECRET}, secret=True)
 
     preview = stack.preview()
-    assert _unexpected_warnings(preview) == []  # although outputs are unknown during a preview
+    assert _unexpected_warnings(preview) == []  # outputs that are unknown during a preview cause no warnings
     assert {change.op for change in preview.changes} == {"create"}
     assert {change.name for change in preview.changes} >= DATA_RESOURCES
 
@@ -176,13 +178,15 @@ def test_second_pulumi_update_changes_no_resource(copied_stack: PulumiStack, cop
 @pytest.mark.parametrize("key", CHANGES)
 def test_changed_configuration_key_updates_only_expected_resources(copied_stack: PulumiStack, key: str) -> None:
     value, updated, created = CHANGES[key]
-    account = copied_stack.outputs()["lambda_function_arn"].split(":")[4]  # of the emulator or of the fake plugin
+    account = copied_stack.outputs()["lambda_function_arn"].split(":")[
+        4
+    ]  # account ID of the emulator or of the fake plugin
     copied_stack.configure({key: value.format(account=account)})
     try:
         outcome = copied_stack.preview()
     finally:
         copied_stack.unconfigure(key)
-        if key in ("corsAllowedOrigins", "protectData", "savedQueries"):  # keys of Pulumi.localstack.yaml
+        if key in ("corsAllowedOrigins", "protectData", "savedQueries"):  # keys that Pulumi.localstack.yaml sets
             copied_stack.configure(
                 {"corsAllowedOrigins": "http://localhost:3000", "protectData": "false", "savedQueries": "false"}
             )

@@ -99,7 +99,7 @@ def test_destroy_deletes_all_resources_of_a_stack(
     index.wait_until(all_reported, "a REPORT line for each row")
     deployment.destroy()
     assert snapshot(clients) == before
-    deployment.destroy()  # a second time has no effect
+    deployment.destroy()  # a second destroy() has no effect
 
 
 def test_destroy_of_a_stack_with_protected_data_fails(emulator: Emulator, deploy_stack: DeployStack) -> None:

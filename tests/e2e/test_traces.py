@@ -1,4 +1,4 @@
-"""The traces that the deployed indexer sends to the X-Ray daemon."""
+"""Traces that the deployed indexer sends to the X-Ray daemon."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def traced(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[TracedStac
     with daemon() as listening, fault_proxy(emulator.endpoint) as proxy:
         index.set_environment(
             {
-                "AWS_XRAY_DAEMON_ADDRESS": listening.address,  # set by Lambda on AWS
+                "AWS_XRAY_DAEMON_ADDRESS": listening.address,  # on AWS, Lambda sets this variable
                 "AWS_ENDPOINT_URL_S3": proxy.endpoint,
                 "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint,
             }

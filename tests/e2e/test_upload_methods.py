@@ -29,7 +29,7 @@ def test_multipart_upload_creates_one_row(index: Index) -> None:
     row = _correct_row(index, key, response["VersionId"])
     assert row["event_name"] == "ObjectCreated:CompleteMultipartUpload"
     assert row["size_bytes"] == 5 * MEGABYTE + len("the rest")
-    assert row["etag"].endswith("-2")  # not an MD5
+    assert row["etag"].endswith("-2")  # the ETag of a multipart upload is not an MD5 hash
     assert row["user_metadata"] == {"camera": "two"}
     assert len(index.rows(key)) == 1
 
@@ -83,7 +83,7 @@ def test_presigned_put_creates_a_row(index: Index) -> None:
 
 
 def test_row_has_decoded_user_metadata_that_was_sent_as_utf8(target: AwsTarget, index: Index) -> None:
-    """boto3 does not send such metadata, but browsers and other SDKs do. S3's HEAD response has RFC 2047 words then."""
+    """Browsers and some SDKs send non-ASCII metadata, which S3 returns as RFC 2047 words in the HEAD response."""
     needs(target, Capability.RFC_2047_METADATA)
     key = index.key("ways/metadata.txt")
     raw = "Zürich 東京".encode().decode("latin-1")  # http.client encodes this text to the original UTF-8 bytes
