@@ -37,7 +37,7 @@ PARTS = {
     "emulator": "before the deployment: start of the emulator",
     "destroy": "after the deployment: deletion of the stack",
 }
-"""Label of each phase. The first three phases follow each other and are the whole deployment."""
+"""Labels of the phases of a deployment. The first three run one after the other and add up to the total duration."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ def warm(subjects: Subjects, *, rounds: int, sampled: bool) -> Comparison:
             before = aws.traces()
             worker.work(WARM_UP, sampled=sampled)
             if (aws.traces() > before) != (sampled and name != subjects.plain.name):
-                raise RuntimeError(f"{name} sent {aws.traces() - before} traces, which is wrong for {sampled=}")
+                raise RuntimeError(f"{name} sent {aws.traces() - before} traces, which does not match {sampled=}")
         turns = interleave({name: turn(worker) for name, worker in workers.items()}, rounds=rounds)
     return Comparison(
         what=f"warm event, CPU ({'trace sampled' if sampled else 'trace not sampled'})",

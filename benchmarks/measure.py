@@ -81,7 +81,7 @@ class Comparison:
 
     @property
     def met(self) -> bool:
-        """Whether the median ratio reaches the goal."""
+        """Whether the median ratio of the first implementation meets the goal."""
         ratio = self.ratio(self.first).median
         return ratio <= self.at_most and all(ratio < self.ratio(each).median for each in self.below)
 
@@ -112,7 +112,7 @@ class Timing:
 
     @property
     def met(self) -> bool:
-        """Whether the median duration reaches the goal."""
+        """Whether the median duration does not exceed the goal."""
         return self.value.median <= self.at_most
 
 

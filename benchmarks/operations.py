@@ -37,7 +37,7 @@ LAST_MODIFIED = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 TIME = format_time(LAST_MODIFIED)
 # A page of a scan has at most 1 MB, which is about 1,600 rows.
 LISTED_PER_PAGE, SCANNED_PER_PAGE = 1000, 1600
-LOST = 1000  # one of this number of rows is missing
+LOST = 1000  # one row in a thousand is missing
 # The emulator starts a new process, which takes one second, for each event that arrives while all its processes are
 # busy. Three processes are started before the backfill, and six events per second do not exceed their capacity.
 EMULATED_RATE, WARM = 6, 3

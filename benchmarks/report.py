@@ -102,7 +102,7 @@ def machine(python: str) -> str:
         with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
             processor = next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
-        pass  # not Linux, or no model name: Python's own description of the processor remains
+        pass  # if /proc/cpuinfo has no model name, the description from `platform` is used
     versions = ", ".join(f"{each} {version(each)}" for each in PACKAGES)
     system = f"{os.cpu_count()} cores of {processor}, {platform.system()} {platform.release().split('-')[0]}"
     return f"{system}; the functions on Python {python}, the rest on {platform.python_version()}; {versions}."

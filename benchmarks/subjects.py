@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "bench"
 LAMBDA_PYTHON = "3.13"
-OPERATIONS = ROOT / "requirements-operations.txt"  # pins boto3
+OPERATIONS = ROOT / "requirements-operations.txt"  # pins the version of boto3
 PEERS = Path(__file__).parent / "peers"
 PEER = "handler.lambda_handler"
 POWERTOOLS = PEERS / "powertools" / "requirements.txt"
@@ -38,7 +38,7 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_LAMBDA_FUNCTION_NAME": "indexer",
-    "LAMBDA_TASK_ROOT": "/var/task",  # by this variable, Powertools and the X-Ray SDK recognize Lambda
+    "LAMBDA_TASK_ROOT": "/var/task",  # Powertools and the X-Ray SDK detect Lambda by this variable
     "TAP_BUCKET_NAME": "uploads",
     "TAP_TABLE_NAME": "objects",
     "TAP_DELETED_RETENTION_DAYS": "0",
@@ -55,7 +55,7 @@ class Subject:
 
     name: str
     handler: str
-    folders: tuple[Path, ...]  # first entries of `sys.path`
+    folders: tuple[Path, ...]  # these are the first entries of `sys.path`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Subjects:
     ours: Subject
     plain: Subject
     powertools: Subject
-    bare: Subject  # creates two boto3 clients, and indexes nothing
+    bare: Subject  # this function only creates two boto3 clients
 
     def environment(self, port: int | None) -> dict[str, str]:
         """Return a function's environment, for a fake AWS at this port; None: a cold start, which sends no request."""

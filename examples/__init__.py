@@ -1,1 +1,1 @@
-"""Small programs that use a deployed stack: to read, to run, and to take apart."""
+"""Small example programs that use a deployed stack."""

@@ -1,1 +1,1 @@
-"""A page that uploads to the bucket straight from the browser, and the few lines of server that it needs."""
+"""Example: a web page that uploads files directly from the browser to the bucket, and its small server."""

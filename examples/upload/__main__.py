@@ -1,4 +1,4 @@
-"""Runs the command: `python -m examples.upload`."""
+"""Entry point of the command `python -m examples.upload`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of the server, by who can act on them."""
+"""Errors of the upload server: one class each for messages to the operator, to the user of the page, and to the log."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 
 class CannotRunError(Exception):
-    """The server cannot start: the message is for its operator, with the remedy."""
+    """The server cannot start; the message gives the operator the cause and the remedy."""
 
 
 class RefusedError(Exception):
-    """The page's request is refused: the message is for the person at the page, `code` for its script."""
+    """The server rejected a request of the page; the message is for the user, and `code` for the page's script."""
 
     def __init__(self, code: str, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(message)
@@ -19,4 +19,4 @@ class RefusedError(Exception):
 
 
 class AwsRequestError(Exception):
-    """A request to AWS failed: the message is for the server's log."""
+    """A request to AWS failed; the message is for the server's log only."""

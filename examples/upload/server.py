@@ -1,7 +1,7 @@
-"""Server of the page's files, of upload forms and of rows, on this machine only.
+"""HTTP server of the upload page, on this machine only: it serves the page's files, upload forms and rows.
 
-Python's `http.server` is for trials, not for the internet. A real application keeps `stack.py` and
-`upload_requests.py`, and puts them behind its own framework and, first of all, its own login.
+Python's `http.server` is not suitable for the internet. A real application keeps `stack.py` and `upload_requests.py`,
+and adds its own web framework and its own login.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from examples.upload.stack import Stack
 
 HOST, NAME = "127.0.0.1", "localhost"
-HTTP_PORT = 80  # which a browser leaves out
+HTTP_PORT = 80  # browsers omit this port from an origin
 MAX_BODY_BYTES = 10_000
-"""Of a request; the largest has a name, a size and a type."""
+"""Maximum size of a request body. The largest valid body has a file name, a size and a type."""
 SECONDS_PER_REQUEST = 10
 
 PAGE = Path(__file__).with_name("page")
@@ -35,26 +35,26 @@ FILES = {
     "/style.css": ("style.css", "text/css; charset=utf-8"),
     "/upload.js": ("upload.js", "text/javascript; charset=utf-8"),
     "/view.js": ("view.js", "text/javascript; charset=utf-8"),
-    "/words.js": ("words.js", "text/javascript; charset=utf-8"),
+    "/messages.js": ("messages.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-"""All that is served, so nothing of the folder can be listed, and no path leads out of it."""
+"""File name and media type of each URL path. The server sends no other file and lists no folder."""
 
 
 class UploadServer(ThreadingHTTPServer):
-    """Serves the page at `origin`.
+    """HTTP server of the upload page, which a browser opens at `origin`.
 
     Raises:
-        CannotRunError: the port is taken, or pages of this origin may not upload to the bucket.
+        CannotRunError: the port is in use, or pages of this origin may not upload to the bucket.
     """
 
-    daemon_threads = True  # Ctrl-C does not wait for open connections
-    allow_reuse_address = os.name != "nt"  # on Windows it would take a port that is in use
+    daemon_threads = True  # after Ctrl-C, the server does not wait for open connections
+    allow_reuse_address = os.name != "nt"  # on Windows, this option would allow a port that is in use
 
     def __init__(self, stack: Stack, *, port: int) -> None:
         self.stack = stack
-        if port and _accepts_connections("::1", port):  # a browser tries that address first
-            raise CannotRunError(_port_in_use(port, "somebody answers on ::1"))
+        if port and _accepts_connections("::1", port):  # browsers try the IPv6 address of localhost first
+            raise CannotRunError(_port_in_use(port, "another program listens on ::1"))
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -81,13 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """The page's files, its settings, and rows."""
+        """Respond with a file of the page, its settings, or the row of an object."""
         self._respond(self._get)
 
     do_HEAD = do_GET  # noqa: N815  http.server's name
 
     def do_POST(self) -> None:
-        """A form for an upload."""
+        """Respond with a signed form for one upload."""
         self._respond(self._post)
 
     def _get(self) -> None:
@@ -102,36 +102,36 @@ class _Handler(BaseHTTPRequestHandler):
             query = parse_qs(path.query)
             key, etag = (query.get(name, [""])[0] for name in ("key", "etag"))
             row = self.server.stack.row(self.server.stack.rules.validate_key(key), etag)
-            self._send_json(HTTPStatus.OK, {"row": row})  # null: not yet, which is no error
+            self._send_json(HTTPStatus.OK, {"row": row})  # null while the row does not exist
         else:
-            raise RefusedError("not-found", "There is nothing here.", HTTPStatus.NOT_FOUND)
+            raise RefusedError("not-found", "This URL does not exist.", HTTPStatus.NOT_FOUND)
 
     def _post(self) -> None:
         body = self._body()
         if self.path != "/api/uploads":
-            raise RefusedError("not-found", "There is nothing here.", HTTPStatus.NOT_FOUND)
+            raise RefusedError("not-found", "This URL does not exist.", HTTPStatus.NOT_FOUND)
         stack = self.server.stack
         self._send_json(HTTPStatus.CREATED, asdict(stack.form(stack.rules.validate(body))))
 
     def _check_sender(self) -> None:
-        """Refuse requests of other pages.
+        """Reject requests that pages of other sites send.
 
-        A name that another site points here (DNS rebinding) shows in Host; a page of another site, in Origin and
-        Sec-Fetch-Site. Such a page could not read the response, but should not cause work either.
+        `Host` reveals a host name of another site that resolves to this server (DNS rebinding). `Origin` and
+        `Sec-Fetch-Site` reveal a page of another site. It could not read the response, but its requests cost time.
         """
         if self.headers.get("Host") != self.server.authority:
             raise RefusedError("bad-host", f"Open {self.server.origin} instead.", HTTPStatus.MISDIRECTED_REQUEST)
         origin = self.headers.get("Origin", self.server.origin if self.command != "POST" else None)
         site = self.headers.get("Sec-Fetch-Site", "same-origin")
         if origin != self.server.origin or (self.path.startswith("/api/") and site != "same-origin"):
-            raise RefusedError("bad-origin", "Only the page itself may ask for this.", HTTPStatus.FORBIDDEN)
+            raise RefusedError("bad-origin", "Only this server's own page may send this request.", HTTPStatus.FORBIDDEN)
 
     def _body(self) -> object:
         if self.headers.get_content_type() != "application/json":
             raise RefusedError("bad-request", "Send application/json.", HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            raise RefusedError("bad-request", "Send the length of the body.", HTTPStatus.LENGTH_REQUIRED)
+            raise RefusedError("bad-request", "Send the header Content-Length.", HTTPStatus.LENGTH_REQUIRED)
         if int(length) > MAX_BODY_BYTES:
             message = f"The request has {length} bytes; at most {MAX_BODY_BYTES:,} are allowed."
             raise RefusedError("bad-request", message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -145,11 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._check_sender()
             handle()
         except RefusedError as error:
-            self.close_connection = True  # the body may not have been read
+            self.close_connection = True  # the connection may still contain an unread request body
             self._send_json(error.status, {"error": {"code": error.code, "message": str(error)}})
         except AwsRequestError as error:
-            _log(str(error))  # not for the page: the text may name internals
-            message = "The server cannot reach AWS. Try again in a moment; what went wrong is in the server's log."
+            _log(str(error))  # the page does not receive this text, because it may contain internal names
+            message = "The server cannot reach AWS. Try again in a moment. The server's log contains the error."
             self._send_json(HTTPStatus.BAD_GATEWAY, {"error": {"code": "no-answer", "message": message}})
 
     def _send_json(self, status: HTTPStatus, content: object) -> None:
@@ -175,16 +175,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
-        """Say nothing of requests and idle connections: every row that is waited for would be a line."""
+        """Log no requests, because the page polls for each row."""
 
 
 def _log(text: str) -> None:
-    """Write a line to standard error, without anything that would steer a terminal."""
+    """Write a line to stderr, with spaces in place of control characters."""
     sys.stderr.write("".join(each if each.isprintable() else " " for each in text) + "\n")
 
 
 def _policy(bucket_origin: str) -> str:
-    """The page's content security policy: its own files, its own server, the bucket, and nothing else."""
+    """Return the page's content security policy, which allows only its own files, its own server and the bucket."""
     rules = {
         "default-src": "'none'",
         "script-src": "'self'",

@@ -1,7 +1,7 @@
-"""The deployed bucket and its table: the only module of the example that calls AWS.
+"""The deployed bucket and DynamoDB table. No other module of the upload example calls AWS.
 
-Permissions: `s3:PutObject` on the keys that begin with the prefix (whoever gets a form uploads with the permissions of
-who signed it), `dynamodb:Query` on the table and, if it is granted, `s3:GetBucketCORS` on the bucket.
+Required permissions: `s3:PutObject` on keys with the prefix, because an upload with a signed form uses the permissions
+of the signer, and `dynamodb:Query` on the table. Optional: `s3:GetBucketCORS` on the bucket.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from examples.upload.errors import AwsRequestError, CannotRunError
 from examples.upload.upload_requests import Rules, UploadRequest
 
-Client: TypeAlias = Any  # boto3 makes its classes while it runs
+Client: TypeAlias = Any  # boto3 creates its classes at run time
 Row: TypeAlias = dict[str, Any]
 
 ROW_ATTRIBUTES = (
@@ -35,17 +35,17 @@ ROW_ATTRIBUTES = (
     "encryption",
     "storage_class",
 )
-"""The attributes of a row that the page gets."""
+"""Attributes of a row that the server sends to the page."""
 
 METHOD = "POST"
-"""Method that the bucket's CORS rules must allow for the page's origin."""
+"""HTTP method that the bucket's CORS rules must allow for the page's origin."""
 
 _plain = TypeDeserializer().deserialize
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What a browser has to post, before the file itself in the field `file`, to upload one object."""
+    """Form that uploads one object: the browser posts `fields` to `url`, and then the file as the field `file`."""
 
     url: str
     fields: Mapping[str, str]
@@ -53,7 +53,7 @@ class Form:
 
 
 class Stack:
-    """A bucket and its table. For any number of threads."""
+    """A deployed bucket and its DynamoDB table; thread-safe."""
 
     def __init__(self, s3: Client, dynamodb: Client, *, bucket: str, table: str, rules: Rules) -> None:
         self.rules = rules
@@ -64,10 +64,16 @@ class Stack:
 
     @classmethod
     def connect(cls, *, region: str, bucket: str, table: str, rules: Rules) -> Self:
-        """Make the clients, with the shell's credentials and endpoint (`AWS_ENDPOINT_URL`). No network yet.
+        """Create the clients from the shell's AWS configuration, without network access.
+
+        Args:
+            region: AWS region of the stack.
+            bucket: name of the bucket.
+            table: name of the DynamoDB table.
+            rules: limits of the uploads.
 
         Raises:
-            CannotRunError: there is no such profile, or the like.
+            CannotRunError: the AWS configuration is invalid, for example because the profile does not exist.
         """
         try:
             session = boto3.Session(region_name=region)
@@ -82,10 +88,10 @@ class Stack:
             raise CannotRunError(f"boto3 cannot be set up: {error}") from error
 
     def form(self, upload: UploadRequest) -> Form:
-        """Return a form that uploads this one object and expires; nothing is sent to AWS.
+        """Return a signed form that can upload only this object and expires; this needs no request to AWS.
 
         Raises:
-            AwsRequestError: the server has no credentials to sign it with.
+            AwsRequestError: the server has no credentials for the signature.
         """
         key, fields = self.rules.new_key(upload), {"Content-Type": upload.type}
         try:
@@ -93,20 +99,23 @@ class Stack:
                 self.bucket,
                 key,
                 Fields=dict(fields),
-                # bucket and key are conditions already
+                # boto3 adds the conditions for bucket and key.
                 Conditions=[fields, ["content-length-range", 0, self.rules.max_bytes]],
                 ExpiresIn=self.rules.seconds,
             )
         except (BotoCoreError, ClientError) as error:
-            raise AwsRequestError(f"cannot sign a form: {error}") from error
+            raise AwsRequestError(f"cannot sign an upload form: {error}") from error
         return Form(url=post["url"], fields=post["fields"], key=key)
 
     def row(self, key: str, etag: str) -> Row | None:
-        """The row of what was uploaded under a key, or None if there is none (yet).
+        """Return the row of an uploaded object, or None if it does not exist yet.
 
-        A page cannot read the version id: the bucket exposes only the ETag to it. But no two uploads share a key, so
-        the key's rows are those of this upload. A form can be posted more than once while it lasts: then the ETag
-        says which of them is meant.
+        The page cannot read the version ID of its upload, because the bucket's CORS rules expose only the ETag. Each
+        upload has its own key. If the same form was posted more than once, the ETag identifies the row.
+
+        Args:
+            key: object key of the upload.
+            etag: ETag of the upload, without quotation marks.
 
         Raises:
             AwsRequestError: the request to DynamoDB failed.
@@ -125,7 +134,7 @@ class Stack:
         return next(({name: row[name] for name in ROW_ATTRIBUTES if name in row} for row in rows), None)
 
     def origin(self) -> str:
-        """Where the page sends files, as a browser's content security policy names it."""
+        """Return the origin to which the page uploads files, for the page's content security policy."""
         url = urlsplit(self.form(UploadRequest(name="a", size=0, type="text/plain")).url)
         return f"{url.scheme}://{url.netloc}"
 
@@ -133,14 +142,14 @@ class Stack:
         """Return why pages of this origin cannot upload, with the remedy; None if they can or if it is unknown.
 
         Raises:
-            CannotRunError: there are no credentials, no such bucket, or no connection.
+            CannotRunError: the credentials, the bucket or the network connection is missing.
         """
         try:
             rules = self._s3.get_bucket_cors(Bucket=self.bucket)["CORSRules"]
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code")
             if code == "AccessDenied":
-                return None  # the page itself will say so
+                return None  # without the permission s3:GetBucketCORS, the result is unknown
             if code != "NoSuchCORSConfiguration":
                 raise CannotRunError(f"cannot read the bucket {self.bucket!r}: {error}") from error
             rules = []
@@ -157,22 +166,23 @@ class Stack:
 
 
 def s3_config(*, custom_endpoint: bool) -> Config:
-    """How S3 is addressed and signed for.
+    """Return the configuration of the S3 client: its addressing style and signature version.
 
-    Against AWS the bucket's own name in its own region: the global name, which boto3 would sign for, redirects, and a
-    browser does not follow a redirect after a preflight request. Emulators have no DNS for it.
+    On AWS, uploads use the bucket's host name in its region. The global host name, which is boto3's default for signed
+    forms, responds with a redirect, and browsers do not follow a redirect after a preflight request. Emulators have no
+    DNS entries for buckets, so the path contains the bucket's name.
     """
     return Config(signature_version="s3v4", s3={"addressing_style": "path" if custom_endpoint else "virtual"})
 
 
 def _endpoint(session: Any) -> object:  # noqa: ANN401  boto3 has no types
-    """The endpoint that the shell or the profile sets instead of AWS's, if any, as botocore finds it."""
+    """Return the custom S3 endpoint of the shell or the AWS profile; None for the endpoints of AWS."""
     url = session.client("s3").meta.endpoint_url
     return None if urlsplit(url).netloc.endswith((".amazonaws.com", ".amazonaws.com.cn")) else url
 
 
 def _matches(pattern: str, origin: str) -> bool:
-    """Whether a CORS rule's origin, in which one * stands for anything, is this one."""
+    """Return whether an origin matches the pattern of a CORS rule, in which one * matches any text."""
     start, star, end = pattern.partition("*")
     if not star:
         return pattern == origin

@@ -1,4 +1,4 @@
-"""Upload requests of the page: their validation, and the key of the new object. Pure."""
+"""Validation of upload requests, and keys of new objects, as pure functions."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from examples.upload.errors import RefusedError
 
 MEGABYTE = 1_000_000
 MAX_NAME_BYTES = 255
-"""Of a file's name in UTF-8: what file systems allow. A key has 1,024 bytes (S3 User Guide, "Naming Amazon S3
-objects"); the prefix and the id before the name have their share of them."""
+"""Maximum length of a file name in UTF-8, as in most file systems.
+
+An object key, which consists of prefix, ID and file name, has at most 1,024 bytes (S3 User Guide, "Naming Amazon S3
+objects").
+"""
 MAX_PREFIX_BYTES = 512
 MAX_POST_BYTES = 5 * 1024**3
-"""Of an object that is uploaded in one piece (S3 User Guide, "Uploading objects")."""
+"""Maximum size of an object that is uploaded in one request (S3 User Guide, "Uploading objects")."""
 
 NO_TYPE = "application/octet-stream"
-"""What a browser that knows no better leaves out."""
+"""Media type of a file if the browser sends none."""
 
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,127}/[\w!#$&^.+-]{1,127}(?:; ?charset=[\w-]{1,40})?", re.ASCII)
-"""RFC 6838, section 4.2."""
+"""Regular expression of a media type (RFC 6838, section 4.2)."""
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}
-"""Unicode's categories of control characters, halves of characters, and separators of lines and paragraphs."""
+"""Unicode categories that file names must not have: control characters, surrogates, line and paragraph separators."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UploadRequest:
-    """A file that the page wants to upload: its name, its size in bytes, its type."""
+    """A file that the page requests to upload: its name, its size in bytes, and its media type."""
 
     name: str
     size: int
@@ -40,22 +43,22 @@ class UploadRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What the server allows: keys begin with `prefix`; a file has at most `max_bytes`; a form lasts `seconds`."""
+    """Limits of an upload: prefix of the key, maximum size in bytes, and validity of a form in seconds."""
 
     prefix: str = "uploads/"
     max_bytes: int = 50 * MEGABYTE
     seconds: int = 900
 
     def validate(self, body: object) -> UploadRequest:
-        """Validate the body of a request.
+        """Validate the JSON body of an upload request.
 
         Raises:
-            RefusedError: something is missing or not allowed; the message says what, and what is.
+            RefusedError: a value is missing or invalid; the message gives the value and what is allowed.
         """
         if not isinstance(body, Mapping):
             raise RefusedError("bad-request", "Send a JSON object with name, size and type.")
         name, size, kind = body.get("name"), body.get("size"), body.get("type", "")
-        problem = problem_of(name) if isinstance(name, str) else "The name must be a text."
+        problem = problem_of(name) if isinstance(name, str) else "The name must be a string."
         if not isinstance(name, str) or problem:
             raise RefusedError("bad-name", str(problem))
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
@@ -71,22 +74,22 @@ class Rules:
         return UploadRequest(name=name, size=size, type=kind or NO_TYPE)
 
     def new_key(self, upload: UploadRequest) -> str:
-        """Return a new key that cannot be guessed; its last part is the file's name."""
+        """Return a new object key that cannot be guessed; it ends with the name of the file."""
         return f"{self.prefix}{uuid.uuid4()}/{upload.name}"
 
     def validate_key(self, key: str) -> str:
-        """Return the key if `new_key` can have made it.
+        """Return the object key if it has the format of `new_key`.
 
         Raises:
-            RefusedError: `new_key` cannot have made it.
+            RefusedError: the key has another format.
         """
         if not re.fullmatch(f"{re.escape(self.prefix)}{_ID}/[^/]+", key) or problem_of(key.rpartition("/")[2]):
-            raise RefusedError("bad-key", "That is no key that was handed out here.", HTTPStatus.NOT_FOUND)
+            raise RefusedError("bad-key", "This server did not issue this key.", HTTPStatus.NOT_FOUND)
         return key
 
 
 def problem_of(name: str) -> str | None:
-    """Return why a file of this name cannot be uploaded, for the user of the page, or None."""
+    """Return a message to the page's user if a file with this name cannot be uploaded, otherwise None."""
     if not name or name in {".", ".."}:
         return "The file has no name."
     if "/" in name or "\\" in name:
@@ -102,12 +105,12 @@ def problem_of(name: str) -> str | None:
 
 
 def problem_of_prefix(prefix: str) -> str | None:
-    """Return why keys cannot have this prefix, for the user of the command, or None."""
+    """Return a message to the operator if the prefix of the object keys is invalid, otherwise None."""
     if not prefix.endswith("/") or prefix.startswith("/") or "//" in prefix or not prefix.isprintable():
-        return f"{prefix!r} is no folder, such as uploads/: it ends with a slash, and does not begin with one"
+        return f"{prefix!r} is not a valid prefix: give a folder such as uploads/, without a slash at the beginning"
     if "${filename}" in prefix.lower():
         return f"{prefix!r} has ${{filename}} in it, which S3 would replace"
     length = len(prefix.encode())
     if length > MAX_PREFIX_BYTES:
-        return f"{prefix!r} has {length} bytes; at most {MAX_PREFIX_BYTES} leave room for the rest of a key"
+        return f"{prefix!r} has {length} bytes; at most {MAX_PREFIX_BYTES} are allowed"
     return None

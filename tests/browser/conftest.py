@@ -1,4 +1,4 @@
-"""One emulator that enforces CORS and signatures, one stack, one browser; a page and its server for each test."""
+"""Fixtures of the browser tests: one emulator that enforces CORS and signatures, one stack, one browser."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
 
 TIMEOUT_MS = 15_000
-"""Milliseconds, for everything on a page."""
+"""Timeout of each action and assertion on a page, in milliseconds."""
 
 ALLOWED_ORIGINS = 2
-"""Origins that may upload: the upload pages have the first, and pages beside them the second."""
+"""Number of origins that may upload: one for the upload page, and one for other pages."""
 
 StartServer = Callable[..., UploadServer]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BrowserStack:
-    """A stack on an emulator that enforces CORS; pages of `ports` may upload, those of `foreign_port` may not."""
+    """Stack on an emulator that enforces CORS: pages at `ports` may upload, and pages at `foreign_port` may not."""
 
     emulator: Emulator
     deployment: Deployment
@@ -58,16 +58,16 @@ class BrowserStack:
 
     @property
     def signer(self) -> Client:
-        """A client with current signatures: boto3 signs links in the old way by default."""
+        """S3 client with Signature Version 4; boto3 uses Version 2 for presigned URLs by default."""
         return s3_at(self.emulator.endpoint, self.emulator)
 
     def keys(self, prefix: str) -> list[str]:
-        """The keys of all objects with a prefix."""
+        """Return the keys of all objects with this prefix."""
         response = self.s3.list_objects_v2(Bucket=self.index.bucket, Prefix=prefix)
         return [each["Key"] for each in response.get("Contents", ())]
 
     def content(self, key: str) -> bytes | None:
-        """The content of an object, or None."""
+        """Return the content of an object, or None if it does not exist."""
         if not self.keys(key):
             return None
         body: bytes = self.s3.get_object(Bucket=self.index.bucket, Key=key)["Body"].read()
@@ -75,7 +75,7 @@ class BrowserStack:
 
 
 class PageErrors:
-    """Errors that a page does not show: console messages, exceptions, violations of its content security policy."""
+    """Records console errors, exceptions and violations of the content security policy, which a page does not show."""
 
     def __init__(self, page: Page) -> None:
         self.messages: list[str] = []
@@ -100,23 +100,23 @@ def stack() -> Iterator[BrowserStack]:
 
 @pytest.fixture(scope="session")
 def browser(stack: BrowserStack) -> Iterator[Browser]:
-    """The browser accepts the emulator's public key, and checks all other certificates."""
+    """Browser that accepts the emulator's public key; it checks all other certificates."""
     with sync_playwright() as playwright:
         try:
             program = find_browser(playwright_path=playwright.chromium.executable_path)
         except BrowserNotFoundError as error:
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
         assert stack.emulator.ca_bundle is not None
-        known = f"--ignore-certificate-errors-spki-list={fingerprint(stack.emulator.ca_bundle)}"
+        trusted_key = f"--ignore-certificate-errors-spki-list={fingerprint(stack.emulator.ca_bundle)}"
         expect.set_options(timeout=TIMEOUT_MS)
-        browser = playwright.chromium.launch(executable_path=program, args=[known])
+        browser = playwright.chromium.launch(executable_path=program, args=[trusted_key])
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def start_server(stack: BrowserStack) -> Iterator[StartServer]:
-    """Starts a page's server, by default at the first allowed port."""
+    """Function that starts an upload server, by default at the first port whose pages may upload."""
     with ExitStack() as cleanup:
 
         def start_server(port: int | None = None, **rules: Any) -> UploadServer:
@@ -133,7 +133,7 @@ def server(start_server: StartServer) -> UploadServer:
 
 @pytest.fixture
 def upload(page: Page, server: UploadServer, page_errors: PageErrors) -> UploadPage:  # noqa: ARG001  records from the start
-    """The page of the server, opened."""
+    """Open the upload page in the browser."""
     return UploadPage.open(page, server)
 
 
@@ -151,12 +151,12 @@ def page_errors(page: Page) -> PageErrors:
 
 
 def rules_for(**different: Any) -> Rules:
-    """A folder of keys for each test; at most 25 MB."""
+    """Return upload rules with a unique key prefix and a limit of 25 MB."""
     return Rules(**{"prefix": f"browser/{uuid.uuid4().hex[:8]}/", "max_bytes": 25 * MEGABYTE, **different})
 
 
 def fingerprint(certificate: Path) -> str:
-    """A certificate's public key, as Chromium takes it: base64 of the SHA-256 of SubjectPublicKeyInfo."""
+    """Return the fingerprint of a certificate's public key: base64 of the SHA-256 of its SubjectPublicKeyInfo."""
     key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
     public = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return b64encode(hashlib.sha256(public).digest()).decode()

@@ -1,4 +1,4 @@
-"""The page works with the keyboard, a screen reader, a narrow screen, and a dark color scheme."""
+"""Accessibility of the upload page: keyboard, screen reader, narrow screen, dark color scheme."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ ARIA_SNAPSHOT = """
 
 
 def open_in_every_state(page: Page, start_server: StartServer, stack: BrowserStack) -> UploadPage:
-    """A page with a file that is indexed, one on its way and one that failed."""
+    """Open the upload page with one indexed file, one that is uploading, and one that failed."""
     upload = UploadPage.open(page, start_server(max_bytes=MEGABYTE))
     upload.choose(file("done.txt"))
     upload.indexed("done.txt")
-    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # never answered
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # the bucket never responds
     upload.choose(file("slow.txt"))
     expect(upload.card("slow.txt").get_by_role("progressbar")).to_be_visible()
     upload.choose(file("big.bin", b"\0" * 1_200_000))
@@ -57,14 +57,16 @@ def open_in_every_state(page: Page, start_server: StartServer, stack: BrowserSta
     return upload
 
 
-def test_a_screen_reader_finds_everything(page: Page, start_server: StartServer, stack: BrowserStack) -> None:
+def test_upload_page_has_the_expected_accessibility_tree(
+    page: Page, start_server: StartServer, stack: BrowserStack
+) -> None:
     open_in_every_state(page, start_server, stack)
     expect(page.locator("body")).to_match_aria_snapshot(ARIA_SNAPSHOT)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1000, 320])
-def test_axe_finds_no_barrier_in_any_state(
+def test_upload_page_has_no_axe_violations_and_fits_the_screen(
     page: Page, start_server: StartServer, stack: BrowserStack, scheme: Literal["light", "dark"], width: int
 ) -> None:
     page.emulate_media(color_scheme=scheme)
@@ -73,11 +75,11 @@ def test_axe_finds_no_barrier_in_any_state(
     found = Axe().run(page)
     assert found.response["passes"]
     assert found.response["violations"] == [], found.generate_report()
-    # on the narrowest of phones too, nothing is wider than the screen
+    # The page must not be wider than the screen, even on the narrowest phones.
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_keyboard_is_enough(page: Page, start_server: StartServer, tmp_path: Path) -> None:
+def test_upload_page_can_be_operated_by_keyboard(page: Page, start_server: StartServer, tmp_path: Path) -> None:
     (tmp_path / "typed.txt").write_text("typed")
     page.on("filechooser", lambda chooser: chooser.set_files(tmp_path / "typed.txt"))
     page.route("**/api/uploads", lambda route: route.abort())
@@ -91,11 +93,11 @@ def test_the_keyboard_is_enough(page: Page, start_server: StartServer, tmp_path:
     expect(upload.card("typed.txt").get_by_role("button", name="Try again")).to_be_focused()
     page.keyboard.press("Enter")
     upload.indexed("typed.txt")
-    # its button has gone; the next Tab shall not begin at the top of the page
+    # The focused button is hidden now. If nothing had the focus, the next Tab would start at the top of the page.
     expect(upload.card("typed.txt")).to_be_focused()
 
 
-def test_each_change_is_said(page: Page, upload: UploadPage) -> None:
+def test_upload_page_announces_each_status_to_screen_readers(page: Page, upload: UploadPage) -> None:
     page.evaluate(
         """() => {
           window.announced = [];
@@ -108,17 +110,16 @@ def test_each_change_is_said(page: Page, upload: UploadPage) -> None:
     assert page.evaluate("window.announced") == ["heard.txt is uploaded.", "heard.txt is indexed."]
 
 
-def test_a_name_is_shown_as_text_and_never_as_html(page: Page, upload: UploadPage, page_errors: PageErrors) -> None:
-    """The name of a file is untrusted input."""
+def test_upload_page_shows_html_in_a_file_name_as_text(page: Page, upload: UploadPage, page_errors: PageErrors) -> None:
     name = "<img src=x onerror=alert(1)>.txt"
     upload.choose(file(name))
     assert name in upload.indexed(name)["Key"]
-    assert page.locator("img").count() == 1  # the page's own
+    assert page.locator("img").count() == 1  # the page's logo
     assert page_errors.messages == []
 
 
 @pytest.mark.usefixtures("upload")
-def test_the_page_may_load_and_run_nothing_but_its_own(page: Page) -> None:
+def test_upload_page_blocks_scripts_and_requests_of_other_origins(page: Page) -> None:
     result = page.evaluate(
         """async () => {
           const violations = [];

@@ -1,4 +1,4 @@
-"""The bucket decides which pages may upload, and the browser enforces it."""
+"""The bucket's CORS rules specify which pages may upload, and the browser enforces them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async ([url, fields]) => {
 
 
 class BlankPage(BaseHTTPRequestHandler):
-    """A page without a content security policy, which could block a request before the bucket's rules do."""
+    """A page without a content security policy, so that only the bucket's CORS rules can block a request."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -56,7 +56,7 @@ class BlankPage(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def open_page(page: Page) -> Iterator[OpenPage]:
-    """Opens a blank page at a port, from a real server: the browser blocks other pages from loopback addresses."""
+    """Function that opens a blank page from a local server; Chromium does not let other pages access loopback."""
     with ExitStack() as cleanup:
 
         def open_page(port: int) -> Page:
@@ -83,13 +83,13 @@ def presigned_post(stack: BrowserStack, key: str) -> list[Any]:
 
 
 def result_or_error(page: Page, script: str, argument: object) -> object:
-    """The result of a script, or the message of its error."""
+    """Return the result of a script in the page, or the message of its error."""
     return page.evaluate(f"argument => ({script})(argument).catch(error => error.message)", argument)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """A way to upload from a page; `foreign_content` is the object after a request from a page of another origin."""
+    """An upload method of a page; `foreign_content` is the object's content after an upload from another origin."""
 
     script: str
     presign: Callable[[BrowserStack, str], list[Any]]
@@ -114,24 +114,24 @@ METHODS = {
         content=b"posted by a page",
         status=204,
         cors_error="No 'Access-Control-Allow-Origin' header",
-        # a form needs no permission by CORS, which keeps other pages from reading; only the signature controls writing
+        # CORS does not prevent the upload of a form, only reading the response. The signature controls uploads.
         foreign_content=b"posted by a page",
     ),
 }
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-def test_a_page_of_an_allowed_origin_uploads_and_reads_the_etag(
+def test_page_of_an_allowed_origin_can_upload_and_read_the_etag(
     open_page: OpenPage, stack: BrowserStack, key: str, method: Method
 ) -> None:
     etag = f'"{hashlib.md5(method.content, usedforsecurity=False).hexdigest()}"'
     response = open_page(stack.ports[0]).evaluate(method.script, method.presign(stack, key))
-    assert response == {"status": method.status, "etag": etag, "version": None}  # it cannot read the version id
+    assert response == {"status": method.status, "etag": etag, "version": None}  # CORS does not expose the version ID
     assert stack.content(key) == method.content
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-def test_an_upload_of_another_origin_is_stopped_by_the_browser(
+def test_browser_blocks_an_upload_from_a_page_of_another_origin(
     open_page: OpenPage, stack: BrowserStack, key: str, method: Method
 ) -> None:
     page = open_page(stack.foreign_port)
@@ -143,7 +143,7 @@ def test_an_upload_of_another_origin_is_stopped_by_the_browser(
 
 
 @pytest.mark.parametrize("changed", [{"X-Amz-Signature": "0" * 64}, {"X-Amz-Expires": "59"}])
-def test_a_link_that_was_tampered_with_is_refused(
+def test_emulator_rejects_a_modified_presigned_url(
     open_page: OpenPage, stack: BrowserStack, key: str, changed: dict[str, str]
 ) -> None:
     link, content_type = presigned_put(stack, key)
@@ -154,14 +154,16 @@ def test_a_link_that_was_tampered_with_is_refused(
     assert stack.content(key) is None
 
 
-def test_the_page_is_not_even_served_at_an_origin_that_may_not_upload(
+def test_upload_server_does_not_start_at_an_origin_without_permission(
     start_server: StartServer, stack: BrowserStack
 ) -> None:
     with pytest.raises(CannotRunError, match=rf"does not let pages of http://localhost:{stack.foreign_port} upload"):
         start_server(stack.foreign_port)
 
 
-def test_a_page_of_another_origin_gets_no_form(open_page: OpenPage, server: UploadServer, stack: BrowserStack) -> None:
+def test_page_of_another_origin_cannot_request_an_upload_form(
+    open_page: OpenPage, server: UploadServer, stack: BrowserStack
+) -> None:
     request = "url => fetch(url, { method: 'POST', body: '{}' }).then(response => response.status)"
     page = open_page(stack.ports[1])
     assert result_or_error(page, request, f"{server.origin}/api/uploads") == "Failed to fetch"

@@ -1,4 +1,4 @@
-"""Invalid uploads are rejected where they should be, and the page explains the problem and the remedy."""
+"""Page, server and bucket each reject invalid uploads, and the page shows the problem and the remedy."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ BIG = file("big.bin", b"\0" * 1_200_000)
 
 @pytest.fixture
 def one_megabyte(start_server: StartServer) -> UploadServer:
-    """A server whose limit is 1 MB."""
+    """Upload server with a size limit of 1 MB."""
     return start_server(max_bytes=MEGABYTE)
 
 
 @pytest.fixture
 def unlimited_page(page: Page, one_megabyte: UploadServer) -> UploadPage:
-    """A page that does not know its server's limit."""
+    """Upload page that receives a wrong size limit, so that it does not reject large files."""
     page.route("**/api/settings", lambda route: route.fulfill(json={"max_bytes": 10**9, "bucket": "b"}))
     return UploadPage.open(page, one_megabyte)
 
 
-def test_a_file_over_the_limit_is_not_even_sent(page: Page, one_megabyte: UploadServer, stack: BrowserStack) -> None:
+def test_upload_page_rejects_a_file_over_the_limit_without_a_request(
+    page: Page, one_megabyte: UploadServer, stack: BrowserStack
+) -> None:
     upload = UploadPage.open(page, one_megabyte)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
@@ -45,12 +47,12 @@ def test_a_file_over_the_limit_is_not_even_sent(page: Page, one_megabyte: Upload
     assert stack.keys(one_megabyte.stack.rules.prefix) == []
 
 
-def test_the_server_refuses_it_if_the_page_does_not(unlimited_page: UploadPage) -> None:
+def test_upload_server_rejects_a_file_over_the_limit(unlimited_page: UploadPage) -> None:
     unlimited_page.choose(BIG)
     assert unlimited_page.problem("big.bin") == "The file has 1,200,000 bytes; at most 1,000,000 are allowed."
 
 
-def test_the_bucket_refuses_it_if_the_server_was_lied_to(
+def test_bucket_rejects_a_file_that_is_larger_than_declared(
     page: Page, unlimited_page: UploadPage, one_megabyte: UploadServer, stack: BrowserStack
 ) -> None:
     unlimited_page.override_form_request(size=1)
@@ -61,7 +63,7 @@ def test_the_bucket_refuses_it_if_the_server_was_lied_to(
     assert stack.keys(one_megabyte.stack.rules.prefix) == []
 
 
-def test_a_permission_that_has_run_out_is_explained_and_the_next_one_works(
+def test_upload_page_explains_an_expired_form_and_can_retry(
     page: Page, start_server: StartServer, stack: BrowserStack
 ) -> None:
     server = start_server(seconds=-1)
@@ -69,7 +71,7 @@ def test_a_permission_that_has_run_out_is_explained_and_the_next_one_works(
     upload = UploadPage.open(page, server)
     upload.choose(file("late.txt"))
     assert upload.problem("late.txt") == (
-        "The permission to upload this file has run out before the upload began. Try again: you get a new one."
+        "The permission to upload this file expired before the upload began. Try again to get a new one."
     )
     assert stack.keys(rules.prefix) == []
     server.stack.rules = replace(rules, seconds=60)
@@ -86,7 +88,7 @@ def test_a_permission_that_has_run_out_is_explained_and_the_next_one_works(
         ("Content-Type", "text/html", "AccessDenied"),
     ],
 )
-def test_a_form_that_was_tampered_with_is_refused(
+def test_bucket_rejects_a_modified_upload_form(
     server: UploadServer, upload: UploadPage, stack: BrowserStack, field: str, value: str, code: str
 ) -> None:
     upload.override_form_response(**{field: value})
@@ -95,21 +97,20 @@ def test_a_form_that_was_tampered_with_is_refused(
     assert stack.keys(server.stack.rules.prefix) + stack.keys("elsewhere/") == []
 
 
-def test_a_name_that_cannot_be_is_explained(upload: UploadPage) -> None:
+def test_upload_page_explains_an_invalid_file_name(upload: UploadPage) -> None:
     upload.drop({"name": "a${filename}.txt", "text": "a", "type": ""})
     assert "which S3 would replace: rename the file." in upload.problem("a${filename}.txt")
 
 
-def test_a_server_that_has_gone_is_named(page: Page, upload: UploadPage) -> None:
+def test_upload_page_reports_an_unreachable_server_for_an_upload(page: Page, upload: UploadPage) -> None:
     page.route("**/api/uploads", lambda route: route.abort())
     upload.choose(file("orphan.txt"))
-    assert upload.problem("orphan.txt").startswith("This page's own server does not answer. Is it still running?")
+    assert upload.problem("orphan.txt").startswith("The server of this page does not respond. Check that it is running")
 
 
-def test_a_bucket_that_answers_nothing_a_page_may_read_is_explained(
+def test_upload_page_explains_an_upload_that_cors_blocks(
     server: UploadServer, upload: UploadPage, stack: BrowserStack
 ) -> None:
-    """The page can only detect that the browser blocked the request."""
     bucket = {"Bucket": stack.index.bucket}
     cors = stack.s3.get_bucket_cors(**bucket)["CORSRules"]
     stack.s3.delete_bucket_cors(**bucket)
@@ -120,17 +121,17 @@ def test_a_bucket_that_answers_nothing_a_page_may_read_is_explained(
         stack.s3.put_bucket_cors(**bucket, CORSConfiguration={"CORSRules": cors})
     assert f"the bucket does not let pages of {server.origin} upload" in problem
     assert "corsAllowedOrigins" in problem
-    # the browser sent a preflight request first (a page that observes its progress needs one), so it sent no file
+    # The page observes the progress, so the browser sends a preflight request first. It failed, so no file was sent.
     assert stack.keys(server.stack.rules.prefix) == []
 
 
-def test_a_row_that_does_not_come_is_said_and_can_be_looked_for_again(page: Page, start_server: StartServer) -> None:
+def test_upload_page_reports_a_missing_row_and_offers_a_retry(page: Page, start_server: StartServer) -> None:
     page.clock.install()
     page.route("**/api/row?*", lambda route: route.fulfill(json={"row": None}))
     upload = UploadPage.open(page, start_server())
     upload.choose(file("lost.txt"))
     expect(upload.card("lost.txt")).to_have_attribute("data-state", "uploaded")
-    for _ in range(300):  # the page's clock advances although the response to a request is pending
+    for _ in range(300):  # the page's clock advances even while a response is pending
         page.clock.run_for(500)
         if upload.card("lost.txt").get_attribute("data-state") == "error":
             break
@@ -140,10 +141,10 @@ def test_a_row_that_does_not_come_is_said_and_can_be_looked_for_again(page: Page
     assert upload.indexed("lost.txt")["Size"] == "8 bytes"
 
 
-def test_a_page_whose_server_does_not_answer_at_all_says_so(page: Page, server: UploadServer) -> None:
+def test_upload_page_reports_an_unreachable_server_when_it_opens(page: Page, server: UploadServer) -> None:
     page.route("**/api/settings", lambda route: route.abort())
     page.goto(server.origin)
     expect(page.get_by_role("alert")).to_have_text(
-        "This page's own server does not answer. Is it still running? Start it if not, and try again. "
-        "To do so, load this page again."
+        "The server of this page does not respond. Check that it is running, and try again. "
+        "To try again, reload this page."
     )

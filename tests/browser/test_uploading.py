@@ -1,4 +1,4 @@
-"""A browser uploads files directly to the bucket, and the page shows their rows."""
+"""Uploads from a browser directly to the bucket, and the rows that the page shows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def test_a_file_is_uploaded_and_its_row_is_shown(
+def test_upload_page_uploads_a_file_and_shows_its_row(
     page: Page, upload: UploadPage, stack: BrowserStack, page_errors: PageErrors
 ) -> None:
     upload.choose(file("report.txt", b"twelve bytes"))
@@ -66,7 +66,9 @@ def test_a_file_is_uploaded_and_its_row_is_shown(
         "😀.png",
     ],
 )
-def test_a_file_keeps_its_name(upload: UploadPage, stack: BrowserStack, page_errors: PageErrors, name: str) -> None:
+def test_uploaded_object_keeps_the_name_of_the_file(
+    upload: UploadPage, stack: BrowserStack, page_errors: PageErrors, name: str
+) -> None:
     upload.choose(file(name))
     shown = upload.indexed(name)
     row = stack.index.existing_row(shown["Key"], shown["Version"])
@@ -74,7 +76,7 @@ def test_a_file_keeps_its_name(upload: UploadPage, stack: BrowserStack, page_err
     assert page_errors.messages == []
 
 
-def test_several_files_are_dropped_at_once(
+def test_upload_page_uploads_all_files_of_one_drop(
     page: Page, upload: UploadPage, stack: BrowserStack, page_errors: PageErrors
 ) -> None:
     contents = {f"note {number}.txt": f"this is note {number}" for number in range(5)}
@@ -87,30 +89,30 @@ def test_several_files_are_dropped_at_once(
     assert page_errors.messages == []
 
 
-def test_a_file_that_is_dropped_beside_the_area_is_taken_too(upload: UploadPage) -> None:
-    """A browser would otherwise open it, and leave the page with its uploads."""
+def test_upload_page_accepts_a_file_dropped_outside_the_drop_area(upload: UploadPage) -> None:
+    """By default, a browser opens a dropped file and leaves the page."""
     upload.drop({"name": "beside.txt", "text": "a", "type": "text/plain"}, onto="h1")
     assert upload.indexed("beside.txt")["Size"] == "1 byte"
 
 
-def test_the_same_file_twice_is_two_objects(page: Page, upload: UploadPage) -> None:
+def test_uploading_the_same_file_twice_creates_two_objects(page: Page, upload: UploadPage) -> None:
     for _ in range(2):
         upload.choose(file("twice.txt"))
     expect(page.get_by_text("2 of 2 indexed")).to_be_visible()
     assert len(set(page.locator("dd:first-of-type").all_inner_texts())) == 2
 
 
-def test_an_empty_file_has_a_row_too(upload: UploadPage) -> None:
+def test_upload_page_shows_the_row_of_an_empty_file(upload: UploadPage) -> None:
     upload.choose(file("empty", b"", ""))
     shown = upload.indexed("empty")
     assert (shown["Size"], shown["Type"]) == ("0 bytes", "application/octet-stream")
 
 
-def test_the_progress_of_a_big_file_is_shown(
+def test_upload_page_shows_the_progress_of_a_large_file(
     page: Page, upload: UploadPage, stack: BrowserStack, page_errors: PageErrors, tmp_path: Path
 ) -> None:
     page.evaluate(RECORD_STATES)
-    # a connection of 10 MB per second
+    # The emulated upload bandwidth is 10 MB per second.
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
     network.send(
@@ -129,8 +131,8 @@ def test_the_progress_of_a_big_file_is_shown(
     assert page_errors.messages == []
 
 
-def test_an_upload_can_be_cancelled_and_tried_again(page: Page, upload: UploadPage, stack: BrowserStack) -> None:
-    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # no response
+def test_upload_page_can_cancel_and_retry_an_upload(page: Page, upload: UploadPage, stack: BrowserStack) -> None:
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # the bucket never responds
     upload.choose(file("slow.txt"))
     upload.card("slow.txt").get_by_role("button", name="Cancel").click()
     assert upload.problem("slow.txt") == "You cancelled this upload."
@@ -139,8 +141,8 @@ def test_an_upload_can_be_cancelled_and_tried_again(page: Page, upload: UploadPa
     assert upload.indexed("slow.txt")["Size"] == "8 bytes"
 
 
-def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, page_errors: PageErrors) -> None:
-    """In a browser without the emulator's certificate: `nox -s upload-page` has a proxy for it."""
+def test_upload_page_command_uploads_through_its_plain_http_proxy(page: Page, page_errors: PageErrors) -> None:
+    """With the proxy of `nox -s upload-page`, the browser does not need the emulator's certificate."""
     port = free_port()
     command = [sys.executable, "-m", "localstack.showcase.upload_page", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
@@ -159,7 +161,7 @@ def test_the_page_of_the_one_command_uploads_through_its_own_door(page: Page, pa
             assert upload.key("one command.txt").startswith("uploads/")
             assert page_errors.messages == []
             process.send_signal(signal.SIGINT)
-            # it ends within seconds, although the browser still holds connections
+            # The process must exit within seconds, although the browser still has open connections.
             assert process.wait(timeout=10) == 0
         finally:
             process.kill()

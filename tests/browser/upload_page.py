@@ -1,4 +1,4 @@
-"""The upload page as a user operates it."""
+"""Page object of the upload page: the actions of a user, and the results on the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DROP = """
 
 @dataclass(frozen=True)
 class UploadPage:
-    """The page in a browser, served by one server."""
+    """The upload page of one server in a browser."""
 
     page: Page
 
@@ -47,14 +47,14 @@ class UploadPage:
         return self.page.get_by_role("listitem").filter(has=self.page.get_by_role("heading", name=name))
 
     def indexed(self, name: str) -> dict[str, str]:
-        """Wait for the row of a file on the page."""
+        """Wait until the page shows the row of a file; return the row's values by label."""
         card = self.card(name)
         expect(card).to_have_attribute("data-state", "indexed")
         labels, values = (card.locator(f"dl {part}").all_inner_texts() for part in ("dt", "dd"))
         return dict(zip(labels, values, strict=True))
 
     def problem(self, name: str) -> str:
-        """Wait for the error message of a file on the page."""
+        """Wait until the page shows an error for a file; return the message."""
         expect(self.card(name)).to_have_attribute("data-state", "error")
         return self.card(name).locator(".problem").inner_text()
 
@@ -65,7 +65,7 @@ class UploadPage:
         return self.indexed(name)["Key"]
 
     def override_form_request(self, **changed: Any) -> None:
-        """Change the request of the page to its server, so that the server cannot reject it."""
+        """Change values in the page's next requests for a form, so that the server does not reject them."""
 
         def change(route: Route) -> None:
             data = {**json.loads(route.request.post_data or "{}"), **changed}
@@ -74,7 +74,7 @@ class UploadPage:
         self.page.route("**/api/uploads", change)
 
     def override_form_response(self, **changed: str) -> None:
-        """Change fields of the form in the response to the page."""
+        """Change fields of the form that the server sends to the page."""
 
         def change(route: Route) -> None:
             response = route.fetch()
@@ -89,5 +89,5 @@ def file(name: str, content: bytes = b"content\n", kind: str = "text/plain") -> 
 
 
 def percentages(states: Sequence[str]) -> list[int]:
-    """The percentages among the states that a card has shown."""
+    """Return the percentages among the states that the page has shown for a file."""
     return [int(match[1]) for state in states if (match := re.fullmatch(r"(\d+) %", state))]

@@ -1,4 +1,4 @@
-"""The names of all resources in an account, to compare two points in time."""
+"""Names of all resources in an AWS account, to compare the account before and after a test."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ LISTINGS: Mapping[str, Callable[[Clients], list[Any]]] = {
 
 
 def snapshot(clients: Clients) -> set[tuple[str, str]]:
-    """Kind and name of every resource of the kinds that a stack consists of."""
+    """Return kind and name of every resource in the account, for the kinds that a stack creates."""
     return {(kind, str(name)) for kind, names in LISTINGS.items() for name in names(clients)}

@@ -1,4 +1,4 @@
-"""Triggers alarms and receives their notifications."""
+"""Helpers that trigger CloudWatch alarms and receive their notifications."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ ALARMS_OF_A_STACK = (
     *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
     *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
 )
-"""The name of every alarm, without the stack's prefix."""
+"""Names of all alarms of a stack, without the stack's prefix."""
 
 METRIC_LIFETIME = 3.0
-"""Seconds after which a metric value is too old for the alarm."""
+"""Seconds after which a metric value is too old to be evaluated by the alarm."""
 
 NOTIFICATION_TIMEOUT = 3.0
-"""Seconds; the emulator sends a notification before it responds."""
+"""Seconds to wait for a notification. The emulator sends it before it responds to PutMetricData."""
 
 Alarm: TypeAlias = Mapping[str, Any]
-"""An alarm in a DescribeAlarms response."""
+"""One alarm of a DescribeAlarms response."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notification:
-    """A notification of one alarm to a subscriber of the topic."""
+    """Notification about one alarm, as a subscriber of the SNS topic receives it."""
 
     subject: str
     alarm: str
@@ -46,7 +46,7 @@ class Notification:
 
 
 class Subscriber:
-    """An SQS queue that is subscribed to the topic; it keeps all notifications."""
+    """SQS queue that is subscribed to the alarm topic; `received` has all notifications so far."""
 
     def __init__(self, clients: Clients, topic_arn: str) -> None:
         self.received: list[Notification] = []
@@ -65,7 +65,7 @@ class Subscriber:
         clients.sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=attributes["QueueArn"])
 
     def receive(self) -> list[Notification]:
-        """The new notifications, which are removed from the queue."""
+        """Receive the new notifications and remove them from the queue."""
         before = len(self.received)
         while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
@@ -74,7 +74,7 @@ class Subscriber:
         return self.received[before:]
 
     def receive_until(self, condition: Callable[[list[Notification]], bool], timeout: float) -> list[Notification]:
-        """The notifications until they meet a condition, or until the timeout: the tests report missing ones."""
+        """Receive notifications until they meet a condition or until the timeout, and return them in both cases."""
         start = len(self.received)
 
         def met() -> bool:
@@ -87,16 +87,16 @@ class Subscriber:
 
 
 class AlarmRun:
-    """The notifications of all alarms of a stack.
+    """Triggers all alarms of a stack and records their notifications.
 
-    It puts every alarm's metric on its threshold, then above it, then waits until that value is too old. An emulator
-    that ignores the dimensions of a metric triggers all alarms on one metric together, so their states are reset before
-    the next of them is triggered.
+    It sets every alarm's metric to its threshold, then above it, and then waits until these values are too old. An
+    emulator that ignores the dimensions of a metric triggers all alarms on this metric together. Therefore their states
+    are reset before the next alarm is triggered.
 
     Attributes:
-        at_threshold: while every metric was exactly at its threshold.
-        above: by alarm, after its metric was put above its threshold.
-        last: by alarm, its last notification after all metrics were back to normal.
+        at_threshold: notifications while every metric was exactly at its threshold.
+        above: notifications by alarm name, after the alarm's metric exceeded its threshold.
+        last: last notification by alarm name, after all metrics returned to normal.
     """
 
     def __init__(self, clients: Clients, alarms: list[Alarm], subscriber: Subscriber) -> None:
@@ -129,9 +129,9 @@ class AlarmRun:
         )
 
     def _put(self, alarm: Alarm, value: float) -> None:
-        """Put a value into the oldest period that the alarm evaluates; it leaves that period after `METRIC_LIFETIME`.
+        """Put a metric value at the start of the alarm's evaluation time, which excludes it after `METRIC_LIFETIME`.
 
-        One value is enough for an alarm on five periods: the emulator treats them as one.
+        One value is enough even for an alarm on five periods, because the emulator evaluates them as one period.
         """
         time_of_value = time.time() - alarm["Period"] * alarm["EvaluationPeriods"] + METRIC_LIFETIME
         datum = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": float(value)}

@@ -1,7 +1,6 @@
-"""Uploads a batch of objects and waits for their rows, a few at a time.
+"""Uploads a batch of objects, a few at a time, and waits for their rows.
 
-An emulator starts a process, or a container, for each concurrent invocation, so a batch that is sent at once takes
-longer than one that is sent in step.
+An emulator starts a process or a container for each concurrent invocation, so more concurrent uploads would be slower.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CONCURRENCY = 3
-"""Concurrent uploads: a few more than the emulator's processes have cores."""
+"""Number of concurrent uploads, slightly more than the cores of a typical machine."""
 ROW_TIMEOUT = 2.0
-"""Seconds to wait for one row before the next upload starts; missing rows are reported after the whole batch."""
+"""Seconds to wait for one row before the next upload starts. Missing rows are reported after the whole batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """The result of one case; `error` says why there is no row."""
+    """Result of one uploaded test case; `error` is the reason for a missing row."""
 
     case: UploadCase
     version_id: str
@@ -42,7 +41,7 @@ class Upload:
 
 
 def sample_cases() -> list[UploadCase]:
-    """The files of samples/."""
+    """Return an upload case for each file in samples/."""
     return [
         UploadCase(
             name=f"sample: {path.name}",
@@ -56,7 +55,7 @@ def sample_cases() -> list[UploadCase]:
 
 
 def upload_all(index: Index, cases: Sequence[UploadCase]) -> dict[str, Upload]:
-    """Upload every case, below the folder of the tests; return the results by the cases' names."""
+    """Upload every case into the tests' folder of the bucket; return the results by name of the case."""
     cases = [replace(case, key=index.key(case.key)) for case in cases]
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="upload") as pool:
         versions = list(pool.map(lambda case: _put(index, case), cases))
@@ -67,7 +66,7 @@ def upload_all(index: Index, cases: Sequence[UploadCase]) -> dict[str, Upload]:
 
 
 def _put(index: Index, case: UploadCase) -> str | ClientError:
-    """Upload one case and wait a moment for its row; return its version id, or S3's error."""
+    """Upload one case and wait briefly for its row; return its version ID, or the error of S3."""
     try:
         version_id: str = index.clients.s3.put_object(Bucket=index.bucket, **case.parameters())["VersionId"]
     except ClientError as error:
@@ -79,7 +78,7 @@ def _put(index: Index, case: UploadCase) -> str | ClientError:
 
 def _result(index: Index, case: UploadCase, version: str | ClientError) -> Upload:
     if isinstance(version, ClientError):
-        return Upload(case=case, version_id="", head={}, row=None, error=f"S3 refused the upload: {version}")
+        return Upload(case=case, version_id="", head={}, row=None, error=f"S3 rejected the upload: {version}")
     row = index.row(case.key, version)
     error = f"no row of {case.key!r}, version {version}; rows of that key: {index.rows(case.key)}"
     head = index.head(case.key, version)

@@ -1,4 +1,4 @@
-"""The capabilities of AWS that emulators lack, as one table. A test is skipped, or reduced, for no other reason."""
+"""Table of the AWS capabilities that emulators lack, which are the only reasons to skip or to reduce a test."""
 
 from __future__ import annotations
 
@@ -13,58 +13,58 @@ if TYPE_CHECKING:
 
 
 class Capability(Enum):
-    """A capability that a test may need; the value describes it."""
+    """AWS capability that a test may need; the value completes the phrase "the emulator cannot"."""
 
-    EVENTS_DURING_AN_UPDATE = "take events at once while a function is updated"
-    FUNCTION_CONTAINERS = "run each function in a container of its own"
-    LIST_CONTROL_CHARACTERS = "list a bucket that holds a key with control characters"
-    LIST_FROM_ANY_KEY = "go on with a listing from a key that is encoded for XML"
-    RFC_2047_METADATA = "answer HEAD with RFC 2047 words where user metadata is not ASCII"
-    ALARMS_AT_ONCE = "evaluate an alarm as soon as its metric is put"
-    ALARM_TAGS = "keep the tags that an alarm is made with"
-    GROWING_SEQUENCERS = "give every event of a key a greater sequencer than the one before"
-    UTF8_FORM = "read a POST form's file name as UTF-8"
+    EVENTS_DURING_AN_UPDATE = "deliver events without delay while a function is updated"
+    FUNCTION_CONTAINERS = "run each function in its own container"
+    LIST_CONTROL_CHARACTERS = "list a bucket that has a key with control characters"
+    LIST_FROM_ANY_KEY = "continue a listing after a key that is encoded for XML"
+    RFC_2047_METADATA = "return non-ASCII user metadata as RFC 2047 words in a HEAD response"
+    ALARMS_AT_ONCE = "evaluate an alarm as soon as a metric value is put"
+    ALARM_TAGS = "store the tags of a new alarm"
+    GROWING_SEQUENCERS = "give each event of a key a greater sequencer than the previous event"
+    UTF8_FORM = "read the file name in a POST form as UTF-8"
 
 
 LOCALSTACK, MINISTACK = "LocalStack", "MiniStack"
-BYTES_AS_LATIN_1 = "it sends back the bytes that it got, which HTTP clients read as Latin-1"
+BYTES_AS_LATIN_1 = "it returns the uploaded bytes, which HTTP clients read as Latin-1"
 
 GAPS: Mapping[tuple[Capability, str], str] = {
-    (Capability.ALARM_TAGS, LOCALSTACK): "PutMetricAlarm drops them without a word; only TagResource would set them",
+    (Capability.ALARM_TAGS, LOCALSTACK): "PutMetricAlarm silently ignores the tags; only TagResource stores them",
     (Capability.ALARMS_AT_ONCE, LOCALSTACK): (
-        "it looks once in all of an alarm's periods, which are up to five minutes, and never at percentiles"
+        "it evaluates an alarm once in its evaluation time of up to five minutes, and never evaluates percentiles"
     ),
     (Capability.GROWING_SEQUENCERS, LOCALSTACK): (
-        "every event has the same, so versions of one second cannot be put into an order"
+        "all events have the same sequencer, so versions of the same second have no order"
     ),
     (Capability.EVENTS_DURING_AN_UPDATE, LOCALSTACK): (
-        "the poller of the function before still gets some of them, and leaves them invisible for two minutes"
+        "the poller of the previous function still receives some events, and hides them for two minutes"
     ),
-    (Capability.FUNCTION_CONTAINERS, MINISTACK): "it runs them as processes beside itself",
+    (Capability.FUNCTION_CONTAINERS, MINISTACK): "it runs functions as processes on the same machine",
     (Capability.LIST_CONTROL_CHARACTERS, MINISTACK): (
-        "ListObjectVersions puts the key into XML, which cannot carry it, whatever EncodingType asks for: 500"
+        "ListObjectVersions ignores EncodingType, puts the key into XML, which cannot contain it, and returns 500"
     ),
     (Capability.LIST_FROM_ANY_KEY, LOCALSTACK): (
-        "ListObjectVersions compares the key to start after with encoded keys: with a space in it, nothing comes"
+        "ListObjectVersions compares the start key with encoded keys, so a start key with a space returns nothing"
     ),
     (Capability.RFC_2047_METADATA, MINISTACK): BYTES_AS_LATIN_1,
     (Capability.RFC_2047_METADATA, LOCALSTACK): BYTES_AS_LATIN_1,
     (Capability.UTF8_FORM, MINISTACK): (
-        "it reads the form as Latin-1, so the key of the new object is mangled before any event"
+        "it reads the form as Latin-1, so the key of the new object is already wrong before any event"
     ),
 }
-"""Why an emulator lacks a capability."""
+"""Reasons why emulators lack capabilities, by capability and emulator."""
 
 
 def gap(target: AwsTarget, capability: Capability) -> str | None:
-    """The emulator that lacks a capability, and why; None if it has it, and on AWS."""
-    for (missing, emulator), why in GAPS.items():
+    """Return why the emulator lacks a capability; None if it has the capability, and on AWS."""
+    for (missing, emulator), reason in GAPS.items():
         if missing is capability and target.name.startswith(emulator):
-            return f"{emulator} cannot {capability.value}: {why}"
+            return f"{emulator} cannot {capability.value}: {reason}"
     return None
 
 
 def needs(target: AwsTarget, capability: Capability) -> None:
-    """Skip the test where the emulator lacks a capability."""
+    """Skip the test if the emulator lacks a capability."""
     if reason := gap(target, capability):
         pytest.skip(reason)

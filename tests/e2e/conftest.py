@@ -1,4 +1,4 @@
-"""Options, selection and order of the end-to-end tests; one emulator and one stack for the whole session."""
+"""Configuration of the end-to-end tests: their selection and order, and one emulator and one stack per session."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from operations.queries import Table
 
 MAX_LINE_LENGTH = 240
-"""Characters of a line of the emulator's log that a report shows."""
+"""Maximum number of characters that a failure report shows of a line of the emulator's log."""
 
 MAX_CLOCK_SKEW = 60.0
-"""Seconds by which this machine's clock may be ahead of AWS's."""
+"""Seconds by which this machine's clock may be ahead of the clock of AWS."""
 
 DESELECTED = "tapstack: reasons of deselection"
-"""The key under which an xdist worker sends them to the process that reports."""
+"""Key under which an xdist worker sends the reasons of deselected tests to the main process."""
 
 _HEADER = pytest.StashKey[list[str]]()
 _EMULATOR_KIND = pytest.StashKey[str | None]()
@@ -50,38 +50,38 @@ _EMULATOR = pytest.StashKey[Emulator]()
 _DESELECTED = pytest.StashKey[list[str]]()
 
 
-@pytest.hookimpl(optionalhook=True)  # one of pytest-xdist's
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist defines this hook
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """The number of processes of `-n auto`, each with an emulator and a stack of its own; 0: this process only."""
+    """Return the number of worker processes for `-n auto`, each with its own emulator and stack; 0: no workers."""
     if config.getoption("--engine") != IN_PROCESS:
         return 0
-    with suppress(HarnessError):  # pytest_sessionstart reports it
+    with suppress(HarnessError):  # pytest_sessionstart reports this error
         if choose(config.getoption("--emulator")).kind == "embedded":
             return WORKERS
     return 0
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Choose deployer and emulator; an impossible choice is an error before any test."""
+    """Select the deployer and the emulator; an invalid selection is an error before any test runs."""
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)  # cleans up as Ctrl-C does
+            signal.signal(getattr(signal, name), signal.default_int_handler)  # like Ctrl-C, so that fixtures clean up
     option = session.config.getoption
     engine = option("--engine")
     kind = None
     if engine == EXISTING:
         stack = ExistingStack(read_outputs(option("--outputs")))
-        header = [f"engine: existing, where --outputs says: {stack}", "emulator: none is started"]
+        header = [f"engine: existing stack of --outputs: {stack}", "emulator: none is started"]
     else:
-        why = "no other was asked for (`--engine pulumi` takes Pulumi's own)"
+        reason = "it is the default (`--engine pulumi` uses the Pulumi CLI)"
         try:
             emulator = choose(option("--emulator"))
             if engine == PULUMI:
-                why = _describe_pulumi_cli(install=option("--install-pulumi"))
+                reason = _describe_pulumi_cli(install=option("--install-pulumi"))
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from error
         kind = emulator.kind
-        header = [f"engine: {engine}, because {why}", f"emulator: {emulator.kind}, because {emulator.reason}"]
+        header = [f"engine: {engine}, because {reason}", f"emulator: {emulator.kind}, because {emulator.reason}"]
     session.config.stash[_HEADER] = header
     session.config.stash[_EMULATOR_KIND] = kind
 
@@ -91,7 +91,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests of other deployers and emulators, and start with the longest of the others."""
+    """Deselect the tests of other deployers and emulators, and run the slowest files first."""
     engine, emulator = config.getoption("--engine"), config.stash[_EMULATOR_KIND]
     reasons = {item: deselection_reason(item.iter_markers(), engine, emulator) for item in items}
     if deselected := [item for item in items if reasons[item]]:
@@ -102,14 +102,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """An xdist worker collects, and so deselects, on behalf of the process that reports."""
+    """Send the reasons of deselected tests from an xdist worker to the main process."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[DESELECTED] = session.config.stash.get(_DESELECTED, [])
 
 
-@pytest.hookimpl(optionalhook=True)  # one of pytest-xdist's
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist defines this hook
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401  its types are internal
-    """All workers deselect the same."""
+    """Store the reasons of deselected tests from an xdist worker; all workers send the same reasons."""
     node.config.stash[_DESELECTED] = getattr(node, "workeroutput", {}).get(DESELECTED, [])
 
 
@@ -124,7 +124,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """The emulator of the session. If it cannot start, one message ends the run."""
+    """Emulator of the session; if it cannot start, the test run stops with one error message."""
     config = request.config
     with ExitStack() as cleanup:
         try:
@@ -132,7 +132,7 @@ def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
             running = cleanup.enter_context(starting)
         except EmulatorError as error:
             if hasattr(config, "workerinput"):
-                raise  # pytest-xdist loses the message of an exit
+                raise  # pytest-xdist would discard the message of `pytest.exit`
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
         config.stash[_EMULATOR] = running
         yield running
@@ -146,7 +146,7 @@ def deploy_stack(request: pytest.FixtureRequest) -> DeployStack:
 
 @pytest.fixture(scope="session")
 def stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Deployment]:
-    """The stack with the configuration of Pulumi.localstack.yaml, deployed once."""
+    """Stack with the configuration of Pulumi.localstack.yaml, deployed once per session."""
     deployment = deploy_stack(emulator)
     yield deployment
     deployment.destroy()
@@ -154,7 +154,7 @@ def stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Deployment]
 
 @pytest.fixture(scope="session")
 def existing(request: pytest.FixtureRequest) -> ExistingStack | None:
-    """The stack of `--outputs`; None if the tests deploy their own."""
+    """Existing stack of the option `--outputs`; None if the tests deploy their own stack."""
     option = request.config.getoption
     return ExistingStack(read_outputs(option("--outputs"))) if option("--engine") == EXISTING else None
 
@@ -167,7 +167,7 @@ def outputs(existing: ExistingStack | None, request: pytest.FixtureRequest) -> M
 
 @pytest.fixture(scope="session")
 def target(existing: ExistingStack | None, request: pytest.FixtureRequest) -> AwsTarget:
-    """The emulator, or the account of an existing stack."""
+    """Emulator of the session, or the AWS account of an existing stack."""
     target: AwsTarget = existing or request.getfixturevalue("emulator")
     return target
 
@@ -191,7 +191,7 @@ def index(existing: ExistingStack | None, clients: Clients, outputs: Mapping[str
 
 @pytest.fixture(scope="session")
 def table(existing: ExistingStack | None, request: pytest.FixtureRequest, outputs: Mapping[str, str]) -> Table:
-    """The table as boto3's resource, which `operations.queries` takes."""
+    """DynamoDB table of the stack as a boto3 resource, as `operations.queries` requires."""
     if existing:
         return existing.table(outputs["table_name"])
     emulator: Emulator = request.getfixturevalue("emulator")
@@ -202,7 +202,7 @@ def table(existing: ExistingStack | None, request: pytest.FixtureRequest, output
 
 @pytest.fixture(scope="session")
 def uploads(target: AwsTarget, index: Index, _send_invalid_events_first: None) -> Mapping[str, Upload]:
-    """Every sample and every edge case, uploaded once; by the case's name."""
+    """Results of the upload of every sample and every edge case, by name of the case."""
     uploaded = upload_all(index, [*sample_cases(), *EDGE_CASES])
     if gap(target, Capability.LIST_CONTROL_CHARACTERS):
         for upload in uploaded.values():
@@ -218,15 +218,15 @@ def failures(index: Index) -> FailureQueue:
 
 @pytest.fixture(scope="session")
 def invalid_events(index: Index) -> SentEvents:
-    """Events that cannot succeed, sent once."""
+    """Events that cannot succeed, sent once per session."""
     return send_invalid_events(index)
 
 
 @pytest.fixture(scope="session")
 def _send_invalid_events_first(request: pytest.FixtureRequest) -> None:
-    """Start Lambda's retries of the events that cannot succeed, so that they pass while other tests run."""
+    """Send the events that cannot succeed first, so that Lambda retries them while other tests run."""
     if any("invalid_events" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        with suppress(WaitTimeoutError):  # the tests that need them report it
+        with suppress(WaitTimeoutError):  # the tests that use these events report the timeout
             request.getfixturevalue("invalid_events")
 
 
@@ -241,7 +241,7 @@ def _operations(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Opera
 
 @pytest.fixture
 def operations(_operations: OperationsStack, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> OperationsStack:
-    """A separate stack for the operations tools, which find the emulator by environment variables."""
+    """Separate stack for the operations tools, which find the emulator through environment variables."""
     for name, value in emulator.environment().items():
         monkeypatch.setenv(name, value)
     return _operations
@@ -249,7 +249,7 @@ def operations(_operations: OperationsStack, emulator: Emulator, monkeypatch: py
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the end of the emulator's log to the report of a failure."""
+    """Add the end of the emulator's log to the report of a failed test."""
     report = yield
     emulator = item.config.stash.get(_EMULATOR, None)
     if report.failed and emulator:
@@ -262,14 +262,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _log_file(config: pytest.Config) -> Path | None:
-    """The file that keeps the emulator's log: one for each xdist worker."""
+    """Return the path of the emulator's log; each xdist worker has its own file."""
     log: Path | None = config.getoption("--emulator-log")
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     return log.with_name(f"{log.stem}-{worker}{log.suffix}") if log and worker else log
 
 
 def _terminal_writer(config: pytest.Config) -> Callable[[str], None]:
-    """A function that writes a line to the terminal, although pytest captures output."""
+    """Return a function that writes a line to the terminal, even while pytest captures output."""
 
     def write(line: str) -> None:
         if not config.pluginmanager.hasplugin("terminalreporter"):  # an xdist worker has no terminal
@@ -281,10 +281,10 @@ def _terminal_writer(config: pytest.Config) -> Callable[[str], None]:
 
 
 def _describe_pulumi_cli(*, install: bool) -> str:
-    """Version of the Pulumi CLI, which is installed if necessary, and replacements of its plugins."""
+    """Describe the Pulumi CLI, which is installed if necessary, and the replacement of its AWS plugin, if any."""
     from localstack.deployers import pulumi_cli  # noqa: PLC0415  importing Pulumi takes most of a second
 
     cli = pulumi_cli.find(install=install)
     providers = os.environ.get("PULUMI_DEBUG_PROVIDERS")
-    replaced = f"; PULUMI_DEBUG_PROVIDERS={providers} takes the place of a plugin" if providers else ""
-    return f"it was asked for: CLI {cli.version}{replaced}"
+    replaced = f"; PULUMI_DEBUG_PROVIDERS={providers} replaces a plugin" if providers else ""
+    return f"it was requested: CLI {cli.version}{replaced}"

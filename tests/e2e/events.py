@@ -1,4 +1,4 @@
-"""The records of S3 event notifications that led to a row, for direct invocations of the indexer."""
+"""Reconstructs records of S3 event notifications from rows, for direct invocations of the indexer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def creation_record(row: Row, **changes: Any) -> dict[str, Any]:
-    """The record that led to a row, reconstructed from its attributes."""
+    """Return the ObjectCreated record that led to a row, reconstructed from the row's attributes."""
     values = {
         "version_id": row["version_id"],
         "event_name": row["event_name"],
@@ -25,5 +25,5 @@ def creation_record(row: Row, **changes: Any) -> dict[str, Any]:
 
 
 def removal_record(row: Row, event_name: str) -> dict[str, Any]:
-    """The record of the deletion of a row's version, as AWS sends it: without size and ETag."""
+    """Return the record that AWS sends for the deletion of a row's version; it has no size and no ETag."""
     return creation_record(row, event_name=event_name, size=None, etag=None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class InvalidEvent:
-    """An event that cannot succeed, and parts of its error."""
+    """An event that cannot succeed, and the expected parts of its error message."""
 
     event: Any
     errors: tuple[str, ...]
@@ -25,7 +25,7 @@ class InvalidEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class SentEvents:
-    """Events by name, and the deleted rows that valid records among the invalid ones must restore."""
+    """Invalid events by name, and the rows that the valid records in these events must create."""
 
     events: Mapping[str, InvalidEvent]
     valid: tuple[Row, ...]
@@ -33,7 +33,7 @@ class SentEvents:
 
 @dataclass(frozen=True, kw_only=True)
 class FailureMessage:
-    """The message of Lambda's on-failure destination about one event."""
+    """Message in the failure queue about one event, from Lambda's on-failure destination."""
 
     event: Any
     error: str
@@ -42,7 +42,7 @@ class FailureMessage:
 
 
 class FailureQueue:
-    """Finds and removes the message about one event, and leaves all others in the queue."""
+    """Client of the failure queue that removes only messages about requested events."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
@@ -50,7 +50,7 @@ class FailureQueue:
         self._url = index.outputs["failure_queue_url"]
 
     def wait_for(self, event: object) -> FailureMessage:
-        """Wait for the message about exactly this event."""
+        """Wait for the message about exactly this event, and remove it from the queue."""
         others: dict[str, object] = {}
 
         def find() -> FailureMessage | None:
@@ -72,7 +72,7 @@ class FailureQueue:
         )
 
     def events(self) -> list[object]:
-        """The events of all messages in the queue, which stay there."""
+        """Return the events of all messages, without removing the messages from the queue."""
         found: dict[str, object] = {}
         while new := {
             message["MessageId"]: json.loads(message["Body"])["requestPayload"]
@@ -83,14 +83,14 @@ class FailureQueue:
         return list(found.values())
 
     def _receive(self) -> list[Response]:
-        """Up to ten messages, which remain visible."""
+        """Receive up to ten messages, which remain visible in the queue."""
         response = self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=0)
         messages: list[Response] = response.get("Messages", [])
         return messages
 
 
 def send_invalid_events(index: Index) -> SentEvents:
-    """Send events that cannot succeed, as S3 does: Lambda tries each three times in the background."""
+    """Send events that cannot succeed as asynchronous invocations, which Lambda attempts three times each."""
     valid = tuple(index.put_unindexed(f"invalid/good-{number}.txt") for number in (1, 2))
     first, second = (creation_record(row) for row in valid)
     without_key = minimal_record("invalid/keyless.txt", bucket=index.bucket)

@@ -1,7 +1,7 @@
-"""A proxy between botocore and an emulator that injects the faults of networks and busy services.
+"""Proxy between botocore and an emulator that injects faults of the network and of AWS services.
 
-It takes one request at a time from each connection, and distinguishes the indexer's two calls by their form. The key
-that a call is about decides which fault is injected, so that tests do not affect each other.
+It supports the two calls of the indexer, HeadObject and UpdateItem. Faults are planned by object key, so that tests
+with different keys do not affect each other.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 HEAD, UPDATE = "HeadObject", "UpdateItem"
 
-SLOW_SECONDS = 1.0  # of a slow response, from its first byte to its last; botocore waits 3 s for the next byte
+SLOW_SECONDS = 1.0  # duration of a slow response, below botocore's read timeout of 3 s
 UPSTREAM_SECONDS = 20.0
-NO_LINGER = struct.pack("ii", 1, 0)  # l_onoff, l_linger: closing resets the connection instead of ending it
+NO_LINGER = struct.pack("ii", 1, 0)  # l_onoff, l_linger: with these values, close() resets the TCP connection
 THROTTLING_ERRORS = {HEAD: (503, "SlowDown"), UPDATE: (400, "ProvisionedThroughputExceededException")}
 HOP_BY_HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding"}
 
 
 class Fault(Enum):
-    """A fault of one call."""
+    """Fault that the proxy injects into one call."""
 
-    THROTTLED = "the response asks to slow down"
-    SERVER_ERROR = "500"
-    RESET = "the connection is reset before the call reaches the service"
-    RESET_IN_THE_ANSWER = "the call takes effect, and the connection is reset in the middle of the response"
-    TRUNCATED = "the call takes effect, and the response ends in its middle"
-    SLOW = "the response arrives in pieces"
-    BLACK_HOLE = "the call never reaches the service, and there is no response"
-    BLACK_HOLE_AFTER = "the call takes effect, and there is no response"
+    THROTTLED = "the response is a throttling error"
+    SERVER_ERROR = "the response has the status 500"
+    RESET = "the connection is reset before the request reaches the service"
+    RESET_IN_RESPONSE = "the request takes effect, and the connection is reset in the middle of the response"
+    TRUNCATED = "the request takes effect, and the response is truncated"
+    SLOW = "the response arrives slowly in pieces"
+    BLACK_HOLE = "the request does not reach the service, and there is no response"
+    BLACK_HOLE_AFTER = "the request takes effect, and there is no response"
 
 
 NOT_FORWARDED = {Fault.RESET, Fault.BLACK_HOLE}
@@ -59,7 +59,7 @@ WITHOUT_RESPONSE = (Fault.BLACK_HOLE, Fault.BLACK_HOLE_AFTER)
 
 
 class ProxiedCall(NamedTuple):
-    """One call through the proxy."""
+    """One call that the fault proxy recorded."""
 
     operation: str
     key: str
@@ -68,15 +68,15 @@ class ProxiedCall(NamedTuple):
 
 @dataclass
 class FaultProxy:
-    """The faults to inject, and the calls so far.
+    """Planned faults and recorded calls of a running fault proxy.
 
     Attributes:
-        endpoint: the URL of this proxy.
-        upstream: host and port of the service.
-        planned: faults of the next calls, by operation and key.
-        permanent: the fault of every call about a key for which nothing is planned.
-        calls: the calls so far, in order.
-        closing: set when the proxy stops; calls without a response end then.
+        endpoint: URL of the proxy.
+        upstream: host and port of the emulator.
+        planned: faults of the next calls, by operation and object key.
+        permanent: by object key, the fault of each call for which no fault is planned.
+        calls: recorded calls, in order.
+        closing: set when the proxy stops, so that pending calls without a response end.
     """
 
     upstream: tuple[str, int]
@@ -87,15 +87,15 @@ class FaultProxy:
     closing: threading.Event = field(default_factory=threading.Event)
 
     def plan(self, operation: str, key: str, *faults: Fault) -> None:
-        """Inject these faults into the next calls of an operation about a key."""
+        """Inject these faults, in order, into the next calls of an operation for an object key."""
         self.planned[operation, key].extend(faults)
 
     def calls_for(self, key: str) -> list[tuple[str, Fault | None]]:
-        """The calls about a key, with their faults."""
+        """Return operation and injected fault of each recorded call for an object key."""
         return [(call.operation, call.fault) for call in self.calls if call.key == key]
 
     def record(self, operation: str, key: str) -> Fault | None:
-        """Record a call; return the fault to inject."""
+        """Record a call and return the fault to inject, or None."""
         fault = self.next_fault(operation, key)
         self.calls.append(ProxiedCall(operation=operation, key=key, fault=fault))
         return fault
@@ -105,7 +105,7 @@ class FaultProxy:
         return planned.popleft() if planned else self.permanent.get(key)
 
     def indexer(self, index: Index, **config: Any) -> Indexer:
-        """The indexer's own code, clock and timeouts, in this process, with this proxy in place of AWS."""
+        """Return an indexer in this process, with its real clock and timeouts, that sends its calls to this proxy."""
         session, region = botocore.session.get_session(), index.clients.s3.meta.region_name
         merged = CLIENT_CONFIG.merge(Config(**config))
 
@@ -125,7 +125,7 @@ class FaultProxy:
 
 @dataclass
 class ThrottlingProxy(FaultProxy):
-    """Forwards a number of writes per second, with a burst of one second, and throttles the others as DynamoDB does."""
+    """Fault proxy that throttles writes like DynamoDB, with a burst capacity of one second."""
 
     writes_per_second: float = 1.0
     _tokens: float = field(init=False)
@@ -150,15 +150,18 @@ class ThrottlingProxy(FaultProxy):
 
 @contextmanager
 def fault_proxy(upstream: str, *, writes_per_second: float | None = None) -> Iterator[FaultProxy]:
-    """Run a proxy in front of the service at this URL, on 127.0.0.1 only; with a rate, it is a `ThrottlingProxy`."""
+    """Context manager: run a fault proxy for the emulator at a URL, on 127.0.0.1 only.
+
+    With `writes_per_second` it is a `ThrottlingProxy`.
+    """
     address = urlsplit(upstream)
-    assert address.hostname, f"{upstream} names no host"
+    assert address.hostname, f"{upstream} has no host"
     host = (address.hostname, address.port or 80)
     proxy = (
         FaultProxy(host) if writes_per_second is None else ThrottlingProxy(host, writes_per_second=writes_per_second)
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
-    server.daemon_threads = True  # threads that wait on an idle connection do not keep the tests from ending
+    server.daemon_threads = True  # threads with idle connections do not block the end of the tests
     proxy.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     with serving(server):
         try:
@@ -172,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
-        """Log nothing: tests read `FaultProxy.calls`."""
+        """Log nothing, because tests read `FaultProxy.calls`."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -202,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
         return operation, object_id.split("/", 1)[1]
 
     def _forwarded(self, body: bytes) -> bytes:
-        """The service's response, as bytes on the wire."""
+        """Forward the request and return the emulator's response as raw HTTP."""
         connection = http.client.HTTPConnection(*self.proxy.upstream, timeout=UPSTREAM_SECONDS)
         try:
             connection.request(self.command, self.path, body=body or None, headers=dict(self.headers.items()))
@@ -220,9 +223,9 @@ class _Handler(BaseHTTPRequestHandler):
         match fault:
             case Fault.RESET:
                 self._reset()
-            case Fault.RESET_IN_THE_ANSWER:
+            case Fault.RESET_IN_RESPONSE:
                 self._send(response[: _middle(response)])
-                time.sleep(0.05)  # or the reset would overtake the bytes before it
+                time.sleep(0.05)  # without this pause, the TCP reset would discard earlier bytes
                 self._reset()
             case Fault.TRUNCATED:
                 self._send(response[: _middle(response)])
@@ -247,7 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _middle(response: bytes) -> int:
-    """The middle of a response's body, or the end of its first header if it has no body."""
+    """Return the offset of the middle of a response's body, or of the end of its first header if there is no body."""
     headers, _, body = response.partition(b"\r\n\r\n")
     if body:
         return len(response) - len(body) // 2 - 1
@@ -255,7 +258,7 @@ def _middle(response: bytes) -> int:
 
 
 def _error(operation: str, status: int, code: str) -> bytes:
-    """An error response of the service; S3's response to a HEAD has no body."""
+    """Return an AWS error response as raw HTTP; S3's response to HEAD has no body."""
     body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}).encode()
     content = b"" if operation == HEAD else body
     headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(content)))]

@@ -1,4 +1,4 @@
-"""Creates small functions on an emulator."""
+"""Creates small Lambda functions on an emulator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def create_function(client: Client, name: str, code: str, *, role: str) -> None:
-    """Create a function from the source of a module with a `handler`, and wait until it is active."""
+    """Create a Lambda function from the source of a module with a `handler`, and wait until it is active."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("main.py", code)

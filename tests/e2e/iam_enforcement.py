@@ -1,9 +1,8 @@
-"""A stack on an emulator that enforces IAM policies, and ways to find out what the indexer's role may do.
+"""A stack on an emulator that enforces IAM policies, and three ways to test the permissions of the indexer's role.
 
-The embedded emulator checks the requests that a function sends, as its role. It does not check what Lambda does on the
-role's behalf (the message to the on-failure destination), does not know X-Ray, and takes the ARN of a log group for
-that of a log stream. Two more ways cover these: a second function with the same role that makes arbitrary calls, and
-IAM's own simulation of the role's policies.
+The embedded emulator checks the requests of the indexer. It does not check requests that Lambda sends on behalf of the
+role, such as messages to the on-failure destination, so a probe function with the same role sends them. The emulator
+does not support X-Ray, and confuses the ARNs of log groups and log streams. The IAM policy simulator covers both.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
 Document: TypeAlias = dict[str, Any]
 
 MARKS = [
-    pytest.mark.only_emulator("embedded"),  # LocalStack enforces no policy
-    pytest.mark.only_engine("in-process"),  # the tests are not about deployers, and no other deploys in seconds
+    pytest.mark.only_emulator("embedded"),  # LocalStack does not enforce IAM policies
+    pytest.mark.only_engine("in-process"),  # the in-process deployer is the fastest
 ]
-"""The marks of every file whose emulator enforces policies."""
+"""pytest markers of the test files that need an emulator with IAM enforcement."""
 
 POLICY_NAME = "index-uploads"
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "403"})
-"""The services' error codes. A response to HEAD has no body, so botocore uses the status as code."""
+"""Error codes of denied requests. A response to HEAD has no body, so botocore uses the HTTP status as the code."""
 
 ALLOW_EVERYTHING = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -65,7 +64,7 @@ def outcome(service, operation, arguments):
 
 
 class Permission(NamedTuple):
-    """One action of one statement of the role's policy."""
+    """One action in one statement of the indexer's IAM policy."""
 
     sid: str
     action: str
@@ -75,17 +74,17 @@ class Permission(NamedTuple):
 
 
 def call(service: str, operation: str, **arguments: object) -> Document:
-    """A call of an AWS service by the probe function, as boto3 names it."""
+    """Describe a call that the probe function sends, with boto3's names of service, operation and arguments."""
     return {"service": service, "operation": operation, "arguments": arguments}
 
 
 def permissions(policy: Document) -> list[Permission]:
-    """Every permission of a policy."""
+    """Return every permission in an IAM policy."""
     return [Permission(each["Sid"], action) for each in policy["Statement"] for action in each["Action"]]
 
 
 class IndexerRole:
-    """The indexer's role on an emulator that enforces its policy."""
+    """IAM role of the indexer on an emulator that enforces IAM policies."""
 
     def __init__(self, emulator: Emulator, arn: str) -> None:
         self.arn = arn
@@ -94,13 +93,13 @@ class IndexerRole:
         self._lambda = emulator.client("lambda")
 
     def policy(self) -> Document:
-        """The role's policy, as IAM has it."""
+        """Return the role's policy document from IAM."""
         policy: Document = self._iam.get_role_policy(RoleName=self.name, PolicyName=POLICY_NAME)["PolicyDocument"]
         return policy
 
     @contextmanager
     def without_permissions(self, *removed: Permission) -> Iterator[None]:
-        """Context manager: the role lacks these permissions."""
+        """Context manager: remove permissions from the role."""
         original = self.policy()
         reduced = deepcopy(original)
         for each in reduced["Statement"]:
@@ -114,7 +113,7 @@ class IndexerRole:
 
     @contextmanager
     def probe_function(self) -> Iterator[None]:
-        """Context manager: a second function with this role exists, which makes the calls of `denied`."""
+        """Context manager: create a second Lambda function with this role, which sends the calls of `denied`."""
         create_function(self._lambda, PROBE_NAME, PROBE_CODE, role=self.arn)
         try:
             yield
@@ -122,7 +121,7 @@ class IndexerRole:
             self._lambda.delete_function(FunctionName=PROBE_NAME)
 
     def denied(self, calls: Mapping[str, Document]) -> set[str]:
-        """The names of the calls that this role is denied; all others must succeed."""
+        """Send calls with this role; return the names of the denied calls. All other calls must succeed."""
         response = self._lambda.invoke(FunctionName=PROBE_NAME, Payload=json.dumps(list(calls.values())))
         outcomes = json.loads(response["Payload"].read())
         assert isinstance(outcomes, list), outcomes
@@ -132,7 +131,7 @@ class IndexerRole:
         return {name for name, outcome in by_name.items() if outcome in DENIED}
 
     def simulated_denied(self, requests: Mapping[str, tuple[str, str]]) -> set[str]:
-        """The names of the requests, each an action and the ARN of a resource, that IAM's simulation denies."""
+        """Return the names of the requests (IAM action, resource ARN) that the IAM policy simulator denies."""
 
         def decision(action: str, resource: str) -> str:
             [result] = self._iam.simulate_principal_policy(
@@ -148,7 +147,7 @@ class IndexerRole:
 
 @dataclass(frozen=True, kw_only=True)
 class EnforcingStack:
-    """A stack whose emulator enforces policies; `row` is of an object that was uploaded into it."""
+    """Stack on an emulator that enforces IAM policies; `row` is the row of an uploaded object."""
 
     emulator: Emulator
     index: Index
@@ -161,10 +160,13 @@ class EnforcingStack:
 def enforcing_stack(
     emulator: Emulator, *, config: Mapping[str, str] | None = None, **upload: Any
 ) -> Iterator[EnforcingStack]:
-    """Deploy a stack, send it an event that cannot succeed, and upload an object with these PutObject parameters."""
+    """Context manager: deploy a stack, send an event that cannot succeed, and upload an object.
+
+    `upload` has additional parameters of PutObject.
+    """
     deployment = deploy(emulator, config_overrides=config or {})
     index = Index(Clients.of(emulator), deployment.outputs)
-    index.invoke_async(INVALID_EVENT)  # Lambda's retries of it pass while the tests run
+    index.invoke_async(INVALID_EVENT)  # Lambda retries this event while the tests run
     role = IndexerRole(emulator, deployment.outputs["lambda_role_arn"])
     with role.probe_function():
         yield EnforcingStack(
@@ -178,7 +180,7 @@ def enforcing_stack(
 
 
 def user_credentials(emulator: Emulator, name: str, policy: str) -> dict[str, str]:
-    """Create an IAM user with one policy; return boto3's arguments for its access key."""
+    """Create an IAM user with one policy; return its access key as arguments of a boto3 client."""
     iam = emulator.client("iam")
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=policy)
@@ -187,8 +189,8 @@ def user_credentials(emulator: Emulator, name: str, policy: str) -> dict[str, st
 
 
 def client_of_user(emulator: Emulator, service: str, credentials: Mapping[str, str]) -> Client:
-    """A client with the credentials of an IAM user, without retries."""
-    session: Any = boto3.session.Session()  # the stubs require a literal service name
+    """Return a boto3 client with the credentials of an IAM user, without retries."""
+    session: Any = boto3.session.Session()  # the type stubs require a literal service name
     return session.client(
         service,
         region_name=emulator.region,
@@ -200,7 +202,7 @@ def client_of_user(emulator: Emulator, service: str, credentials: Mapping[str, s
 
 
 def denied_events(index: Index, events: Mapping[str, Document]) -> set[str]:
-    """The names of the events that the indexer could not index because a call was denied."""
+    """Return the names of the events that the indexer could not index because AWS denied a call."""
     errors = {name: index.invoke(event).error for name, event in events.items()}
     assert [error for error in errors.values() if error is not None and "denied: " not in error] == []
     return {name for name, error in errors.items() if error is not None}

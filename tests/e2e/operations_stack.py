@@ -1,4 +1,4 @@
-"""A separate stack for the operations tools, which read a whole bucket, table and queue."""
+"""Separate stack for the operations tools, because they read the whole bucket, table and queue."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
     from tests.support.rows import Row
 
 GRACE = 0.1
-"""Seconds between the two passes of an audit, in a bucket that does not change meanwhile."""
+"""Seconds between the two passes of an audit; short, because no objects change during the audit."""
 
 TIMEOUT = 60.0
-"""Seconds: an emulator may start a process, or a container, for each attempt of a function that fails."""
+"""Seconds to wait for a result; long, because an emulator may start a process for each attempt of an event."""
 
 SETTLE_SECONDS = 3.0
-"""LocalStack's poll for events takes two seconds, and continues for the function that was just replaced."""
+"""Seconds to wait after an update of a function: LocalStack polls events for the old function for two more seconds."""
 
 CONFIG = {"env": "operations", "readCapacity": "1000", "writeCapacity": "20"}
-"""Reads without a pause, but only ten events per second: the emulator starts a process for each concurrent event."""
+"""Configuration for fast reads, but only ten events per second: each concurrent event starts a process."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommandResult:
-    """The result of a command: its exit code, its JSON document, and its standard error."""
+    """Result of a command: exit code, JSON document, and stderr."""
 
     code: int
     document: dict[str, Any]
     errors: str
 
     def findings(self) -> list[tuple[str, str, str]]:
-        """`(difference, key, version id)` of each finding of an audit, sorted."""
+        """Return `(difference, key, version ID)` of each finding of an audit, sorted."""
         return sorted((each["difference"], each["key"], each["version_id"]) for each in self.document["findings"])
 
 
 class OperationsStack:
-    """The stack, the tools as an operator runs them, and ways to damage the stack."""
+    """Stack for tests of the operations tools: runs them, and creates the failures that they must detect."""
 
     def __init__(self, index: Index, *, settle_seconds: float) -> None:
         self._aws: Aws | None = None
-        self._settle_seconds = settle_seconds  # after a change of the function
+        self._settle_seconds = settle_seconds
         self.index = index
         self.queue_url = index.outputs["failure_queue_url"]
 
     def run(self, tool: str, *arguments: str) -> CommandResult:
-        """Run a tool, which finds the stack by the function's name."""
+        """Run a tool, which finds the stack by the name of the indexer function."""
         out, errors = io.StringIO(), io.StringIO()
         command = [tool, "--function", self.index.function, "--json", *arguments]
         with redirect_stdout(out), redirect_stderr(errors):
@@ -63,7 +63,7 @@ class OperationsStack:
         return CommandResult(code=code, document=json.loads(out.getvalue()), errors=errors.getvalue())
 
     def audit_until_consistent(self, *arguments: str) -> CommandResult:
-        """Audit until there is no finding, and return the result of that audit."""
+        """Repeat an audit until it reports no findings; return the result of the last audit."""
         results: list[CommandResult] = []
 
         def consistent() -> CommandResult | None:
@@ -74,7 +74,7 @@ class OperationsStack:
 
     @contextmanager
     def notifications_disabled(self) -> Iterator[None]:
-        """Context manager: the bucket sends no events to the indexer."""
+        """Context manager: disable the event notifications of the bucket."""
         s3, bucket = self.index.clients.s3, self.index.bucket
         before = s3.get_bucket_notification_configuration(Bucket=bucket)
         del before["ResponseMetadata"]
@@ -86,7 +86,7 @@ class OperationsStack:
 
     @contextmanager
     def versioning_suspended(self) -> Iterator[None]:
-        """Context manager: new objects have the version id `null`."""
+        """Context manager: suspend versioning, so that new objects have the version ID `null`."""
         self.index.set_versioning("Suspended")
         try:
             yield
@@ -95,7 +95,7 @@ class OperationsStack:
 
     @contextmanager
     def function_failing(self) -> Iterator[None]:
-        """Context manager: the indexer writes to a table that does not exist, so every event fails."""
+        """Context manager: configure the indexer with a table that does not exist, so that every event fails."""
         before = self.index.set_environment({"TAP_TABLE_NAME": "no-such-table"})
         time.sleep(self._settle_seconds)
         try:
@@ -105,11 +105,11 @@ class OperationsStack:
             time.sleep(self._settle_seconds)
 
     def put_all_indexed(self, names: Sequence[str]) -> list[Row]:
-        """Upload objects whose content is their key, one after the other, and wait for their rows."""
+        """Upload objects one after the other, with their key as content, and wait for their rows."""
         return [self.index.put_indexed(key, key.encode()) for key in map(self.index.key, names)]
 
     def overwrite_row(self, row: Row, **changes: Any) -> None:
-        """Overwrite attributes of a row; None removes an attribute."""
+        """Overwrite attributes of a row; the value None removes an attribute."""
         serialize = TypeSerializer().serialize
         item = {name: serialize(value) for name, value in (row | changes).items() if value is not None}
         self.index.clients.dynamodb.put_item(TableName=self.index.table, Item=item)
@@ -125,6 +125,6 @@ class OperationsStack:
         self.index.wait_until(enough, f"{count} messages in the failure queue")
 
     def _connect(self, region: str | None) -> Aws:
-        """Create the clients once: it takes half a second."""
+        """Return the AWS clients, which are created only once because this takes half a second."""
         self._aws = self._aws or Aws.connect(region)
         return self._aws

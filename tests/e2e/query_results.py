@@ -1,4 +1,4 @@
-"""Assertions on queries, which may lag behind DynamoDB's writes for a moment."""
+"""Assertions on query results, which are retried because DynamoDB queries are eventually consistent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class SmallPages:
-    """A table that returns three rows per page; a real one does after 1 MB."""
+    """Wrapper of a DynamoDB table that returns three rows per page; the real page limit is 1 MB."""
 
     def __init__(self, table: queries.Table) -> None:
         self._table = table
@@ -29,13 +29,13 @@ def wait_for_result(index: Index, query: Callable[[], object], expected: object)
 
 
 def latest_version(index: Index, table: queries.Table, key: str) -> str | None:
-    """The version id that `queries.latest` returns."""
+    """Return the version ID of the row that `queries.latest` returns, or None."""
     row = queries.latest(table, index.clients.s3, index.bucket, key)
     return row["version_id"] if row else None
 
 
 def wait_for_versions(index: Index, table: queries.Table, key: str, *, latest: str | None, current: str | None) -> None:
-    """Wait until the queries `latest` and `current` return these version ids."""
+    """Wait until `queries.latest` and `queries.current` return rows with these version IDs."""
 
     def version_ids() -> list[str | None]:
         row = queries.current(table, index.clients.s3, index.bucket, key)

@@ -1,6 +1,6 @@
-"""Every alarm notifies the subscribers of the topic of its state, with what to do first.
+"""Alarms notify the subscribers of the topic about each change of their state, with the first step to take.
 
-In an emulator of its own, in which only these tests trigger alarms.
+A separate emulator is used, so that only these tests trigger alarms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.support.index import Clients
 if TYPE_CHECKING:
     from tests.support.selection import DeployStack
 
-pytestmark = pytest.mark.not_in_a_live_account("makes every alarm ring")
+pytestmark = pytest.mark.not_in_a_live_account("triggers every alarm")
 
 PREFIX = "tapstack-local-"
 EVERY_ALARM = pytest.mark.parametrize("purpose", ALARMS_OF_A_STACK)
@@ -26,7 +26,7 @@ EVERY_ALARM = pytest.mark.parametrize("purpose", ALARMS_OF_A_STACK)
 
 @pytest.fixture(scope="module")
 def isolated_stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[tuple[Clients, str]]:
-    """The clients of a separate emulator, and the alarm topic of the stack in it."""
+    """Clients of a separate emulator, and the ARN of its stack's alarm topic."""
     needs(emulator, Capability.ALARMS_AT_ONCE)
     with start(emulator.kind) as running:
         deployment = deploy_stack(running)
@@ -36,7 +36,7 @@ def isolated_stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[tu
 
 @pytest.fixture(scope="module")
 def alarms(isolated_stack: tuple[Clients, str]) -> dict[str, dict[str, Any]]:
-    """Every deployed alarm, by its name."""
+    """All deployed alarms, by name."""
     pages = isolated_stack[0].cloudwatch.get_paginator("describe_alarms").paginate()
     return {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
 
@@ -47,17 +47,17 @@ def alarm_run(isolated_stack: tuple[Clients, str], alarms: dict[str, dict[str, A
     return AlarmRun(clients, list(alarms.values()), Subscriber(clients, topic_arn))
 
 
-def test_every_alarm_that_is_deployed_is_tried(alarms: dict[str, dict[str, Any]]) -> None:
+def test_alarm_tests_cover_every_deployed_alarm(alarms: dict[str, dict[str, Any]]) -> None:
     assert alarms.keys() == {f"{PREFIX}{purpose}" for purpose in ALARMS_OF_A_STACK}
 
 
-def test_nothing_rings_at_its_threshold(alarm_run: AlarmRun) -> None:
+def test_alarms_do_not_fire_at_their_threshold(alarm_run: AlarmRun) -> None:
     assert alarm_run.at_threshold, "every alarm reports its first state, which is OK"
     assert [notification for notification in alarm_run.at_threshold if notification.now != "OK"] == []
 
 
 @EVERY_ALARM
-def test_above_its_threshold_it_tells_the_subscriber_what_happened_and_what_to_do_first(
+def test_alarm_above_its_threshold_notifies_cause_and_first_step(
     alarm_run: AlarmRun, alarms: dict[str, dict[str, Any]], purpose: str
 ) -> None:
     alarm = alarms[f"{PREFIX}{purpose}"]
@@ -76,8 +76,10 @@ def test_above_its_threshold_it_tells_the_subscriber_what_happened_and_what_to_d
 
 
 @EVERY_ALARM
-def test_only_alarms_on_its_metric_ring(alarm_run: AlarmRun, alarms: dict[str, dict[str, Any]], purpose: str) -> None:
-    """The emulator ignores dimensions; the unit tests check them."""
+def test_metric_above_a_threshold_fires_only_alarms_on_that_metric(
+    alarm_run: AlarmRun, alarms: dict[str, dict[str, Any]], purpose: str
+) -> None:
+    """The emulator ignores the dimensions of metrics, so the unit tests check them."""
     alarm = alarms[f"{PREFIX}{purpose}"]
     for notification in alarm_run.above[alarm["AlarmName"]]:
         same_metric = metric_of(alarms[notification.alarm]) == metric_of(alarm)
@@ -85,7 +87,7 @@ def test_only_alarms_on_its_metric_ring(alarm_run: AlarmRun, alarms: dict[str, d
 
 
 @EVERY_ALARM
-def test_when_it_has_gone_by_the_subscriber_is_told_that_all_is_well(alarm_run: AlarmRun, purpose: str) -> None:
+def test_alarm_notifies_when_its_metric_is_back_to_normal(alarm_run: AlarmRun, purpose: str) -> None:
     notification = alarm_run.last.get(f"{PREFIX}{purpose}")
     assert notification, "the alarm never sent a notification"
     assert (notification.before, notification.now) == ("ALARM", "OK")

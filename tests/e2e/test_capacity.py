@@ -1,8 +1,8 @@
-"""The capacity simulation compared with the indexer's own code and a throttled table of an emulator.
+"""Comparison of the capacity simulation with the indexer itself and a throttled table on an emulator.
 
-The comparison covers the indexer's retries against a busy table. It does not cover Lambda's queue: emulators have
-other rules for it (a throttled invocation counts as an attempt, waits are shorter). It does not depend on a clock: both
-sides count how often a write of a row was throttled before it succeeded.
+Both count how often a write was throttled before it succeeded, so the comparison does not depend on execution times.
+Lambda's event queue is not compared, because emulators handle it differently: a throttled invocation counts as an
+attempt, and retry delays are shorter.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Index
 
-pytestmark = pytest.mark.not_in_a_live_account("runs the function's code here, through a proxy in front of an emulator")
+pytestmark = pytest.mark.not_in_a_live_account("runs the indexer in this process, with a proxy to an emulator")
 
 UPLOADS, EVENTS, WRITES_PER_SECOND, SECONDS = 2, 32, 8, 60
-TOLERANCE = 3.0  # a factor: for chance, and for a machine that is slow to start so many calls at once
+TOLERANCE = 3.0  # factor between the measured and the simulated value, for randomness and slow machines
 SEEDS = 20
 
 
 def simulated_throttles_per_row() -> float:
-    """The mean over several simulations of the same number of concurrent events."""
+    """Return the mean number of throttled writes per row over several simulations of the same concurrent events."""
     none = (0.0, 0.0)
     latencies = Latencies(delivery=none, head=(20, 100), write=(10, 50), init=none)
     settings = StackSettings(
@@ -47,7 +47,7 @@ def simulated_throttles_per_row() -> float:
     return sum(outcome.refused_writes for outcome in outcomes) / sum(outcome.rows for outcome in outcomes)
 
 
-def test_a_busy_table_refuses_about_as_many_writes_as_are_simulated(emulator: Emulator, index: Index) -> None:
+def test_capacity_simulation_predicts_throttled_writes_of_a_busy_table(emulator: Emulator, index: Index) -> None:
     rows = [index.put_indexed(index.key(f"capacity/{number}.txt")) for number in range(UPLOADS)]
     with fault_proxy(emulator.endpoint, writes_per_second=WRITES_PER_SECOND) as proxy:
         indexer = proxy.indexer(index, max_pool_connections=EVENTS)
@@ -62,10 +62,10 @@ def test_a_busy_table_refuses_about_as_many_writes_as_are_simulated(emulator: Em
         elapsed = time.monotonic() - started
 
     writes = [call.fault for call in proxy.calls if call.operation == UPDATE]
-    assert results == [{"duplicate": 1}] * EVENTS  # all succeed in the end, each with a write of an existing row
+    assert results == [{"duplicate": 1}] * EVENTS  # every event succeeds, and writes an existing row
     assert writes.count(None) == EVENTS
     measured, expected = writes.count(Fault.THROTTLED) / EVENTS, simulated_throttles_per_row()
     assert expected / TOLERANCE <= measured <= expected * TOLERANCE, (
-        f"{measured:.1f} for each row, and {expected:.1f} were simulated"
+        f"{measured:.1f} throttled writes per row measured, {expected:.1f} simulated"
     )
-    assert WRITES_PER_SECOND * (elapsed + 1) >= EVENTS  # the proxy is the reason for their wait
+    assert WRITES_PER_SECOND * (elapsed + 1) >= EVENTS  # the proxy did not exceed its rate of writes

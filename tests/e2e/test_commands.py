@@ -1,4 +1,4 @@
-"""The demo, and the tests against an existing stack, as a user starts them: in processes of their own."""
+"""The demo, and the tests against an existing stack, run as separate processes as a user starts them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Index
 
-pytestmark = pytest.mark.not_in_a_live_account("has an emulator or a stack of its own")
+pytestmark = pytest.mark.not_in_a_live_account("starts its own emulator or stack")
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted(ROOT.joinpath("samples").iterdir())
 TIMEOUT = 120.0
-"""Seconds; the first run of the demo also creates the emulator's environment."""
+"""Timeout of a process in seconds; the first run of the demo also creates the emulator's environment."""
 
 
 @contextmanager
 def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the demo with pipes, and kill it at the end of the block or after the timeout."""
+    """Context manager: run the demo, and kill it at the end of the block or after the timeout."""
     command = [sys.executable, "-m", "localstack.showcase.demo", *arguments]
     with subprocess.Popen(  # noqa: S603  our own command, no shell
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
@@ -46,7 +46,7 @@ def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_the_samples_become_right_rows_and_a_kept_emulator_runs_until_ctrl_c() -> None:
+def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
     with demo("--keep") as process:
         assert process.stdout is not None
         output = ""
@@ -68,7 +68,7 @@ def test_the_samples_become_right_rows_and_a_kept_emulator_runs_until_ctrl_c() -
     assert [path.name for path in SAMPLES if f"samples/{path.name}" not in output] == []
 
 
-def test_a_bad_path_is_named_with_exit_code_2_and_the_good_ones_are_uploaded(tmp_path: Path) -> None:
+def test_demo_reports_a_missing_file_and_uploads_the_others(tmp_path: Path) -> None:
     good, missing = tmp_path / "a b+c.txt", tmp_path / "nope"
     good.write_text("content")
     with demo(str(good), str(missing), "--json") as process:
@@ -80,15 +80,15 @@ def test_a_bad_path_is_named_with_exit_code_2_and_the_good_ones_are_uploaded(tmp
     assert f"{missing} does not exist" in errors
 
 
-def test_a_deployed_stack_can_be_tried_and_is_left_as_it_was(
+def test_e2e_tests_of_an_existing_stack_pass_and_leave_it_unchanged(
     emulator: Emulator, outputs: Mapping[str, str], index: Index, tmp_path: Path
 ) -> None:
-    """With a sample of the tests: a presigned upload, a copy, a direct invocation, a log line."""
-    theirs = index.key("existing/theirs.txt")
-    index.put_indexed(theirs)
+    """Only four end-to-end tests run: a presigned upload, a copy, a direct invocation, and a log line."""
+    users_key = index.key("existing/users.txt")
+    index.put_indexed(users_key)
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps(dict(outputs)), encoding="utf-8")
-    sample = "presigned_put or a_copy_becomes or bucket_and_key_are_enough or a_line_tells"
+    sample = "presigned_put or test_copy_creates or only_bucket_and_key or log_line_of_an_upload"
     options = ["--engine", "existing", "--outputs", str(file), "-k", sample]
     done = subprocess.run(  # noqa: S603  our own command, no shell
         [sys.executable, "-m", "pytest", "tests/e2e", *options],
@@ -100,8 +100,8 @@ def test_a_deployed_stack_can_be_tried_and_is_left_as_it_was(
         timeout=TIMEOUT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "engine: existing, where --outputs says: " in done.stdout
+    assert "engine: existing stack of --outputs: " in done.stdout
     assert "not in a live account: deploys stacks of its own" in done.stdout
     assert "4 passed" in done.stdout
     assert [object_id for object_id, _ in index.versions() | index.row_ids() if "/tapstack-smoke-" in object_id] == []
-    assert len(index.rows(theirs)) == 1
+    assert len(index.rows(users_key)) == 1

@@ -1,4 +1,4 @@
-"""The emulator in a container: reachable from this machine only, and removed completely."""
+"""Emulators in containers: reachable from this machine only, and removed completely."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ with start("container") as running:
 
 @dataclass(frozen=True)
 class Docker:
-    """The containers that carry the project's label."""
+    """Access to the containers that have the project's label."""
 
-    client: Any  # Docker's client has no types
+    client: Any  # the Docker client has no type hints
 
     def containers(self) -> dict[str, Any]:
         listed = self.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
         return {each.name: each for each in listed}
 
     def name_at(self, endpoint: str) -> str:
-        """The name of the container that publishes the port of an endpoint."""
+        """Return the name of the container that publishes the port of an endpoint."""
         [name] = [
             name
             for name, each in self.containers().items()
@@ -60,7 +60,7 @@ class Docker:
         return str(name)
 
     def functions_of(self, name: str) -> list[str]:
-        """The names of the containers of functions of an emulator's container."""
+        """Return the names of the function containers that an emulator's container started."""
         return [each for each in self.containers() if each.startswith(f"{name.replace('_', '-')}-lambda-")]
 
 
@@ -79,20 +79,22 @@ def responds(endpoint: str) -> bool:
     return True
 
 
-def test_every_port_is_published_on_the_loopback_interface_alone(
+def test_emulator_container_publishes_its_ports_only_on_loopback(
     docker: Docker, emulator: Emulator, index: Index
 ) -> None:
-    index.invoke({"Event": "s3:TestEvent"})  # starts a function's container
+    index.invoke({"Event": "s3:TestEvent"})  # starts the container of a function
     own = docker.name_at(emulator.endpoint)
-    containers = docker.containers()  # one snapshot, because functions' containers start and end
+    containers = docker.containers()  # one list, because function containers may start or stop at any time
     for name in containers.keys() & {own, *docker.functions_of(own)}:
-        # the requested address: an engine may be configured to publish everything on loopback
+        # The requested address is checked, because a Docker engine may be configured to publish every port on loopback.
         bindings = containers[name].attrs["HostConfig"]["PortBindings"] or {}
         published = [bound["HostIp"] for bounds in bindings.values() for bound in bounds or ()]
         assert published == (["127.0.0.1"] if name == own else []), name
 
 
-def test_the_log_has_the_last_lines_of_the_functions_too(docker: Docker, emulator: Emulator, index: Index) -> None:
+def test_emulator_log_includes_the_last_lines_of_function_containers(
+    docker: Docker, emulator: Emulator, index: Index
+) -> None:
     needs(emulator, Capability.FUNCTION_CONTAINERS)
     index.invoke({"Event": "s3:TestEvent"})
 
@@ -104,13 +106,13 @@ def test_the_log_has_the_last_lines_of_the_functions_too(docker: Docker, emulato
     assert len([line for line in emulator.logs(5).splitlines() if " | " not in line]) <= 5
 
 
-def test_only_localstack_is_trusted_with_docker(docker: Docker, emulator: Emulator) -> None:
+def test_only_the_localstack_container_can_access_the_docker_socket(docker: Docker, emulator: Emulator) -> None:
     container = docker.containers()[docker.name_at(emulator.endpoint)]
     mounts = [each["Destination"] for each in container.attrs["Mounts"]]
     assert ("/var/run/docker.sock" in mounts) == emulator.name.startswith("LocalStack")
 
 
-def test_a_run_that_is_told_to_end_takes_its_emulator_along(docker: Docker) -> None:
+def test_terminated_test_run_removes_its_emulator_container(docker: Docker) -> None:
     before = set(docker.containers())
     command = [sys.executable, "-m", "pytest", "tests/e2e", "--emulator", "container", "-k", "test_deployed_stack"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:  # noqa: S603  our own
@@ -121,14 +123,14 @@ def test_a_run_that_is_told_to_end_takes_its_emulator_along(docker: Docker) -> N
     assert set(docker.containers()) - before == set()
 
 
-def test_an_emulator_that_ends_leaves_no_container_of_a_function_behind(docker: Docker, emulator: Emulator) -> None:
+def test_stopped_emulator_removes_its_function_containers(docker: Docker, emulator: Emulator) -> None:
     needs(emulator, Capability.FUNCTION_CONTAINERS)
     with start("container") as another:
         function = another.client("lambda")
         role = "arn:aws:iam::000000000000:role/another"
         create_function(function, "another", "def handler(event, context):\n    return 42\n", role=role)
         assert function.invoke(FunctionName="another")["Payload"].read() == b"42"
-        # LocalStack writes it in a thread that, if interrupted, would keep LocalStack from ending
+        # LocalStack writes the log in a thread; an interruption of this thread would prevent LocalStack from stopping.
         groups = another.client("logs").describe_log_groups
         wait_until(lambda: groups(logGroupNamePrefix="/aws/lambda/another")["logGroups"], "the function's log")
         own = docker.name_at(another.endpoint)
@@ -137,7 +139,7 @@ def test_an_emulator_that_ends_leaves_no_container_of_a_function_behind(docker: 
     assert docker.functions_of(own) == []
 
 
-def test_what_a_killed_run_left_is_removed_and_what_is_in_use_is_not(docker: Docker, emulator: Emulator) -> None:
+def test_cleanup_removes_containers_of_killed_runs_but_none_in_use(docker: Docker, emulator: Emulator) -> None:
     with subprocess.Popen([sys.executable, "-c", OTHER_RUN], cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:  # noqa: S603  our own
         assert run.stdout is not None
         endpoint = run.stdout.readline().strip()

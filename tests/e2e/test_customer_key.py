@@ -1,7 +1,7 @@
-"""A stack whose data is encrypted with a customer-managed key, on an emulator that enforces policies.
+"""A stack whose data is encrypted with a customer-managed KMS key, on an emulator that enforces policies.
 
-The key has the policy of docs/security.md. The emulator checks it in calls of KMS; its other services never use KMS, so
-the tests read back the key that S3, DynamoDB, SQS, SNS and CloudWatch Logs are configured with, and not its use.
+The key has the key policy of docs/security.md, which the emulator enforces only for direct calls of KMS. Its other
+services do not use KMS, so the tests check that S3, DynamoDB, SQS, SNS and CloudWatch Logs are configured with the key.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ def key_arn(stack: EnforcingStack) -> str:
 
 @pytest.fixture(scope="module")
 def uploader(stack: EnforcingStack) -> Client:
-    """S3 for an IAM user who may upload: a bucket's policy applies less to its account's root than to others."""
+    """S3 client of an IAM user who may upload, because bucket policies do not fully apply to the root user."""
     allow = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{stack.index.bucket}/*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     return client_of_user(stack.emulator, "s3", user_credentials(stack.emulator, "uploader", policy))
 
 
-def test_an_upload_becomes_a_row_that_says_how_it_is_encrypted(stack: EnforcingStack, key_arn: str) -> None:
+def test_row_of_a_kms_encrypted_upload_records_the_encryption(stack: EnforcingStack, key_arn: str) -> None:
     head = stack.index.head(stack.row["key"], stack.row["version_id"])
     assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key_arn)
     assert stack.row["encryption"] == "aws:kms"
     assert stack.row["checksum"]["value"] == head["ChecksumSHA256"]
 
 
-def test_whatever_holds_data_has_the_key(stack: EnforcingStack, key_arn: str) -> None:
+def test_resources_with_data_use_the_customer_managed_kms_key(stack: EnforcingStack, key_arn: str) -> None:
     clients, out = stack.index.clients, stack.index.outputs
     rule = _encryption_rule(clients, out["bucket_name"])
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}
@@ -78,31 +78,33 @@ def test_whatever_holds_data_has_the_key(stack: EnforcingStack, key_arn: str) ->
     assert topic["KmsMasterKeyId"] == key_arn
 
 
-def test_access_logs_do_not_have_the_key(stack: EnforcingStack) -> None:
+def test_log_bucket_does_not_use_the_customer_managed_kms_key(stack: EnforcingStack) -> None:
     rule = _encryption_rule(stack.index.clients, stack.index.outputs["bucket_name"].replace("-uploads-", "-logs-"))
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 
-def test_what_fails_reaches_the_encrypted_queue(stack: EnforcingStack) -> None:
+def test_failed_event_reaches_the_kms_encrypted_failure_queue(stack: EnforcingStack) -> None:
     assert stack.failures.wait_for(INVALID_EVENT).condition == "RetriesExhausted"
 
 
-def test_the_function_indexes_by_hand_too(stack: EnforcingStack) -> None:
+def test_indexer_with_a_kms_key_accepts_a_direct_invocation(stack: EnforcingStack) -> None:
     assert stack.index.invoke(s3_event(minimal_record(stack.row["key"], bucket=stack.index.bucket))).error is None
 
 
-def test_the_role_cannot_use_the_key_itself(stack: EnforcingStack, key_arn: str) -> None:
-    """Only services may: by the conditions of the role's policy, and of the key's."""
+def test_indexer_role_cannot_call_kms_directly(stack: EnforcingStack, key_arn: str) -> None:
+    """The conditions of the role's policy and of the key policy allow only AWS services to use the key."""
     calls = {
-        "make a data key": call("kms", "generate_data_key", KeyId=key_arn, KeySpec="AES_256"),
+        "generate a data key": call("kms", "generate_data_key", KeyId=key_arn, KeySpec="AES_256"),
         "encrypt": call("kms", "encrypt", KeyId=key_arn, Plaintext="secret"),
-        "look at the key": call("kms", "describe_key", KeyId=key_arn),
+        "describe the key": call("kms", "describe_key", KeyId=key_arn),
         "disable the key": call("kms", "disable_key", KeyId=key_arn),
     }
     assert stack.role.denied(calls) == set(calls)
 
 
-def test_an_uploader_gets_the_buckets_key(stack: EnforcingStack, uploader: Client, key_arn: str) -> None:
+def test_upload_without_encryption_headers_uses_the_buckets_kms_key(
+    stack: EnforcingStack, uploader: Client, key_arn: str
+) -> None:
     response = uploader.put_object(Bucket=stack.index.bucket, Key="uploaded.txt", Body=b"content")
     assert response["SSEKMSKeyId"] == key_arn
 
@@ -111,13 +113,13 @@ def test_an_uploader_gets_the_buckets_key(stack: EnforcingStack, uploader: Clien
     "encryption",
     [
         {"ServerSideEncryption": "AES256"},
-        # the emulator does not know the condition key with the key's ARN, so it denies even the right key; on AWS that
-        # one is allowed, as the unit tests of the policy show
+        # The emulator does not support the condition key for the ARN of the KMS key, so it denies even the bucket's own
+        # key. The unit tests of the bucket policy cover that case.
         {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/aws/s3"},
     ],
     ids=["AES256", "another key"],
 )
-def test_an_uploader_gets_the_buckets_key_and_no_other(
+def test_bucket_rejects_uploads_with_another_encryption(
     stack: EnforcingStack, uploader: Client, encryption: Mapping[str, str]
 ) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -132,7 +134,7 @@ def _encryption_rule(clients: Clients, bucket: str) -> dict[str, Any]:
 
 
 def _key_policy() -> str:
-    """The documented policy, for the account and the stack of an emulator."""
+    """Return the documented key policy for the account and the stack of an emulator."""
     policy = key_policy()
     text = json.dumps({**policy, "Statement": [{**each, "Resource": "*"} for each in policy["Statement"]]})
     return text.replace("123456789012", "000000000000").replace("tapstack-dev", "tapstack-local")

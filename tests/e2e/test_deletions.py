@@ -1,4 +1,4 @@
-"""Deleted versions keep their rows, which record the deletion, in every way in which S3 deletes."""
+"""Rows of deleted versions record the deletion, for every kind of deletion in S3."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def retention(clients: Clients, outputs: Mapping[str, str]) -> timedelta:
-    """How long this stack keeps the row of a deleted version; zero: for ever."""
+    """Time for which the stack keeps the row of a deleted version; zero: the row never expires."""
     function = clients.function.get_function_configuration(FunctionName=outputs["lambda_function_name"])
     return timedelta(days=int(function["Environment"]["Variables"]["TAP_DELETED_RETENTION_DAYS"]))
 
 
-def test_a_deleted_version_keeps_its_row_and_says_when_it_went_and_when_the_row_goes(
-    index: Index, retention: timedelta
-) -> None:
+def test_row_of_a_deleted_version_records_deletion_and_expiry_times(index: Index, retention: timedelta) -> None:
     before = index.put_indexed(index.key("deleted/a version+é.txt"), Metadata={"a": "b"})
     row = index.delete_indexed_version(before)
     assert {name: value for name, value in row.items() if name not in DELETION_ATTRIBUTES} == before
@@ -39,7 +37,7 @@ def test_a_deleted_version_keeps_its_row_and_says_when_it_went_and_when_the_row_
     assert row.get("expires_at") == expected
 
 
-def test_of_two_versions_only_the_deleted_one_is(table: Table, index: Index) -> None:
+def test_deletion_of_a_version_does_not_change_the_row_of_another(table: Table, index: Index) -> None:
     key = index.key("deleted/overwritten.txt")
     first, second = (index.put_indexed(key) for _ in range(2))
     index.delete_indexed_version(first)
@@ -49,7 +47,7 @@ def test_of_two_versions_only_the_deleted_one_is(table: Table, index: Index) -> 
     wait_for_versions(index, table, key, latest=None, current=None)
 
 
-def test_a_delete_marker_hides_the_object_and_removing_it_brings_it_back(table: Table, index: Index) -> None:
+def test_delete_marker_hides_an_object_and_its_removal_restores_it(table: Table, index: Index) -> None:
     key = index.key("deleted/hidden and back.txt")
     before = index.put_indexed(key)
     version_id = before["version_id"]
@@ -64,7 +62,7 @@ def test_a_delete_marker_hides_the_object_and_removing_it_brings_it_back(table: 
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_what_was_put_deleted_and_put_again_at_once_is_there(table: Table, index: Index, number: int) -> None:
+def test_object_put_deleted_and_put_again_in_quick_succession_exists(table: Table, index: Index, number: int) -> None:
     key = index.key(f"deleted/put again {number}.txt")
     first = index.put(key, b"first")
     marker = index.delete(key)
@@ -76,7 +74,7 @@ def test_what_was_put_deleted_and_put_again_at_once_is_there(table: Table, index
     assert len(index.rows(key)) == 3
 
 
-def test_what_was_put_and_deleted_at_once_is_not(table: Table, index: Index) -> None:
+def test_object_put_and_deleted_in_quick_succession_does_not_exist(table: Table, index: Index) -> None:
     key = index.key("deleted/at once.txt")
     version_id, marker = index.put(key), index.delete(key)
     for each in (version_id, marker):
@@ -84,7 +82,7 @@ def test_what_was_put_and_deleted_at_once_is_not(table: Table, index: Index) -> 
     wait_for_versions(index, table, key, latest=marker, current=None)
 
 
-def test_many_objects_that_are_deleted_in_one_call_are_each_told(index: Index) -> None:
+def test_each_object_of_a_batch_deletion_is_recorded_as_deleted(index: Index) -> None:
     rows = [index.put_indexed(index.key(f"deleted/many/{number}+.txt")) for number in range(3)]
     objects = [{"Key": row["key"], "VersionId": row["version_id"]} for row in rows]
     response = index.clients.s3.delete_objects(Bucket=index.bucket, Delete={"Objects": objects})
@@ -93,8 +91,8 @@ def test_many_objects_that_are_deleted_in_one_call_are_each_told(index: Index) -
         index.wait_for_deletion(row["key"], row["version_id"])
 
 
-def test_what_a_rule_of_the_bucket_deleted_says_so(index: Index) -> None:
-    """No emulator expires objects, and AWS does so once a day: the test invokes the indexer instead."""
+def test_row_records_a_deletion_by_a_lifecycle_rule(index: Index) -> None:
+    """Emulators do not expire objects, and AWS does it once a day, so the test sends the event itself."""
     row = _put_and_delete_unindexed(index, index.key("deleted/expired.txt"))
     expired = removal_record(row, "LifecycleExpiration:Delete")
     assert index.invoke(s3_event(expired)).payload == {"deleted": 1}
@@ -104,7 +102,7 @@ def test_what_a_rule_of_the_bucket_deleted_says_so(index: Index) -> None:
     assert "size_bytes" not in found
 
 
-def test_creation_and_deletion_make_the_same_row_in_either_order(index: Index) -> None:
+def test_creation_and_deletion_events_give_the_same_row_in_any_order(index: Index) -> None:
     key = index.key("deleted/in any order.txt")
     row = _put_and_delete_unindexed(index, key)
     created, deleted = creation_record(row), removal_record(row, "ObjectRemoved:Delete")
@@ -119,7 +117,7 @@ def test_creation_and_deletion_make_the_same_row_in_either_order(index: Index) -
 
 
 def _put_and_delete_unindexed(index: Index, key: str) -> Row:
-    """Upload an object, delete its version and then its row; return that row from before the deletion."""
+    """Upload an object, then delete its version and its row; return the row from before the deletion."""
     row = index.put_indexed(key)
     index.delete_indexed_version(row)
     index.delete_row(key, row["version_id"])

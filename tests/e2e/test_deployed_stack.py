@@ -1,4 +1,4 @@
-"""The deployed resources, as AWS describes them, have the inputs that the program gives them.
+"""The deployed resources, as AWS describes them, match their inputs in the Pulumi program.
 
 The tests in tests/unit/stack compare these inputs with literal values.
 """
@@ -19,24 +19,22 @@ from tests.support.synth import Synth, synth
 if TYPE_CHECKING:
     from tests.support.index import AwsTarget, Clients
 
-pytestmark = pytest.mark.not_in_a_live_account(
-    "compares with Pulumi.localstack.yaml, which a live stack does not follow"
-)
+pytestmark = pytest.mark.not_in_a_live_account("compares with Pulumi.localstack.yaml, which a live stack does not use")
 
 Inputs: TypeAlias = Mapping[str, Any]
 Read: TypeAlias = Callable[["Clients", Inputs], Any]
 
 SETTINGS = Path(__file__).parents[2] / "Pulumi.localstack.yaml"
 ADDRESSES = {"bucket", "queueUrl", "arn", "function", "functionName"}
-"""Inputs that name the described resource, or the one that it belongs to."""
+"""Inputs of the Pulumi program that identify the resource or its parent."""
 DOCUMENTS = {"policy", "assumeRolePolicy", "dashboardBody"}
-"""Inputs that are JSON."""
+"""Inputs of the Pulumi program that are JSON documents."""
 SPELLINGS = {"id": "ID", "sseAlgorithm": "SSEAlgorithm", "okActions": "OKActions"}
-"""Names that AWS does not spell like the input with a capital letter."""
+"""Names in the AWS API of Pulumi inputs, if they differ by more than a capital first letter."""
 
 
 def as_aws(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Return inputs with the names of AWS's API."""
+    """Return Pulumi inputs with the names that the AWS API uses."""
     if isinstance(value, dict):
         return {SPELLINGS.get(name, name[0].upper() + name[1:]): as_aws(each) for name, each in value.items()}
     return [as_aws(each) for each in value] if isinstance(value, list) else value
@@ -44,7 +42,7 @@ def as_aws(value: Any) -> Any:  # noqa: ANN401  JSON
 
 def queue(aws: Clients, inputs: Inputs) -> dict[str, Any]:
     name = inputs.get("queueUrl", inputs.get("name", "")).rpartition("/")[2]
-    url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]  # the emulator's own address
+    url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]  # the URL on the emulator
     found = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return {
         "Name": found["QueueArn"].rpartition(":")[2],
@@ -89,7 +87,7 @@ def table(aws: Clients, inputs: Inputs) -> dict[str, Any]:
 
     return {
         "Name": found["TableName"],
-        # AWS omits the summary for a table that has always been provisioned
+        # AWS omits the summary for a DynamoDB table that always had provisioned throughput.
         "BillingMode": found.get("BillingModeSummary", {"BillingMode": "PROVISIONED"})["BillingMode"],
         "HashKey": keys["HASH"],
         "RangeKey": keys["RANGE"],
@@ -130,14 +128,14 @@ def topic(aws: Clients, inputs: Inputs) -> dict[str, Any]:
     name = str(inputs.get("name", inputs.get("arn"))).rpartition(":")[2]
     [arn] = [each["TopicArn"] for each in aws.sns.list_topics()["Topics"] if each["TopicArn"].endswith(f":{name}")]
     found = aws.sns.get_topic_attributes(TopicArn=arn)["Attributes"]
-    assert "KmsMasterKeyId" not in found  # the AWS-managed key would keep CloudWatch from publishing
+    assert "KmsMasterKeyId" not in found  # CloudWatch cannot publish to a topic that uses the AWS-managed key
     return {"Name": arn.rpartition(":")[2], "Policy": json.loads(found["Policy"]), "arn": arn}
 
 
 def function(aws: Clients, inputs: Inputs) -> dict[str, Any]:
     found: dict[str, Any] = aws.function.get_function_configuration(FunctionName=inputs["name"])
     assert (found["State"], found["LastUpdateStatus"]) == ("Active", "Successful")
-    found["LoggingConfig"].pop("SystemLogLevel", None)  # AWS's default, which the program leaves unset
+    found["LoggingConfig"].pop("SystemLogLevel", None)  # AWS sets this default if the program does not
     return {**found, "Name": found["FunctionName"]}
 
 
@@ -167,7 +165,7 @@ def of_bucket(operation: str, describe: Callable[[Any], Any]) -> Read:
 
 
 READ: Mapping[str, Read] = {
-    "Bucket": of_bucket("head_bucket", lambda _: {"ForceDestroy": True}),  # not a setting of the bucket
+    "Bucket": of_bucket("head_bucket", lambda _: {"ForceDestroy": True}),  # this is an option of Pulumi, not of S3
     "BucketCorsConfiguration": of_bucket("get_bucket_cors", lambda found: {"CorsRules": found["CORSRules"]}),
     "BucketLifecycleConfiguration": of_bucket("get_bucket_lifecycle_configuration", lambda found: found),
     "BucketLogging": of_bucket("get_bucket_logging", lambda found: found["LoggingEnabled"]),
@@ -208,7 +206,7 @@ READ: Mapping[str, Read] = {
 
 @pytest.fixture(scope="module")
 def program(clients: Clients, target: AwsTarget, outputs: Mapping[str, str]) -> Synth:
-    """The program with the configuration of Pulumi.localstack.yaml, in the account of the deployed stack."""
+    """Resources of the Pulumi program with the configuration and the account of the deployed stack."""
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))["config"]
     config = {
         key.removeprefix("tapstack:"): value if isinstance(value, str) else json.dumps(value)
@@ -217,16 +215,14 @@ def program(clients: Clients, target: AwsTarget, outputs: Mapping[str, str]) -> 
     }
     program = synth(account=clients.sts.get_caller_identity()["Account"], region=target.region, **config)
     assert outputs.keys() == program.outputs.keys()
-    elsewhere = {"failure_queue_url"}  # at the emulator's own address
-    assert {name for name, value in outputs.items() if value != program.outputs[name]} <= elsewhere
+    different = {"failure_queue_url"}  # this URL has the address of the emulator
+    assert {name for name, value in outputs.items() if value != program.outputs[name]} <= different
     return program
 
 
 @pytest.mark.control("S3.8")
 @pytest.mark.parametrize("type_", READ)
-def test_every_resource_is_described_with_the_inputs_of_the_program(
-    program: Synth, clients: Clients, type_: str
-) -> None:
+def test_deployed_resources_match_the_inputs_of_the_program(program: Synth, clients: Clients, type_: str) -> None:
     assert program.all(type_)
     for each in program.all(type_):
         described = READ[type_](clients, each.inputs)
@@ -238,7 +234,7 @@ def test_every_resource_is_described_with_the_inputs_of_the_program(
         assert {name: described.get(name) for name in expected} == expected, each.name
 
 
-def test_every_type_of_resource_is_read_back(program: Synth) -> None:
+def test_every_resource_type_of_the_program_is_compared_with_aws(program: Synth) -> None:
     assert {each.type.rpartition(":")[2] for each in program.resources} == READ.keys()
 
 
@@ -261,7 +257,9 @@ TAGS: Mapping[str, Read] = {
 
 
 @pytest.mark.parametrize("type_", TAGS)
-def test_everything_says_whose_it_is(program: Synth, clients: Clients, target: AwsTarget, type_: str) -> None:
+def test_deployed_resources_have_the_tags_of_the_program(
+    program: Synth, clients: Clients, target: AwsTarget, type_: str
+) -> None:
     if type_ == "MetricAlarm":
         needs(target, Capability.ALARM_TAGS)
     for each in program.all(type_):

@@ -1,6 +1,6 @@
-"""The emulator is reachable from this machine only, and its functions behave as Lambda's.
+"""The emulator is reachable from this machine only, and its functions behave as on Lambda.
 
-The latter is the work of `localstack/emulators/embedded_child.py`.
+`localstack/emulators/embedded_child.py` implements this behavior of functions.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Client, Index
 
-pytestmark = pytest.mark.not_in_a_live_account("is about the emulator")
+pytestmark = pytest.mark.not_in_a_live_account("tests the emulator")
 
 EMBEDDED = pytest.mark.only_emulator("embedded")
-LISTENING = "0A"  # Linux: include/net/tcp_states.h, as in /proc/net/tcp
+LISTENING = "0A"  # state of listening sockets in /proc/net/tcp (Linux: include/net/tcp_states.h)
 
 NAME = "emulated"
 CODE = """
@@ -59,7 +59,7 @@ class Listener:
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """A response, and the lines that the invocation logged (the last 4 kB)."""
+    """Response and log lines (the last 4 kB) of one invocation."""
 
     response: Any
     failed: bool
@@ -67,7 +67,7 @@ class Invocation:
 
 
 class Function:
-    """A function that does what its event says."""
+    """Lambda function on the emulator whose behavior depends on the event."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -87,7 +87,7 @@ def function(emulator: Emulator) -> Iterator[Function]:
     client.delete_function(FunctionName=NAME)
 
 
-def test_the_emulator_answers_on_this_machine_only(emulator: Emulator) -> None:
+def test_emulator_accepts_connections_only_on_loopback(emulator: Emulator) -> None:
     assert re.match(r"(LocalStack|MiniStack) \d+\.\d+\.\d+", emulator.name)
     parts = urlsplit(emulator.endpoint)
     assert (parts.hostname, parts.port is not None) == ("127.0.0.1", True)
@@ -102,9 +102,9 @@ def test_the_emulator_answers_on_this_machine_only(emulator: Emulator) -> None:
 
 @EMBEDDED
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists listening sockets in /proc")
-def test_nothing_of_the_emulator_listens_on_any_other_address(emulator: Emulator, index: Index) -> None:
-    """Neither helpers on ports of their own, nor the processes that run functions."""
-    index.invoke({"Event": "s3:TestEvent"})  # starts such a process
+def test_emulator_processes_listen_only_on_loopback_addresses(emulator: Emulator, index: Index) -> None:
+    """Helper processes of the emulator and processes of functions are included."""
+    index.invoke({"Event": "s3:TestEvent"})  # starts the process of a function
     port = urlsplit(emulator.endpoint).port
     listeners = list(_listeners())
     [inode] = [listener.inode for listener in listeners if listener.port == port]
@@ -115,7 +115,7 @@ def test_nothing_of_the_emulator_listens_on_any_other_address(emulator: Emulator
 
 
 @EMBEDDED
-def test_an_exception_is_told_and_does_not_end_the_process(function: Function) -> None:
+def test_emulated_function_reports_an_exception_and_keeps_its_process(function: Function) -> None:
     before = function.invoke()
     raised = function.invoke(raises="what went wrong")
     assert (raised.failed, raised.response["errorMessage"]) == (True, "what went wrong")
@@ -126,7 +126,7 @@ def test_an_exception_is_told_and_does_not_end_the_process(function: Function) -
 
 
 @EMBEDDED
-def test_every_line_is_logged_with_its_own_call(function: Function) -> None:
+def test_emulated_function_logs_each_line_with_its_own_invocation(function: Function) -> None:
     for word in ("one", "two", "three"):
         expected = [f"{word} {number}" for number in range(19_900, 20_000)]
         assert function.invoke(word=word, lines=20_000).log[-100:] == expected
@@ -134,34 +134,34 @@ def test_every_line_is_logged_with_its_own_call(function: Function) -> None:
 
 
 @EMBEDDED
-def test_a_line_without_an_end_is_logged_with_the_next(function: Function) -> None:
+def test_emulated_function_logs_an_unfinished_line_when_it_is_complete(function: Function) -> None:
     assert function.invoke(unfinished="begun and ").log == []
     assert function.invoke(unfinished="ended\n").log == ["begun and ended"]
 
 
 @EMBEDDED
-def test_processes_side_by_side_have_the_same_code(function: Function, tmp_path: Path) -> None:
-    with ThreadPoolExecutor(2) as pool:  # each ends only after the other has started
+def test_concurrent_processes_of_an_emulated_function_share_their_code(function: Function, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:  # each invocation waits until the other has started
         responses = [done.response for done in pool.map(lambda _: function.invoke(meeting=str(tmp_path)), range(2))]
     assert len({response["process"] for response in responses}) == 2
     assert len({response["file"] for response in responses}) == 1
 
 
 def _other_addresses() -> set[str]:
-    """Addresses of this machine at which a listener on all interfaces would answer."""
+    """Return non-loopback addresses of this machine, and 127.0.0.2, to detect a listener on all interfaces."""
     found = {"127.0.0.2"} if sys.platform == "linux" else set()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # sends nothing, but selects a local address
+            probe.connect(("192.0.2.1", 9))  # selects a local address without sending a packet
             found.add(probe.getsockname()[0])
         except OSError:
-            pass  # no network at all
+            pass  # this machine has no network
     return found - {"127.0.0.1"}
 
 
 def _listeners() -> Iterator[Listener]:
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        if not Path(table).exists():  # no IPv6
+        if not Path(table).exists():  # this machine has no IPv6
             continue
         for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
             fields = line.split()
@@ -171,19 +171,23 @@ def _listeners() -> Iterator[Listener]:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
-    """Words of 32 bits in hexadecimal, each in the byte order of this machine."""
+    """Parse an address in /proc/net/tcp: hexadecimal 32-bit words in the byte order of this machine."""
     words = [int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8)]
     return ip_address(b"".join(words))
 
 
 def _sockets_of_the_session_that_has(inode: str) -> set[str]:
-    """The inodes of every socket of the processes in the session (as in setsid) of the process with this socket."""
+    """Return the socket inodes of all processes that are in the same Unix session as the owner of this socket."""
     by_session: dict[int, set[str]] = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             session = int((process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[3])
             links = [str(link.readlink()) for link in (process / "fd").iterdir()]
-        except (FileNotFoundError, PermissionError, ProcessLookupError):  # it has just ended, or is somebody else's
+        except (
+            FileNotFoundError,
+            PermissionError,
+            ProcessLookupError,
+        ):  # the process exited, or belongs to another user
             continue
         sockets = {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
         by_session.setdefault(session, set()).update(sockets)

@@ -1,4 +1,4 @@
-"""Faults between the indexer and AWS, over real sockets: the row is correct afterwards, or the error is clear."""
+"""Network and service faults between the indexer and AWS: the row is correct afterwards, or an error is reported."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tests.support.index import Index
     from tests.support.rows import Row
 
-pytestmark = pytest.mark.not_in_a_live_account("runs the function's code here, through a proxy in front of an emulator")
+pytestmark = pytest.mark.not_in_a_live_account("runs the indexer in this process, with a proxy to an emulator")
 
-NOTICED = (Fault.THROTTLED, Fault.SERVER_ERROR, Fault.RESET, Fault.RESET_IN_THE_ANSWER, Fault.TRUNCATED)
+NOTICED = (Fault.THROTTLED, Fault.SERVER_ERROR, Fault.RESET, Fault.RESET_IN_RESPONSE, Fault.TRUNCATED)
 TRANSIENT = (*NOTICED, Fault.SLOW)
 LAMBDA_SECONDS = 60.0
 REQUEST_ID = "a request of this test"
@@ -45,7 +45,7 @@ def indexer(proxy: FaultProxy, index: Index) -> Indexer:
 
 @pytest.fixture(scope="module")
 def put_unindexed(index: Index) -> Iterator[PutUnindexed]:
-    """Uploads objects and deletes their rows, which it returns; restores missing rows at the end."""
+    """Function that uploads objects, deletes their rows, and returns them; missing rows are restored at the end."""
     deleted: list[Row] = []
 
     def put_unindexed(*names: str) -> list[Row]:
@@ -63,7 +63,7 @@ def put_unindexed(index: Index) -> Iterator[PutUnindexed]:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The outcome of one event about these rows' versions, and its time in seconds: allowed and used."""
+    """Result of one event about the versions of `rows`, with the allowed and the used time in seconds."""
 
     rows: list[Row]
     result: dict[str, int] | None
@@ -74,7 +74,7 @@ class Outcome:
 
 @pytest.fixture(scope="module", autouse=True)
 def outcomes(indexer: Indexer, proxy: FaultProxy, put_unindexed: PutUnindexed) -> Iterator[Outcomes]:
-    """Slow cases, which run beside the other tests: botocore waits three seconds for a missing response."""
+    """Outcomes of slow cases, which run in threads because botocore waits three seconds for a missing response."""
 
     def run(rows: list[Row], seconds: float) -> Outcome:
         result, error, started = None, None, time.monotonic()
@@ -103,7 +103,7 @@ def outcomes(indexer: Indexer, proxy: FaultProxy, put_unindexed: PutUnindexed) -
 
 
 def handle(indexer: Indexer, rows: list[Row], *, seconds: float = LAMBDA_SECONDS) -> dict[str, int]:
-    """Handle an event about these rows' versions within a number of seconds."""
+    """Run the indexer with an event about the versions of these rows, and with a deadline in seconds from now."""
     records = [creation_record(row) for row in rows]
     return indexer.handle(s3_event(*records), request_id=REQUEST_ID, deadline=indexer.clock() + seconds)
 
@@ -117,20 +117,20 @@ def assert_indexed(index: Index, row: Row) -> None:
 
 @pytest.mark.parametrize("fault", TRANSIENT, ids=lambda fault: fault.name.lower())
 @pytest.mark.parametrize("operation", [HEAD, UPDATE])
-def test_after_a_fault_that_passes_the_row_is_right(
+def test_indexer_writes_a_correct_row_after_a_transient_fault(
     indexer: Indexer, proxy: FaultProxy, index: Index, put_unindexed: PutUnindexed, operation: str, fault: Fault
 ) -> None:
     [row] = put_unindexed(f"{operation}-{fault.name}.txt")
     proxy.plan(operation, row["key"], fault)
-    assert handle(indexer, [row]) == {"indexed": 1}  # once, even if the first write only seemed to fail
+    assert handle(indexer, [row]) == {"indexed": 1}  # also if the first write succeeded, but its response was lost
     assert_indexed(index, row)
-    # the response to the first write of a row is empty, so a truncated one is complete enough: the write succeeded
+    # The response to the first write of a row has no content, so botocore accepts a truncated response.
     complete = fault is Fault.SLOW or (operation, fault) == (UPDATE, Fault.TRUNCATED)
     retry = [] if complete else [(operation, None)]
     assert [call for call in proxy.calls_for(row["key"]) if call[0] == operation] == [(operation, fault), *retry]
 
 
-def test_one_fault_after_another_of_every_kind_changes_nothing(
+def test_indexer_writes_a_correct_row_after_many_transient_faults(
     indexer: Indexer, proxy: FaultProxy, index: Index, outcomes: Outcomes
 ) -> None:
     outcome = outcomes["every kind"].result()
@@ -141,7 +141,7 @@ def test_one_fault_after_another_of_every_kind_changes_nothing(
     assert [fault for _, fault in proxy.calls_for(row["key"]) if fault] == [*NOTICED, *NOTICED]
 
 
-def test_a_repeat_whose_answer_breaks_off_is_not_counted_as_new(
+def test_duplicate_with_a_truncated_response_is_not_counted_as_indexed(
     indexer: Indexer, proxy: FaultProxy, index: Index
 ) -> None:
     key = index.key("faults/repeat.txt")
@@ -153,7 +153,7 @@ def test_a_repeat_whose_answer_breaks_off_is_not_counted_as_new(
 
 
 @pytest.mark.parametrize("fault", WITHOUT_RESPONSE, ids=lambda fault: fault.name.lower())
-def test_a_write_that_is_never_answered_is_made_again_after_the_read_time_out(
+def test_indexer_retries_a_write_without_response_after_the_timeout(
     proxy: FaultProxy, index: Index, outcomes: Outcomes, fault: Fault
 ) -> None:
     outcome = outcomes[fault.name].result()
@@ -163,7 +163,7 @@ def test_a_write_that_is_never_answered_is_made_again_after_the_read_time_out(
     assert proxy.calls_for(row["key"]) == [(HEAD, None), (UPDATE, fault), (UPDATE, None)]
 
 
-def test_a_black_hole_ends_in_a_clear_error_before_the_function_is_killed(index: Index, outcomes: Outcomes) -> None:
+def test_indexer_reports_an_unresponsive_service_before_its_timeout(index: Index, outcomes: Outcomes) -> None:
     outcome = outcomes["a black hole"].result()
     [row] = outcome.rows
     assert outcome.used < outcome.allowed
@@ -176,7 +176,7 @@ def test_a_black_hole_ends_in_a_clear_error_before_the_function_is_killed(index:
     assert index.rows(row["key"]) == []
 
 
-def test_with_three_seconds_left_the_function_fails_by_itself_and_at_once(
+def test_indexer_with_three_seconds_left_fails_without_a_call(
     indexer: Indexer, proxy: FaultProxy, put_unindexed: PutUnindexed
 ) -> None:
     [row] = put_unindexed("too late.txt")
@@ -188,7 +188,7 @@ def test_with_three_seconds_left_the_function_fails_by_itself_and_at_once(
     assert proxy.calls_for(row["key"]) == []
 
 
-def test_one_record_in_a_black_hole_does_not_eat_the_time_of_the_others(index: Index, outcomes: Outcomes) -> None:
+def test_record_without_responses_does_not_use_the_time_of_others(index: Index, outcomes: Outcomes) -> None:
     outcome = outcomes["one of four"].result()
     hanging = outcome.rows[1]
     assert outcome.used < outcome.allowed

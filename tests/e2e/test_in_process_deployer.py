@@ -1,4 +1,4 @@
-"""The in-process deployer against an emulator: it rejects unsupported programs, and cleans up after failures."""
+"""The in-process deployer with an emulator: reported errors, cleanup after failures, and destruction of stacks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEADER = "import json\nimport pulumi\nimport pulumi_aws as aws\n"
 
 @pytest.fixture
 def _account_unchanged(clients: Clients) -> Iterator[None]:
-    """Asserts that a test leaves the resources of the account as they were."""
+    """Assert that a test does not change the set of resources in the account."""
     before = snapshot(clients)
     yield
     assert snapshot(clients) == before
@@ -39,11 +39,11 @@ def _account_unchanged(clients: Clients) -> Iterator[None]:
 
 @pytest.fixture
 def toy(emulator: Emulator, tmp_path: Path, _account_unchanged: None) -> DeployProgram:
-    """Deploys small programs to the session's emulator."""
+    """Function that deploys a small Pulumi program to the emulator of the session."""
     return _deployer(emulator, tmp_path)
 
 
-def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy: DeployProgram) -> None:
+def test_failed_deployment_reports_the_resource_and_is_cleaned_up(toy: DeployProgram) -> None:
     with pytest.raises(DeploymentError) as failure:
         toy(
             """
@@ -64,9 +64,7 @@ def test_what_aws_refuses_is_reported_with_the_resource_and_cleaned_up_after(toy
     assert "the created resources were destroyed (2 resources)" in message
 
 
-def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(
-    toy: DeployProgram, clients: Clients
-) -> None:
+def test_destroy_without_force_keeps_a_bucket_that_has_objects(toy: DeployProgram, clients: Clients) -> None:
     deployment = toy('aws.s3.Bucket("bucket", bucket="toy-kept")\naws.sqs.Queue("queue", name="toy-kept")')
     clients.s3.put_object(Bucket="toy-kept", Key="precious")
     with pytest.raises(DeploymentError, match=r"could not delete aws:s3/bucket:Bucket 'bucket': .*BucketNotEmpty"):
@@ -76,7 +74,7 @@ def test_a_bucket_that_may_not_be_forced_keeps_its_objects_until_they_are_gone(
     deployment.destroy()
 
 
-def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: DeployProgram, clients: Clients) -> None:
+def test_destroy_ignores_resources_that_were_already_deleted(toy: DeployProgram, clients: Clients) -> None:
     deployment = toy(
         """
         bucket = aws.s3.Bucket("bucket", bucket="toy-by-hand", force_destroy=True)
@@ -93,8 +91,10 @@ def test_what_was_already_deleted_by_hand_does_not_stop_a_destroy(toy: DeployPro
     deployment.destroy()
 
 
-def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In an emulator of its own, whose environment has secrets."""
+def test_emulated_function_does_not_inherit_the_shell_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The test starts a separate emulator, whose environment contains secrets."""
     shell = ("AWS_PROFILE", "AWS_ENDPOINT_URL", "HTTPS_PROXY", "MY_SECRET", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
     for name in shell:
         monkeypatch.setenv(name, "/leaked")
@@ -121,7 +121,7 @@ def test_a_function_sees_nothing_of_the_users_shell(tmp_path: Path, monkeypatch:
     assert [name for name, value in environment.items() if "/leaked" in value] == []
 
 
-def test_whoever_measures_hears_of_every_phase(emulator: Emulator, tmp_path: Path) -> None:
+def test_in_process_deployer_reports_every_phase_and_resource(emulator: Emulator, tmp_path: Path) -> None:
     _write(
         tmp_path,
         """

@@ -1,4 +1,4 @@
-"""Direct invocations of the indexer, as an operator may make them: accepted and rejected events, and repetitions."""
+"""Direct invocations of the indexer by an operator, with incomplete, repeated and late events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.support.index import Index
 
 
-def test_bucket_and_key_are_enough_to_index_an_object(index: Index) -> None:
+def test_indexer_accepts_a_record_with_only_bucket_and_key(index: Index) -> None:
     row = index.put_unindexed(index.key("invoked/by hand + one.txt"), b"by hand")
     result = index.invoke(s3_event(minimal_record(row["key"], bucket=index.bucket)))
     assert (result.error, result.payload) == (None, {"indexed": 1})
@@ -20,14 +20,14 @@ def test_bucket_and_key_are_enough_to_index_an_object(index: Index) -> None:
     index.assert_row_matches_head(indexed)
 
 
-def test_an_object_that_is_gone_is_no_error(index: Index) -> None:
+def test_indexer_accepts_an_event_about_a_missing_object(index: Index) -> None:
     key = index.key("invoked/never-there.txt")
     result = index.invoke(s3_event(minimal_record(key, bucket=index.bucket)))
     assert (result.error, result.payload) == (None, {"gone": 1})
     assert index.rows(key) == []
 
 
-def test_a_version_that_is_gone_leaves_a_row_of_the_words_of_its_event(index: Index) -> None:
+def test_indexer_creates_the_row_of_a_missing_version_from_its_event(index: Index) -> None:
     key = index.key("invoked/short-lived.txt")
     row = index.put_indexed(key, b"12345")
     index.delete_indexed_version(row)
@@ -40,7 +40,7 @@ def test_a_version_that_is_gone_leaves_a_row_of_the_words_of_its_event(index: In
     index.delete_row(key, row["version_id"])
 
 
-def test_the_same_event_again_changes_nothing(index: Index) -> None:
+def test_repeated_event_does_not_change_the_row(index: Index) -> None:
     row = index.put_indexed(index.key("invoked/again.txt"), b"once", Metadata={"a": "b"})
     repeated = creation_record(row)
     for _ in range(2):
@@ -49,7 +49,7 @@ def test_the_same_event_again_changes_nothing(index: Index) -> None:
     assert index.rows(row["key"]) == [row]
 
 
-def test_an_older_event_that_comes_late_does_not_touch_the_newer_version(index: Index) -> None:
+def test_late_event_of_an_old_version_does_not_change_the_newer_row(index: Index) -> None:
     key = index.key("invoked/late.txt")
     rows = [index.put_unindexed(key, body) for body in (b"old", b"newer")]
     for row in reversed(rows):

@@ -1,4 +1,4 @@
-"""The indexer's role on an emulator that enforces it: sufficient, and without unused permissions."""
+"""The IAM role of the indexer has exactly the required permissions, on an emulator that enforces IAM policies."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ pytestmark = iam_enforcement.MARKS
 
 POLICY = tap_stack.indexer_policy(bucket_arn="bucket", table_arn="table", log_group_arn="logs", queue_arn="queue")
 
-WITH_A_VERSION = "the function indexes what S3 announces"
-WITHOUT_A_VERSION = "the function indexes what an operator announces, without a version"
-BUCKET_LISTED = "the role may know that an object is gone"
-ROW_READ = "the role reads a row"
-VERSIONS_READ = "the role reads the rows of an object"
-DAY_READ = "the role reads the rows of a day"
-FAILURE_REPORTED = "the role reports a failure"
-STREAM_CREATED = "the role makes a log stream"
-LINES_WRITTEN = "the role writes log lines"
-TRACES_SENT = "the role sends traces"
-COUNTS_SENT = "the role sends the X-Ray SDK's counts"
+WITH_A_VERSION = "index an event of S3"
+WITHOUT_A_VERSION = "index an event of an operator without a version"
+BUCKET_LISTED = "detect a missing object"
+ROW_READ = "read a row"
+VERSIONS_READ = "read the rows of an object"
+DAY_READ = "read the rows of a day"
+FAILURE_REPORTED = "send to the failure queue"
+STREAM_CREATED = "create a log stream"
+LINES_WRITTEN = "write log lines"
+TRACES_SENT = "send traces"
+COUNTS_SENT = "send the counts of the X-Ray SDK"
 
 PURPOSES = {
     Permission("ReadObjects", "s3:GetObjectVersion"): {WITH_A_VERSION},
     Permission("ReadObjects", "s3:GetObject"): {WITHOUT_A_VERSION},
-    # without it, AWS answers 403 to HEAD of a deleted object; the emulator requires it only to list a bucket
+    # Without this permission, AWS responds to HEAD of a missing object with 403. The emulator needs it only for lists.
     Permission("TellGoneFromDenied", "s3:ListBucket"): {BUCKET_LISTED},
     Permission("UseTable", "dynamodb:UpdateItem"): {WITH_A_VERSION, WITHOUT_A_VERSION},
     Permission("UseTable", "dynamodb:GetItem"): {ROW_READ},
@@ -59,17 +59,18 @@ PURPOSES = {
     Permission("WriteTraces", "xray:PutTraceSegments"): {TRACES_SENT},
     Permission("WriteTraces", "xray:PutTelemetryRecords"): {COUNTS_SENT},
 }
-"""The purpose of every permission: exactly what fails without it."""
+"""Purposes of each permission, which are exactly the actions that fail without it."""
 
 UNUSED_BY_THE_INDEXER = (
-    Permission("UseTable", "dynamodb:GetItem"),  # the specification of the role includes reading single rows
-    Permission("UseTable", "dynamodb:Query"),  # and queries of the table
-    Permission("UseDayIndex", "dynamodb:Query"),  # and of its index, which needs a separate statement
+    Permission("UseTable", "dynamodb:GetItem"),
+    Permission("UseTable", "dynamodb:Query"),
+    Permission("UseDayIndex", "dynamodb:Query"),
 )
+"""Permissions that the specification of the role requires, although the indexer only writes rows."""
 
 
 def denied_purposes(stack: EnforcingStack) -> set[str]:
-    """Every purpose that the role cannot fulfil."""
+    """Return the purposes that the role's permissions do not allow."""
     index, row = stack.index, stack.row
     events = {
         WITH_A_VERSION: s3_event(creation_record(row)),
@@ -112,29 +113,29 @@ def stack() -> Iterator[EnforcingStack]:
         yield deployed
 
 
-def test_with_exactly_its_permissions_an_upload_becomes_a_row(stack: EnforcingStack) -> None:
+def test_indexer_role_has_the_permissions_to_index_an_upload(stack: EnforcingStack) -> None:
     row = stack.index.put_indexed("images/photo.png", b"not really", ContentType="image/png")
     assert (row["content_type"], row["size_bytes"]) == ("image/png", 10)
     stack.index.delete_indexed_version(row)
 
 
-def test_with_exactly_its_permissions_what_cannot_succeed_ends_in_the_failure_queue(stack: EnforcingStack) -> None:
+def test_indexer_role_has_the_permissions_to_report_a_failed_event(stack: EnforcingStack) -> None:
     failure = stack.failures.wait_for(INVALID_EVENT)
     assert (failure.condition, failure.attempts) == ("RetriesExhausted", 3)
 
 
-def test_with_exactly_its_permissions_nothing_is_broken(stack: EnforcingStack) -> None:
+def test_indexer_role_has_the_permissions_for_every_purpose(stack: EnforcingStack) -> None:
     assert denied_purposes(stack) == set()
 
 
-def test_the_emulator_enforces_the_policy_that_the_program_asks_for(stack: EnforcingStack) -> None:
-    """Otherwise all tests below would pass without any enforcement."""
+def test_emulator_enforces_the_iam_policy_of_the_program(stack: EnforcingStack) -> None:
+    """Without enforcement, the other tests of the role would be meaningless."""
     assert permissions(stack.role.policy()) == permissions(POLICY)
     with stack.role.without_permissions(*permissions(POLICY)[1:]):
         assert denied_purposes(stack) == set().union(*PURPOSES.values())
 
 
-def test_what_the_function_may_not_write_ends_in_the_failure_queue(stack: EnforcingStack) -> None:
+def test_event_whose_write_is_denied_reaches_the_failure_queue(stack: EnforcingStack) -> None:
     denied = s3_event(creation_record(stack.row))
     with stack.role.without_permissions(Permission("UseTable", "dynamodb:UpdateItem")):
         stack.index.invoke_async(denied)
@@ -144,28 +145,28 @@ def test_what_the_function_may_not_write_ends_in_the_failure_queue(stack: Enforc
 
 
 def _id(permission: Permission) -> str:
-    return f"{permission}: {', and '.join(sorted(PURPOSES.get(permission, {'nothing known'})))}"
+    return f"{permission}: {', and '.join(sorted(PURPOSES.get(permission, {'no purpose'})))}"
 
 
 @pytest.mark.parametrize("permission", permissions(POLICY), ids=_id)
-def test_without_a_permission_exactly_what_it_is_for_breaks(stack: EnforcingStack, permission: Permission) -> None:
-    assert PURPOSES.get(permission), f"nothing is known to need {permission}"
+def test_removal_of_a_permission_prevents_exactly_its_purposes(stack: EnforcingStack, permission: Permission) -> None:
+    assert PURPOSES.get(permission), f"{permission} has no purpose"
     with stack.role.without_permissions(permission):
         assert denied_purposes(stack) == PURPOSES[permission]
 
 
-def test_every_permission_that_something_needs_is_there() -> None:
+def test_indexer_policy_has_exactly_the_permissions_with_a_purpose() -> None:
     assert set(permissions(POLICY)) == set(PURPOSES)
 
 
-def test_the_function_itself_needs_all_but_what_was_asked_for(stack: EnforcingStack) -> None:
+def test_indexer_works_without_the_permissions_to_read_rows(stack: EnforcingStack) -> None:
     with stack.role.without_permissions(*UNUSED_BY_THE_INDEXER):
         assert denied_purposes(stack) == {ROW_READ, VERSIONS_READ, DAY_READ}
         stack.index.delete_indexed_version(stack.index.put_indexed("unread.txt"))
 
 
-def test_the_role_reaches_nothing_but_its_own(stack: EnforcingStack) -> None:
-    """Each of these exists: otherwise the response would not show whether the call was denied."""
+def test_indexer_role_is_denied_access_to_other_resources(stack: EnforcingStack) -> None:
+    """All these resources exist, so that each error proves a denied call and not a missing resource."""
     client, index, key = stack.emulator.client, stack.index, stack.row["key"]
     row_key = primary_key(stack.row)
     client("s3").create_bucket(Bucket="another-bucket")
@@ -178,7 +179,7 @@ def test_the_role_reaches_nothing_but_its_own(stack: EnforcingStack) -> None:
     )
     another_queue = client("sqs").create_queue(QueueName="another-queue")["QueueUrl"]
     logs = index.bucket.replace("-uploads-", "-logs-")
-    client("s3").put_object(Bucket=logs, Key="a-log", Body=b"who came")
+    client("s3").put_object(Bucket=logs, Key="a-log", Body=b"access log")
     more = {"RoleName": stack.role.name, "PolicyName": "more", "PolicyDocument": ALLOW_EVERYTHING}
     calls = {
         "read an object of another bucket": call("s3", "get_object", Bucket="another-bucket", Key=key),
@@ -195,11 +196,11 @@ def test_the_role_reaches_nothing_but_its_own(stack: EnforcingStack) -> None:
         "read the whole table": call("dynamodb", "scan", TableName=index.table),
         "send to another queue": call("sqs", "send_message", QueueUrl=another_queue, MessageBody="x"),
         "read the failure queue": call("sqs", "receive_message", QueueUrl=stack.index.outputs["failure_queue_url"]),
-        "give itself more": call("iam", "put_role_policy", **more),
+        "extend its own policy": call("iam", "put_role_policy", **more),
     }
     assert stack.role.denied(calls) == set(calls)
 
 
-def test_nobody_but_lambda_takes_the_role(stack: EnforcingStack) -> None:
+def test_only_the_lambda_service_can_assume_the_indexer_role(stack: EnforcingStack) -> None:
     with pytest.raises(ClientError, match=r"AccessDenied.*sts:AssumeRole"):
-        stack.emulator.client("sts").assume_role(RoleArn=stack.role.arn, RoleSessionName="somebody-else")
+        stack.emulator.client("sts").assume_role(RoleArn=stack.role.arn, RoleSessionName="another-user")

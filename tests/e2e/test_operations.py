@@ -1,4 +1,4 @@
-"""The operations tools against a stack of their own: audit, backfill and redrive."""
+"""The operations tools audit, backfill and redrive, with a separate stack."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.support.index import AwsTarget
     from tests.support.rows import Row
 
-pytestmark = pytest.mark.not_in_a_live_account("deploys a stack of its own, and makes its function fail")
+pytestmark = pytest.mark.not_in_a_live_account("deploys its own stack, and makes its indexer fail")
 
 ROOT = Path(__file__).parents[2]
 INVALID_EVENT = {"no": "records"}
@@ -40,7 +40,7 @@ INVALID_EVENT = {"no": "records"}
 
 @pytest.fixture(scope="module")
 def failed(_operations: OperationsStack) -> Iterator[tuple[str, str]]:
-    """A version whose event is in the queue, beside an event that cannot succeed and a message of another sender."""
+    """Version whose event is in the failure queue, with a poison event and a message of another sender."""
     operations, index = _operations, _operations.index
     key = index.key("redrive/a b+é.txt")
     index.clients.sqs.send_message(QueueUrl=operations.queue_url, MessageBody="hello")
@@ -52,7 +52,7 @@ def failed(_operations: OperationsStack) -> Iterator[tuple[str, str]]:
     index.clients.sqs.purge_queue(QueueUrl=operations.queue_url)
 
 
-def test_failures_are_shown_by_reason_with_their_objects(
+def test_redrive_lists_failures_by_reason_with_their_objects(
     operations: OperationsStack, failed: tuple[str, str], tmp_path: Path
 ) -> None:
     result = operations.run("redrive")
@@ -65,13 +65,15 @@ def test_failures_are_shown_by_reason_with_their_objects(
     ]
     assert [each["not_ours"] for each in messages if each["not_ours"]] == ["it is not JSON"]
     file = tmp_path / "failures.jsonl"
-    assert operations.run("redrive", "--export", str(file)).document["exported"] == 3  # listing removes no message
+    assert (
+        operations.run("redrive", "--export", str(file)).document["exported"] == 3
+    )  # the first command did not remove messages
     bodies = [json.loads(line)["body"] for line in file.read_text(encoding="utf-8").splitlines()]
     assert "hello" in bodies
     assert INVALID_EVENT in [body["requestPayload"] for body in bodies if body != "hello"]
 
 
-def test_what_failed_is_indexed_when_it_is_replayed_and_the_rest_stays(
+def test_redrive_indexes_the_selected_failures_and_keeps_the_others(
     operations: OperationsStack, failed: tuple[str, str]
 ) -> None:
     index = operations.index
@@ -88,7 +90,7 @@ def test_what_failed_is_indexed_when_it_is_replayed_and_the_rest_stays(
 
 
 @pytest.mark.usefixtures("failed")
-def test_what_fails_again_comes_back_into_the_queue(operations: OperationsStack) -> None:
+def test_redriven_event_that_fails_again_returns_to_the_failure_queue(operations: OperationsStack) -> None:
     assert operations.run("redrive", "--reason", "malformed", "--replay").document["replayed"] == 1
     operations.wait_for_failures(2)
     [message] = [each for each in operations.run("redrive").document["messages"] if each["reasons"]]
@@ -101,7 +103,7 @@ NAMES = (
 )
 
 
-def test_every_damage_is_found_and_undone(operations: OperationsStack) -> None:
+def test_audit_finds_and_repairs_every_kind_of_difference(operations: OperationsStack) -> None:
     index = operations.index
     lost, altered, moved, incomplete, deleted, marked, intact = rows = operations.put_all_indexed(NAMES)
     assert operations.run("audit", "--prefix", "audit/").code == 0
@@ -130,7 +132,7 @@ def test_every_damage_is_found_and_undone(operations: OperationsStack) -> None:
             ("stale", deleted["key"], deleted["version_id"]),
         ]
     )
-    assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair it changes nothing
+    assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair, an audit changes no rows
 
     before = datetime.now(UTC)
     result = operations.run("audit", "--prefix", "audit/", "--repair")
@@ -151,7 +153,7 @@ def test_every_damage_is_found_and_undone(operations: OperationsStack) -> None:
     index.assert_row_matches_head(index.wait_for_row(unseen_key, unseen))
 
 
-def test_a_null_version_that_was_replaced_unseen_is_found_and_undone(operations: OperationsStack) -> None:
+def test_audit_repairs_a_null_version_that_was_replaced_without_event(operations: OperationsStack) -> None:
     index = operations.index
     key = index.key("audit-null/a.txt")
 
@@ -172,7 +174,7 @@ def test_a_null_version_that_was_replaced_unseen_is_found_and_undone(operations:
 
 
 class ConcurrentlyChangedAws(Aws):
-    """AWS with a change after the first listing was requested and before it is read."""
+    """AWS client that changes objects after its first listing of versions, before the audit reads that listing."""
 
     change: Callable[[], object] | None = None
 
@@ -184,8 +186,8 @@ class ConcurrentlyChangedAws(Aws):
         yield from listed
 
 
-def test_a_busy_bucket_raises_no_false_alarm(operations: OperationsStack) -> None:
-    """Objects are created and deleted during the audit; its second pass waits for pending events."""
+def test_audit_of_a_changing_bucket_reports_no_findings(operations: OperationsStack) -> None:
+    """Objects are created and deleted during the audit; the pause before its second pass waits for their events."""
     index, aws = operations.index, ConcurrentlyChangedAws.connect()
     target = from_function(index.function, aws)
     rows = operations.put_all_indexed([f"busy/{number}.txt" for number in range(8)])
@@ -221,12 +223,12 @@ def test_a_busy_bucket_raises_no_false_alarm(operations: OperationsStack) -> Non
     audit.compare(Progress(io.StringIO()))
     thread.join()
     assert audit.report.findings == []
-    assert audit.report.rechecked > 0  # the first pass saw differences
+    assert audit.report.rechecked > 0  # the first pass found differences
     sleep(GRACE)
     assert operations.run("audit", "--prefix", "busy/").code == 0
 
 
-def test_what_was_there_before_the_trigger_gets_its_rows(operations: OperationsStack) -> None:
+def test_backfill_creates_rows_for_objects_without_events(operations: OperationsStack) -> None:
     index = operations.index
     names = ["a b+c%20d.txt", "é/\u5831.txt", "a?b=c&d#e.txt", "plain.txt"]
     keys = [index.key(f"backfill/{name}") for name in names for _ in range(2)]
@@ -240,7 +242,7 @@ def test_what_was_there_before_the_trigger_gets_its_rows(operations: OperationsS
 
     result = operations.run("backfill", "--prefix", "backfill/")
     assert (result.code, result.document["chosen"], result.document["sent"]) == (0, 9, 0)
-    assert [key for key in keys if index.rows(key)] == []  # without --invoke it changes nothing
+    assert [key for key in keys if index.rows(key)] == []  # without --invoke, a backfill sends no events
 
     result = operations.run("backfill", "--prefix", "backfill/", "--invoke")
     assert (result.code, result.document["sent"]) == (0, 9)
@@ -253,7 +255,7 @@ def test_what_was_there_before_the_trigger_gets_its_rows(operations: OperationsS
     assert operations.run("audit", "--prefix", "backfill/").code == 0
 
 
-def test_only_what_came_since_a_time_is_sent(operations: OperationsStack) -> None:
+def test_backfill_with_a_start_time_skips_older_objects(operations: OperationsStack) -> None:
     with operations.notifications_disabled():
         operations.index.put(operations.index.key("since/a.txt"))
     assert operations.run("backfill", "--prefix", "since/", "--since", "2001-01-01").document["chosen"] == 1
@@ -261,7 +263,7 @@ def test_only_what_came_since_a_time_is_sent(operations: OperationsStack) -> Non
     assert (result.document["chosen"], result.document["older"]) == (0, 1)
 
 
-def test_an_interrupted_backfill_goes_on_where_it_stopped(target: AwsTarget, operations: OperationsStack) -> None:
+def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: OperationsStack) -> None:
     index = operations.index
     name = "plain-" if gap(target, Capability.LIST_FROM_ANY_KEY) else "it's "
     with operations.notifications_disabled():
@@ -280,7 +282,7 @@ def test_an_interrupted_backfill_goes_on_where_it_stopped(target: AwsTarget, ope
     assert match is not None, errors
     assert 0 < int(match[1]) < len(keys)
     start_after = shlex.split(match[2] or "")
-    assert start_after  # at least the first key is done
+    assert start_after  # the interrupted backfill has processed at least one key
     assert 0 < operations.run("backfill", *arguments, *start_after).document["sent"] < len(keys)
     for key, version_id in versions:
         index.wait_for_row(key, version_id)

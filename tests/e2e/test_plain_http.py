@@ -1,7 +1,7 @@
-"""Over plain HTTP a user with every permission is denied: the policies of buckets, queue and topic require TLS.
+"""Plain HTTP is denied even to an administrator, because the policies of buckets, queue and topic require TLS.
 
-The emulator of these tests enforces policies and listens on HTTP. A load balancer that ends TLS would add a header;
-with that header the same calls succeed, so nothing else is the reason for their denial.
+The emulator of these tests enforces policies and listens on plain HTTP. Each call is also sent with the header of a
+load balancer that terminates TLS. It succeeds then, so that missing TLS is the only reason for the denial.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 pytestmark = iam_enforcement.MARKS
 
-DENIED = {"AccessDenied", "AuthorizationError", "403"}  # of S3 and SQS, of SNS, and of S3 without a body
+DENIED = {"AccessDenied", "AuthorizationError", "403"}
 
 CALLS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "list": ("s3", "list_objects_v2", {}),
     "list the versions of": ("s3", "list_object_versions", {}),
     "read the policy of": ("s3", "get_bucket_policy", {}),
     "read an object of": ("s3", "get_object", {"Key": "there.txt"}),
-    "look at an object of": ("s3", "head_object", {"Key": "there.txt"}),
+    "get the head of an object of": ("s3", "head_object", {"Key": "there.txt"}),
     "put an object into": ("s3", "put_object", {"Key": "new.txt", "Body": b"x"}),
     "delete an object of": ("s3", "delete_object", {"Key": "new.txt"}),
     "send to": ("sqs", "send_message", {"MessageBody": "x"}),
@@ -43,7 +43,7 @@ REQUESTS = [
 
 
 class Administrator:
-    """An IAM user with every permission that an identity policy can give."""
+    """IAM user whose policy allows every action."""
 
     def __init__(self, emulator: Emulator, targets: Mapping[str, Mapping[str, str]]) -> None:
         self._targets = targets
@@ -57,7 +57,7 @@ class Administrator:
                 self._clients[service, behind_load_balancer] = client
 
     def outcome(self, target: str, call: str, *, behind_load_balancer: bool) -> str:
-        """Make a call; return "allowed", or the code of the error."""
+        """Send a call; return "allowed" or the error code."""
         service, operation, arguments = CALLS[call]
         try:
             getattr(self._clients[service, behind_load_balancer], operation)(**arguments, **self._targets[target])
@@ -77,7 +77,7 @@ def administrator() -> Iterator[Administrator]:
         outputs = deploy(emulator).outputs
         uploads = outputs["bucket_name"]
         logs = uploads.replace("-uploads-", "-logs-")
-        for bucket in (uploads, logs):  # as root, to whom the emulator does not apply S3's policies
+        for bucket in (uploads, logs):  # the emulator does not apply bucket policies to the root user
             emulator.client("s3").put_object(Bucket=bucket, Key="there.txt", Body=b"x")
         targets = {
             "upload bucket": {"Bucket": uploads},
@@ -86,11 +86,13 @@ def administrator() -> Iterator[Administrator]:
             "alarm topic": {"TopicArn": outputs["alarm_topic_arn"]},
         }
         yield Administrator(emulator, targets)
-        # not destroyed: over plain HTTP the queue's policy denies even its deletion, to everybody
+        # The stack is not destroyed, because the queue policy denies even the deletion of the queue over plain HTTP.
 
 
 @pytest.mark.control("S3.5")
 @pytest.mark.parametrize(("target", "call"), REQUESTS, ids=lambda part: part.replace(" ", "-"))
-def test_plain_http_is_refused_and_nothing_else(administrator: Administrator, target: str, call: str) -> None:
+def test_resource_policies_deny_plain_http_and_allow_https(
+    administrator: Administrator, target: str, call: str
+) -> None:
     assert administrator.outcome(target, call, behind_load_balancer=False) in DENIED
     assert administrator.outcome(target, call, behind_load_balancer=True) == "allowed"

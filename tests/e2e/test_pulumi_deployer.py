@@ -1,7 +1,7 @@
-"""Previews, updates without unnecessary changes, and destruction by Pulumi's own engine.
+"""The Pulumi CLI previews, updates and destroys stacks of the program, without unnecessary changes.
 
-With a stand-in for the AWS plugin (PULUMI_DEBUG_PROVIDERS) these test what the engine does with the program; only the
-plugin itself can test that AWS accepts it.
+With a fake of the AWS plugin (PULUMI_DEBUG_PROVIDERS), the tests check only the behavior of the Pulumi engine, because
+only the real plugin sends requests to AWS.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OpenStack: TypeAlias = "Callable[[Path, dict[str, str]], PulumiStack]"
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tap_stack.py"
-SECRET = "somebody-in-particular@example.com"
+SECRET = "secret-address@example.com"
 
 DATA_RESOURCES = {"tap-uploads", "tap-logs", "tap-objects"}
 
@@ -54,7 +54,7 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
     "logLevel": ("WARNING", {"indexer"}, set()),
     "logRetentionDays": ("7", {"indexer-logs"}, set()),
     "writeCapacity": ("50", {"objects", "table-write-capacity", "index-write-capacity", "dashboard"}, set()),
-    # the table's own units are autoscaling's from then on
+    # If auto scaling is enabled, Pulumi does not update the capacity of the DynamoDB table.
     "maxCapacity": ("500", {"table-write-capacity", "index-write-capacity"}, SCALING),
     "corsAllowedOrigins": ("https://a.example.com,https://b.example.com", {"uploads-cors"}, set()),
     "noncurrentDays": ("30", {"uploads-lifecycle"}, set()),
@@ -74,10 +74,10 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
         set(),
     ),
 }
-"""By key: another value, and what it updates and what it creates, by its name in the program."""
+"""For each configuration key: a new value, the resources that this change updates, and those that it creates."""
 
-STAND_IN_VERSION_WARNING = re.compile(r"resource plugin aws is expected to have version >=[\d.]+, but has [\d.]+;")
-"""The one thing that may be complained of, and only where something takes the place of the plugin."""
+FAKE_VERSION_WARNING = re.compile(r"resource plugin aws is expected to have version >=[\d.]+, but has [\d.]+;")
+"""Expected warning, only if a fake replaces the AWS plugin."""
 
 
 FAILING_PROGRAM = """\
@@ -96,7 +96,7 @@ FAILING_PROGRAM = """\
 
 @pytest.fixture(scope="module")
 def open_stack(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[OpenStack]:
-    """Opens stacks, and closes them at the end; destroys them, protected or not, if a test did not."""
+    """Function that opens Pulumi stacks; the fixture destroys remaining resources, and closes the stacks."""
     from localstack.deployers.pulumi_stack import PulumiStack  # noqa: PLC0415  importing Pulumi takes most of a second
 
     opened: list[PulumiStack] = []
@@ -117,37 +117,39 @@ def open_stack(emulator: Emulator, request: pytest.FixtureRequest) -> Iterator[O
 
 @pytest.fixture(scope="module")
 def copied_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program in a copy of this project, in a folder with a space in its name."""
+    """Path of the Pulumi program in a copy of this project, in a folder with spaces in its name."""
     folder = tmp_path_factory.mktemp("a copy of ours", numbered=False)
     for name in ("tap_stack.py", "Pulumi.yaml", "Pulumi.localstack.yaml"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "lambda_code", folder / "lambda_code", ignore=shutil.ignore_patterns("__pycache__"))
-    if (built := ROOT / ".cache" / "lambda").is_dir():  # otherwise it is built from the package index
+    if (
+        built := ROOT / ".cache" / "lambda"
+    ).is_dir():  # without this cache, the indexer's package would be built from PyPI
         shutil.copytree(built, folder / ".cache" / "lambda")
     return folder / "tap_stack.py"
 
 
 @pytest.fixture(scope="module")
 def copied_stack(open_stack: OpenStack, copied_program: Path) -> PulumiStack:
-    """A stack that is up to date, whose program is in the copy."""
+    """Up-to-date Pulumi stack whose program is in the copied project."""
     stack = open_stack(copied_program, {"env": "engine"})
     stack.up()
     return stack
 
 
-def test_a_stack_is_previewed_created_and_destroyed_without_a_trace(open_stack: OpenStack, clients: Clients) -> None:
+def test_pulumi_preview_up_and_destroy_leave_no_resources(open_stack: OpenStack, clients: Clients) -> None:
     before = snapshot(clients)
     stack = open_stack(PROGRAM, {"env": "short"})
     stack.configure({"alarmEmail": SECRET}, secret=True)
 
     preview = stack.preview()
-    assert _unexpected_complaints(preview) == []  # although no output is known yet
+    assert _unexpected_warnings(preview) == []  # outputs that are unknown during a preview cause no warnings
     assert {change.op for change in preview.changes} == {"create"}
     assert {change.name for change in preview.changes} >= DATA_RESOURCES
 
     update = stack.up()
     assert update.changed == preview.changed
-    assert _unexpected_complaints(update) == []
+    assert _unexpected_warnings(update) == []
 
     state = {str(path): path.read_text() for path in stack.folder.rglob("*") if path.is_file()}
     assert any("urn:pulumi:localstack::tapstack::" in text for text in state.values())
@@ -161,10 +163,8 @@ def test_a_stack_is_previewed_created_and_destroyed_without_a_trace(open_stack: 
 
 
 @pytest.mark.parametrize("folder", ["the copy", "this project"])
-def test_a_second_update_leaves_every_resource_unchanged(
-    copied_stack: PulumiStack, copied_program: Path, folder: str
-) -> None:
-    """Including the function's archive: it depends neither on the project's path nor on the time of its build."""
+def test_second_pulumi_update_changes_no_resource(copied_stack: PulumiStack, copied_program: Path, folder: str) -> None:
+    """The indexer's archive is also unchanged, because it is identical for every project path and build time."""
     copied_stack.run_from(PROGRAM if folder == "this project" else copied_program)
     try:
         outcome = copied_stack.up()
@@ -172,28 +172,30 @@ def test_a_second_update_leaves_every_resource_unchanged(
         copied_stack.run_from(copied_program)
     assert outcome.changed == set()
     assert {change.name for change in outcome.changes} >= DATA_RESOURCES
-    assert _unexpected_complaints(outcome) == []
+    assert _unexpected_warnings(outcome) == []
 
 
 @pytest.mark.parametrize("key", CHANGES)
-def test_one_key_changes_exactly_what_it_should_and_replaces_nothing(copied_stack: PulumiStack, key: str) -> None:
+def test_changed_configuration_key_updates_only_expected_resources(copied_stack: PulumiStack, key: str) -> None:
     value, updated, created = CHANGES[key]
-    account = copied_stack.outputs()["lambda_function_arn"].split(":")[4]  # the emulator's, or that of a stand-in
+    account = copied_stack.outputs()["lambda_function_arn"].split(":")[
+        4
+    ]  # account ID of the emulator or of the fake plugin
     copied_stack.configure({key: value.format(account=account)})
     try:
         outcome = copied_stack.preview()
     finally:
         copied_stack.unconfigure(key)
-        if key in ("corsAllowedOrigins", "protectData", "savedQueries"):  # Pulumi.localstack.yaml has these
+        if key in ("corsAllowedOrigins", "protectData", "savedQueries"):  # keys that Pulumi.localstack.yaml sets
             copied_stack.configure(
                 {"corsAllowedOrigins": "http://localhost:3000", "protectData": "false", "savedQueries": "false"}
             )
     expected = {("update", f"tap-{name}") for name in updated} | {("create", f"tap-{name}") for name in created}
     assert {(change.op, change.name) for change in outcome.changed} == expected
-    assert _unexpected_complaints(outcome) == []
+    assert _unexpected_warnings(outcome) == []
 
 
-def test_a_change_is_made_as_it_was_previewed_and_can_be_taken_back(copied_stack: PulumiStack) -> None:
+def test_pulumi_update_changes_and_reverts_the_memory_of_the_indexer(copied_stack: PulumiStack) -> None:
     copied_stack.configure({"memoryMb": "1024"})
     there = copied_stack.up()
     copied_stack.unconfigure("memoryMb")
@@ -202,8 +204,8 @@ def test_a_change_is_made_as_it_was_previewed_and_can_be_taken_back(copied_stack
         assert [str(change) for change in outcome.changed] == ["update aws:lambda/function:Function 'tap-indexer'"]
 
 
-def test_protected_data_refuses_to_go(open_stack: OpenStack) -> None:
-    """As `pulumi destroy` would do it, which looks at each resource by itself."""
+def test_destroy_of_a_stack_with_protected_data_fails(open_stack: OpenStack) -> None:
+    """`pulumi destroy` checks the protection of each resource."""
     stack = open_stack(PROGRAM, {"env": "guarded", "protectData": "true"})
     stack.up()
     with pytest.raises(DeploymentError, match="protected"):
@@ -215,7 +217,7 @@ def test_protected_data_refuses_to_go(open_stack: OpenStack) -> None:
     assert {left[name]["inputs"]["forceDestroy"] for name in ("tap-uploads", "tap-logs")} == {False}
 
 
-def test_a_failed_update_says_where_and_why_and_leaves_nothing(
+def test_failed_pulumi_update_reports_the_error_and_is_cleaned_up(
     emulator: Emulator, clients: Clients, deploy_stack: DeployStack, tmp_path: Path
 ) -> None:
     before = snapshot(clients)
@@ -233,7 +235,7 @@ def test_a_failed_update_says_where_and_why_and_leaves_nothing(
     assert snapshot(clients) == before
 
 
-def _unexpected_complaints(outcome: Outcome) -> list[str]:
-    """What the engine, or the program, complained of."""
-    stood_in = "PULUMI_DEBUG_PROVIDERS" in os.environ
-    return [text for text in outcome.warnings if not (stood_in and STAND_IN_VERSION_WARNING.match(text))]
+def _unexpected_warnings(outcome: Outcome) -> list[str]:
+    """Return the warnings of the Pulumi engine and the program, without the expected warning about a fake plugin."""
+    fake_plugin = "PULUMI_DEBUG_PROVIDERS" in os.environ
+    return [text for text in outcome.warnings if not (fake_plugin and FAKE_VERSION_WARNING.match(text))]

@@ -1,4 +1,4 @@
-"""A second stack beside the first has its own names and settings, and leaves nothing behind when it is destroyed."""
+"""A second stack in the same account has its own names and configuration, and its destruction deletes all resources."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ CONFIG = {
 
 @pytest.fixture(scope="module")
 def before(stack: Deployment, clients: Clients) -> set[tuple[str, str]]:
-    """The resources of the account before the second stack."""
-    assert stack.outputs  # the first one exists
+    """Resources of the account before the deployment of the second stack."""
+    assert stack.outputs  # the first stack exists
     return snapshot(clients)
 
 
@@ -48,7 +48,7 @@ def second(
 
 
 @pytest.mark.usefixtures("second")
-def test_two_stacks_share_no_name(before: set[tuple[str, str]], clients: Clients) -> None:
+def test_two_stacks_have_no_resource_name_in_common(before: set[tuple[str, str]], clients: Clients) -> None:
     added = snapshot(clients) - before
     assert {kind for kind, _ in added} == set(LISTINGS)
     assert ("subscription", "oncall@example.com") in added
@@ -61,26 +61,26 @@ def test_only_keys_with_the_configured_prefix_and_suffix_are_indexed(second: Ind
         second.put(key)
     assert second.put_indexed("in/a.csv")["key"] == "in/a.csv"
     assert [key for key in not_indexed if second.rows(key)] == []
-    assert index.rows("in/a.csv") == []  # of the first stack
+    assert index.rows("in/a.csv") == []  # the first stack has no such row
 
 
-def test_the_row_of_a_deleted_version_is_kept_for_ever_where_the_retention_is_0(second: Index) -> None:
+def test_row_of_a_deleted_version_never_expires_with_retention_0(second: Index) -> None:
     row = second.put_indexed("in/kept-for-ever.csv")
     assert "expires_at" not in second.delete_indexed_version(row)
 
 
-def test_a_log_level_above_info_silences_the_lines_and_not_the_metrics(second: Index) -> None:
+def test_log_level_above_info_disables_log_lines_but_not_metrics(second: Index) -> None:
     logs = LogGroup(second)
     second.put_indexed("in/quiet.csv")
     second.wait_until(lambda: any("ObjectsIndexed" in message for message in logs.messages()), "a metric")
     assert [message for message in logs.messages() if '"level":"INFO"' in message] == []
 
 
-def test_destroying_a_stack_leaves_nothing_behind(
+def test_destroy_deletes_all_resources_of_a_stack(
     stack: Deployment, emulator: Emulator, clients: Clients, deploy_stack: DeployStack
 ) -> None:
-    """It also deletes the bucket's versions, delete markers and unfinished uploads."""
-    assert stack.outputs  # the first one exists, and stays
+    """Object versions, delete markers and unfinished multipart uploads are deleted too."""
+    assert stack.outputs  # the first stack exists
     before = snapshot(clients)
     deployment = deploy_stack(emulator, config_overrides={"env": "short-lived"})
     assert {kind for kind, _ in snapshot(clients) - before} == set(LISTINGS) - {"subscription"}
@@ -95,15 +95,15 @@ def test_destroying_a_stack_leaves_nothing_behind(
         reports = [message for message in logs.messages() if message.startswith("REPORT RequestId")]
         return len(reports) == len(index.row_ids())
 
-    # Lambda writes the last line about each invocation: a later one would create the log group again
+    # Lambda's last log line of an invocation is REPORT. A later line would create the deleted log group again.
     index.wait_until(all_reported, "a REPORT line for each row")
     deployment.destroy()
     assert snapshot(clients) == before
-    deployment.destroy()  # a second time has no effect
+    deployment.destroy()  # a second destroy() has no effect
 
 
-def test_protected_data_refuses_to_go(emulator: Emulator, deploy_stack: DeployStack) -> None:
-    """In an emulator of its own, with which the protected resources end."""
+def test_destroy_of_a_stack_with_protected_data_fails(emulator: Emulator, deploy_stack: DeployStack) -> None:
+    """The test starts a separate emulator, because the protected resources cannot be deleted."""
     with start(emulator.kind) as own:
         clients = Clients.of(own)
         deployment = deploy_stack(own, config_overrides={"protectData": "true"})

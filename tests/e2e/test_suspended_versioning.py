@@ -1,4 +1,4 @@
-"""Objects that are uploaded while versioning is suspended have the version `null`, which can be replaced."""
+"""Objects that are uploaded while versioning is suspended: each upload replaces the version `null`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def _suspended(index: Index) -> Iterator[None]:
     index.set_versioning("Enabled")
 
 
-def test_an_object_that_is_put_again_has_one_row_which_says_what_is_there(index: Index) -> None:
+def test_overwritten_null_version_has_one_row_of_the_current_object(index: Index) -> None:
     key = index.key("suspended/put again.txt")
     for body in (b"first", b"and the second"):
         _put_and_wait(index, key, body)
     assert len(index.rows(key)) == 1
 
 
-def test_objects_that_are_replaced_at_once_end_as_the_last(index: Index) -> None:
+def test_rapidly_overwritten_null_version_has_the_row_of_the_last_upload(index: Index) -> None:
     key = index.key("suspended/in a hurry.txt")
     for number in range(1, 5):
         index.put(key, b"x" * number)
-    # until all four are done, a late invocation may write an old state for a moment, before it reads the object again
+    # Before all four invocations have finished, a late one may briefly write an old state.
     logs = LogGroup(index)
     index.wait_until(
         lambda: sum("outcome" in line for line in logs.matching(key=key)) == 4, f"four lines about {key!r}"
@@ -45,7 +45,7 @@ def test_objects_that_are_replaced_at_once_end_as_the_last(index: Index) -> None
     assert index.existing_row(key, "null")["size_bytes"] == 4
 
 
-def test_a_delete_marker_takes_the_objects_place_and_an_object_the_markers(table: Table, index: Index) -> None:
+def test_null_object_and_null_delete_marker_replace_each_others_row(table: Table, index: Index) -> None:
     key = index.key("suspended/deleted and back.txt")
     _put_and_wait(index, key, b"first")
     assert index.delete(key) == "null"
@@ -56,7 +56,7 @@ def test_a_delete_marker_takes_the_objects_place_and_an_object_the_markers(table
     wait_for_versions(index, table, key, latest="null", current="null")
 
 
-def test_the_version_null_that_is_deleted_for_good_keeps_its_row_until_the_next_is_put(index: Index) -> None:
+def test_deleted_null_version_keeps_its_row_until_the_next_upload(index: Index) -> None:
     key = index.key("suspended/deleted for good.txt")
     _put_and_wait(index, key, b"first")
     index.delete_version(key, "null")
@@ -64,7 +64,7 @@ def test_the_version_null_that_is_deleted_for_good_keeps_its_row_until_the_next_
     _put_and_wait(index, key, b"the second")
 
 
-def test_the_version_null_lies_below_those_that_have_an_id(table: Table, index: Index) -> None:
+def test_null_version_is_older_than_a_later_version_with_an_id(table: Table, index: Index) -> None:
     key = index.key("suspended/old and new.txt")
     _put_and_wait(index, key, b"null")
     index.set_versioning("Enabled")

@@ -1,4 +1,4 @@
-"""The queries that README shows return the right rows."""
+"""The table queries in README.md return the expected rows."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def key(index: Index) -> str:
-    return index.key("queries/asked-about.txt")
+    return index.key("queries/ten-versions.txt")
 
 
 @pytest.fixture(scope="module")
 def versions(index: Index, key: str) -> list[str]:
-    """Ten versions of one object, the oldest first."""
+    """Version IDs of ten versions of one object, oldest first."""
     return [index.put_indexed(key, f"version {number}".encode())["version_id"] for number in range(10)]
 
 
-def test_one_version_is_found_by_its_address(table: queries.Table, index: Index, key: str, versions: list[str]) -> None:
+def test_query_returns_one_version_by_key_and_version_id(
+    table: queries.Table, index: Index, key: str, versions: list[str]
+) -> None:
     expected = index.existing_row(key, versions[3])
     wait_for_result(index, lambda: queries.one_version(table, index.bucket, key, versions[3]), expected)
     assert queries.one_version(table, index.bucket, key, "no such version") is None
 
 
-def test_all_versions_come_newest_first_whatever_the_size_of_a_page(
+def test_query_of_all_versions_returns_the_newest_first(
     target: AwsTarget, table: queries.Table, index: Index, key: str, versions: list[str]
 ) -> None:
     needs(target, Capability.GROWING_SEQUENCERS)
@@ -48,13 +50,13 @@ def test_all_versions_come_newest_first_whatever_the_size_of_a_page(
     assert pages.requests == 4
 
 
-def test_an_object_that_never_was_has_no_versions(table: queries.Table, index: Index) -> None:
+def test_query_of_an_unknown_key_returns_no_versions(table: queries.Table, index: Index) -> None:
     never = index.key("queries/never.txt")
     assert queries.all_versions(table, index.bucket, never) == []
     assert queries.latest(table, index.clients.s3, index.bucket, never) is None
 
 
-def test_the_latest_is_the_one_that_s3_serves(
+def test_query_of_the_latest_version_matches_s3(
     table: queries.Table, index: Index, key: str, versions: list[str]
 ) -> None:
     assert versions[-1] == index.clients.s3.head_object(Bucket=index.bucket, Key=key)["VersionId"]
@@ -70,22 +72,22 @@ TIME = "2026-01-01T00:00:0{}Z"
         pytest.param(
             "no-sequencers",
             [{"uploaded_at": TIME.format("0.000"), "sequencer": None}] * 3,
-            id="all in one second and without sequencers, as after a backfill",
+            id="same second, no sequencers (backfill)",
         ),
         pytest.param(
             "no-time",
             [{"uploaded_at": None, "sequencer": None}] * 3,
-            id="without a time, as after an operator's event about a deleted object",
+            id="no time (event of an operator)",
         ),
         pytest.param(
             "at-the-turn-of-a-second",
-            # the marker has the time of its event, which may be in the next second; an object has S3's whole second
+            # A delete marker has the time of its event with milliseconds, and an object has S3's time in whole seconds.
             [{"uploaded_at": TIME.format(seconds)} for seconds in ("0.000", "1.001", "0.000")],
-            id="the marker in the middle seems to be the latest",
+            id="delete marker with the latest time",
         ),
     ],
 )
-def test_the_latest_of_versions_without_sequencers_is_settled_by_s3(
+def test_latest_version_without_usable_sequencers_matches_s3(
     table: queries.Table, index: Index, name: str, changes: list[dict[str, str | None]]
 ) -> None:
     key = index.key(f"queries/{name}.txt")
@@ -97,7 +99,7 @@ def test_the_latest_of_versions_without_sequencers_is_settled_by_s3(
     wait_for_result(index, lambda: latest_version(index, table, key), versions[-1])
 
 
-def test_what_is_still_there_of_a_day_is_what_was_not_deleted(table: queries.Table, index: Index) -> None:
+def test_query_of_a_period_can_exclude_deleted_versions(table: queries.Table, index: Index) -> None:
     key = index.key("queries/half-deleted.txt")
     kept, deleted = index.put_indexed(key), index.put_indexed(key)
     index.delete_indexed_version(deleted)
@@ -113,10 +115,8 @@ def test_what_is_still_there_of_a_day_is_what_was_not_deleted(table: queries.Tab
     wait_for_result(index, lambda: found(existing_only=False), {kept["version_id"], deleted["version_id"]})
 
 
-def test_what_arrived_between_two_times_starts_at_the_first_and_ends_before_the_second(
-    table: queries.Table, index: Index
-) -> None:
-    """Over midnight, with times exactly at the limits, from another time zone, in a year before S3 existed."""
+def test_query_of_a_period_includes_its_start_and_excludes_its_end(table: queries.Table, index: Index) -> None:
+    """The period includes midnight; rows have times exactly at its limits; the query uses another time zone."""
     key = index.key("queries/around-new-year.txt")
     new_year = datetime(2001, 1, 1, tzinfo=UTC)
     versions = []
@@ -137,7 +137,7 @@ def test_what_arrived_between_two_times_starts_at_the_first_and_ends_before_the_
 def _update_row(
     table: queries.Table, index: Index, key: str, version_id: str, changes: Mapping[str, str | None]
 ) -> None:
-    """Set attributes of a row; None removes an attribute."""
+    """Set attributes of a row; the value None removes an attribute."""
     table.update_item(
         Key={"object_id": f"{index.bucket}/{key}", "version_id": version_id},
         AttributeUpdates={

@@ -1,4 +1,4 @@
-"""The traces that the deployed indexer sends to the X-Ray daemon."""
+"""Traces that the deployed indexer sends to the X-Ray daemon."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from tests.support.selection import DeployStack
     from tests.support.tracing import Subsegment
 
-# other emulators run functions in containers, which do not reach this machine's 127.0.0.1
+# Other emulators run functions in containers, which cannot connect to 127.0.0.1 of this machine.
 pytestmark = pytest.mark.only_emulator("embedded")
 
-LONGEST_ANNOTATION = 1000  # characters; X-Ray Developer Guide, "Annotations"
+LONGEST_ANNOTATION = 1000  # maximum characters of an annotation (X-Ray Developer Guide, "Annotations")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TracedStack:
-    """A stack whose indexer sends its traces to a daemon, and its calls through a proxy."""
+    """Stack whose indexer sends its traces to a fake X-Ray daemon, and its AWS calls through a fault proxy."""
 
     index: Index
     logs: LogGroup
@@ -36,7 +36,7 @@ class TracedStack:
     proxy: FaultProxy
 
     def upload(self, name: str, **parameters: Any) -> tuple[list[Subsegment], dict[str, Any]]:
-        """Upload an object; return the trace of its execution, and the log line about it."""
+        """Upload an object; return the trace of the indexer's invocation and the log line about the object."""
         row = self.index.put_indexed(self.index.key(name), **parameters)
         line = self.logs.wait_for(key=row["key"], outcome="indexed", request_id=row["request_id"])
         return self.daemon.trace(line["xray_trace_id"]), line
@@ -49,7 +49,7 @@ def traced(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[TracedStac
     with daemon() as listening, fault_proxy(emulator.endpoint) as proxy:
         index.set_environment(
             {
-                "AWS_XRAY_DAEMON_ADDRESS": listening.address,  # which Lambda itself sets on AWS
+                "AWS_XRAY_DAEMON_ADDRESS": listening.address,  # on AWS, Lambda sets this variable
                 "AWS_ENDPOINT_URL_S3": proxy.endpoint,
                 "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint,
             }
@@ -59,7 +59,7 @@ def traced(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[TracedStac
         deployment.destroy()
 
 
-def test_an_upload_is_a_trace_of_the_execution_its_record_and_each_call(traced: TracedStack) -> None:
+def test_trace_of_an_upload_has_invocation_record_and_calls(traced: TracedStack) -> None:
     trace, line = traced.upload("traced/plain.txt")
     assert drawn(trace) == [
         EXECUTION,
@@ -69,7 +69,7 @@ def test_an_upload_is_a_trace_of_the_execution_its_record_and_each_call(traced: 
     ]
 
 
-def test_every_attempt_is_in_the_trace_and_those_that_failed_are_marked(traced: TracedStack) -> None:
+def test_trace_has_every_attempt_and_marks_failed_attempts(traced: TracedStack) -> None:
     name = "traced/retried.txt"
     traced.proxy.plan(HEAD, name, Fault.THROTTLED)
     traced.proxy.plan(UPDATE, name, Fault.SERVER_ERROR, Fault.THROTTLED)
@@ -86,7 +86,7 @@ def test_every_attempt_is_in_the_trace_and_those_that_failed_are_marked(traced: 
     assert (line["attempts"], line["retries"]) == (5, 3)
 
 
-def test_a_failure_marks_its_record_and_the_execution(traced: TracedStack) -> None:
+def test_trace_of_a_failed_record_marks_record_and_invocation(traced: TracedStack) -> None:
     key = traced.index.key("traced/elsewhere.txt")
     assert traced.index.invoke(s3_event(minimal_record(key, bucket="elsewhere"))).error
     line = traced.logs.wait_for(outcome="failed", reason="foreign")
@@ -97,7 +97,7 @@ def test_a_failure_marks_its_record_and_the_execution(traced: TracedStack) -> No
     assert calls == []
 
 
-def test_the_longest_key_fits_and_nothing_of_the_users_is_told_but_the_key(traced: TracedStack) -> None:
+def test_trace_truncates_the_longest_key_and_has_no_other_user_data(traced: TracedStack) -> None:
     secret = "a-secret-of-the-uploader"
     trace, line = traced.upload("traced/" + "k" * 1017, body=secret.encode(), Metadata={"note": secret})
     assert len(line["key"]) == 1024

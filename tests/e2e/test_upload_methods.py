@@ -1,4 +1,4 @@
-"""Every way to create an object creates a row: multipart uploads, copies, and presigned requests of a browser."""
+"""Every method to create an object creates a row: multipart uploads, copies, and presigned requests of a browser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.rows import Row
 
 
-def test_a_multipart_upload_becomes_one_row(index: Index) -> None:
+def test_multipart_upload_creates_one_row(index: Index) -> None:
     key = index.key("ways/in-parts.mp4")
     s3, target = index.clients.s3, {"Bucket": index.bucket, "Key": key}
     upload = s3.create_multipart_upload(**target, ContentType="video/mp4", Metadata={"camera": "two"})["UploadId"]
@@ -29,12 +29,12 @@ def test_a_multipart_upload_becomes_one_row(index: Index) -> None:
     row = _correct_row(index, key, response["VersionId"])
     assert row["event_name"] == "ObjectCreated:CompleteMultipartUpload"
     assert row["size_bytes"] == 5 * MEGABYTE + len("the rest")
-    assert row["etag"].endswith("-2")  # not an MD5
+    assert row["etag"].endswith("-2")  # the ETag of a multipart upload is not an MD5 hash
     assert row["user_metadata"] == {"camera": "two"}
     assert len(index.rows(key)) == 1
 
 
-def test_a_multipart_upload_that_is_given_up_leaves_no_row(index: Index) -> None:
+def test_aborted_multipart_upload_creates_no_row(index: Index) -> None:
     key = index.key("ways/given-up.mp4")
     s3 = index.clients.s3
     upload = s3.create_multipart_upload(Bucket=index.bucket, Key=key)["UploadId"]
@@ -44,7 +44,7 @@ def test_a_multipart_upload_that_is_given_up_leaves_no_row(index: Index) -> None
     assert index.rows(key) == []
 
 
-def test_a_copy_becomes_a_row_of_its_own(index: Index) -> None:
+def test_copy_creates_its_own_row(index: Index) -> None:
     source, target = index.key("ways/orig+inal é.txt"), index.key("ways/copy/of it é+.txt")
     original = index.put_indexed(source, b"copy me", ContentType="text/x-original", Metadata={"from": "here"})
     response = index.clients.s3.copy_object(
@@ -56,7 +56,7 @@ def test_a_copy_becomes_a_row_of_its_own(index: Index) -> None:
     assert index.rows(source) == [original]
 
 
-def test_a_copy_onto_itself_with_new_metadata_is_a_new_version(index: Index) -> None:
+def test_object_copied_onto_itself_has_a_row_for_each_version(index: Index) -> None:
     key = index.key("ways/retyped.txt")
     first = index.put_indexed(key, ContentType="text/plain")["version_id"]
     second = index.clients.s3.copy_object(
@@ -73,7 +73,7 @@ def test_a_copy_onto_itself_with_new_metadata_is_a_new_version(index: Index) -> 
     }
 
 
-def test_a_presigned_put_becomes_a_row(index: Index) -> None:
+def test_presigned_put_creates_a_row(index: Index) -> None:
     key = index.key("ways/pre signed+ü %2B.txt")
     url = _presigned_put(index, key, ContentType="text/x-signed")
     version_id = _send(url, b"from a browser", method="PUT", headers={"Content-Type": "text/x-signed"})
@@ -82,16 +82,16 @@ def test_a_presigned_put_becomes_a_row(index: Index) -> None:
     assert (row["size_bytes"], row["content_type"]) == (14, "text/x-signed")
 
 
-def test_user_metadata_sent_as_plain_utf8_is_readable_in_the_row(target: AwsTarget, index: Index) -> None:
-    """boto3 refuses to send it, browsers and other SDKs do; S3 then answers HEAD with RFC 2047 words."""
+def test_row_has_decoded_user_metadata_that_was_sent_as_utf8(target: AwsTarget, index: Index) -> None:
+    """Browsers and some SDKs send non-ASCII metadata, which S3 returns as RFC 2047 words in the HEAD response."""
     needs(target, Capability.RFC_2047_METADATA)
     key = index.key("ways/metadata.txt")
-    raw = "Zürich 東京".encode().decode("latin-1")  # http.client encodes it back into the same bytes
+    raw = "Zürich 東京".encode().decode("latin-1")  # http.client encodes this text to the original UTF-8 bytes
     version_id = _send(_presigned_put(index, key), b"", method="PUT", headers={"x-amz-meta-place": raw})
     assert index.wait_for_row(key, version_id)["user_metadata"] == {"place": "Zürich 東京"}
 
 
-def test_a_form_posted_by_a_browser_becomes_a_row(target: AwsTarget, index: Index) -> None:
+def test_form_posted_by_a_browser_creates_a_row(target: AwsTarget, index: Index) -> None:
     filename = "my report +%2B.csv" if gap(target, Capability.UTF8_FORM) else "my report +%2B é.csv"
     fields = {"Content-Type": "text/csv", "x-amz-meta-sent-by": "a form", "success_action_status": "201"}
     form = index.clients.s3.generate_presigned_post(
@@ -101,7 +101,7 @@ def test_a_form_posted_by_a_browser_becomes_a_row(target: AwsTarget, index: Inde
         Conditions=[*({name: value} for name, value in fields.items()), ["content-length-range", 1, 1000]],
         ExpiresIn=60,
     )
-    # as a browser does: the file last, its name in UTF-8
+    # Like a browser's form: the file is the last field, and its name is encoded in UTF-8.
     body, content_type = encode_multipart_formdata({**form["fields"], "file": (filename, b"a,b\n1,2\n", "text/csv")})
     version_id = _send(form["url"], body, method="POST", headers={"Content-Type": content_type})
     row = _correct_row(index, index.key(f"ways/posted/{filename}"), version_id)
@@ -124,7 +124,7 @@ def _presigned_put(index: Index, key: str, **parameters: str) -> str:
 
 
 def _send(url: str, body: bytes, *, method: str, headers: Mapping[str, str]) -> str:
-    """Send one HTTP request without any AWS library; return the version id in S3's response."""
+    """Send one HTTP request without an AWS library; return the version ID in S3's response."""
     request = urllib.request.Request(url, data=body, method=method, headers=dict(headers))  # noqa: S310 - a URL from boto3
     with url_opener(url).open(request, timeout=30) as response:
         version_id: str = response.headers["x-amz-version-id"]

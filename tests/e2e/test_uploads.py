@@ -1,4 +1,4 @@
-"""Every upload becomes one row, with log lines and metrics; events that cannot be indexed go to the failure queue."""
+"""Every upload creates one row, log lines and metrics; events that cannot be indexed go to the failure queue."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from tests.e2e.failure_queue import FailureQueue, SentEvents
     from tests.support.index import Index
 
-MAKES_IT_FAIL = pytest.mark.not_in_a_live_account("makes the function fail, which raises its alarm")
+MAKES_INDEXER_FAIL = pytest.mark.not_in_a_live_account("makes the indexer fail, which triggers an alarm")
 EVERY_CASE = pytest.mark.parametrize("name", [case.name for case in (*sample_cases(), *EDGE_CASES)])
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
 @EVERY_CASE
-def test_an_upload_becomes_exactly_one_row(uploads: Mapping[str, Upload], index: Index, name: str) -> None:
+def test_upload_creates_exactly_one_row(uploads: Mapping[str, Upload], index: Index, name: str) -> None:
     upload = uploads[name]
     assert upload.error is None
     assert [row["version_id"] for row in index.rows(upload.case.key)] == [upload.version_id]
 
 
 @EVERY_CASE
-def test_the_row_says_what_s3_says(uploads: Mapping[str, Upload], index: Index, name: str) -> None:
+def test_row_of_an_upload_matches_the_head_response(uploads: Mapping[str, Upload], index: Index, name: str) -> None:
     upload = uploads[name]
     assert upload.row is not None, upload.error
     expected = expected_row(index.bucket, upload.case.key, upload.head, metadata=upload.case.decoded_metadata)
@@ -41,7 +41,7 @@ def test_the_row_says_what_s3_says(uploads: Mapping[str, Upload], index: Index, 
 
 
 @EVERY_CASE
-def test_the_row_says_where_it_comes_from(uploads: Mapping[str, Upload], name: str) -> None:
+def test_row_of_an_upload_records_its_event_and_request(uploads: Mapping[str, Upload], name: str) -> None:
     row = uploads[name].row
     assert row is not None, uploads[name].error
     assert row["event_name"] == "ObjectCreated:Put"
@@ -50,11 +50,11 @@ def test_the_row_says_where_it_comes_from(uploads: Mapping[str, Upload], name: s
     assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", row["request_id"])
     assert re.fullmatch(TIME, row["event_time"])
     assert re.fullmatch(TIME, row["processed_at"])
-    # HEAD truncates the time to the second, the event's has milliseconds
+    # The time of the HEAD response is truncated to seconds, and the event time has milliseconds.
     assert row["uploaded_at"] <= row["event_time"] <= row["processed_at"]
 
 
-def test_twenty_overwrites_of_one_key_become_twenty_rows(index: Index) -> None:
+def test_twenty_overwrites_of_one_key_create_twenty_rows(index: Index) -> None:
     key = index.key("overwritten/again-and-again.txt")
     versions = [index.put_indexed(key, f"take {number}".encode())["version_id"] for number in range(20)]
     rows = {row["version_id"]: row for row in index.rows(key)}
@@ -63,7 +63,7 @@ def test_twenty_overwrites_of_one_key_become_twenty_rows(index: Index) -> None:
     assert len({row["etag"] for row in rows.values()}) == 20
 
 
-def test_overwrites_that_come_all_at_once_lose_nothing(index: Index) -> None:
+def test_rapid_overwrites_of_one_key_create_a_row_each(index: Index) -> None:
     key = index.key("overwritten/in-a-hurry.txt")
     versions = [index.put(key, str(number).encode()) for number in range(6)]
     for version in versions:
@@ -76,7 +76,7 @@ def test_overwrites_that_come_all_at_once_lose_nothing(index: Index) -> None:
 
 @pytest.mark.not_in_a_live_account("reads the whole bucket and the whole table")
 @pytest.mark.usefixtures("uploads")
-def test_the_table_holds_every_version_and_delete_marker_in_the_bucket_and_nothing_else_that_is_there(
+def test_table_has_exactly_the_versions_and_delete_markers_of_the_bucket(
     index: Index,
 ) -> None:
     in_bucket = index.versions()
@@ -86,12 +86,12 @@ def test_the_table_holds_every_version_and_delete_marker_in_the_bucket_and_nothi
 
     index.wait_until(
         lambda: in_table() == in_bucket,
-        lambda: f"rows {in_bucket - in_table()}; too many are {in_table() - in_bucket}",
+        lambda: f"missing rows {in_bucket - in_table()}; unexpected rows {in_table() - in_bucket}",
     )
 
 
 @pytest.mark.not_in_a_live_account("reads every row of the day")
-def test_what_arrived_on_a_day_is_everything_that_did(
+def test_query_of_a_day_returns_every_upload_of_the_day(
     table: queries.Table, index: Index, uploads: Mapping[str, Upload]
 ) -> None:
     times = {
@@ -111,27 +111,27 @@ def test_what_arrived_on_a_day_is_everything_that_did(
     assert list(queries.uploaded_on(table, "1999-12-31")) == []
 
 
-@MAKES_IT_FAIL
+@MAKES_INDEXER_FAIL
 @pytest.mark.parametrize("name", ["a mixed event", "no event of S3"])
-def test_an_event_that_cannot_succeed_ends_in_the_failure_queue_with_its_reason(
+def test_poison_event_reaches_the_failure_queue_with_its_error(
     failures: FailureQueue, invalid_events: SentEvents, name: str
 ) -> None:
     sent = invalid_events.events[name]
     failure = failures.wait_for(sent.event)
-    assert failure.event == sent.event  # complete, so that it can be replayed
+    assert failure.event == sent.event  # the event is unchanged, so that it can be redriven
     assert (failure.condition, failure.attempts) == ("RetriesExhausted", 3)
     assert [part for part in sent.errors if part not in failure.error] == []
 
 
-@MAKES_IT_FAIL
-def test_the_good_records_of_a_poisoned_event_still_get_their_rows(index: Index, invalid_events: SentEvents) -> None:
+@MAKES_INDEXER_FAIL
+def test_valid_records_of_a_poison_event_are_indexed(index: Index, invalid_events: SentEvents) -> None:
     for row in invalid_events.valid:
         assert index.wait_for_row(row["key"], row["version_id"])["etag"] == row["etag"]
         assert len(index.rows(row["key"])) == 1
 
 
-@MAKES_IT_FAIL
-def test_nothing_else_ended_in_the_failure_queue(
+@MAKES_INDEXER_FAIL
+def test_failure_queue_contains_only_poison_events(
     failures: FailureQueue, invalid_events: SentEvents, uploads: Mapping[str, Upload]
 ) -> None:
     assert uploads
@@ -143,12 +143,12 @@ def test_nothing_else_ended_in_the_failure_queue(
 def logs(index: Index) -> LogGroup:
     configuration = index.clients.function.get_function_configuration(FunctionName=index.function)
     level = configuration["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"]
-    if level not in {"DEBUG", "INFO"}:  # Pulumi.localstack.yaml has INFO
-        pytest.skip(f"the stack's logLevel is {level}: it writes no line about what went well")
+    if level not in {"DEBUG", "INFO"}:  # Pulumi.localstack.yaml sets INFO
+        pytest.skip(f"the stack's logLevel is {level}, which disables the log lines of successful records")
     return LogGroup(index)
 
 
-def test_every_upload_has_a_line_with_its_key_version_outcome_and_request(
+def test_every_upload_has_a_log_line_with_version_and_request(
     index: Index, logs: LogGroup, uploads: Mapping[str, Upload]
 ) -> None:
     expected = {
@@ -159,15 +159,15 @@ def test_every_upload_has_a_line_with_its_key_version_outcome_and_request(
     def missing() -> set[tuple[str, str, str | None]]:
         lines = [line for line in logs.lines() if {"outcome", "key", "version_id"} <= line.keys()]
         logged = {(line["key"], line["version_id"], line["request_id"]) for line in lines}
-        # on a busy machine a call may time out after it took effect; Lambda's retry then finds the row
+        # On a busy machine, a write may time out although it took effect. Lambda's retry then reports a duplicate.
         done = {(line["key"], line["version_id"]) for line in lines if line["outcome"] in {"indexed", "duplicate"}}
         return {each for each in expected if each not in logged or each[:2] not in done}
 
     index.wait_until(lambda: not missing(), lambda: f"lines about {missing()}")
 
 
-def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: LogGroup) -> None:
-    row = index.put_indexed(index.key("logged/told.txt"))
+def test_log_line_of_an_upload_has_outcome_and_durations(index: Index, logs: LogGroup) -> None:
+    row = index.put_indexed(index.key("logged/line.txt"))
     line = logs.wait_for(key=row["key"], outcome="indexed")
     expected = {
         "level": "INFO",
@@ -176,7 +176,7 @@ def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: Log
         "version_id": row["version_id"],
         "request_id": row["request_id"],
         "event_name": "ObjectCreated:Put",
-        "attempts": 2,  # HEAD and UpdateItem
+        "attempts": 2,  # one HeadObject and one UpdateItem
         "retries": 0,
     }
     assert {name: line[name] for name in expected} == expected
@@ -184,7 +184,7 @@ def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: Log
     assert line["indexing_delay_ms"] > 0
 
 
-@MAKES_IT_FAIL
+@MAKES_INDEXER_FAIL
 @pytest.mark.parametrize(
     ("reason", "field", "error"),
     [
@@ -192,7 +192,7 @@ def test_a_line_tells_what_was_done_and_how_long_it_took(index: Index, logs: Log
         ("foreign", "Records[5].s3.bucket.name", "'elsewhere'"),
     ],
 )
-def test_a_failure_is_logged_with_its_reason_and_the_field_that_is_wrong(
+def test_log_line_of_a_failed_record_has_reason_and_invalid_field(
     logs: LogGroup, invalid_events: SentEvents, reason: str, field: str, error: str
 ) -> None:
     assert invalid_events.events
@@ -202,7 +202,7 @@ def test_a_failure_is_logged_with_its_reason_and_the_field_that_is_wrong(
     assert line["request_id"]
 
 
-@pytest.mark.not_in_a_live_account("counts what everybody uploads")
+@pytest.mark.not_in_a_live_account("counts the uploads of all users")
 @pytest.mark.parametrize(
     ("metric", "dimensions", "fields"),
     [
@@ -213,7 +213,7 @@ def test_a_failure_is_logged_with_its_reason_and_the_field_that_is_wrong(
     ids=str,
 )
 @pytest.mark.usefixtures("invalid_events", "uploads")
-def test_the_metrics_add_up_to_what_the_log_tells(
+def test_metric_totals_match_the_number_of_log_lines(
     index: Index, logs: LogGroup, metric: str, dimensions: list[str], fields: Line
 ) -> None:
     reason = {name: value for name, value in fields.items() if name == "reason"}
@@ -226,8 +226,8 @@ def test_the_metrics_add_up_to_what_the_log_tells(
     index.wait_until(lambda: difference() == 0, lambda: f"{difference()} of {metric} for the log lines with {fields}")
 
 
-@pytest.mark.not_in_a_live_account("measures what everybody uploads")
-def test_the_time_from_upload_to_row_is_a_metric(logs: LogGroup, uploads: Mapping[str, Upload]) -> None:
+@pytest.mark.not_in_a_live_account("measures the uploads of all users")
+def test_indexing_delay_of_every_upload_is_a_metric(logs: LogGroup, uploads: Mapping[str, Upload]) -> None:
     assert uploads
     delays = [delay for line in logs.matching(service="tapstack-local") for delay in line.get("IndexingDelay", ())]
     assert len(delays) >= len(uploads)
@@ -235,14 +235,14 @@ def test_the_time_from_upload_to_row_is_a_metric(logs: LogGroup, uploads: Mappin
 
 
 @pytest.mark.usefixtures("uploads")
-def test_every_line_of_metrics_is_one_that_cloudwatch_takes(index: Index, logs: LogGroup) -> None:
+def test_metric_lines_have_valid_embedded_metric_format(index: Index, logs: LogGroup) -> None:
     lines = index.wait_until(lambda: [each for each in logs.lines() if "_aws" in each], "a line of embedded metrics")
     for line in lines:
         emf.check(line)
 
 
 def _total(lines: list[Line], metric: str, dimensions: list[str]) -> float:
-    """The sum that CloudWatch would compute from these lines of its embedded format."""
+    """Return the sum that CloudWatch would calculate from these lines in the embedded metric format."""
     total = 0.0
     for line in lines:
         for directive in line.get("_aws", {}).get("CloudWatchMetrics", ()):

@@ -1,1 +1,1 @@
-"""Baseline of a cold start: only creates two boto3 clients."""
+"""Baseline of the cold start benchmark: a function that only creates two boto3 clients."""

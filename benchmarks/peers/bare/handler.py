@@ -1,4 +1,4 @@
-"""Baseline of a cold start: creates the S3 and DynamoDB clients that every implementation needs, and nothing else."""
+"""Baseline of the cold start benchmark: only creates the S3 and DynamoDB clients that every implementation needs."""
 
 import boto3
 

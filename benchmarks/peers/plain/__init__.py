@@ -1,1 +1,1 @@
-"""Implementation with boto3 alone."""
+"""Alternative implementation of the indexer with boto3 alone."""

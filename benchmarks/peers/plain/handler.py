@@ -1,4 +1,4 @@
-"""Implementation with boto3 alone: HEAD, PutItem and one log line.
+"""Alternative implementation of the indexer with boto3 alone: HEAD, PutItem and one log line.
 
 It has no metrics, no traces, no error handling, and only the retries of botocore.
 """

@@ -1,1 +1,1 @@
-"""Implementation with boto3 and Powertools."""
+"""Alternative implementation of the indexer with boto3 and Powertools."""

@@ -1,4 +1,4 @@
-"""Implementation with boto3 and the Logger, Metrics and Tracer of Powertools, used as AWS documents them.
+"""Alternative implementation of the indexer with Powertools' Logger, Metrics and Tracer, used as AWS documents them.
 
 Source: https://docs.aws.amazon.com/powertools/python/latest/
 """

@@ -1,29 +1,29 @@
-// Takes files, uploads each straight to the bucket with a form that this page's server signs, and waits for its row.
+// Uploads each chosen file directly to the bucket with a form that the page's server signs, and waits for its row.
 
 import { Card } from "./view.js";
-import { CANCELLED, FOLDER, UNREADABLE, blocked, noRow, noServer, refused, size, tooLarge } from "./words.js";
+import { CANCELLED, FOLDER, UNREADABLE, blocked, noRow, noServer, refused, size, tooLarge } from "./messages.js";
 
-const AT_ONCE = 3; // uploads; more would only share the same line
-const PATIENCE = 60; // seconds for a row to come
-const FIRST_LOOK = 150; // milliseconds, growing by a half each time
+const CONCURRENCY = 3; // concurrent uploads; more would only share the same bandwidth
+const ROW_TIMEOUT = 60; // seconds
+const FIRST_PAUSE = 150; // milliseconds until the second query for a row; each following pause is 1.5 times as long
 const LONGEST_PAUSE = 2000;
 
 const [drop, input, list] = ["drop", "files", "list"].map((id) => document.getElementById(id));
-const [limit, notice, empty, said, sum] = ["limit", "notice", "empty", "said", "sum"].map((id) =>
+const [limit, notice, empty, status, sum] = ["limit", "notice", "empty", "status", "sum"].map((id) =>
   document.getElementById(id),
 );
 
-class Trouble extends Error {} // its message is for the person at the page
+class UploadError extends Error {} // the message is for the user of the page
 
-async function ask(path, options) {
-  let answer;
+async function query(path, options) {
+  let response;
   try {
-    answer = await fetch(path, options);
-    const content = await answer.json();
-    if (answer.ok) return content;
-    throw new Trouble(content.error.message);
+    response = await fetch(path, options);
+    const content = await response.json();
+    if (response.ok) return content;
+    throw new UploadError(content.error.message);
   } catch (error) {
-    throw error instanceof Trouble ? error : new Trouble(noServer());
+    throw error instanceof UploadError ? error : new UploadError(noServer());
   }
 }
 
@@ -43,8 +43,7 @@ class Upload {
       if (!this.posted) this.posted = await this.send(settings);
       await this.wait();
     } catch (error) {
-      if (!(error instanceof Trouble)) throw error;
-      // what cannot get better by itself is not worth another try
+      if (!(error instanceof UploadError)) throw error;
       this.fail(error.message, { mayRetry: !error.isFinal });
     }
   }
@@ -53,22 +52,22 @@ class Upload {
     if (this.isFolder) throw final(FOLDER);
     if (this.file.size > most) throw final(tooLarge(this.file.size, most));
     const { name, size: bytes, type } = this.file;
-    const form = await ask("/api/uploads", {
+    const form = await query("/api/uploads", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ name, size: bytes, type }),
     });
-    if (this.stopped) throw new Trouble(CANCELLED);
+    if (this.stopped) throw new UploadError(CANCELLED);
     const etag = await this.post(form, most);
     this.finished = performance.now();
     return { key: form.key, etag };
   }
 
-  // XMLHttpRequest, because fetch cannot tell how much of a body it has sent
+  // Uses XMLHttpRequest, because fetch does not report the progress of a request body.
   post({ url, fields }, most) {
     const body = new FormData();
     for (const [name, value] of Object.entries(fields)) body.append(name, value);
-    body.append("file", this.file, "file"); // last: S3 ignores whatever follows it
+    body.append("file", this.file, "file"); // the last field, because S3 ignores all fields after the file
     return new Promise((done, failed) => {
       const request = (this.request = new XMLHttpRequest());
       request.open("POST", url);
@@ -76,19 +75,19 @@ class Upload {
       request.upload.addEventListener("progress", (event) => this.card.progress(event.loaded / event.total));
       request.addEventListener("load", () => {
         if (request.status < 300) done((request.getResponseHeader("ETag") ?? "").replaceAll('"', ""));
-        else failed(new Trouble(refused(request.status, request.responseXML, this.file.size, most)));
+        else failed(new UploadError(refused(request.status, request.responseXML, this.file.size, most)));
       });
-      request.addEventListener("abort", () => failed(new Trouble(CANCELLED)));
-      request.addEventListener("error", async () => failed(await this.why()));
+      request.addEventListener("abort", () => failed(new UploadError(CANCELLED)));
+      request.addEventListener("error", async () => failed(await this.errorCause()));
       request.send(body);
     });
   }
 
-  // A file that has gone or changed since it was chosen breaks the request just as a lost connection does.
-  async why() {
+  // The request fails in the same way if the file was deleted or changed, and if the connection was lost.
+  async errorCause() {
     try {
       await this.file.slice(0, 1).arrayBuffer();
-      return new Trouble(blocked());
+      return new UploadError(blocked());
     } catch {
       return final(UNREADABLE);
     }
@@ -96,25 +95,25 @@ class Upload {
 
   async wait() {
     this.card.show("uploaded", { word: "Uploaded, waiting for its row" });
-    say(`${this.file.name} is uploaded.`);
-    const question = `/api/row?${new URLSearchParams(this.posted)}`;
+    announce(`${this.file.name} is uploaded.`);
+    const path = `/api/row?${new URLSearchParams(this.posted)}`;
     const begun = performance.now();
-    for (let pause = FIRST_LOOK; performance.now() - begun < PATIENCE * 1000; pause *= 1.5) {
-      const { row } = await ask(question);
+    for (let pause = FIRST_PAUSE; performance.now() - begun < ROW_TIMEOUT * 1000; pause *= 1.5) {
+      const { row } = await query(path);
       if (row) {
         this.card.row(row, (performance.now() - this.finished) / 1000);
-        say(`${this.file.name} is indexed.`);
+        announce(`${this.file.name} is indexed.`);
         return;
       }
       await new Promise((done) => setTimeout(done, Math.min(pause, LONGEST_PAUSE)));
     }
-    throw new Trouble(noRow(PATIENCE));
+    throw new UploadError(noRow(ROW_TIMEOUT));
   }
 
   fail(problem, { mayRetry }) {
     const word = this.posted ? "Uploaded, not indexed" : problem === CANCELLED ? "Cancelled" : "Not uploaded";
     this.card.show("error", { word, problem, mayRetry });
-    say(`${this.file.name}: ${problem}`);
+    announce(`${this.file.name}: ${problem}`);
   }
 
   cancel() {
@@ -131,29 +130,31 @@ class Upload {
   }
 }
 
+// An error that another attempt cannot remove.
 function final(message) {
-  return Object.assign(new Trouble(message), { isFinal: true });
+  return Object.assign(new UploadError(message), { isFinal: true });
 }
 
-function say(sentence) {
-  said.textContent = sentence;
+// For screen readers.
+function announce(sentence) {
+  status.textContent = sentence;
 }
 
 const uploads = [];
 let settings = null;
 let running = 0;
 
-function take(files, folders = new Set()) {
-  const taken = [...files].map((file, at) => new Upload(file, { isFolder: folders.has(at) }));
-  uploads.push(...taken);
-  list.prepend(...taken.map((upload) => upload.card.node)); // what came last is what somebody waits for
+function add(files, folders = new Set()) {
+  const added = [...files].map((file, at) => new Upload(file, { isFolder: folders.has(at) }));
+  uploads.push(...added);
+  list.prepend(...added.map((upload) => upload.card.node)); // the user waits for the newest files
   if (uploads.length) empty.hidden = true;
   next();
 }
 
 function next() {
   count();
-  while (settings && running < AT_ONCE) {
+  while (settings && running < CONCURRENCY) {
     const upload = uploads.find((each) => each.state === "waiting");
     if (!upload) return;
     running += 1;
@@ -172,21 +173,21 @@ function count() {
 
 async function start() {
   try {
-    settings = await ask("/api/settings");
+    settings = await query("/api/settings");
     limit.textContent = `Up to ${size(settings.max_bytes)} each, into ${settings.bucket}`;
     next();
   } catch (error) {
-    notice.textContent = `${error.message} To do so, load this page again.`;
+    notice.textContent = `${error.message} To try again, reload this page.`;
     notice.hidden = false;
   }
 }
 
 input.addEventListener("change", () => {
-  take(input.files);
-  input.value = ""; // so that the same file can be chosen again
+  add(input.files);
+  input.value = ""; // allows the same file to be chosen again
 });
 
-let inside = 0; // an element within the area is entered before the last one is left
+let inside = 0; // entered elements of the area; the browser reports the next element before it reports the end of the last
 for (const [name, step] of [["dragenter", 1], ["dragleave", -1]]) {
   drop.addEventListener(name, () => {
     inside += step;
@@ -194,7 +195,7 @@ for (const [name, step] of [["dragenter", 1], ["dragleave", -1]]) {
   });
 }
 
-// On the whole page, because a browser opens a file that is dropped beside the area, and the page with its uploads is gone.
+// The whole page accepts files. Otherwise the browser would open a file that is dropped outside the area, and leave the page.
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => {
   event.preventDefault();
@@ -202,7 +203,7 @@ addEventListener("drop", (event) => {
   drop.classList.remove("over");
   const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
   const folders = items.flatMap((item, at) => (item.webkitGetAsEntry?.()?.isDirectory ? [at] : []));
-  take(event.dataTransfer.files, new Set(folders));
+  add(event.dataTransfer.files, new Set(folders));
 });
 
 addEventListener("beforeunload", (event) => {

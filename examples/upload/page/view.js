@@ -1,6 +1,6 @@
-// One file in the list. Everything that comes from outside (names, rows, messages) is set as text, never as HTML.
+// Card of one file in the list. Untrusted values (file names, rows, messages) are inserted as text, never as HTML.
 
-import { bytes, size } from "./words.js";
+import { bytes, size } from "./messages.js";
 
 const STATES = {
   waiting: "Waiting",
@@ -65,15 +65,15 @@ export class Card {
     this.cancel.hidden = state !== "waiting" && state !== "uploading";
     this.retry.hidden = !mayRetry;
     if (hadFocus && !this.node.contains(document.activeElement?.closest("button:not([hidden])") ?? null)) {
-      // the button that had the focus is gone: whoever uses the keyboard goes on at this file, not at the page's top
+      // The focused button is hidden now. Without this focus, a keyboard user would continue at the top of the page.
       this.node.tabIndex = -1;
       (mayRetry ? this.retry : this.node).focus();
     }
   }
 
-  progress(share) {
-    this.bar.value = share;
-    this.chip.textContent = `${Math.floor(share * 100)} %`;
+  progress(fraction) {
+    this.bar.value = fraction;
+    this.chip.textContent = `${Math.floor(fraction * 100)} %`;
   }
 
   row(row, seconds) {

@@ -1,4 +1,4 @@
-// What is said to the person at the page: sizes, and for each thing that can go wrong, what it is and what to do.
+// Texts for the user of the page: sizes, and error messages with the cause and the remedy.
 
 export function size(bytes) {
   if (bytes < 1000) return `${bytes} B`;
@@ -20,40 +20,40 @@ export function tooLarge(length, most) {
 
 export const FOLDER = "This is a folder. Drop the files in it instead.";
 
-export const UNREADABLE = "The browser cannot read the file. Was it moved or changed? Choose it again.";
+export const UNREADABLE = "The browser cannot read the file. If it was moved or changed, choose it again.";
 
 export const CANCELLED = "You cancelled this upload.";
 
 export function noServer() {
-  return "This page's own server does not answer. Is it still running? Start it if not, and try again.";
+  return "The server of this page does not respond. Check that it is running, and try again.";
 }
 
 export function noRow(seconds) {
   return (
-    `The file is in the bucket, but after ${seconds} seconds the table has no row for it. Wait a little and look ` +
-    "again. If there is still none, an operator finds out why in the failure queue."
+    `The file is in the bucket, but after ${seconds} seconds the table has no row for it. Wait a moment and try ` +
+    "again. If the row is still missing, an operator can find the cause in the failure queue."
   );
 }
 
-// A browser tells a page nothing about a request that was blocked: no status, no reason.
+// For a blocked request, a browser gives the page no status and no reason.
 export function blocked() {
   return (
-    "The upload was blocked or the connection broke. Check the connection and try again. If every file fails so, the " +
-    `bucket does not let pages of ${location.origin} upload: whoever runs it adds this address to corsAllowedOrigins.`
+    "The upload was blocked or the connection failed. Check the connection and try again. If every file fails, the " +
+    `bucket does not let pages of ${location.origin} upload: its operator must add this address to corsAllowedOrigins.`
   );
 }
 
-// How S3 refuses: its error document has a code and a message for programmers.
+// Translates an error document of S3, which has a code and a message for developers.
 export function refused(status, document, length, most) {
   const code = document?.querySelector("Code")?.textContent ?? "";
   const message = document?.querySelector("Message")?.textContent ?? "";
   if (code === "EntityTooLarge") return tooLarge(length, most);
   if (code === "ExpiredToken" || /expired/i.test(message)) {
-    return "The permission to upload this file has run out before the upload began. Try again: you get a new one.";
+    return "The permission to upload this file expired before the upload began. Try again to get a new one.";
   }
   if (code === "SlowDown" || status >= 500) return "The bucket is busy. Wait a moment and try again.";
   if (code === "SignatureDoesNotMatch" || code === "AccessDenied" || code === "InvalidAccessKeyId") {
-    return `The bucket did not accept the permission to upload this file (${code}). Try again; if it stays so, tell whoever runs this page.`;
+    return `The bucket did not accept the permission to upload this file (${code}). Try again. If the error persists, contact the operator of this page.`;
   }
-  return `The bucket refused the file (${code || `status ${status}`}). Try again; if it stays so, tell whoever runs this page.`;
+  return `The bucket refused the file (${code || `status ${status}`}). Try again. If the error persists, contact the operator of this page.`;
 }
