@@ -56,7 +56,7 @@ def latest(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
         bucket: name of the bucket.
         key: the object key.
     """
-    rows = list(still_there(all_versions(table, bucket, key)))
+    rows = list(existing(all_versions(table, bucket, key)))
     newest = max((_second(row) for row in rows if "uploaded_at" in row), default=None)
     close = [row for row in rows if newest is None or "uploaded_at" not in row or newest - _second(row) <= ONE_SECOND]
     if len(close) > 1 and len(close) > len({row["sequencer"] for row in close if "sequencer" in row}):
@@ -78,8 +78,8 @@ def current(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
     return None if row is None or "delete_marker" in row else row
 
 
-def still_there(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield the rows whose version is not deleted, for example `still_there(uploaded_on(table, "2026-11-22"))`."""
+def existing(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield the rows whose version is not deleted, for example `existing(uploaded_on(table, "2026-11-22"))`."""
     return (row for row in rows if "deleted_at" not in row)
 
 

@@ -45,17 +45,13 @@ def from_outputs(path: Path) -> Target:
     try:
         outputs = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise OperatorError(
-            f"--stack-outputs {path}: {error.strerror}. Create the file with: {OUTPUTS_COMMAND}"
-        ) from error
+        raise OperatorError(f"--stack-outputs {path}: {error.strerror}. Create it with: {OUTPUTS_COMMAND}") from error
     except ValueError as error:
         raise OperatorError(
-            f"--stack-outputs {path} is not JSON: {error}. Create the file with: {OUTPUTS_COMMAND}"
+            f"--stack-outputs {path} is not JSON: {error}. Create it with: {OUTPUTS_COMMAND}"
         ) from error
     if missing := [name for name in OUTPUTS if not _string(outputs, name)]:
-        raise OperatorError(
-            f"--stack-outputs {path} lacks {', '.join(missing)}. Create the file with: {OUTPUTS_COMMAND}"
-        )
+        raise OperatorError(f"--stack-outputs {path} lacks {', '.join(missing)}. Create it with: {OUTPUTS_COMMAND}")
     arn, region = parse_function_arn(outputs["lambda_function_arn"])
     return Target(
         function=outputs["lambda_function_name"],

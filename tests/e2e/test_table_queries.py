@@ -1,4 +1,4 @@
-"""The table queries in README.md return the expected rows."""
+"""The table queries in operations/queries.py return the expected rows."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_query_of_a_period_can_exclude_deleted_versions(table: queries.Table, in
 
     def found(*, existing_only: bool) -> set[str]:
         rows = queries.uploaded_between(table, start, end)
-        selected = queries.still_there(rows) if existing_only else rows
+        selected = queries.existing(rows) if existing_only else rows
         return {row["version_id"] for row in selected if row["key"] == key}
 
     wait_for_result(index, lambda: found(existing_only=True), {kept["version_id"]})

@@ -131,7 +131,7 @@ class FakeEmulator(Emulator):
             name="FakeStack 1.0",
             endpoint="http://127.0.0.1:4566",
             region="us-east-1",
-            reason="it was asked for",
+            reason="it was requested",
             logs=lambda _lines: "the emulator's last words",
         )
         self._fakes = clients

@@ -73,12 +73,12 @@ def read_outputs(file: str | None) -> dict[str, str]:
     try:
         outputs = json.loads(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
-        raise pytest.UsageError(f"--outputs {file}: {error.strerror}. It is made by: {OUTPUTS_COMMAND}") from error
+        raise pytest.UsageError(f"--outputs {file}: {error.strerror}. Create it with: {OUTPUTS_COMMAND}") from error
     except ValueError as error:
-        raise pytest.UsageError(f"--outputs {file} is not JSON: {error}. It is made by: {OUTPUTS_COMMAND}") from error
+        raise pytest.UsageError(f"--outputs {file} is not JSON: {error}. Create it with: {OUTPUTS_COMMAND}") from error
     if not isinstance(outputs, dict) or (missing := [name for name in REQUIRED_OUTPUTS if not outputs.get(name)]):
         lacking = ", ".join(missing) if isinstance(outputs, dict) else "everything"
-        raise pytest.UsageError(f"--outputs {file} lacks {lacking}. It is made by: {OUTPUTS_COMMAND}")
+        raise pytest.UsageError(f"--outputs {file} lacks {lacking}. Create it with: {OUTPUTS_COMMAND}")
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in outputs.items()}
 
 

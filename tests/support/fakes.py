@@ -56,7 +56,7 @@ def client_error(
         operation: AWS operation.
         headers: HTTP headers of the response.
     """
-    error = {"Code": code or str(status), "Message": "as the test wishes"}
+    error = {"Code": code or str(status), "Message": "injected by the test"}
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": dict(headers or {})}
     response: Any = {"Error": error, "ResponseMetadata": metadata}
     return ClientError(response, operation)

@@ -261,7 +261,7 @@ PERMANENT_ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: client_error(400, "ResourceNotFoundException"),
     lambda: client_error(400, "ValidationException"),
     lambda: client_error(400, "ItemCollectionSizeLimitExceededException"),
-    lambda: ParamValidationError(report="as the test wishes"),
+    lambda: ParamValidationError(report="injected by the test"),
     lambda: KeyError("a bug"),
 )
 

@@ -64,7 +64,7 @@ def test_upload_command_reports_why_it_cannot_start_with_a_remedy(
     assert upload(outputs, connect=lambda **_: stack) == COULD_NOT_RUN
     assert "pulumi config set corsAllowedOrigins https://app.example.com,http://localhost" in capsys.readouterr().err
     assert upload(f"{outputs}.missing") == COULD_NOT_RUN
-    assert "Create the file with: pulumi stack output --json" in capsys.readouterr().err
+    assert "Create it with: pulumi stack output --json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

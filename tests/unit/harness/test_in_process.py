@@ -187,7 +187,7 @@ def test_in_process_deployer_reports_a_failed_resource_and_rolls_back(project: F
     assert str(failure.value) == (
         "1 resource could not be created:\n"
         "  aws:cloudwatch/dashboard:Dashboard 'd': An error occurred (InvalidParameterInput) when calling the "
-        "PutDashboard operation: as the test wishes\n"
+        "PutDashboard operation: injected by the test\n"
         "the created resources were destroyed (2 resources)"
     )
     assert project.aws.operations()[-2:] == ["DeleteTopic", "DeleteQueue"]

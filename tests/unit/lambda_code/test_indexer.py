@@ -132,7 +132,7 @@ def test_indexing_error_lists_all_failed_records_of_an_event(harness: IndexerHar
     assert str(caught.value) == (
         "3 of 4 records failed: "
         "record 1 (key 'denied'): denied: HeadObject: ClientError: "
-        "An error occurred (403) when calling the UpdateItem operation: as the test wishes; "
+        "An error occurred (403) when calling the UpdateItem operation: injected by the test; "
         "record 0: malformed: Records[0].s3 is missing; "
         "record 3: foreign: Records[3].s3.bucket.name is 'test', but this function indexes only 'uploads'"
     )

@@ -54,7 +54,7 @@ def test_function_of_another_program_is_rejected_with_a_remedy() -> None:
 def test_incomplete_stack_outputs_are_rejected_with_a_remedy(
     outputs: Callable[..., Path], name: str, value: object
 ) -> None:
-    with pytest.raises(OperatorError, match=f"lacks {name}. Create the file with: pulumi stack output --json"):
+    with pytest.raises(OperatorError, match=f"lacks {name}. Create it with: pulumi stack output --json"):
         from_outputs(outputs(**{name: value}))
 
 
