@@ -34,6 +34,14 @@ def test_each_saved_query_is_documented_in_the_runbook() -> None:
     assert rows == list(SAVED_QUERIES)
 
 
+def test_documents_list_the_same_permissions_for_the_smoke_test() -> None:
+    testing, ci = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("testing.md", "ci.md"))
+    [permissions] = re.findall(r"- \*\*Permissions\.\*\*(.*?)\n\n", testing, re.DOTALL)
+    [policy] = [each for each in re.findall(r"```json\n(.*?)```", ci, re.DOTALL) if "tapstack-smoke" in each]
+    listed = {action.partition(":")[2] or action for action in re.findall(r"`([\w:]+)`", permissions)}
+    assert listed == set(re.findall(r'"(?:s3|dynamodb|lambda|logs):(\w+)"', policy))
+
+
 @pytest.mark.parametrize(
     "document", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))]
 )
