@@ -55,7 +55,7 @@ def sample_cases() -> list[UploadCase]:
 
 
 def upload_all(index: Index, cases: Sequence[UploadCase]) -> dict[str, Upload]:
-    """Upload every case into the tests' folder of the bucket; return the results by name of the case."""
+    """Upload every case below the key prefix of the tests; return the results by name of the case."""
     cases = [replace(case, key=index.key(case.key)) for case in cases]
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="upload") as pool:
         versions = list(pool.map(lambda case: _put(index, case), cases))

@@ -24,7 +24,7 @@ from tests.e2e.failure_queue import FailureQueue, SentEvents, send_invalid_event
 from tests.e2e.operations_stack import CONFIG as OPERATIONS_CONFIG
 from tests.e2e.operations_stack import SETTLE_SECONDS, OperationsStack
 from tests.e2e.operations_stack import TIMEOUT as OPERATIONS_TIMEOUT
-from tests.support.deployed_stack import INTERVAL, TIMEOUT, ExistingStack, clean_up, read_outputs, smoke_test_folder
+from tests.support.deployed_stack import INTERVAL, TIMEOUT, ExistingStack, clean_up, read_outputs, smoke_test_prefix
 from tests.support.edge_cases import EDGE_CASES
 from tests.support.index import AwsTarget, Clients, Index
 from tests.support.scheduling import WORKERS, position
@@ -182,9 +182,9 @@ def index(existing: ExistingStack | None, clients: Clients, outputs: Mapping[str
     if existing is None:
         yield Index(clients, outputs)
         return
-    folder = smoke_test_folder(clients.s3, outputs["bucket_name"], uuid.uuid4().hex[:8])
+    prefix = smoke_test_prefix(clients.s3, outputs["bucket_name"], uuid.uuid4().hex[:8])
     began = int((time.time() - MAX_CLOCK_SKEW) * 1000)
-    index = Index(clients, outputs, folder=folder, timeout=TIMEOUT, interval=INTERVAL, since=began)
+    index = Index(clients, outputs, prefix=prefix, timeout=TIMEOUT, interval=INTERVAL, since=began)
     yield index
     clean_up(index)
 

@@ -13,7 +13,7 @@ from tests.e2e.faults import HEAD, UPDATE, Fault, FaultProxy, fault_proxy
 from tests.e2e.log_group import LogGroup
 from tests.support.index import Clients, Index
 from tests.support.strategies import minimal_record, s3_event
-from tests.support.tracing import EXECUTION, Daemon, daemon, drawn
+from tests.support.tracing import EXECUTION, Daemon, daemon, format_trace
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -61,7 +61,7 @@ def traced(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[TracedStac
 
 def test_trace_of_an_upload_has_invocation_record_and_calls(traced: TracedStack) -> None:
     trace, line = traced.upload("traced/plain.txt")
-    assert drawn(trace) == [
+    assert format_trace(trace) == [
         EXECUTION,
         f"  index record bucket={line['bucket']} key={line['key']} outcome=indexed",
         "    S3 HeadObject",
@@ -74,7 +74,7 @@ def test_trace_has_every_attempt_and_marks_failed_attempts(traced: TracedStack) 
     traced.proxy.plan(HEAD, name, Fault.THROTTLED)
     traced.proxy.plan(UPDATE, name, Fault.SERVER_ERROR, Fault.THROTTLED)
     trace, line = traced.upload(name)
-    assert drawn(trace) == [
+    assert format_trace(trace) == [
         EXECUTION,
         f"  index record bucket={line['bucket']} key={name} outcome=indexed",
         "    S3 HeadObject fault throttle",
@@ -90,7 +90,7 @@ def test_trace_of_a_failed_record_marks_record_and_invocation(traced: TracedStac
     key = traced.index.key("traced/elsewhere.txt")
     assert traced.index.invoke(s3_event(minimal_record(key, bucket="elsewhere"))).error
     line = traced.logs.wait_for(outcome="failed", reason="foreign")
-    execution, record, *calls = drawn(traced.daemon.trace(line["xray_trace_id"]))
+    execution, record, *calls = format_trace(traced.daemon.trace(line["xray_trace_id"]))
     assert execution == f"{EXECUTION} fault"
     assert record.startswith("  index record fault ")
     assert "outcome=failed" in record

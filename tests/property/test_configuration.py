@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tap_stack
 from tap_stack import CONFIG_FIELDS, ConfigurationError, Names, TapStackArgs, make_names
-from tests.support.synth import configured
+from tests.support.synth import parse_configuration
 
 KEYS = tuple(field.key for field in CONFIG_FIELDS.values())
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -113,12 +113,12 @@ def test_random_configuration_is_deployable_or_rejected(config: dict[str, str], 
 )
 def test_unknown_configuration_key_is_rejected_by_name(key: str, raw: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^{re.escape(key)}: "):
-        configured({key: raw})
+        parse_configuration({key: raw})
 
 
 @given(config=GOOD)
 def test_valid_configuration_is_accepted_with_unchanged_values(config: dict[str, str]) -> None:
-    args = configured(config)
+    args = parse_configuration(config)
     assert_deployable(args)
     assert args.environment_suffix == config["env"]
     assert list(args.cors_allowed_origins or ()) == json.loads(config["corsAllowedOrigins"])
@@ -134,7 +134,7 @@ def test_valid_configuration_is_accepted_with_unchanged_values(config: dict[str,
 def test_valid_configuration_produces_valid_aws_resource_names(
     config: dict[str, str], account: str, region: str
 ) -> None:
-    assert_names(make_names(configured(config), project="tapstack", account=account, region=region))
+    assert_names(make_names(parse_configuration(config), project="tapstack", account=account, region=region))
 
 
 @given(
@@ -146,7 +146,7 @@ def test_valid_configuration_produces_valid_aws_resource_names(
 def test_project_and_env_produce_valid_names_or_an_error_about_env(
     config: dict[str, str], project: str, env: str, region: str
 ) -> None:
-    args = configured({**config, "env": env})
+    args = parse_configuration({**config, "env": env})
     try:
         names = make_names(args, project=project, account="123456789012", region=region)
     except ConfigurationError as error:
@@ -166,7 +166,7 @@ def test_bucket_names_are_unique_per_account_and_region(
     config: dict[str, str], one: tuple[int, str], other: tuple[int, str]
 ) -> None:
     assume(one != other)
-    args = configured({key: value for key, value in config.items() if key != "bucketName"})
+    args = parse_configuration({key: value for key, value in config.items() if key != "bucketName"})
     first, second = (
         make_names(args, project="tapstack", account=f"{account:012}", region=region)
         for account, region in (one, other)
@@ -177,7 +177,7 @@ def test_bucket_names_are_unique_per_account_and_region(
 
 @given(config=GOOD)
 def test_tags_alarms_and_dashboard_stay_within_the_limits_of_aws(config: dict[str, str]) -> None:
-    args = configured({key: value for key, value in config.items() if key != "bucketName"})
+    args = parse_configuration({key: value for key, value in config.items() if key != "bucketName"})
     names = make_names(args, project="tapstack", account="123456789012", region="us-east-1")
     for key, value in tap_stack.make_tags(args, project="tapstack").items():
         assert 1 <= len(key) <= 128
@@ -197,7 +197,7 @@ def test_tags_alarms_and_dashboard_stay_within_the_limits_of_aws(config: dict[st
 def outcome(config: dict[str, str], environ: dict[str, str] | None = None) -> TapStackArgs | ConfigurationError:
     """Return the parsed configuration, or the error that rejects it."""
     try:
-        return configured(config, environ)
+        return parse_configuration(config, environ)
     except ConfigurationError as error:
         return error
 

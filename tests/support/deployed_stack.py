@@ -26,7 +26,10 @@ REQUIRED_OUTPUTS = ("bucket_name", "table_name", "lambda_function_name", "lambda
 OUTPUTS_COMMAND = "pulumi stack output --json > outputs.json"
 
 TIMEOUT = 120.0
-"""Timeout in seconds. Logs reach CloudWatch after about 10 s, and a cold start of the indexer takes about 2 s."""
+"""Timeout of a wait for a row or a log line, in seconds.
+
+CloudWatch receives log lines after about 10 seconds, and a cold start of the indexer takes about 2 seconds.
+"""
 INTERVAL = 0.5
 """Seconds between two polls. CloudWatch Logs allows only five requests per second for the whole account."""
 
@@ -82,8 +85,8 @@ def read_outputs(file: str | None) -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in outputs.items()}
 
 
-def smoke_test_folder(s3: Client, bucket: str, token: str) -> str:
-    """Return the key prefix for the objects of this test run, below the prefix that the stack indexes.
+def smoke_test_prefix(s3: Client, bucket: str, token: str) -> str:
+    """Return the key prefix for the objects of this test run. It starts with the prefix that the stack indexes.
 
     Exits pytest if the stack indexes only keys with a suffix, or if the credentials cannot read the bucket.
 
@@ -120,11 +123,11 @@ def clean_up(index: Index) -> None:
     the versions, and waits until the rows record the deletions.
 
     Raises:
-        ValueError: the tests have no folder of their own, so that the whole bucket would be emptied.
+        ValueError: the tests have no key prefix, so that all objects in the bucket would be deleted.
     """
-    if not index.folder:
-        raise ValueError("clean_up needs a folder of its own: without one it would empty the whole bucket")
-    s3, location = index.clients.s3, {"Bucket": index.bucket, "Prefix": index.folder}
+    if not index.prefix:
+        raise ValueError("clean_up requires a key prefix: without one, it would delete all objects in the bucket")
+    s3, location = index.clients.s3, {"Bucket": index.bucket, "Prefix": index.prefix}
     pages = list(s3.get_paginator("list_object_versions").paginate(**location))
     listed = [
         (each["Key"], each["VersionId"])
@@ -150,7 +153,7 @@ def _wait_for_all(versions: list[tuple[str, str]], recorded: Callable[[str, str]
         missing[:] = [each for each in missing if not recorded(*each)]
         return not missing
 
-    # A test has already reported the missing rows. The cleanup continues with the others.
+    # After the timeout, the cleanup continues, because a test has already reported the missing rows.
     with suppress(WaitTimeoutError):
         index.wait_until(complete, lambda: f"the rows of {missing}")
 

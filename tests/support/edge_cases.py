@@ -34,7 +34,7 @@ class UploadCase:
     listable: bool = True
 
     def parameters(self) -> dict[str, Any]:
-        """Return the arguments of PutObject, except the bucket."""
+        """Return the arguments of the PutObject call for this test case, except the bucket."""
         content_type = {} if self.content_type is None else {"ContentType": self.content_type}
         return {"Key": self.key, "Body": self.body, "Metadata": dict(self.metadata), **content_type, **self.headers}
 

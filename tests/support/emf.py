@@ -31,7 +31,8 @@ def check(line: Mapping[str, Any]) -> None:
     """
     wrong = [f"{error.json_path}: {error.message}" for error in SCHEMA.iter_errors(line)]
     assert not wrong, wrong
-    # A JSON schema cannot check that a referenced member exists and has the correct type.
+    # The names of metrics and dimensions refer to other members of the log line. A JSON schema cannot check whether
+    # these members exist and have the correct type.
     for directive in line["_aws"]["CloudWatchMetrics"]:
         for name in {name for names in directive["Dimensions"] for name in names}:
             assert isinstance(line.get(name), str), f"the dimension {name} has the value {line.get(name)!r}"

@@ -29,8 +29,8 @@ class Location:
     partition: str = "aws"
 
 
-# Maps a Pulumi type to its resource ID and to its outputs that are not inputs.
-# Placeholders refer to inputs and to fields of Location.
+# Maps a Pulumi type to two templates: the ID of a resource, and its outputs that are not inputs.
+# Placeholders in braces are names of inputs, or `account`, `region` and `partition`.
 _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "aws:appautoscaling/policy:Policy": NO_OUTPUTS,
     "aws:appautoscaling/target:Target": NO_OUTPUTS,

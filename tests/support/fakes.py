@@ -94,7 +94,11 @@ class Fault:
 
 
 class ScriptedCall:
-    """Fake AWS call that has the given faults in order, and then succeeds. `started` has the start times in seconds."""
+    """Fake AWS call with injected faults: one fault per attempt, in order. Later attempts succeed.
+
+    Attributes:
+        started: start time of each attempt, in seconds.
+    """
 
     def __init__(self, *faults: Fault) -> None:
         self.clock = FakeClock()
@@ -110,7 +114,7 @@ class ScriptedCall:
         return "done"
 
     def with_retry(self, *, seconds: float, rng: float = 1.0) -> str:
-        """Run the call with the indexer's retries.
+        """Make the fake AWS call with the retries of the indexer, and return its result.
 
         Args:
             seconds: time budget.
@@ -122,27 +126,27 @@ class ScriptedCall:
 
 @dataclass
 class CallLog:
-    """Recorded AWS calls, and the faults of the next calls.
+    """Log of the AWS calls of a test, and the faults to inject into the next calls.
 
     Attributes:
-        made: operation, object key and start time in seconds of each call.
+        calls: operation, object key and start time in seconds of each call.
         faults: faults of the next calls, in order.
         hanging: object keys whose calls always time out.
     """
 
     clock: FakeClock
-    made: list[tuple[str, str, float]] = field(default_factory=list)
+    calls: list[tuple[str, str, float]] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
     hanging: set[str] = field(default_factory=set)
 
     @property
     def operations(self) -> list[str]:
-        return [operation for operation, _, _ in self.made]
+        return [operation for operation, _, _ in self.calls]
 
     @contextmanager
     def call(self, operation: str, key: str) -> Iterator[object]:
-        """Context manager that records one AWS call, and raises its fault before or after the body."""
-        self.made.append((operation, key, self.clock.now))
+        """Context manager around a fake AWS call. Records the call, and raises the next fault on entry or on exit."""
+        self.calls.append((operation, key, self.clock.now))
         fault = self.faults.popleft() if self.faults else Fault()
         if key in self.hanging:
             fault = Fault(ReadTimeoutError(endpoint_url="https://example.com/"), seconds=ATTEMPT_SECONDS)
@@ -171,13 +175,13 @@ class FakeS3:
         self.heads[key, version_id] = self.heads[key, None] = head
         self.markers.pop((key, version_id or "null"), None)
 
-    def put_marker(self, key: str, version_id: str, last_modified: datetime | None = None) -> None:
-        """Add a delete marker, which hides the object. It replaces an object version with the same version ID."""
+    def add_delete_marker(self, key: str, version_id: str, last_modified: datetime | None = None) -> None:
+        """Add a delete marker, which hides the object. An object version with the same version ID is deleted."""
         self.delete(key, version_id)
         self.markers[key, version_id] = last_modified
 
     def delete(self, key: str, version_id: str) -> None:
-        """Delete one object version or delete marker permanently. The object has no current version afterwards."""
+        """Delete one object version or delete marker permanently, and remove the current version of the object key."""
         self.markers.pop((key, version_id), None)
         self.heads.pop((key, version_id), None)
         self.heads.pop((key, None), None)
@@ -192,7 +196,7 @@ class FakeS3:
             raise client_error(405, operation="HeadObject", headers=headers)
         if found is None:
             raise client_error(404, operation="HeadObject")
-        return {**found, "ResponseMetadata": {"RequestId": str(len(self.calls.made))}}
+        return {**found, "ResponseMetadata": {"RequestId": str(len(self.calls.calls))}}
 
 
 @dataclass
@@ -218,7 +222,7 @@ class FakeDynamoDB:
         return {"Attributes": old} if old else {}
 
     def row(self, key: str, version_id: str) -> dict[str, Any]:
-        """Return a row with plain Python values."""
+        """Return the row of an object version, with its DynamoDB values converted to plain Python values."""
         return {name: plain(value) for name, value in self.rows[f"{BUCKET}/{key}", version_id].items()}
 
 
@@ -236,7 +240,7 @@ class RecordingTelemetry(Telemetry):
 
 
 class RecordingInvocation(Invocation):
-    """Invocation that reports to a RecordingTelemetry."""
+    """Fake invocation that adds its outcomes and notes to a RecordingTelemetry."""
 
     def __init__(self, telemetry: RecordingTelemetry | None = None) -> None:
         self._telemetry = telemetry or RecordingTelemetry()
@@ -259,7 +263,7 @@ class RecordingInvocation(Invocation):
 
 
 def unlimited_calls() -> RecordCalls:
-    """Return the AWS calls (RecordCalls) of a record without a deadline."""
+    """Return a RecordCalls whose AWS calls have no deadline."""
     return RecordCalls(invocation=RecordingInvocation(), deadline=float("inf"))
 
 
@@ -302,7 +306,10 @@ class IndexerHarness:
     def deliver(
         self, event: object, *, seconds: float = 60.0, request_id: str = "request-1"
     ) -> IndexingError | dict[str, int]:
-        """Handle an event, but return an IndexingError instead of raising it. Lambda would then retry the event."""
+        """Handle an event like `handle`, but return an IndexingError instead of raising it.
+
+        In AWS, this error causes Lambda to retry the event.
+        """
         try:
             return self.handle(event, seconds=seconds, request_id=request_id)
         except IndexingError as error:

@@ -22,7 +22,7 @@ class Decision(Enum):
 
     ALLOW = "allowed"
     DENY = "refused"
-    SILENT = "not mentioned"
+    NO_MATCH = "not mentioned"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +47,14 @@ class Request:
 
 
 def decide(policy: Document, request: Request) -> Decision:
-    """Return the decision of a policy. An explicit deny overrides an allow; SILENT means that no statement applies."""
+    """Return the decision of a policy about a request.
+
+    A deny overrides an allow. The decision is NO_MATCH if no statement applies to the request.
+    """
     effects = {statement["Effect"] for statement in policy["Statement"] if _applies(statement, request)}
     if "Deny" in effects:
         return Decision.DENY
-    return Decision.ALLOW if "Allow" in effects else Decision.SILENT
+    return Decision.ALLOW if "Allow" in effects else Decision.NO_MATCH
 
 
 def _applies(statement: Document, request: Request) -> bool:

@@ -20,7 +20,7 @@ LONGEST_KEY_BYTES = 1024  # S3 limit of an object key in bytes of UTF-8
 
 
 class AwsTarget(Protocol):
-    """An AWS account or an emulator."""
+    """Interface of the AWS account or the emulator to which the tests connect."""
 
     name: str
     region: str
@@ -61,8 +61,8 @@ class Index:
     """The upload bucket, the indexer and the DynamoDB table of one stack. Thread-safe.
 
     Attributes:
-        folder: prefix of the object keys of the tests; empty if the tests may use the whole bucket.
-        keys: object keys that tests have requested.
+        prefix: key prefix of all objects of the tests; empty if the tests may use the whole bucket.
+        keys: object keys that the method `key` has returned.
         timeout: longest wait for an expected result, in seconds.
         interval: seconds between two polls.
         outputs: outputs of the stack.
@@ -74,13 +74,13 @@ class Index:
         clients: Clients,
         outputs: Mapping[str, str],
         *,
-        folder: str = "",
+        prefix: str = "",
         timeout: float = waiting.TIMEOUT,
         interval: float = waiting.POLL_INTERVAL,
         since: int = 0,
     ) -> None:
         self.clients = clients
-        self.folder = folder
+        self.prefix = prefix
         self.keys: set[str] = set()
         self.timeout = timeout
         self.interval = interval
@@ -92,8 +92,8 @@ class Index:
         self._deserialize = TypeDeserializer().deserialize
 
     def key(self, name: str) -> str:
-        """Return the object key `folder` + `name`, truncated to S3's limit of 1,024 bytes, and record it."""
-        key = f"{self.folder}{name}".encode()[:LONGEST_KEY_BYTES].decode(errors="ignore")
+        """Return the object key `prefix` + `name`, truncated to S3's limit of 1,024 bytes, and add it to `keys`."""
+        key = f"{self.prefix}{name}".encode()[:LONGEST_KEY_BYTES].decode(errors="ignore")
         self.keys.add(key)
         return key
 

@@ -13,7 +13,10 @@ SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 
 
 def key_policy() -> dict[str, Any]:
-    """Return the key policy in docs/security.md with KEY_ARN as resource, because `*` in a key policy means the key."""
+    """Return the KMS key policy in docs/security.md, with the resource `*` replaced by KEY_ARN.
+
+    In a key policy, `*` means the key that has the policy.
+    """
     (text,) = re.findall(r"```json\n(\{\n.*?)```", SECURITY.read_text(encoding="utf-8"), re.DOTALL)
     policy: dict[str, Any] = json.loads(text)
     assert {each["Resource"] for each in policy["Statement"]} == {"*"}

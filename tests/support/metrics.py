@@ -30,7 +30,7 @@ _REASON = frozenset({"service", "reason"})
 
 # Maps (namespace, metric name) to unit and dimension sets.
 METRICS: dict[tuple[str, str], Metric] = {
-    # The indexer publishes these metrics in the embedded metric format.
+    # The indexer publishes the metrics of the namespace TapStack in the embedded metric format.
     ("TapStack", "ObjectsIndexed"): _metric("Count", _SERVICE),
     ("TapStack", "ObjectsDuplicate"): _metric("Count", _SERVICE),
     ("TapStack", "ObjectsDeleted"): _metric("Count", _SERVICE),

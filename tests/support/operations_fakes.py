@@ -68,7 +68,7 @@ def row(listed: Version, **changes: Any) -> Row:
     return {name: value for name, value in (attributes | changes).items() if value is not None}
 
 
-def refusing(error: BaseException, *, key: str | None = None) -> Callable[[Any], None]:
+def raising(error: BaseException, *, key: str | None = None) -> Callable[[Any], None]:
     """Return a function for `before_invoke` that raises an error.
 
     Args:

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 
 def object_attributes(row: Row) -> Row:
-    """Return the attributes of a row that do not depend on the event for which it was written."""
+    """Return the attributes of a row that depend only on the object, and not on the event that caused the row."""
     return {name: value for name, value in row.items() if name not in EVENT_ATTRIBUTES}
 
 
@@ -58,7 +58,7 @@ def expected_row(bucket: str, key: str, head: Head, *, metadata: Mapping[str, st
 
 
 def extension(filename: str) -> str:
-    """Return the part of a file name after the last dot, in lower case. Leading dots are ignored (hidden files)."""
+    """Return the extension of a file name without its dot, in lower case. `.bashrc` has no extension."""
     stem, dot, end = filename.lstrip(".").rpartition(".")
     return end.lower() if dot and stem else ""
 

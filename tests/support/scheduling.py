@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import pytest
 
 WORKERS = 3
-"""Number of test processes for an emulator that starts quickly. It is one more than the number of idle cores of most
-machines, because tests wait for a third of their time. Each additional process starts an emulator and deploys a stack,
-which costs five seconds of CPU time."""
+"""Number of test processes for an emulator that starts quickly. Three processes use two cores, because a test waits
+during a third of its time. Each additional process starts an emulator and deploys a stack, which requires five seconds
+of CPU time."""
 
 LONGEST_FIRST = (
     *("test_operations.py", "test_faults.py", "test_alarm_notifications.py", "test_commands.py", "test_capacity.py"),
@@ -21,7 +21,7 @@ LONGEST_FIRST = (
     *("test_customer_key.py", "test_deletions.py", "test_table_queries.py", "test_traces.py"),
     "test_in_process_deployer.py",
 )
-"""Slow test files in their start order, so that no slow file runs alone at the end."""
+"""Slow end-to-end test files, longest first, so that the run does not end with one slow file on a single process."""
 
 
 def position(item: pytest.Item) -> int:

@@ -217,7 +217,7 @@ def times() -> st.SearchStrategy[datetime]:
 
 
 def user_metadata() -> st.SearchStrategy[dict[str, str]]:
-    """Generate user metadata within S3's limit of 2 KB: lower-case names, and values of one line of any text."""
+    """Generate user metadata within S3's limit of 2 KB: lower-case names, and values without control characters."""
     names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
     values = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=60).map(str.strip)
     return st.dictionaries(names, values, max_size=5)

@@ -45,7 +45,6 @@ class Synth:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """Outputs of the stack."""
         return self.run.outputs
 
     @cached_property
@@ -56,7 +55,7 @@ class Synth:
 
     @cached_property
     def resources(self) -> tuple[Recorded, ...]:
-        """All resources except the component, sorted by type and name."""
+        """All resources except the component resource TapStack, sorted by type and name."""
         custom = (resource for resource in self.run.resources if resource.custom)
         return tuple(sorted(custom, key=lambda resource: (resource.type, resource.name)))
 
@@ -147,9 +146,10 @@ def synth(
     """
     location = Location(account, region, partition)
 
-    # Building the indexer's archive is slow because it runs pip. test_packaging.py tests it.
+    # The archive of the indexer is replaced by a fake path, because building the archive runs pip and is slow.
     package = mock.patch.object(tap_stack, "build_lambda_package", return_value=PACKAGE)
-    # Pulumi records a stack trace for each resource. This takes a third of the time and only Pulumi's engine needs it.
+    # Pulumi records a stack trace for each resource. The traces are omitted, because only Pulumi's engine uses them,
+    # and recording them takes a third of the program's run time.
     trace = mock.patch.object(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
     with package, trace:
         run = run_program(
@@ -164,7 +164,7 @@ def synth(
     return Synth(run, location)
 
 
-def configured(
+def parse_configuration(
     config: Mapping[str, str], environ: Mapping[str, str] | None = None, *, stack: str = "dev"
 ) -> tap_stack.TapStackArgs:
     """Parse the configuration of a stack without running the Pulumi program.

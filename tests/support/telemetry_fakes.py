@@ -38,7 +38,7 @@ class LoggedIndexer(IndexerHarness):
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """Log lines with embedded metrics, each validated."""
+        """Log lines with embedded metrics. Raises AssertionError if a line is not valid EMF."""
         found = [line for line in self.lines if "_aws" in line]
         for line in found:
             emf.check(line)

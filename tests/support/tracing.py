@@ -15,7 +15,7 @@ from tests.support import waiting
 Subsegment: TypeAlias = dict[str, Any]
 
 EXECUTION = "## lambda_handler"
-"""Name of the subsegment that contains all others. It ends last and is therefore sent last."""
+"""Name of the subsegment that contains all other subsegments of a trace. It ends last and is therefore sent last."""
 
 
 class Daemon:
@@ -40,11 +40,11 @@ class Daemon:
             except TimeoutError:
                 received = {name: [each["name"] for each in trace] for name, trace in self._received.items()}
                 raise waiting.WaitTimeoutError(f"no whole trace {trace_id}; received: {received}") from None
-            self._received[tree["trace_id"]] += flat(tree)
+            self._received[tree["trace_id"]] += flatten(tree)
         return self._received[trace_id]
 
     def trees(self) -> list[Subsegment]:
-        """Return the documents received since the last call. Each is a subsegment with its descendants."""
+        """Return the X-Ray documents received since the previous call, each a subsegment with its descendants."""
         self._socket.settimeout(0)  # Datagrams on the loopback interface arrive immediately.
         found = []
         with suppress(BlockingIOError):
@@ -53,13 +53,16 @@ class Daemon:
         return found
 
     def subsegments(self, number: int) -> list[Subsegment]:
-        """Return the subsegments received since the last call, by end time. Fails unless there are `number` of them."""
-        found = [subsegment for tree in self.trees() for subsegment in flat(tree)]
+        """Return the subsegments received since the previous call, in the order of their end times.
+
+        Raises:
+            AssertionError: the number of subsegments is not `number`.
+        """
+        found = [subsegment for tree in self.trees() for subsegment in flatten(tree)]
         assert len(found) == number, [each["name"] for each in found]
         return found
 
     def close(self) -> None:
-        """Close the socket of the daemon."""
         self._socket.close()
 
     def _receive(self) -> Subsegment:
@@ -69,10 +72,10 @@ class Daemon:
         return tree
 
 
-def flat(tree: Subsegment) -> Iterator[Subsegment]:
+def flatten(tree: Subsegment) -> Iterator[Subsegment]:
     """Yield a subsegment and its descendants, in the order of their end times."""
     for each in tree.pop("subsegments", ()):
-        yield from flat(each)
+        yield from flatten(each)
     yield tree
 
 
@@ -84,7 +87,7 @@ def daemon() -> Iterator[Daemon]:
         yield Daemon(listening)
 
 
-def drawn(subsegments: list[Subsegment]) -> list[str]:
+def format_trace(subsegments: list[Subsegment]) -> list[str]:
     """Format a trace as a tree: one line for each subsegment, indented below its parent, by start time."""
     children: defaultdict[str, list[Subsegment]] = defaultdict(list)
     for each in sorted(subsegments, key=lambda one: one["start_time"]):

@@ -13,7 +13,7 @@ TIMEOUT = 20.0
 POLL_INTERVAL = 0.02
 """Seconds between two polls."""
 WAITER_CONFIG = {"Delay": POLL_INTERVAL, "MaxAttempts": round(TIMEOUT / POLL_INTERVAL)}
-"""Equivalent settings for waiters of boto3, whose default interval is one second or more."""
+"""`WaiterConfig` of boto3 waiters with TIMEOUT and POLL_INTERVAL. The default interval of boto3 is 1 second or more."""
 
 
 class WaitTimeoutError(AssertionError):

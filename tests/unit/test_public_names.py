@@ -30,7 +30,7 @@ from tests.support.default_stack import ENCRYPTED, PROD
 from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.selection import add_options
 from tests.support.strategies import head, s3_event, s3_record
-from tests.support.synth import configured, synth
+from tests.support.synth import parse_configuration, synth
 from tests.support.telemetry_fakes import LoggedIndexer
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def _stack() -> dict[str, Any]:
         named = (name for name in ("bucket", "name", "dashboardName") if isinstance(each.inputs.get(name), str))
         resources.setdefault(each.type, {})[each.name] = each.inputs.get(next(named, ""), "")
     with pytest.raises(tap_stack.ConfigurationError) as refused:
-        configured({"unknown": "1"})
+        parse_configuration({"unknown": "1"})
     keys = re.search(r"the keys are (.+?)\.", str(refused.value))
     assert keys
     return {
@@ -139,7 +139,7 @@ def _documents() -> dict[str, Any]:
         versions = [operations_fakes.version("a"), operations_fakes.marker("b")]
         rows = [operations_fakes.row(each) for each in versions]
         aws = operations_fakes.FakeAws(versions, [rows[0] | {"size_bytes": 6}] if broken else rows)
-        aws.before_invoke = operations_fakes.refusing(KeyboardInterrupt())
+        aws.before_invoke = operations_fakes.raising(KeyboardInterrupt())
         if arguments[0] == "redrive" and broken:
             aws.put(operations_fakes.failure("a"))
         return _run(operations.command.main, *arguments, f"--function={function}", connect=lambda _: aws, grace=0)

@@ -52,7 +52,7 @@ def test_indexer_writes_no_row_for_a_missing_object_without_version_id(harness: 
 def test_indexer_logs_the_s3_test_event_without_an_aws_call(harness: IndexerHarness) -> None:
     assert harness.handle({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "uploads"}) == {}
     assert "s3:TestEvent" in harness.telemetry.notes[0]
-    assert harness.calls.made == []
+    assert harness.calls.calls == []
 
 
 def test_indexer_retries_throttled_calls_with_increasing_delays(harness: IndexerHarness) -> None:
@@ -202,7 +202,7 @@ def test_hanging_record_uses_only_its_equal_part_of_the_time(harness: IndexerHar
     harness.calls.hanging.add("hangs")
     with pytest.raises(IndexingError, match="1 of 4"):
         harness.handle(s3_event(s3_record("hangs"), *[s3_record()] * 3), seconds=41)
-    used = next(started for _, key, started in harness.calls.made if key == KEY) - START_SECONDS
+    used = next(started for _, key, started in harness.calls.calls if key == KEY) - START_SECONDS
     assert 8 <= used <= 10
 
 
@@ -216,7 +216,7 @@ def test_hanging_record_among_50_fails_alone_after_at_most_two_calls(harness: In
     harness.calls.hanging.add("hangs")
     with pytest.raises(IndexingError, match=r"^1 of 50 records failed: record 0 \(key 'hangs'\)"):
         harness.handle(s3_event(s3_record("hangs"), *[s3_record()] * 49))
-    assert [key for _, key, _ in harness.calls.made].count("hangs") <= 2
+    assert [key for _, key, _ in harness.calls.calls].count("hangs") <= 2
 
 
 def test_indexer_uses_the_system_clock_by_default(harness: IndexerHarness) -> None:

@@ -148,7 +148,7 @@ def test_deletion_of_a_delete_marker_is_recorded_in_either_event_order(
 
 def test_creation_event_of_a_delete_marker_writes_a_delete_marker_row(harness: IndexerHarness) -> None:
     """A backfill sends a creation event for every listed version, including delete markers."""
-    harness.s3.put_marker(KEY, "m1", datetime(2026, 1, 31, 11, 30, tzinfo=UTC))
+    harness.s3.add_delete_marker(KEY, "m1", datetime(2026, 1, 31, 11, 30, tzinfo=UTC))
     assert harness.handle(s3_event(s3_record(version_id="m1"))) == {"deleted": 1}
     row = harness.dynamodb.row(KEY, "m1")
     assert (row["delete_marker"], row["uploaded_at"]) == (True, "2026-01-31T11:30:00.000Z")

@@ -45,7 +45,7 @@ class NullVersionBucket(IndexerHarness):
         self.s3.delete(KEY, "null")
 
     def mark(self, last_modified: datetime | None = None) -> None:
-        self.s3.put_marker(KEY, "null", last_modified)
+        self.s3.add_delete_marker(KEY, "null", last_modified)
 
     def before_write(self, number: int, change: Callable[[], object]) -> None:
         """Call `change` immediately before the indexer's write with this number, counted from 1."""

@@ -21,7 +21,7 @@ def test_indexer_returns_the_expected_result_for_a_real_s3_event(real: RealEvent
     if isinstance(real.there, dict):
         harness.s3.put(real.key, real.version_id, real.there)
     elif real.there == "marker":
-        harness.s3.put_marker(real.key, real.version_id)
+        harness.s3.add_delete_marker(real.key, real.version_id)
     response = harness.deliver(real.event)
     if real.error is not None:
         assert isinstance(response, IndexingError)
@@ -29,7 +29,7 @@ def test_indexer_returns_the_expected_result_for_a_real_s3_event(real: RealEvent
     else:
         assert response == real.result
     if real.result == {"ignored": 1}:
-        assert harness.calls.made == []
+        assert harness.calls.calls == []
         assert [outcome.result for outcome in harness.telemetry.outcomes] == ["ignored"]
     addresses = {(f"uploads/{real.key}", real.version_id)} if real.row is not None else set()
     assert harness.dynamodb.rows.keys() == addresses

@@ -13,7 +13,7 @@ from operations.listing import KeyFilter, Version
 from operations.output import Progress
 from operations.rate import Capacity
 from tests.support.clock import FakeClock
-from tests.support.operations_fakes import ARN, START, TARGET, FakeAws, marker, refusing, row, version
+from tests.support.operations_fakes import ARN, START, TARGET, FakeAws, marker, raising, row, version
 
 if TYPE_CHECKING:
     from operations.aws import Row
@@ -175,7 +175,7 @@ def test_audit_repair_sends_one_event_for_each_finding() -> None:
 def test_failed_audit_repair_reports_the_number_of_sent_events() -> None:
     scenario = Scenario([version(f"k{number}") for number in range(5)], [])
     audit = scenario.audit()
-    scenario.aws.before_invoke = refusing(OperatorError("denied"), key="k3")
+    scenario.aws.before_invoke = raising(OperatorError("denied"), key="k3")
     with pytest.raises(OperatorError, match="denied"):
         audit.repair(scenario.progress)
     assert audit.report.sent == 3

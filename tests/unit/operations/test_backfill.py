@@ -12,7 +12,7 @@ from operations.errors import OperatorError
 from operations.listing import KeyFilter, Version
 from operations.output import Progress
 from tests.support.clock import FakeClock
-from tests.support.operations_fakes import START, TARGET, FakeAws, marker, refusing, version
+from tests.support.operations_fakes import START, TARGET, FakeAws, marker, raising, version
 
 LISTED = [version("a", "v2", seconds=60), version("a", "v1"), marker("b", "m1", seconds=60), version("c", "v1")]
 SILENT = Progress(io.StringIO())
@@ -87,5 +87,5 @@ def test_restarted_backfill_sends_all_remaining_events(stops_at: int, error: typ
 
 
 def stop_at(version_id: str, key: str, error: type[BaseException]) -> Callable[[Any], None]:
-    refuse = refusing(error(), key=key)
+    refuse = raising(error(), key=key)
     return lambda event: refuse(event) if event["Records"][0]["s3"]["object"]["versionId"] == version_id else None

@@ -12,7 +12,7 @@ import pytest
 from operations.command import main
 from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
-from tests.support.operations_fakes import ARN, FakeAws, failure, marker, refusing, row, version
+from tests.support.operations_fakes import ARN, FakeAws, failure, marker, raising, row, version
 
 ROOT = Path(__file__).parents[3]
 LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]
@@ -219,7 +219,7 @@ def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
     assert run("redrive", "--json") == 1
     [message] = run.document["messages"]
     assert (message["reasons"], message["objects"], message["replayed"]) == (["denied"], ["a"], False)
-    run.aws.before_invoke = refusing(RefusedEventError("too large"))
+    run.aws.before_invoke = raising(RefusedEventError("too large"))
     assert run("redrive", "--replay", "--json") == 1
     [refused] = run.document["messages"]
     assert refused == {**message, "refused": "too large"}
@@ -236,7 +236,7 @@ def test_tool_error_is_printed_to_stderr_or_as_json(run: Command) -> None:
 @pytest.mark.parametrize("key", ["a", "it's\ta\\b\u3000c"])
 def test_interrupted_backfill_prints_a_shell_quoted_start_key(run: Command, key: str) -> None:
     run.aws.listed = [version(key), version(f"{key}2"), version("z")]
-    run.aws.before_invoke = refusing(KeyboardInterrupt(), key="z")
+    run.aws.before_invoke = raising(KeyboardInterrupt(), key="z")
     assert run("backfill", "--invoke") == 130
     assert run.errors[0] == "backfill: interrupted"
     text, _, hint = run.errors[1].rpartition(" ")
@@ -276,7 +276,7 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
 ) -> None:
     run.aws.rows = []
     run.aws.put(OURS)
-    run.aws.before_invoke = refusing(error)
+    run.aws.before_invoke = raising(error)
     tool, option = command.split()
     assert run(tool, option) == code
     assert run.errors == [f"{tool}: {reason}", f"{tool}: {hint}"]

@@ -10,7 +10,7 @@ from operations.errors import OperatorError, RefusedEventError
 from operations.output import Progress
 from operations.redrive import Redrive
 from tests.support.clock import FakeClock
-from tests.support.operations_fakes import ARN, TARGET, FakeAws, failure, refusing
+from tests.support.operations_fakes import ARN, TARGET, FakeAws, failure, raising
 
 SILENT = Progress(io.StringIO())
 TIMEOUT: dict[str, Any] = {"responsePayload": {"errorMessage": "Task timed out after 60.00 seconds", "errorType": ""}}
@@ -61,7 +61,7 @@ def test_redrive_deletes_a_message_only_after_lambda_accepts_its_event() -> None
 
 def test_failed_redrive_makes_the_remaining_messages_visible_again() -> None:
     aws, redrive = create(failure("a"), failure("b"), failure("c"))
-    aws.before_invoke = refusing(OperatorError("denied"), key="b")
+    aws.before_invoke = raising(OperatorError("denied"), key="b")
     with pytest.raises(OperatorError, match="denied"):
         replay(redrive)
     assert aws.hidden == {}
@@ -73,7 +73,7 @@ def test_failed_redrive_makes_the_remaining_messages_visible_again() -> None:
 
 def test_redrive_keeps_a_rejected_event_and_replays_the_others() -> None:
     aws, redrive = create(failure("a"), failure("b"), failure("c"))
-    aws.before_invoke = refusing(RefusedEventError("too large"), key="b")
+    aws.before_invoke = raising(RefusedEventError("too large"), key="b")
     replay(redrive)
     assert keys(aws) == ["a", "c"]
     assert [each.refused for each in redrive.report.messages] == ["", "too large", ""]

@@ -18,7 +18,7 @@ from tests.support.key_policy import key_policy
 from tests.support.synth import synth
 from tests.unit.stack.test_security import as_list, documents
 
-ALLOW, DENY, SILENT = Decision.ALLOW, Decision.DENY, Decision.SILENT
+ALLOW, DENY, NO_MATCH = Decision.ALLOW, Decision.DENY, Decision.NO_MATCH
 WITH_KEY = " with a key"
 KEY_POLICY = "the key's policy"
 
@@ -109,9 +109,9 @@ CASES: dict[str, list[Case]] = {
     "tap-uploads-policy": [
         *cases(DENY, "s3:GetObject PutObject DeleteObjectVersion", OBJECT, tls=False),
         *cases(DENY, "s3:ListBucket PutBucketPolicy", UPLOADS_ARN, tls=False),
-        *cases(SILENT, "s3:GetObject PutObject", OBJECT),
-        *cases(SILENT, "s3:ListBucket", UPLOADS_ARN),
-        *cases(SILENT, "s3:PutObject", OBJECT, context={ALGORITHM: "AES256"}),
+        *cases(NO_MATCH, "s3:GetObject PutObject", OBJECT),
+        *cases(NO_MATCH, "s3:ListBucket", UPLOADS_ARN),
+        *cases(NO_MATCH, "s3:PutObject", OBJECT, context={ALGORITHM: "AES256"}),
         *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms"}),
         *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms:dsse"}),
         *cases(DENY, "s3:PutObject", OBJECT, context={CUSTOMER_ALGORITHM: "AES256"}),
@@ -119,46 +119,46 @@ CASES: dict[str, list[Case]] = {
     "tap-logs-policy": [
         *cases(ALLOW, "s3:PutObject", LOG, **LOGGING),
         *cases(DENY, "s3:PutObject", LOG, tls=False, **LOGGING),
-        *cases(SILENT, "s3:PutObject", LOG, **{**LOGGING, "account": OTHER_ACCOUNT}),
-        *cases(SILENT, "s3:PutObject", LOG, **{**LOGGING, "source": "arn:aws:s3:::another"}),
-        *cases(SILENT, "s3:PutObject", LOG, by=S3_LOGS),
-        *cases(SILENT, "s3:PutObject", LOG, **{**LOGGING, "by": S3}),
-        *cases(SILENT, "s3:GetObject", LOG, **LOGGING),
-        *cases(SILENT, "s3:GetObject", LOG),
+        *cases(NO_MATCH, "s3:PutObject", LOG, **{**LOGGING, "account": OTHER_ACCOUNT}),
+        *cases(NO_MATCH, "s3:PutObject", LOG, **{**LOGGING, "source": "arn:aws:s3:::another"}),
+        *cases(NO_MATCH, "s3:PutObject", LOG, by=S3_LOGS),
+        *cases(NO_MATCH, "s3:PutObject", LOG, **{**LOGGING, "by": S3}),
+        *cases(NO_MATCH, "s3:GetObject", LOG, **LOGGING),
+        *cases(NO_MATCH, "s3:GetObject", LOG),
         *cases(DENY, "s3:GetObject", LOG, tls=False),
         *cases(DENY, "s3:ListBucket", LOGS_ARN, tls=False),
     ],
     "tap-failures-policy": [
         *cases(DENY, "sqs:SendMessage ReceiveMessage SetQueueAttributes", QUEUE_ARN, tls=False),
-        *cases(SILENT, "sqs:SendMessage", QUEUE_ARN),
-        *cases(SILENT, "sqs:SendMessage", QUEUE_ARN, by=LAMBDA, account=OTHER_ACCOUNT),
+        *cases(NO_MATCH, "sqs:SendMessage", QUEUE_ARN),
+        *cases(NO_MATCH, "sqs:SendMessage", QUEUE_ARN, by=LAMBDA, account=OTHER_ACCOUNT),
     ],
     "tap-alarms-policy": [
         *cases(ALLOW, "sns:Publish", TOPIC_ARN, **ALARM_CALL),
         *cases(DENY, "sns:Publish", TOPIC_ARN, tls=False, **ALARM_CALL),
         *cases(DENY, "sns:Publish", TOPIC_ARN, tls=False),
-        *(case for call in OTHER_ALARM_CALLS for case in cases(SILENT, "sns:Publish", TOPIC_ARN, **call)),
-        *cases(SILENT, "sns:Publish", TOPIC_ARN, **{**ALARM_CALL, "source": ALARM.replace("us-east-1", "eu-west-1")}),
-        *cases(SILENT, "sns:Publish", TOPIC_ARN, **{**ALARM_CALL, "by": S3}),
-        *cases(SILENT, "sns:Publish", TOPIC_ARN),
-        *cases(SILENT, "sns:Subscribe", TOPIC_ARN, **ALARM_CALL),
+        *(case for call in OTHER_ALARM_CALLS for case in cases(NO_MATCH, "sns:Publish", TOPIC_ARN, **call)),
+        *cases(NO_MATCH, "sns:Publish", TOPIC_ARN, **{**ALARM_CALL, "source": ALARM.replace("us-east-1", "eu-west-1")}),
+        *cases(NO_MATCH, "sns:Publish", TOPIC_ARN, **{**ALARM_CALL, "by": S3}),
+        *cases(NO_MATCH, "sns:Publish", TOPIC_ARN),
+        *cases(NO_MATCH, "sns:Subscribe", TOPIC_ARN, **ALARM_CALL),
     ],
     "tap-s3-permission": [
         *cases(ALLOW, "lambda:InvokeFunction", FUNCTION_ARN, **NOTIFICATION),
         # Another account could reuse the name of the deleted upload bucket.
-        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "account": OTHER_ACCOUNT}),
-        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "source": LOGS_ARN}),
-        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, by=S3),
-        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "by": CLOUDWATCH}),
-        *cases(SILENT, "lambda:InvokeFunction", FUNCTION_ARN),
-        *cases(SILENT, "lambda:UpdateFunctionCode", FUNCTION_ARN, **NOTIFICATION),
+        *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "account": OTHER_ACCOUNT}),
+        *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "source": LOGS_ARN}),
+        *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, by=S3),
+        *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, **{**NOTIFICATION, "by": CLOUDWATCH}),
+        *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN),
+        *cases(NO_MATCH, "lambda:UpdateFunctionCode", FUNCTION_ARN, **NOTIFICATION),
     ],
     "tap-indexer-role": [
         *cases(ALLOW, "sts:AssumeRole", ROLE_ARN, by=LAMBDA, account=ACCOUNT),
-        *cases(SILENT, "sts:AssumeRole", ROLE_ARN, by=LAMBDA, account=OTHER_ACCOUNT),
-        *cases(SILENT, "sts:AssumeRole", ROLE_ARN, by=LAMBDA),
-        *cases(SILENT, "sts:AssumeRole", ROLE_ARN, by=S3, account=ACCOUNT),
-        *cases(SILENT, "sts:AssumeRole", ROLE_ARN),
+        *cases(NO_MATCH, "sts:AssumeRole", ROLE_ARN, by=LAMBDA, account=OTHER_ACCOUNT),
+        *cases(NO_MATCH, "sts:AssumeRole", ROLE_ARN, by=LAMBDA),
+        *cases(NO_MATCH, "sts:AssumeRole", ROLE_ARN, by=S3, account=ACCOUNT),
+        *cases(NO_MATCH, "sts:AssumeRole", ROLE_ARN),
     ],
     "tap-indexer-policy": [
         *cases(ALLOW, "s3:GetObject GetObjectVersion", OBJECT),
@@ -168,19 +168,19 @@ CASES: dict[str, list[Case]] = {
         *cases(ALLOW, "logs:CreateLogStream PutLogEvents", LOG_STREAM),
         *cases(ALLOW, "sqs:SendMessage", QUEUE_ARN),
         *cases(ALLOW, "xray:PutTraceSegments PutTelemetryRecords", "*"),
-        *cases(SILENT, "s3:GetObject", OTHER_OBJECT),
-        *cases(SILENT, "s3:GetObject", LOG),
-        *cases(SILENT, "s3:GetObject", f"{UPLOADS_ARN}-of-another/a"),
-        *cases(SILENT, "s3:ListBucket", LOGS_ARN),
-        *cases(SILENT, "s3:PutObject DeleteObject", OBJECT),
-        *cases(SILENT, "dynamodb:UpdateItem", f"{TABLE_ARN}-2"),
-        *cases(SILENT, "dynamodb:DeleteItem Scan DeleteTable", TABLE_ARN),
-        *cases(SILENT, "logs:PutLogEvents", f"{LOG_GROUP_ARN}-2:log-stream:a"),
-        *cases(SILENT, "logs:CreateLogGroup", LOG_GROUP_ARN),
-        *cases(SILENT, "sqs:SendMessage", f"{QUEUE_ARN}-2"),
-        *cases(SILENT, "sqs:ReceiveMessage", QUEUE_ARN),
-        *cases(SILENT, "sns:Publish", TOPIC_ARN),
-        *cases(SILENT, "iam:PutRolePolicy", ROLE_ARN),
+        *cases(NO_MATCH, "s3:GetObject", OTHER_OBJECT),
+        *cases(NO_MATCH, "s3:GetObject", LOG),
+        *cases(NO_MATCH, "s3:GetObject", f"{UPLOADS_ARN}-of-another/a"),
+        *cases(NO_MATCH, "s3:ListBucket", LOGS_ARN),
+        *cases(NO_MATCH, "s3:PutObject DeleteObject", OBJECT),
+        *cases(NO_MATCH, "dynamodb:UpdateItem", f"{TABLE_ARN}-2"),
+        *cases(NO_MATCH, "dynamodb:DeleteItem Scan DeleteTable", TABLE_ARN),
+        *cases(NO_MATCH, "logs:PutLogEvents", f"{LOG_GROUP_ARN}-2:log-stream:a"),
+        *cases(NO_MATCH, "logs:CreateLogGroup", LOG_GROUP_ARN),
+        *cases(NO_MATCH, "sqs:SendMessage", f"{QUEUE_ARN}-2"),
+        *cases(NO_MATCH, "sqs:ReceiveMessage", QUEUE_ARN),
+        *cases(NO_MATCH, "sns:Publish", TOPIC_ARN),
+        *cases(NO_MATCH, "iam:PutRolePolicy", ROLE_ARN),
     ],
 }
 
@@ -194,7 +194,7 @@ ADMINISTRATION = (
 
 CASES[f"tap-uploads-policy{WITH_KEY}"] = [
     *(case for case in CASES["tap-uploads-policy"] if ALGORITHM not in case[1].context),
-    *cases(SILENT, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: KEY_ARN}),
+    *cases(NO_MATCH, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: KEY_ARN}),
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "AES256"}),
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms", KEY_ID: OTHER_KEY}),
     *cases(
@@ -208,27 +208,27 @@ CASES[f"tap-indexer-policy{WITH_KEY}"] = [
     *cases(ALLOW, "kms:Decrypt", KEY_ARN, context=through("s3", s3=OBJECT)),
     *cases(ALLOW, "kms:Decrypt", KEY_ARN, context=TABLE_USE),
     *cases(ALLOW, "kms:Decrypt GenerateDataKey", KEY_ARN, context=through("sqs")),
-    *cases(SILENT, "kms:Decrypt PutKeyPolicy ScheduleKeyDeletion", KEY_ARN),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, context={"kms:EncryptionContext:aws:s3:arn": UPLOADS_ARN}),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("s3")),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("s3", s3=OTHER_OBJECT)),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("s3", s3=f"{UPLOADS_ARN}-of-another")),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("dynamodb", table=f"{stack.TABLE}-2")),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, context=through("secretsmanager")),
-    *cases(SILENT, "kms:Decrypt", OTHER_KEY, context=BUCKET_USE),
-    *cases(SILENT, "kms:GenerateDataKey", KEY_ARN, context=BUCKET_USE),  # the indexer uploads no objects
-    *cases(SILENT, "kms:GenerateDataKey CreateGrant", KEY_ARN, context=TABLE_USE),
-    *cases(SILENT, "kms:Encrypt", KEY_ARN, context=through("sqs")),
+    *cases(NO_MATCH, "kms:Decrypt PutKeyPolicy ScheduleKeyDeletion", KEY_ARN),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, context={"kms:EncryptionContext:aws:s3:arn": UPLOADS_ARN}),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, context=through("s3")),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, context=through("s3", s3=OTHER_OBJECT)),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, context=through("s3", s3=f"{UPLOADS_ARN}-of-another")),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, context=through("dynamodb", table=f"{stack.TABLE}-2")),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, context=through("secretsmanager")),
+    *cases(NO_MATCH, "kms:Decrypt", OTHER_KEY, context=BUCKET_USE),
+    *cases(NO_MATCH, "kms:GenerateDataKey", KEY_ARN, context=BUCKET_USE),  # the indexer uploads no objects
+    *cases(NO_MATCH, "kms:GenerateDataKey CreateGrant", KEY_ARN, context=TABLE_USE),
+    *cases(NO_MATCH, "kms:Encrypt", KEY_ARN, context=through("sqs")),
 ]
 CASES[KEY_POLICY] = [
     # Users and the indexer may use the KMS key through S3, DynamoDB and SQS if their own policies also allow this.
     *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=BUCKET_USE),
     *cases(ALLOW, "kms:Decrypt", KEY_ARN, by=ROLE_ARN, context=TABLE_USE),
     *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=ROLE_ARN, context=through("sqs")),
-    *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER),
-    *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=through("ec2")),
-    *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=OTHER_USER, context=BUCKET_USE),
-    *cases(SILENT, "kms:GenerateDataKey Decrypt", KEY_ARN, by=LAMBDA, context=BUCKET_USE),
+    *cases(NO_MATCH, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER),
+    *cases(NO_MATCH, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=through("ec2")),
+    *cases(NO_MATCH, "kms:GenerateDataKey Decrypt", KEY_ARN, by=OTHER_USER, context=BUCKET_USE),
+    *cases(NO_MATCH, "kms:GenerateDataKey Decrypt", KEY_ARN, by=LAMBDA, context=BUCKET_USE),
     # The user who deploys the table may create a grant of the KMS key for DynamoDB.
     *cases(
         ALLOW,
@@ -237,9 +237,9 @@ CASES[KEY_POLICY] = [
         by=USER,
         context=TABLE_USE,
     ),
-    *cases(SILENT, "kms:CreateGrant Encrypt", KEY_ARN, by=USER),
-    *cases(SILENT, "kms:CreateGrant", KEY_ARN, by=USER, context=BUCKET_USE),
-    *cases(SILENT, "kms:CreateGrant", KEY_ARN, by=OTHER_USER, context=TABLE_USE),
+    *cases(NO_MATCH, "kms:CreateGrant Encrypt", KEY_ARN, by=USER),
+    *cases(NO_MATCH, "kms:CreateGrant", KEY_ARN, by=USER, context=BUCKET_USE),
+    *cases(NO_MATCH, "kms:CreateGrant", KEY_ARN, by=OTHER_USER, context=TABLE_USE),
     # CloudWatch Logs may use the KMS key only for the indexer's log group.
     *cases(
         ALLOW,
@@ -248,17 +248,17 @@ CASES[KEY_POLICY] = [
         by=LOGS_SERVICE,
         context={LOGS_CONTEXT: LOG_GROUP_ARN},
     ),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE, context={LOGS_CONTEXT: f"{LOG_GROUP_ARN}-2"}),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, by="logs.eu-west-1.amazonaws.com", context={LOGS_CONTEXT: LOG_GROUP_ARN}),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, by=LOGS_SERVICE, context={LOGS_CONTEXT: f"{LOG_GROUP_ARN}-2"}),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, by="logs.eu-west-1.amazonaws.com", context={LOGS_CONTEXT: LOG_GROUP_ARN}),
     # CloudWatch alarms of the stack may use the KMS key to publish to the encrypted SNS topic.
     *cases(ALLOW, "kms:Decrypt GenerateDataKey GenerateDataKeyWithoutPlaintext", KEY_ARN, **ALARM_CALL),
-    *(case for call in OTHER_ALARM_CALLS for case in cases(SILENT, "kms:Decrypt", KEY_ARN, **call)),
-    *cases(SILENT, "kms:Decrypt", KEY_ARN, **{**ALARM_CALL, "source": ALARM.replace("tapstack-dev", "other")}),
-    *cases(SILENT, "kms:Encrypt PutKeyPolicy", KEY_ARN, **ALARM_CALL),
+    *(case for call in OTHER_ALARM_CALLS for case in cases(NO_MATCH, "kms:Decrypt", KEY_ARN, **call)),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, **{**ALARM_CALL, "source": ALARM.replace("tapstack-dev", "other")}),
+    *cases(NO_MATCH, "kms:Encrypt PutKeyPolicy", KEY_ARN, **ALARM_CALL),
     # Key administrators may manage the KMS key but not use it for encryption.
     *cases(ALLOW, ADMINISTRATION, KEY_ARN, by=USER),
-    *cases(SILENT, ADMINISTRATION, KEY_ARN, by=OTHER_USER),
+    *cases(NO_MATCH, ADMINISTRATION, KEY_ARN, by=OTHER_USER),
 ]
 
 

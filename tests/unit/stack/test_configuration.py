@@ -14,7 +14,7 @@ import tap_stack
 from tap_stack import CONFIG_FIELDS, ConfigurationError, TapStackArgs
 from tests.support.default_stack import KEY_ARN as KEY
 from tests.support.default_stack import PROD
-from tests.support.synth import configured, synth
+from tests.support.synth import parse_configuration, synth
 from tools import configuration
 
 ALIAS = "arn:aws:kms:us-east-1:123456789012:alias/uploads"
@@ -117,7 +117,7 @@ def test_invalid_configuration_value_reports_key_value_limit_and_remedy(
     config: dict[str, str], key: str, value: object, limit: str, remedy: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        configured(config)
+        parse_configuration(config)
     assert caught.value.key == key
     message = str(caught.value)
     assert message.startswith(f"{key}: {value!r} ")
@@ -163,11 +163,11 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
 @pytest.mark.parametrize(("key", "raw", "value"), [(key, *row) for key, rows in RIGHT.items() for row in rows])
 def test_valid_configuration_value_is_parsed_up_to_the_limit(key: str, raw: str, value: object) -> None:
     (field,) = (name for name, config_field in CONFIG_FIELDS.items() if config_field.key == key)
-    assert getattr(configured({key: raw}), field) == value
+    assert getattr(parse_configuration({key: raw}), field) == value
 
 
 def test_empty_configuration_equals_the_defaults() -> None:
-    args = configured({})
+    args = parse_configuration({})
     assert args == TapStackArgs()
     assert (args.cors_allowed_origins, args.protect_data) == (("http://localhost:3000",), False)  # dev
 
@@ -179,7 +179,7 @@ def test_docstring_and_document_list_the_current_configuration_keys() -> None:
 
 
 def test_data_is_protected_by_default_outside_the_dev_environment() -> None:
-    assert configured(PROD).protect_data is True
+    assert parse_configuration(PROD).protect_data is True
 
 
 @pytest.mark.parametrize(
@@ -194,27 +194,27 @@ def test_data_is_protected_by_default_outside_the_dev_environment() -> None:
 def test_table_name_variable_overrides_the_configuration_key(
     config: dict[str, str], environ: dict[str, str], name: str | None
 ) -> None:
-    assert configured(config, environ).table_name == name
+    assert parse_configuration(config, environ).table_name == name
 
 
 @pytest.mark.parametrize("value", ["", "a", "two words"])
 def test_error_of_an_invalid_table_name_variable_contains_its_name(value: str) -> None:
     """The message must not refer to the configuration key, because the value is in the environment variable."""
     with pytest.raises(ConfigurationError, match=f"^TAP_TABLE_NAME: {value!r} "):
-        configured({"tableName": "a-good-one"}, {"TAP_TABLE_NAME": value})
+        parse_configuration({"tableName": "a-good-one"}, {"TAP_TABLE_NAME": value})
 
 
 def test_pulumi_stack_not_named_dev_requires_the_key_env() -> None:
     """Without the key env, a Pulumi stack named prod would use the environment dev, which protects no data."""
     with pytest.raises(ConfigurationError, match=r"^env: None .*'prod'.* pulumi config set env prod$"):
-        configured({}, stack="prod")
-    assert configured({"env": "dev"}, stack="anna").environment_suffix == "dev"
+        parse_configuration({}, stack="prod")
+    assert parse_configuration({"env": "dev"}, stack="anna").environment_suffix == "dev"
 
 
 @pytest.mark.parametrize("key", ["readcapacity", "bucket", "deletedRetention", "Env"])
 def test_unknown_configuration_key_is_an_error_that_lists_valid_keys(key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        configured({key: "1"})
+        parse_configuration({key: "1"})
     message = str(caught.value)
     assert repr(key) in message
     assert "readCapacity" in message
@@ -222,7 +222,7 @@ def test_unknown_configuration_key_is_an_error_that_lists_valid_keys(key: str) -
 
 
 def test_configuration_keys_of_other_namespaces_are_ignored() -> None:
-    assert configured({"aws:region": "eu-west-1", "other:readCapacity": "0"}) == TapStackArgs()
+    assert parse_configuration({"aws:region": "eu-west-1", "other:readCapacity": "0"}) == TapStackArgs()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tests.support.default_stack import ROLE_ARN, UPLOADS_ARN
 from tests.support.iam import Decision, Request, decide
 from tests.unit.stack.access_cases import CASES, KEY_POLICY, WITH_KEY, Grant, grants, recorded
 
-ALLOW, SILENT = Decision.ALLOW, Decision.SILENT
+ALLOW, NO_MATCH = Decision.ALLOW, Decision.NO_MATCH
 
 ROLE = "tap-indexer-policy"
 ROLE_WITH_KEY = f"{ROLE}{WITH_KEY}"
@@ -111,7 +111,7 @@ def test_each_policy_statement_is_tested_with_a_request() -> None:
             about = [
                 request
                 for decision, request in CASES[grant.policy]
-                if decision is not SILENT and decide(only, replace(request, principal="anybody")) is ALLOW
+                if decision is not NO_MATCH and decide(only, replace(request, principal="anybody")) is ALLOW
             ]
             assert about, f"{grant.policy}: {grant.effect} {grant.action} {resource}"
 
@@ -124,7 +124,7 @@ def test_policy_test_requests_use_actions_and_resources_that_exist_in_aws() -> N
             assert reference(request.action), f"{name}: {request}"
             if request.resource == "*":
                 assert not kinds, f"{name}: {request.action} can be limited to {sorted(kinds)}"
-            elif decision is not SILENT:
+            elif decision is not NO_MATCH:
                 assert any(is_of_kind(request.resource, kind) for kind in kinds), f"{name}: {request}"
 
 

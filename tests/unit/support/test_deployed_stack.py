@@ -13,7 +13,7 @@ import boto3
 import moto
 import pytest
 
-from tests.support.deployed_stack import ExistingStack, clean_up, read_outputs, smoke_test_folder, url_opener
+from tests.support.deployed_stack import ExistingStack, clean_up, read_outputs, smoke_test_prefix, url_opener
 from tests.support.edge_cases import EDGE_CASES
 from tests.support.fakes import create_table
 from tests.support.index import Clients, Index
@@ -28,7 +28,7 @@ OUTPUTS = {
     "lambda_function_arn": "arn:aws:lambda:eu-west-3:123456789012:function:tapstack-prod-indexer",
     "log_group_name": "/aws/lambda/tapstack-prod-indexer",
 }
-FOLDER = "in/tapstack-smoke-1234/"
+PREFIX = "in/tapstack-smoke-1234/"
 NO_CLIENTS = Clients(**dict.fromkeys(Clients.__dataclass_fields__))
 
 
@@ -103,26 +103,26 @@ def bucket_with_rules(**rules: str) -> Any:  # noqa: ANN401  a client of boto3 h
 
 
 @pytest.mark.parametrize(
-    ("rules", "folder"),
+    ("rules", "prefix"),
     [
         ({}, "tapstack-smoke-1234/"),
-        ({"Prefix": "in/"}, FOLDER),
+        ({"Prefix": "in/"}, PREFIX),
         ({"Prefix": "a+b%2B/"}, "a b+/tapstack-smoke-1234/"),
     ],
 )
-def test_smoke_test_folder_starts_with_the_notification_prefix(rules: dict[str, str], folder: str) -> None:
-    assert smoke_test_folder(bucket_with_rules(**rules), "b", "1234") == folder
+def test_smoke_test_prefix_starts_with_the_notification_prefix(rules: dict[str, str], prefix: str) -> None:
+    assert smoke_test_prefix(bucket_with_rules(**rules), "b", "1234") == prefix
 
 
 def test_smoke_tests_reject_a_stack_with_a_notification_suffix() -> None:
     with pytest.raises(pytest.exit.Exception, match=r"only keys that end in '\.csv' \(notificationSuffix\)"):
-        smoke_test_folder(bucket_with_rules(Suffix=".csv"), "b", "1234")
+        smoke_test_prefix(bucket_with_rules(Suffix=".csv"), "b", "1234")
 
 
-def test_keys_of_test_objects_start_with_the_folder_and_fit_the_s3_limit() -> None:
-    index = Index(NO_CLIENTS, OUTPUTS, folder=FOLDER)
+def test_keys_of_test_objects_start_with_the_prefix_and_fit_the_s3_limit() -> None:
+    index = Index(NO_CLIENTS, OUTPUTS, prefix=PREFIX)
     keys = [index.key(case.key) for case in EDGE_CASES]
-    assert all(key.startswith(FOLDER) and len(key.encode()) <= 1024 for key in keys)
+    assert all(key.startswith(PREFIX) and len(key.encode()) <= 1024 for key in keys)
     assert len(set(keys)) == len(EDGE_CASES)
     assert index.keys == set(keys)
     own = Index(NO_CLIENTS, OUTPUTS)
@@ -133,7 +133,7 @@ class IndexWithLateDeletions(Index):
     """Fake index whose rows record a deletion only after several reads."""
 
     def __init__(self, index: Index) -> None:
-        super().__init__(index.clients, OUTPUTS, folder=index.folder, timeout=5, interval=0.001)
+        super().__init__(index.clients, OUTPUTS, prefix=index.prefix, timeout=5, interval=0.001)
         self.keys = index.keys
         self.pending: dict[tuple[str, str], int] = {}
 
@@ -152,13 +152,16 @@ class IndexWithLateDeletions(Index):
 
 @pytest.fixture
 def index() -> Iterator[Index]:
-    """Index with one object of the tests and one of other users, each with two versions and a delete marker."""
+    """Bucket and table with one object of the tests and one of other users.
+
+    Each object has two versions, a delete marker and an unfinished upload.
+    """
     with moto.mock_aws():
         s3, dynamodb = (boto3.client(service, region_name="us-east-1") for service in ("s3", "dynamodb"))
         s3.create_bucket(Bucket="uploads")
         create_table(dynamodb, "objects")
         clients = replace(NO_CLIENTS, s3=s3, dynamodb=dynamodb)
-        found = Index(clients, OUTPUTS, folder=FOLDER, timeout=0.1, interval=0.01)
+        found = Index(clients, OUTPUTS, prefix=PREFIX, timeout=0.1, interval=0.01)
         found.set_versioning("Enabled")
         for key in (found.key("ours.txt"), "in/theirs.txt"):
             for _ in range(2):
@@ -169,7 +172,7 @@ def index() -> Iterator[Index]:
 
 
 def test_clean_up_deletes_test_data_and_keeps_the_data_of_users(index: Index) -> None:
-    """The cleanup must wait for late events of the deletions, because they would create rows again."""
+    """The cleanup must wait for the events of its deletions, because late events would create rows again."""
     _row(index, index.key("deleted-by-its-test.txt"), "deleted")
     late = IndexWithLateDeletions(index)
     clean_up(late)
@@ -190,8 +193,8 @@ def test_clean_up_continues_after_a_timeout_for_a_missing_row(index: Index) -> N
 
 
 def test_clean_up_refuses_to_empty_a_whole_bucket(index: Index) -> None:
-    index.folder = ""
-    with pytest.raises(ValueError, match="a folder of its own"):
+    index.prefix = ""
+    with pytest.raises(ValueError, match="requires a key prefix"):
         clean_up(index)
 
 

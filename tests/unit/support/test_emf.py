@@ -1,4 +1,4 @@
-"""Tests of the EMF validation: it accepts the example of AWS, and rejects lines that CloudWatch drops."""
+"""Tests of the EMF validation, which accepts the example of AWS and rejects log lines that CloudWatch ignores."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.iam import Decision, Request, decide
 
-ALLOW, DENY, SILENT = Decision.ALLOW, Decision.DENY, Decision.SILENT
+ALLOW, DENY, NO_MATCH = Decision.ALLOW, Decision.DENY, Decision.NO_MATCH
 READ = Request(action="s3:GetObject", resource="arn:aws:s3:::b/k")
 ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:a:b"
 
@@ -24,23 +24,23 @@ def decided(request: Request, *statements: dict[str, Any]) -> Decision:
 @pytest.mark.parametrize(
     ("statements", "decision"),
     [
-        ([], SILENT),
+        ([], NO_MATCH),
         ([statement()], ALLOW),
         ([statement("Deny")], DENY),
         ([statement(), statement("Deny")], DENY),
         ([statement("Deny"), statement()], DENY),
         ([statement(Action="S3:getobject")], ALLOW),
         ([statement(Action=["s3:PutObject", "s3:Get*"])], ALLOW),
-        ([statement(Action="s3:Get")], SILENT),
-        ([statement(Resource="arn:aws:s3:::b")], SILENT),
+        ([statement(Action="s3:Get")], NO_MATCH),
+        ([statement(Resource="arn:aws:s3:::b")], NO_MATCH),
         ([statement(Resource="arn:aws:s3:::?/k")], ALLOW),
-        ([statement(Resource="arn:aws:s3:::B/*")], SILENT),
+        ([statement(Resource="arn:aws:s3:::B/*")], NO_MATCH),
         ([statement(Principal="*")], ALLOW),
-        ([statement(Principal={"Service": "s3.amazonaws.com"})], SILENT),
-        ([statement(Principal={"AWS": "arn:aws:iam::123456789012:root"})], SILENT),
+        ([statement(Principal={"Service": "s3.amazonaws.com"})], NO_MATCH),
+        ([statement(Principal={"AWS": "arn:aws:iam::123456789012:root"})], NO_MATCH),
     ],
 )
-def test_iam_evaluator_prefers_deny_over_allow_over_no_decision(
+def test_iam_evaluator_prefers_deny_over_allow_and_returns_no_match_otherwise(
     statements: list[dict[str, Any]], decision: Decision
 ) -> None:
     assert decided(READ, *statements) is decision
@@ -50,10 +50,10 @@ def test_iam_evaluator_prefers_deny_over_allow_over_no_decision(
     ("principal", "requester", "decision"),
     [
         ({"AWS": "arn:aws:iam::123456789012:root"}, "arn:aws:iam::123456789012:role/path/a", ALLOW),
-        ({"AWS": "arn:aws:iam::123456789012:root"}, "arn:aws:iam::999999999999:role/path/a", SILENT),
-        ({"AWS": "arn:aws:iam::123456789012:root"}, "s3.amazonaws.com", SILENT),
+        ({"AWS": "arn:aws:iam::123456789012:root"}, "arn:aws:iam::999999999999:role/path/a", NO_MATCH),
+        ({"AWS": "arn:aws:iam::123456789012:root"}, "s3.amazonaws.com", NO_MATCH),
         ({"AWS": "arn:aws:iam::123456789012:root", "Service": "s3.amazonaws.com"}, "s3.amazonaws.com", ALLOW),
-        ({"Service": "s3.amazonaws.com"}, "arn:aws:iam::123456789012:role/path/a", SILENT),
+        ({"Service": "s3.amazonaws.com"}, "arn:aws:iam::123456789012:role/path/a", NO_MATCH),
     ],
 )
 def test_iam_evaluator_applies_a_statement_only_to_its_principals(
@@ -90,13 +90,13 @@ def test_iam_evaluator_compares_condition_values_as_iam_does(
 ) -> None:
     request = Request(action=READ.action, resource=READ.resource, context={"AWS:Key": value} if value else {})
     conditional = statement(Condition={operator: {"aws:key": wanted}})
-    assert decided(request, conditional) is (ALLOW if holds else SILENT)
+    assert decided(request, conditional) is (ALLOW if holds else NO_MATCH)
 
 
 def test_iam_evaluator_requires_all_conditions_of_a_statement() -> None:
     both = {"StringEquals": {"aws:a": "1", "aws:b": "2"}}
     one = Request(action=READ.action, resource=READ.resource, context={"aws:a": "1"})
-    assert decided(one, statement(Condition=both)) is SILENT
+    assert decided(one, statement(Condition=both)) is NO_MATCH
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Check of the start order of end-to-end test files: a renamed file would lose its position without an error."""
+"""Check that the start order of end-to-end test files contains no file that was renamed or deleted."""
 
 from __future__ import annotations
 
