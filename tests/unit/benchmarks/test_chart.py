@@ -28,7 +28,7 @@ def test_benchmark_chart_is_written_in_light_and_dark_colours(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["benchmarks", "capacity"])
-def test_document_embeds_its_chart_in_light_and_dark_colours(name: str) -> None:
+def test_benchmarks_and_capacity_documents_embed_charts_in_both_colour_schemes(name: str) -> None:
     text = DOCUMENT.with_name(f"{name}.md").read_text(encoding="utf-8")
     assert f'<source media="(prefers-color-scheme: dark)" srcset="{name}-dark.svg">' in text
     assert f'src="{name}.svg"' in text

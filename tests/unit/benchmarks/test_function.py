@@ -1,4 +1,4 @@
-"""Tests that the events and the fake AWS of the benchmarks behave like S3 and AWS."""
+"""Tests of the inputs of the indexer in benchmarks: events, environment variables and a fake AWS."""
 
 from __future__ import annotations
 

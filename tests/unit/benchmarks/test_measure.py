@@ -40,16 +40,18 @@ def test_benchmark_ratio_compares_values_of_the_same_round() -> None:
         pytest.param([1.1, 1.1, 1.1], ("peer",), True, id="below the goal and the peer"),
     ],
 )
-def test_benchmark_goal_is_met_by_the_median(ours: list[float], below: tuple[str, ...], met: object) -> None:
+def test_benchmark_goal_is_compared_with_the_median_ratio(
+    ours: list[float], below: tuple[str, ...], met: object
+) -> None:
     assert comparison(ours=ours, peer=[1.2] * 3, base=[1.0] * 3, below=below).met is met
 
 
 @pytest.mark.parametrize(("seconds", "met"), [([1.9, 2.0, 9.0], True), ([1.0, 2.1, 2.2], False)])
-def test_benchmark_time_limit_is_met_by_the_median(seconds: list[float], met: object) -> None:
+def test_benchmark_time_limit_is_compared_with_the_median_duration(seconds: list[float], met: object) -> None:
     assert Timing(what="something", seconds=seconds, at_most=2).met is met
 
 
-def test_benchmark_distribution_has_quartiles_of_at_least_one_value() -> None:
+def test_benchmark_distribution_has_quartiles_and_rejects_an_empty_list() -> None:
     assert distribution([5.0, 1.0, 3.0, 2.0, 4.0]) == Distribution(2, 3, 4)
     assert distribution([7.0]) == Distribution(7, 7, 7)
     with pytest.raises(ValueError, match="nothing was measured"):

@@ -16,7 +16,7 @@ def _empty_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def make(*paths: str) -> None:
-    """Create files with their path as content, and folders for paths that end in a slash."""
+    """Create the given files and folders. The content of a file is its path. Paths of folders end in a slash."""
     for path in paths:
         Path(path if path.endswith("/") else Path(path).parent).mkdir(parents=True, exist_ok=True)
         if not path.endswith("/"):
@@ -48,9 +48,9 @@ def test_demo_uploads_a_single_file_with_its_name_as_key() -> None:
             "home/photos",
             "photos/2026/june/boat.jpg photos/lake.jpg",
         ),
-        # Files are sorted by name, and include hidden files.
+        # The files of a folder are sorted by name. Hidden files are included.
         ("f/b f/a/z f/a/y f/c f/.hidden/x", "f", "f/.hidden/x f/a/y f/a/z f/b f/c"),
-        # The order of the arguments is kept, and duplicates are ignored.
+        # Files are in the order of the command-line arguments. Repeated arguments are ignored.
         ("b a f/x", "b a f b ./f", "b a f/x"),
         # An empty subfolder is ignored.
         ("f/a f/empty/", "f", "f/a"),

@@ -18,7 +18,13 @@ T = TypeVar("T")
 
 
 def printed(show: Callable[[T, Console], None], content: T, *, width: int | None = None) -> list[str]:
-    """Return the lines printed on a terminal of the given width, or to a file if the width is None."""
+    """Call an output function, and return the lines that it prints.
+
+    Args:
+        show: output function of the demo.
+        content: first argument of the function.
+        width: columns of the terminal; None means that the output is a file.
+    """
     file = io.StringIO()
     show(content, Console(file=file, width=width, force_terminal=width is not None, color_system=None))
     return file.getvalue().splitlines()
@@ -59,7 +65,7 @@ def test_demo_table_fits_the_width_of_the_terminal(width: int) -> None:
     ("width", "header"),
     [(80, "key size type uploaded latency"), (60, "key size uploaded latency"), (40, "key size latency")],
 )
-def test_demo_table_omits_type_then_time_on_narrow_terminals(width: int, header: str) -> None:
+def test_demo_table_on_a_narrow_terminal_omits_type_first_and_then_upload_time(width: int, header: str) -> None:
     assert printed(output.show_rows, report(row("a")), width=width)[1].split() == header.split()
 
 
@@ -71,7 +77,7 @@ def test_demo_table_escapes_only_control_characters_in_keys() -> None:
     assert lines[5].startswith("観測メモ.txt ")
 
 
-def test_demo_summarizes_many_rows_by_type_and_lists_the_slowest() -> None:
+def test_demo_summarizes_many_rows_by_content_type_and_lists_the_slowest() -> None:
     rows = [row(f"{number}.txt", seconds=number / 1000) for number in range(MAX_TABLE_ROWS)]
     rows += [row("a.jpg", content_type="image/jpeg", size_bytes=10, seconds=9.0)]
     text = printed(output.show_rows, report(*rows), width=80)
@@ -136,7 +142,7 @@ def test_demo_lists_file_problems_up_to_a_limit_and_counts_the_others() -> None:
     assert printed(output.show_problems, []) == []
 
 
-def test_demo_error_keeps_line_breaks_and_escapes_control_characters() -> None:
+def test_demo_error_message_keeps_line_breaks_and_escapes_control_characters() -> None:
     assert printed(output.show_error, "first\nsecond\x1b") == ["demo: first", r"second\x1b"]
 
 

@@ -35,7 +35,8 @@ def stored(tmp_path: Path) -> Stored:
 
 @pytest.mark.parametrize(
     ("name", "content_type"),
-    [("lake + boat.jpg", "image/jpeg"), ("README", "binary/octet-stream")],  # S3 sets its default content type.
+    # S3 stores `binary/octet-stream` for uploads without a content type.
+    [("lake + boat.jpg", "image/jpeg"), ("README", "binary/octet-stream")],
 )
 def test_demo_store_uploads_a_file_and_finds_its_correct_row(name: str, content_type: str, tmp_path: Path) -> None:
     store = make_store()
@@ -88,7 +89,7 @@ def test_demo_store_expects_the_storage_class_of_the_head_response(stored: Store
     assert make_store(aws).differences(uploaded, {**item, "storage_class": "STANDARD_IA"}) == ()
 
 
-def test_demo_json_value_converts_decimals_and_sets() -> None:
+def test_demo_converts_decimals_and_sets_of_a_row_to_json_values() -> None:
     item = {
         "part": Decimal("0.5"),
         "set": {Decimal(2), Decimal(1)},

@@ -17,7 +17,7 @@ def test_shorten_removes_the_middle_of_a_long_name(width: int, shown: str) -> No
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=60), st.integers(1, 70))
-def test_shortened_name_never_exceeds_its_width(text: str, width: int) -> None:
+def test_shortened_name_never_exceeds_the_maximum_width(text: str, width: int) -> None:
     shown = shorten(text, width)
     assert cell_len(shown) <= width
     assert shown == text or "…" in shown

@@ -33,7 +33,7 @@ def client() -> Iterator[PageClient]:
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_upload_server_serves_page_files_with_type_and_strict_policy(client: PageClient, path: str) -> None:
+def test_upload_server_sends_page_files_with_content_type_and_security_policy(client: PageClient, path: str) -> None:
     response = client.get(path)
     assert (response.status, response.headers["Content-Type"]) == (200, FILES[path][1])
     policy = response.headers["Content-Security-Policy"]
@@ -114,7 +114,7 @@ def test_upload_server_allows_cross_site_links_but_no_cross_site_api_calls(clien
 
 JSON = "application/json"
 BAD_BODIES: list[object] = [b"no json", b"[" * 5000, b"\xff", []]
-HTML_FORM = "text/plain"  # Browsers send this type to other sites without a preflight request.
+HTML_FORM = "text/plain"  # Browsers send `text/plain` to other sites without a preflight request.
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_upload_server_responds_to_an_invalid_body_with_a_json_error(
 
 def test_upload_server_rejects_a_body_without_content_length(client: PageClient) -> None:
     headers = {"Origin": client.server.origin, "Content-Type": JSON, "Transfer-Encoding": "chunked"}
-    # The body is None, because the server may close the connection before it has received a body.
+    # The request has no body, because the server may close the connection before it has received a body.
     assert client.send("POST", "/api/uploads", None, headers).status == 411
 
 

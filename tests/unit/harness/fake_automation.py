@@ -137,7 +137,7 @@ class FakeProject:
         return Path(self.stack.workspaces[-1].work_dir)
 
     def environments(self) -> list[dict[str, str]]:
-        """Return the environment variables of the Pulumi CLI in each workspace."""
+        """Return the environment variables with which each workspace runs the Pulumi CLI."""
         commands: list[Any] = [workspace.pulumi_command for workspace in self.stack.workspaces]
         return [command._environment for command in commands]
 

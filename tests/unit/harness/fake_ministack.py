@@ -19,7 +19,7 @@ class Health(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps({"edition": os.environ["MINISTACK_EDITION"]}).encode())
 
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Suppress the log lines of HTTP requests."""
 
 
 if __name__ == "__main__":

@@ -23,13 +23,13 @@ DIMENSIONS = {"TableName": "objects", "Operation": "Query"}
 
 
 def inputs(texts: str = "", *, numbers: str = "", flags: str = "", **others: Any) -> dict[str, Any]:
-    """Return inputs with generated values.
+    """Return sample inputs of a Pulumi resource.
 
     Args:
-        texts: names of string inputs, separated by spaces. The value is the name.
-        numbers: names of number inputs. The values are 1, 2, ….
-        flags: names of Boolean inputs. The value is True.
-        others: inputs with their values.
+        texts: names of string inputs, separated by spaces. The value of each input is its name.
+        numbers: names of number inputs, separated by spaces. Their values are 1, 2, ….
+        flags: names of Boolean inputs, separated by spaces. Their value is True.
+        others: names and values of further inputs.
     """
     return {
         **{name: name for name in texts.split()},
@@ -255,7 +255,13 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
 def create(
     type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws | None = None
 ) -> tuple[ResourceResult, list[Removal], list[str]]:
-    """Create a resource from inputs, by default the first sample; return its result, removals and unused inputs."""
+    """Create a resource with fake AWS clients, and return its result, its removals and its unused inputs.
+
+    Args:
+        type_: Pulumi type of the resource.
+        inputs: inputs of the resource; None means the first sample of the type.
+        fake: recorder of the AWS calls; None means a new one.
+    """
     removals: list[Removal] = []
     wrapped = Inputs(SAMPLES[type_][0] if inputs is None else inputs)
     result = RESOURCE_HANDLERS[type_]("logical", wrapped, fake_account(fake or FakeAws()))(removals.append)

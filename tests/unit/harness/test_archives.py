@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_zip_archive_packs_all_asset_types_with_modes_readable_by_lambda(folder: Path) -> None:
+def test_zip_archive_packs_all_asset_types_with_file_modes_that_lambda_can_read(folder: Path) -> None:
     main, tool = (b"print(1)\n", 0o644), (b"\x7fELF", 0o755)
     assert unpack(zip_archive(pulumi.FileArchive("package"), folder)) == {"main.py": main, "deep/tool": tool}
     archive = pulumi.AssetArchive(

@@ -108,7 +108,7 @@ def test_cleanup_stack_reports_a_resource_that_still_exists_at_the_timeout(objec
     assert objects.clock.now == pytest.approx(DELETION_TIMEOUT, abs=0.2)
 
 
-def test_cleanup_stack_does_not_wait_for_resources_without_a_check(objects: FakeObjects) -> None:
+def test_cleanup_stack_does_not_wait_for_resources_without_an_existence_check(objects: FakeObjects) -> None:
     objects.cleanup_stack.add("policy", Removal(delete=lambda: None))
     objects.cleanup_stack.destroy()
     assert objects.clock.sleeps == []

@@ -77,7 +77,7 @@ def test_secret_configuration_value_is_rejected_at_any_depth(secret: str, tmp_pa
         read(tmp_path, "name: p", f"config:\n  p:token: {secret}\n")
 
 
-def test_stack_file_with_encryption_salt_but_without_secrets_is_accepted(tmp_path: Path) -> None:
+def test_in_process_deployer_accepts_a_stack_file_with_an_unused_encryption_salt(tmp_path: Path) -> None:
     assert read(tmp_path, "name: p", "encryptionsalt: v1:x\nconfig:\n  a: b\n").config == {"p:a": "b"}
 
 

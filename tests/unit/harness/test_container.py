@@ -29,7 +29,7 @@ MINISTACK = FakeImage(
 )
 
 Configure = Callable[..., Any]
-"""Function that configures a container without starting it. It returns Any, because tests read private attributes."""
+"""Function that configures a container and returns it unstarted, as Any, so that tests can read private attributes."""
 
 
 def test_missing_emulator_image_is_a_problem_unless_it_may_be_pulled(install: Install) -> None:

@@ -40,7 +40,7 @@ def test_emulator_log_prefixes_lines_of_its_functions_and_omits_others(install: 
     assert log.tail(2) == f"two\nthr\N{REPLACEMENT CHARACTER}ee\n{NAME} | START\n{NAME} | END"
 
 
-def test_emulator_log_tail_includes_the_emulator_despite_verbose_functions(install: Install, tmp_path: Path) -> None:
+def test_emulator_log_tail_contains_emulator_lines_despite_verbose_functions(install: Install, tmp_path: Path) -> None:
     chatty = FakeContainer(NAME, FUNCTION, output=[f"{number}\n".encode() for number in range(100)])
     engine = install(FakeEngine(FakeContainer("my_emulator", "me", output=[b"a | b\n"]), chatty, started=[NAME]))
     lines = followed(tmp_path / "log", engine).tail(5).splitlines()

@@ -69,10 +69,7 @@ def test_embedded_emulator_ignores_the_shell_environment_and_cleans_up(
         environment = environment_of(emulator.log)
         assert environment.items() & SHELL.items() == set()
         assert "AWS_CA_BUNDLE" not in environment
-        assert (environment["HOME"], environment["TZ"]) == (
-            environment["TMPDIR"],
-            "X",
-        )  # Settings override environment variables of the shell.
+        assert (environment["HOME"], environment["TZ"]) == (environment["TMPDIR"], "X")
         assert emulator.endpoint.startswith(f"http://{HOST}:")
         assert emulator.ca_bundle is None
         assert is_running(emulator.pid)
@@ -121,7 +118,9 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  only the fake listens on it, until the tes
         pytest.param({"BIND_HOST": EVERYWHERE}, r"must be reachable only on 127\.0\.0\.1", id="all interfaces"),
     ],
 )
-def test_embedded_emulator_that_is_unusable_raises_an_error(options: dict[str, Any], message: str) -> None:
+def test_embedded_emulator_error_for_invalid_port_crash_or_public_address(
+    options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(EmulatorError, match=message), start(**options):
         pass
 
@@ -174,7 +173,7 @@ def test_embedded_emulator_with_tls_has_its_own_certificate() -> None:
         assert "BEGIN CERTIFICATE" in emulator.ca_bundle.read_text(encoding="utf-8")
         key = Path(environment_of(emulator.log)["MINISTACK_SSL_KEY"])
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
-        # Lambda functions inherit this variable and need it for their AWS calls.
+        # Lambda functions inherit AWS_CA_BUNDLE, which their AWS calls require.
         assert environment_of(emulator.log)["AWS_CA_BUNDLE"] == str(emulator.ca_bundle)
 
 

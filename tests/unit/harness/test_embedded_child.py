@@ -1,4 +1,4 @@
-"""Tests of the patches of MiniStack in the embedded emulator. The end-to-end tests use them with MiniStack itself."""
+"""Tests of the patches that the embedded emulator applies to MiniStack. End-to-end tests use the patched MiniStack."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_patched_ministack_worker_returns_the_complete_invocation_log() -> None:
     reader, writer = os.pipe()
     with os.fdopen(reader, encoding="utf-8") as log, os.fdopen(writer, "wb", buffering=0) as output:
         worker = runtime.Worker(log)
-        assert callable(worker._read_stderr)  # MiniStack runs this method in a thread.
+        assert callable(worker._read_stderr)  # MiniStack runs _read_stderr in a thread.
         output.write(b"one\ntwo\nunfin")
         assert worker._drain_stderr_bounded() == "one\ntwo"
         assert worker._drain_stderr_bounded() == ""
@@ -54,14 +54,14 @@ def test_ministack_patch_rejects_a_different_ministack_version() -> None:
 
 
 @pytest.mark.parametrize("service", PROTOCOLS)
-def test_emulator_service_protocol_matches_botocore(service: str) -> None:
+def test_protocol_table_of_the_embedded_emulator_matches_botocore(service: str) -> None:
     name = "cloudwatch" if service == "monitoring" else service
     described = botocore.session.get_session().get_service_model(name).metadata
     known = {key: described[key] for key in ("protocol", "jsonVersion") if key in described}
     assert known == PROTOCOLS[service]
 
 
-def test_emulator_loads_a_service_model_only_if_the_protocol_is_not_enough() -> None:
+def test_emulator_loads_a_service_model_only_if_its_built_in_data_is_insufficient() -> None:
     loaded: list[str] = []
 
     def load(service: str) -> SimpleNamespace:

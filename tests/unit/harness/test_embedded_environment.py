@@ -13,11 +13,11 @@ from localstack.errors import EmulatorError
 
 
 class FakeInstaller:
-    """Fake installer that records its commands, and creates a text file in place of the Python interpreter.
+    """Fake installer of the emulator's virtual environment. Records the commands instead of running them.
 
     Args:
-        failure: output of all commands, which fail if it is not empty; or the exception that starting them raises.
-        faster: environment that another process creates during each command, or None.
+        failure: output of each command, which then fails; empty if commands succeed; an OSError if they cannot start.
+        faster: path of an environment that another process creates during each command, or None.
     """
 
     def __init__(self, *, failure: str | OSError = "", faster: Path | None = None) -> None:
@@ -71,7 +71,7 @@ def test_emulator_environment_name_depends_on_its_packages_and_python(monkeypatc
     assert name != environment_name(b"ministack==1")
 
 
-def test_emulator_environment_of_a_faster_process_is_used(tmp_path: Path) -> None:
+def test_emulator_environment_that_another_process_installed_first_is_used(tmp_path: Path) -> None:
     found = FakeInstaller(faster=target(tmp_path)).ensure(tmp_path)
     assert found.read_text(encoding="utf-8") == "another process's"
 

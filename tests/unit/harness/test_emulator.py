@@ -51,7 +51,7 @@ NO_IMAGE = "the image is not here: pull it"
         ),
     ],
 )
-def test_emulator_choice_has_a_reason_or_raises_an_error(
+def test_emulator_choice_returns_kind_and_reason_or_raises_an_error(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     problem: str | None,
@@ -70,7 +70,7 @@ def test_emulator_choice_has_a_reason_or_raises_an_error(
 def test_emulator_clients_ignore_environment_variables_and_aws_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Settings of the user could change the endpoint or the credentials of a call, or make the client fail."""
+    """AWS settings of the user could change the endpoint or credentials of emulator calls, or make boto3 fail."""
     for folder in (tmp_path, tmp_path / ".aws"):
         folder.mkdir(exist_ok=True)
         (folder / "config").write_text("[default]\nuse_fips_endpoint = true\n", encoding="utf-8")

@@ -17,7 +17,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b'{"version": "1"}' if self.path != "/text" else b"starting")
 
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Suppress the log lines of HTTP requests."""
 
 
 @pytest.mark.parametrize(("path", "content"), [("health", {"version": "1"}), ("missing", None), ("text", None)])

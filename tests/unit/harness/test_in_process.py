@@ -201,7 +201,7 @@ def test_in_process_deployer_rolls_back_a_partly_created_resource(project: FakeP
     assert project.aws.operations()[-1] == "DeleteBucket"
 
 
-def test_in_process_deployer_reports_resources_that_a_rollback_leaves(project: FakeProject) -> None:
+def test_in_process_deployer_reports_resources_that_a_rollback_cannot_delete(project: FakeProject) -> None:
     project.aws = FakeAws(
         {
             "PutDashboard": client_error(400, "Invalid", "PutDashboard"),

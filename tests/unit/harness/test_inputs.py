@@ -39,7 +39,7 @@ def test_resource_input_get_rejects_an_object_value(value: object) -> None:
         Inputs({"tracing": value}).get("tracing")
 
 
-def test_resource_input_mapping_returns_strings_and_counts_as_used() -> None:
+def test_resource_input_mapping_converts_values_to_strings_and_marks_input_as_used() -> None:
     inputs = Inputs({"tags": {"Cost": 7, "Owner": "me"}})
     assert inputs.mapping("tags") == {"Cost": "7", "Owner": "me"}
     assert inputs.mapping("labels") == {}

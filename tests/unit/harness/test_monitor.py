@@ -155,7 +155,7 @@ def test_run_program_reports_each_failed_resource() -> None:
     def fail(resource: Recorded) -> tuple[str, dict[str, Any]]:
         if resource.name == "versioning":
             return echo(resource)
-        together.wait()  # Both creations fail at the same time.
+        together.wait()  # The creations of the bucket and the queue fail at the same time.
         message = f"{resource.name} is out of stock"
         raise RuntimeError(message)
 
@@ -197,14 +197,15 @@ def test_run_program_starts_no_creations_after_a_failure() -> None:
 
 
 def test_run_program_waits_for_running_creations_before_it_raises() -> None:
-    """A rollback after the error must not miss a resource that is still being created."""
+    """A rollback must also delete the resources whose creation had not finished when the program failed."""
     begun, failing, created = threading.Event(), threading.Event(), threading.Event()
 
     def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
         if resource.name == "slow":
             begun.set()
             failing.wait(timeout=10)
-            threading.Event().wait(0.1)  # The pause detects a run that does not wait for this creation.
+            # Without this delay, the test would pass even if run_program did not wait for the creation.
+            threading.Event().wait(0.1)
             created.set()
         return echo(resource)
 
@@ -228,10 +229,10 @@ def test_run_program_raises_an_error_without_logging_it(caplog: pytest.LogCaptur
         aws.sqs.Queue.get("queue", "its-id")
         aws.sqs.Queue("other").arn.apply(lambda _arn: 1 / 0)
 
-    with contextlib.suppress(
-        NotImplementedError, ZeroDivisionError
-    ):  # Unlike pytest.raises, suppress keeps no reference to the error.
+    # asyncio logs an unretrieved exception only when its task is deleted. Therefore the test must keep no reference to
+    # the task. pytest.raises would keep one, and Pulumi keeps one until the next run.
+    with contextlib.suppress(NotImplementedError, ZeroDivisionError):
         run(program)
-    run(lambda: None)  # Pulumi keeps a reference to the last run.
-    gc.collect()  # asyncio logs an unretrieved exception when its task is deleted.
+    run(lambda: None)
+    gc.collect()
     assert caplog.text == ""

@@ -1,4 +1,4 @@
-"""Tests of finding, installing and running the Pulumi CLI, which fakes and scripts replace."""
+"""Tests of the functions that find, install and run the Pulumi CLI. Fakes and scripts replace the real CLI."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def script(folder: Path, source: str) -> Path:
         ),
     ],
 )
-def test_error_for_an_unusable_pulumi_cli_contains_both_remedies(
+def test_error_for_an_unusable_pulumi_cli_suggests_an_installation(
     tmp_path: Path, error: Exception, message: str
 ) -> None:
     with pytest.raises(DeploymentError) as failure:
@@ -113,7 +113,7 @@ def test_pulumi_environment_excludes_the_aws_settings_of_the_shell(
         "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES": ".*=https://mirror",
         "HTTPS_PROXY": "http://proxy",
         "PATH": "/bin",
-        "TAP_TABLE_NAME": "mine",  # The program reads this variable.
+        "TAP_TABLE_NAME": "mine",  # The Pulumi program reads TAP_TABLE_NAME.
     }
     dropped = [
         *("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "PULUMI_ACCESS_TOKEN"),
@@ -192,7 +192,8 @@ def test_ctrl_c_waits_for_the_pulumi_cli_and_interrupts_it_only_once(
 
     def press_ctrl_c() -> None:
         waiting.wait_until((tmp_path / "ready").exists, "the program's start")
-        assert waits.wait(timeout=30)  # The script can be ready before its caller waits.
+        # The script can create the file before the main thread waits for the script.
+        assert waits.wait(timeout=30)
         os.kill(os.getpid(), signal.SIGINT)
 
     presser = threading.Thread(target=press_ctrl_c)

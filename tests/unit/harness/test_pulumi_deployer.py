@@ -162,7 +162,7 @@ def test_pulumi_deployer_explains_and_rolls_back_a_failed_update(
         setattr(project.stack, name, value)
     with pytest.raises(error, match=message) as failure:
         project.deploy(**options)
-    if "errors" in changes:  # The SDK's error would repeat the messages with tracebacks.
+    if "errors" in changes:  # The chained error of the Pulumi SDK would print each message again.
         assert failure.value.__cause__ is None
         assert failure.value.__suppress_context__
     if TABLE in changes.get("program", []):
@@ -173,7 +173,7 @@ def test_pulumi_deployer_explains_and_rolls_back_a_failed_update(
     assert not project.work_folder.exists()
 
 
-def test_pulumi_deployer_reports_resources_that_a_rollback_leaves(project: FakeProject) -> None:
+def test_pulumi_deployer_reports_resources_that_a_rollback_cannot_delete(project: FakeProject) -> None:
     project.stack.failure = command_error("no")
     project.stack.undeletable.append(QUEUE_TYPE)
     with pytest.raises(
@@ -183,7 +183,7 @@ def test_pulumi_deployer_reports_resources_that_a_rollback_leaves(project: FakeP
         project.deploy()
 
 
-def test_pulumi_deployer_rejects_a_missing_program_first(project: FakeProject) -> None:
+def test_pulumi_deployer_rejects_a_missing_program_before_creating_a_workspace(project: FakeProject) -> None:
     with pytest.raises(DeploymentError, match=r"the program .*nope\.py does not exist"):
         project.deploy(program=project.folder / "nope.py")
     assert project.stack.workspaces == []

@@ -85,7 +85,7 @@ COMPONENT_URN = "urn:pulumi:localstack::toy::tap:index:TapStack::tap"
         ),
     ],
 )
-def test_pulumi_event_recorder_records_other_changes_without_progress(
+def test_pulumi_event_recorder_reports_progress_only_for_created_custom_resources(
     recorded: Recorded, events: list[EngineEvent], change: tuple[str, str]
 ) -> None:
     for each in events:

@@ -26,17 +26,17 @@ def written(program: Path, tmp_path: Path) -> object:
     return yaml.safe_load((tmp_path / "Pulumi.yaml").read_text(encoding="utf-8"))
 
 
-def test_generated_pulumi_yaml_changes_only_main_and_runtime(tmp_path: Path) -> None:
+def test_generated_pulumi_yaml_differs_from_the_original_only_in_main_and_runtime(tmp_path: Path) -> None:
     own = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
     assert written(ROOT / "tap_stack.py", tmp_path) == {
         **own,
         "main": str(ROOT / "tap_stack.py"),
-        "runtime": {"name": "python", "options": {"toolchain": "pip"}},  # The runtime has no option `virtualenv`.
+        "runtime": {"name": "python", "options": {"toolchain": "pip"}},
     }
 
 
 @pytest.mark.parametrize("runtime", ["python", "{name: python, options: {toolchain: uv, virtualenv: venv}}"])
-def test_generated_pulumi_yaml_replaces_runtime_options_and_backend(tmp_path: Path, runtime: str) -> None:
+def test_generated_pulumi_yaml_replaces_runtime_options_and_omits_backend(tmp_path: Path, runtime: str) -> None:
     program = project(
         tmp_path, f"name: toy\nruntime: {runtime}\nbackend:\n  url: s3://mine\nconfig:\n  toy:on: 'yes'\n"
     )
@@ -60,7 +60,7 @@ def test_stack_configuration_file_is_copied_unchanged(tmp_path: Path) -> None:
     assert (tmp_path / name).read_bytes() == (ROOT / name).read_bytes()
 
 
-def test_stack_file_with_an_encryption_salt_is_rejected(tmp_path: Path) -> None:
+def test_pulumi_deployer_rejects_a_stack_file_with_an_encryption_salt(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.prod.yaml").write_text("encryptionsalt: v1:abc\nconfig: {}\n", encoding="utf-8")
     with pytest.raises(DeploymentError, match=r"Pulumi\.prod\.yaml has encryptionsalt: .*Set plain values"):
         copy_stack_file(tmp_path, "prod", tmp_path / "work")

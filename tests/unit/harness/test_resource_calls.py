@@ -1,4 +1,4 @@
-"""Tests of resource handlers whose AWS calls do more than rename the inputs of a resource."""
+"""Tests of resource handlers whose AWS calls have another structure than the inputs of the Pulumi resource."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "KeySchema": KEYS,
         "AttributeDefinitions.0": {"AttributeName": "id", "AttributeType": "S"},
         "ProvisionedThroughput": CAPACITY,
-        # Index 0 uses the current inputs for index keys, and index 1 the deprecated inputs.
+        # The first secondary index declares its keys with the current Pulumi inputs, the second with deprecated ones.
         "GlobalSecondaryIndexes.0.KeySchema.0": {"AttributeName": "attributeName", "KeyType": "keyType"},
         "GlobalSecondaryIndexes.1.KeySchema": KEYS,
         "GlobalSecondaryIndexes.0.Projection": {"ProjectionType": "projectionType", "NonKeyAttributes": ["size"]},
@@ -82,7 +82,11 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "DestinationConfig.OnFailure": {"Destination": "arn:aws:sqs:::failed"},
     },
 }
-"""Maps resource type, number of the sample and AWS operation to the expected parameters, by their paths."""
+"""Expected parameters of AWS calls.
+
+A key consists of the resource type, the number of the sample input and the AWS operation. A value maps the dotted path
+of a parameter to its expected value.
+"""
 
 
 def part(parameters: Any, path: str) -> Any:  # noqa: ANN401  any JSON value

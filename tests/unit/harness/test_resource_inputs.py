@@ -45,7 +45,7 @@ def items(value: Any) -> Iterator[tuple[str | int, Any]]:  # noqa: ANN401  any J
 
 
 def leaves(value: Any, at: Path = ()) -> Iterator[Path]:  # noqa: ANN401  any JSON value
-    """Yield the paths of all plain values, and of empty objects, which are significant."""
+    """Yield the path of each leaf of a JSON value. Leaves are plain values, empty objects and empty arrays."""
     if not list(items(value)):
         yield at
     for key, item in items(value):
@@ -72,7 +72,7 @@ def test_every_resource_type_has_sample_inputs() -> None:
 def test_resource_handler_uses_all_sample_inputs_in_valid_aws_calls(type_: str, inputs: dict[str, Any]) -> None:
     fake, wrapped = FakeAws(), Inputs(inputs)
     create = RESOURCE_HANDLERS[type_]("logical", wrapped, fake_account(fake))
-    assert (wrapped.unused(), fake.calls) == ([], [])  # Unused inputs are detected before any call.
+    assert (wrapped.unused(), fake.calls) == ([], [])  # No AWS call precedes the check for unused inputs.
     assert create(lambda _removal: None).id
 
 
@@ -85,5 +85,5 @@ def test_every_sample_input_of_a_resource_affects_the_aws_calls(type_: str, inpu
             if calls(type_, without(inputs, path)) == whole:
                 ineffective.append(dotted(path))
         except (InputError, ParamValidationError):
-            pass  # The input is required, which counts as an effect.
+            pass  # An error without the input proves that the input is required, and therefore has an effect.
     assert ineffective == []

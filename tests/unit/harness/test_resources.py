@@ -63,7 +63,7 @@ def removal_of(type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws |
         (QUEUE, "http://queue", {"arn": ARN, "url": "http://queue"}),
     ],
 )
-def test_resource_handler_returns_id_and_outputs_of_pulumis_aws_provider(
+def test_resource_handler_returns_same_id_and_outputs_as_pulumi(
     type_: str, identifier: str, expected: dict[str, str]
 ) -> None:
     result, _removals, _unused = create(type_)

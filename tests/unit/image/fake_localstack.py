@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Any
 
 TIMEOUT = 10.0
-"""Timeout of a request or report in seconds. Both normally take less than one second."""
+"""Timeout in seconds of a request to the init process and of the wait for its report. Both usually take under 1 s."""
 
 
 class FakeLocalStack(ThreadingHTTPServer):
@@ -26,13 +26,13 @@ class FakeLocalStack(ThreadingHTTPServer):
                 self.end_headers()
 
             def log_message(self, *_args: object) -> None:
-                """Log nothing."""
+                """Suppress the log lines of HTTP requests."""
 
         super().__init__(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self.server_port}"
 
     def next_report(self) -> tuple[str, bytes]:
-        """Wait for the next report and return its path and body."""
+        """Wait for the next report of the init process, and return its URL path and body."""
         return self.reports.get(timeout=TIMEOUT)
 
 

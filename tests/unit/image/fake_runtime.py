@@ -54,7 +54,7 @@ if __name__ == "__main__":
     match os.environ.get("MODE"):
         case "init error":
             call("POST", "init/error", b'{"errorType": "Runtime.ImportModuleError"}')
-            time.sleep(FOREVER)  # The runtime does not exit after the error.
+            time.sleep(FOREVER)  # Simulates a runtime that continues to run after an init error.
         case "exit":
             sys.exit(3)
     while True:

@@ -108,7 +108,7 @@ def _registry_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_registry_is_ready")
-def test_registry_publishes_images_only_on_loopback(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_image_registry_is_published_only_on_loopback(docker: FakeDocker, monkeypatch: pytest.MonkeyPatch) -> None:
     docker.respond(image="echo sha256:1")
     assert registry.publish("tapstack/x:1") == "localhost:5055/tapstack/x:1"
     [started] = docker.calls("run")
@@ -130,7 +130,7 @@ def test_registry_publishes_images_only_on_loopback(docker: FakeDocker, monkeypa
         ("sha256:1 true 6000", True),
     ],
 )
-def test_registry_restarts_only_if_its_image_port_or_state_differs(
+def test_image_registry_restarts_only_if_its_image_port_or_state_differs(
     docker: FakeDocker, found: str, *, restarts: bool
 ) -> None:
     docker.respond(image="echo sha256:1", container=f"echo {found}")

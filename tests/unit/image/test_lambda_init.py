@@ -31,7 +31,7 @@ RUNTIME_ID = "4bf9"
 
 @dataclass(frozen=True)
 class Container:
-    """The init process of a Lambda container, and the fake LocalStack outside of the container."""
+    """Test setup with the init process of a Lambda container and a fake LocalStack that sends events to it."""
 
     localstack: FakeLocalStack
     init: lambda_init.Init
@@ -43,7 +43,11 @@ class Container:
         assert self.localstack.next_report() == (f"/status/{RUNTIME_ID}/ready", b"")
 
     def invoke(self, request_id: str, **event: Any) -> tuple[str, bytes, str]:
-        """Send an event; return "response" or "error", the body of the result, and the log of the invocation."""
+        """Send an event to the Lambda container.
+
+        Returns:
+            "response" or "error", the body of the response or error, and the log of the invocation.
+        """
         assert send(self.port, request_id, **event) == 200
         path, printed = self.localstack.next_report()
         assert path == f"/invocations/{request_id}/logs"
@@ -92,7 +96,7 @@ def environment(localstack: FakeLocalStack, **more: str) -> dict[str, str]:
 def container(
     bootstrap: Path, localstack: FakeLocalStack, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Container]:
-    """Lambda container that is not started. Indirect parametrization adds environment variables."""
+    """Lambda container that is not yet started. The fixture's parameter has additional environment variables."""
     assert bootstrap.exists()
     finished: SimpleQueue[int] = SimpleQueue()
     init = lambda_init.Init(environment(localstack, **getattr(request, "param", {})), finished.put)
@@ -125,7 +129,7 @@ def test_init_process_reports_output_once_between_start_and_end(
     container: Container, capfd: pytest.CaptureFixture[str]
 ) -> None:
     container.start()
-    long = "ü" * 100_000  # The text exceeds the buffer of a pipe.
+    long = "ü" * 100_000  # A longer text than the buffer of a pipe.
     printed = container.invoke("r-1", do="print", text=long)[2]
     assert re.fullmatch(
         rf"starting\nSTART RequestId: r-1 Version: \$LATEST\n{long}\nEND RequestId: r-1\n"
@@ -242,7 +246,7 @@ def test_init_process_reports_readiness_without_the_proxy_of_the_function(
     assert container.localstack.reports.empty()
 
 
-def test_lambda_invocation_keeps_its_first_result() -> None:
+def test_lambda_invocation_ignores_a_second_result() -> None:
     invocation = lambda_init.Invocation({}, deadline=0)
     invocation.complete("response", b"1")
     invocation.complete("error", b"2")

@@ -108,7 +108,7 @@ def test_dynamodb_local_has_the_folder_layout_that_localstack_expects(
     assert "Class-Path: DynamoDBLocal_lib/DynamoDBLocal-2.6.1.jar DynamoDBLocal_lib/guava.jar\r\n" in described
 
 
-def test_failed_image_part_leaves_nothing_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_build_of_an_image_part_leaves_the_cache_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(_command: object) -> str:
         raise EmulatorError("no network")
 
