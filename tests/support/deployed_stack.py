@@ -119,8 +119,8 @@ def smoke_test_prefix(s3: Client, bucket: str, token: str) -> str:
 def clean_up(index: Index) -> None:
     """Delete all object versions, unfinished uploads and rows of this test run.
 
-    A late event would write a row that remains. Therefore this function waits until every version has a row, deletes
-    the versions, and waits until the rows record the deletions.
+    An event that the indexer handles after the cleanup would write a row again. Therefore this function waits until
+    every version has a row, deletes the versions, and waits until the rows record the deletions.
 
     Raises:
         ValueError: the tests have no key prefix, so that all objects in the bucket would be deleted.

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import pytest
 
 WORKERS = 3
-"""Number of test processes for an emulator that starts quickly. Three processes use two cores, because a test waits
-during a third of its time. Each additional process starts an emulator and deploys a stack, which requires five seconds
-of CPU time."""
+"""Number of test processes for an emulator that starts quickly. Three processes use two cores fully, because a test
+waits during a third of its time. Each additional process starts an emulator and deploys a stack, which requires five
+seconds of CPU time."""
 
 LONGEST_FIRST = (
     *("test_operations.py", "test_faults.py", "test_alarm_notifications.py", "test_commands.py", "test_capacity.py"),

@@ -44,7 +44,7 @@ class Daemon:
         return self._received[trace_id]
 
     def trees(self) -> list[Subsegment]:
-        """Return the X-Ray documents received since the previous call, each a subsegment with its descendants."""
+        """Return the unread X-Ray documents. Each document is a subsegment with its descendants."""
         self._socket.settimeout(0)  # Datagrams on the loopback interface arrive immediately.
         found = []
         with suppress(BlockingIOError):
@@ -53,7 +53,7 @@ class Daemon:
         return found
 
     def subsegments(self, number: int) -> list[Subsegment]:
-        """Return the subsegments received since the previous call, in the order of their end times.
+        """Return the unread subsegments in the order of their end times.
 
         Raises:
             AssertionError: the number of subsegments is not `number`.

@@ -13,7 +13,7 @@ TIMEOUT = 20.0
 POLL_INTERVAL = 0.02
 """Seconds between two polls."""
 WAITER_CONFIG = {"Delay": POLL_INTERVAL, "MaxAttempts": round(TIMEOUT / POLL_INTERVAL)}
-"""`WaiterConfig` of boto3 waiters with TIMEOUT and POLL_INTERVAL. The default interval of boto3 is 1 second or more."""
+"""Settings of boto3 waiters for TIMEOUT and POLL_INTERVAL. The default interval of boto3 is at least 1 second."""
 
 
 class WaitTimeoutError(AssertionError):

@@ -15,7 +15,7 @@ from tests.unit.harness.fake_docker import FakeContainer, FakeEngine, Install
 ALIVE = owner()
 HERE = socket.gethostname()
 DEAD = f"{HERE}/4194999/1"  # Linux assigns no process ID this high.
-REUSED = f"{HERE}/{os.getpid()}/1"  # The owner has ended, and this test process has its process ID.
+REUSED = f"{HERE}/{os.getpid()}/1"  # The owner has ended, and its process ID now belongs to this test.
 ELSEWHERE = "another-host/1/1"
 REGISTRY = FakeContainer("tapstack-registry", "registry")
 

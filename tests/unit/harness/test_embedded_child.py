@@ -61,7 +61,7 @@ def test_protocol_table_of_the_embedded_emulator_matches_botocore(service: str) 
     assert known == PROTOCOLS[service]
 
 
-def test_emulator_loads_a_service_model_only_if_its_built_in_data_is_insufficient() -> None:
+def test_emulator_reads_a_known_service_protocol_without_loading_the_service_model() -> None:
     loaded: list[str] = []
 
     def load(service: str) -> SimpleNamespace:

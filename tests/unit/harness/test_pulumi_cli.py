@@ -192,7 +192,7 @@ def test_ctrl_c_waits_for_the_pulumi_cli_and_interrupts_it_only_once(
 
     def press_ctrl_c() -> None:
         waiting.wait_until((tmp_path / "ready").exists, "the program's start")
-        # The script can create the file before the main thread waits for the script.
+        # The fake Pulumi CLI can start before the main thread waits for it.
         assert waits.wait(timeout=30)
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -162,7 +162,8 @@ def test_pulumi_deployer_explains_and_rolls_back_a_failed_update(
         setattr(project.stack, name, value)
     with pytest.raises(error, match=message) as failure:
         project.deploy(**options)
-    if "errors" in changes:  # The chained error of the Pulumi SDK would print each message again.
+    # The deployer's error does not have the Pulumi SDK's error as its cause, which would print each message again.
+    if "errors" in changes:
         assert failure.value.__cause__ is None
         assert failure.value.__suppress_context__
     if TABLE in changes.get("program", []):

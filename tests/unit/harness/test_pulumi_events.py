@@ -95,7 +95,7 @@ def test_pulumi_event_recorder_reports_progress_only_for_created_custom_resource
 
 
 @pytest.mark.parametrize("urn", [STACK_URN, "urn:pulumi:localstack::toy::pulumi:providers:aws::default_7"])
-def test_pulumi_event_recorder_ignores_the_stack_and_its_providers(recorded: Recorded, urn: str) -> None:
+def test_pulumi_event_recorder_ignores_events_of_the_stack_and_its_providers(recorded: Recorded, urn: str) -> None:
     recorded.events(step("resOutputsEvent", "create", urn=urn))
     assert (recorded.events.changes, recorded.events.created, recorded.progress) == ([], [], [])
 

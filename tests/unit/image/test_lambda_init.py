@@ -129,7 +129,7 @@ def test_init_process_reports_output_once_between_start_and_end(
     container: Container, capfd: pytest.CaptureFixture[str]
 ) -> None:
     container.start()
-    long = "ü" * 100_000  # A longer text than the buffer of a pipe.
+    long = "ü" * 100_000  # This text is longer than the buffer of a pipe.
     printed = container.invoke("r-1", do="print", text=long)[2]
     assert re.fullmatch(
         rf"starting\nSTART RequestId: r-1 Version: \$LATEST\n{long}\nEND RequestId: r-1\n"

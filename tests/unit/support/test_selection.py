@@ -38,7 +38,7 @@ def test_reason_to_deselect_a_test_depends_on_marks_and_options(
     assert deselection_reason(marks, engine, emulator) == reason
 
 
-def test_report_counts_deselected_tests_by_reason() -> None:
+def test_pytest_report_counts_deselected_tests_by_reason() -> None:
     assert count_reasons(["b", "a", "b"]) == ["   1 a", "   2 b"]
 
 
