@@ -10,7 +10,7 @@ class CannotRunError(Exception):
 
 
 class RefusedError(Exception):
-    """The server rejected a request of the page; the message is for the user, and `code` for the page's script."""
+    """The upload server rejected a request of the page. The message is for the user, `code` for the page's script."""
 
     def __init__(self, code: str, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(message)
