@@ -1,4 +1,4 @@
-"""Benchmarks of the indexer against alternative implementations: CPU time of a cold start per event, memory."""
+"""Benchmarks of the indexer against alternative implementations: cold start, CPU time per event, and memory."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Timing:
 
     @property
     def value(self) -> Distribution:
-        """Distribution of the measured seconds."""
+        """Distribution of the measured durations, in seconds."""
         return distribution(self.seconds)
 
     @property

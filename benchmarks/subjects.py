@@ -124,7 +124,7 @@ class Subjects:
 
 
 class Worker:
-    """A running process of `worker.py`."""
+    """Running process of `worker.py`, which runs a Lambda function and measures it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -179,7 +179,7 @@ class FakeAws:
 
 @contextmanager
 def fake_aws() -> Iterator[FakeAws]:
-    """Context manager: run a `FakeAws`."""
+    """Context manager: run `aws_stub.py`, the fake of S3 and DynamoDB, in a process."""
     command = [sys.executable, "-m", "benchmarks.aws_stub"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - as above
         try:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 
 class CannotRunError(Exception):
-    """The server cannot start; the message gives the operator the cause and the remedy."""
+    """The upload server cannot start. The message gives the operator the cause and the remedy."""
 
 
 class RefusedError(Exception):
@@ -19,4 +19,4 @@ class RefusedError(Exception):
 
 
 class AwsRequestError(Exception):
-    """A request to AWS failed; the message is for the server's log only."""
+    """A request of the upload server to AWS failed. The message is only for the server's log."""

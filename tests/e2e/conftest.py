@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from operations.queries import Table
 
 MAX_LINE_LENGTH = 240
-"""Maximum number of characters that a failure report shows of a line of the emulator's log."""
+"""Maximum length of a line of the emulator's log in the report of a failed test, in characters."""
 
 MAX_CLOCK_SKEW = 60.0
 """Seconds by which this machine's clock may be ahead of the clock of AWS."""

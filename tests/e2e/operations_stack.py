@@ -26,7 +26,7 @@ TIMEOUT = 60.0
 """Seconds to wait for a result; long, because an emulator may start a process for each attempt of an event."""
 
 SETTLE_SECONDS = 3.0
-"""Seconds to wait after an update of a function: LocalStack polls events for the old function for two more seconds."""
+"""Seconds to wait after an update of the indexer. LocalStack sends events to its old version for two more seconds."""
 
 CONFIG = {"env": "operations", "readCapacity": "1000", "writeCapacity": "20"}
 """Configuration of the stack. The operations tools read fast, but send only ten events per second, because emulators
