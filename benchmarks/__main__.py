@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 QUICK_ROUNDS = 3
 NAMES = ("cold", "warm", "memory", "landing", "deploy", "archive", "sessions")
-DEFAULT_NAMES = NAMES[:-1]  # without `sessions`, which takes minutes
+DEFAULT_NAMES = NAMES[:-1]  # the benchmark `sessions` takes minutes, so it runs only on request
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -85,7 +85,7 @@ def main() -> None:
         day = datetime.now(UTC).date()
         report.write(results, DOCUMENT, day=day, python=subjects.version)
         compared = [each for each in results if isinstance(each, Comparison)]
-        about = f"{day:%-d %B %Y}; ratio to the last bar of each group: median, quartiles"
+        about = f"{day:%-d %B %Y}. Bars show the median ratio to the last bar of each group; lines show the quartiles."
         chart.write_themes(DOCUMENT.with_suffix(".svg"), lambda theme: chart.draw(compared, about=about, theme=theme))
         sys.stdout.write(f"results written to {DOCUMENT} and {DOCUMENT.with_suffix('.svg')}\n")
 

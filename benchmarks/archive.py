@@ -15,7 +15,7 @@ from benchmarks.subjects import POWERTOOLS, Subjects
 KB = 1000
 INSTALLED = "Powertools from pip"
 COLUMNS = ("package", "files", "in the archive", "installed by pip")
-# A usual installation for this machine, with all dependencies and with the C extension of wrapt.
+# Options of a usual pip installation for this machine. The requirements file lists every dependency.
 USUAL = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--require-hashes")
 
 
@@ -31,7 +31,7 @@ def archive(subjects: Subjects) -> list[Comparison | Table]:
         rows += [row(part.name, None, part) for part in sorted(usual.iterdir()) if not (ours / part.name).exists()]
     return [
         Comparison(what="archive, zipped", unit="KB", turns=sizes, base=INSTALLED, at_most=0.2),
-        Table(what="Content of the archive", columns=COLUMNS, rows=tuple(rows)),
+        Table(what="Content of the indexer's archive", columns=COLUMNS, rows=tuple(rows)),
     ]
 
 
@@ -44,9 +44,8 @@ def row(name: str, ours: Path | None, usual: Path) -> tuple[str, ...]:
         usual: its path in the pip installation, which may not exist.
     """
     files = _files(ours) if ours else []
-    size = f"{sum(file.stat().st_size for file in files) / KB:,.0f} KB" if files else "-"
-    theirs = f"{sum(file.stat().st_size for file in _files(usual)) / KB:,.0f} KB" if usual.exists() else "-"
-    return name, f"{len(files)} files" if files else "-", size, theirs
+    theirs = _files(usual) if usual.exists() else []
+    return name, f"{len(files)} files" if files else "-", _size(files), _size(theirs)
 
 
 def zipped(folder: Path) -> int:
@@ -56,6 +55,11 @@ def zipped(folder: Path) -> int:
         for path in _files(folder):
             file.write(path, path.relative_to(folder))
     return len(buffer.getvalue())
+
+
+def _size(files: list[Path]) -> str:
+    kilobytes = sum(file.stat().st_size for file in files) / KB
+    return f"{kilobytes:,.0f} KB" if files else "-"
 
 
 def _files(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 EMPTY = b"{}"
 MARKER = b"so far"
-MAX_DATAGRAM = 65_507  # bytes, the maximum of UDP over IPv4
+MAX_DATAGRAM = 65_507  # maximum size of a UDP datagram over IPv4, in bytes
 
 
 class Stub(BaseHTTPRequestHandler):
@@ -23,7 +23,7 @@ class Stub(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # buffered, so that headers and body are sent in one packet
+    wbufsize = -1  # buffered output, so that HTTP headers and body are sent in one packet
 
     def do_HEAD(self) -> None:
         """Respond to a HEAD request of an object."""
@@ -55,7 +55,7 @@ class Stub(BaseHTTPRequestHandler):
         )
 
     def log_message(self, *_: object) -> None:
-        """Log nothing."""
+        """Suppress the log line that `http.server` writes for each request."""
 
     def _respond(self, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(200)
@@ -91,7 +91,7 @@ def main() -> None:
     sys.stdout.flush()
     for _ in sys.stdin:
         counted.clear()
-        # The marker follows all earlier datagrams in the queue, so they are counted before it.
+        # UDP datagrams on loopback arrive in order, so the thread counts all traces before it receives this marker.
         traces.sendto(MARKER, traces.getsockname())
         counted.wait()
         sys.stdout.write(f"{len(received)}\n")

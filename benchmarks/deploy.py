@@ -29,13 +29,13 @@ from localstack.deployers.deployment import Progress
 from localstack.emulators.emulator import start
 
 PARTS = {
-    "imports": "import of Pulumi and its AWS provider",
+    "imports": "import of the Python modules of Pulumi and its AWS provider",
     "program": "run of the Pulumi program, which registers the resources",
-    "creation": "creation of the remaining resources",
-    "packaging": "part of the creation: packaging of the indexer's files",
-    "waiting": "part of the creation: polls of resources that are not ready",
-    "emulator": "before the deployment: start of the emulator",
-    "destroy": "after the deployment: deletion of the stack",
+    "creation": "creation of the resources that remain after the Pulumi program ends",
+    "packaging": "packaging of the indexer's files, during the creation of resources",
+    "waiting": "polls of resources that are not ready, during the creation of resources",
+    "emulator": "start of the emulator, which is not part of the total duration",
+    "destroy": "deletion of the whole stack, which is not part of the total duration",
 }
 """Labels of the phases of a deployment. The first three run one after the other and add up to the total duration."""
 
@@ -69,7 +69,7 @@ class Round:
 
 @dataclass
 class Stopwatch:
-    """Adds up the seconds of each phase, also if several threads run it concurrently; a deployer's `phases`."""
+    """Adds up the duration of each phase of a deployment, in seconds; several threads can measure the same phase."""
 
     clock: Callable[[], float] = time.perf_counter
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -98,7 +98,7 @@ def deploy_once() -> Round:
             deployer = import_module("localstack.deployers.in_process")
             provider = import_module("pulumi_aws")
             for module in sorted({known.split(":")[1].split("/")[0] for known in deployer.RESOURCE_HANDLERS}):
-                # The provider imports a module on the first access to its attributes.
+                # `pulumi_aws` imports its modules lazily, on the first access to an attribute of the module.
                 getattr(getattr(provider, "lambda_" if module == "lambda" else module), "__all__", None)
         deployment = deployer.deploy(
             emulator, stack="localstack", config_overrides={}, program=PROGRAM, on_resource=created.append, phases=watch
@@ -135,7 +135,9 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
             seconds[created.type, created.name].append(created.seconds)
     medians = {(name, type_.split(":")[1]): median(of) for (type_, name), of in seconds.items()}
     return [
-        Timing(what="deployment of the stack, embedded emulator", seconds=[each.total for each in done], at_most=2),
+        Timing(
+            what="deployment of the stack on the embedded emulator", seconds=[each.total for each in done], at_most=2
+        ),
         Table(
             what="Duration of each phase of a deployment",
             columns=("part", "median", "quartiles"),

@@ -1,4 +1,4 @@
-"""Benchmarks of the indexer against alternative implementations: cold start, CPU per event, memory."""
+"""Benchmarks of the indexer against alternative implementations: cold start, CPU time per event, and memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 MILLI = 1000
 EVENTS_A_TURN = 200
-# Events before the measurement, until Python's specializing interpreter, botocore's caches and connections are stable.
+# Number of events before the measurement. They warm up Python's specializing interpreter, botocore's caches and the
+# connections.
 WARM_UP = 500
 MEMORY_EVENTS = 50_000
 MEMORY_STEPS = 10
@@ -37,7 +38,7 @@ def cold(subjects: Subjects, *, rounds: int) -> Comparison:
 
     compared = (subjects.ours, subjects.powertools, subjects.bare)
     return Comparison(
-        what="cold start, CPU",
+        what="CPU time of a cold start",
         unit="ms",
         turns=interleave({each.name: start(each) for each in compared}, rounds=rounds),
         base=subjects.bare.name,
@@ -72,7 +73,7 @@ def warm(subjects: Subjects, *, rounds: int, sampled: bool) -> Comparison:
                 raise RuntimeError(f"{name} sent {aws.traces() - before} traces, which does not match {sampled=}")
         turns = interleave({name: turn(worker) for name, worker in workers.items()}, rounds=rounds)
     return Comparison(
-        what=f"warm event, CPU ({'trace sampled' if sampled else 'trace not sampled'})",
+        what=f"CPU time per event, warm process, {'sampled' if sampled else 'unsampled'} trace",
         unit="ms",
         turns=turns,
         base=subjects.plain.name,
@@ -106,5 +107,5 @@ def memory(subjects: Subjects, *, events: int = MEMORY_EVENTS) -> Comparison:
         turns={OURS: levels[-1:], f"after {events // MEMORY_STEPS:,}": levels[:1]},
         base=f"after {events // MEMORY_STEPS:,}",
         at_most=1.01,
-        notes=("after each tenth of the events: " + ", ".join(f"{level:.1f}" for level in levels) + " MB",),
+        notes=("memory after each tenth of the events: " + ", ".join(f"{level:.1f}" for level in levels) + " MB",),
     )

@@ -1,4 +1,4 @@
-"""Benchmark of the end-to-end latency on the embedded emulator: the indexer, and the plain boto3 implementation."""
+"""Benchmark of the end-to-end latency of the indexer and of a plain boto3 implementation, on the embedded emulator."""
 
 from __future__ import annotations
 

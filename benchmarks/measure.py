@@ -39,7 +39,7 @@ def distribution(values: list[float]) -> Distribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Measured values of several implementations; the goal applies to the first one.
+    """Measured values of several implementations. The goal of the benchmark applies to the first implementation.
 
     Attributes:
         what: name of the measured quantity.
@@ -61,7 +61,7 @@ class Comparison:
 
     @property
     def first(self) -> str:
-        """Name of the implementation to which the goal applies."""
+        """Name of the first implementation, to which the goal of the benchmark applies."""
         return next(iter(self.turns))
 
     def value(self, name: str) -> Distribution:
@@ -76,7 +76,7 @@ class Comparison:
 
     @property
     def goal(self) -> str:
-        """The goal as text, such as "≤ 1.3 x bare boto3"."""
+        """Goal of the benchmark as text, such as "≤ 1.3 x bare boto3"."""
         return " and ".join([f"≤ {self.at_most:g} x {self.base}", *(f"below {each}" for each in self.below)])
 
     @property
@@ -102,12 +102,12 @@ class Timing:
 
     @property
     def value(self) -> Distribution:
-        """Distribution of the measured seconds."""
+        """Distribution of the measured durations, in seconds."""
         return distribution(self.seconds)
 
     @property
     def goal(self) -> str:
-        """The goal as text, such as "≤ 2 s"."""
+        """Goal for the median duration as text, such as "≤ 2 s"."""
         return f"≤ {self.at_most:g} s"
 
     @property

@@ -37,7 +37,7 @@ LAST_MODIFIED = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 TIME = format_time(LAST_MODIFIED)
 # A page of a scan has at most 1 MB, which is about 1,600 rows.
 LISTED_PER_PAGE, SCANNED_PER_PAGE = 1000, 1600
-LOST = 1000  # one row in a thousand is missing
+LOST = 1000  # the fake DynamoDB table lacks one row in a thousand
 # The emulator starts a new process, which takes one second, for each event that arrives while all its processes are
 # busy. Three processes are started before the backfill, and six events per second do not exceed their capacity.
 EMULATED_RATE, WARM = 6, 3
@@ -50,11 +50,11 @@ class Bucket:
         self._versions = versions
 
     def get_paginator(self, _: str) -> Bucket:
-        """Return the paginator of `list_object_versions`."""
+        """Return this object, which is also the paginator of `list_object_versions`."""
         return self
 
     def paginate(self, *, Prefix: str = "", **_: object) -> Iterator[dict[str, Any]]:  # noqa: N803  botocore's names
-        """Yield the pages of all versions, or one page with the version whose key is the prefix."""
+        """Yield the pages of `list_object_versions`: all versions, or the version of one key if it is the prefix."""
         numbers = [int(Prefix.rsplit("-", 1)[1])] if Prefix else range(self._versions)
         for start in range(0, len(numbers), LISTED_PER_PAGE):
             yield {"Versions": [_version(number) for number in numbers[start : start + LISTED_PER_PAGE]]}
@@ -72,7 +72,7 @@ class Table:
         return Table(self._versions, operation)
 
     def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        """Yield the page of one key for a query, or the pages of all rows for a scan."""
+        """Yield the response pages of an operation: `query` returns the row of one key, `scan` all rows."""
         if self._operation == "query":
             number = int(request["ExpressionAttributeValues"][":id"]["S"].rsplit("-", 1)[1])
             yield {"Items": [_row(number)] if number % LOST else [], "ConsumedCapacity": {"CapacityUnits": 0.5}}
@@ -104,7 +104,7 @@ def audit(versions: int) -> None:
 
 
 def digests(versions: int) -> None:
-    """Store the digests of this number of versions, find each version, and print time and memory."""
+    """Store the digests of a number of versions, find each version by its digest, and print time and memory."""
     before, begun = _megabytes(), time.process_time()
     listed = Digests()
     for number in range(versions):
@@ -141,7 +141,7 @@ def backfill(objects: int) -> None:
         sent = time.monotonic() - begun
         while rows < WARM + objects:
             rows = _count(dynamodb, outputs["table_name"])
-            time.sleep(1)  # more frequent scans would slow down the emulator
+            time.sleep(1)  # more frequent scans of the DynamoDB table would slow down the emulator
         indexed = time.monotonic() - begun
         print(  # noqa: T201  the result of the benchmark
             f"backfill of {objects:,} objects: all events sent after {sent:.1f} s, all rows exist after {indexed:.1f} s"

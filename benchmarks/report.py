@@ -22,7 +22,7 @@ BEGIN, END = "<!-- measured: nox -s bench -- --write -->", "<!-- end of what was
 
 
 def lines(result: Result) -> list[str]:
-    """Return the lines of a result for the terminal."""
+    """Return the lines that the terminal shows for one benchmark result."""
     if isinstance(result, Table):
         table = (result.columns, *result.rows)
         first, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
@@ -105,7 +105,8 @@ def machine(python: str) -> str:
         pass  # if /proc/cpuinfo has no model name, the description from `platform` is used
     versions = ", ".join(f"{each} {version(each)}" for each in PACKAGES)
     system = f"{os.cpu_count()} cores of {processor}, {platform.system()} {platform.release().split('-')[0]}"
-    return f"{system}; the functions on Python {python}, the rest on {platform.python_version()}; {versions}."
+    own = platform.python_version()
+    return f"{system}. The measured functions ran on Python {python}, the benchmarks on {own}. Packages: {versions}."
 
 
 def _value(value: Distribution, unit: str) -> str:

@@ -35,13 +35,13 @@ WAIT_MAX_5 = RetryPolicy(attempts=100, wait_max=5)
 WAIT_MAX_20 = RetryPolicy(attempts=100, wait_max=20)
 WAIT_MAX_60 = RetryPolicy(attempts=100, wait_max=60)
 NAMES = {
-    ATTEMPTS_8: "8 attempts, delays up to 5 s",
-    ATTEMPTS_16: "16 attempts, delays up to 5 s",
-    WAIT_MAX_5: "attempts until the timeout, delays up to 5 s",
-    WAIT_MAX_20: "attempts until the timeout, delays up to 20 s",
-    WAIT_MAX_60: "attempts until the timeout, delays up to 60 s",
-    replace(WAIT_MAX_20, wait_base=0.05): "attempts until the timeout, delays from 0.05 s to 20 s",
-    replace(WAIT_MAX_20, wait_base=0.5): "attempts until the timeout, delays from 0.5 s to 20 s",
+    ATTEMPTS_8: "at most 8 attempts per AWS call, with delays up to 5 s",
+    ATTEMPTS_16: "at most 16 attempts per AWS call, with delays up to 5 s",
+    WAIT_MAX_5: "retries until the indexer's timeout, with delays up to 5 s",
+    WAIT_MAX_20: "retries until the indexer's timeout, with delays up to 20 s",
+    WAIT_MAX_60: "retries until the indexer's timeout, with delays up to 60 s",
+    replace(WAIT_MAX_20, wait_base=0.05): "retries until the indexer's timeout, with delays from 0.05 s to 20 s",
+    replace(WAIT_MAX_20, wait_base=0.5): "retries until the indexer's timeout, with delays from 0.5 s to 20 s",
 }
 USUAL = StackSettings()
 CANDIDATES = (
@@ -61,14 +61,14 @@ CANDIDATES = (
 
 
 def outcome(settings: StackSettings) -> SimulationOutcome:
-    """Simulate the burst with these settings; return the outcome without its steps, which only a chart needs."""
+    """Simulate the burst of uploads with these settings. The outcome has no time steps, because no chart shows them."""
     simulated = simulate(LOAD, settings)
     simulated.steps.clear()
     return simulated
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Simulate every candidate in every account, print the table, and draw the chart."""
+    """Simulate every candidate with every concurrency limit, print the table of results, and draw the chart."""
     accounts = ACCOUNTS[1:] if "--quick" in arguments else ACCOUNTS
     eight_attempts = [replace(USUAL, retry_policy=ATTEMPTS_8, timeout_seconds=seconds) for seconds in TIMEOUTS]
     until_timeout = [replace(USUAL, retry_policy=WAIT_MAX_20, timeout_seconds=seconds) for seconds in TIMEOUTS]
@@ -96,17 +96,17 @@ def main(arguments: Sequence[str]) -> None:
         ]
 
     panels = [
-        Panel("failure queue: 8 attempts, delays up to 5 s", lines(eight_attempts), percent=True),
-        Panel("failure queue: attempts until the timeout, delays up to 20 s", lines(until_timeout), percent=True),
-        Panel("Lambda seconds per row: attempts until the timeout", lines(until_timeout, billed=True)),
+        Panel("events in the failure queue, with at most 8 attempts per AWS call", lines(eight_attempts), percent=True),
+        Panel("events in the failure queue, with retries until the timeout", lines(until_timeout), percent=True),
+        Panel("Lambda seconds per row, with retries until the timeout", lines(until_timeout, billed=True)),
     ]
     write_themes(
         CHART,
         lambda theme: draw(
-            "1,000 uploads per second for five minutes, 100 write units",
+            "1,000 uploads per second for five minutes, to a table with 100 write units",
             panels,
-            about="one line for the concurrency limit of each account",
-            axis="timeout of the indexer, seconds",
+            about="Each line shows one concurrency limit of the AWS account.",
+            axis="timeout of the indexer in seconds",
             ticks=[(place, str(seconds)) for place, seconds in zip(places, TIMEOUTS, strict=True)],
             theme=theme,
         ),
@@ -115,9 +115,9 @@ def main(arguments: Sequence[str]) -> None:
 
 def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int]) -> None:
     head = ["candidate", "timeout"]
-    head += [f"lost at {each:,}" for each in accounts]
-    head += [f"Lambda s per row at {each:,}" for each in accounts]
-    head += [f"throttled writes per row at {each:,}" for each in accounts[-1:]]
+    head += [f"lost events at concurrency {each:,}" for each in accounts]
+    head += [f"Lambda seconds per row at concurrency {each:,}" for each in accounts]
+    head += [f"throttled writes per row at concurrency {each:,}" for each in accounts[-1:]]
     write("| " + " | ".join(head) + " |")
     write("|---" * len(head) + "|")
     for each in CANDIDATES:
@@ -125,7 +125,7 @@ def _table(found: dict[StackSettings, SimulationOutcome], accounts: Sequence[int
         name = NAMES[each.retry_policy]
         retries = "retry" if each.async_retries == 1 else "retries"
         name += f"; {each.async_retries} Lambda {retries}" * (each.async_retries != USUAL.async_retries)
-        name += "; maximum event age 30 min" * (each.event_age_seconds != USUAL.event_age_seconds)
+        name += "; with a maximum event age of 30 minutes" * (each.event_age_seconds != USUAL.event_age_seconds)
         name += "; no burst capacity" * (each.burst_capacity_seconds == 0)
         cells = [name, f"{each.timeout_seconds} s"]
         cells += [f"{result.lost / result.arrived:.2%}" for result in results]

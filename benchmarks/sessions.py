@@ -1,4 +1,4 @@
-"""Benchmark of the project's checks: the duration of each default nox session, without the installation."""
+"""Benchmark of the project's checks: the duration of each default nox session, without the installation of packages."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def sessions(*, rounds: int) -> list[Timing | Table]:
     Raises:
         RuntimeError: a session failed; its output is on the terminal.
     """
-    # The first run installs the environments and fills the caches, so it does not count.
+    # The first run of nox installs the environments and fills the caches, so its durations are discarded.
     runs = [_run() for _ in range(rounds + 1)][1:]
-    rows = tuple((name, f"{distribution([run[name] for run in runs]).median:.1f} s") for name in runs[0])
+    medians = {name: distribution([run[name] for run in runs]).median for name in runs[0]}
+    rows = tuple((name, f"{seconds:.1f} s") for name, seconds in medians.items())
     return [
         Timing(what="nox -s unit property", seconds=[sum(run[each] for each in QUICK) for run in runs], at_most=15),
         Timing(what="nox", seconds=[sum(run.values()) for run in runs], at_most=60),

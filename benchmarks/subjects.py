@@ -1,8 +1,8 @@
 """The functions that the benchmarks measure, installed as on Lambda.
 
-boto3 is compiled to bytecode, in its own folder, as in Lambda's runtime. The archives of the functions are not, because
-Lambda cannot write bytecode into them: each cold start compiles the modules that it imports. The indexer's archive is
-the one that the Pulumi program deploys.
+As in Lambda's runtime, boto3 has its own folder and is compiled to bytecode. The archives of the functions contain no
+bytecode, because Lambda cannot write it there. Therefore each cold start compiles the modules that it imports. The
+indexer's archive is the one that the Pulumi program deploys.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "bench"
 LAMBDA_PYTHON = "3.13"
-OPERATIONS = ROOT / "requirements-operations.txt"  # pins the version of boto3
+OPERATIONS = ROOT / "requirements-operations.txt"
 PEERS = Path(__file__).parent / "peers"
 PEER = "handler.lambda_handler"
 POWERTOOLS = PEERS / "powertools" / "requirements.txt"
@@ -38,7 +38,7 @@ ENVIRONMENT = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_LAMBDA_FUNCTION_NAME": "indexer",
-    "LAMBDA_TASK_ROOT": "/var/task",  # Powertools and the X-Ray SDK detect Lambda by this variable
+    "LAMBDA_TASK_ROOT": "/var/task",  # Powertools and the X-Ray SDK detect Lambda by LAMBDA_TASK_ROOT
     "TAP_BUCKET_NAME": "uploads",
     "TAP_TABLE_NAME": "objects",
     "TAP_DELETED_RETENTION_DAYS": "0",
@@ -51,16 +51,22 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A Lambda function as it would be deployed."""
+    """Lambda function to measure.
+
+    Attributes:
+        name: name of the implementation in the results.
+        handler: `module.function`.
+        folders: first entries of `sys.path`, with the function's code and packages.
+    """
 
     name: str
     handler: str
-    folders: tuple[Path, ...]  # these are the first entries of `sys.path`
+    folders: tuple[Path, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subjects:
-    """The measured functions, with the Python interpreter and the runtime's packages that all of them use."""
+    """Lambda functions to measure, and the Python interpreter and boto3 installation that all of them use."""
 
     python: Path
     version: str
@@ -68,31 +74,35 @@ class Subjects:
     ours: Subject
     plain: Subject
     powertools: Subject
-    bare: Subject  # this function only creates two boto3 clients
+    bare: Subject
 
     def environment(self, port: int | None) -> dict[str, str]:
-        """Return a function's environment, for a fake AWS at this port; None: a cold start, which sends no request."""
+        """Return the environment variables of a measured process.
+
+        Args:
+            port: port of the fake AWS; None for a cold start, which sends no requests.
+        """
         where = {"AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{port or 2000}"}
         if port is not None:
             where["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
         return {"PATH": os.environ["PATH"], **ENVIRONMENT, **where}
 
     def command(self, subject: Subject) -> list[str]:
-        """Return the command that starts a process of the function."""
+        """Return the command line that runs a Lambda function in `worker.py`."""
         worker = Path(__file__).with_name("worker.py")
         return [str(self.python), "-S", str(worker), subject.handler, *map(str, (*subject.folders, self.runtime))]
 
     def cold_start(self, subject: Subject) -> dict[str, Any]:
-        """Start a new process; return its `cpu_seconds`, `wall_seconds` and `modules`."""
+        """Import the handler in a new process; return the `cpu_seconds`, `wall_seconds` and `modules` of the import."""
         result: dict[str, Any] = json.loads(_output(self.command(subject), env=self.environment(None)))
         return result
 
     @contextmanager
     def warm(self, subject: Subject, *, port: int) -> Iterator[Worker]:
-        """Context manager: run a process of the function.
+        """Context manager: run a process that handles events of a Lambda function.
 
         Args:
-            subject: the function.
+            subject: Lambda function to run.
             port: port of the fake AWS.
 
         Yields:
@@ -114,7 +124,7 @@ class Subjects:
 
 
 class Worker:
-    """A running process of `worker.py`."""
+    """Running process of `worker.py`, which runs a Lambda function and measures it."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -169,7 +179,7 @@ class FakeAws:
 
 @contextmanager
 def fake_aws() -> Iterator[FakeAws]:
-    """Context manager: run a `FakeAws`."""
+    """Context manager: run `aws_stub.py`, the fake of S3 and DynamoDB, in a process."""
     command = [sys.executable, "-m", "benchmarks.aws_stub"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - as above
         try:
@@ -179,9 +189,9 @@ def fake_aws() -> Iterator[FakeAws]:
 
 
 def prepare() -> Subjects:
-    """Create the environment and the archives, unless they are in the cache, and return the functions to measure.
+    """Prepare and return the functions to measure: a Python environment with boto3, and the archive of each function.
 
-    The environment has Lambda's version of Python if it is installed on this machine, and otherwise the current one.
+    Both are cached. The environment uses Lambda's version of Python if it is installed, and otherwise the current one.
     """
     environment = _once(CACHE / f"runtime-hashed-{_key(OPERATIONS)}", _environment)
     python = environment / "bin" / "python"

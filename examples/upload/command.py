@@ -57,7 +57,7 @@ def main(
 
 
 def run() -> NoReturn:
-    """Run the command with the arguments and signals of this process, and exit with its exit code."""
+    """Run the upload page's command with the arguments of this process, and exit with the exit code of the command."""
     program.run(main, broken_pipe_code=COULD_NOT_RUN)
 
 

@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 
 class CannotRunError(Exception):
-    """The server cannot start; the message gives the operator the cause and the remedy."""
+    """The upload server cannot start. The message gives the operator the cause and the remedy."""
 
 
 class RefusedError(Exception):
-    """The server rejected a request of the page; the message is for the user, and `code` for the page's script."""
+    """The upload server rejected a request of the page. The message is for the user, `code` for the page's script."""
 
     def __init__(self, code: str, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(message)
@@ -19,4 +19,4 @@ class RefusedError(Exception):
 
 
 class AwsRequestError(Exception):
-    """A request to AWS failed; the message is for the server's log only."""
+    """A request of the upload server to AWS failed. The message is only for the server's log."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from examples.upload.stack import Stack
 
 HOST, NAME = "127.0.0.1", "localhost"
-HTTP_PORT = 80  # browsers omit this port from an origin
+HTTP_PORT = 80  # browsers omit port 80 from an HTTP origin
 MAX_BODY_BYTES = 10_000
 """Maximum size of a request body. The largest valid body has a file name, a size and a type."""
 SECONDS_PER_REQUEST = 10
@@ -49,7 +49,7 @@ class UploadServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True  # after Ctrl-C, the server does not wait for open connections
-    allow_reuse_address = os.name != "nt"  # on Windows, this option would allow a port that is in use
+    allow_reuse_address = os.name != "nt"  # on Windows, SO_REUSEADDR would allow a port that is in use
 
     def __init__(self, stack: Stack, *, port: int) -> None:
         self.stack = stack
@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             query = parse_qs(path.query)
             key, etag = (query.get(name, [""])[0] for name in ("key", "etag"))
             row = self.server.stack.row(self.server.stack.rules.validate_key(key), etag)
-            self._send_json(HTTPStatus.OK, {"row": row})  # null while the row does not exist
+            self._send_json(HTTPStatus.OK, {"row": row})
         else:
             raise RefusedError("not-found", "This URL does not exist.", HTTPStatus.NOT_FOUND)
 
@@ -145,10 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._check_sender()
             handle()
         except RefusedError as error:
-            self.close_connection = True  # the connection may still contain an unread request body
+            self.close_connection = True  # an unread request body would be parsed as the next request
             self._send_json(error.status, {"error": {"code": error.code, "message": str(error)}})
         except AwsRequestError as error:
-            _log(str(error))  # the page does not receive this text, because it may contain internal names
+            # The page does not receive the AWS error, because it may contain internal names.
+            _log(str(error))
             message = "The server cannot reach AWS. Try again in a moment. The server's log contains the error."
             self._send_json(HTTPStatus.BAD_GATEWAY, {"error": {"code": "no-answer", "message": message}})
 

@@ -99,7 +99,7 @@ class Stack:
                 self.bucket,
                 key,
                 Fields=dict(fields),
-                # boto3 adds the conditions for bucket and key.
+                # boto3 itself adds the conditions that restrict the form to this bucket and key.
                 Conditions=[fields, ["content-length-range", 0, self.rules.max_bytes]],
                 ExpiresIn=self.rules.seconds,
             )
@@ -149,7 +149,7 @@ class Stack:
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code")
             if code == "AccessDenied":
-                return None  # without the permission s3:GetBucketCORS, the result is unknown
+                return None  # without the permission s3:GetBucketCORS, the CORS rules are unknown
             if code != "NoSuchCORSConfiguration":
                 raise CannotRunError(f"cannot read the bucket {self.bucket!r}: {error}") from error
             rules = []

@@ -109,8 +109,8 @@ def problem_of_prefix(prefix: str) -> str | None:
     if not prefix.endswith("/") or prefix.startswith("/") or "//" in prefix or not prefix.isprintable():
         return f"{prefix!r} is not a valid prefix: give a folder such as uploads/, without a slash at the beginning"
     if "${filename}" in prefix.lower():
-        return f"{prefix!r} has ${{filename}} in it, which S3 would replace"
+        return f"the prefix {prefix!r} contains ${{filename}}, which S3 would replace: give another prefix"
     length = len(prefix.encode())
     if length > MAX_PREFIX_BYTES:
-        return f"{prefix!r} has {length} bytes; at most {MAX_PREFIX_BYTES} are allowed"
+        return f"the prefix {prefix!r} has {length} bytes; at most {MAX_PREFIX_BYTES} are allowed"
     return None

@@ -116,7 +116,7 @@ def browser(stack: BrowserStack) -> Iterator[Browser]:
 
 @pytest.fixture
 def start_server(stack: BrowserStack) -> Iterator[StartServer]:
-    """Function that starts an upload server, by default at the first port whose pages may upload."""
+    """Function that starts an upload server. Its default port is the first one whose pages may upload."""
     with ExitStack() as cleanup:
 
         def start_server(port: int | None = None, **rules: Any) -> UploadServer:

@@ -49,7 +49,7 @@ def open_in_every_state(page: Page, start_server: StartServer, stack: BrowserSta
     upload = UploadPage.open(page, start_server(max_bytes=MEGABYTE))
     upload.choose(file("done.txt"))
     upload.indexed("done.txt")
-    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # the bucket never responds
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # S3 never responds to the browser
     upload.choose(file("slow.txt"))
     expect(upload.card("slow.txt").get_by_role("progressbar")).to_be_visible()
     upload.choose(file("big.bin", b"\0" * 1_200_000))
@@ -114,12 +114,12 @@ def test_upload_page_shows_html_in_a_file_name_as_text(page: Page, upload: Uploa
     name = "<img src=x onerror=alert(1)>.txt"
     upload.choose(file(name))
     assert name in upload.indexed(name)["Key"]
-    assert page.locator("img").count() == 1  # the page's logo
+    assert page.locator("img").count() == 1  # only the page's logo, and no image from the file name
     assert page_errors.messages == []
 
 
 @pytest.mark.usefixtures("upload")
-def test_upload_page_blocks_scripts_and_requests_of_other_origins(page: Page) -> None:
+def test_upload_page_blocks_inline_scripts_and_requests_to_other_origins(page: Page) -> None:
     result = page.evaluate(
         """async () => {
           const violations = [];

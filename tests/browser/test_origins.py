@@ -51,7 +51,7 @@ class BlankPage(BaseHTTPRequestHandler):
         self.wfile.write(b"<!doctype html><link rel=icon href=data:,><title>A page</title>")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's name
-        """Log nothing."""
+        """Suppress the log line that `http.server` writes for each request."""
 
 
 @pytest.fixture
@@ -83,13 +83,22 @@ def presigned_post(stack: BrowserStack, key: str) -> list[Any]:
 
 
 def result_or_error(page: Page, script: str, argument: object) -> object:
-    """Return the result of a script in the page, or the message of its error."""
+    """Run a JavaScript function in the page; return its result, or the message of its exception."""
     return page.evaluate(f"argument => ({script})(argument).catch(error => error.message)", argument)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """An upload method of a page; `foreign_content` is the object's content after an upload from another origin."""
+    """HTTP method with which a page uploads, and the expected results.
+
+    Attributes:
+        script: JavaScript function that uploads.
+        presign: returns the arguments of `script` for an object key.
+        content: content of the uploaded object.
+        status: HTTP status of the response if the page's origin is allowed.
+        cors_error: part of the browser's console message if the origin is not allowed.
+        foreign_content: content of the object after an upload from another origin; None if the browser blocks it.
+    """
 
     script: str
     presign: Callable[[BrowserStack, str], list[Any]]
@@ -126,7 +135,8 @@ def test_page_of_an_allowed_origin_can_upload_and_read_the_etag(
 ) -> None:
     etag = f'"{hashlib.md5(method.content, usedforsecurity=False).hexdigest()}"'
     response = open_page(stack.ports[0]).evaluate(method.script, method.presign(stack, key))
-    assert response == {"status": method.status, "etag": etag, "version": None}  # CORS does not expose the version ID
+    # The CORS rules of the bucket expose only the ETag, so the page cannot read the version ID.
+    assert response == {"status": method.status, "etag": etag, "version": None}
     assert stack.content(key) == method.content
 
 

@@ -121,7 +121,7 @@ def test_upload_page_explains_an_upload_that_cors_blocks(
         stack.s3.put_bucket_cors(**bucket, CORSConfiguration={"CORSRules": cors})
     assert f"the bucket does not let pages of {server.origin} upload" in problem
     assert "corsAllowedOrigins" in problem
-    # The page observes the progress, so the browser sends a preflight request first. It failed, so no file was sent.
+    # An upload with a progress listener starts with a preflight request, and sends no file if that request fails.
     assert stack.keys(server.stack.rules.prefix) == []
 
 
@@ -131,7 +131,7 @@ def test_upload_page_reports_a_missing_row_and_offers_a_retry(page: Page, start_
     upload = UploadPage.open(page, start_server())
     upload.choose(file("lost.txt"))
     expect(upload.card("lost.txt")).to_have_attribute("data-state", "uploaded")
-    for _ in range(300):  # the page's clock advances even while a response is pending
+    for _ in range(300):  # the fake clock does not wait for responses of the server, so it advances in small steps
         page.clock.run_for(500)
         if upload.card("lost.txt").get_attribute("data-state") == "error":
             break

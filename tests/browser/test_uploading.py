@@ -1,4 +1,4 @@
-"""Uploads from a browser directly to the bucket, and the rows that the page shows."""
+"""The browser uploads files directly to the bucket, and the upload page shows the row of each file."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_upload_page_shows_the_progress_of_a_large_file(
 
 
 def test_upload_page_can_cancel_and_retry_an_upload(page: Page, upload: UploadPage, stack: BrowserStack) -> None:
-    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # the bucket never responds
+    page.route(f"{stack.emulator.endpoint}/**", lambda _: None)  # S3 never responds to the browser
     upload.choose(file("slow.txt"))
     upload.card("slow.txt").get_by_role("button", name="Cancel").click()
     assert upload.problem("slow.txt") == "You cancelled this upload."

@@ -27,7 +27,7 @@ DROP = """
 
 @dataclass(frozen=True)
 class UploadPage:
-    """The upload page of one server in a browser."""
+    """Upload page that a browser has opened, with methods for the actions of a user."""
 
     page: Page
 
@@ -89,5 +89,5 @@ def file(name: str, content: bytes = b"content\n", kind: str = "text/plain") -> 
 
 
 def percentages(states: Sequence[str]) -> list[int]:
-    """Return the percentages among the states that the page has shown for a file."""
+    """Return the upload progress in percent from the status texts that the page showed for a file."""
     return [int(match[1]) for state in states if (match := re.fullmatch(r"(\d+) %", state))]

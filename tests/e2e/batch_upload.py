@@ -55,12 +55,12 @@ def sample_cases() -> list[UploadCase]:
 
 
 def upload_all(index: Index, cases: Sequence[UploadCase]) -> dict[str, Upload]:
-    """Upload every case below the key prefix of the tests; return the results by name of the case."""
+    """Upload the object of every test case, below the key prefix of the tests; return the results by case name."""
     cases = [replace(case, key=index.key(case.key)) for case in cases]
     with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="upload") as pool:
         versions = list(pool.map(lambda case: _put(index, case), cases))
     sent = [(case.key, version) for case, version in zip(cases, versions, strict=True) if isinstance(version, str)]
-    with suppress(WaitTimeoutError):  # all missing rows share one timeout
+    with suppress(WaitTimeoutError):  # one timeout for the rows of all objects together
         index.wait_until(lambda: all(index.row(*version) for version in sent), "rows")
     return {case.name: _result(index, case, version) for case, version in zip(cases, versions, strict=True)}
 

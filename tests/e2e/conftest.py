@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from operations.queries import Table
 
 MAX_LINE_LENGTH = 240
-"""Maximum number of characters that a failure report shows of a line of the emulator's log."""
+"""Maximum length of a line of the emulator's log in the report of a failed test, in characters."""
 
 MAX_CLOCK_SKEW = 60.0
 """Seconds by which this machine's clock may be ahead of the clock of AWS."""
@@ -50,12 +50,12 @@ _EMULATOR = pytest.StashKey[Emulator]()
 _DESELECTED = pytest.StashKey[list[str]]()
 
 
-@pytest.hookimpl(optionalhook=True)  # pytest-xdist defines this hook
+@pytest.hookimpl(optionalhook=True)  # this pytest hook exists only if pytest-xdist is installed
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return the number of worker processes for `-n auto`, each with its own emulator and stack; 0: no workers."""
     if config.getoption("--engine") != IN_PROCESS:
         return 0
-    with suppress(HarnessError):  # pytest_sessionstart reports this error
+    with suppress(HarnessError):  # an unavailable emulator is reported later, in pytest_sessionstart
         if choose(config.getoption("--emulator")).kind == "embedded":
             return WORKERS
     return 0
@@ -65,7 +65,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Select the deployer and the emulator; an invalid selection is an error before any test runs."""
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)  # like Ctrl-C, so that fixtures clean up
+            # The signal raises KeyboardInterrupt like Ctrl-C, so that pytest tears down the fixtures.
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     option = session.config.getoption
     engine = option("--engine")
     kind = None
@@ -91,7 +92,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests of other deployers and emulators, and run the slowest files first."""
+    """Deselect tests that the selected deployer or emulator does not support, and run the slowest test files first."""
     engine, emulator = config.getoption("--engine"), config.stash[_EMULATOR_KIND]
     reasons = {item: deselection_reason(item.iter_markers(), engine, emulator) for item in items}
     if deselected := [item for item in items if reasons[item]]:
@@ -107,7 +108,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput[DESELECTED] = session.config.stash.get(_DESELECTED, [])
 
 
-@pytest.hookimpl(optionalhook=True)  # pytest-xdist defines this hook
+@pytest.hookimpl(optionalhook=True)  # this pytest hook exists only if pytest-xdist is installed
 def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401  its types are internal
     """Store the reasons of deselected tests from an xdist worker; all workers send the same reasons."""
     node.config.stash[_DESELECTED] = getattr(node, "workeroutput", {}).get(DESELECTED, [])
@@ -218,7 +219,7 @@ def failures(index: Index) -> FailureQueue:
 
 @pytest.fixture(scope="session")
 def invalid_events(index: Index) -> SentEvents:
-    """Events that cannot succeed, sent once per session."""
+    """Invalid events, which are sent to the indexer once per test session."""
     return send_invalid_events(index)
 
 
@@ -226,7 +227,7 @@ def invalid_events(index: Index) -> SentEvents:
 def _send_invalid_events_first(request: pytest.FixtureRequest) -> None:
     """Send the events that cannot succeed first, so that Lambda retries them while other tests run."""
     if any("invalid_events" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        with suppress(WaitTimeoutError):  # the tests that use these events report the timeout
+        with suppress(WaitTimeoutError):  # tests that use the invalid events report the timeout themselves
             request.getfixturevalue("invalid_events")
 
 
@@ -281,7 +282,7 @@ def _terminal_writer(config: pytest.Config) -> Callable[[str], None]:
 
 
 def _describe_pulumi_cli(*, install: bool) -> str:
-    """Describe the Pulumi CLI, which is installed if necessary, and the replacement of its AWS plugin, if any."""
+    """Describe the selected Pulumi CLI for pytest's header: its version, and a replaced provider plugin, if any."""
     from localstack.deployers import pulumi_cli  # noqa: PLC0415  importing Pulumi takes most of a second
 
     cli = pulumi_cli.find(install=install)

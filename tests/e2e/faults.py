@@ -161,7 +161,7 @@ def fault_proxy(upstream: str, *, writes_per_second: float | None = None) -> Ite
         FaultProxy(host) if writes_per_second is None else ThrottlingProxy(host, writes_per_second=writes_per_second)
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
-    server.daemon_threads = True  # threads with idle connections do not block the end of the tests
+    server.daemon_threads = True  # server threads with idle connections do not keep the test process alive
     proxy.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
     with serving(server):
         try:
@@ -225,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reset()
             case Fault.RESET_IN_RESPONSE:
                 self._send(response[: _middle(response)])
-                time.sleep(0.05)  # without this pause, the TCP reset would discard earlier bytes
+                time.sleep(0.05)  # without this pause, the TCP reset would discard the bytes that were sent
                 self._reset()
             case Fault.TRUNCATED:
                 self._send(response[: _middle(response)])

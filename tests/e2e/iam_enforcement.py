@@ -31,7 +31,7 @@ Document: TypeAlias = dict[str, Any]
 
 MARKS = [
     pytest.mark.only_emulator("embedded"),  # LocalStack does not enforce IAM policies
-    pytest.mark.only_engine("in-process"),  # the in-process deployer is the fastest
+    pytest.mark.only_engine("in-process"),  # the Pulumi CLI would deploy the same role more slowly
 ]
 """pytest markers of the test files that need an emulator with IAM enforcement."""
 
@@ -113,7 +113,7 @@ class IndexerRole:
 
     @contextmanager
     def probe_function(self) -> Iterator[None]:
-        """Context manager: create a second Lambda function with this role, which sends the calls of `denied`."""
+        """Context manager: create a probe Lambda function with this role; `denied` sends its AWS calls from there."""
         create_function(self._lambda, PROBE_NAME, PROBE_CODE, role=self.arn)
         try:
             yield
@@ -166,7 +166,7 @@ def enforcing_stack(
     """
     deployment = deploy(emulator, config_overrides=config or {})
     index = Index(Clients.of(emulator), deployment.outputs)
-    index.invoke_async(INVALID_EVENT)  # Lambda retries this event while the tests run
+    index.invoke_async(INVALID_EVENT)  # this failing event is sent first, because Lambda's retries take some time
     role = IndexerRole(emulator, deployment.outputs["lambda_role_arn"])
     with role.probe_function():
         yield EnforcingStack(

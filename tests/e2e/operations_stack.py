@@ -26,10 +26,11 @@ TIMEOUT = 60.0
 """Seconds to wait for a result; long, because an emulator may start a process for each attempt of an event."""
 
 SETTLE_SECONDS = 3.0
-"""Seconds to wait after an update of a function: LocalStack polls events for the old function for two more seconds."""
+"""Seconds to wait after an update of the indexer. LocalStack sends events to its old version for two more seconds."""
 
 CONFIG = {"env": "operations", "readCapacity": "1000", "writeCapacity": "20"}
-"""Configuration for fast reads, but only ten events per second: each concurrent event starts a process."""
+"""Configuration of the stack. The operations tools read fast, but send only ten events per second, because emulators
+start a process for each concurrent event."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class OperationsStack:
         self.queue_url = index.outputs["failure_queue_url"]
 
     def run(self, tool: str, *arguments: str) -> CommandResult:
-        """Run a tool, which finds the stack by the name of the indexer function."""
+        """Run one of the tools audit, backfill and redrive, and specify the stack by the name of its indexer."""
         out, errors = io.StringIO(), io.StringIO()
         command = [tool, "--function", self.index.function, "--json", *arguments]
         with redirect_stdout(out), redirect_stderr(errors):

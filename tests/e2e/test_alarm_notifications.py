@@ -57,7 +57,7 @@ def test_alarms_do_not_fire_at_their_threshold(alarm_run: AlarmRun) -> None:
 
 
 @EVERY_ALARM
-def test_alarm_above_its_threshold_notifies_cause_and_first_step(
+def test_notification_of_a_firing_alarm_has_cause_and_first_step(
     alarm_run: AlarmRun, alarms: dict[str, dict[str, Any]], purpose: str
 ) -> None:
     alarm = alarms[f"{PREFIX}{purpose}"]

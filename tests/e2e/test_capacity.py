@@ -68,4 +68,5 @@ def test_capacity_simulation_predicts_throttled_writes_of_a_busy_table(emulator:
     assert expected / TOLERANCE <= measured <= expected * TOLERANCE, (
         f"{measured:.1f} throttled writes per row measured, {expected:.1f} simulated"
     )
-    assert WRITES_PER_SECOND * (elapsed + 1) >= EVENTS  # the proxy did not exceed its rate of writes
+    # The throttling proxy did not accept more writes than its rate and burst capacity allow.
+    assert WRITES_PER_SECOND * (elapsed + 1) >= EVENTS

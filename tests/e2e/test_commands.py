@@ -83,7 +83,7 @@ def test_demo_reports_a_missing_file_and_uploads_the_others(tmp_path: Path) -> N
 def test_e2e_tests_of_an_existing_stack_pass_and_leave_it_unchanged(
     emulator: Emulator, outputs: Mapping[str, str], index: Index, tmp_path: Path
 ) -> None:
-    """Only four end-to-end tests run: a presigned upload, a copy, a direct invocation, and a log line."""
+    """Four end-to-end tests are sufficient here: a presigned upload, a copy, a direct invocation, and a log line."""
     users_key = index.key("existing/users.txt")
     index.put_indexed(users_key)
     file = tmp_path / "outputs.json"

@@ -1,4 +1,4 @@
-"""Emulators in containers: reachable from this machine only, and removed completely."""
+"""Emulators that run in Docker containers: only this machine can access them, and all containers are removed."""
 
 from __future__ import annotations
 
@@ -82,11 +82,12 @@ def responds(endpoint: str) -> bool:
 def test_emulator_container_publishes_its_ports_only_on_loopback(
     docker: Docker, emulator: Emulator, index: Index
 ) -> None:
-    index.invoke({"Event": "s3:TestEvent"})  # starts the container of a function
+    index.invoke({"Event": "s3:TestEvent"})  # this invocation starts the container of the indexer
     own = docker.name_at(emulator.endpoint)
-    containers = docker.containers()  # one list, because function containers may start or stop at any time
+    # The containers are listed only once, because containers of Lambda functions may start or stop at any time.
+    containers = docker.containers()
     for name in containers.keys() & {own, *docker.functions_of(own)}:
-        # The requested address is checked, because a Docker engine may be configured to publish every port on loopback.
+        # The test checks the requested address, because Docker can be configured to publish every port on loopback.
         bindings = containers[name].attrs["HostConfig"]["PortBindings"] or {}
         published = [bound["HostIp"] for bounds in bindings.values() for bound in bounds or ()]
         assert published == (["127.0.0.1"] if name == own else []), name

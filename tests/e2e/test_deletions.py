@@ -92,7 +92,7 @@ def test_each_object_of_a_batch_deletion_is_recorded_as_deleted(index: Index) ->
 
 
 def test_row_records_a_deletion_by_a_lifecycle_rule(index: Index) -> None:
-    """Emulators do not expire objects, and AWS does it once a day, so the test sends the event itself."""
+    """The test sends the event of a lifecycle rule, because emulators expire no objects, and AWS only once a day."""
     row = _put_and_delete_unindexed(index, index.key("deleted/expired.txt"))
     expired = removal_record(row, "LifecycleExpiration:Delete")
     assert index.invoke(s3_event(expired)).payload == {"deleted": 1}

@@ -26,11 +26,11 @@ Read: TypeAlias = Callable[["Clients", Inputs], Any]
 
 SETTINGS = Path(__file__).parents[2] / "Pulumi.localstack.yaml"
 ADDRESSES = {"bucket", "queueUrl", "arn", "function", "functionName"}
-"""Inputs of the Pulumi program that identify the resource or its parent."""
+"""Names of Pulumi inputs that only identify the resource or its parent, and are not compared with AWS."""
 DOCUMENTS = {"policy", "assumeRolePolicy", "dashboardBody"}
-"""Inputs of the Pulumi program that are JSON documents."""
+"""Names of Pulumi inputs whose values are JSON documents."""
 SPELLINGS = {"id": "ID", "sseAlgorithm": "SSEAlgorithm", "okActions": "OKActions"}
-"""Names in the AWS API of Pulumi inputs, if they differ by more than a capital first letter."""
+"""AWS API name of each Pulumi input, if the names differ by more than the capital first letter."""
 
 
 def as_aws(value: Any) -> Any:  # noqa: ANN401  JSON
@@ -42,7 +42,7 @@ def as_aws(value: Any) -> Any:  # noqa: ANN401  JSON
 
 def queue(aws: Clients, inputs: Inputs) -> dict[str, Any]:
     name = inputs.get("queueUrl", inputs.get("name", "")).rpartition("/")[2]
-    url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]  # the URL on the emulator
+    url = aws.sqs.get_queue_url(QueueName=name)["QueueUrl"]
     found = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     return {
         "Name": found["QueueArn"].rpartition(":")[2],
@@ -87,7 +87,7 @@ def table(aws: Clients, inputs: Inputs) -> dict[str, Any]:
 
     return {
         "Name": found["TableName"],
-        # AWS omits the summary for a DynamoDB table that always had provisioned throughput.
+        # AWS omits BillingModeSummary for a DynamoDB table that always had provisioned throughput.
         "BillingMode": found.get("BillingModeSummary", {"BillingMode": "PROVISIONED"})["BillingMode"],
         "HashKey": keys["HASH"],
         "RangeKey": keys["RANGE"],
@@ -135,7 +135,7 @@ def topic(aws: Clients, inputs: Inputs) -> dict[str, Any]:
 def function(aws: Clients, inputs: Inputs) -> dict[str, Any]:
     found: dict[str, Any] = aws.function.get_function_configuration(FunctionName=inputs["name"])
     assert (found["State"], found["LastUpdateStatus"]) == ("Active", "Successful")
-    found["LoggingConfig"].pop("SystemLogLevel", None)  # AWS sets this default if the program does not
+    found["LoggingConfig"].pop("SystemLogLevel", None)  # AWS sets a default if the program sets no level
     return {**found, "Name": found["FunctionName"]}
 
 
@@ -165,7 +165,8 @@ def of_bucket(operation: str, describe: Callable[[Any], Any]) -> Read:
 
 
 READ: Mapping[str, Read] = {
-    "Bucket": of_bucket("head_bucket", lambda _: {"ForceDestroy": True}),  # this is an option of Pulumi, not of S3
+    # S3 has no attribute for Pulumi's option forceDestroy, so its expected value is used.
+    "Bucket": of_bucket("head_bucket", lambda _: {"ForceDestroy": True}),
     "BucketCorsConfiguration": of_bucket("get_bucket_cors", lambda found: {"CorsRules": found["CORSRules"]}),
     "BucketLifecycleConfiguration": of_bucket("get_bucket_lifecycle_configuration", lambda found: found),
     "BucketLogging": of_bucket("get_bucket_logging", lambda found: found["LoggingEnabled"]),
@@ -206,7 +207,7 @@ READ: Mapping[str, Read] = {
 
 @pytest.fixture(scope="module")
 def program(clients: Clients, target: AwsTarget, outputs: Mapping[str, str]) -> Synth:
-    """Resources of the Pulumi program with the configuration and the account of the deployed stack."""
+    """Expected resources: the Pulumi program, run with the configuration and the account of the deployed stack."""
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))["config"]
     config = {
         key.removeprefix("tapstack:"): value if isinstance(value, str) else json.dumps(value)
@@ -215,7 +216,7 @@ def program(clients: Clients, target: AwsTarget, outputs: Mapping[str, str]) -> 
     }
     program = synth(account=clients.sts.get_caller_identity()["Account"], region=target.region, **config)
     assert outputs.keys() == program.outputs.keys()
-    different = {"failure_queue_url"}  # this URL has the address of the emulator
+    different = {"failure_queue_url"}  # on an emulator, the queue URL contains the emulator's address
     assert {name for name, value in outputs.items() if value != program.outputs[name]} <= different
     return program
 

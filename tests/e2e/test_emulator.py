@@ -103,8 +103,8 @@ def test_emulator_accepts_connections_only_on_loopback(emulator: Emulator) -> No
 @EMBEDDED
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists listening sockets in /proc")
 def test_emulator_processes_listen_only_on_loopback_addresses(emulator: Emulator, index: Index) -> None:
-    """Helper processes of the emulator and processes of functions are included."""
-    index.invoke({"Event": "s3:TestEvent"})  # starts the process of a function
+    """The test checks all processes of the emulator, including those that run Lambda functions."""
+    index.invoke({"Event": "s3:TestEvent"})  # this invocation starts a process that runs the indexer
     port = urlsplit(emulator.endpoint).port
     listeners = list(_listeners())
     [inode] = [listener.inode for listener in listeners if listener.port == port]
@@ -126,7 +126,7 @@ def test_emulated_function_reports_an_exception_and_keeps_its_process(function: 
 
 
 @EMBEDDED
-def test_emulated_function_logs_each_line_with_its_own_invocation(function: Function) -> None:
+def test_emulated_function_returns_only_log_lines_of_the_same_invocation(function: Function) -> None:
     for word in ("one", "two", "three"):
         expected = [f"{word} {number}" for number in range(19_900, 20_000)]
         assert function.invoke(word=word, lines=20_000).log[-100:] == expected
@@ -134,7 +134,7 @@ def test_emulated_function_logs_each_line_with_its_own_invocation(function: Func
 
 
 @EMBEDDED
-def test_emulated_function_logs_an_unfinished_line_when_it_is_complete(function: Function) -> None:
+def test_emulated_function_logs_a_partial_line_after_its_line_break(function: Function) -> None:
     assert function.invoke(unfinished="begun and ").log == []
     assert function.invoke(unfinished="ended\n").log == ["begun and ended"]
 
@@ -187,7 +187,7 @@ def _sockets_of_the_session_that_has(inode: str) -> set[str]:
             FileNotFoundError,
             PermissionError,
             ProcessLookupError,
-        ):  # the process exited, or belongs to another user
+        ):  # raised if the process exited or belongs to another user
             continue
         sockets = {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
         by_session.setdefault(session, set()).update(sockets)

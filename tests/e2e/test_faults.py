@@ -63,7 +63,15 @@ def put_unindexed(index: Index) -> Iterator[PutUnindexed]:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Result of one event about the versions of `rows`, with the allowed and the used time in seconds."""
+    """Result of one event, which contained a record for each row.
+
+    Attributes:
+        rows: rows of the object versions in the event.
+        result: number of records by outcome; None if the indexer raised an error.
+        error: error of the indexer, or None.
+        allowed: time from the start until the deadline, in seconds.
+        used: duration of the event, in seconds.
+    """
 
     rows: list[Row]
     result: dict[str, int] | None
@@ -74,7 +82,7 @@ class Outcome:
 
 @pytest.fixture(scope="module", autouse=True)
 def outcomes(indexer: Indexer, proxy: FaultProxy, put_unindexed: PutUnindexed) -> Iterator[Outcomes]:
-    """Outcomes of slow cases, which run in threads because botocore waits three seconds for a missing response."""
+    """Outcome by name of the test case. The cases run in threads, because botocore waits 3 s for a missing response."""
 
     def run(rows: list[Row], seconds: float) -> Outcome:
         result, error, started = None, None, time.monotonic()
@@ -122,7 +130,8 @@ def test_indexer_writes_a_correct_row_after_a_transient_fault(
 ) -> None:
     [row] = put_unindexed(f"{operation}-{fault.name}.txt")
     proxy.plan(operation, row["key"], fault)
-    assert handle(indexer, [row]) == {"indexed": 1}  # also if the first write succeeded, but its response was lost
+    # The outcome is also "indexed" if the first write succeeded, but its response was lost.
+    assert handle(indexer, [row]) == {"indexed": 1}
     assert_indexed(index, row)
     # The response to the first write of a row has no content, so botocore accepts a truncated response.
     complete = fault is Fault.SLOW or (operation, fault) == (UPDATE, Fault.TRUNCATED)
@@ -176,7 +185,7 @@ def test_indexer_reports_an_unresponsive_service_before_its_timeout(index: Index
     assert index.rows(row["key"]) == []
 
 
-def test_indexer_with_three_seconds_left_fails_without_a_call(
+def test_indexer_three_seconds_before_its_deadline_sends_no_request(
     indexer: Indexer, proxy: FaultProxy, put_unindexed: PutUnindexed
 ) -> None:
     [row] = put_unindexed("too late.txt")
@@ -188,7 +197,7 @@ def test_indexer_with_three_seconds_left_fails_without_a_call(
     assert proxy.calls_for(row["key"]) == []
 
 
-def test_record_without_responses_does_not_use_the_time_of_others(index: Index, outcomes: Outcomes) -> None:
+def test_indexer_indexes_other_records_if_calls_for_one_record_hang(index: Index, outcomes: Outcomes) -> None:
     outcome = outcomes["one of four"].result()
     hanging = outcome.rows[1]
     assert outcome.used < outcome.allowed

@@ -59,18 +59,18 @@ PURPOSES = {
     Permission("WriteTraces", "xray:PutTraceSegments"): {TRACES_SENT},
     Permission("WriteTraces", "xray:PutTelemetryRecords"): {COUNTS_SENT},
 }
-"""Purposes of each permission, which are exactly the actions that fail without it."""
+"""Purposes of each permission of the indexer's role. Without the permission, exactly these purposes fail."""
 
 UNUSED_BY_THE_INDEXER = (
     Permission("UseTable", "dynamodb:GetItem"),
     Permission("UseTable", "dynamodb:Query"),
     Permission("UseDayIndex", "dynamodb:Query"),
 )
-"""Permissions that the specification of the role requires, although the indexer only writes rows."""
+"""Permissions to read rows. The project's requirements demand them, although the indexer only writes rows."""
 
 
 def denied_purposes(stack: EnforcingStack) -> set[str]:
-    """Return the purposes that the role's permissions do not allow."""
+    """Return the purposes, such as "write log lines", for which the indexer's role lacks a permission."""
     index, row = stack.index, stack.row
     events = {
         WITH_A_VERSION: s3_event(creation_record(row)),
@@ -124,12 +124,12 @@ def test_indexer_role_has_the_permissions_to_report_a_failed_event(stack: Enforc
     assert (failure.condition, failure.attempts) == ("RetriesExhausted", 3)
 
 
-def test_indexer_role_has_the_permissions_for_every_purpose(stack: EnforcingStack) -> None:
+def test_indexer_role_allows_every_action_that_its_purposes_require(stack: EnforcingStack) -> None:
     assert denied_purposes(stack) == set()
 
 
 def test_emulator_enforces_the_iam_policy_of_the_program(stack: EnforcingStack) -> None:
-    """Without enforcement, the other tests of the role would be meaningless."""
+    """If the emulator did not enforce policies, all other tests of the indexer's role would pass without reason."""
     assert permissions(stack.role.policy()) == permissions(POLICY)
     with stack.role.without_permissions(*permissions(POLICY)[1:]):
         assert denied_purposes(stack) == set().union(*PURPOSES.values())
@@ -155,7 +155,7 @@ def test_removal_of_a_permission_prevents_exactly_its_purposes(stack: EnforcingS
         assert denied_purposes(stack) == PURPOSES[permission]
 
 
-def test_indexer_policy_has_exactly_the_permissions_with_a_purpose() -> None:
+def test_indexer_policy_matches_the_permissions_with_documented_purposes() -> None:
     assert set(permissions(POLICY)) == set(PURPOSES)
 
 
@@ -166,7 +166,7 @@ def test_indexer_works_without_the_permissions_to_read_rows(stack: EnforcingStac
 
 
 def test_indexer_role_is_denied_access_to_other_resources(stack: EnforcingStack) -> None:
-    """All these resources exist, so that each error proves a denied call and not a missing resource."""
+    """The test first creates the other resources, so that each error is a denied call and not a missing resource."""
     client, index, key = stack.emulator.client, stack.index, stack.row["key"]
     row_key = primary_key(stack.row)
     client("s3").create_bucket(Bucket="another-bucket")

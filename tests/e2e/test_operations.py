@@ -40,7 +40,10 @@ INVALID_EVENT = {"no": "records"}
 
 @pytest.fixture(scope="module")
 def failed(_operations: OperationsStack) -> Iterator[tuple[str, str]]:
-    """Version whose event is in the failure queue, with a poison event and a message of another sender."""
+    """Key and version ID of an object whose event failed.
+
+    The failure queue contains this event, a poison event, and a message of another sender.
+    """
     operations, index = _operations, _operations.index
     key = index.key("redrive/a b+é.txt")
     index.clients.sqs.send_message(QueueUrl=operations.queue_url, MessageBody="hello")
@@ -65,9 +68,8 @@ def test_redrive_lists_failures_by_reason_with_their_objects(
     ]
     assert [each["not_ours"] for each in messages if each["not_ours"]] == ["it is not JSON"]
     file = tmp_path / "failures.jsonl"
-    assert (
-        operations.run("redrive", "--export", str(file)).document["exported"] == 3
-    )  # the first command did not remove messages
+    exported = operations.run("redrive", "--export", str(file)).document["exported"]
+    assert exported == 3  # the redrive command without options removed no messages
     bodies = [json.loads(line)["body"] for line in file.read_text(encoding="utf-8").splitlines()]
     assert "hello" in bodies
     assert INVALID_EVENT in [body["requestPayload"] for body in bodies if body != "hello"]
@@ -223,7 +225,7 @@ def test_audit_of_a_changing_bucket_reports_no_findings(operations: OperationsSt
     audit.compare(Progress(io.StringIO()))
     thread.join()
     assert audit.report.findings == []
-    assert audit.report.rechecked > 0  # the first pass found differences
+    assert audit.report.rechecked > 0  # the first of the audit's two passes found differences
     sleep(GRACE)
     assert operations.run("audit", "--prefix", "busy/").code == 0
 

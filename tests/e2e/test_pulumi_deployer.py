@@ -1,4 +1,4 @@
-"""The Pulumi CLI previews, updates and destroys stacks of the program, without unnecessary changes.
+"""The Pulumi CLI previews, updates and destroys stacks of the program, and changes only the expected resources.
 
 With a fake of the AWS plugin (PULUMI_DEBUG_PROVIDERS), the tests check only the behavior of the Pulumi engine, because
 only the real plugin sends requests to AWS.
@@ -77,7 +77,7 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
 """For each configuration key: a new value, the resources that this change updates, and those that it creates."""
 
 FAKE_VERSION_WARNING = re.compile(r"resource plugin aws is expected to have version >=[\d.]+, but has [\d.]+;")
-"""Expected warning, only if a fake replaces the AWS plugin."""
+"""Pattern of the version warning that Pulumi emits if a fake replaces the AWS plugin."""
 
 
 FAILING_PROGRAM = """\
@@ -164,7 +164,7 @@ def test_pulumi_preview_up_and_destroy_leave_no_resources(open_stack: OpenStack,
 
 @pytest.mark.parametrize("folder", ["the copy", "this project"])
 def test_second_pulumi_update_changes_no_resource(copied_stack: PulumiStack, copied_program: Path, folder: str) -> None:
-    """The indexer's archive is also unchanged, because it is identical for every project path and build time."""
+    """Pulumi does not update the indexer, because its archive is identical for every project path and build time."""
     copied_stack.run_from(PROGRAM if folder == "this project" else copied_program)
     try:
         outcome = copied_stack.up()
@@ -178,9 +178,8 @@ def test_second_pulumi_update_changes_no_resource(copied_stack: PulumiStack, cop
 @pytest.mark.parametrize("key", CHANGES)
 def test_changed_configuration_key_updates_only_expected_resources(copied_stack: PulumiStack, key: str) -> None:
     value, updated, created = CHANGES[key]
-    account = copied_stack.outputs()["lambda_function_arn"].split(":")[
-        4
-    ]  # account ID of the emulator or of the fake plugin
+    # The account ID is that of the emulator or of the fake AWS plugin.
+    account = copied_stack.outputs()["lambda_function_arn"].split(":")[4]
     copied_stack.configure({key: value.format(account=account)})
     try:
         outcome = copied_stack.preview()
@@ -205,7 +204,6 @@ def test_pulumi_update_changes_and_reverts_the_memory_of_the_indexer(copied_stac
 
 
 def test_destroy_of_a_stack_with_protected_data_fails(open_stack: OpenStack) -> None:
-    """`pulumi destroy` checks the protection of each resource."""
     stack = open_stack(PROGRAM, {"env": "guarded", "protectData": "true"})
     stack.up()
     with pytest.raises(DeploymentError, match="protected"):
@@ -236,6 +234,6 @@ def test_failed_pulumi_update_reports_the_error_and_is_cleaned_up(
 
 
 def _unexpected_warnings(outcome: Outcome) -> list[str]:
-    """Return the warnings of the Pulumi engine and the program, without the expected warning about a fake plugin."""
+    """Return the warnings of a Pulumi command, without the version warning if a fake replaces the AWS plugin."""
     fake_plugin = "PULUMI_DEBUG_PROVIDERS" in os.environ
     return [text for text in outcome.warnings if not (fake_plugin and FAKE_VERSION_WARNING.match(text))]

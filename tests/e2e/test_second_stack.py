@@ -33,7 +33,7 @@ CONFIG = {
 @pytest.fixture(scope="module")
 def before(stack: Deployment, clients: Clients) -> set[tuple[str, str]]:
     """Resources of the account before the deployment of the second stack."""
-    assert stack.outputs  # the first stack exists
+    assert stack.outputs  # the fixture `stack` has deployed the first stack
     return snapshot(clients)
 
 
@@ -61,7 +61,7 @@ def test_only_keys_with_the_configured_prefix_and_suffix_are_indexed(second: Ind
         second.put(key)
     assert second.put_indexed("in/a.csv")["key"] == "in/a.csv"
     assert [key for key in not_indexed if second.rows(key)] == []
-    assert index.rows("in/a.csv") == []  # the first stack has no such row
+    assert index.rows("in/a.csv") == []  # the table of the first stack has no row of the second stack
 
 
 def test_row_of_a_deleted_version_never_expires_with_retention_0(second: Index) -> None:
@@ -79,8 +79,8 @@ def test_log_level_above_info_disables_log_lines_but_not_metrics(second: Index) 
 def test_destroy_deletes_all_resources_of_a_stack(
     stack: Deployment, emulator: Emulator, clients: Clients, deploy_stack: DeployStack
 ) -> None:
-    """Object versions, delete markers and unfinished multipart uploads are deleted too."""
-    assert stack.outputs  # the first stack exists
+    """The destruction also deletes object versions, delete markers and unfinished multipart uploads."""
+    assert stack.outputs  # the fixture `stack` has deployed the first stack
     before = snapshot(clients)
     deployment = deploy_stack(emulator, config_overrides={"env": "short-lived"})
     assert {kind for kind, _ in snapshot(clients) - before} == set(LISTINGS) - {"subscription"}

@@ -36,7 +36,7 @@ def test_rapidly_overwritten_null_version_has_the_row_of_the_last_upload(index: 
     key = index.key("suspended/in a hurry.txt")
     for number in range(1, 5):
         index.put(key, b"x" * number)
-    # Before all four invocations have finished, a late one may briefly write an old state.
+    # The test waits for all four invocations, because a late invocation may briefly write attributes of an old object.
     logs = LogGroup(index)
     index.wait_until(
         lambda: sum("outcome" in line for line in logs.matching(key=key)) == 4, f"four lines about {key!r}"

@@ -49,7 +49,7 @@ def traced(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[TracedStac
     with daemon() as listening, fault_proxy(emulator.endpoint) as proxy:
         index.set_environment(
             {
-                "AWS_XRAY_DAEMON_ADDRESS": listening.address,  # on AWS, Lambda sets this variable
+                "AWS_XRAY_DAEMON_ADDRESS": listening.address,  # Lambda itself sets this address on AWS
                 "AWS_ENDPOINT_URL_S3": proxy.endpoint,
                 "AWS_ENDPOINT_URL_DYNAMODB": proxy.endpoint,
             }

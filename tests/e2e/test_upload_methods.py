@@ -44,7 +44,7 @@ def test_aborted_multipart_upload_creates_no_row(index: Index) -> None:
     assert index.rows(key) == []
 
 
-def test_copy_creates_its_own_row(index: Index) -> None:
+def test_copy_creates_a_separate_row_for_the_new_object(index: Index) -> None:
     source, target = index.key("ways/orig+inal é.txt"), index.key("ways/copy/of it é+.txt")
     original = index.put_indexed(source, b"copy me", ContentType="text/x-original", Metadata={"from": "here"})
     response = index.clients.s3.copy_object(
@@ -86,7 +86,8 @@ def test_row_has_decoded_user_metadata_that_was_sent_as_utf8(target: AwsTarget, 
     """Browsers and some SDKs send non-ASCII metadata, which S3 returns as RFC 2047 words in the HEAD response."""
     needs(target, Capability.RFC_2047_METADATA)
     key = index.key("ways/metadata.txt")
-    raw = "Zürich 東京".encode().decode("latin-1")  # http.client encodes this text to the original UTF-8 bytes
+    # http.client encodes header values as Latin-1, so this text is sent as UTF-8 bytes.
+    raw = "Zürich 東京".encode().decode("latin-1")
     version_id = _send(_presigned_put(index, key), b"", method="PUT", headers={"x-amz-meta-place": raw})
     assert index.wait_for_row(key, version_id)["user_metadata"] == {"place": "Zürich 東京"}
 
@@ -101,7 +102,7 @@ def test_form_posted_by_a_browser_creates_a_row(target: AwsTarget, index: Index)
         Conditions=[*({name: value} for name, value in fields.items()), ["content-length-range", 1, 1000]],
         ExpiresIn=60,
     )
-    # Like a browser's form: the file is the last field, and its name is encoded in UTF-8.
+    # As in a browser's form, the file is the last field, and the file name is encoded in UTF-8.
     body, content_type = encode_multipart_formdata({**form["fields"], "file": (filename, b"a,b\n1,2\n", "text/csv")})
     version_id = _send(form["url"], body, method="POST", headers={"Content-Type": content_type})
     row = _correct_row(index, index.key(f"ways/posted/{filename}"), version_id)

@@ -143,7 +143,7 @@ def test_failure_queue_contains_only_poison_events(
 def logs(index: Index) -> LogGroup:
     configuration = index.clients.function.get_function_configuration(FunctionName=index.function)
     level = configuration["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"]
-    if level not in {"DEBUG", "INFO"}:  # Pulumi.localstack.yaml sets INFO
+    if level not in {"DEBUG", "INFO"}:
         pytest.skip(f"the stack's logLevel is {level}, which disables the log lines of successful records")
     return LogGroup(index)
 
@@ -176,7 +176,7 @@ def test_log_line_of_an_upload_has_outcome_and_durations(index: Index, logs: Log
         "version_id": row["version_id"],
         "request_id": row["request_id"],
         "event_name": "ObjectCreated:Put",
-        "attempts": 2,  # one HeadObject and one UpdateItem
+        "attempts": 2,  # one HeadObject request and one UpdateItem request
         "retries": 0,
     }
     assert {name: line[name] for name in expected} == expected

@@ -45,7 +45,7 @@ def test_benchmark_documentation_contains_date_and_versions() -> None:
     lines = report.markdown([COMPARISON, TIMING, TABLE], day=DAY, python="3.13.1").splitlines()
     assert (lines[0], lines[-1]) == (report.BEGIN, report.END)
     assert lines[1].startswith("Measured on 31 January 2026. ")
-    assert "the functions on Python 3.13.1" in lines[1]
+    assert "The measured functions ran on Python 3.13.1" in lines[1]
     assert "boto3 1." in lines[1]
     assert (
         "| cold start | 12 ms (12 to 13) | Powertools: 15 ms, 1.50<br>bare: 10 ms | 1.25 (1.23 to 1.27) "
