@@ -87,7 +87,7 @@ def localstack_e2e(session: nox.Session) -> None:
     a stack that is already deployed; create the file with ``pulumi stack output --json > FILE``.
     """
     prepare(session, TOOLS)
-    # Each file runs in one process, in the order of tests/support/scheduling.py.
+    # All tests of a file run in one process. tests/support/scheduling.py defines the order of the files.
     command = ("pytest", "tests/e2e", "-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder", SLOWEST)
     # After Ctrl-C, the tests need time to remove the stack and the emulator.
     session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
@@ -98,8 +98,8 @@ def demo(session: nox.Session) -> None:
     """Upload files to an AWS emulator and show their rows (``-- FILES FOLDERS --keep --port --json``)."""
     prepare(session, TOOLS)
     try:
-        # Standard error stays separate, so that the output of `--json` is valid JSON. After Ctrl-C, the demo needs time
-        # to stop the emulator.
+        # Standard output and standard error are separate, so that the output of `--json` is valid JSON. After Ctrl-C,
+        # the demo needs time to stop the emulator.
         session.run("python", "-m", "localstack.showcase.demo", *session.posargs, stderr=None, interrupt_timeout=10.0)
     except CommandFailed as failed:
         sys.exit(failed.return_code)  # keeps the demo's exit code, because Nox would exit with 1

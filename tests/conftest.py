@@ -74,7 +74,7 @@ hypothesis.settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis.settings.register_profile(
     "ci", max_examples=300, deadline=None, derandomize=True, print_blob=True, database=None
 )
-# The four state machine tests together run 10,000 histories.
+# With the profile `nightly`, each of the four parts of the state machine test runs 2,500 random operation sequences.
 hypothesis.settings.register_profile("nightly", max_examples=2_500, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "dev")
@@ -123,7 +123,8 @@ def _collect_garbage_of_the_session() -> Iterator[None]:
     """Collect garbage at the end of the session, so that unclosed resources of the last tests cause errors."""
     yield
     gc.collect()
-    gc.freeze()  # makes two later garbage collections of pytest faster
+    # Frozen objects make two later garbage collections of pytest faster.
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

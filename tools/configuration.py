@@ -15,7 +15,7 @@ import tap_stack
 PROGRAM = Path(tap_stack.__file__)
 DOCUMENT = PROGRAM.parent / "docs" / "configuration.md"
 RULE = f"{'=' * 24}  {'=' * 94}\n"
-"""Horizontal line above and below the table in the docstring."""
+"""Line of equal signs above and below the table of configuration keys in the docstring of tap_stack.py."""
 TYPES = {"str": "string", "int": "integer", "bool": "boolean", "Sequence[str]": "list of strings"}
 HEADER = """\
 # Configuration

@@ -54,7 +54,7 @@ SECTIONS = MappingProxyType(
 )
 
 LABEL_WIDTH = 320
-"""Width in pixels at which Mermaid breaks a line."""
+"""Maximum width of a line of text in a box, in pixels. Mermaid wraps longer lines."""
 
 
 class GraphError(Exception):
@@ -121,7 +121,8 @@ def boxes(recorded: Collection[Recorded]) -> list[Box]:
             box_of[resource.urn] = owner
             continue
         box = Box(id=resource.name.replace("-", "_"), type=resource.type, needs=needs)
-        if needs:  # resources without dependencies are not siblings
+        # Resources share a box if they have the same type and the same dependencies, and at least one dependency.
+        if needs:
             box = siblings.setdefault((resource.type, needs), box)
         box.members.append(resource.name)
         box_of[resource.urn] = boxes_by_id[box.id] = box

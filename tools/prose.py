@@ -23,12 +23,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 KINDS = ("docs", "docstrings", "comments", "messages", "test names", "commit subjects")
 GENERATED = {"docs/configuration.md", "CHANGELOG.md"}
-"""Documents without samples: one repeats text of tap_stack.py, the other describes earlier versions."""
+"""Documents that are not sampled, because they repeat text of tap_stack.py or describe earlier versions."""
 MESSAGE_FOLDERS = ("tap_stack.py", "lambda_code/", "operations/", "localstack/", "examples/", "benchmarks/", "tools/")
 SUFFIXES = (".md", ".py", ".yml", ".yaml", ".toml")
 FEWEST_WORDS = 4
 """Minimum number of words of a message. Shorter string literals are names or labels."""
 DIRECTIVE = re.compile(r"^(noqa|type: ignore|zizmor|pragma|ruff|fmt|!/|mypy|language:)")
+NUMBER = re.compile(r"\W*\d[\d.,]*%?( ?[A-Za-z]+)?")
+"""Matches a table cell that contains only a number, with or without a unit."""
 HEADING = re.compile(r"# ([=-])\1 .* \1{4,}$")
 """Matches a comment line that is a heading, such as ``# == Names ======``. Headings are not sampled."""
 CODE = re.compile(r"\n\| |^<!--|\n\n")
@@ -71,8 +73,16 @@ def files() -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
+def is_numeric(block: str) -> bool:
+    """Whether a block of a document is a table row of which most cells are numbers."""
+    cells = [cell.strip() for cell in block.strip("|").split("|")]
+    return block.startswith("|") and 2 * sum(NUMBER.fullmatch(cell) is not None for cell in cells) > len(cells)
+
+
 def document_pieces(name: str, text: str) -> Iterator[Piece]:
-    """Yield paragraphs, list items and table rows of a Markdown document, without code blocks and headings.
+    """Yield paragraphs, list items and table rows of a Markdown document.
+
+    Code blocks, headings and table rows of numbers are omitted.
 
     Args:
         name: the path of the document, relative to the project folder.
@@ -82,7 +92,8 @@ def document_pieces(name: str, text: str) -> Iterator[Piece]:
     start, block = 1, ""
     for number, line in enumerate([*text.splitlines(), ""], start=1):
         if not line.strip() or re.match(r"\s*([-*>|#]|\d+\.) ?", line):
-            if len(block.split()) >= FEWEST_WORDS and not re.match(r"[#!<]|\|?[-| :]+$", block):
+            is_prose = not re.match(r"[#!<]|\|?[-| :]+$", block) and not is_numeric(block)
+            if is_prose and len(block.split()) >= FEWEST_WORDS:
                 yield Piece(kind="docs", location=f"{name}:{start}", text=block)
             start, block = number, ""
         block = f"{block} {line.strip()}".strip()
@@ -184,15 +195,15 @@ def draw(available: list[Piece], size: int, seed: str) -> list[Piece]:
 
 
 def main() -> None:
-    """Print the instructions and the sample. With ``--key``, print kind and location of each piece instead."""
+    """Print the instructions for readers and the sample of prose, or with ``--key`` the location of each piece."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.prose", description="Draw a sample of the prose for readers."
+        prog="python -m tools.prose", description="Draw a random sample of the project's prose for a reader test."
     )
     parser.add_argument("--since", required=True, help="revision after which commit subjects are sampled")
-    parser.add_argument("--size", type=int, default=30, help="pieces of each kind (default: 30)")
+    parser.add_argument("--size", type=int, default=30, help="number of texts of each kind in the sample (default: 30)")
     parser.add_argument("--seed", help="seed of the sample (default: the hash of the current commit)")
     parser.add_argument(
-        "--key", action="store_true", help="print kind and location of each piece instead of the sample"
+        "--key", action="store_true", help="print the kind and location of each text instead of the sample"
     )
     options = parser.parse_args()
     sample = draw([*pieces(), *subjects(options.since)], options.size, options.seed or git("rev-parse", "HEAD").strip())

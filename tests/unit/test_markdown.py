@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING and docs/ are valid Markdown: links to headings, and tables."""
+"""Tests of the Markdown in README, CONTRIBUTING and docs/: links to headings, and the format of tables."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_document_links_lead_to_existing_headings(document: str) -> None:
 
 
 @DOCUMENTS
-def test_document_tables_have_a_delimiter_row_and_equal_numbers_of_cells(document: str) -> None:
-    """A blank line ends a table, so the rows below it have no delimiter row."""
+def test_markdown_tables_have_a_delimiter_row_and_equal_numbers_of_cells(document: str) -> None:
+    """A blank line divides a Markdown table, so that the rows below the blank line have no delimiter row."""
     for table in re.findall(r"(?:^\|.*\n)+", read(ROOT / document), re.MULTILINE):
         rows = table.splitlines()
         assert len(rows) > 2, table

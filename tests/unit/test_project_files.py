@@ -1,4 +1,4 @@
-"""Files for contributors agree with one another: version, changelog, ignored files, editor and hook settings."""
+"""Tests that the files for contributors are consistent: version, changelog, ignored files, editor and hooks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_newest_section_of_the_changelog_has_the_version_of_the_project() -> Non
         assert "### Upgrade" in changelog.split(f"## {version} ")[1].split("\n## ")[0]
 
 
-def test_git_ignores_everything_that_the_readme_creates() -> None:
+def test_git_ignores_all_files_that_commands_of_the_readme_create() -> None:
     created = [
         *re.findall(r"-m venv (\S+)", README),
         *re.findall(r"> (\S+)(?:\s|$)", " ".join(re.findall(r"^\$.*", README, re.MULTILINE))),

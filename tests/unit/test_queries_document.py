@@ -1,6 +1,7 @@
-"""docs/queries.md shows operations/queries.py, and the Python examples there and in README.md work.
+"""Tests that docs/queries.md contains the source of operations/queries.py, and that its Python examples work.
 
-To copy a changed operations/queries.py into the document: python -m tests.unit.test_queries_document
+The Python example in README.md is also tested. After a change of operations/queries.py, update docs/queries.md with
+``python -m tests.unit.test_queries_document``.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ UPLOADS = {
     "draft-1": ("reports/draft.pdf", datetime(2026, 11, 22, 22, 5, 10, tzinfo=UTC), 1200),
     "temporary-1": ("reports/temporary.pdf", datetime(2026, 11, 22, 23, 10, tzinfo=UTC), 300),
 }
-"""The objects of the examples by version ID: key, upload time and size in bytes."""
+"""Maps the version IDs of example objects to object key, upload time and size in bytes."""
 
 
 def create_table() -> None:
-    """Create the table with the keys and the index of the stack."""
+    """Create a DynamoDB table in moto with the keys and the index that the stack defines."""
     table = synth().one("Table").inputs
     [index] = table["globalSecondaryIndexes"]
     keys = [{"AttributeName": each["attributeName"], "KeyType": each["keyType"]} for each in index["keySchemas"]]
@@ -66,7 +67,7 @@ def create_table() -> None:
 
 
 def index_uploads() -> None:
-    """Deliver the events of the examples to the indexer, which writes the rows."""
+    """Deliver S3 events about the example objects to the indexer, which writes their rows."""
     s3 = FakeS3(CallLog(FakeClock()))
     for version_id, (key, time, size) in UPLOADS.items():
         s3.put(key, version_id, head(LastModified=time, ContentLength=size, ContentType="application/pdf"))
@@ -96,7 +97,7 @@ def index_uploads() -> None:
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A stack with the rows of the examples, and its outputs in the working directory."""
+    """Mock a deployed stack: its table contains example rows, and outputs.json contains its outputs."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.chdir(tmp_path)
     outputs = {"table_name": TABLE, "bucket_name": BUCKET}
@@ -143,7 +144,7 @@ def show_source(document: str) -> str:
     return re.sub(r"(?<=^```python\n).*?(?=^```$)", lambda _: source, document, flags=re.MULTILINE | re.DOTALL)
 
 
-def test_queries_document_shows_the_source_of_the_module() -> None:
+def test_queries_document_contains_the_current_source_of_queries_py() -> None:
     assert DOCUMENT.count("```python\n") == 1
     assert show_source(DOCUMENT) == DOCUMENT, "run: python -m tests.unit.test_queries_document"
 

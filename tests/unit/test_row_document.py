@@ -1,4 +1,4 @@
-"""docs/row.md has the attributes, types and keys of the rows that the indexer writes."""
+"""Tests that docs/row.md lists the attributes, types and keys of the rows that the indexer writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUBLIC_NAMES = json.loads((UNIT / "public_names.json").read_text(encoding="utf-8
 
 
 def documented_attributes() -> dict[str, list[str]]:
-    """Return the cells of the attribute tables by attribute: type, value, source, presence, example."""
+    """Map each attribute in docs/row.md to the other cells of its table row: type, value, source, presence, example."""
     rows = [line.strip("| ").split(" | ") for line in section(DOCUMENT, "## Attributes").splitlines()]
     attributes = [row for row in rows if row[0].startswith("`")]
     assert {len(row) for row in attributes} == {6}
@@ -36,7 +36,7 @@ def documented_attributes() -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def written() -> list[Item]:
-    """Rows of all kinds in DynamoDB's format: objects that can and cannot be read, a deletion, and a delete marker."""
+    """Return rows of all kinds: objects that HEAD finds or does not find, a deleted version, and a delete marker."""
     harness = IndexerHarness()
     states: list[Item] = []
     harness.dynamodb.watch = lambda _old, new: states.append(new)
@@ -70,7 +70,7 @@ def documented_keys() -> Iterator[tuple[str, list[str]]]:
             yield name, [cell.strip("`") for cell in cells[:3]]
 
 
-def test_row_document_has_the_keys_and_the_projection_of_table_and_index() -> None:
+def test_row_document_lists_key_attributes_and_projection_of_table_and_index() -> None:
     table = synth().one("Table").inputs
     [index] = table["globalSecondaryIndexes"]
     keys = {each["keyType"]: each["attributeName"] for each in index["keySchemas"]}

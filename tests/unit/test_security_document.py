@@ -69,7 +69,7 @@ class Control:
 
     @property
     def tests(self) -> set[str]:
-        """Tests that the document lists for the control, as ``path::name`` relative to tests/."""
+        """Names of the tests in the control's table row, as ``path::name``. The path is relative to tests/."""
         return set(re.findall(r"`([\w/]+\.py::\w+)`", self.reason))
 
 
@@ -129,7 +129,7 @@ def test_security_document_lists_exactly_the_tests_marked_with_controls() -> Non
 
 
 def test_security_document_writes_test_names_in_the_expected_format() -> None:
-    """Test names in another format would not be checked."""
+    """Other tests of docs/security.md ignore test names that have a different format."""
     for each in controls():
         assert each.reason.count("::") == len(re.findall(r"`[\w/]+\.py::\w+`", each.reason)), each.id
 

@@ -60,9 +60,9 @@ ONLY_IMPORTERS = {
         {"benchmarks.peers.powertools.handler", "tests.unit.lambda_code.test_logs"},
     ),
 }
-"""Maps the name of a rule to (package, libraries, modules of the package that may import the libraries).
+"""Maps the name of a rule to (package, libraries, importers). Only the importers may import the libraries.
 
-The package "" contains all modules of the project.
+The importers are modules of the package. The package "" contains all modules of the project.
 """
 
 # Each module of the indexer may import only these modules and the modules of INDEXER_LEAVES, so imports have no cycles.
@@ -83,10 +83,11 @@ SHARED_WITH_OPERATIONS = ("lambda_code.errors", "lambda_code.events", "lambda_co
 SHORT = (*PRODUCT, "localstack", "tools")
 """Packages whose files have at most `MAX_LINES` lines."""
 MAX_LINES = 340
-SAME_NAMES = {"ConfigurationError"}  # defined in the program and in the indexer, which cannot import each other
+# Class names that the Pulumi program and the indexer both define, because neither can import the other.
+SAME_NAMES = {"ConfigurationError"}
 MAX_LINES_OF = {
     "tap_stack": 1_750,  # the Pulumi program is a single file (docs/decisions.md)
-    "localstack.image.lambda_init": 370,  # a container image contains this file without its package
+    "localstack.image.lambda_init": 370,  # this module is copied into a container image without other modules
 }
 
 
@@ -95,7 +96,7 @@ def is_within(module: str, packages: tuple[str, ...]) -> bool:
 
 
 def modules_of(*packages: str) -> list[str]:
-    """Return the modules of the packages. A package without modules is an error."""
+    """Return the names of all modules in the packages. Fail if a package contains no module."""
     for package in packages:
         assert any(is_within(name, (package,)) for name in FILES), f"there is no module in {package}"
     return [name for name in FILES if is_within(name, packages)]
@@ -182,9 +183,8 @@ def test_indexer_modules_import_only_allowed_indexer_modules() -> None:
 
 
 def test_module_imports_contain_no_cycle() -> None:
-    graphlib.TopologicalSorter(
-        {name: imports(name) for name in FILES}
-    ).prepare()  # raises a CycleError that contains the cycle
+    # The method prepare raises a CycleError if the imports contain a cycle.
+    graphlib.TopologicalSorter({name: imports(name) for name in FILES}).prepare()
 
 
 def test_shared_test_code_is_imported_only_from_the_support_folder() -> None:
@@ -234,7 +234,7 @@ def test_source_files_do_not_exceed_the_length_limit() -> None:
     report(f"{name} has {lines} lines" for name, lines in lengths.items() if lines > limits[name])
 
 
-def test_class_names_of_the_product_are_unique() -> None:
+def test_class_names_of_shipped_code_are_unique() -> None:
     found = classes(*PRODUCT)
     count = Counter(node.name for _, node in found)
     report(
@@ -242,8 +242,8 @@ def test_class_names_of_the_product_are_unique() -> None:
     )
 
 
-def test_product_has_no_protocol_with_a_single_implementation() -> None:
-    """A Protocol without implementations in the product is allowed, because it describes the type of a library."""
+def test_shipped_code_has_no_protocol_with_a_single_implementation() -> None:
+    """A Protocol that no shipped class implements is allowed, because it describes a class of a library."""
 
     def members(node: ast.ClassDef) -> set[str]:
         named = (each for each in node.body if isinstance(each, ast.FunctionDef | ast.AnnAssign))

@@ -1,6 +1,7 @@
 """Test requests to resources of the stack, each with the expected decision of one IAM or resource policy.
 
-If `kmsKeyArn` is configured, two policies have additional requests. The policy of the KMS key is in docs/security.md.
+If `kmsKeyArn` is configured, the policies of the upload bucket and of the indexer differ. These policies have separate
+requests. The tested policy of the KMS key is an example in docs/security.md.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def cases(
 
 
 def through(service: str, **encryption: str) -> dict[str, str]:
-    """Return the condition keys of a KMS request that a service sends for a caller, with its encryption context."""
+    """Return the condition keys, with encryption context, of a KMS request that an AWS service sends for its caller."""
     names = {"s3": "aws:s3:arn", "table": "aws:dynamodb:tableName"}
     return {
         "kms:ViaService": f"{service}.us-east-1.amazonaws.com",
@@ -216,7 +217,7 @@ CASES[f"tap-indexer-policy{WITH_KEY}"] = [
     *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, context=through("dynamodb", table=f"{stack.TABLE}-2")),
     *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, context=through("secretsmanager")),
     *cases(NO_MATCH, "kms:Decrypt", OTHER_KEY, context=BUCKET_USE),
-    *cases(NO_MATCH, "kms:GenerateDataKey", KEY_ARN, context=BUCKET_USE),  # the indexer uploads no objects
+    *cases(NO_MATCH, "kms:GenerateDataKey", KEY_ARN, context=BUCKET_USE),  # the indexer uploads no S3 objects
     *cases(NO_MATCH, "kms:GenerateDataKey CreateGrant", KEY_ARN, context=TABLE_USE),
     *cases(NO_MATCH, "kms:Encrypt", KEY_ARN, context=through("sqs")),
 ]

@@ -33,7 +33,7 @@ ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
     "table-write-throttles": ("AWS/DynamoDB", "WriteThrottleEvents", _TABLE, "Sum", 0, 1),
     "index-read-throttles": ("AWS/DynamoDB", "ReadThrottleEvents", _INDEX, "Sum", 0, 1),
     "index-write-throttles": ("AWS/DynamoDB", "WriteThrottleEvents", _INDEX, "Sum", 0, 1),
-    # The thresholds are 80% of 100 units per second, for 60 seconds.
+    # The threshold of consumed write capacity is 80% of 100 capacity units per second, summed over 60 seconds.
     "table-write-capacity": ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", _TABLE, "Sum", 4_800, 5),
     "index-write-capacity": ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", _INDEX, "Sum", 4_800, 5),
     "table-errors-getitem": ("AWS/DynamoDB", "SystemErrors", {**_TABLE, "Operation": "GetItem"}, "Sum", 0, 1),
@@ -80,7 +80,7 @@ def test_each_alarm_has_the_expected_metric_and_threshold(purpose: str) -> None:
     assert len(f"{happened} First: {remedy}") <= 1024
 
 
-def test_alarm_descriptions_contain_log_group_queue_and_reason() -> None:
+def test_descriptions_of_failure_alarms_contain_log_group_queue_or_reason() -> None:
     assert LOG_GROUP in alarms()["function-errors"].inputs["alarmDescription"]
     assert QUEUE in alarms()["failure-queue"].inputs["alarmDescription"]
     for reason in REASONS:
@@ -88,7 +88,7 @@ def test_alarm_descriptions_contain_log_group_queue_and_reason() -> None:
 
 
 def test_alarm_descriptions_are_unique() -> None:
-    """The alarms for failure reasons also have unique remedies."""
+    """Alarms for different failure reasons also have different remedies."""
     descriptions = [each.inputs["alarmDescription"] for each in alarms().values()]
     assert len(set(descriptions)) == len(descriptions)
     first = [alarms()[f"failed-{reason}"].inputs["alarmDescription"].partition(" First: ")[2] for reason in REASONS]
@@ -111,7 +111,7 @@ def test_each_allowed_dynamodb_operation_has_an_error_alarm() -> None:
     ("config", "purpose", "threshold"),
     [
         (CUSTOM, "function-duration", 80_000),
-        # The threshold is 80% of the maximum capacity: writeCapacity, or maxCapacity with auto scaling.
+        # The threshold is 80% of writeCapacity, or of maxCapacity with auto scaling, summed over 60 seconds.
         *((CUSTOM, f"{part}-write-capacity", 7 * 60 * 0.8) for part in ("table", "index")),
         *((FULL, f"{part}-write-capacity", 400 * 60 * 0.8) for part in ("table", "index")),
     ],

@@ -17,7 +17,8 @@ from tests.support.fakes import ENVIRONMENT
 from tests.support.requirements import pins
 
 SHIPPED = pins(tap_stack._ROOT / "lambda_code" / "requirements.txt")
-MAX_BYTES = 700_000  # a package upgrade that exceeds this size needs a review
+# Maximum size of the deployment package in bytes. Review a package upgrade that exceeds this limit.
+MAX_BYTES = 700_000
 COSTLY = {"aws_lambda_powertools", "boto3", "typing_extensions", "unittest", "pydantic"}
 START = """
 import json, sys
@@ -36,8 +37,7 @@ def published() -> dict[str, Path]:
         str(file): Path(str(file.locate()))
         for package in SHIPPED
         for file in distribution(package).files or ()
-        if ".." not in file.parts
-        and file.suffix != ".so"  # the installed wheel of wrapt contains a platform-specific extension
+        if ".." not in file.parts and file.suffix != ".so"  # the deployed wheel of wrapt contains no compiled extension
     }
 
 
@@ -55,7 +55,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def started(archive: Path) -> dict[str, str | None]:
-    """File of each module that a new indexer process imports before its first event, by module name."""
+    """Return the file of each module that a new indexer process imports before its first event."""
     where = {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
     xray = {"AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000", "LAMBDA_TASK_ROOT": str(archive)}
     botocore = str(distribution("botocore").locate_file(""))

@@ -28,7 +28,7 @@ LOWER_CASE = "lower-case letters, digits and hyphens, "
 NO_INTEGER = ["many", "1.5", "1e3", "1_000", "١٢", "", "9" * 5000]
 TAG = "letters, digits, spaces"
 
-# Table of invalid values: (key, values, part of the limit in the error message, part of the remedy).
+# Each entry contains a configuration key, invalid values, and parts of their error message: limit and remedy.
 WRONG: list[tuple[str, list[str], str, str]] = [
     (
         "env",
@@ -84,7 +84,7 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("protectData", ["", "yes"], "true or false", "pulumi config set protectData true"),
 ]
 ORIGIN = ("at least one origin", "https://app.example.com")
-# Table of invalid combinations: (configuration, key, value, part of the limit in the message, part of the remedy).
+# Each entry contains an invalid combination of values, and parts of its error message: key, value, limit and remedy.
 WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     ({"maxCapacity": "200", "writeCapacity": "300"}, "maxCapacity", 200, "300 to 40000 units", "maxCapacity 300"),
     ({"env": "prod"}, "corsAllowedOrigins", None, *ORIGIN),
@@ -99,7 +99,7 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
 
 
 def in_message(raw: str, limit: str) -> object:
-    """Return an invalid value in the format of the error message: an integer if possible, otherwise a string."""
+    """Convert an invalid value to the type in the error message: an integer if possible, otherwise a string."""
     return int(raw) if re.fullmatch("-?[0-9]{1,18}", raw) and limit != "a whole number" else raw
 
 
@@ -129,7 +129,7 @@ def test_each_configuration_key_is_tested_with_invalid_values() -> None:
     assert {key for key, *_ in WRONG} == {field.key for field in CONFIG_FIELDS.values()}
 
 
-# Maps each configuration key to pairs of a configured and a parsed value, which include limits and unusual formats.
+# Maps configuration keys to valid values as pairs (configured string, parsed value). They include minima and maxima.
 RIGHT: dict[str, list[tuple[str, object]]] = {
     "bucketName": [("abc", "abc"), ("a" * 63, "a" * 63)],
     "tableName": [("a.B_c-1", "a.B_c-1")],
@@ -161,7 +161,7 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
 
 
 @pytest.mark.parametrize(("key", "raw", "value"), [(key, *row) for key, rows in RIGHT.items() for row in rows])
-def test_valid_configuration_value_is_parsed_up_to_the_limit(key: str, raw: str, value: object) -> None:
+def test_configuration_values_at_the_limits_are_valid_and_parsed(key: str, raw: str, value: object) -> None:
     (field,) = (name for name, config_field in CONFIG_FIELDS.items() if config_field.key == key)
     assert getattr(parse_configuration({key: raw}), field) == value
 
@@ -198,14 +198,14 @@ def test_table_name_variable_overrides_the_configuration_key(
 
 
 @pytest.mark.parametrize("value", ["", "a", "two words"])
-def test_error_of_an_invalid_table_name_variable_contains_its_name(value: str) -> None:
-    """The message must not refer to the configuration key, because the value is in the environment variable."""
+def test_error_about_tap_table_name_contains_the_variable_and_its_value(value: str) -> None:
+    """The error must not refer to the configuration key tableName, because the environment variable overrides it."""
     with pytest.raises(ConfigurationError, match=f"^TAP_TABLE_NAME: {value!r} "):
         parse_configuration({"tableName": "a-good-one"}, {"TAP_TABLE_NAME": value})
 
 
-def test_pulumi_stack_not_named_dev_requires_the_key_env() -> None:
-    """Without the key env, a Pulumi stack named prod would use the environment dev, which protects no data."""
+def test_configuration_without_env_is_rejected_unless_the_stack_is_named_dev() -> None:
+    """The default of the configuration key `env` is dev, and data in this environment is not protected."""
     with pytest.raises(ConfigurationError, match=r"^env: None .*'prod'.* pulumi config set env prod$"):
         parse_configuration({}, stack="prod")
     assert parse_configuration({"env": "dev"}, stack="anna").environment_suffix == "dev"

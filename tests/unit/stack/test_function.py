@@ -66,7 +66,7 @@ PROPERTIES: dict[str, dict[str, object]] = {
         "action": "lambda:InvokeFunction",
         "function": FUNCTION,
         "principal": "s3.amazonaws.com",
-        "sourceArn": UPLOADS_ARN,  # an ARN that ends with `/*` would not match the bucket
+        "sourceArn": UPLOADS_ARN,  # the source of an S3 event is the bucket ARN, not an object ARN
         "sourceAccount": ACCOUNT,  # another account could reuse the name of a deleted bucket
     },
     "tap-uploads-notification": {
@@ -96,7 +96,7 @@ def test_indexer_resource_has_exactly_the_expected_properties(name: str) -> None
     assert synth().properties(name) == PROPERTIES[name]
 
 
-def test_indexer_code_is_the_folder_that_the_program_built() -> None:
+def test_indexer_code_is_the_folder_of_the_deployment_package() -> None:
     archive = synth().one("Function").inputs["code"]
     assert isinstance(archive, pulumi.FileArchive)
     assert archive.path == str(PACKAGE)
@@ -126,7 +126,7 @@ def test_indexer_and_s3_trigger_use_the_configured_values(name: str, path: str, 
 def test_log_level_is_passed_to_the_indexer_without_dropping_metrics(
     config: dict[str, str], level: str, filter_level: str
 ) -> None:
-    """Lambda treats metrics, which are log lines without a level, as INFO and drops them with a level above INFO."""
+    """Metrics are log lines without a level. Lambda drops them if the log level of the function is above INFO."""
     properties = synth(**config).properties("tap-indexer")
     assert properties[f"{VARIABLES}.POWERTOOLS_LOG_LEVEL"] == level
     assert properties["loggingConfig.applicationLogLevel"] == filter_level

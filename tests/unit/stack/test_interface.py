@@ -63,6 +63,6 @@ def test_rows_contain_the_key_attributes_of_the_dynamodb_table_and_index() -> No
         assert written.keys() == {types[key["attributeName"]]}
 
 
-def test_minimum_timeout_covers_the_slowest_head_and_write_requests() -> None:
+def test_minimum_timeout_of_the_indexer_covers_one_slow_head_and_write_request() -> None:
     """With a shorter timeout, the indexer could not process a record if S3 and DynamoDB respond slowly."""
     assert tap_stack.TIMEOUT_SECONDS.start >= 2 * ATTEMPT_SECONDS + RESERVE_SECONDS

@@ -37,7 +37,7 @@ def test_configured_kms_key_sets_the_encryption_of_each_resource(name: str, prop
 
 def test_configured_kms_key_changes_only_the_expected_resources() -> None:
     plain, encrypted = (
-        # The archive (input code) is omitted, because the archive objects of two runs are never equal.
+        # The archive of the function code is omitted, because two archive objects are never equal.
         {each.name: {**each.inputs, "code": None} for each in synth(**config).resources}
         for config in (FULL, ENCRYPTED)
     )
@@ -53,7 +53,6 @@ def test_stack_without_a_kms_key_contains_no_kms_settings() -> None:
 
 @pytest.mark.control("KMS.2")
 def test_configured_kms_key_adds_three_statements_to_the_indexer_policy() -> None:
-    """The statements allow the requests in access_cases.py."""
     plain, encrypted = (policy(synth(**config).one("RolePolicy"))["Statement"] for config in (FULL, ENCRYPTED))
     assert [each for each in encrypted if each in plain] == plain
     added = [each for each in encrypted if each not in plain]
@@ -61,7 +60,7 @@ def test_configured_kms_key_adds_three_statements_to_the_indexer_policy() -> Non
     assert [each["Resource"] for each in added] == [[KEY_ARN]] * 3
 
 
-def test_kms_permissions_in_china_allow_both_service_domains() -> None:
+def test_kms_permissions_in_china_allow_both_domain_names_of_sqs() -> None:
     key = KEY_ARN.replace("arn:aws:kms:us-east-1", "arn:aws-cn:kms:cn-north-1")
     stack = synth(partition="aws-cn", region="cn-north-1", kmsKeyArn=key)
     statements = {each["Sid"]: each for each in policy(stack.one("RolePolicy"))["Statement"]}

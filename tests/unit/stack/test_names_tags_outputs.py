@@ -85,7 +85,7 @@ def test_resource_names_are_unique_per_resource_type() -> None:
     assert len(names) == len(set(names))
 
 
-def test_resource_names_fit_aws_limits_with_long_environment_and_region() -> None:
+def test_resource_names_with_long_environment_and_region_fit_aws_limits() -> None:
     stack = synth(region="ap-southeast-1", **FULL, **{**PROD, "env": "performance-test"})
     for (type_, _), name in physical_names(stack).items():
         assert len(name) <= LONGEST_NAME[type_], f"{type_} {name}"
@@ -151,7 +151,7 @@ def test_component_registers_the_stack_outputs_and_has_them_as_attributes() -> N
     [({}, UPLOADS, TABLE, "hello.txt"), (CUSTOM, "acme-inbox", "acme-rows", "in box/hello.csv")],
     ids=["default", "custom"],
 )
-def test_stack_output_test_command_uploads_a_file_and_queries_its_row(
+def test_command_in_stack_outputs_contains_bucket_object_key_and_table(
     config: dict[str, str], bucket: str, table: str, key: str
 ) -> None:
     words = shlex.split(synth(**config).outputs["test_command"])

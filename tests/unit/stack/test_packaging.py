@@ -94,7 +94,7 @@ def test_deployment_package_contains_the_code_and_its_requirements(checkout: Che
 
 
 def test_deployment_packages_built_in_different_folders_are_identical(tmp_path: Path) -> None:
-    """With different packages, `pulumi up` on another computer would update the Lambda function."""
+    """If the package depended on its build folder, `pulumi up` on another computer would update the Lambda function."""
     built = []
     for name, umask, mode in (("one", 0o022, 0o600), ("another/place", 0o077, 0o777)):
         before = os.umask(umask)
@@ -167,7 +167,7 @@ def test_failed_package_build_leaves_no_files_in_the_cache(checkout: Checkout) -
 
 def test_concurrent_package_builds_reuse_the_first_result(checkout: Checkout) -> None:
     def slow(requirements: Path, target: Path) -> None:
-        checkout.build()  # simulates a concurrent process
+        checkout.build()  # simulates a build by another process at the same time
         Pip()(requirements, target)
 
     package = build_lambda_package(checkout.root, checkout.cache, install=slow)
@@ -177,7 +177,7 @@ def test_concurrent_package_builds_reuse_the_first_result(checkout: Checkout) ->
 
 @pytest.fixture
 def failure(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
-    """Error message and pip command of a build without network access."""
+    """Return the error message and the pip command of a package build that fails without network access."""
     calls: list[list[str]] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -230,5 +230,5 @@ def test_shipped_requirements_are_pinned_with_hashes(file: str) -> None:
 
 
 def test_indexer_requirements_exclude_packages_of_the_lambda_runtime() -> None:
-    """The Lambda runtime contains botocore, which would add tens of megabytes to the package."""
+    """The Lambda runtime already contains botocore, and a copy would add tens of megabytes to the package."""
     assert not pins(tap_stack._ROOT / "lambda_code" / "requirements.txt").keys() & {"boto3", "botocore", "s3transfer"}

@@ -70,7 +70,7 @@ def test_access_tests_detect_a_weakened_policy(name: str, sid: str | None, hole:
     assert [case for case in CASES[name] if decide({"Statement": statements}, case[1]) is not case[0]]
 
 
-def test_each_policy_is_tested_with_requests_of_different_outcomes() -> None:
+def test_requests_for_each_policy_have_at_least_two_different_decisions() -> None:
     assert recorded().keys() == CASES.keys()
     for name, cases in CASES.items():
         assert len({decision for decision, _ in cases}) > 1, name
@@ -89,7 +89,7 @@ def exact() -> list[Grant]:
 
 def is_of_kind(arn: str, kind: str) -> bool:
     """Whether an ARN matches a documented ARN format with placeholders such as ``${BucketName}``."""
-    texts = re.split(r"\$\{(\w+)\}", kind)  # the split result contains placeholder names at odd positions
+    texts = re.split(r"\$\{(\w+)\}", kind)  # re.split returns the placeholder names at odd positions
     parts = [re.escape(text) if position % 2 == 0 else _filling(text) for position, text in enumerate(texts)]
     return re.fullmatch("".join(parts), arn) is not None
 
@@ -135,7 +135,7 @@ def test_only_actions_without_resource_types_are_allowed_on_all_resources() -> N
 
 
 def test_policy_condition_keys_are_supported_by_their_actions() -> None:
-    """No request contains a misspelled condition key, so its statement would never apply."""
+    """A condition with a misspelled key has no useful effect, because no request contains this condition key."""
     for grant in exact():
         documented = {key for entry in reference(grant.action) for key in entry["condition_keys"]}
         for key in grant.keys:
@@ -164,8 +164,8 @@ def test_policy_condition_keys_are_supported_by_their_actions() -> None:
         ("Tagging", []),
     ],
 )
-def test_indexer_role_has_no_permission_to_manage_permissions(level: str, actions: list[str]) -> None:
-    """The AWS Service Authorization Reference assigns an access level to each action."""
+def test_indexer_role_allows_only_the_expected_actions_of_each_access_level(level: str, actions: list[str]) -> None:
+    """The access levels of the actions are from the AWS Service Authorization Reference."""
     assert sorted(set(analyze_by_access_level(recorded()[ROLE], level))) == actions
     with_key = actions + (["kms:Decrypt", "kms:GenerateDataKey"] if level == "Write" else [])
     assert sorted(set(analyze_by_access_level(recorded()[ROLE_WITH_KEY], level))) == sorted(with_key)

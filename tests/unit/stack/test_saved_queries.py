@@ -37,7 +37,8 @@ def referred(query: str) -> set[str]:
     """Return the log fields that a query uses: all words except keywords and aliases."""
     text = re.sub(r'"[^"]*"', " ", query)
     given = set(re.findall(r"\bas\s+(\w+)", text))
-    text = re.sub(r"\b\d+[a-z]?\b|\w+(?=\()", " ", text)  # removes numbers, durations and function names
+    # Remove numbers, durations such as 5m, and function names from the query.
+    text = re.sub(r"\b\d+[a-z]?\b|\w+(?=\()", " ", text)
     return set(re.findall(r"@?\w+", text)) - given - COMMANDS - WORDS
 
 

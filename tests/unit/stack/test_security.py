@@ -79,7 +79,7 @@ def test_no_allow_statement_contains_a_wildcard_action(stack: Synth) -> None:
 
 
 def test_no_policy_statement_uses_notaction_notresource_or_notprincipal(stack: Synth) -> None:
-    """Statements with these elements would also apply to actions, resources and principals that are added later."""
+    """NotAction, NotResource and NotPrincipal also match actions, resources and principals that are added later."""
     for name, policy in documents(stack):
         for statement in policy["Statement"]:
             assert not [key for key in statement if key.startswith("Not")], name
@@ -87,7 +87,7 @@ def test_no_policy_statement_uses_notaction_notresource_or_notprincipal(stack: S
 
 @pytest.mark.control("S3.6")
 def test_resource_policies_allow_only_aws_services_for_the_same_account(stack: Synth) -> None:
-    """Each statement has a condition that limits the AWS service to requests on behalf of the stack's account."""
+    """Each statement that allows an AWS service is limited to requests on behalf of the stack's account."""
     account = "123456789012"
     for name, statement in allowing(stack):
         if "Principal" not in statement:

@@ -11,7 +11,7 @@ from tests.support.synth import synth
 INDEX = "globalSecondaryIndexes[0]"
 PROPERTIES: dict[str, object] = {
     "name": TABLE,
-    "billingMode": "PROVISIONED",  # predictable cost, and an alarm if the capacity is exceeded
+    "billingMode": "PROVISIONED",  # unlike on-demand capacity, provisioned capacity has a predictable cost
     "hashKey": "object_id",
     "rangeKey": "version_id",
     "readCapacity": 100,
@@ -58,7 +58,7 @@ def test_table_resource_has_exactly_the_expected_properties() -> None:
     ids=["dev", "prod", "protected dev", "unprotected staging"],
 )
 def test_only_buckets_and_table_are_protected_against_deletion(config: dict[str, str], *, protected: bool) -> None:
-    """Other resources, such as alarms, must not be protected, because protection also prevents their replacement."""
+    """Resources without data, such as alarms, are unprotected, because Pulumi cannot replace a protected resource."""
     stack = synth(**config)
     with_data = {"tap-uploads", "tap-logs", "tap-objects"} if protected else set()
     assert {each.name for each in stack.resources if each.protect} == with_data

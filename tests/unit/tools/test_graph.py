@@ -62,7 +62,7 @@ def test_resource_diagram_contains_each_resource_and_dependency_once() -> None:
     assert boxes(tuple(reversed(resources))) == drawn
 
 
-def test_resource_diagram_shows_a_part_in_the_box_of_its_owner() -> None:
+def test_resource_diagram_shows_a_bucket_policy_in_the_box_of_its_bucket() -> None:
     versioning = recorded("aws:s3/bucketVersioning:BucketVersioning", "tap-uploads-versioning", UPLOADS)
     policy = recorded(BUCKET_POLICY, "tap-uploads-policy", UPLOADS, versioning)
     (box,) = boxes([policy, versioning, UPLOADS])
@@ -71,16 +71,15 @@ def test_resource_diagram_shows_a_part_in_the_box_of_its_owner() -> None:
 
 
 def test_resource_diagram_shows_ungrouped_resources_in_separate_boxes() -> None:
-    policy = recorded(BUCKET_POLICY, "tap-logs-policy", UPLOADS, LOGS)  # the policy depends on two boxes
+    # This bucket policy has its own box because it depends on two buckets.
+    policy = recorded(BUCKET_POLICY, "tap-logs-policy", UPLOADS, LOGS)
     assert by_id(UPLOADS, LOGS, policy)["tap_logs_policy"].needs == {"tap_uploads", "tap_logs"}
-    assert by_id(ALARMS, recorded(ALARM, "tap-errors", ALARMS)).keys() == {
-        "tap_alarms",
-        "tap_errors",
-    }  # an alarm is not a part of a topic
-    assert by_id(UPLOADS, LOGS).keys() == {"tap_uploads", "tap_logs"}  # resources without dependencies are not grouped
+    assert by_id(ALARMS, recorded(ALARM, "tap-errors", ALARMS)).keys() == {"tap_alarms", "tap_errors"}
+    # Resources without dependencies, such as two buckets, do not share a box.
+    assert by_id(UPLOADS, LOGS).keys() == {"tap_uploads", "tap_logs"}
 
 
-def test_resource_diagram_shows_siblings_in_one_shared_box() -> None:
+def test_resource_diagram_groups_alarms_with_equal_dependencies_in_one_box() -> None:
     alarms = [recorded(ALARM, f"tap-{end}", ALARMS) for end in ("table-reads", "table-errors", "function-errors")]
     drawn = by_id(ALARMS, *alarms, recorded(BUCKET, "tap-later", alarms[0]))
     box = drawn["tap_function_errors"]
@@ -91,13 +90,13 @@ def test_resource_diagram_shows_siblings_in_one_shared_box() -> None:
 
 
 @pytest.mark.parametrize(("optional", "dashed"), [({"tap-one"}, 0), ({"tap-one", "tap-two"}, 1)])
-def test_resource_diagram_dashes_a_box_only_if_all_members_are_optional(optional: set[str], dashed: int) -> None:
+def test_resource_diagram_draws_a_dashed_box_only_if_all_members_are_optional(optional: set[str], dashed: int) -> None:
     alarms = [recorded(ALARM, f"tap-{end}", ALARMS) for end in ("one", "two")]
     drawing = lines(ALARMS, *alarms, optional=optional)
     assert len([line for line in drawing if line.endswith(":::optional")]) == dashed
 
 
-def test_resource_diagram_marks_an_optional_part() -> None:
+def test_resource_diagram_marks_an_optional_email_subscription() -> None:
     email = recorded("aws:sns/topicSubscription:TopicSubscription", "tap-alarms-email", ALARMS)
     label = "sns topic<br/>alarms<br/>+ email (if configured)"
     assert f'tap_alarms["{label}"]' in lines(ALARMS, email, optional={"tap-alarms-email"})
