@@ -124,7 +124,7 @@ def test_pulumi_destroy_reports_resources_that_still_exist(project: FakeProject)
             {"program": [], "failure": command_error("error: the passphrase is wrong")},
             {},
             DeploymentError,
-            "failed:\n  error: the passphrase is wrong\nnothing had been created$",
+            "failed:\n  error: the passphrase is wrong\nno resource had been created$",
             id="output of the CLI",
         ),
         pytest.param(
