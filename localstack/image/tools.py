@@ -14,7 +14,7 @@ from localstack.emulators.embedded_environment import find_uv
 from localstack.errors import EmulatorError
 
 SHOWN_LINES = 15
-"""Number of output lines of a failed program in the error message."""
+"""Maximum number of output lines of a failed program that the error message contains."""
 
 _DEBIAN_PACKAGES = {"debootstrap": "debootstrap", "mvn": "maven"}
 """Required programs, and the Debian package of each."""
