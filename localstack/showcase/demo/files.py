@@ -92,8 +92,8 @@ def _walk(given: Path) -> Iterator[Source | Problem]:
             else:
                 yield Problem(path=path, reason=f"the path is {_kind(status.st_mode)}, not a file")
         except FileNotFoundError:
-            missing = "the target of the symbolic link" if path.is_symlink() else "the path"
-            yield Problem(path=path, reason=f"{missing} does not exist")
+            broken = "the target of the symbolic link does not exist"
+            yield Problem(path=path, reason=broken if path.is_symlink() else "the path does not exist")
         except OSError as error:
             yield Problem(path=path, reason=f"the path cannot be read: {error.strerror}")
 

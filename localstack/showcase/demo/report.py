@@ -111,7 +111,7 @@ def as_json(report: Report) -> str:
             "outputs": dict(report.outputs),
         },
         indent=2,
-        default=repr,  # JSON does not support bytes, but rows of this stack contain none.
+        default=repr,  # Converts bytes, which JSON does not support.
     )
 
 

@@ -36,7 +36,7 @@ TIMEOUT = 30.0
 OVERDUE = 5.0
 """Seconds after which an upload without a row no longer counts towards the limit `IN_FLIGHT`.
 
-The demo continues to read the table until the row of the upload exists.
+The demo still reads the DynamoDB table for the row of this upload.
 """
 
 SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.005, 0.05, 1.5
@@ -98,8 +98,8 @@ def transfer(
     Args:
         sources: files to upload, with distinct keys.
         store: bucket and table.
-        on_upload: called in this thread after each upload, successful or not.
-        on_row: called in this thread after each new row.
+        on_upload: called in the caller's thread after each upload, successful or not.
+        on_row: called in the caller's thread after each new row.
         clock: monotonic clock, in seconds.
         sleep: waits a number of seconds.
         timeout: seconds without a new row after which no more files are uploaded.
