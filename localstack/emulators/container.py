@@ -169,7 +169,7 @@ def _publish_runtimes(found: Image) -> dict[str, str]:
 def _create(found: Image, *, port: int, region: str, settings: Mapping[str, str]) -> LocalStackContainer:
     container = LocalStackContainer(image=image(), edge_port=PORT, region_name=region)
     # The emulator runs any uploaded code, so its port is published only on the loopback interface.
-    # Annotated as Any, because the static type of `container.ports` allows port numbers, but no addresses.
+    # `bound` is annotated as Any, because the type of `container.ports` does not allow IP addresses.
     bound: Any = {f"{PORT}/tcp": (HOST, port)}
     container.ports = bound
     container.with_kwargs(labels={LABEL: docker_engine.owner()})
@@ -189,7 +189,7 @@ def _is_localstack(found: Image) -> bool:
 
 
 def _socket() -> str:
-    """Return the path of the Docker socket on Docker's host, which is a virtual machine unless on Linux."""
+    """Return the path of the Docker socket on the host of Docker, which is a virtual machine except on Linux."""
     if platform.system() == "Linux":
         return get_docker_socket()
     return os.environ.get("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", SOCKET)

@@ -83,7 +83,7 @@ class Log:
 
     def _start_thread(self, follow: Callable[[], object]) -> None:
         def until_it_ends() -> None:
-            # The log is complete if Docker stopped, the container was removed, or the connection was closed.
+            # Ignore errors that end the log: Docker stopped, the container was removed, or the connection was closed.
             with suppress(DockerException, OSError, ValueError, AttributeError):
                 follow()
 

@@ -26,7 +26,7 @@ STOP_TIMEOUT = 20
 FUNCTION = "function"
 """Value of the project's Docker label on the containers of Lambda functions.
 
-On an emulator's container, the value of the label is the process that started the emulator.
+On an emulator's container, the value of the label identifies the process that started the emulator.
 """
 
 

@@ -136,7 +136,7 @@ def child_environment(
         "HOME": str(state),
         "TMPDIR": str(state),
         "LANG": "C.UTF-8",
-        "TZ": "UTC",  # The time zone of AWS Lambda.
+        "TZ": "UTC",  # AWS Lambda also sets the time zone to UTC.
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": region,

@@ -1,4 +1,4 @@
-"""Runs MiniStack, the embedded emulator, as a child process, and exits when the parent process exits.
+"""Program of the child process that runs MiniStack, the embedded emulator. It exits when the parent process exits.
 
 Only the parent process has the other end of the pipe on stdin open. When the pipe closes, even because the parent was
 killed, this process deletes its files and exits.
@@ -83,7 +83,7 @@ class Log:
 
 RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
 RAISED_AND_KEPT = '{"status": "ok", "raised": {"error": str(e), "trace": traceback.format_exc()}}'
-"""Source code in MiniStack's worker for the response after an exception, and its replacement.
+"""Python code of MiniStack that responds after an exception in a Lambda function, and the code that replaces it.
 
 MiniStack stops a process that responds with the status "error", but not one that responds with the status "ok".
 """
@@ -115,11 +115,11 @@ def patch_worker(runtime: Any) -> None:  # noqa: ANN401  MiniStack's module
             self.log = Log(self._proc.stderr, self._stderr_queue)
             return self.log.follow
 
-        def _drain_stderr(self) -> str:  # Called by MiniStack after an invocation has timed out.
+        def _drain_stderr(self) -> str:  # MiniStack calls this method after an invocation has timed out.
             self.log.read_available()
             return str(super()._drain_stderr())
 
-        def _drain_stderr_bounded(self) -> str:  # Called by MiniStack after each response.
+        def _drain_stderr_bounded(self) -> str:  # MiniStack calls this method after each response.
             return self._drain_stderr()
 
     runtime.Worker = Worker
@@ -201,7 +201,8 @@ def adapt_ministack() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "ministack":  # Unit tests run another module than MiniStack, which needs no patches.
+    # Unit tests run another module instead of MiniStack. That module needs no patches.
+    if sys.argv[1] == "ministack":
         adapt_ministack()
     threading.Thread(target=end_with_parent, daemon=True).start()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

@@ -131,7 +131,7 @@ def choose(kind: str = "auto") -> Choice:
         kind: "embedded", "container", or "auto" for the container if it can be started, otherwise the embedded one.
 
     Raises:
-        EmulatorError: the kind is invalid, or this emulator cannot run here. The message has the remedy.
+        EmulatorError: the kind is invalid, or this machine cannot run it. The message has the remedy.
     """
     if kind not in KINDS:
         raise EmulatorError(f"there is no emulator {kind!r}: choose one of {', '.join(KINDS)}")

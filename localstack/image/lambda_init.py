@@ -53,7 +53,7 @@ class Invocation:
     Attributes:
         request: LocalStack's request with the event.
         deadline: Unix time of the timeout, in seconds.
-        outcome: future pair of "response" or "error" and the body to report.
+        outcome: future with a pair: "response" or "error", and the body to report.
     """
 
     request: Mapping[str, str]
@@ -265,7 +265,7 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(*connection)
 
     def handle(self) -> None:
-        """Handle the requests of a connection, which ends without notice if the Lambda runtime is killed."""
+        """Handle the requests of a connection. Ignore a connection error, because the Lambda runtime may be killed."""
         with suppress(ConnectionError):
             super().handle()
 
