@@ -28,7 +28,7 @@ class EventLoop:
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
         if error_type is not None:
-            # Suppress the event loop's error log, because the exception that ended the block caused these errors.
+            # Log no errors of other tasks, because the exception that is already being raised caused them.
             self._loop.set_exception_handler(lambda _loop, _context: None)
         self._loop.run_until_complete(_cancel_other_tasks())
         asyncio.set_event_loop(None)

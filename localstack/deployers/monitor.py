@@ -174,7 +174,7 @@ def _run(monitor: _Monitor, program: Callable[[], None], project: str, stack: st
 
 
 class _NoMocks(mocks.Mocks):
-    """Required argument of Pulumi's `MockMonitor`; `_Monitor` never calls it."""
+    """Object that the constructor of Pulumi's `MockMonitor` requires. `_Monitor` never calls its methods."""
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise NotImplementedError(args.token)

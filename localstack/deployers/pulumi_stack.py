@@ -135,7 +135,7 @@ class PulumiStack:
         """
         outcome = self._run("the destruction", self._stack.destroy)
         if remaining := [label(each) for each in self.resources()]:
-            raise DeploymentError(f"destroyed, but still existing: {', '.join(remaining)}")
+            raise DeploymentError(f"the stack was destroyed, but these resources still exist: {', '.join(remaining)}")
         return outcome
 
     def outputs(self) -> dict[str, str]:
