@@ -118,7 +118,9 @@ class CleanupStack:
         while remaining := [entry for entry in deleted if _exists(entry.removal)]:
             if self.clock() > deadline:
                 names = ", ".join(entry.name for entry in remaining)
-                raise DeploymentError(f"deleted, but still existing after {DELETION_TIMEOUT:g} s: {names}")
+                raise DeploymentError(
+                    f"these resources still exist {DELETION_TIMEOUT:g} s after their deletion: {names}"
+                )
             self.sleep(POLL_INTERVAL)
             for entry in remaining:
                 # Delete again, because a Lambda function that is still running recreates its deleted log group.

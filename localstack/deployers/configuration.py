@@ -95,7 +95,7 @@ def _text(value: object, key: str, file: Path) -> str:
         case bool():
             return str(value).lower()
         case float():
-            return repr(value).removesuffix(".0")  # Pulumi formats numbers in Go, without ".0".
+            return repr(value).removesuffix(".0")  # Pulumi formats whole numbers without ".0".
         case str() | int():
             return str(value)
         case _:

@@ -15,7 +15,7 @@ class EventLoop:
         self._executor = ThreadPoolExecutor(thread_name_prefix="pulumi", initializer=self._start_thread)
 
     def _start_thread(self) -> None:
-        # Pulumi would create an event loop for each worker thread and never close it. This loop is closed on exit.
+        # Create the event loop of the worker thread here, because Pulumi would create one and never close it.
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         self._loops_of_threads.append(loop)
@@ -28,7 +28,7 @@ class EventLoop:
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
         if error_type is not None:
-            # Errors that the event loop would log now are only consequences of the exception that is already raised.
+            # Log no errors of other tasks, because the exception that is already being raised caused them.
             self._loop.set_exception_handler(lambda _loop, _context: None)
         self._loop.run_until_complete(_cancel_other_tasks())
         asyncio.set_event_loop(None)

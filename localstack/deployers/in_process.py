@@ -196,7 +196,7 @@ def _rolled_back_on_failure(cleanup_stack: CleanupStack, program: Path) -> Itera
     except BaseException as error:
         count = len(cleanup_stack)
         problems = cleanup_stack.roll_back()
-        if not isinstance(error, Exception):  # A KeyboardInterrupt must not become a DeploymentError.
+        if not isinstance(error, Exception):  # Only an Exception, not a KeyboardInterrupt, becomes a DeploymentError.
             raise
         raise DeploymentError(f"{_cause(error, program)}\n{_rollback_result(count, problems)}") from error
 
@@ -210,7 +210,7 @@ def _cause(error: Exception, program: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    # Messages of AWS errors and of this package are complete. Messages of other exceptions need the exception type.
+    # AWS errors and exceptions of this package are clear from their message alone. For others, add the exception type.
     complete = isinstance(error, (DeploymentError, InputError)) or hasattr(error, "response")
     return str(error) if complete else f"{type(error).__name__}: {error}"
 
@@ -219,4 +219,4 @@ def _rollback_result(count: int, problems: list[str]) -> str:
     if problems:
         left = "\n".join(f"  {problem}" for problem in problems)
         return f"the created resources were destroyed, except these, which still exist:\n{left}"
-    return f"the created resources were destroyed ({count} resources)" if count else "nothing had been created"
+    return f"the created resources were destroyed ({count} resources)" if count else "no resource had been created"

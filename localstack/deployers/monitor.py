@@ -174,7 +174,7 @@ def _run(monitor: _Monitor, program: Callable[[], None], project: str, stack: st
 
 
 class _NoMocks(mocks.Mocks):
-    """Required argument of Pulumi's `MockMonitor`; `_Monitor` never calls it."""
+    """Object that the constructor of Pulumi's `MockMonitor` requires. `_Monitor` never calls its methods."""
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise NotImplementedError(args.token)
@@ -184,7 +184,10 @@ class _NoMocks(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Variant of Pulumi's `MockMonitor` that records all properties of each resource and stops after a failure."""
+    """Variant of Pulumi's `MockMonitor` that records all properties of each resource.
+
+    After the creation of a resource has failed, it creates no other resources.
+    """
 
     def __init__(self, new_resource: NewResource, call: Call) -> None:
         super().__init__(_NoMocks())
@@ -196,7 +199,7 @@ class _Monitor(mocks.MockMonitor):
         self._urns: set[str] = set()
         self._lock = threading.Lock()
 
-    # Pulumi's gRPC service defines the names of these methods.
+    # The following methods have the names that Pulumi's gRPC service requires.
 
     def RegisterResource(  # noqa: N802
         self, request: resource_pb2.RegisterResourceRequest
@@ -204,7 +207,7 @@ class _Monitor(mocks.MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
-        # Pulumi's engine also returns FAIL for a failed resource, so that dependent resources do not wait for it.
+        # Return FAIL for a failed resource, as Pulumi's engine does, so that dependent resources do not wait for it.
         failed = resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.Result.FAIL)
         with self._lock:
             if self.failures:
@@ -236,7 +239,8 @@ class _Monitor(mocks.MockMonitor):
         self, request: resource_pb2.ResourceInvokeRequest
     ) -> resource_pb2.ResourceInvokeResponse:
         result: dict[str, Any] = {"return": _struct(self._call(request.tok, _plain_properties(request.args)))}
-        return resource_pb2.ResourceInvokeResponse(**result)  # `return` is a Python keyword.
+        # The field `return` is passed in a dictionary, because a Python keyword cannot be the name of an argument.
+        return resource_pb2.ResourceInvokeResponse(**result)
 
     def ReadResource(  # noqa: N802
         self, request: resource_pb2.ReadResourceRequest
@@ -296,12 +300,12 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON value, archive or asset
             return {key: _plain(item) for key, item in value.items()}
         case list():
             return [_plain(item) for item in value]
-        case float() if value.is_integer():  # Protobuf supports only floating-point numbers.
+        case float() if value.is_integer():  # Protobuf stores integers as floating-point numbers.
             return int(value)
         case _:
             return value
 
 
 def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    loop = asyncio.get_event_loop()  # `EventLoop` created the event loop of this thread.
+    loop = asyncio.get_event_loop()  # `EventLoop` has created an event loop for each thread.
     return loop.run_until_complete(rpc.serialize_properties(dict(properties), {}))

@@ -22,9 +22,9 @@ CACHE = Path(__file__).parents[2] / ".cache" / "pulumi"
 
 INHERITED = frozenset(
     {
-        "PULUMI_DEBUG_PROVIDERS",  # address of a running provider, which replaces the plugin
-        "PULUMI_HOME",  # folder of the installed plugins
-        "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES",  # mirrors for the download of plugins
+        "PULUMI_DEBUG_PROVIDERS",  # Addresses of provider processes that Pulumi uses instead of plugins.
+        "PULUMI_HOME",  # Folder in which Pulumi installs plugins.
+        "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES",  # URLs of mirrors from which Pulumi downloads plugins.
     }
 )
 """The only PULUMI_* and AWS_* environment variables of the caller that are passed to the Pulumi CLI."""
@@ -51,7 +51,8 @@ class Cli(PulumiCommand):
         self.command = checked.command
         self.version = checked.version
         self._environment = dict(environment)
-        if Path(self.command).is_absolute():  # Pulumi searches the PATH for the language host in the same folder.
+        if Path(self.command).is_absolute():
+            # The folder of the CLI must be on the PATH, because Pulumi searches the PATH for its Python language host.
             path = [str(Path(self.command).parent), self._environment.get("PATH", os.defpath)]
             self._environment["PATH"] = os.pathsep.join(path)
 
@@ -90,7 +91,8 @@ class Cli(PulumiCommand):
             try:
                 output, errors = process.communicate()
             except BaseException:
-                process.send_signal(signal.SIGINT)  # Pulumi then completes its current operations and saves its state.
+                # After one SIGINT, Pulumi completes its current operations and saves its state.
+                process.send_signal(signal.SIGINT)
                 process.communicate()
                 raise
         for callback, text in ((on_output, output), (on_error, errors)):
@@ -159,7 +161,7 @@ def environment(shell: Mapping[str, str], *, aws: Mapping[str, str], state: Path
     own = {
         "PULUMI_BACKEND_URL": state.resolve().as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": passphrase,
-        "PULUMI_PYTHON_CMD": sys.executable,  # Otherwise, Pulumi would create a virtual environment.
+        "PULUMI_PYTHON_CMD": sys.executable,  # Prevents Pulumi from creating a virtual environment.
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     return {**inherited, **no_user_files, **aws, **own}

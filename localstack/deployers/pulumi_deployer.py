@@ -91,9 +91,9 @@ def _rolled_back_on_failure(stack: PulumiStack) -> Iterator[None]:
         yield
     except BaseException as error:
         rollback = _roll_back(stack)
-        if not isinstance(error, Exception):  # A KeyboardInterrupt must not become a DeploymentError.
+        if not isinstance(error, Exception):  # Only an Exception, not a KeyboardInterrupt, becomes a DeploymentError.
             raise
-        # A DeploymentError is not chained, because its message is part of the new message.
+        # Do not chain a DeploymentError, because the message of the new DeploymentError contains its message.
         raise DeploymentError(f"{error}\n{rollback}") from (None if isinstance(error, DeploymentError) else error)
 
 
@@ -101,7 +101,7 @@ def _roll_back(stack: PulumiStack) -> str:
     """Destroy all resources of a failed deployment, even protected ones, and return a message about the result."""
     try:
         if not (created := stack.resources()):
-            return "nothing had been created"
+            return "no resource had been created"
         stack.unlock()
         stack.destroy()
     except DeploymentError as error:

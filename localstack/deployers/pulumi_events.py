@@ -19,7 +19,7 @@ PROVIDERS = "pulumi:providers:"
 STACK = "pulumi:pulumi:Stack"
 
 _EMPTY_PHRASES = ("update failed", "preview failed", "an unhandled error occurred: program exited with non-zero")
-"""First words of error messages that contain no cause; Pulumi reports the cause in another message."""
+"""First words of Pulumi's error messages that state no cause. Pulumi reports the cause in a separate message."""
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)', re.MULTILINE)
 _COLOUR = re.compile(r"<\{%[^%]*%\}>")
 
@@ -74,7 +74,7 @@ class EventRecorder:
 
     @property
     def errors(self) -> tuple[str, ...]:
-        """Error messages of Pulumi's engine, with the resource of each and without tracebacks."""
+        """Error messages of Pulumi's engine without tracebacks, each with the type and name of its resource, if any."""
         specific = [text for text in self._errors if not text.startswith(_EMPTY_PHRASES)]
         return tuple(specific or self._errors)
 
@@ -86,7 +86,7 @@ class EventRecorder:
     def _record_step(self, step: StepEventMetadata, *, planning: bool | None) -> None:
         change = Change(op=step.op.value, type=step.type, name=name_in(step.urn))
         if step.type.startswith(PROVIDERS) or step.type == STACK or change in self.changes:
-            return  # Pulumi reports a component twice: before and after its children.
+            return  # Pulumi reports each component twice: before and after its child resources.
         self.changes.append(change)
         if planning or step.new is None or not step.new.custom or not step.op.value.startswith("create"):
             return
@@ -123,7 +123,7 @@ def without_traceback(text: str) -> str:
     lines = traceback.splitlines()
     last_frame = max((number for number, line in enumerate(lines) if line.startswith("  ")), default=-1)
     message = "\n".join(lines[last_frame + 1 :]).strip()
-    # In the traceback, only the path of the Pulumi program has no folder.
+    # Pulumi's traceback contains the file of the Pulumi program without its folder, and other files with their folder.
     own = [match for match in _FRAME.finditer(traceback) if "/" not in match["file"]]
     where = f" at {own[-1]['file']}, line {own[-1]['line']}" if own else ""
     heading = f"{introduction.strip().removesuffix(':')}{where}".lstrip()

@@ -49,8 +49,11 @@ def write_project(program: Path, work: Path) -> None:
     project = load(file)
     runtime = project.get("runtime")
     if (runtime["name"] if isinstance(runtime, dict) and "name" in runtime else runtime) != "python":
-        raise DeploymentError(f"{file} has the runtime {runtime!r}: only the runtime `python` is supported here")
+        raise DeploymentError(
+            f"{file} has the runtime {runtime!r}: the test infrastructure supports only the runtime `python`"
+        )
     project |= {"main": str(program.resolve()), "runtime": {"name": "python", "options": {"toolchain": "pip"}}}
-    project.pop("backend", None)  # PULUMI_BACKEND_URL specifies the location of the state instead.
+    # The option `backend` (location of Pulumi's state) is removed, because PULUMI_BACKEND_URL specifies the location.
+    project.pop("backend", None)
     text = yaml.safe_dump(project, allow_unicode=True, sort_keys=False)
     (work / file.name).write_text(text, encoding="utf-8")

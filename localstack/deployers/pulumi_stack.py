@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def changed(self) -> set[Change]:
-        """The changes, without unchanged resources."""
+        """Return the changes of resources that are not "same" (unchanged)."""
         return {change for change in self.changes if change.op != "same"}
 
 
@@ -87,7 +87,7 @@ class PulumiStack:
             raise
 
     def run_from(self, program: Path) -> None:
-        """Use another Pulumi program for the following operations; configuration and state stay unchanged."""
+        """Use another Pulumi program for later operations of this stack. Configuration and state stay unchanged."""
         pulumi_project.write_project(program, self.folder)
         environment = pulumi_cli.environment(
             os.environ,
@@ -121,11 +121,11 @@ class PulumiStack:
             self._stack.remove_all_config(list(keys))
 
     def preview(self) -> Outcome:
-        """Return the changes that an update would cause, without making them."""
+        """Return the changes that `up` would apply to the resources of the stack, without applying them."""
         return self._run("the preview", self._stack.preview)
 
     def up(self, on_resource: Callable[[Progress], None] = lambda _progress: None) -> Outcome:
-        """Create, update, replace and delete resources until they match the program."""
+        """Create, update, replace and delete AWS resources so that they match the Pulumi program."""
         return self._run("the update", self._stack.up, on_resource)
 
     def destroy(self) -> Outcome:
@@ -135,7 +135,7 @@ class PulumiStack:
         """
         outcome = self._run("the destruction", self._stack.destroy)
         if remaining := [label(each) for each in self.resources()]:
-            raise DeploymentError(f"destroyed, but still existing: {', '.join(remaining)}")
+            raise DeploymentError(f"the stack was destroyed, but these resources still exist: {', '.join(remaining)}")
         return outcome
 
     def outputs(self) -> dict[str, str]:
@@ -145,12 +145,12 @@ class PulumiStack:
         return texts({name: output.value for name, output in outputs.items()})
 
     def resources(self) -> list[State]:
-        """Return the AWS resources in Pulumi's state, including secrets, oldest first."""
+        """Return the AWS resources in Pulumi's state, oldest first. Secret values are included in plain text."""
         return [each for each in self._state().get("resources", ()) if _is_at_aws(each)]
 
     def unlock(self) -> None:
         """Allow `destroy` to delete protected resources, DynamoDB tables with deletion protection, and full buckets."""
-        with _explained("Pulumi could not remove the protection"):
+        with _explained("Pulumi could not remove the deletion protection of the resources"):
             exported = self._stack.export_stack()
             state = copy.deepcopy(dict(exported.deployment or {}))
             for each in state.get("resources", ()):
@@ -162,7 +162,8 @@ class PulumiStack:
         for each in self.resources():
             if each.get("inputs", {}).get("deletionProtectionEnabled"):
                 dynamodb = self._emulator.client("dynamodb", region=each["outputs"]["arn"].split(":")[3])
-                with suppress(ClientError):  # The deletion of the table will report a clearer error.
+                # Ignore the error here, because the later deletion of the table will fail with a clearer error.
+                with suppress(ClientError):
                     dynamodb.update_table(TableName=each["id"], DeletionProtectionEnabled=False)
 
     def close(self) -> None:
@@ -196,7 +197,7 @@ def _explained(failure: str, events: EventRecorder | None = None) -> Iterator[No
         yield
     except automation.CommandError as error:
         errors = events.errors if events else ()
-        # The exception is not chained, because its text repeats these errors with their tracebacks.
+        # Do not chain the CommandError, because its message repeats the errors of Pulumi's engine with tracebacks.
         raise DeploymentError(f"{failure}:\n{indented(errors or (_last_output(error),))}") from None
 
 

@@ -51,7 +51,7 @@ class Running:
     name: str
     endpoint: str
     log: Log
-    ca_bundle: None = None  # no certificate, because the container serves plain HTTP
+    ca_bundle: None = None  # The container serves plain HTTP, so clients need no certificate.
 
     def tail(self, lines: int) -> str:
         """Return the last lines of the emulator's log and of the logs of its Lambda functions."""
@@ -90,7 +90,7 @@ def running(
     log: Path | None = None,
     report: Callable[[str], None],
 ) -> Iterator[Running]:
-    """Context manager that runs the emulator's container.
+    """Context manager that runs an AWS emulator in a Docker container.
 
     Args:
         port: local port of the emulator; None for a free one.
@@ -154,7 +154,11 @@ def _ensure_image(name: str, report: Callable[[str], None]) -> Image:
 
 
 def _publish_runtimes(found: Image) -> dict[str, str]:
-    """Push the Lambda runtime images of an emulator to the local registry; return the setting with their addresses."""
+    """Push the images of the Lambda runtimes that an emulator image uses to the local registry.
+
+    Returns:
+        The environment variable that configures LocalStack to pull these images from the local registry.
+    """
     runtimes: dict[str, str] = json.loads(found.labels.get(RUNTIMES, "{}"))
     if not runtimes:
         return {}
@@ -165,7 +169,8 @@ def _publish_runtimes(found: Image) -> dict[str, str]:
 def _create(found: Image, *, port: int, region: str, settings: Mapping[str, str]) -> LocalStackContainer:
     container = LocalStackContainer(image=image(), edge_port=PORT, region_name=region)
     # The emulator runs any uploaded code, so its port is published only on the loopback interface.
-    bound: Any = {f"{PORT}/tcp": (HOST, port)}  # The type of `container.ports` does not allow addresses.
+    # `bound` is annotated as Any, because the type of `container.ports` does not allow IP addresses.
+    bound: Any = {f"{PORT}/tcp": (HOST, port)}
     container.ports = bound
     container.with_kwargs(labels={LABEL: docker_engine.owner()})
     if _is_localstack(found):
@@ -184,7 +189,7 @@ def _is_localstack(found: Image) -> bool:
 
 
 def _socket() -> str:
-    """Return the path of the Docker socket on Docker's host, which is a virtual machine unless on Linux."""
+    """Return the path of the Docker socket on the host of Docker, which is a virtual machine except on Linux."""
     if platform.system() == "Linux":
         return get_docker_socket()
     return os.environ.get("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", SOCKET)
@@ -192,19 +197,19 @@ def _socket() -> str:
 
 def _environment(port: int, region: str) -> dict[str, str]:
     return {
-        # Replace the credentials of testcontainers, because MiniStack verifies presigned URLs with this secret.
+        # Use the same credentials as the clients, because MiniStack verifies presigned URLs with its secret key.
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
-        # Settings of LocalStack:
-        "DISABLE_EVENTS": "1",  # no telemetry
+        # The following environment variables configure LocalStack.
+        "DISABLE_EVENTS": "1",  # Disables the telemetry of LocalStack.
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "LAMBDA_IGNORE_ARCHITECTURE": "1",
         "LAMBDA_RETRY_BASE_DELAY": "1",
         "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",
         "LAMBDA_DOCKER_FLAGS": f"--label {LABEL}={FUNCTION}",
-        "LOCALSTACK_HOST": f"{HOST}:{port}",  # host in the URLs of SQS queues
+        "LOCALSTACK_HOST": f"{HOST}:{port}",  # LocalStack returns SQS queue URLs with this host.
         "SQS_ENDPOINT_STRATEGY": "path",
-        # Settings of MiniStack:
+        # The following environment variables configure MiniStack.
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": region,
         "LAMBDA_EXECUTOR": "local",
@@ -217,7 +222,8 @@ def _started(container: LocalStackContainer, port: int) -> Iterator[None]:
     """Start the container; on exit, stop it with SIGTERM, so that LocalStack removes its functions' containers."""
     try:
         try:
-            DockerContainer.start(container)  # LocalStackContainer.start would wait for a log line.
+            # Bypass LocalStackContainer.start, which also waits for a line in the log.
+            DockerContainer.start(container)
         except DockerException as error:
             raise EmulatorError(f"the container of {image()} cannot be started on port {port}: {error}") from error
         yield
@@ -238,7 +244,8 @@ def _wait_until_ready(container: LocalStackContainer, port: int, log: Log) -> tu
     while time.monotonic() < deadline:
         container.reload()
         if container.status not in ("created", "running"):
-            time.sleep(POLL_INTERVAL)  # Wait for the end of the log.
+            # Wait so that the error message contains the last log lines of the stopped container.
+            time.sleep(POLL_INTERVAL)
             raise EmulatorError(
                 f"the emulator of {image()} exited at once{_token_hint()}; the end of its log:\n{log.tail(30)}"
             )
@@ -256,7 +263,7 @@ def _wait_until_ready(container: LocalStackContainer, port: int, log: Log) -> tu
 
 
 def _address_from_a_container(container: LocalStackContainer, port: int) -> str:
-    """Return the emulator's URL for a process that itself runs in a container, with its own loopback interface."""
+    """Return the URL at which this process reaches the emulator if this process itself runs in a container."""
     mapped = container.get_docker_client().get_connection_mode().use_mapped_port
     return f"http://{container.get_container_host_ip()}:{port if mapped else PORT}"
 

@@ -26,7 +26,7 @@ Log lines of the emulator itself have no name and no separator.
 """
 
 FUNCTION_LINES = 20
-"""Number of log lines of Lambda functions that `Log.tail` appends to those of the emulator."""
+"""Maximum number of log lines of Lambda functions that `Log.tail` returns after the lines of the emulator."""
 
 JOIN_TIMEOUT = 2.0
 """Maximum seconds to wait until a thread has read the end of a container's log."""
@@ -68,7 +68,7 @@ class Log:
             thread.join(JOIN_TIMEOUT)
 
     def tail(self, lines: int) -> str:
-        """Return the last log lines of the emulator, then those of its functions; an empty string without a file."""
+        """Return the last log lines of the emulator, then of its Lambda functions; empty if there is no log file."""
         own: list[str] = []
         functions: list[str] = []
         text = self._file.read_text(encoding="utf-8", errors="replace") if self._file.exists() else ""
@@ -83,7 +83,7 @@ class Log:
 
     def _start_thread(self, follow: Callable[[], object]) -> None:
         def until_it_ends() -> None:
-            # The log is complete if Docker stopped, the container was removed, or the connection was closed.
+            # Ignore errors that end the log: Docker stopped, the container was removed, or the connection was closed.
             with suppress(DockerException, OSError, ValueError, AttributeError):
                 follow()
 

@@ -26,7 +26,7 @@ STOP_TIMEOUT = 20
 FUNCTION = "function"
 """Value of the project's Docker label on the containers of Lambda functions.
 
-On an emulator's container, the value of the label is the process that started the emulator.
+On an emulator's container, the value of the label identifies the process that started the emulator.
 """
 
 
@@ -61,7 +61,7 @@ def problem() -> str | None:
 
 
 def no_response(error: DockerException) -> str:
-    """Return the error message, with the remedy, if Docker does not respond."""
+    """Return the error message of a failed connection to Docker, with the remedy."""
     return (
         "Docker does not respond: install it, start its engine (`systemctl start docker`, or `dockerd` as root), or "
         f"set DOCKER_HOST to its socket; without Docker, use the embedded emulator.\n{error}"
@@ -122,7 +122,7 @@ def _is_running(process: int, started: str) -> bool:
         os.kill(process, 0)  # Signal 0 only checks whether the process exists.
     except ProcessLookupError:
         return False
-    except PermissionError:  # The process belongs to another user.
+    except PermissionError:  # The process exists, but belongs to another user.
         return True
     return True
 
@@ -136,7 +136,7 @@ def _started(process: int) -> str:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]  # Field 22 is starttime, see proc_pid_stat(5).
+    return stat.rpartition(")")[2].split()[19]  # Field 22 of /proc/PID/stat is the start time.
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -136,7 +136,7 @@ def child_environment(
         "HOME": str(state),
         "TMPDIR": str(state),
         "LANG": "C.UTF-8",
-        "TZ": "UTC",  # Lambda also uses UTC.
+        "TZ": "UTC",  # AWS Lambda also sets the time zone to UTC.
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": region,
@@ -145,7 +145,7 @@ def child_environment(
         "S3_DATA_DIR": str(state / "s3"),
         "LAMBDA_EXECUTOR": "local",
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": str(ASYNC_RETRY_BASE_SECONDS),
-        # Disable unused listeners, and prevent access to the user's Docker containers.
+        # Disable MiniStack's SFTP and IoT servers, and prevent its access to the user's Docker containers.
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "DOCKER_HOST": f"unix://{state}/no-docker.sock",
@@ -154,11 +154,12 @@ def child_environment(
 
 
 def _uses_tls(settings: Mapping[str, str]) -> bool:
-    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}  # With these values, MiniStack enables TLS.
+    # MiniStack enables TLS if the environment variable USE_SSL is 1, true or yes.
+    return settings.get("USE_SSL", "").lower() in {"1", "true", "yes"}
 
 
 def _tls_settings(created: certificate.Certificate) -> dict[str, str]:
-    """Return MiniStack's settings for a TLS certificate that its Lambda functions also trust."""
+    """Return environment variables with which MiniStack uses a TLS certificate and its Lambda functions trust it."""
     return {
         "MINISTACK_SSL_CERT": str(created.certificate),
         "MINISTACK_SSL_KEY": str(created.key),

@@ -1,10 +1,10 @@
-"""Runs MiniStack, the embedded emulator, as a child process, and exits when the parent process exits.
+"""Program of the child process that runs MiniStack, the embedded emulator. It exits when the parent process exits.
 
 Only the parent process has the other end of the pipe on stdin open. When the pipe closes, even because the parent was
 killed, this process deletes its files and exits.
 
 This module also changes behavior for which MiniStack has no settings: reading the logs of Lambda functions, unpacking
-their code, reusing their processes after an exception, their activation delay, and the lookup of AWS protocols.
+their code, reusing their processes after an exception, their activation delay, and loading botocore's service models.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Log:
     def read_available(self) -> bool:
         """Read the available output without waiting; return False at the end of the stream.
 
-        A function writes its log before its response. Therefore, a call after the response reads the complete log.
+        A Lambda function writes its log before its response. Therefore, a call after the response reads the whole log.
         """
         with self._lock:
             while self._readable(0):
@@ -83,19 +83,20 @@ class Log:
 
 RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
 RAISED_AND_KEPT = '{"status": "ok", "raised": {"error": str(e), "trace": traceback.format_exc()}}'
-"""Source code in MiniStack's worker for the response after an exception, and its replacement.
+"""Python code of MiniStack that responds after an exception in a Lambda function, and the code that replaces it.
 
 MiniStack stops a process that responds with the status "error", but not one that responds with the status "ok".
 """
 
 
 def patch_worker(runtime: Any) -> None:  # noqa: ANN401  MiniStack's module
-    """Patch MiniStack to reuse a function's process after an exception, and to log all lines with their invocation.
+    """Patch MiniStack to reuse a function's process after an exception, and to log each line with its invocation.
 
-    On AWS, an exception does not end the process. MiniStack would start a new one, which takes 0.3 s.
+    On AWS, the process of a function continues after an exception. MiniStack would start a new process, which takes
+    0.3 s.
 
-    MiniStack waits 50 ms for the first log line and 5 ms for each following line. On a busy machine, later lines would
-    be logged with the next invocation or never. On an idle machine, waiting would delay the next event.
+    After a response, MiniStack waits 50 ms for the first log line and 5 ms for each further line. On a busy machine,
+    it would log late lines with the next invocation or never. On an idle machine, it would delay the next event.
     """
     assert RAISED in runtime._PYTHON_WORKER_SCRIPT  # noqa: SLF001  MiniStack has no setting
     runtime._PYTHON_WORKER_SCRIPT = runtime._PYTHON_WORKER_SCRIPT.replace(RAISED, RAISED_AND_KEPT)  # noqa: SLF001
@@ -114,11 +115,11 @@ def patch_worker(runtime: Any) -> None:  # noqa: ANN401  MiniStack's module
             self.log = Log(self._proc.stderr, self._stderr_queue)
             return self.log.follow
 
-        def _drain_stderr(self) -> str:  # MiniStack calls `_drain_stderr` after a timeout.
+        def _drain_stderr(self) -> str:  # MiniStack calls this method after an invocation has timed out.
             self.log.read_available()
             return str(super()._drain_stderr())
 
-        def _drain_stderr_bounded(self) -> str:  # MiniStack calls `_drain_stderr_bounded` after a response.
+        def _drain_stderr_bounded(self) -> str:  # MiniStack calls this method after each response.
             return self._drain_stderr()
 
     runtime.Worker = Worker
@@ -132,8 +133,8 @@ class SharedZip(zipfile.ZipFile):
     """
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:  # noqa: ANN401  as in the base class
-        """Replace the empty folder `path` by a symbolic link to the unpacked zip file."""
-        assert isinstance(self.filename, str)  # MiniStack always opens a zip file by its path.
+        """Unpack the zip file once, and replace the folder `path` by a symbolic link to the unpacked files."""
+        assert isinstance(self.filename, str)  # MiniStack opens zip files by path, not as file objects.
         digest = hashlib.sha256(Path(self.filename).read_bytes()).hexdigest()
         state = Path(os.environ["TMPDIR"])
         unpacked = state / f"unpacked-{digest}"
@@ -159,7 +160,10 @@ PROTOCOLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "sts": {"protocol": "query"},
     }
 )
-"""Protocol of each AWS service that the stack uses, from botocore's service models, by MiniStack's service names."""
+"""Protocol of each AWS service that the stack uses. The keys are MiniStack's names of the services.
+
+The values are copies of values in botocore's service models.
+"""
 
 
 class LazyServiceModel:
@@ -187,7 +191,7 @@ def set_protocols(responses: Any) -> None:  # noqa: ANN401  MiniStack's module
 
 
 def adapt_ministack() -> None:
-    """Change all behavior for which MiniStack has no settings."""
+    """Apply all patches of this module to MiniStack."""
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     patch_worker(runtime)
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZip})
@@ -197,7 +201,8 @@ def adapt_ministack() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "ministack":  # Unit tests run another module.
+    # Unit tests run another module instead of MiniStack. That module needs no patches.
+    if sys.argv[1] == "ministack":
         adapt_ministack()
     threading.Thread(target=end_with_parent, daemon=True).start()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

@@ -22,9 +22,9 @@ INSTALL_TIMEOUT = 600
 """Maximum seconds for one installation command, which downloads about 40 MB from PyPI."""
 
 _REMOVED_VARIABLES = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV")
-"""Environment variables that are removed for the installer.
+"""Environment variables of the caller that uv and pip do not receive during the installation of the emulator.
 
-With them, the installer would compile no bytecode, or use another Python environment.
+With these variables, they would compile no bytecode, or use another Python environment.
 """
 
 Run = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
@@ -46,7 +46,8 @@ def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | Non
     """
     target = cache / environment_name(REQUIREMENTS.read_bytes())
     python = target / "bin" / "python"
-    if python.exists():  # False if the symbolic link is broken, because Python was uninstalled.
+    # If Python was uninstalled, `python` is a broken symbolic link, and the environment is created again.
+    if python.exists():
         return python
     report(f"preparing the embedded emulator in {target} (once; needs PyPI)")
     try:
@@ -63,7 +64,7 @@ def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | Non
 
 
 def environment_name(requirements: bytes) -> str:
-    """Return the folder name of the environment, which depends on the requirements, Python version and platform."""
+    """Return the folder name of the emulator's Python environment: requirements hash, Python version and platform."""
     digest = hashlib.sha256(requirements).hexdigest()[:12]
     return f"ministack-{digest}-{sys.implementation.cache_tag}-{sysconfig.get_platform()}"
 

@@ -25,7 +25,7 @@ Client: TypeAlias = Any
 """A boto3 client. It has no static type, because boto3 creates the classes of clients at run time."""
 
 Session: TypeAlias = Any
-"""A boto3 session. Type stubs of boto3 would accept only string literals as service names."""
+"""A boto3 session. It has no static type, because boto3's type stubs accept only string literals as service names."""
 
 DEFAULT_REGION = "us-east-1"
 
@@ -36,7 +36,7 @@ ENFORCING = MappingProxyType({"AUTH": "true", "USE_SSL": "1"})
 They enable TLS, because the policies of the stack deny requests without TLS.
 """
 READ_TIMEOUT = 60
-"""Maximum seconds to wait for a response. A synchronous invocation with a cold start takes the longest."""
+"""Maximum seconds to wait for a response of the emulator. Synchronous Lambda invocations take the longest."""
 
 
 class Emulator:
@@ -84,7 +84,7 @@ class Emulator:
             region: AWS region; None for the default region of the emulator.
         """
         key = (service, region or self.region)
-        with self._lock:  # A boto3 client is thread-safe, but its creation is not.
+        with self._lock:  # Threads may share a boto3 client, but must not create clients at the same time.
             if key not in self._clients:
                 self._clients[key] = self._session.client(
                     service,
@@ -131,23 +131,23 @@ def choose(kind: str = "auto") -> Choice:
         kind: "embedded", "container", or "auto" for the container if it can be started, otherwise the embedded one.
 
     Raises:
-        EmulatorError: the kind is invalid, or this emulator cannot run here. The message has the remedy.
+        EmulatorError: the kind is invalid, or this machine cannot run it. The message has the remedy.
     """
     if kind not in KINDS:
         raise EmulatorError(f"there is no emulator {kind!r}: choose one of {', '.join(KINDS)}")
     if kind == "embedded":
-        return Choice("embedded", "it was requested")
+        return Choice("embedded", "this kind of emulator was requested")
     from localstack.emulators import container  # noqa: PLC0415  the import takes 0.5 s, and only containers need it
 
-    # The image has 1 GB, so it is pulled only for the kind "container", not for "auto".
+    # Pull the Docker image, which has 1 GB, only for the kind "container", not for "auto".
     problem = container.problem(may_pull=kind == "container")
     if kind == "container":
         if problem:
             raise EmulatorError(problem)
-        return Choice("container", f"it was requested, with the image {container.image()}")
+        return Choice("container", f"this kind of emulator was requested, with the image {container.image()}")
     if problem:
         return Choice("embedded", f"no container can be started: {problem}")
-    reason = f"Docker has the image {container.image()}; `--emulator embedded` selects the emulator without Docker"
+    reason = f"Docker has the image {container.image()}; to use the emulator without Docker, add `--emulator embedded`"
     return Choice("container", reason)
 
 

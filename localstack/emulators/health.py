@@ -10,7 +10,7 @@ from typing import Any
 
 
 def get_json(url: str, ca_bundle: Path | None = None) -> dict[str, Any] | None:
-    """Return the JSON object at a URL; None if the server does not respond, or not with JSON. Uses no proxy.
+    """Return the JSON object at a URL; None if there is no response or the response is not JSON. Uses no proxy.
 
     Args:
         url: http or https URL.

@@ -68,9 +68,10 @@ def label(image: Image, name: str) -> str | None:
 
 
 def _build_parts(report: Report, *, rebuild: bool) -> dict[str, Mapping[str, Path]]:
-    """Build the parts of all images in parallel; return the files of each build context by image name.
+    """Build the parts of all images in parallel, because the builds mostly wait for the network.
 
-    They are built in parallel because they mostly wait for the network.
+    Returns:
+        By image name, a dictionary from the name of each file or folder in the build context to its path.
     """
     with ThreadPoolExecutor() as pool:
         base = pool.submit(parts.base, report, rebuild=rebuild)

@@ -53,7 +53,7 @@ class Invocation:
     Attributes:
         request: LocalStack's request with the event.
         deadline: Unix time of the timeout, in seconds.
-        outcome: future pair of "response" or "error" and the body to report.
+        outcome: future with a pair: "response" or "error", and the body to report.
     """
 
     request: Mapping[str, str]
@@ -82,7 +82,7 @@ class Output:
         threading.Thread(target=self._follow, daemon=True).start()
 
     def add(self, line: str) -> None:
-        """Write a line of this process to the output of the Lambda runtime."""
+        """Write a line to the log of the Lambda function."""
         os.write(self.writable, f"{line}\n".encode())
 
     def read(self) -> str:
@@ -113,7 +113,8 @@ class Runtime:
             env=dict(environ),
             stdout=output.writable,
             stderr=output.writable,
-            start_new_session=True,  # The process and its children form a process group.
+            # Create a process group, so that one signal kills the Lambda runtime and its child processes.
+            start_new_session=True,
         )
 
     def kill(self) -> None:
@@ -220,7 +221,7 @@ class Init:
     def _watch(self, runtime: Runtime) -> None:
         status = runtime.process.wait()
         if self._runtime is not runtime:
-            return  # `stop` killed the runtime, which is not an error.
+            return  # The Lambda runtime did not fail, but was killed by `stop`.
         how = f"signal: {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         message = f"Runtime exited with error: {how}" if status else "Runtime exited without providing a reason"
         current = self._current
@@ -238,7 +239,7 @@ class Init:
         size = self._environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
         durations = f"Duration: {milliseconds:.2f} ms\tBilled Duration: {-int(-milliseconds // 1)} ms"
         self._output.add(f"END RequestId: {request_id}")
-        # Memory use is not measured. LocalStack's own init process also reports the configured size.
+        # Report the configured memory size as the used memory, as LocalStack's own init process does.
         self._output.add(
             f"REPORT RequestId: {request_id}\t{durations}\tMemory Size: {size} MB\tMax Memory Used: {size} MB\t"
         )
@@ -247,7 +248,7 @@ class Init:
         url = f"{self._environ['LOCALSTACK_RUNTIME_ENDPOINT']}/{path}"
         request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  URL of LocalStack
         try:
-            # The environment variables of a Lambda function may specify proxies, which must not be used here.
+            # Connect to LocalStack directly, even if the Lambda function's environment variables specify a proxy.
             direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             direct.open(request).close()
         except OSError as error:
@@ -264,7 +265,7 @@ class Handler(BaseHTTPRequestHandler):
         super().__init__(*connection)
 
     def handle(self) -> None:
-        """Handle the requests of a connection, which ends without notice if the Lambda runtime is killed."""
+        """Handle the requests of a connection. Ignore a connection error, because the Lambda runtime may be killed."""
         with suppress(ConnectionError):
             super().handle()
 

@@ -1,4 +1,7 @@
-"""Builds the parts of the Docker images (base system and packages), and caches each under a hash of its inputs."""
+"""Builds the parts of the Docker images: the base system, and folders with packages.
+
+Each folder with packages is cached under a hash of its requirements.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ SUITE = "trixie"
 """The Debian release. Its Python version is 3.13, which LocalStack and the Lambda runtime require."""
 SYSTEM = ("python3", "ca-certificates")
 OMITTED = ("./var/cache/apt/*", "./var/lib/apt/lists/*", "./usr/share/man/*/*", "./usr/share/locale/*")
-"""Unused files of a Debian system, which the base image does not contain."""
+"""Patterns of files that the base image omits, because they are not used in containers."""
 BASE = f"tapstack/debian:{SUITE}"
 MIRROR = "DEBIAN_MIRROR"
 """Environment variable with the URL of a Debian mirror, for debootstrap and for packages of the images."""
 INPUTS = "org.tapstack.inputs"
-"""Docker label with a hash of the files from which an image was built."""
+"""Docker label with the inputs of an image's build, or with their hash. An image with other inputs is out of date."""
 
 PYTHON = ("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_28")
 DYNAMODB_MAIN = "com.amazonaws.services.dynamodbv2.local.main.ServerRunner"
@@ -37,7 +40,7 @@ Report = Callable[[str], None]
 
 
 def digest(*paths: Path) -> str:
-    """Return a hash of the names and contents of files, including all files in the given folders."""
+    """Return a hash of the names and contents of files and folders. Markdown and bytecode files are ignored."""
     files = sorted(file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
     total = hashlib.sha256()
     for file in files:
@@ -80,10 +83,10 @@ def packages(report: Report, requirements: Path) -> Path:
     """
     with _cached(f"packages-{digest(requirements)}") as (folder, fresh):
         if fresh:
-            # Some packages are built from source. The requirements file also pins their build dependencies.
+            # The requirements file also pins the build dependencies of packages that are built from source.
             pinned = ("--require-hashes", "--no-deps", "-r", requirements, "--build-constraints", requirements)
             run([*(find_uv() or ["uv"]), "pip", "install", "--quiet", "--target", fresh, *PYTHON, *pinned])
-            # Delete the installed programs, because they would start the Python interpreter of this machine.
+            # Delete the installed scripts, because their first lines specify the Python interpreter of this machine.
             shutil.rmtree(fresh / "bin", ignore_errors=True)
             report(f"installed {requirements.relative_to(HERE)} from PyPI")
     return folder
@@ -166,5 +169,5 @@ def _cached(name: str) -> Iterator[tuple[Path, Path | None]]:
         fresh = Path(building) / "part"
         fresh.mkdir()
         yield target, fresh
-        if not target.exists():  # Another process may have created the folder in the meantime.
+        if not target.exists():  # Another process may create the cached folder at the same time.
             fresh.rename(target)

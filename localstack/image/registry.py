@@ -23,7 +23,7 @@ NAME = "tapstack-registry"
 LABEL = "org.tapstack.emulator"
 """Docker label of all containers that this project starts. Cleanup removes the containers that have this label."""
 REGISTRY_OWNER = "registry"
-"""Value of the project's Docker label on the registry's container."""
+"""Value of the project's Docker label on the container of the local image registry."""
 DEFAULT_PORT = 5055
 READY_TIMEOUT = 15.0
 

@@ -14,7 +14,7 @@ from localstack.emulators.embedded_environment import find_uv
 from localstack.errors import EmulatorError
 
 SHOWN_LINES = 15
-"""Number of output lines of a failed program in the error message."""
+"""Maximum number of output lines of a failed program that the error message contains."""
 
 _DEBIAN_PACKAGES = {"debootstrap": "debootstrap", "mvn": "maven"}
 """Required programs, and the Debian package of each."""
@@ -92,9 +92,9 @@ def check() -> None:
         problems.append("debootstrap needs root: run it with `sudo`, or as root in a container")
     if missing:
         packages = " ".join(_DEBIAN_PACKAGES[name] for name in missing)
-        problems.append(f"missing: {', '.join(missing)}; `apt-get install {packages}` installs them")
+        problems.append(f"missing programs: {', '.join(missing)}; `apt-get install {packages}` installs them")
     if find_uv() is None:
-        problems.append("missing: uv; `pip install uv` installs it")
+        problems.append("missing program: uv; `pip install uv` installs it")
     if problem := docker_problem():
         problems.append(problem)
     if problems:

@@ -43,7 +43,7 @@ async def _listen(endpoint: str, ca_bundle: Path) -> asyncio.Server:
 
     async def forward(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
-            with suppress(OSError, asyncio.CancelledError):  # Client and server may disconnect at any time.
+            with suppress(OSError, asyncio.CancelledError):  # Ignore errors if the client or the server disconnects.
                 server, to_server = await asyncio.open_connection(url.hostname, url.port, ssl=context)
                 await asyncio.gather(_copy(client, to_server), _copy(server, to_client))
         finally:
@@ -69,4 +69,4 @@ async def _close(server: asyncio.Server | None) -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.sleep(0)  # The event loop closes the sockets in its next iteration.
+    await asyncio.sleep(0)  # Let the event loop close the sockets.

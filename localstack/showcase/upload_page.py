@@ -66,9 +66,9 @@ def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadSer
     origin = f"http://localhost:{number}"
     with start("embedded", settings=ENFORCING, report=report) as running:
         report(f"emulator  {running.name}, which enforces policies and CORS")
-        assert running.ca_bundle is not None  # The settings ENFORCING enable TLS.
+        assert running.ca_bundle is not None  # With the settings `ENFORCING`, the emulator serves TLS.
         deployed = deploy(running, config_overrides={"corsAllowedOrigins": json.dumps([origin])})
-        report(f"stack     {len(deployed.resources)} resources in {deployed.seconds:.1f} s")
+        report(f"stack     {len(deployed.resources)} resources, deployed in {deployed.seconds:.1f} s")
         with plain_http_proxy(running.endpoint, running.ca_bundle) as proxy:
             stack = stack_at(proxy, running, deployed.outputs)
             with UploadServer(stack, port=number) as server:
@@ -76,7 +76,7 @@ def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadSer
 
 
 def stack_at(endpoint: str, emulator: Emulator, outputs: Mapping[str, str], rules: Rules | None = None) -> Stack:
-    """Return the deployed stack as the server of the upload page uses it.
+    """Return the AWS clients, names and rules of a deployed stack that the server of the upload page needs.
 
     Args:
         endpoint: URL at which browsers reach the emulator.

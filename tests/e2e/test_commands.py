@@ -76,8 +76,8 @@ def test_demo_reports_a_missing_file_and_uploads_the_others(tmp_path: Path) -> N
     assert process.returncode == 2, errors
     document = json.loads(output)
     assert [(row["item"]["key"], row["differences_from_head"]) for row in document["rows"]] == [("a b+c.txt", [])]
-    assert document["problems"] == [{"file": str(missing), "reason": "does not exist"}]
-    assert f"{missing} does not exist" in errors
+    assert document["problems"] == [{"file": str(missing), "reason": "the path does not exist"}]
+    assert f"{missing}: the path does not exist" in errors
 
 
 def test_e2e_tests_of_an_existing_stack_pass_and_leave_it_unchanged(

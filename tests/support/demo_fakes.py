@@ -131,7 +131,7 @@ class FakeEmulator(Emulator):
             name="FakeStack 1.0",
             endpoint="http://127.0.0.1:4566",
             region="us-east-1",
-            reason="it was requested",
+            reason="this kind of emulator was requested",
             logs=lambda _lines: "the emulator's last words",
         )
         self._fakes = clients
@@ -190,5 +190,5 @@ def report(*rows: Row, **transfer: Any) -> Report:
     )
 
 
-def problem(path: str, reason: str = "does not exist") -> Problem:
+def problem(path: str, reason: str = "the path does not exist") -> Problem:
     return Problem(path=Path(path), reason=reason)

@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Client
 
 ACTIVE_TIMEOUT = 60.0
-"""Maximum seconds until a DynamoDB table or Lambda function becomes active. The slowest emulator takes about 1."""
+"""Maximum seconds until a DynamoDB table or Lambda function becomes active. The slowest emulator needs about 1 s."""
 POLL_INTERVAL = 0.02
 
 
 Phases = Callable[[str], AbstractContextManager[object]]
 """Function that returns a context manager for a phase of the deployment, which any thread may enter.
 
-* program: the Pulumi program runs until all resources exist.
-* packaging: the files of a Lambda function are packed.
-* waiting: a requested resource does not exist yet.
+* program: the Pulumi program runs and registers its resources.
+* packaging: the files of a Lambda function are packed into a zip file.
+* waiting: a resource was created, but is not ready for use.
 """
 
 
 def unobserved(_phase: str) -> AbstractContextManager[object]:
-    """Return a context manager that ignores the phase of the deployment."""
+    """Return a context manager that does nothing. It is used if phases of the deployment are not measured."""
     return nullcontext()
 
 
 class ClientFactory(Protocol):
-    """Interface of an emulator for the resource handlers."""
+    """Interface of an object that creates boto3 clients for an emulator."""
 
     def client(self, service: str, *, region: str | None = None) -> Client:
         """Return the boto3 client of an AWS service."""
@@ -48,14 +48,14 @@ class Aws:
 
     Attributes:
         clients: creates boto3 clients.
-        region: such as "us-east-1".
-        partition: such as "aws" or "aws-cn".
-        dns_suffix: such as "amazonaws.com".
+        region: AWS region, such as "us-east-1".
+        partition: AWS partition, such as "aws" or "aws-cn".
+        dns_suffix: domain of AWS endpoints, such as "amazonaws.com".
         folder: folder of the Pulumi program. Relative paths in archives start there.
         clock: monotonic clock, in seconds.
         sleep: waits a number of seconds.
         token: returns the random suffix of a generated resource name.
-        phases: notified of the phases of the deployment.
+        phases: returns a context manager for each phase of the deployment.
     """
 
     clients: ClientFactory
@@ -148,5 +148,5 @@ def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 def non_empty(**arguments: Any) -> dict[str, Any]:
-    """Return the arguments without those that are None or empty, so that AWS uses its defaults for them."""
+    """Return the keyword arguments as a dictionary, without None, {} and [], so that AWS uses its defaults instead."""
     return {name: value for name, value in arguments.items() if value not in (None, {}, [])}

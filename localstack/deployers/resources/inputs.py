@@ -10,7 +10,7 @@ import pulumi
 from localstack.errors import HarnessError
 
 Value: TypeAlias = Any
-"""A scalar, an archive or a list of scalars. AWS checks the types of inputs; this module does not."""
+"""Value of a resource input: a scalar, an archive or a list of scalars. Only AWS checks its type."""
 
 _LEAVES = (str, bool, int, float, pulumi.Archive, pulumi.Asset)
 
@@ -62,19 +62,19 @@ class Inputs:
         return {aws_name: value for aws_name, value in selected.items() if value is not None}
 
     def child(self, name: str) -> Inputs | None:
-        """Return a nested object of the inputs; None if it is absent."""
+        """Return an input that is an object; None if the input is absent."""
         value = self._read(name)
         return None if value is None else self._nest(value, name)
 
     def children(self, name: str) -> list[Inputs]:
-        """Return a list of nested objects of the inputs; an empty list if it is absent."""
+        """Return an input that is a list of objects; an empty list if the input is absent."""
         value = self._read(name)
         if value is not None and not isinstance(value, list):
             raise InputError(f"{self._path}{name} is not a list: {value!r}")
         return [self._nest(item, f"{name}[{index}]") for index, item in enumerate(value or [])]
 
     def mapping(self, name: str) -> dict[str, str]:
-        """Return an input with arbitrary keys, such as tags, with strings as keys and values; empty if it is absent."""
+        """Return an input with arbitrary keys, such as tags, as a dictionary of strings; empty if it is absent."""
         value = self._read(name)
         if value is not None and not isinstance(value, Mapping):
             raise InputError(f"{self._path}{name} is not an object: {value!r}")

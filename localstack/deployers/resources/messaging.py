@@ -109,7 +109,7 @@ def topic_policy(_name: str, inputs: Inputs, aws: Aws) -> Create:
     arn, policy = inputs.require("arn"), inputs.require("policy")
     sns = aws.client("sns")
 
-    # No removal is registered, because every topic has a policy, which is deleted with the topic.
+    # Register no removal of a topic's resource policy, because the policy is deleted with the topic.
     def create(_register_removal: RegisterRemoval) -> ResourceResult:
         sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
         return ResourceResult(id=arn, state={})
@@ -138,7 +138,8 @@ def topic_subscription(_name: str, inputs: Inputs, aws: Aws) -> Create:
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         arn = sns.subscribe(**request, ReturnSubscriptionArn=True)["SubscriptionArn"]
         pending = sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"] == "true"
-        if not pending:  # SNS deletes an unconfirmed subscription after some days.
+        # An unconfirmed subscription cannot be deleted; SNS deletes it after some days.
+        if not pending:
             register_removal(Removal(delete=lambda: sns.unsubscribe(SubscriptionArn=arn)))
         return ResourceResult(id=arn, state={"arn": arn, "pendingConfirmation": pending})
 

@@ -68,7 +68,7 @@ def notification_target(target: Inputs, **arn: str) -> dict[str, Any]:
 
     Args:
         target: inputs of the target.
-        arn: a single item, from the ARN's name in AWS to its name in Pulumi.
+        arn: one keyword argument with the names of the ARN in AWS and in Pulumi, such as ``QueueArn="queueArn"``.
     """
     prefix, suffix = target.get("filterPrefix"), target.get("filterSuffix")
     rules = [{"Name": name, "Value": value} for name, value in (("prefix", prefix), ("suffix", suffix)) if value]

@@ -38,7 +38,7 @@ HIGHEST_PORT = 65535
 
 SUCCESS, FAILED, UNREADABLE, INTERRUPTED = 0, 1, 2, 130
 """Exit codes: 0 (all rows are correct), 1 (a row is missing or wrong, or the deployment failed), 2 (a path cannot be
-read) and 130 (interrupted by Ctrl-C)."""
+uploaded) and 130 (interrupted by Ctrl-C)."""
 
 
 Start: TypeAlias = Callable[..., AbstractContextManager[emulator.Emulator]]
@@ -113,7 +113,11 @@ def run() -> NoReturn:
 
 
 def _start(start: Start, port: int | None, progress: Steps, cleanup: ExitStack) -> tuple[emulator.Emulator, float]:
-    """Start the emulator, which `cleanup` stops; return the emulator and the duration of its start in seconds."""
+    """Start the emulator, and register its stop with `cleanup`.
+
+    Returns:
+        The running emulator, and the duration of its start in seconds.
+    """
     progress.start("emulator")
     started = time.monotonic()
     running = cleanup.enter_context(start("embedded", port=port, report=progress.log))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
 
 LINES = 12
-"""Number of log lines, from the end of each log."""
+"""Maximum number of lines, from the end of each log, that the demo prints if a row is missing."""
 
 MESSAGES = 10
 """Maximum number of messages in a response of SQS ReceiveMessage."""

@@ -26,7 +26,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A file or folder that cannot be uploaded, and the reason, such as "does not exist"."""
+    """A file or folder that cannot be uploaded, and the reason, such as "the path does not exist"."""
 
     path: Path
     reason: str
@@ -40,8 +40,8 @@ def find(paths: Sequence[Path]) -> tuple[list[Source], list[Problem]]:
             that are found twice are uploaded once.
 
     Returns:
-        Two lists, in the order of `paths` and then of names. The key of a file is its name or, for a file in a folder,
-        its path from the folder's name on, such as ``photos/2026/lake.jpg``.
+        Two lists, in the order of `paths` and then of names. The object key of a file is its name. The object key of a
+        file in a folder is its path, starting with the name of the folder, such as ``photos/2026/lake.jpg``.
     """
     sources: dict[str, Source] = {}
     problems: list[Problem] = []
@@ -58,17 +58,20 @@ def find(paths: Sequence[Path]) -> tuple[list[Source], list[Problem]]:
                     else:
                         sources.setdefault(entry.key, entry)
         if not found:
-            problems.append(Problem(path=given, reason="is a folder without files"))
+            problems.append(Problem(path=given, reason="the folder contains no files"))
     return list(sources.values()), problems
 
 
 def content_type(name: str) -> str | None:
-    """Return the content type for a file name, or None. It is that of the AWS CLI: application/x-tar for .tar.gz."""
+    """Return the content type for a file name; None if the file extension is unknown.
+
+    The result is the same as in the AWS CLI, for example application/x-tar for .tar.gz.
+    """
     return mimetypes.guess_type(name)[0]
 
 
 def _walk(given: Path) -> Iterator[Source | Problem]:
-    """Yield a file, or all files in a folder. Everything else, such as a device, is yielded as a problem."""
+    """Yield a file, or all files in a folder. For anything else, such as a device, yield a `Problem`."""
     # The name of a folder such as "." or ".." is known only after the path is resolved.
     root = given.name if given.name not in {"", ".."} else given.resolve().name
     todo: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(given, root, frozenset())]
@@ -79,23 +82,25 @@ def _walk(given: Path) -> Iterator[Source | Problem]:
             if stat.S_ISDIR(status.st_mode):
                 identity = (status.st_dev, status.st_ino)
                 if identity in above:
-                    yield Problem(path=path, reason="is a symbolic link to one of its parent folders")
+                    yield Problem(path=path, reason="the symbolic link points to one of its parent folders")
                     continue
-                inside = sorted(path.iterdir(), reverse=True)  # reversed, because the last item is processed first
+                # Sort in reverse order, because `pop` removes the last item of the list.
+                inside = sorted(path.iterdir(), reverse=True)
                 todo += [(each, f"{key}/{each.name}" if key else each.name, above | {identity}) for each in inside]
             elif stat.S_ISREG(status.st_mode):
                 yield _source(path, key, status.st_size)
             else:
-                yield Problem(path=path, reason=f"is {_kind(status.st_mode)}, not a file")
+                yield Problem(path=path, reason=f"the path is {_kind(status.st_mode)}, not a file")
         except FileNotFoundError:
-            yield Problem(path=path, reason="is a broken symbolic link" if path.is_symlink() else "does not exist")
+            broken = "the target of the symbolic link does not exist"
+            yield Problem(path=path, reason=broken if path.is_symlink() else "the path does not exist")
         except OSError as error:
-            yield Problem(path=path, reason=f"cannot be read: {error.strerror}")
+            yield Problem(path=path, reason=f"the path cannot be read: {error.strerror}")
 
 
 def _source(path: Path, key: str, size: int) -> Source | Problem:
     if size > PUT_BYTES:
-        return Problem(path=path, reason=f"has {size} bytes; the maximum of one upload is {PUT_BYTES} (5 GiB)")
+        return Problem(path=path, reason=f"the file has {size} bytes; the maximum of one upload is {PUT_BYTES} (5 GiB)")
     return Source(path=path, key=key, content_type=content_type(path.name))
 
 
@@ -103,11 +108,12 @@ def _key_problem(source: Source) -> Problem | None:
     try:
         length = len(source.key.encode())
     except UnicodeEncodeError:
-        return Problem(path=source.path, reason="has a name that is not valid UTF-8, which S3 requires: rename it")
+        reason = "the file name is not valid UTF-8, which S3 requires: rename the file"
+        return Problem(path=source.path, reason=reason)
     if length > KEY_BYTES:
         return Problem(
             path=source.path,
-            reason=f"would have a key of {length} bytes; the maximum of S3 is {KEY_BYTES}: specify a subfolder",
+            reason=f"the object key would have {length} bytes; the maximum of S3 is {KEY_BYTES}: specify a subfolder",
         )
     return None
 
@@ -118,7 +124,8 @@ def _collision(source: Source, taken: dict[str, Source]) -> Problem | None:
         return None
     return Problem(
         path=source.path,
-        reason=f"would have the same key {source.key!r} as {str(other.path)!r}: specify a folder that contains both",
+        reason=f"the file would have the same object key {source.key!r} as {str(other.path)!r}: "
+        "specify a folder that contains both",
     )
 
 

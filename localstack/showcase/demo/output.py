@@ -38,7 +38,7 @@ MIN_WIDTH_WITH_TYPE, MIN_WIDTH_WITH_TIME = 74, 52
 
 
 def show_rows(report: Report, console: Console) -> None:
-    """Print the DynamoDB rows: complete in aligned columns or, on a terminal, as a table that fits its width.
+    """Print the DynamoDB rows: on a terminal as a table that fits its width, otherwise complete in aligned columns.
 
     Args:
         report: result of the demo.
@@ -72,7 +72,7 @@ def show_summary(report: Report, console: Console) -> None:
     console.print()
     lines = [
         ("files", f"{report.files}, {size(report.bytes)}"),
-        ("correct", f"{report.correct} of {count(report.files, 'row')}, compared with S3's HEAD of each object"),
+        ("correct", f"{report.correct} of {count(report.files, 'row')}, compared with S3 HeadObject of each object"),
     ]
     if latencies := report.latencies:
         p50, p95 = (seconds(percentile(latencies, percent)) for percent in (50, 95))
@@ -102,11 +102,11 @@ def show_failures(report: Report, console: Console) -> None:
     missing = [
         f"{upload.source.key} (version {upload.version_id}) was uploaded, but has no row" for upload in transfer.missing
     ]
-    refused = [f"{each.path} {each.reason}" for each in transfer.refused]
+    refused = [f"{each.path}: {each.reason}" for each in transfer.refused]
     for title, lines in (("Wrong rows", wrong), ("Missing rows", missing), ("Rejected uploads", refused)):
         _print_section(title, lines, console)
     if transfer.not_tried:
-        console.print(f"{count(transfer.not_tried, 'more file')} not uploaded, because no new rows appeared")
+        console.print(f"{count(transfer.not_tried, 'more file')} not uploaded, because DynamoDB returned no new rows")
 
 
 def show_diagnostics(diagnostics: Mapping[str, Sequence[str]], console: Console) -> None:
@@ -128,7 +128,7 @@ def show_problems(problems: Sequence[Problem], console: Console) -> None:
         problems: files and folders with reasons.
         console: destination.
     """
-    _print_section("Not uploaded", [f"{each.path} {each.reason}" for each in problems], console)
+    _print_section("Not uploaded", [f"{each.path}: {each.reason}" for each in problems], console)
 
 
 def show_error(error: object, console: Console) -> None:
@@ -207,7 +207,10 @@ def _cells(row: Row, *, whole: bool) -> tuple[str, str, str, str, str]:
 
 
 def _table(rows: Sequence[Row], width: int) -> Table:
-    """Format DynamoDB rows as a table of at most `width` terminal cells; a narrow table omits content type or time."""
+    """Format DynamoDB rows as a table of at most `width` terminal cells.
+
+    If the terminal is too narrow, the columns with the content type and the upload time are omitted.
+    """
     shown = [at for at, least in enumerate((0, 0, MIN_WIDTH_WITH_TYPE, MIN_WIDTH_WITH_TIME, 0)) if width >= least]
     lines = [list(_cells(row, whole=False)) for row in rows]
     for line in lines:
@@ -251,6 +254,6 @@ def _print_section(title: str, lines: Sequence[str], console: Console) -> None:
 
 
 def _print_lines(lines: Sequence[str], console: Console) -> None:
-    """Print lines without wrapping them, so that they can be copied; control characters are escaped."""
+    """Print lines without wrapping them, so that users can copy them. Control characters are escaped."""
     for line in lines:
         console.print(Text(printable(line)), soft_wrap=True)

@@ -23,7 +23,7 @@ LINE_INTERVAL = 2.0
 
 
 class Steps:
-    """Base class for progress displays, which displays nothing.
+    """Base class for displays of the demo's progress. Its methods display nothing.
 
     Each step has a name. Several steps may be in progress at the same time.
     """
@@ -37,7 +37,7 @@ class Steps:
         """
 
     def advance(self, step: str, note: str = "") -> None:
-        """Display that one more part of a step is complete.
+        """Display that one more part of a step, such as one more upload, is complete.
 
         Args:
             step: name of the step.
@@ -45,7 +45,7 @@ class Steps:
         """
 
     def finish(self, step: str, note: str) -> None:
-        """Display the end of a step with an unknown number of parts. Other steps end with their last part.
+        """Display the end of a step that was started without a number of parts.
 
         Args:
             step: name of the step.
@@ -73,7 +73,7 @@ def steps(console: Console, *, clock: Callable[[], float] = time.monotonic) -> I
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
         ) as progress:
-            # 14 cells are used by the spinner, the elapsed time and the spaces between the columns.
+            # The spinner, the elapsed time and the spaces between the columns take 14 terminal cells.
             yield Bars(progress, note_cells=max(0, console.width - NAME_CELLS - BAR_CELLS - 14))
     else:
         yield Lines(console, clock)
@@ -144,9 +144,9 @@ class _Step:
 
 
 class _Seconds(ProgressColumn):
-    """Column with the elapsed time of a step, which stops at the end of the step."""
+    """Column of a progress bar with the seconds since the start of a step or, after its end, with its duration."""
 
     def render(self, task: Task) -> Text:
-        """Format the elapsed seconds in seven terminal cells."""
+        """Return the elapsed seconds as text with one decimal place."""
         elapsed = task.finished_time if task.finished else task.elapsed
         return Text(f"{elapsed or 0:5.1f} s", style="cyan")

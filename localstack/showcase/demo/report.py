@@ -43,18 +43,18 @@ class Report:
 
     @property
     def files(self) -> int:
-        """Number of files that should have a row: all files that could be read."""
+        """Number of files that should have a DynamoDB row. Files that cannot be read are not counted."""
         transfer = self.transfer
         return len(transfer.rows) + len(transfer.missing) + len(transfer.refused) + transfer.not_tried
 
     @property
     def bytes(self) -> int:
-        """Sum of the object sizes in the rows."""
+        """Total size of the uploaded objects in bytes, as stored in their DynamoDB rows."""
         return sum(int(row.item.get("size_bytes", 0)) for row in self.transfer.rows)
 
     @property
     def correct(self) -> int:
-        """Number of rows that match the result of S3 HeadObject."""
+        """Number of DynamoDB rows that match the result of S3 HeadObject."""
         return sum(not row.differences for row in self.transfer.rows)
 
     @property
@@ -69,7 +69,7 @@ class Report:
 
 
 def as_json(report: Report) -> str:
-    """Convert the result of the demo to a JSON document in ASCII, with the item and the latency of each row."""
+    """Convert the result of the demo to a JSON document in ASCII, with the attributes and latency of each row."""
     transfer, latencies = report.transfer, report.latencies
     return json.dumps(
         {
@@ -111,12 +111,12 @@ def as_json(report: Report) -> str:
             "outputs": dict(report.outputs),
         },
         indent=2,
-        default=repr,  # JSON does not support bytes, but rows of this stack contain none.
+        default=repr,  # Converts bytes, which JSON does not support.
     )
 
 
 def empty_as_json(problems: Sequence[Problem]) -> str:
-    """Return the JSON document of the demo if there are no files to upload."""
+    """Return the JSON document that the demo prints if none of its paths can be uploaded."""
     return json.dumps({"summary": {"files": 0, "rows": 0}, "rows": [], "problems": _problems(problems)}, indent=2)
 
 

@@ -56,9 +56,10 @@ class Store:
         return str(response["VersionId"])
 
     def rows(self, uploads: Sequence[Upload]) -> Iterable[tuple[Upload, dict[str, Any]]]:
-        """Read the rows of uploads; yield each upload that has a row, with its row.
+        """Read the DynamoDB rows of uploads; yield each upload that has a row, with its row.
 
-        Rows may also be missing because DynamoDB throttled the request. Another call reads them again.
+        If DynamoDB throttles the request, rows that exist may be missing from the result. The caller must repeat the
+        call for uploads without a row.
         """
         for start in range(0, len(uploads), BATCH_GET):
             batch = uploads[start : start + BATCH_GET]

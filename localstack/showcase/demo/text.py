@@ -89,7 +89,7 @@ def _padded(cell: str, width: int, right_aligned: bool) -> str:  # noqa: FBT001 
 
 
 def _within(text: str, width: int) -> str:
-    """Return the longest beginning of a text that fits into `width` terminal cells."""
+    """Return as many leading characters of a text as fit into `width` terminal cells."""
     taken = 0
     for at, each in enumerate(text):
         taken += cell_len(each)

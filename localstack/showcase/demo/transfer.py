@@ -21,25 +21,28 @@ if TYPE_CHECKING:
 IN_FLIGHT = 4
 """Maximum number of uploads in progress, including those that wait for their row.
 
-The emulator starts a process per concurrent invocation, and with 8 processes each invocation takes twice as long.
+The emulator starts one process per concurrent invocation. With 8 processes, each invocation takes twice as long.
 """
 
 ROWS_PER_MORE = 10
-"""Number of rows after which the maximum number of uploads in progress increases by one.
+"""Number of new rows after which the demo allows one more upload at the same time, up to `IN_FLIGHT`.
 
-The number increases slowly, because concurrent cold starts delay each other.
+The limit starts at 1 and increases slowly, because concurrent cold starts delay each other.
 """
 
 TIMEOUT = 30.0
 """Seconds without a new row after which no more files are uploaded. The first row takes 1 to 2 seconds."""
 
 OVERDUE = 5.0
-"""Seconds after which an upload without a row no longer counts as in progress. Its row is still read."""
+"""Seconds after which an upload without a row no longer counts towards the limit `IN_FLIGHT`.
+
+The demo still reads the DynamoDB table for the row of this upload.
+"""
 
 SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.005, 0.05, 1.5
-"""Pause between two reads of the DynamoDB table: minimum and maximum in seconds, and growth factor per unchanged read.
+"""Pause between two reads of the DynamoDB table: minimum and maximum in seconds, and growth factor.
 
-The maximum pause limits the error of a measured latency.
+The pause grows by the factor after each read without a new row. Its maximum limits the error of a measured latency.
 """
 
 
@@ -95,8 +98,8 @@ def transfer(
     Args:
         sources: files to upload, with distinct keys.
         store: bucket and table.
-        on_upload: called in this thread after each upload, successful or not.
-        on_row: called in this thread after each new row.
+        on_upload: called in the caller's thread after each upload, successful or not.
+        on_row: called in the caller's thread after each new row.
         clock: monotonic clock, in seconds.
         sleep: waits a number of seconds.
         timeout: seconds without a new row after which no more files are uploaded.
@@ -120,12 +123,12 @@ def transfer(
             else:
                 run.wait(pause, sleep)
                 pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
-    run.collect_uploads(on_upload)  # Collect the uploads that were still running at the timeout.
+    run.collect_uploads(on_upload)  # Include uploads that ended after the timeout.
     return run.outcome()
 
 
 class _Run:
-    """State of uploading files: each file is queued, uploading, waiting for its row, or finished."""
+    """State of each file of the demo: queued, uploading, waiting for its DynamoDB row, or finished."""
 
     def __init__(
         self,
@@ -154,7 +157,7 @@ class _Run:
             self.uploading[self._threads.submit(self._upload, source)] = source
 
     def _free_slots(self) -> int:
-        """Return the number of uploads that may run now, in addition to those that wait for their row."""
+        """Return the maximum number of concurrent PutObject requests, minus the objects that wait for their rows."""
         now = self._clock()
         waiting = sum(now - upload.finished <= OVERDUE for upload in self.waiting.values())
         return min(self._in_flight, 1 + len(self._rows) // ROWS_PER_MORE) - waiting
@@ -166,10 +169,10 @@ class _Run:
             try:
                 self.waiting[source.key] = future.result()
             except OSError as error:
-                reason = f"cannot be read: {error.strerror or error}"
+                reason = f"the file cannot be read: {error.strerror or error}"
                 self._unreadable.append(Problem(path=source.path, reason=reason))
             except (ClientError, BotoCoreError) as error:
-                self._refused.append(Problem(path=source.path, reason=f"was rejected by S3: {error}"))
+                self._refused.append(Problem(path=source.path, reason=f"S3 rejected the upload: {error}"))
             on_upload()
         return len(done)
 

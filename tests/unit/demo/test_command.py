@@ -36,7 +36,7 @@ def demo(*arguments: str, aws: FakeAws | None = None, **options: Any) -> int:
 
 
 DIAGNOSTICS = ["a failure", "a log line", "the emulator's last words"]
-NO_FILE = ["nope does not exist", "empty is a folder without files"]
+NO_FILE = ["nope: the path does not exist", "empty: the folder contains no files"]
 NO_ROW = "photos/lake.jpg (version v1) was uploaded, but has no row"
 WRONG = "photos/lake.jpg: size_bytes is 9 in the row and 8 in S3"
 
@@ -47,8 +47,14 @@ WRONG = "photos/lake.jpg: size_bytes is 9 in the row and 8 in S3"
         ("nope photos empty", FakeAws(), UNREADABLE, 3, NO_FILE),
         ("photos", FakeAws(lost=LAKE), FAILED, 1, [NO_ROW, "1 more file not uploaded", *DIAGNOSTICS]),
         ("photos nope empty", FakeAws(wrong=LAKE), FAILED, 2, [WRONG, *NO_FILE]),
-        ("photos", FakeAws(refused=LAKE), FAILED, 2, ["photos/lake.jpg was rejected by S3"]),
-        ("photos", FakeAws(unreadable=LAKE), UNREADABLE, 2, ["photos/lake.jpg cannot be read: Permission denied"]),
+        ("photos", FakeAws(refused=LAKE), FAILED, 2, ["photos/lake.jpg: S3 rejected the upload"]),
+        (
+            "photos",
+            FakeAws(unreadable=LAKE),
+            UNREADABLE,
+            2,
+            ["photos/lake.jpg: the file cannot be read: Permission denied"],
+        ),
     ],
 )
 def test_demo_reports_every_failure_and_counts_correct_rows(
@@ -84,7 +90,7 @@ def test_demo_without_files_to_upload_starts_no_emulator(option: list[str], caps
     assert demo("nope", *option, start=unused.start) == UNREADABLE
     assert not unused.started
     printed = capsys.readouterr()
-    assert "nope does not exist" in printed.err
+    assert "nope: the path does not exist" in printed.err
     assert (json.loads(printed.out)["rows"] == []) if option else printed.out == ""
 
 

@@ -86,11 +86,11 @@ def test_demo_reports_paths_without_files_and_uploads_the_others() -> None:
     paths = ["nope", "a", "a/c", "f", "g", "link"]
     assert [source.key for source in find([Path(path) for path in paths])[0]] == ["a", "f/sub/b"]
     assert problems(*paths) == [
-        ("nope", "does not exist"),
-        ("a/c", "cannot be read: Not a directory"),
-        ("f/sub/up", "is a symbolic link to one of its parent folders"),
-        ("g", "is a folder without files"),
-        ("link", "is a broken symbolic link"),
+        ("nope", "the path does not exist"),
+        ("a/c", "the path cannot be read: Not a directory"),
+        ("f/sub/up", "the symbolic link points to one of its parent folders"),
+        ("g", "the folder contains no files"),
+        ("link", "the target of the symbolic link does not exist"),
     ]
 
 
@@ -105,7 +105,7 @@ def test_demo_reports_a_folder_without_read_permission(monkeypatch: pytest.Monke
 
     # The error must be simulated, because root can list every folder.
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    assert problems("f") == [("f/secret", "cannot be read: Permission denied")]
+    assert problems("f") == [("f/secret", "the path cannot be read: Permission denied")]
 
 
 def test_demo_reports_pipes_sockets_and_devices_without_opening_them() -> None:
@@ -113,9 +113,9 @@ def test_demo_reports_pipes_sockets_and_devices_without_opening_them() -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket")
         assert problems("pipe", "socket", "/dev/null") == [
-            ("pipe", "is a pipe, not a file"),
-            ("socket", "is a socket, not a file"),
-            ("/dev/null", "is a device, not a file"),
+            ("pipe", "the path is a pipe, not a file"),
+            ("socket", "the path is a socket, not a file"),
+            ("/dev/null", "the path is a device, not a file"),
         ]
 
 
@@ -123,7 +123,8 @@ def test_demo_reports_a_second_file_with_the_same_key() -> None:
     make("x/photos/a.txt", "y/photos/a.txt", "y/photos/b.txt")
     sources, collisions = find([Path("x/photos"), Path("y/photos")])
     assert [str(source.path) for source in sources] == ["x/photos/a.txt", "y/photos/b.txt"]
-    reason = "would have the same key 'photos/a.txt' as 'x/photos/a.txt': specify a folder that contains both"
+    same_key = "the file would have the same object key 'photos/a.txt' as 'x/photos/a.txt'"
+    reason = f"{same_key}: specify a folder that contains both"
     assert [(str(each.path), each.reason) for each in collisions] == [("y/photos/a.txt", reason)]
 
 
@@ -131,7 +132,7 @@ def test_demo_reports_a_file_name_that_is_not_utf_8_with_a_remedy() -> None:
     path = os.fsdecode(b"f/caf\xe9.txt")
     Path("f").mkdir()
     Path(path).touch()
-    assert problems("f") == [(path, "has a name that is not valid UTF-8, which S3 requires: rename it")]
+    assert problems("f") == [(path, "the file name is not valid UTF-8, which S3 requires: rename the file")]
 
 
 def test_demo_rejects_a_key_of_more_than_1024_bytes() -> None:
@@ -139,7 +140,7 @@ def test_demo_rejects_a_key_of_more_than_1024_bytes() -> None:
     make(f"{folder}/{'x' * 58}")
     assert len(keys("f")[0].encode()) == 1024
     make(f"{folder}/{'y' * 59}")
-    reason = "would have a key of 1025 bytes; the maximum of S3 is 1024: specify a subfolder"
+    reason = "the object key would have 1025 bytes; the maximum of S3 is 1024: specify a subfolder"
     assert problems("f") == [(f"{folder}/{'y' * 59}", reason)]
 
 
@@ -147,7 +148,7 @@ def test_demo_reports_a_file_that_is_too_large_for_one_upload(monkeypatch: pytes
     monkeypatch.setattr(files, "PUT_BYTES", 4)
     make("four", "fifth")
     assert keys("four") == ["four"]
-    assert problems("fifth") == [("fifth", "has 5 bytes; the maximum of one upload is 4 (5 GiB)")]
+    assert problems("fifth") == [("fifth", "the file has 5 bytes; the maximum of one upload is 4 (5 GiB)")]
 
 
 def test_demo_guesses_the_same_content_type_as_the_aws_cli() -> None:

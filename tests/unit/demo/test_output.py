@@ -97,7 +97,7 @@ def test_demo_summary_shows_correct_rows_of_all_files_and_percentiles() -> None:
     rows = [row(str(number), seconds=number / 10) for number in range(1, 20)] + [row("wrong", "etag differs")]
     assert printed(output.show_summary, report(*rows, missing=(upload("lost"),), not_tried=2))[1:5] == [
         "files       23, 30.0 kB",
-        "correct     19 of 23 rows, compared with S3's HEAD of each object",
+        "correct     19 of 23 rows, compared with S3 HeadObject of each object",
         "latency     p50 0.900 s, p95 1.80 s, from the end of an upload until its row is read",
         "deployed    43 resources in 1.50 s",
     ]
@@ -119,7 +119,7 @@ def test_demo_failures_list_wrong_rows_missing_rows_and_failed_uploads() -> None
         row("fine"),
         row("bad\n", "etag is 1 in the row and 2 in S3", "size_bytes is 3 in the row and 4 in S3"),
         missing=(upload("lost"),),
-        refused=(problem("given/big", "was rejected by S3: EntityTooLarge"),),
+        refused=(problem("given/big", "S3 rejected the upload: EntityTooLarge"),),
         not_tried=2,
     )
     assert printed(output.show_failures, failed) == [
@@ -129,14 +129,14 @@ def test_demo_failures_list_wrong_rows_missing_rows_and_failed_uploads() -> None
         "Missing rows",
         "  lost (version v1) was uploaded, but has no row",
         "Rejected uploads",
-        "  given/big was rejected by S3: EntityTooLarge",
-        "2 more files not uploaded, because no new rows appeared",
+        "  given/big: S3 rejected the upload: EntityTooLarge",
+        "2 more files not uploaded, because DynamoDB returned no new rows",
     ]
 
 
 def test_demo_lists_file_problems_up_to_a_limit_and_counts_the_others() -> None:
     lines = printed(output.show_problems, [problem(f"path-{number}") for number in range(PROBLEMS_SHOWN + 3)])
-    assert lines[:2] == ["Not uploaded", "  path-0 does not exist"]
+    assert lines[:2] == ["Not uploaded", "  path-0: the path does not exist"]
     assert lines[-1] == "  … and 3 more"
     assert len(lines) == PROBLEMS_SHOWN + 2
     assert printed(output.show_problems, []) == []

@@ -120,7 +120,7 @@ def test_demo_transfer_distinguishes_unreadable_files_from_failed_uploads(
 ) -> None:
     aws = FakeAws(unreadable=keys("secret"), refused=keys("refused"), errors={"unreachable": UNREACHABLE})
     result = run(aws, "secret refused unreachable a", clock)
-    assert result.unreadable == (Problem(path=Path("secret"), reason="cannot be read: Permission denied"),)
+    assert result.unreadable == (Problem(path=Path("secret"), reason="the file cannot be read: Permission denied"),)
     assert [str(each.path) for each in result.refused] == ["refused", "unreachable"]
     assert "AccessDenied" in result.refused[0].reason
     assert row_keys(result) == ["a"]

@@ -103,7 +103,7 @@ def test_cleanup_stack_deletes_a_recreated_resource_again(objects: FakeObjects) 
 def test_cleanup_stack_reports_a_resource_that_still_exists_at_the_timeout(objects: FakeObjects) -> None:
     objects.create("queue", "bucket")
     objects.delayed["queue"] = 1_000_000
-    with pytest.raises(DeploymentError, match=r"deleted, but still existing after 60 s: queue$"):
+    with pytest.raises(DeploymentError, match=r"these resources still exist 60 s after their deletion: queue$"):
         objects.cleanup_stack.destroy()
     assert objects.clock.now == pytest.approx(DELETION_TIMEOUT, abs=0.2)
 

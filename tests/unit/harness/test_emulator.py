@@ -30,8 +30,13 @@ NO_IMAGE = "the image is not here: pull it"
 @pytest.mark.parametrize(
     ("kind", "problem", "problem_if_pulled", "choice"),
     [
-        ("embedded", NO_IMAGE, None, Choice("embedded", "it was requested")),
-        ("container", NO_IMAGE, None, Choice("container", "it was requested, with the image some/image:1")),
+        ("embedded", NO_IMAGE, None, Choice("embedded", "this kind of emulator was requested")),
+        (
+            "container",
+            NO_IMAGE,
+            None,
+            Choice("container", "this kind of emulator was requested, with the image some/image:1"),
+        ),
         ("auto", NO_IMAGE, None, Choice("embedded", f"no container can be started: {NO_IMAGE}")),
         (
             "auto",
@@ -39,7 +44,7 @@ NO_IMAGE = "the image is not here: pull it"
             None,
             Choice(
                 "container",
-                "Docker has the image some/image:1; `--emulator embedded` selects the emulator without Docker",
+                "Docker has the image some/image:1; to use the emulator without Docker, add `--emulator embedded`",
             ),
         ),
         ("container", NO_DOCKER, NO_DOCKER, EmulatorError(NO_DOCKER)),

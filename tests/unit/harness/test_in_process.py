@@ -167,7 +167,7 @@ def test_in_process_deployer_rejects_unsupported_provider_settings(project: Fake
 
 
 def test_in_process_deployer_reports_the_exception_of_a_failed_program(project: FakeProject) -> None:
-    message = r"program\.py failed: ValueError: capacity: 0 is too low\nnothing had"
+    message = r"program\.py failed: ValueError: capacity: 0 is too low\nno resource had"
     with pytest.raises(DeploymentError, match=message) as failure:
         project.deploy('raise ValueError("capacity: 0 is too low")')
     assert isinstance(failure.value.__cause__, ValueError)

@@ -105,7 +105,7 @@ def test_pulumi_destroy_with_protected_resources_deletes_nothing(project: FakePr
 def test_pulumi_destroy_reports_resources_that_still_exist(project: FakeProject) -> None:
     project.stack.undeletable.append(QUEUE_TYPE)
     deployment = project.deploy()
-    with pytest.raises(DeploymentError, match=r"still existing: aws:sqs/queue:Queue 'failures'"):
+    with pytest.raises(DeploymentError, match=r"these resources still exist: aws:sqs/queue:Queue 'failures'"):
         deployment.destroy()
 
 
@@ -124,7 +124,7 @@ def test_pulumi_destroy_reports_resources_that_still_exist(project: FakeProject)
             {"program": [], "failure": command_error("error: the passphrase is wrong")},
             {},
             DeploymentError,
-            "failed:\n  error: the passphrase is wrong\nnothing had been created$",
+            "failed:\n  error: the passphrase is wrong\nno resource had been created$",
             id="output of the CLI",
         ),
         pytest.param(
@@ -179,7 +179,7 @@ def test_pulumi_deployer_reports_resources_that_a_rollback_cannot_delete(project
     project.stack.undeletable.append(QUEUE_TYPE)
     with pytest.raises(
         DeploymentError,
-        match=r"not all created resources could be destroyed: .*existing: aws:sqs/queue:Queue 'failures'",
+        match=r"not all created resources could be destroyed: .*still exist: aws:sqs/queue:Queue 'failures'",
     ):
         project.deploy()
 

@@ -50,7 +50,8 @@ def test_generated_pulumi_yaml_replaces_runtime_options_and_omits_backend(tmp_pa
 
 def test_pulumi_project_in_another_language_is_rejected(tmp_path: Path) -> None:
     program = project(tmp_path, "name: toy\nruntime: nodejs\n")
-    with pytest.raises(DeploymentError, match=r"Pulumi\.yaml has the runtime 'nodejs': only the runtime `python`"):
+    message = r"Pulumi\.yaml has the runtime 'nodejs': the test infrastructure supports only the runtime `python`"
+    with pytest.raises(DeploymentError, match=message):
         write_project(program, tmp_path)
 
 
