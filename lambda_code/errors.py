@@ -45,7 +45,7 @@ class RecordError(TapStackError):
 
 
 class PermanentError(RecordError):
-    """Error that another attempt of the AWS call would not resolve, so the record fails immediately."""
+    """Error that another attempt would not resolve, so the record fails immediately."""
 
 
 class TransientError(RecordError):

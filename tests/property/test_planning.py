@@ -93,7 +93,7 @@ def test_simulated_delays_and_billed_seconds_are_within_their_bounds(
 def test_capacity_simulation_with_twice_the_write_capacity_loses_no_more_events(
     load: Load, stack: StackSettings, seed: int
 ) -> None:
-    """The simulations use different random numbers, so the loss may be 5 % and three events higher.
+    """The loss may increase by 5 % of the events plus three events, because the simulations are random.
 
     The lost events are divided by the smaller number of arrived events of both simulations, because events that arrive
     after the burst would reduce the ratio.

@@ -166,7 +166,7 @@ class ModelStack:
             row = rows.get(address)
             assert row is not None, f"success was reported for {address}, which has no row"
             if address[1] == NULL_VERSION:
-                # If the version `null` was changed since, another event updates the row.
+                # If the object with the version ID `null` has changed since this event, another event updates the row.
                 other = changed or (kind is Kind.CREATED and self.bucket.at(address) is None)
                 complaints = [] if other else list(self.oracle.incomplete(address, row))
             elif kind is Kind.CREATED:
