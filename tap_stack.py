@@ -30,7 +30,7 @@ The table lists the configuration keys, with their defaults in parentheses. Set 
                           (none)
 ``alarmEmail``            email address that receives alarms (none)
 ``kmsKeyArn``             ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and
-                          alarm topic (keys that AWS owns or manages)
+                          alarm topic (encryption keys that AWS owns or manages)
 ``owner``                 value of the tag Owner (``platform``)
 ``costCenter``            value of the tag CostCenter (``shared``)
 ``savedQueries``          create saved queries for CloudWatch Logs Insights (docs/runbook.md) (``true``)
@@ -77,7 +77,7 @@ FUNCTION_NAME_LENGTH = range(1, 65)  # allowed length in characters (source: Lam
 ROLE_NAME_LENGTH = range(1, 65)  # allowed length in characters (source: IAM User Guide, "IAM and AWS STS quotas")
 QUEUE_NAME_LENGTH = range(1, 81)  # allowed length in characters (source: SQS Developer Guide, "Message queue quotas")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
-NONCURRENT_DAYS = range(1, 2**31)  # allowed number of days (source: S3 API Reference, NoncurrentVersionExpiration)
+NONCURRENT_DAYS = range(1, 2**31)  # days until expiration (source: S3 API Reference, NoncurrentVersionExpiration)
 # The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
 # expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
 DELETED_RETENTION_DAYS = range(15, 3651)
@@ -114,11 +114,11 @@ LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
 CORS_METHODS = ("GET", "PUT", "POST", "HEAD")
-CORS_MAX_AGE_SECONDS = 3000  # time for which a browser may cache a preflight response
-FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum retention period of SQS
+CORS_MAX_AGE_SECONDS = 3000  # time in seconds for which a browser may cache a preflight response
+FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum message retention period of SQS, in seconds
 ASYNC_RETRIES = 2  # maximum number of Lambda's retries of an asynchronous invocation
-ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # maximum event age of asynchronous Lambda invocations
-AUTOSCALING_TARGET_PERCENT = 70  # utilization of provisioned capacity (default of the DynamoDB console)
+ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # maximum event age of asynchronous Lambda invocations, in seconds
+AUTOSCALING_TARGET_PERCENT = 70  # target utilization of auto scaling (default of the DynamoDB console)
 CAPACITY_ALARM_FRACTION = 0.8
 DURATION_ALARM_FRACTION = 0.8
 DEV = "dev"  # a developer's environment, in which data is not protected against deletion
@@ -169,16 +169,17 @@ class ConfigField:
 
     key: str
     description: str
-    limit: range | frozenset[Any] | re.Pattern[str] | None = None  # a regular expression must match the whole value
-    unit: str = ""  # unit of a range, or description of a regular expression
+    # Allowed numbers, allowed values, or a regular expression that must match the whole value.
+    limit: range | frozenset[Any] | re.Pattern[str] | None = None
+    unit: str = ""  # unit of the allowed numbers, or description of the regular expression in `limit`
     _: KW_ONLY
     length: range | None = None  # characters
-    exempt: int | None = None  # number that is allowed although it is outside the range
+    exempt: int | None = None  # one more allowed number, which is outside the range in `limit`
     error: str = "allowed are {}"
-    remedy: str = ""  # if empty, the remedy depends on the type of the limit
-    rule: Callable[[TapStackArgs], None] | None = None  # additional check, which may compare several fields
-    default: str = ""  # description of a default that is not a constant
-    allowed: str = ""  # description of the allowed values; if empty, derived from limit and unit
+    remedy: str = ""  # remedy in the error message; if empty, it depends on the type of `limit`
+    rule: Callable[[TapStackArgs], None] | None = None  # additional check, which may compare several settings
+    default: str = ""  # description of a default value that is not a constant
+    allowed: str = ""  # description of the allowed values; if empty, it is derived from `limit` and `unit`
 
     def check(self, value: Any, *, key: str = "") -> None:  # noqa: ANN401 - the type depends on the limit
         """Check the length and the limit of a configuration value.
@@ -197,7 +198,7 @@ class ConfigField:
                 nearest = numbers.start if value < numbers.start else numbers.stop - 1
                 remedy = f"Try: pulumi config set {self.key} {nearest}"
             case frozenset() as choices if value not in choices:
-                remedy = "Choose one of these."
+                remedy = "Choose one of the allowed values."
             case re.Pattern() as pattern if not pattern.fullmatch(value):
                 remedy = "Change or remove the value."
             case _:
@@ -421,7 +422,7 @@ class TapStackArgs:
         "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID, not a key ID or alias",
         error="the value must be {}",
         remedy="Find the ARN with: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
-        default_text="keys that AWS owns or manages",
+        default_text="encryption keys that AWS owns or manages",
     )
     owner: str = _tag_field("owner", "platform", "value of the tag Owner")
     cost_center: str = _tag_field("costCenter", "shared", "value of the tag CostCenter")
@@ -557,7 +558,7 @@ def check_key_location(key_arn: str, *, partition: str, region: str, account: st
         ("account", account, "Choose a key in this account, because DynamoDB supports no keys of other accounts."),
     ):
         if key is None or key[part] != expected:
-            error = f"the key must be in the stack's {part}, which is {expected}"
+            error = f"the KMS key must be in the stack's {part}, which is {expected}"
             raise ConfigurationError("kmsKeyArn", key_arn, error, remedy)
 
 
@@ -610,11 +611,11 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
         alarm_topic=f"{prefix}-alarms",
         dashboard=prefix,
     )
-    key = "project name and env"
+    key = "resource name from project name and env"
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     check_bucket_name(key, names.log_bucket)
     if names.upload_bucket == names.log_bucket:
-        error = "the bucket for access logs has the same name"
+        error = "the upload bucket and the bucket for access logs have the same name"
         raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
     _check_length(key, names.table, TABLE_NAME_LENGTH)
     _check_length(key, names.function, FUNCTION_NAME_LENGTH)
@@ -788,9 +789,10 @@ def indexer_policy(
 
 
 def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[Document]:
-    """Return the indexer's permissions for the KMS key, each limited to one service and to the stack's resources.
+    """Return the indexer's permissions for the KMS key, each limited to the requests of one AWS service.
 
-    Logging needs no permission of the indexer, because the key policy allows CloudWatch Logs to use the key.
+    The permissions for S3 and DynamoDB are also limited to the upload bucket and the table. The indexer needs no key
+    permission for its logs, because the key policy allows CloudWatch Logs to use the key.
     """
     _, partition, _, region, *_ = key_arn.split(":")
     # AWS does not document which of the two domains kms:ViaService contains in the China regions.
@@ -836,7 +838,7 @@ PIP_TARGET_OPTIONS = (
     "--implementation=py",
     "--python-version=3.13",
 )
-# pip creates these files, and their contents differ between installations. All other files of a package are kept.
+# Files that pip creates with different contents in each installation. The deployment package does not contain them.
 DROPPED_FROM_PACKAGE = (
     *("bin", "**/__pycache__"),
     *(f"*.dist-info/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")),
@@ -933,7 +935,7 @@ def _build_once(folder: Path, build: Callable[[Path], None]) -> None:
         try:
             unfinished.rename(folder)
         except OSError:
-            # If the folder exists now, another process has built the same content.
+            # If the package folder exists now, another process has built the same package.
             if not folder.exists():
                 raise
 
@@ -1044,7 +1046,7 @@ class TapStack(pulumi.ComponentResource):
             bucket=bucket.bucket,
             cors_rules=[
                 {
-                    "allowed_headers": ["*"],  # which request headers a web page sends depends on its signing method
+                    "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
                     "allowed_methods": list(CORS_METHODS),
                     "allowed_origins": list(self._args.cors_allowed_origins or ()),
                     "expose_headers": ["ETag"],
@@ -1104,7 +1106,7 @@ class TapStack(pulumi.ComponentResource):
                             sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
                         )
                     ),
-                    bucket_key_enabled=True if key_arn else None,  # reduces the number of KMS requests
+                    bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
                 )
             ],
             opts=self._child(),
@@ -1361,8 +1363,9 @@ class TapStack(pulumi.ComponentResource):
                     filter_suffix=encode_filter(self._args.notification_suffix) or None,
                 )
             ],
-            # S3 rejects a notification if it may not invoke the indexer. Without versioning, the first events would
-            # have no version ID. Without the on-failure destination, failed events would be lost.
+            # Three resources must exist before the notification. S3 rejects a notification without the permission to
+            # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
+            # destination, failed events would be lost.
             opts=self._child(permission, versioning, retries),
         )
 
@@ -1434,7 +1437,8 @@ class TapStack(pulumi.ComponentResource):
         for purpose, query in SAVED_QUERIES.items():
             aws.cloudwatch.QueryDefinition(
                 f"{self._name}-query-{purpose}",
-                name=f"{self._names.prefix}/{purpose}",  # the CloudWatch console shows the prefix as a folder
+                # The CloudWatch console shows the part of a query name before the slash as a folder.
+                name=f"{self._names.prefix}/{purpose}",
                 query_string=query,
                 log_group_names=[log_group.name],
                 opts=self._child(),
@@ -1488,8 +1492,8 @@ class Alarm:
     namespace: str
     metric: str
     dimensions: Mapping[str, str]
-    statistic: str = "Sum"  # Sum, Maximum, or a percentile such as p90
-    threshold: float = 0  # the unit is that of the metric: a count or milliseconds
+    statistic: str = "Sum"  # Valid statistics are Sum, Maximum, and percentiles such as p90.
+    threshold: float = 0  # threshold in the unit of the metric: a count or milliseconds
     periods: int = 1
     description: str = ""
 
@@ -1535,7 +1539,8 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
     table = {"TableName": names.table}
     index = {**table, "GlobalSecondaryIndexName": DAY_INDEX}
     duration = args.timeout_seconds * 1000 * DURATION_ALARM_FRACTION
-    write_units = (args.max_capacity or args.write_capacity) * 60 * CAPACITY_ALARM_FRACTION  # units per minute
+    # Threshold of the alarms about write capacity, in write capacity units per minute.
+    write_units = (args.max_capacity or args.write_capacity) * 60 * CAPACITY_ALARM_FRACTION
     alarms = [
         Alarm("function-errors", lambda_, "Errors", function),
         Alarm("function-throttles", lambda_, "Throttles", function),
@@ -1563,7 +1568,7 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
 
 
 def _alarm_descriptions(names: Names, args: TapStackArgs) -> dict[str, str]:
-    """Return the description (cause and first remedy) of each alarm, by purpose."""
+    """Return the description of each alarm, with its cause and first remedy, by the purpose of the alarm."""
     log_group, queue = names.log_group, names.failure_queue
     descriptions = {
         "function-errors": "The indexer failed, so at least one upload is not indexed yet. Lambda retries twice. "

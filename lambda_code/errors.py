@@ -45,7 +45,7 @@ class RecordError(TapStackError):
 
 
 class PermanentError(RecordError):
-    """Error that a retry would not resolve, so the record fails without a retry."""
+    """Error that another attempt would not resolve, so the record fails immediately."""
 
 
 class TransientError(RecordError):

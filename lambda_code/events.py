@@ -24,7 +24,7 @@ MAX_TEXT_BYTES = 1024  # S3's limit for a version ID. All other text fields exce
 MAX_QUOTED_CHARACTERS = 80  # maximum length of an invalid value in an error message
 NULL_VERSION = "null"  # version ID of objects that were uploaded while versioning was off or suspended
 LIFECYCLE = "LifecycleExpiration:"
-MAX_SIZE = 2**63 - 1  # bytes; larger than any S3 object, and within the 38 digits of a DynamoDB number
+MAX_SIZE = 2**63 - 1  # maximum accepted object size in bytes; DynamoDB numbers have up to 38 digits
 
 
 class Kind(Enum):

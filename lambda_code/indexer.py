@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from lambda_code.metadata import Attributes, HeadResult, Update
     from lambda_code.telemetry import Invocation, Telemetry
 
-CALLS_PER_RECORD = 2  # one HeadObject and one UpdateItem; the version ID `null` may require two more calls
+# A record requires one HeadObject and one UpdateItem request. The version ID `null` may require two more requests.
+CALLS_PER_RECORD = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +164,7 @@ class Indexer:
         return Result.DELETED, metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance)
 
     def _write(self, result: Result, update: Update, record: Record, calls: RecordCalls) -> bool:
-        """Write the update of a row, and return whether the row changed. `Result.GONE` always counts as a change."""
+        """Write one row to DynamoDB. Return True if this changed the row, and always for the result `Result.GONE`."""
         old = self.storage.update(update, calls)
         existed = not old.keys().isdisjoint({"content_type", "delete_marker"})  # attributes that only HEAD returns
         if result is Result.GONE and update.version_id == NULL_VERSION and existed and "deleted_at" not in old:
@@ -187,5 +188,5 @@ def _raise_if_any_failed(outcomes: list[Outcome]) -> None:
     failures = [(outcome.name, outcome.error) for outcome in outcomes if outcome.error]
     if failures:
         errors = [error for _, error in failures]
-        cause = errors[0] if len(errors) == 1 else ExceptionGroup("errors of the failed records", errors)
+        cause = errors[0] if len(errors) == 1 else ExceptionGroup("several records of the event failed", errors)
         raise IndexingError(failures, records=len(outcomes)) from cause

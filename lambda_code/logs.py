@@ -22,7 +22,7 @@ class JsonFormatter(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the JSON line. Fields with the value None are omitted; values that are not JSON become text."""
+        """Return the log record as a JSON line, without fields that are None. Values that are not JSON become text."""
         fields: dict[str, Any] = {
             "level": record.levelname,
             "message": record.getMessage(),

@@ -132,7 +132,7 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
     attributes: Attributes = {
         **_address(record),
         "size_bytes": int(head["ContentLength"]),
-        # Always set, because a row without it is regarded as one that was written without a HEAD response.
+        # `content_type` is always set, because only rows that were written without a HEAD response lack it.
         "content_type": head.get("ContentType") or DEFAULT_CONTENT_TYPE,
         "etag": head["ETag"].strip('"'),
         "storage_class": head.get("StorageClass") or DEFAULT_STORAGE_CLASS,
@@ -311,7 +311,7 @@ def _update(
 
 def _replacement(record: Record, attributes: Attributes, provenance: Attributes) -> Update:
     """Build the update that replaces the row of the version ID `null`."""
-    # HEAD may return an object that was uploaded after this event, so the sequencer of the event is omitted.
+    # The sequencer is omitted because HEAD may return an object that was uploaded after the event of this sequencer.
     provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
     return replace(_update(record, NULL_VERSION, attributes, provenance), replace=True)
 

@@ -1,4 +1,4 @@
-"""The outcome of one record: its result and measurements, which telemetry reports."""
+"""Outcome of one event record: the result and measurements that logs, metrics and traces report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Result(StrEnum):
     """Result of indexing one record, as log lines report it."""
 
-    INDEXED = "indexed"  # The row was written with the object's attributes, and it changed.
+    INDEXED = "indexed"  # The object's attributes were written, and this changed the row.
     DUPLICATE = "duplicate"  # The row already contained all attributes of the update.
     DELETED = "deleted"  # The row records that the version was deleted, or that it is a delete marker.
     GONE = "gone"  # HEAD returned 404 (deleted, or not readable yet), so the row has the attributes of the event.
@@ -23,7 +23,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Result of one record with its object version, its AWS calls, and its durations in milliseconds."""
+    """Result of one event record, with its object version, its AWS calls, and its durations in milliseconds."""
 
     result: Result
     request_id: str
@@ -32,12 +32,13 @@ class Outcome:
     key: str | None = None
     version_id: str | None = None
     event_name: str | None = None
-    attempts: int = 0  # attempts of all AWS calls of the record
-    retries: int = 0  # attempts except the first attempt of each AWS call
+    attempts: int = 0  # number of attempts of all AWS calls for the record
+    retries: int = 0  # number of attempts after the first attempt of each AWS call
     duration_ms: float = 0.0
     head_ms: float = 0.0
     write_ms: float = 0.0
-    indexing_delay_ms: float | None = None  # from the event time until the row was written; None if not indexed
+    # Milliseconds from the event time until the row was written; None if the record was not indexed.
+    indexing_delay_ms: float | None = None
     error: RecordError | None = None
 
     @property

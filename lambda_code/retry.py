@@ -25,15 +25,16 @@ T = TypeVar("T")
 # A HEAD or a write of one row usually takes tens of milliseconds, so longer timeouts have no benefit.
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 3.0
-ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # maximum duration of one attempt
+ATTEMPT_SECONDS = CONNECT_SECONDS + READ_SECONDS  # sum of the timeouts of one attempt
 RESERVE_SECONDS = 1.0  # time at the end of an invocation that is reserved for logs, metrics and the final error
 
-# The base delay is longer than a usual call, so that a short overload can end before the first retry.
+# The first delay can be longer than a usual AWS call, so that a short overload can end before the first retry.
 BASE_DELAY_SECONDS = 0.1
 # Long waits cause fewer rejected requests to a busy DynamoDB table. With fewer attempts, more events would go to the
 # failure queue, although the table would accept their writes later. docs/capacity.md has the measurements.
 MAX_DELAY_SECONDS = 20.0
-MAX_ATTEMPTS = 100  # Safety limit only. Waits are ten seconds on average, so the Lambda timeout usually ends earlier.
+# The Lambda timeout usually ends the retries before this limit, because the average delay soon reaches ten seconds.
+MAX_ATTEMPTS = 100
 
 # Error codes with which AWS throttles a client. botocore/retries/standard.py has the same list.
 THROTTLED_CODES = frozenset(
@@ -80,7 +81,8 @@ DENIED_CODES = frozenset(
         "UnrecognizedClientException",
     }
 )
-# Reasons for responses without an error code, such as those to a HEAD, which have no body. S3 throttles with 503.
+# Failure reasons by HTTP status, for responses without a known error code. A response to a HEAD request never has an
+# error code, because it has no body. S3 throttles HEAD requests with status 503.
 REASON_BY_STATUS = {
     401: Reason.DENIED,
     403: Reason.DENIED,
@@ -95,7 +97,7 @@ TRANSIENT_REASONS = frozenset({Reason.THROTTLED, Reason.UNAVAILABLE})
 
 
 def reason_for(error: BaseException) -> Reason:
-    """Return the reason of an error of an AWS call, from its error code, its HTTP status or its exception type."""
+    """Return the failure reason for an AWS error, based on its error code, HTTP status or exception type."""
     if isinstance(error, RecordError):
         return error.reason
     if isinstance(error, ClientError):

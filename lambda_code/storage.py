@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lambda_code.settings import Settings
     from lambda_code.telemetry import Invocation
 
-EMPTY_RESPONSE_BYTES = "2"  # length of UpdateItem's response `{}` if no previous row existed
+EMPTY_RESPONSE_BYTES = "2"  # Content-Length of UpdateItem's response if no previous row existed: `{}`
 REQUIRED_HEAD_FIELDS = ("LastModified", "ETag", "ContentLength")
 
 # Botocore makes one attempt, because only the module `retry` retries. TCP keep-alive preserves the connections between
@@ -53,10 +53,10 @@ CLIENT_CONFIG = Config(
 class RecordCalls:
     """Time budget and measurements of the AWS calls of one record."""
 
-    invocation: Invocation  # context that traces each attempt
-    deadline: float  # time limit in seconds of `Storage.clock`
+    invocation: Invocation  # X-Ray tracing and reports of the current invocation
+    deadline: float  # time at which the last AWS call must have ended, as a reading of `Storage.clock` in seconds
     attempts: int = 0
-    retries: int = 0  # attempts except the first attempt of each AWS call
+    retries: int = 0  # number of attempts after the first attempt of each AWS call
     milliseconds: dict[str, float] = field(default_factory=lambda: {"HeadObject": 0.0, "UpdateItem": 0.0})
 
 
@@ -75,7 +75,7 @@ class Storage:
     @classmethod
     def connect(cls, settings: Settings) -> Storage:
         """Create the S3 and DynamoDB clients, without a connection. This takes 0.25 s of CPU time."""
-        session = botocore.session.get_session()  # A boto3 session would take another 50 ms.
+        session = botocore.session.get_session()  # The creation of a boto3 session would take 50 ms longer.
         session.register_component("data_loader", RestrictedLoader())
         # Botocore's default parser of times, dateutil, would use 5 % of the CPU time of an event.
         session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
@@ -148,7 +148,7 @@ class Storage:
 
     @contextmanager
     def _measured(self, operation: str, calls: RecordCalls) -> Iterator[None]:
-        """Context manager that adds the retries and the duration of one AWS call, including waits, to its record."""
+        """Context manager that adds the retries and the duration of one AWS call, including waits, to `calls`."""
         started, attempts = self.clock(), calls.attempts
         try:
             yield
@@ -165,7 +165,7 @@ class RestrictedLoader(Loader):
     """
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - defined by the base class
-        """Return the two supported services. Both have all types of descriptions."""
+        """Return the supported AWS services. Botocore contains every type of service description for both."""
         return ["dynamodb", "s3"]
 
     def load_service_model(

@@ -181,7 +181,8 @@ class _Tracer:
 
     def __init__(self, recorder: AWSXRayRecorder | None) -> None:
         if recorder is not None:
-            recorder.clear_trace_entities()  # Subsegments remain if Lambda stopped the previous event.
+            # If Lambda stopped the previous invocation at its timeout, its subsegments are still in the recorder.
+            recorder.clear_trace_entities()
         self._recorder = recorder if recorder is not None and recorder.is_sampled() else None
 
     @contextmanager

@@ -18,7 +18,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         histories = counts.pop("histories")
         faults = {name: counts.pop(name) for name in list(counts) if name.startswith("fault: ")}
         terminalreporter.section("histories of the model test")
-        # A history that loses or duplicates a version fails, and only passed tests are counted here.
+        # A lost or duplicated version fails its test, and failed tests are not counted, so both numbers are always 0.
         terminalreporter.line(f"{histories:,} histories, 0 versions lost, 0 duplicated: {_listed(counts)}")
         terminalreporter.line(f"{sum(faults.values()):,} faults: {_listed(faults).replace('fault: ', '')}")
 

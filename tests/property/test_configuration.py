@@ -56,7 +56,7 @@ KEY_ARNS = st.builds(
 
 FILTERS = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff*"), max_size=80)
 
-# Valid configurations only, because almost all configurations with random text are rejected.
+# Random but valid configurations. Most configurations with arbitrary text would be rejected.
 GOOD = st.fixed_dictionaries(
     {"env": LABELS, "corsAllowedOrigins": st.lists(ORIGINS, min_size=1, max_size=4).map(json.dumps)},
     optional={

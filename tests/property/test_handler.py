@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-6  # tolerance in seconds for sums of floats
 
-# Few keys and versions, so that several records affect the same row.
+# Only few keys and version IDs are used, so that several records affect the same row.
 UPLOADS = st.lists(st.tuples(st.sampled_from(["a", "b/c d", "é+"]), st.sampled_from(["v1", "v2", "null"])), max_size=6)
 
 
@@ -91,7 +91,7 @@ def test_indexer_reports_a_repeated_event_as_duplicates(responses: list[Json]) -
 
 
 @given(st.integers(2, 10), st.data())
-def test_hanging_record_does_not_fail_the_other_records(records: int, data: st.DataObject) -> None:
+def test_record_with_hanging_aws_calls_does_not_fail_other_records(records: int, data: st.DataObject) -> None:
     harness = IndexerHarness()
     keys = [f"key{number}" for number in range(records)]
     hanging = data.draw(st.sampled_from(keys))

@@ -1,4 +1,4 @@
-"""Rows fit DynamoDB's limits and match S3, and the order of updates does not matter."""
+"""Rows for random S3 events: DynamoDB's limits, equality with S3's response, and independence of the update order."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def deletion_update(record: Record, version_id: str, *, days: int = 90) -> Updat
 
 
 def about(raw: Json, version_id: str, *, key: str | None = None) -> Record:
-    """Return a record with another version ID and, optionally, another form-encoded key."""
+    """Return the parsed record, with another version ID and, if given, another form-encoded object key."""
     changes = {"versionId": version_id} | ({} if key is None else {"key": key})
     return parsed({**raw, "s3": {**raw["s3"], "object": raw["s3"]["object"] | changes}})
 
@@ -94,9 +94,8 @@ def test_row_stays_within_the_limits_of_dynamodb(raw: Json, head: Json) -> None:
         assert 0 < len(row["object_id"]["S"].encode()) <= MAX_PARTITION_KEY
         assert 0 < len(row["version_id"]["S"].encode()) <= MAX_SORT_KEY
         assert sum(len(name) + size_of(value) for name, value in row.items()) <= MAX_ITEM
-        assert all(
-            value["S"] for name, value in row.items() if name in ("upload_day", "uploaded_at")
-        )  # Index keys must not be empty.
+        # DynamoDB rejects an empty key attribute of an index.
+        assert all(value["S"] for name, value in row.items() if name in ("upload_day", "uploaded_at"))
         assert all(abs(int(value["N"])) < 10**38 for value in row.values() if "N" in value)
         assert all(row.get("user_metadata", {"M": {"name": {}}})["M"])
 
@@ -115,7 +114,7 @@ def test_row_attributes_match_the_head_result(raw: Json, head: Json) -> None:
     assert f'"{attributes["etag"]}"' == head["ETag"]
     assert datetime.fromisoformat(str(attributes["uploaded_at"])) == head["LastModified"]
     assert attributes["upload_day"] == f"{head['LastModified']:%Y-%m-%d}"
-    assert attributes["content_type"]  # Only rows without a HEAD response lack `content_type`.
+    assert attributes["content_type"]  # A row from a HEAD response always has `content_type`.
     assert attributes.get("encryption") == head.get("ServerSideEncryption")
     checksum = attributes.get("checksum", {})
     assert isinstance(checksum, dict)
@@ -127,7 +126,7 @@ def test_row_attributes_match_the_head_result(raw: Json, head: Json) -> None:
 def test_updates_of_a_version_give_the_same_row_in_any_order_and_number(
     raw: Json, removal: Json, head: Json, days: int, data: st.DataObject
 ) -> None:
-    """The updates are a creation with a HEAD response, a creation without one, and a deletion."""
+    """The row is updated by a creation with a HEAD response, by a creation without one, and by a deletion."""
     creation, deletion = about(raw, "v1"), about(removal, "v1", key=raw["s3"]["object"]["key"])
     updates = {
         "event": from_event(creation, version_id="v1", provenance=provenance(creation)),
@@ -146,7 +145,7 @@ def test_updates_of_a_version_give_the_same_row_in_any_order_and_number(
 def test_updates_of_a_delete_marker_give_the_same_row_in_any_order(
     marking: Json, removal: Json, put_at: datetime | None, data: st.DataObject
 ) -> None:
-    """The updates are a delete marker from an event, one from HEAD, and a deletion. Only `uploaded_at` may differ."""
+    """The row is updated by a marker event, by a HEAD response, and by a deletion. Only `uploaded_at` may differ."""
     record, deletion = about(marking, "m1"), about(removal, "m1", key=marking["s3"]["object"]["key"])
     markers = {"event": DeleteMarker(), "head": DeleteMarker(last_modified=put_at)}
     updates = {
@@ -181,14 +180,14 @@ def test_row_of_version_null_contains_only_the_last_head_result(raw: Json, respo
 
 
 @given(records(), heads(), st.lists(times(), min_size=1, max_size=3))
-def test_only_the_first_write_of_a_row_or_its_retry_counts_as_a_change(
+def test_repeated_update_counts_as_a_change_only_within_one_invocation(
     raw: Json, head: Json, later: list[datetime]
 ) -> None:
     record = parsed(raw)
     first = head_update(record, head)
     row = row_after(first)
     assert first.changed({})
-    assert first.changed(row)  # The response was lost, so the call was repeated.
+    assert first.changed(row)  # The same invocation repeats a write whose response was lost.
     for time in later:
         assert head_update(record, head, time).changed(row) == (format_time(time) == format_time(START))
     assert head_update(record, {**head, "ContentLength": head["ContentLength"] + 1}).changed(row)
@@ -231,7 +230,7 @@ def test_decoded_user_metadata_can_always_be_encoded_in_utf_8(value: str) -> Non
 
 
 @given(keys())
-def test_extension_is_the_lowercase_end_of_the_key_without_dots(key: str) -> None:
+def test_row_extension_is_a_lowercase_key_suffix_without_a_dot(key: str) -> None:
     record = Record(index=0, event_name="ObjectCreated:Put", kind=Kind.CREATED, bucket=BUCKET, key=key)
     extension = str(from_event(record, version_id="v1", provenance={}).set_attributes["extension"])
     assert "." not in extension

@@ -40,19 +40,21 @@ SECONDS = 900
 
 
 def any_simulation(test: Callable[[Load, StackSettings, int], None]) -> Callable[[], None]:
-    """Run a test with few examples, because each example simulates a quarter of an hour."""
+    """Run a test with few examples, because each example simulates 15 minutes."""
     return settings(max_examples=25)(given(LOADS, STACKS, st.integers(0, 1000))(test))
 
 
 @any_simulation
-def test_simulation_counts_every_arrived_event_exactly_once(load: Load, stack: StackSettings, seed: int) -> None:
+def test_capacity_simulation_counts_every_arrived_event_exactly_once(
+    load: Load, stack: StackSettings, seed: int
+) -> None:
     outcome = Simulation(load, stack, seed=seed).run(seconds=SECONDS)
     parts = (outcome.rows, outcome.retries_exhausted, outcome.too_old, outcome.pending)
     assert sum(parts) == outcome.arrived
     assert min(parts) >= 0
     assert len(outcome.delays) == outcome.rows
     assert sum(step.rows for step in outcome.steps) <= outcome.rows
-    # Each execution has written a row, has failed, or is still running.
+    # Each simulated execution of the indexer has written a row, has failed, or is still running.
     running = outcome.executions - outcome.rows - outcome.failed_executions
     assert 0 <= running <= min(stack.concurrency, outcome.pending)
     assert outcome.failed_executions <= outcome.refused_writes
@@ -60,7 +62,9 @@ def test_simulation_counts_every_arrived_event_exactly_once(load: Load, stack: S
 
 
 @any_simulation
-def test_simulation_never_exceeds_concurrency_or_write_capacity(load: Load, stack: StackSettings, seed: int) -> None:
+def test_capacity_simulation_never_exceeds_concurrency_or_write_capacity(
+    load: Load, stack: StackSettings, seed: int
+) -> None:
     outcome = Simulation(load, stack, seed=seed).run(seconds=SECONDS)
     assert outcome.max_running <= stack.concurrency
     units = write_units(load.row_bytes)
@@ -86,12 +90,13 @@ def test_simulated_delays_and_billed_seconds_are_within_their_bounds(
 
 
 @any_simulation
-def test_simulation_with_twice_the_write_capacity_loses_no_more_events(
+def test_capacity_simulation_with_twice_the_write_capacity_loses_no_more_events(
     load: Load, stack: StackSettings, seed: int
 ) -> None:
-    """The tolerance is 5 % of the events plus three events, because the simulations draw different random numbers.
+    """The loss may increase by 5 % of the events plus three events, because the simulations are random.
 
-    The loss is divided by the smaller number of arrived events, because events after the burst would reduce the ratio.
+    The lost events are divided by the smaller number of arrived events of both simulations, because events that arrive
+    after the burst would reduce the ratio.
     """
     stack = replace(stack, max_capacity=None, on_demand=False)
     twice = replace(stack, write_capacity=2 * stack.write_capacity)

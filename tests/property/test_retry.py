@@ -1,4 +1,4 @@
-"""The retry loop of an AWS call never exceeds its deadline, and counts its attempts, for random faults."""
+"""Retry loop of an AWS call with random faults: it never exceeds its deadline, and counts its attempts correctly."""
 
 from __future__ import annotations
 

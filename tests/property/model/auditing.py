@@ -1,4 +1,4 @@
-"""Runs the operators' audit, unchanged, on the model, with fake boto3 clients."""
+"""Audit of the model bucket and its table: the unchanged code of `operations.audit`, with fake boto3 clients."""
 
 from __future__ import annotations
 

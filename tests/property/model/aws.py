@@ -23,8 +23,8 @@ class S3:
     bucket: Bucket
     calls: FaultyCalls
     now: Callable[[], datetime]
-    hidden: set[Address] = field(default_factory=set)  # existing versions for which HEAD returned 404
-    absent: set[Address] = field(default_factory=set)  # missing versions for which HEAD returned 404
+    hidden: set[Address] = field(default_factory=set)  # object versions that exist, although HEAD returned 404
+    absent: set[Address] = field(default_factory=set)  # object versions that did not exist when HEAD returned 404
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
         """Return the headers of an object, or raise status 404, or 405 for the version ID of a delete marker."""

@@ -16,13 +16,13 @@ from lambda_code.events import NULL_VERSION
 from lambda_code.metadata import format_time
 from tests.support.strategies import Json, head, s3_record
 
-Address = tuple[str, str]  # object key and version ID
+Address = tuple[str, str]  # object key and version ID of one object version
 
 WAYS = ("Put", "Post", "Copy", "CompleteMultipartUpload")
 USER = "AWS:AIDAJDPLRKLG7UEXAMPLE"
-LIFECYCLE = "s3.amazonaws.com"  # principal of events that lifecycle rules cause
+LIFECYCLE = "s3.amazonaws.com"  # principal ID in events about actions of lifecycle rules
 
-# Metadata changes only together with the content, because an audit cannot detect a change of metadata alone.
+# Objects with different metadata also have different sizes, because an audit cannot detect a change of metadata alone.
 CONTENTS: tuple[dict[str, Any], ...] = (
     {"ContentLength": 0, "ContentType": "text/plain"},
     {"ContentLength": 3, "ContentType": "image/jpeg", "Metadata": {"owner": "a"}},
@@ -32,15 +32,15 @@ CONTENTS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """An object version or a delete marker, which may be deleted."""
+    """Object version or delete marker of the model bucket, possibly deleted in the meantime."""
 
     key: str
     version_id: str
     put_at: datetime
     marker: bool = False
-    content: int = 0  # index of the content in CONTENTS
+    content: int = 0  # index in CONTENTS, the list of possible object contents
     parts: int = 0  # number of parts of a multipart upload; 0 for other uploads
-    readable: datetime | None = None  # HEAD returns 404 before this time; None if readable at once
+    readable: datetime | None = None  # time until which HEAD returns 404; None if the object is readable immediately
 
     @property
     def address(self) -> Address:
@@ -53,7 +53,7 @@ class Version:
 
     @property
     def last_modified(self) -> datetime:
-        return self.put_at.replace(microsecond=0)  # S3 reports whole seconds.
+        return self.put_at.replace(microsecond=0)  # S3 reports Last-Modified in whole seconds.
 
     @property
     def size(self) -> int:
@@ -72,19 +72,19 @@ class Version:
 class Removal:
     """Deletion or replacement of a version."""
 
-    time: str  # UTC, in the text format of rows
+    time: str  # time in UTC, such as `2026-01-31T12:00:00.000Z`
     by: str
 
 
 @dataclass
 class Bucket:
-    """Versions by object key, the oldest first. `notify` receives the event record of every change."""
+    """Model of an S3 bucket, with its versions by object key. `notify` receives the event record of every change."""
 
     now: Callable[[], datetime]
     notify: Callable[[Json], None]
-    unnamed: tuple[str, ...] = ("ObjectCreated:",)  # names of events that omit the version ID `null`
+    unnamed: tuple[str, ...] = ("ObjectCreated:",)  # beginnings of event names whose events omit the version ID `null`
     suspended: bool = False
-    versions: dict[str, list[Version]] = field(default_factory=dict)
+    versions: dict[str, list[Version]] = field(default_factory=dict)  # existing versions by key, the oldest first
     ever: dict[Address, list[Version]] = field(default_factory=dict)
     removals: dict[Address, list[Removal]] = field(default_factory=dict)
     event_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of uploads and delete markers
@@ -113,11 +113,11 @@ class Bucket:
         self._announce(record)
 
     def expire(self, key: str) -> None:
-        """Apply a lifecycle rule to an expired object. Each call makes one step, as S3 does."""
+        """Apply a lifecycle rule to an expired object. Each call either adds a delete marker or deletes one version."""
         match self.versions.get(key, []):
             case [*_, last] if not last.marker:
                 self.delete(key, lifecycle=True)
-            case [first, *_]:  # a noncurrent version, or a delete marker without other versions
+            case [first, *_]:  # The oldest version is noncurrent, or is a delete marker without other versions.
                 self.delete_version(first, lifecycle=True)
 
     def current(self, key: str) -> Version | None:
@@ -152,10 +152,11 @@ class Bucket:
             marker=marker,
             content=content,
             parts=parts,
-            # S3 returns a version `null` without delay, because it may replace an older one.
+            # The model delays only objects with a new version ID. HEAD finds an object of version `null` immediately.
             readable=None if self.suspended or marker or not unreadable else put_at + timedelta(seconds=unreadable),
         )
-        if replaced := self.at(version.address):  # S3 sends no event about a replaced version.
+        # A version with the ID `null` replaces the previous one. S3 sends no event about the replaced version.
+        if replaced := self.at(version.address):
             self._remove(replaced, time=format_time(put_at), by="replaced")
         self.versions.setdefault(key, []).append(version)
         self.ever.setdefault(version.address, []).append(version)

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.support.strategies import Json, failure_message, s3_event
 
-TRIES = 3  # first attempt and two retries
+TRIES = 3  # number of attempts for each event: the first invocation and two retries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,9 @@ class Failed:
 
 @dataclass
 class Delivery:
-    """Events that are waiting, done or in the failure queue, and the records that S3 sent or dropped.
+    """Events by state (waiting, done, or in the failure queue), and the event records that S3 sent or dropped.
 
-    S3 drops records while the trigger of the indexer is off (`connected` is false).
+    S3 drops records while the S3 trigger of the indexer is off (`connected` is false).
     """
 
     connected: bool = True
@@ -50,7 +50,7 @@ class Delivery:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def notify(self, record: Json) -> None:
-        """Send a record of S3 to the indexer, or drop it if the trigger is off."""
+        """Send an event record of S3 to the indexer, or drop it if the S3 trigger of the indexer is off."""
         if self.connected:
             self.sent.append(record)
             self.invoke(s3_event(record))
@@ -69,7 +69,7 @@ class Delivery:
             self.invoke(message.event)
 
     def merge(self, one: Message, other: Message) -> None:
-        """Merge two waiting events into one. S3 sends one record per event, but its format allows several."""
+        """Merge two waiting events into one. S3 sends one record per event, but the event format allows several."""
         self.waiting = [each for each in self.waiting if each is not one and each is not other]
         self.invoke(s3_event(*one.event["Records"], *other.event["Records"]))
 
@@ -100,10 +100,10 @@ class Delivery:
         self.invoke(message["requestPayload"])
 
     def unfinished(self) -> list[Json]:
-        """Return the records that are not handled yet, including those in the failure queue."""
+        """Return the event records that are not handled yet, including those in the failure queue."""
         events = [message.event for message in self.waiting]
         return [record for event in events for record in event["Records"]] + self.given_up()
 
     def given_up(self) -> list[Json]:
-        """Return the records in the failure queue."""
+        """Return the event records in the messages of the failure queue."""
         return [record for message in self.failure_queue for record in message["requestPayload"]["Records"]]

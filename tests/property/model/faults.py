@@ -1,4 +1,4 @@
-"""Faults of AWS calls: the duration of each, and the exception that botocore raises."""
+"""Simulated faults of AWS calls, with the duration of each and the exception that it raises."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.fakes import CallLog, client_error
 from tests.support.strategies import URL
 
 USUAL_SECONDS = 0.01
-A_MOMENT = 0.001  # seconds between the actions of two concurrent invocations
+A_MOMENT = 0.001  # time in seconds between the start of an AWS call and a concurrent action
 
 
 class FaultKind(StrEnum):
@@ -61,7 +61,8 @@ class Killed(BaseException):
     """Exception that simulates a killed process, for example after it exceeds its memory."""
 
 
-# HTTP status and error code of a fault, first for HeadObject, whose response has no error code, then for UpdateItem.
+# Pairs of HTTP status and error code for each fault: one for HeadObject, whose responses have no error code, and one
+# for UpdateItem.
 RESPONSES = {
     FaultKind.THROTTLED: ((503, None), (400, "ProvisionedThroughputExceededException")),
     FaultKind.SERVER_ERROR: ((500, None), (500, "InternalServerError")),
@@ -108,11 +109,12 @@ class FaultyCalls(CallLog):
 
     @contextmanager
     def call(self, operation: str, key: str) -> Iterator[FaultKind | None]:  # noqa: ARG002 - defined by the base class
-        """Context manager for one AWS call, which injects the next fault and yields it."""
+        """Context manager that injects the next fault into an AWS call, and yields the kind of the fault or None."""
         fault = self.upcoming.popleft() if self.upcoming else None
         fault = fault or self.lasting.get(operation)
         if fault is FaultKind.INCOMPLETE and operation != "HeadObject":
-            fault = FaultKind.RESET_AFTER  # Botocore detects an incomplete body.
+            # An incomplete response of UpdateItem has the same effect as a connection reset: a transient error.
+            fault = FaultKind.RESET_AFTER
         error = error_of(fault, operation)
         if fault:
             self.injected[fault] += 1
@@ -125,13 +127,13 @@ class FaultyCalls(CallLog):
             raise error
 
     def stop_faults(self) -> None:
-        """Remove all future faults and concurrent actions."""
+        """Remove all faults and concurrent actions that are planned for later AWS calls."""
         self.upcoming.clear()
         self.lasting.clear()
         self.meanwhile.clear()
 
     def _run_concurrent_action(self) -> None:
-        """Run the concurrent action of this call, if any, without advancing the clock of the interrupted indexer."""
+        """Run the action that is planned during this AWS call, if any. The clock is set back afterwards."""
         due = self.meanwhile.pop(0, None)
         self.meanwhile = {number - 1: action for number, action in self.meanwhile.items() if number > 0}
         if due:

@@ -16,9 +16,10 @@ from tests.property.model.faults import LASTING, FaultKind
 from tests.property.model.stack import LAMBDA_SECONDS, QUARTER_OF_AN_HOUR, ModelStack
 from tests.support.strategies import minimal_record, s3_event
 
-# Few keys, so that many actions affect the same row. Decoding the first key twice would return the second key.
+# Only few keys are used, so that many actions affect the same row. If the indexer decoded the first key twice, the
+# result would equal the second key.
 KEYS = st.sampled_from(["a%2Bb c.txt", "a+b c.txt", "a%2Bb c.txt", "é/100%.tar.gz"])
-NUMBERS = st.integers(0, 9)  # number of the chosen item, modulo the number of items
+NUMBERS = st.integers(0, 9)  # random index of a list item, reduced modulo the length of the list
 FAULTS = st.lists(st.none() | st.sampled_from(FaultKind), min_size=1, max_size=12)
 OPERATIONS = st.sampled_from(["HeadObject", "UpdateItem"])
 ACTS = ("upload", "delete", "delete version", "expire", "deliver")
@@ -26,7 +27,7 @@ UNNAMED: list[tuple[str, ...]] = [("ObjectCreated:",), ("ObjectCreated:", "Objec
 
 
 class Histories(RuleBasedStateMachine):
-    """State machine of one stack. Each run of the machine is a history.
+    """Hypothesis state machine of one deployed stack. Each run of the machine is a history.
 
     Attributes:
         tally: total counts of all histories of one test.
@@ -88,7 +89,10 @@ class Histories(RuleBasedStateMachine):
         arrives=st.sampled_from([True, True, False]),
     )
     def deliver_while_something_happens(self, *, number: int, calls: int, act: str, which: int, arrives: bool) -> None:
-        """Change an object during an invocation, after `calls` AWS calls. `arrives` also handles the change's event."""
+        """Run the concurrent action `act` during an invocation, after `calls` AWS calls.
+
+        If `arrives` is true, a second invocation immediately handles the newest waiting event.
+        """
         stack = self.stack
         message = stack.delivery.waiting[number % len(stack.delivery.waiting)]
         key = unquote_plus(message.event["Records"][0]["s3"]["object"]["key"])
@@ -184,7 +188,7 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """At the end of a history, deliver all events, redrive failed events, audit the table, and check the rows."""
-        if sys.exc_info()[0] is None:  # The history is complete, and no check failed.
+        if sys.exc_info()[0] is None:  # Without an exception, all checks have passed.
             self._every_version_has_its_row_or_a_message()
             self._after_redriving_only_dropped_events_are_missing()
             self._after_an_audit_the_table_is_the_bucket()

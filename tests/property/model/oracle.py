@@ -26,13 +26,13 @@ PROVENANCE = ALWAYS | {"event_time", "sequencer"}
 DELETION = {"deleted_at", "deleted_by", "expires_at"}
 # Attributes that the indexer writes from an event if it cannot read the object.
 EVENT_ATTRIBUTES = {"size_bytes", "etag", "uploaded_at", "upload_day"}
-TOLERANCE = 2.0  # maximum seconds between the event time of a delete marker and its Last-Modified
+TOLERANCE = 2.0  # maximum difference in seconds between event time and Last-Modified of a delete marker
 AUDIT = "tapstack:audit"
 
 
 @dataclass
 class Oracle:
-    """Compares rows with a bucket.
+    """Compares the rows of the table with the model bucket.
 
     Attributes:
         bucket: the model bucket, with its previous versions and deletions.
@@ -49,15 +49,15 @@ class Oracle:
     expired: set[Address] = field(default_factory=set)
 
     def unsound(self, row: Row) -> Iterator[str]:
-        """Yield the wrong attributes of a row. There must be none at any time, even before all events are handled."""
+        """Yield a message for each wrong attribute of a row. No row may have one, even before all events arrive."""
         address = row["key"], row["version_id"]
         if row["object_id"] != f"{BUCKET}/{row['key']}" or address not in self.bucket.ever:
             yield f"{row['object_id']!r} {row['version_id']} never existed"
             return
         if missing := ALWAYS - row.keys():
             yield f"{address} has no {missing}"
-        if row["version_id"] == NULL_VERSION:  # The row may still describe a replaced object.
-            return
+        if row["version_id"] == NULL_VERSION:
+            return  # The row of the version ID `null` may still describe an object that was replaced.
         [version] = self.bucket.ever[address]
         wanted = self._marker(version) if version.marker else self._object(version)
         found = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
@@ -75,7 +75,7 @@ class Oracle:
         yield from self._wrongly_deleted(row, address)
 
     def incomplete(self, address: Address, row: Row | None) -> Iterator[str]:
-        """Yield the missing and wrong attributes of a row, after all events about its version were handled."""
+        """Yield a message for each missing or wrong attribute of a row, after all its events were handled."""
         version = self.bucket.at(address)
         if version is None:
             yield from self._incomplete_of_removed(address, row)
@@ -89,7 +89,7 @@ class Oracle:
             yield from self._differences(version, row)
 
     def _differences(self, version: Version, row: Row) -> Iterator[str]:
-        """Yield the differences between a row and its existing, readable version."""
+        """Yield the differences between a row and its object version, which exists and can be read."""
         address = version.address
         wanted = self._marker(version) if version.marker else self._object(version)
         found = {name: value for name, value in row.items() if name not in PROVENANCE}
@@ -121,9 +121,8 @@ class Oracle:
             yield f"{address} was not deleted at {row.get('deleted_at')} by {row.get('deleted_by')}, but {removals}"
             return
         deleted = datetime.fromisoformat(row["deleted_at"])
-        if (
-            abs(row["expires_at"] - deleted.timestamp() - RETENTION_DAYS * SECONDS_OF_A_DAY) >= 1
-        ):  # `expires_at` has whole seconds.
+        # The difference can be almost one second, because `expires_at` is in whole seconds.
+        if abs(row["expires_at"] - deleted.timestamp() - RETENTION_DAYS * SECONDS_OF_A_DAY) >= 1:
             yield f"{address} was deleted at {deleted} and expires at {row['expires_at']}"
 
     @staticmethod

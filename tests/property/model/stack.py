@@ -67,7 +67,7 @@ class ModelStack:
             self.delivery.attempt(message, lambda each: self._handle(each, seconds))
 
     def deliver_to_the_end(self, number: int) -> None:
-        """Make all remaining attempts of a waiting message."""
+        """Deliver a waiting message until the indexer handles it or all its attempts have failed."""
         request_id = self.delivery.waiting[number % len(self.delivery.waiting)].request_id
         while ours := [n for n, each in enumerate(self.delivery.waiting) if each.request_id == request_id]:
             self.deliver(ours[0])
@@ -126,7 +126,7 @@ class ModelStack:
         self._nothing_wrong(f"{what} was counted {times} times" for what, times in reported.items() if times > 1)
 
     def check_completeness(self, *, excused: Iterable[Json] = ()) -> None:
-        """Check that every version has a correct row, except the versions of the excused records."""
+        """Check that every object version has a correct row, except the versions of the event records in `excused`."""
         excluded = {address_of(record) for record in excused}
         self.oracle.unreadable_versions |= self.s3.hidden
         self.oracle.unreported = self.bucket.ever.keys() - {address_of(record) for record in self.delivery.sent}
@@ -156,17 +156,17 @@ class ModelStack:
         return failed
 
     def _check_success(self, message: Message, *, changed: bool) -> None:
-        """Check the rows of an event that the indexer handled without an error."""
+        """Check the row of each record in an event that the indexer handled without an error."""
         self.oracle.unreadable_versions |= self.s3.hidden
         rows = self.rows()
         for record in message.event["Records"]:
             address, kind = address_of(record), Kind.of(record["eventName"])
             if address is None or address in self.oracle.expired:
-                continue  # The version ID of a handwritten record is unknown.
+                continue  # The version ID of a handwritten record is unknown. An expired row is deleted.
             row = rows.get(address)
             assert row is not None, f"success was reported for {address}, which has no row"
             if address[1] == NULL_VERSION:
-                # Another event reports the deletion of the version `null`.
+                # If the object with the version ID `null` has changed since this event, another event updates the row.
                 other = changed or (kind is Kind.CREATED and self.bucket.at(address) is None)
                 complaints = [] if other else list(self.oracle.incomplete(address, row))
             elif kind is Kind.CREATED:
@@ -191,7 +191,7 @@ def address_of(record: Json) -> Address | None:
 
 
 def _check_that_first_events_win(old: Item, new: Item) -> None:
-    """Check that an update changes neither provenance nor deletion in the row of a version other than `null`."""
+    """Check that no update changes provenance or deletion of a row, except for the version ID `null`."""
     if new["version_id"] != {"S": NULL_VERSION}:
         changed = [name for name in PROVENANCE | DELETION if name in old and new.get(name) != old[name]]
         assert not changed, f"{changed} of {new} was different before: {old}"

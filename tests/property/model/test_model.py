@@ -12,8 +12,8 @@ from tests.property.model.machine import Histories
 
 STEPS = 40
 
-# Each part of the model test runs as many histories as the Hypothesis profile defines, and pytest workers can run the
-# parts in parallel. The values are those of `Histories.few_faults`.
+# The model test has several parts, which pytest workers can run in parallel. Each part runs as many histories as the
+# Hypothesis profile defines. The dictionary contains the value of `Histories.few_faults` for each part.
 PARTS = {"RoughOne": False, "RoughTwo": False, "CalmOne": True, "CalmTwo": True}
 
 
@@ -22,7 +22,7 @@ def test_every_version_in_a_history_has_a_correct_row_or_failure_message(
     part: str, request: pytest.FixtureRequest
 ) -> None:
     tally: Counter[str] = Counter()
-    # If Hypothesis runs without randomness, it derives the examples from the class name, so each part needs its own.
+    # Without randomness, Hypothesis derives the examples from the class name, so each part has its own class.
     histories = type(part, (Histories,), {"tally": tally, "few_faults": PARTS[part]})
     run_state_machine_as_test(histories, settings=settings(stateful_step_count=STEPS))
     request.node.user_properties.append(("histories", dict(tally)))

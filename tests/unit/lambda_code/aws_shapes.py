@@ -21,13 +21,13 @@ VERSION = "096fKKXTRTtl3on89fVO.nfljtsv6qko"
 MARKER = "4857jgfjndy.vdHfgjrh58g0hIvOs9T7"
 TIME = "2026-01-31T11:59:58.250Z"
 PRINCIPAL = "AWS:AIDAINPONIXQXHT3IKHL2"
-S3_ITSELF = "s3.amazonaws.com"  # principal and source address of actions of a lifecycle rule
+S3_ITSELF = "s3.amazonaws.com"  # principal and source address of events that S3 itself causes, such as expiration
 
 
 def event(
     name: str, s3_object: Json, *, version: str = "2.1", by: str = PRINCIPAL, member: str = "object", **more: Json
 ) -> Json:
-    """Return an event with one record. `more` contains the fields that only this kind of event has."""
+    """Return an event with one record. `more` contains further fields of the record."""
     record = s3_record(event_name=name, event_time=TIME)
     del record["s3"]["object"]
     record["s3"][member] = s3_object

@@ -107,7 +107,7 @@ def traced(daemon: tracing.Daemon) -> Iterator[TracedIndexer]:
     settings = Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": daemon.address})
     traced = TracedIndexer(settings, daemon)
     yield traced
-    traced.recorder.emitter._socket.close()  # The X-Ray SDK never closes this socket.
+    traced.recorder.emitter._socket.close()  # The X-Ray SDK never closes the socket of its emitter.
 
 
 def _keys(partition: str, sort: str) -> list[dict[str, str]]:

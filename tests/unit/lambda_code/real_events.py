@@ -1,6 +1,6 @@
 """S3 events in the formats of the AWS documentation, including events that emulators send incorrectly or never.
 
-Each event has a name, its documentation page, the state of S3 at the time of the read, and its expected result.
+Each event has a name, a documentation page, the response of S3 to a HEAD request, and the expected result.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ MARKED = {
     "expires_at": None,
 }
 
-# Up to version 2.3 of the event format, each group of event types had its own version. Since 2.4, all have the same.
+# Values of the field `eventVersion`. Up to version 2.3, the value depends on the event type. Since version 2.4, it is
+# the same for all event types.
 GENERAL = ("2.1", "2.4", "2.5", "2.6")
 OF_RULES = ("2.3", "2.4", "2.5", "2.6")
 

@@ -61,11 +61,11 @@ def test_parse_record_accepts_a_handwritten_record_with_three_fields() -> None:
 @pytest.mark.parametrize(
     ("encoded", "key"),
     [
-        ("red+flower.jpg", "red flower.jpg"),  # example of the AWS documentation
+        ("red+flower.jpg", "red flower.jpg"),  # example in the S3 documentation of event messages
         ("red%20flower.jpg", "red flower.jpg"),  # LocalStack
         ("a%2Bb", "a+b"),
         ("100%25", "100%"),
-        ("%252B", "%2B"),  # A second decoding would wrongly return `+`.
+        ("%252B", "%2B"),  # If this key were decoded twice, the result would be `+`.
         ("%E6%97%A5%E6%9C%AC.txt", "日本.txt"),
         ("日本.txt", "日本.txt"),
         ("folder/", "folder/"),
@@ -90,16 +90,15 @@ def test_parse_record_decodes_an_object_key_once(encoded: str, key: str) -> None
         ("ObjectRemoved:DeleteMarkerCreated", Kind.MARKER_CREATED),
         ("LifecycleExpiration:Delete", Kind.DELETED),
         ("LifecycleExpiration:DeleteMarkerCreated", Kind.MARKER_CREATED),
-        ("ObjectRemoved:SomethingNew", Kind.DELETED),  # An unknown kind of removal is also a deletion.
+        ("ObjectRemoved:SomethingNew", Kind.DELETED),  # Unknown removal events count as deletions.
         ("LifecycleTransition", Kind.OTHER),
         ("ObjectRestore:Completed", Kind.OTHER),
         ("ObjectTagging:Put", Kind.OTHER),
         ("ObjectCreatedByMagic", Kind.OTHER),
     ],
 )
-@pytest.mark.parametrize(
-    "prefix", ["", "s3:"]
-)  # Bucket configurations use the prefix `s3:`, and handwritten events may use it.
+# Event names in bucket configurations have the prefix `s3:`, and handwritten events may contain it too.
+@pytest.mark.parametrize("prefix", ["", "s3:"])
 def test_event_name_determines_the_kind_of_a_record(prefix: str, event_name: str, kind: Kind) -> None:
     record = parsed(s3_record(event_name=prefix + event_name))
     assert record.kind is kind
@@ -126,7 +125,7 @@ def test_parse_record_accepts_a_deletion_with_or_without_size_and_etag() -> None
 
 @pytest.mark.parametrize("version_id", [MISSING, None, "null"])
 def test_s3_record_without_a_version_id_gets_the_version_id_null(version_id: object) -> None:
-    """S3 documents the version ID null for unversioned buckets, and omits the ID while versioning is suspended."""
+    """The version ID is null in events of unversioned buckets, and missing in events while versioning is suspended."""
     assert parsed(changed("s3.object.versionId", version_id)).version_id == "null"
 
 

@@ -197,8 +197,8 @@ def test_indexer_raises_without_a_call_if_too_little_time_remains(
     assert harness.dynamodb.rows == {}
 
 
-def test_hanging_record_uses_only_its_equal_part_of_the_time(harness: IndexerHarness) -> None:
-    """The first of four records hangs for 10 s, which is a quarter of the 40 s that remain after the reserve of 1 s."""
+def test_record_with_hanging_aws_calls_uses_only_its_share_of_the_time(harness: IndexerHarness) -> None:
+    """The AWS calls of one record hang. After the reserve of 1 s, 40 s remain for four records, so each gets 10 s."""
     harness.calls.hanging.add("hangs")
     with pytest.raises(IndexingError, match="1 of 4"):
         harness.handle(s3_event(s3_record("hangs"), *[s3_record()] * 3), seconds=41)
@@ -212,7 +212,7 @@ def test_indexer_indexes_200_records_despite_short_time_budgets(
     assert harness.handle(s3_event(*[s3_record()] * 200)) == {"indexed": 1, "duplicate": 199}
 
 
-def test_hanging_record_among_50_fails_alone_after_at_most_two_calls(harness: IndexerHarness) -> None:
+def test_only_the_record_with_hanging_aws_calls_fails_in_an_event_of_50(harness: IndexerHarness) -> None:
     harness.calls.hanging.add("hangs")
     with pytest.raises(IndexingError, match=r"^1 of 50 records failed: record 0 \(key 'hangs'\)"):
         harness.handle(s3_event(s3_record("hangs"), *[s3_record()] * 49))

@@ -156,7 +156,7 @@ def test_creation_event_of_a_delete_marker_writes_a_delete_marker_row(harness: I
 
 
 @pytest.mark.parametrize("event_name", ["ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated"])
-def test_handwritten_deletion_without_version_id_records_no_deletion(harness: IndexerHarness, event_name: str) -> None:
+def test_handwritten_deletion_event_indexes_the_current_version(harness: IndexerHarness, event_name: str) -> None:
     """An event without a version ID is about the current version, which is indexed if it exists."""
     event = s3_event({**minimal_record(), "eventName": event_name})
     assert harness.handle(event) == {"indexed": 1}

@@ -192,15 +192,14 @@ def test_indexer_reads_version_null_again_if_uploaded_during_a_deletion(bucket: 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["second read succeeds", "second read fails"])
 def test_indexer_restores_an_overwritten_deletion_of_version_null(bucket: NullVersionBucket, *, fails: bool) -> None:
-    """The deletion event is handled between the read and the write of the creation event, which replaces the row."""
+    """A deletion event is handled between the read and the write of a creation event, which overwrites the deletion."""
 
     def delete_and_handle() -> None:
         bucket.delete()
         assert bucket.handle(DELETE) == {"deleted": 1}
         if fails:
-            bucket.calls.faults.extend(
-                [Fault(), Fault(client_error(403))]
-            )  # The write succeeds; the second read fails.
+            # The next call, a write, succeeds. The call after it, a HEAD request, fails with status 403.
+            bucket.calls.faults.extend([Fault(), Fault(client_error(403))])
 
     bucket.before_write(1, delete_and_handle)
     if fails:

@@ -138,7 +138,7 @@ def test_cost_estimate_matches_the_log_bytes_of_one_indexed_file(logged: LoggedI
 def test_log_line_has_the_fields_and_values_of_powertools(
     header: str | None, notes: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saved queries and alarms of earlier TapStack versions use these fields."""
+    """Saved queries and alarms of earlier TapStack versions use the log fields of Powertools."""
     monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
     if header is not None:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", header)

@@ -124,7 +124,7 @@ def test_handler_raises_if_the_dynamodb_table_is_missing(dynamodb: Client) -> No
 
 
 @pytest.mark.usefixtures("s3", "dynamodb")
-def test_handler_makes_no_call_if_lambda_has_three_seconds_left() -> None:
+def test_handler_makes_no_aws_call_if_lambda_has_three_seconds_left() -> None:
     with pytest.raises(IndexingError, match="HeadObject was not tried"):
         main.lambda_handler(s3_event(s3_record("a")), Context(milliseconds=3000))
 

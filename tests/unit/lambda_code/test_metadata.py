@@ -113,7 +113,7 @@ def test_deletion_attributes_contain_time_principal_and_expiry() -> None:
         "deleted_by": "AWS:AIDAEXAMPLE",
         "expires_at": int(datetime(2026, 5, 1, 23, 59, 59, tzinfo=UTC).timestamp()),
     }
-    assert attribute_value(deletion["expires_at"]).keys() == {"N"}  # DynamoDB's time to live ignores text.
+    assert attribute_value(deletion["expires_at"]).keys() == {"N"}  # DynamoDB ignores TTL values that are text.
     assert deletion_of(record, now=START, retention_days=0).keys() == {"deleted_at", "deleted_by"}
 
 
@@ -174,7 +174,7 @@ def test_from_head_omits_user_metadata_with_an_empty_name() -> None:
     ("version_id", "of_head", "expected"),
     [
         ("v1", "v1", "v1"),
-        (None, "v2", "v2"),  # The version ID is only in the HEAD response.
+        (None, "v2", "v2"),  # Only the HEAD response contains the version ID.
         (None, "null", "null"),
         (None, None, "null"),  # Responses from an unversioned bucket have no version ID.
         ("null", None, "null"),
@@ -223,12 +223,12 @@ def test_format_time_returns_utc_with_milliseconds_and_suffix_z(time: datetime, 
         ("plain", "plain"),
         ("=?UTF-8?B?w6k=?=", "é"),
         ("=?utf-8?q?caf=C3=A9_au_lait?=", "café au lait"),
-        ("=?UTF-8?Q?a?= =?UTF-8?Q?b?=", "ab"),  # White space between two encoded words is not text.
+        ("=?UTF-8?Q?a?= =?UTF-8?Q?b?=", "ab"),  # White space between two encoded words is removed.
         ("=?UTF-8?B?4piD?= and =?UTF-8?B?4piD?=", "☃ and ☃"),
         ("=?UTF-8?B?4pg=?= =?UTF-8?B?gw==?=", "☃"),  # The bytes of a character are split between two encoded words.
-        ("=?UTF-8?B?/w==?=", "=?UTF-8?B?/w==?="),  # invalid UTF-8
-        ("=?UTF-8?B?a?=", "=?UTF-8?B?a?="),  # invalid base64
-        ("=?latin-1?Q?=E9?=", "=?latin-1?Q?=E9?="),  # S3 encodes only in UTF-8.
+        ("=?UTF-8?B?/w==?=", "=?UTF-8?B?/w==?="),  # The decoded bytes are not valid UTF-8.
+        ("=?UTF-8?B?a?=", "=?UTF-8?B?a?="),  # The encoded text is not valid base64.
+        ("=?latin-1?Q?=E9?=", "=?latin-1?Q?=E9?="),  # Only UTF-8 is decoded, because S3 uses no other character set.
         ("=?UTF-8?Q??=", ""),
         ("=?", "=?"),
     ],
@@ -270,6 +270,7 @@ def test_update_of_version_null_removes_all_attributes_it_does_not_set() -> None
     sets, removes = request["UpdateExpression"].removeprefix("SET ").split(" REMOVE ")
     assert "if_not_exists" not in sets
     absent = ["checksum", "user_metadata", "deleted_at", "deleted_by", "expires_at", "delete_marker"]
-    absent.append("sequencer")  # HEAD may return an object of a later upload.
+    # The sequencer is not stored, because HEAD may return an object of a later upload.
+    absent.append("sequencer")
     assert {names[name] for name in removes.split(", ")} == set(absent)
     assert {names[each.split(" = ")[0]] for each in sets.split(", ")} >= {"processed_at", "event_time", "size_bytes"}

@@ -109,7 +109,7 @@ def test_emf_line_has_at_most_100_metrics() -> None:
 
 
 @pytest.mark.parametrize("result", Result)
-def test_every_result_is_reported_in_the_log(settings: Settings, result: Result) -> None:
+def test_log_line_reports_each_possible_indexing_result(settings: Settings, result: Result) -> None:
     error = TransientError("no", reason=Reason.THROTTLED) if result is Result.FAILED else None
     lines = reported(settings, Outcome(result=result, request_id="request-1", error=error))
     assert lines[0]["outcome"] == result

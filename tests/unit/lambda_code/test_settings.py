@@ -88,5 +88,5 @@ def test_settings_accept_every_valid_log_level_and_retention(name: str, field: s
     ("header", "expected"),
     [(None, None), ("", None), ("Root=1-a-b", "1-a-b"), ("Root=1-a-b;Parent=c;Sampled=0", "1-a-b")],
 )
-def test_trace_id_is_read_from_the_header_sampled_or_not(header: str | None, expected: str | None) -> None:
+def test_trace_id_is_read_from_sampled_and_unsampled_xray_headers(header: str | None, expected: str | None) -> None:
     assert trace_id({} if header is None else {"_X_AMZN_TRACE_ID": header}) == expected

@@ -35,7 +35,7 @@ def storage(s3: Client, dynamodb: Client) -> Storage:
 
 
 def with_client(client: Client) -> Storage:
-    """Return a storage whose clock allows a single attempt before the deadline of `one_attempt`."""
+    """Return a storage whose fake clock advances so fast that the deadline of `one_attempt` allows one attempt only."""
     ticks = count(0.0)
     return Storage(
         s3=client, dynamodb=client, bucket_name=BUCKET, table_name=TABLE, clock=lambda: next(ticks), rng=lambda: 0.0
@@ -116,9 +116,8 @@ def test_head_distinguishes_a_delete_marker_from_a_deleted_version(storage: Stor
     marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
     assert isinstance(storage.head("a", marker, unlimited_calls()), DeleteMarker)
     assert head(storage, "a", version)  # A delete marker only hides older versions.
-    assert (
-        storage.head("a", None, unlimited_calls()) is None
-    )  # Without a version ID, S3 returns 404 for a delete marker.
+    # S3 returns 404 for a HEAD request without a version ID if the current version is a delete marker.
+    assert storage.head("a", None, unlimited_calls()) is None
     s3.delete_object(Bucket=BUCKET, Key="a", VersionId=marker)
     assert storage.head("a", marker, unlimited_calls()) is None
 
@@ -128,7 +127,7 @@ def test_head_distinguishes_a_delete_marker_from_a_deleted_version(storage: Stor
     [
         ({"last-modified": "Sat, 31 Jan 2026 11:59:58 GMT"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
         ({"last-modified": "Sat, 31 Jan 2026 12:59:58 +0100"}, datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)),
-        ({"last-modified": "Sat, 31 Jan 2026 11:59:58 -0000"}, None),  # unknown time zone
+        ({"last-modified": "Sat, 31 Jan 2026 11:59:58 -0000"}, None),  # The offset -0000 means an unknown time zone.
         ({"last-modified": "yesterday"}, None),
         ({}, None),  # Emulators omit the header Last-Modified.
     ],
@@ -152,7 +151,7 @@ def test_head_raises_for_status_codes_other_than_404_and_405(session: botocore.s
     assert isinstance(caught.value.__cause__, ClientError)
 
 
-def test_update_returns_the_previous_row_if_it_existed(storage: Storage, s3: Client, dynamodb: Client) -> None:
+def test_storage_update_returns_the_previous_row_if_one_existed(storage: Storage, s3: Client, dynamodb: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a.txt", Body=b"one")["VersionId"]
     each = record("a.txt", version)
     update = from_head(each, head(storage, "a.txt", version), provenance=provenance(each))
@@ -163,7 +162,7 @@ def test_update_returns_the_previous_row_if_it_existed(storage: Storage, s3: Cli
 
 
 @pytest.mark.parametrize("body", [b"", b'{"Attributes":{"a"'])
-def test_update_raises_if_the_response_is_incomplete(session: botocore.session.Session, body: bytes) -> None:
+def test_storage_update_raises_for_an_incomplete_response(session: botocore.session.Session, body: bytes) -> None:
     client: Client = session.create_client("dynamodb", config=CLIENT_CONFIG)
     complete = b'{"Attributes":{"a":{"S":"b"}}}'
     respond(client, "dynamodb.UpdateItem", {"Content-Length": str(len(complete))}, body=body)

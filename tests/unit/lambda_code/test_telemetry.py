@@ -83,7 +83,7 @@ def test_trace_of_a_long_event_is_split_into_small_datagrams(traced: TracedIndex
 
 
 def test_largest_part_of_a_trace_fits_into_one_datagram(traced: TracedIndexer) -> None:
-    """JSON needs at most six characters for a byte of a key. A record without AWS calls contains little but its key."""
+    """The keys in this trace have the longest JSON text: each of 1,024 control characters becomes six characters."""
     traced.deliver(s3_event(*[s3_record("\x01" * 1024, event_name="ObjectTagging:Put")] * (MAX_SUBSEGMENTS - 1)))
     [tree] = traced.daemon.trees()
     assert _size(tree) == MAX_SUBSEGMENTS
@@ -114,7 +114,8 @@ def test_trace_annotations_stay_within_the_limits_of_xray(traced: TracedIndexer)
     traced.deliver(s3_event(*[s3_record("k" * 1024)] * 20))
     subsegments = traced.daemon.subsegments(20 * 3 + 1)
     annotated = [each["annotations"] for each in subsegments if "annotations" in each]
-    assert sum(len(each) for each in annotated) == 48  # three annotations for each of 16 records; X-Ray allows 50
+    # X-Ray allows 50 annotations, so only the first 16 records have their three annotations.
+    assert sum(len(each) for each in annotated) == 48
     assert {len(each["key"]) for each in annotated} == {MAX_ANNOTATION_CHARACTERS}
 
 
@@ -162,7 +163,8 @@ def test_indexer_writes_rows_if_the_xray_daemon_is_unreachable(traced: TracedInd
     assert traced.dynamodb.row("photos/cat.jpg", "v1")
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # The SDK leaves a socket open after an error.
+# The X-Ray SDK does not close its socket after an error.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.usefixtures("daemon")
 def test_indexer_logs_an_invalid_xray_daemon_address_and_still_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", "nowhere")

@@ -260,7 +260,7 @@ def test_invalid_configuration_raises_a_run_error_before_deployment() -> None:
 )
 def test_environment_too_long_for_the_bucket_name_is_reported(env: str, region: str) -> None:
     bucket = f"tapstack-{env}-uploads-123456789012-{region}"
-    with pytest.raises(pulumi.RunError, match=r"^project name and env: ") as caught:
+    with pytest.raises(pulumi.RunError, match=r"^resource name from project name and env: ") as caught:
         synth(region=region, **{**PROD, "env": env})
     message = str(caught.value)
     assert bucket in message
