@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 GRACE = 10.0
-"""Seconds between the two comparisons of a row. The indexer usually writes a row within two seconds of the upload, but
-Lambda retries a failed event only after a minute; the audit reports such a row as missing."""
+"""Seconds between the two comparisons of a row. The indexer usually writes a row within two seconds of the upload.
+Lambda retries a failed event only after a minute, so the audit reports the row of such an event as missing."""
 
 SMALL_PAGE = 50
 """Page size for listing the versions of one key. A larger page would only contain more versions of other keys."""
@@ -71,7 +71,7 @@ class AuditReport:
 
 
 class Audit:
-    """Comparison of a bucket with its table.
+    """One comparison of an S3 bucket with the rows of its DynamoDB table.
 
     Attributes:
         report: the results so far.
@@ -101,7 +101,7 @@ class Audit:
         self._reads = RateLimiter(default_read_rate(capacity), clock=clock, sleep=sleep)
         self._sends = RateLimiter(default_event_rate(capacity), clock=clock, sleep=sleep)
         self._listed = Digests()
-        self._differing: dict[str, set[str]] = {}  # Version IDs with differences, by object key.
+        self._differing: dict[str, set[str]] = {}  # Maps object keys to IDs of versions that differ from their rows.
 
     def compare(self, progress: Progress) -> None:
         """Compare every key with its rows, and compare keys with differences a second time.
@@ -174,12 +174,13 @@ class Audit:
                 advance(1)
 
     def _recheck_key(self, key: str) -> list[Finding]:
-        """Compare a key again, with strongly consistent reads of its rows."""
+        """Compare an object key's versions with its rows again, with strongly consistent reads of the rows."""
         versions = self._versions_of(key)
         rows = self._read(self._aws.query_rows(self._target.table, self._object_id(key), consistent=True))
         found = compare(self._target.bucket, key, versions, rows)
         if not all(finding.repairable for finding in found):
-            # An operator has to delete rows that no event can repair. Exclude versions deleted during this comparison.
+            # An operator deletes the rows that no event can repair. Do not report correct rows of versions that were
+            # deleted during this comparison.
             existing = {version.version_id for version in self._versions_of(key)}
             found = [finding for finding in found if finding.repairable or finding.version_id in existing]
         return found
@@ -189,7 +190,7 @@ class Audit:
         return list(takewhile(lambda version: version.key == key, listed))
 
     def _read(self, pages: Iterator[Page]) -> Iterator[Row]:
-        """Yield the rows of the pages, and limit the requests to the tool's share of the table's read capacity."""
+        """Yield the rows of a Query or Scan. All reads together use at most half of the provisioned read capacity."""
         while True:
             self._reads.acquire(0)
             page = next(pages, None)

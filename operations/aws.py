@@ -33,11 +33,11 @@ from operations.listing import Version, parse_versions
 from operations.pool import THREADS
 from operations.rate import Capacity
 
-Client: TypeAlias = Any  # boto3 creates its client classes at run time.
+Client: TypeAlias = Any  # A boto3 client has no static type, because boto3 creates its classes at run time.
 Row: TypeAlias = dict[str, Any]
 
 REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
-"""Sources of the region, in botocore's format. By default, boto3 ignores AWS_REGION, but the AWS CLI reads it."""
+"""Environment variables with the AWS region, in botocore's format. By default, boto3 does not read AWS_REGION."""
 
 MAX_ATTEMPTS = 8
 """Maximum number of attempts of one AWS call, including the first. If all are throttled, the call takes about 35 s."""
@@ -143,7 +143,7 @@ class Aws:
         units = [
             each.get("ProvisionedThroughput", {}) for each in (described, *described.get("GlobalSecondaryIndexes", ()))
         ]
-        read = units[0].get("ReadCapacityUnits", 0)  # An on-demand table has no value, or 0.
+        read = units[0].get("ReadCapacityUnits", 0)  # DynamoDB returns no value or 0 for an on-demand table.
         write = min(each.get("WriteCapacityUnits", 0) for each in units)
         return Capacity(read=read or None, write=write or None)
 
@@ -213,7 +213,7 @@ class Aws:
             RefusedEventError: Lambda rejects this event, for example because it is too large.
             OperatorError: the invocation failed for another reason.
         """
-        # A key can contain a lone surrogate, which UTF-8 cannot encode, so json.dumps escapes non-ASCII characters.
+        # An object key can contain a lone surrogate, which UTF-8 cannot encode. json.dumps escapes it.
         payload = json.dumps(event).encode()
         with _translated_errors(f"invoke the function {function!r}"):
             try:
@@ -259,7 +259,7 @@ class Aws:
         ]
 
     def message_counts(self, queue_url: str) -> tuple[int, int]:
-        """Return the approximate numbers of visible messages and of messages in flight."""
+        """Return the approximate numbers of a queue's visible messages and of its messages in flight."""
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
         with _translated_errors("read the failure queue"):
             response = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(names))
@@ -288,7 +288,7 @@ class Aws:
                 {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
                 for number, receipt in enumerate(receipts[start : start + MESSAGES_PER_BATCH])
             ]
-            with _translated_errors("release messages of the failure queue"):
+            with _translated_errors("make messages of the failure queue visible again"):
                 self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
 
 

@@ -30,7 +30,7 @@ class BackfillReport:
         older: versions excluded by the option --since.
         not_indexed: versions whose key does not match the filter of the bucket notification.
         sent: events that Lambda accepted.
-        resume_after: last object key of which all versions were sent; empty if there is none.
+        resume_after: last object key for which the events of all versions were sent; empty if there is none.
     """
 
     chosen: int = 0
@@ -94,7 +94,7 @@ class Backfill:
             for version in send(self._aws, self._target.function, events, limiter=self._limiter):
                 self.report.sent += 1
                 if version.key != key:
-                    # All versions of the previous key have been sent.
+                    # The events of all versions of the previous object key have been sent.
                     self.report.resume_after, key = key, version.key
                 advance(1)
         self.report.resume_after = ""

@@ -79,7 +79,7 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
 
 
 def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str, code: int) -> int:
-    """Print the reason; if the tool has started, also print its results so far and how to continue."""
+    """Print why a tool stopped. If it had started, also print its results so far and how to continue."""
     if options.json:
         _print_json(options, error=reason, **(tool.document() if tool else {}))
     elif tool:

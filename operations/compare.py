@@ -21,14 +21,19 @@ ATTRIBUTES = (
 """Attributes of a row that the audit reads. Other attributes, such as user metadata, can have several kilobytes."""
 
 NULL_MARKER_SECONDS = 2.0
-"""Tolerance for the time of a delete marker with the version ID `null`: the row may have the time of the event, and S3
-lists times without fractions of a second."""
+"""Tolerance in seconds for the time in the row of a delete marker that has the version ID `null`.
+
+The row may have the time of the event, and S3 lists times without fractions of a second.
+"""
 
 MARKER_SECONDS = 24 * 3600.0
-"""Tolerance for the time of other delete markers: S3 can send a lifecycle rule's event hours after the change."""
+"""Tolerance in seconds for the time in the row of a delete marker that has a version ID other than `null`.
+
+If a lifecycle rule creates a delete marker, S3 can send the event hours later.
+"""
 
 SECONDS_LENGTH = len("2026-11-22T21:40:04")
-"""Length of a row's time without fractions of a second, which S3 does not list."""
+"""Length of a time without fractions of a second. Rows have milliseconds, but S3 lists whole seconds."""
 
 
 class Difference(StrEnum):
@@ -112,7 +117,7 @@ def _compare_version(bucket: str, version: Version, row: Mapping[str, Any] | Non
 
 
 def _contradictions(version: Version, row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the differences that no event corrects, because the indexer never removes these attributes."""
+    """Yield a sentence for each wrong attribute that an event can correct only if the version ID is `null`."""
     if "deleted_at" in row:
         yield f"deleted_at is {row['deleted_at']}, but S3 has the version"
     if not version.marker and "delete_marker" in row:
@@ -144,7 +149,7 @@ def _time_differs(version: Version, row: Mapping[str, Any]) -> str:
 
 
 def _times_differ(recorded: object, version: Version) -> bool:
-    """Return whether the time in a delete marker's row is invalid, or differs from S3's by more than the tolerance."""
+    """Return whether the time in a delete marker's row is invalid, or differs too much from the time that S3 lists."""
     tolerance = NULL_MARKER_SECONDS if version.version_id == NULL_VERSION else MARKER_SECONDS
     try:
         return abs((datetime.fromisoformat(str(recorded)) - version.last_modified).total_seconds()) > tolerance

@@ -34,7 +34,7 @@ class Digests:
         digest = _digest(*version)
         bin_ = self._bin(digest)
         at = bin_.find(digest)
-        while at % SIZE and at > 0:  # Skip a match that spans two digests.
+        while at % SIZE and at > 0:  # Skip a match that consists of parts of two digests.
             at = bin_.find(digest, at + 1)
         return at >= 0
 
@@ -43,5 +43,6 @@ class Digests:
 
 
 def _digest(object_id: str, version_id: str) -> bytes:
-    # A version ID cannot contain a zero byte, so this separator makes the text unambiguous.
+    # The separator is a zero byte, which a version ID cannot contain. Therefore different pairs of object ID and
+    # version ID have different texts.
     return blake2b(f"{object_id}\0{version_id}".encode(), digest_size=SIZE).digest()

@@ -48,7 +48,7 @@ def deletion_event(key: str, version_id: str, target: Target, *, at: datetime, t
 def _event(
     name: str, key: str, version_id: str, *, details: dict[str, Any], at: datetime, target: Target, tool: str
 ) -> Event:
-    """Return an event with a single record, so that a failing record affects no other record."""
+    """Return an event with a single record, so that the failure of one record does not affect other records."""
     record = {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",

@@ -16,8 +16,13 @@ from lambda_code.errors import Reason
 from operations.target import Target, same_function
 
 TIMEOUT, CRASH, TOO_OLD, UNKNOWN = "timeout", "crash", "too-old", "unknown"
-"""Reasons that the indexer cannot report itself: Lambda's timeout stopped it; it crashed or raised an unexpected error;
-the event exceeded its maximum age; the error message is truncated before the reason, because of a very long key."""
+"""Reasons for a failed event that the indexer cannot report itself.
+
+- timeout: Lambda stopped the indexer after its timeout.
+- crash: the indexer crashed, or raised an unexpected error.
+- too-old: the event exceeded its maximum age.
+- unknown: the error message is truncated before the reason, because the object key is very long.
+"""
 
 REASONS = (*(reason.value for reason in Reason), TIMEOUT, CRASH, TOO_OLD, UNKNOWN)
 
@@ -64,12 +69,12 @@ class Failure:
 
     @property
     def group(self) -> str:
-        """The reasons as text; failures with equal reasons are displayed as one group."""
+        """The reasons of a failure, separated by commas. Failures with the same reasons are displayed as a group."""
         return ", ".join(self.reasons)
 
 
 class ForeignMessageError(Exception):
-    """The message does not contain a failed event of this stack; the error message states the cause."""
+    """Error for an SQS message that does not contain a failed event of this stack's indexer."""
 
 
 def parse(body: str, target: Target) -> Failure:
@@ -126,6 +131,6 @@ def _objects(event: object) -> list[str]:
 
 
 def _fields(value: object, name: str) -> Mapping[str, Any]:
-    """Return the JSON object in a field of another, or an empty one if the field is missing or not an object."""
+    """Return the JSON object in a field of `value`, or an empty one if the field is missing or is not an object."""
     inner = value.get(name) if isinstance(value, dict) else None
     return inner if isinstance(inner, dict) else {}

@@ -57,7 +57,7 @@ def parse_versions(page: Mapping[str, Any]) -> Iterator[Version]:
 
 
 def group_by_key(versions: Iterable[Version]) -> Iterator[tuple[str, tuple[Version, ...]]]:
-    """Yield each key with its versions. The input must be in the order of the keys."""
+    """Yield each object key with its versions. The versions must be in the order of their keys."""
     for key, group in groupby(versions, key=lambda version: version.key):
         yield key, tuple(group)
 

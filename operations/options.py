@@ -8,11 +8,13 @@ from pathlib import Path
 
 from operations.failures import REASONS
 from operations.planning import options as planning
+from operations.rate import ON_DEMAND_EVENT_RATE
 
 EPILOG = """\
 The tools use the same credentials, region and AWS_ENDPOINT_URL as the AWS CLI. Without --repair, --invoke or --replay,
-they change nothing. Exit codes: 0 success, and nothing is left to do; 1 differences were found, or messages are in the
-failure queue; 2 the tool failed; 130 interrupted, and you can start the tool again."""
+they change nothing. Exit codes: 0 success, and nothing is left to do; 1 differences were found, messages are in the
+failure queue, or the bucket does not notify the indexer; 2 the tool failed; 130 interrupted, and you can start the tool
+again."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,7 +65,11 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         "--since", type=_time, metavar="T", help="only versions created at this time (ISO 8601) or later"
     )
     parser.add_argument(
-        "--rate", type=_rate, metavar="N", help="events per second (default: half of the table's write capacity)"
+        "--rate",
+        type=_rate,
+        metavar="N",
+        help=f"events per second (default: half of the table's write capacity, or {ON_DEMAND_EVENT_RATE:g} for an "
+        "on-demand table)",
     )
     parser.add_argument(
         "--start-after", default="", metavar="KEY", help="start after this object key, which an interrupted run prints"

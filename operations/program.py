@@ -21,7 +21,9 @@ def run(main: Callable[[Sequence[str]], int], *, broken_pipe_code: int) -> NoRet
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # Terminals without UTF-8 get escapes.
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # Print an escape for a character that the terminal does not support.
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP.
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
@@ -29,7 +31,7 @@ def run(main: Callable[[Sequence[str]], int], *, broken_pipe_code: int) -> NoRet
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes stdout again at exit, which must not fail on the closed pipe.
+        # Python flushes stdout at exit. With the closed pipe, the flush would fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = broken_pipe_code
     sys.exit(code)

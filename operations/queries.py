@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
-Table: TypeAlias = Any  # boto3 creates its resource classes at run time.
+Table: TypeAlias = Any  # A boto3 table has no static type, because boto3 creates its classes at run time.
 S3Client: TypeAlias = Any
 
 ONE_SECOND = timedelta(seconds=1)
@@ -46,9 +46,9 @@ def all_versions(table: Table, bucket: str, key: str) -> list[Row]:
 def latest(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
     """Return the row of an object's latest version or delete marker, or None if it has none.
 
-    Rows have the time of their upload in whole seconds, and delete markers may have a slightly later time. Therefore
-    the sequencers of S3's events decide between versions of about the same second. If a sequencer is missing or equal
-    to another, this function requests the latest version from S3.
+    The times in the rows are not exact enough to order versions that were created within about a second. The sequencers
+    of S3's events determine the order of these versions. If a sequencer is missing or equal to another, this function
+    requests the latest version from S3.
 
     Args:
         table: the DynamoDB table.
@@ -133,7 +133,7 @@ def _row_time(time: datetime) -> str:
 
 
 def _latest_in_s3(s3: S3Client, bucket: str, key: str) -> str | None:
-    """Return the ID of the latest version or delete marker; the latter is in a header of S3's 404 response."""
+    """Return the ID of a key's latest version or delete marker. S3 returns a delete marker with status 404."""
     try:
         version_id: str = s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null")
     except s3.exceptions.ClientError as error:
@@ -155,5 +155,5 @@ def _sequence(row: Row) -> str:
 
 
 def _upload_order(row: Row) -> tuple[str, str]:
-    """Return the sort key of a row: its time in whole seconds, or an empty text if it has none, and its sequencer."""
+    """Return the sort key of a row: its time in whole seconds, and its sequencer. A missing attribute is empty text."""
     return str(row.get("uploaded_at", ""))[: len("2026-11-22T21:40:04")], _sequence(row)

@@ -44,7 +44,7 @@ def default_event_rate(capacity: Capacity) -> float:
 
 
 class RateLimiter:
-    """Thread-safe token bucket. Its balance can become negative, because the cost of a read is known only afterwards.
+    """Thread-safe token bucket. Its balance can become negative, because the cost of a read is known only after it.
 
     Args:
         per_second: units per second; None for no limit.
@@ -63,15 +63,15 @@ class RateLimiter:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._paid_at = clock()  # The balance becomes zero at this time.
+        self._paid_at = clock()  # `_paid_at` is the time at which the balance of units is zero.
 
     def acquire(self, units: float) -> None:
-        """Wait until the balance is not negative, then subtract the units. With zero units, only wait."""
+        """Wait until the balance of units is not negative, then subtract `units`, which can be 0."""
         if pause := self._book(units):
             self._sleep(pause)
 
     def charge(self, units: float) -> None:
-        """Subtract units without waiting. The next call of `acquire` waits until the balance is not negative."""
+        """Subtract units from the balance without waiting. The next call of `acquire` waits if it became negative."""
         self._book(units)
 
     def paced(self, items: Iterable[Item]) -> Iterator[Item]:
@@ -81,7 +81,7 @@ class RateLimiter:
             yield item
 
     def _book(self, units: float) -> float:
-        """Subtract the units, and return the seconds for which the balance before was negative."""
+        """Subtract units from the balance, and return the seconds that `acquire` has to wait."""
         if self._per_second is None:
             return 0.0
         with self._lock:

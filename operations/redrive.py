@@ -165,12 +165,12 @@ class Redrive:
                 "sent_ms": message.raw.sent_ms,
                 "body": _json_or_text(message.raw.body),
             }
-            # A key can contain a lone surrogate, which UTF-8 cannot encode, so json.dumps escapes non-ASCII characters.
+            # An object key can contain a lone surrogate, which UTF-8 cannot encode. json.dumps escapes it.
             file.write(json.dumps(line) + "\n")
         return len(messages)
 
     def _batch_size(self, messages: dict[str, FailureMessage]) -> int:
-        """Return the size of the next batch; 0 if the maximum number of messages is chosen."""
+        """Return how many messages the next SQS request may receive; 0 if enough messages have been chosen."""
         if self._max_messages is None:
             return MESSAGES_PER_BATCH
         return min(MESSAGES_PER_BATCH, self._max_messages - sum(message.chosen for message in messages.values()))
@@ -179,7 +179,7 @@ class Redrive:
         return self._aws.receive(self._queue_url, limit=size, visibility_timeout=VISIBILITY_TIMEOUT_SECONDS)
 
     def _release(self, receipts: list[str]) -> None:
-        """Make messages visible again. An error is only noted, so that it does not replace an earlier error."""
+        """Make messages visible again. Report an error, but do not raise it, because it could hide an earlier one."""
         try:
             self._aws.release(self._queue_url, receipts)
         except OperatorError as error:

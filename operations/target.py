@@ -1,4 +1,4 @@
-"""The names of a deployed stack's resources, and their parsing from stack outputs and ARNs. Does not call AWS."""
+"""Reads the names of a deployed stack's resources from stack outputs and ARNs. Does not call AWS."""
 
 from __future__ import annotations
 

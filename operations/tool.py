@@ -1,4 +1,4 @@
-"""Common interface of the operators' tools, and their exit codes."""
+"""Common interface and exit codes of the tools on the operators' command line."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Tool(Protocol):
         """Run the tool and return the exit code."""
 
     def lines(self) -> list[str]:
-        """Return the detailed results as lines of text."""
+        """Return the tool's detailed results as lines of text."""
 
     def summary(self) -> str:
-        """Return the result in one line."""
+        """Return the summary of the tool's results in one line."""
 
     def document(self) -> dict[str, Any]:
-        """Return the results as a JSON object."""
+        """Return the tool's results as a JSON object."""
 
     def resume_hint(self) -> str:
-        """Return the instruction for continuing after an interruption or an error."""
+        """Return how to continue after an interruption or an error, as one line of text."""

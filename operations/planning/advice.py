@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from operations.planning.outcome import SimulationOutcome
 
 SEARCH_TOLERANCE = 1.05
-"""The search for a value stops when its result is at most 5 % above the smallest sufficient value."""
+"""Tolerance of the search for a setting: its result is at most 5 % above the smallest sufficient value."""
 TIMEOUTS = (60, 120, 300, 600, 900)
 """Simulated timeouts of the indexer, in seconds."""
 MAX_ACCOUNT_CONCURRENCY = 100_000
-"""Highest simulated concurrency of an account. Lambda's quotas page permits "tens of thousands" on request."""
+"""Highest simulated concurrency of an account. AWS increases the quota to "tens of thousands" on request."""
 RESERVED_MULTIPLES = (2, 4, 8, 16)
-"""Simulated reserved concurrency, as multiples of the concurrency that uses the table's full write capacity. A higher
-concurrency causes more throttled writes; a lower one leaves write capacity unused while executions wait for S3."""
+"""Simulated values of the reserved concurrency, as multiples of the concurrency that uses the full write capacity.
+
+A higher concurrency causes more throttled writes. A lower one leaves write capacity unused.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +45,11 @@ class SettingChange:
 
 
 Candidate = tuple[str, StackSettings]
-"""A changed setting, such as `writeCapacity 200`, and all settings after the change."""
+"""A setting with its new value, such as `writeCapacity 200`, and all settings of the stack after this change."""
 
 
 class Advisor:
-    """Searches for changes of settings with which a load loses no event.
+    """Searches for changes of the stack's settings that prevent the loss of events under a load.
 
     Args:
         load: the uploaded files.
@@ -131,7 +133,7 @@ class Advisor:
         return self._smallest(candidate, above=self._settings.max_write_capacity, highest=highest)
 
     def _max_useful_units(self) -> int:
-        """Return the number of write units above which more units have no effect."""
+        """Return the highest number of write units to simulate. More units have no effect under this load."""
         load = self._load
         units = math.ceil(2 * (load.per_second + load.burst_rate) * write_units(load.row_bytes))
         return min(limits.PARTITION_UNITS, units)
@@ -140,7 +142,7 @@ class Advisor:
         return next((change for candidate in candidates if (change := self._simulate(candidate))), None)
 
     def _smallest(self, candidate: Callable[[int], Candidate], *, above: int, highest: int) -> SettingChange | None:
-        """Return the change with the smallest number of units in (above, highest] that prevents event loss."""
+        """Return the change to the fewest units (more than `above`, at most `highest`) that prevents event loss."""
         if self._settings.on_demand or highest <= above or (best := self._simulate(candidate(highest))) is None:
             return None
         low, high = above, highest
@@ -153,7 +155,7 @@ class Advisor:
         return best
 
     def _simulate(self, candidate: Candidate) -> SettingChange | None:
-        """Simulate the load with changed settings, and return None if an event is lost."""
+        """Simulate the load with changed settings. Return the change, or None if an event is lost."""
         name, settings = candidate
         if overloaded(self._load, settings):
             return None

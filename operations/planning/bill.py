@@ -14,8 +14,10 @@ HOURS = 730
 DAYS = HOURS / 24
 GB = 1024**3
 ITEM_OVERHEAD_BYTES = 100
-"""Billed bytes that DynamoDB adds to each row, in the table and in its index: DynamoDB Developer Guide, "DynamoDB item
-sizes and formats"."""
+"""Billed bytes that DynamoDB adds to each row, in the table and in its index.
+
+Source: AWS documentation page "DynamoDB item sizes and formats".
+"""
 LOG_BYTES = 2000
 """Bytes in the log per file: the indexer's line, the line with the metrics, and Lambda's lines START and REPORT."""
 LOG_DAYS = 30
@@ -31,8 +33,10 @@ METRICS = 13
 ALARMS = 21
 DASHBOARDS = 1
 SAMPLED_SHARE = 0.05
-"""Share of requests that X-Ray samples in addition to the first request of each second: Lambda Developer Guide,
-"Visualize Lambda function invocations using AWS X-Ray"."""
+"""Share of requests that X-Ray samples in addition to the first request of each second.
+
+Source: AWS documentation page "Visualize Lambda function invocations using AWS X-Ray".
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,7 @@ def bill(
     Args:
         load: the uploaded files.
         settings: the settings of the stack.
-        assumptions: read capacity, and age of the rows.
+        assumptions: the read capacity, and for how many months rows have been collected.
         free_tier: whether to subtract the permanent free tier of AWS.
     """
 
@@ -91,7 +95,7 @@ def bill(
         item("Lambda executions", prices.LAMBDA_REQUESTS, files, f"{files:,.0f}"),
         item("Lambda duration", prices.LAMBDA_DURATION, gb_seconds, f"{gb_seconds:,.0f} GB-seconds on arm64"),
         *_capacity(load, settings, assumptions, free_tier=free_tier),
-        item("DynamoDB storage", prices.ROWS_STORED, 2 * stored, f"{2 * stored:,.1f} GB in table and index"),
+        item("DynamoDB storage", prices.ROWS_STORED, 2 * stored, f"{2 * stored:,.1f} GB in the table and its index"),
         item("DynamoDB backup", prices.ROWS_BACKED_UP, stored, f"{stored:,.1f} GB, point-in-time recovery"),
         item("Log ingestion", prices.LOGS_INGESTED, logged, f"{logged:,.1f} GB"),
         item("Log storage", prices.LOGS_STORED, logged * LOG_COMPRESSED, f"{LOG_DAYS} days, compressed"),
@@ -104,7 +108,7 @@ def bill(
 
 
 def total(items: list[BillItem]) -> float:
-    """Return the sum of the items in dollars per month."""
+    """Return the sum of a bill's items in dollars per month."""
     return sum(item.dollars for item in items)
 
 
@@ -142,18 +146,18 @@ def _capacity(
     if settings.on_demand:
         units = 2 * write_units(load.row_bytes) * load.per_day * DAYS
         dollars = prices.WRITE_REQUESTS.cost(units, free_tier=free_tier)
-        return [BillItem("DynamoDB writes", dollars, f"{units:,.0f} on-demand units for table and index")]
+        return [BillItem("DynamoDB writes", dollars, f"{units:,.0f} on-demand write units for the table and its index")]
     writes, reads = 2 * settings.write_capacity * HOURS, 2 * assumptions.read_capacity * HOURS
     return [
         BillItem(
             "DynamoDB writes",
             prices.WRITE_UNIT_HOURS.cost(writes, free_tier=free_tier),
-            f"{settings.write_capacity} provisioned units each for table and index",
+            f"{settings.write_capacity} provisioned write units for the table, and as many for its index",
         ),
         BillItem(
             "DynamoDB reads",
             prices.READ_UNIT_HOURS.cost(reads, free_tier=free_tier),
-            f"{assumptions.read_capacity} provisioned units each for table and index",
+            f"{assumptions.read_capacity} provisioned read units for the table, and as many for its index",
         ),
     ]
 

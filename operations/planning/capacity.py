@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_SIMULATED_FILES = 1_000_000
 """Maximum number of files in one simulation, which then takes minutes and a gigabyte of memory."""
 WASTE_THRESHOLD = 0.5
-"""Share of wasted Lambda time above which the tool suggests a lower reserved concurrency."""
+"""Wasted share of the billed Lambda time above which the tool suggests a lower reserved concurrency."""
 PERCENTILES = ((0.50, "p50"), (0.95, "p95"), (0.99, "p99"), (1.0, "longest"))
 
 
@@ -55,7 +55,7 @@ class CapacityTool:
             done(1)
             advisor = Advisor(self._load, self._settings, seed=self._seed, on_simulation=lambda: done(1))
             if self._loses_events:
-                for change in advisor.changes():  # If interrupted, the tool reports the changes found so far.
+                for change in advisor.changes():  # After an interruption, the tool reports the changes found so far.
                     self._changes.append(change)
             elif self._outcome.wasted_share > WASTE_THRESHOLD:
                 self._cheaper = advisor.reserved_concurrency()
@@ -79,7 +79,8 @@ class CapacityTool:
         delays = ", ".join(f"{name} {_format_seconds(outcome.delay(quantile))}" for quantile, name in PERCENTILES)
         retries = (
             f"{count(outcome.refused_writes, 'write')} throttled by DynamoDB; {outcome.failed_executions:,} of "
-            f"{count(outcome.executions, 'execution')} failed; {outcome.requeued:,} waits for concurrency"
+            f"{count(outcome.executions, 'execution')} failed; "
+            f"{count(outcome.requeued, 'invocation')} delayed by a lack of concurrency"
         )
         billed = f"{outcome.billed_seconds:,.0f} s billed, of which {outcome.wasted_share:.1%} wasted; "
         billed += f"at most {outcome.max_running:,} concurrent executions"
@@ -187,8 +188,8 @@ def _describe_settings(settings: StackSettings) -> str:
 def _describe_lost(outcome: SimulationOutcome) -> str:
     if not outcome.lost:
         return "no event"
-    parts = [f"{outcome.retries_exhausted:,} failed at every attempt"] * (outcome.retries_exhausted > 0)
-    parts += [f"{outcome.too_old:,} exceeded the maximum event age"] * (outcome.too_old > 0)
+    parts = [f"{count(outcome.retries_exhausted, 'event')} failed at every attempt"] * (outcome.retries_exhausted > 0)
+    parts += [f"{count(outcome.too_old, 'event')} exceeded the maximum event age"] * (outcome.too_old > 0)
     return f"{count(outcome.lost, 'event')} ({outcome.lost / outcome.arrived:.1%}): {', '.join(parts)}"
 
 
@@ -237,7 +238,7 @@ def _draw_chart(load: Load, settings: StackSettings, outcome: SimulationOutcome)
                 [
                     line("uploads", [step.arrived / seconds for step in steps]),
                     line("rows", [step.rows / seconds for step in steps]),
-                    line("into the failure queue", [step.failed / seconds for step in steps]),
+                    line("lost events", [step.failed / seconds for step in steps]),
                 ],
             ),
             Panel("files without a row", [line("waiting", [step.waiting for step in steps])]),

@@ -38,7 +38,7 @@ LIGHT = Theme(
     peer_bar="#8c8c8c",
 )
 DARK = Theme(
-    background="#0d1117",  # the background of GitHub's dark theme
+    background="#0d1117",  # This is the background of GitHub's dark theme.
     text="#e6edf3",
     small_text="#9198a1",
     grid="#30363d",
@@ -50,7 +50,7 @@ DARK = Theme(
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a panel: its name in the legend, and its points (x, y)."""
+    """One line of a chart: its name in the legend, and its points (x, y)."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -58,7 +58,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of the chart with its own y axis, which begins at zero, and at most as many lines as `Theme.lines`."""
+    """A part of a chart with its own y axis, which begins at zero. It has at most one line per colour of the theme."""
 
     title: str
     lines: Sequence[Line]

@@ -41,8 +41,8 @@ class CostTool:
         other = "provisioned" if self._settings.on_demand else "on-demand"
         dollars = f"{total(self._items):,.2f} $ a month in {prices.REGION}"
         return (
-            f"cost: {dollars} for {self._load.per_day:,.0f} files a day and the "
-            f"rows of {self._assumptions.months} months ({other} capacity: {self._other_mode:,.2f} $; "
+            f"cost: {dollars} for {self._load.per_day:,.0f} files a day, including the "
+            f"storage of {self._assumptions.months} months of rows (with {other} capacity: {self._other_mode:,.2f} $; "
             f"provisioned capacity is cheaper above {self._break_even:,.0f} files a day); "
             f"S3 Metadata tables instead of this stack: {self._s3_metadata:,.2f} $ plus their storage"
         )

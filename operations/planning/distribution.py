@@ -1,4 +1,4 @@
-"""Random durations with a log-normal distribution, which is approximated by 500 quantiles."""
+"""Draws random durations from a log-normal distribution. The distribution is approximated by 500 quantiles."""
 
 from __future__ import annotations
 

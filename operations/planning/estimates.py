@@ -1,4 +1,4 @@
-"""Runs simulations of a load, and measures the rate of rows that a stack can sustain."""
+"""Runs simulations of a load, and measures how many rows per second a stack can sustain."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def simulate(load: Load, settings: StackSettings, *, seed: int = 0, until_lost: 
 
 SATURATED_SECONDS, WARM_UP_SECONDS = 600, 120
 OVERLOAD_FACTOR = 1.5
-"""Ratio of the load to the sustainable rate when the sustained rate is measured."""
+"""Load with which `measure_sustained_rate` overloads the stack, as a multiple of the `sustainable_rate`."""
 
 
 def measure_sustained_rate(load: Load, settings: StackSettings, *, seed: int = 0) -> float:
-    """Return the rows per second that a stack writes under constant overload, without DynamoDB's burst capacity.
+    """Measure the rows per second that a simulated stack writes under constant overload, without burst capacity.
 
     Args:
         load: the size of a row.

@@ -5,7 +5,8 @@ Values without a documented source are marked as assumed. The pages were read in
 
 from __future__ import annotations
 
-# Asynchronous invocation: Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation".
+# The limits of asynchronous invocation are from the AWS documentation page "How Lambda handles errors and retries with
+# asynchronous invocation".
 RETRIES_AFTER_SECONDS = (60, 120)
 """Lambda's delays before the first and the second retry after a function error."""
 FIRST_REQUEUE_SECONDS = 1
@@ -17,37 +18,60 @@ EVENT_AGE_SECONDS = 6 * 3600
 REQUEUE_JITTER = 0.5
 """Assumed jitter of requeue delays, as a share of the delay. AWS does not document a jitter."""
 
-# Concurrency of Lambda functions.
 SCALING_ENVIRONMENTS = 1000
-"""Execution environments that Lambda can start for a function within `SCALING_SECONDS`: Lambda Developer Guide, "Lambda
-scaling behavior"."""
+"""Execution environments that Lambda can start for a function within `SCALING_SECONDS`.
+
+Source: AWS documentation page "Lambda scaling behavior".
+"""
 SCALING_SECONDS = 10
 ACCOUNT_CONCURRENCY = 1000
-"""Default concurrency of an account: "Lambda quotas". New accounts often have 10; AWS increases it on request."""
+"""Default concurrency of an account. New accounts often have 10, and AWS increases it on request.
+
+Source: AWS documentation page "Lambda quotas".
+"""
 UNRESERVED_CONCURRENCY = 100
-"""Concurrency of an account that cannot be reserved: "Configuring reserved concurrency for a function"."""
+"""Concurrency of an account that cannot be reserved for functions.
+
+Source: AWS documentation page "Configuring reserved concurrency for a function".
+"""
 CPU_MEMORY_MB = 1769
-"""Memory with which a function has one full vCPU: "Configure Lambda function memory"."""
+"""Memory in MB with which a Lambda function has one full vCPU.
 
-# Capacity of DynamoDB tables.
+Source: AWS documentation page "Configure Lambda function memory".
+"""
+
 WRITE_UNIT_BYTES = 1024
-"""Bytes that one write unit writes; sizes are rounded up: "DynamoDB read and write operations"."""
-BURST_SECONDS = 300
-"""Seconds of unused capacity that DynamoDB keeps as burst capacity: "DynamoDB burst and adaptive capacity".
+"""Bytes that one write capacity unit writes. DynamoDB rounds the size of a row up to a multiple of this size.
 
-AWS does not guarantee burst capacity, and it does not increase the limit of a partition.
+Source: AWS documentation page "DynamoDB read and write operations".
+"""
+BURST_SECONDS = 300
+"""Seconds of unused capacity that DynamoDB keeps as burst capacity.
+
+AWS does not guarantee burst capacity, and burst capacity does not increase the limit of a partition. Source: AWS
+documentation page "DynamoDB burst and adaptive capacity".
 """
 PARTITION_UNITS = 1000
-"""Maximum write units per second of one partition: "DynamoDB burst and adaptive capacity".
+"""Maximum write units per second of one partition of a DynamoDB table or index.
 
-The index `uploads_by_day` has one partition key per day, so all rows of the current day are in one partition.
+The index `uploads_by_day` has one partition key per day, so all rows of the current day are in one partition. Source:
+AWS documentation page "DynamoDB burst and adaptive capacity".
 """
 ON_DEMAND_UNITS = 4000
-"""Write units per second of a new on-demand table: "DynamoDB on-demand capacity mode"."""
+"""Write units per second of a new on-demand table.
+
+Source: AWS documentation page "DynamoDB on-demand capacity mode".
+"""
 SCALE_UP_MINUTES = 2
-"""Consecutive minutes above the target after which auto scaling adds capacity: "How DynamoDB auto scaling works"."""
+"""Consecutive minutes above the target utilization after which DynamoDB auto scaling adds capacity.
+
+Source: AWS documentation page "How DynamoDB auto scaling works".
+"""
 SCALE_DOWN_MINUTES = 15
-"""Consecutive minutes of low utilization after which auto scaling removes capacity: AWS re:Post knowledge center."""
+"""Consecutive minutes of low utilization after which DynamoDB auto scaling removes capacity.
+
+Source: the knowledge center of AWS re:Post.
+"""
 SCALE_DOWN_BELOW = 0.20
 """Difference between the target utilization and the utilization at which auto scaling removes capacity."""
 SCALING_TARGET = 0.70
@@ -55,14 +79,23 @@ SCALING_TARGET = 0.70
 SCALING_REACTION_SECONDS = 120
 """Assumed delay between the decision of auto scaling and the new capacity. AWS documents only "several minutes"."""
 
-# Latencies in milliseconds, as pairs of the median and the 99th percentile.
+# Each latency is a pair of its median and its 99th percentile, in milliseconds.
 DELIVERY_MS = (700.0, 5000.0)
-"""Assumed time from an upload to Lambda's queue. "Amazon S3 Event Notifications" gives "typically … in seconds"."""
+"""Assumed time from an upload until Lambda has queued its event. S3 delivers events "typically … in seconds".
+
+Source: AWS documentation page "Amazon S3 Event Notifications".
+"""
 HEAD_MS = (30.0, 200.0)
-"""Assumed latency of HeadObject. "Performance design patterns for Amazon S3" gives "roughly 100-200 milliseconds" for
-the first byte of a small object; HeadObject within a region usually takes less."""
+"""Assumed latency of HeadObject.
+
+The AWS documentation page "Performance design patterns for Amazon S3" states "roughly 100-200 milliseconds" for the
+first byte of a small object. HeadObject within a region is usually faster.
+"""
 WRITE_MS = (8.0, 50.0)
-"""Latency of UpdateItem. "Troubleshooting latency issues" of DynamoDB gives single-digit milliseconds."""
+"""Assumed latency of UpdateItem.
+
+The AWS documentation page "Troubleshooting latency issues in Amazon DynamoDB" states single-digit milliseconds.
+"""
 INIT_MS = (600.0, 1200.0)
 """Assumed duration of a cold start of the indexer with 512 MB of memory."""
 FUNCTION_CPU_MS = 3.0

@@ -22,7 +22,7 @@ from operations.planning.scenario import (
 
 EPILOG = """\
 The tool does not call AWS and needs no credentials. Exit codes: 0 no event is lost; 1 events would go to the failure
-queue; 2 the tool failed; 130 interrupted."""
+queue, or the backlog would only grow; 2 the tool failed; 130 interrupted."""
 
 COST_EPILOG = """\
 The tool does not call AWS and needs no credentials. The prices come from AWS's documentation and were not checked
@@ -34,11 +34,14 @@ MIN_BURST_RATE, MAX_BURST_RATE = 0.01, 100_000
 MAX_ROW_BYTES = 400 * 1024
 """Maximum size of a DynamoDB item in bytes."""
 MAX_TABLE_UNITS = 40_000
-"""Default quota of write units of a DynamoDB table: DynamoDB Developer Guide, "Quotas in Amazon DynamoDB"."""
+"""Default quota of write units of a DynamoDB table.
+
+Source: AWS documentation page "Quotas in Amazon DynamoDB".
+"""
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the load."""
+    """Add the options that describe the load: the uploaded files, and the size of their rows."""
     parser.add_argument(
         "--per-day",
         type=_integer(0, MAX_FILES_PER_DAY, "files a day"),
@@ -56,7 +59,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_stack(add: Callable[..., argparse.Action]) -> None:
-    """Add the options for the stack's configuration that both tools have."""
+    """Add the options for the stack's configuration that `capacity` and `cost` have in common."""
     add(
         "--write-capacity",
         type=UNITS,
@@ -80,7 +83,11 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
     settings, latencies = StackSettings(), Latencies()
     burst = parser.add_argument_group("burst in addition to the files per day")
     burst.add_argument(
-        "--burst", type=_burst_rate, default=0.0, metavar="N/s", help="files per second (default: no burst)"
+        "--burst",
+        type=_burst_rate,
+        default=0.0,
+        metavar="N/s",
+        help="additional files per second during the burst (default: no burst)",
     )
     burst.add_argument(
         "--burst-seconds",
@@ -250,7 +257,7 @@ def _integer(least: int, most: int, unit: str) -> Callable[[str], int]:
     return parse
 
 
-UNITS = _integer(1, MAX_TABLE_UNITS, "units, DynamoDB's default quota of a table")
+UNITS = _integer(1, MAX_TABLE_UNITS, "capacity units, the default maximum of a DynamoDB table")
 
 
 def _burst_rate(text: str) -> float:

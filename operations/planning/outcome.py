@@ -69,7 +69,7 @@ class SimulationOutcome:
 
     @property
     def lost(self) -> int:
-        """Number of events in the failure queue."""
+        """Number of events in the failure queue at the end of the simulation."""
         return self.retries_exhausted + self.too_old
 
     @property

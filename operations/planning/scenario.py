@@ -11,7 +11,7 @@ from operations.planning.table import write_units
 
 DAY_SECONDS = 86_400
 
-# These defaults repeat those of tap_stack.py, which this package must not import. A test compares them.
+# These defaults must be equal to those of tap_stack.py, which this package must not import. A test compares them.
 WRITE_CAPACITY = READ_CAPACITY = 100
 MEMORY_MB = 512
 TIMEOUT_SECONDS = 600
@@ -93,17 +93,17 @@ class StackSettings:
 
     @property
     def concurrency(self) -> int:
-        """Maximum number of concurrent executions."""
+        """Maximum number of concurrent executions of the indexer."""
         return self.account_concurrency if self.reserved_concurrency is None else self.reserved_concurrency
 
     @property
     def function_ms(self) -> int:
-        """Milliseconds of the indexer's own code for one event. Less memory than 1,769 MB increases them."""
+        """Run time of the indexer's own code per event, in milliseconds. Less than 1,769 MB of memory increases it."""
         return round(self.latencies.cpu_ms * max(1.0, limits.CPU_MEMORY_MB / self.memory_mb))
 
     @property
     def max_write_capacity(self) -> int:
-        """Maximum write units of the table, with auto scaling."""
+        """Maximum write capacity units of the table, including auto scaling."""
         return max(self.write_capacity, self.max_capacity or 0)
 
     def rows_per_second(self, row_bytes: int) -> float:

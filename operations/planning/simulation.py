@@ -23,7 +23,7 @@ LEAD_SECONDS = 60
 QUIET_SECONDS = 3600
 """Simulated seconds of the everyday load if there is no burst, or if the everyday load alone is too high."""
 STEP_MS = 10_000
-"""Milliseconds between two points of the chart."""
+"""Milliseconds of simulated time between two points of the chart."""
 LAST_INTERVAL = math.ceil(math.log2(limits.LONGEST_REQUEUE_SECONDS / limits.FIRST_REQUEUE_SECONDS))
 INTERVALS_MS = [
     1000 * min(limits.LONGEST_REQUEUE_SECONDS, limits.FIRST_REQUEUE_SECONDS * 2**each)
@@ -120,7 +120,10 @@ class Simulation:
     # Uploads
 
     def _regular_upload(self, no_file: SimulatedFile) -> None:
-        """Upload a file of the everyday load, and schedule the next upload. The first call only schedules an upload."""
+        """Simulate an upload of the everyday load, and schedule the next upload.
+
+        The call at the start of the simulation uploads no file; it only schedules the first upload.
+        """
         rate = self._load.per_second / self._scale
         over = self._schedule.now >= self._burst_ends
         if over and (self._overloaded or not self._load.burst_files):
@@ -156,7 +159,7 @@ class Simulation:
     # Lambda
 
     def _invoke(self, file: SimulatedFile) -> None:
-        """Start an execution for an event, or requeue the event if no concurrency is available."""
+        """Start an execution of the indexer for an event, or requeue the event if no concurrency is available."""
         now = self._schedule.now
         if self._running >= self._limit or (self._warm == 0 and not self._may_start_environment()):
             self.outcome.requeued += 1
@@ -176,11 +179,11 @@ class Simulation:
             self._new_environments -= 1
             init = self._init.draw(self._draw)
             file.started += init
-            # Lambda bills cold starts since August 2025. The simulation counts them as useful time.
+            # Lambda has billed cold starts since August 2025. The simulation counts them as useful time.
             self._bill(init, useful=init)
         settings = self._settings
         file.attempts = 0
-        # Indexer.handle and call_with_retry compute the latest start of an attempt in the same way.
+        # The indexer (Indexer.handle, call_with_retry) calculates the latest start of an attempt in the same way.
         left = settings.timeout_seconds - RESERVE_SECONDS - ATTEMPT_SECONDS
         file.until = file.started + int(left * 1000)
         file.useful = self._function_ms + self._head.draw(self._draw)
@@ -196,7 +199,7 @@ class Simulation:
         return self._new_environments >= 1 or (self._max_new_environments < 1 and self._running == 0)
 
     def _requeue(self, file: SimulatedFile, wait: int) -> None:
-        """Schedule another invocation after the wait, or the loss of the event if it exceeds its maximum age before."""
+        """Schedule another invocation after the wait, or the loss of the event if it exceeds its maximum age."""
         expires = file.queued + self._settings.event_age_seconds * 1000
         if self._schedule.now + wait > expires:
             self._schedule.at(max(self._schedule.now, expires), self._too_old, file)

@@ -22,7 +22,7 @@ class CapacityBucket:
 
     def __init__(self, provisioned: float, *, saved_seconds: float, partition_limit: float, saved: float) -> None:
         self.provisioned = provisioned
-        # A bucket keeps the units of at least one second, because otherwise it would accept no write.
+        # Keep the unused units of at least one second, because otherwise no write would be accepted.
         self._seconds = max(1.0, saved_seconds)
         self._partition_limit = partition_limit
         self._tokens = saved
@@ -39,8 +39,8 @@ class CapacityBucket:
         """
         if now > self._at:
             passed = (now - self._at) / 1000
-            # A bucket keeps at least the units of the current row, which could otherwise never be written. Calls of
-            # min and max would double the run time.
+            # Each token bucket can keep the units of the current row, which otherwise could never be written. The code
+            # does not call min and max, because these calls would double the run time of the simulation.
             tokens, most = self._tokens + self.provisioned * passed, self.provisioned * self._seconds
             if tokens > most:
                 tokens = most if most > units else min(units, tokens)
@@ -53,7 +53,7 @@ class CapacityBucket:
         return self._tokens >= units and self._partition_tokens >= units
 
     def consume(self, units: float) -> None:
-        """Subtract the units of an accepted write."""
+        """Subtract the units of an accepted write from both token buckets."""
         self._tokens -= units
         self._partition_tokens -= units
         self.used += units
@@ -90,7 +90,7 @@ class Autoscaling:
 
 
 class SimulatedTable:
-    """Write capacity of the table and of its index by day. A write needs capacity in both.
+    """Write capacity of the table and of its index `uploads_by_day`. A write consumes capacity of both.
 
     Each simulated write represents `scale` writes.
     """
@@ -110,7 +110,7 @@ class SimulatedTable:
         provisioned = limits.ON_DEMAND_UNITS if on_demand else write_capacity
         if on_demand:
             saved_seconds = 1.0
-        # Burst capacity at the beginning: the units that the everyday load did not use within the last 300 seconds.
+        # The initial burst capacity consists of the units that the everyday load left unused during 300 seconds.
         saved = max(0.0, provisioned - used_before) * saved_seconds
         self.buckets = []
         for partitions in (max(1, math.ceil(provisioned / limits.PARTITION_UNITS)), 1):
@@ -130,7 +130,7 @@ class SimulatedTable:
         )
 
     def write(self, now: int) -> bool:
-        """Write a row; return False if it was throttled."""
+        """Simulate the write of a row; return False if DynamoDB throttles the write."""
         units = self.units
         if self._table.allows(now, units) and self._index.allows(now, units):
             self._table.consume(units)
@@ -142,7 +142,7 @@ class SimulatedTable:
 def write_units(row_bytes: int) -> int:
     """Return the write units for a row in the table. The index consumes the same number again.
 
-    An update costs as much as a new row, because the larger size before or after counts: DynamoDB Developer Guide,
-    "DynamoDB read and write operations".
+    An update costs as much as a new row, because DynamoDB charges the larger of the sizes before and after the update.
+    Source: AWS documentation page "DynamoDB read and write operations".
     """
     return math.ceil(row_bytes / limits.WRITE_UNIT_BYTES)

@@ -66,7 +66,9 @@ class AuditTool:
         report = self._audit.report
         compared = f"{count(report.versions, 'version')} and {count(report.markers, 'delete marker')}"
         compared += f" of {count(report.keys, 'key')}, {count(report.rows, 'row')}"
-        not_indexed = f"; excluded by the notification's filter: {report.not_indexed:,}" if report.not_indexed else ""
+        not_indexed = (
+            f"; versions excluded by the notification's filter: {report.not_indexed:,}" if report.not_indexed else ""
+        )
         if not report.findings:
             return f"audit: the table is consistent with the bucket: {compared}{not_indexed}"
         kinds = Counter(finding.difference.value for finding in report.findings)

@@ -53,8 +53,10 @@ class BackfillTool:
 
     def summary(self) -> str:
         report = self._backfill.report
-        excluded = [f"older than --since: {report.older:,}"] * (report.older > 0)
-        excluded += [f"excluded by the notification's filter: {report.not_indexed:,}"] * (report.not_indexed > 0)
+        excluded = [f"versions older than --since: {report.older:,}"] * (report.older > 0)
+        excluded += [f"versions excluded by the notification's filter: {report.not_indexed:,}"] * (
+            report.not_indexed > 0
+        )
         skipped = f" (skipped: {', '.join(excluded)})" if excluded else ""
         rate = self._backfill.per_second
         if self._invoke:
@@ -79,4 +81,4 @@ class BackfillTool:
     def resume_hint(self) -> str:
         report = self._backfill.report
         where = f"with --start-after={quoted(report.resume_after)}" if report.resume_after else "from the start"
-        return f"{count(report.sent, 'event')} sent; start it again {where}"
+        return f"{count(report.sent, 'event')} sent; start the backfill again {where}"

@@ -280,7 +280,9 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
         running.send_signal(signal.SIGINT)
         errors = running.communicate(timeout=60)[1]
     assert running.returncode == 130
-    match = re.search(r"(\d+) events? sent; start it again (?:with (--start-after=.*)|from the start)$", errors.strip())
+    match = re.search(
+        r"(\d+) events? sent; start the backfill again (?:with (--start-after=.*)|from the start)$", errors.strip()
+    )
     assert match is not None, errors
     assert 0 < int(match[1]) < len(keys)
     start_after = shlex.split(match[2] or "")

@@ -26,7 +26,7 @@ DELETED_AT = "2026-01-31T12:00:00.000Z"
 
 
 class Scenario:
-    """A fake stack and its audits. The function `meanwhile` is called during the grace period."""
+    """A fake stack and its audits. Each audit calls the function `meanwhile` during its grace period."""
 
     def __init__(self, listed: Sequence[Version], rows: Sequence[Row]) -> None:
         self.aws = FakeAws(listed, rows)
@@ -68,19 +68,19 @@ def test_audit_of_a_consistent_table_reports_no_findings_without_waiting() -> No
 
 DAMAGED = [row(NEW, size_bytes=6), row(OLD, content_type=None), row(OTHER), row(DELETED), row(marker("gone", "m1"))]
 FOLDERS = [version("a/1"), version("b/1"), version("b/2")]
-LONGER = [version("ab", "null"), version("a/b", "v1")]  # The key "a" is a prefix of these keys.
+LONGER = [version("ab", "null"), version("a/b", "v1")]  # The object keys "ab" and "a/b" begin with "a".
 
 
 @pytest.mark.parametrize(
     ("listed", "rows", "prefix", "expected"),
     [
         (ALL, DAMAGED, "", "missing a m1, wrong a v2, incomplete a v1, stale gone v1, stale gone m1"),
-        # Findings are sorted by key.
+        # Findings of the audit are sorted by object key.
         ([OTHER, OLD], [row(version("a", "v0"))], "", "missing a v1, stale a v0, missing b v1"),
-        # A prefix limits the listing and the scan.
+        # A key prefix limits both the listing of the bucket and the scan of the table.
         (FOLDERS, [row(version("b/x")), row(DELETED)], "b/", "missing b/1 v1, missing b/2 v1, stale b/x v1"),
         ([OLD, version("a", "null"), *LONGER], [row(each) for each in LONGER], "", "missing a v1, missing a null"),
-        (ALL, [*CONSISTENT, row(OLD, object_id="uploads-old/a")], "", ""),  # Rows of another bucket are ignored.
+        (ALL, [*CONSISTENT, row(OLD, object_id="uploads-old/a")], "", ""),  # The audit ignores rows of another bucket.
         (ALL, [*CONSISTENT, row(DELETED, deleted_at=DELETED_AT)], "", ""),
     ],
 )
@@ -89,10 +89,10 @@ def test_audit_finds_missing_wrong_incomplete_and_stale_rows(
 ) -> None:
     report = Scenario(listed, rows).audit(prefix=prefix).report
     assert described(report) == expected
-    assert bool(report.rechecked) == bool(expected)  # Only keys with differences are compared twice.
+    assert bool(report.rechecked) == bool(expected)  # The audit compares keys without differences only once.
 
 
-def test_audit_counts_but_does_not_compare_keys_excluded_by_the_filter() -> None:
+def test_audit_counts_versions_excluded_by_the_notification_filter() -> None:
     listed = [version("in/a"), version("out/a"), marker("out/a")]
     scenario = Scenario(listed, [row(listed[0]), row(version("out/gone"))])
     rule = {"Name": "Prefix", "Value": "in/"}
@@ -138,7 +138,7 @@ def test_audit_omits_versions_created_between_its_two_comparisons() -> None:
 def test_audit_omits_a_version_deleted_during_the_second_comparison(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The row correctly has `deleted_at`. If the audit reported the row, an operator would delete it."""
+    """The row of a deleted version correctly has `deleted_at`. An operator would delete it if the audit reported it."""
     scenario = Scenario([OLD], [])
     listings: list[str] = []
     list_versions = scenario.aws.versions
@@ -146,7 +146,7 @@ def test_audit_omits_a_version_deleted_during_the_second_comparison(
     def versions(bucket: str, **which: Any) -> Iterator[Version]:
         listings.append(which["prefix"])
         yield from list(list_versions(bucket, **which))
-        if listings.count("a") == 1:  # Delete the version after the second comparison has listed it.
+        if listings.count("a") == 1:  # The second comparison has listed the version, which is now deleted.
             scenario.aws.listed = []
             scenario.aws.rows = [row(OLD, deleted_at=DELETED_AT)]
 
@@ -189,7 +189,7 @@ def test_audit_reads_use_at_most_half_of_the_read_capacity() -> None:
     scenario.aws.provisioned = Capacity(read=100.0, write=100.0)
     scenario.audit()
     units = 200 * 0.5 + 100 * 10  # The audit sends 200 queries, and reads 100 pages of the scan.
-    last_page = 10  # The audit does not wait after its last read.
+    last_page = 10  # The audit does not wait after it has read the last page.
     assert scenario.clock.now == pytest.approx((units - last_page) / 50, abs=1.2)
 
 

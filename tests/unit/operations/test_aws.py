@@ -30,20 +30,20 @@ def clients() -> Iterator[dict[str, Any]]:
 
 @pytest.fixture
 def aws(clients: dict[str, Any]) -> Aws:
-    """The AWS calls with boto3 clients that share a session, because creating sessions is slow."""
+    """An instance of `Aws` that shares its boto3 clients with the test, because a new boto3 session is slow."""
     return Aws(clients.__getitem__)
 
 
 @pytest.fixture
 def connected() -> Iterator[Aws]:
-    """The AWS calls with the retry configuration of the tools."""
+    """An instance of `Aws` whose boto3 clients have the retry configuration of the tools."""
     with mock_aws():
         yield Aws.connect()
 
 
 @pytest.fixture
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Replaces botocore's waits before retries, and lists their durations in seconds."""
+    """Fixture that replaces botocore's waits before retries, and lists their durations in seconds."""
     sleeps: list[float] = []
     monkeypatch.setattr("botocore.endpoint.time.sleep", sleeps.append)
     return sleeps
@@ -79,7 +79,7 @@ def table(clients: dict[str, Any]) -> str:
 def respond(
     aws: Aws, client: str, operation: str, *responses: tuple[int, str], body: bytes = b'{"message": "of the test"}'
 ) -> list[Any]:
-    """Replace the HTTP responses of an operation with these statuses and error codes, and return its requests."""
+    """Simulate HTTP responses (status, error code) of an AWS operation, and return the list of its requests."""
     boto: Any = getattr(aws, f"_{client}")
     remaining, requests = list(responses), []
 
@@ -150,7 +150,7 @@ def test_table_query_returns_plain_values_and_consumed_units(aws: Aws, clients: 
 
 
 def test_table_query_and_scan_read_all_pages(aws: Aws, clients: dict[str, Any], table: str) -> None:
-    for number in range(4):  # 1.2 MB of rows do not fit into one page.
+    for number in range(4):  # A page of DynamoDB has at most 1 MB; these rows have 1.2 MB.
         put_row(clients, "b/k", f"v{number}", user_metadata={"S": "x" * 300_000})
     put_row(clients, "c/k", "v1")
     pages = list(aws.query_rows(table, "b/k"))
@@ -182,7 +182,7 @@ def test_received_messages_are_hidden_until_released_or_deleted(aws: Aws, client
 
 
 def receive_response_of_length(length: str) -> list[Any]:
-    """Return the messages of a response that botocore parsed as `{}`, because its JSON was truncated."""
+    """Receive messages from a fake SQS client that returns an empty response with this `Content-Length`."""
     response = {"ResponseMetadata": {"HTTPHeaders": {"content-length": length}}}
     client = type("Client", (), {"receive_message": lambda _self, **_: response})
     return Aws(lambda _: client()).receive("https://queue", limit=1, visibility_timeout=900)
@@ -232,7 +232,7 @@ def test_rejected_invocation_raises_an_error_with_the_remedy(
     with pytest.raises(OperatorError, match=message) as raised:
         connected.invoke("indexer", {})
     assert type(raised.value) is error
-    assert len(requests) == len(responses)  # Of these errors, only throttling is retried.
+    assert len(requests) == len(responses)  # Throttled invocations are retried, rejected ones are not.
 
 
 def test_function_configuration_is_read_from_lambda(connected: Aws) -> None:
@@ -314,9 +314,8 @@ def test_invalid_aws_environment_raises_an_error_with_the_remedy(
 
 
 def test_s3_requests_to_an_emulator_have_the_bucket_in_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(
-        "AWS_ENDPOINT_URL", "http://localhost:1"
-    )  # For a host name, boto3 could use a subdomain for the bucket.
+    # If the endpoint is a host name, boto3 could use the bucket name as its subdomain.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
     aws = Aws.connect("eu-west-1")
     requests = respond(aws, "s3", "ListObjectVersions", (403, ""))
     with pytest.raises(OperatorError):

@@ -32,12 +32,12 @@ command.run()
 
 
 class Command:
-    """The command with fake AWS calls. The attributes contain the output of its last run."""
+    """Runs `python -m operations` with fake AWS calls. The attributes contain the output of the last run."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
         self.aws = FakeAws(LISTED, [row(each) for each in LISTED])
-        # A realistic read capacity would slow these tests down.
+        # With a realistic read capacity, the rate limiter would delay these tests.
         self.aws.provisioned = replace(self.aws.provisioned, read=100_000.0)
 
     def __call__(self, tool: str, *arguments: str, function: str = "indexer") -> int:
@@ -48,7 +48,7 @@ class Command:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The output, parsed as one JSON document."""
+        """The JSON document that the last run printed."""
         document: dict[str, Any] = json.loads(self.output)
         return document
 
@@ -101,7 +101,9 @@ def test_backfill_summary_counts_skipped_versions(run: Command) -> None:
     rule = {"Name": "Prefix", "Value": "b"}
     run.aws.rules = [{"LambdaFunctionArn": ARN, "Filter": {"Key": {"FilterRules": [rule]}}}]
     assert run("backfill", "--since", "2026-02-01T00:00:00+01:00") == 0
-    assert "(skipped: older than --since: 2, excluded by the notification's filter: 1)" in run.lines[-1]
+    assert (
+        "(skipped: versions older than --since: 2, versions excluded by the notification's filter: 1)" in run.lines[-1]
+    )
 
 
 def test_audit_without_repair_prints_findings_and_changes_nothing(run: Command) -> None:
@@ -240,7 +242,7 @@ def test_interrupted_backfill_prints_a_shell_quoted_start_key(run: Command, key:
     assert run("backfill", "--invoke") == 130
     assert run.errors[0] == "backfill: interrupted"
     text, _, hint = run.errors[1].rpartition(" ")
-    assert text == "backfill: 2 events sent; start it again with"
+    assert text == "backfill: 2 events sent; start the backfill again with"
     pasted = subprocess.run(["/bin/bash", "-c", f"printf %s {hint}"], capture_output=True, text=True, check=True)  # noqa: S603  The test controls the command.
     assert pasted.stdout == f"--start-after={key}"
 
@@ -268,7 +270,7 @@ def test_unexpected_exception_of_a_tool_exits_with_2_and_a_traceback(
             "0 events sent, nothing else was changed; start the audit again",
         ),
         ("redrive --replay", INTERRUPT, 130, "interrupted", NOT_REPLAYED),
-        ("backfill --invoke", DENIED, 2, "cannot invoke", "0 events sent; start it again from the start"),
+        ("backfill --invoke", DENIED, 2, "cannot invoke", "0 events sent; start the backfill again from the start"),
     ],
 )
 def test_stopped_tool_prints_its_results_and_how_to_continue(
@@ -281,7 +283,7 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
     assert run(tool, option) == code
     assert run.errors == [f"{tool}: {reason}", f"{tool}: {hint}"]
     assert run.lines[:1] == {"audit": ["missing     a  v1"], "redrive": [OLDEST], "backfill": []}[tool]
-    assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # The failure queue has its message again.
+    assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # The message is visible in the failure queue again.
     assert (run(tool, option, "--json"), run.document["error"]) == (code, reason)
 
 

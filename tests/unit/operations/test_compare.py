@@ -61,22 +61,18 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
         (OBJECT, {"key": "b"}, "key is b in the row and a in S3", True),
         (OBJECT, {"upload_day": "2026-02-01"}, "upload_day is 2026-02-01 in the row and 2026-01-31 in S3", True),
         (OBJECT, at("12:00:02.000"), time_differs("2026-01-31T12:00:02.000Z", "12:00:01.000Z"), True),
-        # Only in the row of a version `null` does the indexer remove the attributes of a deletion.
+        # The indexer removes `deleted_at` and `delete_marker` only from the row of a version with the ID `null`.
         (OBJECT, DELETED, DELETED_DETAIL, False),
         (MARKER, DELETED, DELETED_DETAIL, False),
         (NULL, DELETED, DELETED_DETAIL, True),
         (OBJECT, {"delete_marker": True}, "delete_marker is set, but S3 has an object", False),
         (MARKER, {"delete_marker": None}, "delete_marker is None in the row and True in S3", True),
-        # No event corrects an upload day or a wrong time in the row of a delete marker.
+        # If the row of a delete marker has an upload day or a wrong time, no event corrects it.
         (MARKER, {"upload_day": "2026-01-31"}, UPLOAD_DAY, False),
         (MARKER, {"uploaded_at": "1999-01-31T12:00:02.000Z"}, time_differs("1999-01-31T12:00:02.000Z"), False),
         (MARKER, {"uploaded_at": "yesterday"}, time_differs("yesterday"), False),
-        (
-            MARKER,
-            {"uploaded_at": "2026-01-31T12:00:02"},
-            time_differs("2026-01-31T12:00:02"),
-            False,
-        ),  # A time without a time zone is invalid.
+        # The time in a row is invalid if it has no time zone.
+        (MARKER, {"uploaded_at": "2026-01-31T12:00:02"}, time_differs("2026-01-31T12:00:02"), False),
         (MARKER, {"uploaded_at": None}, time_differs(None), True),
         # The delete marker was created again, but the indexer received no event.
         (NULL_MARKER, at("11:59:59.000"), time_differs("2026-01-31T11:59:59.000Z"), True),
@@ -113,7 +109,7 @@ def test_comparison_finds_missing_incomplete_and_stale_rows(
     assert found(listed, rows) == expected
 
 
-def test_finding_contains_the_version_that_s3_lists() -> None:
+def test_audit_finding_contains_the_version_that_s3_lists() -> None:
     [missing] = compare(BUCKET, "a", [OBJECT], [])
     [stale] = compare(BUCKET, "a", [], [row(OBJECT)])
     assert (missing.version, stale.version) == (OBJECT, None)

@@ -16,13 +16,14 @@ def test_digest_set_contains_exactly_the_added_versions() -> None:
     for key in keys:
         listed.add(key, "v1")
     assert [key for key in keys if (key, "v1") not in listed or (key, "v2") in listed] == []
-    listed.add("b/a", "1v")  # Without a separator, this pair would have the same digest as the next one.
+    # Without a separator, the pairs ("b/a", "1v") and ("b/a1", "v") would have equal digests.
+    listed.add("b/a", "1v")
     assert ("b/a1", "v") not in listed
     assert ("b/", "a1v") not in listed
 
 
 def test_digest_set_ignores_matches_across_two_digests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The third of these digests consists of the end of the first and the beginning of the second."""
+    """The digest `across` consists of the end of the digest `first` and the beginning of the digest `second`."""
     first, second = bytes(range(SIZE)), bytes(range(SIZE, 2 * SIZE))
     across = (first + second)[4 : 4 + SIZE]
     made_up = {"first": first, "second": second, "across": across}

@@ -15,7 +15,7 @@ def response(message: str, kind: str = "IndexingError") -> dict[str, Any]:
 
 
 def indexing_error(*failed: tuple[str, Reason, str]) -> str:
-    """Return the error message of the indexer."""
+    """Return the error message of the indexer for failed records: (name, reason, error message)."""
     errors = [(name, PermanentError(text, reason=reason)) for name, reason, text in failed]
     return str(IndexingError(errors, records=len(errors)))
 
@@ -37,31 +37,26 @@ TOO_OLD = {"responsePayload": None, "requestContext": {"functionArn": ARN, "cond
     ("changes", "reasons"),
     [
         *((of_key("a.txt", reason), [reason.value]) for reason in Reason),
-        (response(ONE, "Runtime.HandlerError"), ["denied"]),  # Emulators report this error type for exceptions.
-        (response(SEVERAL), ["malformed", "throttled"]),  # A reason that occurs twice is listed once.
-        (
-            of_key("x; record 1: denied: ", Reason.MALFORMED),
-            ["malformed"],
-        ),  # An object key can resemble an error message.
+        # Emulators report the error type Runtime.HandlerError for all exceptions.
+        (response(ONE, "Runtime.HandlerError"), ["denied"]),
+        (response(SEVERAL), ["malformed", "throttled"]),  # A reason that two records have in common is listed once.
+        # An object key can contain text that resembles an error message of the indexer.
+        (of_key("x; record 1: denied: ", Reason.MALFORMED), ["malformed"]),
         (of_key("'\"", Reason.FOREIGN), ["foreign"]),  # An object key can contain both kinds of quotation marks.
-        (of_key("k" * 900, Reason.DENIED), ["unknown"]),  # A very long key truncates the message before the reason.
+        # The object key is so long that the truncated error message does not contain the reason.
+        (of_key("k" * 900, Reason.DENIED), ["unknown"]),
         (response(indexing_error(("the event", Reason.MALFORMED, "no Records"))), ["malformed"]),
-        (
-            response("2026-01-31T12:00:00Z 1 Task timed out after 60.00 seconds", ""),
-            ["timeout"],
-        ),  # This is an older timeout message of Lambda.
+        # Earlier versions of Lambda reported a timeout only in the error message, not in the error type.
+        (response("2026-01-31T12:00:00Z 1 Task timed out after 60.00 seconds", ""), ["timeout"]),
         (response("RequestId: 1 Error: Task timed out", "Sandbox.Timedout"), ["timeout"]),
         (response("Runtime exited", "Runtime.ExitError"), ["crash"]),  # The process of the indexer exited.
         (response("no module", "Runtime.ImportModuleError"), ["crash"]),  # The process of the indexer did not start.
-        (
-            response("KeyError: 1 of 2 records failed: ", "KeyError"),
-            ["crash"],
-        ),  # Another exception can contain this text.
+        # The message of an unexpected exception can contain the beginning of the indexer's error message.
+        (response("KeyError: 1 of 2 records failed: ", "KeyError"), ["crash"]),
         ({"responsePayload": None}, ["crash"]),
         (TOO_OLD, ["too-old"]),
-        *(
-            ({"requestContext": {"functionArn": arn}}, ["denied"]) for arn in (ARN, f"{ARN}:live")
-        ),  # The ARN may have an alias.
+        # The ARN of the indexer may have an alias.
+        *(({"requestContext": {"functionArn": arn}}, ["denied"]) for arn in (ARN, f"{ARN}:live")),
     ],
 )
 def test_failure_reasons_are_parsed_from_failure_queue_messages(changes: dict[str, Any], reasons: list[str]) -> None:

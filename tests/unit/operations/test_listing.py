@@ -42,8 +42,10 @@ def rule(start: str | None = None, end: str | None = None, *, arn: str = ARN, **
         ([rule("a/"), rule("b/")], ["a/1", "b/1"], ["c/1"]),
         ([rule("a+b/", "%2B.%C3%A9")], ["a b/x+.é"], ["a+b/x+.é"]),  # S3 stores prefixes and suffixes URL-encoded.
         ([rule("in/", arn=f"{ARN}:live")], ["in/a"], ["a"]),  # The ARN of the indexer may have an alias.
-        ([rule("x/", arn=f"{ARN}-other"), rule("in/")], ["in/a"], ["x/a"]),  # A rule for another function is ignored.
-        ([rule(prefix="p")], ["p"], ["q"]),  # Rule names may be in lower case.
+        # A notification rule for another Lambda function does not affect the filter.
+        ([rule("x/", arn=f"{ARN}-other"), rule("in/")], ["in/a"], ["x/a"]),
+        # S3 may return the names "Prefix" and "Suffix" of filter rules in lower case.
+        ([rule(prefix="p")], ["p"], ["q"]),
         # The filter contains every key if the bucket does not notify the indexer.
         ([], ["anything"], []),
         ([rule("x/", arn=f"{ARN}-other")], ["anything"], []),

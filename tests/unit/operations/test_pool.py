@@ -38,7 +38,8 @@ def test_thread_pool_limits_the_number_of_unfinished_items() -> None:
             yield number
 
     def work(number: int) -> int:
-        assert enough_are_taken.wait(10)  # No item is completed before the pool has read its maximum number of items.
+        # The pool must read its maximum number of items before it completes the first item.
+        assert enough_are_taken.wait(10)
         return number
 
     results = map_in_order(work, items(), threads=2)
@@ -53,7 +54,8 @@ def test_thread_pool_yields_a_result_before_the_next_item_is_available() -> None
     def slow_items() -> Iterator[int]:
         for number in range(4):
             yield number
-            done[number].wait(10)  # Yield the next item only after the work for this one.
+            # The next item becomes available only after the pool has completed the work for this item.
+            done[number].wait(10)
             time.sleep(0.01)
 
     def work(number: int) -> int:
@@ -88,7 +90,7 @@ def test_thread_pool_raises_an_error_in_order_and_cancels_waiting_items(monkeypa
 
     monkeypatch.setattr(pool, "ThreadPoolExecutor", Pool)
     results = map_in_order(work, range(1000), threads=1)
-    assert [next(results), next(results)] == [(0, 0), (1, 1)]  # The results before the error are yielded first.
+    assert [next(results), next(results)] == [(0, 0), (1, 1)]  # The pool yields the items before the error.
     with pytest.raises(ValueError, match="of number 2"):
         next(results)
-    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # The thread may have started the next item before the error is raised.
+    assert begun in ([0, 1, 2], [0, 1, 2, 3])  # The pool's thread may start one item after the failed one.

@@ -29,7 +29,7 @@ def test_rate_limiter_without_a_limit_never_waits(clock: FakeClock) -> None:
     assert clock.sleeps == []
 
 
-def test_rate_limiter_waits_for_units_that_were_charged_afterwards(limiter: RateLimiter, clock: FakeClock) -> None:
+def test_rate_limiter_waits_after_charged_units_exceed_the_limit(limiter: RateLimiter, clock: FakeClock) -> None:
     limiter.acquire(0)
     limiter.charge(25)
     assert clock.sleeps == []

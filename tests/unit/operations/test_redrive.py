@@ -34,7 +34,7 @@ def export(redrive: Redrive) -> list[Any]:
     file = io.StringIO()
     with redrive.reading(SILENT):
         exported = redrive.export(file)
-    file.getvalue().encode("ascii")  # UTF-8 cannot encode a lone surrogate.
+    file.getvalue().encode("ascii")  # The export escapes lone surrogates, which UTF-8 cannot encode.
     lines = [json.loads(line) for line in file.getvalue().splitlines()]
     assert len(lines) == exported
     return lines
@@ -67,7 +67,11 @@ def test_failed_redrive_makes_the_remaining_messages_visible_again() -> None:
     assert aws.hidden == {}
     left = [json.loads(each.body)["requestPayload"]["Records"][0]["s3"]["object"]["key"] for each in aws.queue]
     assert "b" in left
-    assert sorted(keys(aws) + left) == ["a", "b", "c"]  # Each event is either accepted or in the queue.
+    assert sorted(keys(aws) + left) == [
+        "a",
+        "b",
+        "c",
+    ]  # Each event was accepted by Lambda, or its message is in the queue.
     assert redrive.report.replayed == len(keys(aws))
 
 
@@ -81,7 +85,7 @@ def test_redrive_keeps_a_rejected_event_and_replays_the_others() -> None:
 
 
 def test_redrive_reports_and_keeps_messages_of_other_senders() -> None:
-    nested = "[" * 200_000  # The JSON parser raises RecursionError for this text.
+    nested = "[" * 200_000  # The JSON parser raises RecursionError for deeply nested text.
     aws, redrive = create("hello", failure("a"), failure("b", arn=f"{ARN}-other"), nested)
     replay(redrive)
     assert keys(aws) == ["a"]
@@ -121,7 +125,8 @@ def test_reason_and_maximum_limit_the_messages_that_redrive_replays(
 
 def test_redrive_replays_a_message_once_if_sqs_delivers_it_twice() -> None:
     aws, redrive = create(failure("a"))
-    again = failure("a") | {"version": "second delivery"}  # A different body gets a different receipt handle.
+    # The fake queue derives the receipt handle from the body, so the second delivery needs a different body.
+    again = failure("a") | {"version": "second delivery"}
     aws.put(again, "id-0")
     with redrive.reading(SILENT):
         first, second = list(aws.hidden)
@@ -161,14 +166,14 @@ def test_redrive_replays_events_at_the_configured_rate(clock: FakeClock) -> None
 
 
 def test_redrive_reports_messages_that_sqs_did_not_deliver_as_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQS has a limit of about 120,000 messages in flight."""
+    """SQS delivers no more messages while about 120,000 messages are in flight."""
     aws, redrive = create(*MANY[:10])
     monkeypatch.setattr(aws, "message_counts", lambda _: (12, 0))
     replay(redrive)
     assert (redrive.report.unread, redrive.report.empty) == (2, False)
 
 
-def test_redrive_release_error_keeps_the_results_and_the_first_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_keeps_results_and_first_error_if_messages_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     aws, redrive = create(failure("a"))
 
     def refuse(*_: object) -> None:

@@ -27,7 +27,7 @@ STACK_OUTPUTS = {
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> Callable[..., Path]:
-    """A function that writes stack outputs, with changes, to a file and returns its path."""
+    """Fixture: a function that changes stack outputs, writes them to a file, and returns the file's path."""
 
     def write(**changes: Any) -> Path:
         path = tmp_path / "outputs.json"

@@ -66,7 +66,7 @@ def test_capacity_tool_prints_all_results_as_one_json_document(run: Command) -> 
 
 
 def test_capacity_tool_prints_percentiles_of_the_delays(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    # With 99 delays, an index that is counted from the wrong end gives another value.
+    # With 99 delays, counting the index of a percentile from the end of the list would give a different value.
     outcome = SimulationOutcome(arrived=99, rows=99, delays=array("q", range(0, 9900, 100)))
     monkeypatch.setattr(capacity, "simulate", lambda *_, **__: outcome)
     run(*SUFFICIENT)
@@ -102,7 +102,7 @@ def test_capacity_tool_simulates_the_latencies_of_its_options(run: Command) -> N
         ("--per-day=many", "'many' is out of bounds"),
         ("--burst=500/m", "'500/m' is not a burst rate: give 0.01 to 100,000 files per second, such as 500/s"),
         ("--burst=0", "'0' is not a burst rate"),
-        ("--write-capacity=40001", "'40001' is out of bounds: give a whole number of 1 to 40,000 units"),
+        ("--write-capacity=40001", "'40001' is out of bounds: give a whole number of 1 to 40,000 capacity units"),
         ("--timeout-seconds=5", "'5' is out of bounds: give a whole number of 10 to 900 seconds"),
         ("--row-bytes=1.5", "'1.5' is out of bounds"),
         ("--chart=chart.png", "'chart.png' does not end with .svg"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.unit.planning.conftest import Command
 
 ROOT = Path(__file__).parents[3]
-PER_DAY = 1_000_000 * 24 / 730  # One million files per month.
+PER_DAY = 1_000_000 * 24 / 730  # This equals one million files per month.
 MILLION = Load(per_day=PER_DAY, row_bytes=1024 - bills.ITEM_OVERHEAD_BYTES)
 ON_DEMAND = settings(on_demand=True)
 
@@ -86,7 +86,7 @@ def test_bill_counts_traces_by_the_default_sampling_rule_of_x_ray() -> None:
     assert bills._traced_per_second(101) == pytest.approx(1 + 0.05 * 100)
 
 
-def test_s3_metadata_inventory_costs_only_above_a_billion_objects() -> None:
+def test_s3_metadata_inventory_is_free_up_to_a_billion_objects() -> None:
     assert s3_metadata(MILLION, BillingAssumptions(months=1000)) == pytest.approx(0.30)
     assert s3_metadata(MILLION, BillingAssumptions(months=1001)) == pytest.approx(0.30 + 1001 * 0.10)
 

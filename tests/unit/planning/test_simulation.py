@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from operations.planning.outcome import SimulationOutcome
 
 ONCE = RetryPolicy(attempts=1)
-LARGE_ROWS = burst(5, 20, row_bytes=400 * 1024)  # One write unit per second is too little for these rows.
+# A table with one write unit per second cannot write these rows before their retries are exhausted.
+LARGE_ROWS = burst(5, 20, row_bytes=400 * 1024)
 
 
 def run(load: Load, stack: StackSettings, *, seed: int = 1, scale: int = 1) -> SimulationOutcome:
@@ -29,7 +30,7 @@ def run(load: Load, stack: StackSettings, *, seed: int = 1, scale: int = 1) -> S
     return outcome
 
 
-def test_simulated_delay_without_contention_is_delivery_plus_service() -> None:
+def test_simulated_delay_without_contention_is_delivery_plus_execution() -> None:
     outcome = run(Load(per_day=86_400), settings())
     assert outcome.rows > 3000
     assert {outcome.delay(quantile) for quantile in (0, 0.5, 1)} == {(DELIVERY_MS + SERVICE_MS) / 1000}
@@ -73,12 +74,8 @@ def test_simulated_cold_start_is_billed_once_per_environment() -> None:
     [
         (600, {"write_capacity": 10, "account_concurrency": 2}, 0.95 * 10, 10 * 1.001),
         (600, {"write_capacity": 10, "account_concurrency": 50}, 0.95 * 10, 10 * 1.001),
-        (
-            2000,
-            {"write_capacity": 20, "account_concurrency": 50},
-            0.95 * 10,
-            10 * 1.05,
-        ),  # A row of this size needs two write units.
+        # A row of 2,000 bytes needs two write units.
+        (2000, {"write_capacity": 20, "account_concurrency": 50}, 0.95 * 10, 10 * 1.05),
         # With a concurrency of 1, the rate is lower because requeued events wait.
         (600, {"write_capacity": 500, "account_concurrency": 1}, 0.85 * 1000 / SERVICE_MS, 1000 / SERVICE_MS),
     ],
@@ -93,7 +90,7 @@ def test_simulated_backlog_is_reduced_at_the_unused_write_capacity() -> None:
     """The everyday load uses 10 of 50 write units, so the backlog after the burst decreases by 40 rows per second."""
     stack = unbuffered(write_capacity=50, account_concurrency=20)
     outcome = run(Load(per_day=10 * 86_400, burst_rate=100, burst_seconds=60), stack)
-    # Measure before the end of the backlog, whose last events are requeued for up to five minutes.
+    # Measure early, because Lambda delays the last events of the backlog by up to five minutes.
     steps = [step for step in outcome.steps if 130 < step.second < 170]
     drained = (steps[0].waiting - steps[-1].waiting) / (steps[-1].second - steps[0].second)
     assert drained == pytest.approx(50 - 10, rel=0.1)
@@ -111,9 +108,8 @@ def test_simulated_throttled_writes_are_lost_without_retries() -> None:
     assert outcome.rows == pytest.approx(50 * 60, rel=0.03)
     failed = {outcome.refused_writes, outcome.failed_executions, outcome.retries_exhausted}
     assert failed == {outcome.arrived - outcome.rows}
-    assert (
-        1 <= simulate(burst(200, 60), stack, until_lost=True).lost < 10
-    )  # The simulation stops at the first lost event.
+    # With `until_lost`, the simulation stops at the first lost event.
+    assert 1 <= simulate(burst(200, 60), stack, until_lost=True).lost < 10
 
 
 def test_simulated_lambda_retries_after_one_and_two_minutes() -> None:
@@ -127,7 +123,7 @@ def test_simulated_lambda_retries_after_one_and_two_minutes() -> None:
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2])
-def test_simulated_event_has_one_execution_per_retry_and_a_first_one(retries: int) -> None:
+def test_simulated_failing_event_is_executed_once_plus_once_per_retry(retries: int) -> None:
     outcome = run(LARGE_ROWS, unbuffered(write_capacity=1, retry_policy=ONCE, async_retries=retries))
     assert outcome.retries_exhausted == outcome.arrived > 50
     assert outcome.executions == outcome.arrived * (retries + 1)
@@ -147,7 +143,8 @@ def test_simulated_event_is_lost_after_the_maximum_event_age() -> None:
     assert outcome.too_old > 0
     assert outcome.retries_exhausted == 0
     assert max(outcome.delays) <= 60_000 + DELIVERY_MS + SERVICE_MS
-    assert outcome.rows <= 125_000 / SERVICE_MS  # One execution runs at a time until the events are too old.
+    # With a concurrency of 1, executions follow each other until all events are too old, within 125 seconds.
+    assert outcome.rows <= 125_000 / SERVICE_MS
 
 
 def test_simulated_environments_start_at_the_scaling_rate_of_lambda() -> None:
@@ -155,12 +152,11 @@ def test_simulated_environments_start_at_the_scaling_rate_of_lambda() -> None:
     stack = settings(latencies=slow, account_concurrency=10_000, timeout_seconds=900, write_capacity=1000)
     outcome = Simulation(burst(2000, 10), stack).run(seconds=75)
     [running] = [step.running for step in outcome.steps if step.second == 70]
-    assert running == pytest.approx(
-        2000, rel=0.03
-    )  # Lambda starts 1,000 environments at once, and then 100 per second.
+    # Lambda starts 1,000 environments at once, and then 100 per second.
+    assert running == pytest.approx(2000, rel=0.03)
 
 
-def test_scaled_simulation_has_about_the_same_outcome() -> None:
+def test_simulation_with_fewer_files_approximates_the_full_simulation() -> None:
     policy = RetryPolicy(attempts=6)
     stack = StackSettings(write_capacity=50, account_concurrency=250, burst_capacity_seconds=0, retry_policy=policy)
     whole, part = run(burst(400, 20), stack), run(burst(400, 20), stack, scale=5)
@@ -180,7 +176,7 @@ def test_scaled_simulation_has_about_the_same_outcome() -> None:
         (burst(100, 60), StackSettings(), 1),
     ],
 )
-def test_simulation_scale_is_limited_for_small_scenarios(load: Load, stack: StackSettings, scale: int) -> None:
+def test_files_per_simulated_file_are_limited_for_small_scenarios(load: Load, stack: StackSettings, scale: int) -> None:
     assert choose_scale(load, stack) == scale
 
 

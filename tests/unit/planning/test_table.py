@@ -16,7 +16,7 @@ def table(**changed: Any) -> SimulatedTable:
 
 
 def writes(to: SimulatedTable, *, at: int, limit: int = 100_000) -> int:
-    """Return the number of rows that the simulated table accepts at one time."""
+    """Write rows at one point of simulated time until the table throttles, and return their number."""
     return next((number for number in range(limit) if not to.write(at)), limit)
 
 
@@ -37,7 +37,8 @@ def test_simulated_burst_capacity_is_limited_by_the_partition() -> None:
 
 @pytest.mark.parametrize(
     ("provisioned", "partition_limit", "expected"),
-    [(2, 1000, [3, 6, 9]), (1000, 2, [2, 5, 8])],  # At the beginning, a partition has the units of one second.
+    # Initially, the partition has the units of one second, and the provisioned capacity has none.
+    [(2, 1000, [3, 6, 9]), (1000, 2, [2, 5, 8])],
 )
 def test_simulated_write_of_a_large_row_waits_for_enough_units(
     provisioned: float, partition_limit: float, expected: list[int]
@@ -52,7 +53,7 @@ def test_simulated_write_of_a_large_row_waits_for_enough_units(
 
 
 @pytest.mark.parametrize(("provisioned", "partition_limit"), [(1000, 10_000), (10_000, 1000)])
-def test_empty_capacity_bucket_is_refilled_in_proportion_to_time(provisioned: int, partition_limit: int) -> None:
+def test_simulated_table_regains_used_capacity_in_proportion_to_time(provisioned: int, partition_limit: int) -> None:
     bucket = CapacityBucket(provisioned, saved_seconds=1.0, partition_limit=partition_limit, saved=provisioned)
     bucket.consume(1000)
     assert [bucket.allows(500, units) for units in (500, 501)] == [True, False]
@@ -67,15 +68,13 @@ def test_everyday_load_reduces_the_simulated_burst_capacity() -> None:
 @pytest.mark.parametrize(
     ("changed", "at", "expected"),
     [
-        (
-            {"saved_seconds": 0.0},
-            [0, 1, 2, 3, 4, 60],
-            [0, 100, 100, 100, 100, 100],
-        ),  # A bucket keeps the units of one second.
-        ({}, [60], [limits.PARTITION_UNITS]),  # A partition keeps the units of one second.
+        # Without burst capacity, the table keeps unused units for one second.
+        ({"saved_seconds": 0.0}, [0, 1, 2, 3, 4, 60], [0, 100, 100, 100, 100, 100]),
+        # A partition keeps unused units for one second, even with burst capacity.
+        ({}, [60], [limits.PARTITION_UNITS]),
         ({"saved_seconds": 0.0, "row_bytes": 3000}, [1], [33]),
         ({"saved_seconds": 0.0, "scale": 10}, [1], [10]),
-        # A row of ten units is written although only one unit is provisioned.
+        # A row of ten write units is written every ten seconds if one write unit per second is provisioned.
         (
             {"write_capacity": 1, "saved_seconds": 0.0, "row_bytes": 10 * 1024},
             [5, 9, 10, 11, 20],
@@ -98,8 +97,10 @@ def test_simulated_table_writes_as_many_rows_as_its_capacity_permits(
     [
         # Auto scaling adds capacity after two minutes above the target.
         (100, 1000, [100] * 5, {0: 100, 1: 100, 2: 100, 3: 100 / 0.7, 4: 100 / 0.7}),
-        (100, 1000, [100, 50] * 5, dict.fromkeys(range(10), 100)),  # One minute above the target does not add capacity.
-        (10, 300, [35] * 20, {15: 100, 19: 50}),  # Fifteen minutes of low utilization reduce the capacity.
+        # Auto scaling adds no capacity after a single minute above the target.
+        (100, 1000, [100, 50] * 5, dict.fromkeys(range(10), 100)),
+        # Auto scaling removes capacity after fifteen minutes of low utilization.
+        (10, 300, [35] * 20, {15: 100, 19: 50}),
     ],
 )
 def test_simulated_auto_scaling_follows_the_utilization(
@@ -115,7 +116,13 @@ def test_simulated_auto_scaling_stays_within_its_limits() -> None:
 
 
 def autoscaled(used: list[float], *, least: float, most: float) -> list[float]:
-    """Return the provisioned units after each minute, for the used units per second of each minute."""
+    """Simulate auto scaling of a capacity of 100 units, and return the provisioned units after each minute.
+
+    Args:
+        used: used units per second in each minute.
+        least: lower limit of auto scaling.
+        most: upper limit of auto scaling.
+    """
     bucket = CapacityBucket(100, saved_seconds=300, partition_limit=1000, saved=0)
     scaling = Autoscaling(bucket, least=least, most=most)
     provisioned = []
