@@ -27,8 +27,8 @@ PUBLIC_NAMES = json.loads((UNIT / "public_names.json").read_text(encoding="utf-8
 
 def documented_attributes() -> dict[str, list[str]]:
     """Return the cells of the attribute tables by attribute: type, value, source, presence, example."""
-    rows = [line.strip("| ").split(" | ") for line in section(DOCUMENT, "## Attributes").splitlines()]
-    attributes = [row for row in rows if row[0].startswith("`")]
+    lines = section(DOCUMENT, "## Attributes").splitlines()
+    attributes = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
     assert {len(row) for row in attributes} == {6}
     assert len({row[0] for row in attributes}) == len(attributes)
     types = {row[0]: re.findall(r"\(`(\w+)`\)", row[1])[0] for row in attributes}
