@@ -57,7 +57,7 @@ class Finding:
     """A row that is missing or not consistent with the bucket.
 
     Attributes:
-        details: one sentence for each wrong attribute, with its values in the row and in S3.
+        details: one sentence for each reported difference, for example with the values in the row and in S3.
         version: the version that S3 lists; None for a stale row.
         repairable: whether an event corrects the row; if not, an operator has to delete the row first.
     """

@@ -17,7 +17,7 @@ SHOWN_LINES = 15
 """Maximum number of output lines of a failed program that the error message contains."""
 
 _DEBIAN_PACKAGES = {"debootstrap": "debootstrap", "mvn": "maven"}
-"""Required programs, and the Debian package of each."""
+"""Required programs that Debian packages contain, and the package of each."""
 
 
 def run(command: Sequence[str | Path], *, stdin: IO[bytes] | None = None) -> str:

@@ -136,7 +136,7 @@ def _groups(messages: Sequence[FailureMessage]) -> dict[str, list[FailureMessage
 
 
 def _details(messages: Sequence[FailureMessage]) -> list[str]:
-    """Return the object keys of messages with the same reason, and the error message of the first."""
+    """Return lines for messages with the same reason: the first object keys, and the error of the first message."""
     failures = [message.failure for message in messages if message.failure]
     objects = list(dict.fromkeys(key for failure in failures for key in failure.objects))
     more = [f"… and {len(objects) - MAX_OBJECTS_SHOWN:,} more: use --json to print all"] * (

@@ -18,7 +18,7 @@ KEYS = tuple(field.key for field in CONFIG_FIELDS.values())
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-1", "us-gov-west-1", "cn-northwest-1")
 
-# Texts that are invalid or almost valid for each type of configuration value.
+# Texts that are valid, almost valid or invalid for each type of configuration value.
 ODD_TEXTS = st.one_of(
     st.text(max_size=300),
     st.integers().map(str),

@@ -30,10 +30,10 @@ def collect(emulator: Emulator, outputs: Mapping[str, str]) -> dict[str, list[st
     """
     return {
         "Failure queue": _or_error(lambda: _failures(emulator.client("sqs"), outputs["failure_queue_url"])),
-        "End of the indexer's log": _or_error(
+        "Last lines of the indexer's log": _or_error(
             lambda: _function_log(emulator.client("logs"), outputs["log_group_name"])
         ),
-        "End of the emulator's log": emulator.logs(LINES).splitlines(),
+        "Last lines of the emulator's log": emulator.logs(LINES).splitlines(),
     }
 
 

@@ -175,7 +175,7 @@ class Bucket:
             version.key,
             version_id=None if nameless else version.version_id,
             event_name=event_name,
-            size=version.size if created else None,  # Deletion events have no size and no ETag.
+            size=version.size if created else None,  # Deletion events of this model have no size and no ETag.
             etag=version.etag if created else None,
             event_time=format_time(self.now()),
             sequencer=f"{self.changes:018X}",

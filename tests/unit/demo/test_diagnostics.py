@@ -41,8 +41,8 @@ def test_demo_diagnostics_show_an_unknown_queue_message_unchanged(body: str) -> 
 def test_demo_diagnostics_show_the_end_of_indexer_and_emulator_logs() -> None:
     found = diagnostics(fake_queue(), *(f"line {number}" for number in range(LINES + 5)))
     assert found["Failure queue"] == []
-    assert found["End of the indexer's log"] == [f"line {number}" for number in range(5, LINES + 5)]
-    assert found["End of the emulator's log"] == ["the emulator's last words"]
+    assert found["Last lines of the indexer's log"] == [f"line {number}" for number in range(5, LINES + 5)]
+    assert found["Last lines of the emulator's log"] == ["the emulator's last words"]
 
 
 def test_demo_diagnostics_continue_after_an_unavailable_source() -> None:
@@ -52,4 +52,4 @@ def test_demo_diagnostics_continue_after_an_unavailable_source() -> None:
     found = diagnostics(unavailable, "a line")
     (line,) = found["Failure queue"]
     assert "ServiceUnavailable" in line
-    assert found["End of the indexer's log"] == ["a line"]
+    assert found["Last lines of the indexer's log"] == ["a line"]

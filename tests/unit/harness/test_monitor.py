@@ -224,7 +224,7 @@ def test_run_program_waits_for_running_creations_before_it_raises() -> None:
     assert created.is_set()
 
 
-def test_run_program_raises_an_error_without_logging_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_run_program_does_not_log_errors_of_the_program(caplog: pytest.LogCaptureFixture) -> None:
     def program() -> None:
         aws.sqs.Queue.get("queue", "its-id")
         aws.sqs.Queue("other").arn.apply(lambda _arn: 1 / 0)
