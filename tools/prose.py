@@ -33,8 +33,8 @@ NUMBER = re.compile(r"\W*\d[\d.,]*%?( ?[A-Za-z]+)?")
 """Matches a table cell that contains only a number, with or without a unit."""
 HEADING = re.compile(r"# ([=-])\1 .* \1{4,}$")
 """Matches a comment line that is a heading, such as ``# == Names ======``. Headings are not sampled."""
-CODE = re.compile(r"^<|^\(\?|\n\| |^<!--|\n\n")
-"""Matches string literals that are not prose: log queries, HTML comments and long texts."""
+CODE = re.compile(r"^<|^\(\?|\n\| |\n\n")
+"""Matches string literals that are not prose: markup, regular expressions, log queries and long texts."""
 INSTRUCTIONS = """\
 You are a software engineer who knows Python, AWS and pytest, and who has never seen this project. TapStack indexes the
 objects of S3 buckets in a DynamoDB table. It is a Pulumi program, a Lambda function ("the indexer"), a command line for
