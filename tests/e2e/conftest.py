@@ -67,7 +67,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if hasattr(signal, name):
             # The signal raises KeyboardInterrupt like Ctrl-C, so that pytest tears down the fixtures.
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    option = session.config.getoption
+    _select(session.config)
+
+
+def _select(config: pytest.Config) -> None:
+    """Store the selected emulator and the lines of the report header in the configuration."""
+    option = config.getoption
     engine = option("--engine")
     kind = None
     if engine == EXISTING:
@@ -83,8 +88,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             raise pytest.UsageError(str(error)) from error
         kind = emulator.kind
         header = [f"engine: {engine}, because {reason}", f"emulator: {emulator.kind}, because {emulator.reason}"]
-    session.config.stash[_HEADER] = header
-    session.config.stash[_EMULATOR_KIND] = kind
+    config.stash[_HEADER] = header
+    config.stash[_EMULATOR_KIND] = kind
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -93,6 +98,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect tests that the selected deployer or emulator does not support, and run the slowest test files first."""
+    if _EMULATOR_KIND not in config.stash:  # `pytest tests` loads this file after the start of the session
+        _select(config)
     engine, emulator = config.getoption("--engine"), config.stash[_EMULATOR_KIND]
     reasons = {item: deselection_reason(item.iter_markers(), engine, emulator) for item in items}
     if deselected := [item for item in items if reasons[item]]:
