@@ -14,8 +14,8 @@ from benchmarks.subjects import POWERTOOLS, Subjects
 
 KB = 1000
 INSTALLED = "Powertools from pip"
-COLUMNS = ("package or file", "in the archive", "installed by pip with Powertools")
-# A usual installation for this machine, with all dependencies and with the C extension of wrapt.
+COLUMNS = ("package", "files", "in the archive", "installed by pip")
+# Options of a usual pip installation for this machine. The requirements file lists every dependency.
 USUAL = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile", "--require-hashes")
 
 
@@ -30,13 +30,13 @@ def archive(subjects: Subjects) -> list[Comparison | Table]:
         rows = [row(part.name, part, usual / part.name) for part in sorted(ours.iterdir())]
         rows += [row(part.name, None, part) for part in sorted(usual.iterdir()) if not (ours / part.name).exists()]
     return [
-        Comparison(what="size of the zipped archive", unit="KB", turns=sizes, base=INSTALLED, at_most=0.2),
-        Table(what="Content of the archive", columns=COLUMNS, rows=tuple(rows)),
+        Comparison(what="archive, zipped", unit="KB", turns=sizes, base=INSTALLED, at_most=0.2),
+        Table(what="Content of the indexer's archive", columns=COLUMNS, rows=tuple(rows)),
     ]
 
 
 def row(name: str, ours: Path | None, usual: Path) -> tuple[str, ...]:
-    """Return a table row: name, files and size in the archive, and size of the files that pip installs.
+    """Return a table row: name, number of files and size in the archive, and size of the files that pip installs.
 
     Args:
         name: name of the package or file.
@@ -44,10 +44,8 @@ def row(name: str, ours: Path | None, usual: Path) -> tuple[str, ...]:
         usual: its path in the pip installation, which may not exist.
     """
     files = _files(ours) if ours else []
-    size = sum(file.stat().st_size for file in files) / KB
-    theirs = sum(file.stat().st_size for file in _files(usual)) / KB if usual.exists() else 0
-    archived = f"{len(files)} files with {size:,.0f} KB in the archive" if files else "not in the archive"
-    return f"`{name}`", archived, f"{theirs:,.0f} KB installed by pip" if theirs else "not installed by pip"
+    theirs = _files(usual) if usual.exists() else []
+    return name, f"{len(files)} files" if files else "-", _size(files), _size(theirs)
 
 
 def zipped(folder: Path) -> int:

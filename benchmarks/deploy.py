@@ -31,13 +31,13 @@ from localstack.emulators.emulator import start
 SLOWEST = 10
 """Number of resources whose creation time is reported."""
 PARTS = {
-    "imports": "import of the Python packages of Pulumi and its AWS provider",
+    "imports": "import of the Python modules of Pulumi and its AWS provider",
     "program": "run of the Pulumi program, which registers the resources",
-    "creation": "creation of the resources that are incomplete when the program ends",
-    "packaging": "packaging of the indexer's files, as part of the creation of resources",
-    "waiting": "polls of resources that are not ready, as part of the creation of resources",
-    "emulator": "start of the emulator before the deployment",
-    "destroy": "deletion of the stack after the deployment",
+    "creation": "creation of the resources that remain after the Pulumi program ends",
+    "packaging": "packaging of the indexer's files, during the creation of resources",
+    "waiting": "polls of resources that are not ready, during the creation of resources",
+    "emulator": "start of the emulator, which is not part of the total duration",
+    "destroy": "deletion of the whole stack, which is not part of the total duration",
 }
 """Labels of the phases of a deployment. The first three run one after the other and add up to the total duration."""
 
@@ -142,20 +142,20 @@ def deploying(*, rounds: int) -> list[Timing | Table]:
         ),
         Table(
             what="Duration of each phase of a deployment",
-            columns=("phase of a deployment", "median duration", "quartiles of the duration"),
+            columns=("part", "median", "quartiles"),
             rows=(
                 *(
-                    (PARTS[part], f"median {of.median:.2f} s", f"quartiles {of.low:.2f} to {of.high:.2f} s")
+                    (PARTS[part], f"{of.median:.2f} s", f"{of.low:.2f} to {of.high:.2f} s")
                     for part, of in parts.items()
                 ),
-                ("build of the indexer's archive without the cache", f"{_package_uncached():.2f} s", "measured once"),
+                ("build of the indexer's package without the cache", f"{_package_uncached():.2f} s", "measured once"),
             ),
         ),
         Table(
             what=f"Creation time of the {SLOWEST} slowest resources (many are created concurrently)",
-            columns=("resource", "type", "median creation time"),
+            columns=("resource", "type", "median"),
             rows=tuple(
-                (f"resource `{name}`", f"type `{type_}`", f"created in {medians[name, type_]:.3f} s (median)")
+                (name, type_, f"{medians[name, type_]:.3f} s")
                 for name, type_ in sorted(medians, key=medians.__getitem__, reverse=True)[:SLOWEST]
             ),
         ),

@@ -38,7 +38,7 @@ def cold(subjects: Subjects, *, rounds: int) -> Comparison:
 
     compared = (subjects.ours, subjects.powertools, subjects.bare)
     return Comparison(
-        what="cold start, CPU time",
+        what="CPU time of a cold start",
         unit="ms",
         turns=interleave({each.name: start(each) for each in compared}, rounds=rounds),
         base=subjects.bare.name,
@@ -73,7 +73,7 @@ def warm(subjects: Subjects, *, rounds: int, sampled: bool) -> Comparison:
                 raise RuntimeError(f"{name} sent {aws.traces() - before} traces, which does not match {sampled=}")
         turns = interleave({name: turn(worker) for name, worker in workers.items()}, rounds=rounds)
     return Comparison(
-        what=f"warm event, CPU time ({'trace sampled' if sampled else 'trace not sampled'})",
+        what=f"CPU time per event, warm process, {'sampled' if sampled else 'unsampled'} trace",
         unit="ms",
         turns=turns,
         base=subjects.plain.name,
@@ -104,10 +104,8 @@ def memory(subjects: Subjects, *, events: int = MEMORY_EVENTS) -> Comparison:
     return Comparison(
         what=f"memory after {events:,} events",
         unit="MB",
-        turns={OURS: levels[-1:], f"value after {events // MEMORY_STEPS:,} events": levels[:1]},
-        base=f"value after {events // MEMORY_STEPS:,} events",
+        turns={OURS: levels[-1:], f"after {events // MEMORY_STEPS:,}": levels[:1]},
+        base=f"after {events // MEMORY_STEPS:,}",
         at_most=1.01,
-        notes=(
-            "resident memory after each tenth of the events: " + ", ".join(f"{level:.1f}" for level in levels) + " MB",
-        ),
+        notes=("memory after each tenth of the events: " + ", ".join(f"{level:.1f}" for level in levels) + " MB",),
     )

@@ -46,7 +46,7 @@ def end_to_end_latency(*, rounds: int) -> Comparison:
                 {name: _turn(emulator, deployment) for name, deployment in deployments.items()}, rounds=rounds
             )
     return Comparison(
-        what="upload to row, 95th percentile of the delay",
+        what="upload to row, p95",
         unit="ms",
         turns=turns,
         base=PLAIN,

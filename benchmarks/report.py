@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,6 @@ Result: TypeAlias = Comparison | Timing | Table
 
 PACKAGES = ("boto3", "aws-lambda-powertools", "aws-xray-sdk", "pulumi", "pulumi-aws", "pytest")
 SMALL, FINE, COARSE = 10, 2, 0  # values below 10 have two decimals, all others have none
-COLUMNS = ("benchmark", "median of TapStack", "median of other implementations", "ratio", "goal", "goal met?")
 BEGIN, END = "<!-- measured: nox -s bench -- --write -->", "<!-- end of what was measured -->"
 
 
@@ -53,21 +51,19 @@ def markdown(results: Sequence[Result], *, day: date, python: str) -> str:
         python: version of Python that ran the measured functions.
     """
     parts = [BEGIN, f"Measured on {day:%-d %B %Y}. {machine(python)}", ""]
-    parts += [_row(COLUMNS), "|---" * len(COLUMNS) + "|"]
+    parts += ["| | TapStack | compared with | ratio (quartiles) | goal | |", "|---|---|---|---|---|---|"]
     for result in results:
         if isinstance(result, Comparison):
             others = [each for each in result.turns if each != result.first]
             beside = "<br>".join(
                 f"{each}: {_value(result.value(each), result.unit)}"
-                + ("" if each == result.base else f", which is {_ratio(result.ratio(each))} x {result.base}")
+                + ("" if each == result.base else f", {_ratio(result.ratio(each))}")
                 for each in others
             )
-            value, ratio = _value(result.value(result.first), result.unit), _ratio(result.ratio(result.first))
-            cells = [result.what, f"{result.first}: {value}", beside, f"{result.first}: {ratio} x {result.base}"]
-            parts.append(_quartiles(_row([*cells, f"goal: {result.goal}", _verdict(met=result.met)])))
+            cells = [result.what, _value(result.value(result.first), result.unit), beside]
+            parts.append(_row([*cells, _ratio(result.ratio(result.first)), result.goal, _verdict(met=result.met)]))
         elif isinstance(result, Timing):
-            cells = [result.what, f"TapStack: {_value(result.value, 's')}", "no comparison", "no ratio"]
-            parts.append(_quartiles(_row([*cells, f"goal: {result.goal}", _verdict(met=result.met)])))
+            parts.append(_row([result.what, _value(result.value, "s"), "", "", result.goal, _verdict(met=result.met)]))
     for result in results:
         notes = result.notes if isinstance(result, Comparison | Table) else ()
         if isinstance(result, Table):
@@ -75,7 +71,7 @@ def markdown(results: Sequence[Result], *, day: date, python: str) -> str:
             parts += ["", f"### {result.what}", "", _row(result.columns), line]
             parts += [_row(row) for row in result.rows]
         if notes:
-            parts += ["", f'Note on the result "{result.what}": {"; ".join(notes)}.']
+            parts += ["", f"{result.what}: {'; '.join(notes)}."]
     return "\n".join([*parts, END])
 
 
@@ -109,8 +105,8 @@ def machine(python: str) -> str:
         pass  # if /proc/cpuinfo has no model name, the description from `platform` is used
     versions = ", ".join(f"{each} {version(each)}" for each in PACKAGES)
     system = f"{os.cpu_count()} cores of {processor}, {platform.system()} {platform.release().split('-')[0]}"
-    pythons = f"the measured functions run on Python {python}, the other programs on {platform.python_version()}"
-    return f"{system}; {pythons}; {versions}."
+    own = platform.python_version()
+    return f"{system}. The measured functions ran on Python {python}, the benchmarks on {own}. Packages: {versions}."
 
 
 def _value(value: Distribution, unit: str) -> str:
@@ -124,12 +120,8 @@ def _ratio(ratio: Distribution) -> str:
     return median if low == high else f"{median} ({low} to {high})"
 
 
-def _quartiles(row: str) -> str:
-    return re.sub(r" \((?=\d)", " (quartiles ", row)
-
-
 def _verdict(*, met: bool) -> str:
-    return "goal met" if met else "**goal not met**"
+    return "met" if met else "**not met**"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -22,18 +22,12 @@ def sessions(*, rounds: int) -> list[Timing | Table]:
     """
     # The first run of nox installs the environments and fills the caches, so its durations are discarded.
     runs = [_run() for _ in range(rounds + 1)][1:]
-    rows = tuple(
-        (f"nox session `{name}`", f"median {distribution([run[name] for run in runs]).median:.1f} s")
-        for name in runs[0]
-    )
+    medians = {name: distribution([run[name] for run in runs]).median for name in runs[0]}
+    rows = tuple((name, f"{seconds:.1f} s") for name, seconds in medians.items())
     return [
-        Timing(
-            what="duration of `nox -s unit property`",
-            seconds=[sum(run[each] for each in QUICK) for run in runs],
-            at_most=15,
-        ),
-        Timing(what="duration of `nox`", seconds=[sum(run.values()) for run in runs], at_most=60),
-        Table(what="Duration of each nox session", columns=("nox session", "median duration"), rows=rows),
+        Timing(what="nox -s unit property", seconds=[sum(run[each] for each in QUICK) for run in runs], at_most=15),
+        Timing(what="nox", seconds=[sum(run.values()) for run in runs], at_most=60),
+        Table(what="Duration of each nox session", columns=("session", "median"), rows=rows),
     ]
 
 

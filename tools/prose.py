@@ -79,6 +79,17 @@ def is_numeric(block: str) -> bool:
     return block.startswith("|") and 2 * sum(NUMBER.fullmatch(cell) is not None for cell in cells) > len(cells)
 
 
+def with_header(row: str, header: str) -> str:
+    """Return the cells of a table row with the names of their columns, as a reader of the table sees them.
+
+    Args:
+        row: a row of a Markdown table.
+        header: the first row of the table.
+    """
+    names, cells = ([cell.strip() for cell in line.strip("| ").split(" | ")] for line in (header, row))
+    return "; ".join(f"{name or 'row'}: {cell}" for name, cell in zip(names, cells, strict=False) if cell)
+
+
 def document_pieces(name: str, text: str) -> Iterator[Piece]:
     """Yield paragraphs, list items and table rows of a Markdown document.
 
@@ -89,12 +100,16 @@ def document_pieces(name: str, text: str) -> Iterator[Piece]:
         text: the content of the document.
     """
     text = re.sub(r"^( *)```.*?^\1```$", lambda code: "\n" * code[0].count("\n"), text, flags=re.MULTILINE | re.DOTALL)
-    start, block = 1, ""
+    start, block, header = 1, "", ""
     for number, line in enumerate([*text.splitlines(), ""], start=1):
         if not line.strip() or re.match(r"\s*([-*>|#]|\d+\.) ?", line):
+            is_row = block.startswith("|")
             is_prose = not re.match(r"[#!<]|\|?[-| :]+$", block) and not is_numeric(block)
-            if is_prose and len(block.split()) >= FEWEST_WORDS:
-                yield Piece(kind="docs", location=f"{name}:{start}", text=block)
+            if is_prose and (header or not is_row) and len(block.split()) >= FEWEST_WORDS:
+                yield Piece(
+                    kind="docs", location=f"{name}:{start}", text=with_header(block, header) if is_row else block
+                )
+            header = (header or block) if is_row else ""
             start, block = number, ""
         block = f"{block} {line.strip()}".strip()
 

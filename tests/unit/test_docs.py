@@ -30,7 +30,7 @@ def test_each_alarm_has_a_section_in_the_runbook() -> None:
 
 
 def test_each_saved_query_is_documented_in_the_runbook() -> None:
-    rows = re.findall(r"^\| saved query `([\w-]+)` \|", section(RUNBOOK, "## Saved queries"), re.MULTILINE)
+    rows = re.findall(r"^\| `([\w-]+)` \|", section(RUNBOOK, "## Saved queries"), re.MULTILINE)
     assert rows == list(SAVED_QUERIES)
 
 
