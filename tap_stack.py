@@ -71,11 +71,11 @@ BUCKET_NAME_LENGTH = range(3, 64)
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
-TABLE_NAME_LENGTH = range(3, 256)  # allowed length in characters (source: DynamoDB Developer Guide, "Naming rules")
+TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
-FUNCTION_NAME_LENGTH = range(1, 65)  # allowed length in characters (source: Lambda API Reference, CreateFunction)
-ROLE_NAME_LENGTH = range(1, 65)  # allowed length in characters (source: IAM User Guide, "IAM and AWS STS quotas")
-QUEUE_NAME_LENGTH = range(1, 81)  # allowed length in characters (source: SQS Developer Guide, "Message queue quotas")
+FUNCTION_NAME_LENGTH = range(1, 65)  # length in characters (source: Lambda API Reference, CreateFunction)
+ROLE_NAME_LENGTH = range(1, 65)  # length in characters (source: IAM User Guide, "IAM and AWS STS quotas")
+QUEUE_NAME_LENGTH = range(1, 81)  # length in characters (source: SQS Developer Guide, "Message queue quotas")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
 NONCURRENT_DAYS = range(1, 2**31)  # days until expiration (source: S3 API Reference, NoncurrentVersionExpiration)
 # The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
@@ -366,7 +366,7 @@ class TapStackArgs:
         None,
         "upper limit of auto scaling for read and write capacity",
         rule=_check_max_capacity,
-        allowed=f"at least readCapacity and writeCapacity, and at most {TABLE_CAPACITY_UNITS.stop - 1} units",
+        allowed=f"not less than readCapacity or writeCapacity, and at most {TABLE_CAPACITY_UNITS.stop - 1} units",
     )
     cors_allowed_origins: Sequence[str] | None = _field(
         "corsAllowedOrigins",

@@ -35,7 +35,7 @@ PARTS = {
     "program": "run of the Pulumi program, which registers the resources",
     "creation": "creation of the resources that remain after the Pulumi program ends",
     "packaging": "packaging of the indexer's files, during the creation of resources",
-    "waiting": "polls of resources that are not ready, during the creation of resources",
+    "waiting": "time spent waiting until created resources are ready, during the creation of resources",
     "emulator": "start of the emulator, which is not part of the total duration",
     "destroy": "deletion of the whole stack, which is not part of the total duration",
 }

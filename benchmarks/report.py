@@ -51,7 +51,10 @@ def markdown(results: Sequence[Result], *, day: date, python: str) -> str:
         python: version of Python that ran the measured functions.
     """
     parts = [BEGIN, f"Measured on {day:%-d %B %Y}. {machine(python)}", ""]
-    parts += ["| | TapStack | compared with | ratio (quartiles) | goal | |", "|---|---|---|---|---|---|"]
+    parts += [
+        "| benchmark | TapStack | compared with | ratio (quartiles) | goal | result |",
+        "|---|---|---|---|---|---|",
+    ]
     for result in results:
         if isinstance(result, Comparison):
             others = [each for each in result.turns if each != result.first]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Result(StrEnum):
     """Result of indexing one record, as log lines report it."""
 
-    INDEXED = "indexed"  # The object's attributes were written, and this changed the row.
+    INDEXED = "indexed"  # The indexer wrote the attributes of the object, and the row changed.
     DUPLICATE = "duplicate"  # The row already contained all attributes of the update.
     DELETED = "deleted"  # The row records that the version was deleted, or that it is a delete marker.
     GONE = "gone"  # HEAD returned 404 (deleted, or not readable yet), so the row has the attributes of the event.

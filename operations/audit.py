@@ -169,7 +169,7 @@ class Audit:
         with progress.step("recheck", len(self._differing)) as advance:
             self._sleep(self._grace)
             for key, found in map_in_order(self._recheck_key, sorted(self._differing)):
-                # A version that differs only in the second comparison is new, so its event may still be pending.
+                # If a version differs only in the second comparison, it was uploaded meanwhile. Its event may still be pending.
                 self.report.findings += [each for each in found if each.version_id in self._differing[key]]
                 advance(1)
 

@@ -111,7 +111,7 @@ def _outputs(resource: Recorded) -> dict[str, Any]:
 def boxes(recorded: Collection[Recorded]) -> list[Box]:
     """Group resources into boxes, sorted so that dependencies come first."""
     boxes_by_id: dict[str, Box] = {}
-    box_of: dict[str, Box] = {}  # maps the URN of a resource to its box
+    box_of: dict[str, Box] = {}  # maps the URN of a resource to the box of the diagram that shows it
     siblings: dict[tuple[str, frozenset[str]], Box] = {}
     for resource in _in_order(recorded):
         needs = frozenset(box_of[urn].id for urn in resource.dependencies if urn in box_of)

@@ -29,11 +29,11 @@ SUFFIXES = (".md", ".py", ".yml", ".yaml", ".toml")
 FEWEST_WORDS = 4
 """Minimum number of words of a message. Shorter string literals are names or labels."""
 DIRECTIVE = re.compile(r"^(noqa|type: ignore|zizmor|pragma|ruff|fmt|!/|mypy|language:)")
-NUMBER = re.compile(r"\W*\d[\d.,]*%?( ?[A-Za-z]+)?")
-"""Matches a table cell that contains only a number, with or without a unit."""
+WORD = re.compile(r"(?<![\w/-])[A-Za-z]{3,}(?![\w/-])")
+"""Matches a word of three letters or more that is not a part of a name or path."""
 HEADING = re.compile(r"# ([=-])\1 .* \1{4,}$")
 """Matches a comment line that is a heading, such as ``# == Names ======``. Headings are not sampled."""
-CODE = re.compile(r"^<|^\(\?|\n\| |\n\n")
+CODE = re.compile(r"^[<|]|^\(\?|\n\| |\n\n")
 """Matches string literals that are not prose: markup, regular expressions, log queries and long texts."""
 INSTRUCTIONS = """\
 You are a software engineer who knows Python, AWS and pytest, and who has never seen this project. TapStack indexes the
@@ -73,10 +73,9 @@ def files() -> Iterator[Path]:
         yield from (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES))
 
 
-def is_numeric(block: str) -> bool:
-    """Whether a block of a document is a table row of which most cells are numbers."""
-    cells = [cell.strip() for cell in block.strip("|").split("|")]
-    return block.startswith("|") and 2 * sum(NUMBER.fullmatch(cell) is not None for cell in cells) > len(cells)
+def is_data(block: str) -> bool:
+    """Whether a block of a document is a table row of names and numbers, with fewer than `FEWEST_WORDS` other words."""
+    return block.startswith("|") and len(WORD.findall(re.sub(r"`.*?`", "", block))) < FEWEST_WORDS
 
 
 def with_header(row: str, header: str) -> str:
@@ -86,7 +85,7 @@ def with_header(row: str, header: str) -> str:
         row: a row of a Markdown table.
         header: the first row of the table.
     """
-    names, cells = ([cell.strip() for cell in line.strip("| ").split(" | ")] for line in (header, row))
+    names, cells = ([cell.strip() for cell in line.strip()[1:-1].split("|")] for line in (header, row))
     return "; ".join(f"{name or 'row'}: {cell}" for name, cell in zip(names, cells, strict=False) if cell)
 
 
@@ -104,7 +103,7 @@ def document_pieces(name: str, text: str) -> Iterator[Piece]:
     for number, line in enumerate([*text.splitlines(), ""], start=1):
         if not line.strip() or re.match(r"\s*([-*>|#]|\d+\.) ?", line):
             is_row = block.startswith("|")
-            is_prose = not re.match(r"[#!<]|\|?[-| :]+$", block) and not is_numeric(block)
+            is_prose = not re.match(r"[#!<]|\|?[-| :]+$", block) and not is_data(block)
             if is_prose and (header or not is_row) and len(block.split()) >= FEWEST_WORDS:
                 yield Piece(
                     kind="docs", location=f"{name}:{start}", text=with_header(block, header) if is_row else block
@@ -218,7 +217,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=30, help="number of texts of each kind in the sample (default: 30)")
     parser.add_argument("--seed", help="seed of the sample (default: the hash of the current commit)")
     parser.add_argument(
-        "--key", action="store_true", help="print the kind and location of each text instead of the sample"
+        "--key", action="store_true", help="print only the kind and the file position of each sampled text"
     )
     options = parser.parse_args()
     sample = draw([*pieces(), *subjects(options.since)], options.size, options.seed or git("rev-parse", "HEAD").strip())

@@ -42,7 +42,7 @@ class FailureMessage:
 
 
 class FailureQueue:
-    """Client of the failure queue that removes only messages about requested events."""
+    """Client of the failure queue. It removes only messages about the events that a test specifies."""
 
     def __init__(self, index: Index) -> None:
         self._index = index

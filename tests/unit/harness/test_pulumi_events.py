@@ -45,7 +45,7 @@ def event(**content: Any) -> EngineEvent:
 
 
 class Recorded:
-    """EventRecorder with a fake clock, and the progress that it reported."""
+    """Return an EventRecorder with a fake clock, and the list to which it adds each progress report."""
 
     def __init__(self) -> None:
         self.progress: list[Progress] = []
