@@ -19,10 +19,17 @@ from localstack.emulators import container
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 CI, DEPLOY = GITHUB / "workflows" / "ci.yml", GITHUB / "workflows" / "deploy.yml"
+INDEX_AUDIT = GITHUB / "workflows" / "index-audit.yml"
 PREPARE = GITHUB / "actions" / "prepare" / "action.yml"
 
 WORKFLOWS = sorted(CI.parent.glob("*.yml"))
-DOCS = ROOT / "docs" / "ci.md"
+DOCS, RUNBOOK = ROOT / "docs" / "ci.md", ROOT / "docs" / "runbook.md"
+# Permissions of the operators' tools that change something or that only `redrive` and `audit --heads` use. The role of
+# the scheduled audit does not have them.
+NOT_FOR_AUDIT = {
+    *("lambda:InvokeFunction", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"),
+    *("s3:GetObject", "s3:GetObjectVersion"),
+}
 
 Document = dict[str, Any]
 
@@ -48,6 +55,11 @@ def commands(job: Document) -> str:
 def pinned(path: Path) -> list[tuple[str, str]]:
     """Return (action, commit and version) of each external GitHub action in a file."""
     return re.findall(r"uses: ([\w./-]+)@(.+)", text(path))
+
+
+def documented_policies() -> list[Document]:
+    """Return the IAM policies in docs/ci.md: trust, state, deployment, smoke test, scheduled audit."""
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text(DOCS), re.DOTALL)]
 
 
 def test_ci_gate_depends_on_all_other_jobs_and_always_runs() -> None:
@@ -141,16 +153,90 @@ def test_deploy_workflow_uses_the_pulumi_version_of_the_requirements() -> None:
     assert re.findall(r"pulumi-version: (.+)", text(DEPLOY)) == 2 * sdk
 
 
-def test_ci_document_lists_all_variables_and_environments_of_the_deployment() -> None:
-    deploy = text(DEPLOY)
-    named = {*re.findall(r"vars\.(\w+)", deploy), *re.findall(r"environment: (\w+)", deploy)}
-    assert len(named) > 4
+def test_ci_document_lists_all_variables_and_environments_of_the_workflows() -> None:
+    workflows = "".join(map(text, WORKFLOWS))
+    named = {*re.findall(r"vars\.(\w+)", workflows), *re.findall(r"environment: (\w+)", workflows)}
+    assert len(named) > 6
     assert {name for name in named if f"`{name}`" not in text(DOCS)} == set()
 
 
 def test_ci_document_contains_valid_iam_policies() -> None:
-    policies = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text(DOCS), re.DOTALL)]
-    assert len(policies) == 4
+    policies = documented_policies()
+    assert len(policies) == 5
     for policy in policies:
         assert policy.keys() == {"Version", "Statement"}
         assert {"Effect", "Action"} <= set.intersection(*(set(each) for each in policy["Statement"]))
+
+
+def test_index_audit_runs_daily_and_does_nothing_without_its_role() -> None:
+    workflow = load(INDEX_AUDIT)
+    [schedule] = workflow[True]["schedule"]  # YAML 1.1 parses the key `on` as true
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", schedule["cron"])
+    [job] = workflow["jobs"].values()
+    assert job["if"].startswith("vars.AWS_AUDIT_ROLE_ARN != '' && ")
+    assert 60 * job["timeout-minutes"] <= 3600, "the credentials are valid for one hour"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_index_audit_fails_and_reports_unless_the_audit_exits_with_zero(code: int, tmp_path: Path) -> None:
+    [job] = load(INDEX_AUDIT)["jobs"].values()
+    step = job["steps"][-1]
+    assert step["env"]["FUNCTION"].endswith("|| 'tapstack-prod-indexer' }}")
+    arguments = tmp_path / "arguments"
+    fake = tmp_path / "python"
+    fake.write_text(f'#!/bin/bash\necho "$@" > {arguments}\necho finding\necho error >&2\nexit {code}\n')
+    fake.chmod(0o755)
+    summary = tmp_path / "summary.md"
+    run = subprocess.run(  # noqa: S603 - the script of the workflow
+        ["/bin/bash", "-eo", "pipefail", "-c", step["run"]],
+        env={"FUNCTION": "the-indexer", "GITHUB_STEP_SUMMARY": str(summary), "PATH": f"{tmp_path}:/usr/bin:/bin"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == code
+    assert arguments.read_text().split() == ["-m", "operations", "audit", "--function", "the-indexer"]
+    for output in (run.stdout, summary.read_text()):
+        assert "finding" in output
+        assert "error" in output
+    assert f"Exit code {code}." in summary.read_text()
+
+
+@pytest.mark.parametrize(("code", "printed"), [(0, ""), (1, "finding\nerror\n"), (2, "finding\nerror\n")])
+def test_documented_cron_line_prints_the_report_unless_the_audit_exits_with_zero(
+    code: int, printed: str, tmp_path: Path
+) -> None:
+    """Cron sends the output of a command by email, and replaces each percent sign in a command with a line break."""
+    [crontab] = re.findall(r"```text\n(MAILTO=.*?)```", text(RUNBOOK), re.DOTALL)
+    *_, line = crontab.splitlines()
+    assert "%" not in line
+    minute, hour, *_, command = line.split(maxsplit=5)
+    assert minute.isdigit()
+    assert hour.isdigit()
+    fake = tmp_path / ".venv-operate" / "bin" / "python"
+    fake.parent.mkdir(parents=True)
+    fake.write_text(
+        f'#!/bin/sh\n[ "$*" = "-m operations audit --function tapstack-prod-indexer" ] || exit 99\n'
+        f"echo finding\necho error >&2\nexit {code}\n"
+    )
+    fake.chmod(0o755)
+    assert "/opt/tapstack" in command
+    run = subprocess.run(  # noqa: S603 - the command of the runbook
+        ["/bin/sh", "-c", command.replace("/opt/tapstack", str(tmp_path))], capture_output=True, text=True, check=False
+    )
+    assert run.stdout + run.stderr == printed
+
+
+def test_role_of_the_index_audit_has_the_read_permissions_of_the_audit_only() -> None:
+    statements = documented_policies()[-1]["Statement"]
+    actions = {
+        action
+        for statement in statements
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    [table] = re.findall(r"The credentials.*?need these permissions:\n\n(.*?)\n\n", text(RUNBOOK), re.DOTALL)
+    needed = set(re.findall(r"`(\w+:\w+)`", table)) - NOT_FOR_AUDIT
+    assert len(needed) > 6
+    assert needed - actions == set()
+    assert [action for action in actions if not re.match(r"\w+:(Get|List|Describe|Query|Scan)", action)] == []
