@@ -29,6 +29,8 @@ The table lists the configuration keys, with their defaults in parentheses. Set 
 ``reservedConcurrency``   reserved concurrency of the indexer, which is also its maximum number of concurrent executions
                           (none)
 ``alarmEmail``            email address that receives alarms (none)
+``runbookUrl``            URL of your copy of docs/runbook.md, to which the alarm descriptions link (none: the
+                          descriptions contain the path ``docs/runbook.md``)
 ``kmsKeyArn``             ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and
                           alarm topic (encryption keys that AWS owns or manages)
 ``owner``                 value of the tag Owner (``platform``)
@@ -100,6 +102,12 @@ KEY_ARN_PATTERN = re.compile(
     r"key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
 EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+# The alarm descriptions append the anchor of a chapter, so the URL must have no fragment.
+RUNBOOK_URL_PATTERN = re.compile(
+    r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*)?"
+)
+# CloudWatch limits an alarm description to 1,024 characters, and the longest description without a URL has about 800.
+RUNBOOK_URL_LENGTH = range(9, 201)
 ENVIRONMENT_PATTERN = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 # S3 allows one * in the host of a CORS origin (S3 User Guide, "Elements of a CORS configuration").
 ORIGIN_PATTERN = re.compile(r"https?://(?!\*(:[0-9]+)?$)[A-Za-z0-9.*-]+(:[0-9]{1,5})?")
@@ -121,6 +129,7 @@ ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # maximum event age of asynchronous Lambda i
 AUTOSCALING_TARGET_PERCENT = 70  # target utilization of auto scaling (default of the DynamoDB console)
 CAPACITY_ALARM_FRACTION = 0.8
 DURATION_ALARM_FRACTION = 0.8
+LONG_ALARM_MINUTES = 5  # minutes for which duration or capacity must exceed the threshold
 DEV = "dev"  # a developer's environment, in which data is not protected against deletion
 DEV_ORIGINS = ("http://localhost:3000",)
 
@@ -128,20 +137,25 @@ EXPIRY_ATTRIBUTE = "expires_at"  # TTL attribute of rows of deleted object versi
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # environment variable of this program and of the indexer
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
-# Cause and first remedy of a failure, for each value of the metric dimension `reason` of ObjectsFailed.
+# Cause of a failure, for each value of the metric dimension `reason` of ObjectsFailed.
 FAILURE_REASONS: Mapping[str, str] = {
-    "denied": "AWS denied a request of the indexer because a permission is missing ({where}). "
-    "First: run pulumi up --refresh, which shows and repairs differences from the program.",
-    "malformed": "The indexer received an event that is not an S3 event, or has a new major version ({where}). "
-    "First: read the field and the error in the newest ERROR line, and keep the event.",
-    "throttled": "S3 or DynamoDB throttled the indexer until its timeout ({where}). "
-    "First: check the dashboard for table throttling, then raise writeCapacity or set maxCapacity.",
-    "unavailable": "S3 or DynamoDB returned server errors or no response until the timeout of the indexer ({where}). "
-    "First: check the AWS Health Dashboard of this region. After recovery, redrive the failure queue.",
-    "foreign": "The indexer received an event from a bucket that it does not index ({where}). "
-    "First: find the sender, which is another bucket's notification or a manual invocation.",
-    "internal": "AWS rejected an invalid request, the table is missing, or the indexer has a defect ({where}). "
-    "First: read the error in the newest ERROR line, and check that the table exists.",
+    "denied": "AWS denied a request of the indexer. In most cases, a permission is missing. Retries do not succeed.",
+    "malformed": "The indexer received an event that is not an S3 event, or an S3 event with a new major version.",
+    "throttled": "S3 or DynamoDB throttled the indexer until its time for retries was used up.",
+    "unavailable": "S3 or DynamoDB returned server errors or no response until the indexer's time for retries was used "
+    "up.",
+    "foreign": "The indexer received an event about a bucket that it does not index: another sender uses the indexer, "
+    "or the indexer's own bucket name is wrong.",
+    "internal": "AWS rejected a request of the indexer as invalid, the table does not exist, or the indexer has a "
+    "defect.",
+}
+RUNBOOK = "docs/runbook.md"  # The runbook has a chapter for each alarm, with the last part of the alarm's name.
+# Callers of each DynamoDB operation that the role of the indexer allows.
+OPERATION_CALLERS: Mapping[str, str] = {
+    "GetItem": "The indexer does not call GetItem, but your applications may. No upload or deletion is affected.",
+    "Query": "The indexer does not call Query, but the tool audit does, and your applications may. No upload or "
+    "deletion is affected.",
+    "UpdateItem": "The indexer writes rows with UpdateItem, and retries.",
 }
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
@@ -413,6 +427,16 @@ class TapStackArgs:
         "email address that receives alarms",
         EMAIL_PATTERN,
         "one address such as oncall@example.com",
+    )
+    runbook_url: str | None = _field(
+        "runbookUrl",
+        None,
+        f"URL of your copy of {RUNBOOK}, to which the alarm descriptions link",
+        RUNBOOK_URL_PATTERN,
+        f"an https URL without a fragment, such as https://github.com/OWNER/REPO/blob/main/{RUNBOOK}",
+        length=RUNBOOK_URL_LENGTH,
+        error="the value must be {}",
+        default_text=f"none: the descriptions contain the path `{RUNBOOK}`",
     )
     kms_key_arn: str | None = _field(
         "kmsKeyArn",
@@ -1401,7 +1425,7 @@ class TapStack(pulumi.ComponentResource):
         return topic
 
     def _alarms(self, topic: aws.sns.Topic) -> None:
-        for alarm in make_alarms(self._names, self._args):
+        for alarm in make_alarms(self._names, self._args, region=self._region):
             is_percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
                 f"{self._name}-{alarm.purpose}",
@@ -1525,12 +1549,13 @@ filter retries > 0 or reason = "throttled"
 }
 
 
-def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
+def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]:
     """Return all alarms of the stack. docs/runbook.md describes the response to each.
 
     Args:
         names: the resource names, which are metric dimensions.
         args: the configuration, from which some thresholds are calculated.
+        region: the AWS region of the commands in the descriptions.
     """
     lambda_, sqs, dynamodb = "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
     service = {"service": names.prefix}
@@ -1544,7 +1569,7 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
     alarms = [
         Alarm("function-errors", lambda_, "Errors", function),
         Alarm("function-throttles", lambda_, "Throttles", function),
-        Alarm("function-duration", lambda_, "Duration", function, "p90", duration, periods=5),
+        Alarm("function-duration", lambda_, "Duration", function, "p90", duration, periods=LONG_ALARM_MINUTES),
         Alarm("events-dropped", lambda_, "AsyncEventsDropped", function),
         Alarm("failure-delivery", lambda_, "DestinationDeliveryFailures", function),
         Alarm("failure-queue", sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
@@ -1552,56 +1577,106 @@ def make_alarms(names: Names, args: TapStackArgs) -> list[Alarm]:
             Alarm(f"failed-{reason}", METRICS_NAMESPACE, "ObjectsFailed", {**service, "reason": reason})
             for reason in FAILURE_REASONS
         ),
-        Alarm("table-read-throttles", dynamodb, "ReadThrottleEvents", table),
-        Alarm("table-write-throttles", dynamodb, "WriteThrottleEvents", table),
-        Alarm("table-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", table, "Sum", write_units, periods=5),
-        Alarm("index-read-throttles", dynamodb, "ReadThrottleEvents", index),
-        Alarm("index-write-throttles", dynamodb, "WriteThrottleEvents", index),
-        Alarm("index-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", index, "Sum", write_units, periods=5),
-        # CloudWatch has the metric SystemErrors only with the dimension Operation, so each operation has an alarm.
-        Alarm("table-errors-getitem", dynamodb, "SystemErrors", {**table, "Operation": "GetItem"}),
-        Alarm("table-errors-query", dynamodb, "SystemErrors", {**table, "Operation": "Query"}),
-        Alarm("table-errors-updateitem", dynamodb, "SystemErrors", {**table, "Operation": "UpdateItem"}),
     ]
-    descriptions = _alarm_descriptions(names, args)
-    return [replace(alarm, description=descriptions[alarm.purpose]) for alarm in alarms]
+    for part, dimensions in (("table", table), ("index", index)):
+        alarms += [
+            Alarm(f"{part}-read-throttles", dynamodb, "ReadThrottleEvents", dimensions),
+            Alarm(f"{part}-write-throttles", dynamodb, "WriteThrottleEvents", dimensions),
+            Alarm(
+                *(f"{part}-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", dimensions, "Sum", write_units),
+                periods=LONG_ALARM_MINUTES,
+            ),
+        ]
+    # CloudWatch has the metric SystemErrors only with the dimension Operation, so each operation has an alarm.
+    alarms += [
+        Alarm(f"table-errors-{operation.lower()}", dynamodb, "SystemErrors", {**table, "Operation": operation})
+        for operation in OPERATION_CALLERS
+    ]
+    causes, commands = _alarm_causes(args), _first_commands(names, args, region=region)
+    return [
+        replace(
+            alarm,
+            # The CloudWatch console shows Markdown: the indented line is a code block.
+            description=f"{causes[alarm.purpose]}\n\nFirst run:\n\n"
+            f"    {commands.get(alarm.purpose) or _metric_command(alarm, region=region)}\n\n"
+            f"Runbook: {args.runbook_url or RUNBOOK}#{alarm.purpose}",
+        )
+        for alarm in alarms
+    ]
 
 
-def _alarm_descriptions(names: Names, args: TapStackArgs) -> dict[str, str]:
-    """Return the description of each alarm, with its cause and first remedy, by the purpose of the alarm."""
-    log_group, queue = names.log_group, names.failure_queue
-    descriptions = {
-        "function-errors": "The indexer failed, so at least one upload is not indexed yet. Lambda retries twice. "
-        f"First: read the newest ERROR lines in {log_group}, which contain the object and the reason.",
-        "function-throttles": "Lambda had no free concurrency for the indexer. Events wait for up to 6 hours. "
-        "First: compare ConcurrentExecutions with the account's limit and with reservedConcurrency.",
-        "function-duration": f"10% of the invocations took over {DURATION_ALARM_FRACTION:.0%} of the timeout of "
-        f"{args.timeout_seconds} s. First: check the dashboard for table throttling, then read the slowest traces.",
-        "events-dropped": "Lambda dropped events that were older than 6 hours or had failed three times. "
-        "First: search the failure queue for the events. Run a backfill for objects whose events are not in the queue.",
-        "failure-delivery": "Lambda could not send a failed event to the failure queue, so the event is lost. "
-        f"First: check that {queue} exists and that the indexer's role may send to the queue.",
-        "failure-queue": "The failure queue contains uploads that could not be indexed. SQS keeps them for 14 days. "
-        f"First: read a message in {queue}: responsePayload contains the error, requestPayload the event.",
+def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
+    """Return the first sentences of each alarm description: what happened, by the purpose of the alarm."""
+    hours, days = ASYNC_EVENT_AGE_SECONDS // 3600, FAILURE_RETENTION_SECONDS // (24 * 3600)
+    causes = {
+        "function-errors": "The indexer failed, so at least one upload or deletion is not indexed yet. Lambda retries "
+        f"the event {ASYNC_RETRIES} times.",
+        "function-throttles": f"Lambda had no free concurrency for the indexer. Events wait for up to {hours} hours. "
+        "If the reserved concurrency is 0, they go to the failure queue at once.",
+        "function-duration": f"For {LONG_ALARM_MINUTES} minutes, 10% of the invocations took over "
+        f"{DURATION_ALARM_FRACTION:.0%} of the timeout of {args.timeout_seconds} s.",
+        "events-dropped": f"Lambda dropped events that were older than {hours} hours or had failed {ASYNC_RETRIES + 1} "
+        "times, or because the reserved concurrency is 0. The events are lost unless Lambda sent them to the failure "
+        "queue.",
+        "failure-delivery": "Lambda could not send a failed event to the failure queue, so the event is lost.",
+        "failure-queue": "The failure queue contains events of uploads or deletions that the indexer could not "
+        f"process. SQS keeps each event for {days} days. Run the command in the project folder, after the setup in the "
+        "runbook's chapter the-tools.",
+        **{f"failed-{reason}": cause for reason, cause in FAILURE_REASONS.items()},
     }
-    for reason, description in FAILURE_REASONS.items():
-        descriptions[f"failed-{reason}"] = description.format(where=f"reason {reason} in {log_group}")
-    for part, title in (("table", "the table"), ("index", f"index {DAY_INDEX}")):
-        for units in ("read", "write"):
-            descriptions[f"{part}-{units}-throttles"] = (
-                f"DynamoDB throttled {units}s because {title} had used its provisioned capacity. "
-                f"First: check the {units} units on the dashboard, then raise {units}Capacity or set maxCapacity."
+    units = f"its write capacity of {args.write_capacity} units"
+    if args.max_capacity is not None:
+        units = f"its maximum write capacity of {args.max_capacity} units"
+    for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
+        for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
+            causes[f"{part}-{access}-throttles"] = (
+                f"DynamoDB throttled {access}s of {title}, because its provisioned {access} capacity was used up. "
+                f"{callers}."
             )
-        descriptions[f"{part}-write-capacity"] = (
-            f"For 5 minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of its write capacity. "
-            "At 100%, DynamoDB throttles writes. First: raise writeCapacity or set maxCapacity."
+        causes[f"{part}-write-capacity"] = (
+            f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {units}. At 100%, "
+            "DynamoDB throttles writes."
         )
-    for operation in ("GetItem", "Query", "UpdateItem"):
-        descriptions[f"table-errors-{operation.lower()}"] = (
-            f"DynamoDB responded to {operation} with a server error. The indexer retries automatically. "
-            "First: check the AWS Health Dashboard for DynamoDB in this region."
+    for operation, callers in OPERATION_CALLERS.items():
+        causes[f"table-errors-{operation.lower()}"] = f"DynamoDB returned server errors for {operation}. {callers}"
+    return causes
+
+
+def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[str, str]:
+    """Return the first shell command of the runbook's chapter, by the purpose of the alarm. It changes nothing.
+
+    For the other alarms, the first command prints the metric of the alarm (`_metric_command`).
+    """
+    function = f"--region {region} --function-name {names.function}"
+
+    def log(condition: str) -> str:
+        return (
+            f"aws logs filter-log-events --region {region} --log-group-name {names.log_group} "
+            f"--start-time $(( ($(date +%s) - 3600) * 1000 )) --filter-pattern '{{ $.{condition} }}' "
+            "--query 'events[].[message]' --output text"
         )
-    return descriptions
+
+    return {
+        "function-errors": log('outcome = "failed"'),
+        "function-throttles": f"aws lambda get-function-concurrency {function}",
+        "function-duration": log(f"duration_ms > {args.timeout_seconds * 500}"),  # half of the timeout
+        "events-dropped": f"aws lambda get-function-event-invoke-config {function}",
+        "failure-delivery": f"aws sqs get-queue-url --region {region} --queue-name {names.failure_queue}",
+        "failure-queue": f"AWS_REGION={region} .venv-operate/bin/python -m operations redrive "
+        f"--function {names.function}",
+        **{f"failed-{reason}": log(f'reason = "{reason}"') for reason in FAILURE_REASONS},
+    }
+
+
+def _metric_command(alarm: Alarm, *, region: str) -> str:
+    """Return a shell command that prints the statistic of the alarm's metric for each minute of the last hour."""
+    dimensions = " ".join(f"Name={name},Value={value}" for name, value in alarm.dimensions.items())
+    return (
+        f"aws cloudwatch get-metric-statistics --region {region} --namespace {alarm.namespace} "
+        f"--metric-name {alarm.metric} --dimensions {dimensions} --statistics {alarm.statistic} --period 60 "
+        "--start-time $(( $(date +%s) - 3600 )) --end-time $(date +%s) "
+        f"--query 'sort_by(Datapoints, &Timestamp)[].[Timestamp, {alarm.statistic}]' --output text"
+    )
 
 
 def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import assume, example, given
@@ -54,6 +55,13 @@ KEY_ARNS = st.builds(
     st.uuids().map(str) | st.uuids().map(lambda each: f"mrk-{each.hex}"),
 )
 
+RUNBOOK_URLS = st.builds(
+    "https://{}{}/{}".format,
+    st.sampled_from(["git.example.com", "wiki", "a-b.example"]),
+    st.sampled_from(["", ":8443"]),
+    st.text(st.sampled_from("azAZ09._~:/?@!$&'()*+,;=%-"), max_size=170),
+)
+
 FILTERS = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff*"), max_size=80)
 
 # Random but valid configurations. Most configurations with arbitrary text would be rejected.
@@ -75,6 +83,7 @@ GOOD = st.fixed_dictionaries(
         "timeoutSeconds": whole(10, 900),
         "reservedConcurrency": whole(1, 900),
         "alarmEmail": st.sampled_from(["oncall@example.com", "a+b@sub.example.org"]),
+        "runbookUrl": RUNBOOK_URLS,
         "kmsKeyArn": KEY_ARNS,
         "owner": TAG_VALUES,
         "costCenter": TAG_VALUES,
@@ -126,6 +135,7 @@ def test_valid_configuration_is_accepted_with_unchanged_values(config: dict[str,
     assert args.timeout_seconds == int(config.get("timeoutSeconds", "600"))
     assert args.owner == config.get("owner", "platform")
     assert args.kms_key_arn == config.get("kmsKeyArn")
+    assert args.runbook_url == config.get("runbookUrl")
     assert args.notification_prefix == config.get("notificationPrefix", "")
     assert args.protect_data == (config.get("protectData", str(config["env"] != "dev")).strip().lower() == "true")
 
@@ -183,7 +193,7 @@ def test_tags_alarms_and_dashboard_stay_within_the_limits_of_aws(config: dict[st
         assert 1 <= len(key) <= 128
         assert 1 <= len(value) <= 256
         assert all(each.isalnum() or each in " _.:/=+-@" for each in value)
-    alarms = tap_stack.make_alarms(names, args)
+    alarms = tap_stack.make_alarms(names, args, region="us-east-1")
     assert len({names.alarm(each.purpose) for each in alarms}) == len(alarms)
     for alarm in alarms:
         assert len(names.alarm(alarm.purpose)) <= 255
@@ -208,6 +218,9 @@ def assert_deployable(args: TapStackArgs) -> None:
     assert 1 <= args.read_capacity <= 40_000
     assert 1 <= args.write_capacity <= 40_000
     assert args.max_capacity is None or max(args.read_capacity, args.write_capacity) <= args.max_capacity <= 40_000
+    if args.runbook_url is not None:
+        url = urlsplit(args.runbook_url)
+        assert (url.scheme, bool(url.hostname), url.fragment, url.username) == ("https", True, "", None)
     assert args.cors_allowed_origins
     for origin in args.cors_allowed_origins:
         assert re.fullmatch(r"https?://[!-~]+", origin)

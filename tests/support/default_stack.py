@@ -81,6 +81,7 @@ CUSTOM = {
     "memoryMb": "1024",
     "timeoutSeconds": "100",
     "reservedConcurrency": "5",
+    "runbookUrl": "https://git.example.com/ops/docs/runbook.md",
     "owner": "Data Platform",
     "costCenter": "cc-42",
     "protectData": "false",

@@ -98,7 +98,7 @@ def test_bill_assumptions_match_the_pulumi_program() -> None:
     assert sum(len(tap_stack.FAILURE_REASONS) if "reason" in each else 1 for each in dimensions) == bills.METRICS
     args = tap_stack.TapStackArgs()
     names = tap_stack.make_names(args, project="tapstack", account="123456789012", region="us-east-1")
-    assert len(tap_stack.make_alarms(names, args)) == bills.ALARMS
+    assert len(tap_stack.make_alarms(names, args, region="us-east-1")) == bills.ALARMS
     assert (args.read_capacity, args.log_retention_days) == (READ_CAPACITY, bills.LOG_DAYS)
     assert tap_stack.ACCESS_LOG_DAYS == bills.ACCESS_LOG_DAYS
 

@@ -24,6 +24,18 @@ NOT_A_KEY = [
     *("", KEY.rpartition("/")[2], "alias/uploads", ALIAS, KEY + "\n", KEY.upper(), KEY[:-1]),
     *(KEY.replace("123456789012", "*"), KEY.replace(":kms:", ":s3:")),
 ]
+NOT_A_URL = [
+    *("docs/runbook.md", "http://a.com/runbook.md", "HTTPS://a.com/", "https://a.com/r.md#", "https://a.com/a b"),
+    *(
+        "https://a.com/r.md\n",
+        "https:///r.md",
+        "https://-.com?",
+        "https://a..com/",
+        "https://ü.com/",
+        "https://u@a.com/",
+    ),
+    *('https://a.com/"', "https://a.com/`x`", "https://a.com/<x>", "https://a.com:port/"),
+]
 LOWER_CASE = "lower-case letters, digits and hyphens, "
 NO_INTEGER = ["many", "1.5", "1e3", "1_000", "١٢", "", "9" * 5000]
 TAG = "letters, digits, spaces"
@@ -75,6 +87,9 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("timeoutSeconds", ["901"], "10 to 900 seconds", "pulumi config set timeoutSeconds 900"),
     ("reservedConcurrency", ["0", "-1"], "at least 1", "Remove the key"),
     ("alarmEmail", ["", "oncall", "a@example.com, b@example.com"], "one address", "Change"),
+    ("runbookUrl", NOT_A_URL, "an https URL without a fragment, such as https://github.com/", "Change"),
+    ("runbookUrl", ["https://"], "9 to 200", "longer"),
+    ("runbookUrl", ["https://a.com/".ljust(201, "b")], "9 to 200", "shorter"),
     ("kmsKeyArn", NOT_A_KEY, "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID, not", "aws kms describe-key"),
     ("owner", [""], "1 to 256", "longer"),
     ("owner", ["o" * 257], "1 to 256", "shorter"),
@@ -146,6 +161,13 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
     "notificationSuffix": [("", "")],
     "noncurrentDays": [("1", 1)],
     "deletedRetentionDays": [("0", 0), ("15", 15), ("3650", 3650)],
+    "runbookUrl": [
+        (url, url)
+        for url in (
+            *("https://git", "https://a.com", "https://wiki.example.com:8443/x/(y)/runbook.md?version=2&raw=%C3%A9"),
+            "https://a.com/".ljust(200, "b"),
+        )
+    ],
     "logLevel": [("DEBUG", "DEBUG")],
     "logRetentionDays": [("3653", 3653)],
     "memoryMb": [("128", 128), ("10240", 10_240)],

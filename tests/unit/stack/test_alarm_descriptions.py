@@ -1,0 +1,184 @@
+"""Tests of the alarm descriptions: causes that match the stack, a first command, and the chapter of the runbook."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import tap_stack
+from tap_stack import TapStackArgs, make_alarms, make_names
+from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LOG_GROUP, QUEUE, TABLE
+from tests.support.shell_commands import problems
+from tests.support.synth import synth
+from tests.unit.stack.test_alarms import ALARMS
+
+ROOT = Path(__file__).parents[3]
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+EVERY_ALARM = pytest.mark.parametrize("purpose", ALARMS)
+# The longest URL that the configuration accepts.
+LONGEST_URL = "https://example.com/".ljust(tap_stack.RUNBOOK_URL_LENGTH.stop - 1, "a")
+
+
+class Description(NamedTuple):
+    """The three parts of an alarm description."""
+
+    cause: str
+    command: str
+    runbook: str
+
+
+def parse(description: str) -> Description:
+    match = re.fullmatch(r"(.+\.)\n\nFirst run:\n\n    (.+)\n\nRunbook: (\S+)", description)
+    assert match, description
+    return Description(*match.groups())
+
+
+def described(purpose: str, config: Mapping[str, str] | None = None) -> Description:
+    """Return the description of the deployed alarm with this purpose."""
+    alarms = [each.inputs for each in synth(**(config or {})).all("MetricAlarm")]
+    [description] = [each["alarmDescription"] for each in alarms if each["name"].endswith(f"-{purpose}")]
+    return parse(description)
+
+
+def chapter(purpose: str) -> str:
+    """Return the chapter of the runbook about an alarm."""
+    match = re.search(rf"^## {purpose}$(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
+    assert match, f"the runbook has no chapter {purpose}"
+    return match[1]
+
+
+def called(pattern: str, methods: Mapping[str, str]) -> set[str]:
+    """Return the DynamoDB operations whose boto3 method, or paginator, the modules with a path pattern use."""
+    nodes = [node for path in ROOT.glob(pattern) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {operation for method, operation in methods.items() if method in names}
+
+
+@EVERY_ALARM
+def test_alarm_description_contains_the_path_of_its_runbook_chapter(purpose: str) -> None:
+    assert described(purpose).runbook == f"docs/runbook.md#{purpose}"
+    assert chapter(purpose)
+
+
+@EVERY_ALARM
+def test_alarm_description_links_to_the_chapter_if_runbook_url_is_set(purpose: str) -> None:
+    url = CUSTOM["runbookUrl"]
+    assert described(purpose, CUSTOM).runbook == f"{url}#{purpose}"
+
+
+@EVERY_ALARM
+def test_first_command_of_an_alarm_is_valid_and_is_in_the_runbook_chapter(purpose: str) -> None:
+    command = described(purpose).command
+    assert problems(command) == []
+    assert "us-east-1" in command
+    pattern = re.search(r"\{ \$\..+ \}", command)
+    words = command.split()
+    expected = pattern[0] if pattern else " ".join(words[:3]) if words[0] == "aws" else f"operate {words[4]}"
+    assert expected in chapter(purpose)
+    metric = re.search(r"--metric-name \w+|--dimensions (.+?) --", command)
+    if metric:
+        _, name, dimensions, *_ = ALARMS[purpose]
+        assert f"--metric-name {name} " in command
+        assert all(f"Name={key},Value={value}" in command for key, value in dimensions.items())
+        chapter_dimensions = [
+            f"Name={key},Value={value}".replace(TABLE, '"$TABLE"') for key, value in dimensions.items()
+        ]
+        assert f"--metric-name {name} " in chapter(purpose).replace("\n", " ")
+        assert [each for each in chapter_dimensions if each not in chapter(purpose)] == []
+
+
+def test_first_commands_use_the_names_of_the_stack() -> None:
+    for purpose, name in (("function-errors", LOG_GROUP), ("failure-delivery", QUEUE), ("failure-queue", FUNCTION)):
+        assert f" {name}" in described(purpose).command
+    assert described("function-throttles").command.endswith(f" {FUNCTION}")
+
+
+@pytest.mark.parametrize("config", [{}, CUSTOM, FULL], ids=["default", "custom", "full"])
+def test_first_commands_change_nothing(config: dict[str, str]) -> None:
+    for purpose in ALARMS:
+        words = described(purpose, config).command.split()
+        assert re.match(r"(get|filter)-", words[2]) or words[1:5] == [
+            *(".venv-operate/bin/python", "-m", "operations", "redrive")
+        ], purpose
+        assert "--replay" not in words
+
+
+def test_longest_alarm_descriptions_do_not_exceed_the_limit_of_cloudwatch() -> None:
+    """The names have their maximum lengths; PutMetricAlarm allows 1,024 characters (CloudWatch API Reference)."""
+    env, region = "e" * 12, "ap-southeast-1"
+    args = TapStackArgs(
+        environment_suffix=env,
+        table_name="t" * 255,
+        max_capacity=40_000,
+        runbook_url=LONGEST_URL,
+        cors_allowed_origins=("https://a.com",),
+    )
+    names = make_names(args, project="tapstack", account="123456789012", region=region)
+    assert len(names.upload_bucket) > 55
+    assert max(len(each.description) for each in make_alarms(names, args, region=region)) in range(900, 1025)
+
+
+def test_alarm_causes_and_commands_are_unique() -> None:
+    """Alarms for different failure reasons also have different first commands."""
+    descriptions = [described(purpose) for purpose in ALARMS]
+    assert len({each.cause for each in descriptions}) == len(descriptions)
+    assert len({each.command for each in descriptions}) == len(descriptions)
+
+
+@pytest.mark.parametrize("config", [{}, CUSTOM, FULL], ids=["default", "custom", "full"])
+def test_numbers_in_alarm_causes_match_the_resources(config: dict[str, str]) -> None:
+    stack = synth(**config)
+    retries = stack.one("FunctionEventInvokeConfig").inputs
+    hours = f"{retries['maximumEventAgeInSeconds'] // 3600} hours"
+    days = f"{stack.one('Queue').inputs['messageRetentionSeconds'] // 86400} days"
+    units = config.get("maxCapacity") or config.get("writeCapacity") or "100"
+    expected = {
+        "function-errors": [f"retries the event {retries['maximumRetryAttempts']} times"],
+        "function-throttles": [f"up to {hours}"],
+        "function-duration": [f"timeout of {stack.one('Function').inputs['timeout']} s", "80%", "10%", "5 minutes"],
+        "events-dropped": [f"older than {hours}", f"failed {retries['maximumRetryAttempts'] + 1} times"],
+        "failure-queue": [f"for {days}"],
+        "table-write-capacity": [f"capacity of {units} units", "80%", "5 minutes"],
+        "index-write-capacity": [f"capacity of {units} units", "80%", "5 minutes"],
+    }
+    for purpose, parts in expected.items():
+        cause = described(purpose, config).cause
+        assert [part for part in parts if part not in cause] == [], cause
+        periods = next(
+            each.inputs["evaluationPeriods"]
+            for each in stack.all("MetricAlarm")
+            if each.inputs["name"].endswith(f"-{purpose}")
+        )
+        assert (f"{periods} minutes" in cause) == (periods > 1), cause
+    for purpose in ALARMS.keys() - expected:
+        numbers = re.findall(r"(?<!S)\b\d+\b", described(purpose, config).cause)
+        assert numbers == [], f"no resource is compared with {numbers} in {purpose}"
+
+
+def test_only_alarms_on_calls_of_the_indexer_claim_that_it_retries() -> None:
+    """The role also allows GetItem and Query, which the indexer does not call."""
+    methods = {"get_item": "GetItem", "query": "Query", "update_item": "UpdateItem", "scan": "Scan"}
+    by_indexer = called("lambda_code/*.py", methods)
+    by_tools = called("operations/aws*", methods) | called("operations/aws/*.py", methods)
+    assert by_indexer == {"UpdateItem"}
+    assert by_tools == {"Query", "Scan"}
+    for operation in ("GetItem", "Query", "UpdateItem"):
+        text = described(f"table-errors-{operation.lower()}").cause
+        assert ("retries" in text) == (operation in by_indexer), text
+        assert (f"The indexer does not call {operation}" in text) == (operation not in by_indexer), text
+        assert ("audit" in text) == (operation in by_tools), text
+    for part in ("table", "index"):
+        assert "The indexer reads no rows." in described(f"{part}-read-throttles").cause
+        assert "The indexer retries its writes." in described(f"{part}-write-throttles").cause
+
+
+def test_runbook_names_only_existing_alarms_and_reasons_of_failures() -> None:
+    named = set(re.findall(r"\(#((?:function|failed|failure|table|index|events)-[\w-]+)\)", RUNBOOK))
+    assert named - {"function-broken", "function-deleted", "table-lost", "table-damaged"} <= ALARMS.keys()
+    assert len(named) > 15
