@@ -1613,7 +1613,7 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         f"the event {ASYNC_RETRIES} times.",
         "function-throttles": f"Lambda had no free concurrency for the indexer. Events wait for up to {hours} hours. "
         "If the reserved concurrency is 0, they go to the failure queue at once.",
-        "function-duration": f"For {LONG_ALARM_MINUTES} minutes, 10% of the invocations took over "
+        "function-duration": f"For {LONG_ALARM_MINUTES} minutes, at least 10% of the invocations took over "
         f"{DURATION_ALARM_FRACTION:.0%} of the timeout of {args.timeout_seconds} s.",
         "events-dropped": f"Lambda dropped events that were older than {hours} hours or had failed {ASYNC_RETRIES + 1} "
         "times, or because the reserved concurrency is 0. The events are lost unless Lambda sent them to the failure "
