@@ -23,8 +23,10 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from lambda_code.errors import Reason
+from lambda_code.responses import accept_all_headers_of_s3
 from lambda_code.retry import reason_for
 from operations.compare import ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
@@ -62,6 +64,7 @@ PROJECTION = {
 
 REMEDIES = {
     Reason.DENIED: "Use credentials of the stack's account with the permissions that docs/runbook.md lists",
+    Reason.UNPARSABLE: "The response cannot be parsed. Start the tool again. If the error remains, check the proxy",
     Reason.THROTTLED: f"AWS throttled {MAX_ATTEMPTS} attempts: try again later, or with a lower --rate",
 }
 
@@ -100,6 +103,7 @@ class Aws:
             max_pool_connections=2 * THREADS,
             connect_timeout=5,
         )
+        accept_all_headers_of_s3()
         with _translated_errors("create the AWS clients"):
             environment = botocore.session.Session(session_vars={"region": REGION})
             session: Any = boto3.Session(botocore_session=environment, region_name=region)
@@ -315,12 +319,12 @@ def _translated_errors(
     """Raise botocore's errors as OperatorErrors that state the failed action and the remedy."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
         message = f"cannot {action}: {str(error).rstrip('.')}. {_remedy(error, not_found)}".rstrip(". ")
         raise OperatorError(message if message.endswith("?") else f"{message}.") from error
 
 
-def _remedy(error: BotoCoreError | ClientError, not_found: str) -> str:
+def _remedy(error: Exception, not_found: str) -> str:
     remedy = REMEDIES.get(reason_for(error), "")
     match error:
         case NoCredentialsError():

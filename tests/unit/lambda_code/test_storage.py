@@ -17,7 +17,8 @@ from botocore.validate import ParamValidationDecorator
 
 from lambda_code.errors import RecordError, TransientError
 from lambda_code.events import parse_record
-from lambda_code.metadata import DeleteMarker, deletion_at, from_deletion, from_event, from_head, provenance_of
+from lambda_code.head_result import DeleteMarker
+from lambda_code.metadata import deletion_at, from_deletion, from_event, from_head, provenance_of
 from lambda_code.storage import CLIENT_CONFIG, RecordCalls, Storage, parse_time
 from tests.support.fakes import BUCKET, START, TABLE, Client, RecordingInvocation, unlimited_calls
 from tests.support.strategies import s3_record
