@@ -173,7 +173,10 @@ class Indexer:
         """Return the result of a record and the update of its row, for an object whose attributes S3 does not return.
 
         An event about a deletion reports an earlier object of the version `null`, so its attributes are not written.
+        Any event about this version can report an earlier object, so its sequencer is not written.
         """
+        if version_id == NULL_VERSION:
+            provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
         if record.kind is not Kind.CREATED:
             record = replace(record, size=None, etag=None, event_time=None)
         update = metadata.from_event(

@@ -46,12 +46,10 @@ MAX_ATTEMPTS = 8
 
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
-MESSAGES_PER_BATCH = 10
-"""Maximum number of messages in one SQS request."""
+MESSAGES_PER_BATCH = 10  # maximum number of messages in one SQS request
 LONG_POLL_SECONDS = 1
 """Wait time of ReceiveMessage: long polling queries all servers of SQS, so an empty response means an empty queue."""
-ACCEPTED = 202
-"""HTTP status of a successful asynchronous invocation."""
+ACCEPTED = 202  # HTTP status of a successful asynchronous invocation
 
 REFUSAL_CODES = ("InvalidRequestContentException", "RequestTooLargeException")
 """Lambda's error codes for events that it rejects permanently: see the API reference of Invoke."""

@@ -164,6 +164,7 @@ def test_head_accepts_as_many_user_metadata_entries_as_s3_allows(connected: Conn
         HEAD=response("200 OK", *OBJECT, *USUAL, *(f"x-amz-meta-{name}: {value}" for name, value in entries.items()))
     ) as server:
         result = connected(server.endpoint).head("a", "v1", unlimited_calls())
+    assert isinstance(result, dict)
     assert result["Metadata"] == entries
     assert result["ContentLength"] == 3
 
@@ -181,6 +182,7 @@ def test_head_returns_the_headers_after_a_value_with_any_byte(connected: Connect
     odd = [f"x-amz-meta-v{number}: a{value}b" for number, value in enumerate(values)]
     with raw_server(HEAD=response("200 OK", *odd, *OBJECT)) as server:
         result = connected(server.endpoint).head("a", "v1", unlimited_calls())
+    assert isinstance(result, dict)
     assert result["Metadata"] == {f"v{number}": f"a{value}b" for number, value in enumerate(values)}
     assert result["ContentLength"] == 3
 
