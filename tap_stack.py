@@ -138,6 +138,8 @@ FAILURE_REASONS: Mapping[str, str] = {
     "First: check the dashboard for table throttling, then raise writeCapacity or set maxCapacity.",
     "unavailable": "S3 or DynamoDB returned server errors or no response until the timeout of the indexer ({where}). "
     "First: check the AWS Health Dashboard of this region. After recovery, redrive the failure queue.",
+    "unparsable": "AWS or a proxy sent a complete response that the indexer cannot parse ({where}). "
+    "First: read the error in the newest ERROR line, and check for a proxy between the indexer and AWS.",
     "foreign": "The indexer received an event from a bucket that it does not index ({where}). "
     "First: find the sender, which is another bucket's notification or a manual invocation.",
     "internal": "AWS rejected an invalid request, the table is missing, or the indexer has a defect ({where}). "

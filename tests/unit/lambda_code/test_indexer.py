@@ -218,7 +218,7 @@ def test_throttled_get_after_a_failed_head_is_retried_alone(harness: IndexerHarn
     assert (outcome.attempts, outcome.retries) == (4, 1)
 
 
-def test_lost_object_keeps_the_attributes_of_its_row_and_is_gone(harness: IndexerHarness) -> None:
+def test_lost_object_keeps_the_attributes_of_its_row(harness: IndexerHarness) -> None:
     """S3 returns status 405, without the header of a delete marker, for a lost object with reduced redundancy."""
     lost = Fault(client_error(405, headers={"allow": "DELETE"}))
     harness.calls.faults.append(lost)
