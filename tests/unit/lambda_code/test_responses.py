@@ -233,3 +233,13 @@ def test_update_with_an_unparsable_response_is_permanent(connected: Connect) -> 
         with pytest.raises(PermanentError, match="UpdateItem: the response is complete, but cannot be parsed"):
             connected(server.endpoint).update(update, unlimited_calls())
         assert server.requests == ["POST"]
+
+
+def test_successful_get_with_an_invalid_expires_header_does_not_hide_the_error_of_head(connected: Connect) -> None:
+    bare = response("400 Bad Request", "Connection: close")
+    readable = response("206 Partial Content", *OBJECT, "Expires: 1:76983999999999999999999999990800", body=b"123")
+    with (
+        raw_server(HEAD=bare, GET=readable) as server,
+        pytest.raises(PermanentError, match=r"^HeadObject: ClientError: An error occurred \(400\)"),
+    ):
+        connected(server.endpoint).head("a", "v1", unlimited_calls())
