@@ -23,8 +23,10 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from lambda_code.errors import Reason
+from lambda_code.responses import accept_all_headers_of_s3
 from lambda_code.retry import reason_for
 from operations.compare import ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
@@ -44,12 +46,10 @@ MAX_ATTEMPTS = 8
 
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
-MESSAGES_PER_BATCH = 10
-"""Maximum number of messages in one SQS request."""
+MESSAGES_PER_BATCH = 10  # maximum number of messages in one SQS request
 LONG_POLL_SECONDS = 1
 """Wait time of ReceiveMessage: long polling queries all servers of SQS, so an empty response means an empty queue."""
-ACCEPTED = 202
-"""HTTP status of a successful asynchronous invocation."""
+ACCEPTED = 202  # HTTP status of a successful asynchronous invocation
 
 REFUSAL_CODES = ("InvalidRequestContentException", "RequestTooLargeException")
 """Lambda's error codes for events that it rejects permanently: see the API reference of Invoke."""
@@ -62,6 +62,7 @@ PROJECTION = {
 
 REMEDIES = {
     Reason.DENIED: "Use credentials of the stack's account with the permissions that docs/runbook.md lists",
+    Reason.UNPARSABLE: "The response cannot be parsed. Start the tool again. If the error remains, check the proxy",
     Reason.THROTTLED: f"AWS throttled {MAX_ATTEMPTS} attempts: try again later, or with a lower --rate",
 }
 
@@ -100,6 +101,7 @@ class Aws:
             max_pool_connections=2 * THREADS,
             connect_timeout=5,
         )
+        accept_all_headers_of_s3()
         with _translated_errors("create the AWS clients"):
             environment = botocore.session.Session(session_vars={"region": REGION})
             session: Any = boto3.Session(botocore_session=environment, region_name=region)
@@ -315,12 +317,12 @@ def _translated_errors(
     """Raise botocore's errors as OperatorErrors that state the failed action and the remedy."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
         message = f"cannot {action}: {str(error).rstrip('.')}. {_remedy(error, not_found)}".rstrip(". ")
         raise OperatorError(message if message.endswith("?") else f"{message}.") from error
 
 
-def _remedy(error: BotoCoreError | ClientError, not_found: str) -> str:
+def _remedy(error: Exception, not_found: str) -> str:
     remedy = REMEDIES.get(reason_for(error), "")
     match error:
         case NoCredentialsError():

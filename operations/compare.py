@@ -9,14 +9,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
-from lambda_code.metadata import format_time
+from lambda_code.metadata import CUSTOMER_KEY, format_time
 
 if TYPE_CHECKING:
     from operations.listing import Version
 
 ATTRIBUTES = (
     *("object_id", "version_id", "bucket", "key", "size_bytes", "content_type", "etag"),
-    *("uploaded_at", "upload_day", "deleted_at", "delete_marker"),
+    *("encryption", "uploaded_at", "upload_day", "deleted_at", "delete_marker"),
 )
 """Attributes of a row that the audit reads. Other attributes, such as user metadata, can have several kilobytes."""
 
@@ -42,7 +42,8 @@ class Difference(StrEnum):
     Attributes:
         MISSING: S3 lists the version, but the table has no row for it.
         WRONG: an attribute of the row contradicts S3.
-        INCOMPLETE: the row has no `content_type`, because the indexer could not read the object.
+        INCOMPLETE: the row has no `content_type`, because the indexer could not read the object. Rows of objects that
+            are encrypted with a customer-provided key (SSE-C) never have one.
         STALE: the version does not exist, but its row is not marked as deleted.
     """
 
@@ -109,7 +110,7 @@ def _compare_version(bucket: str, version: Version, row: Mapping[str, Any] | Non
         # The indexer never removes the attributes of a deletion, because a deleted version cannot be restored. Only the
         # version `null` can be written again, and then the indexer replaces its row.
         return finding(Difference.WRONG, *details, repairable=version.version_id == NULL_VERSION)
-    if not version.marker and "content_type" not in row:
+    if not version.marker and "content_type" not in row and row.get("encryption") != CUSTOMER_KEY:
         return finding(Difference.INCOMPLETE)
     if details := tuple(_differences(bucket, version, row)):
         return finding(Difference.WRONG, *details)
@@ -136,9 +137,11 @@ def _differences(bucket: str, version: Version, row: Mapping[str, Any]) -> Itera
             yield _time_differs(version, row)
     else:
         uploaded_at = format_time(version.last_modified)
-        expected |= {"size_bytes": version.size, "etag": version.etag, "upload_day": uploaded_at[:10]}
-        if str(row.get("uploaded_at"))[:SECONDS_LENGTH] != uploaded_at[:SECONDS_LENGTH]:
-            yield _time_differs(version, row)
+        expected |= {"size_bytes": version.size, "etag": version.etag}
+        if row.get("encryption") != CUSTOMER_KEY:  # The row of such an object has the time of the event.
+            expected["upload_day"] = uploaded_at[:10]
+            if str(row.get("uploaded_at"))[:SECONDS_LENGTH] != uploaded_at[:SECONDS_LENGTH]:
+                yield _time_differs(version, row)
     for name, value in expected.items():
         if row.get(name) != value:
             yield f"{name} is {row.get(name)} in the row and {value} in S3"
