@@ -113,7 +113,7 @@ def _walk(given: Path) -> Iterator[Source | Problem]:
 def _source(path: Path, key: str, size: int) -> Source | Problem:
     if size > PUT_BYTES:
         return Problem(path=path, reason=f"the file has {size} bytes; the maximum of one upload is {PUT_BYTES} (5 GiB)")
-    return Source(path=path, key=key, content_type=content_type(key))
+    return Source(path=path, key=key, content_type=content_type(path.name))
 
 
 def _key_problem(source: Source) -> Problem | None:

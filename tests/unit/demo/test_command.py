@@ -118,6 +118,16 @@ def test_demo_reports_an_emulator_that_exits_with_an_error(step: str, capsys: py
     assert ("Running until Ctrl-C" in printed.out, running.running) == (step == "keep", False)
 
 
+def test_demo_reports_an_emulator_that_exits_during_the_last_upload(capsys: pytest.CaptureFixture[str]) -> None:
+    """A process may exit a moment after its connections are closed. The demo waits for this exit."""
+    unreachable = EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
+    running = emulator(
+        FakeAws(errors=dict.fromkeys(KEYS, unreachable)), exit_code=lambda timeout: -9 if timeout else None
+    )
+    assert demo("photos", start=running.start) == FAILED
+    assert "demo: the emulator FakeStack 1.0 exited with exit code -9" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", [[], ["--json"]])
 def test_demo_without_files_to_upload_starts_no_emulator(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     unused = emulator()

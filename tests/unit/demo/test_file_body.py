@@ -96,15 +96,16 @@ def test_file_that_changes_during_its_upload_is_reported_and_does_not_disturb_th
     assert stored["log"] == log.path.read_bytes()
 
 
-def test_file_without_a_correct_size_is_reported(tmp_path: Path) -> None:
-    """The files in /proc have the size 0."""
+@pytest.mark.parametrize("size", [0, 4096])
+def test_file_without_a_correct_size_is_reported(size: int, tmp_path: Path) -> None:
+    """On Linux, files in /proc have the size 0, and files in /sys have the size 4096."""
 
     class Generated(io.FileIO):
         def read(self, size: int | None = -1) -> bytes:
             return b"x"[:size]
 
-    (tmp_path / "file").touch()
-    with Generated(str(tmp_path / "file")) as file, pytest.raises(FileError, match="does not have the 0 bytes"):
+    (tmp_path / "file").write_bytes(bytes(size))
+    with Generated(str(tmp_path / "file")) as file, pytest.raises(FileError, match=f"does not have the {size} bytes"):
         FileBody(file).read()
 
 

@@ -16,7 +16,6 @@ from localstack.emulators.embedded import free_port
 from localstack.emulators.emulator import Emulator
 from localstack.showcase import upload_page
 from localstack.showcase.upload_page import FAILED, SUCCESS, main, s3_at
-from tests.unit.examples.fakes import fake_stack
 
 if TYPE_CHECKING:
     from examples.upload.server import UploadServer
@@ -54,7 +53,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Emulator]:
     monkeypatch.setattr(upload_page, "start", start)
     monkeypatch.setattr(upload_page, "deploy", lambda *_, **__: deployment)
     monkeypatch.setattr(upload_page, "plain_http_proxy", proxy)
-    monkeypatch.setattr(upload_page, "stack_at", lambda *_, **__: fake_stack())
+    stack = SimpleNamespace(cors_problem=lambda _: None, origin=lambda: "http://127.0.0.1:1")
+    monkeypatch.setattr(upload_page, "stack_at", lambda *_, **__: stack)
     return emulators
 
 
