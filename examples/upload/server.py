@@ -41,6 +41,19 @@ FILES = {
 """File name and media type of each URL path. The server sends no other file and lists no folder."""
 
 
+def check_port(port: int) -> None:
+    """Check that the upload server can listen on a port, before it is started.
+
+    Raises:
+        CannotRunError: the port is in use.
+    """
+    _check_ipv6_port(port)
+    try:
+        ThreadingHTTPServer((HOST, port), _Handler).server_close()
+    except OSError as error:
+        raise CannotRunError(_port_in_use(port, str(error.strerror))) from error
+
+
 class UploadServer(ThreadingHTTPServer):
     """HTTP server of the upload page, which a browser opens at `origin`.
 
@@ -53,8 +66,7 @@ class UploadServer(ThreadingHTTPServer):
 
     def __init__(self, stack: Stack, *, port: int) -> None:
         self.stack = stack
-        if port and _accepts_connections("::1", port):  # browsers try the IPv6 address of localhost first
-            raise CannotRunError(_port_in_use(port, "another program listens on ::1"))
+        _check_ipv6_port(port)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -197,6 +209,11 @@ def _policy(bucket_origin: str) -> str:
         "frame-ancestors": "'none'",
     }
     return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _check_ipv6_port(port: int) -> None:
+    if port and _accepts_connections("::1", port):  # browsers try the IPv6 address of localhost first
+        raise CannotRunError(_port_in_use(port, "another program listens on ::1"))
 
 
 def _port_in_use(port: int, why: str) -> str:
