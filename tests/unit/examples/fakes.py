@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,12 @@ class PageClient:
             connection.request(method, path, body, fields)
             response = connection.getresponse()
             return Response(status=response.status, headers=dict(response.getheaders()), body=response.read())
+
+    def send_raw(self, request: str) -> bytes:
+        """Send a request as text, and return all bytes until the server closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=5) as connection:
+            connection.sendall(request.encode())
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 @contextmanager

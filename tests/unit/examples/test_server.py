@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from examples.upload.errors import CannotRunError
-from examples.upload.server import FILES, MAX_BODY_BYTES, UploadServer
+from examples.upload.server import FILES, UploadServer
 from tests.unit.examples.fakes import RULES, FakeDynamoDb, FakeS3, PageClient, fake_stack, serve
 
 UPLOAD = {"name": "a é.txt", "size": 3, "type": "text/plain"}
@@ -90,16 +90,46 @@ def test_upload_server_rejects_row_queries_for_keys_it_did_not_create(key: str) 
     assert table.queries == []
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:3000", "127.0.0.1", "localhost.evil.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "evil.example",
+        "evil.example:{port}",
+        "127.0.0.1:{port}",
+        "localhost",
+        "localhost:1",
+        "localhost.evil.example:{port}",
+        "localhost:{port}.evil.example",
+        "localhost:{port}0",
+        "evil-localhost:{port}",
+    ],
+)
 def test_upload_server_rejects_an_unknown_host_header(client: PageClient, host: str) -> None:
-    assert client.get("/", Host=host).error == (421, "bad-host")
-    assert client.post(UPLOAD, Host=host).error == (421, "bad-host")
+    unknown = host.format(port=client.server.port)
+    assert client.get("/", Host=unknown).error == (421, "bad-host")
+    assert client.post(UPLOAD, Host=unknown).error == (421, "bad-host")
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1", "https://localhost"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "null",
+        "http://evil.example",
+        "http://localhost",
+        "http://localhost:1",
+        "https://localhost:{port}",
+        "http://localhost:{port}0",
+        "http://localhost:{port}.evil.example",
+        "http://evil-localhost:{port}",
+        "http://127.0.0.1:{port}",
+    ],
+)
 def test_upload_server_rejects_requests_from_another_origin(client: PageClient, origin: str) -> None:
-    assert client.post(UPLOAD, Origin=origin).error == (403, "bad-origin")
-    assert client.get("/api/settings", Origin=origin).error == (403, "bad-origin")
+    other = origin.format(port=client.server.port)
+    assert client.post(UPLOAD, Origin=other).error == (403, "bad-origin")
+    assert client.get("/api/settings", Origin=other).error == (403, "bad-origin")
 
 
 def test_upload_server_rejects_a_post_without_origin_header(client: PageClient) -> None:
@@ -107,12 +137,34 @@ def test_upload_server_rejects_a_post_without_origin_header(client: PageClient) 
     assert client.send("POST", "/api/uploads", json.dumps(UPLOAD).encode(), headers).error == (403, "bad-origin")
 
 
-def test_upload_server_allows_cross_site_links_but_no_cross_site_api_calls(client: PageClient) -> None:
-    assert client.get("/", Sec_Fetch_Site="cross-site").status == 200
-    assert client.get("/api/settings", Sec_Fetch_Site="cross-site").error == (403, "bad-origin")
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_upload_server_accepts_links_from_other_sites_but_not_api_calls(client: PageClient, site: str) -> None:
+    """A page of another local port has the site `same-site`, and an address that the user enters has `none`."""
+    assert client.get("/", Sec_Fetch_Site=site).status == 200
+    assert client.get("/api/settings", Sec_Fetch_Site=site).error == (403, "bad-origin")
+    assert client.post(UPLOAD, Sec_Fetch_Site=site).error == (403, "bad-origin")
+
+
+def test_upload_server_accepts_api_calls_of_its_own_page(client: PageClient) -> None:
+    assert client.get("/api/settings", Sec_Fetch_Site="same-origin").json == {"max_bytes": 1000, "bucket": "uploads"}
+    assert client.post(UPLOAD, Sec_Fetch_Site="same-origin").status == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 200), ("/icon.svg", 200), ("/api/settings", 200), ("/missing", 404)]
+)
+def test_upload_server_responds_to_head_with_the_headers_of_get_and_no_body(
+    client: PageClient, path: str, status: int
+) -> None:
+    head = client.send_raw(f"HEAD {path} HTTP/1.1\r\nHost: {client.server.authority}\r\nConnection: close\r\n\r\n")
+    headers, _, body = head.partition(b"\r\n\r\n")
+    assert body == b""
+    assert headers.startswith(f"HTTP/1.1 {status} ".encode())
+    assert f"Content-Length: {len(client.get(path).body)}".encode() in headers.splitlines()
 
 
 JSON = "application/json"
+BODY = json.dumps(UPLOAD).encode()
 BAD_BODIES: list[object] = [b"no json", b"[" * 5000, b"\xff", []]
 HTML_FORM = "text/plain"  # Browsers send `text/plain` to other sites without a preflight request.
 
@@ -123,7 +175,7 @@ HTML_FORM = "text/plain"  # Browsers send `text/plain` to other sites without a 
         *((body, JSON, (400, "bad-request")) for body in BAD_BODIES),
         ({**UPLOAD, "name": ""}, JSON, (400, "bad-name")),
         ({**UPLOAD, "size": 1001}, JSON, (413, "too-large")),
-        (b"x" * (MAX_BODY_BYTES + 1), JSON, (413, "bad-request")),
+        (BODY.ljust(10_001), JSON, (413, "bad-request")),
         (UPLOAD, HTML_FORM, (415, "bad-request")),
     ],
 )
@@ -134,6 +186,10 @@ def test_upload_server_responds_to_an_invalid_body_with_a_json_error(
     assert response.error == error
     assert response.json["error"]["message"].endswith(".")
     assert response.headers["Content-Type"] == "application/json"
+
+
+def test_upload_server_accepts_a_body_of_exactly_the_maximum_size(client: PageClient) -> None:
+    assert client.post(BODY.ljust(10_000)).status == 201
 
 
 def test_upload_server_rejects_a_body_without_content_length(client: PageClient) -> None:
