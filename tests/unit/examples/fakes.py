@@ -32,15 +32,17 @@ class FakeS3:
     """Fake S3 client that signs requests with a real boto3 client.
 
     Args:
-        origins: allowed origins of the bucket's CORS rule, or the error code of GetBucketCors.
+        origins: allowed origins of the bucket's CORS rule, or the error code or the exception of GetBucketCors.
         methods: allowed HTTP methods of the CORS rule.
     """
 
-    def __init__(self, origins: list[str] | str, methods: tuple[str, ...] = ("PUT", "POST")) -> None:
+    def __init__(self, origins: list[str] | str | Exception, methods: tuple[str, ...] = ("PUT", "POST")) -> None:
         self._origins, self._methods = origins, list(methods)
         self.generate_presigned_post = signing_client().generate_presigned_post
 
     def get_bucket_cors(self, **_: str) -> dict[str, Any]:
+        if isinstance(self._origins, Exception):
+            raise self._origins
         if isinstance(self._origins, str):
             raise ClientError({"Error": {"Code": self._origins, "Message": "no"}}, "GetBucketCors")
         return {"CORSRules": [{"AllowedMethods": self._methods, "AllowedOrigins": self._origins}]}

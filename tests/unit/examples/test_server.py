@@ -3,13 +3,14 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from examples.upload.errors import CannotRunError
-from examples.upload.server import FILES, UploadServer
+from examples.upload.server import FILES, UploadServer, _authority, _Handler
 from tests.unit.examples.fakes import RULES, FakeDynamoDb, FakeS3, PageClient, fake_stack, serve
 
 UPLOAD = {"name": "a é.txt", "size": 3, "type": "text/plain"}
@@ -166,7 +167,10 @@ def test_upload_server_responds_to_head_with_the_headers_of_get_and_no_body(
 JSON = "application/json"
 BODY = json.dumps(UPLOAD).encode()
 BAD_BODIES: list[object] = [b"no json", b"[" * 5000, b"\xff", []]
-HTML_FORM = "text/plain"  # Browsers send `text/plain` to other sites without a preflight request.
+OTHER_TYPES = [
+    "text/plain",
+    "application/gzip",
+]  # browsers send `text/plain` to other sites without a preflight request
 
 
 @pytest.mark.parametrize(
@@ -176,7 +180,7 @@ HTML_FORM = "text/plain"  # Browsers send `text/plain` to other sites without a 
         ({**UPLOAD, "name": ""}, JSON, (400, "bad-name")),
         ({**UPLOAD, "size": 1001}, JSON, (413, "too-large")),
         (BODY.ljust(10_001), JSON, (413, "bad-request")),
-        (UPLOAD, HTML_FORM, (415, "bad-request")),
+        *((UPLOAD, kind, (415, "bad-request")) for kind in OTHER_TYPES),
     ],
 )
 def test_upload_server_responds_to_an_invalid_body_with_a_json_error(
@@ -209,6 +213,55 @@ def test_upload_server_writes_aws_errors_to_the_log_but_not_to_the_page(capsys: 
     assert "\x1b" not in logged
 
 
+@pytest.mark.parametrize("error", [NoCredentialsError(), ClientError({"Error": {"Code": "X"}}, "AssumeRole")])
+def test_upload_server_without_credentials_cannot_sign_forms(error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    s3 = FakeS3(["http://localhost:*"])
+    with serve(fake_stack(s3)) as client:
+        s3.generate_presigned_post = fail
+        assert client.post(UPLOAD).error == (502, "no-answer")
+    with pytest.raises(CannotRunError, match="cannot sign an upload form"):
+        UploadServer(fake_stack(s3), port=0)
+
+
+@pytest.mark.parametrize("path", ["/api/row", "/api/uploads/", "/"])
+def test_upload_server_accepts_posts_for_upload_forms_only(client: PageClient, path: str) -> None:
+    headers = {"Origin": client.server.origin, "Content-Type": JSON}
+    assert client.send("POST", path, BODY, headers).error == (404, "not-found")
+
+
+def test_upload_server_closes_the_connection_only_after_an_error(client: PageClient) -> None:
+    """The server may not have received the body of a request that it rejects."""
+    assert "Connection" not in client.get("/").headers
+    request = f"GET / HTTP/1.1\r\nHost: {client.server.authority}\r\n\r\n"
+    rejected = "POST /api/uploads HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 100\r\n\r\n"
+    received = client.send_raw(request + request + rejected + request)
+    assert [line for line in received.splitlines() if line.startswith(b"HTTP/1.1 ")] == [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 421 Misdirected Request",
+    ]
+    assert received.count(b"Connection: close") == 1
+
+
+def test_upload_server_stops_while_a_connection_is_open() -> None:
+    with serve(fake_stack()) as client, socket.create_connection(("127.0.0.1", client.server.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")  # the server waits for the rest of the request
+        client.server.shutdown()
+        stop = threading.Thread(target=client.server.server_close, daemon=True)
+        stop.start()
+        stop.join(timeout=_Handler.timeout / 2)
+        assert not stop.is_alive()
+    assert _Handler.timeout == 10
+
+
+@pytest.mark.parametrize(("port", "authority"), [(80, "localhost"), (81, "localhost:81"), (3000, "localhost:3000")])
+def test_upload_server_omits_only_the_default_port_from_its_origin(port: int, authority: str) -> None:
+    assert _authority(port) == authority
+
+
 def test_upload_server_starts_without_permission_to_read_cors_rules() -> None:
     with serve(fake_stack(FakeS3("AccessDenied"))) as client:
         assert client.get("/").status == 200
@@ -222,6 +275,8 @@ def test_upload_server_starts_without_permission_to_read_cors_rules() -> None:
         (FakeS3(["http://localhost:*"], methods=("PUT",)), "only those of no origin"),
         (FakeS3("NoSuchCORSConfiguration"), "only those of no origin"),
         (FakeS3("NoSuchBucket"), "cannot read the bucket 'uploads'"),
+        (FakeS3("SlowDown"), "cannot read the bucket 'uploads'"),
+        (FakeS3(EndpointConnectionError(endpoint_url="https://s3")), "cannot reach the bucket 'uploads'"),
     ],
 )
 def test_upload_server_does_not_start_if_cors_rules_forbid_uploads(s3: FakeS3, message: str) -> None:
