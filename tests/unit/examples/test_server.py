@@ -257,6 +257,15 @@ def test_upload_server_stops_while_a_connection_is_open() -> None:
     assert _Handler.timeout == 10
 
 
+def test_upload_server_can_start_on_the_port_of_a_server_that_has_just_stopped() -> None:
+    with serve(fake_stack()) as client:
+        port = client.server.port
+        assert client.send_raw("GET / HTTP/1.1\r\n\r\n").startswith(
+            b"HTTP/1.1 421 "
+        )  # the server closes the connection
+    UploadServer(fake_stack(), port=port).server_close()
+
+
 @pytest.mark.parametrize(("port", "authority"), [(80, "localhost"), (81, "localhost:81"), (3000, "localhost:3000")])
 def test_upload_server_omits_only_the_default_port_from_its_origin(port: int, authority: str) -> None:
     assert _authority(port) == authority
@@ -275,7 +284,10 @@ def test_upload_server_starts_without_permission_to_read_cors_rules() -> None:
         (FakeS3(["http://localhost:*"], methods=("PUT",)), "only those of no origin"),
         (FakeS3("NoSuchCORSConfiguration"), "only those of no origin"),
         (FakeS3("NoSuchBucket"), "cannot read the bucket 'uploads'"),
-        (FakeS3("SlowDown"), "cannot read the bucket 'uploads'"),
+        (
+            FakeS3("400"),
+            "cannot read the bucket 'uploads'",
+        ),  # the status replaces the code of a response without a body
         (FakeS3(EndpointConnectionError(endpoint_url="https://s3")), "cannot reach the bucket 'uploads'"),
     ],
 )
