@@ -86,7 +86,7 @@ MAX_LINES = 340
 # Class names that the Pulumi program and the indexer both define, because neither can import the other.
 SAME_NAMES = {"ConfigurationError"}
 MAX_LINES_OF = {
-    "tap_stack": 1_750,  # the Pulumi program is a single file (docs/decisions.md)
+    "tap_stack": 1_900,  # the Pulumi program is a single file (docs/decisions.md)
     "localstack.image.lambda_init": 370,  # this module is copied into a container image without other modules
 }
 
