@@ -4,8 +4,9 @@ botocore retries throttling, 5xx responses and lost connections in its `standard
 default. After the last attempt, the error is raised as an OperatorError that states the remedy. Every call is safe to
 repeat.
 
-Permissions: s3:ListBucketVersions and s3:GetBucketNotification on the bucket; dynamodb:DescribeTable, Query and Scan on
-the table; lambda:GetFunctionConfiguration, GetFunctionEventInvokeConfig and InvokeFunction on the function;
+Permissions: s3:ListBucketVersions, GetBucketNotification and GetBucketVersioning on the bucket; dynamodb:DescribeTable,
+Query and Scan on the table; lambda:GetFunctionConfiguration, GetFunctionEventInvokeConfig, GetFunctionConcurrency,
+GetPolicy and InvokeFunction on the function; ssm:GetParameter on the parameter with the settings document;
 sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and ChangeMessageVisibility on the failure queue.
 """
 

@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from operations.aws.errors import MAX_ATTEMPTS, error_code, translated_errors
+from operations.aws.settings import SettingsCalls
 from operations.compare import ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
 from operations.failures import QueueMessage
@@ -56,7 +57,7 @@ class Page:
     units: float
 
 
-class Aws:
+class Aws(SettingsCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
@@ -64,6 +65,7 @@ class Aws:
         self._dynamodb = client("dynamodb")
         self._lambda = client("lambda")
         self._sqs = client("sqs")
+        self._ssm = client("ssm")
 
     @classmethod
     def connect(cls, region: str | None = None) -> Self:
@@ -111,7 +113,9 @@ class Aws:
 
     def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:
         """Return the Lambda configurations of the bucket's event notifications, as S3 returns them."""
-        with translated_errors(f"read the notifications of the bucket {bucket!r}"):
+        with translated_errors(
+            f"read the notifications of the bucket {bucket!r}", permission="s3:GetBucketNotification"
+        ):
             response = self._s3.get_bucket_notification_configuration(Bucket=bucket)
             found: Sequence[Mapping[str, Any]] = response.get("LambdaFunctionConfigurations", ())
             return found

@@ -23,18 +23,22 @@ REMEDIES = {
 
 @contextmanager
 def translated_errors(
-    action: str, *, not_found: str = "was the stack destroyed, or is this the wrong region?"
+    action: str, *, not_found: str = "was the stack destroyed, or is this the wrong region?", permission: str = ""
 ) -> Iterator[None]:
     """Raise botocore's errors as OperatorErrors that state the failed action and the remedy.
 
     Args:
         action: the action as an infinitive without "to", such as "read the failure queue".
         not_found: the remedy if AWS reports that the resource does not exist.
+        permission: IAM action that the error message names if AWS denies the request.
     """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        message = f"cannot {action}: {str(error).rstrip('.')}. {_remedy(error, not_found)}".rstrip(". ")
+        missing = (
+            f"The permission {permission} is missing. " if permission and reason_for(error) is Reason.DENIED else ""
+        )
+        message = f"cannot {action}: {str(error).rstrip('.')}. {missing}{_remedy(error, not_found)}".rstrip(". ")
         raise OperatorError(message if message.endswith("?") else f"{message}.") from error
 
 
