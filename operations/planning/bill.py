@@ -103,7 +103,7 @@ def bill(
         item("Alarms", prices.ALARMS, ALARMS, f"{ALARMS}"),
         item("Dashboard", prices.DASHBOARDS, DASHBOARDS, f"{DASHBOARDS}"),
         item("X-Ray", prices.TRACES, traced, f"{traced:,.0f} traces: the first of each second and 5 % of the others"),
-        BillItem("SQS and SNS", 0.0, "no cost if no event fails"),
+        BillItem("SQS, SNS and SSM", 0.0, "no cost if no event fails; a standard parameter has no cost"),
     ]
 
 
