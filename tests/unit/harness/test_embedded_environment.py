@@ -11,6 +11,7 @@ import pytest
 from localstack.emulators import embedded_environment
 from localstack.emulators.embedded_environment import ensure, environment_name, installer_commands
 from localstack.errors import EmulatorError
+from tests.support.nonempty import nonempty
 from tests.support.requirements import pins
 
 PINS = pins(embedded_environment.REQUIREMENTS)
@@ -146,7 +147,7 @@ def test_emulator_installer_ignores_settings_of_other_projects_and_keeps_downloa
     installer = FakeInstaller()
     installer.ensure(tmp_path)
     assert len(installer.environments) == 2
-    for environment in installer.environments:
+    for environment in nonempty(installer.environments):
         assert {name for name in OTHER_PROJECTS if not name.startswith("PIP_")} & set(environment) == set()
         assert set(environment) >= DOWNLOADS
 
@@ -165,9 +166,19 @@ def test_emulator_installer_without_uv_keeps_only_download_options_of_pip(
     # pip runs in the environment that receives the packages.
     assert install[1:5] == ["-m", "pip", "--python", install[4]]
     assert install[4].endswith("/environment/bin/python")
-    for environment in installer.environments:
+    for environment in nonempty(installer.environments):
         assert OTHER_PROJECTS & set(environment) == set()
         assert environment["PIP_INDEX_URL"] == "https://mirror.example.com"
+
+
+def test_invalid_configuration_of_pip_is_reported_as_an_emulator_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.conf").write_text("no section", encoding="utf-8")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setattr(embedded_environment, "find_uv", lambda: None)
+    with pytest.raises(EmulatorError, match=r"(?s)pip could not read its configuration .*pip\.conf"):
+        FakeInstaller().ensure(tmp_path / "cache")
 
 
 @pytest.mark.parametrize("uv", [["uv"], None])

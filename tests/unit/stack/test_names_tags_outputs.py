@@ -32,6 +32,7 @@ from tests.support.default_stack import (
     UPLOADS_ARN,
     tagged,
 )
+from tests.support.nonempty import nonempty
 from tests.support.synth import Synth, strings, synth
 
 # Maximum length of a resource name in characters, from the API reference of each service.
@@ -72,7 +73,7 @@ def test_each_resource_that_supports_a_name_has_an_explicit_name() -> None:
 
 def test_resource_names_begin_with_project_and_environment() -> None:
     stack = synth(**PROD)
-    for (type_, _), name in physical_names(stack).items():
+    for (type_, _), name in nonempty(physical_names(stack).items()):
         if type_ != "aws:iam/rolePolicy:RolePolicy":  # an inline policy needs a unique name only within its role
             assert name.removeprefix("/aws/lambda/").startswith("tapstack-prod"), name
 
@@ -90,9 +91,9 @@ def test_resource_names_are_unique_per_resource_type() -> None:
 
 def test_resource_names_with_long_environment_and_region_fit_aws_limits() -> None:
     stack = synth(region="ap-southeast-1", **FULL, **{**PROD, "env": "performance-test"})
-    for (type_, _), name in physical_names(stack).items():
+    for (type_, _), name in nonempty(physical_names(stack).items()):
         assert len(name) <= LONGEST_NAME[type_], f"{type_} {name}"
-    for bucket in stack.all("Bucket"):
+    for bucket in nonempty(stack.all("Bucket")):
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", bucket.inputs["bucket"])
 
 
@@ -146,7 +147,7 @@ def test_component_registers_the_stack_outputs_and_has_them_as_attributes() -> N
     assert stack.run.component_outputs == {stack.component.urn: stack.outputs}
     (component,) = components
     assert component.outputs.keys() == stack.outputs.keys()
-    assert all(getattr(component, name) is output for name, output in component.outputs.items())
+    assert all(getattr(component, name) is output for name, output in nonempty(component.outputs.items()))
 
 
 # Fake of the AWS CLI that appends its arguments and its stdin to a file.
@@ -155,7 +156,7 @@ import json, sys
 with open({file!r}, "a") as file:
     print(json.dumps([*sys.argv[1:], sys.stdin.read() if "-" in sys.argv else ""]), file=file)
 """
-QUOTES = 'it\'s a "$HOME" `id` \\; $(id) & #*é/'
+QUOTES = 'it\'s a "$HOME" `id` \\; $(id) & #é/'
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_command_in_stack_outputs_uploads_an_object_and_queries_its_row(
 def test_stack_in_china_contains_no_other_account_region_or_partition() -> None:
     stack = synth(**CHINA)
     everything = [text for each in stack.resources for text in strings(each.inputs)] + list(strings(stack.outputs))
-    for text in everything:
+    for text in nonempty(everything):
         assert "123456789012" not in text
         assert "us-east-1" not in text
         assert "arn:aws:" not in text
