@@ -5,7 +5,10 @@ Arguments after ``--`` are passed to the program of a session: ``nox -s unit -- 
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nox
@@ -33,6 +36,39 @@ SCHEMAS = {
 }
 
 
+# Variables of Python that sessions inherit, because they change only its output, text encoding and bytecode cache.
+INHERITED_PYTHON_VARIABLES = frozenset(
+    {
+        *("PYTHONUNBUFFERED", "PYTHON_COLORS", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "PYTHONPYCACHEPREFIX"),
+        *("PYTHONUTF8", "PYTHONIOENCODING", "PYTHONCOERCECLOCALE", "PYTHONDONTWRITEBYTECODE"),
+    }
+)
+
+
+def session(*, name: str | None = None, default: bool = True) -> Callable[[Callable[[nox.Session], None]], object]:
+    """Return a decorator that registers a Nox session. All sessions of this file use it instead of ``nox.session``.
+
+    The programs of the session do not receive the caller's variables that change which modules Python imports, or
+    which warnings it reports, such as PYTHONPATH and PYTHONWARNINGS.
+
+    Args:
+        name: the name of the session, if it differs from the name of the function.
+        default: whether ``nox`` without options runs the session.
+    """
+
+    def register(function: Callable[[nox.Session], None]) -> object:
+        @functools.wraps(function)
+        def run(session: nox.Session) -> None:
+            for variable in os.environ:
+                if variable.startswith("PYTHON") and variable not in INHERITED_PYTHON_VARIABLES:
+                    session.env[variable] = None  # Nox removes the variable.
+            function(session)
+
+        return nox.session(name=name, default=default)(run)
+
+    return register
+
+
 def prepare(session: nox.Session, *requirements: str) -> None:
     """Install requirements files into the virtual environment of a session.
 
@@ -45,7 +81,7 @@ def prepare(session: nox.Session, *requirements: str) -> None:
     session.env["PYTHONDONTWRITEBYTECODE"] = ""
 
 
-@nox.session
+@session()
 def lint(session: nox.Session) -> None:
     """Run ruff (``-- --fix`` repairs some findings), and check .github with JSON schemas and zizmor."""
     # This session installs only the linters, in the versions of the development requirements.
@@ -58,28 +94,28 @@ def lint(session: nox.Session) -> None:
     session.run("zizmor", "--quiet", "--offline", "--strict-collection", "--persona=auditor", ".github")
 
 
-@nox.session
+@session()
 def typecheck(session: nox.Session) -> None:
     """Run mypy in strict mode, including the tests (a minute the first time, seconds later)."""
     prepare(session, TOOLS, BROWSER)
     session.run("mypy", *session.posargs)
 
 
-@nox.session
+@session()
 def unit(session: nox.Session) -> None:
     """Run the unit tests: the Pulumi program with mocks, and the indexer with moto."""
     prepare(session, TOOLS)
     session.run("pytest", "tests/unit", *PARALLEL, SLOWEST, *session.posargs)
 
 
-@nox.session(name="property")
+@session(name="property")
 def property_(session: nox.Session) -> None:
     """Run the property tests with Hypothesis (``-- --hypothesis-profile ci``: more examples)."""
     prepare(session, TOOLS)
     session.run("pytest", "tests/property", *PARALLEL, SLOWEST, *session.posargs)
 
 
-@nox.session(name="localstack-e2e")
+@session(name="localstack-e2e")
 def localstack_e2e(session: nox.Session) -> None:
     """Run end-to-end tests of a stack in an AWS emulator (``-- --emulator KIND --engine ENGINE``).
 
@@ -93,7 +129,7 @@ def localstack_e2e(session: nox.Session) -> None:
     session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
 
 
-@nox.session(default=False)
+@session(default=False)
 def demo(session: nox.Session) -> None:
     """Upload files to an AWS emulator and show their rows (``-- FILES FOLDERS --keep --port --json``)."""
     prepare(session, TOOLS)
@@ -105,7 +141,7 @@ def demo(session: nox.Session) -> None:
         sys.exit(failed.return_code)  # keeps the demo's exit code, because Nox would exit with 1
 
 
-@nox.session(name="upload-page", default=False)
+@session(name="upload-page", default=False)
 def upload_page(session: nox.Session) -> None:
     """Serve the upload page of examples/upload with an AWS emulator (``-- --port N``)."""
     prepare(session, TOOLS)
@@ -117,7 +153,7 @@ def upload_page(session: nox.Session) -> None:
         sys.exit(failed.return_code)
 
 
-@nox.session(default=False)
+@session(default=False)
 def browser(session: nox.Session) -> None:
     """Test the upload page in a browser with an emulator that enforces CORS (requires Chromium or Chrome)."""
     prepare(session, TOOLS, BROWSER)
@@ -125,7 +161,7 @@ def browser(session: nox.Session) -> None:
     session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
 
 
-@nox.session(default=False)
+@session(default=False)
 def coverage(session: nox.Session) -> None:
     """Measure the branch coverage of the unit and property tests."""
     prepare(session, TOOLS)
@@ -134,28 +170,28 @@ def coverage(session: nox.Session) -> None:
     )
 
 
-@nox.session(default=False)
+@session(default=False)
 def bench(session: nox.Session) -> None:
     """Run the benchmarks (``-- NAMES --quick``; ``-- --write`` updates docs/benchmarks.md)."""
     prepare(session, TOOLS)
     session.run("python", "-m", "benchmarks", *session.posargs, interrupt_timeout=10.0)
 
 
-@nox.session(default=False)
+@session(default=False)
 def graph(session: nox.Session) -> None:
     """Update the diagram of resources and dependencies in docs/architecture.md."""
     prepare(session, TOOLS)
     session.run("python", "-m", "tools.graph")
 
 
-@nox.session(name="emulator-image", default=False)
+@session(name="emulator-image", default=False)
 def emulator_image(session: nox.Session) -> None:
     """Build the LocalStack image from package registries, if Docker Hub is not available (requires root, Linux)."""
     prepare(session, TOOLS)
     session.run("python", "-m", "localstack.image", *session.posargs)
 
 
-@nox.session(name="emulator-clean", default=False)
+@session(name="emulator-clean", default=False)
 def emulator_clean(session: nox.Session) -> None:
     """Remove emulator containers of interrupted runs (``-- --all``: also containers in use)."""
     prepare(session, TOOLS)
@@ -169,7 +205,7 @@ def vulnerabilities() -> list[str]:
     return [*check, *(f"--requirement={file}" for file in SHIPPED)]
 
 
-@nox.session(default=False)
+@session(default=False)
 def audit(session: nox.Session) -> None:
     """Check shipped packages for known vulnerabilities, and write an SBOM (``-- --offline``: only the SBOM).
 
@@ -185,7 +221,7 @@ def audit(session: nox.Session) -> None:
     session.run("python", "-m", *vulnerabilities(), *session.posargs)
 
 
-@nox.session(default=False)
+@session(default=False)
 def lock(session: nox.Session) -> None:
     """Resolve and pin the versions in all requirements files (``-- --upgrade``: to the newest versions)."""
     session.install("--quiet", *nox.project.dependency_groups(PROJECT, "lock"))

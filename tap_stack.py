@@ -48,7 +48,9 @@ Importing this module has no side effects; ``main`` runs the program.
 
 from __future__ import annotations
 
+import ast
 import base64
+import csv
 import hashlib
 import json
 import os
@@ -911,6 +913,19 @@ PIP_TARGET_OPTIONS = (
     "--implementation=py",
     "--python-version=3.13",
 )
+# Options that pip may read from PIP_* variables and configuration files, because they change only how pip downloads
+# packages: index, proxy, certificates, time-outs and cache. The features include the sources of CA certificates.
+PIP_DOWNLOAD_OPTIONS = frozenset(
+    {
+        *("index-url", "pypi-url", "extra-index-url", "no-index", "find-links", "keyring-provider"),
+        *("proxy", "no-proxy-env", "cert", "client-cert", "trusted-host", "use-feature", "use-deprecated"),
+        *("timeout", "default-timeout", "retries", "resume-retries", "cache-dir", "no-cache-dir"),
+    }
+)
+# Options that would change the output of `pip config list`: the listed files, the log level, and the isolated mode.
+_PIP_LISTING_OPTIONS = ("USER", "GLOBAL", "SITE", "QUIET", "VERBOSE", "ISOLATED")
+# Recorded folder of scripts, relative to the folder of modules. pip then moves the scripts, which are not packaged.
+_SCRIPTS = "../"
 # Files that pip creates with different contents in each installation. The deployment package does not contain them.
 DROPPED_FROM_PACKAGE = (
     *("bin", "**/__pycache__"),
@@ -932,17 +947,47 @@ def pip_install(requirements: Path, target: Path) -> None:
     Raises:
         PackagingError: pip is missing or failed.
     """
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
-    command += [*PIP_TARGET_OPTIONS, "--target", str(target), "--requirement", str(requirements)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own constant arguments
+    options = ("--quiet", "--disable-pip-version-check", "--no-input", *PIP_TARGET_OPTIONS, "--target", str(target))
+    command = (sys.executable, "-m", "pip", "install", *options, "--requirement", str(requirements))
+    _run_pip(command, pip_environment(os.environ), f"install {requirements} for the indexer")
+
+
+def pip_environment(environ: Mapping[str, str], *, python: str = sys.executable) -> dict[str, str]:
+    """Return environment variables with which pip reads no options but ``PIP_DOWNLOAD_OPTIONS``.
+
+    Other options, such as ``user`` or ``constraint``, would change which packages pip installs, or where.
+
+    Args:
+        environ: the environment variables of the caller.
+        python: the Python interpreter that runs pip.
+
+    Raises:
+        PackagingError: pip is missing, or cannot read its configuration files.
+    """
+    listing = {**environ, **{f"PIP_{name}": "0" for name in _PIP_LISTING_OPTIONS}}
+    # The empty option overrides a configured interpreter, with which pip would run instead.
+    listed = _run_pip((python, "-m", "pip", "--python=", "config", "list"), listing, "read its configuration")
+    kept: dict[str, str] = {}
+    for section in ("global", "install", ":env:"):  # The last section has the highest precedence.
+        for name, value in re.findall(rf"^{section}\.([\w-]+)=(.+)$", listed, re.MULTILINE):
+            if name in PIP_DOWNLOAD_OPTIONS:
+                kept[f"PIP_{name.upper().replace('-', '_')}"] = ast.literal_eval(value)
+    others = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+    return {**others, **kept, "PIP_CONFIG_FILE": os.devnull}
+
+
+def _run_pip(command: Sequence[str], environ: Mapping[str, str], action: str) -> str:
+    """Run a pip command and return its output."""
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)  # noqa: S603 - constant arguments
     if done.returncode != 0:
         raise PackagingError(
-            f"pip could not install {requirements} for the indexer (exit code {done.returncode}):\n"
+            f"pip could not {action} (exit code {done.returncode}):\n"
             f"{done.stderr.strip()[-2000:]}\n"
             "The first build needs a package index: check the network, or set PIP_INDEX_URL to a mirror. "
-            "Each package must have a pure-Python wheel. "
-            "If pip is missing, run: pip install -r requirements.txt"
+            "Each package must have a pure-Python wheel. If a configuration file of pip is invalid, correct it, or set "
+            f"PIP_CONFIG_FILE={os.devnull}. If pip is missing, run: pip install -r requirements.txt"
         )
+    return done.stdout
 
 
 def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Path], None] = pip_install) -> Path:
@@ -960,27 +1005,18 @@ def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Pa
         The folder of the package, which later builds do not change.
 
     Raises:
-        PackagingError: the requirements could not be installed.
+        PackagingError: the requirements could not be installed, or a file could not be read or written.
     """
     code = root / "lambda_code"
     requirements = code / "requirements.txt"
-    rules = repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE))
-    vendored_key = _digest([requirements.read_bytes(), rules.encode()])
-    vendored = cache / f"vendored-{vendored_key}"
 
     def vendor(folder: Path) -> None:
         installed = folder / "installed"
         install(requirements, installed)
+        check_installed(requirements, installed)
         dropped = frozenset(path for pattern in DROPPED_FROM_PACKAGE for path in installed.glob(pattern))
         _copy_folder(installed, folder, without=dropped)
         shutil.rmtree(installed)
-
-    _build_once(vendored, vendor)
-    modules = sorted(code.glob("*.py"))
-    package_key = _digest(
-        [vendored_key.encode(), *(part for m in modules for part in (m.name.encode(), m.read_bytes()))]
-    )
-    package = cache / f"package-{package_key}"
 
     def assemble(folder: Path) -> None:
         _copy_folder(vendored, folder)
@@ -988,8 +1024,55 @@ def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Pa
         for module in modules:
             _copy_file(module, code_folder / module.name)
 
-    _build_once(package, assemble)
-    return package
+    try:
+        rules = repr((PIP_TARGET_OPTIONS, DROPPED_FROM_PACKAGE))
+        vendored_key = _digest([requirements.read_bytes(), rules.encode()])
+        vendored = build_once(cache, f"vendored-{vendored_key}", vendor)
+        modules = sorted(code.glob("*.py"))
+        package_key = _digest(
+            [vendored_key.encode(), *(part for m in modules for part in (m.name.encode(), m.read_bytes()))]
+        )
+        return build_once(cache, f"package-{package_key}", assemble)
+    except OSError as error:
+        raise PackagingError(
+            f"the deployment package of the indexer could not be built in {cache}: {error}. "
+            "The folder must be writable, and its disk must have about 10 MB of free space"
+        ) from error
+
+
+def check_installed(requirements: Path, installed: Path) -> None:
+    """Check that a folder contains exactly the pinned distributions, with all files that pip has recorded for them.
+
+    Args:
+        requirements: the requirements file, with versions.
+        installed: the folder that contains the modules.
+
+    Raises:
+        PackagingError: a distribution or a file is missing, or a distribution is not pinned.
+    """
+
+    def normalized(name: str, version: str) -> str:
+        return f"{re.sub('[-_.]+', '-', name).lower()} {version}"
+
+    pins = re.findall(r"^([\w.-]+)==([^\s;\\]+)", requirements.read_text(encoding="utf-8"), re.MULTILINE)
+    pinned = {normalized(name, version) for name, version in pins}
+    found, files = set(), set()
+    for folder in installed.glob("*.dist-info"):
+        name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+        found.add(normalized(name, version))
+        record = folder / "RECORD"
+        lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else ()
+        files |= {record, *(installed / row[0] for row in csv.reader(lines) if not row[0].startswith(_SCRIPTS))}
+    problems = [
+        *(f"{name} is missing" for name in sorted(pinned - found)),
+        *(f"{name} is not required" for name in sorted(found - pinned)),
+        *(f"{file.relative_to(installed)} is missing" for file in sorted(files) if not file.is_file()),
+    ]
+    if problems:
+        raise PackagingError(
+            f"the installed packages differ from {requirements}: {', '.join(problems[:5])}. "
+            "Check the package index and the configuration of pip (pip config list), or update pip"
+        )
 
 
 def build_lambda_archive(root: Path, cache: Path) -> tuple[Path, str]:
@@ -1009,7 +1092,6 @@ def build_lambda_archive(root: Path, cache: Path) -> tuple[Path, str]:
         PackagingError: the requirements could not be installed.
     """
     package = build_lambda_package(root, cache)
-    folder = package.with_name(f"archive-{package.name}")
 
     def pack(unfinished: Path) -> None:
         with zipfile.ZipFile(unfinished / "indexer.zip", "w", zipfile.ZIP_STORED) as archive:
@@ -1019,8 +1101,7 @@ def build_lambda_archive(root: Path, cache: Path) -> tuple[Path, str]:
                 entry.external_attr = (stat.S_IFREG | 0o644) << 16
                 archive.writestr(entry, path.read_bytes())
 
-    _build_once(folder, pack)
-    archive = folder / "indexer.zip"
+    archive = build_once(cache, f"archive-{package.name}", pack) / "indexer.zip"
     return archive, base64.b64encode(hashlib.sha256(archive.read_bytes()).digest()).decode()
 
 
@@ -1029,20 +1110,51 @@ def _digest(parts: Sequence[bytes]) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
-def _build_once(folder: Path, build: Callable[[Path], None]) -> None:
-    """Create the folder atomically, so that concurrent processes never read an unfinished folder."""
-    if folder.exists():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as scratch:
-        unfinished = _make_folder(Path(scratch) / folder.name)
+def build_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
+    """Return a folder of a cache, and create it unless it exists with its complete, unchanged content.
+
+    The name of the folder ends with a hash of its content. The folder is created atomically, so that concurrent
+    processes never read an unfinished folder.
+
+    Args:
+        cache: the folder for finished builds, created if it does not exist.
+        name: the name of the folder, without the hash.
+        build: function that creates the content in an empty folder.
+    """
+    for folder in cache.glob(f"{name}-*"):
+        if _is_unchanged(folder):
+            return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".building-") as scratch:
+        unfinished = _make_folder(Path(scratch) / "unfinished")
         build(unfinished)
+        folder = cache / f"{name}-{_content_hash(unfinished)}"
+        if folder.exists() and not _is_unchanged(folder):
+            folder.rename(Path(scratch) / "changed")
         try:
             unfinished.rename(folder)
         except OSError:
-            # If the package folder exists now, another process has built the same package.
-            if not folder.exists():
+            # If the folder is complete now, another process has built the same package.
+            if not _is_unchanged(folder):
                 raise
+    return folder
+
+
+def _is_unchanged(folder: Path) -> bool:
+    """Return whether the content of a folder in the cache has the hash with which the folder's name ends."""
+    try:
+        return folder.name.endswith(f"-{_content_hash(folder)}")
+    except OSError:  # A file was deleted or cannot be read.
+        return False
+
+
+def _content_hash(folder: Path) -> str:
+    """Return a hash of the names, modes and contents of all files and folders below a folder."""
+    parts = []
+    for path in sorted(folder.rglob("*")):
+        mode, content = f"{path.stat().st_mode:o}", path.read_bytes() if path.is_file() else b""
+        parts += [os.fsencode(path.relative_to(folder)), mode.encode(), content]
+    return _digest(parts)
 
 
 def _copy_folder(source: Path, target: Path, *, without: frozenset[Path] = frozenset()) -> None:

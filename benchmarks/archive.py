@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import OURS, Comparison, Table
 from benchmarks.subjects import POWERTOOLS, Subjects
+from tap_stack import pip_environment
 
 KB = 1000
 INSTALLED = "Powertools from pip"
@@ -24,7 +26,7 @@ def archive(subjects: Subjects) -> list[Comparison | Table]:
     [ours] = subjects.ours.folders
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", *USUAL, f"--target={folder}", f"--requirement={POWERTOOLS}"]
-        subprocess.run(pip, check=True)  # noqa: S603 - our own arguments
+        subprocess.run(pip, env=pip_environment(os.environ), check=True)  # noqa: S603 - our own arguments
         usual = Path(folder)
         sizes = {OURS: [zipped(ours) / KB], INSTALLED: [zipped(usual) / KB]}
         rows = [row(part.name, part, usual / part.name) for part in sorted(ours.iterdir())]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import OURS
+from localstack.emulators.packages import installer_environment
 from tap_stack import build_lambda_package
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ def _environment(folder: Path) -> None:
 
 
 def _pip(python: Path, *options: str) -> None:
-    _output(["uv", "pip", "install", "--quiet", "--python", str(python), *options])
+    command = ["uv", "pip", "install", "--quiet", "--python", str(python), *options]
+    _output(command, installer_environment(os.environ, uv=True))
 
 
 def _once(folder: Path, make: Callable[[Path], None]) -> Path:

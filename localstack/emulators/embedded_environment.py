@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from localstack.emulators.packages import check_installed, find_uv, installer_environment
 from localstack.errors import EmulatorError
 
 REQUIREMENTS = Path(__file__).with_name("requirements-ministack.txt")
@@ -20,12 +20,6 @@ CACHE = Path(__file__).parents[2] / ".cache"
 
 INSTALL_TIMEOUT = 600
 """Maximum seconds for one installation command, which downloads about 40 MB from PyPI."""
-
-_REMOVED_VARIABLES = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV")
-"""Environment variables of the caller that uv and pip do not receive during the installation of the emulator.
-
-With these variables, they would compile no bytecode, or use another Python environment.
-"""
 
 Run = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
 
@@ -46,8 +40,7 @@ def ensure(report: Callable[[str], None], *, cache: Path = CACHE, run: Run | Non
     """
     target = cache / environment_name(REQUIREMENTS.read_bytes())
     python = target / "bin" / "python"
-    # If Python was uninstalled, `python` is a broken symbolic link, and the environment is created again.
-    if python.exists():
+    if _is_complete(target):
         return python
     report(f"preparing the embedded emulator in {target} (once; needs PyPI)")
     try:
@@ -84,24 +77,15 @@ def installer_commands(fresh: Path, uv: Sequence[str] | None) -> list[list[str]]
             [*uv, "pip", "install", "--python", python, "--compile-bytecode", *pinned],
         ]
     return [
-        [sys.executable, "-m", "venv", str(fresh)],
-        [python, "-m", "pip", "install", "--disable-pip-version-check", *pinned],
+        [sys.executable, "-m", "venv", "--without-pip", str(fresh)],
+        [sys.executable, "-m", "pip", "--python", python, "install", "--disable-pip-version-check", *pinned],
     ]
 
 
-def find_uv() -> list[str] | None:
-    """Return the command that runs uv; None if uv is not installed.
-
-    The environment variable UV has the first priority, then the program on the PATH, then the Python module.
-    """
-    if program := os.environ.get("UV") or shutil.which("uv"):
-        return [program]
-    return [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else None
-
-
 def _build(fresh: Path, run: Run) -> None:
-    environment = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
-    for command in installer_commands(fresh, find_uv()):
+    uv = find_uv()
+    environment = installer_environment(os.environ, uv=uv is not None)
+    for command in installer_commands(fresh, uv):
         try:
             done = run(command, environment)
             failure = done.stderr + done.stdout if done.returncode else None
@@ -112,8 +96,9 @@ def _build(fresh: Path, run: Run) -> None:
             raise EmulatorError(
                 f"the embedded emulator could not be installed: `{' '.join(command)}` failed:\n{output}\n"
                 "It is installed once from PyPI. Without internet, set UV_DEFAULT_INDEX or PIP_INDEX_URL to a mirror. "
-                "If `venv` is missing, install uv (`pip install uv`) or your system's package python3-venv."
+                "If `venv` or `pip` is missing, install uv or your system's packages python3-venv and python3-pip."
             )
+    check_installed(REQUIREMENTS, modules(fresh))
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -128,13 +113,30 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.C
     )
 
 
+def modules(environment: Path) -> Path:
+    """Return the folder of the installed packages in a Python environment."""
+    return Path(sysconfig.get_path("purelib", "venv", {"base": str(environment)}))
+
+
+def _is_complete(environment: Path) -> bool:
+    """Return whether an environment has its interpreter and all files of the pinned packages."""
+    # If Python was uninstalled, `python` is a broken symbolic link.
+    if not (environment / "bin" / "python").exists():
+        return False
+    try:
+        check_installed(REQUIREMENTS, modules(environment))
+    except EmulatorError:
+        return False
+    return True
+
+
 def _move_into_place(fresh: Path, target: Path) -> None:
-    if target.exists() and not (target / "bin" / "python").exists():
+    if not _is_complete(target):
         shutil.rmtree(target, ignore_errors=True)
     try:
         fresh.rename(target)
     except OSError:
-        if not (target / "bin" / "python").exists():  # Ignore the error if another process created the environment.
+        if not _is_complete(target):  # Ignore the error if another process created the environment.
             raise
 
 

@@ -1,6 +1,6 @@
 """Builds the parts of the Docker images: the base system, and folders with packages.
 
-Each folder with packages is cached under a hash of its requirements.
+Each folder with packages is cached under hashes of its requirements and of its content.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from localstack.emulators.embedded_environment import find_uv
+from localstack.emulators.packages import check_installed, find_uv, installer_environment
 from localstack.errors import EmulatorError
 from localstack.image.tools import docker, inspect, run
+from tap_stack import build_once
 
 HERE = Path(__file__).parent
 CACHE = HERE.parents[1] / ".cache" / "image"
@@ -81,15 +81,18 @@ def packages(report: Report, requirements: Path) -> Path:
         report: called with a message after the installation.
         requirements: requirements file with versions and hashes.
     """
-    with _cached(f"packages-{digest(requirements)}") as (folder, fresh):
-        if fresh:
-            # The requirements file also pins the build dependencies of packages that are built from source.
-            pinned = ("--require-hashes", "--no-deps", "-r", requirements, "--build-constraints", requirements)
-            run([*(find_uv() or ["uv"]), "pip", "install", "--quiet", "--target", fresh, *PYTHON, *pinned])
-            # Delete the installed scripts, because their first lines specify the Python interpreter of this machine.
-            shutil.rmtree(fresh / "bin", ignore_errors=True)
-            report(f"installed {requirements.relative_to(HERE)} from PyPI")
-    return folder
+
+    def build(folder: Path) -> None:
+        # The requirements file also pins the build dependencies of packages that are built from source.
+        pinned = ("--require-hashes", "--no-deps", "-r", str(requirements), "--build-constraints", str(requirements))
+        install = [*(find_uv() or ["uv"]), "pip", "install", "--quiet", "--target", str(folder), *PYTHON, *pinned]
+        run(install, environment=installer_environment(os.environ, uv=True))
+        check_installed(requirements, folder)
+        # Delete the installed scripts, because their first lines specify the Python interpreter of this machine.
+        shutil.rmtree(folder / "bin", ignore_errors=True)
+        report(f"installed {requirements.relative_to(HERE)} from PyPI")
+
+    return build_once(CACHE, f"packages-{digest(requirements)}", build)
 
 
 def dynamodb_local(report: Report, project: Path, checksums: Path) -> Path:
@@ -103,15 +106,16 @@ def dynamodb_local(report: Report, project: Path, checksums: Path) -> Path:
     Raises:
         EmulatorError: a checksum differs.
     """
-    with _cached(f"dynamodb-local-{digest(project, checksums, Path(__file__))}") as (folder, fresh):
-        if fresh:
-            library = fresh / "DynamoDBLocal_lib"
-            copy = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={library}")
-            run(["mvn", "--quiet", "--batch-mode", "--file", project, *copy])
-            verify(library, checksums.read_text(encoding="utf-8"))
-            _lay_out(fresh, library)
-            report("installed DynamoDB Local from Maven packages")
-    return folder
+
+    def build(folder: Path) -> None:
+        library = folder / "DynamoDBLocal_lib"
+        copy = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={library}")
+        run(["mvn", "--quiet", "--batch-mode", "--file", project, *copy])
+        verify(library, checksums.read_text(encoding="utf-8"))
+        _lay_out(folder, library)
+        report("installed DynamoDB Local from Maven packages")
+
+    return build_once(CACHE, f"dynamodb-local-{digest(project, checksums, Path(__file__))}", build)
 
 
 def verify(folder: Path, checksums: str) -> None:
@@ -152,22 +156,3 @@ def manifest(attributes: dict[str, str]) -> str:
         rest = [line[start : start + 71] for start in range(71, len(line), 71)]
         text += "\r\n ".join([line[:71], *rest]) + "\r\n"
     return text
-
-
-@contextmanager
-def _cached(name: str) -> Iterator[tuple[Path, Path | None]]:
-    """Context manager for a cached folder, which yields its path and, unless it exists, a temporary folder.
-
-    The caller fills the temporary folder. On exit, the temporary folder is moved to the path of the cached folder.
-    """
-    target = CACHE / name
-    if target.exists():
-        yield target, None
-        return
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{name}.building-", dir=CACHE) as building:
-        fresh = Path(building) / "part"
-        fresh.mkdir()
-        yield target, fresh
-        if not target.exists():  # Another process may create the cached folder at the same time.
-            fresh.rename(target)

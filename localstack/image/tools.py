@@ -6,11 +6,11 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from localstack.emulators.embedded_environment import find_uv
+from localstack.emulators.packages import find_uv
 from localstack.errors import EmulatorError
 
 SHOWN_LINES = 15
@@ -20,12 +20,15 @@ _DEBIAN_PACKAGES = {"debootstrap": "debootstrap", "mvn": "maven"}
 """Required programs that Debian packages contain, and the package of each."""
 
 
-def run(command: Sequence[str | Path], *, stdin: IO[bytes] | None = None) -> str:
+def run(
+    command: Sequence[str | Path], *, stdin: IO[bytes] | None = None, environment: Mapping[str, str] | None = None
+) -> str:
     """Run a program until it exits, and return its stdout and stderr.
 
     Args:
         command: program and its arguments.
         stdin: file to read; None for an empty stdin.
+        environment: environment variables; None for those of this process.
 
     Raises:
         EmulatorError: the program is missing or failed. The message has the end of its output.
@@ -35,6 +38,7 @@ def run(command: Sequence[str | Path], *, stdin: IO[bytes] | None = None) -> str
         done = subprocess.run(  # noqa: S603  constant commands, no shell
             [str(each) for each in command],
             stdin=stdin or subprocess.DEVNULL,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,

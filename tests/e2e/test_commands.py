@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.nonempty import nonempty
+
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Index
@@ -85,7 +87,7 @@ def test_commands_that_the_demo_prints_work_behind_a_proxy_and_after_a_deletion(
         commands = [f'{sys.executable} -c "{delete}"']
         commands += [line for line in lines if line.startswith("  ") and sys.executable in line]
         assert len(commands) == 5
-        for command in commands:
+        for command in nonempty(commands):
             done = subprocess.run(  # noqa: S603  the demo's own commands
                 ["/bin/sh", "-c", "\n".join([*exports, command])],
                 cwd="/",

@@ -18,6 +18,7 @@ from localstack.emulators.emulator import start
 from localstack.image.registry import LABEL
 from tests.e2e.capabilities import Capability, needs
 from tests.e2e.functions import create_function
+from tests.support.nonempty import nonempty
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def test_emulator_container_publishes_its_ports_only_on_loopback(
     own = docker.name_at(emulator.endpoint)
     # The containers are listed only once, because containers of Lambda functions may start or stop at any time.
     containers = docker.containers()
-    for name in containers.keys() & {own, *docker.functions_of(own)}:
+    for name in nonempty(containers.keys() & {own, *docker.functions_of(own)}):
         # The test checks the requested address, because Docker can be configured to publish every port on loopback.
         bindings = containers[name].attrs["HostConfig"]["PortBindings"] or {}
         published = [bound["HostIp"] for bounds in bindings.values() for bound in bounds or ()]

@@ -15,6 +15,7 @@ import yaml
 
 import tap_stack
 from tests.e2e.capabilities import Capability, needs
+from tests.support.nonempty import nonempty
 from tests.support.synth import CODE_SHA256, Synth, synth
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def test_deployed_resources_match_the_inputs_of_the_program(
     program: Synth, clients: Clients, code_sha256: str, type_: str
 ) -> None:
     assert program.all(type_)
-    for each in program.all(type_):
+    for each in nonempty(program.all(type_)):
         described = READ[type_](clients, each.inputs)
         inputs = {name: value for name, value in each.inputs.items() if name not in {"tags", "code", *ADDRESSES}}
         documents = {name: json.loads(inputs.pop(name)) for name in DOCUMENTS & inputs.keys()}
@@ -284,7 +285,7 @@ def test_deployed_resources_have_the_tags_of_the_program(
 ) -> None:
     if type_ == "MetricAlarm":
         needs(target, Capability.ALARM_TAGS)
-    for each in program.all(type_):
+    for each in nonempty(program.all(type_)):
         tags = TAGS[type_](clients, each.inputs)
         found = {tag["Key"]: tag["Value"] for tag in tags} if isinstance(tags, list) else tags
         assert found == each.inputs["tags"], each.name

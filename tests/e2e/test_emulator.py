@@ -13,8 +13,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,15 +21,18 @@ import pytest
 from localstack.emulators.embedded_child import CONCURRENT_EVENTS
 from tests.e2e.functions import create_function
 from tests.support import waiting
+from tests.support.nonempty import nonempty
+from tests.support.sockets import sockets_of_session, tcp_listeners
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from localstack.emulators.emulator import Emulator
     from tests.support.index import Client, Index
 
 pytestmark = pytest.mark.not_in_a_live_account("tests the emulator")
 
 EMBEDDED = pytest.mark.only_emulator("embedded")
-LISTENING = "0A"  # state of listening sockets in /proc/net/tcp (Linux: include/net/tcp_states.h)
 
 NAME = "emulated"
 CODE = """
@@ -53,13 +54,6 @@ def handler(event, context):
         raise ValueError(event["raises"])
     return {"process": os.getpid(), "file": os.path.realpath(__file__)}
 """
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listener:
-    address: IPv4Address | IPv6Address
-    port: int
-    inode: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +94,7 @@ def test_emulator_accepts_connections_only_on_loopback(emulator: Emulator) -> No
         pass
     others = _other_addresses()
     assert others
-    for address in others:
+    for address in nonempty(others):
         with pytest.raises(OSError, match=r"refused|unreachable|timed out"):
             socket.create_connection((address, parts.port or 0), timeout=1).close()
 
@@ -111,9 +105,9 @@ def test_emulator_processes_listen_only_on_loopback_addresses(emulator: Emulator
     """The test checks all processes of the emulator, including those that run Lambda functions."""
     index.invoke({"Event": "s3:TestEvent"})  # this invocation starts a process that runs the indexer
     port = urlsplit(emulator.endpoint).port
-    listeners = list(_listeners())
+    listeners = list(tcp_listeners())
     [inode] = [listener.inode for listener in listeners if listener.port == port]
-    sockets = _sockets_of_the_session_that_has(inode)
+    sockets = sockets_of_session(inode)
     assert inode in sockets
     exposed = [each for each in listeners if each.inode in sockets and not each.address.is_loopback]
     assert exposed == []
@@ -179,39 +173,3 @@ def _other_addresses() -> set[str]:
         except OSError:
             pass  # this machine has no network
     return found - {"127.0.0.1"}
-
-
-def _listeners() -> Iterator[Listener]:
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        if not Path(table).exists():  # this machine has no IPv6
-            continue
-        for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
-            fields = line.split()
-            host, port = fields[1].split(":")
-            if fields[3] == LISTENING:
-                yield Listener(address=_address(host), port=int(port, 16), inode=fields[9])
-
-
-def _address(text: str) -> IPv4Address | IPv6Address:
-    """Parse an address in /proc/net/tcp: hexadecimal 32-bit words in the byte order of this machine."""
-    words = [int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8)]
-    return ip_address(b"".join(words))
-
-
-def _sockets_of_the_session_that_has(inode: str) -> set[str]:
-    """Return the socket inodes of all processes that are in the same Unix session as the owner of this socket."""
-    by_session: dict[int, set[str]] = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            session = int((process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[3])
-            links = [str(link.readlink()) for link in (process / "fd").iterdir()]
-        except (
-            FileNotFoundError,
-            PermissionError,
-            ProcessLookupError,
-        ):  # raised if the process exited or belongs to another user
-            continue
-        sockets = {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
-        by_session.setdefault(session, set()).update(sockets)
-    [found] = [sockets for sockets in by_session.values() if inode in sockets]
-    return found

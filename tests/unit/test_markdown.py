@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.nonempty import nonempty
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = pytest.mark.parametrize(
     "document", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{each.name}" for each in ROOT.glob("docs/*.md"))]
@@ -34,7 +36,7 @@ def test_document_links_lead_to_existing_headings(document: str) -> None:
 @DOCUMENTS
 def test_markdown_tables_have_a_delimiter_row_and_equal_numbers_of_cells(document: str) -> None:
     """A blank line divides a Markdown table, so that the rows below the blank line have no delimiter row."""
-    for table in re.findall(r"(?:^\|.*\n)+", read(ROOT / document), re.MULTILINE):
+    for table in nonempty(re.findall(r"(?:^\|.*\n)+", read(ROOT / document), re.MULTILINE)):
         rows = table.splitlines()
         assert len(rows) > 2, table
         assert re.fullmatch(r"\|(:?-+:?\|)+", rows[1]), table

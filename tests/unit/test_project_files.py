@@ -9,6 +9,7 @@ import tomllib
 
 import yaml
 
+from tests.support.nonempty import nonempty
 from tests.unit.test_structure import ROOT
 from tools import prose
 
@@ -22,7 +23,7 @@ def test_newest_section_of_the_changelog_has_the_version_of_the_project() -> Non
     assert versions[0][0] == PROJECT["project"]["version"]
     dates = [dt.date.fromisoformat(date) for _, date in versions]
     assert dates == sorted(dates, reverse=True)
-    for version, _ in versions:
+    for version, _ in nonempty(versions):
         assert "### Upgrade" in changelog.split(f"## {version} ")[1].split("\n## ")[0]
 
 

@@ -166,6 +166,15 @@ def test_in_process_deployer_rejects_unsupported_provider_settings(project: Fake
         project.deploy(QUEUE)
 
 
+@pytest.mark.parametrize("key", ["gcp:project", "aws-native:region", "awsx:region", "toys:size", "pulumi:tags"])
+def test_in_process_deployer_rejects_settings_of_other_providers(project: FakeProject, key: str) -> None:
+    """The deployer uses only the settings of the project, named toy, and the connection settings of `aws:`."""
+    project.write_stack_file(f"config:\n  {key}: x\n  toy:size: 1\n")
+    with pytest.raises(DeploymentError, match=rf"does not support the configuration {key}: remove it"):
+        project.deploy(QUEUE)
+    assert project.aws.operations() == []
+
+
 def test_in_process_deployer_reports_the_exception_of_a_failed_program(project: FakeProject) -> None:
     message = r"program\.py failed: ValueError: capacity: 0 is too low\nno resource had"
     with pytest.raises(DeploymentError, match=message) as failure:

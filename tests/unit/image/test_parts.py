@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -109,12 +110,62 @@ def test_dynamodb_local_has_the_folder_layout_that_localstack_expects(
 
 
 def test_failed_build_of_an_image_part_leaves_the_cache_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(_command: object) -> str:
+    def run(_command: object, **_: object) -> str:
         raise EmulatorError("no network")
 
     monkeypatch.setattr(parts, "run", run)
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("boto3==1\n", encoding="utf-8")
     with pytest.raises(EmulatorError, match="no network"):
+        parts.packages(lambda _: None, requirements)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+PINNED = "tiny==1\n"
+
+
+def fake_uv(commands: list[tuple[list[str], dict[str, str]]], version: str = "1") -> Callable[..., str]:
+    """Return a fake of `run` that installs one package into the target folder."""
+
+    def run(command: list[str], *, environment: dict[str, str]) -> str:
+        commands.append((command, environment))
+        folder = Path(command[command.index("--target") + 1])
+        info = folder / f"tiny-{version}.dist-info"
+        for path, text in ((folder / "tiny.py", ""), (folder / "bin" / "tiny", ""), (info / "RECORD", "tiny.py,,\n")):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return ""
+
+    return run
+
+
+def test_image_packages_are_installed_without_settings_of_other_projects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(PINNED, encoding="utf-8")
+    commands: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(parts, "run", fake_uv(commands))
+    monkeypatch.setenv("UV_CONSTRAINT", "constraint.txt")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://mirror.example.com")
+    folder = parts.packages(lambda _: None, requirements)
+    [(_, environment)] = commands
+    assert environment["UV_DEFAULT_INDEX"] == "https://mirror.example.com"
+    assert "UV_CONSTRAINT" not in environment
+    assert sorted(path.name for path in folder.iterdir()) == ["tiny-1.dist-info", "tiny.py"]
+    assert parts.packages(lambda _: None, requirements) == folder
+    assert len(commands) == 1
+    (folder / "tiny.py").unlink()
+    assert (parts.packages(lambda _: None, requirements) / "tiny.py").exists()
+    assert len(commands) == 2
+
+
+def test_image_packages_that_differ_from_their_pins_are_reported_and_not_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(PINNED, encoding="utf-8")
+    monkeypatch.setattr(parts, "run", fake_uv([], version="2"))
+    with pytest.raises(EmulatorError, match=r"tiny 1 is missing, tiny 2 is not required"):
         parts.packages(lambda _: None, requirements)
     assert list((tmp_path / "cache").iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from array import array
@@ -11,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from operations.planning import capacity
+from operations.planning import capacity, options
 from operations.planning.outcome import SimulationOutcome
 
 if TYPE_CHECKING:
@@ -133,6 +134,54 @@ def test_capacity_tool_rejects_an_invalid_option_with_a_remedy(
 def test_capacity_tool_rejects_an_invalid_scenario_with_a_remedy(run: Command, arguments: str, error: str) -> None:
     assert run(*SUFFICIENT, *arguments.split()) == 2
     assert error in run.errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param("--max-capacity=5", id="maximum capacity equal to the write capacity"),
+        pytest.param("--reserved-concurrency=1000", id="reserved concurrency equal to the account's concurrency"),
+        pytest.param("--reserved-concurrency=20 --account-concurrency=20", id="equal concurrency"),
+    ],
+)
+def test_capacity_tool_accepts_a_scenario_at_a_limit(run: Command, arguments: str) -> None:
+    assert run(*SUFFICIENT, *arguments.split()) == 0
+
+
+# Limits of the options that have both a minimum and a maximum.
+LIMITS = {
+    "--per-day": ("0", "1000000000"),
+    "--row-bytes": ("1", "409600"),
+    "--write-capacity": ("1", "40000"),
+    "--max-capacity": ("1", "40000"),
+    "--memory-mb": ("128", "10240"),
+    "--burst": ("0.01/s", "100000/s"),
+    "--burst-seconds": ("1", "21600"),
+    "--reserved-concurrency": ("1", "100000"),
+    "--account-concurrency": ("1", "100000"),
+    "--timeout-seconds": ("10", "900"),
+    "--async-retries": ("0", "2"),
+    "--event-age": ("60", "21600"),
+    **{f"--{name}-ms": ("0", "10000") for name in ("head", "write", "delivery", "init")},
+    "--seed": ("0", "4294967296"),
+}
+BELOW = {"0": "-1", "1": "0", "0.01/s": "0.009/s", "10": "9", "60": "59", "128": "127"}
+
+
+@pytest.mark.parametrize("option", LIMITS)
+def test_capacity_option_accepts_its_limits_and_rejects_values_outside(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser()
+    options.add_capacity(parser)
+    least, most = LIMITS[option]
+    for accepted in (least, most):
+        parsed = vars(parser.parse_args(["--per-day=1", f"{option}={accepted}"]))
+        assert parsed[option.strip("-").replace("-", "_")] == float(accepted.removesuffix("/s"))
+    for rejected in (BELOW[least], str(int(most.removesuffix("/s")) + 1)):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--per-day=1", f"{option}={rejected}"])
+        assert f"argument {option}: {rejected!r} is" in capsys.readouterr().err
 
 
 def test_interrupted_capacity_tool_exits_with_130(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:

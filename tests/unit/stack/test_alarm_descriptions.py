@@ -13,6 +13,7 @@ import pytest
 import tap_stack
 from tap_stack import TapStackArgs, make_alarms, make_names
 from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LOG_GROUP, QUEUE, TABLE
+from tests.support.nonempty import nonempty
 from tests.support.shell_commands import problems
 from tests.support.synth import synth
 from tests.unit.stack.test_alarms import ALARMS
@@ -101,7 +102,7 @@ def test_first_commands_use_the_names_of_the_stack() -> None:
 
 @pytest.mark.parametrize("config", [{}, CUSTOM, FULL], ids=["default", "custom", "full"])
 def test_first_commands_change_nothing(config: dict[str, str]) -> None:
-    for purpose in ALARMS:
+    for purpose in nonempty(ALARMS):
         words = described(purpose, config).command.split()
         assert re.match(r"(get|filter)-", words[2]) or words[1:5] == [
             *(".venv-operate/bin/python", "-m", "operations", "redrive")
@@ -147,7 +148,7 @@ def test_numbers_in_alarm_causes_match_the_resources(config: dict[str, str]) -> 
         "table-write-capacity": [f"capacity of {units} units", "80%", "5 minutes"],
         "index-write-capacity": [f"capacity of {units} units", "80%", "5 minutes"],
     }
-    for purpose, parts in expected.items():
+    for purpose, parts in nonempty(expected.items()):
         cause = described(purpose, config).cause
         assert [part for part in parts if part not in cause] == [], cause
         periods = next(
@@ -156,7 +157,7 @@ def test_numbers_in_alarm_causes_match_the_resources(config: dict[str, str]) -> 
             if each.inputs["name"].endswith(f"-{purpose}")
         )
         assert (f"{periods} minutes" in cause) == (periods > 1), cause
-    for purpose in ALARMS.keys() - expected:
+    for purpose in nonempty(ALARMS.keys() - expected):
         numbers = re.findall(r"(?<!S)\b\d+\b", described(purpose, config).cause)
         assert numbers == [], f"no resource is compared with {numbers} in {purpose}"
 

@@ -14,6 +14,7 @@ import pytest
 import tap_stack
 from tap_stack import build_lambda_package
 from tests.support.fakes import ENVIRONMENT
+from tests.support.nonempty import nonempty
 from tests.support.requirements import pins
 
 SHIPPED = pins(tap_stack._ROOT / "lambda_code" / "requirements.txt")
@@ -48,7 +49,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def install(_: Path, target: Path) -> None:
         for name, file in published().items():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target / name)
+            if file.name == "RECORD":
+                # The installer of this environment has also recorded compiled files, which the package omits.
+                lines = (line for line in file.read_text().splitlines() if line.split(",")[0] in published())
+                (target / name).write_text("\n".join(lines))
+            else:
+                shutil.copyfile(file, target / name)
 
     return build_lambda_package(tap_stack._ROOT, tmp_path_factory.mktemp("cache"), install=install)
 
@@ -77,7 +83,7 @@ def test_installed_package_versions_equal_the_shipped_versions() -> None:
 
 def test_indexer_start_imports_only_shipped_and_no_slow_packages(archive: Path, started: dict[str, str | None]) -> None:
     assert {"lambda_code.main", "aws_xray_sdk.core.recorder"} <= set(started)
-    for name, file in started.items():
+    for name, file in nonempty(started.items()):
         if name.split(".")[0] in ("lambda_code", "aws_xray_sdk", "wrapt"):
             assert (file or "").startswith(str(archive)), name
     assert not COSTLY & set(started)
@@ -92,7 +98,7 @@ def test_lambda_archive_contains_packages_unchanged_with_their_licenses(archive:
     assert shipped == {
         name: file.read_bytes() for name, file in published().items() if not INSTALLER_FILES & set(Path(name).parts)
     }
-    for package in SHIPPED:
+    for package in nonempty(SHIPPED):
         assert [name for name in shipped if name.startswith(package.replace("-", "_")) and "LICENSE" in name], package
 
 

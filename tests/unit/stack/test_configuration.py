@@ -14,6 +14,7 @@ import tap_stack
 from tap_stack import CONFIG_FIELDS, ConfigurationError, TapStackArgs
 from tests.support.default_stack import KEY_ARN as KEY
 from tests.support.default_stack import PROD
+from tests.support.nonempty import nonempty
 from tests.support.synth import parse_configuration, synth
 from tools import configuration
 
@@ -102,6 +103,11 @@ ORIGIN = ("at least one origin", "https://app.example.com")
 # Each entry contains an invalid combination of values, and parts of its error message: key, value, limit and remedy.
 WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     ({"maxCapacity": "200", "writeCapacity": "300"}, "maxCapacity", 200, "300 to 40000 units", "maxCapacity 300"),
+    ({"maxCapacity": "200", "readCapacity": "300"}, "maxCapacity", 200, "300 to 40000 units", "maxCapacity 300"),
+    (
+        {"maxCapacity": "200", "readCapacity": "201", "writeCapacity": "202"},
+        *("maxCapacity", 200, "202 to 40000 units", "maxCapacity 202"),
+    ),
     ({"env": "prod"}, "corsAllowedOrigins", None, *ORIGIN),
     ({"corsAllowedOrigins": ""}, "corsAllowedOrigins", (), *ORIGIN),
     ({"corsAllowedOrigins": "[]"}, "corsAllowedOrigins", (), *ORIGIN),
@@ -263,10 +269,16 @@ def test_stack_arguments_created_in_python_are_validated(fields: dict[str, Any],
     assert caught.value.key == key
 
 
+@pytest.mark.parametrize("equal", ["readCapacity", "writeCapacity"])
+def test_maximum_capacity_equal_to_a_provisioned_capacity_is_accepted(equal: str) -> None:
+    provisioned = {"readCapacity": "5", "writeCapacity": "5", equal: "300"}
+    assert parse_configuration({**provisioned, "maxCapacity": "300"}).max_capacity == 300
+
+
 def test_stack_arguments_are_immutable_and_keyword_only() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         TapStackArgs().read_capacity = 0  # type: ignore[misc]  # the test needs the invalid assignment
-    assert all(each.kind is each.KEYWORD_ONLY for each in inspect.signature(TapStackArgs).parameters.values())
+    assert all(each.kind is each.KEYWORD_ONLY for each in nonempty(inspect.signature(TapStackArgs).parameters.values()))
 
 
 def test_invalid_configuration_raises_a_run_error_before_deployment() -> None:

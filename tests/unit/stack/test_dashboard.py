@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.default_stack import CHINA, CUSTOM, FUNCTION, PROD, QUEUE, REGION, TABLE
 from tests.support.metrics import METRICS, REASONS
+from tests.support.nonempty import nonempty
 from tests.support.synth import synth
 
 COVERS = {"tap-dashboard"}
@@ -92,7 +93,7 @@ def test_dashboard_widgets_show_the_expected_metrics() -> None:
 
 
 def test_dashboard_metrics_exist_for_resources_of_the_stack() -> None:
-    for title, widget in widgets().items():
+    for title, widget in nonempty(widgets().items()):
         for namespace, metric, dimensions, _ in lines(widget):
             assert frozenset(dimensions) in METRICS[namespace, metric].dimensions, f"{title}: {metric} by {dimensions}"
             for name, value in dimensions.items():
@@ -127,9 +128,9 @@ def test_dashboard_widgets_use_the_region_of_the_stack() -> None:
 
 def test_dashboard_widgets_fit_the_grid_and_do_not_overlap() -> None:
     found = list(widgets().values())
-    for each in found:
+    for each in nonempty(found):
         assert each["x"] + each["width"] <= 24
-    for one, other in combinations(found, 2):
+    for one, other in nonempty(combinations(found, 2)):
         beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
         above = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
         assert beside or above

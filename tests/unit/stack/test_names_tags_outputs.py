@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -30,6 +33,7 @@ from tests.support.default_stack import (
     UPLOADS_ARN,
     tagged,
 )
+from tests.support.nonempty import nonempty
 from tests.support.synth import Synth, strings, synth
 
 # Maximum length of a resource name in characters, from the API reference of each service.
@@ -71,7 +75,7 @@ def test_each_resource_that_supports_a_name_has_an_explicit_name() -> None:
 
 def test_resource_names_begin_with_project_and_environment() -> None:
     stack = synth(**PROD)
-    for (type_, _), name in physical_names(stack).items():
+    for (type_, _), name in nonempty(physical_names(stack).items()):
         if type_ != "aws:iam/rolePolicy:RolePolicy":  # an inline policy needs a unique name only within its role
             assert name.removeprefix("/aws/lambda/").startswith("tapstack-prod"), name
 
@@ -89,9 +93,9 @@ def test_resource_names_are_unique_per_resource_type() -> None:
 
 def test_resource_names_with_long_environment_and_region_fit_aws_limits() -> None:
     stack = synth(region="ap-southeast-1", **FULL, **{**PROD, "env": "performance-test"})
-    for (type_, _), name in physical_names(stack).items():
+    for (type_, _), name in nonempty(physical_names(stack).items()):
         assert len(name) <= LONGEST_NAME[type_], f"{type_} {name}"
-    for bucket in stack.all("Bucket"):
+    for bucket in nonempty(stack.all("Bucket")):
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", bucket.inputs["bucket"])
 
 
@@ -146,28 +150,50 @@ def test_component_registers_the_stack_outputs_and_has_them_as_attributes() -> N
     assert stack.run.component_outputs == {stack.component.urn: stack.outputs}
     (component,) = components
     assert component.outputs.keys() == stack.outputs.keys()
-    assert all(getattr(component, name) is output for name, output in component.outputs.items())
+    assert all(getattr(component, name) is output for name, output in nonempty(component.outputs.items()))
+
+
+# Fake of the AWS CLI that appends its arguments and its stdin to a file.
+AWS = """#!{python} -IS
+import json, sys
+with open({file!r}, "a") as file:
+    print(json.dumps([*sys.argv[1:], sys.stdin.read() if "-" in sys.argv else ""]), file=file)
+"""
+QUOTES = 'it\'s a "$HOME" `id` \\; $(id) & #é/'
 
 
 @pytest.mark.parametrize(
     ("config", "bucket", "table", "key"),
-    [({}, UPLOADS, TABLE, "hello.txt"), (CUSTOM, "acme-inbox", "acme-rows", "in box/hello.csv")],
-    ids=["default", "custom"],
+    [
+        ({}, UPLOADS, TABLE, "hello.txt"),
+        (CUSTOM, "acme-inbox", "acme-rows", "in box/hello.csv"),
+        ({"notificationPrefix": QUOTES}, UPLOADS, TABLE, f"{QUOTES}hello.txt"),
+        ({"notificationSuffix": f"'{QUOTES}"}, UPLOADS, TABLE, f"hello'{QUOTES}"),
+    ],
+    ids=["default", "custom", "quotes in the prefix", "quotes in the suffix"],
 )
-def test_command_in_stack_outputs_contains_bucket_object_key_and_table(
-    config: dict[str, str], bucket: str, table: str, key: str
+def test_command_in_stack_outputs_uploads_an_object_and_queries_its_row(
+    config: dict[str, str], bucket: str, table: str, key: str, tmp_path: Path
 ) -> None:
-    words = shlex.split(synth(**config).outputs["test_command"])
-    assert f"s3://{bucket}/{key}" in words
-    assert table in words
-    assert f'{{":id": {{"S": "{bucket}/{key}"}}}}' in words
-    assert words.count(REGION) == 2
+    """The shell runs the command with fakes of the AWS CLI and of sleep."""
+    calls = tmp_path / "calls"
+    for name, program in (("aws", AWS.format(python=sys.executable, file=str(calls))), ("sleep", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(program, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    command = synth(**config).outputs["test_command"]
+    subprocess.run(["/bin/sh", "-c", command], env={"PATH": str(tmp_path)}, check=True)  # noqa: S603 - our own command
+    upload, query = (json.loads(line) for line in calls.read_text(encoding="utf-8").splitlines())
+    assert upload == ["s3", "cp", "-", f"s3://{bucket}/{key}", "--region", REGION, "hello\n"]
+    assert query[:6] == ["dynamodb", "query", "--table-name", table, "--region", REGION]
+    assert query[query.index("--key-condition-expression") + 1] == "object_id = :id"
+    values = json.loads(query[query.index("--expression-attribute-values") + 1])
+    assert values == {":id": {"S": f"{bucket}/{key}"}}
 
 
 def test_stack_in_china_contains_no_other_account_region_or_partition() -> None:
     stack = synth(**CHINA)
     everything = [text for each in stack.resources for text in strings(each.inputs)] + list(strings(stack.outputs))
-    for text in everything:
+    for text in nonempty(everything):
         assert "123456789012" not in text
         assert "us-east-1" not in text
         assert "arn:aws:" not in text

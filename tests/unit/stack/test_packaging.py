@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
-import subprocess
+import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pulumi
 import pytest
 
 import noxfile
 import tap_stack
+from localstack.deployers.monitor import run_program
 from tap_stack import PackagingError, build_lambda_archive, build_lambda_package
+from tests.support.fake_outputs import Location, fake_call, fake_outputs
+from tests.support.nonempty import nonempty
 from tests.support.requirements import pins, requirements
 
 MAIN = "def lambda_handler(event, context): ...\n"
@@ -27,7 +33,9 @@ FILES = {
     "vendored/data/table.json": "{}",
     "vendored/bin/RECORD": "not pip's",
     "vendored-1.0.dist-info/METADATA": "Name: vendored\n",
+    "vendored/a, b.txt": "a file name that RECORD contains in quotation marks",
 }
+INFO = "vendored-1.0.dist-info"
 
 
 def make_root(root: Path) -> Path:
@@ -45,9 +53,9 @@ def make_root(root: Path) -> Path:
 class Pip:
     """Fake pip that writes the same kinds of files as pip, including files that differ between runs."""
 
-    def __init__(self, *, mode: int = 0o600) -> None:
+    def __init__(self, *, mode: int = 0o600, change: Callable[[Path], object] = lambda _: None) -> None:
         self.runs = 0
-        self._mode = mode
+        self._mode, self._change = mode, change
 
     def __call__(self, requirements: Path, target: Path) -> None:
         assert requirements.name == "requirements.txt"
@@ -55,22 +63,23 @@ class Pip:
         files = FILES | {
             "vendored/__pycache__/__init__.cpython-313.pyc": f"made at {self.runs}",
             "bin/vendored": f"#!{target}/python\n",
-            **{f"vendored-1.0.dist-info/{name}": f"{target}" for name in ("RECORD", "INSTALLER", "REQUESTED")},
-            "vendored-1.0.dist-info/direct_url.json": f"{target}",
+            **{f"{INFO}/{name}": f"{target}" for name in ("INSTALLER", "REQUESTED", "direct_url.json")},
         }
+        files[f"{INFO}/RECORD"] = "".join(f'"{name}",sha256=,{self.runs}\n' for name in (*FILES, "../../bin/vendored"))
         # The package must not depend on the order in which pip creates files.
         for name, content in sorted(files.items(), reverse=self.runs % 2 == 0):
             file = target / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
             file.chmod(self._mode)
+        self._change(target)
 
 
 class Checkout:
     """Project folder with a build cache and a fake pip."""
 
-    def __init__(self, folder: Path, **pip: int) -> None:
-        self.root, self.cache, self.pip = make_root(folder / "checkout"), folder / "cache", Pip(**pip)
+    def __init__(self, folder: Path, pip: Pip | None = None) -> None:
+        self.root, self.cache, self.pip = make_root(folder / "checkout"), folder / "cache", pip or Pip()
         self.code = self.root / "lambda_code"
 
     def build(self) -> Path:
@@ -102,14 +111,14 @@ def test_deployment_packages_built_in_different_folders_are_identical(tmp_path: 
     for name, umask, mode in (("one", 0o022, 0o600), ("another/place", 0o077, 0o777)):
         before = os.umask(umask)
         try:
-            built.append(Checkout(tmp_path / name, mode=mode).build())
+            built.append(Checkout(tmp_path / name, Pip(mode=mode)).build())
         finally:
             os.umask(before)
     one, another = built
     assert contents(one) == contents(another)
     assert one.name == another.name
     # Lambda runs the code as a user who does not own the files, so all users need read permission.
-    for name, (mode, _) in contents(one).items():
+    for name, (mode, _) in nonempty(contents(one).items()):
         assert mode & 0o777 == (0o755 if (one / name).is_dir() else 0o644), name
 
 
@@ -126,7 +135,7 @@ def test_second_package_build_reuses_the_first_without_running_pip(checkout: Che
     [
         pytest.param("main.py", MAIN + "# changed\n", 1, id="changed code"),
         pytest.param("more.py", "", 1, id="new module"),
-        pytest.param("requirements.txt", "vendored==2.0 --hash=sha256:00\n", 2, id="changed requirements"),
+        pytest.param("requirements.txt", "vendored==1.0 --hash=sha256:01\n", 2, id="changed requirements"),
     ],
 )
 def test_changed_code_or_requirements_create_a_new_deployment_package(
@@ -168,6 +177,111 @@ def test_failed_package_build_leaves_no_files_in_the_cache(checkout: Checkout) -
     assert not (checkout.build() / "half.py").exists()
 
 
+def distribution(folder: Path, name: str) -> None:
+    (folder / f"{name}.dist-info").mkdir()
+    (folder / f"{name}.dist-info" / "RECORD").write_text(f"{name}.dist-info/RECORD,,\n")
+
+
+# Maps changes of the installed files to the problem that the error message contains.
+WRONG_INSTALLATIONS: dict[str, Callable[[Path], object]] = {
+    "vendored 1.0 is missing": lambda folder: shutil.rmtree(folder / INFO),
+    "vendored 2.0 is not required": lambda folder: (folder / INFO).rename(folder / "vendored-2.0.dist-info"),
+    "other-thing 1 is not required": lambda folder: distribution(folder, "Other_Thing-1"),
+    "vendored/data/table.json is missing": lambda folder: (folder / "vendored/data/table.json").unlink(),
+    "vendored/a, b.txt is missing": lambda folder: (folder / "vendored/a, b.txt").unlink(),
+    f"{INFO}/RECORD is missing": lambda folder: (folder / INFO / "RECORD").unlink(),
+}
+
+
+@pytest.mark.parametrize(("problem", "change"), WRONG_INSTALLATIONS.items(), ids=WRONG_INSTALLATIONS)
+def test_installation_that_differs_from_the_requirements_is_reported_and_not_cached(
+    tmp_path: Path, problem: str, change: Callable[[Path], object]
+) -> None:
+    checkout = Checkout(tmp_path, Pip(change=change))
+    with pytest.raises(PackagingError, match=r"installed packages differ from .*requirements\.txt") as caught:
+        checkout.build()
+    assert problem in str(caught.value)
+    assert "pip config list" in str(caught.value)
+    assert contents(checkout.cache) == {}
+
+
+def test_installed_distributions_are_compared_by_normalized_name_and_all_pins(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path, Pip(change=lambda folder: distribution(folder, "Some.thing_else-1.0")))
+    (checkout.code / "requirements.txt").write_text(
+        "# a comment\nvendored==1.0 \\\n    --hash=sha256:00\nsome-Thing.else==1.0 --hash=sha256:00\n"
+    )
+    assert (checkout.build() / "Some.thing_else-1.0.dist-info").is_dir()
+
+
+# Changes of a cached folder that leave it incomplete, for example after a full disk or an interrupted copy.
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "deleted file": lambda folder: (folder / "vendored" / "__init__.py").unlink(),
+    "deleted folder": lambda folder: shutil.rmtree(folder / "vendored" / "data"),
+    "truncated file": lambda folder: (folder / "vendored" / "fast.c").write_bytes(b""),
+    "other content of the same size": lambda folder: (folder / "vendored" / "__init__.py").write_text("VALUE = 2\n"),
+    "renamed file": lambda folder: (folder / "vendored" / "fast.c").rename(folder / "vendored" / "fast.d"),
+    "additional file": lambda folder: (folder / "vendored" / "extra.py").write_text(""),
+    "broken link": lambda folder: (folder / "vendored" / "link").symlink_to("nowhere"),
+    "unreadable for Lambda": lambda folder: (folder / "vendored" / "__init__.py").chmod(0o600),
+    "no files": lambda folder: list(map(shutil.rmtree, folder.iterdir())),
+}
+
+
+@pytest.mark.parametrize("entry", ["package", "vendored"])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_incomplete_or_changed_cache_entry_is_built_again(
+    checkout: Checkout, entry: str, damage: Callable[[Path], object]
+) -> None:
+    first = checkout.build()
+    expected = contents(first)
+    [folder] = checkout.cache.glob(f"{entry}-*")
+    damage(folder)
+    if entry == "vendored":
+        shutil.rmtree(first)  # With a complete package, the build does not need the installed packages.
+    assert checkout.build() == first
+    assert contents(first) == expected
+    assert checkout.pip.runs == (2 if entry == "vendored" else 1)
+    assert len(list(checkout.cache.iterdir())) == 2
+
+
+def test_build_that_cannot_write_its_files_reports_the_folder_and_leaves_no_files(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_source: Path, target: Path) -> None:
+        target.write_bytes(b"")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full)
+        with pytest.raises(PackagingError, match=r"could not be built in .*cache: .*No space left") as caught:
+            checkout.build()
+    assert "must be writable, and its disk must have about 10 MB of free space" in str(caught.value)
+    assert contents(checkout.cache) == {}
+    assert (checkout.build() / "vendored" / "__init__.py").read_text() == FILES["vendored/__init__.py"]
+
+
+def test_failed_packaging_raises_a_run_error_with_the_message_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pulumi prints the message of a RunError without a traceback."""
+    message = "pip could not install the packages of the indexer"
+
+    def fail(*_: object) -> Path:
+        raise PackagingError(message)
+
+    monkeypatch.setattr(tap_stack, "build_lambda_package", fail)
+    location = Location()
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program(
+            lambda: tap_stack.main({}),
+            project="tapstack",
+            stack="dev",
+            config={},
+            new_resource=lambda resource: fake_outputs(location, resource),
+            call=lambda token, args: fake_call(location, token),  # noqa: ARG005  the names are the protocol's
+        )
+    assert str(caught.value) == message
+    assert isinstance(caught.value.__cause__, PackagingError)
+
+
 def test_concurrent_package_builds_reuse_the_first_result(checkout: Checkout) -> None:
     def slow(requirements: Path, target: Path) -> None:
         checkout.build()  # simulates a build by another process at the same time
@@ -178,56 +292,12 @@ def test_concurrent_package_builds_reuse_the_first_result(checkout: Checkout) ->
     assert not list(checkout.cache.glob(".building-*"))
 
 
-@pytest.fixture
-def failure(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
-    """Return the error message and the pip command of a package build that fails without network access."""
-    calls: list[list[str]] = []
-
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        calls.append(command)
-        stderr = "ERROR: Could not find a version that satisfies the requirement vendored==1.0"
-        return subprocess.CompletedProcess(command, returncode=1, stdout="", stderr=stderr)
-
-    monkeypatch.setattr(subprocess, "run", run)
-    with pytest.raises(PackagingError) as caught:
-        build_lambda_package(checkout.root, checkout.cache)
-    [command] = calls
-    return str(caught.value), command
-
-
-def test_package_build_without_network_reports_cause_and_remedy(
-    checkout: Checkout, failure: tuple[str, list[str]]
-) -> None:
-    message, _ = failure
-    for part in (str(checkout.code / "requirements.txt"), "Could not find a version", "network", "PIP_INDEX_URL"):
-        assert part in message
-
-
-def test_package_build_installs_only_hashed_pure_python_wheels(
-    checkout: Checkout, failure: tuple[str, list[str]]
-) -> None:
-    _, command = failure
-    assert command[1:4] == ["-m", "pip", "install"]
-    assert {
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary=:all:",
-        "--no-compile",
-        "--platform=any",
-        "--abi=none",
-        "--implementation=py",
-        "--python-version=3.13",
-        "--target",
-    } <= set(command)
-    assert command[command.index("--requirement") + 1] == str(checkout.code / "requirements.txt")
-
-
 @pytest.mark.parametrize("file", noxfile.SHIPPED)
 def test_shipped_requirements_are_pinned_with_hashes(file: str) -> None:
     """With hashes, pip rejects files that differ from the tested ones, and requirements without a hash."""
     found = requirements(tap_stack._ROOT / file)
     assert found
-    for requirement in found:
+    for requirement in nonempty(found):
         assert "==" in requirement.split()[0], requirement
         assert "--hash=sha256:" in requirement, requirement
 
@@ -255,7 +325,7 @@ def test_archive_contains_the_package_and_its_hash_is_that_of_lambda(
 def test_archive_has_the_same_bytes_for_every_folder_and_run(tmp_path: Path) -> None:
     archives = []
     for name, mode in (("one", 0o600), ("another", 0o755)):
-        checkout = Checkout(tmp_path / name, mode=mode)
+        checkout = Checkout(tmp_path / name, Pip(mode=mode))
         checkout.build()
         archives.append(build_lambda_archive(checkout.root, checkout.cache))
         archives.append(build_lambda_archive(checkout.root, checkout.cache))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.default_stack import ENCRYPTED, FULL
+from tests.support.nonempty import nonempty
 from tests.support.synth import Synth, strings, synth
 
 if TYPE_CHECKING:
@@ -57,8 +59,11 @@ def test_policy_search_finds_all_policies_of_the_stack(stack: Synth) -> None:
 @pytest.mark.control("IAM.1", "KMS.1")
 def test_only_x_ray_permissions_apply_to_all_resources(stack: Synth) -> None:
     """The X-Ray actions of the indexer support no resource-level permissions."""
-    for name, statement in allowing(stack):
-        resources = as_list(statement.get("Resource", []))
+    for name, statement in nonempty(allowing(stack)):
+        if "Resource" not in statement:
+            assert "Principal" in statement, name  # the trust policy of a role has no resources
+            continue
+        resources = nonempty(as_list(statement["Resource"]))
         if "*" in resources:
             assert set(as_list(statement["Action"])) == {
                 "xray:PutTraceSegments",
@@ -73,15 +78,15 @@ def test_only_x_ray_permissions_apply_to_all_resources(stack: Synth) -> None:
 
 @pytest.mark.control("IAM.1", "IAM.21")
 def test_no_allow_statement_contains_a_wildcard_action(stack: Synth) -> None:
-    for name, statement in allowing(stack):
-        for action in as_list(statement["Action"]):
+    for name, statement in nonempty(allowing(stack)):
+        for action in nonempty(as_list(statement["Action"])):
             assert "*" not in action, f"{name}: {action}"
 
 
 def test_no_policy_statement_uses_notaction_notresource_or_notprincipal(stack: Synth) -> None:
     """NotAction, NotResource and NotPrincipal also match actions, resources and principals that are added later."""
-    for name, policy in documents(stack):
-        for statement in policy["Statement"]:
+    for name, policy in nonempty(documents(stack)):
+        for statement in nonempty(policy["Statement"]):
             assert not [key for key in statement if key.startswith("Not")], name
 
 
@@ -89,18 +94,17 @@ def test_no_policy_statement_uses_notaction_notresource_or_notprincipal(stack: S
 def test_resource_policies_allow_only_aws_services_for_the_same_account(stack: Synth) -> None:
     """Each statement that allows an AWS service is limited to requests on behalf of the stack's account."""
     account = "123456789012"
-    for name, statement in allowing(stack):
-        if "Principal" not in statement:
-            continue  # the policy of a role has no principals
+    # The policy of a role has no principals.
+    for name, statement in nonempty(each for each in allowing(stack) if "Principal" in each[1]):
         assert statement["Principal"].keys() == {"Service"}, name
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": account}, name
 
 
 def test_each_policy_statement_has_a_unique_sid(stack: Synth) -> None:
-    for name, policy in documents(stack):
+    for name, policy in nonempty(documents(stack)):
         assert policy.keys() == {"Version", "Statement"}, name
         assert policy["Version"] == "2012-10-17", name  # earlier versions do not support policy variables
-        sids = [statement.get("Sid") for statement in policy["Statement"]]
+        sids = [statement.get("Sid") for statement in nonempty(policy["Statement"])]
         assert None not in sids, name
         assert len(sids) == len(set(sids)), name
         assert all(sid.isalnum() for sid in sids), name
@@ -109,8 +113,7 @@ def test_each_policy_statement_has_a_unique_sid(stack: Synth) -> None:
 @pytest.mark.control("S3.5")
 @pytest.mark.parametrize("type_", ["BucketPolicy", "QueuePolicy", "TopicPolicy"])
 def test_buckets_queue_and_topic_deny_requests_without_tls(stack: Synth, type_: str) -> None:
-    assert stack.all(type_)
-    for each in stack.all(type_):
+    for each in nonempty(stack.all(type_)):
         refusals = [
             statement
             for statement in json.loads(each.inputs["policy"])["Statement"]
@@ -131,8 +134,51 @@ def test_stack_has_no_resources_of_inapplicable_security_controls(stack: Synth) 
     assert not stack.one("Function").inputs.keys() & {"vpcConfig", "fileSystemConfig"}
 
 
-def test_resource_inputs_contain_no_credentials(stack: Synth) -> None:
-    for each in stack.resources:
-        for text in strings(each.inputs):
-            assert "AKIA" not in text
-            assert "PRIVATE KEY" not in text
+# Each pattern has an example, which is invalid as a credential.
+SECRETS = {
+    "ID of an access key": (r"\b(AKIA|ASIA)[A-Z0-9]{16}\b", "AKIAIOSFODNN7EXAMPLE"),
+    "secret access key": (
+        r"(?<![A-Za-z0-9/+=])(?=[^\s]*[A-Z])(?=[^\s]*[0-9])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    ),
+    "private key": (r"-----BEGIN [A-Z ]*PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----"),
+    "password in a URL": (r"://[^/\s:@]+:[^/\s@]+@", "https://user:secret@example.com"),
+    "token": (r"\b(ghp_|github_pat_|glpat-|xox[abp]-|pul-)[A-Za-z0-9]{10}", "ghp_0123456789abcdefghij"),
+    "value of a secret": (
+        r"(?i)(password|passwd|secret|token|api_?key)[\"']?\s*[=:]\s*[\"']?\w",
+        "DB_PASSWORD=hunter2",
+    ),
+}
+
+
+def secrets(value: object) -> list[str]:
+    """Return the kinds of secrets that nested plain data contains."""
+    texts = list(strings(value))
+    return [kind for kind, (pattern, _) in SECRETS.items() if any(re.search(pattern, text) for text in texts)]
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_search_for_secrets_finds_each_kind(kind: str) -> None:
+    _, example = SECRETS[kind]
+    assert kind in secrets({"environment": {"variables": {"NAME": example}}})
+    assert kind in secrets({"policy": [json.dumps({"Statement": [{"Sid": example}]})]})
+
+
+def test_resource_inputs_and_stack_outputs_contain_no_secrets(stack: Synth) -> None:
+    assert sum(1 for each in stack.resources for _ in strings(each.inputs)) > 500
+    assert {each.name: found for each in stack.resources if (found := secrets(each.inputs))} == {}
+    assert len(list(strings(stack.outputs))) > 20
+    assert secrets(stack.outputs) == []
+
+
+def test_resource_inputs_and_stack_outputs_contain_no_credentials_of_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The environment of the program contains the credentials with which Pulumi deploys the stack."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "PULUMI_ACCESS_TOKEN", "PIP_INDEX_URL")
+    environ = {name: f"credential-{name}" for name in names}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    stack = synth.__wrapped__(environ=tuple(environ.items()), **FULL)
+    texts = nonempty(text for each in stack.resources for text in strings([each.inputs, stack.outputs]))
+    assert [text for text in texts if "credential-" in text] == []
