@@ -2,7 +2,8 @@
 
 The program deploys a versioned upload bucket, a bucket for its access logs, a DynamoDB table with an index by upload
 day, a Lambda function that S3 invokes ("the indexer"), a failure queue for events that the indexer could not process,
-CloudWatch alarms with an SNS topic, a dashboard, and saved queries for the indexer's log.
+CloudWatch alarms with an SNS topic, a dashboard, saved queries for the indexer's log, and an SSM parameter with the
+settings that the operators' tool `audit` compares with AWS.
 
 The table lists the configuration keys, with their defaults in parentheses. Set a key with
 ``pulumi config set KEY VALUE``. docs/configuration.md also lists types and allowed values.
@@ -40,22 +41,25 @@ The table lists the configuration keys, with their defaults in parentheses. Set 
 ========================  ==============================================================================================
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
-log_group_name, failure_queue_url, alarm_topic_arn, dashboard_url, test_command.
+log_group_name, failure_queue_url, alarm_topic_arn, settings_parameter, dashboard_url, test_command.
 
 Importing this module has no side effects; ``main`` runs the program.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from pathlib import Path
@@ -157,9 +161,13 @@ OPERATION_CALLERS: Mapping[str, str] = {
     "deletion is affected.",
     "UpdateItem": "The indexer writes rows with UpdateItem, and retries.",
 }
+VERSIONING = "Enabled"  # versioning status of the upload bucket
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
+SETTINGS_SCHEMA = 1  # schema of the settings document; a change that older tools cannot read increases the number
+# SSM rejects parameter names with these prefixes (Systems Manager API Reference, PutParameter, "Name").
+PARAMETER_NAME_RESERVED_STARTS = ("aws", "ssm")
 
 
 # == Configuration ====================================================================================================
@@ -603,6 +611,7 @@ class Names:
     failure_queue: str
     alarm_topic: str
     dashboard: str
+    settings: str
 
     def alarm(self, purpose: str) -> str:
         """Return the name of the CloudWatch alarm for a purpose such as ``function-errors``."""
@@ -634,6 +643,7 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
         failure_queue=f"{prefix}-failures",
         alarm_topic=f"{prefix}-alarms",
         dashboard=prefix,
+        settings=f"{prefix}-settings",
     )
     key = "resource name from project name and env"
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
@@ -645,6 +655,9 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     _check_length(key, names.function, FUNCTION_NAME_LENGTH)
     _check_length(key, names.role, ROLE_NAME_LENGTH)
     _check_length(key, names.failure_queue, QUEUE_NAME_LENGTH)
+    if names.settings.startswith(PARAMETER_NAME_RESERVED_STARTS):
+        error = f"SSM reserves parameter names that begin with {' or '.join(PARAMETER_NAME_RESERVED_STARTS)}"
+        raise ConfigurationError(key, names.settings, error, "Choose another project name in Pulumi.yaml.")
     return names
 
 
@@ -849,6 +862,40 @@ def _json(build: Callable[..., Document], **values: pulumi.Input[str | None]) ->
     return pulumi.Output.all(**values).apply(lambda known: json.dumps(build(**known)))
 
 
+# == Settings document ================================================================================================
+
+
+def settings_document(
+    args: TapStackArgs, names: Names, *, function_arn: str, code_sha256: str, failure_queue_arn: str
+) -> Document:
+    """Return the settings on which the consistency of table and bucket depends.
+
+    The operators' tool `audit` compares these settings with AWS. docs/runbook.md describes the document.
+
+    Args:
+        args: the configuration.
+        names: the resource names.
+        function_arn: the ARN of the indexer.
+        code_sha256: Lambda's hash of the deployment package, in Base64.
+        failure_queue_arn: the ARN of the failure queue.
+    """
+    return {
+        "schema": SETTINGS_SCHEMA,
+        "function_arn": function_arn,
+        "code_sha256": code_sha256,
+        "bucket": names.upload_bucket,
+        "table": names.table,
+        "events": list(EVENTS),
+        "prefix": encode_filter(args.notification_prefix),
+        "suffix": encode_filter(args.notification_suffix),
+        "versioning": VERSIONING,
+        "retries": ASYNC_RETRIES,
+        "event_age_seconds": ASYNC_EVENT_AGE_SECONDS,
+        "failure_destination": failure_queue_arn,
+        "reserved_concurrency": args.reserved_concurrency,
+    }
+
+
 # == Deployment package of the indexer ================================================================================
 
 PIP_TARGET_OPTIONS = (
@@ -943,6 +990,38 @@ def build_lambda_package(root: Path, cache: Path, *, install: Callable[[Path, Pa
     return package
 
 
+def build_lambda_archive(root: Path, cache: Path) -> tuple[Path, str]:
+    """Build the zip file of the indexer's deployment package.
+
+    The bytes of the file depend only on the files of the package, so that its hash is the same in each run. The files
+    are not compressed, because the result of a compression depends on the version of the compression library.
+
+    Args:
+        root: the folder that contains ``lambda_code``.
+        cache: the folder for finished builds, created if it does not exist.
+
+    Returns:
+        The path of the zip file, and its hash as Lambda's attribute `CodeSha256` contains it.
+
+    Raises:
+        PackagingError: the requirements could not be installed.
+    """
+    package = build_lambda_package(root, cache)
+    folder = package.with_name(f"archive-{package.name}")
+
+    def pack(unfinished: Path) -> None:
+        with zipfile.ZipFile(unfinished / "indexer.zip", "w", zipfile.ZIP_STORED) as archive:
+            for path in sorted(path for path in package.rglob("*") if path.is_file()):
+                entry = zipfile.ZipInfo(path.relative_to(package).as_posix())  # its date is 1980-01-01
+                entry.create_system = 3  # Unix; the default depends on the operating system
+                entry.external_attr = (stat.S_IFREG | 0o644) << 16
+                archive.writestr(entry, path.read_bytes())
+
+    _build_once(folder, pack)
+    archive = folder / "indexer.zip"
+    return archive, base64.b64encode(hashlib.sha256(archive.read_bytes()).digest()).decode()
+
+
 def _digest(parts: Sequence[bytes]) -> str:
     """Return a hash of the parts. Each part is hashed first, so that the boundaries between parts affect the result."""
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
@@ -1018,7 +1097,8 @@ class TapStack(pulumi.ComponentResource):
         queue = self._failure_queue()
         role, permissions = self._role(bucket, table, log_group, queue)
         function = self._function(role, permissions, log_group)
-        self._trigger(bucket, versioning, function, permissions, queue)
+        notification = self._trigger(bucket, versioning, function, permissions, queue)
+        settings = self._settings(function, queue, notification)
         topic = self._alarm_topic()
         self._alarms(topic)
         self._dashboard()
@@ -1035,6 +1115,7 @@ class TapStack(pulumi.ComponentResource):
         self.log_group_name = log_group.name
         self.failure_queue_url = queue.url
         self.alarm_topic_arn = topic.arn
+        self.settings_parameter = settings.name
         self.dashboard_url = pulumi.Output.from_input(self._dashboard_url())
         self.test_command = pulumi.Output.from_input(self._test_command())
         self.outputs: dict[str, pulumi.Output[str]] = {n: v for n, v in vars(self).items() if n not in inherited}
@@ -1082,7 +1163,7 @@ class TapStack(pulumi.ComponentResource):
         versioning = aws.s3.BucketVersioning(
             f"{self._name}-uploads-versioning",
             bucket=bucket.bucket,
-            versioning_configuration={"status": "Enabled"},
+            versioning_configuration={"status": VERSIONING},
             opts=self._child(),
         )
         return bucket, versioning
@@ -1313,6 +1394,10 @@ class TapStack(pulumi.ComponentResource):
     def _function(
         self, role: aws.iam.Role, permissions: aws.iam.RolePolicy, log_group: aws.cloudwatch.LogGroup
     ) -> aws.lambda_.Function:
+        code, code_sha256 = self._args.lambda_package, None
+        if code is None:
+            path, code_sha256 = build_lambda_archive(_ROOT, _ROOT / ".cache" / "lambda")
+            code = pulumi.FileArchive(str(path))
         return aws.lambda_.Function(
             f"{self._name}-indexer",
             name=self._names.function,
@@ -1320,8 +1405,9 @@ class TapStack(pulumi.ComponentResource):
             runtime=RUNTIME,
             architectures=["arm64"],
             handler=HANDLER,
-            code=self._args.lambda_package
-            or pulumi.FileArchive(str(build_lambda_package(_ROOT, _ROOT / ".cache" / "lambda"))),
+            code=code,
+            # With this hash, `pulumi up --refresh` detects and replaces code that was deployed without Pulumi.
+            code_sha256=code_sha256,
             role=role.arn,
             memory_size=self._args.memory_mb,
             timeout=self._args.timeout_seconds,
@@ -1355,7 +1441,7 @@ class TapStack(pulumi.ComponentResource):
         function: aws.lambda_.Function,
         permissions: aws.iam.RolePolicy,
         queue: aws.sqs.Queue,
-    ) -> None:
+    ) -> aws.s3.BucketNotification:
         """Let S3 invoke the indexer. After all retries, a failed event goes to the failure queue."""
         retries = aws.lambda_.FunctionEventInvokeConfig(
             f"{self._name}-indexer-retries",
@@ -1375,7 +1461,7 @@ class TapStack(pulumi.ComponentResource):
             source_account=self._account,  # another account could reuse the name of a deleted bucket
             opts=self._child(),
         )
-        aws.s3.BucketNotification(
+        return aws.s3.BucketNotification(
             f"{self._name}-uploads-notification",
             bucket=bucket.bucket,
             lambda_functions=[
@@ -1391,6 +1477,28 @@ class TapStack(pulumi.ComponentResource):
             # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
             # destination, failed events would be lost.
             opts=self._child(permission, versioning, retries),
+        )
+
+    def _settings(
+        self, function: aws.lambda_.Function, queue: aws.sqs.Queue, notification: aws.s3.BucketNotification
+    ) -> aws.ssm.Parameter:
+        """Write the settings document for the operators' tool `audit`, after the settings that it contains."""
+        document = pulumi.Output.all(
+            function_arn=function.arn, code_sha256=function.code_sha256, failure_queue_arn=queue.arn
+        ).apply(
+            lambda known: json.dumps(
+                settings_document(self._args, self._names, **known), sort_keys=True, separators=(",", ":")
+            )
+        )
+        return aws.ssm.Parameter(
+            f"{self._name}-settings",
+            name=self._names.settings,
+            description="Settings that the operators' tool audit compares with AWS",
+            type="String",
+            tier="Standard",  # parameters of other tiers cost money
+            insecure_value=document,  # the document contains no secret, so a preview may show it
+            tags=self._tags,
+            opts=self._child(notification),
         )
 
     # -- alarms -------------------------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from operations import program
 from operations.audit import GRACE
 from operations.aws import Aws
-from operations.discovery import from_function
+from operations.discovery import from_function, from_settings
 from operations.errors import OperatorError
 from operations.options import parser
 from operations.output import Progress, print_lines
@@ -23,6 +23,9 @@ from operations.tool import FAILED, INTERRUPTED, Tool
 from operations.tools.audit import AuditTool
 from operations.tools.backfill import BackfillTool
 from operations.tools.redrive import RedriveTool
+
+if TYPE_CHECKING:
+    from operations.settings import ExpectedSettings
 
 
 def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws.connect, grace: float = GRACE) -> int:
@@ -57,6 +60,14 @@ def run() -> NoReturn:
     program.run(main, broken_pipe_code=FAILED)
 
 
+def _find_audited(
+    options: argparse.Namespace, connect: Callable[[str | None], Aws]
+) -> tuple[Aws, Target, ExpectedSettings | None]:
+    outputs = None if options.stack_outputs is None else from_outputs(options.stack_outputs)
+    aws = connect(outputs.region if outputs else region_from_arn(options.function))
+    return (aws, *from_settings(options.function, outputs, aws))
+
+
 def _find_target(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> tuple[Aws, Target]:
     if options.function is None:
         target = from_outputs(options.stack_outputs)
@@ -70,9 +81,9 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
         return CapacityTool(options)
     if options.tool == "cost":
         return CostTool(options)
-    aws, target = _find_target(options, connect)
     if options.tool == "audit":
-        return AuditTool(options, aws, target, grace=grace)
+        return AuditTool(options, *_find_audited(options, connect), grace=grace)
+    aws, target = _find_target(options, connect)
     if options.tool == "backfill":
         return BackfillTool(options, aws, target)
     return RedriveTool(options, aws, target)

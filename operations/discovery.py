@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from operations.errors import OperatorError
-from operations.target import Target, parse_function_arn
+from operations.settings import ExpectedSettings
+from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE, Target, parse_function_arn, settings_parameter
 
 if TYPE_CHECKING:
     from operations.aws import Aws
-
-BUCKET_VARIABLE, TABLE_VARIABLE = "TAP_BUCKET_NAME", "TAP_TABLE_NAME"
-"""Environment variables of the indexer that contain the names of the bucket and of the table."""
 
 
 def from_function(name: str, aws: Aws) -> Target:
@@ -39,6 +38,30 @@ def from_function(name: str, aws: Aws) -> Target:
         bucket=variables[BUCKET_VARIABLE],
         table=variables[TABLE_VARIABLE],
     )
+
+
+def from_settings(function: str | None, outputs: Target | None, aws: Aws) -> tuple[Target, ExpectedSettings | None]:
+    """Read the names of a stack's resources from its settings document, which exists without function and bucket.
+
+    Args:
+        function: the function's name or ARN; None if `outputs` is given.
+        outputs: the names in the stack outputs; None if `function` is given.
+        aws: the AWS calls, for the region of the stack.
+
+    Returns:
+        The names and the settings document. Without a document, the names are those of `outputs`, or of the function's
+        configuration, and the second value is None.
+
+    Raises:
+        OperatorError: the document is invalid, or there is neither a document nor an indexer of this name.
+    """
+    parameter = outputs.settings_parameter if outputs else settings_parameter(str(function))
+    text = aws.parameter(parameter)
+    if text is None:
+        target = outputs or from_function(str(function), aws)
+        return replace(target, settings_parameter=parameter), None
+    expected = ExpectedSettings.parse(text, parameter=parameter)
+    return expected.target(outputs.queue_url if outputs else None), expected
 
 
 def failure_queue(aws: Aws, target: Target) -> str:

@@ -99,7 +99,13 @@ class KeyFilter:
         return any(key.startswith(prefix) and key.endswith(suffix) for prefix, suffix in self.rules)
 
 
-def _rule(configuration: Mapping[str, Any]) -> tuple[str, str]:
+def filter_rules(configuration: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the prefix and the suffix of a notification, URL-encoded as S3 returns them; empty if not set."""
     rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", ())
-    values = {rule["Name"].lower(): unquote_plus(rule["Value"]) for rule in rules}
+    values = {rule["Name"].lower(): rule["Value"] for rule in rules}
     return values.get("prefix", ""), values.get("suffix", "")
+
+
+def _rule(configuration: Mapping[str, Any]) -> tuple[str, str]:
+    prefix, suffix = filter_rules(configuration)
+    return unquote_plus(prefix), unquote_plus(suffix)

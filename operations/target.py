@@ -14,8 +14,14 @@ from operations.errors import OperatorError
 OUTPUTS = ("bucket_name", "table_name", "lambda_function_name", "lambda_function_arn", "failure_queue_url")
 OUTPUTS_COMMAND = "pulumi stack output --json > FILE"
 
+BUCKET_VARIABLE, TABLE_VARIABLE = "TAP_BUCKET_NAME", "TAP_TABLE_NAME"
+"""Environment variables of the indexer that contain the names of the bucket and of the table."""
+
 _FUNCTION_ARN = re.compile(r"(arn:[\w-]+:lambda:([\w-]+):\d{12}:function:[\w-]+)(?::[\w$-]+)?")
 """ARN of a Lambda function, optionally followed by an alias or version."""
+
+_FUNCTION = re.compile(r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:function:)?([\w-]+)(?::[\w$-]+)?")
+"""Name, partial ARN or ARN of a Lambda function, optionally followed by an alias or version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +32,7 @@ class Target:
         function: name of the indexer's Lambda function.
         function_arn: ARN of that function, without alias or version.
         queue_url: URL of the failure queue; None if it has to be requested from Lambda.
+        settings_parameter: name of the SSM parameter with the settings document; empty if it is not known.
     """
 
     function: str
@@ -34,6 +41,7 @@ class Target:
     bucket: str
     table: str
     queue_url: str | None = None
+    settings_parameter: str = ""
 
 
 def from_outputs(path: Path) -> Target:
@@ -60,6 +68,8 @@ def from_outputs(path: Path) -> Target:
         bucket=outputs["bucket_name"],
         table=outputs["table_name"],
         queue_url=outputs["failure_queue_url"],
+        settings_parameter=_string(outputs, "settings_parameter")
+        or settings_parameter(outputs["lambda_function_name"]),
     )
 
 
@@ -70,6 +80,15 @@ def region_from_arn(function: str) -> str | None:
         OperatorError: `function` begins like an ARN, but is not the ARN of a Lambda function.
     """
     return parse_function_arn(function)[1] if function.startswith("arn:") else None
+
+
+def settings_parameter(function: str) -> str:
+    """Return the name of the SSM parameter with the settings document, derived from the indexer's name or ARN.
+
+    The stack names the indexer `{prefix}-indexer` and the parameter `{prefix}-settings`.
+    """
+    match = _FUNCTION.fullmatch(function)
+    return f"{(match[1] if match else function).removesuffix('-indexer')}-settings"
 
 
 def same_function(arn: str, function_arn: str) -> bool:

@@ -48,6 +48,7 @@ SECTIONS = MappingProxyType(
         "aws:cloudwatch/logGroup:": "function",
         "aws:cloudwatch/queryDefinition:": "function",
         "aws:sqs/": "failures",
+        "aws:ssm/": "function",
         "aws:sns/": "alarms",
         "aws:cloudwatch/": "alarms",
     }

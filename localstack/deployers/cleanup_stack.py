@@ -29,6 +29,7 @@ NOT_FOUND = frozenset(
         "NoSuchEntity",
         "NotFound",
         "NotFoundException",
+        "ParameterNotFound",
         "QueueDoesNotExist",
         "ResourceNotFound",
         "ResourceNotFoundException",

@@ -157,6 +157,7 @@ PROTOCOLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "s3": {"protocol": "rest-xml"},
         "sns": {"protocol": "query"},
         "sqs": {"protocol": "json", "jsonVersion": "1.0"},
+        "ssm": {"protocol": "json", "jsonVersion": "1.1"},
         "sts": {"protocol": "query"},
     }
 )

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from operations.audit import GRACE, Audit
 from operations.discovery import failure_queue
 from operations.listing import KeyFilter
 from operations.output import count
+from operations.rate import Capacity
+from operations.settings import compare_settings, missing_document
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -19,8 +22,10 @@ if TYPE_CHECKING:
     from operations.aws import Aws
     from operations.compare import Finding
     from operations.output import Progress
+    from operations.settings import ExpectedSettings
     from operations.target import Target
 
+NO_CAPACITY = Capacity(read=None, write=None)
 MAX_FINDINGS_SHOWN = 100
 """Maximum number of findings in the text output; the option --json prints all of them."""
 
@@ -28,29 +33,65 @@ MAX_FINDINGS_SHOWN = 100
 class AuditTool:
     """Tool for `audit [--prefix P] [--repair]`."""
 
-    def __init__(self, options: argparse.Namespace, aws: Aws, target: Target, *, grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        aws: Aws,
+        target: Target,
+        expected: ExpectedSettings | None,
+        *,
+        grace: float = GRACE,
+    ) -> None:
         self._repair: bool = options.repair
+        self._prefix: str = options.prefix
         if self._repair:
             failure_queue(aws, target)
-        self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
+        if expected is None:
+            self._settings = missing_document(target.settings_parameter)
+            self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
+            self._settings.triggered = self._key_filter.triggered
+        else:
+            self._settings = compare_settings(aws, expected)
+            self._key_filter = expected.key_filter
         self._audit = Audit(
             aws,
             target,
             key_filter=self._key_filter,
-            capacity=aws.capacity(target.table),
-            prefix=options.prefix,
+            capacity=aws.capacity(target.table) if self._settings.comparable else NO_CAPACITY,
+            prefix=self._prefix,
             grace=grace,
         )
 
     def run(self, progress: Progress) -> int:
-        self._audit.compare(progress)
-        if self._repair:
-            self._audit.repair(progress)
-        return OK if self._key_filter.triggered and not self._audit.report.findings else FINDINGS
+        if self._settings.comparable:
+            self._audit.compare(progress)
+            self._check_number_of_keys()
+            if self._repair:
+                self._audit.repair(progress)
+        findings = [*self._settings.findings, *self._audit.report.findings]
+        return OK if self._settings.triggered and not findings else FINDINGS
+
+    def _check_number_of_keys(self) -> None:
+        """Add a finding if the audit compared no key, because its other findings then prove nothing."""
+        report = self._audit.report
+        if report.keys:
+            return
+        if report.not_indexed:
+            problem = f"the notification's filter excludes all {count(report.not_indexed, 'version')} that were listed"
+            remedy = "check notificationPrefix, notificationSuffix, and the option --prefix of audit"
+        elif self._prefix:
+            problem = f"the bucket has no key with the prefix {self._prefix!r}"
+            remedy = "check the option --prefix of audit"
+        else:
+            problem = "the bucket is empty"
+            remedy = "upload a file, then run audit again; `pulumi stack output test_command` prints a command"
+        self._settings.add("compared keys", f"{problem}, so the audit compared nothing", remedy)
 
     def lines(self) -> list[str]:
         findings = self._audit.report.findings
         lines = self._key_filter.warnings()
+        for each in self._settings.findings:
+            lines += [f"{'setting':<10}  {each.setting}: {each.problem}", f"            {each.remedy}"]
         for finding in findings[:MAX_FINDINGS_SHOWN]:
             marker = "  (delete marker)" * _is_marker(finding)
             lines.append(f"{finding.difference:<10}  {finding.key}  {finding.version_id}{marker}")
@@ -69,15 +110,19 @@ class AuditTool:
         not_indexed = (
             f"; versions excluded by the notification's filter: {report.not_indexed:,}" if report.not_indexed else ""
         )
+        about = f"{count(len(self._settings.findings), 'finding')} about the stack; " if self._settings.findings else ""
+        if not self._settings.comparable:
+            return f"audit: {about}bucket and table were not compared"
         if not report.findings:
-            return f"audit: the table is consistent with the bucket: {compared}{not_indexed}"
+            result = "the table is consistent with the bucket" if report.keys else "no key was compared"
+            return f"audit: {about}{result}: {compared}{not_indexed}"
         kinds = Counter(finding.difference.value for finding in report.findings)
         counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
         if self._repair:
             end = f"{count(report.sent, 'event')} sent: run audit again in a minute"
         else:
             end = "dry run: --repair sends an event for each difference"
-        return f"audit: {count(len(report.findings), 'difference')} ({counts}) in {compared}{not_indexed}; {end}"
+        return f"audit: {about}{count(len(report.findings), 'difference')} ({counts}) in {compared}{not_indexed}; {end}"
 
     def document(self) -> dict[str, Any]:
         report = self._audit.report
@@ -89,8 +134,9 @@ class AuditTool:
             "rows": report.rows,
             "looked_again": report.rechecked,
             "sent": report.sent,
-            "triggered": self._key_filter.triggered,
+            "triggered": self._settings.triggered,
             "repair": self._repair,
+            "settings": [asdict(finding) for finding in self._settings.findings],
             "findings": [_as_json(finding) for finding in report.findings],
         }
 

@@ -23,6 +23,7 @@ LISTINGS: Mapping[str, Callable[[Clients], list[Any]]] = {
         for each in page["MetricAlarms"]
     ],
     "dashboard": lambda aws: [each["DashboardName"] for each in aws.cloudwatch.list_dashboards()["DashboardEntries"]],
+    "parameter": lambda aws: [each["Name"] for each in aws.ssm.describe_parameters()["Parameters"]],
 }
 
 

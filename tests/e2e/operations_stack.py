@@ -64,12 +64,12 @@ class OperationsStack:
         return CommandResult(code=code, document=json.loads(out.getvalue()), errors=errors.getvalue())
 
     def audit_until_consistent(self, *arguments: str) -> CommandResult:
-        """Repeat an audit until it reports no findings; return the result of the last audit."""
+        """Repeat an audit until no row differs; return the result of the last audit, which may report settings."""
         results: list[CommandResult] = []
 
         def consistent() -> CommandResult | None:
             results.append(self.run("audit", *arguments))
-            return results[-1] if results[-1].code == 0 else None
+            return results[-1] if results[-1].document["findings"] == [] else None
 
         return self.index.wait_until(consistent, lambda: f"an audit without findings; the last: {results[-1].document}")
 
@@ -98,12 +98,16 @@ class OperationsStack:
     def function_failing(self) -> Iterator[None]:
         """Context manager: configure the indexer with a table that does not exist, so that every event fails."""
         before = self.index.set_environment({"TAP_TABLE_NAME": "no-such-table"})
-        time.sleep(self._settle_seconds)
+        self.settle()
         try:
             yield
         finally:
             self.index.set_environment(before)
-            time.sleep(self._settle_seconds)
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait until an update of the indexer applies to all events."""
+        time.sleep(self._settle_seconds)
 
     def put_all_indexed(self, names: Sequence[str]) -> list[Row]:
         """Upload objects one after the other, with their key as content, and wait for their rows."""

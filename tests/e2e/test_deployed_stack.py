@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 import yaml
 
+import tap_stack
 from tests.e2e.capabilities import Capability, needs
-from tests.support.synth import Synth, synth
+from tests.support.synth import CODE_SHA256, Synth, synth
 
 if TYPE_CHECKING:
     from tests.support.index import AwsTarget, Clients
@@ -24,10 +25,11 @@ pytestmark = pytest.mark.not_in_a_live_account("compares with Pulumi.localstack.
 Inputs: TypeAlias = Mapping[str, Any]
 Read: TypeAlias = Callable[["Clients", Inputs], Any]
 
-SETTINGS = Path(__file__).parents[2] / "Pulumi.localstack.yaml"
+ROOT = Path(__file__).parents[2]
+SETTINGS = ROOT / "Pulumi.localstack.yaml"
 ADDRESSES = {"bucket", "queueUrl", "arn", "function", "functionName"}
 """Names of Pulumi inputs that only identify the resource or its parent, and are not compared with AWS."""
-DOCUMENTS = {"policy", "assumeRolePolicy", "dashboardBody"}
+DOCUMENTS = {"policy", "assumeRolePolicy", "dashboardBody", "insecureValue"}
 """Names of Pulumi inputs whose values are JSON documents."""
 SPELLINGS = {"id": "ID", "sseAlgorithm": "SSEAlgorithm", "okActions": "OKActions"}
 """AWS API name of each Pulumi input, if the names differ by more than the capital first letter."""
@@ -164,6 +166,12 @@ def of_bucket(operation: str, describe: Callable[[Any], Any]) -> Read:
     return lambda aws, inputs: describe(getattr(aws.s3, operation)(Bucket=inputs["bucket"]))
 
 
+def parameter(aws: Clients, name: str) -> dict[str, Any]:
+    described = aws.ssm.describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [name]}])["Parameters"]
+    found = aws.ssm.get_parameter(Name=name)["Parameter"]
+    return {**described[0], **found, "InsecureValue": json.loads(found["Value"])}
+
+
 READ: Mapping[str, Read] = {
     # S3 has no attribute for Pulumi's option forceDestroy, so its expected value is used.
     "Bucket": of_bucket("head_bucket", lambda _: {"ForceDestroy": True}),
@@ -194,6 +202,7 @@ READ: Mapping[str, Read] = {
     "FunctionEventInvokeConfig": retries,
     "LogGroup": log_group,
     "MetricAlarm": alarm,
+    "Parameter": lambda aws, inputs: parameter(aws, inputs["name"]),
     "Permission": permission,
     "Queue": queue,
     "QueuePolicy": queue,
@@ -221,9 +230,17 @@ def program(clients: Clients, target: AwsTarget, outputs: Mapping[str, str]) -> 
     return program
 
 
+@pytest.fixture(scope="module")
+def code_sha256() -> str:
+    """Hash of the real deployment package, in place of the fake value of `synth`."""
+    return tap_stack.build_lambda_archive(ROOT, ROOT / ".cache" / "lambda")[1]
+
+
 @pytest.mark.control("S3.8")
 @pytest.mark.parametrize("type_", READ)
-def test_deployed_resources_match_the_inputs_of_the_program(program: Synth, clients: Clients, type_: str) -> None:
+def test_deployed_resources_match_the_inputs_of_the_program(
+    program: Synth, clients: Clients, code_sha256: str, type_: str
+) -> None:
     assert program.all(type_)
     for each in program.all(type_):
         described = READ[type_](clients, each.inputs)
@@ -232,6 +249,7 @@ def test_deployed_resources_match_the_inputs_of_the_program(program: Synth, clie
         expected = as_aws(inputs) | {name[0].upper() + name[1:]: document for name, document in documents.items()}
         if type_ == "MetricAlarm":
             expected["Dimensions"] = inputs["dimensions"]
+        expected = json.loads(json.dumps(expected).replace(CODE_SHA256, code_sha256))
         assert {name: described.get(name) for name in expected} == expected, each.name
 
 
@@ -251,6 +269,9 @@ TAGS: Mapping[str, Read] = {
         QueueUrl=aws.sqs.get_queue_url(QueueName=inputs["name"])["QueueUrl"]
     )["Tags"],
     "Topic": lambda aws, inputs: aws.sns.list_tags_for_resource(ResourceArn=topic(aws, inputs)["arn"])["Tags"],
+    "Parameter": lambda aws, inputs: aws.ssm.list_tags_for_resource(
+        ResourceType="Parameter", ResourceId=inputs["name"]
+    )["TagList"],
     "MetricAlarm": lambda aws, inputs: aws.cloudwatch.list_tags_for_resource(
         ResourceARN=alarm(aws, inputs)["AlarmArn"]
     )["Tags"],

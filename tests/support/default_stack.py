@@ -19,6 +19,7 @@ ROLE = "tapstack-dev-indexer-us-east-1"
 LOG_GROUP = "/aws/lambda/tapstack-dev-indexer"
 QUEUE = "tapstack-dev-failures"
 TOPIC = "tapstack-dev-alarms"
+SETTINGS = "tapstack-dev-settings"
 
 UPLOADS_ARN = f"arn:aws:s3:::{UPLOADS}"
 LOGS_ARN = f"arn:aws:s3:::{LOGS}"

@@ -80,6 +80,7 @@ _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "aws:sqs/queuePolicy:QueuePolicy": NO_OUTPUTS,
+    "aws:ssm/parameter:Parameter": ("{name}", {"arn": "arn:{partition}:ssm:{region}:{account}:parameter/{name}"}),
 }
 
 

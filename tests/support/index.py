@@ -41,6 +41,7 @@ class Clients:
     sqs: Client
     sns: Client
     cloudwatch: Client
+    ssm: Client
     sts: Client
 
     @classmethod

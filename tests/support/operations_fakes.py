@@ -18,6 +18,7 @@ from operations.target import Target
 BUCKET = "uploads"
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:indexer"
+QUEUE_ARN = "arn:aws:sqs:eu-west-1:123456789012:failures"
 TARGET = Target(
     function="indexer",
     function_arn=ARN,
@@ -25,6 +26,45 @@ TARGET = Target(
     bucket=BUCKET,
     table="objects",
 )
+EVENTS = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
+SETTINGS: Mapping[str, Any] = {
+    "schema": 1,
+    "function_arn": ARN,
+    "code_sha256": "hash",
+    "bucket": BUCKET,
+    "table": "objects",
+    "events": EVENTS,
+    "prefix": "",
+    "suffix": "",
+    "versioning": "Enabled",
+    "retries": 2,
+    "event_age_seconds": 21600,
+    "failure_destination": QUEUE_ARN,
+    "reserved_concurrency": None,
+}
+"""Settings document of the fake stack; its settings in `FakeAws` are equal."""
+S3_STATEMENT: Mapping[str, Any] = {
+    "Sid": "AllowUploadBucket",
+    "Effect": "Allow",
+    "Principal": {"Service": "s3.amazonaws.com"},
+    "Action": "lambda:InvokeFunction",
+    "Resource": ARN,
+    "Condition": {
+        "StringEquals": {"AWS:SourceAccount": "123456789012"},
+        "ArnLike": {"AWS:SourceArn": f"arn:aws:s3:::{BUCKET}"},
+    },
+}
+"""Statement of the indexer's resource policy, as Lambda returns it."""
+
+
+def notification(**changes: Any) -> dict[str, Any]:
+    """Return a notification of the fake bucket, as S3 returns it; `changes` replaces parts of it."""
+    return {"Id": "index-uploads", "LambdaFunctionArn": ARN, "Events": EVENTS, **changes}
+
+
+def key_filter(**rules: str) -> dict[str, Any]:
+    """Return the filter of a notification; `rules` has the URL-encoded values of `Prefix` and `Suffix`."""
+    return {"Key": {"FilterRules": [{"Name": name, "Value": value} for name, value in rules.items()]}}
 
 
 def version(key: str, version_id: str = "v1", *, seconds: int = 0, **attributes: Any) -> Version:
@@ -90,10 +130,19 @@ class FakeAws(Aws):
         super().__init__(lambda _: None)
         self.listed = list(versions)
         self.rows = list(rows)
-        self.rules: list[Mapping[str, Any]] = [{"LambdaFunctionArn": ARN}]
+        self.rules: list[Mapping[str, Any]] = [notification()]
+        self.settings: dict[str, Any] | str | None = dict(SETTINGS)
+        self.status: str | None = "ACTIVE"
+        self.versioning_status: str | None = "Enabled"
+        self.function_exists = True
+        self.code = "hash"
+        self.retries: dict[str, Any] = {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 21600}
+        self.concurrency: int | None = None
+        self.statements = [S3_STATEMENT]
+        self.queues = [QUEUE_ARN]
         self.provisioned = Capacity(read=100.0, write=100.0)
         self.variables = {"TAP_BUCKET_NAME": BUCKET, "TAP_TABLE_NAME": "objects"}
-        self.destination: str | None = "arn:aws:sqs:eu-west-1:123456789012:failures"
+        self.destination: str | None = QUEUE_ARN
         self.queue: list[QueueMessage] = []
         self.hidden: dict[str, QueueMessage] = {}
         self.hidden_elsewhere = 0
@@ -107,10 +156,43 @@ class FakeAws(Aws):
         return [argument for call, argument in self.log if call == "invoke"]
 
     def function_configuration(self, function: str) -> Mapping[str, Any]:
-        if function != "indexer":
+        if function not in ("indexer", ARN) or not self.function_exists:
             raise OperatorError(f"no function {function}")
         environment = {"Variables": self.variables}
-        return {"FunctionName": function, "FunctionArn": f"{ARN}:live", "Environment": environment}
+        arn = f"{ARN}:live"
+        return {"FunctionName": "indexer", "FunctionArn": arn, "CodeSha256": self.code, "Environment": environment}
+
+    def find_function(self, function: str) -> Mapping[str, Any] | None:
+        return self.function_configuration(function) if self.function_exists else None
+
+    def parameter(self, name: str) -> str | None:
+        if name != "indexer-settings" or self.settings is None:
+            return None
+        return self.settings if isinstance(self.settings, str) else json.dumps(self.settings)
+
+    def event_invoke_config(self, function: str) -> Mapping[str, Any]:
+        assert function == "indexer"
+        destination = {"OnFailure": {"Destination": self.destination}} if self.destination else {}
+        return {**self.retries, "DestinationConfig": destination}
+
+    def reserved_concurrency(self, function: str) -> int | None:
+        assert function == "indexer"
+        return self.concurrency
+
+    def invoke_statements(self, function: str) -> list[Mapping[str, Any]]:
+        assert function == "indexer"
+        return self.statements
+
+    def versioning(self, bucket: str) -> str | None:
+        assert bucket == BUCKET
+        return self.versioning_status
+
+    def table_status(self, table: str) -> str | None:
+        assert table == "objects"
+        return self.status
+
+    def queue_exists(self, arn: str) -> bool:
+        return arn in self.queues
 
     def failure_destination(self, function: str) -> str | None:
         assert function == "indexer"
@@ -126,6 +208,7 @@ class FakeAws(Aws):
 
     def capacity(self, table: str) -> Capacity:
         assert table == "objects"
+        assert self.status in ("ACTIVE", "UPDATING"), "the audit does not read a table that does not exist"
         return self.provisioned
 
     def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:

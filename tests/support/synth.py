@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROJECT = "tapstack"
-PACKAGE = Path("/built/for/the/function")
+ARCHIVE = Path("/built/for/the/function.zip")
+CODE_SHA256 = "c2hhMjU2IG9mIHRoZSBhcmNoaXZl"
 
 # Text that Pulumi inserts if the program converts an output to a string.
 _OUTPUT_AS_TEXT = "Calling __str__ on an Output[T] is not supported"
@@ -147,7 +148,7 @@ def synth(
     location = Location(account, region, partition)
 
     # The archive of the indexer is replaced by a fake path, because building the archive runs pip and is slow.
-    package = mock.patch.object(tap_stack, "build_lambda_package", return_value=PACKAGE)
+    package = mock.patch.object(tap_stack, "build_lambda_archive", return_value=(ARCHIVE, CODE_SHA256))
     # Pulumi records a stack trace for each resource. The traces are omitted, because only Pulumi's engine uses them,
     # and recording them takes a third of the program's run time.
     trace = mock.patch.object(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)

@@ -140,6 +140,8 @@ def _documents() -> dict[str, Any]:
         rows = [operations_fakes.row(each) for each in versions]
         aws = operations_fakes.FakeAws(versions, [rows[0] | {"size_bytes": 6}] if broken else rows)
         aws.before_invoke = operations_fakes.raising(KeyboardInterrupt())
+        if broken:
+            aws.versioning_status = "Suspended"
         if arguments[0] == "redrive" and broken:
             aws.put(operations_fakes.failure("a"))
         return _run(operations.command.main, *arguments, f"--function={function}", connect=lambda _: aws, grace=0)

@@ -52,7 +52,7 @@ FORBIDDEN = {
 ONLY_IMPORTERS = {
     "indexer calls AWS in one module": ("lambda_code", AWS_LIBRARIES, {"storage", "retry"}),
     "indexer uses X-Ray in one module": ("lambda_code", ("aws_xray_sdk",), {"telemetry"}),
-    "operations call AWS in one module": ("operations", AWS_LIBRARIES, {"aws"}),
+    "operations call AWS in one package": ("operations", AWS_LIBRARIES, {"aws.client", "aws.errors", "aws.settings"}),
     "examples call AWS in one module": ("examples", AWS_LIBRARIES, {"upload.stack"}),
     "only benchmark and one test use Powertools": (
         "",

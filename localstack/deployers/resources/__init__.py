@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from localstack.deployers.resources import cloudwatch, dynamodb, iam, lambdas, messaging, s3
+from localstack.deployers.resources import cloudwatch, dynamodb, iam, lambdas, messaging, s3, ssm
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.base import ResourceHandler
@@ -37,5 +37,6 @@ RESOURCE_HANDLERS: Mapping[str, ResourceHandler] = MappingProxyType(
         "aws:sns/topicSubscription:TopicSubscription": messaging.topic_subscription,
         "aws:sqs/queue:Queue": messaging.queue,
         "aws:sqs/queuePolicy:QueuePolicy": messaging.queue_policy,
+        "aws:ssm/parameter:Parameter": ssm.parameter,
     }
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from localstack.deployers.archives import zip_archive
 from localstack.deployers.resources.base import Aws, Create, RegisterRemoval, Removal, ResourceResult, non_empty
+from localstack.errors import DeploymentError
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.inputs import Inputs
@@ -19,6 +20,7 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
     code = inputs.require("code")
     request = _request(inputs)
     reserved = inputs.get("reservedConcurrentExecutions")
+    code_sha256 = inputs.get("codeSha256")
     client = aws.client("lambda")
 
     def configuration() -> dict[str, Any]:
@@ -33,6 +35,12 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         with aws.phases("packaging"):
             packed = zip_archive(code, aws.folder)
+        packed_sha256 = base64.b64encode(hashlib.sha256(packed).digest()).decode()
+        if code_sha256 not in (None, packed_sha256):
+            raise DeploymentError(
+                f"codeSha256 of function {function_name} is {code_sha256}, but the archive's hash is {packed_sha256}: "
+                "calculate it from the bytes of the zip file"
+            )
         created = client.create_function(FunctionName=function_name, Code={"ZipFile": packed}, **request)
         register_removal(
             Removal(
@@ -56,7 +64,7 @@ def function(name: str, inputs: Inputs, aws: Aws) -> Create:
                 "invokeArn": f"arn:{aws.partition}:apigateway:{aws.region}:lambda:{invoke_path}",
                 "lastModified": created["LastModified"],
                 "codeSha256": created["CodeSha256"],
-                "sourceCodeHash": base64.b64encode(hashlib.sha256(packed).digest()).decode(),
+                "sourceCodeHash": packed_sha256,
                 "sourceCodeSize": created["CodeSize"],
             },
         )

@@ -55,6 +55,7 @@ def audit(
         "dynamodb": _Table(table, before_scan=meanwhile),
         "lambda": _Lambda(sent),
         "sqs": None,
+        "ssm": None,
     }
     tool = Audit(
         Aws(clients.__getitem__),

@@ -46,6 +46,8 @@ RESPONSES: Mapping[str, Response] = {
     "CreateTopic": {"TopicArn": ARN},
     "GetTopicAttributes": {"Attributes": {"Owner": "123456789012"}},
     "Subscribe": {"SubscriptionArn": ARN},
+    "PutParameter": {"Version": 1},
+    "GetParameter": {"Parameter": {"ARN": ARN}},
     "GetSubscriptionAttributes": {"Attributes": {"PendingConfirmation": "false"}},
 }
 """Response of each AWS operation, or a function of the call's parameters. Other operations return an empty response."""

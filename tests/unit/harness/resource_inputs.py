@@ -249,6 +249,7 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
     ),
     "aws:sqs/queuePolicy:QueuePolicy": (inputs("queueUrl policy"),),
+    "aws:ssm/parameter:Parameter": (inputs("name description insecureValue tier type", tags=TAGS),),
 }
 
 

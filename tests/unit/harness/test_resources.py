@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from localstack.deployers.resources import RESOURCE_HANDLERS, base
 from localstack.deployers.resources.inputs import Inputs
-from localstack.errors import HarnessError
+from localstack.errors import DeploymentError, HarnessError
 from tests.support.fakes import client_error
 from tests.unit.harness.fake_aws import ARN, REGION, FakeAws, fake_account
 from tests.unit.harness.resource_inputs import CODE, create
@@ -61,6 +61,7 @@ def removal_of(type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws |
         ("aws:s3/bucketPolicy:BucketPolicy", "bucket", {}),
         ("aws:sns/topic:Topic", ARN, {"arn": ARN, "owner": "123456789012"}),
         (QUEUE, "http://queue", {"arn": ARN, "url": "http://queue"}),
+        ("aws:ssm/parameter:Parameter", "name", {"name": "name", "arn": ARN}),
     ],
 )
 def test_resource_handler_returns_same_id_and_outputs_as_pulumi(
@@ -108,6 +109,16 @@ def test_error_for_a_resource_that_stays_inactive_contains_its_state(
     monkeypatch.setattr(base, "POLL_INTERVAL", 40.0)
     with pytest.raises(HarnessError, match=message):
         create(type_, inputs, FakeAws(responses))
+
+
+def test_function_with_a_code_hash_of_another_archive_is_rejected() -> None:
+    """The hash in the program must be the one that Lambda calculates, or each `pulumi up` would replace the code."""
+    function = {"name": "f", "role": "arn:aws:iam::1:role/r", "code": CODE}
+    packed_sha256 = create(FUNCTION, function)[0].state["sourceCodeHash"]
+    _result, _removals, unused = create(FUNCTION, function | {"codeSha256": packed_sha256})
+    assert unused == []
+    with pytest.raises(DeploymentError, match="codeSha256 of function f is other, but the archive's hash is "):
+        create(FUNCTION, function | {"codeSha256": "other"})
 
 
 @pytest.mark.parametrize(("pending", "removals"), [("false", ["Unsubscribe"]), ("true", [])])

@@ -25,7 +25,7 @@ DENIED, ACCEPTED = (403, "AccessDeniedException"), (202, "")
 @pytest.fixture
 def clients() -> Iterator[dict[str, Any]]:
     with mock_aws():
-        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda")}
+        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm")}
 
 
 @pytest.fixture

@@ -143,12 +143,13 @@ def test_audit_prints_100_findings_and_the_number_of_the_others(run: Command) ->
 
 
 @pytest.mark.parametrize(("tool", "code_without_notification"), [("audit", 1), ("backfill", 0)])
-def test_tools_warn_if_the_bucket_does_not_notify_the_indexer(
+def test_tools_without_settings_document_warn_if_the_bucket_does_not_notify_the_indexer(
     run: Command, tool: str, code_without_notification: int
 ) -> None:
     assert run(tool) == 0
     assert "note" not in run.output
     assert (run(tool, "--json"), run.document["triggered"]) == (0, True)
+    run.aws.settings = None
     run.aws.rules = []
     assert run(tool) == code_without_notification
     assert "note: the bucket does not notify this function" in run.output

@@ -9,7 +9,7 @@ import pytest
 
 from operations.discovery import failure_queue, from_function
 from operations.errors import OperatorError
-from operations.target import OUTPUTS, from_outputs, region_from_arn
+from operations.target import OUTPUTS, from_outputs, region_from_arn, settings_parameter
 from tests.support.operations_fakes import ARN, TARGET, FakeAws
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def outputs(tmp_path: Path) -> Callable[..., Path]:
 
 def test_function_name_and_stack_outputs_identify_the_same_stack(outputs: Callable[..., Path]) -> None:
     assert from_function("indexer", FakeAws()) == TARGET
-    assert from_outputs(outputs()) == replace(TARGET, queue_url="https://queue")
+    expected = replace(TARGET, queue_url="https://queue", settings_parameter="indexer-settings")
+    assert from_outputs(outputs()) == expected
 
 
 def test_function_of_another_program_is_rejected_with_a_remedy() -> None:
@@ -69,6 +70,25 @@ def test_invalid_stack_outputs_file_is_rejected_with_a_remedy(tmp_path: Path, te
 
 def test_region_is_parsed_from_a_function_arn_but_not_from_a_name() -> None:
     assert (region_from_arn(ARN), region_from_arn("indexer")) == ("eu-west-1", None)
+
+
+@pytest.mark.parametrize(
+    ("function", "parameter"),
+    [
+        ("tapstack-prod-indexer", "tapstack-prod-settings"),
+        ("tapstack-prod-indexer:live", "tapstack-prod-settings"),
+        ("123456789012:function:tapstack-prod-indexer", "tapstack-prod-settings"),
+        ("arn:aws-cn:lambda:cn-north-1:123456789012:function:tapstack-prod-indexer:7", "tapstack-prod-settings"),
+        ("indexer", "indexer-settings"),
+        ("an-indexer-of-another-program", "an-indexer-of-another-program-settings"),
+    ],
+)
+def test_settings_parameter_is_derived_from_the_function(function: str, parameter: str) -> None:
+    assert settings_parameter(function) == parameter
+
+
+def test_stack_output_with_the_settings_parameter_is_used(outputs: Callable[..., Path]) -> None:
+    assert from_outputs(outputs(settings_parameter="renamed")).settings_parameter == "renamed"
 
 
 @pytest.mark.parametrize("arn", ["arn:aws", "arn:aws:s3:::uploads", f"{ARN} "])

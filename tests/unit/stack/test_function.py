@@ -25,7 +25,7 @@ from tests.support.default_stack import (
     UPLOADS,
     UPLOADS_ARN,
 )
-from tests.support.synth import PACKAGE, policy, synth
+from tests.support.synth import ARCHIVE, CODE_SHA256, policy, synth
 
 VARIABLES = "environment.variables"
 PROPERTIES: dict[str, dict[str, object]] = {
@@ -35,6 +35,7 @@ PROPERTIES: dict[str, dict[str, object]] = {
         "runtime": "python3.13",
         "architectures": ["arm64"],
         "handler": "lambda_code.main.lambda_handler",
+        "codeSha256": CODE_SHA256,
         "role": ROLE_ARN,
         "memorySize": 512,
         "timeout": 600,
@@ -96,10 +97,10 @@ def test_indexer_resource_has_exactly_the_expected_properties(name: str) -> None
     assert synth().properties(name) == PROPERTIES[name]
 
 
-def test_indexer_code_is_the_folder_of_the_deployment_package() -> None:
+def test_indexer_code_is_the_zip_file_of_the_deployment_package() -> None:
     archive = synth().one("Function").inputs["code"]
     assert isinstance(archive, pulumi.FileArchive)
-    assert archive.path == str(PACKAGE)
+    assert archive.path == str(ARCHIVE)
 
 
 @pytest.mark.control("CloudWatch.16")

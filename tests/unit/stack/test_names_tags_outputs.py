@@ -21,6 +21,7 @@ from tests.support.default_stack import (
     QUEUE_URL,
     REGION,
     ROLE_ARN,
+    SETTINGS,
     TABLE,
     TABLE_ARN,
     TAGS,
@@ -45,6 +46,7 @@ LONGEST_NAME = {
     "aws:s3/bucket:Bucket": 63,
     "aws:sns/topic:Topic": 256,
     "aws:sqs/queue:Queue": 80,
+    "aws:ssm/parameter:Parameter": 1011,
 }
 NAME_INPUTS = ("name", "bucket", "dashboardName")
 
@@ -122,6 +124,7 @@ def test_stack_has_exactly_the_expected_outputs() -> None:
         "log_group_name": LOG_GROUP,
         "failure_queue_url": QUEUE_URL,
         "alarm_topic_arn": TOPIC_ARN,
+        "settings_parameter": SETTINGS,
         "dashboard_url": (
             "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
             "#dashboards/dashboard/tapstack-dev"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import noxfile
 import tap_stack
-from tap_stack import PackagingError, build_lambda_package
+from tap_stack import PackagingError, build_lambda_archive, build_lambda_package
 from tests.support.requirements import pins, requirements
 
 MAIN = "def lambda_handler(event, context): ...\n"
@@ -232,3 +235,35 @@ def test_shipped_requirements_are_pinned_with_hashes(file: str) -> None:
 def test_indexer_requirements_exclude_packages_of_the_lambda_runtime() -> None:
     """The Lambda runtime already contains botocore, and a copy would add tens of megabytes to the package."""
     assert not pins(tap_stack._ROOT / "lambda_code" / "requirements.txt").keys() & {"boto3", "botocore", "s3transfer"}
+
+
+def test_archive_contains_the_package_and_its_hash_is_that_of_lambda(
+    checkout: Checkout,
+) -> None:
+    package = checkout.build()
+    path, code_sha256 = build_lambda_archive(checkout.root, checkout.cache)
+    assert path.suffix == ".zip"  # without this suffix, Pulumi would pack the file again, and its hash would differ
+    assert code_sha256 == base64.b64encode(hashlib.sha256(path.read_bytes()).digest()).decode()
+    with zipfile.ZipFile(path) as archive:
+        files = {name: content for name, (_, content) in contents(package).items() if (package / name).is_file()}
+        assert {name: archive.read(name) for name in archive.namelist()} == files
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
+
+
+def test_archive_has_the_same_bytes_for_every_folder_and_run(tmp_path: Path) -> None:
+    archives = []
+    for name, mode in (("one", 0o600), ("another", 0o755)):
+        checkout = Checkout(tmp_path / name, mode=mode)
+        checkout.build()
+        archives.append(build_lambda_archive(checkout.root, checkout.cache))
+        archives.append(build_lambda_archive(checkout.root, checkout.cache))
+    assert len({path.read_bytes() for path, _ in archives}) == 1
+    assert len({code_sha256 for _, code_sha256 in archives}) == 1
+
+
+def test_archive_hash_changes_with_the_code(checkout: Checkout) -> None:
+    checkout.build()
+    _, before = build_lambda_archive(checkout.root, checkout.cache)
+    (checkout.code / "main.py").write_text(MAIN + "# changed\n")
+    _, after = build_lambda_archive(checkout.root, checkout.cache)
+    assert after != before

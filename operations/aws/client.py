@@ -1,19 +1,9 @@
-"""AWS calls of the operators' tools. No other module of `operations` uses boto3.
-
-botocore retries throttling, 5xx responses and lost connections in its `standard` mode, with more attempts than by
-default. After the last attempt, the error is raised as an OperatorError that states the remedy. Every call is safe to
-repeat.
-
-Permissions: s3:ListBucketVersions and s3:GetBucketNotification on the bucket; dynamodb:DescribeTable, Query and Scan on
-the table; lambda:GetFunctionConfiguration, GetFunctionEventInvokeConfig and InvokeFunction on the function;
-sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and ChangeMessageVisibility on the failure queue.
-"""
+"""The class with the AWS calls of the operators' tools."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
@@ -21,11 +11,10 @@ import boto3
 import botocore.session
 from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
-from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import ClientError
 
-from lambda_code.errors import Reason
-from lambda_code.retry import reason_for
+from operations.aws.errors import MAX_ATTEMPTS, error_code, translated_errors
+from operations.aws.settings import SettingsCalls
 from operations.compare import ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
 from operations.failures import QueueMessage
@@ -38,9 +27,6 @@ Row: TypeAlias = dict[str, Any]
 
 REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 """Environment variables with the AWS region, in botocore's format. By default, boto3 does not read AWS_REGION."""
-
-MAX_ATTEMPTS = 8
-"""Maximum number of attempts of one AWS call, including the first. If all are throttled, the call takes about 35 s."""
 
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
@@ -60,11 +46,6 @@ PROJECTION = {
     "ReturnConsumedCapacity": "TOTAL",
 }
 
-REMEDIES = {
-    Reason.DENIED: "Use credentials of the stack's account with the permissions that docs/runbook.md lists",
-    Reason.THROTTLED: f"AWS throttled {MAX_ATTEMPTS} attempts: try again later, or with a lower --rate",
-}
-
 _deserialize = TypeDeserializer().deserialize
 
 
@@ -76,7 +57,7 @@ class Page:
     units: float
 
 
-class Aws:
+class Aws(SettingsCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
@@ -84,6 +65,7 @@ class Aws:
         self._dynamodb = client("dynamodb")
         self._lambda = client("lambda")
         self._sqs = client("sqs")
+        self._ssm = client("ssm")
 
     @classmethod
     def connect(cls, region: str | None = None) -> Self:
@@ -100,7 +82,7 @@ class Aws:
             max_pool_connections=2 * THREADS,
             connect_timeout=5,
         )
-        with _translated_errors("create the AWS clients"):
+        with translated_errors("create the AWS clients"):
             environment = botocore.session.Session(session_vars={"region": REGION})
             session: Any = boto3.Session(botocore_session=environment, region_name=region)
             return cls(lambda service: session.client(service, config=config))
@@ -108,13 +90,13 @@ class Aws:
     def function_configuration(self, function: str) -> Mapping[str, Any]:
         """Return the response of Lambda's GetFunctionConfiguration."""
         remedy = "check the function's name, the region and the account"
-        with _translated_errors(f"read the function {function!r}", not_found=remedy):
+        with translated_errors(f"read the function {function!r}", not_found=remedy):
             response: Mapping[str, Any] = self._lambda.get_function_configuration(FunctionName=function)
             return response
 
     def failure_destination(self, function: str) -> str | None:
         """Return the ARN of the function's on-failure destination, or None if it has none."""
-        with _translated_errors(f"read the on-failure destination of {function!r}"):
+        with translated_errors(f"read the on-failure destination of {function!r}"):
             try:
                 response = self._lambda.get_function_event_invoke_config(FunctionName=function)
             except self._lambda.exceptions.ResourceNotFoundException:
@@ -125,20 +107,22 @@ class Aws:
     def queue_url(self, arn: str) -> str:
         """Return the URL of the SQS queue with this ARN."""
         account, name = arn.split(":")[4:6]
-        with _translated_errors(f"find the queue {arn}"):
+        with translated_errors(f"find the queue {arn}"):
             url: str = self._sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
             return url
 
     def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:
         """Return the Lambda configurations of the bucket's event notifications, as S3 returns them."""
-        with _translated_errors(f"read the notifications of the bucket {bucket!r}"):
+        with translated_errors(
+            f"read the notifications of the bucket {bucket!r}", permission="s3:GetBucketNotification"
+        ):
             response = self._s3.get_bucket_notification_configuration(Bucket=bucket)
             found: Sequence[Mapping[str, Any]] = response.get("LambdaFunctionConfigurations", ())
             return found
 
     def capacity(self, table: str) -> Capacity:
         """Return the table's read capacity, and the lowest write capacity among the table and its indexes."""
-        with _translated_errors(f"describe the table {table!r}"):
+        with translated_errors(f"describe the table {table!r}"):
             described = self._dynamodb.describe_table(TableName=table)["Table"]
         units = [
             each.get("ProvisionedThroughput", {}) for each in (described, *described.get("GlobalSecondaryIndexes", ()))
@@ -161,7 +145,7 @@ class Aws:
         pages = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=bucket, Prefix=prefix, MaxKeys=page, **({"KeyMarker": after} if after else {})
         )
-        with _translated_errors(f"list the versions in {bucket!r}"):
+        with translated_errors(f"list the versions in {bucket!r}"):
             for response in pages:
                 yield from parse_versions(response)
 
@@ -199,7 +183,7 @@ class Aws:
 
     def _pages(self, operation: str, action: str, table: str, **arguments: Any) -> Iterator[Page]:
         pages = self._dynamodb.get_paginator(operation).paginate(TableName=table, **arguments, **PROJECTION)
-        with _translated_errors(action):
+        with translated_errors(action):
             yield from map(_page, pages)
 
     def invoke(self, function: str, event: object) -> None:
@@ -215,11 +199,11 @@ class Aws:
         """
         # An object key can contain a lone surrogate, which UTF-8 cannot encode. json.dumps escapes it.
         payload = json.dumps(event).encode()
-        with _translated_errors(f"invoke the function {function!r}"):
+        with translated_errors(f"invoke the function {function!r}"):
             try:
                 response = self._lambda.invoke(FunctionName=function, InvocationType="Event", Payload=payload)
             except ClientError as error:
-                if _code(error) not in REFUSAL_CODES:
+                if error_code(error) not in REFUSAL_CODES:
                     raise
                 raise RefusedEventError(f"Lambda does not accept the event: {error}") from error
         if response["StatusCode"] != ACCEPTED:
@@ -239,7 +223,7 @@ class Aws:
         Returns:
             The messages; an empty list if no message is visible.
         """
-        with _translated_errors("read the failure queue"):
+        with translated_errors("read the failure queue"):
             response = self._sqs.receive_message(
                 QueueUrl=queue_url,
                 MaxNumberOfMessages=limit,
@@ -261,7 +245,7 @@ class Aws:
     def message_counts(self, queue_url: str) -> tuple[int, int]:
         """Return the approximate numbers of a queue's visible messages and of its messages in flight."""
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        with _translated_errors("read the failure queue"):
+        with translated_errors("read the failure queue"):
             response = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(names))
         visible, hidden = (int(response.get("Attributes", {}).get(name, 0)) for name in names)
         return visible, hidden
@@ -273,7 +257,7 @@ class Aws:
             queue_url: URL of the queue.
             receipt: receipt handle of the message.
         """
-        with _translated_errors("delete a message of the failure queue"):
+        with translated_errors("delete a message of the failure queue"):
             self._sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=receipt)
 
     def release(self, queue_url: str, receipts: Sequence[str]) -> None:
@@ -288,7 +272,7 @@ class Aws:
                 {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
                 for number, receipt in enumerate(receipts[start : start + MESSAGES_PER_BATCH])
             ]
-            with _translated_errors("make messages of the failure queue visible again"):
+            with translated_errors("make messages of the failure queue visible again"):
                 self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
 
 
@@ -306,33 +290,3 @@ def _check_complete(response: Mapping[str, Any], name: str) -> None:
     length = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", "0")
     if name not in response and int(length) > len("{}"):
         raise OperatorError(f"a response of AWS is incomplete, because it has no {name}: start the tool again")
-
-
-@contextmanager
-def _translated_errors(
-    action: str, *, not_found: str = "was the stack destroyed, or is this the wrong region?"
-) -> Iterator[None]:
-    """Raise botocore's errors as OperatorErrors that state the failed action and the remedy."""
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        message = f"cannot {action}: {str(error).rstrip('.')}. {_remedy(error, not_found)}".rstrip(". ")
-        raise OperatorError(message if message.endswith("?") else f"{message}.") from error
-
-
-def _remedy(error: BotoCoreError | ClientError, not_found: str) -> str:
-    remedy = REMEDIES.get(reason_for(error), "")
-    match error:
-        case NoCredentialsError():
-            remedy = "Log in (`aws sso login`, `aws configure`), or set AWS_PROFILE"
-        case NoRegionError():
-            remedy = "Set AWS_REGION"
-        case NoConnectionError():
-            remedy = "Check the network connection, and AWS_ENDPOINT_URL if it is set"
-        case ClientError() if any(word in _code(error) for word in ("NotFound", "NoSuch", "NonExistent")):
-            remedy = not_found[0].upper() + not_found[1:]
-    return remedy
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,130 @@
+"""Tests of the calls that read the settings of a stack, with moto and with simulated HTTP responses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from operations.aws import Aws
+from operations.errors import OperatorError
+from tests.support.fakes import client_error
+from tests.support.operations_fakes import S3_STATEMENT
+
+SERVICES = ("s3", "dynamodb", "sqs", "lambda", "ssm")
+QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:failures"
+
+
+@pytest.fixture
+def clients() -> Iterator[dict[str, Any]]:
+    with mock_aws():
+        yield {service: boto3.client(service) for service in SERVICES}
+
+
+@pytest.fixture
+def aws(clients: dict[str, Any]) -> Aws:
+    return Aws(clients.__getitem__)
+
+
+class Client:
+    """Fake boto3 client whose operations all return the same response, or raise the same error."""
+
+    def __init__(self, response: object) -> None:
+        self._response = response
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        def call(**_: Any) -> object:
+            if isinstance(self._response, Exception):
+                raise self._response
+            return self._response
+
+        return call
+
+
+def responding(response: object) -> Aws:
+    """Return an instance of `Aws` whose calls all return a response, or raise an error."""
+    return Aws(lambda _: Client(response))
+
+
+def test_versioning_is_the_status_of_the_bucket(aws: Aws, clients: dict[str, Any]) -> None:
+    assert aws.versioning("uploads") is None
+    clients["s3"].create_bucket(Bucket="uploads")
+    assert aws.versioning("uploads") == "Disabled"
+    for status in ("Enabled", "Suspended"):
+        clients["s3"].put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": status})
+        assert aws.versioning("uploads") == status
+
+
+def test_parameter_is_the_value_or_none(aws: Aws, clients: dict[str, Any]) -> None:
+    assert aws.parameter("tapstack-dev-settings") is None
+    clients["ssm"].put_parameter(Name="tapstack-dev-settings", Value='{"schema":1}', Type="String")
+    assert aws.parameter("tapstack-dev-settings") == '{"schema":1}'
+
+
+def test_existence_of_the_failure_queue_and_of_the_table_is_read(aws: Aws, clients: dict[str, Any]) -> None:
+    assert (aws.queue_exists(QUEUE_ARN), aws.table_status("objects")) == (False, None)
+    clients["sqs"].create_queue(QueueName="failures")
+    clients["dynamodb"].create_table(
+        TableName="objects",
+        AttributeDefinitions=[{"AttributeName": "object_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "object_id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    assert (aws.queue_exists(QUEUE_ARN), aws.table_status("objects")) == (True, "ACTIVE")
+
+
+NOT_FOUND = client_error(404, "ResourceNotFoundException")
+
+
+def test_settings_of_a_function_are_those_of_the_responses() -> None:
+    policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [S3_STATEMENT]})}
+    assert responding(policy).invoke_statements("indexer") == [S3_STATEMENT]
+    assert responding({"MaximumRetryAttempts": 0}).event_invoke_config("indexer") == {"MaximumRetryAttempts": 0}
+    assert responding({"ReservedConcurrentExecutions": 0}).reserved_concurrency("indexer") == 0
+    assert responding({}).reserved_concurrency("indexer") is None
+    assert responding({"CodeSha256": "hash"}).find_function("indexer") == {"CodeSha256": "hash"}
+
+
+def test_settings_of_a_function_without_policy_and_retries_are_empty() -> None:
+    aws = responding(NOT_FOUND)
+    assert aws.find_function("indexer") is None
+    assert (aws.invoke_statements("indexer"), aws.event_invoke_config("indexer")) == ([], {})
+    assert aws.reserved_concurrency("indexer") is None
+
+
+def test_encrypted_environment_that_cannot_be_read_is_an_error_and_not_a_difference() -> None:
+    environment = {"Error": {"ErrorCode": "AccessDeniedException", "Message": "Lambda was unable to decrypt"}}
+    with pytest.raises(OperatorError, match=r"was unable to decrypt\. Use credentials with kms:Decrypt"):
+        responding({"CodeSha256": "hash", "Environment": environment}).find_function("indexer")
+
+
+READS: dict[str, Callable[[Aws], object]] = {
+    "ssm:GetParameter": lambda aws: aws.parameter("settings"),
+    "lambda:GetFunctionConfiguration": lambda aws: aws.find_function("indexer"),
+    "lambda:GetFunctionEventInvokeConfig": lambda aws: aws.event_invoke_config("indexer"),
+    "lambda:GetFunctionConcurrency": lambda aws: aws.reserved_concurrency("indexer"),
+    "lambda:GetPolicy": lambda aws: aws.invoke_statements("indexer"),
+    "s3:GetBucketVersioning": lambda aws: aws.versioning("uploads"),
+    "s3:GetBucketNotification": lambda aws: aws.notifications("uploads"),
+    "dynamodb:DescribeTable": lambda aws: aws.table_status("objects"),
+    "sqs:GetQueueUrl": lambda aws: aws.queue_exists(QUEUE_ARN),
+}
+
+
+@pytest.mark.parametrize("permission", READS)
+@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "AccessDeniedException")])
+def test_error_of_a_denied_settings_call_names_the_missing_permission(permission: str, status: int, code: str) -> None:
+    message = rf"^cannot .*{code}.*\. The permission {permission} is missing\. Use credentials .* docs/runbook\.md"
+    with pytest.raises(OperatorError, match=message):
+        READS[permission](responding(client_error(status, code)))
+
+
+@pytest.mark.parametrize("permission", READS)
+def test_error_of_an_unavailable_service_names_no_permission(permission: str) -> None:
+    with pytest.raises(OperatorError) as raised:
+        READS[permission](responding(client_error(503, "ServiceUnavailable")))
+    assert "permission" not in str(raised.value)

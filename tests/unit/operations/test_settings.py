@@ -1,0 +1,446 @@
+"""Tests that `audit` compares each setting of a stack in AWS with the stack's settings document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tap_stack
+from operations import settings
+from operations.command import main
+from operations.errors import OperatorError
+from operations.settings import ExpectedSettings
+from tests.support.operations_fakes import (
+    ARN,
+    EVENTS,
+    S3_STATEMENT,
+    SETTINGS,
+    FakeAws,
+    key_filter,
+    notification,
+    row,
+    version,
+)
+from tests.support.synth import synth
+
+LISTED = [version("a"), version("b")]
+REFRESH = "run: pulumi up --refresh"
+THEN_REPAIR = f"{REFRESH}; then run audit with --repair, because events since the change are lost"
+THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change have failed"
+ALL_EVENTS = "'s3:LifecycleExpiration:*, s3:ObjectCreated:*, s3:ObjectRemoved:*'"
+OTHER = ARN.replace("indexer", "another")
+NOT_COMPARED = "audit: 1 finding about the stack; bucket and table were not compared"
+CONSISTENT = (
+    "audit: 1 finding about the stack; the table is consistent with the bucket: 2 versions and 0 delete markers of "
+    "2 keys, 2 rows"
+)
+
+
+class AuditCommand:
+    """Runs `audit` with a fake stack whose settings and rows are as expected, except for the changes of a test."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.aws = FakeAws(LISTED, [row(each) for each in LISTED])
+        self._capsys = capsys
+
+    def change(self, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            assert hasattr(self.aws, name)
+            setattr(self.aws, name, value)
+
+    def __call__(self, *arguments: str) -> int:
+        stack = [] if "--stack-outputs" in arguments else ["--function", "indexer"]
+        code = main(["audit", *stack, *arguments], connect=lambda _: self.aws, grace=0)
+        output, self.errors = self._capsys.readouterr()
+        self.lines = output.splitlines()
+        self.document: dict[str, Any] = json.loads(output) if "--json" in arguments else {}
+        return code
+
+
+@pytest.fixture
+def audit(capsys: pytest.CaptureFixture[str]) -> AuditCommand:
+    return AuditCommand(capsys)
+
+
+def test_audit_of_a_stack_with_the_expected_settings_reports_no_findings(audit: AuditCommand) -> None:
+    assert audit("--json") == 0
+    assert audit.document["settings"] == []
+
+
+def differ(actual: str, expected: str) -> str:
+    return f"the value is {actual}, but the stack's value is {expected}"
+
+
+def statement(**changes: Any) -> list[Mapping[str, Any]]:
+    return [{**S3_STATEMENT, **changes}]
+
+
+def condition(account: str, bucket: str) -> dict[str, Any]:
+    return {"StringEquals": {"AWS:SourceAccount": account}, "ArnLike": {"AWS:SourceArn": bucket}}
+
+
+NO_PERMISSION = (
+    "the function's policy does not allow S3 to invoke it for arn:aws:s3:::uploads and the account 123456789012"
+)
+CONCURRENCY = "aws lambda {}-function-concurrency --function-name indexer --region eu-west-1"
+STOPPED = "; with 0, Lambda sends every event to the failure queue"
+RESTORE = (
+    "restore a backup of the table before you run pulumi up, because backfill cannot create the rows of deleted "
+    "versions (docs/runbook.md)"
+)
+BUCKET = "arn:aws:s3:::uploads"
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:failures"
+
+Case = tuple[dict[str, Any], str, str, str]
+CHANGES: Mapping[str, Case] = {
+    "notification removed": (
+        {"rules": []},
+        "notification",
+        f"the bucket notifies no function and not {ARN}",
+        THEN_REPAIR,
+    ),
+    "notification of another function": (
+        {"rules": [notification(LambdaFunctionArn=OTHER)]},
+        "notification",
+        f"the bucket notifies {OTHER} and not {ARN}",
+        THEN_REPAIR,
+    ),
+    "notification of one version of the function": (
+        {"rules": [notification(LambdaFunctionArn=f"{ARN}:7")]},
+        "notification",
+        f"the bucket notifies {ARN}:7 and not {ARN}",
+        THEN_REPAIR,
+    ),
+    "two notifications of the function": (
+        {"rules": [notification(Events=EVENTS[:1]), notification(Events=EVENTS[1:])]},
+        "notification",
+        "the bucket has 2 notifications for the indexer and not 1",
+        THEN_REPAIR,
+    ),
+    "events narrowed to one type": (
+        {"rules": [notification(Events=["s3:ObjectCreated:Put"])]},
+        "notification events",
+        differ("'s3:ObjectCreated:Put'", ALL_EVENTS),
+        THEN_REPAIR,
+    ),
+    "removal events disabled": (
+        {"rules": [notification(Events=[EVENTS[0], EVENTS[2]])]},
+        "notification events",
+        differ("'s3:LifecycleExpiration:*, s3:ObjectCreated:*'", ALL_EVENTS),
+        THEN_REPAIR,
+    ),
+    "prefix added": (
+        {"rules": [notification(Filter=key_filter(Prefix="in+box/"))]},
+        "notification prefix",
+        differ("'in+box/'", "''"),
+        THEN_REPAIR,
+    ),
+    "suffix added": (
+        {"rules": [notification(Filter=key_filter(Suffix=".pdf"))]},
+        "notification suffix",
+        differ("'.pdf'", "''"),
+        THEN_REPAIR,
+    ),
+    "prefix removed": (
+        {"settings": {**SETTINGS, "prefix": "a"}},
+        "notification prefix",
+        differ("''", "'a'"),
+        THEN_REPAIR,
+    ),
+    "versioning suspended": (
+        {"versioning_status": "Suspended"},
+        "versioning",
+        differ("'Suspended'", "'Enabled'") + "; an upload can replace an object",
+        REFRESH,
+    ),
+    "retries 0": (
+        {"retries": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 21600}},
+        "retries",
+        differ("0", "2"),
+        REFRESH,
+    ),
+    "event age 60 s": (
+        {"retries": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 60}},
+        "maximum event age in seconds",
+        differ("60", "21600"),
+        REFRESH,
+    ),
+    "destination removed": (
+        {"destination": None, "retries": {}},  # the settings of asynchronous invocations were deleted as a whole
+        "on-failure destination",
+        differ("not set", f"'{QUEUE}'"),
+        THEN_REPAIR,
+    ),
+    "another destination": (
+        {"destination": f"{QUEUE}-2"},
+        "on-failure destination",
+        differ(f"'{QUEUE}-2'", f"'{QUEUE}'"),
+        THEN_REPAIR,
+    ),
+    "failure queue deleted": (
+        {"queues": []},
+        "failure queue",
+        f"the queue {QUEUE} does not exist, so failed events are lost",
+        THEN_REPAIR,
+    ),
+    "reserved concurrency 0": (
+        {"concurrency": 0},
+        "reserved concurrency",
+        differ("0", "not set") + STOPPED,
+        f"run: {CONCURRENCY.format('delete')}; then run redrive with --replay",
+    ),
+    "reserved concurrency 0 instead of 5": (
+        {"concurrency": 0, "settings": {**SETTINGS, "reserved_concurrency": 5}},
+        "reserved concurrency",
+        differ("0", "5") + STOPPED,
+        f"run: {CONCURRENCY.format('put')} --reserved-concurrent-executions 5; then run redrive with --replay",
+    ),
+    "reserved concurrency added": (
+        {"concurrency": 3},
+        "reserved concurrency",
+        differ("3", "not set"),
+        f"run: {CONCURRENCY.format('delete')}",
+    ),
+    "reserved concurrency removed": (
+        {"settings": {**SETTINGS, "reserved_concurrency": 5}},
+        "reserved concurrency",
+        differ("not set", "5"),
+        f"run: {CONCURRENCY.format('put')} --reserved-concurrent-executions 5",
+    ),
+    "permission removed": ({"statements": []}, "permission", NO_PERMISSION, THEN_REPAIR),
+    "permission for another bucket": (
+        {"statements": statement(Condition=condition("123456789012", f"{BUCKET}-2"))},
+        "permission",
+        NO_PERMISSION,
+        THEN_REPAIR,
+    ),
+    "permission for another account": (
+        {"statements": statement(Condition=condition("999999999999", BUCKET))},
+        "permission",
+        NO_PERMISSION,
+        THEN_REPAIR,
+    ),
+    "permission without a condition": (
+        {"statements": [{name: each for name, each in S3_STATEMENT.items() if name != "Condition"}]},
+        "permission",
+        NO_PERMISSION,
+        THEN_REPAIR,
+    ),
+    "permission for another service": (
+        {"statements": statement(Principal={"Service": "sns.amazonaws.com"})},
+        "permission",
+        NO_PERMISSION,
+        THEN_REPAIR,
+    ),
+    "permission for another action": (
+        {"statements": statement(Action="lambda:GetFunction")},
+        "permission",
+        NO_PERMISSION,
+        THEN_REPAIR,
+    ),
+    "denied permission": ({"statements": statement(Effect="Deny")}, "permission", NO_PERMISSION, THEN_REPAIR),
+    "wrong bucket in the environment": (
+        {"variables": {"TAP_BUCKET_NAME": "another", "TAP_TABLE_NAME": "objects"}},
+        "bucket of the function",
+        differ("'another'", "'uploads'"),
+        THEN_REDRIVE,
+    ),
+    "no table in the environment": (
+        {"variables": {"TAP_BUCKET_NAME": "uploads"}},
+        "table of the function",
+        differ("not set", "'objects'"),
+        THEN_REDRIVE,
+    ),
+    "code replaced": ({"code": "another"}, "code", differ("'another'", "'hash'"), REFRESH),
+    "function deleted": (
+        {"function_exists": False},
+        "function",
+        "the function 'indexer' does not exist, so no upload is indexed",
+        THEN_REPAIR,
+    ),
+    "bucket deleted": (
+        {"versioning_status": None},
+        "bucket",
+        "the bucket 'uploads' does not exist",
+        f"{REFRESH}, which creates an empty bucket; then restore the objects from your backup",
+    ),
+    "table deleted": ({"status": None}, "table", "the table 'objects' does not exist", RESTORE),
+    "table being deleted": (
+        {"status": "DELETING"},
+        "table",
+        "the table 'objects' has the status DELETING",
+        RESTORE,
+    ),
+    "no settings document": (
+        {"settings": None},
+        "settings document",
+        "there is no SSM parameter 'indexer-settings', so no settings were compared",
+        REFRESH,
+    ),
+}
+"""Maps the name of a change to the changed attributes of the fake stack, and the finding that it must cause."""
+NOT_COMPARABLE = {"bucket deleted", "table deleted", "table being deleted"}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_audit_reports_each_changed_setting_with_its_remedy(audit: AuditCommand, name: str) -> None:
+    changes, setting, problem, remedy = CHANGES[name]
+    audit.change(**changes)
+    assert audit("--json") == 1
+    assert audit.document["settings"] == [{"setting": setting, "problem": problem, "remedy": remedy}]
+    assert audit.document["findings"] == []
+    assert audit() == 1
+    assert audit.lines[-3:-1] == [f"setting     {setting}: {problem}", f"            {remedy}"]
+    if name != "prefix removed":  # only in this case, the expected filter excludes a key
+        assert audit.lines[-1] == (NOT_COMPARED if name in NOT_COMPARABLE else CONSISTENT)
+
+
+def test_audit_reports_several_changed_settings_and_rows_together(audit: AuditCommand) -> None:
+    audit.change(versioning_status="Suspended", concurrency=0, code="another", rows=[row(LISTED[0])])
+    assert audit("--json") == 1
+    assert [each["setting"] for each in audit.document["settings"]] == ["versioning", "code", "reserved concurrency"]
+    assert [each["key"] for each in audit.document["findings"]] == ["b"]
+    assert audit.document["summary"].startswith("audit: 3 findings about the stack; 1 difference (1 missing) in ")
+
+
+def test_audit_accepts_settings_in_another_order_and_the_defaults_of_lambda(audit: AuditCommand) -> None:
+    rules = [notification(LambdaFunctionArn=OTHER), notification(Events=EVENTS[::-1])]
+    audit.change(rules=rules, retries={}, status="UPDATING", statements=[{**S3_STATEMENT, "Sid": "1"}])
+    assert audit("--json") == 0
+
+
+def test_audit_with_a_narrowed_notification_compares_all_keys_of_the_settings_document(audit: AuditCommand) -> None:
+    """With the filter of the notification in AWS, the audit would exclude the keys whose events are lost."""
+    audit.change(rules=[notification(Filter=key_filter(Prefix="a"))], rows=[row(LISTED[0])])
+    assert audit("--json") == 1
+    assert [each["key"] for each in audit.document["findings"]] == ["b"]
+    assert (audit.document["not_indexed"], audit.document["triggered"]) == (0, True)
+
+
+def test_audit_uses_bucket_and_table_of_the_settings_document(audit: AuditCommand) -> None:
+    """The environment of the function contains another bucket, which the fake does not have."""
+    audit.change(variables={"TAP_BUCKET_NAME": "another", "TAP_TABLE_NAME": "another"})
+    assert audit("--json") == 1
+    assert (audit.document["keys"], audit.document["findings"]) == (2, [])
+
+
+def test_audit_with_stack_outputs_finds_the_settings_document_without_the_function(
+    audit: AuditCommand, tmp_path: Path
+) -> None:
+    outputs = {
+        "bucket_name": "renamed since",
+        "table_name": "objects",
+        "lambda_function_name": "indexer",
+        "lambda_function_arn": ARN,
+        "failure_queue_url": "https://sqs/1/failures",
+        "settings_parameter": "indexer-settings",
+    }
+    file = tmp_path / "outputs.json"
+    file.write_text(json.dumps(outputs), encoding="utf-8")
+    audit.change(function_exists=False)
+    assert audit("--json", "--stack-outputs", str(file)) == 1
+    assert [each["setting"] for each in audit.document["settings"]] == ["function"]
+    assert audit.document["keys"] == 2
+
+
+def test_audit_without_settings_document_and_function_is_an_error(audit: AuditCommand) -> None:
+    audit.change(function_exists=False, settings=None)
+    assert audit() == 2
+    assert audit.errors == "audit: no function indexer\n"
+
+
+@pytest.mark.parametrize("prefix", ["", "typo/"])
+@pytest.mark.parametrize("listed", [[], [version("a")]])
+def test_audit_that_compared_no_key_is_a_finding(audit: AuditCommand, prefix: str, listed: list[Any]) -> None:
+    audit.change(listed=listed, rows=[row(each) for each in listed])
+    compared = bool(listed) and not prefix
+    assert audit("--json", "--prefix", prefix) == (0 if compared else 1)
+    if compared:
+        return
+    problem, remedy = {
+        "": (
+            "the bucket is empty",
+            "upload a file, then run audit again; `pulumi stack output test_command` prints a command",
+        ),
+        "typo/": ("the bucket has no key with the prefix 'typo/'", "check the option --prefix of audit"),
+    }[prefix]
+    expected = {"setting": "compared keys", "problem": f"{problem}, so the audit compared nothing", "remedy": remedy}
+    assert audit.document["settings"] == [expected]
+    assert audit.document["summary"].startswith("audit: 1 finding about the stack; no key was compared: 0 versions")
+
+
+def test_audit_whose_keys_the_filter_excludes_is_a_finding(audit: AuditCommand) -> None:
+    filtered = {"settings": {**SETTINGS, "suffix": ".pdf"}, "rules": [notification(Filter=key_filter(Suffix=".pdf"))]}
+    audit.change(**filtered)
+    assert audit("--json") == 1
+    [finding] = audit.document["settings"]
+    assert finding["problem"].startswith("the notification's filter excludes all 2 versions that were listed")
+    assert finding["remedy"] == "check notificationPrefix, notificationSuffix, and the option --prefix of audit"
+
+
+def test_audit_of_an_emptied_bucket_is_a_finding_although_rows_were_scanned(audit: AuditCommand) -> None:
+    audit.change(listed=[], rows=[row(LISTED[0], deleted_at="2026-01-31T12:00:00.000Z")])
+    assert audit("--json") == 1
+    assert (audit.document["rows"], audit.document["settings"][0]["setting"]) == (1, "compared keys")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: "{", "is not a settings document: run: pulumi up --refresh"),
+        (lambda _: "[]", "is not a settings document"),
+        (lambda _: "{}", "is not a settings document"),
+        (lambda values: values | {"schema": 2}, "has the schema 2, but this tool reads schemas up to 1: use the tools"),
+        (lambda values: values | {"events": None}, "has no valid events: run: pulumi up --refresh"),
+        (lambda values: values | {"retries": "2"}, "has no valid retries"),
+        (lambda values: values | {"bucket": 1}, "has no valid bucket"),
+        (lambda values: {n: v for n, v in values.items() if n != "table"}, "has no valid table"),
+    ],
+)
+def test_invalid_settings_document_is_an_error_with_a_remedy(
+    audit: AuditCommand, change: Callable[[dict[str, Any]], Any], message: str
+) -> None:
+    audit.change(settings=change(dict(SETTINGS)))
+    assert audit() == 2
+    assert audit.errors.startswith("audit: the SSM parameter 'indexer-settings' ")
+    assert message in audit.errors
+
+
+def test_settings_document_with_an_unknown_field_is_accepted(audit: AuditCommand) -> None:
+    audit.change(settings={**SETTINGS, "added_later": 1})
+    assert audit() == 0
+
+
+def test_settings_document_of_the_stack_can_be_parsed() -> None:
+    """The Pulumi program and the tools define the document separately, because neither imports the other."""
+    stack = synth(region="cn-north-1", partition="aws-cn", notificationPrefix="in box/")
+    expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")
+    target = expected.target()
+    assert (target.bucket, target.table) == (stack.outputs["bucket_name"], stack.outputs["table_name"])
+    assert (target.function, target.function_arn) == (
+        stack.outputs["lambda_function_name"],
+        stack.outputs["lambda_function_arn"],
+    )
+    assert (target.region, expected.account) == ("cn-north-1", "123456789012")
+    assert expected.bucket_arn == stack.outputs["bucket_arn"]
+    assert [key in expected.key_filter for key in ("in box/a", "in+box/a")] == [True, False]
+    assert settings.SCHEMA == tap_stack.SETTINGS_SCHEMA
+
+
+def test_audit_repair_without_on_failure_destination_is_an_error(audit: AuditCommand) -> None:
+    audit.change(destination=None)
+    assert audit("--repair") == 2
+    assert "sends failed events to no SQS queue" in audit.errors
+
+
+def test_error_of_a_settings_call_ends_the_audit(audit: AuditCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_: str) -> None:
+        raise OperatorError("cannot read the policy")
+
+    monkeypatch.setattr(audit.aws, "invoke_statements", denied)
+    assert audit() == 2
+    assert audit.errors == "audit: cannot read the policy\n"
