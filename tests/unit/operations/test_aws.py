@@ -321,3 +321,44 @@ def test_s3_requests_to_an_emulator_have_the_bucket_in_the_path(monkeypatch: pyt
     with pytest.raises(OperatorError):
         list(aws.versions("uploads"))
     assert requests[0].url.startswith("http://localhost:1/uploads?")
+
+
+def test_head_returns_the_attributes_of_one_version(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+    ids = [
+        clients["s3"].put_object(
+            Bucket=bucket, Key="k", ContentType=each, Metadata={"a": "b"}, ChecksumAlgorithm="SHA256"
+        )["VersionId"]
+        for each in ("text/a", "text/b")
+    ]
+    found = [aws.head(bucket, "k", each) or {} for each in ids]
+    assert [each["ContentType"] for each in found] == ["text/a", "text/b"]
+    assert all(each["Metadata"] == {"a": "b"} and each["ChecksumSHA256"] for each in found)
+
+
+def test_head_of_a_deleted_version_returns_none(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+    version_id = clients["s3"].put_object(Bucket=bucket, Key="k")["VersionId"]
+    clients["s3"].delete_object(Bucket=bucket, Key="k", VersionId=version_id)
+    assert aws.head(bucket, "k", version_id) is None
+
+
+@pytest.mark.parametrize(("status", "unreadable"), [(405, True), (403, False), (400, False)])
+def test_head_of_an_unreadable_version_returns_none_or_names_the_permission(
+    aws: Aws, status: int, *, unreadable: bool
+) -> None:
+    respond(aws, "s3", "HeadObject", (status, ""), body=b"")
+    if unreadable:
+        assert aws.head("uploads", "k", "v1") is None
+        return
+    with pytest.raises(OperatorError, match="cannot read 'k' in 'uploads'") as raised:
+        aws.head("uploads", "k", "v1")
+    assert ("The permission s3:GetObjectVersion is missing." in str(raised.value)) == (status == 403)
+
+
+def test_table_query_for_heads_also_returns_the_attributes_of_head(
+    aws: Aws, clients: dict[str, Any], table: str
+) -> None:
+    values = {"encryption": {"S": "AES256"}, "user_metadata": {"M": {"a": {"S": "b"}}}, "checksum": {"M": {}}}
+    put_row(clients, "b/k", "v1", **values)
+    [page] = aws.query_rows(table, "b/k", heads=True)
+    [found] = page.rows
+    assert (found["encryption"], found["user_metadata"], found["checksum"]) == ("AES256", {"a": "b"}, {})
