@@ -148,6 +148,8 @@ FAILURE_REASONS: Mapping[str, str] = {
     "throttled": "S3 or DynamoDB throttled the indexer until its time for retries was used up.",
     "unavailable": "S3 or DynamoDB returned server errors or no response until the indexer's time for retries was used "
     "up.",
+    "unparsable": "AWS, or a proxy between the indexer and AWS, sent a complete response that the indexer cannot "
+    "parse. The indexer does not retry.",
     "foreign": "The indexer received an event about a bucket that it does not index: another sender uses the indexer, "
     "or the indexer's own bucket name is wrong.",
     "internal": "AWS rejected a request of the indexer as invalid, the table does not exist, or the indexer has a "

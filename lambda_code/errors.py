@@ -16,6 +16,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"  # the event is not a valid S3 event notification
     THROTTLED = "throttled"  # AWS throttled the call until the time budget of the record was used up
     UNAVAILABLE = "unavailable"  # no response from AWS, an incomplete response, or no time left for a request
+    UNPARSABLE = "unparsable"  # AWS or a proxy sent a complete response that the client library cannot parse
     FOREIGN = "foreign"  # the record is about a bucket that is not indexed
     INTERNAL = "internal"  # any other failure, such as a bug, a missing table or an invalid request
 

@@ -22,6 +22,8 @@ EVENT_VERSION_MAJOR = "2"  # Minor versions of the S3 event format only add fiel
 MAX_KEY_BYTES = 1024
 MAX_TEXT_BYTES = 1024  # S3's limit for a version ID. All other text fields except the key are shorter.
 MAX_QUOTED_CHARACTERS = 80  # maximum length of an invalid value in an error message
+# Services that deliver S3 events inside their own events, by the source of the records.
+WRAPPERS = {"aws:sns": "SNS topic", "aws:sqs": "SQS queue"}
 NULL_VERSION = "null"  # version ID of objects that were uploaded while versioning was off or suspended
 LIFECYCLE = "LifecycleExpiration:"
 MAX_SIZE = 2**63 - 1  # maximum accepted object size in bytes; DynamoDB numbers have up to 38 digits
@@ -93,7 +95,7 @@ def parse_event(event: object, *, bucket: str) -> list[Record | Rejected]:
     """
     records = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(records, list) or not records:
-        message = "there is no list of Records: this is not an S3 event notification"
+        message = f"there is no list of Records: {_kind_of_other_event(event)}"
         return [Rejected(index=None, error=MalformedError(message, field="Records"))]
     return [_parsed_or_rejected(raw, index=index, bucket=bucket) for index, raw in enumerate(records)]
 
@@ -193,10 +195,37 @@ def _parsed_or_rejected(raw: object, *, index: int, bucket: str) -> Record | Rej
         return Rejected(index=index, error=error)
 
 
+def _kind_of_other_event(event: object) -> str:
+    """Return the kind of an event without a list of records, and the remedy, for an error message."""
+    match event:
+        case {"detail-type": kind, "source": source}:
+            name = f"an EventBridge event ({_quoted(kind)} from {_quoted(source)})"
+            return f"this is {name}. {_how_to_connect('EventBridge rule')}"
+        case {"Type": "Notification", "TopicArn": _}:
+            return f"this is a message of an SNS topic. {_how_to_connect('SNS topic')}"
+        case {"requestContext": _, "requestPayload": _}:
+            return "this is a message of the failure queue. Send its event again with the command redrive"
+        case {"invocationSchemaVersion": _, "tasks": _}:
+            return "this is a task of S3 Batch Operations. Index existing objects with the command backfill"
+        case [{"eventSource": "aws:sqs"}, *_]:
+            return f"this is a batch of SQS messages from an EventBridge pipe. {_how_to_connect('EventBridge pipe')}"
+    return "this is not an S3 event notification"
+
+
+def _how_to_connect(wrapper: str) -> str:
+    return (
+        "The indexer accepts only events that S3 sends to it directly. Add the Lambda function to the event "
+        f"notifications of the bucket, and remove the {wrapper} from the triggers of the function"
+    )
+
+
 def _check_format(record: _Fields) -> None:
-    source = record.optional_text("eventSource")
-    if source not in (None, "aws:s3"):
-        raise record.error("eventSource", f"is {_quoted(source)}; only 'aws:s3' is supported")
+    for name in ("eventSource", "EventSource"):  # Only SNS writes the name with a capital letter.
+        source = record.optional_text(name)
+        if source in WRAPPERS:
+            raise record.error(name, f"is {_quoted(source)}. {_how_to_connect(WRAPPERS[source])}")
+        if source not in (None, "aws:s3"):
+            raise record.error(name, f"is {_quoted(source)}; only 'aws:s3' is supported")
     version = record.optional_text("eventVersion")
     if version is not None and version.split(".")[0] != EVENT_VERSION_MAJOR:
         raise record.error("eventVersion", f"is {_quoted(version)}; only {EVENT_VERSION_MAJOR}.x is supported")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lambda_code import metadata
 from lambda_code.errors import IndexingError, PermanentError, Reason, RecordError
 from lambda_code.events import NULL_VERSION, Kind, Record, Rejected, is_test_event, parse_event
-from lambda_code.metadata import DeleteMarker
+from lambda_code.head_result import DeleteMarker, Unreadable
 from lambda_code.outcome import Outcome, Result
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
 from lambda_code.storage import RecordCalls, Storage
@@ -22,7 +22,8 @@ from lambda_code.storage import RecordCalls, Storage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lambda_code.metadata import Attributes, HeadResult, Update
+    from lambda_code.head_result import HeadResult
+    from lambda_code.metadata import Attributes, Update
     from lambda_code.telemetry import Invocation, Telemetry
 
 # A record requires one HeadObject and one UpdateItem request. The version ID `null` may require two more requests.
@@ -114,7 +115,7 @@ class Indexer:
     def _index(self, record: Record, calls: RecordCalls, request_id: str) -> tuple[Result, str | None]:
         """Write the row of a record, and read its object version first if the record does not have all attributes.
 
-        A delete marker is identified by the event name (`Kind.MARKER_CREATED`) or by HEAD's status 405.
+        A delete marker is identified by the event name (`Kind.MARKER_CREATED`) or by HEAD (status 405 and a header).
 
         Only an object with the version ID `null` can be replaced, even between the read and the write, or by two
         concurrent invocations. Its row is therefore written from HEAD for every kind of event, and again until two
@@ -138,7 +139,7 @@ class Indexer:
         changed = False
         while True:
             result, update = self._decide(record, version_id, head, provenance)
-            changed |= self._write(result, update, record, calls)
+            changed |= self._write(result, update, record, calls, missing=head is None)
             last_head = head
             if version_id == NULL_VERSION:
                 head = self.storage.head(record.key, NULL_VERSION, calls)
@@ -154,6 +155,8 @@ class Indexer:
         """
         if isinstance(head, DeleteMarker):
             return Result.DELETED, metadata.from_marker(record, head, version_id=version_id, provenance=provenance)
+        if isinstance(head, Unreadable):
+            return self._decide_unreadable(record, version_id, head, provenance)
         if head is not None:
             return Result.INDEXED, metadata.from_head(record, head, provenance=provenance)
         if record.kind is Kind.CREATED:
@@ -163,11 +166,38 @@ class Indexer:
             return Result.DELETED, metadata.from_deletion_of_null(record, deletion, provenance=provenance)
         return Result.DELETED, metadata.from_deletion(record, deletion, version_id=version_id, provenance=provenance)
 
-    def _write(self, result: Result, update: Update, record: Record, calls: RecordCalls) -> bool:
-        """Write one row to DynamoDB. Return True if this changed the row, and always for the result `Result.GONE`."""
+    @staticmethod
+    def _decide_unreadable(
+        record: Record, version_id: str, head: Unreadable, provenance: Attributes
+    ) -> tuple[Result, Update]:
+        """Return the result of a record and the update of its row, for an object whose attributes S3 does not return.
+
+        An event about a deletion reports an earlier object of the version `null`, so its attributes are not written.
+        Any event about this version can report an earlier object, so its sequencer is not written.
+        """
+        if version_id == NULL_VERSION:
+            provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
+        if record.kind is not Kind.CREATED:
+            record = replace(record, size=None, etag=None, event_time=None)
+        update = metadata.from_event(
+            record, version_id=version_id, provenance=provenance, customer_key=head.customer_key
+        )
+        return Result.INDEXED if head.customer_key else Result.GONE, update
+
+    def _write(self, result: Result, update: Update, record: Record, calls: RecordCalls, *, missing: bool) -> bool:
+        """Write one row to DynamoDB. Return True if this changed the row, and always for the result `Result.GONE`.
+
+        `missing` is whether HEAD found no version. An unreadable version is not missing.
+        """
         old = self.storage.update(update, calls)
         existed = not old.keys().isdisjoint({"content_type", "delete_marker"})  # attributes that only HEAD returns
-        if result is Result.GONE and update.version_id == NULL_VERSION and existed and "deleted_at" not in old:
+        if (
+            missing
+            and result is Result.GONE
+            and update.version_id == NULL_VERSION
+            and existed
+            and "deleted_at" not in old
+        ):
             # The version existed and was deleted. A late event may have replaced the row that recorded the deletion.
             deletion = metadata.deletion_at(self.now(), retention_days=self.deleted_retention_days)
             restored = metadata.from_deletion(

@@ -21,12 +21,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lambda_code.events import NULL_VERSION
+from lambda_code.events import NULL_VERSION, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambda_code.events import Record
+    from lambda_code.head_result import DeleteMarker
 
 Value = str | int | bool | dict[str, str]
 Attributes = dict[str, Value]
@@ -40,6 +41,7 @@ UNKNOWN = "unknown"
 # Default values, which S3 omits from HEAD responses: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 DEFAULT_STORAGE_CLASS = "STANDARD"
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+CUSTOMER_KEY = "SSE-C"  # value of `encryption` for an object that is encrypted with a customer-provided key
 
 # An update that replaces a row removes every known attribute that it does not set.
 OBJECT_ATTRIBUTES = (
@@ -59,17 +61,6 @@ OBJECT_ATTRIBUTES = (
 )
 PROVENANCE_ATTRIBUTES = ("event_name", "event_time", "sequencer", "request_id", "processed_at", "schema_version")
 DELETION_ATTRIBUTES = ("deleted_at", "deleted_by", "expires_at", "delete_marker")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeleteMarker:
-    """Head result of a delete marker, which contains at most the time of its creation."""
-
-    last_modified: datetime | None = None  # UTC
-
-
-HeadResult = dict[str, Any] | DeleteMarker | None
-"""Result of a HEAD request: botocore's response for an object, a delete marker, or None if neither exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,15 +142,16 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
     return _update(record, version_id, attributes, provenance)
 
 
-def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Update:
-    """Build the update for a version that HEAD did not find (status 404), from the attributes of the event.
+def from_event(record: Record, *, version_id: str, provenance: Attributes, customer_key: bool = False) -> Update:
+    """Build the update for a version whose attributes HEAD did not return, from the attributes of the event.
 
     Args:
         record: the event record.
         version_id: version ID of the row.
         provenance: attributes from `provenance_of`.
+        customer_key: whether the object is encrypted with a customer-provided key, so that no HEAD can read it.
     """
-    from_record: Attributes = {}
+    from_record: Attributes = {"encryption": CUSTOMER_KEY} if customer_key else {}
     if record.size is not None:
         from_record["size_bytes"] = record.size
     if record.etag is not None:
@@ -167,6 +159,8 @@ def from_event(record: Record, *, version_id: str, provenance: Attributes) -> Up
     if record.event_time is not None:
         from_record["uploaded_at"] = format_time(record.event_time)
         from_record["upload_day"] = format_time(record.event_time)[:10]
+    if customer_key and version_id == NULL_VERSION and record.kind is Kind.CREATED:
+        return _replacement(record, _address(record) | from_record, provenance)
     return _update(record, version_id, _address(record), provenance, if_absent=from_record)
 
 

@@ -16,7 +16,7 @@ class Result(StrEnum):
     INDEXED = "indexed"  # The indexer wrote the attributes of the object, and the row changed.
     DUPLICATE = "duplicate"  # The row already contained all attributes of the update.
     DELETED = "deleted"  # The row records that the version was deleted, or that it is a delete marker.
-    GONE = "gone"  # HEAD returned 404 (deleted, or not readable yet), so the row has the attributes of the event.
+    GONE = "gone"  # HEAD found no object (deleted, lost, or not readable yet), so the row has the event's attributes.
     IGNORED = "ignored"  # The event, such as a change of tags, changes no row.
     FAILED = "failed"
 

@@ -16,6 +16,7 @@ from botocore.exceptions import (
 )
 
 from lambda_code.errors import PermanentError, Reason, RecordError, TransientError
+from lambda_code.responses import parse_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,10 +78,15 @@ DENIED_CODES = frozenset(
         "InvalidToken",
         "NotAuthorized",
         "OptInRequired",
+        "RequestExpired",
         "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
         "UnrecognizedClientException",
     }
 )
+# Beginning of the error codes with which S3, DynamoDB and SQS report errors of KMS, in lower case. Examples are
+# KMS.DisabledException, KMSAccessDeniedException and KmsThrottled.
+KMS_PREFIX = "kms"
 # Failure reasons by HTTP status, for responses without a known error code. A response to a HEAD request never has an
 # error code, because it has no body. S3 throttles HEAD requests with status 503.
 REASON_BY_STATUS = {
@@ -101,19 +107,27 @@ def reason_for(error: BaseException) -> Reason:
     if isinstance(error, RecordError):
         return error.reason
     if isinstance(error, ClientError):
-        code = error.response.get("Error", {}).get("Code", "")
-        for codes, reason in (
-            (THROTTLED_CODES, Reason.THROTTLED),
-            (UNAVAILABLE_CODES, Reason.UNAVAILABLE),
-            (DENIED_CODES, Reason.DENIED),
-        ):
-            if code in codes:
-                return reason
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return REASON_BY_STATUS.get(status, Reason.INTERNAL)
+        return _reason_for_response(error)
+    if parse_failure(error):
+        return Reason.UNPARSABLE
     if isinstance(error, ConnectionError | HTTPClientError | ChecksumError):
         return Reason.UNAVAILABLE  # timeouts, connection resets, DNS errors and incomplete responses
     return Reason.INTERNAL
+
+
+def _reason_for_response(error: ClientError) -> Reason:
+    code = error.response.get("Error", {}).get("Code", "")
+    for codes, reason in (
+        (THROTTLED_CODES, Reason.THROTTLED),
+        (UNAVAILABLE_CODES, Reason.UNAVAILABLE),
+        (DENIED_CODES, Reason.DENIED),
+    ):
+        if code in codes:
+            return reason
+    if code.lower().startswith(KMS_PREFIX):
+        return Reason.THROTTLED if "throttl" in code.lower() else Reason.DENIED
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return REASON_BY_STATUS.get(status, Reason.INTERNAL)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -215,6 +229,8 @@ def call_with_retry(
         except Exception as error:
             if not is_transient(error):
                 message = f"{name}: {_described(error)}"
+                if failure := parse_failure(error):
+                    message = f"{name}: the response is complete, but cannot be parsed: {_described(failure)}"
                 raise PermanentError(message, reason=reason_for(error), attempts=attempts) from error
             last_error = error
         worst_case = max(worst_case, clock() - started)

@@ -1,7 +1,7 @@
 """Calls of S3 and DynamoDB with deadline, retries and timing. No other module of the indexer calls AWS.
 
 Required permissions: s3:GetObject, s3:GetObjectVersion, s3:ListBucket (without which S3 returns 403 instead of 404)
-and dynamodb:UpdateItem.
+and dynamodb:UpdateItem. HEAD and GET of an object require the same permissions.
 """
 
 from __future__ import annotations
@@ -21,20 +21,27 @@ from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.utils import parse_timestamp
 
-from lambda_code.errors import Reason, TransientError
-from lambda_code.metadata import DeleteMarker
+from lambda_code.errors import PermanentError, Reason, TransientError
+from lambda_code.head_result import DeleteMarker, Unreadable
+from lambda_code.responses import accept_all_headers_of_s3
 from lambda_code.retry import CONNECT_SECONDS, READ_SECONDS, call_with_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from lambda_code.metadata import HeadResult, Update
+    from lambda_code.head_result import HeadResult
+    from lambda_code.metadata import Update
     from lambda_code.settings import Settings
     from lambda_code.telemetry import Invocation
 
 EMPTY_RESPONSE_BYTES = "2"  # Content-Length of UpdateItem's response if no previous row existed: `{}`
 REQUIRED_HEAD_FIELDS = ("LastModified", "ETag", "ContentLength")
+# Error of a GET without the key for an object that is encrypted with a customer-provided key (SSE-C). S3 uses the error
+# code for other errors too.
+CUSTOMER_KEY_CODE, CUSTOMER_KEY_TEXT = "InvalidRequest", "stored using a form of Server Side Encryption"
+# Error codes of a GET that HEAD does not have: the object is empty, or archived.
+CODES_OF_GET_ONLY = frozenset({"InvalidRange", "InvalidObjectState"})
 
 # Botocore makes one attempt, because only the module `retry` retries. TCP keep-alive preserves the connections between
 # two events. Parameter validation would use 9 % of the CPU time of an event, so tests validate the requests instead. A
@@ -75,6 +82,7 @@ class Storage:
     @classmethod
     def connect(cls, settings: Settings) -> Storage:
         """Create the S3 and DynamoDB clients, without a connection. This takes 0.25 s of CPU time."""
+        accept_all_headers_of_s3()
         session = botocore.session.get_session()  # The creation of a boto3 session would take 50 ms longer.
         session.register_component("data_loader", RestrictedLoader())
         # Botocore's default parser of times, dateutil, would use 5 % of the CPU time of an event.
@@ -91,6 +99,10 @@ class Storage:
 
         For objects that are encrypted with a KMS key, the checksum requires the permission kms:Decrypt.
 
+        The error response to a HEAD request has no body, so it has no error code. If HEAD fails permanently, this
+        method sends a GET request for the first byte of the object, and classifies its error code. If this request
+        does not fail, the error of HEAD is raised.
+
         Args:
             key: decoded object key.
             version_id: version ID; None reads the current version.
@@ -99,27 +111,58 @@ class Storage:
         Raises:
             PermanentError, TransientError: see `retry.call_with_retry`.
         """
-        version = {} if version_id is None else {"VersionId": version_id}
+        address = {"Bucket": self.bucket_name, "Key": key} | ({} if version_id is None else {"VersionId": version_id})
 
         def attempt() -> HeadResult:
             calls.attempts += 1
             with calls.invocation.aws_call("S3", "HeadObject"):
                 try:
-                    head = self.s3.head_object(Bucket=self.bucket_name, Key=key, ChecksumMode="ENABLED", **version)
+                    return _complete(self.s3.head_object(ChecksumMode="ENABLED", **address))
                 except ClientError as error:
-                    response = error.response.get("ResponseMetadata", {})
-                    match response.get("HTTPStatusCode"):  # A HEAD response has no body, so it has no error code.
-                        case 404:
-                            return None
-                        case 405:  # The requested version is a delete marker.
-                            return DeleteMarker(last_modified=_last_modified(response.get("HTTPHeaders", {})))
-                    raise
-                return _complete(head)
+                    return _head_result_of(error)
+
+        try:
+            with self._measured("HeadObject", calls):
+                return call_with_retry(
+                    attempt,
+                    name="HeadObject",
+                    deadline=calls.deadline,
+                    clock=self.clock,
+                    sleep=self.sleep,
+                    rng=self.rng,
+                )
+        except PermanentError as error:
+            if not isinstance(error.__cause__, ClientError):
+                raise
+            failure = error
+        return self._get(address, failure, calls)
+
+    def _get(self, address: Mapping[str, str], head_failure: PermanentError, calls: RecordCalls) -> HeadResult:
+        """Return the head result that the error code of a GET request stands for, or raise the error.
+
+        Args:
+            address: bucket, key and version ID, as arguments of GetObject.
+            head_failure: error of the HEAD request, which is raised if GET does not fail.
+            calls: time budget and measurements of the record.
+        """
+
+        def attempt() -> HeadResult | PermanentError:
+            calls.attempts += 1
+            with calls.invocation.aws_call("S3", "GetObject"):
+                try:
+                    self.s3.get_object(Range="bytes=0-0", **address)["Body"].close()
+                except ClientError as error:
+                    if error.response.get("Error", {}).get("Code") not in CODES_OF_GET_ONLY:
+                        return _head_result_of(error)
+                return head_failure
 
         with self._measured("HeadObject", calls):
-            return call_with_retry(
-                attempt, name="HeadObject", deadline=calls.deadline, clock=self.clock, sleep=self.sleep, rng=self.rng
+            result = call_with_retry(
+                attempt, name="GetObject", deadline=calls.deadline, clock=self.clock, sleep=self.sleep, rng=self.rng
             )
+        if isinstance(result, PermanentError):
+            raise result
+        return result
 
     def update(self, update: Update, calls: RecordCalls) -> Mapping[str, Any]:
         """Write one update of a row to DynamoDB.
@@ -171,13 +214,14 @@ class RestrictedLoader(Loader):
     def load_service_model(
         self, service_name: str, type_name: str, api_version: str | None = None
     ) -> Mapping[str, Any]:
-        """Load a service description, without the field `Expires` in the response of HeadObject.
+        """Load a service description, without the field `Expires` in the responses of HeadObject and GetObject.
 
         The owner of an object can set `Expires` to any text, and botocore fails to parse some values.
         """
         model: Mapping[str, Any] = super().load_service_model(service_name, type_name, api_version)
         if (service_name, type_name) == ("s3", "service-2"):
-            model["shapes"]["HeadObjectOutput"]["members"].pop("Expires", None)
+            for shape in ("HeadObjectOutput", "GetObjectOutput"):
+                model["shapes"][shape]["members"].pop("Expires", None)
         return model
 
 
@@ -188,12 +232,15 @@ def parse_time(value: str | float) -> datetime:
         value: an HTTP date, as in S3's headers, or another format that botocore supports.
 
     Raises:
-        ValueError, RuntimeError: botocore cannot parse the value.
+        PermanentError: botocore cannot parse the value.
     """
     time = _http_time(value) if isinstance(value, str) else None
-    return time or parse_timestamp(
-        cast("str", value)
-    )  # `parse_timestamp` also accepts numbers, but its type stubs do not.
+    try:
+        # `parse_timestamp` also accepts numbers, but its type stubs do not.
+        return time or parse_timestamp(cast("str", value))
+    except (ValueError, RuntimeError) as error:
+        message = f"the response is complete, but {value!r} is not a time"
+        raise PermanentError(message, reason=Reason.UNPARSABLE) from error
 
 
 def _complete(head: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +254,22 @@ def _complete(head: dict[str, Any]) -> dict[str, Any]:
         raise TransientError(message, reason=Reason.UNAVAILABLE)
     head.pop("ResponseMetadata", None)  # `ResponseMetadata` differs between responses about the same object.
     return head
+
+
+def _head_result_of(error: ClientError) -> HeadResult:
+    """Return the head result that an error response of HEAD or GET stands for, or raise the error."""
+    response, body = error.response.get("ResponseMetadata", {}), error.response.get("Error", {})
+    headers: Mapping[str, str] = response.get("HTTPHeaders", {})
+    match response.get("HTTPStatusCode"):
+        case 404:
+            return None
+        case 405 if headers.get("x-amz-delete-marker") == "true":
+            return DeleteMarker(last_modified=_last_modified(headers))
+        case 405:  # S3 lost the data of an object with the storage class REDUCED_REDUNDANCY.
+            return Unreadable(customer_key=False)
+        case 400 if body.get("Code") == CUSTOMER_KEY_CODE and CUSTOMER_KEY_TEXT in body.get("Message", ""):
+            return Unreadable(customer_key=True)
+    raise error
 
 
 def _old_row(response: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,9 +13,8 @@ from operations.rate import ON_DEMAND_EVENT_RATE
 
 EPILOG = """\
 The tools use the same credentials, region and AWS_ENDPOINT_URL as the AWS CLI. Without --repair, --invoke or --replay,
-they change nothing. Exit codes: 0 success, and nothing is left to do; 1 differences were found, messages are in the
-failure queue, or the bucket does not notify the indexer; 2 the tool failed; 130 interrupted, and you can start the tool
-again."""
+they change nothing. Exit codes: 0 success, and nothing is left to do; 1 differences were found in rows or settings, or
+messages are in the failure queue; 2 the tool failed; 130 interrupted, and you can start the tool again."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     )
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
     for name, add_options, description, epilog in (
-        ("audit", _add_audit, "compare the bucket with the table, and optionally repair the table", EPILOG),
+        ("audit", _add_audit, "compare bucket, table and settings of a stack, and optionally repair the table", EPILOG),
         ("backfill", _add_backfill, "index objects that were uploaded before the stack was deployed", EPILOG),
         ("redrive", _add_redrive, "show the failure queue, and optionally send its events again", EPILOG),
         ("capacity", planning.add_capacity, "estimate whether a stack can process a given load", planning.EPILOG),

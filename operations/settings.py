@@ -197,9 +197,7 @@ def _compare_bucket(aws: Aws, expected: ExpectedSettings, report: SettingsReport
         report.add("bucket", f"the bucket {expected.bucket!r} does not exist", remedy)
         return
     if versioning != expected.versioning:
-        report.add(
-            "versioning", f"{_differ(versioning, expected.versioning)}; an upload can replace an object"
-        )
+        report.add("versioning", f"{_differ(versioning, expected.versioning)}; an upload can replace an object")
     _compare_notifications(aws.notifications(expected.bucket), expected, report)
 
 

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from examples.upload.errors import AwsRequestError, CannotRunError, RefusedError
 
@@ -41,6 +41,19 @@ FILES = {
 """File name and media type of each URL path. The server sends no other file and lists no folder."""
 
 
+def check_port(port: int) -> None:
+    """Check that the upload server can listen on a port, before it is started.
+
+    Raises:
+        CannotRunError: the port is in use.
+    """
+    _check_ipv6_port(port)
+    try:
+        ThreadingHTTPServer((HOST, port), _Handler).server_close()
+    except OSError as error:
+        raise CannotRunError(_port_in_use(port, str(error.strerror))) from error
+
+
 class UploadServer(ThreadingHTTPServer):
     """HTTP server of the upload page, which a browser opens at `origin`.
 
@@ -53,14 +66,13 @@ class UploadServer(ThreadingHTTPServer):
 
     def __init__(self, stack: Stack, *, port: int) -> None:
         self.stack = stack
-        if port and _accepts_connections("::1", port):  # browsers try the IPv6 address of localhost first
-            raise CannotRunError(_port_in_use(port, "another program listens on ::1"))
+        _check_ipv6_port(port)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             raise CannotRunError(_port_in_use(port, str(error.strerror))) from error
         self.port: int = self.server_address[1]
-        self.authority = NAME if self.port == HTTP_PORT else f"{NAME}:{self.port}"
+        self.authority = _authority(self.port)
         self.origin = f"http://{self.authority}"
         try:
             self._check_origin()
@@ -99,9 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
             rules = self.server.stack.rules
             self._send_json(HTTPStatus.OK, {"max_bytes": rules.max_bytes, "bucket": self.server.stack.bucket})
         elif path.path == "/api/row":
-            query = parse_qs(path.query)
-            key, etag = (query.get(name, [""])[0] for name in ("key", "etag"))
-            row = self.server.stack.row(self.server.stack.rules.validate_key(key), etag)
+            query = dict(parse_qsl(path.query))
+            key = self.server.stack.rules.validate_key(query.get("key", ""))
+            row = self.server.stack.row(key, query.get("etag", ""))
             self._send_json(HTTPStatus.OK, {"row": row})
         else:
             raise RefusedError("not-found", "This URL does not exist.", HTTPStatus.NOT_FOUND)
@@ -197,6 +209,15 @@ def _policy(bucket_origin: str) -> str:
         "frame-ancestors": "'none'",
     }
     return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _check_ipv6_port(port: int) -> None:
+    if port and _accepts_connections("::1", port):  # browsers try the IPv6 address of localhost first
+        raise CannotRunError(_port_in_use(port, "another program listens on ::1"))
+
+
+def _authority(port: int) -> str:
+    return NAME if port == HTTP_PORT else f"{NAME}:{port}"
 
 
 def _port_in_use(port: int, why: str) -> str:

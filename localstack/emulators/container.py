@@ -51,11 +51,23 @@ class Running:
     name: str
     endpoint: str
     log: Log
+    container: LocalStackContainer
     ca_bundle: None = None  # The container serves plain HTTP, so clients need no certificate.
 
     def tail(self, lines: int) -> str:
         """Return the last lines of the emulator's log and of the logs of its Lambda functions."""
         return self.log.tail(lines)
+
+    def exit_code(self, timeout: float) -> int | None:  # noqa: ARG002  Docker reports the end of a container at once
+        """Return the exit code of the container; None if it is running."""
+        try:
+            self.container.reload()
+        except DockerException as error:
+            raise EmulatorError(f"the container of the emulator cannot be inspected: {error}") from error
+        if self.container.status == "running":
+            return None
+        code: int = self.container.get_wrapped_container().attrs["State"]["ExitCode"]
+        return code
 
 
 def image() -> str:
@@ -116,7 +128,7 @@ def running(
                 raise EmulatorError(docker_engine.no_response(error)) from error
             with _started(container, port), container_log.following(container.get_wrapped_container()):
                 endpoint, name = _wait_until_ready(container, port, container_log)
-                yield Running(name=name, endpoint=endpoint, log=container_log)
+                yield Running(name=name, endpoint=endpoint, log=container_log, container=container)
         finally:
             container_log.close()
 

@@ -12,9 +12,10 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from localstack.emulators import certificate
@@ -52,12 +53,15 @@ class Running:
         endpoint: URL of all services.
         pid: process ID.
         log: log file.
+        exit_code: waits at most a number of seconds for the end of the emulator, and returns its exit code; None if it
+            is still running.
         ca_bundle: certificate with which clients verify the emulator; None if it serves plain HTTP.
     """
 
     endpoint: str
     pid: int
     log: Path
+    exit_code: Callable[[float], int | None]
     ca_bundle: Path | None = None
 
     @property
@@ -94,7 +98,7 @@ def running(
         EmulatorError: the port is in use, the emulator exited or did not respond in time (with the end of its log), or
             other machines can connect to it.
     """
-    port = free_port() if port is None else _unused(port)
+    port = free_port() if port is None else unused(port)
     state = Path(tempfile.mkdtemp(prefix="tapstack-emulator-"))
     log = log or state / "ministack.log"
     nonce = uuid.uuid4().hex
@@ -108,11 +112,12 @@ def running(
             os.environ, port=port, region=region, state=state, settings={"MINISTACK_EDITION": nonce, **settings}
         )
         endpoint = f"{'https' if ca_bundle else 'http'}://{HOST}:{port}"
-        process = _spawn([str(python), "-P", "-u", str(_CHILD), module], environment, log)
+        process = _spawn([str(python), "-P", "-u", str(_CHILD), str(os.getpid()), module], environment, log)
         try:
             _wait_until_ready(process, endpoint, nonce=nonce, log=log, timeout=READY_TIMEOUT, ca_bundle=ca_bundle)
             _check_not_exposed(port)
-            yield Running(endpoint=endpoint, pid=process.pid, log=log, ca_bundle=ca_bundle)
+            exit_code = partial(_exit_code, process)
+            yield Running(endpoint=endpoint, pid=process.pid, log=log, exit_code=exit_code, ca_bundle=ca_bundle)
         finally:
             _stop(process)
     finally:
@@ -174,7 +179,7 @@ def free_port() -> int:
     """
     while True:
         with suppress(EmulatorError):
-            return _unused(random.choice(NON_EPHEMERAL_PORTS))  # noqa: S311  not a secret
+            return unused(random.choice(NON_EPHEMERAL_PORTS))  # noqa: S311  not a secret
 
 
 def tail(log: Path, lines: int) -> str:
@@ -190,7 +195,12 @@ def tail(log: Path, lines: int) -> str:
         return ""
 
 
-def _unused(port: int) -> int:
+def unused(port: int) -> int:
+    """Return a port number if a server can listen on this port of 127.0.0.1.
+
+    Raises:
+        EmulatorError: the port is in use, or it is not a valid port. The message has the remedy.
+    """
     with socket.socket() as probe:
         # With SO_REUSEADDR, a closed connection in the state TIME_WAIT does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -273,6 +283,14 @@ def _accepts_connections(address: str, port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _exit_code(process: subprocess.Popen[bytes], timeout: float) -> int | None:
+    """Return the exit code of a process; None if it is still running after `timeout` seconds."""
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

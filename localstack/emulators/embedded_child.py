@@ -1,10 +1,8 @@
 """Program of the child process that runs MiniStack, the embedded emulator. It exits when the parent process exits.
 
-Only the parent process has the other end of the pipe on stdin open. When the pipe closes, even because the parent was
-killed, this process deletes its files and exits.
-
 This module also changes behavior for which MiniStack has no settings: reading the logs of Lambda functions, unpacking
-their code, reusing their processes after an exception, their activation delay, and loading botocore's service models.
+their code, reusing their processes after an exception, limiting the number of their processes, their activation delay,
+and loading botocore's service models.
 """
 
 from __future__ import annotations
@@ -14,29 +12,60 @@ import importlib
 import os
 import runpy
 import select
-import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from queue import Queue
-from types import MappingProxyType, SimpleNamespace
+from types import FunctionType, MappingProxyType, SimpleNamespace
 from typing import IO, Any
+
+PARENT_CHECK_INTERVAL = 1.0
+"""Seconds between two checks whether the parent process is alive."""
 
 STATE_TRANSITION_DELAY = 0.02
 """Seconds from the creation or an update of a Lambda function until it is active. MiniStack's default is 0.5 s."""
 
+CONCURRENT_EVENTS = 8
+"""Maximum number of asynchronous events that are processed at the same time; further events wait.
 
-def end_with_parent() -> None:
-    """Wait until the parent process exits, then delete the state and kill the emulator and its Lambda functions."""
-    os.read(0, 1)  # Waiting in sys.stdin.read would hold a lock and make Python abort when MiniStack exits.
-    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)  # The parent started this process as the leader of a process group.
+A process of the indexer takes about 50 MB. On two cores, more processes do not process more events per second.
+"""
+
+THROTTLED_PAUSE = 0.1
+"""Seconds until an event that Lambda throttled is tried again."""
+
+
+KILL_AND_DELETE = 'kill -KILL -- "-$1"; rm -rf -- "$2"'
+"""Shell script that kills a process group and then deletes a folder, to which no process writes any more."""
+
+
+def end_with_parent(parent: int) -> None:
+    """Wait until the parent process exits, then kill the emulator and its Lambda functions and delete the state.
+
+    The pipe on stdin closes when the parent process exits. If the parent process has forked, the pipe stays open in the
+    other process. Therefore, this function also checks the process ID of the parent, which changes when it exits.
+    `PR_SET_PDEATHSIG` would exist only on Linux, and would also kill the emulator at the end of the parent's thread.
+
+    Args:
+        parent: process ID of the parent process, which starts this process as the leader of a process group.
+    """
+    # Waiting in sys.stdin.read would hold a lock and make Python abort when MiniStack exits.
+    while os.getppid() == parent and not select.select([0], [], [], PARENT_CHECK_INTERVAL)[0]:
+        pass
+    try:
+        command = ["/bin/sh", "-c", KILL_AND_DELETE, "sh", str(os.getpgrp()), os.environ["TMPDIR"]]
+        subprocess.Popen(command, start_new_session=True).wait()  # noqa: S603  our own command
+    finally:  # if the shell could not be started
+        os.killpg(0, signal.SIGKILL)
 
 
 class Log:
@@ -147,6 +176,41 @@ class SharedZip(zipfile.ZipFile):
         Path(path).symlink_to(unpacked)
 
 
+def queue_events(functions: Any, limit: int = CONCURRENT_EVENTS) -> None:  # noqa: ANN401  MiniStack's module
+    """Patch MiniStack to queue the asynchronous events of Lambda functions.
+
+    MiniStack starts a thread and a process for each event that arrives while other events are processed: 400 concurrent
+    uploads would take 16 GB. With a limit of MiniStack's own (`LAMBDA_ACCOUNT_CONCURRENCY`), it would count a throttled
+    event as a failed attempt. AWS, in contrast, keeps throttled events in a queue.
+
+    Args:
+        functions: MiniStack's module of the service Lambda.
+        limit: maximum number of events that are processed at the same time.
+    """
+    threads = ThreadPoolExecutor(limit, thread_name_prefix="event")
+
+    class QueuedThread:
+        def __init__(self, *, target: Callable[..., None], args: tuple[Any, ...], daemon: bool) -> None:
+            assert daemon
+            self._run = partial(target, *args)
+
+        def start(self) -> None:
+            threads.submit(self._run).add_done_callback(Future.result)  # The executor logs an exception of `result`.
+
+    def execute(function: dict[str, Any], event: dict[str, Any]) -> dict[str, Any]:
+        while True:
+            result: dict[str, Any] = functions._execute_function(function, event)  # noqa: SLF001  MiniStack has no setting
+            # If the reserved concurrency is 0, AWS does not keep events in the queue.
+            if not result.get("throttle") or function.get("concurrency") == 0:
+                return result
+            time.sleep(THROTTLED_PAUSE)
+
+    functions.invoke_async_with_retry = FunctionType(
+        functions.invoke_async_with_retry.__code__,
+        {**vars(functions), "threading": SimpleNamespace(Thread=QueuedThread), "_execute_function": execute},
+    )
+
+
 PROTOCOLS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "dynamodb": {"protocol": "json", "jsonVersion": "1.0"},
@@ -198,12 +262,14 @@ def adapt_ministack() -> None:
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZip})
     set_protocols(importlib.import_module("ministack.core.responses"))
     functions: Any = importlib.import_module("ministack.services.lambda_svc")
+    queue_events(functions)
     functions._LAMBDA_STATE_TRANSITION_DELAY = STATE_TRANSITION_DELAY  # noqa: SLF001  MiniStack has no setting
 
 
 if __name__ == "__main__":
+    # Start the thread first, because the parent process may exit while MiniStack is imported.
+    threading.Thread(target=end_with_parent, args=(int(sys.argv.pop(1)),), daemon=True).start()
     # Unit tests run another module instead of MiniStack. That module needs no patches.
     if sys.argv[1] == "ministack":
         adapt_ministack()
-    threading.Thread(target=end_with_parent, daemon=True).start()
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

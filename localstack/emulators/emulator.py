@@ -12,14 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from localstack.emulators import embedded, embedded_environment
 from localstack.emulators.embedded import ACCESS_KEY
-from localstack.errors import EmulatorError
+from localstack.errors import EmulatorError, HarnessError
 
 Client: TypeAlias = Any
 """A boto3 client. It has no static type, because boto3 creates the classes of clients at run time."""
@@ -37,6 +39,10 @@ They enable TLS, because the policies of the stack deny requests without TLS.
 """
 READ_TIMEOUT = 60
 """Maximum seconds to wait for a response of the emulator. Synchronous Lambda invocations take the longest."""
+EXIT_TIMEOUT = 1.0
+"""Seconds to wait for the end of the emulator after a request to it failed."""
+LOG_LINES = 30
+"""Lines of the log in the message about an emulator that exited."""
 
 
 class Emulator:
@@ -49,6 +55,11 @@ class Emulator:
         region: default region of its clients.
         reason: why this kind of emulator was chosen, and how to choose the other kind.
         ca_bundle: certificate with which clients verify the emulator; None if it serves plain HTTP.
+
+    Args:
+        logs: returns the last lines of the emulator's log.
+        exit_code: waits at most a number of seconds for the end of the emulator, and returns its exit code; None if it
+            is still running.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class Emulator:
         region: str,
         reason: str,
         logs: Callable[[int], str],
+        exit_code: Callable[[float], int | None] = lambda _timeout: None,
         ca_bundle: Path | None = None,
     ) -> None:
         self.kind = kind
@@ -69,6 +81,7 @@ class Emulator:
         self.reason = reason
         self.ca_bundle = ca_bundle
         self._logs = logs
+        self._exit_code = exit_code
         self._clients: dict[tuple[str, str], Client] = {}
         self._lock = threading.Lock()
 
@@ -98,7 +111,10 @@ class Emulator:
             return self._clients[key]
 
     def environment(self) -> dict[str, str]:
-        """Return environment variables with which boto3, the AWS CLI and other AWS programs use this emulator."""
+        """Return environment variables with which boto3, the AWS CLI and other AWS programs use this emulator.
+
+        Requests to the emulator use no proxy. Other hosts that the user excludes from the proxy stay excluded.
+        """
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -106,7 +122,24 @@ class Emulator:
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             **({"AWS_CA_BUNDLE": str(self.ca_bundle)} if self.ca_bundle else {}),
+            **_no_proxy(str(urlsplit(self.endpoint).hostname)),
         }
+
+    def check(self, timeout: float = 0.0) -> None:
+        """Check that the emulator is running.
+
+        Args:
+            timeout: seconds to wait for its end. After a failed request, a process may take a moment to exit.
+
+        Raises:
+            EmulatorError: the emulator exited.
+        """
+        code = self._exit_code(timeout)
+        if code is not None:
+            raise EmulatorError(
+                f"the emulator {self.name} exited with exit code {code} while it was in use, and its data is lost. Run "
+                f"the command again. The end of its log:\n{self.logs(LOG_LINES)}"
+            )
 
     def logs(self, lines: int = 50) -> str:
         """Return the last lines of the emulator's log."""
@@ -151,6 +184,17 @@ def choose(kind: str = "auto") -> Choice:
     return Choice("container", reason)
 
 
+def _no_proxy(host: str) -> dict[str, str]:
+    """Return the variables that exclude a host from the proxy, in addition to the hosts that the user excludes.
+
+    Programs read the name in upper case, in lower case, or prefer one of them.
+    """
+    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if excluded.strip() != "*":  # The asterisk excludes all hosts, but only if it is alone.
+        excluded = ",".join(dict.fromkeys([host, *filter(None, excluded.split(","))]))
+    return {"NO_PROXY": excluded, "no_proxy": excluded}
+
+
 def _to_standard_error(sentence: str) -> None:
     sys.stderr.write(f"{sentence}\n")
 
@@ -176,8 +220,11 @@ def start(
         report: called with a message before each slow step; by default the message is written to stderr.
 
     Raises:
-        EmulatorError: the emulator cannot be started. The message has the remedy.
+        EmulatorError: the emulator cannot be started, or it exited while it was in use, which explains the exception of
+            a failed request. The message has the remedy.
     """
+    if port is not None:
+        embedded.unused(port)  # before the installation of the emulator or the download of its image
     choice = choose(kind)
     running: AbstractContextManager[_Started]
     if choice.kind == "container":
@@ -188,15 +235,21 @@ def start(
         python = embedded_environment.ensure(report)
         running = embedded.running(python, port=port, region=region, settings=settings, log=log)
     with running as started:
-        yield Emulator(
+        emulator = Emulator(
             kind=choice.kind,
             name=started.name,
             endpoint=started.endpoint,
             region=region,
             reason=choice.reason,
             logs=started.tail,
+            exit_code=started.exit_code,
             ca_bundle=started.ca_bundle,
         )
+        try:
+            yield emulator
+        except (BotoCoreError, ClientError, HarnessError):
+            emulator.check(EXIT_TIMEOUT)
+            raise
 
 
 class _Started(Protocol):
@@ -213,6 +266,10 @@ class _Started(Protocol):
     @property
     def ca_bundle(self) -> Path | None:
         """Certificate with which clients verify the emulator; None if it serves plain HTTP."""
+
+    @property
+    def exit_code(self) -> Callable[[float], int | None]:
+        """Function that waits for the end of the emulator, as in `Emulator`."""
 
     def tail(self, lines: int) -> str:
         """Return the last lines of the emulator's log."""

@@ -10,10 +10,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from examples.upload.command import PORT, port
 from examples.upload.errors import CannotRunError
-from examples.upload.server import UploadServer
+from examples.upload.server import UploadServer, check_port
 from examples.upload.stack import Stack, s3_config
 from examples.upload.upload_requests import Rules
 from localstack.deployers.deploy import deploy
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str], *, serve: Callable[[UploadServer], None] = Up
         with running(options.port, report=_print) as server, suppress(KeyboardInterrupt):
             _print(f"\nOpen {server.origin}\nRunning until Ctrl-C")
             serve(server)
-    except (CannotRunError, HarnessError) as error:
+    except (CannotRunError, HarnessError, ClientError, BotoCoreError) as error:
         sys.stderr.write(f"upload-page: {error}\n")
         return FAILED
     except KeyboardInterrupt:
@@ -61,8 +63,9 @@ def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadSer
 
     Raises:
         CannotRunError: the port is in use.
-        HarnessError: the emulator cannot be started, or the stack cannot be deployed.
+        HarnessError: the emulator cannot be started, the stack cannot be deployed, or the emulator exited.
     """
+    check_port(number)  # before the emulator is started and the stack is deployed
     origin = f"http://localhost:{number}"
     with start("embedded", settings=ENFORCING, report=report) as running:
         report(f"emulator  {running.name}, which enforces policies and CORS")
@@ -72,6 +75,8 @@ def running(number: int, *, report: Callable[[str], None]) -> Iterator[UploadSer
         with plain_http_proxy(running.endpoint, running.ca_bundle) as proxy:
             stack = stack_at(proxy, running, deployed.outputs)
             with UploadServer(stack, port=number) as server:
+                # The server calls this method twice a second. An exception of the method ends the server.
+                server.service_actions = running.check  # type: ignore[method-assign]  # simpler than a subclass
                 yield server
 
 
@@ -108,7 +113,7 @@ def s3_at(endpoint: str, emulator: Emulator) -> Client:
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         verify=environment.get("AWS_CA_BUNDLE"),
-        config=s3_config(custom_endpoint=True),
+        config=s3_config(custom_endpoint=True).merge(Config(proxies={})),  # The user's proxy cannot reach the emulator.
     )
     return s3
 

@@ -13,6 +13,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lambda_code.responses import accept_all_headers_of_s3
 from operations.aws.errors import MAX_ATTEMPTS, error_code, translated_errors
 from operations.aws.settings import SettingsCalls
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
@@ -33,12 +34,10 @@ UNREADABLE_STATUS = (404, 405)
 """Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
-MESSAGES_PER_BATCH = 10
-"""Maximum number of messages in one SQS request."""
+MESSAGES_PER_BATCH = 10  # maximum number of messages in one SQS request
 LONG_POLL_SECONDS = 1
 """Wait time of ReceiveMessage: long polling queries all servers of SQS, so an empty response means an empty queue."""
-ACCEPTED = 202
-"""HTTP status of a successful asynchronous invocation."""
+ACCEPTED = 202  # HTTP status of a successful asynchronous invocation
 
 REFUSAL_CODES = ("InvalidRequestContentException", "RequestTooLargeException")
 """Lambda's error codes for events that it rejects permanently: see the API reference of Invoke."""
@@ -79,6 +78,7 @@ class Aws(SettingsCalls):
             max_pool_connections=2 * THREADS,
             connect_timeout=5,
         )
+        accept_all_headers_of_s3()
         with translated_errors("create the AWS clients"):
             environment = botocore.session.Session(session_vars={"region": REGION})
             session: Any = boto3.Session(botocore_session=environment, region_name=region)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
 from lambda_code.errors import Reason
 from lambda_code.retry import reason_for
@@ -17,6 +18,7 @@ MAX_ATTEMPTS = 8
 
 REMEDIES = {
     Reason.DENIED: "Use credentials of the stack's account with the permissions that docs/runbook.md lists",
+    Reason.UNPARSABLE: "The response cannot be parsed. Start the tool again. If the error remains, check the proxy",
     Reason.THROTTLED: f"AWS throttled {MAX_ATTEMPTS} attempts: try again later, or with a lower --rate",
 }
 
@@ -34,7 +36,7 @@ def translated_errors(
     """
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ResponseParserError) as error:
         missing = (
             f"The permission {permission} is missing. " if permission and reason_for(error) is Reason.DENIED else ""
         )
@@ -42,7 +44,7 @@ def translated_errors(
         raise OperatorError(message if message.endswith("?") else f"{message}.") from error
 
 
-def _remedy(error: BotoCoreError | ClientError, not_found: str) -> str:
+def _remedy(error: Exception, not_found: str) -> str:
     remedy = REMEDIES.get(reason_for(error), "")
     match error:
         case NoCredentialsError():

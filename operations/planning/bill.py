@@ -28,9 +28,9 @@ ACCESS_LOG_BYTES = 2 * 600
 """Assumed bytes in S3's access log per file: one line for the upload, one for the HEAD request."""
 ACCESS_LOG_DAYS = 90
 """Retention of S3's access logs in days."""
-METRICS = 13
+METRICS = 14
 """Number of custom metrics of the indexer. CloudWatch bills a metric only for hours in which it is emitted."""
-ALARMS = 21
+ALARMS = 22
 DASHBOARDS = 1
 SAMPLED_SHARE = 0.05
 """Share of requests that X-Ray samples in addition to the first request of each second.
@@ -103,7 +103,7 @@ def bill(
         item("Alarms", prices.ALARMS, ALARMS, f"{ALARMS}"),
         item("Dashboard", prices.DASHBOARDS, DASHBOARDS, f"{DASHBOARDS}"),
         item("X-Ray", prices.TRACES, traced, f"{traced:,.0f} traces: the first of each second and 5 % of the others"),
-        BillItem("SQS and SNS", 0.0, "no cost if no event fails"),
+        BillItem("SQS, SNS and SSM", 0.0, "no cost if no event fails; a standard parameter has no cost"),
     ]
 
 

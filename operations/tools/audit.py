@@ -72,7 +72,7 @@ class AuditTool:
             if self._repair:
                 self._audit.repair(progress)
         findings = [*self._settings.findings, *self._audit.report.findings]
-        return OK if self._settings.triggered and not findings else FINDINGS
+        return FINDINGS if findings else OK
 
     def _check_number_of_keys(self) -> None:
         """Add a finding if the audit compared no key, because its other findings then prove nothing."""

@@ -33,11 +33,12 @@ ARIA_SNAPSHOT = """
         - paragraph: The file has 1.2 MB, and at most 1.0 MB are allowed. Choose a smaller one.
       - listitem:
         - heading "slow.txt 8 B" [level=3]
-        - progressbar "Progress of slow.txt"
         - 'button "Cancel: slow.txt"'
+        - progressbar "Progress of slow.txt"
       - listitem:
         - heading "done.txt 8 B" [level=3]
         - text: /Indexed after/
+        - 'button "Row: done.txt" [expanded]'
         - term: Key
         - definition: /done.txt/
   - status: /big.bin/

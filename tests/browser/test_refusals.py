@@ -47,6 +47,12 @@ def test_upload_page_rejects_a_file_over_the_limit_without_a_request(
     assert stack.keys(one_megabyte.stack.rules.prefix) == []
 
 
+def test_page_server_and_bucket_accept_a_file_of_exactly_the_limit(page: Page, one_megabyte: UploadServer) -> None:
+    upload = UploadPage.open(page, one_megabyte)
+    upload.choose(file("full.bin", b"\0" * MEGABYTE))
+    assert upload.indexed("full.bin")["Size"] == "1,000,000 bytes"
+
+
 def test_upload_server_rejects_a_file_over_the_limit(unlimited_page: UploadPage) -> None:
     unlimited_page.choose(BIG)
     assert unlimited_page.problem("big.bin") == "The file has 1,200,000 bytes; at most 1,000,000 are allowed."

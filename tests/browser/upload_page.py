@@ -37,7 +37,7 @@ class UploadPage:
         expect(page.get_by_text("Up to")).to_be_visible()
         return cls(page)
 
-    def choose(self, file: FilePayload | Path) -> None:
+    def choose(self, file: FilePayload | Path | Sequence[FilePayload]) -> None:
         self.page.get_by_label("Choose files").set_input_files(file)
 
     def drop(self, *files: Mapping[str, str], onto: str = "#drop") -> None:

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 ALARMS_OF_A_STACK = (
     *("function-errors", "function-throttles", "function-duration", "events-dropped", "failure-delivery"),
-    *("failed-denied", "failed-malformed", "failed-throttled", "failed-unavailable", "failed-foreign"),
+    *(
+        "failed-denied",
+        "failed-malformed",
+        "failed-throttled",
+        "failed-unavailable",
+        "failed-unparsable",
+        "failed-foreign",
+    ),
     *("failed-internal", "failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
     *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
     *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),

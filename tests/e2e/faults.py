@@ -1,7 +1,7 @@
 """Proxy between botocore and an emulator that injects faults of the network and of AWS services.
 
-It supports the two calls of the indexer, HeadObject and UpdateItem. Faults are planned by object key, so that tests
-with different keys do not affect each other.
+It supports the three calls of the indexer, HeadObject, GetObject and UpdateItem. Faults are planned by object key, so
+that tests with different keys do not affect each other.
 """
 
 from __future__ import annotations
@@ -32,12 +32,16 @@ from tests.support.serving import serving
 if TYPE_CHECKING:
     from tests.support.index import Index
 
-HEAD, UPDATE = "HeadObject", "UpdateItem"
+HEAD, GET, UPDATE = "HeadObject", "GetObject", "UpdateItem"
 
 SLOW_SECONDS = 1.0  # duration of a slow response, below botocore's read timeout of 3 s
 UPSTREAM_SECONDS = 20.0
 NO_LINGER = struct.pack("ii", 1, 0)  # l_onoff, l_linger: with these values, close() resets the TCP connection
-THROTTLING_ERRORS = {HEAD: (503, "SlowDown"), UPDATE: (400, "ProvisionedThroughputExceededException")}
+THROTTLING_ERRORS = {
+    HEAD: (503, "SlowDown"),
+    GET: (503, "SlowDown"),
+    UPDATE: (400, "ProvisionedThroughputExceededException"),
+}
 HOP_BY_HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding"}
 
 
@@ -50,6 +54,8 @@ class Fault(Enum):
     RESET_IN_RESPONSE = "the request takes effect, and the connection is reset in the middle of the response"
     TRUNCATED = "the request takes effect, and the response is truncated"
     SLOW = "the response arrives slowly in pieces"
+    EXPIRED = "the response is the error of an expired token"
+    UNPARSABLE = "the response has a header line that is too long"
     BLACK_HOLE = "the request does not reach the service, and there is no response"
     BLACK_HOLE_AFTER = "the request takes effect, and there is no response"
 
@@ -186,6 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(_error(operation, status, code))
         elif fault is Fault.SERVER_ERROR:
             self._send(_error(operation, 500, "InternalServerError"))
+        elif fault is Fault.EXPIRED:
+            self._send(_error(operation, 400, "ExpiredTokenException" if operation == UPDATE else "ExpiredToken"))
+        elif fault is Fault.UNPARSABLE:
+            self._send(_on_the_wire(200, "OK", [("x", "x" * 70_000), ("Content-Length", "0")], b""))
         else:
             response = b"" if fault in NOT_FORWARDED else self._forwarded(body)
             if fault in WITHOUT_RESPONSE:
@@ -194,12 +204,12 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send_with_fault(response, fault)
 
-    do_HEAD = do_POST  # noqa: N815  named by the base class
+    do_HEAD = do_GET = do_POST  # noqa: N815  named by the base class
 
     def _operation_and_key(self, body: bytes) -> tuple[str, str]:
-        if self.command == "HEAD":
+        if self.command in {"HEAD", "GET"}:
             _, _bucket, key = urlsplit(self.path).path.split("/", 2)
-            return HEAD, unquote(key)
+            return HEAD if self.command == "HEAD" else GET, unquote(key)
         operation = self.headers["X-Amz-Target"].split(".")[1]
         object_id: str = json.loads(body)["Key"]["object_id"]["S"]
         return operation, object_id.split("/", 1)[1]
@@ -259,9 +269,14 @@ def _middle(response: bytes) -> int:
 
 def _error(operation: str, status: int, code: str) -> bytes:
     """Return an AWS error response as raw HTTP; S3's response to HEAD has no body."""
+    # botocore reads the region of the bucket from this header, and otherwise sends a HEAD request for the bucket.
+    region = ("x-amz-bucket-region", "us-east-1")
+    if operation == GET:
+        content = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+        return _on_the_wire(status, code, [("Content-Length", str(len(content))), region], content)
     body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"}).encode()
     content = b"" if operation == HEAD else body
-    headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(content)))]
+    headers = [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(content))), region]
     return _on_the_wire(status, code, headers, content)
 
 

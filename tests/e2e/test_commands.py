@@ -26,6 +26,8 @@ pytestmark = pytest.mark.not_in_a_live_account("starts its own emulator or stack
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted(ROOT.joinpath("samples").iterdir())
+UNUSED_PROXY = "http://127.0.0.1:9"
+"""URL of a proxy that does not exist; port 9 is reserved for the discard protocol."""
 TIMEOUT = 120.0
 """Timeout of a process in seconds; the first run of the demo also creates the emulator's environment."""
 
@@ -46,15 +48,21 @@ def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+def read_until_kept(process: subprocess.Popen[str]) -> str:
+    """Return the output of the demo, to the line that it prints when it starts to wait for Ctrl-C."""
+    assert process.stdout is not None
+    output = ""
+    for line in process.stdout:
+        output += line
+        if line.startswith("Running until"):
+            break
+    assert process.poll() is None, f"it ended early:\n{output}\n{process.communicate()}"
+    return output
+
+
 def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
     with demo("--keep") as process:
-        assert process.stdout is not None
-        output = ""
-        for line in process.stdout:
-            output += line
-            if line.startswith("Running until"):
-                break
-        assert process.poll() is None, f"it ended early:\n{output}\n{process.communicate()}"
+        output = read_until_kept(process)
         endpoint = re.findall(r"^endpoint: (http://127\.0\.0\.1:\d+)$", output, re.MULTILINE)[0]
         health = f"{endpoint}/_localstack/health"
         with urllib.request.urlopen(health, timeout=10) as response:  # noqa: S310  the endpoint above, which is http
@@ -66,6 +74,42 @@ def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
         urllib.request.urlopen(health, timeout=10)  # noqa: S310  as above
     assert f"correct     {len(SAMPLES)} of {len(SAMPLES)}" in output
     assert [path.name for path in SAMPLES if f"samples/{path.name}" not in output] == []
+
+
+def test_commands_that_the_demo_prints_work_behind_a_proxy_and_after_a_deletion() -> None:
+    with demo("--keep") as process:
+        lines = read_until_kept(process).splitlines()
+        exports = [line for line in lines if line.startswith("  export ")]
+        bucket = next(line.split()[-1] for line in lines if line.startswith("  bucket_name"))
+        delete = f"import boto3; boto3.client('s3').delete_object(Bucket='{bucket}', Key='samples/empty.txt')"
+        commands = [f'{sys.executable} -c "{delete}"']
+        commands += [line for line in lines if line.startswith("  ") and sys.executable in line]
+        assert len(commands) == 5
+        for command in commands:
+            done = subprocess.run(  # noqa: S603  the demo's own commands
+                ["/bin/sh", "-c", "\n".join([*exports, command])],
+                cwd="/",
+                env={"PATH": os.environ["PATH"], "HTTP_PROXY": UNUSED_PROXY, "http_proxy": UNUSED_PROXY},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIMEOUT,
+            )
+            # `backfill` and `audit` exit with 1 if there is something to report.
+            assert done.returncode in ({0, 1} if "operations" in command else {0}), (command, done)
+            assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the child processes in /proc")
+def test_demo_ends_with_an_error_if_its_emulator_is_killed() -> None:
+    with demo("--keep") as process:
+        read_until_kept(process)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
+        [emulator_pid] = map(int, children.split())
+        os.kill(emulator_pid, signal.SIGKILL)
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert re.match(r"demo: the emulator MiniStack \S+ exited with exit code -9 ", errors), errors
 
 
 def test_demo_reports_a_missing_file_and_uploads_the_others(tmp_path: Path) -> None:

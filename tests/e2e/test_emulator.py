@@ -20,7 +20,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from localstack.emulators.embedded_child import CONCURRENT_EVENTS
 from tests.e2e.functions import create_function
+from tests.support import waiting
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -44,6 +46,9 @@ def handler(event, context):
         open(os.path.join(meeting, str(os.getpid())), "w").close()
         while len(os.listdir(meeting)) < 2:
             time.sleep(0.01)
+    if crowd := event.get("crowd"):
+        time.sleep(0.05)
+        open(os.path.join(crowd, f"{event['number']}-{os.getpid()}"), "w").close()
     if "raises" in event:
         raise ValueError(event["raises"])
     return {"process": os.getpid(), "file": os.path.realpath(__file__)}
@@ -145,6 +150,23 @@ def test_concurrent_processes_of_an_emulated_function_share_their_code(function:
         responses = [done.response for done in pool.map(lambda _: function.invoke(meeting=str(tmp_path)), range(2))]
     assert len({response["process"] for response in responses}) == 2
     assert len({response["file"] for response in responses}) == 1
+
+
+@EMBEDDED
+def test_emulated_function_queues_events_beyond_the_limit_of_processes(
+    emulator: Emulator, function: Function, tmp_path: Path
+) -> None:
+    """Without the queue, the emulator would start a process for each event."""
+    function.invoke()
+    events = [{"crowd": str(tmp_path), "number": number} for number in range(4 * CONCURRENT_EVENTS)]
+    with ThreadPoolExecutor(len(events)) as pool:
+        client = emulator.client("lambda")
+        payloads = map(json.dumps, events)
+        list(pool.map(lambda each: client.invoke(FunctionName=NAME, InvocationType="Event", Payload=each), payloads))
+    waiting.wait_until(lambda: len(list(tmp_path.iterdir())) >= len(events), "a file of each event", timeout=60)
+    numbers, processes = zip(*(file.name.split("-") for file in tmp_path.iterdir()), strict=True)
+    assert sorted(map(int, numbers)) == list(range(len(events)))
+    assert len(set(processes)) <= CONCURRENT_EVENTS
 
 
 def _other_addresses() -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from lambda_code.errors import IndexingError, Reason
 from tests.e2e.events import creation_record
-from tests.e2e.faults import HEAD, UPDATE, WITHOUT_RESPONSE, Fault, FaultProxy, fault_proxy
+from tests.e2e.faults import GET, HEAD, UPDATE, WITHOUT_RESPONSE, Fault, FaultProxy, fault_proxy
 from tests.support.strategies import s3_event
 
 if TYPE_CHECKING:
@@ -183,6 +183,33 @@ def test_indexer_reports_an_unresponsive_service_before_its_timeout(index: Index
     for part in ("1 of 1 records failed", repr(row["key"]), "HeadObject failed 1 times", "Read timeout"):
         assert part in str(outcome.error)
     assert index.rows(row["key"]) == []
+
+
+def test_head_with_an_expired_token_is_denied_by_the_error_code_of_get(
+    indexer: Indexer, proxy: FaultProxy, index: Index, put_unindexed: PutUnindexed
+) -> None:
+    """An expired token is status 400 without a body for HEAD. GET's error response has the code ExpiredToken."""
+    [row] = put_unindexed("expired.txt")
+    proxy.permanent[row["key"]] = Fault.EXPIRED
+    with pytest.raises(IndexingError, match=r"denied: GetObject: .*\(ExpiredToken\)"):
+        handle(indexer, [row])
+    # botocore itself repeats a HEAD with status 400 once, because the region of the bucket could be wrong.
+    assert proxy.calls_for(row["key"]) == [(HEAD, Fault.EXPIRED), (HEAD, Fault.EXPIRED), (GET, Fault.EXPIRED)]
+    assert index.rows(row["key"]) == []
+    del proxy.permanent[row["key"]]
+    assert handle(indexer, [row]) == {"indexed": 1}
+
+
+@pytest.mark.parametrize("operation", [HEAD, UPDATE])
+def test_response_that_cannot_be_parsed_fails_without_a_retry(
+    indexer: Indexer, proxy: FaultProxy, put_unindexed: PutUnindexed, operation: str
+) -> None:
+    [row] = put_unindexed(f"unparsable {operation}.txt")
+    proxy.plan(operation, row["key"], Fault.UNPARSABLE)
+    with pytest.raises(IndexingError, match=f"unparsable: {operation}: the response is complete, but cannot be parsed"):
+        handle(indexer, [row])
+    assert proxy.calls_for(row["key"])[-1] == (operation, Fault.UNPARSABLE)
+    assert handle(indexer, [row]) == {"indexed": 1}
 
 
 def test_indexer_three_seconds_before_its_deadline_sends_no_request(

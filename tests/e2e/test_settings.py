@@ -18,7 +18,7 @@ from tests.support.waiting import WAITER_CONFIG
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
-    from tests.e2e.conftest import DeployStack
+    from tests.support.selection import DeployStack
 
 pytestmark = pytest.mark.not_in_a_live_account("changes the settings of its own stack")
 

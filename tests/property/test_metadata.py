@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from lambda_code import metadata
 from lambda_code.events import Kind, Record, parse_event
+from lambda_code.head_result import DeleteMarker
 from lambda_code.metadata import (
     Attributes,
-    DeleteMarker,
     Update,
     decode_rfc2047,
     deletion_of,

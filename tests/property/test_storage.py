@@ -13,8 +13,8 @@ from hypothesis import given
 
 from lambda_code.errors import PermanentError
 from lambda_code.events import Record, parse_event
+from lambda_code.head_result import DeleteMarker
 from lambda_code.metadata import (
-    DeleteMarker,
     Update,
     deletion_of,
     from_deletion,

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from localstack.deployers.deployment import Deployment, Progress, Resource
 from localstack.emulators.emulator import Emulator
+from localstack.showcase.demo.file_body import FileError
 from localstack.showcase.demo.files import Problem, Source, content_type
 from localstack.showcase.demo.report import Report
 from localstack.showcase.demo.store import Upload
@@ -25,6 +26,7 @@ BUCKET, TABLE = "uploads", "objects"
 OUTPUTS = {
     "bucket_name": BUCKET,
     "table_name": TABLE,
+    "lambda_function_name": "indexer",
     "failure_queue_url": "http://127.0.0.1:4566/failures",
     "log_group_name": "/aws/lambda/indexer",
 }
@@ -68,7 +70,7 @@ class FakeAws:
         if Key in self.refused:
             raise client_error(403, "AccessDenied", "PutObject")
         if Key in self.unreadable:
-            raise PermissionError(13, "Permission denied")
+            raise FileError("the file cannot be read: Permission denied")
         if Key in self.errors:
             raise self.errors[Key]
         content = Body.read()
@@ -125,7 +127,9 @@ class FakeAws:
 class FakeEmulator(Emulator):
     """Fake emulator that returns the given clients and starts no process."""
 
-    def __init__(self, clients: Mapping[str, Any]) -> None:
+    def __init__(
+        self, clients: Mapping[str, Any], exit_code: Callable[[float], int | None] = lambda _timeout: None
+    ) -> None:
         super().__init__(
             kind="embedded",
             name="FakeStack 1.0",
@@ -133,6 +137,7 @@ class FakeEmulator(Emulator):
             region="us-east-1",
             reason="this kind of emulator was requested",
             logs=lambda _lines: "the emulator's last words",
+            exit_code=exit_code,
         )
         self._fakes = clients
         self.running = self.started = False
@@ -176,7 +181,7 @@ def row(key: str, *differences: str, seconds: float = 0.5, **item: Any) -> Row:
     return Row(upload=upload(key), item={**defaults, **item}, seconds=seconds, differences=differences)
 
 
-def report(*rows: Row, **transfer: Any) -> Report:
+def report(*rows: Row, kept: bool = True, **transfer: Any) -> Report:
     return Report(
         emulator="FakeStack 1.0",
         endpoint="http://127.0.0.1:4566",
@@ -187,6 +192,7 @@ def report(*rows: Row, **transfer: Any) -> Report:
         outputs=OUTPUTS,
         transfer=Transfer(rows=rows, **transfer),
         problems=(),
+        kept=kept,
     )
 
 

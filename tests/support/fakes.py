@@ -5,6 +5,7 @@ The fakes of S3 and DynamoDB replace botocore's clients, so that all code of the
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -45,8 +46,19 @@ START_SECONDS = 1000.0
 """Value of the fake clock at START, in seconds. It is arbitrary, as for a real monotonic clock."""
 
 
+CUSTOMER_KEY_MESSAGE = (
+    "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve "
+    "the object."
+)
+"""Message of S3 for a GET without the key of an object that is encrypted with a customer-provided key."""
+
+
 def client_error(
-    status: int, code: str | None = None, operation: str = "UpdateItem", headers: Mapping[str, str] | None = None
+    status: int,
+    code: str | None = None,
+    operation: str = "UpdateItem",
+    headers: Mapping[str, str] | None = None,
+    message: str = "injected by the test",
 ) -> ClientError:
     """Build the error that botocore raises for an HTTP response with an error status.
 
@@ -55,8 +67,9 @@ def client_error(
         code: AWS error code. None uses the status, as botocore does for a HEAD response, which has no body.
         operation: AWS operation.
         headers: HTTP headers of the response.
+        message: AWS error message.
     """
-    error = {"Code": code or str(status), "Message": "injected by the test"}
+    error = {"Code": code or str(status), "Message": message}
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": dict(headers or {})}
     response: Any = {"Error": error, "ResponseMetadata": metadata}
     return ClientError(response, operation)
@@ -160,16 +173,18 @@ class CallLog:
 
 @dataclass
 class FakeS3:
-    """Fake S3 client that responds to HeadObject for one bucket.
+    """Fake S3 client that responds to HeadObject and GetObject for one bucket.
 
     Attributes:
         heads: HEAD responses by object key and version ID. The version ID None means the current version.
         markers: last-modified times of delete markers, by object key and version ID.
+        customer_keys: object key and version ID of objects that are encrypted with a customer-provided key.
     """
 
     calls: CallLog
     heads: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
     markers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    customer_keys: set[tuple[str, str | None]] = field(default_factory=set)
 
     def put(self, key: str, version_id: str | None, head: dict[str, Any]) -> None:
         self.heads[key, version_id] = self.heads[key, None] = head
@@ -190,13 +205,28 @@ class FakeS3:
         key, version_id = arguments["Key"], arguments.get("VersionId")
         with self.calls.call("HeadObject", key):
             found = self.heads.get((key, version_id))
+        if (key, version_id) in self.customer_keys:
+            raise client_error(400, operation="HeadObject")
         if (key, version_id) in self.markers:
             time = self.markers[key, version_id or ""]
-            headers = {} if time is None else {"last-modified": format_datetime(time, usegmt=True)}
+            headers = {"x-amz-delete-marker": "true"}
+            headers |= {} if time is None else {"last-modified": format_datetime(time, usegmt=True)}
             raise client_error(405, operation="HeadObject", headers=headers)
         if found is None:
             raise client_error(404, operation="HeadObject")
         return {**found, "ResponseMetadata": {"RequestId": str(len(self.calls.calls))}}
+
+    def get_object(self, **arguments: Any) -> dict[str, Any]:
+        """Return the first byte of an object, or raise the error of which HeadObject has only the status."""
+        assert arguments["Range"] == "bytes=0-0"
+        key, version_id = arguments["Key"], arguments.get("VersionId")
+        with self.calls.call("GetObject", key):
+            pass
+        if (key, version_id) in self.customer_keys:
+            raise client_error(400, "InvalidRequest", "GetObject", message=CUSTOMER_KEY_MESSAGE)
+        if (key, version_id) not in self.heads:
+            raise client_error(404, "NoSuchKey", "GetObject")
+        return {"Body": io.BytesIO(b"1")}
 
 
 @dataclass
@@ -255,7 +285,7 @@ class RecordingInvocation(Invocation):
         return nullcontext()
 
     def aws_call(self, service: str, operation: str) -> AbstractContextManager[None]:
-        assert (service, operation) in {("S3", "HeadObject"), ("DynamoDB", "UpdateItem")}
+        assert (service, operation) in {("S3", "HeadObject"), ("S3", "GetObject"), ("DynamoDB", "UpdateItem")}
         return nullcontext()
 
     def report(self, outcome: Outcome) -> None:

@@ -57,4 +57,4 @@ METRICS: dict[tuple[str, str], Metric] = {
 }
 
 # Values of the dimension `reason` of the metric `ObjectsFailed`.
-REASONS = {"denied", "malformed", "throttled", "unavailable", "foreign", "internal"}
+REASONS = {"denied", "malformed", "throttled", "unavailable", "unparsable", "foreign", "internal"}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CLI_ONLY = {"s3 cp", "s3 sync", "sso login", "configure"}
 """Commands of the AWS CLI that are not operations of a service."""
-GLOBAL_OPTIONS = {"--region", "--query", "--output", "--cli-binary-format", "--endpoint-url", "--profile"}
+GLOBAL_OPTIONS = {"--debug", "--region", "--query", "--output", "--cli-binary-format", "--endpoint-url", "--profile"}
 OUTPUT_FORMATS = {"json", "text", "table"}
 # Options of the Pulumi commands, from the help texts of the Pulumi CLI 3.260.
 PULUMI_OPTIONS: dict[str, set[str]] = {

@@ -40,7 +40,7 @@ def shown() -> set[tuple[str, str]]:
 def written() -> set[emf.Published]:
     """Metrics of an event whose records cover all results, including retries and failures."""
     indexer = LoggedIndexer(Settings.from_env(ENVIRONMENT))
-    indexer.calls.faults.extend([Fault(client_error(500)), Fault(), Fault(), Fault(client_error(403))])
+    indexer.calls.faults.extend([Fault(client_error(500)), Fault(), Fault(), *[Fault(client_error(403))] * 2])
     indexer.deliver(
         s3_event(
             s3_record(),

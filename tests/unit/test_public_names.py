@@ -152,8 +152,8 @@ def _documents() -> dict[str, Any]:
     runs = {}
     for name, aws in (("demo", demo.FakeAws()), ("demo that fails", broken)):
         emulator = demo.FakeEmulator({"s3": aws, "dynamodb": aws, "sqs": demo.fake_queue(), "logs": demo.fake_logs()})
-        fakes = {"start": emulator.start, "deploy": demo.deploy, "timeout": 0.01}
-        runs[name] = _run(demo_command.main, str(demo_command.SAMPLES), **fakes)
+        fakes = {"start": emulator.start, "deploy": demo.deploy, "timeout": 0.01, "wait": lambda _: None}
+        runs[name] = _run(demo_command.main, str(demo_command.SAMPLES), "--keep", **fakes)
     return {
         **runs,
         "demo of no file": _run(demo_command.main, "/nowhere"),

@@ -37,6 +37,7 @@ FSBP = {
     *numbered("SNS", 4),
     *numbered("IAM", 1, 2, 3, 4, 5, 6, 7, 8, 21),
     *numbered("KMS", 1, 2, 3, 5),
+    *numbered("SSM", 1, 2, 3, 4, 6, 7),
 }
 # Security Hub controls of the same services from the "CIS AWS Foundations Benchmark" (v5.0.0; Security Hub User Guide).
 CIS = {
@@ -54,6 +55,7 @@ OTHERS = {
     *numbered("SNS", 1, 3),
     *numbered("IAM", 10, 11, 12, 13, 14, 17, 19, 23, 24, 25),
     *numbered("CloudWatch", *range(1, 18)),
+    *numbered("SSM", 5),
 }
 
 

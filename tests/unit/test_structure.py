@@ -50,7 +50,7 @@ FORBIDDEN = {
 """Maps the name of a rule to (importing packages, packages that they must not import)."""
 
 ONLY_IMPORTERS = {
-    "indexer calls AWS in one module": ("lambda_code", AWS_LIBRARIES, {"storage", "retry"}),
+    "indexer calls AWS in one module": ("lambda_code", AWS_LIBRARIES, {"storage", "retry", "responses"}),
     "indexer uses X-Ray in one module": ("lambda_code", ("aws_xray_sdk",), {"telemetry"}),
     "operations call AWS in one package": ("operations", AWS_LIBRARIES, {"aws.client", "aws.errors", "aws.settings"}),
     "examples call AWS in one module": ("examples", AWS_LIBRARIES, {"upload.stack"}),
@@ -68,17 +68,18 @@ The importers are modules of the package. The package "" contains all modules of
 # Each module of the indexer may import only these modules and the modules of INDEXER_LEAVES, so imports have no cycles.
 INDEXER_IMPORTS = {
     "main": {"indexer", "storage", "telemetry"},
-    "indexer": {"events", "metadata", "storage", "telemetry"},
-    "storage": {"metadata", "telemetry"},
-    "metadata": {"events"},
+    "indexer": {"events", "head_result", "metadata", "storage", "telemetry"},
+    "storage": {"head_result", "metadata", "telemetry"},
+    "metadata": {"events", "head_result"},
+    "head_result": set[str](),
     "events": set[str](),
     "telemetry": set[str](),
 }
-INDEXER_LEAVES = {"errors", "settings", "outcome", "retry", "logs", "metrics"}
+INDEXER_LEAVES = {"errors", "settings", "outcome", "responses", "retry", "logs", "metrics"}
 """Modules that all modules of the indexer may import. These modules import only one another."""
 
 # Modules of the indexer that operations may import, because they do not call AWS and have no state.
-SHARED_WITH_OPERATIONS = ("lambda_code.errors", "lambda_code.events", "lambda_code.metadata", "lambda_code.retry")
+SHARED_WITH_OPERATIONS = tuple(f"lambda_code.{name}" for name in ("errors", "events", "metadata", "responses", "retry"))
 
 SHORT = (*PRODUCT, "localstack", "tools")
 """Packages whose files have at most `MAX_LINES` lines."""
@@ -162,8 +163,12 @@ def test_only_the_listed_modules_import_a_restricted_library(
     assert {name.removeprefix(f"{package}.") for name in users if is_within(name, (package or name,))} == importers
 
 
-def test_retry_module_imports_only_exceptions_from_botocore() -> None:
-    assert {each for each in imports("lambda_code.retry") if is_within(each, AWS_LIBRARIES)} == {"botocore.exceptions"}
+@pytest.mark.parametrize(
+    ("module", "allowed"),
+    [("retry", {"botocore.exceptions"}), ("responses", {"botocore.exceptions", "botocore.parsers"})],
+)
+def test_retry_and_responses_modules_import_only_exceptions_from_botocore(module: str, allowed: set[str]) -> None:
+    assert {each for each in imports(f"lambda_code.{module}") if is_within(each, AWS_LIBRARIES)} == allowed
 
 
 def test_operations_import_only_pure_modules_of_the_indexer() -> None:

@@ -19,6 +19,9 @@ const SHOWN = [
   ["Uploaded at", "uploaded_at"],
 ];
 
+const BREAKS = /(?<=[_/+=~&@-])|(?=\.)/; // positions between the words of a name
+const NARROW = matchMedia("(max-width: 28rem)"); // the same width as in style.css
+
 function element(name, className = "", text = "") {
   const made = document.createElement(name);
   if (className) made.className = className;
@@ -26,15 +29,20 @@ function element(name, className = "", text = "") {
   return made;
 }
 
+// Browsers break lines at spaces, but at few other separators. A <wbr> allows a break, and is not part of copied text.
+function breakable(name) {
+  return name.split(BREAKS).flatMap((part, at) => (at ? [element("wbr"), part] : part));
+}
+
 export class Card {
   constructor(file, { onCancel, onRetry }) {
     this.name = file.name;
     this.node = element("li", "file");
     const top = element("div", "top");
-    const name = element("h3", "name", `${file.name} `);
-    name.append(element("span", "size", size(file.size)));
+    const name = element("h3", "name");
+    name.append(...breakable(file.name), " ", element("span", "size", size(file.size)));
+    const side = element("div", "side");
     this.chip = element("span", "state");
-    top.append(name, this.chip);
     this.bar = element("progress");
     this.bar.max = 1;
     this.bar.setAttribute("aria-label", `Progress of ${file.name}`);
@@ -42,8 +50,12 @@ export class Card {
     const actions = element("div", "actions");
     this.cancel = this.button("Cancel", onCancel);
     this.retry = this.button("Try again", onRetry);
-    actions.append(this.cancel, this.retry);
-    this.node.append(top, this.bar, this.problem, actions);
+    this.toggle = this.button("Row", () => this.expand(this.list.hidden));
+    this.toggle.hidden = true;
+    actions.append(this.cancel, this.retry, this.toggle);
+    side.append(this.chip, actions);
+    top.append(name, side);
+    this.node.append(top, this.bar, this.problem);
     this.show("waiting");
   }
 
@@ -78,12 +90,21 @@ export class Card {
 
   row(row, seconds) {
     this.show("indexed", { word: `Indexed after ${seconds.toFixed(1)} s` });
-    const list = element("dl", "row");
+    this.list = element("dl", "row");
     for (const [label, name] of SHOWN) {
       if (row[name] === undefined) continue;
       const value = name === "size_bytes" ? bytes(row[name]) : String(row[name]);
-      list.append(element("dt", "", label), element("dd", "", value));
+      const shown = element("dd");
+      shown.append(...breakable(value));
+      this.list.append(element("dt", "", label), shown);
     }
-    this.node.append(list);
+    this.node.append(this.list);
+    this.toggle.hidden = false;
+    this.expand(!NARROW.matches);
+  }
+
+  expand(expanded) {
+    this.list.hidden = !expanded;
+    this.toggle.setAttribute("aria-expanded", String(expanded));
   }
 }

@@ -50,7 +50,7 @@ def main(
     *,
     start: Start = emulator.start,
     deploy: Deploy = deploy,
-    wait: Callable[[], None] | None = None,
+    wait: Callable[[emulator.Emulator], None] | None = None,
     timeout: float = TIMEOUT,
 ) -> int:
     """Upload files to an AWS emulator, print their rows and return the exit code.
@@ -59,7 +59,7 @@ def main(
         arguments: command-line arguments, without the program.
         start: starts the emulator; has the parameters of `emulator.start`.
         deploy: deploys the stack; has the parameters of `deploy.deploy`.
-        wait: with `--keep`, returns when the emulator should stop; None to wait for Ctrl-C.
+        wait: with `--keep`, receives the emulator and returns when it should stop; None to wait for Ctrl-C.
         timeout: seconds without a new row after which no more files are uploaded.
     """
     options = _parser().parse_args(arguments)
@@ -88,12 +88,13 @@ def main(
                 outputs=deployed.outputs,
                 transfer=transferred,
                 problems=(*problems, *transferred.unreadable),
+                kept=options.keep,
             )
             _show(report, running, out, errors, json=options.json)
             if options.keep:
                 with suppress(KeyboardInterrupt):
-                    output.show_connection(report, progress_console)
-                    (wait or _until_interrupted)()
+                    output.show_connection(report, progress_console, root=ROOT)
+                    (wait or _until_interrupted)(running)
             elif not options.json:
                 output.show_next_steps(_nox(ROOT), out)
     except (HarnessError, ClientError, BotoCoreError) as error:
@@ -140,13 +141,17 @@ def _transfer(
     s3, dynamodb = running.client("s3"), running.client("dynamodb")
     progress.start("uploads", len(sources))
     progress.start("rows", len(sources))
-    return transfer(
+    transferred = transfer(
         sources,
         Store(s3, dynamodb, bucket=outputs["bucket_name"], table=outputs["table_name"]),
         on_upload=lambda: progress.advance("uploads"),
         on_row=lambda: progress.advance("rows"),
+        check=running.check,
         timeout=timeout,
     )
+    if transferred.refused:
+        running.check(emulator.EXIT_TIMEOUT)
+    return transferred
 
 
 def _show(report: Report, running: emulator.Emulator, out: Console, errors: Console, *, json: bool) -> None:
@@ -171,9 +176,15 @@ def _nox(root: Path) -> str:
     return str(installed) if (root / installed).exists() else "nox"
 
 
-def _until_interrupted() -> NoReturn:
+def _until_interrupted(running: emulator.Emulator) -> NoReturn:
+    """Wait for Ctrl-C.
+
+    Raises:
+        EmulatorError: the emulator exited.
+    """
     while True:
-        time.sleep(60)
+        running.check()
+        time.sleep(1)
 
 
 def _console(stream: TextIO) -> Console:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,10 +71,18 @@ def content_type(name: str) -> str | None:
     return mimetypes.guess_type(name)[0]
 
 
+def decode(path: Path | str) -> str:
+    """Return a path as the UTF-8 text that its bytes contain, independent of the locale.
+
+    Bytes that are not valid UTF-8 become surrogates (PEP 383), which cannot be encoded.
+    """
+    return os.fsencode(path).decode("utf-8", errors="surrogateescape")
+
+
 def _walk(given: Path) -> Iterator[Source | Problem]:
     """Yield a file, or all files in a folder. For anything else, such as a device, yield a `Problem`."""
     # The name of a folder such as "." or ".." is known only after the path is resolved.
-    root = given.name if given.name not in {"", ".."} else given.resolve().name
+    root = decode(given if given.name not in {"", ".."} else given.resolve()).rpartition("/")[2]
     todo: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(given, root, frozenset())]
     while todo:
         path, key, above = todo.pop()
@@ -86,7 +95,10 @@ def _walk(given: Path) -> Iterator[Source | Problem]:
                     continue
                 # Sort in reverse order, because `pop` removes the last item of the list.
                 inside = sorted(path.iterdir(), reverse=True)
-                todo += [(each, f"{key}/{each.name}" if key else each.name, above | {identity}) for each in inside]
+                todo += [
+                    (each, f"{key}/{decode(each.name)}" if key else decode(each.name), above | {identity})
+                    for each in inside
+                ]
             elif stat.S_ISREG(status.st_mode):
                 yield _source(path, key, status.st_size)
             else:
@@ -120,13 +132,20 @@ def _key_problem(source: Source) -> Problem | None:
 
 def _collision(source: Source, taken: dict[str, Source]) -> Problem | None:
     other = taken.get(source.key)
-    if other is None or source.path.samefile(other.path):
+    if other is None or _is_same_file(source.path, other.path):
         return None
     return Problem(
         path=source.path,
         reason=f"the file would have the same object key {source.key!r} as {str(other.path)!r}: "
         "specify a folder that contains both",
     )
+
+
+def _is_same_file(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:  # One of the files was deleted in the meantime.
+        return False
 
 
 def _kind(mode: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,11 +12,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from localstack.showcase.demo.files import decode
 from localstack.showcase.demo.store import parse_time
 from localstack.showcase.demo.text import columns, count, percentile, seconds, shorten, size
 from operations.output import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from localstack.showcase.demo.files import Problem
@@ -63,7 +65,7 @@ def show_rows(report: Report, console: Console) -> None:
 
 
 def show_summary(report: Report, console: Console) -> None:
-    """Print the number of correct rows, latencies and durations, and the outputs of the stack.
+    """Print the number of correct rows, latencies and durations; if the emulator is kept, also the stack's outputs.
 
     Args:
         report: result of the demo.
@@ -81,6 +83,8 @@ def show_summary(report: Report, console: Console) -> None:
     for name, text in lines:
         style = ("green" if report.complete else "red") if name == "correct" else ""
         console.print(Text.assemble((f"{name:<12}", "bold"), (text, style)), soft_wrap=True)
+    if not report.kept:
+        return
     console.print(Text("\nStack outputs", style="bold"))
     indent = max(map(len, report.outputs)) + 4
     for name, value in report.outputs.items():
@@ -91,7 +95,7 @@ def show_summary(report: Report, console: Console) -> None:
 
 
 def show_failures(report: Report, console: Console) -> None:
-    """Print each file without a correct row: wrong rows, missing rows, rejected uploads, and skipped files.
+    """Print each file without a correct row: wrong rows, missing rows, failed uploads, and skipped files.
 
     Args:
         report: result of the demo.
@@ -102,8 +106,8 @@ def show_failures(report: Report, console: Console) -> None:
     missing = [
         f"{upload.source.key} (version {upload.version_id}) was uploaded, but has no row" for upload in transfer.missing
     ]
-    refused = [f"{each.path}: {each.reason}" for each in transfer.refused]
-    for title, lines in (("Wrong rows", wrong), ("Missing rows", missing), ("Rejected uploads", refused)):
+    refused = [f"{decode(each.path)}: {each.reason}" for each in transfer.refused]
+    for title, lines in (("Wrong rows", wrong), ("Missing rows", missing), ("Failed uploads", refused)):
         _print_section(title, lines, console)
     if transfer.not_tried:
         console.print(f"{count(transfer.not_tried, 'more file')} not uploaded, because DynamoDB returned no new rows")
@@ -128,7 +132,7 @@ def show_problems(problems: Sequence[Problem], console: Console) -> None:
         problems: files and folders with reasons.
         console: destination.
     """
-    _print_section("Not uploaded", [f"{each.path}: {each.reason}" for each in problems], console)
+    _print_section("Not uploaded", [f"{decode(each.path)}: {each.reason}" for each in problems], console)
 
 
 def show_error(error: object, console: Console) -> None:
@@ -159,18 +163,25 @@ def show_next_steps(nox: str, console: Console) -> None:
     _print_lines(columns([(f"  {command}", purpose) for command, purpose in steps]), console)
 
 
-def show_connection(report: Report, console: Console) -> None:
-    """Print how to use the running emulator with the AWS CLI and boto3; indented lines can be pasted into a shell.
+def show_connection(report: Report, console: Console, *, root: Path) -> None:
+    """Print how to use the running emulator with the AWS CLI, boto3 and the operators' tools.
+
+    Indented lines can be pasted into a shell.
 
     Args:
         report: result of the demo.
         console: destination.
+        root: folder of the repository.
     """
     bucket, table = report.outputs["bucket_name"], report.outputs["table_name"]
-    today = json.dumps({":day": {"S": datetime.now(UTC).date().isoformat()}})
-    scan = f"boto3.client('dynamodb').scan(TableName='{table}')['Items']"
-    python = f"import boto3; [print(row['key']['S'], row['size_bytes']['N']) for row in {scan}]"
     query = f"aws dynamodb query --table-name {table} --index-name uploads_by_day"
+    # The shell inserts the date when the command runs, because the emulator may run for days.
+    today = """'{":day": {"S": "'"$(date -u +%F)"'"}}'"""
+    # The row of a delete marker has no size.
+    rows = f"boto3.client('dynamodb').get_paginator('scan').paginate(TableName='{table}')"
+    python = f"import boto3; [print(*row) for row in {rows}.search('Items[].[key.S, size_bytes.N]')]"
+    operate = shlex.join(["env", f"PYTHONPATH={root}", sys.executable, "-m", "operations"])
+    function = f"--function {shlex.quote(report.outputs['lambda_function_name'])}"
     lines = [
         "",
         f"endpoint: {report.endpoint}",
@@ -179,11 +190,14 @@ def show_connection(report: Report, console: Console) -> None:
         *(f"  export {name}={shlex.quote(value)}" for name, value in report.environment.items()),
         "",
         "Then, with the AWS CLI, upload a file and read today's rows:",
-        f"  aws s3 cp README.md s3://{bucket}/",
-        f"  {query} --key-condition-expression 'upload_day = :day' --expression-attribute-values '{today}'",
+        f"  aws s3 cp {shlex.quote(str(root / 'README.md'))} s3://{bucket}/",
+        f"  {query} --key-condition-expression 'upload_day = :day' --expression-attribute-values {today}",
         "",
         "Or print the key and size of each row with boto3:",
         f'  {shlex.quote(sys.executable)} -c "{python}"',
+        "",
+        "Or run the operators' tools: compare bucket and table, count versions to index, show failed events:",
+        *(f"  {operate} {tool} {function}" for tool in ("audit", "backfill", "redrive")),
         "",
         "Running until Ctrl-C",
     ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from localstack.showcase.demo.files import decode
 from localstack.showcase.demo.text import percentile
 from operations.output import printable
 
@@ -29,6 +30,7 @@ class Report:
         outputs: outputs of the stack.
         transfer: uploaded files and their rows.
         problems: files and folders that cannot be uploaded.
+        kept: whether the emulator keeps running, so that its endpoint and the outputs of the stack can be used.
     """
 
     emulator: str
@@ -40,6 +42,7 @@ class Report:
     outputs: Mapping[str, str]
     transfer: Transfer
     problems: Sequence[Problem]
+    kept: bool
 
     @property
     def files(self) -> int:
@@ -69,8 +72,16 @@ class Report:
 
 
 def as_json(report: Report) -> str:
-    """Convert the result of the demo to a JSON document in ASCII, with the attributes and latency of each row."""
+    """Convert the result of the demo to a JSON document in ASCII, with the attributes and latency of each row.
+
+    The document has the endpoint, the environment variables and the outputs only if the emulator keeps running.
+    """
     transfer, latencies = report.transfer, report.latencies
+    connection = {
+        "endpoint": report.endpoint,
+        "environment": dict(report.environment),
+        "outputs": dict(report.outputs),
+    }
     return json.dumps(
         {
             "summary": {
@@ -88,7 +99,7 @@ def as_json(report: Report) -> str:
             },
             "rows": [
                 {
-                    "file": printable(str(row.upload.source.path)),
+                    "file": printable(decode(row.upload.source.path)),
                     "seconds_from_upload_to_row": round(row.seconds, 3),
                     "differences_from_head": list(row.differences),
                     "item": dict(row.item),
@@ -97,7 +108,7 @@ def as_json(report: Report) -> str:
             ],
             "missing_rows": [
                 {
-                    "file": printable(str(upload.source.path)),
+                    "file": printable(decode(upload.source.path)),
                     "key": upload.source.key,
                     "version_id": upload.version_id,
                 }
@@ -106,9 +117,7 @@ def as_json(report: Report) -> str:
             "refused": _problems(transfer.refused),
             "problems": _problems(report.problems),
             "emulator": report.emulator,
-            "endpoint": report.endpoint,
-            "environment": dict(report.environment),
-            "outputs": dict(report.outputs),
+            **(connection if report.kept else {}),
         },
         indent=2,
         default=repr,  # Converts bytes, which JSON does not support.
@@ -121,4 +130,4 @@ def empty_as_json(problems: Sequence[Problem]) -> str:
 
 
 def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:
-    return [{"file": printable(str(each.path)), "reason": each.reason} for each in problems]
+    return [{"file": printable(decode(each.path)), "reason": each.reason} for each in problems]

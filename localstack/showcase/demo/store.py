@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localstack.showcase.demo.file_body import FileBody, unreadable
 
 if TYPE_CHECKING:
     from localstack.showcase.demo.files import Source
@@ -47,12 +49,22 @@ class Store:
         """Upload a file and return its version ID.
 
         Raises:
-            OSError: the file cannot be read.
+            FileError: the file cannot be read, or it changed while it was uploaded. S3 did not store the object.
             ClientError, BotoCoreError: S3 rejected the upload or did not respond.
         """
         arguments = {} if source.content_type is None else {"ContentType": source.content_type}
-        with source.path.open("rb") as body:
-            response = self._s3.put_object(Bucket=self._bucket, Key=source.key, Body=body, **arguments)
+        try:
+            file = source.path.open("rb")
+        except OSError as error:
+            raise unreadable(error) from error
+        with file:
+            body = FileBody(file)
+            try:
+                response = self._s3.put_object(Bucket=self._bucket, Key=source.key, Body=body, **arguments)
+            except BotoCoreError as error:
+                if body.error:  # botocore raises its own exception for an exception of the body.
+                    raise body.error from error
+                raise
         return str(response["VersionId"])
 
     def rows(self, uploads: Sequence[Upload]) -> Iterable[tuple[Upload, dict[str, Any]]]:

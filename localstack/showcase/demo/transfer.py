@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localstack.showcase.demo.file_body import FileError
 from localstack.showcase.demo.files import Problem
 from localstack.showcase.demo.store import Upload
 
@@ -70,8 +71,8 @@ class Transfer:
     Attributes:
         rows: rows in the order of the files.
         missing: uploads without a row.
-        unreadable: files that cannot be read.
-        refused: files whose upload S3 rejected.
+        unreadable: files that cannot be read, or that changed while they were uploaded.
+        refused: files whose upload S3 rejected or did not respond to.
         not_tried: number of files that were not uploaded because of the timeout.
     """
 
@@ -90,6 +91,7 @@ def transfer(
     on_row: Callable[[], None],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    check: Callable[[], None] = lambda: None,
     timeout: float = TIMEOUT,
     in_flight: int = IN_FLIGHT,
 ) -> Transfer:
@@ -102,6 +104,7 @@ def transfer(
         on_row: called in the caller's thread after each new row.
         clock: monotonic clock, in seconds.
         sleep: waits a number of seconds.
+        check: called again and again; raises an exception if no more rows can be expected.
         timeout: seconds without a new row after which no more files are uploaded.
         in_flight: maximum number of uploads in progress, including those that wait for their row.
 
@@ -112,6 +115,7 @@ def transfer(
         run = _Run(sources, store, threads, clock, in_flight)
         pause, waiting_since = SHORTEST_PAUSE, clock()
         while not run.finished():
+            check()
             run.start_uploads()
             uploads, rows = run.collect_uploads(on_upload), run.collect_rows(on_row)
             if rows or not run.waiting:
@@ -168,11 +172,12 @@ class _Run:
             source = self.uploading.pop(future)
             try:
                 self.waiting[source.key] = future.result()
-            except OSError as error:
-                reason = f"the file cannot be read: {error.strerror or error}"
-                self._unreadable.append(Problem(path=source.path, reason=reason))
-            except (ClientError, BotoCoreError) as error:
+            except FileError as error:
+                self._unreadable.append(Problem(path=source.path, reason=str(error)))
+            except ClientError as error:
                 self._refused.append(Problem(path=source.path, reason=f"S3 rejected the upload: {error}"))
+            except BotoCoreError as error:  # Several network errors of botocore are OSErrors too.
+                self._refused.append(Problem(path=source.path, reason=f"S3 did not respond to the upload: {error}"))
             on_upload()
         return len(done)
 

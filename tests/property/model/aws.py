@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from tests.property.model.faults import FaultKind, FaultyCalls
-from tests.support.fakes import client_error
+from tests.support.fakes import CUSTOMER_KEY_MESSAGE, client_error
 
 if TYPE_CHECKING:
     from tests.property.model.bucket import Address, Bucket
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class S3:
-    """HeadObject requests to a model bucket."""
+    """HeadObject and GetObject requests to a model bucket."""
 
     bucket: Bucket
     calls: FaultyCalls
@@ -27,9 +28,28 @@ class S3:
     absent: set[Address] = field(default_factory=set)  # object versions that did not exist when HEAD returned 404
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
-        """Return the headers of an object, or raise status 404, or 405 for the version ID of a delete marker."""
+        """Return the headers of an object, or raise its status: an error of HeadObject has no error code."""
+        response, fault = self._read("HeadObject", **arguments)
+        if fault is FaultKind.INCOMPLETE:
+            del response["ETag"]
+        return {**response, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+    def get_object(self, **arguments: Any) -> dict[str, Any]:
+        """Return the first byte of an object, or raise its error code, which HeadObject does not have."""
+        assert arguments.pop("Range") == "bytes=0-0"
+        response, _ = self._read("GetObject", **arguments)
+        if not response["ContentLength"]:
+            raise client_error(416, "InvalidRange", "GetObject")
+        return {"Body": io.BytesIO(b"1")}
+
+    def _read(self, operation: str, **arguments: Any) -> tuple[dict[str, Any], FaultKind | None]:
+        """Return the headers of an object and the injected fault, or raise the error of S3.
+
+        S3 returns status 404 if there is no object, 405 for the version ID of a delete marker, and 400 for an object
+        that is encrypted with a customer-provided key.
+        """
         key, version_id = arguments["Key"], arguments.get("VersionId")
-        with self.calls.call("HeadObject", key) as fault:
+        with self.calls.call(operation, key) as fault:
             version = self.bucket.current(key) if version_id is None else self.bucket.at((key, version_id))
             if version is None:
                 self.absent.add((key, version_id or NULL_VERSION))
@@ -40,10 +60,11 @@ class S3:
                 self.hidden.add(version.address)
                 self.calls.injected["not readable yet"] += 1
                 raise client_error(404, operation="HeadObject")
-            response = version.head()
-            if fault is FaultKind.INCOMPLETE:
-                del response["ETag"]
-        return {**response, "ResponseMetadata": {"HTTPStatusCode": 200}}
+            if version.customer_key:
+                self.calls.injected["customer-provided key"] += 1
+                code = "InvalidRequest" if operation == "GetObject" else None
+                raise client_error(400, code, operation, message=CUSTOMER_KEY_MESSAGE if code else "")
+            return version.head(), fault
 
     @staticmethod
     def _marker(status: int, last_modified: datetime) -> Exception:

@@ -40,6 +40,7 @@ class Version:
     marker: bool = False
     content: int = 0  # index in CONTENTS, the list of possible object contents
     parts: int = 0  # number of parts of a multipart upload; 0 for other uploads
+    customer_key: bool = False  # whether HEAD fails, because the object is encrypted with a customer-provided key
     readable: datetime | None = None  # time until which HEAD returns 404; None if the object is readable immediately
 
     @property
@@ -90,14 +91,25 @@ class Bucket:
     event_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of uploads and delete markers
     changes: int = 0
 
-    def upload(self, key: str, *, way: str = "Put", content: int = 0, unreadable: float = 0.0) -> None:
-        """Upload a new version of an object, for which HEAD returns 404 during the first `unreadable` seconds."""
+    def upload(
+        self, key: str, *, way: str = "Put", content: int = 0, unreadable: float = 0.0, customer_key: bool = False
+    ) -> None:
+        """Upload a new version of an object.
+
+        Args:
+            key: object key.
+            way: last part of the event name.
+            content: index in CONTENTS.
+            unreadable: time after the upload during which HEAD returns 404, in seconds.
+            customer_key: whether the object is encrypted with a customer-provided key, so that HEAD fails.
+        """
         self._add(
             key,
             event_name=f"ObjectCreated:{way}",
             content=content,
             parts=2 if way == "CompleteMultipartUpload" else 0,
             unreadable=unreadable,
+            customer_key=customer_key and not self.suspended,
         )
 
     def delete(self, key: str, *, lifecycle: bool = False) -> None:
@@ -142,6 +154,7 @@ class Bucket:
         parts: int = 0,
         marker: bool = False,
         unreadable: float = 0.0,
+        customer_key: bool = False,
         lifecycle: bool = False,
     ) -> None:
         put_at = self.now()
@@ -152,6 +165,7 @@ class Bucket:
             marker=marker,
             content=content,
             parts=parts,
+            customer_key=customer_key,
             # The model delays only objects with a new version ID. HEAD finds an object of version `null` immediately.
             readable=None if self.suspended or marker or not unreadable else put_at + timedelta(seconds=unreadable),
         )

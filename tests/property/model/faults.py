@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from http.client import LineTooLong
 
 from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
+from urllib3.exceptions import ProtocolError
 
 from lambda_code.retry import ATTEMPT_SECONDS, CONNECT_SECONDS
 from tests.support.fakes import CallLog, client_error
@@ -30,12 +32,14 @@ class FaultKind(StrEnum):
     RESET_AFTER = "reset after"
     INCOMPLETE = "incomplete response"
     DENIED = "denied"
+    EXPIRED = "expired token"
+    UNPARSABLE = "response that cannot be parsed"
     SLOW = "slow response"
     KILLED_BEFORE = "process killed before"
     KILLED_AFTER = "process killed after"
 
 
-AFTER = frozenset({FaultKind.TIMEOUT_AFTER, FaultKind.RESET_AFTER, FaultKind.KILLED_AFTER})
+AFTER = frozenset({FaultKind.TIMEOUT_AFTER, FaultKind.RESET_AFTER, FaultKind.KILLED_AFTER, FaultKind.UNPARSABLE})
 SECONDS: dict[FaultKind | None, float] = {
     FaultKind.NO_CONNECTION: CONNECT_SECONDS,
     FaultKind.TIMEOUT_BEFORE: ATTEMPT_SECONDS,
@@ -53,6 +57,8 @@ LASTING = (
     FaultKind.TIMEOUT_AFTER,
     FaultKind.RESET_AFTER,
     FaultKind.DENIED,
+    FaultKind.EXPIRED,
+    FaultKind.UNPARSABLE,
     FaultKind.SLOW,
 )
 
@@ -61,12 +67,28 @@ class Killed(BaseException):
     """Exception that simulates a killed process, for example after it exceeds its memory."""
 
 
-# Pairs of HTTP status and error code for each fault: one for HeadObject, whose responses have no error code, and one
-# for UpdateItem.
+# HTTP status and error code of each fault by operation. Responses to HeadObject have no error code.
 RESPONSES = {
-    FaultKind.THROTTLED: ((503, None), (400, "ProvisionedThroughputExceededException")),
-    FaultKind.SERVER_ERROR: ((500, None), (500, "InternalServerError")),
-    FaultKind.DENIED: ((403, None), (400, "AccessDeniedException")),
+    FaultKind.THROTTLED: {
+        "HeadObject": (503, None),
+        "GetObject": (503, "SlowDown"),
+        "UpdateItem": (400, "ProvisionedThroughputExceededException"),
+    },
+    FaultKind.SERVER_ERROR: {
+        "HeadObject": (500, None),
+        "GetObject": (500, "InternalError"),
+        "UpdateItem": (500, "InternalServerError"),
+    },
+    FaultKind.DENIED: {
+        "HeadObject": (403, None),
+        "GetObject": (403, "AccessDenied"),
+        "UpdateItem": (400, "AccessDeniedException"),
+    },
+    FaultKind.EXPIRED: {
+        "HeadObject": (400, None),
+        "GetObject": (400, "ExpiredToken"),
+        "UpdateItem": (400, "ExpiredTokenException"),
+    },
 }
 CONNECTION_ERRORS = {
     FaultKind.NO_CONNECTION: ConnectTimeoutError,
@@ -80,8 +102,10 @@ CONNECTION_ERRORS = {
 def error_of(fault: FaultKind | None, operation: str) -> BaseException | None:
     """Return the exception that a fault raises; None for a slow call or an incomplete response."""
     match fault:
-        case FaultKind.THROTTLED | FaultKind.SERVER_ERROR | FaultKind.DENIED:
-            return client_error(*RESPONSES[fault][operation != "HeadObject"])
+        case FaultKind.THROTTLED | FaultKind.SERVER_ERROR | FaultKind.DENIED | FaultKind.EXPIRED:
+            return client_error(*RESPONSES[fault][operation])
+        case FaultKind.UNPARSABLE:
+            return ConnectionClosedError(endpoint_url=URL, error=ProtocolError("x", LineTooLong("header line")))
         case FaultKind.KILLED_BEFORE | FaultKind.KILLED_AFTER:
             return Killed()
         case None | FaultKind.INCOMPLETE | FaultKind.SLOW:

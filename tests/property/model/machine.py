@@ -21,7 +21,7 @@ from tests.support.strategies import minimal_record, s3_event
 KEYS = st.sampled_from(["a%2Bb c.txt", "a+b c.txt", "a%2Bb c.txt", "é/100%.tar.gz"])
 NUMBERS = st.integers(0, 9)  # random index of a list item, reduced modulo the length of the list
 FAULTS = st.lists(st.none() | st.sampled_from(FaultKind), min_size=1, max_size=12)
-OPERATIONS = st.sampled_from(["HeadObject", "UpdateItem"])
+OPERATIONS = st.sampled_from(["HeadObject", "GetObject", "UpdateItem"])
 ACTS = ("upload", "delete", "delete version", "expire", "deliver")
 UNNAMED: list[tuple[str, ...]] = [("ObjectCreated:",), ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpiration:"), ()]
 
@@ -54,9 +54,10 @@ class Histories(RuleBasedStateMachine):
         way=st.sampled_from(WAYS),
         content=st.integers(0, len(CONTENTS) - 1),
         unreadable=st.sampled_from([0.0, 0.0, 2.0, QUARTER_OF_AN_HOUR]),
+        customer_key=st.sampled_from([False, False, False, True]),
     )
-    def upload(self, key: str, way: str, content: int, unreadable: float) -> None:
-        self.stack.bucket.upload(key, way=way, content=content, unreadable=unreadable)
+    def upload(self, *, key: str, way: str, content: int, unreadable: float, customer_key: bool) -> None:
+        self.stack.bucket.upload(key, way=way, content=content, unreadable=unreadable, customer_key=customer_key)
 
     @rule(key=KEYS)
     def delete(self, key: str) -> None:

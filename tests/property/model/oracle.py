@@ -81,9 +81,9 @@ class Oracle:
             yield from self._incomplete_of_removed(address, row)
         elif row is None:
             yield f"{address} has no row"
-        elif version.address in self.unreadable_versions and "content_type" not in row:
+        elif version.customer_key or (version.address in self.unreadable_versions and "content_type" not in row):
             if missing := EVENT_ATTRIBUTES - row.keys():
-                yield f"{address}, for which S3 returned 404, has no {missing}"
+                yield f"{address}, for which S3 returned an error, has no {missing}"
             yield from _unwanted(address, row, DELETION | {"delete_marker"})
         else:
             yield from self._differences(version, row)
@@ -128,7 +128,8 @@ class Oracle:
     @staticmethod
     def _object(version: Version) -> Row:
         head = {"ContentType": "binary/octet-stream", "Metadata": {}, **version.head()}
-        return expected_row(BUCKET, version.key, head)
+        row = expected_row(BUCKET, version.key, head)
+        return {**row, "encryption": "SSE-C", "content_type": None} if version.customer_key else row
 
     @staticmethod
     def _marker(version: Version) -> Row:

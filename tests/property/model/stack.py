@@ -170,7 +170,7 @@ class ModelStack:
                 other = changed or (kind is Kind.CREATED and self.bucket.at(address) is None)
                 complaints = [] if other else list(self.oracle.incomplete(address, row))
             elif kind is Kind.CREATED:
-                read = "content_type" in row or address in self.s3.hidden | self.s3.absent
+                read = bool(row.keys() & {"content_type", "encryption"}) or address in self.s3.hidden | self.s3.absent
                 complaints = [] if read else [f"{address} could be read, but its row has only attributes of an event"]
             else:
                 attribute = "delete_marker" if kind is Kind.MARKER_CREATED else "deleted_at"

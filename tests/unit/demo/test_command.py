@@ -26,9 +26,10 @@ def _three_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / key).write_text(Path(key).name)
 
 
-def emulator(aws: FakeAws | None = None) -> FakeEmulator:
+def emulator(aws: FakeAws | None = None, **options: Any) -> FakeEmulator:
     aws = aws or FakeAws()
-    return FakeEmulator({"s3": aws, "dynamodb": aws, "sqs": fake_queue("a failure"), "logs": fake_logs("a log line")})
+    clients = {"s3": aws, "dynamodb": aws, "sqs": fake_queue("a failure"), "logs": fake_logs("a log line")}
+    return FakeEmulator(clients, **options)
 
 
 def demo(*arguments: str, aws: FakeAws | None = None, **options: Any) -> int:
@@ -67,7 +68,7 @@ def test_demo_reports_every_failure_and_counts_correct_rows(
 
 
 def test_demo_with_json_option_prints_only_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo("photos", "--json", "--keep", wait=lambda: None) == SUCCESS
+    assert demo("photos", "--json", "--keep", wait=lambda _: None) == SUCCESS
     printed = capsys.readouterr()
     document = json.loads(printed.out)
     assert printed.out.isascii()
@@ -84,6 +85,49 @@ def test_demo_with_json_option_prints_only_one_json_document(capsys: pytest.Capt
     assert "endpoint: http://127.0.0.1:4566" in printed.err
 
 
+def test_demo_shows_outputs_and_endpoint_of_the_stack_only_with_keep_option(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert demo("photos", "--json") == SUCCESS
+    assert json.loads(capsys.readouterr().out).keys() & {"endpoint", "environment", "outputs"} == set()
+    for options, is_shown in ((["--keep"], True), ([], False)):
+        assert demo("photos", *options, wait=lambda _: None) == SUCCESS
+        assert ("Stack outputs" in capsys.readouterr().out) == is_shown
+
+
+@pytest.mark.parametrize("step", ["uploads", "keep"])
+def test_demo_reports_an_emulator_that_exits_with_an_error(step: str, capsys: pytest.CaptureFixture[str]) -> None:
+    class Exiting(FakeAws):
+        def batch_get_item(self, **options: Any) -> dict[str, Any]:
+            if step == "uploads":
+                codes.append(-9)
+            return super().batch_get_item(**options)
+
+        def exit_code(self, _timeout: float) -> int | None:
+            if step == "keep" and len(self.read_counts) == len(KEYS):
+                codes.append(-9)
+            return codes[-1]
+
+    codes: list[int | None] = [None]
+    aws = Exiting()
+    running = emulator(aws, exit_code=aws.exit_code)
+    assert demo("photos", "--keep", start=running.start) == FAILED
+    printed = capsys.readouterr()
+    assert "demo: the emulator FakeStack 1.0 exited with exit code -9" in printed.err
+    assert "the emulator's last words" in printed.err
+    assert ("Running until Ctrl-C" in printed.out, running.running) == (step == "keep", False)
+
+
+def test_demo_reports_an_emulator_that_exits_during_the_last_upload(capsys: pytest.CaptureFixture[str]) -> None:
+    """A process may exit a moment after its connections are closed. The demo waits for this exit."""
+    unreachable = EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
+    running = emulator(
+        FakeAws(errors=dict.fromkeys(KEYS, unreachable)), exit_code=lambda timeout: -9 if timeout else None
+    )
+    assert demo("photos", start=running.start) == FAILED
+    assert "demo: the emulator FakeStack 1.0 exited with exit code -9" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", [[], ["--json"]])
 def test_demo_without_files_to_upload_starts_no_emulator(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     unused = emulator()
@@ -97,7 +141,7 @@ def test_demo_without_files_to_upload_starts_no_emulator(option: list[str], caps
 def test_demo_with_keep_option_prints_the_endpoint_and_waits(capsys: pytest.CaptureFixture[str]) -> None:
     kept = emulator()
     states: list[bool] = []
-    code = demo("photos", "--keep", "--port", "4567", start=kept.start, wait=lambda: states.append(kept.running))
+    code = demo("photos", "--keep", "--port", "4567", start=kept.start, wait=lambda _: states.append(kept.running))
     printed = capsys.readouterr().out
     assert (code, states, kept.running) == (SUCCESS, [True], False)
     assert "\nendpoint: http://127.0.0.1:4567\n" in printed

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from localstack.showcase.demo import files
 from localstack.showcase.demo.files import Source, content_type, find
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +137,32 @@ def test_demo_reports_a_file_name_that_is_not_utf_8_with_a_remedy() -> None:
     Path("f").mkdir()
     Path(path).touch()
     assert problems("f") == [(path, "the file name is not valid UTF-8, which S3 requires: rename the file")]
+
+
+def test_demo_keys_contain_the_utf_8_text_of_file_names_in_any_locale() -> None:
+    make("f/観測 é.txt")
+    Path(os.fsdecode(b"f/caf\xe9.txt")).touch()
+    program = (
+        "import sys; from pathlib import Path; from localstack.showcase.demo.files import find\n"
+        "assert sys.getfilesystemencoding() == 'ascii'\n"
+        "sources, problems = find([Path('f')])\n"
+        "print(ascii([(each.key, each.content_type) for each in sources]), ascii([each.reason for each in problems]))"
+    )
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(  # noqa: S603  our own command, no shell
+        [sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True
+    )
+    reason = "the file name is not valid UTF-8, which S3 requires: rename the file"
+    assert done.stdout == f"{[('f/観測 é.txt', 'text/plain')]!a} {[reason]}\n"
+
+
+def test_demo_reports_a_collision_with_a_file_that_was_deleted_in_the_meantime(monkeypatch: pytest.MonkeyPatch) -> None:
+    def samefile(*_: object) -> bool:
+        raise FileNotFoundError
+
+    make("x/a", "y/a")
+    monkeypatch.setattr(Path, "samefile", samefile)
+    assert [path for path, _ in problems("x/a", "y/a")] == ["y/a"]
 
 
 def test_demo_rejects_a_key_of_more_than_1024_bytes() -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import io
 import shlex
+import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -128,7 +130,7 @@ def test_demo_failures_list_wrong_rows_missing_rows_and_failed_uploads() -> None
         r"  bad\n: size_bytes is 3 in the row and 4 in S3",
         "Missing rows",
         "  lost (version v1) was uploaded, but has no row",
-        "Rejected uploads",
+        "Failed uploads",
         "  given/big: S3 rejected the upload: EntityTooLarge",
         "2 more files not uploaded, because DynamoDB returned no new rows",
     ]
@@ -146,14 +148,23 @@ def test_demo_error_message_keeps_line_breaks_and_escapes_control_characters() -
     assert printed(output.show_error, "first\nsecond\x1b") == ["demo: first", r"second\x1b"]
 
 
+def test_demo_summary_shows_no_outputs_of_a_stack_that_is_removed() -> None:
+    lines = printed(output.show_summary, report(row("a"), kept=False))
+    assert [line for line in lines if any(value in line for value in report().outputs.values())] == []
+    assert "Stack outputs" not in lines
+
+
 def test_demo_prints_shell_commands_for_a_running_emulator() -> None:
-    lines = printed(output.show_connection, report(), width=40)
+    lines = printed(partial(output.show_connection, root=Path("/the repository")), report(), width=40)
     assert "endpoint: http://127.0.0.1:4566" in lines
     assert "  export AWS_ENDPOINT_URL=http://127.0.0.1:4566" in lines
     words = shlex.split(next(line for line in lines if "dynamodb query" in line))
     assert words[words.index("--table-name") + 1] == "objects"
-    assert words[-1].startswith('{":day": {"S": "')
-    shown_day = datetime.fromisoformat(words[-1].split('"')[5]).date()
-    assert abs((shown_day - datetime.now(UTC).date()).days) <= 1
+    assert words[-1] == '{":day": {"S": "$(date -u +%F)"}}'
+    assert "  aws s3 cp '/the repository/README.md' s3://uploads/" in lines
     python = next(line for line in lines if "import boto3" in line)
     compile(shlex.split(python)[-1], "the command shown", "exec")
+    operate = f"  env 'PYTHONPATH=/the repository' {sys.executable} -m operations"
+    assert [line for line in lines if "operations" in line] == [
+        f"{operate} {tool} --function indexer" for tool in ("audit", "backfill", "redrive")
+    ]

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, ReadTimeoutError
 
+from localstack.errors import EmulatorError
 from localstack.showcase.demo.files import Problem
 from localstack.showcase.demo.store import Store
 from localstack.showcase.demo.transfer import OVERDUE, ROWS_PER_MORE, Transfer, transfer
@@ -122,8 +123,39 @@ def test_demo_transfer_distinguishes_unreadable_files_from_failed_uploads(
     result = run(aws, "secret refused unreachable a", clock)
     assert result.unreadable == (Problem(path=Path("secret"), reason="the file cannot be read: Permission denied"),)
     assert [str(each.path) for each in result.refused] == ["refused", "unreachable"]
-    assert "AccessDenied" in result.refused[0].reason
+    assert result.refused[0].reason.startswith("S3 rejected the upload: An error occurred (AccessDenied)")
+    assert result.refused[1].reason.startswith("S3 did not respond to the upload: Could not connect")
     assert row_keys(result) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="http://127.0.0.1:1"),
+        ConnectTimeoutError(endpoint_url="http://127.0.0.1:1"),
+        ProxyConnectionError(proxy_url="http://127.0.0.1:9"),
+        UNREACHABLE,
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_demo_transfer_does_not_report_a_network_error_as_an_error_of_the_file(
+    error: Exception, clock: FakeClock
+) -> None:
+    """The exception classes of botocore for time-outs and proxies are subclasses of OSError."""
+    result = run(FakeAws(errors={"a": error}), "a b", clock)
+    assert [str(each.path) for each in result.refused] == ["a"]
+    assert result.unreadable == ()
+    assert row_keys(result) == ["b"]
+
+
+def test_demo_transfer_ends_if_the_check_of_the_emulator_fails(clock: FakeClock) -> None:
+    def check() -> None:
+        if clock.now > 1:
+            raise EmulatorError("the emulator exited")
+
+    with pytest.raises(EmulatorError, match="the emulator exited"):
+        run(FakeAws(lost=keys("a")), "a", clock, check=check)
+    assert clock.now < 2
 
 
 def test_demo_transfer_calls_progress_callbacks_once_per_upload_and_row(clock: FakeClock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -31,15 +32,17 @@ class FakeS3:
     """Fake S3 client that signs requests with a real boto3 client.
 
     Args:
-        origins: allowed origins of the bucket's CORS rule, or the error code of GetBucketCors.
+        origins: allowed origins of the bucket's CORS rule, or the error code or the exception of GetBucketCors.
         methods: allowed HTTP methods of the CORS rule.
     """
 
-    def __init__(self, origins: list[str] | str, methods: tuple[str, ...] = ("PUT", "POST")) -> None:
+    def __init__(self, origins: list[str] | str | Exception, methods: tuple[str, ...] = ("PUT", "POST")) -> None:
         self._origins, self._methods = origins, list(methods)
         self.generate_presigned_post = signing_client().generate_presigned_post
 
     def get_bucket_cors(self, **_: str) -> dict[str, Any]:
+        if isinstance(self._origins, Exception):
+            raise self._origins
         if isinstance(self._origins, str):
             raise ClientError({"Error": {"Code": self._origins, "Message": "no"}}, "GetBucketCors")
         return {"CORSRules": [{"AllowedMethods": self._methods, "AllowedOrigins": self._origins}]}
@@ -100,6 +103,12 @@ class PageClient:
             connection.request(method, path, body, fields)
             response = connection.getresponse()
             return Response(status=response.status, headers=dict(response.getheaders()), body=response.read())
+
+    def send_raw(self, request: str) -> bytes:
+        """Send a request as text, and return all bytes until the server closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=5) as connection:
+            connection.sendall(request.encode())
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 @contextmanager

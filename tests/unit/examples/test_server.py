@@ -3,13 +3,14 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from examples.upload.errors import CannotRunError
-from examples.upload.server import FILES, MAX_BODY_BYTES, UploadServer
+from examples.upload.server import FILES, UploadServer, _authority, _Handler
 from tests.unit.examples.fakes import RULES, FakeDynamoDb, FakeS3, PageClient, fake_stack, serve
 
 UPLOAD = {"name": "a é.txt", "size": 3, "type": "text/plain"}
@@ -90,16 +91,46 @@ def test_upload_server_rejects_row_queries_for_keys_it_did_not_create(key: str) 
     assert table.queries == []
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:3000", "127.0.0.1", "localhost.evil.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "evil.example",
+        "evil.example:{port}",
+        "127.0.0.1:{port}",
+        "localhost",
+        "localhost:1",
+        "localhost.evil.example:{port}",
+        "localhost:{port}.evil.example",
+        "localhost:{port}0",
+        "evil-localhost:{port}",
+    ],
+)
 def test_upload_server_rejects_an_unknown_host_header(client: PageClient, host: str) -> None:
-    assert client.get("/", Host=host).error == (421, "bad-host")
-    assert client.post(UPLOAD, Host=host).error == (421, "bad-host")
+    unknown = host.format(port=client.server.port)
+    assert client.get("/", Host=unknown).error == (421, "bad-host")
+    assert client.post(UPLOAD, Host=unknown).error == (421, "bad-host")
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://localhost:1", "https://localhost"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "null",
+        "http://evil.example",
+        "http://localhost",
+        "http://localhost:1",
+        "https://localhost:{port}",
+        "http://localhost:{port}0",
+        "http://localhost:{port}.evil.example",
+        "http://evil-localhost:{port}",
+        "http://127.0.0.1:{port}",
+    ],
+)
 def test_upload_server_rejects_requests_from_another_origin(client: PageClient, origin: str) -> None:
-    assert client.post(UPLOAD, Origin=origin).error == (403, "bad-origin")
-    assert client.get("/api/settings", Origin=origin).error == (403, "bad-origin")
+    other = origin.format(port=client.server.port)
+    assert client.post(UPLOAD, Origin=other).error == (403, "bad-origin")
+    assert client.get("/api/settings", Origin=other).error == (403, "bad-origin")
 
 
 def test_upload_server_rejects_a_post_without_origin_header(client: PageClient) -> None:
@@ -107,14 +138,39 @@ def test_upload_server_rejects_a_post_without_origin_header(client: PageClient) 
     assert client.send("POST", "/api/uploads", json.dumps(UPLOAD).encode(), headers).error == (403, "bad-origin")
 
 
-def test_upload_server_allows_cross_site_links_but_no_cross_site_api_calls(client: PageClient) -> None:
-    assert client.get("/", Sec_Fetch_Site="cross-site").status == 200
-    assert client.get("/api/settings", Sec_Fetch_Site="cross-site").error == (403, "bad-origin")
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_upload_server_accepts_links_from_other_sites_but_not_api_calls(client: PageClient, site: str) -> None:
+    """A page of another local port has the site `same-site`, and an address that the user enters has `none`."""
+    assert client.get("/", Sec_Fetch_Site=site).status == 200
+    assert client.get("/api/settings", Sec_Fetch_Site=site).error == (403, "bad-origin")
+    assert client.post(UPLOAD, Sec_Fetch_Site=site).error == (403, "bad-origin")
+
+
+def test_upload_server_accepts_api_calls_of_its_own_page(client: PageClient) -> None:
+    assert client.get("/api/settings", Sec_Fetch_Site="same-origin").json == {"max_bytes": 1000, "bucket": "uploads"}
+    assert client.post(UPLOAD, Sec_Fetch_Site="same-origin").status == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", 200), ("/icon.svg", 200), ("/api/settings", 200), ("/missing", 404)]
+)
+def test_upload_server_responds_to_head_with_the_headers_of_get_and_no_body(
+    client: PageClient, path: str, status: int
+) -> None:
+    head = client.send_raw(f"HEAD {path} HTTP/1.1\r\nHost: {client.server.authority}\r\nConnection: close\r\n\r\n")
+    headers, _, body = head.partition(b"\r\n\r\n")
+    assert body == b""
+    assert headers.startswith(f"HTTP/1.1 {status} ".encode())
+    assert f"Content-Length: {len(client.get(path).body)}".encode() in headers.splitlines()
 
 
 JSON = "application/json"
+BODY = json.dumps(UPLOAD).encode()
 BAD_BODIES: list[object] = [b"no json", b"[" * 5000, b"\xff", []]
-HTML_FORM = "text/plain"  # Browsers send `text/plain` to other sites without a preflight request.
+OTHER_TYPES = [
+    "text/plain",
+    "application/gzip",
+]  # browsers send `text/plain` to other sites without a preflight request
 
 
 @pytest.mark.parametrize(
@@ -123,8 +179,8 @@ HTML_FORM = "text/plain"  # Browsers send `text/plain` to other sites without a 
         *((body, JSON, (400, "bad-request")) for body in BAD_BODIES),
         ({**UPLOAD, "name": ""}, JSON, (400, "bad-name")),
         ({**UPLOAD, "size": 1001}, JSON, (413, "too-large")),
-        (b"x" * (MAX_BODY_BYTES + 1), JSON, (413, "bad-request")),
-        (UPLOAD, HTML_FORM, (415, "bad-request")),
+        (BODY.ljust(10_001), JSON, (413, "bad-request")),
+        *((UPLOAD, kind, (415, "bad-request")) for kind in OTHER_TYPES),
     ],
 )
 def test_upload_server_responds_to_an_invalid_body_with_a_json_error(
@@ -134,6 +190,10 @@ def test_upload_server_responds_to_an_invalid_body_with_a_json_error(
     assert response.error == error
     assert response.json["error"]["message"].endswith(".")
     assert response.headers["Content-Type"] == "application/json"
+
+
+def test_upload_server_accepts_a_body_of_exactly_the_maximum_size(client: PageClient) -> None:
+    assert client.post(BODY.ljust(10_000)).status == 201
 
 
 def test_upload_server_rejects_a_body_without_content_length(client: PageClient) -> None:
@@ -153,6 +213,64 @@ def test_upload_server_writes_aws_errors_to_the_log_but_not_to_the_page(capsys: 
     assert "\x1b" not in logged
 
 
+@pytest.mark.parametrize("error", [NoCredentialsError(), ClientError({"Error": {"Code": "X"}}, "AssumeRole")])
+def test_upload_server_without_credentials_cannot_sign_forms(error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    s3 = FakeS3(["http://localhost:*"])
+    with serve(fake_stack(s3)) as client:
+        s3.generate_presigned_post = fail
+        assert client.post(UPLOAD).error == (502, "no-answer")
+    with pytest.raises(CannotRunError, match="cannot sign an upload form"):
+        UploadServer(fake_stack(s3), port=0)
+
+
+@pytest.mark.parametrize("path", ["/api/row", "/api/uploads/", "/"])
+def test_upload_server_accepts_posts_for_upload_forms_only(client: PageClient, path: str) -> None:
+    headers = {"Origin": client.server.origin, "Content-Type": JSON}
+    assert client.send("POST", path, BODY, headers).error == (404, "not-found")
+
+
+def test_upload_server_closes_the_connection_only_after_an_error(client: PageClient) -> None:
+    """The server may not have received the body of a request that it rejects."""
+    assert "Connection" not in client.get("/").headers
+    request = f"GET / HTTP/1.1\r\nHost: {client.server.authority}\r\n\r\n"
+    rejected = "POST /api/uploads HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 100\r\n\r\n"
+    received = client.send_raw(request + request + rejected + request)
+    assert [line for line in received.splitlines() if line.startswith(b"HTTP/1.1 ")] == [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 421 Misdirected Request",
+    ]
+    assert received.count(b"Connection: close") == 1
+
+
+def test_upload_server_stops_while_a_connection_is_open() -> None:
+    with serve(fake_stack()) as client, socket.create_connection(("127.0.0.1", client.server.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")  # the server waits for the rest of the request
+        client.server.shutdown()
+        stop = threading.Thread(target=client.server.server_close, daemon=True)
+        stop.start()
+        stop.join(timeout=_Handler.timeout / 2)
+        assert not stop.is_alive()
+    assert _Handler.timeout == 10
+
+
+def test_upload_server_can_start_on_the_port_of_a_server_that_has_just_stopped() -> None:
+    with serve(fake_stack()) as client:
+        port = client.server.port
+        assert client.send_raw("GET / HTTP/1.1\r\n\r\n").startswith(
+            b"HTTP/1.1 421 "
+        )  # the server closes the connection
+    UploadServer(fake_stack(), port=port).server_close()
+
+
+@pytest.mark.parametrize(("port", "authority"), [(80, "localhost"), (81, "localhost:81"), (3000, "localhost:3000")])
+def test_upload_server_omits_only_the_default_port_from_its_origin(port: int, authority: str) -> None:
+    assert _authority(port) == authority
+
+
 def test_upload_server_starts_without_permission_to_read_cors_rules() -> None:
     with serve(fake_stack(FakeS3("AccessDenied"))) as client:
         assert client.get("/").status == 200
@@ -166,6 +284,11 @@ def test_upload_server_starts_without_permission_to_read_cors_rules() -> None:
         (FakeS3(["http://localhost:*"], methods=("PUT",)), "only those of no origin"),
         (FakeS3("NoSuchCORSConfiguration"), "only those of no origin"),
         (FakeS3("NoSuchBucket"), "cannot read the bucket 'uploads'"),
+        (
+            FakeS3("400"),
+            "cannot read the bucket 'uploads'",
+        ),  # the status replaces the code of a response without a body
+        (FakeS3(EndpointConnectionError(endpoint_url="https://s3")), "cannot reach the bucket 'uploads'"),
     ],
 )
 def test_upload_server_does_not_start_if_cors_rules_forbid_uploads(s3: FakeS3, message: str) -> None:

@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from examples.upload.stack import Stack
 from tests.support.fakes import create_table
-from tests.unit.examples.fakes import REGION, RULES, FakeS3
+from tests.unit.examples.fakes import REGION, RULES, FakeS3, fake_stack
 
 KEY = "in/01234567-89ab-4def-8123-456789abcdef/a.txt"
 
@@ -25,6 +25,30 @@ def dynamodb() -> Iterator[Any]:
 def put(dynamodb: Any, key: str, version: str, etag: str) -> None:  # noqa: ANN401  boto3 makes its classes while it runs
     item = {"object_id": {"S": f"uploads/{key}"}, "version_id": {"S": version}, "etag": {"S": etag}}
     dynamodb.put_item(TableName="t", Item={**item, "size_bytes": {"N": "3"}, "user_metadata": {"M": {}}})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "origin", "allowed"),
+    [
+        ("*", "http://localhost:3000", True),
+        ("http://localhost:*", "http://localhost:3000", True),
+        ("http://*.example.com", "http://app.example.com", True),
+        ("http://*.example.com", "http://example.com", False),
+        ("http://*.example.com", "https://app.example.com", False),
+        ("http://*.example.com", "http://app.example.com.evil.example", False),
+        ("http://a*a.example", "http://aa.example", True),
+        ("http://a*a.example", "http://a.example", False),  # the `a` cannot be both start and end
+        ("http://localhost:3000", "http://localhost:3000", True),
+        ("http://localhost:3000", "http://localhost:30000", False),
+        ("http://localhost:3000", "http://localhost:300", False),
+        ("http://localhost.3000", "http://localhost:3000", False),  # the dot has no special meaning
+    ],
+)
+def test_upload_stack_allows_only_origins_that_match_a_pattern_of_the_bucket(
+    pattern: str, origin: str, *, allowed: bool
+) -> None:
+    stack = fake_stack(FakeS3(["https://other.example", pattern]))
+    assert (stack.cors_problem(origin) is None) == allowed
 
 
 def test_upload_stack_finds_a_row_by_etag_if_a_form_was_submitted_twice(dynamodb: Any) -> None:  # noqa: ANN401  as above

@@ -21,6 +21,20 @@ def test_upload_request_keeps_a_valid_file_name_in_the_key(name: str) -> None:
     assert len(key.encode()) <= 1024
 
 
+@pytest.mark.parametrize("size", [0, 1, 999, 1000])
+def test_upload_request_of_at_most_the_maximum_size_is_accepted(size: int) -> None:
+    assert RULES.validate({**VALID, "size": size}).size == size
+
+
+@pytest.mark.parametrize(("prefix", "other"), [("a.b/", "a-b/"), ("a+/", "aa/"), ("(a)/", "a/"), ("[a]/", "a/")])
+def test_upload_prefix_with_regular_expression_characters_matches_only_itself(prefix: str, other: str) -> None:
+    rules = Rules(prefix=prefix)
+    key = rules.new_key(rules.validate(VALID))
+    assert rules.validate_key(key) == key
+    with pytest.raises(RefusedError, match="did not issue"):
+        rules.validate_key(key.replace(prefix, other))
+
+
 REFUSED: dict[str, tuple[str, list[Any]]] = {
     "no name": ("name", ["", ".", ".."]),
     "slash": ("name", ["a/b", "a\\b"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import signal
 import socket
 import stat
@@ -147,23 +148,39 @@ def test_embedded_emulator_error_for_a_missing_interpreter_has_a_remedy() -> Non
         pass
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_embedded_emulator_stops_when_its_parent_process_is_killed(end: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("end", "fork"),
+    [
+        pytest.param(signal.SIGTERM, "0", id="SIGTERM"),
+        pytest.param(signal.SIGKILL, "0", id="SIGKILL"),
+        # A process that was forked from the parent process keeps the pipe to the emulator open.
+        pytest.param(signal.SIGKILL, "os.fork()", id="SIGKILL of a parent process that has forked"),
+    ],
+)
+def test_embedded_emulator_stops_when_its_parent_process_is_killed(
+    end: signal.Signals, fork: str, tmp_path: Path
+) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from localstack.emulators.embedded import running\n"
+        "import os, sys, time; from pathlib import Path; from localstack.emulators.embedded import running\n"
+        "main = os.getpid()\n"
         f"with running(Path(sys.executable), region='eu-west-1', settings={{'PYTHONPATH': {str(HERE)!r}}}, "
         f"module='fake_ministack', log=Path({str(tmp_path / 'log')!r})) as emulator:\n"
-        "    print(emulator.pid, flush=True)\n"
+        f"    forked = {fork}\n"
+        "    if forked or os.getpid() == main: print(emulator.pid, forked, flush=True)\n"
         "    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603  our own code
         assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
+        pid, forked = map(int, parent.stdout.readline().split())
         state = Path(environment_of(tmp_path / "log")["TMPDIR"])
         parent.send_signal(end)
-        waiting.wait_until(lambda: not is_running(pid), f"the end of process {pid}")
-    assert not state.exists()
+        try:
+            waiting.wait_until(lambda: not is_running(pid), f"the end of process {pid}")
+        finally:
+            if forked:
+                os.kill(forked, signal.SIGKILL)
+    waiting.wait_until(lambda: not state.exists(), f"the deletion of {state}")
 
 
 def test_embedded_emulator_with_tls_has_its_own_certificate() -> None:

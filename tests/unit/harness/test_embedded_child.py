@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
-from types import SimpleNamespace
-from typing import IO, Any
+from types import ModuleType, SimpleNamespace
+from typing import IO, Any, NoReturn
 from zipfile import ZipFile
 
 import botocore.session
 import pytest
 
+from localstack.emulators import embedded_child
 from localstack.emulators.embedded_child import (
     PROTOCOLS,
     RAISED,
     SharedZip,
     patch_worker,
+    queue_events,
     set_protocols,
 )
+from tests.support import waiting
 
 
 class FakeWorker:
@@ -51,6 +56,75 @@ def test_patched_ministack_worker_returns_the_complete_invocation_log() -> None:
 def test_ministack_patch_rejects_a_different_ministack_version() -> None:
     with pytest.raises(AssertionError):
         patch_worker(SimpleNamespace(_PYTHON_WORKER_SCRIPT="otherwise"))
+
+
+MINISTACK_INVOKE = """
+import contextvars, threading
+
+def invoke_async_with_retry(function, event):
+    def _run():
+        results.append(_execute_function(function, event))
+    threading.Thread(target=contextvars.copy_context().run, args=(_run,), daemon=True).start()
+"""
+"""Structure of MiniStack's function for asynchronous events, which starts a thread for each event."""
+
+
+def functions_module(execute: Callable[[dict[str, Any], str], dict[str, Any]]) -> Any:  # noqa: ANN401  a module
+    """Return a fake of MiniStack's module of Lambda whose events call `execute`."""
+    module = ModuleType("lambda_svc")
+    exec(MINISTACK_INVOKE, vars(module))  # noqa: S102  our own code
+    vars(module).update(results=[], _execute_function=execute)
+    return module
+
+
+def test_emulator_queues_events_beyond_the_limit_and_processes_all() -> None:
+    running, lock = [0, 0], threading.Lock()
+    pair = threading.Barrier(2, timeout=waiting.TIMEOUT)
+
+    def execute(_: dict[str, Any], event: str) -> dict[str, Any]:
+        with lock:
+            running[0] += 1
+            running[1] = max(running)
+        pair.wait()  # Two events must be processed at the same time.
+        with lock:
+            running[0] -= 1
+        return {"event": event}
+
+    functions = functions_module(execute)
+    queue_events(functions, limit=2)
+    for event in "abcdef":
+        functions.invoke_async_with_retry({}, event)
+    waiting.wait_until(lambda: len(functions.results) == 6, "six results")
+    assert sorted(result["event"] for result in functions.results) == list("abcdef")
+    assert running[1] == 2
+
+
+def test_emulator_keeps_a_throttled_event_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_child, "THROTTLED_PAUSE", 0)
+    responses: list[dict[str, Any]] = [{"throttle": True}, {"throttle": True}, {"body": 1}]
+    functions = functions_module(lambda *_: responses.pop(0))
+    queue_events(functions)
+    functions.invoke_async_with_retry({"concurrency": 1}, "event")
+    waiting.wait_until(lambda: functions.results, "a result")
+    assert functions.results == [{"body": 1}]
+
+
+def test_emulator_does_not_queue_events_of_a_function_without_concurrency() -> None:
+    functions = functions_module(lambda *_: {"throttle": True})
+    queue_events(functions)
+    functions.invoke_async_with_retry({"concurrency": 0}, "event")
+    waiting.wait_until(lambda: functions.results, "a result")
+    assert functions.results == [{"throttle": True}]
+
+
+def test_emulator_logs_an_exception_of_a_queued_event(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise KeyError("missing")
+
+    functions = functions_module(fail)
+    queue_events(functions)
+    functions.invoke_async_with_retry({}, "event")
+    waiting.wait_until(lambda: "KeyError: 'missing'" in caplog.text, "the exception in the log")
 
 
 @pytest.mark.parametrize("service", PROTOCOLS)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
-from localstack.emulators import container
+from localstack.emulators import container, embedded, embedded_environment
+from localstack.emulators import emulator as emulator_module
 from localstack.emulators.emulator import Choice, Emulator, choose, start
 from localstack.errors import EmulatorError
+from tests.support import waiting
 
 
 def emulator(endpoint: str = "http://127.0.0.1:4566", ca_bundle: Path | None = None) -> Emulator:
@@ -109,14 +120,20 @@ def test_emulator_clients_are_cached_by_service_and_region() -> None:
     assert str(running) == "embedded (MiniStack) at http://127.0.0.1:4566"
 
 
-def test_emulator_environment_has_all_aws_variables_with_and_without_tls(tmp_path: Path) -> None:
+def test_emulator_environment_has_all_aws_variables_with_and_without_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment = {
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
     }
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     assert emulator().environment() == environment
     certificate = tmp_path / "server.crt"
     secure = emulator("https://127.0.0.1:4566", certificate)
@@ -126,3 +143,88 @@ def test_emulator_environment_has_all_aws_variables_with_and_without_tls(tmp_pat
         "AWS_CA_BUNDLE": str(certificate),
     }
     assert secure.client("s3")._endpoint.http_session._verify == str(certificate)
+
+
+@pytest.mark.parametrize(
+    ("variables", "excluded"),
+    [
+        ({"NO_PROXY": "corp.example,10.0.0.1"}, "127.0.0.1,corp.example,10.0.0.1"),
+        ({"no_proxy": "lower", "NO_PROXY": "upper"}, "127.0.0.1,lower"),  # Python prefers the name in lower case.
+        ({"no_proxy": "other,127.0.0.1"}, "127.0.0.1,other"),
+        ({"NO_PROXY": "*"}, "*"),
+    ],
+)
+def test_emulator_environment_excludes_the_emulator_and_the_hosts_of_the_user_from_the_proxy(
+    variables: dict[str, str], excluded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    environment = emulator().environment()
+    assert (environment["NO_PROXY"], environment["no_proxy"]) == (excluded, excluded)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert urllib.request.proxy_bypass("127.0.0.1:4566")
+
+
+def test_emulator_start_rejects_a_port_in_use_before_the_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_environment, "ensure", lambda _: pytest.fail("it was installed"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        message = f"cannot listen on port {port}"
+        with pytest.raises(EmulatorError, match=message), start("embedded", port=port):
+            pass
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Process IDs of emulators that the function `start` runs: a fake MiniStack."""
+    started: list[int] = []
+    run = embedded.running
+
+    @contextmanager
+    def running(python: Path, **options: Any) -> Iterator[embedded.Running]:
+        with run(python, module="fake_ministack", **options) as emulator:
+            started.append(emulator.pid)
+            yield emulator
+
+    monkeypatch.setattr(embedded_environment, "ensure", lambda _: Path(sys.executable))
+    monkeypatch.setattr(embedded, "running", running)
+    return started
+
+
+FAKE = {"PYTHONPATH": str(Path(__file__).parent)}
+EXITED = (
+    r"(?s)the emulator MiniStack .* exited with exit code -9 .*its data is lost.*Run the command again.*GATEWAY_PORT"
+)
+UNREACHABLE = EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
+
+
+def test_emulator_check_reports_the_exit_code_and_log_of_an_emulator_that_was_killed(processes: list[int]) -> None:
+    with start("embedded", settings=FAKE) as running:
+        running.check()
+        os.kill(processes[0], signal.SIGKILL)
+        with pytest.raises(EmulatorError, match=EXITED):
+            running.check(waiting.TIMEOUT)
+
+
+def test_emulator_that_was_killed_is_reported_instead_of_the_request_that_failed(
+    processes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emulator_module, "EXIT_TIMEOUT", waiting.TIMEOUT)
+
+    def kill() -> NoReturn:
+        os.kill(processes[0], signal.SIGKILL)
+        raise UNREACHABLE
+
+    with pytest.raises(EmulatorError, match=EXITED) as raised, start("embedded", settings=FAKE):
+        kill()
+    assert raised.value.__context__ is UNREACHABLE
+
+
+@pytest.mark.usefixtures("processes")
+def test_failed_request_to_a_running_emulator_is_raised_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator_module, "EXIT_TIMEOUT", 0.0)
+    with pytest.raises(EndpointConnectionError), start("embedded", settings=FAKE):
+        raise UNREACHABLE

@@ -10,7 +10,7 @@ import pytest
 from lambda_code.errors import ForeignBucketError, MalformedError, Reason
 from lambda_code.events import Kind, Record, Rejected, is_test_event, parse_event, parse_record
 from tests.support.fakes import BUCKET
-from tests.support.strategies import Json, minimal_record, s3_event, s3_record
+from tests.support.strategies import Json, failure_message, minimal_record, s3_event, s3_record
 from tests.unit.lambda_code.real_events import TEST_EVENT
 
 MISSING = object()
@@ -166,7 +166,9 @@ def test_parse_record_converts_the_event_time_to_utc() -> None:
         ("eventVersion", "3.0", "is '3.0'; only 2.x is supported"),
         ("eventVersion", "21.0", "is '21.0'; only 2.x is supported"),
         ("eventVersion", 2.1, "is 2.1, not text"),
-        ("eventSource", "aws:sqs", "is 'aws:sqs'; only 'aws:s3' is supported"),
+        ("eventSource", "aws:dynamodb", "is 'aws:dynamodb'; only 'aws:s3' is supported"),
+        ("EventSource", "aws:ses", "is 'aws:ses'; only 'aws:s3' is supported"),
+        ("eventSource", ["aws:sqs"], "is a list, not text"),
         ("eventTime", "yesterday", "is 'yesterday', not an ISO 8601 time"),
         ("eventTime", "2026-01-31T12:00:00", "is '2026-01-31T12:00:00', which has no time"),
         ("eventTime", "0001-01-01T00:00:00+01:00", "is '0001-01-01T00:00:00+01:00', not"),
@@ -183,6 +185,11 @@ def test_parse_record_converts_the_event_time_to_utc() -> None:
         ("s3.object.key", "caf%E9.txt", "is 'caf%E9.txt', which is not UTF-8 when decoded"),
         ("s3.object.key", "\ud800", "is not Unicode text: surrogates not allowed"),
         ("s3.object.key", "x" * 1025, "has 1025 bytes when decoded; the limit is 1024"),
+        # S3 limits the bytes of an object key, not its characters.
+        ("s3.object.key", "é" * 513, "has 1026 bytes when decoded; the limit is 1024"),
+        ("s3.object.key", "%C3%A9" * 511 + "xyz", "has 1025 bytes when decoded; the limit is 1024"),
+        ("s3.object.key", "é" * 1024 + "€" * 400, "has 3248 bytes; the limit is 3072"),
+        ("s3.object.versionId", "é" * 513, "has 1026 bytes; the limit is 1024"),
         ("s3.object.key", "%41" * 1025, "has 3075 bytes; the limit is 3072"),
         ("s3.object.versionId", "", "is empty"),
         ("s3.object.versionId", "v" * 1025, "has 1025 bytes; the limit"),
@@ -224,7 +231,9 @@ def test_record_of_another_bucket_is_rejected_with_both_bucket_names() -> None:
         pytest.param({"Records": None}, id="records null"),
         pytest.param({"Records": {}}, id="records not a list"),
         pytest.param({"Records": []}, id="empty list of records"),
-        pytest.param({"detail-type": "Object Created", "detail": {"object": {"key": "a"}}}, id="from EventBridge"),
+        pytest.param({"detail-type": "Object Created", "detail": {"object": {"key": "a"}}}, id="no source"),
+        pytest.param({"Type": "SubscriptionConfirmation", "TopicArn": "arn:aws:sns:x"}, id="subscription of a topic"),
+        pytest.param([{"eventSource": "aws:kinesis"}], id="list of other records"),
     ],
 )
 def test_parse_event_rejects_an_event_without_records(event: object) -> None:
@@ -233,6 +242,65 @@ def test_parse_event_rejects_an_event_without_records(event: object) -> None:
     assert rejected.index is None
     assert rejected.error.field == "Records"
     assert str(rejected.error) == "there is no list of Records: this is not an S3 event notification"
+
+
+SNS_RECORD = {"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": {"Message": '{"Records": []}'}}
+SQS_RECORD = {"messageId": "m", "body": '{"Records": []}', "eventSource": "aws:sqs"}
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        pytest.param(
+            {"Records": [SNS_RECORD]},
+            "Records[0].EventSource is 'aws:sns'. The indexer accepts only events that S3 sends to it directly. "
+            "Add the Lambda function to the event notifications of the bucket, "
+            "and remove the SNS topic from the triggers of the function",
+            id="SNS",
+        ),
+        pytest.param({"Records": [SQS_RECORD]}, "Records[0].eventSource is 'aws:sqs'. {} the SQS queue", id="SQS"),
+        pytest.param(
+            {"version": "0", "detail-type": "Object Created", "source": "aws.s3", "detail": {"bucket": {"name": "b"}}},
+            "there is no list of Records: this is an EventBridge event ('Object Created' from 'aws.s3'). "
+            "{} the EventBridge rule",
+            id="EventBridge",
+        ),
+        pytest.param([SQS_RECORD], "this is a batch of SQS messages from an EventBridge pipe. {}", id="pipe"),
+        pytest.param(
+            {"Type": "Notification", "TopicArn": "arn:aws:sns:x", "Message": "{}"},
+            "this is a message of an SNS topic. {} the SNS topic",
+            id="body of a message from SNS",
+        ),
+        pytest.param(
+            failure_message({}, request_id="r", attempts=3, error_type="E", message="m"),
+            "this is a message of the failure queue. Send its event again with the command redrive",
+            id="failure queue",
+        ),
+        pytest.param(
+            {"invocationSchemaVersion": "1.0", "tasks": [{"s3Key": "a"}]},
+            "this is a task of S3 Batch Operations. Index existing objects with the command backfill",
+            id="Batch Operations",
+        ),
+    ],
+)
+def test_wrapped_event_is_rejected_with_its_wrapper_and_the_remedy(event: object, message: str) -> None:
+    [rejected] = parse_event(event, bucket=BUCKET)
+    assert isinstance(rejected, Rejected)
+    assert rejected.error.reason is Reason.MALFORMED
+    for part in message.split("{}"):
+        assert part.strip() in str(rejected.error)
+    if "{}" in message:
+        assert "Add the Lambda function to the event notifications of the bucket" in str(rejected.error)
+    assert len(str(rejected.error)) < 350  # The text of IndexingError has 400 characters for each record.
+
+
+def test_each_message_of_an_sqs_batch_is_rejected() -> None:
+    rejected = parse_event({"Records": [SQS_RECORD, s3_record(), SQS_RECORD]}, bucket=BUCKET)
+    assert [type(each) for each in rejected] == [Rejected, Record, Rejected]
+
+
+def test_decoded_key_of_1024_bytes_is_accepted() -> None:
+    assert parsed(changed("s3.object.key", "%C3%A9" * 512)).key == "é" * 512
 
 
 def test_is_test_event_accepts_only_the_test_event_of_s3() -> None:

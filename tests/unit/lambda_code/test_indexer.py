@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from http.client import LineTooLong
+
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from urllib3.exceptions import ProtocolError
 
 from lambda_code.errors import IndexingError, PermanentError, Reason, TransientError
 from lambda_code.indexer import Indexer
@@ -13,6 +16,7 @@ from tests.support.strategies import URL, head, minimal_record, s3_event, s3_rec
 
 KEY = "photos/cat.jpg"
 THROTTLED = Fault(client_error(400, "ProvisionedThroughputExceededException"))
+UNPARSABLE = ConnectionClosedError(endpoint_url=URL, error=ProtocolError("x", LineTooLong("header line")))
 
 
 def test_indexer_writes_a_row_for_a_new_object_version(harness: IndexerHarness) -> None:
@@ -100,45 +104,133 @@ def test_indexer_reports_indexed_if_the_first_write_response_was_lost(harness: I
 
 
 @pytest.mark.parametrize(
-    ("error", "reason", "kind", "attempts"),
+    ("error", "reason", "kind", "attempts", "operations"),
     [
-        (client_error(403), Reason.DENIED, PermanentError, 1),
-        (client_error(400), Reason.INTERNAL, PermanentError, 1),
-        (client_error(503), Reason.THROTTLED, TransientError, None),
-        (client_error(500), Reason.UNAVAILABLE, TransientError, None),
-        (RuntimeError("a bug"), Reason.INTERNAL, PermanentError, 1),
+        # A permanent error of HEAD has no error code, so the indexer also sends a GET request.
+        (client_error(403), Reason.DENIED, PermanentError, 2, ["HeadObject", "GetObject"]),
+        (client_error(400), Reason.INTERNAL, PermanentError, 2, ["HeadObject", "GetObject"]),
+        (client_error(503), Reason.THROTTLED, TransientError, None, ["HeadObject"]),
+        (client_error(500), Reason.UNAVAILABLE, TransientError, None, ["HeadObject"]),
+        (UNPARSABLE, Reason.UNPARSABLE, PermanentError, 1, ["HeadObject"]),
+        (RuntimeError("a bug"), Reason.INTERNAL, PermanentError, 1, ["HeadObject"]),
     ],
 )
 def test_failed_aws_call_fails_its_record_with_the_matching_reason(
-    harness: IndexerHarness, error: Exception, reason: Reason, kind: type[Exception], attempts: int | None
+    harness: IndexerHarness,
+    error: Exception,
+    reason: Reason,
+    kind: type[Exception],
+    attempts: int | None,
+    operations: list[str],
 ) -> None:
     harness.calls.faults.extend([Fault(error)] * 100)
-    with pytest.raises(IndexingError, match=rf"^1 of 1 records failed: record 0 \(key '{KEY}'\): {reason}: HeadObject"):
+    failed = rf"^1 of 1 records failed: record 0 \(key '{KEY}'\): {reason}: {operations[-1]}"
+    with pytest.raises(IndexingError, match=failed):
         harness.handle(s3_event(s3_record()))
     [outcome] = harness.telemetry.outcomes
     assert outcome.result == "failed"
     assert isinstance(outcome.error, kind)
     assert (outcome.error.reason, outcome.error.__cause__) == (reason, error)
     assert outcome.attempts == attempts or (attempts is None and outcome.attempts > 1)
-    assert set(harness.calls.operations) == {"HeadObject"}
+    assert list(dict.fromkeys(harness.calls.operations)) == operations
     assert harness.dynamodb.rows == {}
 
 
 def test_indexing_error_lists_all_failed_records_of_an_event(harness: IndexerHarness) -> None:
-    harness.calls.faults.append(Fault(client_error(403)))
+    harness.calls.faults.extend([Fault(client_error(403)), Fault(client_error(403, "AccessDenied"))])
     malformed, foreign = {"eventName": "ObjectCreated:Put"}, minimal_record(bucket="test")
     with pytest.raises(IndexingError) as caught:
         harness.handle(s3_event(malformed, s3_record("denied"), s3_record(), foreign))
     assert str(caught.value) == (
         "3 of 4 records failed: "
-        "record 1 (key 'denied'): denied: HeadObject: ClientError: "
-        "An error occurred (403) when calling the UpdateItem operation: injected by the test; "
+        "record 1 (key 'denied'): denied: GetObject: ClientError: "
+        "An error occurred (AccessDenied) when calling the UpdateItem operation: injected by the test; "
         "record 0: malformed: Records[0].s3 is missing; "
         "record 3: foreign: Records[3].s3.bucket.name is 'test', but this function indexes only 'uploads'"
     )
     assert isinstance(caught.value.__cause__, ExceptionGroup)
     assert caught.value.__cause__.exceptions == caught.value.errors
     assert harness.dynamodb.row(KEY, "v1")
+
+
+def test_object_with_a_customer_provided_key_gets_a_row_from_the_event(harness: IndexerHarness) -> None:
+    """S3 returns no attributes of such an object (SSE-C) without its key: status 400, and an error code only to GET."""
+    harness.s3.put("secret.txt", "v2", head())
+    harness.s3.customer_keys.add(("secret.txt", "v2"))
+    event = s3_event(s3_record("secret.txt", version_id="v2", size=5))
+    assert harness.handle(event) == {"indexed": 1}
+    row = harness.dynamodb.row("secret.txt", "v2")
+    assert (row["size_bytes"], row["uploaded_at"], row["encryption"]) == (5, "2026-01-31T11:59:58.250Z", "SSE-C")
+    assert "content_type" not in row
+    assert harness.handle(event, request_id="request-2") == {"duplicate": 1}
+    outcome = harness.telemetry.outcomes[0]
+    assert (outcome.attempts, outcome.retries, outcome.error) == (3, 0, None)
+    assert outcome.head_ms == pytest.approx(20)  # HEAD and GET take 10 ms each.
+    assert harness.calls.operations[:3] == ["HeadObject", "GetObject", "UpdateItem"]
+
+
+@pytest.mark.parametrize("code", ["InvalidRange", "InvalidObjectState", None])
+def test_failed_head_is_reported_if_get_can_read_the_object(harness: IndexerHarness, code: str | None) -> None:
+    """The error code InvalidRange means an empty object, and InvalidObjectState an archived one."""
+    harness.calls.faults.extend([Fault(client_error(400)), Fault(client_error(416, code) if code else None)])
+    with pytest.raises(IndexingError, match=r"internal: HeadObject: ClientError: An error occurred \(400\)"):
+        harness.handle(s3_event(s3_record()))
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (client_error(404, "NoSuchVersion"), "gone"),
+        (client_error(405, "MethodNotAllowed", headers={"x-amz-delete-marker": "true"}), "deleted"),
+        (client_error(405, "MethodNotAllowed"), "gone"),
+    ],
+    ids=["deleted version", "delete marker", "lost object"],
+)
+def test_get_after_a_failed_head_can_find_a_version_that_was_changed_meanwhile(
+    harness: IndexerHarness, error: Exception, result: str
+) -> None:
+    harness.calls.faults.extend([Fault(client_error(400)), Fault(error)])
+    assert harness.handle(s3_event(s3_record())) == {result: 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("ExpiredToken", Reason.DENIED),
+        ("TokenRefreshRequired", Reason.DENIED),
+        ("KMS.DisabledException", Reason.DENIED),
+        ("InvalidRequest", Reason.INTERNAL),  # Only the message for SSE-C is a normal outcome.
+        ("AuthorizationHeaderMalformed", Reason.INTERNAL),
+    ],
+)
+def test_failed_head_is_classified_by_the_error_code_of_get(harness: IndexerHarness, code: str, reason: Reason) -> None:
+    harness.calls.faults.extend([Fault(client_error(400)), Fault(client_error(400, code))])
+    with pytest.raises(IndexingError, match=rf"{reason}: GetObject: ClientError: An error occurred \({code}\)"):
+        harness.handle(s3_event(s3_record()))
+    assert harness.dynamodb.rows == {}
+
+
+def test_throttled_get_after_a_failed_head_is_retried_alone(harness: IndexerHarness) -> None:
+    harness.calls.faults.extend([Fault(client_error(400)), Fault(client_error(503)), Fault(client_error(404))])
+    assert harness.handle(s3_event(s3_record())) == {"gone": 1}
+    assert harness.calls.operations == ["HeadObject", "GetObject", "GetObject", "UpdateItem"]
+    outcome = harness.telemetry.outcomes[0]
+    assert (outcome.attempts, outcome.retries) == (4, 1)
+
+
+def test_lost_object_keeps_the_attributes_of_its_row(harness: IndexerHarness) -> None:
+    """S3 returns status 405, without the header of a delete marker, for a lost object with reduced redundancy."""
+    lost = Fault(client_error(405, headers={"allow": "DELETE"}))
+    harness.calls.faults.append(lost)
+    assert harness.handle(s3_event(s3_record("lost.txt", size=5))) == {"gone": 1}
+    row = harness.dynamodb.row("lost.txt", "v1")
+    assert (row["size_bytes"], row["upload_day"]) == (5, "2026-01-31")
+    assert not row.keys() & {"delete_marker", "deleted_at", "content_type", "encryption"}
+    assert harness.handle(s3_event(s3_record())) == {"indexed": 1}
+    before = harness.dynamodb.row(KEY, "v1")
+    harness.calls.faults.append(lost)
+    assert harness.handle(s3_event(s3_record(size=7)), request_id="request-2") == {"gone": 1}
+    assert harness.dynamodb.row(KEY, "v1") == before
 
 
 def test_indexing_error_of_one_record_has_that_error_as_its_cause(harness: IndexerHarness) -> None:
@@ -174,7 +266,7 @@ def test_indexer_retries_an_incomplete_head_response_and_writes_no_row(harness: 
 
 def test_indexing_error_text_is_short_for_100_records_with_long_keys(harness: IndexerHarness) -> None:
     event = s3_event(*[s3_record("\x00" * 1024)] * 50, *[{"eventName": "x" * 1000, "s3": 1}] * 50)
-    harness.calls.faults.extend([Fault(client_error(403))] * 50)
+    harness.calls.faults.extend([Fault(client_error(403))] * 100)
     with pytest.raises(IndexingError, match="100 of 100") as caught:
         harness.handle(event)
     assert len(str(caught.value)) < 100 * 410

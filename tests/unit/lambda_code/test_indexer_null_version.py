@@ -198,8 +198,8 @@ def test_indexer_restores_an_overwritten_deletion_of_version_null(bucket: NullVe
         bucket.delete()
         assert bucket.handle(DELETE) == {"deleted": 1}
         if fails:
-            # The next call, a write, succeeds. The call after it, a HEAD request, fails with status 403.
-            bucket.calls.faults.extend([Fault(), Fault(client_error(403))])
+            # The next call, a write, succeeds. The calls after it, HEAD and GET, fail with status 403.
+            bucket.calls.faults.extend([Fault(), Fault(client_error(403)), Fault(client_error(403))])
 
     bucket.before_write(1, delete_and_handle)
     if fails:
@@ -214,3 +214,48 @@ def test_indexer_restores_an_overwritten_deletion_of_version_null(bucket: NullVe
         assert bucket.row["expires_at"] == int(datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp())
         assert bucket.handle(DELETE) == {"deleted": 1}  # The deletion event contains the exact time.
         assert bucket.row["deleted_at"] == EVENT_TIME
+
+
+@pytest.fixture
+def encrypted(bucket: NullVersionBucket) -> NullVersionBucket:
+    """A bucket whose object `null` was replaced by an object with a customer-provided key, after a row was written."""
+    assert bucket.handle(PUT) == {"indexed": 1}
+    bucket.s3.customer_keys.add((KEY, "null"))
+    return bucket
+
+
+def test_creation_event_of_version_null_with_a_customer_key_replaces_the_row(encrypted: NullVersionBucket) -> None:
+    event_of_replacement = event("ObjectCreated:Put", size=7, etag="e7")
+    assert encrypted.handle(event_of_replacement) == {"indexed": 1}
+    row = encrypted.row
+    assert (row["size_bytes"], row["etag"], row["encryption"]) == (7, "e7", "SSE-C")
+    assert not row.keys() & {"content_type", "storage_class", "user_metadata", "sequencer"}
+
+
+@pytest.mark.parametrize("late", [DELETE, MARK], ids=["deletion", "delete marker"])
+def test_late_deletion_event_of_version_null_does_not_delete_an_object_with_a_customer_key(
+    encrypted: NullVersionBucket, late: Json
+) -> None:
+    encrypted.handle(PUT)
+    before = encrypted.row
+    assert encrypted.handle(late, request_id="request-2") == {"duplicate": 1}
+    assert encrypted.row == before
+
+
+def test_late_deletion_event_of_version_null_creates_a_row_without_its_own_attributes(
+    encrypted: NullVersionBucket,
+) -> None:
+    encrypted.dynamodb.rows.clear()
+    late = event("ObjectRemoved:Delete", size=0, etag="", event_time="2026-02-01T00:00:00Z")
+    assert encrypted.handle(late) == {"indexed": 1}
+    assert not encrypted.row.keys() & {"size_bytes", "etag", "uploaded_at", "upload_day", *DELETION}
+    assert encrypted.handle(PUT, request_id="request-2") == {"indexed": 1}
+    assert (encrypted.row["size_bytes"], encrypted.row["uploaded_at"]) == (1024, EVENT_TIME)
+
+
+def test_lost_object_with_version_null_is_not_recorded_as_deleted(bucket: NullVersionBucket) -> None:
+    assert bucket.handle(PUT) == {"indexed": 1}
+    before = bucket.row
+    bucket.calls.faults.extend([Fault(client_error(405)), Fault(), Fault(client_error(405))])
+    assert bucket.handle(PUT, request_id="request-2") == {"gone": 1}
+    assert bucket.row == before

@@ -52,12 +52,12 @@ def test_indexer_logs_an_indexed_record_as_one_json_line(logged: LoggedIndexer) 
 
 
 def test_indexer_logs_a_failed_record_with_its_reason(logged: LoggedIndexer) -> None:
-    logged.calls.faults.append(Fault(client_error(403)))
+    logged.calls.faults.extend([Fault(client_error(403)), Fault(client_error(403, "AccessDenied"))])
     logged.deliver(s3_event(s3_record()))
     [line] = logged.logs
     assert (line["level"], line["message"], line["outcome"], line["reason"]) == ("ERROR", "failed", "failed", "denied")
-    assert line["error"].startswith("HeadObject: ClientError: An error occurred (403)")
-    assert (line["key"], line["attempts"]) == ("photos/cat.jpg", 1)
+    assert line["error"].startswith("GetObject: ClientError: An error occurred (AccessDenied)")
+    assert (line["key"], line["attempts"]) == ("photos/cat.jpg", 2)
     assert "exception" not in line
 
 
@@ -109,7 +109,7 @@ def test_indexer_logs_a_key_with_line_breaks_as_one_json_line(logged: LoggedInde
 
 def test_indexer_omits_log_lines_below_the_configured_level() -> None:
     logged = with_level("ERROR")
-    logged.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
+    logged.calls.faults.extend([Fault(), Fault(), Fault(client_error(403)), Fault(client_error(403))])
     logged.deliver(s3_event(s3_record(), s3_record("other")))
     assert [line["message"] for line in logged.logs] == ["failed"]
 

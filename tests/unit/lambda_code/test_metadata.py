@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from lambda_code.events import Kind, Record
+from lambda_code.head_result import DeleteMarker
 from lambda_code.metadata import (
     Attributes,
-    DeleteMarker,
     Update,
     attribute_value,
     decode_rfc2047,

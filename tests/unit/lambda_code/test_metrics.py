@@ -52,7 +52,7 @@ def test_indexer_writes_the_metrics_of_an_event_as_one_emf_line(logged: LoggedIn
 
 
 def test_failure_metric_has_the_dimensions_service_and_reason(logged: LoggedIndexer) -> None:
-    logged.calls.faults.extend([Fault(client_error(403)), Fault(client_error(403))])
+    logged.calls.faults.extend([Fault(client_error(403))] * 4)  # HEAD and GET of two records
     logged.deliver(s3_event(s3_record(), s3_record(), {}))
     for line, reason, count in zip(logged.metrics, ("denied", "malformed"), (2.0, 1.0), strict=True):
         assert directive(line) == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http.client import HTTPException
 
 import pytest
 from botocore.exceptions import (
@@ -18,6 +19,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from urllib3.exceptions import ProtocolError
 
 from lambda_code.errors import PermanentError, Reason, TransientError
 from lambda_code.retry import is_transient, reason_for
@@ -40,6 +42,7 @@ TRANSIENT = [
         )
     ),
     (client_error(503, "SlowDown"), Reason.THROTTLED),
+    *((client_error(400, code), Reason.THROTTLED) for code in ("KMS.ThrottlingException", "KmsThrottled")),
     *((client_error(status), Reason.THROTTLED) for status in (429, 503)),  # S3 throttles HEAD requests with status 503.
     (client_error(400, "RequestTimeout"), Reason.UNAVAILABLE),
     (client_error(500, "InternalServerError"), Reason.UNAVAILABLE),
@@ -60,7 +63,19 @@ PERMANENT = [
     (DENIED, Reason.DENIED),
     *(
         (client_error(400, code), Reason.DENIED)
-        for code in ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException")
+        for code in (
+            "AccessDeniedException",
+            "UnrecognizedClientException",
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "RequestExpired",
+            "TokenRefreshRequired",
+            "KMS.DisabledException",
+            "KMS.KMSInvalidStateException",
+            "KMS.NotFoundException",
+            "KMSAccessDeniedException",
+            "KmsDisabled",
+        )
     ),
     *((client_error(status), Reason.INTERNAL) for status in (301, 400, 404)),
     (client_error(501, "NotImplemented"), Reason.INTERNAL),
@@ -75,6 +90,11 @@ PERMANENT = [
     ),
     (ClientError({}, "HeadObject"), Reason.INTERNAL),
     (ParamValidationError(report="x"), Reason.INTERNAL),
+    # test_responses.py has the other exceptions of the client library about responses that cannot be parsed.
+    (
+        ConnectionClosedError(endpoint_url=URL, error=ProtocolError("x", HTTPException("got more than 100 headers"))),
+        Reason.UNPARSABLE,
+    ),
     (NoCredentialsError(), Reason.INTERNAL),
     (TimeoutError("Python's own, which botocore does not raise"), Reason.INTERNAL),
     (KeyError("a bug"), Reason.INTERNAL),

@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from botocore.validate import ParamValidationDecorator
 
-from lambda_code.errors import RecordError, TransientError
+from lambda_code.errors import PermanentError, Reason, TransientError
 from lambda_code.events import parse_record
-from lambda_code.metadata import DeleteMarker, deletion_at, from_deletion, from_event, from_head, provenance_of
+from lambda_code.head_result import DeleteMarker, Unreadable
+from lambda_code.metadata import deletion_at, from_deletion, from_event, from_head, provenance_of
 from lambda_code.storage import CLIENT_CONFIG, RecordCalls, Storage, parse_time
 from tests.support.fakes import BUCKET, START, TABLE, Client, RecordingInvocation, unlimited_calls
 from tests.support.strategies import s3_record
@@ -136,19 +137,67 @@ def test_head_of_a_delete_marker_returns_its_time_if_s3_sends_it(
     session: botocore.session.Session, headers: dict[str, str], time: datetime | None
 ) -> None:
     client: Client = session.create_client("s3")
+    headers = {"x-amz-delete-marker": "true", **headers}
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=405, response_meta={"HTTPHeaders": headers})
         assert with_client(client).head("a", "m1", one_attempt()) == DeleteMarker(last_modified=time)
 
 
-@pytest.mark.parametrize("status", [301, 400, 403, 429, 500, 503])
-def test_head_raises_for_status_codes_other_than_404_and_405(session: botocore.session.Session, status: int) -> None:
+@pytest.mark.parametrize("headers", [{}, {"x-amz-delete-marker": "false"}, {"allow": "DELETE"}])
+def test_head_status_405_without_the_marker_header_means_a_lost_object(
+    session: botocore.session.Session, headers: dict[str, str]
+) -> None:
+    client: Client = session.create_client("s3")
+    with Stubber(client) as stub:
+        stub.add_client_error("head_object", http_status_code=405, response_meta={"HTTPHeaders": headers})
+        assert with_client(client).head("a", "v1", one_attempt()) == Unreadable(customer_key=False)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_head_raises_a_transient_error_without_a_get_request(session: botocore.session.Session, status: int) -> None:
     client: Client = session.create_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=status, service_error_code=str(status))
-        with pytest.raises(RecordError) as caught:
+        with pytest.raises(TransientError) as caught:
             with_client(client).head("a", None, one_attempt())
     assert isinstance(caught.value.__cause__, ClientError)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (301, "PermanentRedirect", Reason.INTERNAL),
+        (400, "ExpiredToken", Reason.DENIED),
+        (400, "KMS.DisabledException", Reason.DENIED),
+        (400, "InvalidArgument", Reason.INTERNAL),
+        (403, "AccessDenied", Reason.DENIED),
+        (403, "RequestTimeTooSkewed", Reason.DENIED),
+    ],
+)
+def test_permanent_head_error_is_raised_with_the_error_code_of_get(
+    session: botocore.session.Session, status: int, code: str, reason: Reason
+) -> None:
+    client: Client = session.create_client("s3")
+    address = {"Bucket": BUCKET, "Key": "a", "VersionId": "v1"}
+    with Stubber(client) as stub:
+        stub.add_client_error("head_object", http_status_code=status, service_error_code=str(status))
+        stub.add_client_error(
+            "get_object",
+            http_status_code=status,
+            service_error_code=code,
+            expected_params={**address, "Range": "bytes=0-0"},
+        )
+        with pytest.raises(PermanentError, match=rf"^GetObject: \w+: An error occurred \({code}\)") as caught:
+            with_client(client).head("a", "v1", unlimited_calls())
+    assert caught.value.reason is reason
+
+
+def test_get_request_after_a_failed_head_starts_only_if_enough_time_is_left(session: botocore.session.Session) -> None:
+    client: Client = session.create_client("s3")
+    with Stubber(client) as stub:
+        stub.add_client_error("head_object", http_status_code=400, service_error_code="400")
+        with pytest.raises(TransientError, match="GetObject was not tried"):
+            with_client(client).head("a", "v1", one_attempt())
 
 
 def test_storage_update_returns_the_previous_row_if_one_existed(storage: Storage, s3: Client, dynamodb: Client) -> None:
@@ -300,5 +349,6 @@ def test_parse_time_accepts_http_dates_iso_8601_and_seconds(value: str | float) 
 
 @pytest.mark.parametrize("value", ["soon", "Sat, 31 Jan 2026 12:00:99999999999999999999 GMT"])
 def test_parse_time_raises_for_text_that_is_not_a_time(value: str) -> None:
-    with pytest.raises((ValueError, RuntimeError), match=value):
+    with pytest.raises(PermanentError, match=value) as caught:
         parse_time(value)
+    assert caught.value.reason is Reason.UNPARSABLE

@@ -95,9 +95,10 @@ def _size(tree: dict[str, Any]) -> int:
 
 
 def test_trace_marks_a_failed_record_and_its_execution_as_faults(traced: TracedIndexer) -> None:
-    traced.calls.faults.append(Fault(client_error(403)))
+    traced.calls.faults.extend([Fault(client_error(403))] * 2)
     traced.deliver(s3_event(s3_record()))
-    _, record, execution = traced.daemon.subsegments(3)
+    head, get, record, execution = traced.daemon.subsegments(4)
+    assert [each["aws"]["operation"] for each in (head, get)] == ["HeadObject", "GetObject"]
     assert record["fault"]
     assert record["annotations"]["outcome"] == "failed"
     assert execution["fault"]

@@ -301,3 +301,9 @@ def test_sample_has_each_version_with_the_same_probability() -> None:
         counts.update(each.key for each in sample.versions)
     assert len(counts) == len(KEYS)
     assert all(400 < number < 600 for number in counts.values())  # The mean is 500, and six deviations are 116.
+
+
+def test_audit_with_heads_sends_no_head_request_for_an_object_with_a_customer_key() -> None:
+    scenario = with_heads([OTHER], [row(OTHER, content_type=None, storage_class=None, encryption="SSE-C")])
+    report = scenario.audit(heads=True).report
+    assert (report.findings, report.heads, scenario.aws.heads) == ([], 0, [])

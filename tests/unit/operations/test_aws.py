@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -10,12 +11,14 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.parsers import ResponseParserError
 from moto import mock_aws
 from urllib3 import HTTPResponse
 
 from operations.aws import MAX_ATTEMPTS, Aws
 from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
+from tests.support.raw_server import raw_server, response
 
 KEYS = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "plain.txt", "x/tab\tand?&#.txt"]
 THROTTLED, UNAVAILABLE = (429, "TooManyRequestsException"), (503, "ServiceException")
@@ -192,6 +195,31 @@ def test_truncated_sqs_response_is_an_error_and_not_an_empty_queue() -> None:
     assert [receive_response_of_length(length) for length in ("2", "0")] == [[], []]
     with pytest.raises(OperatorError, match="is incomplete, because it has no Messages: start the tool again"):
         receive_response_of_length("900")
+
+
+@pytest.mark.usefixtures("sleeps")
+def test_response_that_cannot_be_parsed_is_an_error_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    remedy = r"The response cannot be parsed\. Start the tool again\. If the error remains, check the proxy\.$"
+    with raw_server(GET=response("200 OK", f"h: {'x' * 70_000}")) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        with pytest.raises(OperatorError, match=f"cannot list the versions in 'uploads': .*{remedy}"):
+            list(Aws.connect().versions("uploads"))
+
+    def receive_message(*_: object, **__: object) -> None:
+        raise ResponseParserError("invalid XML")
+
+    client = type("Client", (), {"receive_message": receive_message})
+    with pytest.raises(OperatorError, match=f"cannot read the failure queue: invalid XML. {remedy}"):
+        Aws(lambda _: client()).receive("https://queue", limit=1, visibility_timeout=900)
+
+
+def test_tools_accept_as_many_response_headers_as_s3_sends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http.client, "_MAXHEADERS", 100)  # restores the limit of this process at the end
+    headers = [f"x-amz-meta-k{number}:" for number in range(1000)]
+    with raw_server(HEAD=response("200 OK", *headers, "Content-Length: 3")) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
+        found = Aws.connect()._s3.head_object(Bucket="uploads", Key="a")
+    assert len(found["Metadata"]) == 1000
 
 
 def test_event_is_sent_as_an_asynchronous_invocation(connected: Aws) -> None:

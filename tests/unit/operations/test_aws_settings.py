@@ -15,14 +15,13 @@ from operations.errors import OperatorError
 from tests.support.fakes import client_error
 from tests.support.operations_fakes import S3_STATEMENT
 
-SERVICES = ("s3", "dynamodb", "sqs", "lambda", "ssm")
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:failures"
 
 
 @pytest.fixture
 def clients() -> Iterator[dict[str, Any]]:
     with mock_aws():
-        yield {service: boto3.client(service) for service in SERVICES}
+        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm")}
 
 
 @pytest.fixture

@@ -123,6 +123,8 @@ REMOVED = version("a", "v0")
         ([OBJECT, MARKER], [], [("missing", "v1", ()), ("missing", "m1", ())]),
         # The indexer could not read the object when it wrote this row.
         ([OBJECT], [row(OBJECT, content_type=None, **at("12:00:02.000"))], [("incomplete", "v1", ())]),
+        # The indexer can never read this object, so the row has the time of the event.
+        ([OBJECT], [row(OBJECT, content_type=None, encryption="SSE-C", **at("12:00:02.000"))], []),
         ([OBJECT], [row(OBJECT), row(REMOVED)], [("stale", "v0", ())]),
         ([OBJECT], [row(OBJECT), row(REMOVED, **DELETED)], []),
         ([], [row(MARKER)], [("stale", "m1", ())]),
@@ -132,6 +134,12 @@ def test_comparison_finds_missing_incomplete_and_stale_rows(
     listed: list[Version], rows: list[Any], expected: list[tuple[str, str, tuple[str, ...]]]
 ) -> None:
     assert found(listed, rows) == expected
+
+
+def test_row_of_an_object_with_a_customer_key_must_have_the_size_that_s3_lists() -> None:
+    [finding] = compare(BUCKET, "a", [OBJECT], [row(OBJECT, content_type=None, encryption="SSE-C", size_bytes=1)])
+    assert (finding.difference, finding.repairable) == ("wrong", True)
+    assert finding.details[0].startswith("size_bytes is 1 in the row")
 
 
 def test_audit_finding_contains_the_version_that_s3_lists() -> None:

@@ -284,6 +284,10 @@ CHANGES: Mapping[str, Case] = {
 }
 """Maps the name of a change to the changed attributes of the fake stack, and the finding that it must cause."""
 NOT_COMPARABLE = {"bucket deleted", "table deleted", "table being deleted"}
+NOT_TRIGGERED = {
+    *("bucket deleted", "notification removed", "notification of another function"),
+    "notification of one version of the function",
+}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -293,6 +297,7 @@ def test_audit_reports_each_changed_setting_with_its_remedy(audit: AuditCommand,
     assert audit("--json") == 1
     assert audit.document["settings"] == [{"setting": setting, "problem": problem, "remedy": remedy}]
     assert audit.document["findings"] == []
+    assert audit.document["triggered"] == (name not in NOT_TRIGGERED)
     assert audit() == 1
     assert audit.lines[-3:-1] == [f"setting     {setting}: {problem}", f"            {remedy}"]
     if name != "prefix removed":  # only in this case, the expected filter excludes a key
@@ -328,9 +333,9 @@ def test_audit_uses_bucket_and_table_of_the_settings_document(audit: AuditComman
     assert (audit.document["keys"], audit.document["findings"]) == (2, [])
 
 
-def test_audit_with_stack_outputs_finds_the_settings_document_without_the_function(
-    audit: AuditCommand, tmp_path: Path
-) -> None:
+@pytest.fixture
+def outputs(tmp_path: Path) -> str:
+    """Path of a file with stack outputs."""
     outputs = {
         "bucket_name": "renamed since",
         "table_name": "objects",
@@ -341,10 +346,25 @@ def test_audit_with_stack_outputs_finds_the_settings_document_without_the_functi
     }
     file = tmp_path / "outputs.json"
     file.write_text(json.dumps(outputs), encoding="utf-8")
+    return str(file)
+
+
+def test_audit_with_stack_outputs_finds_the_settings_document_without_the_function(
+    audit: AuditCommand, outputs: str
+) -> None:
     audit.change(function_exists=False)
-    assert audit("--json", "--stack-outputs", str(file)) == 1
+    assert audit("--json", "--stack-outputs", outputs) == 1
     assert [each["setting"] for each in audit.document["settings"]] == ["function"]
     assert audit.document["keys"] == 2
+
+
+def test_audit_repair_compares_the_queue_of_the_stack_outputs_with_the_on_failure_destination(
+    audit: AuditCommand, outputs: str
+) -> None:
+    assert audit("--repair", "--stack-outputs", outputs) == 0
+    audit.change(destination=f"{QUEUE}-2")
+    assert audit("--repair", "--stack-outputs", outputs) == 2
+    assert "failures-2, but the stack outputs contain the queue https://sqs/1/failures" in audit.errors
 
 
 def test_audit_without_settings_document_and_function_is_an_error(audit: AuditCommand) -> None:

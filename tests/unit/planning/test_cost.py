@@ -42,7 +42,7 @@ def test_bill_of_a_million_files_matches_the_price_pages() -> None:
         "DynamoDB backup": 1_000_000 / 1024**2 * 0.20,
         "Log ingestion": 1_000_000 * bills.LOG_BYTES / 1024**3 * 0.50,
         "Dashboard": 3.00,
-        "SQS and SNS": 0.0,
+        "SQS, SNS and SSM": 0.0,
     }
     billed = dollars(MILLION, settings(memory_mb=2048))
     assert {name: billed[name] for name in expected} == pytest.approx(expected)

@@ -248,6 +248,8 @@ def test_archive_contains_the_package_and_its_hash_is_that_of_lambda(
         files = {name: content for name, (_, content) in contents(package).items() if (package / name).is_file()}
         assert {name: archive.read(name) for name in archive.namelist()} == files
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
+        # Neither the operating system nor the version of a compression library may change the bytes.
+        assert {(entry.create_system, entry.compress_type) for entry in archive.infolist()} == {(3, zipfile.ZIP_STORED)}
 
 
 def test_archive_has_the_same_bytes_for_every_folder_and_run(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def compared(query: str) -> set[tuple[str, str]]:
 def logged() -> set[str]:
     """Fields of the indexer's log lines about an indexed record and a failed record."""
     indexer = LoggedIndexer(Settings.from_env(ENVIRONMENT))
-    indexer.calls.faults.extend([Fault(), Fault(), Fault(client_error(403))])
+    indexer.calls.faults.extend([Fault(), Fault(), *[Fault(client_error(403))] * 2])
     with pytest.MonkeyPatch.context() as lambda_:
         lambda_.setenv("_X_AMZN_TRACE_ID", f"Root={TRACE_ID};Parent={SEGMENT_ID};Sampled=1")
         indexer.deliver(s3_event(s3_record(), s3_record("denied")))

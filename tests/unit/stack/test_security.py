@@ -122,9 +122,10 @@ def test_buckets_queue_and_topic_deny_requests_without_tls(stack: Synth, type_: 
 
 
 @pytest.mark.control("S3.19", "S3.24", "S3.25", "Lambda.5", "DynamoDB.3", "DynamoDB.7", "KMS.3", "KMS.4", "KMS.5")
+@pytest.mark.control("SSM.1", "SSM.2", "SSM.3", "SSM.4", "SSM.5")
 def test_stack_has_no_resources_of_inapplicable_security_controls(stack: Synth) -> None:
-    """The stack creates no access points, directory buckets, DAX clusters, functions in a VPC, or KMS keys."""
-    strange = ("accesspoint", "directorybucket", "aws:dax", "aws:kms", "aws:ec2", "aws:s3control")
+    """The stack has no access point, directory bucket, DAX cluster, VPC, KMS key, EC2 instance and SSM document."""
+    strange = ("accesspoint", "directorybucket", "aws:dax", "aws:kms", "aws:ec2", "aws:s3control", "aws:ssm/document")
     assert {each.type.split(":")[0] for each in stack.resources} == {"aws"}
     assert [each.type for each in stack.resources if any(kind in each.type.lower() for kind in strange)] == []
     assert not stack.one("Function").inputs.keys() & {"vpcConfig", "fileSystemConfig"}
