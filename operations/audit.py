@@ -218,8 +218,8 @@ class Audit:
         compared, differing = ComparedKey(found), {finding.version_id for finding in found}
         by_id = {row["version_id"]: row for row in rows}
         for version in versions:
-            if version.marker or version.version_id in differing or "content_type" not in by_id[version.version_id]:
-                continue  # A row without content_type has no difference if only the customer's key can read the object.
+            if version.version_id in differing or "content_type" not in by_id[version.version_id]:
+                continue  # The row is that of a delete marker, or of an object that needs a customer-provided key.
             head = self._aws.head(self._target.bucket, version.key, version.version_id)
             compared.heads += head is not None
             compared.unreadable += head is None

@@ -254,7 +254,8 @@ def test_audit_with_heads_reports_and_repairs_a_different_content_type() -> None
 
 
 def test_audit_with_heads_omits_differences_that_are_resolved_in_the_grace_period() -> None:
-    scenario = with_heads([OTHER], [row(OTHER)], b="image/png")
+    scenario = with_heads([OTHER], [row(OTHER, user_metadata={"a": "b"})])
+    scenario.aws.head_responses["b", "v1"] = head_response(OTHER, ContentType="image/png", Metadata={"a": "b"})
     scenario.meanwhile = lambda: scenario.aws.rows[0].update(content_type="image/png")
     report = scenario.audit(heads=True).report
     assert (report.findings, report.rechecked, report.heads) == ([], 1, 1)

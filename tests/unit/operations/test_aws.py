@@ -110,6 +110,15 @@ def test_version_listing_is_in_key_order_across_pages(aws: Aws, clients: dict[st
     assert len({each.version_id for each in listed}) == 3 * len(KEYS)
 
 
+def test_version_listing_contains_storage_classes(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+    for storage_class in ("STANDARD", "GLACIER_IR"):
+        clients["s3"].put_object(Bucket=bucket, Key=storage_class, StorageClass=storage_class)
+    assert {each.key: each.storage_class for each in aws.versions(bucket)} == {
+        "STANDARD": "STANDARD",
+        "GLACIER_IR": "GLACIER_IR",
+    }
+
+
 def test_version_listing_supports_a_prefix_and_a_start_key(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
     for key in ("a/1", "a/2", "a/3", "b/1"):
         clients["s3"].put_object(Bucket=bucket, Key=key)
