@@ -55,7 +55,8 @@ CANDIDATES = (
 
 def outcome(settings: StackSettings) -> SimulationOutcome:
     """Simulate the burst of uploads with these settings. The outcome has no time steps, because no chart shows them."""
-    simulated = simulate(LOAD, settings)
+    # A concurrency of 10 requires more simulated files than the default maximum for a precise result.
+    simulated = simulate(LOAD, settings, max_files=round(LOAD.burst_files * 2))
     simulated.steps.clear()
     return simulated
 

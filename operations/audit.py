@@ -3,7 +3,9 @@
 1. List the bucket in key order, and query the rows of each key. This finds missing, wrong and incomplete rows. A digest
    of each listed version is kept in memory.
 2. Scan the table, and check each row's version against the digests. This finds rows whose version does not exist.
-3. Wait for the grace period, and compare the keys with differences again. Only differences that remain are reported,
+3. If requested, compare a random sample of the versions with HEAD requests. With HEAD requests for all versions, step 1
+   sends them.
+4. Wait for the grace period, and compare the keys with differences again. Only differences that remain are reported,
    because events that were pending at the first comparison have been processed by then.
 
 The repair sends events to the indexer, which writes the rows. The audit itself never writes to the table.
@@ -11,14 +13,15 @@ The repair sends events to the indexer, which writes the rows. The audit itself 
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from operations.compare import Finding, compare
+from operations.compare import Finding, compare, compare_head
 from operations.digests import Digests
 from operations.events import deletion_event, version_event
 from operations.listing import KeyFilter, Version, group_by_key
@@ -55,6 +58,8 @@ class AuditReport:
         markers: compared delete markers.
         not_indexed: versions and markers whose key does not match the filter of the bucket notification.
         rows: scanned rows.
+        heads: object versions whose row was compared with the response of a HEAD request.
+        unreadable: object versions for which S3 returned no response to HEAD, because they were deleted or are lost.
         rechecked: versions that differed in the first comparison.
         findings: differences that remained in the second comparison, in key order.
         sent: events sent to the indexer.
@@ -65,9 +70,50 @@ class AuditReport:
     markers: int = 0
     not_indexed: int = 0
     rows: int = 0
+    heads: int = 0
+    unreadable: int = 0
     rechecked: int = 0
     findings: list[Finding] = field(default_factory=list)
     sent: int = 0
+
+
+@dataclass
+class ComparedKey:
+    """The result of comparing the versions of one key with their rows.
+
+    Attributes:
+        findings: the differences.
+        heads: versions compared with the response of a HEAD request.
+        unreadable: versions for which S3 returned no response to HEAD.
+    """
+
+    findings: list[Finding]
+    heads: int = 0
+    unreadable: int = 0
+
+
+class Sample:
+    """Random sample of a stream of object versions, in which each version has the same probability.
+
+    The method is Algorithm R: Jeffrey S. Vitter, "Random Sampling with a Reservoir", ACM TOMS, 1985.
+
+    Attributes:
+        versions: the sample of the versions so far.
+    """
+
+    def __init__(self, size: int, rng: random.Random) -> None:
+        self.versions: list[Version] = []
+        self._size = size
+        self._rng = rng
+        self._seen = 0
+
+    def add(self, version: Version) -> None:
+        """Add the next version of the stream, which possibly replaces another version of the sample."""
+        self._seen += 1
+        if len(self.versions) < self._size:
+            self.versions.append(version)
+        elif (place := self._rng.randrange(self._seen)) < self._size:
+            self.versions[place] = version
 
 
 class Audit:
@@ -85,6 +131,9 @@ class Audit:
         key_filter: KeyFilter,
         capacity: Capacity,
         prefix: str = "",
+        heads: bool = False,
+        sample: int = 0,
+        rng: random.Random | None = None,
         grace: float = GRACE,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -95,6 +144,8 @@ class Audit:
         self._target = target
         self._key_filter = key_filter
         self._prefix = prefix
+        self._heads = heads
+        self._sample = Sample(sample, rng or random.Random())  # noqa: S311  The sample needs no cryptographic numbers.
         self._grace = grace
         self._sleep = sleep
         self._now = now
@@ -110,13 +161,18 @@ class Audit:
             OperatorError: an AWS call failed.
         """
         with progress.step("listing and rows") as advance:
-            for (key, versions), found in map_in_order(self._compare_key, self._keys()):
-                self._record(key, versions, found)
+            for (key, versions), compared in map_in_order(self._compare_key, self._keys()):
+                self._record(key, versions, compared)
                 advance(len(versions))
         with progress.step("scan of the table") as advance:
             for row in self._read(self._aws.scan_rows(self._target.table, prefix=self._object_id(self._prefix))):
                 self._check_existence(row)
                 advance(1)
+        if self._sample.versions:
+            with progress.step("HEAD requests", len(self._sample.versions)) as advance:
+                for version, compared in map_in_order(self._compare_sampled, self._sample.versions):
+                    self._count(version.key, compared)
+                    advance(1)
         self._recheck(progress)
 
     def repair(self, progress: Progress) -> None:
@@ -139,20 +195,54 @@ class Audit:
             else:
                 self.report.not_indexed += len(versions)
 
-    def _compare_key(self, listed: ListedKey) -> list[Finding]:
+    def _compare_key(self, listed: ListedKey) -> ComparedKey:
         key, versions = listed
-        rows = self._read(self._aws.query_rows(self._target.table, self._object_id(key)))
-        return compare(self._target.bucket, key, versions, rows)
+        rows = list(self._read(self._aws.query_rows(self._target.table, self._object_id(key), heads=self._heads)))
+        found = compare(self._target.bucket, key, versions, rows)
+        return self._with_heads(versions, rows, found) if self._heads else ComparedKey(found)
 
-    def _record(self, key: str, versions: tuple[Version, ...], found: list[Finding]) -> None:
+    def _compare_sampled(self, version: Version) -> ComparedKey:
+        rows = list(self._read(self._aws.query_rows(self._target.table, self._object_id(version.key), heads=True)))
+        # The step "listing and rows" has recorded differences from the list of versions.
+        found = compare(self._target.bucket, version.key, [version], rows)
+        return self._with_heads([version], rows, [each for each in found if each.version_id == version.version_id])
+
+    def _with_heads(self, versions: Iterable[Version], rows: Iterable[Row], found: list[Finding]) -> ComparedKey:
+        """Compare the rows that have no difference yet with HEAD requests.
+
+        Args:
+            versions: versions of one key.
+            rows: rows of the key.
+            found: differences of the rows from the list of versions.
+        """
+        compared, differing = ComparedKey(found), {finding.version_id for finding in found}
+        by_id = {row["version_id"]: row for row in rows}
+        for version in versions:
+            if version.version_id in differing or "content_type" not in by_id[version.version_id]:
+                continue  # The row is that of a delete marker, or of an object that needs a customer-provided key.
+            head = self._aws.head(self._target.bucket, version.key, version.version_id)
+            compared.heads += head is not None
+            compared.unreadable += head is None
+            if head and (finding := compare_head(self._target.bucket, version, by_id[version.version_id], head)):
+                compared.findings.append(finding)
+        return compared
+
+    def _count(self, key: str, compared: ComparedKey) -> None:
+        self.report.heads += compared.heads
+        self.report.unreadable += compared.unreadable
+        if compared.findings:
+            self._differing.setdefault(key, set()).update(finding.version_id for finding in compared.findings)
+
+    def _record(self, key: str, versions: tuple[Version, ...], compared: ComparedKey) -> None:
         for version in versions:
             self._listed.add(self._object_id(key), version.version_id)
+            if not version.marker:
+                self._sample.add(version)
         markers = sum(version.marker for version in versions)
         self.report.keys += 1
         self.report.markers += markers
         self.report.versions += len(versions) - markers
-        if found:
-            self._differing[key] = {finding.version_id for finding in found}
+        self._count(key, compared)
 
     def _check_existence(self, row: Row) -> None:
         key = row["object_id"].removeprefix(self._object_id(""))
@@ -177,8 +267,13 @@ class Audit:
     def _recheck_key(self, key: str) -> list[Finding]:
         """Compare an object key's versions with its rows again, with strongly consistent reads of the rows."""
         versions = self._versions_of(key)
-        rows = self._read(self._aws.query_rows(self._target.table, self._object_id(key), consistent=True))
+        heads = self._heads or bool(self._sample.versions)
+        query = self._aws.query_rows(self._target.table, self._object_id(key), consistent=True, heads=heads)
+        rows = list(self._read(query))
         found = compare(self._target.bucket, key, versions, rows)
+        if heads:
+            differing = [each for each in versions if each.version_id in self._differing[key]]
+            found = self._with_heads(differing, rows, found).findings
         if not all(finding.repairable for finding in found):
             # An operator deletes the rows that no event can repair. Do not report correct rows of versions that were
             # deleted during this comparison.

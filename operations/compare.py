@@ -8,17 +8,39 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from lambda_code.events import NULL_VERSION
-from lambda_code.metadata import CUSTOMER_KEY, format_time
+from lambda_code.events import NULL_VERSION, Kind, Record
+from lambda_code.metadata import CUSTOMER_KEY, format_time, from_head
 
 if TYPE_CHECKING:
     from operations.listing import Version
 
 ATTRIBUTES = (
-    *("object_id", "version_id", "bucket", "key", "size_bytes", "content_type", "etag"),
-    *("encryption", "uploaded_at", "upload_day", "deleted_at", "delete_marker"),
+    *("object_id", "version_id", "bucket", "key", "filename", "extension", "size_bytes", "content_type", "etag"),
+    *("encryption", "storage_class", "uploaded_at", "upload_day", "deleted_at", "delete_marker"),
 )
-"""Attributes of a row that the audit reads. Other attributes, such as user metadata, can have several kilobytes."""
+"""Attributes of a row that the audit reads without HEAD requests."""
+
+HEAD_ATTRIBUTES = ("checksum", "user_metadata")
+"""Further attributes of a row that the audit reads to compare them with HEAD requests. They can have several kilobytes.
+"""
+
+ADDRESS = ("bucket", "key", "filename", "extension")
+"""Attributes that the rows of objects and of delete markers have in common."""
+
+TRANSITIONS = {
+    "STANDARD": 0,
+    "REDUCED_REDUNDANCY": 0,
+    "STANDARD_IA": 1,
+    "INTELLIGENT_TIERING": 2,
+    "ONEZONE_IA": 3,
+    "GLACIER_IR": 4,
+    "GLACIER": 5,
+    "DEEP_ARCHIVE": 6,
+}
+"""Storage classes with their places in the order of lifecycle transitions, which only change to a later place.
+
+Source: AWS documentation page "Transitioning objects using Amazon S3 Lifecycle".
+"""
 
 NULL_MARKER_SECONDS = 2.0
 """Tolerance in seconds for the time in the row of a delete marker that has the version ID `null`.
@@ -93,28 +115,52 @@ def compare(bucket: str, key: str, versions: Iterable[Version], rows: Iterable[M
     ]
 
 
-def _compare_version(bucket: str, version: Version, row: Mapping[str, Any] | None) -> Finding | None:
-    def finding(difference: Difference, *details: str, repairable: bool = True) -> Finding:
-        return Finding(
-            difference=difference,
-            key=version.key,
-            version_id=version.version_id,
-            details=details,
-            version=version,
-            repairable=repairable,
-        )
+def compare_head(bucket: str, version: Version, row: Mapping[str, Any], head: Mapping[str, Any]) -> Finding | None:
+    """Return the difference between the row of an object version and the response of HeadObject, if there is one.
 
+    Args:
+        bucket: name of the bucket.
+        version: the version, whose row is consistent with the list of versions.
+        row: the row, with the attributes `ATTRIBUTES` and `HEAD_ATTRIBUTES`.
+        head: boto3's response of HeadObject, which was called with ChecksumMode.
+    """
+    update = from_head(_record(bucket, version), head, provenance={})
+    expected: dict[str, Any] = {"encryption": None, **dict.fromkeys(HEAD_ATTRIBUTES), **update.set_attributes}
+    if expected["checksum"] is None and str(expected["encryption"]).startswith("aws:kms"):
+        del expected["checksum"]  # S3 omits the checksum if the caller must not use the KMS key of the object.
+    details = tuple(_differences(row, expected))
+    return _finding(Difference.WRONG, version, *details) if details else None
+
+
+def _finding(difference: Difference, version: Version, *details: str, repairable: bool = True) -> Finding:
+    return Finding(
+        difference=difference,
+        key=version.key,
+        version_id=version.version_id,
+        details=details,
+        version=version,
+        repairable=repairable,
+    )
+
+
+def _compare_version(bucket: str, version: Version, row: Mapping[str, Any] | None) -> Finding | None:
     if row is None:
-        return finding(Difference.MISSING)
+        return _finding(Difference.MISSING, version)
     if details := tuple(_contradictions(version, row)):
         # The indexer never removes the attributes of a deletion, because a deleted version cannot be restored. Only the
         # version `null` can be written again, and then the indexer replaces its row.
-        return finding(Difference.WRONG, *details, repairable=version.version_id == NULL_VERSION)
+        return _finding(Difference.WRONG, version, *details, repairable=version.version_id == NULL_VERSION)
     if not version.marker and "content_type" not in row and row.get("encryption") != CUSTOMER_KEY:
-        return finding(Difference.INCOMPLETE)
-    if details := tuple(_differences(bucket, version, row)):
-        return finding(Difference.WRONG, *details)
+        return _finding(Difference.INCOMPLETE, version)
+    if details := tuple(_differences(row, _expected(bucket, version, row))):
+        return _finding(Difference.WRONG, version, *details)
     return None
+
+
+def _record(bucket: str, version: Version) -> Record:
+    return Record(
+        index=0, event_name="", kind=Kind.CREATED, bucket=bucket, key=version.key, version_id=version.version_id
+    )
 
 
 def _contradictions(version: Version, row: Mapping[str, Any]) -> Iterator[str]:
@@ -129,22 +175,46 @@ def _contradictions(version: Version, row: Mapping[str, Any]) -> Iterator[str]:
         yield _time_differs(version, row)
 
 
-def _differences(bucket: str, version: Version, row: Mapping[str, Any]) -> Iterator[str]:
-    expected: dict[str, object] = {"bucket": bucket, "key": version.key}
-    if version.marker:
-        expected["delete_marker"] = True
-        if "uploaded_at" not in row:
-            yield _time_differs(version, row)
-    else:
-        uploaded_at = format_time(version.last_modified)
-        expected |= {"size_bytes": version.size, "etag": version.etag}
-        if row.get("encryption") != CUSTOMER_KEY:  # The row of such an object has the time of the event.
-            expected["upload_day"] = uploaded_at[:10]
-            if str(row.get("uploaded_at"))[:SECONDS_LENGTH] != uploaded_at[:SECONDS_LENGTH]:
-                yield _time_differs(version, row)
+def _expected(bucket: str, version: Version, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes that the indexer writes, as far as the list of versions determines them."""
+    listed = {
+        "LastModified": version.last_modified,
+        "ContentLength": version.size,
+        "ETag": version.etag,
+        "StorageClass": version.storage_class,
+    }
+    expected: dict[str, Any] = dict(from_head(_record(bucket, version), listed, provenance={}).set_attributes)
+    del expected["content_type"]
+    if row.get("encryption") == CUSTOMER_KEY:  # The indexer could not read the object, so the row has its event's time.
+        for name in ("uploaded_at", "upload_day", "storage_class"):
+            del expected[name]
+    if not version.marker:
+        return expected
+    names = ADDRESS if "uploaded_at" in row else (*ADDRESS, "uploaded_at")
+    return {name: expected[name] for name in names} | {"delete_marker": True}
+
+
+def _differences(row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each attribute, or entry of a map, whose value in the row differs from the expected one."""
     for name, value in expected.items():
-        if row.get(name) != value:
-            yield f"{name} is {row.get(name)} in the row and {value} in S3"
+        recorded = row.get(name)
+        if isinstance(value, dict) or isinstance(recorded, dict):
+            entries = (recorded or {}, value or {})
+            for entry in sorted(entries[0].keys() | entries[1].keys()):
+                in_row, in_s3 = (each.get(entry) for each in entries)
+                if in_row != in_s3:
+                    yield f"{name}.{entry} is {in_row} in the row and {in_s3} in S3"
+        elif not _matches(name, recorded, value):
+            yield f"{name} is {recorded} in the row and {value} in S3"
+
+
+def _matches(name: str, recorded: object, value: object) -> bool:
+    if name == "uploaded_at":
+        return str(recorded)[:SECONDS_LENGTH] == str(value)[:SECONDS_LENGTH]
+    if name == "storage_class" and {recorded, value} <= TRANSITIONS.keys():
+        # The row keeps the storage class of the upload, because the indexer receives no event of a transition.
+        return recorded == value or TRANSITIONS[str(value)] > TRANSITIONS[str(recorded)]
+    return recorded == value
 
 
 def _time_differs(version: Version, row: Mapping[str, Any]) -> str:

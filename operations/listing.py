@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import unquote_plus
 
+from lambda_code.metadata import DEFAULT_STORAGE_CLASS
 from operations.target import same_function
 
 NO_TRIGGER = (
@@ -27,6 +28,7 @@ class Version:
         marker: whether this is a delete marker, which has no size and no ETag.
         size: size of the object in bytes.
         etag: ETag of the object, without quotes.
+        storage_class: storage class of the object, which a lifecycle transition changes.
     """
 
     key: str
@@ -35,6 +37,7 @@ class Version:
     marker: bool = False
     size: int = 0
     etag: str = ""
+    storage_class: str = DEFAULT_STORAGE_CLASS
 
 
 def parse_versions(page: Mapping[str, Any]) -> Iterator[Version]:
@@ -46,6 +49,7 @@ def parse_versions(page: Mapping[str, Any]) -> Iterator[Version]:
             last_modified=each["LastModified"],
             size=each["Size"],
             etag=each["ETag"].strip('"'),
+            storage_class=each.get("StorageClass") or DEFAULT_STORAGE_CLASS,
         )
         for each in page.get("Versions", ())
     )

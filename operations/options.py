@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +53,20 @@ def _add_stack(parser: argparse.ArgumentParser) -> None:
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add_stack(parser)
     parser.add_argument("--prefix", default="", metavar="P", help="only object keys with this prefix (default: all)")
+    heads = parser.add_mutually_exclusive_group()
+    heads.add_argument(
+        "--heads",
+        action="store_true",
+        help="also compare content type, user metadata, encryption and checksum, with a HEAD request for each object "
+        "version",
+    )
+    heads.add_argument(
+        "--heads-sample",
+        type=_positive_integer("versions"),
+        default=0,
+        metavar="N",
+        help="the same as --heads, for a random sample of N object versions",
+    )
     parser.add_argument(
         "--repair", action="store_true", help="send an event for each difference (default: only report differences)"
     )
@@ -81,7 +96,9 @@ def _add_redrive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reason", choices=REASONS, metavar="R", help=f"only failures with this reason: {', '.join(REASONS)}"
     )
-    parser.add_argument("--max", type=_positive_integer, metavar="N", help="select at most N failures (default: all)")
+    parser.add_argument(
+        "--max", type=_positive_integer("messages"), metavar="N", help="select at most N failures (default: all)"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--replay",
@@ -115,7 +132,10 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _positive_integer(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of messages: give 1 or more")
-    return int(text)
+def _positive_integer(unit: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text) > 0):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit}: give 1 or more")
+        return int(text)
+
+    return parse

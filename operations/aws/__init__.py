@@ -4,15 +4,16 @@ botocore retries throttling, 5xx responses and lost connections in its `standard
 default. After the last attempt, the error is raised as an OperatorError that states the remedy. Every call is safe to
 repeat.
 
-Permissions: s3:ListBucketVersions, GetBucketNotification and GetBucketVersioning on the bucket; dynamodb:DescribeTable,
-Query and Scan on the table; lambda:GetFunctionConfiguration, GetFunctionEventInvokeConfig, GetFunctionConcurrency,
-GetPolicy and InvokeFunction on the function; ssm:GetParameter on the parameter with the settings document;
-sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and ChangeMessageVisibility on the failure queue.
+Permissions: s3:ListBucketVersions, GetBucketNotification and GetBucketVersioning on the bucket; s3:GetObjectVersion on
+its objects for HEAD requests; dynamodb:DescribeTable, Query and Scan on the table; lambda:GetFunctionConfiguration,
+GetFunctionEventInvokeConfig, GetFunctionConcurrency, GetPolicy and InvokeFunction on the function; ssm:GetParameter on
+the parameter with the settings document; sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and
+ChangeMessageVisibility on the failure queue.
 """
 
 from __future__ import annotations
 
-from operations.aws.client import MESSAGES_PER_BATCH, Aws, Page, Row
+from operations.aws.client import MESSAGES_PER_BATCH, Aws, HeadResponse, Page, Row
 from operations.aws.errors import MAX_ATTEMPTS
 
-__all__ = ["MAX_ATTEMPTS", "MESSAGES_PER_BATCH", "Aws", "Page", "Row"]
+__all__ = ["MAX_ATTEMPTS", "MESSAGES_PER_BATCH", "Aws", "HeadResponse", "Page", "Row"]

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from lambda_code.responses import accept_all_headers_of_s3
 from operations.aws.errors import MAX_ATTEMPTS, error_code, translated_errors
 from operations.aws.settings import SettingsCalls
-from operations.compare import ATTRIBUTES
+from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
 from operations.failures import QueueMessage
 from operations.listing import Version, parse_versions
@@ -25,10 +25,13 @@ from operations.rate import Capacity
 
 Client: TypeAlias = Any  # A boto3 client has no static type, because boto3 creates its classes at run time.
 Row: TypeAlias = dict[str, Any]
+HeadResponse: TypeAlias = Mapping[str, Any]
 
 REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 """Environment variables with the AWS region, in botocore's format. By default, boto3 does not read AWS_REGION."""
 
+UNREADABLE_STATUS = (404, 405)
+"""Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
 MESSAGES_PER_BATCH = 10  # maximum number of messages in one SQS request
@@ -38,12 +41,6 @@ ACCEPTED = 202  # HTTP status of a successful asynchronous invocation
 
 REFUSAL_CODES = ("InvalidRequestContentException", "RequestTooLargeException")
 """Lambda's error codes for events that it rejects permanently: see the API reference of Invoke."""
-
-PROJECTION = {
-    "ProjectionExpression": ", ".join(f"#{number}" for number, _ in enumerate(ATTRIBUTES)),
-    "ExpressionAttributeNames": {f"#{number}": name for number, name in enumerate(ATTRIBUTES)},
-    "ReturnConsumedCapacity": "TOTAL",
-}
 
 _deserialize = TypeDeserializer().deserialize
 
@@ -149,18 +146,44 @@ class Aws(SettingsCalls):
             for response in pages:
                 yield from parse_versions(response)
 
-    def query_rows(self, table: str, object_id: str, *, consistent: bool = False) -> Iterator[Page]:
+    def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:
+        """Return the response of HeadObject with the checksum.
+
+        Args:
+            bucket: name of the bucket.
+            key: the object key.
+            version_id: the version ID of an object.
+
+        Returns:
+            The response; None if S3 does not have the version, or lost its data (REDUCED_REDUNDANCY).
+        """
+        with translated_errors(f"read {key!r} in {bucket!r}", permission="s3:GetObjectVersion"):
+            try:
+                response: HeadResponse = self._s3.head_object(
+                    Bucket=bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED"
+                )
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] in UNREADABLE_STATUS:
+                    return None
+                raise
+        return response
+
+    def query_rows(
+        self, table: str, object_id: str, *, consistent: bool = False, heads: bool = False
+    ) -> Iterator[Page]:
         """Yield pages with the rows of one object.
 
         Args:
             table: name of the DynamoDB table.
             object_id: partition key, `BUCKET/KEY`.
             consistent: whether to use strongly consistent reads.
+            heads: whether to read also the attributes that can only be compared with a HEAD request.
         """
         return self._pages(
             "query",
             f"read the table {table!r}",
             table,
+            (*ATTRIBUTES, *HEAD_ATTRIBUTES) if heads else ATTRIBUTES,
             KeyConditionExpression="#0 = :id",
             ExpressionAttributeValues={":id": {"S": object_id}},
             ConsistentRead=consistent,
@@ -177,12 +200,22 @@ class Aws(SettingsCalls):
             "scan",
             f"scan the table {table!r}",
             table,
+            ATTRIBUTES,
             FilterExpression="begins_with(#0, :prefix)",
             ExpressionAttributeValues={":prefix": {"S": prefix}},
         )
 
-    def _pages(self, operation: str, action: str, table: str, **arguments: Any) -> Iterator[Page]:
-        pages = self._dynamodb.get_paginator(operation).paginate(TableName=table, **arguments, **PROJECTION)
+    def _pages(
+        self, operation: str, action: str, table: str, attributes: Sequence[str], **arguments: Any
+    ) -> Iterator[Page]:
+        names = {f"#{number}": name for number, name in enumerate(attributes)}  # The first is always `object_id`.
+        pages = self._dynamodb.get_paginator(operation).paginate(
+            TableName=table,
+            ProjectionExpression=", ".join(names),
+            ExpressionAttributeNames=names,
+            ReturnConsumedCapacity="TOTAL",
+            **arguments,
+        )
         with translated_errors(action):
             yield from map(_page, pages)
 

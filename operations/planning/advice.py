@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 SEARCH_TOLERANCE = 1.05
 """Tolerance of the search for a setting: its result is at most 5 % above the smallest sufficient value."""
+MAX_SEARCH_FILES = 20_000
+"""Maximum number of simulated files of one candidate, if the concurrency permits it."""
+MAX_SEARCH_EVENTS = 6_000_000
+"""Maximum number of simulated events of all candidates together, which take about 20 seconds."""
 TIMEOUTS = (60, 120, 300, 600, 900)
 """Simulated timeouts of the indexer, in seconds."""
 MAX_ACCOUNT_CONCURRENCY = 100_000
@@ -55,16 +59,22 @@ class Advisor:
         load: the uploaded files.
         settings: the settings before the change.
         seed: seed of the random numbers of every simulation.
-        on_simulation: called after each simulation.
+        on_events: called with the number of simulated events since its last call.
+
+    Attributes:
+        stopped: whether the search was stopped at its maximum number of simulated events. Its changes then prevent
+            event loss, but can be larger than necessary, and further changes can exist.
     """
 
     def __init__(
-        self, load: Load, settings: StackSettings, *, seed: int, on_simulation: Callable[[], None] = lambda: None
+        self, load: Load, settings: StackSettings, *, seed: int, on_events: Callable[[int], None] = lambda _: None
     ) -> None:
+        self.stopped = False
+        self._events_left = MAX_SEARCH_EVENTS
         self._load = load
         self._settings = settings
         self._seed = seed
-        self._on_simulation = on_simulation
+        self._on_events = on_events
 
     def changes(self) -> Iterator[SettingChange]:
         """Yield the smallest change of each setting that prevents event loss. Changes without extra cost are first."""
@@ -155,10 +165,24 @@ class Advisor:
         return best
 
     def _simulate(self, candidate: Candidate) -> SettingChange | None:
-        """Simulate the load with changed settings. Return the change, or None if an event is lost."""
+        """Simulate the load with changed settings.
+
+        Returns:
+            The change; None if an event is lost, or if the search has used its simulated events.
+        """
         name, settings = candidate
-        if overloaded(self._load, settings):
+        if self.stopped or overloaded(self._load, settings):
             return None
-        outcome = simulate(self._load, settings, seed=self._seed, until_lost=True)
-        self._on_simulation()
-        return None if outcome.lost else SettingChange(name=name, settings=settings, outcome=outcome)
+        outcome = simulate(
+            self._load,
+            settings,
+            seed=self._seed,
+            until_lost=True,
+            max_files=MAX_SEARCH_FILES,
+            max_events=self._events_left,
+            on_events=self._on_events,
+        )
+        self._events_left -= outcome.events
+        self.stopped = self._events_left <= 0
+        # A simulation without lost events and with pending files was stopped at the maximum number of events.
+        return None if outcome.lost or outcome.pending else SettingChange(name=name, settings=settings, outcome=outcome)

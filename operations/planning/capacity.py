@@ -12,7 +12,13 @@ from operations.errors import OperatorError
 from operations.output import columns, count
 from operations.planning.advice import Advisor, SettingChange
 from operations.planning.chart import Line, Panel, draw
-from operations.planning.estimates import choose_scale, estimated_files, measure_sustained_rate, simulate
+from operations.planning.estimates import (
+    MAX_SIMULATED_FILES,
+    choose_scale,
+    estimated_files,
+    measure_sustained_rate,
+    simulate,
+)
 from operations.planning.options import load_from_options, settings_from_options
 from operations.planning.scenario import overloaded
 from operations.tool import FINDINGS, OK
@@ -22,8 +28,8 @@ if TYPE_CHECKING:
     from operations.planning.outcome import SimulationOutcome
     from operations.planning.scenario import Load, StackSettings
 
-MAX_SIMULATED_FILES = 1_000_000
-"""Maximum number of files in one simulation, which then takes minutes and a gigabyte of memory."""
+FILES_LIMIT = 2 * MAX_SIMULATED_FILES
+"""Maximum number of files in one simulation. A low concurrency can require more than `MAX_SIMULATED_FILES`."""
 WASTE_THRESHOLD = 0.5
 """Wasted share of the billed Lambda time above which the tool suggests a lower reserved concurrency."""
 PERCENTILES = ((0.50, "p50"), (0.95, "p95"), (0.99, "p99"), (1.0, "longest"))
@@ -41,6 +47,7 @@ class CapacityTool:
         self._sustained_rate = 0.0
         self._changes: list[SettingChange] = []
         self._cheaper: SettingChange | None = None
+        self._search_complete = True
         _check(self._load, self._settings)
         if self._chart is not None and not self._chart.parent.is_dir():
             raise OperatorError(
@@ -48,17 +55,19 @@ class CapacityTool:
             )
 
     def run(self, progress: Progress) -> int:
-        with progress.step("simulations") as done:
-            self._outcome = simulate(self._load, self._settings, seed=self._seed)
-            done(1)
-            self._sustained_rate = measure_sustained_rate(self._load, self._settings, seed=self._seed)
-            done(1)
-            advisor = Advisor(self._load, self._settings, seed=self._seed, on_simulation=lambda: done(1))
+        with progress.step("simulated events") as advance:
+            self._outcome = simulate(self._load, self._settings, seed=self._seed, on_events=advance)
+            self._sustained_rate = measure_sustained_rate(
+                self._load, self._settings, seed=self._seed, on_events=advance
+            )
+            advisor = Advisor(self._load, self._settings, seed=self._seed, on_events=advance)
+            self._search_complete = False
             if self._loses_events:
                 for change in advisor.changes():  # After an interruption, the tool reports the changes found so far.
                     self._changes.append(change)
             elif self._outcome.wasted_share > WASTE_THRESHOLD:
                 self._cheaper = advisor.reserved_concurrency()
+            self._search_complete = not advisor.stopped
         if self._chart is not None:
             try:
                 self._chart.write_text(_draw_chart(self._load, self._settings, self._outcome), encoding="utf-8")
@@ -101,6 +110,11 @@ class CapacityTool:
             )
         if outcome.scale > 1:
             lines.append(f"note: one simulated file represents {outcome.scale} files")
+        if not self._search_complete:
+            lines.append(
+                "note: the search for changes was stopped early, so the changes can be larger than necessary, and "
+                "others can exist: simulate single changes with the options of this tool"
+            )
         if self._changes:
             head = ("change that prevents event loss", "longest delay", "wasted Lambda time")
             rows = [
@@ -124,6 +138,8 @@ class CapacityTool:
         lost = f"{outcome.lost:,} of {files} would go to the failure queue"
         if not outcome.lost:
             lost = f"the everyday load exceeds {self._sustained_rate:,.1f} files per second, so the backlog only grows"
+        if not self._changes and not self._search_complete:
+            return f"capacity: {lost}; the search for a change that prevents this was stopped early"
         if not self._changes:
             return (
                 f"capacity: {lost}; no change of one setting prevents this: reduce the load, or change several settings"
@@ -139,6 +155,7 @@ class CapacityTool:
             "overloaded": overloaded(self._load, self._settings),
             **_as_json(outcome),
             "thrift": self._cheaper and {"change": self._cheaper.name, **_as_json(self._cheaper.outcome)},
+            "search_complete": self._search_complete,
             "changes": [{"change": each.name, **_as_json(each.outcome)} for each in self._changes],
         }
 
@@ -161,9 +178,9 @@ def _check(load: Load, settings: StackSettings) -> None:
     if load.per_day == 0 and not load.burst_files:
         raise OperatorError("--per-day 0 without --burst is an empty load: give a higher --per-day, or a --burst")
     files = estimated_files(load) / choose_scale(load, settings)
-    if files > MAX_SIMULATED_FILES:
+    if files > FILES_LIMIT:
         raise OperatorError(
-            f"this load requires the simulation of {files:,.0f} files, and the limit is {MAX_SIMULATED_FILES:,}: "
+            f"this load requires the simulation of {files:,.0f} files, and the limit is {FILES_LIMIT:,}: "
             "give a shorter burst, or a higher concurrency, so that one simulated file can represent several"
         )
 

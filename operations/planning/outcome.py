@@ -33,6 +33,7 @@ class SimulationOutcome:
 
     Attributes:
         scale: number of files that each simulated file represents.
+        events: simulated events, such as uploads, invocations and writes. Their number determines the run time.
         arrived: uploaded files.
         rows: written rows.
         retries_exhausted: events that were sent to the failure queue after their last retry.
@@ -51,6 +52,7 @@ class SimulationOutcome:
     """
 
     scale: int = 1
+    events: int = 0
     arrived: int = 0
     rows: int = 0
     retries_exhausted: int = 0

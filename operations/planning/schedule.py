@@ -41,11 +41,14 @@ class Schedule(Generic[Subject]):
         else:
             due.append((handler, subject))
 
-    def run(self, *, until: int | None = None) -> Iterator[None]:
+    def run(self, *, until: int | None = None) -> Iterator[int]:
         """Call the handlers in the order of their times, and yield after each millisecond that has handlers.
 
         Args:
             until: the last millisecond to simulate; None to continue until no handler is scheduled.
+
+        Yields:
+            The number of handlers that were called in this millisecond.
         """
         times, handlers = self._times, self._handlers
         with _without_garbage_collection():
@@ -54,9 +57,10 @@ class Schedule(Generic[Subject]):
                 if until is not None and now > until:
                     break
                 self.now = now
-                for handler, subject in handlers.pop(now):
+                due = handlers.pop(now)
+                for handler, subject in due:
                     handler(subject)
-                yield
+                yield len(due)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from array import array
+from collections.abc import Callable
 
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS, next_wait
 from operations.planning import limits
@@ -24,6 +25,8 @@ QUIET_SECONDS = 3600
 """Simulated seconds of the everyday load if there is no burst, or if the everyday load alone is too high."""
 STEP_MS = 10_000
 """Milliseconds of simulated time between two points of the chart."""
+EVENTS_PER_REPORT = 1000
+"""Simulated events between two reports of the progress."""
 LAST_INTERVAL = math.ceil(math.log2(limits.LONGEST_REQUEUE_SECONDS / limits.FIRST_REQUEUE_SECONDS))
 INTERVALS_MS = [
     1000 * min(limits.LONGEST_REQUEUE_SECONDS, limits.FIRST_REQUEUE_SECONDS * 2**each)
@@ -98,12 +101,23 @@ class Simulation:
         self._waiting = 0
         self.outcome = SimulationOutcome(scale=scale)
 
-    def run(self, *, until_lost: bool = False, seconds: float | None = None) -> SimulationOutcome:
+    def run(
+        self,
+        *,
+        until_lost: bool = False,
+        seconds: float | None = None,
+        max_events: float = math.inf,
+        on_events: Callable[[int], None] = lambda _: None,
+    ) -> SimulationOutcome:
         """Simulate until each uploaded file has a row, or its event is in the failure queue.
+
+        If the simulation stops earlier, files without a row are counted as pending.
 
         Args:
             until_lost: whether to stop at the first event that goes to the failure queue.
-            seconds: stop after this simulated time; files without a row are then counted as pending.
+            seconds: stop after this simulated time.
+            max_events: stop after about this number of simulated events.
+            on_events: called with the number of simulated events since its last call.
         """
         no_file = SimulatedFile(0, 0, of_burst=False)
         self._schedule.at(0, self._regular_upload, no_file)
@@ -112,9 +126,19 @@ class Simulation:
         self._schedule.at(STEP_MS, self._record_step, no_file)
         if self._table.scalings:
             self._schedule.at(MINUTE_MS, self._scale_capacity, no_file)
-        for _ in self._schedule.run(until=None if seconds is None else round(seconds * 1000)):
+        unreported = 0
+        for events in self._schedule.run(until=None if seconds is None else round(seconds * 1000)):
+            unreported += events
+            if unreported >= EVENTS_PER_REPORT:
+                self.outcome.events += unreported
+                on_events(unreported)
+                unreported = 0
+                if self.outcome.events >= max_events:
+                    break
             if until_lost and self.outcome.lost:
                 break
+        self.outcome.events += unreported
+        on_events(unreported)
         return self._scaled_outcome()
 
     # Uploads
@@ -287,7 +311,7 @@ class Simulation:
         outcome.pending = outcome.arrived - outcome.rows - outcome.lost
         for counted in (outcome, *outcome.steps):
             for name, value in vars(counted).items():
-                if name not in {"scale", "settled_seconds", "delays", "steps", "second"}:
+                if name not in {"scale", "events", "settled_seconds", "delays", "steps", "second"}:
                     setattr(counted, name, value * scale)
         outcome.delays = array("q", sorted(outcome.delays))
         return outcome

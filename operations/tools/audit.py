@@ -31,7 +31,7 @@ MAX_FINDINGS_SHOWN = 100
 
 
 class AuditTool:
-    """Tool for `audit [--prefix P] [--repair]`."""
+    """Tool for `audit [--prefix P] [--heads | --heads-sample N] [--repair]`."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class AuditTool:
     ) -> None:
         self._repair: bool = options.repair
         self._prefix: str = options.prefix
+        self._heads: bool = options.heads or options.heads_sample > 0
         if self._repair:
             failure_queue(aws, target)
         if expected is None:
@@ -59,6 +60,8 @@ class AuditTool:
             key_filter=self._key_filter,
             capacity=aws.capacity(target.table) if self._settings.comparable else NO_CAPACITY,
             prefix=self._prefix,
+            heads=options.heads,
+            sample=options.heads_sample,
             grace=grace,
         )
 
@@ -107,6 +110,9 @@ class AuditTool:
         report = self._audit.report
         compared = f"{count(report.versions, 'version')} and {count(report.markers, 'delete marker')}"
         compared += f" of {count(report.keys, 'key')}, {count(report.rows, 'row')}"
+        if self._heads:
+            compared += f", HEAD of {count(report.heads, 'version')}"
+            compared += f" ({count(report.unreadable, 'version')} not readable)" if report.unreadable else ""
         not_indexed = (
             f"; versions excluded by the notification's filter: {report.not_indexed:,}" if report.not_indexed else ""
         )
@@ -132,6 +138,8 @@ class AuditTool:
             "markers": report.markers,
             "not_indexed": report.not_indexed,
             "rows": report.rows,
+            "heads": report.heads,
+            "heads_unreadable": report.unreadable,
             "looked_again": report.rechecked,
             "sent": report.sent,
             "triggered": self._settings.triggered,

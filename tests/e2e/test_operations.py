@@ -106,6 +106,26 @@ NAMES = (
 )
 
 
+def test_audit_with_heads_finds_and_repairs_attributes_that_s3_does_not_list(operations: OperationsStack) -> None:
+    key = operations.index.key("heads/é.txt")
+    described = operations.index.put_indexed(
+        key, ContentType="text/x", Metadata={"by": "zoe", "for": "max"}, StorageClass="STANDARD_IA"
+    )
+    [plain] = operations.put_all_indexed(["heads/plain"])
+    result = operations.run("audit", "--prefix", "heads/", "--heads")
+    assert (result.code, result.document["heads"], result.document["heads_unreadable"]) == (0, 2, 0)
+
+    operations.overwrite_row(plain, content_type="text/wrong", filename="wrong")
+    operations.overwrite_row(described, user_metadata={"by": "zoe"})
+    wrong = [("wrong", plain["key"], plain["version_id"])]
+    assert operations.run("audit", "--prefix", "heads/").findings() == wrong
+    wrong = sorted([*wrong, ("wrong", key, described["version_id"])])
+    result = operations.run("audit", "--prefix", "heads/", "--heads-sample", "9", "--repair")
+    # A row that differs from S3's list of versions needs no HEAD request.
+    assert (result.findings(), result.document["heads"]) == (wrong, 1)
+    operations.audit_until_consistent("--prefix", "heads/", "--heads")
+
+
 def test_audit_finds_and_repairs_every_kind_of_difference(operations: OperationsStack) -> None:
     index = operations.index
     lost, altered, moved, incomplete, deleted, marked, intact = rows = operations.put_all_indexed(NAMES)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lambda_code.metadata import format_time
-from operations.aws import Aws, Page, Row
+from operations.aws import Aws, HeadResponse, Page, Row
+from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError
 from operations.failures import QueueMessage
 from operations.listing import Version
@@ -98,14 +99,33 @@ def row(listed: Version, **changes: Any) -> Row:
         "version_id": listed.version_id,
         "bucket": BUCKET,
         "key": listed.key,
+        "filename": listed.key.rpartition("/")[2],
+        "extension": "",
         "uploaded_at": time,
     }
     if listed.marker:
         attributes["delete_marker"] = True
     else:
-        attributes |= {"size_bytes": listed.size, "etag": listed.etag}
+        attributes |= {"size_bytes": listed.size, "etag": listed.etag, "storage_class": listed.storage_class}
         attributes |= {"content_type": "text/plain", "upload_day": time[:10]}
     return {name: value for name, value in (attributes | changes).items() if value is not None}
+
+
+def head_response(listed: Version, **changes: Any) -> HeadResponse:
+    """Return S3's response to a HEAD request for an object version.
+
+    Args:
+        listed: object version.
+        changes: fields to replace. The value None removes a field.
+    """
+    fields = {
+        "ContentLength": listed.size,
+        "ContentType": "text/plain",
+        "ETag": f'"{listed.etag}"',
+        "LastModified": listed.last_modified,
+        "VersionId": listed.version_id,
+    }
+    return {name: value for name, value in (fields | changes).items() if value is not None}
 
 
 def raising(error: BaseException, *, key: str | None = None) -> Callable[[Any], None]:
@@ -148,6 +168,8 @@ class FakeAws(Aws):
         self.hidden_elsewhere = 0
         self.log: list[tuple[str, Any]] = []
         self.consistent_reads = 0
+        self.heads: list[tuple[str, str]] = []
+        self.head_responses: dict[tuple[str, str], HeadResponse] = {}
         self.before_invoke: Callable[[Any], None] = lambda _: None
 
     @property
@@ -217,10 +239,19 @@ class FakeAws(Aws):
             if each.key.startswith(prefix) and each.key > after:
                 yield each
 
-    def query_rows(self, table: str, object_id: str, *, consistent: bool = False) -> Iterator[Page]:
+    def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:
+        assert bucket == BUCKET
+        self.heads.append((key, version_id))
+        return self.head_responses.get((key, version_id))
+
+    def query_rows(
+        self, table: str, object_id: str, *, consistent: bool = False, heads: bool = False
+    ) -> Iterator[Page]:
         assert table == "objects"
         self.consistent_reads += consistent
-        yield Page(rows=tuple(each for each in self.rows if each["object_id"] == object_id), units=0.5)
+        names = (*ATTRIBUTES, *(HEAD_ATTRIBUTES if heads else ()))
+        rows = [{name: each[name] for name in names if name in each} for each in self.rows]
+        yield Page(rows=tuple(each for each in rows if each["object_id"] == object_id), units=0.5)
 
     def scan_rows(self, table: str, *, prefix: str) -> Iterator[Page]:
         assert table == "objects"

@@ -13,7 +13,7 @@ from operations.listing import KeyFilter
 from operations.output import Progress
 from operations.rate import Capacity
 from operations.target import Target
-from tests.support.fakes import BUCKET, TABLE
+from tests.support.fakes import BUCKET, TABLE, client_error
 from tests.support.strategies import FUNCTION_ARN
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def audit(
         TARGET,
         key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
+        heads=True,
         clock=clock,
         sleep=clock.advance,
         now=now,
@@ -91,6 +92,13 @@ class _S3:
     def get_paginator(self, name: str) -> _Pages:
         assert name == "list_object_versions"
         return _Pages(self._listed)
+
+    def head_object(self, *, Bucket: str, Key: str, VersionId: str, ChecksumMode: str) -> Response:  # noqa: N803 - boto3's names
+        assert (Bucket, ChecksumMode) == (BUCKET, "ENABLED")
+        for each in self._bucket.listing():
+            if each.address == (Key, VersionId) and not each.marker:
+                return each.head()
+        raise client_error(404, operation="HeadObject")
 
     def _listed(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Response:  # noqa: N803 - boto3's names
         assert (Bucket, MaxKeys > 0) == (BUCKET, True)

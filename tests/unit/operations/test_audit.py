@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import io
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from operations.audit import GRACE, Audit, AuditReport
+from operations.audit import GRACE, Audit, AuditReport, Sample
 from operations.errors import OperatorError
 from operations.listing import KeyFilter, Version
 from operations.output import Progress
 from operations.rate import Capacity
 from tests.support.clock import FakeClock
-from tests.support.operations_fakes import ARN, START, TARGET, FakeAws, marker, raising, row, version
+from tests.support.nonempty import nonempty
+from tests.support.operations_fakes import ARN, START, TARGET, FakeAws, head_response, marker, raising, row, version
 
 if TYPE_CHECKING:
     from operations.aws import Row
@@ -207,3 +210,102 @@ def test_audit_repair_uses_at_most_half_of_the_write_capacity() -> None:
     begun = scenario.clock.now
     audit.repair(scenario.progress)
     assert scenario.clock.now - begun == pytest.approx(200 / 10, abs=1.2)
+
+
+KEYS = [version(f"k{number:02}") for number in range(20)]
+
+
+def seeded() -> random.Random:
+    return random.Random(1)  # noqa: S311  A sample in a test needs no cryptographic random numbers.
+
+
+def with_heads(listed: Sequence[Version], rows: Sequence[Row], **changed: Any) -> Scenario:
+    """Return a scenario in which S3 returns the content type `changed[key]` instead of `text/plain` for a key."""
+    scenario = Scenario(listed, rows)
+    scenario.aws.head_responses = {
+        (each.key, each.version_id): head_response(each, ContentType=changed.get(each.key, "text/plain"))
+        for each in listed
+        if not each.marker
+    }
+    return scenario
+
+
+def test_audit_without_heads_sends_no_head_request() -> None:
+    scenario = with_heads(ALL, CONSISTENT, a="image/png")
+    assert scenario.audit().report.findings == []
+    assert scenario.aws.heads == []
+
+
+def test_audit_with_heads_sends_one_head_request_for_each_object_version() -> None:
+    scenario = with_heads(ALL, CONSISTENT)
+    report = scenario.audit(heads=True).report
+    assert (report.findings, report.heads, report.unreadable) == ([], 3, 0)
+    assert sorted(scenario.aws.heads) == [("a", "v1"), ("a", "v2"), ("b", "v1")]
+
+
+def test_audit_with_heads_reports_and_repairs_a_different_content_type() -> None:
+    scenario = with_heads(ALL, CONSISTENT, b="image/png")
+    audit = scenario.audit(heads=True)
+    [finding] = audit.report.findings
+    assert finding.details == ("content_type is text/plain in the row and image/png in S3",)
+    assert audit.report.heads == 3  # The second comparison is not counted.
+    audit.repair(scenario.progress)
+    [event] = scenario.aws.sent
+    assert event["Records"][0]["s3"]["object"]["key"] == "b"
+
+
+def test_audit_with_heads_omits_differences_that_are_resolved_in_the_grace_period() -> None:
+    scenario = with_heads([OTHER], [row(OTHER, user_metadata={"a": "b"})])
+    scenario.aws.head_responses["b", "v1"] = head_response(OTHER, ContentType="image/png", Metadata={"a": "b"})
+    scenario.meanwhile = lambda: scenario.aws.rows[0].update(content_type="image/png")
+    report = scenario.audit(heads=True).report
+    assert (report.findings, report.rechecked, report.heads) == ([], 1, 1)
+
+
+def test_audit_with_heads_sends_no_head_request_for_a_row_with_another_difference() -> None:
+    scenario = with_heads(ALL, [row(OTHER, size_bytes=6), row(OLD, content_type=None)])
+    report = scenario.audit(heads=True).report
+    assert described(report) == "missing a m1, missing a v2, incomplete a v1, wrong b v1"
+    assert scenario.aws.heads == []
+
+
+def test_audit_with_heads_counts_versions_that_s3_does_not_return() -> None:
+    scenario = with_heads(ALL, CONSISTENT)
+    del scenario.aws.head_responses["a", "v1"]
+    report = scenario.audit(heads=True).report
+    assert (report.findings, report.heads, report.unreadable) == ([], 2, 1)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(1, 1), (7, 7), (20, 20), (100, 20)])
+def test_audit_with_a_sample_compares_a_number_of_versions_with_heads(size: int, expected: int) -> None:
+    scenario = with_heads([*KEYS, MARKER], [row(each) for each in [*KEYS, MARKER]])
+    report = scenario.audit(sample=size, rng=seeded()).report
+    assert (report.findings, report.heads) == ([], expected)
+    assert len(set(scenario.aws.heads)) == len(scenario.aws.heads) == expected
+    assert ("a", "m1") not in scenario.aws.heads
+
+
+def test_audit_with_a_sample_reports_only_differences_of_sampled_versions() -> None:
+    scenario = with_heads(KEYS, [row(each) for each in KEYS[1:]], **{each.key: "image/png" for each in KEYS})
+    report = scenario.audit(sample=5, rng=seeded()).report
+    wrong = {(each.key, each.version_id) for each in report.findings if each.difference == "wrong"}
+    assert wrong == set(scenario.aws.heads)
+    assert len(wrong) in (4, 5)  # The missing row of the first version can be part of the sample.
+    assert described(report).startswith("missing k00 v1")
+
+
+def test_sample_has_each_version_with_the_same_probability() -> None:
+    rng, counts = seeded(), Counter[str]()
+    for _ in range(2000):
+        sample = Sample(5, rng)
+        for each in KEYS:
+            sample.add(each)
+        counts.update(each.key for each in sample.versions)
+    assert len(counts) == len(KEYS)
+    assert all(400 < number < 600 for number in nonempty(counts.values()))  # 500 and six standard deviations
+
+
+def test_audit_with_heads_sends_no_head_request_for_an_object_with_a_customer_key() -> None:
+    scenario = with_heads([OTHER], [row(OTHER, content_type=None, storage_class=None, encryption="SSE-C")])
+    report = scenario.audit(heads=True).report
+    assert (report.findings, report.heads, scenario.aws.heads) == ([], 0, [])

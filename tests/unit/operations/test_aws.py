@@ -18,6 +18,7 @@ from urllib3 import HTTPResponse
 from operations.aws import MAX_ATTEMPTS, Aws
 from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
+from tests.support.nonempty import nonempty
 from tests.support.raw_server import raw_server, response
 
 KEYS = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "plain.txt", "x/tab\tand?&#.txt"]
@@ -108,6 +109,15 @@ def test_version_listing_is_in_key_order_across_pages(aws: Aws, clients: dict[st
     assert sorted({each.size for each in listed if not each.marker}) == [1, 2]
     assert [each for each in listed if '"' in each.etag] == []
     assert len({each.version_id for each in listed}) == 3 * len(KEYS)
+
+
+def test_version_listing_contains_storage_classes(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+    for storage_class in ("STANDARD", "GLACIER_IR"):
+        clients["s3"].put_object(Bucket=bucket, Key=storage_class, StorageClass=storage_class)
+    assert {each.key: each.storage_class for each in aws.versions(bucket)} == {
+        "STANDARD": "STANDARD",
+        "GLACIER_IR": "GLACIER_IR",
+    }
 
 
 def test_version_listing_supports_a_prefix_and_a_start_key(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
@@ -349,3 +359,44 @@ def test_s3_requests_to_an_emulator_have_the_bucket_in_the_path(monkeypatch: pyt
     with pytest.raises(OperatorError):
         list(aws.versions("uploads"))
     assert requests[0].url.startswith("http://localhost:1/uploads?")
+
+
+def test_head_returns_the_attributes_of_one_version(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+    ids = [
+        clients["s3"].put_object(
+            Bucket=bucket, Key="k", ContentType=each, Metadata={"a": "b"}, ChecksumAlgorithm="SHA256"
+        )["VersionId"]
+        for each in ("text/a", "text/b")
+    ]
+    found = [aws.head(bucket, "k", each) or {} for each in ids]
+    assert [each["ContentType"] for each in nonempty(found)] == ["text/a", "text/b"]
+    assert all(each["Metadata"] == {"a": "b"} and each["ChecksumSHA256"] for each in nonempty(found))
+
+
+def test_head_of_a_deleted_version_returns_none(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+    version_id = clients["s3"].put_object(Bucket=bucket, Key="k")["VersionId"]
+    clients["s3"].delete_object(Bucket=bucket, Key="k", VersionId=version_id)
+    assert aws.head(bucket, "k", version_id) is None
+
+
+@pytest.mark.parametrize(("status", "unreadable"), [(405, True), (403, False), (400, False)])
+def test_head_of_an_unreadable_version_returns_none_or_names_the_permission(
+    aws: Aws, status: int, *, unreadable: bool
+) -> None:
+    respond(aws, "s3", "HeadObject", (status, ""), body=b"")
+    if unreadable:
+        assert aws.head("uploads", "k", "v1") is None
+        return
+    with pytest.raises(OperatorError, match="cannot read 'k' in 'uploads'") as raised:
+        aws.head("uploads", "k", "v1")
+    assert ("The permission s3:GetObjectVersion is missing." in str(raised.value)) == (status == 403)
+
+
+def test_table_query_for_heads_also_returns_the_attributes_of_head(
+    aws: Aws, clients: dict[str, Any], table: str
+) -> None:
+    values = {"encryption": {"S": "AES256"}, "user_metadata": {"M": {"a": {"S": "b"}}}, "checksum": {"M": {}}}
+    put_row(clients, "b/k", "v1", **values)
+    [page] = aws.query_rows(table, "b/k", heads=True)
+    [found] = page.rows
+    assert (found["encryption"], found["user_metadata"], found["checksum"]) == ("AES256", {"a": "b"}, {})

@@ -12,7 +12,7 @@ import pytest
 from operations.command import main
 from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
-from tests.support.operations_fakes import ARN, FakeAws, failure, marker, raising, row, version
+from tests.support.operations_fakes import ARN, FakeAws, failure, head_response, marker, raising, row, version
 
 ROOT = Path(__file__).parents[3]
 LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]
@@ -351,3 +351,34 @@ def test_operations_command_runs_as_a_process(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("audit: --stack-outputs ")
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "compared", "code"),
+    [("", None, 0), ("--heads", 2, 1), ("--heads-sample 1", 1, None), ("--heads-sample 9", 2, 1)],
+)
+def test_audit_reports_the_number_of_versions_compared_with_heads(
+    run: Command, options: str, compared: int | None, code: int | None
+) -> None:
+    responses = {(each.key, each.version_id): head_response(each) for each in LISTED[:2]}
+    responses["a", "v1"] = head_response(LISTED[0], ContentType="image/png")
+    run.aws.head_responses = responses
+    ended = run("audit", *options.split())
+    assert code in (None, ended)
+    assert ("HEAD of" in run.lines[-1]) == (compared is not None)
+    if compared:
+        assert f"3 rows, HEAD of {compared} version" in run.lines[-1]
+    run("audit", *options.split(), "--json")
+    assert (run.document["heads"], run.document["heads_unreadable"]) == (compared or 0, 0)
+
+
+def test_audit_reports_versions_that_head_did_not_return(run: Command) -> None:
+    assert run("audit", "--heads") == 0
+    assert run.lines[-1].endswith(", HEAD of 0 versions (2 versions not readable)")
+
+
+@pytest.mark.parametrize("options", ["--heads --heads-sample 1", "--heads-sample 0", "--heads-sample=-1"])
+def test_audit_rejects_invalid_options_for_heads(run: Command, options: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run("audit", *options.split())
+    assert ended.value.code == 2

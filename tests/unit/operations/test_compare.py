@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from operations.compare import compare
-from tests.support.operations_fakes import BUCKET, marker, row, version
+from lambda_code import metadata
+from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES, compare, compare_head
+from tests.support.operations_fakes import BUCKET, head_response, marker, row, version
 
 if TYPE_CHECKING:
     from operations.listing import Version
@@ -33,7 +34,11 @@ def at(time: str) -> dict[str, str]:
         pytest.param(MARKER, {}, id="unchanged row of a delete marker"),
         pytest.param(OBJECT, {"size_bytes": Decimal(5)}, id="number as Decimal"),
         pytest.param(OBJECT, at("12:00:01.987"), id="fraction of a second"),
-        pytest.param(OBJECT, {"storage_class": "GLACIER"}, id="storage class is not compared"),
+        pytest.param(version("a", storage_class="GLACIER_IR"), {"storage_class": "STANDARD"}, id="transition"),
+        pytest.param(version("a", storage_class="GLACIER"), {"storage_class": "REDUCED_REDUNDANCY"}, id="from RRS"),
+        pytest.param(version("a", storage_class="DEEP_ARCHIVE"), {"storage_class": "GLACIER"}, id="last transition"),
+        pytest.param(version("a", storage_class="SNOW"), {}, id="unknown storage class"),
+        pytest.param(version("x/a.b/Q3.Tar.GZ"), {"filename": "Q3.Tar.GZ", "extension": "gz"}, id="extension"),
         pytest.param(MARKER, at("12:00:03.000"), id="delete marker with the time of its event"),
         pytest.param(NULL_MARKER, at("12:00:03.000"), id="null delete marker with the time of its event"),
         pytest.param(MARKER, at("11:59:59.000"), id="delete marker with an earlier time"),
@@ -57,6 +62,26 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
         (OBJECT, {"size_bytes": 6}, "size_bytes is 6 in the row and 5 in S3", True),
         (OBJECT, {"size_bytes": None}, "size_bytes is None in the row and 5 in S3", True),
         (OBJECT, {"etag": "d41d8"}, "etag is d41d8 in the row and d41d8-3 in S3", True),
+        (OBJECT, {"filename": "b"}, "filename is b in the row and a in S3", True),
+        (OBJECT, {"filename": None}, "filename is None in the row and a in S3", True),
+        (OBJECT, {"extension": "txt"}, "extension is txt in the row and  in S3", True),
+        (MARKER, {"filename": "b"}, "filename is b in the row and a in S3", True),
+        (MARKER, {"extension": None}, "extension is None in the row and  in S3", True),
+        # No lifecycle rule changes these storage classes in this way.
+        (OBJECT, {"storage_class": "GLACIER"}, "storage_class is GLACIER in the row and STANDARD in S3", True),
+        (OBJECT, {"storage_class": None}, "storage_class is None in the row and STANDARD in S3", True),
+        (
+            version("a", storage_class="REDUCED_REDUNDANCY"),
+            {"storage_class": "STANDARD"},
+            "storage_class is STANDARD in the row and REDUCED_REDUNDANCY in S3",
+            True,
+        ),
+        (
+            version("a", storage_class="SNOW"),
+            {"storage_class": "STANDARD"},
+            "storage_class is STANDARD in the row and SNOW in S3",
+            True,
+        ),
         (OBJECT, {"bucket": "other"}, "bucket is other in the row and uploads in S3", True),
         (OBJECT, {"key": "b"}, "key is b in the row and a in S3", True),
         (OBJECT, {"upload_day": "2026-02-01"}, "upload_day is 2026-02-01 in the row and 2026-01-31 in S3", True),
@@ -121,3 +146,94 @@ def test_audit_finding_contains_the_version_that_s3_lists() -> None:
     [missing] = compare(BUCKET, "a", [OBJECT], [])
     [stale] = compare(BUCKET, "a", [], [row(OBJECT)])
     assert (missing.version, stale.version) == (OBJECT, None)
+
+
+CHECKSUM = {"ChecksumCRC64NVME": "ynIoRb1s2ao=", "ChecksumType": "FULL_OBJECT"}
+COMPLETE = {
+    "ServerSideEncryption": "AES256",
+    "Metadata": {"author": "=?UTF-8?Q?Zo=C3=AB?=", "year": "2026"},
+    **CHECKSUM,
+}
+COMPLETE_ROW = {
+    "encryption": "AES256",
+    "user_metadata": {"author": "Zoë", "year": "2026"},
+    "checksum": {"algorithm": "CRC64NVME", "value": "ynIoRb1s2ao=", "type": "FULL_OBJECT"},
+}
+KMS = {"ServerSideEncryption": "aws:kms"}
+KMS_ROW = {"encryption": "aws:kms", "checksum": COMPLETE_ROW["checksum"]}
+NO_CHECKSUM = {"checksum": None}
+CHECKSUM_DIFFERS = [
+    "checksum.algorithm is {} in the row and {} in S3",
+    "checksum.type is {} in the row and {} in S3",
+    "checksum.value is {} in the row and {} in S3",
+]
+CHECKSUM_VALUES = ("CRC64NVME", "FULL_OBJECT", "ynIoRb1s2ao=")
+
+
+def test_audit_compares_every_object_attribute_of_a_row() -> None:
+    assert set(metadata.OBJECT_ATTRIBUTES) <= {*ATTRIBUTES, *HEAD_ATTRIBUTES}
+
+
+@pytest.mark.parametrize(
+    ("head", "changes"),
+    [
+        ({}, {}),
+        (COMPLETE, COMPLETE_ROW),
+        ({"ContentType": None}, {"content_type": metadata.DEFAULT_CONTENT_TYPE}),
+        ({"StorageClass": "GLACIER"}, {}),  # A lifecycle rule changed the storage class.
+        (KMS | CHECKSUM, KMS_ROW),
+        (KMS, KMS_ROW),  # S3 omits the checksum if the caller must not use the KMS key.
+    ],
+)
+def test_comparison_accepts_a_row_that_matches_the_head_response(head: dict[str, Any], changes: dict[str, Any]) -> None:
+    assert compare_head(BUCKET, OBJECT, row(OBJECT, **changes), head_response(OBJECT, **head)) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "changes", "details"),
+    [
+        ({}, {"content_type": "a/b"}, ["content_type is a/b in the row and text/plain in S3"]),
+        ({}, {"encryption": "AES256"}, ["encryption is AES256 in the row and None in S3"]),
+        (COMPLETE, COMPLETE_ROW | {"encryption": None}, ["encryption is None in the row and AES256 in S3"]),
+        (
+            {"StorageClass": "GLACIER"},
+            {"storage_class": "DEEP_ARCHIVE"},
+            ["storage_class is DEEP_ARCHIVE in the row and GLACIER in S3"],
+        ),
+        ({}, {"size_bytes": 6}, ["size_bytes is 6 in the row and 5 in S3"]),
+        ({}, {"etag": "f"}, ["etag is f in the row and d41d8-3 in S3"]),
+        ({}, at("12:00:09.000"), [time_differs("2026-01-31T12:00:09.000Z", "12:00:01.000Z")]),
+        # Each differing entry of a map is reported, because user metadata can have two kilobytes.
+        (
+            COMPLETE,
+            COMPLETE_ROW | {"user_metadata": {"author": "Zoe", "year": "2026", "month": "1"}},
+            [
+                "user_metadata.author is Zoe in the row and Zoë in S3",
+                "user_metadata.month is 1 in the row and None in S3",
+            ],
+        ),
+        ({}, {"user_metadata": {"year": "2026"}}, ["user_metadata.year is 2026 in the row and None in S3"]),
+        (
+            COMPLETE,
+            COMPLETE_ROW | {"checksum": {"algorithm": "CRC64NVME", "value": "x", "type": "FULL_OBJECT"}},
+            ["checksum.value is x in the row and ynIoRb1s2ao= in S3"],
+        ),
+        (
+            {"ServerSideEncryption": "AES256"},
+            COMPLETE_ROW | {"user_metadata": None},
+            [text.format(value, None) for text, value in zip(CHECKSUM_DIFFERS, CHECKSUM_VALUES, strict=True)],
+        ),
+        (
+            KMS | CHECKSUM,
+            KMS_ROW | NO_CHECKSUM,
+            [text.format(None, value) for text, value in zip(CHECKSUM_DIFFERS, CHECKSUM_VALUES, strict=True)],
+        ),
+    ],
+)
+def test_comparison_reports_each_attribute_that_contradicts_the_head_response(
+    head: dict[str, Any], changes: dict[str, Any], details: list[str]
+) -> None:
+    finding = compare_head(BUCKET, OBJECT, row(OBJECT, **changes), head_response(OBJECT, **head))
+    assert finding is not None
+    assert sorted(finding.details) == details
+    assert (finding.difference, finding.version, finding.repairable) == ("wrong", OBJECT, True)

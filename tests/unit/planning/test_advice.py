@@ -5,9 +5,12 @@ from dataclasses import replace
 import pytest
 
 from lambda_code.retry import RetryPolicy
+from operations.planning import advice
 from operations.planning.advice import Advisor, SettingChange
-from operations.planning.estimates import simulate
+from operations.planning.estimates import MAX_SIMULATED_FILES, choose_scale, estimated_files, simulate
+from operations.planning.outcome import SimulationOutcome
 from operations.planning.scenario import Load, StackSettings, overloaded
+from operations.planning.simulation import EVENTS_PER_REPORT
 from tests.support.nonempty import nonempty
 from tests.unit.planning.scenarios import constant, settings, unbuffered
 
@@ -17,10 +20,11 @@ FEW_ATTEMPTS = unbuffered(write_capacity=5, retry_policy=RetryPolicy(attempts=4)
 
 
 def found(load: Load, stack: StackSettings) -> dict[str, SettingChange]:
-    simulations: list[None] = []
-    advisor = Advisor(load, stack, seed=1, on_simulation=lambda: simulations.append(None))
+    events: list[int] = []
+    advisor = Advisor(load, stack, seed=1, on_events=events.append)
     by_name = {each.name.split()[0]: each for each in advisor.changes()}
-    assert len(simulations) >= len(by_name)
+    assert sum(events) >= sum(each.outcome.events for each in by_name.values())
+    assert not advisor.stopped
     return by_name
 
 
@@ -66,3 +70,29 @@ def test_advisor_suggests_concurrency_if_lambda_is_the_bottleneck() -> None:
 
 def test_advisor_finds_no_change_if_the_load_exceeds_one_partition() -> None:
     assert found(Load(per_day=2000 * 86_400), settings(write_capacity=1000)) == {}
+
+
+@pytest.mark.parametrize("most", [2000, 20_000, 100_000])
+def test_advisor_stops_at_its_maximum_number_of_simulated_events(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(advice, "MAX_SEARCH_EVENTS", most)
+    events: list[int] = []
+    advisor = Advisor(BURST, FEW_ATTEMPTS, seed=1, on_events=events.append)
+    changes = list(advisor.changes())
+    assert advisor.stopped
+    # One millisecond of simulated time can have several events after the maximum is reached.
+    assert most <= sum(events) <= most + 2 * EVENTS_PER_REPORT
+    assert [change for change in changes if change.outcome.lost or change.outcome.pending] == []
+
+
+def test_candidates_of_a_large_load_have_a_limited_number_of_simulated_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load is a burst of 300,000 files. Without a limit, a candidate with a low concurrency simulates each file."""
+    load, stack, simulated = Load(per_day=5_000_000, burst_rate=5000, burst_seconds=60), StackSettings(), []
+
+    def simulate_nothing(load: Load, changed: StackSettings, *, max_files: int, **_: object) -> SimulationOutcome:
+        simulated.append(estimated_files(load) / choose_scale(load, changed, max_files=max_files))
+        return SimulationOutcome(retries_exhausted=1)
+
+    monkeypatch.setattr(advice, "simulate", simulate_nothing)
+    assert list(Advisor(load, stack, seed=0).changes()) == []
+    assert len(simulated) > 5
+    assert max(simulated) <= MAX_SIMULATED_FILES

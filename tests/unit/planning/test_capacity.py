@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import signal
 from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from operations.planning import capacity, options
+from operations.output import Progress
+from operations.planning import advice, capacity, options
 from operations.planning.outcome import SimulationOutcome
+from operations.planning.simulation import Simulation
 
 if TYPE_CHECKING:
     from tests.unit.planning.conftest import Command
 
+INTERRUPTED = ["capacity: interrupted", "capacity: nothing was changed; start the tool again"]
 SUFFICIENT = ("capacity", "--per-day=50000", "--write-capacity=5")
 WASTED = ("capacity", "--per-day=1000", "--burst=40/s", "--write-capacity=4", "--no-burst-capacity")
 # The burst is ten times the write capacity, and the indexer's timeout permits only a few attempts.
@@ -64,6 +70,7 @@ def test_capacity_tool_prints_all_results_as_one_json_document(run: Command) -> 
     assert document["files"] == document["rows"] + document["lost"]
     assert document["lost"] == document["gave_up"] + document["too_old"] > 0
     assert {change["lost"] for change in document["changes"]} == {0}
+    assert document["search_complete"] is True
 
 
 def test_capacity_tool_prints_percentiles_of_the_delays(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +133,7 @@ def test_capacity_tool_rejects_an_invalid_option_with_a_remedy(
         ("--per-day=0", "--per-day 0 without --burst is an empty load"),
         (
             "--burst=10000/s --burst-seconds=600 --account-concurrency=10",
-            "files, and the limit is 1,000,000: give a shorter burst",
+            "files, and the limit is 120,000: give a shorter burst",
         ),
         ("--chart=/no/such/chart.svg", "--chart /no/such/chart.svg: the folder /no/such does not exist"),
     ],
@@ -190,4 +197,58 @@ def test_interrupted_capacity_tool_exits_with_130(run: Command, monkeypatch: pyt
 
     monkeypatch.setattr(capacity, "simulate", interrupt)
     assert run(*SUFFICIENT) == 130
-    assert run.errors.splitlines() == ["capacity: interrupted", "capacity: nothing was changed; start the tool again"]
+    assert run.errors.splitlines() == INTERRUPTED
+
+
+@pytest.mark.parametrize("simulations", [0, 1, 2])
+def test_ctrl_c_during_a_simulation_ends_the_capacity_tool_with_its_results_so_far(
+    run: Command, monkeypatch: pytest.MonkeyPatch, simulations: int
+) -> None:
+    """The signal arrives in the simulation of the load, in the measurement of the rate, or in the search."""
+    # A shell without job control ignores SIGINT in background processes, which could be the case for the tests.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    started: list[Simulation] = []
+    original = Simulation.run
+
+    def interrupted_run(simulation: Simulation, **arguments: Any) -> SimulationOutcome:
+        started.append(simulation)
+        if len(started) > simulations:
+            arguments["on_events"] = lambda _: signal.raise_signal(signal.SIGINT)
+        return original(simulation, **arguments)
+
+    monkeypatch.setattr(Simulation, "run", interrupted_run)
+    try:
+        assert run(*LOST) == 130
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert len(started) == simulations + 1
+    assert run.errors.splitlines()[-2:] == INTERRUPTED
+    assert any(line.startswith("lost ") for line in run.lines) == (simulations > 0)
+    assert ("note: the search for changes was stopped early" in run.output) == (simulations == 2)
+
+
+def test_capacity_tool_reports_the_progress_of_its_simulations(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[tuple[str, int]] = []
+
+    @contextmanager
+    def recorded_step(_: Progress, name: str) -> Iterator[Callable[[int], None]]:
+        yield lambda events: steps.append((name, events))
+
+    monkeypatch.setattr(Progress, "step", recorded_step)
+    run(*LOST)
+    assert {name for name, _ in steps} == {"simulated events"}
+    assert len(steps) > 20
+
+
+def test_capacity_tool_reports_a_search_that_was_stopped_early(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "MAX_SEARCH_EVENTS", 1000)
+    assert run(*LOST) == 1
+    assert "note: the search for changes was stopped early" in run.output
+    assert run.lines[-1].endswith("; the search for a change that prevents this was stopped early")
+    run(*LOST, "--json")
+    assert json.loads(run.output)["search_complete"] is False
+
+
+def test_capacity_tool_accepts_a_maximum_capacity_equal_to_the_write_capacity(run: Command) -> None:
+    assert run(*SUFFICIENT, "--max-capacity=5") == 0
+    assert "writeCapacity 5, maxCapacity 5" in run.output

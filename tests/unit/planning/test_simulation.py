@@ -12,7 +12,7 @@ from operations.planning import limits
 from operations.planning.distribution import Distribution
 from operations.planning.estimates import choose_scale, measure_sustained_rate, simulate
 from operations.planning.scenario import Load, StackSettings, overloaded, service_seconds
-from operations.planning.simulation import Simulation
+from operations.planning.simulation import EVENTS_PER_REPORT, Simulation
 from tests.unit.planning.scenarios import CPU_MS, DELIVERY_MS, SERVICE_MS, burst, constant, settings, unbuffered
 
 if TYPE_CHECKING:
@@ -171,13 +171,50 @@ def test_simulation_with_fewer_files_approximates_the_full_simulation() -> None:
     ("load", "stack", "scale"),
     [
         (burst(1000, 300), StackSettings(), 10),
-        (burst(1000, 300), StackSettings(account_concurrency=10), 1),
-        (burst(1000, 300), StackSettings(write_capacity=15), 1),
         (burst(100, 60), StackSettings(), 1),
+        (burst(1000, 50), StackSettings(account_concurrency=10), 1),
+        (burst(1000, 50), StackSettings(write_capacity=15), 1),
+        # These loads exceed the maximum number of simulated files.
+        (burst(1000, 300), StackSettings(write_capacity=15), 5),
+        (burst(5000, 100), StackSettings(reserved_concurrency=14), 14),
+        # Two simulated executions represent 20 executions, but one would represent only 9 of them.
+        (burst(5000, 100), StackSettings(reserved_concurrency=20), 10),
+        (burst(5000, 100), StackSettings(reserved_concurrency=1), 1),
     ],
 )
 def test_files_per_simulated_file_are_limited_for_small_scenarios(load: Load, stack: StackSettings, scale: int) -> None:
     assert choose_scale(load, stack) == scale
+
+
+def test_simulation_reports_each_simulated_event_once() -> None:
+    events: list[int] = []
+    outcome = simulate(burst(100, 60), settings(), on_events=events.append)
+    assert sum(events) == outcome.events >= 3 * outcome.rows
+    assert len(events) > 10
+    events.clear()
+    measure_sustained_rate(Load(per_day=0), settings(write_capacity=10), on_events=events.append)
+    assert len(events) > 10
+
+
+def test_simulation_stops_at_its_maximum_number_of_events() -> None:
+    outcome = simulate(burst(100, 60), settings(), max_events=5000)
+    assert 5000 <= outcome.events <= 5000 + 2 * EVENTS_PER_REPORT
+    assert outcome.pending > 0
+    assert outcome.arrived == outcome.rows + outcome.pending
+
+
+def test_simulated_failed_execution_counts_as_wasted_time() -> None:
+    """Each execution makes one attempt, so failed and successful executions have the same duration."""
+    outcome = run(burst(200, 60), unbuffered(write_capacity=50, retry_policy=ONCE, async_retries=0))
+    assert outcome.failed_executions > outcome.rows
+    assert outcome.wasted_share == pytest.approx(outcome.failed_executions / outcome.executions)
+
+
+@pytest.mark.parametrize(("row_bytes", "rows"), [(1024, 1000), (1025, 500), (10 * 1024, 100)])
+def test_sustained_rate_of_one_partition_depends_on_the_units_of_a_row(row_bytes: int, rows: int) -> None:
+    stack = settings(write_capacity=40_000, account_concurrency=1000)
+    assert stack.rows_per_second(row_bytes) == rows
+    assert measure_sustained_rate(Load(per_day=0, row_bytes=row_bytes), stack) == pytest.approx(rows, rel=0.02)
 
 
 def test_stopped_simulation_counts_pending_files() -> None:
