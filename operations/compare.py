@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.metadata import CUSTOMER_KEY, format_time
+from operations.output import visible
 
 if TYPE_CHECKING:
     from operations.listing import Version
@@ -144,7 +145,11 @@ def _differences(bucket: str, version: Version, row: Mapping[str, Any]) -> Itera
                 yield _time_differs(version, row)
     for name, value in expected.items():
         if row.get(name) != value:
-            yield f"{name} is {row.get(name)} in the row and {value} in S3"
+            yield f"{name} is {_visible(row.get(name))} in the row and {_visible(value)} in S3"
+
+
+def _visible(value: object) -> object:
+    return visible(value) if isinstance(value, str) else value
 
 
 def _time_differs(version: Version, row: Mapping[str, Any]) -> str:

@@ -121,3 +121,8 @@ def test_audit_finding_contains_the_version_that_s3_lists() -> None:
     [missing] = compare(BUCKET, "a", [OBJECT], [])
     [stale] = compare(BUCKET, "a", [], [row(OBJECT)])
     assert (missing.version, stale.version) == (OBJECT, None)
+
+
+def test_difference_of_a_trailing_space_is_visible_in_the_details_of_a_finding() -> None:
+    [finding] = compare(BUCKET, "a ", [version("a ")], [row(version("a "), key="a")])
+    assert finding.details == ("key is a in the row and 'a ' in S3",)
