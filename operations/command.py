@@ -57,7 +57,7 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
 
 def run() -> NoReturn:
     """Run the command with the arguments of the process, and exit with its exit code."""
-    program.run(main, broken_pipe_code=FAILED)
+    program.run(main, name="operations", failure_code=FAILED)
 
 
 def _find_audited(
@@ -91,12 +91,14 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
 
 def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str, code: int) -> int:
     """Print why a tool stopped. If it had started, also print its results so far and how to continue."""
-    if options.json:
-        _print_json(options, error=reason, **(tool.document() if tool else {}))
-    elif tool:
-        print_lines(tool.lines(), sys.stdout)
     lines = [reason, tool.resume_hint()] if tool else [reason]
-    print_lines([f"{options.tool}: {line}" for line in lines], sys.stderr)
+    try:
+        if options.json:
+            _print_json(options, error=reason, **(tool.document() if tool else {}))
+        elif tool:
+            print_lines(tool.lines(), sys.stdout)
+    finally:  # The results cannot be printed if the disk is full; the reason is still printed.
+        print_lines([f"{options.tool}: {line}" for line in lines], sys.stderr)
     return code
 
 
