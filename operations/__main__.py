@@ -1,8 +1,6 @@
-"""Entry point of `python -m operations`."""
+"""Entry point of `python -m operations`. Its syntax must be valid in all versions of Python 3."""
 
-from __future__ import annotations
-
-from operations.command import run
+from operations.startup import start
 
 if __name__ == "__main__":
-    run()
+    start("operations", "operations.command", packages="requirements-operations.txt")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 from operations import program
 from operations.audit import GRACE
 from operations.aws import Aws
-from operations.discovery import from_function, from_settings
+from operations.discovery import from_function, from_settings, stack_and_queue
 from operations.errors import OperatorError
-from operations.options import parser
+from operations.options import parse
 from operations.output import Progress, print_lines
 from operations.planning.capacity import CapacityTool
 from operations.planning.cost import CostTool
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
         connect: creates the AWS clients for a region; the region None selects the environment's region.
         grace: seconds between the two comparisons of the audit.
     """
-    options = parser().parse_args(arguments)
+    options = parse(arguments)
     tool: Tool | None = None
     try:
         tool = _create_tool(options, connect, grace)
@@ -57,23 +57,29 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
 
 def run() -> NoReturn:
     """Run the command with the arguments of the process, and exit with its exit code."""
-    program.run(main, broken_pipe_code=FAILED)
+    program.run(main, name="operations", failure_code=FAILED)
+
+
+def _outputs_and_aws(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> tuple[Target | None, Aws]:
+    outputs = None if options.stack_outputs is None else from_outputs(options.stack_outputs)
+    return outputs, connect(outputs.region if outputs else region_from_arn(options.function))
 
 
 def _find_audited(
     options: argparse.Namespace, connect: Callable[[str | None], Aws]
 ) -> tuple[Aws, Target, ExpectedSettings | None]:
-    outputs = None if options.stack_outputs is None else from_outputs(options.stack_outputs)
-    aws = connect(outputs.region if outputs else region_from_arn(options.function))
+    outputs, aws = _outputs_and_aws(options, connect)
     return (aws, *from_settings(options.function, outputs, aws))
 
 
+def _find_queue(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> tuple[Aws, Target, str]:
+    outputs, aws = _outputs_and_aws(options, connect)
+    return (aws, *stack_and_queue(options.function, outputs, aws))
+
+
 def _find_target(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> tuple[Aws, Target]:
-    if options.function is None:
-        target = from_outputs(options.stack_outputs)
-        return connect(target.region), target
-    aws = connect(region_from_arn(options.function))
-    return aws, from_function(options.function, aws)
+    outputs, aws = _outputs_and_aws(options, connect)
+    return aws, outputs or from_function(options.function, aws)
 
 
 def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aws], grace: float) -> Tool:
@@ -83,20 +89,21 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
         return CostTool(options)
     if options.tool == "audit":
         return AuditTool(options, *_find_audited(options, connect), grace=grace)
-    aws, target = _find_target(options, connect)
-    if options.tool == "backfill":
-        return BackfillTool(options, aws, target)
-    return RedriveTool(options, aws, target)
+    if options.tool == "redrive":
+        return RedriveTool(options, *_find_queue(options, connect))
+    return BackfillTool(options, *_find_target(options, connect))
 
 
 def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str, code: int) -> int:
     """Print why a tool stopped. If it had started, also print its results so far and how to continue."""
-    if options.json:
-        _print_json(options, error=reason, **(tool.document() if tool else {}))
-    elif tool:
-        print_lines(tool.lines(), sys.stdout)
     lines = [reason, tool.resume_hint()] if tool else [reason]
-    print_lines([f"{options.tool}: {line}" for line in lines], sys.stderr)
+    try:
+        if options.json:
+            _print_json(options, error=reason, **(tool.document() if tool else {}))
+        elif tool:
+            print_lines(tool.lines(), sys.stdout)
+    finally:  # The results cannot be printed if the disk is full; the reason is still printed.
+        print_lines([f"{options.tool}: {line}" for line in lines], sys.stderr)
     return code
 
 

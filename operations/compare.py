@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION, Kind, Record
 from lambda_code.metadata import CUSTOMER_KEY, format_time, from_head
+from operations.output import visible
 
 if TYPE_CHECKING:
     from operations.listing import Version
@@ -203,9 +204,9 @@ def _differences(row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterato
             for entry in sorted(entries[0].keys() | entries[1].keys()):
                 in_row, in_s3 = (each.get(entry) for each in entries)
                 if in_row != in_s3:
-                    yield f"{name}.{entry} is {in_row} in the row and {in_s3} in S3"
+                    yield f"{name}.{entry} is {_visible(in_row)} in the row and {_visible(in_s3)} in S3"
         elif not _matches(name, recorded, value):
-            yield f"{name} is {recorded} in the row and {value} in S3"
+            yield f"{name} is {_visible(recorded)} in the row and {_visible(value)} in S3"
 
 
 def _matches(name: str, recorded: object, value: object) -> bool:
@@ -215,6 +216,10 @@ def _matches(name: str, recorded: object, value: object) -> bool:
         # The row keeps the storage class of the upload, because the indexer receives no event of a transition.
         return recorded == value or TRANSITIONS[str(value)] > TRANSITIONS[str(recorded)]
     return recorded == value
+
+
+def _visible(value: object) -> object:
+    return visible(value) if isinstance(value, str) else value
 
 
 def _time_differs(version: Version, row: Mapping[str, Any]) -> str:

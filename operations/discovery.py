@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperatorError
 from operations.settings import ExpectedSettings
@@ -24,20 +25,12 @@ def from_function(name: str, aws: Aws) -> Target:
         OperatorError: the function does not exist, or it is not a TapStack indexer.
     """
     configuration = aws.function_configuration(name)
-    variables = configuration.get("Environment", {}).get("Variables", {})
-    if missing := [each for each in (BUCKET_VARIABLE, TABLE_VARIABLE) if not variables.get(each)]:
+    if missing := _missing_variables(configuration):
         raise OperatorError(
             f"the function {name!r} has no environment variable {' and no '.join(missing)}, so it is not a TapStack "
             "indexer: give the name that `pulumi stack output lambda_function_name` prints"
         )
-    arn, region = parse_function_arn(configuration["FunctionArn"])
-    return Target(
-        function=configuration["FunctionName"],
-        function_arn=arn,
-        region=region,
-        bucket=variables[BUCKET_VARIABLE],
-        table=variables[TABLE_VARIABLE],
-    )
+    return _target(configuration)
 
 
 def from_settings(function: str | None, outputs: Target | None, aws: Aws) -> tuple[Target, ExpectedSettings | None]:
@@ -64,6 +57,34 @@ def from_settings(function: str | None, outputs: Target | None, aws: Aws) -> tup
     return expected.target(outputs.queue_url if outputs else None), expected
 
 
+def stack_and_queue(function: str | None, outputs: Target | None, aws: Aws) -> tuple[Target, str]:
+    """Find a stack and the URL of its failure queue, also after the deletion of its function, bucket or table.
+
+    The queue of the stack outputs is not checked. Without outputs, the queue is the on-failure destination of the
+    function. If the function does not exist or has no such destination, the queue is that of the settings document.
+
+    Args:
+        function: the function's name or ARN; None if `outputs` is given.
+        outputs: the names in the stack outputs; None if `function` is given.
+        aws: the AWS calls, for the region of the stack.
+
+    Raises:
+        OperatorError: the queue does not exist, or the function and the settings document do not exist.
+    """
+    if outputs is not None and outputs.queue_url is not None:
+        return outputs, outputs.queue_url
+    name = str(function)
+    configuration = aws.find_function(name)
+    if configuration is not None and not _missing_variables(configuration):
+        target = _target(configuration)
+        if (arn := _failure_queue_arn(aws, target)) is not None:
+            return target, aws.queue_url(arn)
+    target, expected = from_settings(name, None, aws)
+    if expected is None:
+        return target, failure_queue(aws, target)
+    return target, aws.queue_url(expected.failure_destination)
+
+
 def failure_queue(aws: Aws, target: Target) -> str:
     """Return the URL of the queue to which Lambda sends events that the indexer could not process.
 
@@ -74,8 +95,9 @@ def failure_queue(aws: Aws, target: Target) -> str:
     Raises:
         OperatorError: the indexer has no queue as on-failure destination, or its queue is not the one in `target`.
     """
-    arn = aws.failure_destination(target.function)
-    if arn is None or ":sqs:" not in arn:
+    arn = _failure_queue_arn(aws, target)
+    if arn is None:
+        aws.function_configuration(target.function)  # It raises an OperatorError if the function does not exist.
         raise OperatorError(
             f"the function {target.function!r} sends failed events to no SQS queue, so they would be lost: "
             "`pulumi up --refresh` restores the on-failure destination"
@@ -88,3 +110,26 @@ def failure_queue(aws: Aws, target: Target) -> str:
             f"{target.queue_url}: run `pulumi stack output --json` for this stack again"
         )
     return target.queue_url
+
+
+def _missing_variables(configuration: Mapping[str, Any]) -> list[str]:
+    """Return the environment variables that every indexer has, and that this function does not have."""
+    variables = configuration.get("Environment", {}).get("Variables", {})
+    return [each for each in (BUCKET_VARIABLE, TABLE_VARIABLE) if not variables.get(each)]
+
+
+def _target(configuration: Mapping[str, Any]) -> Target:
+    variables = configuration["Environment"]["Variables"]
+    arn, region = parse_function_arn(configuration["FunctionArn"])
+    return Target(
+        function=configuration["FunctionName"],
+        function_arn=arn,
+        region=region,
+        bucket=variables[BUCKET_VARIABLE],
+        table=variables[TABLE_VARIABLE],
+    )
+
+
+def _failure_queue_arn(aws: Aws, target: Target) -> str | None:
+    arn = aws.failure_destination(target.function)
+    return arn if arn is not None and ":sqs:" in arn else None

@@ -15,16 +15,17 @@ from urllib.parse import unquote_plus
 from lambda_code.errors import Reason
 from operations.target import Target, same_function
 
-TIMEOUT, CRASH, TOO_OLD, UNKNOWN = "timeout", "crash", "too-old", "unknown"
+TIMEOUT, CRASH, TOO_OLD, ZERO_CONCURRENCY, UNKNOWN = "timeout", "crash", "too-old", "zero-concurrency", "unknown"
 """Reasons for a failed event that the indexer cannot report itself.
 
 - timeout: Lambda stopped the indexer after its timeout.
 - crash: the indexer crashed, or raised an unexpected error.
 - too-old: the event exceeded its maximum age.
+- zero-concurrency: the reserved concurrency of the indexer was 0, so Lambda did not run it.
 - unknown: the error message is truncated before the reason, because the object key is very long.
 """
 
-REASONS = (*(reason.value for reason in Reason), TIMEOUT, CRASH, TOO_OLD, UNKNOWN)
+REASONS = (*(reason.value for reason in Reason), TIMEOUT, CRASH, TOO_OLD, ZERO_CONCURRENCY, UNKNOWN)
 
 # The text of IndexingError contains the record number, the object key and the reason. An example with the reason
 # "denied" is: 1 of 2 records failed: record 0 (key 'a b'): denied: HeadObject: …
@@ -34,6 +35,11 @@ _LINE = re.compile(
     rf"(?:^{_FAILED}|; )(?:record \d+(?: \(key (?:{_QUOTED})\))?|the event): "
     rf"({'|'.join(reason.value for reason in Reason)}): "
 )
+_RECORD = re.compile(rf"record \d+(?: \(key (?:(?:{_QUOTED})\)|.*$))?")
+"""Number and object key of a record; the key can be truncated."""
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<!\w)(?![45]\d\d\b(?!\.\d))\d[\d.:TZ-]*")
+"""A number or a time, except an HTTP status code of an error, such as 403."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,18 @@ class Failure:
         """The reasons of a failure, separated by commas. Failures with the same reasons are displayed as a group."""
         return ", ".join(self.reasons)
 
+    @property
+    def error_kind(self) -> str:
+        """The error message without the parts that differ between events with the same cause.
+
+        These parts are object keys, times, request IDs and numbers. HTTP status codes are kept.
+        """
+        text = _RECORD.sub("record", re.sub(f"^{_FAILED}", "", self.error))
+        for key in self.objects:
+            text = text.replace(f"/{key}", "/key")  # AWS's messages contain the ARN of an object.
+        text = _NUMBER.sub("#", _UUID.sub("#", text))
+        return "; ".join(dict.fromkeys(text.split("; ")))  # Several records of one event can have the same error.
+
 
 class ForeignMessageError(Exception):
     """Error for an SQS message that does not contain a failed event of this stack's indexer."""
@@ -99,7 +117,8 @@ def parse(body: str, target: Target) -> Failure:
         raise ForeignMessageError(f"a message about another Lambda function: {arn}")
     if "requestPayload" not in message:
         raise ForeignMessageError("no event to send again, because requestPayload is missing")
-    response = _fields(message, "responsePayload")
+    payload = message.get("responsePayload")
+    response = {"errorMessage": payload} if isinstance(payload, str) else _fields(message, "responsePayload")
     error = response.get("errorMessage")
     return Failure(
         event=message["requestPayload"],
@@ -110,10 +129,12 @@ def parse(body: str, target: Target) -> Failure:
 
 
 def _reasons(response: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[str, ...]:
+    if context.get("condition") == "ZeroReservedConcurrency":
+        return (ZERO_CONCURRENCY,)
     error, kind = str(response.get("errorMessage", "")), str(response.get("errorType", ""))
     if re.match(_FAILED, error):
         return tuple(sorted(set(_LINE.findall(error)))) or (UNKNOWN,)
-    if "Timedout" in kind or "Task timed out" in error:
+    if "timedout" in kind.lower() or "Task timed out" in error:
         return (TIMEOUT,)
     if not response and context.get("condition") == "EventAgeExceeded":
         return (TOO_OLD,)

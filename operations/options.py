@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +11,33 @@ from operations.failures import REASONS
 from operations.planning import options as planning
 from operations.rate import ON_DEMAND_EVENT_RATE
 
-EPILOG = """\
-The tools use the same credentials, region and AWS_ENDPOINT_URL as the AWS CLI. Without --repair, --invoke or --replay,
-they change nothing. Exit codes: 0 success, and nothing is left to do; 1 differences were found in rows or settings, or
-messages are in the failure queue; 2 the tool failed; 130 interrupted, and you can start the tool again."""
+ACCESS = "The tools use the same credentials, region and AWS_ENDPOINT_URL as the AWS CLI."
+FAILURES = "2 the tool failed; 130 interrupted, and you can start the tool again."
+EPILOG = f"""\
+{ACCESS} Without an option that changes something, they only report. Exit codes: 0 success, and nothing is left to do; 1
+differences, events to send, or messages in the failure queue were found; {FAILURES}"""
+AUDIT_EPILOG = f"""\
+{ACCESS} Without --repair, audit changes nothing. Exit codes: 0 no differences; 1 differences were found in
+rows or settings; {FAILURES}"""
+BACKFILL_EPILOG = f"""\
+{ACCESS} Without --invoke, backfill changes nothing. Exit codes: 0 all events were sent, or there is no event to send; 1
+there are events to send, or the bucket does not notify the indexer; {FAILURES}"""
+REDRIVE_EPILOG = f"""\
+{ACCESS} Without --replay or --delete, redrive changes nothing. Exit codes: 0 the failure queue is empty; 1 messages are
+in the failure queue; {FAILURES}"""
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments of the command. Invalid arguments end the process with exit code 2, as argparse does.
+
+    Args:
+        arguments: the command-line arguments without the program name.
+    """
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.tool == "redrive" and options.delete and options.export is None:
+        command.error("--delete requires --export FILE, so that a copy of the deleted messages exists")
+    return options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,9 +50,14 @@ def parser() -> argparse.ArgumentParser:
     )
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
     for name, add_options, description, epilog in (
-        ("audit", _add_audit, "compare bucket, table and settings of a stack, and optionally repair the table", EPILOG),
-        ("backfill", _add_backfill, "index objects that were uploaded before the stack was deployed", EPILOG),
-        ("redrive", _add_redrive, "show the failure queue, and optionally send its events again", EPILOG),
+        (
+            "audit",
+            _add_audit,
+            "compare bucket, table and settings of a stack, and optionally repair the table",
+            AUDIT_EPILOG,
+        ),
+        ("backfill", _add_backfill, "index objects that were uploaded before the stack was deployed", BACKFILL_EPILOG),
+        ("redrive", _add_redrive, "show the failure queue, and optionally send its events again", REDRIVE_EPILOG),
         ("capacity", planning.add_capacity, "estimate whether a stack can process a given load", planning.EPILOG),
         ("cost", planning.add_cost, "estimate the monthly cost of a stack", planning.COST_EPILOG),
     ):
@@ -44,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_stack(parser: argparse.ArgumentParser) -> None:
     """Add the options that identify the deployed stack."""
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--function", metavar="NAME", help="name or ARN of the indexer's Lambda function")
+    where.add_argument("--function", type=_text, metavar="NAME", help="name or ARN of the indexer's Lambda function")
     where.add_argument(
         "--stack-outputs", type=Path, metavar="FILE", help="file with the output of `pulumi stack output --json`"
     )
@@ -52,7 +80,9 @@ def _add_stack(parser: argparse.ArgumentParser) -> None:
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add_stack(parser)
-    parser.add_argument("--prefix", default="", metavar="P", help="only object keys with this prefix (default: all)")
+    parser.add_argument(
+        "--prefix", type=_text, default="", metavar="P", help="only object keys with this prefix (default: all)"
+    )
     heads = parser.add_mutually_exclusive_group()
     heads.add_argument(
         "--heads",
@@ -74,7 +104,9 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
 
 def _add_backfill(parser: argparse.ArgumentParser) -> None:
     _add_stack(parser)
-    parser.add_argument("--prefix", default="", metavar="P", help="only object keys with this prefix (default: all)")
+    parser.add_argument(
+        "--prefix", type=_text, default="", metavar="P", help="only object keys with this prefix (default: all)"
+    )
     parser.add_argument(
         "--since", type=_time, metavar="T", help="only versions created at this time (ISO 8601) or later"
     )
@@ -86,7 +118,11 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         "on-demand table)",
     )
     parser.add_argument(
-        "--start-after", default="", metavar="KEY", help="start after this object key, which an interrupted run prints"
+        "--start-after",
+        type=_text,
+        default="",
+        metavar="KEY",
+        help="start after this object key, which an interrupted run prints",
     )
     parser.add_argument("--invoke", action="store_true", help="send the events (default: only count them)")
 
@@ -108,6 +144,19 @@ def _add_redrive(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--export", type=Path, metavar="FILE", help="write the messages to a new file, one JSON object per line"
     )
+    parser.add_argument(
+        "--delete", action="store_true", help="delete the messages from the queue after --export has written them"
+    )
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Python represents bytes of an argument that are not valid text as lone surrogates.
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not valid UTF-8, and names in AWS are UTF-8: use a UTF-8 terminal and locale"
+        ) from None
+    return text
 
 
 def _time(text: str) -> datetime:

@@ -1,10 +1,12 @@
-"""Progress bars, and formatting of text for a terminal."""
+"""Display of progress, and formatting of text for a terminal."""
 
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TextIO
 
 from rich.console import Console
@@ -14,10 +16,29 @@ from rich.progress import Progress as Bars
 NAME_WIDTH = 16
 
 
-class Progress:
-    """Progress bars on a stream. They are displayed only if the stream is a terminal."""
+LOG_INTERVAL_SECONDS = 10.0
+"""Seconds between two lines of progress in a file or pipe."""
 
-    def __init__(self, stream: TextIO) -> None:
+
+class Progress:
+    """Display of progress on a stream: bars on a terminal, and otherwise one line in ten seconds.
+
+    Args:
+        stream: the stream, usually stderr.
+        clock: returns a monotonic time in seconds.
+        wait: waits until the event is set or the timeout in seconds has passed, and returns whether the event is set.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[Event, float], bool] = Event.wait,
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._wait = wait
         # Without `force_terminal`, rich would write bars into files if the variable FORCE_COLOR is set.
         self._console = Console(file=stream, force_terminal=stream.isatty())
 
@@ -26,27 +47,51 @@ class Progress:
         """Context manager that displays the progress of a step.
 
         Args:
-            name: label of the progress bar.
+            name: label of the progress bar or of the lines.
             total: number of parts of the step; None if unknown.
 
         Yields:
             A function that advances the progress by a number of parts.
         """
+        with (self._bar if self._console.is_terminal else self._log)(name, total) as advance:
+            yield advance
+
+    @contextmanager
+    def _bar(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.completed:,.0f}" if total is None else "{task.completed:,.0f} of {task.total:,.0f}"),
             TimeElapsedColumn(),
         )
-        if not self._console.is_terminal:
-            yield lambda _: None
-            return
         with Bars(*columns, console=self._console, transient=False) as bars:
             task = bars.add_task(name.ljust(NAME_WIDTH), total=total)
             yield lambda parts: bars.advance(task, parts)
             if total is None:
                 done = bars.tasks[0].completed
                 bars.update(task, total=done or 1, completed=done or 1)
+
+    @contextmanager
+    def _log(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        """Print a line at each interval from a thread, because a step can wait for AWS without any advance."""
+        ended, began, done = Event(), self._clock(), 0
+
+        def advance(parts: int) -> None:
+            nonlocal done
+            done += parts
+
+        def print_lines_until_end() -> None:
+            while not self._wait(ended, LOG_INTERVAL_SECONDS):
+                parts = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+                print_lines([f"{name}: {parts}, {self._clock() - began:,.0f} s"], self._stream)
+
+        thread = Thread(target=print_lines_until_end, daemon=True)
+        thread.start()
+        try:
+            yield advance
+        finally:
+            ended.set()
+            thread.join()
 
 
 def printable(text: str) -> str:
@@ -55,6 +100,16 @@ def printable(text: str) -> str:
     Object keys and file names can contain control characters, which a terminal would execute.
     """
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def visible(key: str) -> str:
+    r"""Return an object key for a line of text.
+
+    A key is printed as a Python string, such as ``'a b '``, if it begins or ends with a space, begins with a quotation
+    mark, or contains unprintable characters. Otherwise, it is printed unchanged.
+    """
+    unchanged = key.isprintable() and key == key.strip() and not key.startswith(("'", '"'))
+    return key if unchanged else repr(key)
 
 
 def quoted(text: str) -> str:

@@ -1,8 +1,8 @@
 """Reads the failure queue, and sends its events to the indexer again.
 
-During a run, the messages that it has read are hidden from other consumers. At its end, the run deletes the messages of
-replayed events, and makes the others visible again. If the process is killed, the messages become visible after
-VISIBILITY_TIMEOUT_SECONDS.
+During a run, the messages that it has read are hidden from other consumers. The run deletes the messages of replayed
+events, or exported messages on request. At its end, it makes the others visible again. If the process is killed, the
+messages become visible after VISIBILITY_TIMEOUT_SECONDS.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class FailureMessage:
         not_ours: the cause if `failure` is None.
         chosen: whether the failure has the requested reason.
         replayed: whether Lambda accepted the event again, and the message was deleted.
+        deleted: whether the message was deleted from the queue.
         refused: Lambda's error message if it rejected the event.
     """
 
@@ -47,6 +48,7 @@ class FailureMessage:
     not_ours: str = ""
     chosen: bool = False
     replayed: bool = False
+    deleted: bool = False
     refused: str = ""
 
 
@@ -77,6 +79,11 @@ class RedriveReport:
         return sum(message.replayed for message in self.messages)
 
     @property
+    def deleted(self) -> int:
+        """Number of messages that were deleted, with or without a replay."""
+        return sum(message.deleted for message in self.messages)
+
+    @property
     def unread(self) -> int:
         """Approximate number of messages that were not read, for example because of the option --max."""
         return max(0, self.visible - len(self.messages))
@@ -84,7 +91,7 @@ class RedriveReport:
     @property
     def empty(self) -> bool:
         """Whether the queue is empty, according to the messages read and SQS's approximate numbers."""
-        return self.replayed == len(self.messages) and not self.unread and not self.in_flight
+        return self.deleted == len(self.messages) and not self.unread and not self.in_flight
 
 
 class Redrive:
@@ -100,7 +107,7 @@ class Redrive:
         target: Target,
         queue_url: str,
         *,
-        per_second: float,
+        per_second: float | None,
         reason: str | None = None,
         max_messages: int | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -138,7 +145,7 @@ class Redrive:
             self.report.messages = list(messages.values())
             yield
         finally:
-            self._release([each.raw.receipt for each in messages.values() if not each.replayed])
+            self._release([each.raw.receipt for each in messages.values() if not each.deleted])
 
     def replay(self, progress: Progress) -> None:
         """Send each chosen event to the indexer, and delete its message after Lambda has accepted the event.
@@ -158,7 +165,7 @@ class Redrive:
 
         If no reason is requested, messages of other senders are written too.
         """
-        messages = [each for each in self.report.messages if each.chosen or (each.failure is None and not self._reason)]
+        messages = self._exported
         for message in messages:
             line = {
                 "message_id": message.raw.id,
@@ -168,6 +175,21 @@ class Redrive:
             # An object key can contain a lone surrogate, which UTF-8 cannot encode. json.dumps escapes it.
             file.write(json.dumps(line) + "\n")
         return len(messages)
+
+    def delete_exported(self, progress: Progress) -> None:
+        """Delete the messages that `export` writes.
+
+        Raises:
+            OperatorError: SQS did not delete a message.
+        """
+        messages = self._exported
+        with progress.step("messages deleted", len(messages)) as advance:
+            for _ in map_in_order(self._delete, messages):
+                advance(1)
+
+    @property
+    def _exported(self) -> list[FailureMessage]:
+        return [each for each in self.report.messages if each.chosen or (each.failure is None and not self._reason)]
 
     def _batch_size(self, messages: dict[str, FailureMessage]) -> int:
         """Return how many messages the next SQS request may receive; 0 if enough messages have been chosen."""
@@ -200,8 +222,12 @@ class Redrive:
         except RefusedEventError as error:
             message.refused = str(error)
             return
-        self._aws.delete(self._queue_url, message.raw.receipt)
+        self._delete(message)
         message.replayed = True
+
+    def _delete(self, message: FailureMessage) -> None:
+        self._aws.delete(self._queue_url, message.raw.receipt)
+        message.deleted = True
 
 
 def _json_or_text(body: str) -> object:

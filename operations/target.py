@@ -51,10 +51,10 @@ def from_outputs(path: Path) -> Target:
         OperatorError: the file cannot be read, or an output is missing.
     """
     try:
-        outputs = json.loads(path.read_text(encoding="utf-8"))
+        outputs = json.loads(path.read_bytes())  # json.loads detects UTF-8, UTF-16 and byte order marks.
     except OSError as error:
         raise OperatorError(f"--stack-outputs {path}: {error.strerror}. Create it with: {OUTPUTS_COMMAND}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # Deeply nested JSON raises RecursionError.
         raise OperatorError(
             f"--stack-outputs {path} is not JSON: {error}. Create it with: {OUTPUTS_COMMAND}"
         ) from error

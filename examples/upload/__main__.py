@@ -1,8 +1,6 @@
-"""Entry point of the command `python -m examples.upload`."""
+"""Entry point of the command `python -m examples.upload`. Its syntax must be valid in all versions of Python 3."""
 
-from __future__ import annotations
-
-from examples.upload.command import run
+from operations.startup import start
 
 if __name__ == "__main__":
-    run()
+    start("upload", "examples.upload.command", packages="requirements-operations.txt")

@@ -58,7 +58,7 @@ def main(
 
 def run() -> NoReturn:
     """Run the upload page's command with the arguments of this process, and exit with the exit code of the command."""
-    program.run(main, broken_pipe_code=COULD_NOT_RUN)
+    program.run(main, name="upload", failure_code=COULD_NOT_RUN)
 
 
 def port(text: str) -> int:

@@ -84,7 +84,7 @@ class Stack:
                 table=table,
                 rules=rules,
             )
-        except BotoCoreError as error:
+        except (BotoCoreError, ValueError) as error:  # An AWS_ENDPOINT_URL without http:// raises ValueError.
             raise CannotRunError(f"boto3 cannot be set up: {error}") from error
 
     def form(self, upload: UploadRequest) -> Form:

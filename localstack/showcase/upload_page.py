@@ -134,4 +134,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    program.run(main, broken_pipe_code=FAILED)
+    program.run(main, name="upload-page", failure_code=FAILED)

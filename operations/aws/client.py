@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_code.responses import accept_all_headers_of_s3
-from operations.aws.errors import MAX_ATTEMPTS, error_code, translated_errors
+from operations.aws.errors import MAX_ATTEMPTS, check_endpoints, endpoint_errors, error_code, translated_errors
 from operations.aws.settings import SettingsCalls
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
@@ -32,6 +32,8 @@ REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 
 UNREADABLE_STATUS = (404, 405)
 """Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
+SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm")
+"""Names of the services that the tools call, as boto3 spells them."""
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
 MESSAGES_PER_BATCH = 10  # maximum number of messages in one SQS request
@@ -71,7 +73,7 @@ class Aws(SettingsCalls):
             region: AWS region; None selects the region of the environment.
 
         Raises:
-            OperatorError: no region is configured, or the configured profile does not exist.
+            OperatorError: no region is configured, the profile does not exist, or the endpoint URL is invalid.
         """
         config = Config(
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
@@ -79,10 +81,12 @@ class Aws(SettingsCalls):
             connect_timeout=5,
         )
         accept_all_headers_of_s3()
-        with translated_errors("create the AWS clients"):
+        with translated_errors("create the AWS clients"), endpoint_errors():
             environment = botocore.session.Session(session_vars={"region": REGION})
             session: Any = boto3.Session(botocore_session=environment, region_name=region)
-            return cls(lambda service: session.client(service, config=config))
+            clients = {service: session.client(service, config=config) for service in SERVICES}
+            check_endpoints(client.meta.endpoint_url for client in clients.values())
+            return cls(clients.__getitem__)
 
     def function_configuration(self, function: str) -> Mapping[str, Any]:
         """Return the response of Lambda's GetFunctionConfiguration."""

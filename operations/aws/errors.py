@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
-from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigParseError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    InvalidRegionError,
+    LoginError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ProxyConnectionError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
+)
 from botocore.parsers import ResponseParserError
 
 from lambda_code.errors import Reason
@@ -18,9 +36,47 @@ MAX_ATTEMPTS = 8
 
 REMEDIES = {
     Reason.DENIED: "Use credentials of the stack's account with the permissions that docs/runbook.md lists",
-    Reason.UNPARSABLE: "The response cannot be parsed. Start the tool again. If the error remains, check the proxy",
-    Reason.THROTTLED: f"AWS throttled {MAX_ATTEMPTS} attempts: try again later, or with a lower --rate",
+    Reason.UNPARSABLE: "The response cannot be parsed. Start the tool again. If the error remains, check HTTPS_PROXY",
+    Reason.THROTTLED: f"AWS throttled {MAX_ATTEMPTS} attempts: try again later",
 }
+
+LOG_IN = "The session has expired: log in again (`aws sso login`, `aws login`), or renew the AWS_* variables"
+EXPIRED_CODES = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired")
+"""Error codes of AWS for expired temporary credentials."""
+REMEDIES_OF_ERRORS: tuple[tuple[tuple[type[BotoCoreError], ...], str], ...] = (
+    ((NoCredentialsError, PartialCredentialsError), "Log in (`aws sso login`, `aws configure`), or set AWS_PROFILE"),
+    ((SSOError, LoginError, TokenRetrievalError), LOG_IN),
+    ((CredentialRetrievalError,), "Log in again (`aws sso login`), or check AWS_PROFILE and its credential_process"),
+    ((ProfileNotFound,), "Set AWS_PROFILE to a profile that `aws configure list-profiles` prints"),
+    ((ConfigParseError,), "Correct this file, or set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE to other files"),
+    ((NoRegionError, InvalidRegionError), "Set AWS_REGION to a region such as us-east-1"),
+    (
+        (ProxyConnectionError,),
+        (
+            "Check HTTPS_PROXY (for an endpoint with http: HTTP_PROXY). To bypass the proxy, add the host of "
+            "the endpoint to NO_PROXY"
+        ),
+    ),
+    (
+        (SSLError,),
+        (
+            "Set AWS_CA_BUNDLE to a file with the CA certificates of your proxy or emulator. If the server does not "
+            "use TLS, begin AWS_ENDPOINT_URL with http://"
+        ),
+    ),
+    (
+        (EndpointConnectionError, ConnectTimeoutError),
+        (
+            "Check the network connection, the region, and AWS_ENDPOINT_URL if it is set. If your network requires a "
+            "proxy, set HTTPS_PROXY"
+        ),
+    ),
+    (
+        (HTTPClientError,),
+        "Check the network connection, and the variables AWS_ENDPOINT_URL, HTTPS_PROXY and HTTP_PROXY if they are set",
+    ),
+)
+"""Pairs of error classes and remedy; the first pair with the class of an error applies."""
 
 
 @contextmanager
@@ -44,18 +100,38 @@ def translated_errors(
         raise OperatorError(message if message.endswith("?") else f"{message}.") from error
 
 
+@contextmanager
+def endpoint_errors() -> Iterator[None]:
+    """Raise the ValueError of boto3 for an invalid endpoint URL as an OperatorError."""
+    try:
+        yield
+    except ValueError as error:
+        if isinstance(error, BotoCoreError):
+            raise
+        raise OperatorError(
+            f"cannot create the AWS clients: {error}. AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration, must "
+            "be a URL that begins with http:// or https://, such as http://127.0.0.1:4566"
+        ) from error
+
+
+def check_endpoints(urls: Iterable[str]) -> None:
+    """Raise a ValueError if an endpoint URL is not an HTTP URL, or has an invalid port: boto3 accepts such URLs."""
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or parts.port == 0:  # An invalid port raises ValueError itself.
+            raise ValueError(f"Invalid endpoint: {url}")
+
+
 def _remedy(error: Exception, not_found: str) -> str:
-    remedy = REMEDIES.get(reason_for(error), "")
-    match error:
-        case NoCredentialsError():
-            remedy = "Log in (`aws sso login`, `aws configure`), or set AWS_PROFILE"
-        case NoRegionError():
-            remedy = "Set AWS_REGION"
-        case NoConnectionError():
-            remedy = "Check the network connection, and AWS_ENDPOINT_URL if it is set"
-        case ClientError() if any(word in error_code(error) for word in ("NotFound", "NoSuch", "NonExistent")):
-            remedy = not_found[0].upper() + not_found[1:]
-    return remedy
+    if reason_for(error) is Reason.UNPARSABLE:
+        return REMEDIES[Reason.UNPARSABLE]
+    code = error_code(error) if isinstance(error, ClientError) else ""
+    if code in EXPIRED_CODES:
+        return LOG_IN
+    if any(word in code for word in ("NotFound", "NoSuch", "NonExistent")):
+        return not_found[0].upper() + not_found[1:]
+    remedies = (remedy for classes, remedy in REMEDIES_OF_ERRORS if isinstance(error, classes))
+    return next(remedies, REMEDIES.get(reason_for(error), ""))
 
 
 def error_code(error: ClientError) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from operations.audit import GRACE, Audit
 from operations.discovery import failure_queue
 from operations.listing import KeyFilter
-from operations.output import count
+from operations.output import count, visible
 from operations.rate import Capacity
 from operations.settings import compare_settings, missing_document
 from operations.tool import FINDINGS, OK
@@ -97,7 +97,7 @@ class AuditTool:
             lines += [f"{'setting':<10}  {each.setting}: {each.problem}", f"            {each.remedy}"]
         for finding in findings[:MAX_FINDINGS_SHOWN]:
             marker = "  (delete marker)" * _is_marker(finding)
-            lines.append(f"{finding.difference:<10}  {finding.key}  {finding.version_id}{marker}")
+            lines.append(f"{finding.difference:<10}  {visible(finding.key)}  {finding.version_id}{marker}")
             lines += [f"            {detail}" for detail in finding.details]
             lines += ["            no event can correct this row: delete it, then run audit with --repair"] * (
                 not finding.repairable

@@ -13,7 +13,7 @@ from operations.discovery import failure_queue
 from operations.listing import KeyFilter
 from operations.output import count, quoted
 from operations.rate import default_event_rate
-from operations.tool import OK
+from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +46,8 @@ class BackfillTool:
             self._backfill.invoke(progress)
         else:
             self._backfill.count(progress)
-        return OK
+        to_send = self._backfill.report.chosen - self._backfill.report.sent
+        return FINDINGS if to_send or not self._key_filter.triggered else OK
 
     def lines(self) -> list[str]:
         return self._key_filter.warnings()

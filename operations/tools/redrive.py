@@ -1,9 +1,10 @@
-"""The tool `redrive`: shows, exports or replays the messages of the failure queue, and formats the results."""
+"""The tool `redrive`: shows, exports, deletes or replays messages of the failure queue, and formats the results."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.discovery import failure_queue
 from operations.errors import OperatorError
-from operations.output import count
+from operations.output import count, visible
 from operations.rate import default_event_rate
 from operations.redrive import FailureMessage, Redrive
 from operations.tool import FINDINGS, OK
@@ -20,25 +21,31 @@ if TYPE_CHECKING:
     import argparse
 
     from operations.aws import Aws
+    from operations.failures import Failure
     from operations.output import Progress
     from operations.target import Target
 
 MAX_OBJECTS_SHOWN = 5
 MAX_ERROR_CHARACTERS = 300
+MAX_ERRORS_SHOWN = 10
 
 
 class RedriveTool:
-    """Tool for `redrive [--reason R] [--max N] [--replay | --export FILE]`."""
+    """Tool for `redrive [--reason R] [--max N] [--replay | --export FILE [--delete]]`.
 
-    def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
+    Without --replay, the tool needs only the queue: the table, the bucket and the function may have been deleted.
+    """
+
+    def __init__(self, options: argparse.Namespace, aws: Aws, target: Target, queue_url: str) -> None:
         self._replay: bool = options.replay
         self._export: Path | None = options.export
+        self._delete: bool = options.delete
         self._exported = 0
         self._redrive = Redrive(
             aws,
             target,
-            failure_queue(aws, target),
-            per_second=default_event_rate(aws.capacity(target.table)),
+            failure_queue(aws, target) if self._replay else queue_url,
+            per_second=default_event_rate(aws.capacity(target.table)) if self._replay else None,
             reason=options.reason,
             max_messages=options.max,
         )
@@ -49,6 +56,8 @@ class RedriveTool:
                 self._redrive.replay(progress)
             if self._export is not None:
                 self._export_to(self._export)
+                if self._delete:
+                    self._redrive.delete_exported(progress)
         return OK if self._redrive.report.empty else FINDINGS
 
     def lines(self) -> list[str]:
@@ -59,7 +68,8 @@ class RedriveTool:
             lines += [f"    {line}" for line in _details(messages)]
         for message in report.messages:
             if message.failure is None:
-                lines.append(f"not from this indexer, left in the queue: message {message.raw.id}: {message.not_ours}")
+                place = "deleted" if message.deleted else "left in the queue"
+                lines.append(f"not from this indexer, {place}: message {message.raw.id}: {message.not_ours}")
             if message.refused:
                 lines.append(f"not accepted, left in the queue: message {message.raw.id}: {message.refused}")
         if others := sum(each.failure is not None for each in report.messages) - len(report.chosen):
@@ -78,12 +88,14 @@ class RedriveTool:
                 if report.in_flight
                 else "redrive: the failure queue is empty"
             )
-        read, left = count(len(report.messages), "message"), len(report.messages) - report.replayed
+        read, left = count(len(report.messages), "message"), len(report.messages) - report.deleted
         more = f"; about {count(report.unread, 'more message')} not read" if report.unread else ""
         if self._replay:
             return f"redrive: {report.replayed:,} of {read} replayed and deleted, {left:,} left in the queue{more}"
         if self._export is not None:
-            return f"redrive: {self._exported:,} of {read} written to {self._export}; all are still in the queue{more}"
+            written = f"redrive: {self._exported:,} of {read} written to {self._export}"
+            end = f" and deleted, {left:,} left in the queue" if self._delete else "; all are still in the queue"
+            return f"{written}{end}{more}"
         return f"redrive: {read} in the queue{more}; dry run: --replay sends their events to the indexer again"
 
     def document(self) -> dict[str, Any]:
@@ -92,6 +104,7 @@ class RedriveTool:
             "read": len(report.messages),
             "replayed": report.replayed,
             "exported": self._exported,
+            "deleted": report.deleted,
             "unread": report.unread,
             "hidden_by_others": report.in_flight,
             "messages": [
@@ -104,6 +117,7 @@ class RedriveTool:
                     "not_ours": each.not_ours or None,
                     "chosen": each.chosen,
                     "replayed": each.replayed,
+                    "deleted": each.deleted,
                     "refused": each.refused or None,
                 }
                 for each in report.messages
@@ -111,20 +125,38 @@ class RedriveTool:
         }
 
     def resume_hint(self) -> str:
+        if self._exported:
+            written = f"{count(self._exported, 'message')} written to {self._export}"
+            deleted = f"{self._redrive.report.deleted:,} deleted, the others are in the queue"
+            return f"{written}, {deleted}; start redrive again with a new file for --export"
         replayed = count(self._redrive.report.replayed, "message")
         return f"{replayed} replayed and deleted, the others are in the queue; start redrive again"
 
     def _export_to(self, path: Path) -> None:
-        unfinished = path.with_name(f"{path.name}.part")
+        unfinished = Path(f"{path}.part")
         try:
             path.touch(exist_ok=False)
-            with unfinished.open("w", encoding="utf-8") as file:
-                self._exported = self._redrive.export(file)
-            unfinished.replace(path)
         except FileExistsError as error:
             raise OperatorError(f"--export {path}: the file exists; give the name of a new file") from error
         except OSError as error:
-            raise OperatorError(f"--export {path}: {error.strerror}") from error
+            raise _unwritable(path, error) from error
+        try:
+            with unfinished.open("w", encoding="utf-8") as file:
+                exported = self._redrive.export(file)
+                file.flush()
+                os.fsync(file.fileno())  # With --delete, the file has the only copy of the messages.
+            unfinished.replace(path)
+        except BaseException as error:
+            for each in (unfinished, path):
+                each.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _unwritable(path, error) from error
+            raise
+        self._exported = exported
+
+
+def _unwritable(path: Path, error: OSError) -> OperatorError:
+    return OperatorError(f"--export {path}: {error.strerror}; give the name of a new file in a writable folder")
 
 
 def _groups(messages: Sequence[FailureMessage]) -> dict[str, list[FailureMessage]]:
@@ -136,13 +168,27 @@ def _groups(messages: Sequence[FailureMessage]) -> dict[str, list[FailureMessage
 
 
 def _details(messages: Sequence[FailureMessage]) -> list[str]:
-    """Return lines for messages with the same reason: the first object keys, and the error of the first message."""
+    """Return lines for messages with the same reason: the first object keys, and an example of each distinct error."""
     failures = [message.failure for message in messages if message.failure]
     objects = list(dict.fromkeys(key for failure in failures for key in failure.objects))
     more = [f"… and {len(objects) - MAX_OBJECTS_SHOWN:,} more: use --json to print all"] * (
         len(objects) > MAX_OBJECTS_SHOWN
     )
-    return [*objects[:MAX_OBJECTS_SHOWN], *more, f"example error: {failures[0].error[:MAX_ERROR_CHARACTERS]}"]
+    return [*map(visible, objects[:MAX_OBJECTS_SHOWN]), *more, *_examples(failures)]
+
+
+def _examples(failures: Sequence[Failure]) -> list[str]:
+    """Return lines with one example of each distinct error. With several errors, each has its number of messages."""
+    errors: dict[str, list[str]] = {}
+    for failure in failures:
+        errors.setdefault(failure.error_kind, []).append(failure.error[:MAX_ERROR_CHARACTERS])
+    if len(errors) == 1:
+        return [f"example error: {each[0]}" for each in errors.values()]
+    shown = sorted(errors.values(), key=len, reverse=True)[:MAX_ERRORS_SHOWN]
+    more = [f"… and {len(errors) - MAX_ERRORS_SHOWN:,} more errors: use --json to print all"] * (
+        len(errors) > MAX_ERRORS_SHOWN
+    )
+    return [f"example error of {count(len(each), 'message')}: {each[0]}" for each in shown] + more
 
 
 def _oldest(messages: Sequence[FailureMessage]) -> str:

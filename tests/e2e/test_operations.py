@@ -100,6 +100,18 @@ def test_redriven_event_that_fails_again_returns_to_the_failure_queue(operations
     assert message["reasons"] == ["malformed"]
 
 
+@pytest.mark.usefixtures("failed")
+def test_redrive_moves_messages_of_the_failure_queue_to_a_file(operations: OperationsStack, tmp_path: Path) -> None:
+    operations.index.clients.sqs.send_message(QueueUrl=operations.queue_url, MessageBody="another sender")
+    operations.wait_for_failures(1)
+    file = tmp_path / "failures.jsonl"
+    result = operations.run("redrive", "--export", str(file), "--delete")
+    bodies = [json.loads(line)["body"] for line in file.read_text(encoding="utf-8").splitlines()]
+    assert (result.code, result.document["deleted"], "another sender" in bodies) == (0, len(bodies), True)
+    result = operations.run("redrive")
+    assert (result.code, result.document["read"]) == (0, 0)
+
+
 NAMES = (
     *("audit/lost.txt", "audit/altered.txt", "audit/moved to another day.txt", "audit/incomplete +%2B.txt"),
     *("audit/gone é.txt", "audit/marked.txt", "audit/fine.txt"),
@@ -264,7 +276,7 @@ def test_backfill_creates_rows_for_objects_without_events(operations: Operations
         index.put(other_prefix)
 
     result = operations.run("backfill", "--prefix", "backfill/")
-    assert (result.code, result.document["chosen"], result.document["sent"]) == (0, 9, 0)
+    assert (result.code, result.document["chosen"], result.document["sent"]) == (1, 9, 0)
     assert [key for key in keys if index.rows(key)] == []  # without --invoke, a backfill sends no events
 
     result = operations.run("backfill", "--prefix", "backfill/", "--invoke")

@@ -74,10 +74,10 @@ def read_outputs(file: str | None) -> dict[str, str]:
     if file is None:
         raise pytest.UsageError(f"--engine existing needs --outputs FILE, from: {OUTPUTS_COMMAND}")
     try:
-        outputs = json.loads(Path(file).read_text(encoding="utf-8"))
+        outputs = json.loads(Path(file).read_bytes())  # json.loads detects UTF-8, UTF-16 and byte order marks.
     except OSError as error:
         raise pytest.UsageError(f"--outputs {file}: {error.strerror}. Create it with: {OUTPUTS_COMMAND}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # Deeply nested JSON raises RecursionError.
         raise pytest.UsageError(f"--outputs {file} is not JSON: {error}. Create it with: {OUTPUTS_COMMAND}") from error
     if not isinstance(outputs, dict) or (missing := [name for name in REQUIRED_OUTPUTS if not outputs.get(name)]):
         lacking = ", ".join(missing) if isinstance(outputs, dict) else "everything"
@@ -171,5 +171,5 @@ def _emulator_name(endpoint: str) -> str:
             return "MiniStack"
     except urllib.error.HTTPError:
         return "LocalStack"
-    except OSError as error:
+    except (OSError, ValueError) as error:  # A URL without http:// raises ValueError.
         raise pytest.UsageError(f"AWS_ENDPOINT_URL is {endpoint}, but no server responds there: {error}") from error

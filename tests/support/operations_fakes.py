@@ -171,6 +171,7 @@ class FakeAws(Aws):
         self.heads: list[tuple[str, str]] = []
         self.head_responses: dict[tuple[str, str], HeadResponse] = {}
         self.before_invoke: Callable[[Any], None] = lambda _: None
+        self.before_delete: Callable[[QueueMessage], None] = lambda _: None
 
     @property
     def sent(self) -> list[Any]:
@@ -218,10 +219,10 @@ class FakeAws(Aws):
 
     def failure_destination(self, function: str) -> str | None:
         assert function == "indexer"
-        return self.destination
+        return self.destination if self.function_exists else None
 
     def queue_url(self, arn: str) -> str:
-        assert arn == self.destination
+        assert arn in self.queues
         return "https://queue"
 
     def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:
@@ -288,10 +289,11 @@ class FakeAws(Aws):
 
     def message_counts(self, queue_url: str) -> tuple[int, int]:
         assert queue_url == "https://queue"
-        return len(self.queue), self.hidden_elsewhere
+        return len(self.queue), len(self.hidden) + self.hidden_elsewhere
 
     def delete(self, queue_url: str, receipt: str) -> None:
         assert queue_url == "https://queue"
+        self.before_delete(self.hidden[receipt])
         self.log.append(("delete", self.hidden.pop(receipt).id))
 
     def release(self, queue_url: str, receipts: Sequence[str]) -> None:

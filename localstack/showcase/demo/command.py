@@ -110,7 +110,7 @@ def main(
 
 def run() -> NoReturn:
     """Run the demo with the arguments of this process, and exit with its exit code."""
-    program.run(main, broken_pipe_code=FAILED)
+    program.run(main, name="demo", failure_code=FAILED)
 
 
 def _start(start: Start, port: int | None, progress: Steps, cleanup: ExitStack) -> tuple[emulator.Emulator, float]:

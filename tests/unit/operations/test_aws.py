@@ -5,19 +5,23 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+from botocore import exceptions
 from botocore.awsrequest import AWSResponse
 from botocore.parsers import ResponseParserError
 from moto import mock_aws
 from urllib3 import HTTPResponse
 
 from operations.aws import MAX_ATTEMPTS, Aws
+from operations.aws.errors import EXPIRED_CODES, translated_errors
 from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
+from tests.support.fakes import client_error
 from tests.support.nonempty import nonempty
 from tests.support.raw_server import raw_server, response
 
@@ -209,7 +213,7 @@ def test_truncated_sqs_response_is_an_error_and_not_an_empty_queue() -> None:
 
 @pytest.mark.usefixtures("sleeps")
 def test_response_that_cannot_be_parsed_is_an_error_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    remedy = r"The response cannot be parsed\. Start the tool again\. If the error remains, check the proxy\.$"
+    remedy = r"The response cannot be parsed\. Start the tool again\. If the error remains, check HTTPS_PROXY\.$"
     with raw_server(GET=response("200 OK", f"h: {'x' * 70_000}")) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
         with pytest.raises(OperatorError, match=f"cannot list the versions in 'uploads': .*{remedy}"):
@@ -258,7 +262,7 @@ def test_throttled_invocation_is_retried_after_a_wait(connected: Aws, sleeps: li
         (
             [THROTTLED] * MAX_ATTEMPTS,
             OperatorError,
-            r"cannot invoke the function 'indexer'.*try again later, or with",
+            r"cannot invoke the function 'indexer'.*AWS throttled 8 attempts: try again later\.",
         ),
     ],
 )
@@ -329,11 +333,18 @@ def test_region_is_selected_in_the_same_order_as_by_the_aws_cli(
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({"AWS_PROFILE": "misspelt"}, r"cannot create the AWS clients: .*misspelt"),
+        ({"AWS_PROFILE": "misspelt"}, r"clients: .*misspelt.*`aws configure list-profiles`"),
         (
             {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
-            r"Check the network connection, and AWS_ENDPOINT_URL if it is set\.",
+            r"Check the network connection, the region, and AWS_ENDPOINT_URL if it is set\. If .* set HTTPS_PROXY\.",
         ),
+        (
+            {"AWS_ENDPOINT_URL": "http://127.0.0.2:1", "HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": ""},
+            r"Failed to connect to proxy URL.*HTTP_PROXY.*add the host of the endpoint to NO_PROXY\.",
+        ),
+        ({"AWS_REGION": "us east"}, "'us east'.*Set AWS_REGION to a region such as us-east-1"),
+        ({"AWS_CONFIG_FILE": __file__}, f"{__file__}.*Correct this file, or set AWS_CONFIG_FILE"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "missing: AWS_SECRET_ACCESS_KEY.*Log in"),
         ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "AWS_PROFILE"),
         ({"AWS_DEFAULT_REGION": None, "AWS_REGION": None}, "Set AWS_REGION"),
     ],
@@ -342,6 +353,8 @@ def test_region_is_selected_in_the_same_order_as_by_the_aws_cli(
 def test_invalid_aws_environment_raises_an_error_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str | None], message: str
 ) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         if value is None:
             monkeypatch.delenv(name)
@@ -349,6 +362,71 @@ def test_invalid_aws_environment_raises_an_error_with_the_remedy(
             monkeypatch.setenv(name, value)
     with pytest.raises(OperatorError, match=message):
         Aws.connect().capacity("objects")
+
+
+ENDPOINT = "must be a URL that begins with http:// or https://, such as http://127.0.0.1:4566"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("127.0.0.1:4566", "localhost:4566", "localhost", "//127.0.0.1:4566", "ftp://127.0.0.1", "http:/127.0.0.1"),
+        *("http://", "http://127.0.0.1:99999", "http://127.0.0.1:port", "http://127.0.0.1:0", "http://[::1"),
+    ],
+)
+def test_invalid_endpoint_url_raises_an_error_with_the_variable(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(OperatorError, match=f"^cannot create the AWS clients: .*AWS_ENDPOINT_URL.*{ENDPOINT}$"):
+        Aws.connect("eu-west-1")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4566", "https://localhost", "http://[::1]:4566/path"])
+def test_valid_endpoint_url_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    assert Aws.connect("eu-west-1")._s3.meta.endpoint_url == url
+
+
+LOGIN, PROXY, BUNDLE = "`aws sso login`", "HTTPS_PROXY", "AWS_CA_BUNDLE"
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        *((exceptions.SSOTokenLoadError(error_msg="x"), LOGIN), (exceptions.UnauthorizedSSOTokenError(), LOGIN)),
+        *(
+            (exceptions.LoginRefreshRequired(), LOGIN),
+            (exceptions.TokenRetrievalError(provider="sso", error_msg=""), LOGIN),
+        ),
+        (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="x"), "credential_process"),
+        *((client_error(400, code), LOGIN) for code in EXPIRED_CODES),
+        (exceptions.ProxyConnectionError(proxy_url="http://proxy"), "NO_PROXY"),
+        (exceptions.SSLError(endpoint_url="https://x", error=ValueError("certificate verify failed")), BUNDLE),
+        (exceptions.ConnectTimeoutError(endpoint_url="https://x"), PROXY),
+        (exceptions.ReadTimeoutError(endpoint_url="https://x"), PROXY),
+        (exceptions.ConnectionClosedError(endpoint_url="https://x"), PROXY),
+        (exceptions.HTTPClientError(error="x"), PROXY),
+    ],
+)
+def test_error_of_session_proxy_or_certificate_names_the_variable_or_the_command(error: Exception, remedy: str) -> None:
+    with pytest.raises(OperatorError, match=remedy), translated_errors("read the table"):
+        raise error
+
+
+@pytest.mark.parametrize("file", ["/nowhere.pem", "/etc", __file__])
+def test_invalid_ca_bundle_raises_an_error_with_the_variable(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    monkeypatch.setenv("AWS_CA_BUNDLE", file)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.getsockname()[1]}")
+        with pytest.raises(OperatorError, match=BUNDLE):
+            Aws.connect("eu-west-1").capacity("objects")
+
+
+@pytest.mark.parametrize("consistent", [True, False])
+def test_query_requests_strongly_consistent_reads_only_on_request(connected: Aws, *, consistent: bool) -> None:
+    requests = respond(connected, "dynamodb", "Query", (200, ""), body=b'{"Items": [], "Count": 0}')
+    assert [page.rows for page in connected.query_rows("objects", "uploads/a", consistent=consistent)] == [()]
+    assert json.loads(requests[0].body)["ConsistentRead"] is consistent
 
 
 def test_s3_requests_to_an_emulator_have_the_bucket_in_the_path(monkeypatch: pytest.MonkeyPatch) -> None:

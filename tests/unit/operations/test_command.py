@@ -1,66 +1,28 @@
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from operations.aws.errors import LOG_IN, REMEDIES, REMEDIES_OF_ERRORS
 from operations.command import main
 from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
-from tests.support.operations_fakes import ARN, FakeAws, failure, head_response, marker, raising, row, version
+from tests.support.operations_fakes import ARN, FakeAws, failure, head_response, raising, row, version
+from tests.unit.operations.conftest import LISTED
 
 ROOT = Path(__file__).parents[3]
-LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]
 NO_QUEUE = "sends failed events to no SQS queue, so they would be lost"
 NOT_REPLAYED = "0 messages replayed and deleted, the others are in the queue; start redrive again"
 OLDEST = "denied: 1 message, the oldest from 1970-01-01T00:00:00Z"
 INTERRUPT, DENIED = KeyboardInterrupt(), OperatorError("cannot invoke")
-CLOSED_PIPE = """
-import sys, time
-from operations import command
-def main(_):
-    for number in range(100_000):
-        print(number)
-command.main = main
-command.run()
-"""
 
-
-class Command:
-    """Runs `python -m operations` with fake AWS calls. The attributes contain the output of the last run."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.aws = FakeAws(LISTED, [row(each) for each in LISTED])
-        # With a realistic read capacity, the rate limiter would delay these tests.
-        self.aws.provisioned = replace(self.aws.provisioned, read=100_000.0)
-
-    def __call__(self, tool: str, *arguments: str, function: str = "indexer") -> int:
-        code = main([tool, "--function", function, *arguments], connect=lambda _: self.aws, grace=0)
-        self.output, errors = self._capsys.readouterr()
-        self.lines, self.errors = self.output.splitlines(), errors.splitlines()
-        return code
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The JSON document that the last run printed."""
-        document: dict[str, Any] = json.loads(self.output)
-        return document
-
-    def put_failures(self, number: int) -> None:
-        for each in range(number):
-            self.aws.put(failure(f"in/{each}"), sent_ms=1_769_860_800_000 + each * 1000)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(capsys)
-
+if TYPE_CHECKING:
+    from tests.unit.operations.conftest import Command
 
 LIMITED = "backfill --invoke --prefix b --since 2026-01-31 --rate 500 --start-after aa"
 ONE_REASON = "redrive --replay --reason denied --max 5"
@@ -77,7 +39,7 @@ LISTED_TEXT = "2 versions and 1 delete marker of 2 keys"
     ("command", "bodies", "code", "sent", "summary"),
     [
         ("audit --repair", [], 1, 3, f"3 differences (3 missing) in {LISTED_TEXT}, 0 rows; {AUDIT_AGAIN}"),
-        ("backfill --rate 1", [], 0, 0, f"3 events to send, {EACH}; duration 0:00:03 at 1 per second; {INVOKE}"),
+        ("backfill --rate 1", [], 1, 0, f"3 events to send, {EACH}; duration 0:00:03 at 1 per second; {INVOKE}"),
         (LIMITED, [], 0, 2, f"2 events sent at up to 500 per second; {AUDIT_LATER}"),
         ("redrive", [], 0, 0, "the failure queue is empty"),
         ("redrive --replay", [OURS], 0, 1, REPLAYED),
@@ -142,55 +104,28 @@ def test_audit_prints_100_findings_and_the_number_of_the_others(run: Command) ->
     assert (len(run.lines), run.lines[-2]) == (102, "… and 3 more: use --json to print all")
 
 
-@pytest.mark.parametrize(("tool", "code_without_notification"), [("audit", 1), ("backfill", 0)])
+@pytest.mark.parametrize("command", ["audit", "backfill --invoke --rate 100"])
 def test_tools_without_settings_document_warn_if_the_bucket_does_not_notify_the_indexer(
-    run: Command, tool: str, code_without_notification: int
+    run: Command, command: str
 ) -> None:
-    assert run(tool) == 0
+    tool, *options = command.split()
+    assert run(tool, *options) == 0
     assert "note" not in run.output
-    assert (run(tool, "--json"), run.document["triggered"]) == (0, True)
+    assert (run(tool, *options, "--json"), run.document["triggered"]) == (0, True)
     run.aws.settings = None
     run.aws.rules = []
-    assert run(tool) == code_without_notification
+    assert run(tool, *options) == 1
     assert "note: the bucket does not notify this function" in run.output
-    assert (run(tool, "--json"), run.document["triggered"]) == (code_without_notification, False)
+    assert (run(tool, *options, "--json"), run.document["triggered"]) == (1, False)
 
 
-def test_redrive_prints_messages_grouped_by_reason(run: Command) -> None:
-    run.put_failures(7)
-    run.aws.put(failure("t", responsePayload={"errorMessage": "Task timed out"}), sent_ms=1_769_860_700_000)
-    run.aws.put("hello", "m-9")
-    run.aws.hidden_elsewhere = 2
-    assert run("redrive") == 1
-    assert run.lines == [
-        "denied: 7 messages, the oldest from 2026-01-31T12:00:00Z",
-        *(f"    in/{number}" for number in range(5)),
-        "    … and 2 more: use --json to print all",
-        "    example error: 1 of 1 records failed: record 0 (key 'in/0'): denied: HeadObject: ClientError: 403",
-        "timeout: 1 message, the oldest from 2026-01-31T11:58:20Z",
-        "    t",
-        "    example error: Task timed out",
-        "not from this indexer, left in the queue: message m-9: it is not JSON",
-        "about 2 more messages hidden by another consumer, such as another redrive",
-        "redrive: 9 messages in the queue; dry run: --replay sends their events to the indexer again",
-    ]
-    assert run.aws.log == []
+def test_backfill_without_events_to_send_exits_with_0(run: Command) -> None:
+    run.aws.listed = []
+    assert run("backfill") == 0
+    assert run.lines[-1].startswith("backfill: 0 events to send")
 
 
-def test_redrive_export_does_not_overwrite_a_file(run: Command, tmp_path: Path) -> None:
-    run.aws.put(failure("a"))
-    file = tmp_path / "failures.jsonl"
-    assert run("redrive", "--export", str(file)) == 1
-    assert run.lines[-1] == f"redrive: 1 of 1 message written to {file}; all are still in the queue"
-    assert json.loads(file.read_text(encoding="utf-8"))["body"] == failure("a")
-    assert run("redrive", "--export", str(file)) == 2
-    assert "the file exists" in run.errors[0]
-    assert run("redrive", "--export", str(tmp_path / "none" / "x")) == 2
-    assert [each.name for each in tmp_path.iterdir()] == [file.name]
-    assert len(run.aws.queue) == 1
-
-
-@pytest.mark.parametrize("command", ["audit --repair", "backfill --invoke", "redrive --replay", "redrive"])
+@pytest.mark.parametrize("command", ["audit --repair", "backfill --invoke", "redrive --replay"])
 def test_tools_send_no_event_without_an_on_failure_destination(run: Command, command: str) -> None:
     run.aws.destination = None
     run.aws.rows = []
@@ -216,7 +151,7 @@ def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
     numbers = {"tool": "audit", "versions": 2, "markers": 1, "sent": 0}
     assert numbers.items() <= run.document.items()
     assert run.document["summary"].startswith("audit: 1 difference")
-    assert run("backfill", "--json") == 0
+    assert run("backfill", "--json") == 1
     assert {"chosen": 3, "sent": 0, "rate": 50.0, "invoke": False}.items() <= run.document.items()
     run.aws.put(failure("a"))
     assert run("redrive", "--json") == 1
@@ -230,9 +165,10 @@ def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
 
 
 def test_tool_error_is_printed_to_stderr_or_as_json(run: Command) -> None:
-    assert run("audit", function="unknown") == 2
+    run.stack = ("--function", "unknown")
+    assert run("audit") == 2
     assert (run.output, run.errors) == ("", ["audit: no function unknown"])
-    assert run("audit", "--json", function="unknown") == 2
+    assert run("audit", "--json") == 2
     assert run.document == {"tool": "audit", "error": "no function unknown"}
 
 
@@ -295,6 +231,12 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
         ("audit", "one of the arguments --function --stack-outputs is required"),
         ("audit --function f --stack-outputs o", "not allowed with"),
         ("redrive --function f --replay --export x", "not allowed with"),
+        ("redrive --function f --delete", "--delete requires --export FILE, so that a copy of the deleted messages"),
+        ("redrive --function f --replay --delete", "--delete requires --export FILE"),
+        ("audit --function f --prefix \udcff", "is not valid UTF-8, and names in AWS are UTF-8: use a UTF-8 terminal"),
+        ("audit --function \udcff", "'\\udcff' is not valid UTF-8"),
+        ("backfill --function f --prefix \udcff", "'\\udcff' is not valid UTF-8"),
+        ("backfill --function f --start-after \udcff", "'\\udcff' is not valid UTF-8"),
         ("redrive --function f --reason luck", "invalid choice: 'luck'"),
         ("redrive --function f --rep", "unrecognized arguments: --rep"),
         ("redrive --function f --max 0", "'0' is not a number of messages: give 1 or more"),
@@ -316,6 +258,22 @@ def test_invalid_arguments_of_the_operations_command_are_rejected(
     assert error in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("tool", ["audit", "backfill", "redrive", "capacity", "cost"])
+def test_help_text_of_a_tool_names_only_options_of_the_tool(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([tool, "--help"])
+    text = capsys.readouterr().out
+    options = set(re.findall(r"^ +(--[a-z-]+)", text, re.MULTILINE)) | {"--help"}
+    assert len(options) > 3
+    assert set(re.findall(r"--[a-z-]+", text)) <= options
+
+
+def test_errors_of_aws_calls_name_no_option_of_a_tool() -> None:
+    """Every tool can print these errors, and the tools have different options."""
+    remedies = [*REMEDIES.values(), LOG_IN, *(remedy for _, remedy in REMEDIES_OF_ERRORS)]
+    assert [each for each in remedies if "--" in each] == []
+
+
 def test_region_of_the_function_arn_overrides_the_environment() -> None:
     regions: list[str | None] = []
 
@@ -331,18 +289,7 @@ def test_region_of_the_function_arn_overrides_the_environment() -> None:
 def test_control_characters_of_an_object_key_are_printed_escaped(run: Command) -> None:
     run.aws = FakeAws([version("a\x1b[2Jb\nc")])
     assert run("audit") == 1
-    assert run.lines[0] == "missing     a\\x1b[2Jb\\nc  v1"
-
-
-def test_operations_command_prints_no_traceback_if_its_pipe_is_closed() -> None:
-    """The reader of a pipe, such as `head`, can close it before the command has written its output."""
-    with subprocess.Popen(  # noqa: S603  The test controls the command.
-        [sys.executable, "-c", CLOSED_PIPE], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as program:
-        assert program.stdout is not None
-        program.stdout.close()
-        _, errors = program.communicate(timeout=120)
-    assert (program.returncode, errors) == (2, "")
+    assert run.lines[0] == "missing     'a\\x1b[2Jb\\nc'  v1"
 
 
 def test_operations_command_runs_as_a_process(tmp_path: Path) -> None:

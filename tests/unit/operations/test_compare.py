@@ -237,3 +237,8 @@ def test_comparison_reports_each_attribute_that_contradicts_the_head_response(
     assert finding is not None
     assert sorted(finding.details) == details
     assert (finding.difference, finding.version, finding.repairable) == ("wrong", OBJECT, True)
+
+
+def test_difference_of_a_trailing_space_is_visible_in_the_details_of_a_finding() -> None:
+    [finding] = compare(BUCKET, "a ", [version("a ")], [row(version("a "), key="a")])
+    assert finding.details == ("key is a in the row and 'a ' in S3",)

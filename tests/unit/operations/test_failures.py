@@ -30,7 +30,14 @@ SEVERAL = indexing_error(
     ("record 2 (key 'b')", Reason.THROTTLED, "slow"),
 )
 ONE = indexing_error(("record 0 (key 'a.txt')", Reason.DENIED, "HeadObject: 403"))
-TOO_OLD = {"responsePayload": None, "requestContext": {"functionArn": ARN, "condition": "EventAgeExceeded"}}
+TOO_OLD: dict[str, Any] = {
+    "responsePayload": None,
+    "requestContext": {"functionArn": ARN, "condition": "EventAgeExceeded"},
+}
+ZERO_CONCURRENCY: dict[str, Any] = {
+    "responsePayload": None,
+    "requestContext": {"functionArn": ARN, "condition": "ZeroReservedConcurrency"},
+}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +62,13 @@ TOO_OLD = {"responsePayload": None, "requestContext": {"functionArn": ARN, "cond
         (response("KeyError: 1 of 2 records failed: ", "KeyError"), ["crash"]),
         ({"responsePayload": None}, ["crash"]),
         (TOO_OLD, ["too-old"]),
+        (ZERO_CONCURRENCY, ["zero-concurrency"]),
+        # The first attempt failed, and the reserved concurrency was set to 0 before the second attempt.
+        (response(ONE) | {"requestContext": ZERO_CONCURRENCY["requestContext"]}, ["zero-concurrency"]),
+        # The last attempt failed before the event exceeded its maximum age.
+        (response(ONE) | {"requestContext": TOO_OLD["requestContext"]}, ["denied"]),
+        ({"responsePayload": "2026-01-31T12:00:00Z 1 Task timed out after 60.00 seconds"}, ["timeout"]),
+        (response("stopped", "Sandbox.TimedOut"), ["timeout"]),
         # The ARN of the indexer may have an alias.
         *(({"requestContext": {"functionArn": arn}}, ["denied"]) for arn in (ARN, f"{ARN}:live")),
     ],
@@ -96,3 +110,53 @@ def test_failed_event_in_an_unknown_format_is_parsed_without_objects(event: obje
 def test_message_of_another_sender_is_rejected_with_the_cause(body: str, error: str) -> None:
     with pytest.raises(ForeignMessageError, match=error):
         parse(body, TARGET)
+
+
+def error_kind(key: str, message: str) -> str:
+    return parse(json.dumps(failure(key, **response(message))), TARGET).error_kind
+
+
+DENIED = (
+    "HeadObject: An error occurred (403) when calling the HeadObject operation: Forbidden",
+    "HeadObject: User is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::uploads/{0}",
+)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(f"1 of 1 records failed: record 0 (key {{0!r}}): denied: {text}" for text in DENIED),
+        "2026-01-31T12:00:0{1}Z 1dbd9a2{1}-8f2b-4a7c-9e57-0c2f6ba3e6cb Task timed out after 60.00 seconds",
+        "RequestId: 1dbd9a2{1}-8f2b-4a7c-9e57-0c2f6ba3e6cb Error: Task timed out after 60.00 seconds",
+        "1 of 1 records failed: record 0 (key {0!r}): throttled: UpdateItem failed 1{1} times, last with X",
+        "1 of {1} records failed: record {1} (key {0!r}): throttled: UpdateItem",
+    ],
+)
+def test_failures_that_differ_in_key_time_and_numbers_have_the_same_kind_of_error(message: str) -> None:
+    kinds = {error_kind(key, message.format(key, number)) for number, key in enumerate(("a", "it's b/é.txt"), start=1)}
+    assert len(kinds) == 1
+
+
+def test_failures_with_truncated_keys_have_the_same_kind_of_error() -> None:
+    keys = ("k" * 900, "l" * 901)
+    assert (
+        len({error_kind(key, indexing_error((f"record 0 (key {key!r})", Reason.DENIED, "403"))) for key in keys}) == 1
+    )
+
+
+def test_records_of_one_event_with_the_same_error_have_the_kind_of_a_single_record() -> None:
+    several = indexing_error(*((f"record {number} (key 'a{number}')", Reason.DENIED, "403") for number in range(3)))
+    one = indexing_error(("record 0 (key 'b')", Reason.DENIED, "403"))
+    assert error_kind("a", several) == error_kind("b", one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("HeadObject: An error occurred (403)", "HeadObject: An error occurred (400)"),
+        ("HeadObject: AccessDenied", "UpdateItem: AccessDenied"),
+        ("bucket.name is 'a'", "bucket.name is 'b'"),
+    ],
+)
+def test_failures_with_different_causes_have_different_kinds_of_error(one: str, other: str) -> None:
+    assert error_kind("a", one) != error_kind("a", other)

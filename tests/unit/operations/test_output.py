@@ -1,26 +1,110 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Event
+from typing import TYPE_CHECKING
 
 import pytest
 
-from operations.output import Progress, count, printable
+from operations.output import Progress, count, printable, quoted, visible
+
+if TYPE_CHECKING:
+    from tests.support.clock import FakeClock
 
 
-@pytest.mark.parametrize(
-    ("is_terminal", "total", "expected"),
-    [(True, 5000, "1,234 of 5,000"), (True, None, "1,234"), (False, 5000, "")],
-)
-def test_progress_bar_is_displayed_only_on_a_terminal(*, is_terminal: bool, total: int | None, expected: str) -> None:
+@pytest.mark.parametrize(("total", "expected"), [(5000, "1,234 of 5,000"), (None, "1,234")])
+def test_progress_bar_is_displayed_on_a_terminal(total: int | None, expected: str) -> None:
     stream = io.StringIO()
-    stream.isatty = lambda: is_terminal  # type: ignore[method-assign]  # The test replaces the method.
+    stream.isatty = lambda: True  # type: ignore[method-assign]  # The test replaces the method.
     with Progress(stream).step("events sent", total) as advance:
         advance(1200)
         advance(34)
     assert expected in stream.getvalue()
-    assert bool(stream.getvalue()) == ("events sent" in stream.getvalue()) == is_terminal
+    assert "events sent" in stream.getvalue()
+
+
+class Intervals:
+    """Wait function of a Progress: an interval of ten seconds ends when the test calls `pass_interval`."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._ends: SimpleQueue[bool] = SimpleQueue()
+        self._begun: SimpleQueue[float] = SimpleQueue()
+
+    def __call__(self, ended: Event, seconds: float) -> bool:
+        self._begun.put(seconds)
+        return self._ends.get() or ended.is_set()
+
+    def pass_interval(self, *, last: bool = False) -> None:
+        self._clock.advance(self._begun.get())
+        self._ends.put(last)
+
+
+@pytest.mark.parametrize(
+    ("total", "lines"),
+    [
+        (5000, ["events sent: 1,200 of 5,000, 10 s", "events sent: 1,234 of 5,000, 20 s"]),
+        (None, ["events sent: 1,200, 10 s", "events sent: 1,234, 20 s"]),
+    ],
+)
+def test_progress_in_a_file_is_one_line_in_ten_seconds(clock: FakeClock, total: int | None, lines: list[str]) -> None:
+    stream, intervals = io.StringIO(), Intervals(clock)
+    with Progress(stream, clock=clock, wait=intervals).step("events sent", total) as advance:
+        advance(1200)
+        intervals.pass_interval()
+        intervals._begun.put(intervals._begun.get())  # The line of the first interval has been printed.
+        advance(34)
+        intervals.pass_interval()
+        intervals.pass_interval(last=True)
+    assert stream.getvalue().splitlines() == lines
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_short_step_prints_no_progress_in_a_file(error: type[BaseException] | None) -> None:
+    stream = io.StringIO()
+
+    def step() -> None:
+        with Progress(stream).step("events sent") as advance:
+            advance(1)
+            if error:
+                raise error
+
+    if error:
+        with pytest.raises(error):
+            step()
+    else:
+        step()
+    assert stream.getvalue() == ""
 
 
 def test_output_escapes_control_characters_and_formats_counts() -> None:
     assert printable("a\x1b[2J\nb é 観 🚀\u202e\udce9") == "a\\x1b[2J\\nb é 観 🚀\\u202e\\udce9"
     assert (count(1, "row"), count(0, "row"), count(2000, "row")) == ("1 row", "0 rows", "2,000 rows")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("reports/field notes + é観🚀.txt", "reports/field notes + é観🚀.txt"),
+        (r"dir\file", r"dir\file"),
+        ("it's", "it's"),
+        ("a ", "'a '"),
+        (" a", "' a'"),
+        ("a\n", r"'a\n'"),
+        ("a\tb", r"'a\tb'"),
+        ("a\xa0", r"'a\xa0'"),
+        ("a\u200b", r"'a\u200b'"),
+        ("\udce9", r"'\udce9'"),
+        ("'a '", "\"'a '\""),  # Without quotation marks, this key would be printed like the key "a ".
+    ],
+)
+def test_visible_key_shows_spaces_at_its_ends_and_control_characters(key: str, text: str) -> None:
+    assert visible(key) == text
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize(("function", "key"), [(quoted, "a "), (visible, "a ")])
+def test_key_with_a_trailing_space_is_quoted(function: Callable[[str], str], key: str) -> None:
+    assert function(key) == "'a '"

@@ -165,6 +165,34 @@ def test_redrive_replays_events_at_the_configured_rate(clock: FakeClock) -> None
     assert clock.now == pytest.approx(50 / 5, abs=0.3)
 
 
+@pytest.mark.parametrize("hidden_elsewhere", [0, 2])
+def test_redrive_reports_messages_of_other_consumers_as_in_flight_but_not_its_own(hidden_elsewhere: int) -> None:
+    aws, redrive = create(*MANY[:3])
+    aws.hidden_elsewhere = hidden_elsewhere
+    with redrive.reading(SILENT):
+        assert aws.message_counts("https://queue") == (0, 3 + hidden_elsewhere)
+        redrive.replay(SILENT)
+    assert (redrive.report.in_flight, redrive.report.unread) == (hidden_elsewhere, 0)
+    assert redrive.report.empty == (hidden_elsewhere == 0)
+
+
+def test_redrive_deletes_only_exported_messages() -> None:
+    aws, redrive = create(failure("a"), failure("b", **TIMEOUT), "hello", reason="timeout")
+    with redrive.reading(SILENT):
+        assert redrive.export(io.StringIO()) == 1
+        redrive.delete_exported(SILENT)
+    assert aws.log == [("delete", "id-1")]
+    assert (redrive.report.deleted, redrive.report.replayed, redrive.report.empty) == (1, 0, False)
+    assert (len(aws.queue), aws.hidden) == (2, {})
+
+
+def test_redrive_that_deletes_all_messages_leaves_an_empty_queue() -> None:
+    aws, redrive = create(failure("a"), "hello")
+    with redrive.reading(SILENT):
+        redrive.delete_exported(SILENT)
+    assert (redrive.report.empty, aws.queue, aws.hidden) == (True, [], {})
+
+
 def test_redrive_reports_messages_that_sqs_did_not_deliver_as_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     """SQS delivers no more messages while about 120,000 messages are in flight."""
     aws, redrive = create(*MANY[:10])

@@ -68,6 +68,38 @@ def test_invalid_stack_outputs_file_is_rejected_with_a_remedy(tmp_path: Path, te
         from_outputs(path)
 
 
+ENCODINGS = [("utf-8", "\n"), ("utf-8-sig", "\r\n"), ("utf-16", "\r\n"), ("utf-16-le", "\n"), ("utf-32", "\n")]
+
+
+@pytest.mark.parametrize(("encoding", "newline"), ENCODINGS)
+def test_stack_outputs_of_windows_powershell_are_read(tmp_path: Path, encoding: str, newline: str) -> None:
+    """The operator `>` of Windows PowerShell 5 writes UTF-16, and `Out-File -Encoding utf8` a byte order mark."""
+    path = tmp_path / "outputs.json"
+    path.write_bytes(json.dumps(STACK_OUTPUTS, indent=2).replace("\n", newline).encode(encoding))
+    assert from_outputs(path).bucket == STACK_OUTPUTS["bucket_name"]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (None, "Is a directory"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "is not JSON"),
+        (b"", "is not JSON"),
+        (b"[" * 200_000, "is not JSON"),
+    ],
+)
+def test_stack_outputs_file_of_a_wrong_type_is_rejected_with_a_remedy(
+    tmp_path: Path, content: bytes | None, error: str
+) -> None:
+    path = tmp_path / "outputs.json"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(OperatorError, match=f"^--stack-outputs {path}.*{error}.*pulumi stack output --json"):
+        from_outputs(path)
+
+
 def test_region_is_parsed_from_a_function_arn_but_not_from_a_name() -> None:
     assert (region_from_arn(ARN), region_from_arn("indexer")) == ("eu-west-1", None)
 

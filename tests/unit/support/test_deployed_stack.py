@@ -59,6 +59,23 @@ def test_error_for_an_invalid_outputs_file_shows_how_to_create_it(
         read_outputs(write(tmp_path, content))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_read_outputs_accepts_a_file_of_windows_powershell(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_bytes(json.dumps(OUTPUTS, indent=2).replace("\n", "\r\n").encode(encoding))
+    assert read_outputs(str(path)) == OUTPUTS
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n", b"[" * 200_000])
+def test_error_for_a_binary_or_deeply_nested_outputs_file_shows_how_to_create_it(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "outputs.json"
+    path.write_bytes(content)
+    with pytest.raises(pytest.UsageError, match=r"is not JSON.*pulumi stack output --json"):
+        read_outputs(str(path))
+
+
 @pytest.mark.parametrize("file", [None, "/nowhere/outputs.json"])
 def test_error_for_a_missing_outputs_file_shows_how_to_create_it(file: str | None) -> None:
     with pytest.raises(pytest.UsageError, match=r"pulumi stack output --json > outputs\.json"):
@@ -77,9 +94,10 @@ def test_existing_stack_presigns_urls_with_signature_version_4() -> None:
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in link
 
 
-def test_existing_stack_with_an_unreachable_endpoint_url_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(pytest.UsageError, match=r"AWS_ENDPOINT_URL is http://127\.0\.0\.1:1, but no server responds"):
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "127.0.0.1:1", "localhost"])
+def test_existing_stack_with_an_unreachable_endpoint_url_is_an_error(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(pytest.UsageError, match=f"AWS_ENDPOINT_URL is {url}, but no server responds"):
         ExistingStack(OUTPUTS)
 
 

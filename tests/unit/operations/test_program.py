@@ -1,0 +1,129 @@
+"""Tests of the processes of commands: output that cannot be written, and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = """
+import sys
+from operations import program
+def main(arguments):
+    sys.stderr.write("a message\\n")
+    for number in range(100_000):
+        print(number)
+    return 1
+program.run(main, name="tool", failure_code=2)
+"""
+WAITING = """
+import sys
+from operations import program
+def main(arguments):
+    try:
+        print("started", flush=True)
+        sys.stdin.readline()
+    except KeyboardInterrupt:
+        return 130
+    return 0
+program.run(main, name="tool", failure_code=2)
+"""
+INTERRUPTED = WAITING.replace("except KeyboardInterrupt:", "except ZeroDivisionError:")
+FAILED = "tool: cannot write the results to stdout: {}. Write them to another place, and start again\n"
+COST = f"{sys.executable} -m operations cost --per-day 1000"
+FULL = "cannot write the results to stdout: No space left on device"
+
+
+def shell(command: str, *, unbuffered: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a shell command, in which `"$TOOL" -c "$SCRIPT"` runs the script, and return its exit code and output."""
+    return subprocess.run(  # noqa: S603  The test controls the command.
+        ["/bin/bash", "-c", command],
+        env={**os.environ, "TOOL": sys.executable, "SCRIPT": SCRIPT, "PYTHONUNBUFFERED": unbuffered},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "errors"),
+    [
+        ("> /dev/null", 1, "a message\n"),
+        ("> /dev/full", 2, "a message\n" + FAILED.format("No space left on device")),
+        (">&-", 2, "tool: stdout is closed: redirect it to a file, or to /dev/null\n"),
+        # Without stderr, the exit code still has the result of the program.
+        ("> /dev/null 2> /dev/full", 1, ""),
+        ("> /dev/null 2>&-", 1, ""),
+        ("> /dev/full 2> /dev/full", 2, ""),
+        ("> /dev/full 2>&-", 2, ""),
+        ("<&- >&- 2>&-", 2, ""),
+    ],
+)
+def test_program_whose_output_fails_exits_with_its_failure_code_and_one_line(
+    redirection: str, code: int, errors: str
+) -> None:
+    ended = shell(f'"$TOOL" -c "$SCRIPT" {redirection}')
+    assert (ended.returncode, ended.stderr) == (code, errors)
+
+
+def test_program_whose_reader_closes_the_pipe_exits_with_its_failure_code_and_one_line() -> None:
+    ended = shell('"$TOOL" -c "$SCRIPT" | head -1; exit ${PIPESTATUS[0]}')
+    assert (ended.returncode, ended.stdout) == (2, "0\n")
+    assert ended.stderr == "a message\n" + FAILED.format("Broken pipe")
+
+
+@pytest.mark.parametrize(
+    ("command", "unbuffered"), [(COST, ""), (f"{COST} --json", ""), (f"{COST} --help", ""), (f"{COST} --help", "1")]
+)
+def test_tool_whose_disk_is_full_exits_with_2_and_one_line(command: str, unbuffered: str) -> None:
+    ended = shell(f"{command} > /dev/full", unbuffered=unbuffered)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert FULL in ended.stderr
+
+
+def test_failed_tool_whose_disk_is_full_still_prints_the_reason() -> None:
+    ended = shell(f"{sys.executable} -m operations audit --json --stack-outputs /nowhere > /dev/full")
+    reason, output = ended.stderr.splitlines()
+    assert (ended.returncode, "/nowhere: No such file" in reason, FULL in output) == (2, True, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(("script", "errors"), [(WAITING, ""), (INTERRUPTED, "tool: interrupted\n")])
+def test_signal_ends_a_program_as_ctrl_c_does(number: signal.Signals, script: str, errors: str) -> None:
+    with start(script) as process:
+        process.send_signal(number)
+        assert process.communicate(timeout=120) == ("", errors)
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_program_continues_after_a_signal_that_its_parent_ignores(number: signal.Signals) -> None:
+    """The command nohup ignores SIGHUP, and a shell ignores SIGINT for a job in the background."""
+    with start(WAITING, ignored=number) as process:
+        process.send_signal(number)
+        assert process.communicate("\n", timeout=120) == ("", "")
+    assert process.returncode == 0
+
+
+def start(script: str, *, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:
+    """Start a script as a process that ignores a signal, and wait until its function `main` runs."""
+    trap = f"trap '' {ignored.value}; " if ignored else ""
+    process = subprocess.Popen(  # noqa: S603  The test controls the command.
+        ["/bin/bash", "-c", f'{trap}exec "$TOOL" -c "$SCRIPT"'],
+        env={**os.environ, "TOOL": sys.executable, "SCRIPT": script},
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    return process

@@ -1,0 +1,194 @@
+"""Tests of the tool `redrive` with a fake stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.operations_fakes import FakeAws, failure
+
+if TYPE_CHECKING:
+    from operations.failures import QueueMessage
+    from tests.unit.operations.conftest import Command
+
+
+def test_redrive_of_an_empty_queue_with_messages_in_flight_exits_with_1(run: Command) -> None:
+    run.aws.hidden_elsewhere = 2
+    assert run("redrive") == 1
+    assert run.lines == [
+        "about 2 more messages hidden by another consumer, such as another redrive",
+        "redrive: all messages of the failure queue are hidden",
+    ]
+
+
+def test_redrive_prints_messages_grouped_by_reason(run: Command) -> None:
+    run.put_failures(7)
+    run.aws.put(failure("t", responsePayload={"errorMessage": "Task timed out"}), sent_ms=1_769_860_700_000)
+    run.aws.put("hello", "m-9")
+    run.aws.hidden_elsewhere = 2
+    assert run("redrive") == 1
+    assert run.lines == [
+        "denied: 7 messages, the oldest from 2026-01-31T12:00:00Z",
+        *(f"    in/{number}" for number in range(5)),
+        "    … and 2 more: use --json to print all",
+        "    example error: 1 of 1 records failed: record 0 (key 'in/0'): denied: HeadObject: ClientError: 403",
+        "timeout: 1 message, the oldest from 2026-01-31T11:58:20Z",
+        "    t",
+        "    example error: Task timed out",
+        "not from this indexer, left in the queue: message m-9: it is not JSON",
+        "about 2 more messages hidden by another consumer, such as another redrive",
+        "redrive: 9 messages in the queue; dry run: --replay sends their events to the indexer again",
+    ]
+    assert run.aws.log == []
+
+
+def test_redrive_export_does_not_overwrite_a_file(run: Command, tmp_path: Path) -> None:
+    run.aws.put(failure("a"))
+    file = tmp_path / "failures.jsonl"
+    assert run("redrive", "--export", str(file)) == 1
+    assert run.lines[-1] == f"redrive: 1 of 1 message written to {file}; all are still in the queue"
+    assert json.loads(file.read_text(encoding="utf-8"))["body"] == failure("a")
+    assert run("redrive", "--export", str(file)) == 2
+    assert "the file exists" in run.errors[0]
+    assert run("redrive", "--export", str(tmp_path / "none" / "x")) == 2
+    assert [each.name for each in tmp_path.iterdir()] == [file.name]
+    assert len(run.aws.queue) == 1
+
+
+def test_redrive_prints_trailing_spaces_and_control_characters_of_a_key(run: Command) -> None:
+    for key in ("a+", "b%09"):
+        run.aws.put(failure(key))
+    assert run("redrive") == 1
+    assert run.lines[1:3] == ["    'a '", "    'b\\t'"]
+    run("redrive", "--json")
+    assert [each["objects"] for each in run.document["messages"]] == [["a "], ["b\t"]]
+
+
+def test_redrive_prints_one_example_of_each_distinct_error(run: Command) -> None:
+    for key, error in (("a", "HeadObject: 403"), ("b", "HeadObject: 403"), ("c", "UpdateItem: no table")):
+        text = f"1 of 1 records failed: record 0 (key {key!r}): denied: {error}"
+        run.aws.put(failure(key, responsePayload={"errorMessage": text}))
+    assert run("redrive") == 1
+    assert [line.strip() for line in run.lines if "example" in line] == [
+        "example error of 2 messages: 1 of 1 records failed: record 0 (key 'a'): denied: HeadObject: 403",
+        "example error of 1 message: 1 of 1 records failed: record 0 (key 'c'): denied: UpdateItem: no table",
+    ]
+
+
+def test_redrive_prints_ten_distinct_errors_and_the_number_of_the_others(run: Command) -> None:
+    for letter in "abcdefghijkl":
+        run.aws.put(failure(responsePayload={"errorMessage": f"error {letter}"}))
+    assert run("redrive") == 1
+    assert sum("example error of 1 message: " in line for line in run.lines) == 10
+    assert run.lines[-2].strip() == "… and 2 more errors: use --json to print all"
+
+
+def delete_resources(aws: FakeAws, resource: str) -> None:
+    """Delete a resource of the fake stack, or change its settings, so that only the failure queue can be read."""
+    if resource == "table":
+        aws.status = None
+    elif resource == "bucket":
+        aws.versioning_status, aws.rules, aws.listed = None, [], []
+    elif resource == "function":
+        aws.function_exists = False
+    elif resource == "on-failure destination":
+        aws.destination = None
+    else:
+        aws.variables = {}
+
+
+GONE = ("table", "bucket", "function", "on-failure destination", "environment variables")
+
+
+@pytest.mark.parametrize("resource", GONE)
+def test_redrive_shows_exports_and_deletes_messages_of_an_incomplete_stack(
+    run: Command, tmp_path: Path, resource: str
+) -> None:
+    run.put_failures(2)
+    delete_resources(run.aws, resource)
+    assert run("redrive") == 1
+    assert run.lines[-1].startswith("redrive: 2 messages in the queue")
+    file = tmp_path / "failures.jsonl"
+    assert run("redrive", "--export", str(file), "--delete") == 0
+    assert run.lines[-1] == f"redrive: 2 of 2 messages written to {file} and deleted, 0 left in the queue"
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 2
+    assert (run.aws.queue, run.aws.hidden) == ([], {})
+
+
+@pytest.mark.parametrize("outputs", [True, False])
+def test_redrive_of_a_deleted_function_shows_the_queue_but_replays_no_event(
+    run: Command, stack_outputs: Path, *, outputs: bool
+) -> None:
+    run.put_failures(1)
+    run.aws.function_exists = False
+    run.stack = ("--stack-outputs", str(stack_outputs)) if outputs else run.stack
+    assert run("redrive") == 1
+    assert run("redrive", "--replay") == 2
+    assert run.errors == ["redrive: no function indexer"]
+    run.aws.settings = None
+    assert run("redrive") == (1 if outputs else 2)
+
+
+def test_redrive_without_replay_does_not_read_the_table(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.put_failures(1)
+    monkeypatch.setattr(run.aws, "capacity", lambda _: pytest.fail("the redrive read the capacity of the table"))
+    assert run("redrive") == 1
+
+
+def test_redrive_delete_keeps_messages_that_were_not_exported(run: Command, tmp_path: Path) -> None:
+    run.put_failures(1)
+    run.aws.put(failure("t", responsePayload={"errorMessage": "Task timed out"}), "timeout")
+    run.aws.put("hello", "foreign")
+    command = ("redrive", "--reason", "timeout", "--export", str(tmp_path / "a"), "--delete", "--json")
+    assert run(*command) == 1
+    assert {"exported": 1, "deleted": 1, "read": 3}.items() <= run.document.items()
+    assert [each["deleted"] for each in run.document["messages"]] == [False, True, False]
+    assert [each.id for each in run.aws.queue] == ["id-0", "foreign"]
+    assert run("redrive", "--export", str(tmp_path / "b"), "--delete") == 0
+    assert "not from this indexer, deleted: message foreign: it is not JSON" in run.lines
+
+
+def test_interrupted_redrive_delete_prints_how_many_messages_it_deleted(run: Command, tmp_path: Path) -> None:
+    run.put_failures(3)
+    file = tmp_path / "failures.jsonl"
+    run.aws.before_delete = raising_for("id-1", KeyboardInterrupt())
+    assert run("redrive", "--export", str(file), "--delete") == 130
+    deleted = 3 - len(run.aws.queue)
+    done = f"3 messages written to {file}, {deleted} deleted, the others are in the queue"
+    hint = f"redrive: {done}; start redrive again with a new file for --export"
+    assert run.errors == ["redrive: interrupted", hint]
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 3
+    assert run.aws.hidden == {}
+
+
+def raising_for(message_id: str, error: BaseException) -> Callable[[QueueMessage], None]:
+    """Return a function for `before_delete` that raises an error for one message."""
+
+    def before_delete(message: QueueMessage) -> None:
+        if message.id == message_id:
+            raise error
+
+    return before_delete
+
+
+def test_failed_redrive_export_deletes_no_message_and_leaves_no_file(run: Command, tmp_path: Path) -> None:
+    """The file `.part` is a link to /dev/full, so writing to it fails as on a full disk."""
+    run.put_failures(1)
+    file, unfinished = tmp_path / "failures.jsonl", tmp_path / "failures.jsonl.part"
+    unfinished.symlink_to("/dev/full")
+    assert run("redrive", "--export", str(file), "--delete") == 2
+    assert run.errors[0].startswith(f"redrive: --export {file}: No space left on device; give the name of a new file")
+    assert list(tmp_path.iterdir()) == []
+    assert len(run.aws.queue) == 1
+
+
+@pytest.mark.parametrize(("path", "error"), [("", "the file exists"), ("/", "the file exists"), ("/none/x", "No such")])
+def test_redrive_export_to_an_invalid_path_is_a_user_error(run: Command, path: str, error: str) -> None:
+    run.put_failures(1)
+    assert run("redrive", "--export", path) == 2
+    assert error in run.errors[0]
+    assert "bug" not in run.errors[0]

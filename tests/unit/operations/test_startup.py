@@ -1,0 +1,66 @@
+"""Tests of the start of commands with an old version of Python, or without the necessary packages."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.startup import start
+
+ROOT = Path(__file__).parents[3]
+FIRST_IMPORTED = (
+    *("operations/__init__.py", "operations/__main__.py", "operations/startup.py"),
+    *("examples/__init__.py", "examples/upload/__init__.py", "examples/upload/__main__.py"),
+)
+"""Files that Python reads before `start` checks its version."""
+
+
+@pytest.mark.parametrize("file", FIRST_IMPORTED)
+def test_first_imported_modules_are_valid_in_every_version_of_python_3(file: str) -> None:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"), feature_version=(3, 4))
+    newer = (ast.JoinedStr, ast.AnnAssign)
+    assert [ast.unparse(each) for each in ast.walk(tree) if isinstance(each, newer)] == []
+    modules = [each.module for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
+    assert "__future__" not in modules  # Python 3.6 does not support the feature `annotations`.
+    assert set(modules) <= {"operations.startup", "typing"}
+
+
+@pytest.mark.parametrize("version", [(3, 6, 15), (3, 10, 13)])
+def test_start_with_an_old_version_of_python_prints_one_line_and_exits_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], version: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(sys, "version_info", version)
+    with pytest.raises(SystemExit) as ended:
+        start("operations", "no.such.module", packages="requirements.txt")
+    assert ended.value.code == 2
+    text = ".".join(map(str, version))
+    assert capsys.readouterr().err == f"operations: Python 3.11 or later is required, and this is Python {text}\n"
+
+
+def test_start_without_a_package_prints_one_line_and_exits_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "some_command.py").write_text("import no_such_package.module")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        start("operations", "some_command", packages="requirements.txt")
+    assert ended.value.code == 2
+    error = "the package no_such_package is not installed: run pip install -r requirements.txt"
+    assert capsys.readouterr().err == f"operations: {error}\n"
+
+
+def test_start_without_a_module_of_the_project_raises_the_error() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        start("operations", "operations.no_such_module", packages="requirements.txt")
+
+
+def test_start_calls_the_function_run_of_the_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "another_command.py").write_text("calls = []\ndef run(): calls.append(1)")
+    monkeypatch.syspath_prepend(tmp_path)
+    start("operations", "another_command", packages="requirements.txt")
+    module: Any = sys.modules["another_command"]
+    assert module.calls == [1]
