@@ -68,9 +68,10 @@ The importers are modules of the package. The package "" contains all modules of
 # Each module of the indexer may import only these modules and the modules of INDEXER_LEAVES, so imports have no cycles.
 INDEXER_IMPORTS = {
     "main": {"indexer", "storage", "telemetry"},
-    "indexer": {"events", "metadata", "storage", "telemetry"},
-    "storage": {"metadata", "telemetry"},
-    "metadata": {"events"},
+    "indexer": {"events", "metadata", "storage", "telemetry", "update"},
+    "storage": {"metadata", "telemetry", "update"},
+    "metadata": {"events", "update"},
+    "update": set[str](),
     "events": set[str](),
     "telemetry": set[str](),
 }
