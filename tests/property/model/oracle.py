@@ -37,7 +37,8 @@ class Oracle:
     Attributes:
         bucket: the model bucket, with its previous versions and deletions.
         unreadable_versions: versions for which S3 returned 404, so that their rows may have attributes of events.
-        unreported: versions about which S3 sent no event.
+        unreported: versions about which S3 sent no event with a version ID.
+        unidentified: versions that may have no row, because only an event without version ID reported their creation.
         audited: times at which an audit may have recorded deletions.
         expired: versions whose rows DynamoDB deleted when they expired.
     """
@@ -45,6 +46,7 @@ class Oracle:
     bucket: Bucket
     unreadable_versions: set[Address] = field(default_factory=set)
     unreported: set[Address] = field(default_factory=set)
+    unidentified: set[Address] = field(default_factory=set)
     audited: set[str] = field(default_factory=set)
     expired: set[Address] = field(default_factory=set)
 
@@ -56,8 +58,11 @@ class Oracle:
             return
         if missing := ALWAYS - row.keys():
             yield f"{address} has no {missing}"
+        if "sequencer" in row and self.bucket.subjects.get(row["sequencer"]) != address:
+            yield f"{address} has the sequencer of an event about another version"
         if row["version_id"] == NULL_VERSION:
-            return  # The row of the version ID `null` may still describe an object that was replaced.
+            yield from self._unsound_null(row, address)
+            return
         [version] = self.bucket.ever[address]
         wanted = self._marker(version) if version.marker else self._object(version)
         found = {name: value for name, value in row.items() if name not in PROVENANCE | DELETION}
@@ -80,7 +85,8 @@ class Oracle:
         if version is None:
             yield from self._incomplete_of_removed(address, row)
         elif row is None:
-            yield f"{address} has no row"
+            if address not in self.unidentified:
+                yield f"{address} has no row"
         elif version.address in self.unreadable_versions and "content_type" not in row:
             if missing := EVENT_ATTRIBUTES - row.keys():
                 yield f"{address}, for which S3 returned 404, has no {missing}"
@@ -101,6 +107,14 @@ class Oracle:
         for name in sorted(wanted.keys() | found.keys()):
             if wanted.get(name) != found.get(name):
                 yield f"{address} has {name} {found.get(name)!r}, not {wanted.get(name)!r}"
+
+    def _unsound_null(self, row: Row, address: Address) -> Iterator[str]:
+        """Yield a message if the row of a version `null` has a wrong time. It may still describe a replaced object."""
+        times = {format_time(each.last_modified) for each in self.bucket.ever[address]} | self.bucket.event_times[
+            address
+        ]
+        if row.get("uploaded_at") not in {None, *times}:
+            yield f"{address} has uploaded_at {row['uploaded_at']}, not one of {times}"
 
     def _incomplete_of_removed(self, address: Address, row: Row | None) -> Iterator[str]:
         if row is None:
