@@ -38,6 +38,7 @@ class Oracle:
         bucket: the model bucket, with its previous versions and deletions.
         unreadable_versions: versions for which S3 returned 404, so that their rows may have attributes of events.
         unreported: versions about which S3 sent no event with a version ID.
+        unreported_deletions: versions for which S3 sent no deletion event with a version ID.
         unidentified: versions that may have no row, because only an event without version ID reported their creation.
         audited: times at which an audit may have recorded deletions.
         expired: versions whose rows DynamoDB deleted when they expired.
@@ -46,6 +47,7 @@ class Oracle:
     bucket: Bucket
     unreadable_versions: set[Address] = field(default_factory=set)
     unreported: set[Address] = field(default_factory=set)
+    unreported_deletions: set[Address] = field(default_factory=set)
     unidentified: set[Address] = field(default_factory=set)
     audited: set[str] = field(default_factory=set)
     expired: set[Address] = field(default_factory=set)
@@ -120,7 +122,9 @@ class Oracle:
         if row is None:
             if address not in self.expired | self.unreported:
                 yield f"{address} was deleted from the bucket, but has no row"
-        elif missing := DELETION - row.keys():
+        # A deletion event without version ID creates no row. A later creation event with the ID `null`, for which HEAD
+        # returns 404, creates a row without the deletion.
+        elif (missing := DELETION - row.keys()) and (was_read(row) or address not in self.unreported_deletions):
             yield f"{address} was deleted, but its row has no {missing}"
 
     def _wrongly_deleted(self, row: Row, address: Address) -> Iterator[str]:
@@ -157,6 +161,11 @@ class Oracle:
             "extension": extension(filename),
             "delete_marker": True,
         }
+
+
+def was_read(row: Row) -> bool:
+    """Return whether HEAD returned the version of a row at least once, so that the row has attributes from HEAD."""
+    return not row.keys().isdisjoint({"content_type", "delete_marker"})
 
 
 def _unwanted(address: Address, row: Row, names: Iterable[str]) -> Iterator[str]:

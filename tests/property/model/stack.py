@@ -17,7 +17,7 @@ from tests.property.model.aws import S3
 from tests.property.model.bucket import Address, Bucket
 from tests.property.model.delivery import Delivery, Failed, Message
 from tests.property.model.faults import FaultyCalls, Killed
-from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Oracle, Row
+from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Oracle, Row, was_read
 from tests.support.fakes import BUCKET, FakeDynamoDB, IndexerHarness, datetime_of
 from tests.support.update_expressions import Item, plain
 
@@ -134,7 +134,10 @@ class ModelStack:
         excluded = set[Address | None]().union(*(self._possible_addresses(record) for record in excused))
         self.oracle.unreadable_versions |= self.s3.hidden
         self.oracle.unidentified = set() if audited else self.bucket.unidentified
-        self.oracle.unreported = self.bucket.ever.keys() - {self._address_of(record) for record in self.delivery.sent}
+        sent = [(self._address_of(record), Kind.of(record["eventName"])) for record in self.delivery.sent]
+        self.oracle.unreported = self.bucket.ever.keys() - {address for address, _ in sent}
+        deleted = {address for address, kind in sent if kind is Kind.DELETED}
+        self.oracle.unreported_deletions = set() if audited else self.bucket.ever.keys() - deleted
         rows = self.rows()
         assert rows.keys() <= self.bucket.ever.keys()
         self._nothing_wrong(
@@ -187,12 +190,12 @@ class ModelStack:
     def _wrong_without_version_id(self, record: Json, kind: Kind, rows: dict[Address, Row]) -> Iterator[str]:
         """Yield a message for each wrong row after success for a record of S3 without version ID.
 
-        If the version `null` exists, its row must be complete. Otherwise the row, if there is one, must record its
-        deletion, and after a creation event the current version must have a row.
+        If the version `null` exists, its row must be complete. Otherwise a row that was written from HEAD must record
+        the deletion, and after a creation event the current version must have a row.
         """
         key = unquote_plus(record["s3"]["object"]["key"])
         null = key, NULL_VERSION
-        if null in rows or self.bucket.at(null):
+        if self.bucket.at(null) or (null in rows and was_read(rows[null])):
             yield from self.oracle.incomplete(null, rows.get(null))
             self.counts["without version ID: null"] += 1
             if self.bucket.at(null):
