@@ -57,12 +57,20 @@ class Record:
     kind: Kind
     bucket: str
     key: str  # decoded
-    version_id: str | None = None  # None in a handwritten event means the current version.
+    version_id: str | None = None
     event_time: datetime | None = None  # UTC
     sequencer: str | None = None
     size: int | None = None  # bytes
     etag: str | None = None  # ETag without quotation marks
     principal: str | None = None  # identity of the caller, from `userIdentity.principalId`
+
+    @property
+    def may_be_null_version(self) -> bool:
+        """Whether S3 may have omitted the version ID `null`, as it does while versioning is off or suspended.
+
+        A record without a version ID and without a sequencer is handwritten, and is about the current version.
+        """
+        return self.version_id is None and self.sequencer is not None
 
     @property
     def by_lifecycle(self) -> bool:
@@ -125,18 +133,15 @@ def parse_record(raw: object, *, index: int, bucket: str) -> Record:
     kind = Kind.of(event_name)
     # Events of S3 Intelligent-Tiering have the field `get_object` instead of `object`.
     s3_object = s3.fields("get_object" if kind is Kind.OTHER and "object" not in s3.values else "object")
-    sequencer = s3_object.optional_text("sequencer", may_be_empty=True) or None
-    # A sequencer shows that S3 sent the event. S3 omits the version ID if versioning is off or suspended.
-    default = None if sequencer is None else NULL_VERSION
     return Record(
         index=index,
         event_name=event_name,
         kind=kind,
         bucket=name,
         key=_decoded_key(s3_object),
-        version_id=s3_object.optional_text("versionId") or default,
+        version_id=s3_object.optional_text("versionId"),
         event_time=_time(record),
-        sequencer=sequencer,
+        sequencer=s3_object.optional_text("sequencer", may_be_empty=True) or None,
         size=_size(s3_object),
         etag=(s3_object.optional_text("eTag", may_be_empty=True) or "").strip('"') or None,
         principal=_principal(record),

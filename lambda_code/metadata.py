@@ -1,9 +1,16 @@
 """Builds the update of a DynamoDB row from an event record and the head result of its version, without input or output.
 
-The primary key of a row is `object_id` (`{bucket}/{key}`) and `version_id`. Each update is one unconditional UpdateItem
-request. Updates of the same row are idempotent, and their order does not matter:
+The primary key of a row is `object_id` (`{bucket}/{key}`) and `version_id`. Each update is one UpdateItem request. Only
+an update of a version `null` that may never have existed has a condition: it does not create a row. Updates of the same
+row are idempotent, and their order does not matter:
 
-* Object attributes from HEAD are written with SET.
+* Object attributes from HEAD are written with SET. Those that HEAD did not return (encryption, checksum, user metadata)
+  are removed with REMOVE. Of these three attributes, other updates write only the encryption of an object that HEAD
+  cannot read, so REMOVE discards nothing that is correct. Two HEAD results of one version are equal, because a version
+  is immutable, unless S3 changed its encryption or checksum in between, or a missing permission hid the checksum. Each
+  HEAD result replaces all object attributes, so the last write wins and the row never mixes two results. If a slow
+  invocation writes an old result last, the next event about the version corrects the row, for example an event from a
+  backfill. SET without REMOVE has the same race.
 * Attributes from the event, for an object that cannot be read, are written with `if_not_exists`.
 * A deletion is written with `if_not_exists`, because a repeated event must not delay the expiry of the row.
 * For a delete marker, `delete_marker` is written with SET, and its time with `if_not_exists`.
@@ -17,20 +24,19 @@ from __future__ import annotations
 import binascii
 import posixpath
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION, Kind
+from lambda_code.update import DELETION_ATTRIBUTES, OBJECT_ATTRIBUTES, Update
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lambda_code.events import Record
     from lambda_code.head_result import DeleteMarker
-
-Value = str | int | bool | dict[str, str]
-Attributes = dict[str, Value]
+    from lambda_code.update import Attributes
 
 SCHEMA_VERSION = 1
 
@@ -42,72 +48,6 @@ UNKNOWN = "unknown"
 DEFAULT_STORAGE_CLASS = "STANDARD"
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
 CUSTOMER_KEY = "SSE-C"  # value of `encryption` for an object that is encrypted with a customer-provided key
-
-# An update that replaces a row removes every known attribute that it does not set.
-OBJECT_ATTRIBUTES = (
-    "bucket",
-    "key",
-    "filename",
-    "extension",
-    "size_bytes",
-    "content_type",
-    "etag",
-    "storage_class",
-    "encryption",
-    "checksum",
-    "user_metadata",
-    "uploaded_at",
-    "upload_day",
-)
-PROVENANCE_ATTRIBUTES = ("event_name", "event_time", "sequencer", "request_id", "processed_at", "schema_version")
-DELETION_ATTRIBUTES = ("deleted_at", "deleted_by", "expires_at", "delete_marker")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """One UpdateItem request for one row."""
-
-    object_id: str
-    version_id: str
-    set_attributes: Attributes  # attributes written with SET
-    set_if_absent: Attributes = field(default_factory=dict)  # attributes written with `if_not_exists`
-    provenance: Attributes  # attributes written with `if_not_exists`, or with SET if the row is replaced
-    replace: bool = False  # If true, all known attributes that the update does not write are removed.
-
-    def request(self, table_name: str) -> dict[str, Any]:
-        """Return the arguments of DynamoDB's UpdateItem, whose response contains the previous row."""
-        always = {**self.set_attributes, **(self.provenance if self.replace else {})}
-        once = {**self.set_if_absent, **({} if self.replace else self.provenance)}
-        known = OBJECT_ATTRIBUTES + PROVENANCE_ATTRIBUTES + DELETION_ATTRIBUTES
-        stale = [name for name in known if name not in always and name not in once] if self.replace else []
-        # All attributes have an expression attribute name, because DynamoDB reserves about 570 words.
-        alias = {name: f"#{number}" for number, name in enumerate([*always, *once, *stale])}
-        sets = [f"{alias[name]} = :{alias[name][1:]}" for name in always]
-        sets += [f"{alias[name]} = if_not_exists({alias[name]}, :{alias[name][1:]})" for name in once]
-        remove = " REMOVE " + ", ".join(alias[name] for name in stale) if stale else ""
-        return {
-            "TableName": table_name,
-            "Key": {"object_id": attribute_value(self.object_id), "version_id": attribute_value(self.version_id)},
-            "UpdateExpression": f"SET {', '.join(sets)}{remove}",
-            "ExpressionAttributeNames": {alias[name]: name for name in alias},
-            "ExpressionAttributeValues": {
-                f":{alias[name][1:]}": attribute_value(value) for name, value in {**always, **once}.items()
-            },
-            "ReturnValues": "ALL_OLD",
-        }
-
-    def changed(self, old: Mapping[str, Any]) -> bool:
-        """Return whether the update changed the row.
-
-        `old` is the previous row in DynamoDB's typed form; empty if the row did not exist. A row with the provenance
-        of this invocation counts as changed, because an earlier attempt wrote it, and only its response was lost.
-        """
-        return (
-            "processed_at" not in old
-            or all(old.get(name) == attribute_value(self.provenance[name]) for name in ("request_id", "processed_at"))
-            or any(old.get(name) != attribute_value(value) for name, value in self.set_attributes.items())
-            or any(name not in old for name in self.set_if_absent)
-        )
 
 
 def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes) -> Update:
@@ -139,7 +79,7 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
         attributes["user_metadata"] = {k: decode_rfc2047(v) for k, v in head["Metadata"].items() if k}
     if version_id == NULL_VERSION:
         return _replacement(record, attributes, provenance)
-    return _update(record, version_id, attributes, provenance)
+    return replace(_update(record, version_id, attributes, provenance), absent=_missing(OBJECT_ATTRIBUTES, attributes))
 
 
 def from_event(record: Record, *, version_id: str, provenance: Attributes, customer_key: bool = False) -> Update:
@@ -249,7 +189,8 @@ def provenance_of(record: Record, *, request_id: str, processed_at: datetime) ->
     }
     if record.event_time is not None:
         provenance["event_time"] = format_time(record.event_time)
-    if record.sequencer is not None:
+    if record.sequencer is not None and record.version_id is not None:
+        # Without a version ID, the sequencer may be that of an event about another version than the indexed one.
         provenance["sequencer"] = record.sequencer
     return provenance
 
@@ -277,17 +218,6 @@ def decode_rfc2047(text: str) -> str:
         return text
 
 
-def attribute_value(value: Value) -> dict[str, Any]:
-    """Return DynamoDB's typed form of a value, such as `{"S": "text"}`."""
-    if isinstance(value, bool):
-        return {"BOOL": value}
-    if isinstance(value, int):
-        return {"N": str(value)}
-    if isinstance(value, str):
-        return {"S": value}
-    return {"M": {name: attribute_value(inner) for name, inner in value.items()}}
-
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -307,7 +237,12 @@ def _replacement(record: Record, attributes: Attributes, provenance: Attributes)
     """Build the update that replaces the row of the version ID `null`."""
     # The sequencer is omitted because HEAD may return an object that was uploaded after the event of this sequencer.
     provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
-    return replace(_update(record, NULL_VERSION, attributes, provenance), replace=True)
+    absent = _missing(OBJECT_ATTRIBUTES + DELETION_ATTRIBUTES, attributes)
+    return replace(_update(record, NULL_VERSION, attributes, provenance), absent=absent, replace=True)
+
+
+def _missing(names: tuple[str, ...], attributes: Attributes) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in attributes)
 
 
 def _address(record: Record) -> Attributes:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lambda_code.head_result import HeadResult
-    from lambda_code.metadata import Update
     from lambda_code.settings import Settings
     from lambda_code.telemetry import Invocation
+    from lambda_code.update import Update
 
 EMPTY_RESPONSE_BYTES = "2"  # Content-Length of UpdateItem's response if no previous row existed: `{}`
 REQUIRED_HEAD_FIELDS = ("LastModified", "ETag", "ContentLength")
@@ -164,7 +164,7 @@ class Storage:
             raise result
         return result
 
-    def update(self, update: Update, calls: RecordCalls) -> Mapping[str, Any]:
+    def update(self, update: Update, calls: RecordCalls) -> Mapping[str, Any] | None:
         """Write one update of a row to DynamoDB.
 
         Args:
@@ -172,17 +172,23 @@ class Storage:
             calls: time budget and measurements of the record; this method adds to the measurements.
 
         Returns:
-            The previous row in DynamoDB's typed form; empty if the row did not exist.
+            The previous row in DynamoDB's typed form; empty if the update created the row; None if the row does not
+            exist and the update must not create it.
 
         Raises:
             PermanentError, TransientError: see `retry.call_with_retry`.
         """
         request = update.request(self.table_name)
 
-        def attempt() -> Mapping[str, Any]:
+        def attempt() -> Mapping[str, Any] | None:
             calls.attempts += 1
             with calls.invocation.aws_call("DynamoDB", "UpdateItem"):
-                return _old_row(self.dynamodb.update_item(**request))
+                try:
+                    return _old_row(self.dynamodb.update_item(**request))
+                except ClientError as error:
+                    if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+                        return None
+                    raise
 
         with self._measured("UpdateItem", calls):
             return call_with_retry(

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.log_group import LogGroup
 from tests.e2e.query_results import wait_for_result, wait_for_versions
 from tests.support.rows import DELETION_ATTRIBUTES, expected_row, object_attributes
+from tests.support.strategies import s3_event, s3_record
 
 if TYPE_CHECKING:
     from operations.queries import Table
@@ -74,6 +75,22 @@ def test_null_version_is_older_than_a_later_version_with_an_id(table: Table, ind
     wait_for_versions(index, table, key, latest=row["version_id"], current=row["version_id"])
     index.delete_indexed_version(row)
     wait_for_versions(index, table, key, latest="null", current="null")
+
+
+def test_event_without_version_id_changes_only_an_existing_row_of_version_null(index: Index) -> None:
+    key = index.key("suspended/event without version ID.txt")
+    _put_and_wait(index, key, b"first")
+    row = index.existing_row(key, "null")
+    index.delete_version(key, "null")
+    index.wait_for_deletion(key, "null")
+    created = s3_record(key, version_id=None, bucket=index.bucket, event_time=row["event_time"])
+    deleted = index.existing_row(key, "null")
+    assert index.invoke(s3_event(created)).payload == {"gone": 1}
+    assert index.rows(key) == [deleted]
+    index.delete_row(key, "null")
+    for record in (created, {**created, "eventName": "ObjectRemoved:Delete"}):
+        assert index.invoke(s3_event(record)).payload == {"gone": 1}
+        assert index.rows(key) == []
 
 
 def _put_and_wait(index: Index, key: str, body: bytes) -> None:

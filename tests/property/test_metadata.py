@@ -11,12 +11,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambda_code import metadata
 from lambda_code.events import Kind, Record, parse_event
 from lambda_code.head_result import DeleteMarker
 from lambda_code.metadata import (
-    Attributes,
-    Update,
     decode_rfc2047,
     deletion_of,
     format_time,
@@ -25,6 +22,13 @@ from lambda_code.metadata import (
     from_head,
     from_marker,
     provenance_of,
+)
+from lambda_code.update import (
+    DELETION_ATTRIBUTES,
+    OBJECT_ATTRIBUTES,
+    PROVENANCE_ATTRIBUTES,
+    Attributes,
+    Update,
 )
 from tests.support.clock import FakeClock
 from tests.support.fakes import BUCKET, START, TABLE, CallLog, FakeDynamoDB
@@ -75,7 +79,7 @@ def row_after(*updates: Update) -> dict[str, Any]:
 def attributes_after(updates: dict[str, Update], order: list[str]) -> dict[str, Any]:
     """Return the row after the updates, without provenance, which depends on the order of the updates."""
     row = row_after(*[updates[name] for name in order])
-    return {name: value for name, value in row.items() if name not in metadata.PROVENANCE_ATTRIBUTES}
+    return {name: value for name, value in row.items() if name not in PROVENANCE_ATTRIBUTES}
 
 
 def size_of(value: dict[str, Any]) -> int:
@@ -139,6 +143,25 @@ def test_updates_of_a_version_give_the_same_row_in_any_order_and_number(
     assert {name in row for name in ("deleted_at", "deleted_by")} == {"deletion" in order}
     assert ("expires_at" in row) == ("deletion" in order and days > 0)
     assert ("content_type" in row) == ("head" in order)
+
+
+@given(records(), removals(), heads(), heads(), st.data())
+def test_row_of_a_version_has_the_attributes_of_the_last_head_result_only(
+    raw: Json, removal: Json, old: Json, new: Json, data: st.DataObject
+) -> None:
+    """Encryption or checksum of a version may change between two HEAD results. A row never mixes them."""
+    creation, deletion = about(raw, "v1"), about(removal, "v1", key=raw["s3"]["object"]["key"])
+    updates = {
+        "old": head_update(creation, old),
+        "new": head_update(creation, new),
+        "event": from_event(creation, version_id="v1", provenance=provenance(creation)),
+        "deletion": deletion_update(deletion, "v1"),
+    }
+    order = data.draw(st.lists(st.sampled_from(sorted(updates)), min_size=1, max_size=6))
+    last = [name for name in order if name in ("old", "new")][-1:]
+    others = [name for name in order if name in ("event", "deletion")]
+    row = attributes_after(updates, order)
+    assert row == attributes_after(updates, [*last, *others]) == attributes_after(updates, [*others, *last])
 
 
 @given(removals(), removals(), times() | st.none(), st.data())
@@ -239,7 +262,7 @@ def test_row_extension_is_a_lowercase_key_suffix_without_a_dot(key: str) -> None
 
 
 def test_no_row_attribute_belongs_to_two_attribute_groups() -> None:
-    known = metadata.OBJECT_ATTRIBUTES + metadata.PROVENANCE_ATTRIBUTES + metadata.DELETION_ATTRIBUTES
+    known = OBJECT_ATTRIBUTES + PROVENANCE_ATTRIBUTES + DELETION_ATTRIBUTES
     assert len(known) == len(set(known))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,6 @@ from lambda_code.errors import PermanentError
 from lambda_code.events import Record, parse_event
 from lambda_code.head_result import DeleteMarker
 from lambda_code.metadata import (
-    Update,
     deletion_of,
     from_deletion,
     from_event,
@@ -29,6 +29,8 @@ from tests.support.strategies import Json, heads, records, removals, s3_event, t
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
+
+    from lambda_code.update import Update
 
 RESPONSE: Json = {"ETag": '"e"', "LastModified": START, "ContentLength": 1}
 
@@ -79,6 +81,7 @@ def test_indexer_sends_only_requests_that_botocore_accepts(raw: Json, removal: J
     )
     for update in updates:
         STORAGE.update(update, unlimited_calls())
+        STORAGE.update(replace(update, only_existing=True), unlimited_calls())
 
 
 def test_request_validation_detects_an_empty_object_key() -> None:

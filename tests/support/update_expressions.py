@@ -14,17 +14,20 @@ _SET = re.compile(r"(#\w+) = (?:(:\w+)|if_not_exists\((#\w+), (:\w+)\))")
 _EXPRESSION = re.compile(rf"SET ({_SET.pattern}(?:, {_SET.pattern})*)(?: REMOVE (?P<removed>#\w+(?:, #\w+)*))?")
 _KEYS = ("object_id", "version_id")
 _INDEX_KEYS = ("upload_day", "uploaded_at")
+_EXISTS = re.compile(r"attribute_exists\((\w+)\)")
 
 
 def updated(item: Item, arguments: Mapping[str, Any]) -> Item:
     """Return a DynamoDB item after an update with SET, if_not_exists and REMOVE.
 
     Args:
-        item: the item before the update. All actions of the update read this item.
+        item: the item before the update; only its primary key if it does not exist. All actions of the update and its
+            condition read this item.
         arguments: arguments of UpdateItem.
 
     Raises:
-        ClientError: a ValidationException, because DynamoDB would reject the update.
+        ClientError: a ValidationException, because DynamoDB would reject the update, or a
+            ConditionalCheckFailedException, because the item does not satisfy the condition.
     """
     names, values = arguments["ExpressionAttributeNames"], arguments["ExpressionAttributeValues"]
     expression = _EXPRESSION.fullmatch(arguments["UpdateExpression"])
@@ -48,6 +51,8 @@ def updated(item: Item, arguments: Mapping[str, Any]) -> Item:
         raise _rejected("cannot update attribute: it is part of the key")
     if any(new[name] == {"S": ""} or "S" not in new[name] for name in _INDEX_KEYS if name in new):
         raise _rejected("an index key must be a string that is not empty")
+    if "ConditionExpression" in arguments:
+        _check_condition(item, arguments["ConditionExpression"])
     return new
 
 
@@ -64,6 +69,15 @@ def plain(value: dict[str, Any]) -> Any:  # noqa: ANN401 - the value of any attr
     raise AssertionError(f"the indexer writes no attribute of type {kind}")
 
 
-def _rejected(reason: str) -> ClientError:
-    error = {"Error": {"Code": "ValidationException", "Message": reason}}
+def _check_condition(item: Item, condition: str) -> None:
+    """Check the only condition of the indexer, `attribute_exists`, for an item that may not exist."""
+    exists = _EXISTS.fullmatch(condition)
+    if exists is None or exists[1] not in _KEYS:
+        raise _rejected(f"unsupported condition: {condition}")
+    if item.keys() <= set(_KEYS):
+        raise _rejected("the conditional request failed", code="ConditionalCheckFailedException")
+
+
+def _rejected(reason: str, *, code: str = "ValidationException") -> ClientError:
+    error = {"Error": {"Code": code, "Message": reason}}
     return ClientError(error | {"ResponseMetadata": {"HTTPStatusCode": 400}}, "UpdateItem")  # type: ignore[arg-type] # the other members are never read

@@ -69,10 +69,11 @@ The importers are modules of the package. The package "" contains all modules of
 # Each module of the indexer may import only these modules and the modules of INDEXER_LEAVES, so imports have no cycles.
 INDEXER_IMPORTS = {
     "main": {"indexer", "storage", "telemetry"},
-    "indexer": {"events", "head_result", "metadata", "storage", "telemetry"},
-    "storage": {"head_result", "metadata", "telemetry"},
-    "metadata": {"events", "head_result"},
+    "indexer": {"events", "head_result", "metadata", "storage", "telemetry", "update"},
+    "storage": {"head_result", "telemetry", "update"},
+    "metadata": {"events", "head_result", "update"},
     "head_result": set[str](),
+    "update": set[str](),
     "events": set[str](),
     "telemetry": set[str](),
 }

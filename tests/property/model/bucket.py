@@ -1,4 +1,4 @@
-"""Model of an S3 bucket: versions, delete markers, suspended versioning, lifecycle rules, and S3 events.
+"""Model of an S3 bucket: versions, delete markers, suspended or no versioning, lifecycle rules, and S3 events.
 
 Unlike a real bucket, the model also keeps deleted versions, and the time and principal of each deletion, because the
 invariants require them.
@@ -79,20 +79,40 @@ class Removal:
 
 @dataclass
 class Bucket:
-    """Model of an S3 bucket, with its versions by object key. `notify` receives the event record of every change."""
+    """Model of an S3 bucket, with its versions by object key. `notify` receives the event record of every change.
+
+    Attributes:
+        unnamed: beginnings of event names whose events omit the version ID `null`.
+        versioned: whether versioning was ever enabled. In an unversioned bucket, each object has the version ID `null`.
+        suspended: whether versioning is suspended now.
+        versions: existing versions by key, the oldest first.
+        subjects: the version that each event of S3 is about, by the sequencer of the event.
+        unidentified: versions whose creation event has no version ID, although the version has one.
+        event_times: event times of uploads and delete markers.
+    """
 
     now: Callable[[], datetime]
     notify: Callable[[Json], None]
-    unnamed: tuple[str, ...] = ("ObjectCreated:",)  # beginnings of event names whose events omit the version ID `null`
+    unnamed: tuple[str, ...] = ("ObjectCreated:",)
+    versioned: bool = True
     suspended: bool = False
-    versions: dict[str, list[Version]] = field(default_factory=dict)  # existing versions by key, the oldest first
+    versions: dict[str, list[Version]] = field(default_factory=dict)
     ever: dict[Address, list[Version]] = field(default_factory=dict)
     removals: dict[Address, list[Removal]] = field(default_factory=dict)
-    event_times: dict[Address, set[str]] = field(default_factory=dict)  # event times of uploads and delete markers
+    subjects: dict[str, Address] = field(default_factory=dict)
+    unidentified: set[Address] = field(default_factory=set)
+    event_times: dict[Address, set[str]] = field(default_factory=dict)
     changes: int = 0
 
     def upload(
-        self, key: str, *, way: str = "Put", content: int = 0, unreadable: float = 0.0, customer_key: bool = False
+        self,
+        key: str,
+        *,
+        way: str = "Put",
+        content: int = 0,
+        unreadable: float = 0.0,
+        customer_key: bool = False,
+        named: bool = True,
     ) -> None:
         """Upload a new version of an object.
 
@@ -100,8 +120,9 @@ class Bucket:
             key: object key.
             way: last part of the event name.
             content: index in CONTENTS.
-            unreadable: time after the upload during which HEAD returns 404, in seconds.
+            unreadable: time after the upload during which HEAD returns 404 for a version with an ID, in seconds.
             customer_key: whether the object is encrypted with a customer-provided key, so that HEAD fails.
+            named: whether the event has the ID of the version. It may lack the ID just after versioning was enabled.
         """
         self._add(
             key,
@@ -110,10 +131,15 @@ class Bucket:
             parts=2 if way == "CompleteMultipartUpload" else 0,
             unreadable=unreadable,
             customer_key=customer_key and not self.suspended,
+            named=named,
         )
 
     def delete(self, key: str, *, lifecycle: bool = False) -> None:
-        """Delete an object without a version ID, which adds a delete marker."""
+        """Delete an object without a version ID, which adds a delete marker if the bucket is versioned."""
+        if not self.versioned:
+            if version := self.current(key):
+                self.delete_version(version, lifecycle=lifecycle)
+            return
         kind = "LifecycleExpiration" if lifecycle else "ObjectRemoved"
         self._add(key, event_name=f"{kind}:DeleteMarkerCreated", marker=True, lifecycle=lifecycle)
 
@@ -156,6 +182,7 @@ class Bucket:
         unreadable: float = 0.0,
         customer_key: bool = False,
         lifecycle: bool = False,
+        named: bool = True,
     ) -> None:
         put_at = self.now()
         version = Version(
@@ -175,6 +202,9 @@ class Bucket:
         self.versions.setdefault(key, []).append(version)
         self.ever.setdefault(version.address, []).append(version)
         record = self._record(version, event_name, lifecycle=lifecycle)
+        if not named and version.version_id != NULL_VERSION:
+            del record["s3"]["object"]["versionId"]
+            self.unidentified.add(version.address)
         self.event_times.setdefault(version.address, set()).add(record["eventTime"])
         self._announce(record)
 
@@ -194,6 +224,7 @@ class Bucket:
             event_time=format_time(self.now()),
             sequencer=f"{self.changes:018X}",
         )
+        self.subjects[record["s3"]["object"]["sequencer"]] = version.address
         record["userIdentity"] = {"principalId": LIFECYCLE if lifecycle else USER}
         return record
 

@@ -14,13 +14,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.property.model.bucket import CONTENTS, WAYS
 from tests.property.model.faults import LASTING, FaultKind
 from tests.property.model.stack import LAMBDA_SECONDS, QUARTER_OF_AN_HOUR, ModelStack
-from tests.support.strategies import minimal_record, s3_event
+from tests.support.strategies import minimal_record, s3_event, s3_record
 
 # Only few keys are used, so that many actions affect the same row. If the indexer decoded the first key twice, the
 # result would equal the second key.
 KEYS = st.sampled_from(["a%2Bb c.txt", "a+b c.txt", "a%2Bb c.txt", "é/100%.tar.gz"])
 NUMBERS = st.integers(0, 9)  # random index of a list item, reduced modulo the length of the list
 FAULTS = st.lists(st.none() | st.sampled_from(FaultKind), min_size=1, max_size=12)
+TEMPLATES = ("ObjectCreated:Put", "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated")
 OPERATIONS = st.sampled_from(["HeadObject", "GetObject", "UpdateItem"])
 ACTS = ("upload", "delete", "delete version", "expire", "deliver")
 UNNAMED: list[tuple[str, ...]] = [("ObjectCreated:",), ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpiration:"), ()]
@@ -43,9 +44,13 @@ class Histories(RuleBasedStateMachine):
         self.stack = ModelStack(suspended=False, unnamed=UNNAMED[0])
         self.steps = 0
 
-    @initialize(suspended=st.booleans(), unnamed=st.sampled_from(UNNAMED))
-    def begins(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
-        self.stack = ModelStack(suspended=suspended or self.few_faults, unnamed=unnamed)
+    @initialize(
+        suspended=st.booleans(), unnamed=st.sampled_from(UNNAMED), versioned=st.sampled_from([True, True, True, False])
+    )
+    def begins(self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool) -> None:
+        self.stack = ModelStack(
+            suspended=suspended or self.few_faults or not versioned, unnamed=unnamed, versioned=versioned
+        )
 
     # users
 
@@ -55,9 +60,12 @@ class Histories(RuleBasedStateMachine):
         content=st.integers(0, len(CONTENTS) - 1),
         unreadable=st.sampled_from([0.0, 0.0, 2.0, QUARTER_OF_AN_HOUR]),
         customer_key=st.sampled_from([False, False, False, True]),
+        named=st.sampled_from([True, True, True, False]),
     )
-    def upload(self, *, key: str, way: str, content: int, unreadable: float, customer_key: bool) -> None:
-        self.stack.bucket.upload(key, way=way, content=content, unreadable=unreadable, customer_key=customer_key)
+    def upload(self, *, key: str, way: str, content: int, unreadable: float, customer_key: bool, named: bool) -> None:
+        self.stack.bucket.upload(
+            key, way=way, content=content, unreadable=unreadable, customer_key=customer_key, named=named
+        )
 
     @rule(key=KEYS)
     def delete(self, key: str) -> None:
@@ -71,6 +79,7 @@ class Histories(RuleBasedStateMachine):
     def lifecycle_rule_acts(self, key: str) -> None:
         self.stack.bucket.expire(key)
 
+    @precondition(lambda self: self.stack.bucket.versioned)
     @rule()
     def suspend_or_resume_versioning(self) -> None:
         self.stack.bucket.suspended = not self.stack.bucket.suspended
@@ -175,6 +184,19 @@ class Histories(RuleBasedStateMachine):
     def invoke_by_hand(self, key: str) -> None:
         self.stack.delivery.invoke(s3_event(minimal_record(key)))
 
+    @precondition(lambda self: self.stack.bucket.versioned)
+    @rule(key=KEYS, event_name=st.sampled_from(TEMPLATES))
+    def send_a_template_of_the_lambda_console(self, key: str, event_name: str) -> None:
+        """Send an event about no change of the bucket, with a sequencer, without version ID, from the year 1970."""
+        record = s3_record(
+            key,
+            version_id=None,
+            event_name=event_name,
+            event_time="1970-01-01T00:00:00.000Z",
+            sequencer="0A1B2C3D4E5F678901",
+        )
+        self.stack.delivery.invoke(s3_event(record))
+
     # invariants
 
     @invariant()
@@ -221,7 +243,7 @@ class Histories(RuleBasedStateMachine):
         stack.s3.hidden.clear()  # All versions are readable now, and the indexer has read them.
         stack.oracle.unreadable_versions.clear()
         stack.check_soundness()
-        stack.check_completeness()
+        stack.check_completeness(audited=True)
         stack.check_counting()
         assert stack.audit() == 0, "the audit after a repair reports findings"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
@@ -17,7 +17,7 @@ from tests.property.model.aws import S3
 from tests.property.model.bucket import Address, Bucket
 from tests.property.model.delivery import Delivery, Failed, Message
 from tests.property.model.faults import FaultyCalls, Killed
-from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Oracle, Row
+from tests.property.model.oracle import DELETION, PROVENANCE, SECONDS_OF_A_DAY, Oracle, Row, was_read
 from tests.support.fakes import BUCKET, FakeDynamoDB, IndexerHarness, datetime_of
 from tests.support.update_expressions import Item, plain
 
@@ -33,18 +33,19 @@ LAMBDA_SECONDS = 60.0
 class ModelStack:
     """Model of one deployed stack, with checks of its rows and reported outcomes."""
 
-    def __init__(self, *, suspended: bool, unnamed: tuple[str, ...]) -> None:
+    def __init__(self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool = True) -> None:
         harness = IndexerHarness(rng=0.5)
         self.clock, self.telemetry = harness.clock, harness.telemetry
         self.calls = FaultyCalls(self.clock)
         self.delivery = Delivery()
         self.bucket = Bucket(now=self.now, notify=self.delivery.notify, suspended=suspended, unnamed=unnamed)
+        self.bucket.versioned = versioned
         self.s3 = S3(self.bucket, self.calls, self.now)
         self.dynamodb = FakeDynamoDB(self.calls, watch=_check_that_first_events_win)
         self.oracle = Oracle(self.bucket)
         self.counts: Counter[str] = Counter()
         storage = replace(harness.indexer.storage, s3=self.s3, dynamodb=self.dynamodb)
-        self.indexer = replace(harness.indexer, storage=storage)
+        self.indexer = replace(harness.indexer, storage=storage, versioned=versioned)
 
     def now(self) -> datetime:
         return datetime_of(self.clock)
@@ -125,11 +126,18 @@ class ModelStack:
         )
         self._nothing_wrong(f"{what} was counted {times} times" for what, times in reported.items() if times > 1)
 
-    def check_completeness(self, *, excused: Iterable[Json] = ()) -> None:
-        """Check that every object version has a correct row, except the versions of the event records in `excused`."""
-        excluded = {address_of(record) for record in excused}
+    def check_completeness(self, *, excused: Iterable[Json] = (), audited: bool = False) -> None:
+        """Check that every object version has a correct row, except the versions of the event records in `excused`.
+
+        After an audit (`audited`), versions whose events had no version ID must have rows too.
+        """
+        excluded = set[Address | None]().union(*(self._possible_addresses(record) for record in excused))
         self.oracle.unreadable_versions |= self.s3.hidden
-        self.oracle.unreported = self.bucket.ever.keys() - {address_of(record) for record in self.delivery.sent}
+        self.oracle.unidentified = set() if audited else self.bucket.unidentified
+        sent = [(self._address_of(record), Kind.of(record["eventName"])) for record in self.delivery.sent]
+        self.oracle.unreported = self.bucket.ever.keys() - {address for address, _ in sent}
+        deleted = {address for address, kind in sent if kind is Kind.DELETED}
+        self.oracle.unreported_deletions = set() if audited else self.bucket.ever.keys() - deleted
         rows = self.rows()
         assert rows.keys() <= self.bucket.ever.keys()
         self._nothing_wrong(
@@ -160,7 +168,9 @@ class ModelStack:
         self.oracle.unreadable_versions |= self.s3.hidden
         rows = self.rows()
         for record in message.event["Records"]:
-            address, kind = address_of(record), Kind.of(record["eventName"])
+            address, kind = self._address_of(record), Kind.of(record["eventName"])
+            if address is None and "sequencer" in record["s3"]["object"] and not changed:
+                self._nothing_wrong(self._wrong_without_version_id(record, kind, rows))
             if address is None or address in self.oracle.expired:
                 continue  # The version ID of a handwritten record is unknown. An expired row is deleted.
             row = rows.get(address)
@@ -177,17 +187,49 @@ class ModelStack:
                 complaints = [] if attribute in row else [f"{address} has no {attribute}"]
             self._nothing_wrong(complaints)
 
+    def _wrong_without_version_id(self, record: Json, kind: Kind, rows: dict[Address, Row]) -> Iterator[str]:
+        """Yield a message for each wrong row after success for a record of S3 without version ID.
+
+        If the version `null` exists, its row must be complete. Otherwise a row that was written from HEAD must record
+        the deletion, and after a creation event the current version must have a row.
+        """
+        key = unquote_plus(record["s3"]["object"]["key"])
+        null = key, NULL_VERSION
+        if self.bucket.at(null) or (null in rows and was_read(rows[null])):
+            yield from self.oracle.incomplete(null, rows.get(null))
+            self.counts["without version ID: null"] += 1
+            if self.bucket.at(null):
+                return
+        current = self.bucket.current(key)
+        if (
+            kind is Kind.CREATED
+            and current
+            and not current.marker
+            and not current.customer_key  # The error response of HEAD contains no version ID.
+            and not (current.readable or self.now()) > self.now()
+        ):
+            if current.address not in rows.keys() | self.oracle.expired:
+                yield f"{current.address} is the current version, and has no row"
+            self.counts["without version ID: current"] += 1
+        else:
+            self.counts["without version ID: neither"] += 1
+
+    def _address_of(self, record: Json) -> Address | None:
+        """Return the address that a record certainly is about; None if it depends on the bucket."""
+        s3_object = record["s3"]["object"]
+        unnamed = NULL_VERSION if "sequencer" in s3_object and not self.bucket.versioned else None
+        version_id = s3_object.get("versionId", unnamed)
+        return (unquote_plus(s3_object["key"]), version_id) if version_id else None
+
+    def _possible_addresses(self, record: Json) -> set[Address | None]:
+        """Return the address of a record; without a version ID, also that of the version `null`."""
+        s3_object = record["s3"]["object"]
+        null = unquote_plus(s3_object["key"]), NULL_VERSION
+        return {self._address_of(record) or null, self.bucket.subjects.get(s3_object.get("sequencer"))}
+
     @staticmethod
     def _nothing_wrong(complaints: Iterable[str]) -> None:
         assert not (found := list(complaints)), "\n".join(found)
-
-
-def address_of(record: Json) -> Address | None:
-    """Return the object key and the version ID of a record; None for a handwritten record, which has no version ID."""
-    s3_object = record["s3"]["object"]
-    unnamed = NULL_VERSION if "sequencer" in s3_object else None
-    version_id = s3_object.get("versionId", unnamed)
-    return (unquote_plus(s3_object["key"]), version_id) if version_id else None
 
 
 def _check_that_first_events_win(old: Item, new: Item) -> None:

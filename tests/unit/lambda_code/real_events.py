@@ -62,6 +62,7 @@ class RealEvent:
         result: expected return value of the handler; None if the handler raises an error.
         error: text that the error contains.
         key, version_id: object key and version ID of the expected row.
+        versioned: whether versioning was ever enabled for the bucket.
         row: expected attributes of the row, with None for a missing attribute; None if no row may exist.
     """
 
@@ -73,6 +74,7 @@ class RealEvent:
     error: str | None = None
     key: str = KEY
     version_id: str = VERSION
+    versioned: bool = True
     row: dict[str, Any] | None = None
 
 
@@ -159,14 +161,25 @@ WITHOUT_VERSION = [
     ),
     indexed("creation with version ID null", STRUCTURE, event(PUT, created(versionId=None)), version_id="null"),
     deleted(
-        "deletion without a version ID", STRUCTURE, event(DELETE, without("versionId", removed())), version_id="null"
+        "deletion without a version ID in an unversioned bucket",
+        STRUCTURE,
+        event(DELETE, without("versionId", removed())),
+        version_id="null",
+        versioned=False,
+    ),
+    RealEvent(
+        name="deletion without a version ID in a versioned bucket, for an object without a row",
+        page=STRUCTURE,
+        event=event(DELETE, without("versionId", removed())),
+        result={"gone": 1},
     ),
     deleted(
-        "deletion by a lifecycle rule, without a version ID",
+        "deletion by a lifecycle rule in an unversioned bucket, without a version ID",
         LIFECYCLE,
         event("LifecycleExpiration:Delete", without("versionId", removed()), version="2.3", by=S3_ITSELF),
         EXPIRED,
         version_id="null",
+        versioned=False,
     ),
     marked("delete marker with version ID null", SUSPENDED, event(MARK, removed(versionId="null")), version_id="null"),
 ]

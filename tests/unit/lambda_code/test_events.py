@@ -124,18 +124,26 @@ def test_parse_record_accepts_a_deletion_with_or_without_size_and_etag() -> None
     assert (other.size, other.etag) == (0, None)
 
 
-@pytest.mark.parametrize("version_id", [MISSING, None, "null"])
-def test_s3_record_without_a_version_id_gets_the_version_id_null(version_id: object) -> None:
-    """The version ID is null in events of unversioned buckets, and missing in events while versioning is suspended."""
-    assert parsed(changed("s3.object.versionId", version_id)).version_id == "null"
+@pytest.mark.parametrize("version_id", [MISSING, None])
+@pytest.mark.parametrize(("sequencer", "from_s3"), [("0A", True), (MISSING, False), (None, False), ("", False)])
+def test_record_without_a_version_id_may_be_about_version_null_only_if_s3_sent_it(
+    version_id: object,
+    sequencer: object,
+    from_s3: bool,  # noqa: FBT001 - a parametrized value
+) -> None:
+    """S3 omits the version ID null. A record without a sequencer is not from S3."""
+    raw = changed("s3.object.versionId", version_id)
+    raw["s3"]["object"]["sequencer"] = sequencer
+    if sequencer is MISSING:
+        del raw["s3"]["object"]["sequencer"]
+    record = parsed(raw)
+    assert (record.version_id, record.may_be_null_version) == (None, from_s3)
 
 
-@pytest.mark.parametrize("sequencer", [None, ""])
-def test_handwritten_record_without_a_version_id_gets_no_version_id(sequencer: str | None) -> None:
-    """Only records from S3 have a sequencer, so a record without a sequencer is handwritten."""
-    raw = changed("s3.object.sequencer", sequencer)
-    del raw["s3"]["object"]["versionId"]
-    assert parsed(raw).version_id is None
+@pytest.mark.parametrize("version_id", ["null", "v1"])
+def test_record_with_a_version_id_is_about_this_version(version_id: str) -> None:
+    record = parsed(s3_record(version_id=version_id))
+    assert (record.version_id, record.may_be_null_version) == (version_id, False)
 
 
 @pytest.mark.parametrize(

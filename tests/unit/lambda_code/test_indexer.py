@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from http.client import LineTooLong
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
@@ -10,9 +12,13 @@ from urllib3.exceptions import ProtocolError
 
 from lambda_code.errors import IndexingError, PermanentError, Reason, TransientError
 from lambda_code.indexer import Indexer
-from lambda_code.storage import Storage
+from lambda_code.storage import RecordCalls, Storage
 from tests.support.fakes import START_SECONDS, TABLE, Fault, IndexerHarness, client_error
-from tests.support.strategies import URL, head, minimal_record, s3_event, s3_record
+from tests.support.strategies import URL, Json, head, minimal_record, s3_event, s3_record
+
+if TYPE_CHECKING:
+    from lambda_code.head_result import HeadResult
+    from lambda_code.update import Update
 
 KEY = "photos/cat.jpg"
 THROTTLED = Fault(client_error(400, "ProvisionedThroughputExceededException"))
@@ -45,6 +51,22 @@ def test_indexer_completes_a_row_when_the_object_becomes_readable(
     assert harness.handle(event) == {"indexed": 1}
     row = harness.dynamodb.row("late.txt", "v1")
     assert (row["size_bytes"], row["content_type"]) == (6, "image/jpeg")
+
+
+@pytest.mark.parametrize(
+    ("header", "attribute"),
+    [("Metadata", "user_metadata"), ("ChecksumCRC64NVME", "checksum"), ("ServerSideEncryption", "encryption")],
+)
+def test_indexing_again_removes_an_attribute_that_the_object_does_not_have_any_more(
+    harness: IndexerHarness, header: str, attribute: str
+) -> None:
+    harness.s3.put(KEY, "v1", head(Metadata={"a": "b"}))
+    harness.handle(s3_event(s3_record()))
+    before = harness.dynamodb.row(KEY, "v1")
+    del harness.s3.heads[KEY, "v1"][header]
+    assert harness.handle(s3_event(s3_record()), request_id="request-2") == {"indexed": 1}
+    assert harness.dynamodb.row(KEY, "v1") == {name: value for name, value in before.items() if name != attribute}
+    assert harness.handle(s3_event(s3_record()), request_id="request-3") == {"duplicate": 1}
 
 
 def test_indexer_writes_no_row_for_a_missing_object_without_version_id(harness: IndexerHarness) -> None:
@@ -296,6 +318,68 @@ def test_record_with_hanging_aws_calls_uses_only_its_share_of_the_time(harness: 
         harness.handle(s3_event(s3_record("hangs"), *[s3_record()] * 3), seconds=41)
     used = next(started for _, key, started in harness.calls.calls if key == KEY) - START_SECONDS
     assert 8 <= used <= 10
+
+
+@pytest.mark.parametrize(
+    ("seconds", "durations", "budgets"),
+    [
+        pytest.param(61, [0, 0, 0], [20, 30, 60], id="unused time is divided among the later records"),
+        pytest.param(61, [20, 20, 20], [20, 20, 20], id="every record uses its whole budget"),
+        pytest.param(61, [6, 14, 0], [20, 27, 40], id="records use different times"),
+        pytest.param(25, [4, 4, 0], [8, 10, 16], id="equal parts of exactly the minimum"),
+        pytest.param(16, [6, 6, 0], [8, 8, 3], id="minimum, then the rest of the time"),
+    ],
+)
+def test_time_budget_of_a_record_is_the_remaining_time_divided_by_the_remaining_records(
+    harness: IndexerHarness, seconds: float, durations: list[float], budgets: list[float]
+) -> None:
+    """One second of the invocation is reserved. The budget is at least two attempts, of 4 s each."""
+    found: list[float] = []
+
+    class RecordingStorage(Storage):
+        def head(self, key: str, version_id: str | None, calls: RecordCalls) -> HeadResult:  # noqa: ARG002 - defined by the base class
+            found.append(calls.deadline - self.clock())
+            harness.clock.advance(durations[len(found) - 1])
+            return head()
+
+        def update(self, update: Update, calls: RecordCalls) -> dict[str, Any]:  # noqa: ARG002 - defined by the base class
+            return {}
+
+    storage = harness.indexer.storage
+    fields = {each.name: getattr(storage, each.name) for each in dataclasses.fields(storage)}
+    harness.indexer = dataclasses.replace(harness.indexer, storage=RecordingStorage(**fields))
+    harness.handle(s3_event(*[s3_record()] * len(durations)), seconds=seconds)
+    assert found == pytest.approx(budgets)
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["record succeeds", "record fails"])
+def test_durations_of_a_record_are_the_sums_over_all_its_calls(harness: IndexerHarness, *, fails: bool) -> None:
+    """The object with version ID `null` changes after the first read, so the indexer reads and writes it twice."""
+    heads = [head(VersionId="null", ETag=f'"{number}"') for number in (1, 2, 2)]
+    harness.s3.head_object = lambda **_: _timed(harness, "HeadObject", heads.pop(0))  # type: ignore[method-assign] # changes the object
+    faults = [Fault(seconds=each) for each in (0.25, 0.5, 1.0, 2.0)]
+    failed = [Fault(client_error(403), seconds=1.0), Fault(client_error(403), seconds=2.0)]  # HEAD and GET fail.
+    harness.calls.faults.extend([*faults, *(failed if fails else [Fault(seconds=3.0)])])
+    harness.deliver(s3_event(s3_record(version_id="null")))
+    assert harness.calls.operations == ["HeadObject", "UpdateItem"] * 2 + ["HeadObject"] + ["GetObject"] * fails
+    [outcome] = harness.telemetry.outcomes
+    assert outcome.result == ("failed" if fails else "indexed")
+    assert (outcome.head_ms, outcome.write_ms, outcome.duration_ms) == pytest.approx((4250, 2500, 6750))
+
+
+def test_durations_and_retries_of_a_record_include_all_attempts_and_waits(harness: IndexerHarness) -> None:
+    throttled = Fault(client_error(400, "ProvisionedThroughputExceededException"), seconds=0.25)
+    harness.calls.faults.extend([throttled, Fault(seconds=0.5), throttled, throttled, Fault(seconds=1.0)])
+    harness.handle(s3_event(s3_record()))
+    [outcome] = harness.telemetry.outcomes
+    assert (outcome.attempts, outcome.retries) == (5, 3)
+    # The waits before the retries are 0.1 s, and 0.1 s and 0.2 s.
+    assert (outcome.head_ms, outcome.write_ms) == pytest.approx((850, 1800))
+
+
+def _timed(harness: IndexerHarness, operation: str, response: Json) -> Json:
+    with harness.calls.call(operation, KEY):
+        return response
 
 
 def test_indexer_indexes_200_records_despite_short_time_budgets(

@@ -259,3 +259,28 @@ def test_lost_object_with_version_null_is_not_recorded_as_deleted(bucket: NullVe
     bucket.calls.faults.extend([Fault(client_error(405)), Fault(), Fault(client_error(405))])
     assert bucket.handle(PUT, request_id="request-2") == {"gone": 1}
     assert bucket.row == before
+
+
+def test_indexer_restores_an_overwritten_deletion_of_version_null_with_a_customer_key(
+    encrypted: NullVersionBucket,
+) -> None:
+    """A deletion event is handled between the read and the write of a creation event, which overwrites the deletion."""
+
+    def delete_and_handle() -> None:
+        encrypted.s3.customer_keys.clear()
+        encrypted.delete()
+        assert encrypted.handle(DELETE) == {"deleted": 1}
+
+    encrypted.before_write(1, delete_and_handle)
+    assert encrypted.handle(PUT, request_id="request-2") == {"gone": 1}
+    assert encrypted.row.keys() >= DELETION
+
+
+def test_event_about_a_lost_version_null_removes_the_deletion_of_an_earlier_object(bucket: NullVersionBucket) -> None:
+    bucket.handle(PUT)
+    bucket.delete()
+    bucket.handle(DELETE)
+    assert bucket.row.keys() >= DELETION
+    bucket.calls.faults.extend([Fault(client_error(405)), Fault(), Fault(client_error(405))])
+    assert bucket.handle(PUT, request_id="request-2") == {"gone": 1}
+    assert not bucket.row.keys() & DELETION

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("real", [pytest.param(each, id=each.name) for each in REAL_EVENTS])
 def test_indexer_returns_the_expected_result_for_a_real_s3_event(real: RealEvent) -> None:
     harness = IndexerHarness()
+    harness.indexer = replace(harness.indexer, versioned=real.versioned)
     if isinstance(real.there, dict):
         harness.s3.put(real.key, real.version_id, real.there)
     elif real.there == "marker":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+from botocore.session import Session
 
 from lambda_code import main
 from lambda_code.errors import ConfigurationError, IndexingError
@@ -135,12 +136,35 @@ def test_handler_calculates_the_deadline_with_the_monotonic_clock() -> None:
     assert indexer().handle.call_args.kwargs["deadline"] == 160.5
 
 
-def test_handler_uses_the_same_aws_clients_for_two_events() -> None:
-    indexers = []
-    for _ in range(2):
-        main.lambda_handler({"Event": "s3:TestEvent"}, Context())
-        indexers.append(main.indexer())
-    assert indexers[0] is indexers[1]
+@pytest.mark.usefixtures("dynamodb")
+def test_handler_uses_the_same_aws_clients_for_two_events(s3: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_client, used = Session.create_client, []
+
+    def recording(session: Session, service: str, **options: Any) -> Client:
+        client = create_client(session, service, **options)
+        client.meta.events.register("before-call", lambda **_: used.append((service, id(client))))
+        created.append(service)
+        return client
+
+    created: list[str] = []
+    monkeypatch.setattr(Session, "create_client", recording)
+    version = s3.put_object(Bucket=BUCKET, Key="a")["VersionId"]
+    for result in ("indexed", "duplicate"):
+        context = Context(aws_request_id=result)
+        assert main.lambda_handler(s3_event(s3_record("a", version_id=version)), context) == {result: 1}
+    assert created == ["s3", "dynamodb"]
+    assert [service for service, _ in used] == ["s3", "dynamodb"] * 2
+    assert used[:2] == used[2:]
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["object exists", "no object"])
+def test_handler_writes_no_row_of_version_null_for_the_template_of_the_lambda_console(
+    s3: Client, dynamodb: Client, *, exists: bool
+) -> None:
+    current = [s3.put_object(Bucket=BUCKET, Key="a", Body=b"hello")["VersionId"]] if exists else []
+    record = s3_record("a", version_id=None, event_time="1970-01-01T00:00:00.000Z", sequencer="0A1B2C3D4E5F678901")
+    assert main.lambda_handler(s3_event(record), Context()) == {"indexed" if exists else "gone": 1}
+    assert [row["version_id"] for row in rows(dynamodb)] == current
 
 
 def test_handler_without_settings_reports_the_missing_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,6 @@ import pytest
 from lambda_code.events import Kind, Record
 from lambda_code.head_result import DeleteMarker
 from lambda_code.metadata import (
-    Attributes,
-    Update,
-    attribute_value,
     decode_rfc2047,
     deletion_at,
     deletion_of,
@@ -25,6 +22,7 @@ from lambda_code.metadata import (
     from_marker,
     provenance_of,
 )
+from lambda_code.update import OBJECT_ATTRIBUTES, Attributes, Update, attribute_value
 from tests.support.fakes import BUCKET, START, TABLE
 from tests.support.strategies import head
 
@@ -80,6 +78,7 @@ def test_from_head_builds_the_row_of_an_ordinary_object() -> None:
         },
         provenance=PROVENANCE,
     )
+    assert from_head(RECORD, head(), provenance=PROVENANCE).absent == ("user_metadata",)
 
 
 def test_row_of_an_ordinary_object_fits_into_one_write_unit() -> None:
@@ -89,6 +88,9 @@ def test_row_of_an_ordinary_object_fits_into_one_write_unit() -> None:
 
 def test_provenance_identifies_the_event_and_the_invocation() -> None:
     assert provenance_of(RECORD, request_id="request-1", processed_at=START) == PROVENANCE
+    # Without a version ID, the sequencer may be that of an event about another version.
+    unnamed = provenance_of(replace(RECORD, version_id=None), request_id="request-1", processed_at=START)
+    assert unnamed.keys() == PROVENANCE.keys() - {"sequencer"}
     by_hand = provenance_of(BY_HAND, request_id="request-1", processed_at=START)
     assert by_hand.keys() == PROVENANCE.keys() - {"event_time", "sequencer"}
 
@@ -260,6 +262,42 @@ def test_update_request_keeps_existing_provenance() -> None:
         "ExpressionAttributeValues": {":0": {"S": "a"}, ":1": {"S": "e"}, ":2": {"S": "Put"}},
         "ReturnValues": "ALL_OLD",
     }
+
+
+def test_update_with_only_existing_has_a_condition_and_does_not_create_a_row() -> None:
+    update = from_event(RECORD, version_id="v1", provenance=PROVENANCE)
+    unconditional = update.request(TABLE)
+    assert "ConditionExpression" not in unconditional
+    conditional = replace(update, only_existing=True).request(TABLE)
+    assert conditional == unconditional | {"ConditionExpression": "attribute_exists(object_id)"}
+
+
+# Attributes that HEAD does not return for every object. All other object attributes are always set.
+OPTIONAL = {"encryption": "ServerSideEncryption", "checksum": "ChecksumCRC64NVME", "user_metadata": "Metadata"}
+
+
+@pytest.mark.parametrize("missing", [(), *[(name,) for name in OPTIONAL], tuple(OPTIONAL)])
+def test_update_of_a_version_removes_each_attribute_that_the_object_does_not_have(missing: tuple[str, ...]) -> None:
+    response = head(Metadata={"a": "b"})
+    for name in missing:
+        del response[OPTIONAL[name]]
+    request = from_head(RECORD, response, provenance=PROVENANCE).request(TABLE)
+    names = request["ExpressionAttributeNames"]
+    sets, _, removes = request["UpdateExpression"].removeprefix("SET ").partition(" REMOVE ")
+    assert {names[alias] for alias in removes.split(", ") if alias} == set(missing)
+    written = {names[each.split(" = ")[0]] for each in sets.split(", ") if " = :" in each}
+    assert written == set(OBJECT_ATTRIBUTES) - set(missing)
+
+
+@pytest.mark.parametrize("version_id", ["v1", "null"])
+def test_update_that_removes_an_attribute_counts_as_a_change(version_id: str) -> None:
+    record = replace(RECORD, version_id=version_id)
+    update = from_head(record, head(), provenance=PROVENANCE)
+    row = {name: attribute_value(value) for name, value in (update.set_attributes | PROVENANCE).items()}
+    row["request_id"] = attribute_value("an earlier request")
+    assert not update.changed(row)
+    assert update.changed(row | {"user_metadata": attribute_value({"a": "b"})})
+    assert update.changed(row | {"deleted_by": attribute_value("lifecycle")}) == (version_id == "null")
 
 
 def test_update_of_version_null_removes_all_attributes_it_does_not_set() -> None:

@@ -64,6 +64,15 @@ def test_failure_metric_has_the_dimensions_service_and_reason(logged: LoggedInde
         assert (line["service"], line["reason"], line["ObjectsFailed"]) == ("tapstack-test", reason, [count])
 
 
+def test_sdk_retries_metric_includes_the_retries_of_failed_records(logged: LoggedIndexer) -> None:
+    throttled = Fault(client_error(400, "ThrottlingException"), seconds=0)
+    denied = Fault(client_error(403), seconds=0)
+    logged.calls.faults.extend([throttled, throttled, denied, denied, throttled])  # HEAD and GET are denied.
+    logged.deliver(s3_event(s3_record("denied"), s3_record()))
+    assert [(line["outcome"], line["retries"]) for line in logged.logs] == [("failed", 2), ("indexed", 1)]
+    assert [line["SdkRetries"] for line in logged.metrics if "SdkRetries" in line] == [[3.0]]
+
+
 def test_ignored_events_produce_no_metrics(logged: LoggedIndexer) -> None:
     logged.handle({"Event": "s3:TestEvent"})
     logged.handle(s3_event(s3_record(event_name="ObjectTagging:Put")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import SimpleNamespace
@@ -26,8 +27,8 @@ from tests.support.update_expressions import plain
 
 if TYPE_CHECKING:
     from lambda_code.events import Record
-    from lambda_code.metadata import Attributes, Update
     from lambda_code.settings import Settings
+    from lambda_code.update import Attributes, Update
 
 
 @pytest.fixture
@@ -206,8 +207,38 @@ def test_storage_update_returns_the_previous_row_if_one_existed(storage: Storage
     update = from_head(each, head(storage, "a.txt", version), provenance=provenance(each))
     assert storage.update(update, unlimited_calls()) == {}
     old = storage.update(update, unlimited_calls())
+    assert old
     assert old == item(dynamodb, "a.txt", version)
     assert old["size_bytes"] == {"N": "3"}
+
+
+def test_storage_update_of_an_existing_row_only_creates_no_row(storage: Storage, dynamodb: Client) -> None:
+    update = event_update("a")
+    conditional = replace(update, only_existing=True)
+    assert storage.update(conditional, unlimited_calls()) is None
+    assert dynamodb.scan(TableName=TABLE)["Items"] == []
+    storage.update(update, unlimited_calls())
+    before = item(dynamodb, "a", "v1")
+    assert storage.update(conditional, unlimited_calls()) == before
+    assert item(dynamodb, "a", "v1") == before
+
+
+def test_storage_update_raises_for_other_errors_with_status_400(session: botocore.session.Session) -> None:
+    client: Client = session.create_client("dynamodb")
+    with Stubber(client) as stub:
+        stub.add_client_error("update_item", service_error_code="ValidationException", http_status_code=400)
+        with pytest.raises(PermanentError, match="ValidationException"):
+            with_client(client).update(replace(event_update("a"), only_existing=True), one_attempt())
+
+
+def test_dynamodb_removes_attributes_that_the_object_does_not_have(storage: Storage, dynamodb: Client) -> None:
+    each = record("a", "v1")
+    response = {"LastModified": START, "ETag": '"e"', "ContentLength": 1, "Metadata": {"a": "b"}, "ChecksumSHA1": "c"}
+    storage.update(from_head(each, response, provenance=provenance(each)), unlimited_calls())
+    before = row(dynamodb, "a", "v1")
+    del response["Metadata"], response["ChecksumSHA1"]
+    storage.update(from_head(each, response, provenance=provenance(each)), unlimited_calls())
+    assert before.keys() - row(dynamodb, "a", "v1").keys() == {"user_metadata", "checksum"}
 
 
 @pytest.mark.parametrize("body", [b"", b'{"Attributes":{"a"'])

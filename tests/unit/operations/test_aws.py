@@ -166,6 +166,23 @@ def test_table_query_returns_plain_values_and_consumed_units(aws: Aws, clients: 
     assert page.units > 0
 
 
+@pytest.mark.usefixtures("table")
+def test_only_a_consistent_table_query_requests_strongly_consistent_reads(aws: Aws, clients: dict[str, Any]) -> None:
+    """Both kinds of reads return the same rows in moto, so the test checks the requests."""
+    requests: list[bool] = []
+    clients["dynamodb"].meta.events.register(
+        "provide-client-params.dynamodb", lambda params, **_: requests.append(params.get("ConsistentRead", False))
+    )
+    for pages in (
+        aws.query_rows("objects", "b/k", consistent=True),
+        aws.query_rows("objects", "b/k", consistent=False),
+        aws.query_rows("objects", "b/k"),
+        aws.scan_rows("objects", prefix="b/"),
+    ):
+        assert [page.rows for page in pages] == [()]
+    assert requests == [True, False, False, False]
+
+
 def test_table_query_and_scan_read_all_pages(aws: Aws, clients: dict[str, Any], table: str) -> None:
     for number in range(4):  # A page of DynamoDB has at most 1 MB; these rows have 1.2 MB.
         put_row(clients, "b/k", f"v{number}", user_metadata={"S": "x" * 300_000})

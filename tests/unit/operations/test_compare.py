@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lambda_code import metadata
+from lambda_code.update import OBJECT_ATTRIBUTES
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES, compare, compare_head
 from tests.support.operations_fakes import BUCKET, head_response, marker, row, version
 
@@ -171,7 +172,7 @@ CHECKSUM_VALUES = ("CRC64NVME", "FULL_OBJECT", "ynIoRb1s2ao=")
 
 
 def test_audit_compares_every_object_attribute_of_a_row() -> None:
-    assert set(metadata.OBJECT_ATTRIBUTES) <= {*ATTRIBUTES, *HEAD_ATTRIBUTES}
+    assert set(OBJECT_ATTRIBUTES) <= {*ATTRIBUTES, *HEAD_ATTRIBUTES}
 
 
 @pytest.mark.parametrize(

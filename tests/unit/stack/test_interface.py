@@ -9,9 +9,10 @@ import pytest
 import tap_stack
 from lambda_code.errors import Reason
 from lambda_code.events import parse_record
-from lambda_code.metadata import attribute_value, from_head
+from lambda_code.metadata import from_head
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
 from lambda_code.settings import Settings
+from lambda_code.update import attribute_value
 from tests.support.default_stack import CUSTOM
 from tests.support.metrics import REASONS
 from tests.support.nonempty import nonempty

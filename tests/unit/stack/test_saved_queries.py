@@ -108,6 +108,23 @@ def test_saved_query_uses_only_valid_commands_and_functions(purpose: str) -> Non
     assert len(query) <= 10_000  # maximum length of a query (source: CloudWatch Logs API Reference)
 
 
+@pytest.mark.parametrize(
+    ("purpose", "order"),
+    [
+        pytest.param("what-failed", ["@timestamp desc"], id="failures, the newest first"),
+        pytest.param("slowest-records", ["duration_ms desc"], id="records, the slowest first"),
+        pytest.param("one-object", ["@timestamp asc"], id="history of an object, the oldest first"),
+        pytest.param("failures-by-reason", [], id="statistics of failures"),
+        pytest.param("retries-and-throttling", [], id="statistics of retries"),
+    ],
+)
+def test_saved_query_sorts_its_lines_before_it_limits_their_number(purpose: str, order: list[str]) -> None:
+    commands = queries()[f"tapstack-dev/{purpose}"].split("\n| ")
+    assert [each.removeprefix("sort ") for each in commands if each.startswith("sort ")] == order
+    last = [each.split()[0] for each in commands][-2:]
+    assert (last == ["sort", "limit"]) == bool(order)
+
+
 def test_saved_queries_compare_log_fields_only_with_valid_values() -> None:
     values = {"outcome": {each.value for each in Result}, "reason": {each.value for each in Reason}}
     pairs = set().union(*(compared(query) for query in queries().values()))

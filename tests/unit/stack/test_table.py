@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lambda_code.metadata import DELETION_ATTRIBUTES
+from lambda_code.update import DELETION_ATTRIBUTES
 from tests.support.default_stack import CUSTOM, FULL, PROD, TABLE
 from tests.support.synth import synth
 
