@@ -184,5 +184,5 @@ class Advisor:
         )
         self._events_left -= outcome.events
         self.stopped = self._events_left <= 0
-        # A simulation without lost events and with pending files was stopped at the maximum number of events.
+        # If no event is lost but files are pending, the simulation stopped early, at its maximum number of events.
         return None if outcome.lost or outcome.pending else SettingChange(name=name, settings=settings, outcome=outcome)

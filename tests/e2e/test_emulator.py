@@ -133,7 +133,7 @@ def test_emulated_function_returns_only_log_lines_of_the_same_invocation(functio
 
 
 @EMBEDDED
-def test_emulated_function_logs_a_partial_line_after_its_line_break(function: Function) -> None:
+def test_function_output_without_a_line_break_is_logged_when_the_line_ends(function: Function) -> None:
     assert function.invoke(unfinished="begun and ").log == []
     assert function.invoke(unfinished="ended\n").log == ["begun and ended"]
 

@@ -59,7 +59,7 @@ def has_items(iterable: ast.expr) -> bool:
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_each_loop_of_assertions_has_items(folder: str) -> None:
+def test_each_loop_with_assertions_fails_if_it_has_no_items(folder: str) -> None:
     """An empty collection would pass each assertion of a loop, for example after a renamed key of the collection."""
     found = {
         path.relative_to(TESTS).as_posix(): missing

@@ -182,7 +182,7 @@ def test_from_head_omits_user_metadata_with_an_empty_name() -> None:
         ("null", None, "null"),
     ],
 )
-def test_from_head_uses_the_version_id_of_the_record_or_of_head(
+def test_from_head_uses_the_version_id_of_head_if_the_record_has_none(
     version_id: str | None, of_head: str | None, expected: str
 ) -> None:
     record = replace(RECORD, version_id=version_id)

@@ -277,7 +277,7 @@ def test_audit_with_heads_counts_versions_that_s3_does_not_return() -> None:
 
 
 @pytest.mark.parametrize(("size", "expected"), [(1, 1), (7, 7), (20, 20), (100, 20)])
-def test_audit_with_a_sample_compares_a_number_of_versions_with_heads(size: int, expected: int) -> None:
+def test_audit_heads_sample_sends_head_requests_for_the_given_number_of_versions(size: int, expected: int) -> None:
     scenario = with_heads([*KEYS, MARKER], [row(each) for each in [*KEYS, MARKER]])
     report = scenario.audit(sample=size, rng=seeded()).report
     assert (report.findings, report.heads) == ([], expected)

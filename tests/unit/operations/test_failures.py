@@ -144,7 +144,7 @@ def test_failures_with_truncated_keys_have_the_same_kind_of_error() -> None:
     )
 
 
-def test_records_of_one_event_with_the_same_error_have_the_kind_of_a_single_record() -> None:
+def test_event_whose_records_share_one_error_is_grouped_like_a_single_record() -> None:
     several = indexing_error(*((f"record {number} (key 'a{number}')", Reason.DENIED, "403") for number in range(3)))
     one = indexing_error(("record 0 (key 'b')", Reason.DENIED, "403"))
     assert error_kind("a", several) == error_kind("b", one)
