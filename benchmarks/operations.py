@@ -54,7 +54,7 @@ class Bucket:
         return self
 
     def paginate(self, *, Prefix: str = "", **_: object) -> Iterator[dict[str, Any]]:  # noqa: N803  botocore's names
-        """Yield the pages of `list_object_versions`. If the prefix is a complete key, the page contains only its version."""
+        """Yield the pages of `list_object_versions`. If the prefix is a key, the page contains only its version."""
         numbers = [int(Prefix.rsplit("-", 1)[1])] if Prefix else range(self._versions)
         for start in range(0, len(numbers), LISTED_PER_PAGE):
             yield {"Versions": [_version(number) for number in numbers[start : start + LISTED_PER_PAGE]]}
