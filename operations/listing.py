@@ -15,7 +15,7 @@ from operations.target import same_function
 
 NO_TRIGGER = (
     "note: the bucket does not notify this function, so new uploads are not indexed: `pulumi up --refresh` restores "
-    "the notification. This run includes all keys"
+    "the notification. This run excludes no keys by a notification filter"
 )
 
 

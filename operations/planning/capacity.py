@@ -106,7 +106,8 @@ class CapacityTool:
         )
         if overloaded(self._load, self._settings):
             lines.append(
-                "note: the everyday load exceeds the sustained rate, so the backlog only grows; one hour was simulated"
+                "note: the everyday load exceeds the sustained rate, so the backlog only grows; "
+                "the simulated uploads end after one hour"
             )
         if outcome.scale > 1:
             lines.append(f"note: one simulated file represents {outcome.scale} files")

@@ -31,7 +31,7 @@ TIMEOUT = 120.0
 CloudWatch receives log lines after about 10 seconds, and a cold start of the indexer takes about 2 seconds.
 """
 INTERVAL = 0.5
-"""Seconds between two polls. CloudWatch Logs allows only five requests per second for the whole account."""
+"""Seconds between two polls. FilterLogEvents has a low request quota for each account and region."""
 
 
 class ExistingStack:

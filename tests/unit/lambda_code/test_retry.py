@@ -147,7 +147,7 @@ def test_slow_attempt_increases_the_time_reserved_for_later_attempts() -> None:
     ],
     ids=["transient error", "permanent error", "no time left"],
 )
-def test_retry_error_contains_call_name_attempts_and_last_error(
+def test_retry_error_describes_why_the_attempts_ended(
     error: Exception, seconds: float, kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=re.escape(message)):

@@ -278,7 +278,9 @@ def test_dynamodb_keeps_the_first_deletion_with_a_numeric_expiry(storage: Storag
     assert found["expires_at"] == {"N": str(int(START.timestamp()) + 90 * 24 * 3600)}
 
 
-def test_dynamodb_replaces_the_whole_row_of_version_null(storage: Storage, s3: Client, dynamodb: Client) -> None:
+def test_update_of_version_null_removes_attributes_of_the_replaced_object(
+    storage: Storage, s3: Client, dynamodb: Client
+) -> None:
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     each = record("a")
     for body, metadata in ((b"one", {"a": "b"}), (b"three", {})):

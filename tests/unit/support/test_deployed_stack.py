@@ -205,7 +205,7 @@ def test_clean_up_deletes_test_data_and_keeps_the_data_of_users(index: Index) ->
     assert len(index.row_ids()) == 3
 
 
-def test_clean_up_continues_if_a_row_never_records_its_deletion(index: Index) -> None:
+def test_clean_up_continues_if_an_object_never_gets_a_row(index: Index) -> None:
     index.put(index.key("never-indexed.txt"))
     clean_up(index)
     assert {object_id for object_id, _ in index.row_ids()} == {"uploads/in/theirs.txt"}
