@@ -30,7 +30,11 @@ USABLE_TABLE = ("ACTIVE", "UPDATING")
 """Statuses of a table that can be read (DynamoDB API Reference, TableDescription)."""
 
 REFRESH = "run: pulumi up --refresh"
-THEN_REPAIR = f"{REFRESH}; then run audit with --repair, because events since the change are lost"
+REASON_FIRST = "find the reason first (docs/runbook.md#reserved-concurrency-0)"
+THEN_REPAIR = (
+    f"{REFRESH}; then run redrive with --replay, so that deletions keep their times, and then audit with --repair, "
+    "because events since the change are lost"
+)
 THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change have failed"
 
 
@@ -265,7 +269,7 @@ def _compare_concurrency(actual: int | None, expected: ExpectedSettings, report:
     problem = _differ(actual, wanted)
     if actual == 0:
         problem += "; with 0, Lambda sends every event to the failure queue"
-        remedy += "; then run redrive with --replay"
+        remedy = f"{REASON_FIRST}; then {remedy}; then run redrive with --replay"
     report.add("reserved concurrency", problem, remedy)
 
 

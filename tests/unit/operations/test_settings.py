@@ -29,7 +29,10 @@ from tests.support.synth import synth
 
 LISTED = [version("a"), version("b")]
 REFRESH = "run: pulumi up --refresh"
-THEN_REPAIR = f"{REFRESH}; then run audit with --repair, because events since the change are lost"
+THEN_REPAIR = (
+    f"{REFRESH}; then run redrive with --replay, so that deletions keep their times, and then audit with --repair, "
+    "because events since the change are lost"
+)
 THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change have failed"
 ALL_EVENTS = "'s3:LifecycleExpiration:*, s3:ObjectCreated:*, s3:ObjectRemoved:*'"
 OTHER = ARN.replace("indexer", "another")
@@ -86,6 +89,7 @@ def condition(account: str, bucket: str) -> dict[str, Any]:
 NO_PERMISSION = (
     "the function's policy does not allow S3 to invoke it for arn:aws:s3:::uploads and the account 123456789012"
 )
+REASON_FIRST = "find the reason first (docs/runbook.md#reserved-concurrency-0)"
 CONCURRENCY = "aws lambda {}-function-concurrency --function-name indexer --region eu-west-1"
 STOPPED = "; with 0, Lambda sends every event to the failure queue"
 RESTORE = (
@@ -191,13 +195,16 @@ CHANGES: Mapping[str, Case] = {
         {"concurrency": 0},
         "reserved concurrency",
         differ("0", "not set") + STOPPED,
-        f"run: {CONCURRENCY.format('delete')}; then run redrive with --replay",
+        f"{REASON_FIRST}; then run: {CONCURRENCY.format('delete')}; then run redrive with --replay",
     ),
     "reserved concurrency 0 instead of 5": (
         {"concurrency": 0, "settings": {**SETTINGS, "reserved_concurrency": 5}},
         "reserved concurrency",
         differ("0", "5") + STOPPED,
-        f"run: {CONCURRENCY.format('put')} --reserved-concurrent-executions 5; then run redrive with --replay",
+        (
+            f"{REASON_FIRST}; then run: {CONCURRENCY.format('put')} --reserved-concurrent-executions 5; "
+            "then run redrive with --replay"
+        ),
     ),
     "reserved concurrency added": (
         {"concurrency": 3},
