@@ -23,6 +23,9 @@ class Capability(Enum):
     ALARMS_AT_ONCE = "evaluate an alarm as soon as a metric value is put"
     ALARM_TAGS = "store the tags of a new alarm"
     GROWING_SEQUENCERS = "give each event of a key a greater sequencer than the previous event"
+    MANY_METADATA_ENTRIES = "store an object with hundreds of user metadata entries"
+    MARKER_IN_HEAD_RESPONSE = "mark a delete marker in the headers of a HEAD response"
+    LISTED_STORAGE_CLASS = "list the storage class of each object version"
     UTF8_FORM = "read the file name in a POST form as UTF-8"
 
 
@@ -46,6 +49,11 @@ GAPS: Mapping[tuple[Capability, str], str] = {
     ),
     (Capability.LIST_FROM_ANY_KEY, LOCALSTACK): (
         "ListObjectVersions compares the start key with encoded keys, so a start key with a space returns nothing"
+    ),
+    (Capability.LISTED_STORAGE_CLASS, LOCALSTACK): "ListObjectVersions returns STANDARD for every version",
+    (Capability.MANY_METADATA_ENTRIES, LOCALSTACK): "its web server rejects requests with more than 100 headers",
+    (Capability.MARKER_IN_HEAD_RESPONSE, LOCALSTACK): (
+        "the response with status 405 has no header x-amz-delete-marker, which only the response to GET has"
     ),
     (Capability.RFC_2047_METADATA, MINISTACK): BYTES_AS_LATIN_1,
     (Capability.RFC_2047_METADATA, LOCALSTACK): BYTES_AS_LATIN_1,

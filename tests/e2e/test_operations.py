@@ -118,10 +118,13 @@ NAMES = (
 )
 
 
-def test_audit_with_heads_finds_and_repairs_attributes_that_s3_does_not_list(operations: OperationsStack) -> None:
+def test_audit_with_heads_finds_and_repairs_attributes_that_s3_does_not_list(
+    operations: OperationsStack, target: AwsTarget
+) -> None:
+    storage_class = "STANDARD" if gap(target, Capability.LISTED_STORAGE_CLASS) else "STANDARD_IA"
     key = operations.index.key("heads/é.txt")
     described = operations.index.put_indexed(
-        key, ContentType="text/x", Metadata={"by": "zoe", "for": "max"}, StorageClass="STANDARD_IA"
+        key, ContentType="text/x", Metadata={"by": "zoe", "for": "max"}, StorageClass=storage_class
     )
     [plain] = operations.put_all_indexed(["heads/plain"])
     result = operations.run("audit", "--prefix", "heads/", "--heads")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.capabilities import Capability, needs
 from tests.e2e.log_group import LogGroup
 from tests.e2e.query_results import wait_for_result, wait_for_versions
 from tests.support.rows import DELETION_ATTRIBUTES, expected_row, object_attributes
@@ -14,7 +15,7 @@ from tests.support.strategies import s3_event, s3_record
 
 if TYPE_CHECKING:
     from operations.queries import Table
-    from tests.support.index import Index
+    from tests.support.index import AwsTarget, Index
 
 pytestmark = pytest.mark.not_in_a_live_account("suspends the bucket's versioning")
 
@@ -46,7 +47,10 @@ def test_rapidly_overwritten_null_version_has_the_row_of_the_last_upload(index: 
     assert index.existing_row(key, "null")["size_bytes"] == 4
 
 
-def test_null_object_and_null_delete_marker_replace_each_others_row(table: Table, index: Index) -> None:
+def test_null_object_and_null_delete_marker_replace_each_others_row(
+    table: Table, index: Index, target: AwsTarget
+) -> None:
+    needs(target, Capability.MARKER_IN_HEAD_RESPONSE)
     key = index.key("suspended/deleted and back.txt")
     _put_and_wait(index, key, b"first")
     assert index.delete(key) == "null"
