@@ -13,6 +13,7 @@ import tap_stack
 from operations import settings
 from operations.command import main
 from operations.errors import OperatorError
+from operations.rate import Capacity
 from operations.settings import ExpectedSettings
 from tests.support.operations_fakes import (
     ARN,
@@ -48,6 +49,8 @@ class AuditCommand:
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.aws = FakeAws(LISTED, [row(each) for each in LISTED])
+        # With a realistic read capacity, the rate limiter would delay these tests.
+        self.aws.provisioned = Capacity(read=None, write=None)
         self._capsys = capsys
 
     def change(self, **attributes: Any) -> None:
