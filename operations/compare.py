@@ -22,8 +22,7 @@ ATTRIBUTES = (
 """Attributes of a row that the audit reads without HEAD requests."""
 
 HEAD_ATTRIBUTES = ("checksum", "user_metadata")
-"""Further attributes of a row that the audit reads to compare them with HEAD requests. They can have several kilobytes.
-"""
+"""Attributes of a row that only an audit with HEAD requests reads, because their values can have several kilobytes."""
 
 ADDRESS = ("bucket", "key", "filename", "extension")
 """Attributes that the rows of objects and of delete markers have in common."""

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
+from operations.aws import Aws
 from operations.command import main
 from tests.support.clock import FakeClock
 from tests.support.operations_fakes import ARN, FakeAws, failure, marker, row, version
@@ -58,3 +62,16 @@ def stack_outputs(tmp_path: Path) -> Path:
     names = {"bucket_name": "uploads", "table_name": "objects", "lambda_function_name": "indexer"}
     file.write_text(json.dumps({**names, "lambda_function_arn": ARN, "failure_queue_url": "https://queue"}))
     return file
+
+
+@pytest.fixture
+def clients() -> Iterator[dict[str, Any]]:
+    """Yield the boto3 clients of the tools by service name, connected to moto."""
+    with mock_aws():
+        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm")}
+
+
+@pytest.fixture
+def aws(clients: dict[str, Any]) -> Aws:
+    """An instance of `Aws` that shares its boto3 clients with the test, because a new boto3 session is slow."""
+    return Aws(clients.__getitem__)

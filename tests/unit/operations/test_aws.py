@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore import exceptions
 from botocore.awsrequest import AWSResponse
@@ -28,18 +27,6 @@ from tests.support.raw_server import raw_server, response
 KEYS = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "plain.txt", "x/tab\tand?&#.txt"]
 THROTTLED, UNAVAILABLE = (429, "TooManyRequestsException"), (503, "ServiceException")
 DENIED, ACCEPTED = (403, "AccessDeniedException"), (202, "")
-
-
-@pytest.fixture
-def clients() -> Iterator[dict[str, Any]]:
-    with mock_aws():
-        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm")}
-
-
-@pytest.fixture
-def aws(clients: dict[str, Any]) -> Aws:
-    """An instance of `Aws` that shares its boto3 clients with the test, because a new boto3 session is slow."""
-    return Aws(clients.__getitem__)
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from operations.aws import Aws
 from operations.errors import OperatorError
@@ -16,17 +14,6 @@ from tests.support.fakes import client_error
 from tests.support.operations_fakes import S3_STATEMENT
 
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:failures"
-
-
-@pytest.fixture
-def clients() -> Iterator[dict[str, Any]]:
-    with mock_aws():
-        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm")}
-
-
-@pytest.fixture
-def aws(clients: dict[str, Any]) -> Aws:
-    return Aws(clients.__getitem__)
 
 
 class Client:
