@@ -30,7 +30,7 @@ ACCESS_LOG_DAYS = 90
 """Retention of S3's access logs in days."""
 METRICS = 14
 """Number of custom metrics of the indexer. CloudWatch bills a metric only for hours in which it is emitted."""
-ALARMS = 22
+ALARMS = 24
 DASHBOARDS = 1
 SAMPLED_SHARE = 0.05
 """Share of requests that X-Ray samples in addition to the first request of each second.

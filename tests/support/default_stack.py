@@ -62,7 +62,12 @@ S3_EVENTS = {
 # Smallest valid configuration for an environment other than dev.
 PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
 # This configuration creates all optional resources.
-FULL = {"maxCapacity": "400", "alarmEmail": "oncall@example.com"}
+FULL = {
+    "maxCapacity": "400",
+    "alarmEmail": "oncall@example.com",
+    "expectUploadEveryHours": "24",
+    "expectAuditEveryHours": "168",
+}
 # This configuration creates all optional resources, encrypted with a customer managed KMS key.
 ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}
 # Every setting differs from its default, except the settings of optional resources.
@@ -82,6 +87,7 @@ CUSTOM = {
     "memoryMb": "1024",
     "timeoutSeconds": "100",
     "reservedConcurrency": "5",
+    "maxDelaySeconds": "300",
     "runbookUrl": "https://git.example.com/ops/docs/runbook.md",
     "owner": "Data Platform",
     "costCenter": "cc-42",
