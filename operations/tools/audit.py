@@ -94,7 +94,8 @@ class AuditTool:
         findings = self._audit.report.findings
         lines = self._key_filter.warnings()
         for each in self._settings.findings:
-            lines += [f"{'setting':<10}  {each.setting}: {each.problem}", f"            {each.remedy}"]
+            lines.append(f"{'setting':<10}  {each.setting}: {each.problem}")
+            lines += [f"            {each.remedy}", f"            Runbook: {each.runbook}"]
         for finding in findings[:MAX_FINDINGS_SHOWN]:
             marker = "  (delete marker)" * _is_marker(finding)
             lines.append(f"{finding.difference:<10}  {visible(finding.key)}  {finding.version_id}{marker}")
@@ -144,7 +145,7 @@ class AuditTool:
             "sent": report.sent,
             "triggered": self._settings.triggered,
             "repair": self._repair,
-            "settings": [asdict(finding) for finding in self._settings.findings],
+            "settings": [{**asdict(each), "runbook": each.runbook} for each in self._settings.findings],
             "findings": [_as_json(finding) for finding in report.findings],
         }
 
