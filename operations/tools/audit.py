@@ -113,7 +113,11 @@ class AuditTool:
         return [
             line
             for each in self._settings.findings
-            for line in (f"{'setting':<10}  {each.setting}: {each.problem}", f"            {each.remedy}")
+            for line in (
+                f"{'setting':<10}  {each.setting}: {each.problem}",
+                f"            {each.remedy}",
+                f"            Runbook: {each.runbook}",
+            )
         ]
 
     def summary(self) -> str:
@@ -154,7 +158,7 @@ class AuditTool:
             "sent": report.sent,
             "triggered": self._settings.triggered,
             "repair": self._repair,
-            "settings": [asdict(finding) for finding in self._settings.findings],
+            "settings": [{**asdict(each), "runbook": each.runbook} for each in self._settings.findings],
             "findings": [_as_json(finding) for finding in report.findings],
         }
 
