@@ -205,25 +205,6 @@ DELETIONS: Mapping[str, Callable[[Index], object]] = {
 """Maps the name of a finding to a deletion that must cause it. The deletions are in the order of the test."""
 
 
-def test_audit_reports_each_deleted_resource_instead_of_an_error(
-    emulator: Emulator, deploy_stack: DeployStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in emulator.environment().items():
-        monkeypatch.setenv(name, value)
-    deployment = deploy_stack(emulator, config_overrides={"env": "deleted"})
-    index = Index(Clients.of(emulator), deployment.outputs)
-    operations = OperationsStack(index, settle_seconds=0)
-    index.put_indexed(index.key("a.txt"))
-    assert operations.run("audit").code == 0
-    deleted = set[str]()
-    for setting, delete in nonempty(DELETIONS.items()):
-        delete(index)
-        deleted.add(setting)
-        audit = operations.run("audit")
-        assert (audit.code, {each["setting"] for each in audit.document["settings"]}) == (1, deleted)
-    deployment.destroy()
-
-
 def test_audit_of_a_stack_without_settings_document_reports_it(operations: OperationsStack) -> None:
     ssm, name = operations.index.clients.ssm, operations.index.outputs["settings_parameter"]
     before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
@@ -233,6 +214,23 @@ def test_audit_of_a_stack_without_settings_document_reports_it(operations: Opera
     assert audit.code == 1
     assert [each["setting"] for each in audit.document["settings"]] == ["settings document"]
     assert (audit.document["keys"], audit.document["triggered"]) == (1, True)
+
+
+@pytest.fixture(scope="module")
+def _small_stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[OperationsStack]:
+    deployment = deploy_stack(emulator, config_overrides={"env": "deleted"})
+    index = Index(Clients.of(emulator), deployment.outputs)
+    index.put_indexed(index.key("a.txt"))
+    yield OperationsStack(index, settle_seconds=0)
+    deployment.destroy()
+
+
+@pytest.fixture
+def small_stack(_small_stack: OperationsStack, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> OperationsStack:
+    """Separate stack with one object and its row, which the operations tools find through environment variables."""
+    for name, value in emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    return _small_stack
 
 
 @pytest.fixture
@@ -261,9 +259,9 @@ def run(shell: list[str], script: str, clone: Path, variables: Mapping[str, str]
 
 
 def test_scheduled_audits_notify_the_alarm_topic_if_the_notification_was_removed(
-    operations: OperationsStack, emulator: Emulator, clone: Path
+    small_stack: OperationsStack, emulator: Emulator, clone: Path
 ) -> None:
-    index = operations.index
+    index = small_stack.index
     topic = index.outputs["alarm_topic_arn"]
     subscriber = Subscriber(index.clients, topic)
     command = cron_line().split(maxsplit=5)[-1]
@@ -280,7 +278,7 @@ def test_scheduled_audits_notify_the_alarm_topic_if_the_notification_was_removed
     assert step["env"].keys() == {"FUNCTION", "ALARM_TOPIC"}
     variables = {**emulator.environment(), "FUNCTION": index.function, "ALARM_TOPIC": topic}
     variables["GITHUB_STEP_SUMMARY"] = os.devnull
-    with operations.notifications_disabled():
+    with small_stack.notifications_disabled():
         by_cron = run(["/bin/sh", "-c"], command, clone, emulator.environment())
         by_workflow = run(["/bin/bash", "-eo", "pipefail", "-c"], step["run"], clone, variables)
     finding = (
@@ -293,3 +291,14 @@ def test_scheduled_audits_notify_the_alarm_topic_if_the_notification_was_removed
     for each in nonempty(messages):
         assert finding in each["Message"]
         assert each["Message"].endswith("Runbook: docs/runbook.md#scheduled-audit")
+
+
+def test_audit_reports_each_deleted_resource_instead_of_an_error(small_stack: OperationsStack) -> None:
+    """This test is the last one of the stack, because it deletes the resources."""
+    assert small_stack.run("audit").code == 0
+    deleted = set[str]()
+    for setting, delete in nonempty(DELETIONS.items()):
+        delete(small_stack.index)
+        deleted.add(setting)
+        audit = small_stack.run("audit")
+        assert (audit.code, {each["setting"] for each in audit.document["settings"]}) == (1, deleted)
