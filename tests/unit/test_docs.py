@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from string import Template
 
 import pytest
 
 from tap_stack import SAVED_QUERIES
+from tests.support.synth import synth
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,6 +27,21 @@ def section(text: str, heading: str) -> str:
 def test_each_saved_query_is_documented_in_the_runbook() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \|", section(RUNBOOK, "## Saved queries"), re.MULTILINE)
     assert rows == list(SAVED_QUERIES)
+
+
+def test_variables_of_the_runbook_contain_the_names_of_the_stack() -> None:
+    """An engineer without Pulumi's state derives the names from the prefix, the account and the region."""
+    stack = synth(stack="prod", env="prod", corsAllowedOrigins="https://example.com", region="us-east-1")
+    values: dict[str, str] = {"ACCOUNT": "123456789012"}
+    console = re.findall(r"```console\n(.*?)```", RUNBOOK, re.DOTALL)[0]
+    for name, value in re.findall(r"(\w+)=([\w$/-]+)(?=\s)", console):
+        values[name] = Template(value).substitute(values)
+    outputs = stack.outputs
+    assert values["FUNCTION"] == outputs["lambda_function_name"]
+    assert values["LOGS"] == outputs["log_group_name"]
+    assert (values["BUCKET"], values["TABLE"]) == (outputs["bucket_name"], outputs["table_name"])
+    assert outputs["failure_queue_url"].endswith(f"/{values['QUEUE']}")
+    assert outputs["settings_parameter"] == f"{values['PREFIX']}-settings"
 
 
 def test_documents_list_the_same_permissions_for_the_smoke_test() -> None:

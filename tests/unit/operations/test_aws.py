@@ -324,7 +324,7 @@ def test_failure_destination_is_the_on_failure_destination_or_none(
         (lambda aws: aws.invoke("none", {}), f"cannot invoke the function 'none': .* {DELETED}"),
         (
             lambda aws: aws.function_configuration("none"),
-            "cannot read the function 'none': .* Check the function's name, the region and the account: was the resource",
+            "cannot read the function 'none': .* Check the function's name, the region and the account: was the ",
         ),
     ],
 )

@@ -137,12 +137,12 @@ def test_tools_send_no_event_without_an_on_failure_destination(run: Command, com
 
 
 EMPTY = (
-    "note: the table 'objects' is empty: see docs/runbook.md#table-lost before --repair, which cannot create the rows of "
-    "deleted versions"
+    "note: the table 'objects' is empty: see docs/runbook.md#table-lost before --repair, which cannot create the rows "
+    "of deleted versions"
 )
 FAILED_EVENTS = (
-    "note: the failure queue contains about 2 messages: run redrive with --replay before --repair, so that deletions keep "
-    "their times (docs/runbook.md#failure-queue)"
+    "note: the failure queue contains about 2 messages: run redrive with --replay before --repair, so that deletions "
+    "keep their times (docs/runbook.md#failure-queue)"
 )
 
 
@@ -198,18 +198,24 @@ def test_audit_prints_no_note_without_differences_or_about_the_rows_of_one_prefi
 UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "reserved concurrency": (
         {"concurrency": 0},
-        "the reserved concurrency of the function 'indexer' is 0, so Lambda would send each event to the failure queue: "
-        "enable the function first (docs/runbook.md#reserved-concurrency-0)",
+        (
+            "the reserved concurrency of the function 'indexer' is 0, so Lambda would send each event to the failure "
+            "queue: enable the function first (docs/runbook.md#reserved-concurrency-0)"
+        ),
     ),
     "bucket": (
         {"settings": {**SETTINGS, "bucket": "own"}},
-        "the environment variable TAP_BUCKET_NAME of the function 'indexer' is 'uploads', but the stack's value is 'own', "
-        "so each event would fail: run `pulumi up --refresh` first (docs/runbook.md#failed-foreign)",
+        (
+            "the environment variable TAP_BUCKET_NAME of the function 'indexer' is 'uploads', but the stack's value is "
+            "'own', so each event would fail: run `pulumi up --refresh` first (docs/runbook.md#failed-foreign)"
+        ),
     ),
     "table": (
         {"settings": {**SETTINGS, "table": "own"}},
-        "the environment variable TAP_TABLE_NAME of the function 'indexer' is 'objects', but the stack's value is 'own', "
-        "so each event would fail: run `pulumi up --refresh` first (docs/runbook.md#table-lost)",
+        (
+            "the environment variable TAP_TABLE_NAME of the function 'indexer' is 'objects', but the stack's value is "
+            "'own', so each event would fail: run `pulumi up --refresh` first (docs/runbook.md#table-lost)"
+        ),
     ),
 }
 
@@ -222,8 +228,8 @@ def test_tools_send_no_event_that_the_indexer_would_reject(run: Command, command
         setattr(run.aws, name, value)
     run.aws.rows = []
     run.aws.put(OURS)
-    tool = command.split()[0]
-    assert run(*command.split()) == 2
+    tool, option = command.split()
+    assert run(tool, option) == 2
     assert run.errors[0] == f"{tool}: {error}"
     assert (run.aws.log, len(run.aws.queue)) == ([], 1)
 
