@@ -82,7 +82,7 @@ def stack_and_queue(function: str | None, outputs: Target | None, aws: Aws) -> t
     configuration = aws.find_function(name)
     if configuration is not None and not _missing_variables(configuration):
         target = _target(configuration)
-        if (arn := _failure_queue_arn(aws, target)) is not None:
+        if (arn := failure_queue_arn(aws, target)) is not None:
             return target, aws.queue_url(arn)
     target, expected = from_settings(name, None, aws)
     if expected is None:
@@ -100,7 +100,7 @@ def failure_queue(aws: Aws, target: Target) -> str:
     Raises:
         OperatorError: the indexer has no queue as on-failure destination, or its queue is not the one in `target`.
     """
-    arn = _failure_queue_arn(aws, target)
+    arn = failure_queue_arn(aws, target)
     if arn is None:
         aws.function_configuration(target.function)  # It raises an OperatorError if the function does not exist.
         raise OperatorError(
@@ -169,6 +169,12 @@ def _target(configuration: Mapping[str, Any]) -> Target:
     )
 
 
-def _failure_queue_arn(aws: Aws, target: Target) -> str | None:
+def failure_queue_arn(aws: Aws, target: Target) -> str | None:
+    """Return the ARN of the queue that is the indexer's on-failure destination; None if it has no such queue.
+
+    Args:
+        aws: the AWS calls.
+        target: the deployed stack.
+    """
     arn = aws.failure_destination(target.function)
     return arn if arn is not None and ":sqs:" in arn else None

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from operations.audit import GRACE, Audit
-from operations.discovery import queue_before_sending
+from operations.discovery import failure_queue_arn, queue_before_sending
 from operations.listing import KeyFilter
 from operations.output import count, visible
 from operations.rate import Capacity
@@ -95,11 +95,9 @@ class AuditTool:
 
     def _failed_events(self) -> int:
         """Return the approximate number of messages in the failure queue; 0 if there is no such queue."""
-        if self._expected is not None:
-            arn: str | None = self._expected.failure_destination
-        else:
-            arn = self._aws.failure_destination(self._target.function)
-        if arn is None or ":sqs:" not in arn or not self._aws.queue_exists(arn):
+        expected = self._expected
+        arn = expected.failure_destination if expected else failure_queue_arn(self._aws, self._target)
+        if arn is None or not self._aws.queue_exists(arn):
             return 0
         return sum(self._aws.message_counts(self._aws.queue_url(arn)))
 

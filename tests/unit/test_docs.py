@@ -31,7 +31,7 @@ def test_each_saved_query_is_documented_in_the_runbook() -> None:
 
 def test_variables_of_the_runbook_contain_the_names_of_the_stack() -> None:
     """An engineer without Pulumi's state derives the names from the prefix, the account and the region."""
-    stack = synth(stack="prod", env="prod", corsAllowedOrigins="https://example.com", region="us-east-1")
+    stack = synth(env="prod", corsAllowedOrigins="https://example.com", region="us-east-1")
     values: dict[str, str] = {"ACCOUNT": "123456789012"}
     console = re.findall(r"```console\n(.*?)```", RUNBOOK, re.DOTALL)[0]
     for name, value in re.findall(r"(\w+)=([\w$/-]+)(?=\s)", console):

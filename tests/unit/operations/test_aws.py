@@ -336,6 +336,15 @@ def test_missing_aws_resource_raises_an_error_with_the_remedy(
 
 
 @pytest.mark.parametrize(
+    "code",
+    ["NoSuchBucket", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"],
+)
+def test_error_code_of_a_missing_resource_has_the_remedy(code: str) -> None:
+    with pytest.raises(OperatorError, match=DELETED), translated_errors("read"):
+        raise client_error(404, code, "Read")
+
+
+@pytest.mark.parametrize(
     ("region", "variables", "expected"),
     [
         ("eu-west-1", {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"}, "eu-west-1"),
