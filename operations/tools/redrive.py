@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from operations.discovery import failure_queue
+from operations.discovery import queue_before_sending
 from operations.errors import OperatorError
 from operations.output import count, visible
 from operations.rate import default_event_rate
@@ -44,7 +44,7 @@ class RedriveTool:
         self._redrive = Redrive(
             aws,
             target,
-            failure_queue(aws, target) if self._replay else queue_url,
+            queue_before_sending(aws, target) if self._replay else queue_url,
             per_second=default_event_rate(aws.capacity(target.table)) if self._replay else None,
             reason=options.reason,
             max_messages=options.max,

@@ -45,13 +45,23 @@ def test_audit_with_findings_publishes_settings_and_numbers_but_no_object_keys(r
     assert f"\n## {anchor.replace('-', ' ').capitalize()}\n" in RUNBOOK
 
 
+def test_message_contains_the_notes_about_other_remedies(run: Command) -> None:
+    run.put_failures(2)
+    run.aws.rows = []
+    assert run("audit", *NOTIFY) == 1
+    [(_, _, message)] = run.aws.published
+    assert "\n\nnote: the table 'objects' is empty: see docs/runbook.md#table-lost" in message
+    assert "\nnote: the failure queue contains about 2 messages" in message
+
+
 def test_audit_that_fails_publishes_the_error_even_if_the_stack_is_not_found(run: Command) -> None:
     run.aws.settings, run.aws.function_exists = None, False
     assert run("audit", *NOTIFY, "--json") == 2
     [(_, subject, message)] = run.aws.published
     assert subject == "ALARM: the audit of indexer failed"
-    assert message == ("audit: no function indexer\n\nExit code: 2\nRunbook: docs/runbook.md#scheduled-audit")
-    assert json.loads(run.output)["error"] == "no function indexer"
+    error = json.loads(run.output)["error"]
+    assert error.startswith("there is neither a function 'indexer' nor")
+    assert message == f"audit: {error}\n\nExit code: 2\nRunbook: docs/runbook.md#scheduled-audit"
 
 
 def test_message_is_published_even_if_the_results_cannot_be_printed(

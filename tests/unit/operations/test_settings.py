@@ -100,7 +100,10 @@ NO_PERMISSION = (
 REASON_FIRST = "find the reason first"
 CONCURRENCY = "aws lambda {}-function-concurrency --function-name indexer --region eu-west-1"
 STOPPED = "; with 0, Lambda sends every event to the failure queue"
-RESTORE = "restore a backup of the table before you run pulumi up, because backfill cannot create the rows of deleted versions"
+RESTORE = (
+    "restore a backup of the table before you run pulumi up, because backfill cannot create the rows of deleted "
+    "versions"
+)
 BUCKET = "arn:aws:s3:::uploads"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:failures"
 
@@ -397,7 +400,10 @@ def test_audit_repair_compares_the_queue_of_the_stack_outputs_with_the_on_failur
 def test_audit_without_settings_document_and_function_is_an_error(audit: AuditCommand) -> None:
     audit.change(function_exists=False, settings=None)
     assert audit() == 2
-    assert audit.errors == "audit: no function indexer\n"
+    assert audit.errors == (
+        "audit: there is neither a function 'indexer' nor an SSM parameter 'indexer-settings': check the name, the "
+        "region and the account. If both were deleted, see docs/runbook.md#function-deleted\n"
+    )
 
 
 @pytest.mark.parametrize("prefix", ["", "typo/"])
