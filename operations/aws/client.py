@@ -29,7 +29,6 @@ from operations.errors import OperatorError, RefusedEventError
 from operations.failures import QueueMessage
 from operations.listing import Version, parse_versions
 from operations.pool import THREADS
-from operations.rate import Capacity
 
 Client: TypeAlias = Any  # A boto3 client has no static type, because boto3 creates its classes at run time.
 Row: TypeAlias = dict[str, Any]
@@ -129,17 +128,6 @@ class Aws(SettingsCalls, TopicCalls):
             response = self._s3.get_bucket_notification_configuration(Bucket=bucket)
             found: Sequence[Mapping[str, Any]] = response.get("LambdaFunctionConfigurations", ())
             return found
-
-    def capacity(self, table: str) -> Capacity:
-        """Return the table's read capacity, and the lowest write capacity among the table and its indexes.
-
-        For an on-demand table, a configured maximum throughput is its capacity.
-        """
-        with translated_errors(f"describe the table {table!r}"):
-            described = self._dynamodb.describe_table(TableName=table)["Table"]
-        parts = (described, *described.get("GlobalSecondaryIndexes", ()))
-        writes = [units for units in (_units(part, "Write") for part in parts) if units]
-        return Capacity(read=_units(described, "Read"), write=min(writes, default=None))
 
     def versions(
         self, bucket: str, *, prefix: str = "", after: str = "", page: int = VERSIONS_PER_PAGE
@@ -320,14 +308,6 @@ class Aws(SettingsCalls, TopicCalls):
             ]
             with translated_errors("make messages of the failure queue visible again"):
                 self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
-
-
-def _units(part: Mapping[str, Any], kind: str) -> int | None:
-    """Return the units per second of a table or index for the kind `Read` or `Write`; None for no limit."""
-    # DynamoDB returns no capacity or 0 for an on-demand table, and no value for a maximum that is not configured.
-    provisioned: int = part.get("ProvisionedThroughput", {}).get(f"{kind}CapacityUnits", 0)
-    maximum: int = part.get("OnDemandThroughput", {}).get(f"Max{kind}RequestUnits", 0)
-    return max(provisioned, maximum) or None
 
 
 def _page(response: Mapping[str, Any]) -> Page:
