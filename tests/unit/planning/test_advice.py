@@ -35,7 +35,7 @@ def changes() -> dict[str, SettingChange]:
 
 
 def test_each_suggested_change_prevents_event_loss(changes: dict[str, SettingChange]) -> None:
-    assert {"reservedConcurrency", "writeCapacity", "on-demand"} <= set(changes)
+    assert {"reservedConcurrency", "writeCapacity", "billing"} <= set(changes)
     assert next(iter(changes)) == "reservedConcurrency"  # A change without extra cost is suggested first.
     for change in nonempty(changes.values()):
         assert change.outcome.lost == simulate(BURST, change.settings, seed=1).lost == 0
@@ -51,6 +51,13 @@ def test_write_capacity_below_the_suggested_value_loses_events(changes: dict[str
     assert simulate(BURST, less, seed=1).lost > 0
 
 
+def test_advisor_suggests_a_higher_limit_of_on_demand_writes_but_no_provisioned_capacity() -> None:
+    stack = unbuffered(billing="on-demand", max_on_demand_writes=5, retry_policy=RetryPolicy(attempts=4))
+    changed = found(BURST, stack)
+    assert set(changed) <= {"reservedConcurrency", "timeoutSeconds", "maxOnDemandWrites", "account"}
+    assert 5 < changed["maxOnDemandWrites"].settings.max_on_demand_writes <= 100  # type: ignore[operator]  # not None
+
+
 def test_advisor_suggests_no_reserved_concurrency_in_a_small_account() -> None:
     assert "reservedConcurrency" not in found(BURST, replace(FEW_ATTEMPTS, account_concurrency=100))
 
@@ -59,7 +66,7 @@ def test_advisor_suggests_only_capacity_if_the_table_is_overloaded() -> None:
     load, stack = Load(per_day=1.5 * 86_400), settings(write_capacity=1)
     assert overloaded(load, stack)
     changed = found(load, stack)
-    assert {"writeCapacity", "on-demand"} <= set(changed) <= {"writeCapacity", "maxCapacity", "on-demand"}
+    assert {"writeCapacity", "billing"} <= set(changed) <= {"writeCapacity", "maxCapacity", "billing"}
     assert 2 <= changed["writeCapacity"].settings.write_capacity <= 4
 
 

@@ -34,11 +34,31 @@ def test_capacity_tool_exits_with_0_if_no_event_is_lost(run: Command) -> None:
     assert run(*SUFFICIENT) == 0
     assert run.lines[-1].startswith("capacity: no event is lost: each of ")
     values = {line.split("  ")[0]: line for line in run.lines[:-1]}
-    assert list(values) == ["load", "stack", "sustains", "delay", "retries", "Lambda", "lost"]
+    expected = ["load", "stack", "sustains", "delay", "retries", "Lambda", "lost", "", "cheaper configuration"]
+    assert list(values)[: len(expected)] == expected
     assert "50,000 files per day (0.58/s), rows of 600 bytes" in values["load"]
     assert "writeCapacity 5; at most 1,000 concurrent executions" in values["stack"]
     assert "5.0 rows per second" in values["sustains"]
     assert values["lost"].endswith("no event")
+
+
+@pytest.mark.parametrize(
+    ("billing", "cheaper"),
+    [
+        # A new on-demand table accepts as many writes as the provisioned one, and costs less for this load.
+        (["--write-capacity=5"], {"billing on-demand", "tableClass infrequent-access"}),
+        # 5,000,000 files a day cost less with provisioned capacity, but its 100 units are too low for the burst.
+        (["--per-day=5000000", "--billing=on-demand", "--burst=1000/s", "--burst-seconds=20", "--event-age=60"], set()),
+    ],
+)
+def test_capacity_tool_suggests_a_cheaper_configuration_only_if_it_loses_no_event(
+    run: Command, billing: list[str], cheaper: set[str]
+) -> None:
+    assert run(*SUFFICIENT[:2], *billing, "--json") == 0
+    savings = json.loads(run.output)["savings"]
+    changes = {change for saving in savings for change in saving["change"].split(", ")}
+    assert changes >= cheaper
+    assert "billing provisioned" not in changes
 
 
 def test_capacity_tool_exits_with_1_and_prints_the_smallest_change(run: Command) -> None:
@@ -70,6 +90,11 @@ def test_capacity_tool_prints_all_results_as_one_json_document(run: Command) -> 
     assert document["files"] == document["rows"] + document["lost"]
     assert document["lost"] == document["gave_up"] + document["too_old"] > 0
     assert {change["lost"] for change in document["changes"]} == {0}
+    differences = {change["change"].split()[0]: change["monthly_difference"] for change in document["changes"]}
+    assert differences["reservedConcurrency"] == 0
+    assert differences["writeCapacity"] > 0
+    assert differences["billing"] < 0
+    assert document["savings"] == []
     assert document["search_complete"] is True
 
 
