@@ -131,12 +131,11 @@ KEY_ARN_PATTERN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
     r"key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
-# AWS managed policies have `aws` in place of the account ID (IAM User Guide, "IAM identifiers").
+# Source: IAM API Reference, CreatePolicy. AWS managed policies have `aws` in place of the account ID.
 BOUNDARY_ARN_PATTERN = re.compile(
-    r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>[0-9]{12}|aws):policy/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,128}"
+    r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>[0-9]{12}|aws):policy/([!-~]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,128}"
 )
 AWS_ACCOUNT = "aws"  # account in the ARN of a policy that AWS manages
-BOUNDARY_ARN_LENGTH = range(20, 2049)  # length in characters (source: IAM API Reference, CreateRole)
 EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # The alarm descriptions append the anchor of a chapter, so the URL must have no fragment.
 RUNBOOK_URL_PATTERN = re.compile(
@@ -557,7 +556,6 @@ class TapStackArgs:
         "ARN of an IAM policy that is the permissions boundary of each role",
         BOUNDARY_ARN_PATTERN,
         "the ARN of a managed policy, arn:aws:iam::ACCOUNT:policy/NAME",
-        length=BOUNDARY_ARN_LENGTH,
         error="the value must be {}",
         remedy="Find the ARN with: aws iam list-policies --query 'Policies[].Arn'",
     )
@@ -720,6 +718,54 @@ def check_boundary_location(boundary_arn: str, *, partition: str, account: str) 
             error = f"the IAM policy must be in the stack's {part}, which is {allowed[0]}"
             remedy = f"Choose a policy in this {part}."
             raise ConfigurationError("permissionsBoundary", boundary_arn, error, remedy)
+
+
+def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Reject a change of an existing table that Pulumi's AWS provider would make wrongly, or not at all.
+
+    The provider's behavior is that of Terraform's resource ``aws_dynamodb_table``, from which it is built.
+
+    Args:
+        old: the inputs of the table in the Pulumi state, by their names in Pulumi.
+        new: the inputs of the table in this deployment. Inputs in ``ignore_changes`` have their values from the state.
+
+    Raises:
+        ConfigurationError: the change is not supported.
+    """
+    # To change the projection, the provider deletes the index and creates it again. Queries of the index fail until it
+    # contains all rows again.
+    before, after = (
+        {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes", ())}.get(DAY_INDEX)
+        for inputs in (old, new)
+    )
+    if before not in (None, after):
+        names = {value: name for name, value in INDEX_PROJECTIONS.items()}
+        kept = names.get(str(before), before)
+        error = (
+            f"the index {DAY_INDEX} of the existing table has the projection {kept}. To change it, DynamoDB deletes "
+            "the index and builds it again, which takes days for a large table"
+        )
+        remedy = "Restore the previous value of the key. Only a new stack can have another projection."
+        raise ConfigurationError("indexProjection", names.get(str(after)), error, remedy)
+    on_demand = BILLING_MODES[ON_DEMAND]
+    if old.get("billingMode") != on_demand:
+        return
+    # With auto scaling, Pulumi ignores changes of the capacities, and the state has none. The provider would set the
+    # capacity of the table to 1 unit, and fail at the index.
+    if new["billingMode"] != on_demand:
+        if "readCapacity" not in new:
+            error = "auto scaling cannot be enabled in the update that switches the table to provisioned billing"
+            remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
+            raise ConfigurationError("maxCapacity", "the configured value", error, remedy)
+        return
+    # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
+    # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
+    for key, unit in (("maxOnDemandReads", "maxReadRequestUnits"), ("maxOnDemandWrites", "maxWriteRequestUnits")):
+        if unit in old.get("onDemandThroughput", {}) and unit not in new.get("onDemandThroughput", {}):
+            highest = ON_DEMAND_UNITS.stop - 1
+            error = f"an existing maximum can be changed to 1 to {highest} units per second, but not removed"
+            remedy = f"Try: pulumi config set {key} {highest}, which is the default quota of a table."
+            raise ConfigurationError(key, None, error, remedy)
 
 
 # == Names and tags ===================================================================================================
@@ -1362,7 +1408,11 @@ class TapStack(pulumi.ComponentResource):
         self.register_outputs(dict(self.outputs))
 
     def _child(
-        self, *depends_on: pulumi.Resource, holds_data: bool = False, ignore_changes: Sequence[str] = ()
+        self,
+        *depends_on: pulumi.Resource,
+        holds_data: bool = False,
+        ignore_changes: Sequence[str] = (),
+        hooks: pulumi.ResourceHookBinding | None = None,
     ) -> pulumi.ResourceOptions:
         """Return Pulumi options for a child of this component; ``protectData`` protects resources that hold data."""
         return pulumi.ResourceOptions(
@@ -1370,6 +1420,7 @@ class TapStack(pulumi.ComponentResource):
             depends_on=list(depends_on),
             protect=holds_data and self._args.protect_data,
             ignore_changes=list(ignore_changes),
+            hooks=hooks,
         )
 
     # -- buckets ------------------------------------------------------------------------------------------------------
@@ -1544,8 +1595,21 @@ class TapStack(pulumi.ComponentResource):
                 holds_data=True,
                 # With auto scaling, a deployment must not reset the capacities that auto scaling has set.
                 ignore_changes=_CAPACITY_PROPERTIES if args.max_capacity is not None else (),
+                hooks=self._table_hooks(),
             ),
         )
+
+    def _table_hooks(self) -> pulumi.ResourceHookBinding:
+        """Return a hook that makes preview and update fail before a change that `check_table_change` rejects.
+
+        Only Pulumi's engine has the state of the existing table, and it sends the state only to hooks.
+        """
+        hook = pulumi.ResourceHook(
+            f"{self._name}-table-change",
+            lambda change: check_table_change(change.old_inputs or {}, change.new_inputs or {}),
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
+        return pulumi.ResourceHookBinding(before_update=[hook])
 
     def _autoscaling(self, table: aws.dynamodb.Table) -> None:
         """Configure auto scaling of the read and write capacity of the table and of its index."""
@@ -1992,11 +2056,12 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
     units = f"its write capacity of {args.write_capacity} units"
     if args.max_capacity is not None:
         units = f"its maximum write capacity of {args.max_capacity} units"
+    maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
     for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
         for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
             causes[f"{part}-{access}-throttles"] = (
-                f"DynamoDB throttled {access}s of {title}, because its provisioned {access} capacity was used up. "
-                f"{callers}."
+                f"DynamoDB throttled {access}s of {title}, because "
+                f"{_throttling_cause(args, access, maximums[access])}. {callers}."
             )
         causes[f"{part}-write-capacity"] = (
             f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {units}. At 100%, "
@@ -2005,6 +2070,16 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
     for operation, callers in OPERATION_CALLERS.items():
         causes[f"table-errors-{operation.lower()}"] = f"DynamoDB returned server errors for {operation}. {callers}"
     return causes
+
+
+def _throttling_cause(args: TapStackArgs, access: str, maximum: int | None) -> str:
+    """Return the reason for which DynamoDB throttles reads or writes, for the description of an alarm."""
+    if args.billing == PROVISIONED:
+        return f"its provisioned {access} capacity was used up"
+    if maximum is not None:
+        return f"they exceeded the configured maximum of {maximum} units per second, or the limit of a partition"
+    # Source: DynamoDB Developer Guide, "DynamoDB on-demand capacity mode", initial throughput and scaling properties.
+    return "they exceeded the limit of a partition or a quota, or doubled their previous peak within 30 minutes"
 
 
 def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[str, str]:
