@@ -32,7 +32,7 @@ REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 
 UNREADABLE_STATUS = (404, 405)
 """Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
-SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm")
+SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns")
 """Names of the services that the tools call, as boto3 spells them."""
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
@@ -64,6 +64,7 @@ class Aws(SettingsCalls):
         self._lambda = client("lambda")
         self._sqs = client("sqs")
         self._ssm = client("ssm")
+        self._sns = client("sns")
 
     @classmethod
     def connect(cls, region: str | None = None) -> Self:
@@ -311,6 +312,18 @@ class Aws(SettingsCalls):
             ]
             with translated_errors("make messages of the failure queue visible again"):
                 self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
+
+    def publish(self, topic_arn: str, subject: str, message: str) -> None:
+        """Publish a message to an SNS topic.
+
+        Args:
+            topic_arn: ARN of the topic, which is in the region of the clients.
+            subject: at most 99 printable ASCII characters.
+            message: text of at most 256 KB.
+        """
+        action = f"publish to {topic_arn}"
+        with translated_errors(action, not_found="check the ARN in --notify", permission="sns:Publish"):
+            self._sns.publish(TopicArn=topic_arn, Subject=subject, Message=message)
 
 
 def _page(response: Mapping[str, Any]) -> Page:

@@ -39,7 +39,7 @@ ACCESS_LOG_DAYS = 90
 """Retention of S3's access logs in days."""
 METRICS = 14
 """Number of custom metrics of the indexer. CloudWatch bills a metric only for hours in which it is emitted."""
-ALARMS = 20
+ALARMS = 22
 """Number of alarms with every configuration."""
 CAPACITY_ALARMS = 2
 """Number of additional alarms with provisioned capacity."""

@@ -92,9 +92,7 @@ class AuditTool:
 
     def lines(self) -> list[str]:
         findings = self._audit.report.findings
-        lines = self._key_filter.warnings()
-        for each in self._settings.findings:
-            lines += [f"{'setting':<10}  {each.setting}: {each.problem}", f"            {each.remedy}"]
+        lines = [*self._key_filter.warnings(), *self._setting_lines()]
         for finding in findings[:MAX_FINDINGS_SHOWN]:
             marker = "  (delete marker)" * _is_marker(finding)
             lines.append(f"{finding.difference:<10}  {visible(finding.key)}  {finding.version_id}{marker}")
@@ -105,6 +103,22 @@ class AuditTool:
         return lines + [f"… and {len(findings) - MAX_FINDINGS_SHOWN:,} more: use --json to print all"] * (
             len(findings) > MAX_FINDINGS_SHOWN
         )
+
+    def lines_without_keys(self) -> list[str]:
+        """Return the summary and the findings about settings, which contain no object keys."""
+        settings = self._setting_lines()
+        return [self.summary(), *([""] if settings else []), *settings]
+
+    def _setting_lines(self) -> list[str]:
+        return [
+            line
+            for each in self._settings.findings
+            for line in (
+                f"{'setting':<10}  {each.setting}: {each.problem}",
+                f"            {each.remedy}",
+                f"            Runbook: {each.runbook}",
+            )
+        ]
 
     def summary(self) -> str:
         report = self._audit.report
@@ -144,7 +158,7 @@ class AuditTool:
             "sent": report.sent,
             "triggered": self._settings.triggered,
             "repair": self._repair,
-            "settings": [asdict(finding) for finding in self._settings.findings],
+            "settings": [{**asdict(each), "runbook": each.runbook} for each in self._settings.findings],
             "findings": [_as_json(finding) for finding in report.findings],
         }
 

@@ -113,6 +113,7 @@ class RedriveTool:
                     "sent_at": _format_time(each.raw.sent_ms),
                     "reasons": list(each.failure.reasons) if each.failure else [],
                     "error": each.failure.error if each.failure else None,
+                    "error_type": (each.failure.error_type or None) if each.failure else None,
                     "objects": list(each.failure.objects) if each.failure else [],
                     "not_ours": each.not_ours or None,
                     "chosen": each.chosen,
@@ -181,7 +182,7 @@ def _examples(failures: Sequence[Failure]) -> list[str]:
     """Return lines with one example of each distinct error. With several errors, each has its number of messages."""
     errors: dict[str, list[str]] = {}
     for failure in failures:
-        errors.setdefault(failure.error_kind, []).append(failure.error[:MAX_ERROR_CHARACTERS])
+        errors.setdefault(failure.error_kind, []).append(failure.typed_error[:MAX_ERROR_CHARACTERS])
     if len(errors) == 1:
         return [f"example error: {each[0]}" for each in errors.values()]
     shown = sorted(errors.values(), key=len, reverse=True)[:MAX_ERRORS_SHOWN]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -10,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+import yaml
 
 import tap_stack
+from tests.e2e.alarms import Subscriber
 from tests.e2e.operations_stack import OperationsStack
 from tests.support.index import Clients, Index
 from tests.support.nonempty import nonempty
+from tests.support.shell_commands import cron_line
 from tests.support.waiting import WAITER_CONFIG
 
 if TYPE_CHECKING:
@@ -24,7 +30,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.not_in_a_live_account("changes the settings of its own stack")
 
 ROOT = Path(__file__).parents[2]
+WORKFLOW = ROOT / ".github" / "workflows" / "index-audit.yml"
 PREFIX = "settings/"
+TIMEOUT = 120.0
+"""Timeout of a scheduled audit in seconds."""
 Change: TypeAlias = Callable[[OperationsStack], AbstractContextManager[None]]
 
 
@@ -224,3 +233,61 @@ def test_audit_of_a_stack_without_settings_document_reports_it(operations: Opera
     assert audit.code == 1
     assert [each["setting"] for each in audit.document["settings"]] == ["settings document"]
     assert (audit.document["keys"], audit.document["triggered"]) == (1, True)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Folder with the tools and with Python at the paths of the runbook."""
+    for name in ("operations", "lambda_code"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    python = tmp_path / ".venv-operate" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    # A symbolic link to Python would not use the packages of its environment.
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    return tmp_path
+
+
+def run(shell: list[str], script: str, clone: Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  scripts of the repository
+        [*shell, script],
+        cwd=clone,
+        env={"PATH": f"{clone}/.venv-operate/bin:/usr/bin:/bin", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+
+
+def test_scheduled_audits_notify_the_alarm_topic_if_the_notification_was_removed(
+    operations: OperationsStack, emulator: Emulator, clone: Path
+) -> None:
+    index = operations.index
+    topic = index.outputs["alarm_topic_arn"]
+    subscriber = Subscriber(index.clients, topic)
+    command = cron_line().split(maxsplit=5)[-1]
+    for documented, own in nonempty(
+        {
+            "/opt/tapstack": str(clone),
+            "--function tapstack-prod-indexer": f"--function {index.function}",
+            "arn:aws:sns:us-east-1:123456789012:tapstack-prod-alarms": topic,
+        }.items()
+    ):
+        assert documented in command
+        command = command.replace(documented, own)
+    step = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["audit"]["steps"][-1]
+    assert step["env"].keys() == {"FUNCTION", "ALARM_TOPIC"}
+    variables = {**emulator.environment(), "FUNCTION": index.function, "ALARM_TOPIC": topic}
+    variables["GITHUB_STEP_SUMMARY"] = os.devnull
+    with operations.notifications_disabled():
+        by_cron = run(["/bin/sh", "-c"], command, clone, emulator.environment())
+        by_workflow = run(["/bin/bash", "-eo", "pipefail", "-c"], step["run"], clone, variables)
+    finding = "setting     notification: the bucket does not notify this function"
+    assert finding in by_cron.stdout, by_cron.stderr
+    assert (by_workflow.returncode, finding in by_workflow.stdout) == (1, True), by_workflow.stderr
+    messages = subscriber.receive_bodies()
+    assert [each["Subject"] for each in messages] == [f"ALARM: the audit of {index.function} found differences"] * 2
+    for each in nonempty(messages):
+        assert finding in each["Message"]
+        assert each["Message"].endswith("Runbook: docs/runbook.md#scheduled-audit")
