@@ -144,7 +144,7 @@ def alarm_count(settings: StackSettings) -> int:
     """Return the number of alarms of a stack, including the alarms that auto scaling creates."""
     provisioned = 0 if settings.on_demand else CAPACITY_ALARMS
     scaling = SCALING_ALARMS if settings.max_capacity is not None else 0
-    return ALARMS + provisioned + scaling + settings.upload_alarm
+    return ALARMS + provisioned + scaling + settings.upload_alarm + settings.audit_alarm
 
 
 def provisioned_writes(load: Load, settings: StackSettings) -> int:

@@ -100,14 +100,18 @@ KEYS = {
 }
 """The keys by attribute of `StackSettings`. A test compares values and defaults with those of tap_stack.py."""
 
-PRESENCE = {"kmsKeyArn": "customer_key"}
+PRESENCE = {
+    "kmsKeyArn": "customer_key",
+    "expectUploadEveryHours": "upload_alarm",
+    "expectAuditEveryHours": "audit_alarm",
+}
 """Keys whose presence has an effect on the bill, with the attribute of `StackSettings` that is then true."""
 
 WITHOUT_EFFECT = frozenset(
     {
         *("env", "bucketName", "tableName", "corsAllowedOrigins", "notificationPrefix", "notificationSuffix"),
         *("noncurrentDays", "deletedRetentionDays", "alarmEmail", "runbookUrl", "permissionsBoundary", "owner"),
-        *("costCenter", "savedQueries", "protectData"),
+        *("costCenter", "savedQueries", "protectData", "maxDelaySeconds"),
     }
 )
 """Keys that have no effect on the calculated capacity and bill. A test compares all keys with those of tap_stack.py."""

@@ -83,6 +83,7 @@ class StackSettings:
         reserved_concurrency: reserved concurrency of the indexer; None to use the account's concurrency.
         customer_key: whether a customer managed KMS key encrypts the stack (`kmsKeyArn`).
         upload_alarm: whether the stack has an alarm for missing uploads (`expectUploadEveryHours`).
+        audit_alarm: whether the stack has an alarm for missing audits (`expectAuditEveryHours`).
         async_retries: retries of a failed event by Lambda.
         event_age_seconds: maximum event age.
         retry_policy: the indexer's retries of one AWS call.
@@ -102,6 +103,7 @@ class StackSettings:
     log_retention_days: int = 30
     customer_key: bool = False
     upload_alarm: bool = False
+    audit_alarm: bool = False
     account_concurrency: int = limits.ACCOUNT_CONCURRENCY
     reserved_concurrency: int | None = None
     memory_mb: int = 512

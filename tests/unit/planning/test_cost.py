@@ -18,6 +18,7 @@ from operations.planning.prices import Price
 from operations.planning.savings import savings
 from operations.planning.scenario import Load, StackSettings
 from tests.support.default_stack import FULL
+from tests.support.default_stack import ON_DEMAND as ON_DEMAND_CONFIG
 from tests.support.nonempty import nonempty
 from tests.support.synth import synth
 from tests.unit.planning.scenarios import SERVICE_MS, settings
@@ -183,8 +184,8 @@ def test_s3_metadata_inventory_is_free_up_to_a_billion_objects() -> None:
     ("config", "stack"),
     [
         ({}, StackSettings()),
-        (FULL, StackSettings(max_capacity=400)),
-        ({"billing": "on-demand"}, StackSettings(billing="on-demand")),
+        (FULL, StackSettings(max_capacity=400, upload_alarm=True, audit_alarm=True)),
+        (ON_DEMAND_CONFIG, StackSettings(billing="on-demand")),
     ],
     ids=["defaults", "auto scaling", "on demand"],
 )
