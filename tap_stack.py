@@ -2228,8 +2228,11 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
     table = ("TableName", names.table)
     index = (*table, "GlobalSecondaryIndexName", DAY_INDEX)
 
-    def widget(title: str, *metrics: list[object], limit: tuple[str, int] | None = None) -> Document:
-        mark = {"annotations": {"horizontal": [{"label": limit[0], "value": limit[1]}]}} if limit else {}
+    def widget(
+        title: str, *metrics: list[object], limit: tuple[str, int] | None = None, alarm: tuple[str, int] | None = None
+    ) -> Document:
+        lines = [{"label": line[0], "value": line[1]} for line in (limit, alarm) if line]
+        mark = {"annotations": {"horizontal": lines}} if lines else {}
         return {"title": title, "region": region, "view": "timeSeries", "period": 60, "metrics": list(metrics), **mark}
 
     def units_limit(provisioned: int | None, maximum: int | None) -> tuple[str, int] | None:
@@ -2263,6 +2266,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             _metric(lambda_, "Duration", function, "p50"),
             _metric(lambda_, "Duration", function, "p90"),
             limit=("timeout", args.timeout_seconds * 1000),
+            alarm=("alarm on the delay", args.max_delay_seconds * 1000),
         ),
         widget(
             "Consumed write units per minute",
@@ -2285,6 +2289,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             "Age of asynchronous events (ms)",
             _metric(lambda_, "AsyncEventAge", function, "Maximum"),
             limit=("maximum event age", ASYNC_EVENT_AGE_SECONDS * 1000),
+            alarm=("alarm", EVENT_AGE_ALARM_MINUTES * 60 * 1000),
         ),
     ]
     # A CloudWatch dashboard is 24 units wide, so each of the two columns has 12.

@@ -83,7 +83,9 @@ class Failure:
     @property
     def typed_error(self) -> str:
         """The error message, after the type of the error if the indexer did not report failed records."""
-        return self.error if not self.error_type or re.match(_FAILED, self.error) else f"{self.error_type}: {self.error}"
+        return (
+            self.error if not self.error_type or re.match(_FAILED, self.error) else f"{self.error_type}: {self.error}"
+        )
 
     @property
     def error_kind(self) -> str:

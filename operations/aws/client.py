@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from lambda_code.responses import accept_all_headers_of_s3
 from operations.aws.errors import MAX_ATTEMPTS, check_endpoints, endpoint_errors, error_code, translated_errors
 from operations.aws.settings import SettingsCalls
+from operations.aws.topic import TopicCalls
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
 from operations.failures import QueueMessage
@@ -55,7 +56,7 @@ class Page:
     units: float
 
 
-class Aws(SettingsCalls):
+class Aws(SettingsCalls, TopicCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
@@ -312,18 +313,6 @@ class Aws(SettingsCalls):
             ]
             with translated_errors("make messages of the failure queue visible again"):
                 self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
-
-    def publish(self, topic_arn: str, subject: str, message: str) -> None:
-        """Publish a message to an SNS topic.
-
-        Args:
-            topic_arn: ARN of the topic, which is in the region of the clients.
-            subject: at most 99 printable ASCII characters.
-            message: text of at most 256 KB.
-        """
-        action = f"publish to {topic_arn}"
-        with translated_errors(action, not_found="check the ARN in --notify", permission="sns:Publish"):
-            self._sns.publish(TopicArn=topic_arn, Subject=subject, Message=message)
 
 
 def _units(part: Mapping[str, Any], kind: str) -> int | None:

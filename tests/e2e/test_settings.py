@@ -283,7 +283,9 @@ def test_scheduled_audits_notify_the_alarm_topic_if_the_notification_was_removed
     with operations.notifications_disabled():
         by_cron = run(["/bin/sh", "-c"], command, clone, emulator.environment())
         by_workflow = run(["/bin/bash", "-eo", "pipefail", "-c"], step["run"], clone, variables)
-    finding = "setting     notification: the bucket does not notify this function"
+    finding = (
+        f"setting     notification: the bucket notifies no function and not {index.outputs['lambda_function_arn']}"
+    )
     assert finding in by_cron.stdout, by_cron.stderr
     assert (by_workflow.returncode, finding in by_workflow.stdout) == (1, True), by_workflow.stderr
     messages = subscriber.receive_bodies()

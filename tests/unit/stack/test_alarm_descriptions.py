@@ -93,7 +93,8 @@ def test_first_command_of_an_alarm_is_valid_and_is_in_the_runbook_chapter(purpos
         assert f"--metric-name {name} " in command
         assert all(f"Name={key},Value={value}" in command for key, value in nonempty(dimensions.items()))
         chapter_dimensions = [
-            f"Name={key},Value={value}".replace(TABLE, '"$TABLE"') for key, value in dimensions.items()
+            f"Name={key},Value={value}".replace(TABLE, '"$TABLE"').replace(FUNCTION, '"$FUNCTION"')
+            for key, value in dimensions.items()
         ]
         assert f"--metric-name {name} " in chapter(purpose).replace("\n", " ")
         assert [each for each in chapter_dimensions if each not in chapter(purpose)] == []
@@ -152,7 +153,7 @@ def test_numbers_in_alarm_causes_match_the_resources(config: dict[str, str]) -> 
         "function-duration": [f"timeout of {stack.one('Function').inputs['timeout']} s", "80%", "10%", "5 minutes"],
         "events-dropped": [f"older than {hours}", f"failed {retries['maximumRetryAttempts'] + 1} times"],
         "failure-queue": [f"for {days}"],
-        "indexing-delay": [f"over {config.get('maxDelaySeconds', '60')} s", "1%", "5 minutes"],
+        "indexing-delay": [f"more than {config.get('maxDelaySeconds', '60')} s", "1%", "5 minutes"],
         "event-age": ["over 5 minutes", f"after {hours}"],
         "no-uploads": ["For 24 hours"],
         "no-audit": ["For 168 hours"],
@@ -215,5 +216,8 @@ def test_only_alarms_on_calls_of_the_indexer_claim_that_it_retries() -> None:
 
 def test_runbook_names_only_existing_alarms_and_reasons_of_failures() -> None:
     named = set(re.findall(r"\(#((?:function|failed|failure|table|index|events?|indexing|no)-[\w-]+)\)", RUNBOOK))
-    assert named - {"function-broken", "function-deleted", "table-lost", "table-damaged"} <= ALARMS.keys()
+    assert (
+        named - {"function-broken", "function-deleted", "table-lost", "table-damaged", "no-backup-exists"}
+        <= ALARMS.keys()
+    )
     assert len(named) > 15
