@@ -102,7 +102,7 @@ class Autoscaling:
 
 
 class OnDemandScaling:
-    """Growth of on-demand capacity: evaluates the peak of every 30 minutes, and provides twice this peak afterwards."""
+    """Growth of on-demand capacity: after each 30 minutes, provides twice the highest peak so far."""
 
     def __init__(self, bucket: CapacityBucket, *, most: float) -> None:
         self._bucket = bucket
@@ -117,7 +117,6 @@ class OnDemandScaling:
         self._minutes += 1
         if self._minutes % limits.DOUBLING_MINUTES == 0:
             bucket.increase(min(self._most, 2 * self._peak))
-            self._peak = 0.0
 
 
 class SimulatedTable:

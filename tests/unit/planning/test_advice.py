@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,26 @@ def test_advisor_suggests_a_higher_limit_of_on_demand_writes_but_no_provisioned_
     changed = found(BURST, stack)
     assert set(changed) <= {"reservedConcurrency", "timeoutSeconds", "maxOnDemandWrites", "account"}
     assert 5 < changed["maxOnDemandWrites"].settings.max_on_demand_writes <= 100  # type: ignore[operator]  # not None
+
+
+@pytest.mark.parametrize(
+    ("present", "changed", "simulated"),
+    [
+        # The billing mode is the same.
+        ({}, {"table_class": "infrequent-access"}, False),
+        # A new on-demand table accepts at least as many writes as 4,000 provisioned units.
+        ({"write_capacity": 4000}, {"billing": "on-demand"}, False),
+        ({"write_capacity": 4001}, {"billing": "on-demand"}, True),
+        ({"billing": "on-demand"}, {"billing": "provisioned"}, True),
+    ],
+)
+def test_advisor_simulates_a_cheaper_configuration_only_if_it_could_lose_events(
+    present: dict[str, Any], changed: dict[str, Any], *, simulated: bool
+) -> None:
+    events: list[int] = []
+    advisor = Advisor(Load(per_day=1000), settings(**present), seed=1, on_events=events.append)
+    assert advisor.loses_no_event(settings(**present | changed))
+    assert bool(sum(events)) == simulated
 
 
 def test_advisor_suggests_no_reserved_concurrency_in_a_small_account() -> None:

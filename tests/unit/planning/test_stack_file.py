@@ -129,6 +129,11 @@ def test_presence_of_a_key_adds_its_cost_even_if_its_value_is_encrypted(run: Com
     assert after["alarms"] - before["alarms"] == pytest.approx(0.10)
 
 
+def test_option_replaces_an_encrypted_value(run: Command, stack: Path) -> None:
+    stack.write_text(config("tapstack:memoryMb: {secure: AAAB}"), encoding="utf-8")
+    assert cost(run, stack, "--memory-mb=1024")["settings"]["memoryMb"] == 1024
+
+
 def test_note_reports_an_environment_whose_values_were_not_read(run: Command, stack: Path) -> None:
     stack.write_text(PROD + "environment:\n  - aws/prod\n", encoding="utf-8")
     expected = "Pulumi.prod.yaml imports an environment of Pulumi ESC, whose values were not read"

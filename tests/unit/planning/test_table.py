@@ -73,6 +73,12 @@ def test_everyday_load_reduces_the_simulated_burst_capacity() -> None:
     assert written == pytest.approx(20 * limits.BURST_SECONDS + 29 * 100, abs=1)
 
 
+def test_everyday_load_of_large_rows_reduces_the_burst_capacity_by_their_units() -> None:
+    capacity = table(used_before=20, row_bytes=3000)
+    written = sum(writes(capacity, at=second * 1000) for second in range(30))
+    assert written == pytest.approx((40 * limits.BURST_SECONDS + 29 * 100) / 3, abs=1)
+
+
 @pytest.mark.parametrize(
     ("changed", "at", "expected"),
     [
@@ -154,8 +160,11 @@ def test_simulated_on_demand_capacity_is_twice_the_peak_of_the_previous_30_minut
         scaling.end_minute(number * MINUTE)
         provisioned.append(bucket.provisioned)
     assert {minute: provisioned[minute] for minute in expected} == expected
-    # The table has enough partitions for the increased capacity.
-    assert bucket.allows(200 * MINUTE, max(expected.values()))
+    # The table has enough partitions to use the increased capacity within a second.
+    assert bucket.allows(200 * MINUTE, 1)
+    bucket.consume(max(expected.values()) - 1)
+    assert bucket.allows(200 * MINUTE, 1)
+    assert not bucket.allows(200 * MINUTE, 2)
 
 
 def test_on_demand_table_has_a_growing_capacity_and_provisioned_table_a_constant_one() -> None:
