@@ -766,7 +766,7 @@ def check_boundary_location(boundary_arn: str, *, partition: str, account: str) 
             raise ConfigurationError("permissionsBoundary", boundary_arn, error, remedy)
 
 
-def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_capacity: int | None) -> None:
     """Reject a change of an existing table that Pulumi's AWS provider would make wrongly, or not at all.
 
     The provider's behavior is that of Terraform's resource ``aws_dynamodb_table``, from which it is built.
@@ -774,6 +774,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     Args:
         old: the inputs of the table in the Pulumi state, by their names in Pulumi.
         new: the inputs of the table in this deployment. Inputs in ``ignore_changes`` have their values from the state.
+        max_capacity: the upper limit of auto scaling in this deployment; None if auto scaling is off.
 
     Raises:
         ConfigurationError: the change is not supported.
@@ -802,7 +803,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         if "readCapacity" not in new:
             error = "auto scaling cannot be enabled in the update that switches the table to provisioned billing"
             remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
-            raise ConfigurationError("maxCapacity", "the configured value", error, remedy)
+            raise ConfigurationError("maxCapacity", max_capacity, error, remedy)
         return
     # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
     # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
@@ -1650,11 +1651,12 @@ class TapStack(pulumi.ComponentResource):
 
         Only Pulumi's engine has the state of the existing table, and it sends the state only to hooks.
         """
-        hook = pulumi.ResourceHook(
-            f"{self._name}-table-change",
-            lambda change: check_table_change(change.old_inputs or {}, change.new_inputs or {}),
-            pulumi.ResourceHookOptions(on_dry_run=True),
-        )
+
+        def check(change: pulumi.ResourceHookArgs) -> None:
+            check_table_change(change.old_inputs or {}, change.new_inputs or {}, max_capacity=self._args.max_capacity)
+
+        name, options = f"{self._name}-table-change", pulumi.ResourceHookOptions(on_dry_run=True)
+        hook = pulumi.ResourceHook(name, check, options)
         return pulumi.ResourceHookBinding(before_update=[hook])
 
     def _autoscaling(self, table: aws.dynamodb.Table) -> None:
