@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from operations.output import Progress
-from operations.planning import advice, capacity, options
+from operations.planning import advice, capacity, estimates, options
 from operations.planning.outcome import SimulationOutcome
 from operations.planning.simulation import Simulation
 
@@ -28,6 +28,12 @@ SUFFICIENT = ("capacity", "--per-day=50000", "--write-capacity=5")
 WASTED = ("capacity", "--per-day=1000", "--burst=40/s", "--write-capacity=4", "--no-burst-capacity")
 # The burst is ten times the write capacity, and the indexer's timeout permits only a few attempts.
 LOST = (*WASTED, "--burst-seconds=20", "--timeout-seconds=10", "--async-retries=0")
+
+
+@pytest.fixture(autouse=True)
+def _short_overload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the sustained rate with a short overload. `test_simulation.py` tests the accuracy of the measurement."""
+    monkeypatch.setattr(estimates, "SATURATED_SECONDS", 150)
 
 
 def test_capacity_tool_exits_with_0_if_no_event_is_lost(run: Command) -> None:
