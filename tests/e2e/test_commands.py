@@ -62,6 +62,7 @@ def read_until_kept(process: subprocess.Popen[str]) -> str:
     return output
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
     with demo("--keep") as process:
         output = read_until_kept(process)

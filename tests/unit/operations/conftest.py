@@ -67,7 +67,8 @@ def stack_outputs(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def _shared_clients() -> dict[str, Any]:
     """The boto3 clients of the tools by service name. All tests share them, because their creation is slow."""
-    return {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm")}
+    with mock_aws():  # Only clients of a session that is created after the first use of moto are connected to moto.
+        return {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm")}
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ DENIED, ACCEPTED = (403, "AccessDeniedException"), (202, "")
 
 @pytest.fixture(scope="module")
 def _shared() -> Aws:
-    return Aws.connect()
+    with mock_aws():
+        return Aws.connect()
 
 
 @pytest.fixture
@@ -371,7 +372,9 @@ def test_region_is_selected_in_the_same_order_as_by_the_aws_cli(
             r"Failed to connect to proxy URL.*HTTP_PROXY.*add the host of the endpoint to NO_PROXY\.",
         ),
         ({"AWS_REGION": "us east"}, "'us east'.*Set AWS_REGION to a region such as us-east-1"),
-        ({"AWS_CONFIG_FILE": __file__}, f"{__file__}.*Correct this file, or set AWS_CONFIG_FILE"),
+        pytest.param(
+            {"AWS_CONFIG_FILE": __file__}, f"{__file__}.*Correct this file, or set AWS_CONFIG_FILE", id="invalid file"
+        ),
         ({"AWS_SECRET_ACCESS_KEY": ""}, "missing: AWS_SECRET_ACCESS_KEY.*Log in"),
         ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "AWS_PROFILE"),
         ({"AWS_DEFAULT_REGION": None, "AWS_REGION": None}, "Set AWS_REGION"),
@@ -440,7 +443,7 @@ def test_error_of_session_proxy_or_certificate_names_the_variable_or_the_command
         raise error
 
 
-@pytest.mark.parametrize("file", ["/nowhere.pem", "/etc", __file__])
+@pytest.mark.parametrize("file", ["/nowhere.pem", "/etc", pytest.param(__file__, id="file without certificates")])
 def test_invalid_ca_bundle_raises_an_error_with_the_variable(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     monkeypatch.setenv("AWS_CA_BUNDLE", file)

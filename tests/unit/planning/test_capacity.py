@@ -207,12 +207,11 @@ def test_interrupted_capacity_tool_exits_with_130(run: Command, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("simulations", [0, 1, 2])
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_during_a_simulation_ends_the_capacity_tool_with_its_results_so_far(
     run: Command, monkeypatch: pytest.MonkeyPatch, simulations: int
 ) -> None:
     """The signal arrives in the simulation of the load, in the measurement of the rate, or in the search."""
-    # A shell without job control ignores SIGINT in background processes, which could be the case for the tests.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     started: list[Simulation] = []
     original = Simulation.run
 
@@ -223,10 +222,7 @@ def test_ctrl_c_during_a_simulation_ends_the_capacity_tool_with_its_results_so_f
         return original(simulation, **arguments)
 
     monkeypatch.setattr(Simulation, "run", interrupted_run)
-    try:
-        assert run(*LOST) == 130
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    assert run(*LOST) == 130
     assert len(started) == simulations + 1
     assert run.errors.splitlines()[-2:] == INTERRUPTED
     assert any(line.startswith("lost ") for line in run.lines) == (simulations > 0)
