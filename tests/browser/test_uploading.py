@@ -141,6 +141,7 @@ def test_upload_page_can_cancel_and_retry_an_upload(page: Page, upload: UploadPa
     assert upload.indexed("slow.txt")["Size"] == "8 bytes"
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_upload_page_command_uploads_through_its_plain_http_proxy(page: Page, page_errors: PageErrors) -> None:
     """With the proxy of `nox -s upload-page`, the browser does not need the emulator's certificate."""
     port = free_port()

@@ -162,6 +162,7 @@ def test_error_of_a_failed_pulumi_command_contains_its_output(tmp_path: Path) ->
         Cli(FakeCommand(str(program)), {}).run(["up"], str(tmp_path), {})
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_waits_for_the_pulumi_cli_and_interrupts_it_only_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
