@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.nonempty import nonempty
+from tests.support.signals import default_signals
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -38,9 +39,12 @@ TIMEOUT = 120.0
 def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Context manager: run the demo, and kill it at the end of the block or after the timeout."""
     command = [sys.executable, "-m", "localstack.showcase.demo", *arguments]
-    with subprocess.Popen(  # noqa: S603  our own command, no shell
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
+    with (
+        default_signals(),
+        subprocess.Popen(  # noqa: S603  our own command, no shell
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        ) as process,
+    ):
         watchdog = threading.Timer(TIMEOUT, process.kill)
         watchdog.start()
         try:

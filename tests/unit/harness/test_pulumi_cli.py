@@ -21,6 +21,7 @@ from localstack.deployers import pulumi_cli
 from localstack.deployers.pulumi_cli import Cli
 from localstack.errors import DeploymentError
 from tests.support import waiting
+from tests.support.signals import default_signals
 from tests.unit.harness.fake_automation import FakeCommand
 
 EMULATOR = {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ACCESS_KEY_ID": "test", "AWS_REGION": "eu-west-1"}
@@ -198,7 +199,7 @@ def test_ctrl_c_waits_for_the_pulumi_cli_and_interrupts_it_only_once(
 
     presser = threading.Thread(target=press_ctrl_c)
     presser.start()
-    with pytest.raises(KeyboardInterrupt):
+    with default_signals(), pytest.raises(KeyboardInterrupt):
         Cli(FakeCommand(str(program)), {}).run(["up"], str(tmp_path), {})
     presser.join()
     assert (tmp_path / "ended").read_text() == "1"

@@ -19,6 +19,7 @@ from operations.output import Progress
 from operations.planning import advice, capacity, options
 from operations.planning.outcome import SimulationOutcome
 from operations.planning.simulation import Simulation
+from tests.support.signals import default_signals
 
 if TYPE_CHECKING:
     from tests.unit.planning.conftest import Command
@@ -205,8 +206,6 @@ def test_ctrl_c_during_a_simulation_ends_the_capacity_tool_with_its_results_so_f
     run: Command, monkeypatch: pytest.MonkeyPatch, simulations: int
 ) -> None:
     """The signal arrives in the simulation of the load, in the measurement of the rate, or in the search."""
-    # A shell without job control ignores SIGINT in background processes, which could be the case for the tests.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     started: list[Simulation] = []
     original = Simulation.run
 
@@ -217,10 +216,8 @@ def test_ctrl_c_during_a_simulation_ends_the_capacity_tool_with_its_results_so_f
         return original(simulation, **arguments)
 
     monkeypatch.setattr(Simulation, "run", interrupted_run)
-    try:
+    with default_signals():
         assert run(*LOST) == 130
-    finally:
-        signal.signal(signal.SIGINT, previous)
     assert len(started) == simulations + 1
     assert run.errors.splitlines()[-2:] == INTERRUPTED
     assert any(line.startswith("lost ") for line in run.lines) == (simulations > 0)
