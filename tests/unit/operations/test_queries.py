@@ -102,7 +102,9 @@ def test_latest_version_in_s3_may_be_a_delete_marker_or_the_null_version(s3: Lis
     assert queries.current(FakeTable(*hidden), s3, BUCKET, KEY) is None
     s3.client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     assert put(s3) == "null"
-    assert found(queries.current(FakeTable(*hidden, *rows("null", uploaded_at=TIME.format(0))), s3, BUCKET, KEY)) == "null"
+    assert (
+        found(queries.current(FakeTable(*hidden, *rows("null", uploaded_at=TIME.format(0))), s3, BUCKET, KEY)) == "null"
+    )
 
 
 def test_latest_version_of_a_key_without_versions_is_none(s3: ListingS3) -> None:
