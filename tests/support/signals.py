@@ -14,10 +14,10 @@ def default_signals() -> Iterator[None]:
     The parent process of the tests may ignore these signals, and child processes inherit this: nohup ignores SIGHUP,
     and a shell without job control ignores SIGINT for a command in the background.
     """
-    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
-    previous = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGHUP, hangup)

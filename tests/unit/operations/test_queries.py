@@ -59,7 +59,7 @@ def rows(*version_ids: str, **attributes: str) -> list[queries.Row]:
 
 
 def found(row: queries.Row | None) -> str | None:
-    return row and row["version_id"]
+    return row["version_id"] if row else None
 
 
 @pytest.mark.parametrize(
