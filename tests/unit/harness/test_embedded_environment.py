@@ -68,7 +68,7 @@ def target(cache: Path) -> Path:
 
 
 def test_emulator_environment_is_installed_once_and_reported(tmp_path: Path) -> None:
-    first, second, cache = FakeInstaller(), FakeInstaller(), tmp_path / "a cache"
+    first, second, cache = FakeInstaller(), FakeInstaller(), tmp_path / "new" / "a cache"
     assert first.ensure(cache) == second.ensure(cache) == python(target(cache))
     assert len(first.commands) == 2
     assert second.commands == second.reports == []

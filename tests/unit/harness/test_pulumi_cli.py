@@ -81,10 +81,13 @@ def test_installed_pulumi_cli_matches_the_sdk_and_is_in_the_cache(tmp_path: Path
         return FakeCommand("installed")
 
     found = pulumi_cli.find(
-        install=True, cache=tmp_path / "cache", installer=installer, on_path=raises(AssertionError("not called"))
+        install=True,
+        cache=tmp_path / "a" / "cache",
+        installer=installer,
+        on_path=raises(AssertionError("not called")),
     )
     assert found.command == "installed"
-    assert installations == [(str(tmp_path / "cache"), metadata.version("pulumi"))]
+    assert installations == [(str(tmp_path / "a" / "cache"), metadata.version("pulumi"))]
     assert pulumi_cli.CACHE.parts[-2:] == (".cache", "pulumi")
 
 
