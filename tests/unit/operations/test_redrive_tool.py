@@ -77,6 +77,7 @@ def test_redrive_prints_one_example_of_each_distinct_error(run: Command) -> None
         "example error of 2 messages: 1 of 1 records failed: record 0 (key 'a'): denied: HeadObject: 403",
         "example error of 1 message: 1 of 1 records failed: record 0 (key 'c'): denied: UpdateItem: no table",
     ]
+    assert "more" not in run.output
 
 
 def test_redrive_prints_ten_distinct_errors_and_the_number_of_the_others(run: Command) -> None:
