@@ -101,9 +101,6 @@ BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
 TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
-FUNCTION_NAME_LENGTH = range(1, 65)  # length in characters (source: Lambda API Reference, CreateFunction)
-ROLE_NAME_LENGTH = range(1, 65)  # length in characters (source: IAM User Guide, "IAM and AWS STS quotas")
-QUEUE_NAME_LENGTH = range(1, 81)  # length in characters (source: SQS Developer Guide, "Message queue quotas")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
 # Request units per second (source: DynamoDB API Reference, OnDemandThroughput; the maximum is the default quota of a
 # table in on-demand mode: DynamoDB Developer Guide, "Quotas", which AWS can increase).
@@ -868,14 +865,11 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     )
     key = "resource name from project name and env"
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
+    # With a valid name of this bucket, all other derived names are short enough for their services.
     check_bucket_name(key, names.log_bucket)
     if names.upload_bucket == names.log_bucket:
         error = "the upload bucket and the bucket for access logs have the same name"
         raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
-    _check_length(key, names.table, TABLE_NAME_LENGTH)
-    _check_length(key, names.function, FUNCTION_NAME_LENGTH)
-    _check_length(key, names.role, ROLE_NAME_LENGTH)
-    _check_length(key, names.failure_queue, QUEUE_NAME_LENGTH)
     if names.settings.startswith(PARAMETER_NAME_RESERVED_STARTS):
         error = f"SSM reserves parameter names that begin with {' or '.join(PARAMETER_NAME_RESERVED_STARTS)}"
         raise ConfigurationError(key, names.settings, error, "Choose another project name in Pulumi.yaml.")

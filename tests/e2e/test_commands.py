@@ -20,6 +20,7 @@ import pytest
 
 from localstack.showcase.demo import command
 from tests.support.nonempty import nonempty
+from tests.support.signals import default_signals
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -38,14 +39,13 @@ TIMEOUT = 120.0
 @contextmanager
 def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Context manager: run the demo, and kill it at the end of the block or after the timeout."""
-    with subprocess.Popen(  # noqa: S603  our own command, no shell
-        [sys.executable, "-m", "localstack.showcase.demo", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as process:
+    program = [sys.executable, "-m", "localstack.showcase.demo", *arguments]
+    with (
+        default_signals(),
+        subprocess.Popen(  # noqa: S603  our own command, no shell
+            program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        ) as process,
+    ):
         watchdog = threading.Timer(TIMEOUT, process.kill)
         watchdog.start()
         try:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.signals import default_signals
+
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import sys
@@ -130,15 +132,16 @@ def test_program_continues_after_a_signal_that_its_parent_ignores(number: signal
 def start(script: str, *, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:
     """Start a script as a process that ignores a signal, and wait until its function `main` runs."""
     trap = f"trap '' {ignored.value}; " if ignored else ""
-    process = subprocess.Popen(  # noqa: S603  The test controls the command.
-        ["/bin/bash", "-c", f'{trap}exec "$TOOL" -c "$SCRIPT"'],
-        env={**os.environ, "TOOL": sys.executable, "SCRIPT": script},
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with default_signals():
+        process = subprocess.Popen(  # noqa: S603  The test controls the command.
+            ["/bin/bash", "-c", f'{trap}exec "$TOOL" -c "$SCRIPT"'],
+            env={**os.environ, "TOOL": sys.executable, "SCRIPT": script},
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
     return process

@@ -18,9 +18,11 @@ import pytest
 from operations.output import Progress
 from operations.planning import advice, capacity, estimates, options
 from operations.planning.outcome import SimulationOutcome
-from operations.planning.simulation import Simulation
+from operations.planning.simulation import STEP_MS, Simulation
+from tests.support.signals import default_signals
 
 if TYPE_CHECKING:
+    from operations.planning.chart import Panel
     from operations.planning.scenario import Load, StackSettings
     from tests.unit.planning.conftest import Command
 
@@ -131,6 +133,24 @@ def test_capacity_tool_writes_a_chart(run: Command, tmp_path: Path) -> None:
     assert run(*SUFFICIENT, "--chart", str(path)) == 0
     svg = ET.parse(path)  # noqa: S314  The tool created the file.
     assert {"50,000 files a day", "files without a row"} <= {text.text for text in svg.iter() if text.text}
+
+
+def test_chart_of_the_capacity_tool_shows_the_uploads_rows_and_lost_events_of_the_simulation(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Panel] = []
+
+    def draw(_title: str, panels: list[Panel], **_: Any) -> str:
+        drawn.extend(panels)
+        return "<svg/>"
+
+    monkeypatch.setattr(capacity, "draw", draw)
+    assert run(*LOST, "--json", "--chart", str(tmp_path / "chart.svg")) == 1
+    per_second = {line.name: [value for _minute, value in line.points] for line in drawn[0].lines}
+    totals = {label: round(sum(values) * STEP_MS / 1000) for label, values in per_second.items()}
+    result = json.loads(run.output)
+    assert totals == {"uploads": result["files"], "rows": result["rows"], "lost events": result["lost"]}
+    assert min(totals.values()) > 0
 
 
 def test_capacity_tool_simulates_the_latencies_of_its_options(run: Command) -> None:
@@ -251,7 +271,8 @@ def test_ctrl_c_during_a_simulation_ends_the_capacity_tool_with_its_results_so_f
         return original(simulation, **arguments)
 
     monkeypatch.setattr(Simulation, "run", interrupted_run)
-    assert run(*LOST) == 130
+    with default_signals():
+        assert run(*LOST) == 130
     assert len(started) == simulations + 1
     assert run.errors.splitlines()[-2:] == INTERRUPTED
     assert any(line.startswith("lost ") for line in run.lines) == (simulations > 0)
