@@ -56,6 +56,7 @@ def audit(
         "lambda": _Lambda(sent),
         "sqs": None,
         "ssm": None,
+        "sns": None,
     }
     tool = Audit(
         Aws(clients.__getitem__),
