@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from lambda_code.responses import accept_all_headers_of_s3
 from operations.aws.errors import MAX_ATTEMPTS, check_endpoints, endpoint_errors, error_code, translated_errors
 from operations.aws.settings import SettingsCalls
+from operations.aws.tables import TableCalls
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
 from operations.failures import QueueMessage
@@ -55,7 +56,7 @@ class Page:
     units: float
 
 
-class Aws(SettingsCalls):
+class Aws(SettingsCalls, TableCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
