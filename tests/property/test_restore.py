@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import combinations, combinations_with_replacement, product
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -15,7 +17,7 @@ from operations.restored_row import RowUpdate, pending_updates
 from tests.property.test_metadata import about, deletion_update, head_update, provenance, row_after
 from tests.support.clock import FakeClock
 from tests.support.fakes import START, TABLE, CallLog, FakeDynamoDB
-from tests.support.strategies import Json, heads, records, removals
+from tests.support.strategies import Json, head, heads, records, removals, s3_record
 from tests.support.update_expressions import Item, updated
 
 if TYPE_CHECKING:
@@ -25,13 +27,21 @@ LATER = START + timedelta(days=1)
 KEY = {"object_id", "version_id"}
 
 
-def interleaved(restored: Item, updates: list[Update], data: st.DataObject) -> Item:
+Steps = tuple[int, ...]
+"""Numbers of updates of the indexer before three steps of restore-rows: it reads the row, writes it, and, if the row
+does not satisfy the condition of the write, writes it again."""
+
+
+def all_steps(number: int) -> list[Steps]:
+    """Return all possible steps among a number of updates."""
+    return list(combinations_with_replacement(range(number + 1), 3))
+
+
+def interleaved(restored: Item, updates: Sequence[Update], steps: Steps) -> Item:
     """Return the row after updates of the indexer, during which restore-rows reads the row and then writes it."""
     table = FakeDynamoDB(CallLog(FakeClock()))
     address = restored["object_id"]["S"], restored["version_id"]["S"]
-    read_before = data.draw(st.integers(0, len(updates)))
-    write_before = data.draw(st.integers(read_before, len(updates)))
-    retry_before = data.draw(st.integers(write_before, len(updates)))
+    read_before, write_before, retry_before = steps
     pending: list[RowUpdate] = []
     for number in range(len(updates) + 1):
         if number == read_before:
@@ -51,12 +61,13 @@ def write(table: FakeDynamoDB, address: tuple[str, str], update: RowUpdate) -> b
     try:
         table.rows[address] = updated({**request["Key"], **table.rows.get(address, {})}, request)
     except ClientError as error:
-        assert "ConditionalCheckFailed" in str(error)
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
         return False
     return True
 
 
-def restored_first(restored: Item, updates: list[Update]) -> Item:
+def restored_first(restored: Item, updates: Sequence[Update]) -> Item:
     """Return the row that the indexer updates after restore-rows has copied the restored row to an empty table."""
     table = FakeDynamoDB(CallLog(FakeClock()))
     address = restored["object_id"]["S"], restored["version_id"]["S"]
@@ -67,27 +78,47 @@ def restored_first(restored: Item, updates: list[Update]) -> Item:
     return table.rows[address]
 
 
-@given(records(), removals(), heads(), heads(), st.data())
-def test_restored_row_and_updates_of_a_version_give_the_same_row_in_any_order(
-    raw: Json, removal: Json, old: Json, new: Json, data: st.DataObject
-) -> None:
+def updates_of(raw: Json, removal: Json, head: Json, processed_at: datetime) -> dict[str, Update]:
+    """Return the updates of one version: a creation with a HEAD result, one without, and a deletion."""
     creation, deletion = about(raw, "v1"), about(removal, "v1", key=raw["s3"]["object"]["key"])
-    before = {
-        "event": from_event(creation, version_id="v1", provenance=provenance(creation)),
-        "head": head_update(creation, old),
+    return {
+        "event": from_event(creation, version_id="v1", provenance=provenance(creation, processed_at)),
+        "head": head_update(creation, head, processed_at),
         "deletion": deletion_update(deletion, "v1"),
     }
-    after = {
-        "event": from_event(creation, version_id="v1", provenance=provenance(creation, LATER)),
-        "head": head_update(creation, new, LATER),
-        "deletion": deletion_update(deletion, "v1"),
-    }
-    names = st.lists(st.sampled_from(sorted(before)), min_size=1, max_size=4)
-    restored = row_after(*(before[name] for name in data.draw(names)))
-    updates = [after[name] for name in data.draw(names)]
-    row = interleaved(restored, updates, data)
+
+
+NAMES = st.lists(st.sampled_from(["event", "head", "deletion"]), min_size=1, max_size=4)
+
+
+@given(records(), removals(), heads(), heads(), NAMES, NAMES, st.data())
+def test_restored_row_and_updates_of_a_version_give_the_same_row_in_any_order(
+    raw: Json, removal: Json, old: Json, new: Json, first: list[str], then: list[str], data: st.DataObject
+) -> None:
+    before, after = updates_of(raw, removal, old, START), updates_of(raw, removal, new, LATER)
+    restored, updates = row_after(*(before[name] for name in first)), [after[name] for name in then]
+    row = interleaved(restored, updates, data.draw(st.sampled_from(all_steps(len(updates)))))
     assert row == restored_first(restored, updates)
     assert pending_updates(restored, row) == ()
+
+
+def test_restored_row_and_two_updates_of_a_version_give_the_same_row_in_every_order() -> None:
+    old = head(ChecksumSHA256="old", ServerSideEncryption="AES256", Metadata={"a": "b"})
+    removal = s3_record(event_name="ObjectRemoved:Delete", size=None, etag=None)
+    raw = s3_record(sequencer="01")
+    before, after = updates_of(raw, removal, old, START), updates_of(raw, removal, head(), LATER)
+    names = sorted(before)
+    restored = [row_after(*(before[name] for name in each)) for size in (1, 2, 3) for each in combinations(names, size)]
+    sequences = [each for size in (0, 1, 2) for each in product(names, repeat=size)]
+    cases = [(row, each, steps) for row in restored for each in sequences for steps in all_steps(len(each))]
+    different = [
+        (row, names, steps)
+        for row, names, steps in cases
+        for updates in [[after[name] for name in names]]
+        if interleaved(row, updates, steps) != restored_first(row, updates)
+    ]
+    assert len(cases) > 700
+    assert different == []
 
 
 @given(removals(), removals(), st.data())
@@ -105,7 +136,9 @@ def test_restored_row_and_updates_of_a_delete_marker_give_the_same_row_in_any_or
     names = st.lists(st.sampled_from(sorted(before)), min_size=1, max_size=3)
     restored = row_after(*(before[name] for name in data.draw(names)))
     updates = [after[name] for name in data.draw(names)]
-    assert interleaved(restored, updates, data) == restored_first(restored, updates)
+    assert interleaved(restored, updates, data.draw(st.sampled_from(all_steps(len(updates))))) == restored_first(
+        restored, updates
+    )
 
 
 @given(records(), removals(), heads(), heads(), st.data())
@@ -116,7 +149,7 @@ def test_restored_deletion_of_version_null_and_a_new_object_give_the_same_row_in
     creation, deletion = about(raw, "null"), about(removal, "null", key=raw["s3"]["object"]["key"])
     restored = row_after(head_update(creation, old), deletion_update(deletion, "null"))
     updates = [head_update(creation, new, LATER)] * data.draw(st.integers(1, 2))
-    row = interleaved(restored, updates, data)
+    row = interleaved(restored, updates, data.draw(st.sampled_from(all_steps(len(updates)))))
     assert row == restored_first(restored, updates)
     assert "deleted_at" not in row
 
