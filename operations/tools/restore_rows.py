@@ -58,17 +58,17 @@ class RestoreRowsTool:
 
     def summary(self) -> str:
         report, rate = self._restore.report, self._restore.write_rate
-        details = f"{report.missing:,} missing, {report.incomplete:,} incomplete; {report.deletions:,} with a deletion"
-        others = (
-            f"{report.present:,} already present, {report.expired:,} expired, {report.null_versions:,} live 'null'"
-        )
+        copied = f"{report.missing:,} missing, {report.incomplete:,} incomplete; {report.deletions:,} with a deletion"
+        skipped = f"{report.present:,} present, {report.expired:,} expired, {report.null_versions:,} with the ID 'null'"
         read = f"restore-rows: {count(report.read, 'row')} read from {self._source!r}"
         if self._apply:
-            return f"{read}: {report.copied:,} copied ({details}), {others}; run redrive, backfill and audit next"
+            return (
+                f"{read}: {report.copied:,} copied ({copied}), not copied: {skipped}; run redrive, backfill and audit"
+            )
         duration = timedelta(seconds=round(report.found / rate))
         return (
-            f"{read}: {report.found:,} to copy ({details}), {others}; duration at least {duration} at {rate:g} write "
-            "units per second; dry run: --apply copies them"
+            f"{read}: {report.found:,} to copy ({copied}), not to copy: {skipped}; duration at least {duration} at "
+            f"{rate:g} write units per second; dry run: --apply copies them"
         )
 
     def document(self) -> dict[str, Any]:
