@@ -94,7 +94,7 @@ class _Tables:
         yield {"Items": list(self._restored.values())}
 
     def batch_get_item(self, *, RequestItems: dict[str, Any], ReturnConsumedCapacity: str) -> dict[str, Any]:  # noqa: N803 - boto3's names
-        assert (RequestItems.keys(), ReturnConsumedCapacity) == ({TABLE}, "TOTAL")
+        assert (list(RequestItems), ReturnConsumedCapacity) == ([TABLE], "TOTAL")
         addresses = [(key["object_id"]["S"], key["version_id"]["S"]) for key in RequestItems[TABLE]["Keys"]]
         found = [self._table.rows[address] for address in addresses if address in self._table.rows]
         return {"Responses": {TABLE: found}}

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.property.model.losses import Losses
 
 STEPS = 40
-EXAMPLES_PER_LOSS = 2
+EXAMPLES_PER_LOSS = 25
 """Number of examples of the Hypothesis profile for each loss: in the profile `nightly`, each part runs 100 losses."""
 MIN_LOSSES = 5
 
@@ -23,7 +23,7 @@ PARTS = {"RoughLosses": False, "CalmLosses": True}
 def test_recovered_table_equals_the_bucket_and_has_every_recorded_deletion(
     part: str, request: pytest.FixtureRequest
 ) -> None:
-    losses = max(MIN_LOSSES, settings.default.max_examples // EXAMPLES_PER_LOSS)
+    losses = max(MIN_LOSSES, settings().max_examples // EXAMPLES_PER_LOSS)
     tally: Counter[str] = Counter()
     # Without randomness, Hypothesis derives the examples from the class name, so each part has its own class.
     histories = type(part, (Losses,), {"tally": tally, "few_faults": PARTS[part]})

@@ -153,7 +153,7 @@ def test_denied_call_names_the_missing_permission(
 
 def test_incomplete_scan_response_is_rejected(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     class Pages:
-        paginate = staticmethod(lambda **_: iter([{}]))
+        paginate = staticmethod(lambda **_: iter(list[Any]([{}])))
 
     monkeypatch.setattr(aws._dynamodb, "get_paginator", lambda _: Pages)
     with pytest.raises(OperatorError, match="a response of AWS is incomplete, because it has no Items"):

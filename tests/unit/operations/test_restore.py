@@ -33,7 +33,7 @@ def create(
     aws, clock = FakeAws(), clock or FakeClock()
     aws.restored = list(restored)
     aws.items = {address_of(each): each for each in current}
-    options = {"source_capacity": FAST, "capacity": FAST, "write_rate": 1e6} | options
+    options = {"source_capacity": FAST, "capacity": FAST, "write_rate": 1e6, **options}
     return aws, Restore(aws, TARGET, source="restored", clock=clock, sleep=clock.sleep, now=lambda: NOW, **options)
 
 
@@ -130,7 +130,7 @@ def sorted_set(value: dict[str, Any]) -> dict[str, Any]:
 def test_head_result_that_the_indexer_writes_during_the_copy_is_not_replaced() -> None:
     aws, restore = create(item(version("b"), checksum={"value": "x"}, **DELETED))
     written = item(version("b"), storage_class="GLACIER", **NEWER)
-    aws.before_update = lambda address: aws.items.setdefault(address, written) and None
+    aws.before_update = lambda address: aws.items.update({address: aws.items.get(address, written)})
     restore.copy(SILENT)
     assert rows(aws) == [item(version("b"), storage_class="GLACIER", **DELETED)]
     assert restore.report.copied == 1
@@ -139,7 +139,7 @@ def test_head_result_that_the_indexer_writes_during_the_copy_is_not_replaced() -
 def test_object_that_replaces_a_deleted_version_null_during_the_copy_stays() -> None:
     aws, restore = create(item(version("b", "null"), **DELETED))
     written = item(version("b", "null"), **NEWER)
-    aws.before_update = lambda address: aws.items.setdefault(address, written) and None
+    aws.before_update = lambda address: aws.items.update({address: aws.items.get(address, written)})
     restore.copy(SILENT)
     assert rows(aws) == [written]
     assert (restore.report.missing, restore.report.copied) == (1, 0)
