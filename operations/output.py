@@ -42,6 +42,10 @@ class Progress:
         # Without `force_terminal`, rich would write bars into files if the variable FORCE_COLOR is set.
         self._console = Console(file=stream, force_terminal=stream.isatty())
 
+    def note(self, text: str) -> None:
+        """Print a line between two steps."""
+        print_lines([text], self._stream)
+
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
         """Context manager that displays the progress of a step.
