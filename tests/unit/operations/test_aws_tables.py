@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from operations.aws.tables import TableDescription
+from operations.command import main
 from operations.errors import OperatorError
 from operations.restored_row import RowUpdate, pending_updates
 from tests.support.fakes import client_error
@@ -158,3 +161,26 @@ def test_incomplete_scan_response_is_rejected(aws: Aws, monkeypatch: pytest.Monk
     monkeypatch.setattr(aws._dynamodb, "get_paginator", lambda _: Pages)
     with pytest.raises(OperatorError, match="a response of AWS is incomplete, because it has no Items"):
         list(aws.scan_items("objects"))
+
+
+def test_runbook_lists_exactly_the_permissions_that_restore_rows_needs(
+    aws: Aws, tables: dict[str, Any], stack_outputs: Path
+) -> None:
+    put(tables, "restored", item(version("a")))
+    called = set[str]()
+    tables["dynamodb"].meta.events.register(
+        "provide-client-params.dynamodb",
+        lambda params, model, **_: called.add(f"{params.get('TableName', 'objects')}: dynamodb:{model.name}"),
+    )
+    arguments = ("--stack-outputs", str(stack_outputs), "--from", "restored", "--apply")
+    assert main(["restore-rows", *arguments], connect=lambda _: aws) == 0
+    assert tables["dynamodb"].scan(TableName="objects")["Count"] == 1
+    called.remove("objects: dynamodb:Scan")  # the request of the line above
+    runbook = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
+    [listed] = re.findall(r"Only `restore-rows` writes rows.*?\n\n(.*?)\n\n", runbook, re.DOTALL)
+    rows = {line.split("|")[1].strip(): set(re.findall(r"`(\w+:\w+)`", line)) for line in listed.splitlines()[2:]}
+    assert rows == {
+        "indexer, not with `--stack-outputs`": {"lambda:GetFunctionConfiguration"},
+        "restored table": {each.partition(": ")[2] for each in called if each.startswith("restored:")},
+        "DynamoDB table of the stack": {each.partition(": ")[2] for each in called if each.startswith("objects:")},
+    }
