@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.not_in_a_live_account("deploys its own stack, and deletes its table")
 
-SECONDS_BETWEEN_ACTIONS = 0.5
+RESTORED = "-restored"
+"""Suffix of the name of the restored table."""
+SECONDS_BETWEEN_ACTIONS = 0.2
 MAX_ACTIONS = 16
 """Maximum number of uploads and deletions after the loss. An emulator may start a process for each of their events."""
 
@@ -43,6 +45,8 @@ def game_day(
     index = Index(Clients.of(emulator), deployment.outputs, timeout=TIMEOUT)
     settle = SETTLE_SECONDS if gap(emulator, Capability.EVENTS_DURING_AN_UPDATE) else 0.0
     yield OperationsStack(index, settle_seconds=settle)
+    with suppress(index.clients.dynamodb.exceptions.ResourceNotFoundException):  # after a successful test
+        index.clients.dynamodb.delete_table(TableName=f"{index.table}{RESTORED}")
     deployment.destroy()
 
 
@@ -140,7 +144,7 @@ def items(index: Index, table: str) -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_game_day_of_a_deleted_table_loses_no_version_and_no_recorded_deletion(game_day: OperationsStack) -> None:
     index, log = game_day.index, Log()
-    dynamodb, restored = index.clients.dynamodb, f"{index.table}-restored"
+    dynamodb, restored = index.clients.dynamodb, f"{index.table}{RESTORED}"
 
     rows = [index.put_indexed(index.key(f"before/{number}.txt")) for number in range(8)]
     for row in rows[:2]:
@@ -157,7 +161,7 @@ def test_game_day_of_a_deleted_table_loses_no_version_and_no_recorded_deletion(g
     traffic = Traffic(index, [(row["key"], row["version_id"]) for row in rows[3:]])
     with traffic.running():
         log("uploads and deletions go on")
-        game_day.wait_for_failures(2)
+        game_day.wait_for_failures(4)
         log("events have reached the failure queue")
         create_like(dynamodb, described, restored)
         for item in backup.values():

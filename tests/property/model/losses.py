@@ -29,7 +29,7 @@ class Losses(Histories):
     Attributes:
         backup: rows of the backup that is restored, by primary key.
         lost: primary keys of the rows at the time of the deletion; None before the deletion.
-        recorded: deletions that the restored rows record, by the address of the version.
+        recorded: deletions that the backup records, by the address of the version.
     """
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class Losses(Histories):
     def _restore_rows(self, meanwhile: dict[int, Any]) -> None:
         stack = self.stack
         backup = self.backup or {}
-        now = stack.now().timestamp()
+        now, before = stack.now().timestamp(), stack.rows()
         report = restore(backup, stack.dynamodb, clock=stack.clock, now=now, meanwhile=meanwhile)
         assert report.read == len(backup)
         for address, item in backup.items():
@@ -143,7 +143,10 @@ class Losses(Histories):
             if row.get("expires_at", now) < now or (address[1] == NULL_VERSION and "deleted_at" not in row):
                 self._excuse({address})  # restore-rows does not copy expired rows and live versions `null`.
             elif "deleted_at" in row:
-                self.recorded[row["key"], address[1]] = {name: row[name] for name in DELETION}
+                # A deletion that an audit has recorded in the table before the copy stays.
+                present = before.get((row["key"], address[1]), {})
+                first = present if "deleted_at" in present else row
+                self.recorded[row["key"], address[1]] = {name: first[name] for name in DELETION}
         stack.counts["copied rows"] += report.copied
         stack.counts["copied deletions"] += report.deletions
         stack.counts["runs of restore-rows"] += 1
@@ -164,5 +167,5 @@ class Losses(Histories):
             if address[1] == NULL_VERSION:
                 assert bool(found) == (self.stack.bucket.at(address) is None)
             else:
-                assert found == deletion, f"the deletion of {address} is not the one in the backup"
+                assert found == deletion, f"the deletion of {address} is not the first one that was recorded"
             self.stack.counts["deletions checked"] += 1
