@@ -19,6 +19,7 @@ from operations.output import print_lines
 from tests.e2e.capabilities import Capability, gap
 from tests.e2e.operations_stack import CONFIG, SETTLE_SECONDS, TIMEOUT, CommandResult, OperationsStack
 from tests.support.index import Clients, Index
+from tests.support.waiting import WAITER_CONFIG
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -133,6 +134,7 @@ def create_like(dynamodb: Client, described: dict[str, Any], name: str) -> None:
             for each in described["GlobalSecondaryIndexes"]
         ],
     )
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=WAITER_CONFIG)
 
 
 def items(index: Index, table: str) -> dict[tuple[str, str], dict[str, Any]]:
