@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m operations",
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
-        "the table, send failed events again, and estimate capacity and cost.",
+        "the table, send failed events again, copy rows from a restored backup, and estimate capacity and cost.",
         epilog=EPILOG,
     )
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
