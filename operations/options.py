@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from operations.failures import REASONS
 from operations.notification import region_of_topic
 from operations.planning import options as planning
-from operations.rate import ON_DEMAND_EVENT_RATE
+from operations.rate import ON_DEMAND_EVENT_RATE, ON_DEMAND_WRITE_RATE
 
 ACCESS = "The tools use the same credentials, region and AWS_ENDPOINT_URL as the AWS CLI."
 FAILURES = "2 the tool failed; 130 interrupted, and you can start the tool again."
@@ -23,6 +24,9 @@ rows or settings; {FAILURES}"""
 BACKFILL_EPILOG = f"""\
 {ACCESS} Without --invoke, backfill changes nothing. Exit codes: 0 all events were sent, or there is no event to send; 1
 there are events to send, or the bucket does not notify the indexer; {FAILURES}"""
+RESTORE_ROWS_EPILOG = f"""\
+{ACCESS} Without --apply, restore-rows changes nothing. Exit codes: 0 all missing rows were copied, or no row is
+missing; 1 there are rows to copy; {FAILURES}"""
 REDRIVE_EPILOG = f"""\
 {ACCESS} Without --replay or --delete, redrive changes nothing. Exit codes: 0 the failure queue is empty; 1 messages are
 in the failure queue; {FAILURES}"""
@@ -46,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m operations",
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
-        "the table, send failed events again, and estimate capacity and cost.",
+        "the table, send failed events again, copy rows from a restored backup, and estimate capacity and cost.",
         epilog=EPILOG,
     )
     tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
@@ -59,6 +63,12 @@ def parser() -> argparse.ArgumentParser:
         ),
         ("backfill", _add_backfill, "index objects that were uploaded before the stack was deployed", BACKFILL_EPILOG),
         ("redrive", _add_redrive, "show the failure queue, and optionally send its events again", REDRIVE_EPILOG),
+        (
+            "restore-rows",
+            _add_restore_rows,
+            "copy the rows that are missing in the stack's table from a restored table",
+            RESTORE_ROWS_EPILOG,
+        ),
         ("capacity", planning.add_capacity, "estimate whether a stack can process a given load", planning.EPILOG),
         ("cost", planning.add_cost, "estimate the monthly cost of a stack", planning.COST_EPILOG),
     ):
@@ -120,7 +130,7 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rate",
-        type=_rate,
+        type=_rate("events"),
         metavar="N",
         help=f"events per second (default: half of the table's write capacity, or {ON_DEMAND_EVENT_RATE:g} for an "
         "on-demand table)",
@@ -157,6 +167,52 @@ def _add_redrive(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
+    _add_stack(parser)
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=_table_name,
+        required=True,
+        metavar="TABLE",
+        help="name of the table to which a backup of the stack's table was restored",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_rate("write units"),
+        metavar="N",
+        help="write units per second (default: half of the table's write capacity, or "
+        f"{ON_DEMAND_WRITE_RATE:g} for an on-demand table)",
+    )
+    parser.add_argument(
+        "--start-after",
+        type=_row_name,
+        metavar="ROW",
+        help="start after this row (BUCKET/KEY?versionId=ID), which an interrupted run prints",
+    )
+    parser.add_argument(
+        "--any-bucket",
+        action="store_true",
+        help="also copy rows of other buckets, for a stack whose bucket had another name before",
+    )
+    parser.add_argument("--apply", action="store_true", help="copy the rows (default: only count them)")
+
+
+def _table_name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]{3,255}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the name of a DynamoDB table: give 3 to 255 letters, digits, '_', '-' and '.', not an ARN"
+        )
+    return text
+
+
+def _row_name(text: str) -> tuple[str, str]:
+    object_id, _, version_id = _text(text).rpartition("?versionId=")
+    if not object_id or not version_id:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a row, such as BUCKET/KEY?versionId=ID")
+    return object_id, version_id
+
+
 def _text(text: str) -> str:
     try:
         text.encode()
@@ -186,14 +242,19 @@ def _time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0
-    if not 0 < rate < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a rate: give a number of events per second greater than 0")
-    return rate
+def _rate(unit: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            rate = float(text)
+        except ValueError:
+            rate = 0
+        if not 0 < rate < float("inf"):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a rate: give a number of {unit} per second greater than 0"
+            )
+        return rate
+
+    return parse
 
 
 def _positive_integer(unit: str) -> Callable[[str], int]:

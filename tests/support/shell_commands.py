@@ -69,7 +69,7 @@ def shell_lines(document: str) -> Iterator[str]:
     prose = re.sub(r"^ *```.*?^ *```$", "", document, flags=re.MULTILINE | re.DOTALL)
     inline = (" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose))
     # Inline code such as `operate audit` is the name of a command, not a complete command.
-    yield from (code for code in inline if re.match(r"pulumi [a-z]|operate \w+ -|aws [\w-]+ [\w-]+", code))
+    yield from (code for code in inline if re.match(r"pulumi [a-z]|operate [\w-]+ -|aws [\w-]+ [\w-]+", code))
 
 
 def simple_commands(line: str) -> Iterator[list[str]]:
@@ -195,7 +195,8 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[tuple[str, list[st
 def _tool_errors(arguments: Sequence[str]) -> Iterator[str]:
     with redirect_stderr(io.StringIO()) as printed:
         try:
-            parser().parse_args([PLACEHOLDERS.get(each, each) for each in arguments])
+            # An argument with a variable, such as $TABLE-restored, is checked with the variable's name as its value.
+            parser().parse_args([PLACEHOLDERS.get(each, each.replace("$", "")) for each in arguments])
         except SystemExit:
             yield printed.getvalue().strip().splitlines()[-1]
 
