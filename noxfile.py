@@ -230,7 +230,9 @@ def lock(session: nox.Session) -> None:
     # Requirements of programs with AWS credentials have hashes, so that pip rejects packages that were not tested.
     deploy, operate = "requirements.txt", "requirements-operations.txt"
     session.run(*resolve, "--generate-hashes", "--group=deploy", f"--output-file={deploy}")
-    session.run(*resolve, "--group=dev", f"--constraint={deploy}", f"--output-file={TOOLS}")
-    session.run(*resolve, "--generate-hashes", "--group=operate", f"--constraint={TOOLS}", f"--output-file={operate}")
-    session.run(*resolve, "--group=audit", f"--constraint={TOOLS}", "--output-file=requirements-audit.txt")
+    # The argument "pyproject.toml" adds `project.dependencies`, the packages for the operators' command line.
+    command = (*resolve, "pyproject.toml")
+    session.run(*command, "--group=dev", f"--constraint={deploy}", f"--output-file={TOOLS}")
+    session.run(*command, "--generate-hashes", f"--constraint={TOOLS}", f"--output-file={operate}")
+    session.run(*command, "--group=audit", f"--constraint={TOOLS}", "--output-file=requirements-audit.txt")
     session.run(*resolve, "--group=browser", f"--constraint={TOOLS}", f"--output-file={BROWSER}")
