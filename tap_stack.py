@@ -14,9 +14,22 @@ The table lists the configuration keys, with their defaults in parentheses. Set 
 ``bucketName``            name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
 ``tableName``             name of the DynamoDB table; the environment variable ``TAP_TABLE_NAME`` overrides this key
                           (``{project}-{env}-objects``)
-``readCapacity``          read capacity units of the table; the index has the same number (``100``)
-``writeCapacity``         write capacity units of the table; the index has the same number (``100``)
-``maxCapacity``           upper limit of auto scaling for read and write capacity (none)
+``billing``               capacity mode of table and index: ``provisioned`` (a fixed price per hour) or ``on-demand`` (a
+                          price per request) (``provisioned``)
+``readCapacity``          read capacity units of the table; the index has the same number; only with ``provisioned``
+                          billing (``100``)
+``writeCapacity``         write capacity units of the table; the index has the same number; only with ``provisioned``
+                          billing (``100``)
+``maxCapacity``           upper limit of auto scaling for read and write capacity; only with ``provisioned`` billing
+                          (none)
+``maxOnDemandReads``      maximum read request units per second of the table, and of the index; only with ``on-demand``
+                          billing (none: the account's quota)
+``maxOnDemandWrites``     maximum write request units per second of the table, and of the index; only with ``on-demand``
+                          billing (none: the account's quota)
+``tableClass``            table class: with ``infrequent-access``, storage costs less, and reads and writes cost more
+                          (``standard``)
+``indexProjection``       attributes in the index of a new table: ``all``, or ``keys-only``; cannot be changed in an
+                          existing table (``all``)
 ``corsAllowedOrigins``    web origins that may upload files (CORS), as a list or separated by commas
                           (``http://localhost:3000`` in ``dev``, otherwise required)
 ``notificationPrefix``    index only objects whose key has this prefix (none)
@@ -25,6 +38,7 @@ The table lists the configuration keys, with their defaults in parentheses. Set 
 ``deletedRetentionDays``  days until the row of a deleted object version expires; 0 keeps rows forever (``90``)
 ``logLevel``              minimum log level of the indexer (``INFO``)
 ``logRetentionDays``      retention of log events, in days (``30``)
+``architecture``          processor architecture of the indexer (``arm64``)
 ``memoryMb``              memory of the indexer (``512``)
 ``timeoutSeconds``        timeout of the indexer (``600``)
 ``reservedConcurrency``   reserved concurrency of the indexer, which is also its maximum number of concurrent executions
@@ -34,6 +48,7 @@ The table lists the configuration keys, with their defaults in parentheses. Set 
                           descriptions contain the path ``docs/runbook.md``)
 ``kmsKeyArn``             ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and
                           alarm topic (encryption keys that AWS owns or manages)
+``permissionsBoundary``   ARN of an IAM policy that is the permissions boundary of each role (none)
 ``owner``                 value of the tag Owner (``platform``)
 ``costCenter``            value of the tag CostCenter (``shared``)
 ``savedQueries``          create saved queries for CloudWatch Logs Insights (docs/runbook.md) (``true``)
@@ -85,6 +100,15 @@ FUNCTION_NAME_LENGTH = range(1, 65)  # length in characters (source: Lambda API 
 ROLE_NAME_LENGTH = range(1, 65)  # length in characters (source: IAM User Guide, "IAM and AWS STS quotas")
 QUEUE_NAME_LENGTH = range(1, 81)  # length in characters (source: SQS Developer Guide, "Message queue quotas")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
+# Request units per second (source: DynamoDB API Reference, OnDemandThroughput; the maximum is the default quota of a
+# table in on-demand mode: DynamoDB Developer Guide, "Quotas", which AWS can increase).
+ON_DEMAND_UNITS = range(1, 40_001)
+PROVISIONED, ON_DEMAND = "provisioned", "on-demand"
+# Maps the values of three configuration keys to the values of the DynamoDB API.
+BILLING_MODES: Mapping[str, str] = {PROVISIONED: "PROVISIONED", ON_DEMAND: "PAY_PER_REQUEST"}
+TABLE_CLASSES: Mapping[str, str] = {"standard": "STANDARD", "infrequent-access": "STANDARD_INFREQUENT_ACCESS"}
+INDEX_PROJECTIONS: Mapping[str, str] = {"all": "ALL", "keys-only": "KEYS_ONLY"}
+ARCHITECTURES = frozenset({"arm64", "x86_64"})  # instruction set architectures of Lambda
 NONCURRENT_DAYS = range(1, 2**31)  # days until expiration (source: S3 API Reference, NoncurrentVersionExpiration)
 # The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
 # expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
@@ -107,6 +131,11 @@ KEY_ARN_PATTERN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):"
     r"key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
+# Source: IAM API Reference, CreatePolicy. AWS managed policies have `aws` in place of the account ID.
+BOUNDARY_ARN_PATTERN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>[0-9]{12}|aws):policy/([!-~]{1,510}/)?[A-Za-z0-9_+=,.@-]{1,128}"
+)
+AWS_ACCOUNT = "aws"  # account in the ARN of a policy that AWS manages
 EMAIL_PATTERN = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # The alarm descriptions append the anchor of a chapter, so the URL must have no fragment.
 RUNBOOK_URL_PATTERN = re.compile(
@@ -125,6 +154,7 @@ LOG_RETENTION_DAYS = frozenset(
 # CRITICAL is not allowed because failures are logged at level ERROR.
 LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 
+DEFAULT_CAPACITY = 100  # read and write capacity units with provisioned billing
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
 CORS_METHODS = ("GET", "PUT", "POST", "HEAD")
@@ -275,9 +305,28 @@ def _check_configured_bucket_name(args: TapStackArgs) -> None:
         check_bucket_name("bucketName", args.bucket_name)
 
 
+def _only_with(billing: str, name: str) -> Callable[[TapStackArgs], None]:
+    """Return a rule that rejects a setting if the stack has the other billing mode.
+
+    Args:
+        billing: the billing mode that supports the setting.
+        name: the field of `TapStackArgs`.
+    """
+
+    def check(args: TapStackArgs) -> None:
+        value = getattr(args, name)
+        if value is not None and args.billing != billing:
+            key = CONFIG_FIELDS[name].key
+            limit = f"the key is allowed only with billing {billing}, and billing is {args.billing}"
+            raise ConfigurationError(key, value, limit, f"Try: pulumi config rm {key}")
+
+    return check
+
+
 def _check_max_capacity(args: TapStackArgs) -> None:
+    _only_with(PROVISIONED, "max_capacity")(args)
     if args.max_capacity is not None:
-        numbers = range(max(args.read_capacity, args.write_capacity), TABLE_CAPACITY_UNITS.stop)
+        numbers = range(max(args.read_capacity or 1, args.write_capacity or 1), TABLE_CAPACITY_UNITS.stop)
         unit = "units, readCapacity and writeCapacity included"
         ConfigField("maxCapacity", "", limit=numbers, unit=unit).check(args.max_capacity)
 
@@ -373,26 +422,66 @@ class TapStackArgs:
         length=TABLE_NAME_LENGTH,
         default_text="`{project}-{env}-objects`",
     )
-    read_capacity: int = _field(
-        "readCapacity",
-        100,
-        "read capacity units of the table; the index has the same number",
-        TABLE_CAPACITY_UNITS,
-        "units",
+    billing: str = _field(
+        "billing",
+        PROVISIONED,
+        "capacity mode of table and index: `provisioned` (a fixed price per hour) or `on-demand` (a price per request)",
+        frozenset(BILLING_MODES),
     )
-    write_capacity: int = _field(
-        "writeCapacity",
-        100,
-        "write capacity units of the table; the index has the same number",
+    read_capacity: int | None = _field(
+        "readCapacity",
+        None,
+        "read capacity units of the table; the index has the same number; only with `provisioned` billing",
         TABLE_CAPACITY_UNITS,
         "units",
+        rule=_only_with(PROVISIONED, "read_capacity"),
+        default_text=f"`{DEFAULT_CAPACITY}`",
+    )
+    write_capacity: int | None = _field(
+        "writeCapacity",
+        None,
+        "write capacity units of the table; the index has the same number; only with `provisioned` billing",
+        TABLE_CAPACITY_UNITS,
+        "units",
+        rule=_only_with(PROVISIONED, "write_capacity"),
+        default_text=f"`{DEFAULT_CAPACITY}`",
     )
     max_capacity: int | None = _field(
         "maxCapacity",
         None,
-        "upper limit of auto scaling for read and write capacity",
+        "upper limit of auto scaling for read and write capacity; only with `provisioned` billing",
         rule=_check_max_capacity,
         allowed=f"not less than readCapacity or writeCapacity, and at most {TABLE_CAPACITY_UNITS.stop - 1} units",
+    )
+    max_on_demand_reads: int | None = _field(
+        "maxOnDemandReads",
+        None,
+        "maximum read request units per second of the table, and of the index; only with `on-demand` billing",
+        ON_DEMAND_UNITS,
+        "units per second",
+        rule=_only_with(ON_DEMAND, "max_on_demand_reads"),
+        default_text="none: the account's quota",
+    )
+    max_on_demand_writes: int | None = _field(
+        "maxOnDemandWrites",
+        None,
+        "maximum write request units per second of the table, and of the index; only with `on-demand` billing",
+        ON_DEMAND_UNITS,
+        "units per second",
+        rule=_only_with(ON_DEMAND, "max_on_demand_writes"),
+        default_text="none: the account's quota",
+    )
+    table_class: str = _field(
+        "tableClass",
+        "standard",
+        "table class: with `infrequent-access`, storage costs less, and reads and writes cost more",
+        frozenset(TABLE_CLASSES),
+    )
+    index_projection: str = _field(
+        "indexProjection",
+        "all",
+        "attributes in the index of a new table: `all`, or `keys-only`; cannot be changed in an existing table",
+        frozenset(INDEX_PROJECTIONS),
     )
     cors_allowed_origins: Sequence[str] | None = _field(
         "corsAllowedOrigins",
@@ -421,6 +510,7 @@ class TapStackArgs:
     )
     log_level: str = _field("logLevel", "INFO", "minimum log level of the indexer", LOG_LEVELS)
     log_retention_days: int = _field("logRetentionDays", 30, "retention of log events, in days", LOG_RETENTION_DAYS)
+    architecture: str = _field("architecture", "arm64", "processor architecture of the indexer", ARCHITECTURES)
     memory_mb: int = _field("memoryMb", 512, "memory of the indexer", MEMORY_MIB, "MiB")
     # With a lower timeout, part of a large burst goes to the failure queue (docs/capacity.md).
     timeout_seconds: int = _field("timeoutSeconds", 600, "timeout of the indexer", TIMEOUT_SECONDS, "seconds")
@@ -460,6 +550,15 @@ class TapStackArgs:
         remedy="Find the ARN with: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
         default_text="encryption keys that AWS owns or manages",
     )
+    permissions_boundary: str | None = _field(
+        "permissionsBoundary",
+        None,
+        "ARN of an IAM policy that is the permissions boundary of each role",
+        BOUNDARY_ARN_PATTERN,
+        "the ARN of a managed policy, arn:aws:iam::ACCOUNT:policy/NAME",
+        error="the value must be {}",
+        remedy="Find the ARN with: aws iam list-policies --query 'Policies[].Arn'",
+    )
     owner: str = _tag_field("owner", "platform", "value of the tag Owner")
     cost_center: str = _tag_field("costCenter", "shared", "value of the tag CostCenter")
     saved_queries: bool = _field(
@@ -479,6 +578,10 @@ class TapStackArgs:
         # Fields of a frozen dataclass can be set only with object.__setattr__.
         if self.cors_allowed_origins is None and self.is_dev:
             object.__setattr__(self, "cors_allowed_origins", DEV_ORIGINS)
+        if self.billing == PROVISIONED:
+            for name in ("read_capacity", "write_capacity"):
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, DEFAULT_CAPACITY)
         if self.protect_data is None:
             object.__setattr__(self, "protect_data", not self.is_dev)
         for name, config_field in CONFIG_FIELDS.items():
@@ -596,6 +699,73 @@ def check_key_location(key_arn: str, *, partition: str, region: str, account: st
         if key is None or key[part] != expected:
             error = f"the KMS key must be in the stack's {part}, which is {expected}"
             raise ConfigurationError("kmsKeyArn", key_arn, error, remedy)
+
+
+def check_boundary_location(boundary_arn: str, *, partition: str, account: str) -> None:
+    """Check that the roles of the stack can use a permissions boundary.
+
+    Args:
+        boundary_arn: the ARN of the IAM policy.
+        partition: the partition of the stack, such as ``aws`` or ``aws-cn``.
+        account: the account ID of the stack.
+
+    Raises:
+        ConfigurationError: the policy is in another partition, or is a customer managed policy of another account.
+    """
+    policy = BOUNDARY_ARN_PATTERN.fullmatch(boundary_arn)
+    for part, allowed in (("partition", (partition,)), ("account", (account, AWS_ACCOUNT))):
+        if policy is None or policy[part] not in allowed:
+            error = f"the IAM policy must be in the stack's {part}, which is {allowed[0]}"
+            remedy = f"Choose a policy in this {part}."
+            raise ConfigurationError("permissionsBoundary", boundary_arn, error, remedy)
+
+
+def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Reject a change of an existing table that Pulumi's AWS provider would make wrongly, or not at all.
+
+    The provider's behavior is that of Terraform's resource ``aws_dynamodb_table``, from which it is built.
+
+    Args:
+        old: the inputs of the table in the Pulumi state, by their names in Pulumi.
+        new: the inputs of the table in this deployment. Inputs in ``ignore_changes`` have their values from the state.
+
+    Raises:
+        ConfigurationError: the change is not supported.
+    """
+    # To change the projection, the provider deletes the index and creates it again. Queries of the index fail until it
+    # contains all rows again.
+    before, after = (
+        {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes", ())}.get(DAY_INDEX)
+        for inputs in (old, new)
+    )
+    if before not in (None, after):
+        names = {value: name for name, value in INDEX_PROJECTIONS.items()}
+        kept = names.get(str(before), before)
+        error = (
+            f"the index {DAY_INDEX} of the existing table has the projection {kept}. To change it, DynamoDB deletes "
+            "the index and builds it again, which takes days for a large table"
+        )
+        remedy = "Restore the previous value of the key. Only a new stack can have another projection."
+        raise ConfigurationError("indexProjection", names.get(str(after)), error, remedy)
+    on_demand = BILLING_MODES[ON_DEMAND]
+    if old.get("billingMode") != on_demand:
+        return
+    # With auto scaling, Pulumi ignores changes of the capacities, and the state has none. The provider would set the
+    # capacity of the table to 1 unit, and fail at the index.
+    if new["billingMode"] != on_demand:
+        if "readCapacity" not in new:
+            error = "auto scaling cannot be enabled in the update that switches the table to provisioned billing"
+            remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
+            raise ConfigurationError("maxCapacity", "the configured value", error, remedy)
+        return
+    # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
+    # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
+    for key, unit in (("maxOnDemandReads", "maxReadRequestUnits"), ("maxOnDemandWrites", "maxWriteRequestUnits")):
+        if unit in old.get("onDemandThroughput", {}) and unit not in new.get("onDemandThroughput", {}):
+            highest = ON_DEMAND_UNITS.stop - 1
+            error = f"an existing maximum can be changed to 1 to {highest} units per second, but not removed"
+            remedy = f"Try: pulumi config set {key} {highest}, which is the default quota of a table."
+            raise ConfigurationError(key, None, error, remedy)
 
 
 # == Names and tags ===================================================================================================
@@ -1202,6 +1372,8 @@ class TapStack(pulumi.ComponentResource):
         self._key = args.kms_key_arn
         if self._key is not None:
             check_key_location(self._key, partition=self._partition, region=self._region, account=self._account)
+        if args.permissions_boundary is not None:
+            check_boundary_location(args.permissions_boundary, partition=self._partition, account=self._account)
 
         bucket, versioning = self._upload_bucket()
         self._access_logs(bucket)
@@ -1236,7 +1408,11 @@ class TapStack(pulumi.ComponentResource):
         self.register_outputs(dict(self.outputs))
 
     def _child(
-        self, *depends_on: pulumi.Resource, holds_data: bool = False, ignore_changes: Sequence[str] = ()
+        self,
+        *depends_on: pulumi.Resource,
+        holds_data: bool = False,
+        ignore_changes: Sequence[str] = (),
+        hooks: pulumi.ResourceHookBinding | None = None,
     ) -> pulumi.ResourceOptions:
         """Return Pulumi options for a child of this component; ``protectData`` protects resources that hold data."""
         return pulumi.ResourceOptions(
@@ -1244,6 +1420,7 @@ class TapStack(pulumi.ComponentResource):
             depends_on=list(depends_on),
             protect=holds_data and self._args.protect_data,
             ignore_changes=list(ignore_changes),
+            hooks=hooks,
         )
 
     # -- buckets ------------------------------------------------------------------------------------------------------
@@ -1372,41 +1549,67 @@ class TapStack(pulumi.ComponentResource):
     # -- table --------------------------------------------------------------------------------------------------------
 
     def _table(self) -> aws.dynamodb.Table:
-        read, write = self._args.read_capacity, self._args.write_capacity
+        args = self._args
+        reads, writes = args.max_on_demand_reads, args.max_on_demand_writes
+        has_maximum = reads is not None or writes is not None
         return aws.dynamodb.Table(
             f"{self._name}-objects",
             name=self._names.table,
-            billing_mode="PROVISIONED",
+            billing_mode=BILLING_MODES[args.billing],
+            table_class=TABLE_CLASSES[args.table_class],
             hash_key="object_id",
             range_key="version_id",
-            read_capacity=read,
-            write_capacity=write,
+            read_capacity=args.read_capacity,
+            write_capacity=args.write_capacity,
+            on_demand_throughput=aws.dynamodb.TableOnDemandThroughputArgs(
+                max_read_request_units=reads, max_write_request_units=writes
+            )
+            if has_maximum
+            else None,
             attributes=[
                 {"name": name, "type": "S"} for name in ("object_id", "version_id", "upload_day", "uploaded_at")
             ],
             global_secondary_indexes=[
-                {
-                    "name": DAY_INDEX,
-                    "key_schemas": [
-                        {"attribute_name": "upload_day", "key_type": "HASH"},
-                        {"attribute_name": "uploaded_at", "key_type": "RANGE"},
+                aws.dynamodb.TableGlobalSecondaryIndexArgs(
+                    name=DAY_INDEX,
+                    key_schemas=[
+                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(attribute_name=name, key_type=key_type)
+                        for name, key_type in (("upload_day", "HASH"), ("uploaded_at", "RANGE"))
                     ],
-                    "projection_type": "ALL",
-                    "read_capacity": read,
-                    "write_capacity": write,
-                }
+                    projection_type=INDEX_PROJECTIONS[args.index_projection],
+                    read_capacity=args.read_capacity,
+                    write_capacity=args.write_capacity,
+                    on_demand_throughput=aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(
+                        max_read_request_units=reads, max_write_request_units=writes
+                    )
+                    if has_maximum
+                    else None,
+                )
             ],
             server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=self._key),
             point_in_time_recovery={"enabled": True},
             ttl={"attribute_name": EXPIRY_ATTRIBUTE, "enabled": True},
-            deletion_protection_enabled=self._args.protect_data,
+            deletion_protection_enabled=args.protect_data,
             tags=self._tags,
             opts=self._child(
                 holds_data=True,
                 # With auto scaling, a deployment must not reset the capacities that auto scaling has set.
-                ignore_changes=_CAPACITY_PROPERTIES if self._args.max_capacity is not None else (),
+                ignore_changes=_CAPACITY_PROPERTIES if args.max_capacity is not None else (),
+                hooks=self._table_hooks(),
             ),
         )
+
+    def _table_hooks(self) -> pulumi.ResourceHookBinding:
+        """Return a hook that makes preview and update fail before a change that `check_table_change` rejects.
+
+        Only Pulumi's engine has the state of the existing table, and it sends the state only to hooks.
+        """
+        hook = pulumi.ResourceHook(
+            f"{self._name}-table-change",
+            lambda change: check_table_change(change.old_inputs or {}, change.new_inputs or {}),
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
+        return pulumi.ResourceHookBinding(before_update=[hook])
 
     def _autoscaling(self, table: aws.dynamodb.Table) -> None:
         """Configure auto scaling of the read and write capacity of the table and of its index."""
@@ -1486,6 +1689,7 @@ class TapStack(pulumi.ComponentResource):
             name=self._names.role,
             description="Permissions of the Lambda function that indexes uploads",
             assume_role_policy=json.dumps(trust_policy(account=self._account)),
+            permissions_boundary=self._args.permissions_boundary,
             tags=self._tags,
             opts=self._child(),
         )
@@ -1517,7 +1721,7 @@ class TapStack(pulumi.ComponentResource):
             name=self._names.function,
             description="Writes a metadata row for each object version in the upload bucket",
             runtime=RUNTIME,
-            architectures=["arm64"],
+            architectures=[self._args.architecture],
             handler=HANDLER,
             code=code,
             # With this hash, `pulumi up --refresh` detects and replaces code that was deployed without Pulumi.
@@ -1786,8 +1990,7 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
     table = {"TableName": names.table}
     index = {**table, "GlobalSecondaryIndexName": DAY_INDEX}
     duration = args.timeout_seconds * 1000 * DURATION_ALARM_FRACTION
-    # Threshold of the alarms about write capacity, in write capacity units per minute.
-    write_units = (args.max_capacity or args.write_capacity) * 60 * CAPACITY_ALARM_FRACTION
+    write_units = args.max_capacity or args.write_capacity
     alarms = [
         Alarm("function-errors", lambda_, "Errors", function),
         Alarm("function-throttles", lambda_, "Throttles", function),
@@ -1804,11 +2007,15 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         alarms += [
             Alarm(f"{part}-read-throttles", dynamodb, "ReadThrottleEvents", dimensions),
             Alarm(f"{part}-write-throttles", dynamodb, "WriteThrottleEvents", dimensions),
-            Alarm(
-                *(f"{part}-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", dimensions, "Sum", write_units),
-                periods=LONG_ALARM_MINUTES,
-            ),
         ]
+        if write_units is not None:  # None with on-demand billing
+            threshold = write_units * 60 * CAPACITY_ALARM_FRACTION  # write capacity units per minute
+            alarms.append(
+                Alarm(
+                    *(f"{part}-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", dimensions, "Sum", threshold),
+                    periods=LONG_ALARM_MINUTES,
+                )
+            )
     # CloudWatch has the metric SystemErrors only with the dimension Operation, so each operation has an alarm.
     alarms += [
         Alarm(f"table-errors-{operation.lower()}", dynamodb, "SystemErrors", {**table, "Operation": operation})
@@ -1849,11 +2056,12 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
     units = f"its write capacity of {args.write_capacity} units"
     if args.max_capacity is not None:
         units = f"its maximum write capacity of {args.max_capacity} units"
+    maximums = {"read": args.max_on_demand_reads, "write": args.max_on_demand_writes}
     for part, title in (("table", "the table"), ("index", f"the index {DAY_INDEX}")):
         for access, callers in (("read", "The indexer reads no rows"), ("write", "The indexer retries its writes")):
             causes[f"{part}-{access}-throttles"] = (
-                f"DynamoDB throttled {access}s of {title}, because its provisioned {access} capacity was used up. "
-                f"{callers}."
+                f"DynamoDB throttled {access}s of {title}, because "
+                f"{_throttling_cause(args, access, maximums[access])}. {callers}."
             )
         causes[f"{part}-write-capacity"] = (
             f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {units}. At 100%, "
@@ -1862,6 +2070,16 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
     for operation, callers in OPERATION_CALLERS.items():
         causes[f"table-errors-{operation.lower()}"] = f"DynamoDB returned server errors for {operation}. {callers}"
     return causes
+
+
+def _throttling_cause(args: TapStackArgs, access: str, maximum: int | None) -> str:
+    """Return the reason for which DynamoDB throttles reads or writes, for the description of an alarm."""
+    if args.billing == PROVISIONED:
+        return f"its provisioned {access} capacity was used up"
+    if maximum is not None:
+        return f"they exceeded the configured maximum of {maximum} units per second, or the limit of a partition"
+    # Source: DynamoDB Developer Guide, "DynamoDB on-demand capacity mode", initial throughput and scaling properties.
+    return "they exceeded the limit of a partition or a quota, or doubled their previous peak within 30 minutes"
 
 
 def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[str, str]:
@@ -1920,6 +2138,12 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
         mark = {"annotations": {"horizontal": [{"label": limit[0], "value": limit[1]}]}} if limit else {}
         return {"title": title, "region": region, "view": "timeSeries", "period": 60, "metrics": list(metrics), **mark}
 
+    def units_limit(provisioned: int | None, maximum: int | None) -> tuple[str, int] | None:
+        """Return label and value, in capacity units per minute, of the line at the limit; None without a limit."""
+        if provisioned is not None:
+            return ("provisioned", provisioned * 60)
+        return None if maximum is None else ("maximum", maximum * 60)
+
     widgets = [
         widget(
             "Records by result, and SDK retries",
@@ -1952,7 +2176,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             _metric(dynamodb, "ConsumedWriteCapacityUnits", index),
             _metric(dynamodb, "WriteThrottleEvents", table),
             _metric(dynamodb, "WriteThrottleEvents", index),
-            limit=("provisioned", args.write_capacity * 60),
+            limit=units_limit(args.write_capacity, args.max_on_demand_writes),
         ),
         widget(
             "Consumed read units per minute",
@@ -1960,7 +2184,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             _metric(dynamodb, "ConsumedReadCapacityUnits", index),
             _metric(dynamodb, "ReadThrottleEvents", table),
             _metric(dynamodb, "ReadThrottleEvents", index),
-            limit=("provisioned", args.read_capacity * 60),
+            limit=units_limit(args.read_capacity, args.max_on_demand_reads),
         ),
         widget("Concurrent executions", _metric(lambda_, "ConcurrentExecutions", function, "Maximum")),
         widget(

@@ -43,6 +43,7 @@ class Recorded:
         dependencies: URNs in `depends_on`, and of the resources whose outputs are inputs of this resource.
         custom: True for a resource of a provider, False for a component.
         secret_inputs: names of the inputs that are or contain a secret.
+        update_hooks: names of the hooks that run before an update.
         null_inputs: names of the inputs that are or contain a null, which Pulumi would compare with its state.
     """
 
@@ -59,6 +60,7 @@ class Recorded:
     ignore_changes: tuple[str, ...]
     secret_inputs: frozenset[str] = frozenset()
     null_inputs: frozenset[str] = frozenset()
+    update_hooks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.type} {self.name!r}"
@@ -271,6 +273,7 @@ def _recorded(urn: str, request: resource_pb2.RegisterResourceRequest) -> Record
         ignore_changes=tuple(request.ignoreChanges),
         secret_inputs=frozenset(name for name, value in request.object.fields.items() if _has_secret(value)),
         null_inputs=frozenset(name for name, value in request.object.fields.items() if _has_null(value)),
+        update_hooks=tuple(request.hooks.before_update),
     )
 
 

@@ -64,15 +64,31 @@ RUNBOOK_URLS = st.builds(
 
 FILTERS = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff*"), max_size=80)
 
+PROVISIONED = st.fixed_dictionaries(
+    {},
+    optional={
+        "billing": st.just("provisioned"),
+        "readCapacity": whole(1, 1000),
+        "writeCapacity": whole(1, 1000),
+        "maxCapacity": whole(1000, 40_000),
+    },
+)
+ON_DEMAND = st.fixed_dictionaries(
+    {"billing": st.just("on-demand")},
+    optional={"maxOnDemandReads": whole(1, 40_000), "maxOnDemandWrites": whole(1, 40_000)},
+)
+BOUNDARIES = st.builds(
+    "arn:{}:policy/{}".format,
+    st.sampled_from(["aws:iam::123456789012", "aws-cn:iam::aws", "aws-us-gov:iam::999999999999"]),
+    st.from_regex(r"([a-z!~+]{1,9}/){0,3}[A-Za-z0-9_+=,.@-]{1,128}", fullmatch=True),
+)
+
 # Random but valid configurations. Most configurations with arbitrary text would be rejected.
-GOOD = st.fixed_dictionaries(
+SETTINGS = st.fixed_dictionaries(
     {"env": LABELS, "corsAllowedOrigins": st.lists(ORIGINS, min_size=1, max_size=4).map(json.dumps)},
     optional={
         "bucketName": st.from_regex(r"[b-r][a-z0-9]{2,62}", fullmatch=True),
         "tableName": st.from_regex(r"[A-Za-z0-9_.-]{3,255}", fullmatch=True),
-        "readCapacity": whole(1, 1000),
-        "writeCapacity": whole(1, 1000),
-        "maxCapacity": whole(1000, 40_000),
         "notificationPrefix": FILTERS,
         "notificationSuffix": FILTERS,
         "noncurrentDays": whole(1, 10_000),
@@ -85,12 +101,17 @@ GOOD = st.fixed_dictionaries(
         "alarmEmail": st.sampled_from(["oncall@example.com", "a+b@sub.example.org"]),
         "runbookUrl": RUNBOOK_URLS,
         "kmsKeyArn": KEY_ARNS,
+        "tableClass": st.sampled_from(["standard", "infrequent-access"]),
+        "indexProjection": st.sampled_from(["all", "keys-only"]),
+        "architecture": st.sampled_from(["arm64", "x86_64"]),
+        "permissionsBoundary": BOUNDARIES,
         "owner": TAG_VALUES,
         "costCenter": TAG_VALUES,
         "savedQueries": st.sampled_from(["true", "false"]),
         "protectData": st.sampled_from(["true", "false", "True", " FALSE "]),
     },
 )
+GOOD = st.builds(lambda settings, capacity: {**settings, **capacity}, SETTINGS, PROVISIONED | ON_DEMAND)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -131,7 +152,10 @@ def test_valid_configuration_is_accepted_with_unchanged_values(config: dict[str,
     assert_deployable(args)
     assert args.environment_suffix == config["env"]
     assert list(args.cors_allowed_origins or ()) == json.loads(config["corsAllowedOrigins"])
-    assert args.read_capacity == int(config.get("readCapacity", "100"))
+    default = "0" if args.billing == "on-demand" else "100"
+    assert (args.read_capacity or 0) == int(config.get("readCapacity", default))
+    assert (args.max_on_demand_writes or 0) == int(config.get("maxOnDemandWrites", "0"))
+    assert args.permissions_boundary == config.get("permissionsBoundary")
     assert args.timeout_seconds == int(config.get("timeoutSeconds", "600"))
     assert args.owner == config.get("owner", "platform")
     assert args.kms_key_arn == config.get("kmsKeyArn")
@@ -215,9 +239,23 @@ def outcome(config: dict[str, str], environ: dict[str, str] | None = None) -> Ta
 def assert_deployable(args: TapStackArgs) -> None:
     """Check the limits of AWS, independently of the checks in the program."""
     assert re.fullmatch(r"[a-z][a-z0-9-]*", args.environment_suffix)
-    assert 1 <= args.read_capacity <= 40_000
-    assert 1 <= args.write_capacity <= 40_000
-    assert args.max_capacity is None or max(args.read_capacity, args.write_capacity) <= args.max_capacity <= 40_000
+    provisioned, maximums = (
+        (args.read_capacity, args.write_capacity),
+        (args.max_on_demand_reads, args.max_on_demand_writes),
+    )
+    assert all(units is None or 1 <= units <= 40_000 for units in (*provisioned, *maximums))
+    if args.billing == "on-demand":
+        assert (*provisioned, args.max_capacity) == (None, None, None)
+    else:
+        assert (None in provisioned, maximums) == (False, (None, None))
+        assert args.max_capacity is None or max(units or 0 for units in provisioned) <= args.max_capacity <= 40_000
+    if args.permissions_boundary is not None:
+        service, account, resource = (
+            args.permissions_boundary.split(":", 5)[2:3] + args.permissions_boundary.split(":", 5)[4:]
+        )
+        assert service == "iam"
+        assert account == "aws" or len(account) == 12
+        assert resource.startswith("policy/")
     if args.runbook_url is not None:
         url = urlsplit(args.runbook_url)
         assert (url.scheme, bool(url.hostname), url.fragment, url.username) == ("https", True, "", None)

@@ -30,6 +30,7 @@ LOG_GROUP_ARN = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/tapst
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:tapstack-dev-failures"
 QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/tapstack-dev-failures"
 TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:tapstack-dev-alarms"
+BOUNDARY_ARN = "arn:aws:iam::123456789012:policy/boundaries/developers"
 KEY_ARN = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 TAGS = {
@@ -65,7 +66,10 @@ PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
 FULL = {"maxCapacity": "400", "alarmEmail": "oncall@example.com"}
 # This configuration creates all optional resources, encrypted with a customer managed KMS key.
 ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}
-# Every setting differs from its default, except the settings of optional resources.
+# On-demand billing without and with a maximum.
+ON_DEMAND = {"billing": "on-demand"}
+LIMITED = {"billing": "on-demand", "maxOnDemandReads": "300", "maxOnDemandWrites": "200"}
+# Every setting differs from its default, except billing and the settings of optional resources.
 CUSTOM = {
     "env": "staging",
     "bucketName": "acme-inbox",
@@ -81,6 +85,9 @@ CUSTOM = {
     "logRetentionDays": "365",
     "memoryMb": "1024",
     "timeoutSeconds": "100",
+    "tableClass": "infrequent-access",
+    "indexProjection": "keys-only",
+    "architecture": "x86_64",
     "reservedConcurrency": "5",
     "runbookUrl": "https://git.example.com/ops/docs/runbook.md",
     "owner": "Data Platform",

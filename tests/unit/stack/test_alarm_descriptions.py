@@ -12,7 +12,7 @@ import pytest
 
 import tap_stack
 from tap_stack import TapStackArgs, make_alarms, make_names
-from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LOG_GROUP, QUEUE, TABLE
+from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LIMITED, LOG_GROUP, ON_DEMAND, QUEUE, TABLE
 from tests.support.nonempty import nonempty
 from tests.support.shell_commands import problems
 from tests.support.synth import synth
@@ -160,6 +160,27 @@ def test_numbers_in_alarm_causes_match_the_resources(config: dict[str, str]) -> 
     for purpose in nonempty(ALARMS.keys() - expected):
         numbers = re.findall(r"(?<!S)\b\d+\b", described(purpose, config).cause)
         assert numbers == [], f"no resource is compared with {numbers} in {purpose}"
+
+
+@pytest.mark.parametrize("part", ["table", "index"])
+@pytest.mark.parametrize(
+    ("config", "reads", "writes"),
+    [
+        ({}, "its provisioned read capacity was used up.", "its provisioned write capacity was used up."),
+        (
+            ON_DEMAND,
+            "the limit of a partition or a quota, or doubled",
+            "the limit of a partition or a quota, or doubled",
+        ),
+        (LIMITED, "the configured maximum of 300 units per second", "the configured maximum of 200 units per second"),
+    ],
+    ids=["provisioned", "on-demand", "with a maximum"],
+)
+def test_cause_of_a_throttling_alarm_depends_on_the_billing_mode(
+    config: dict[str, str], reads: str, writes: str, part: str
+) -> None:
+    assert reads in described(f"{part}-read-throttles", config).cause
+    assert writes in described(f"{part}-write-throttles", config).cause
 
 
 def test_only_alarms_on_calls_of_the_indexer_claim_that_it_retries() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.default_stack import CUSTOM, FULL, FUNCTION, QUEUE, TABLE, TOPIC, TOPIC_ARN
+from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LIMITED, ON_DEMAND, QUEUE, TABLE, TOPIC, TOPIC_ARN
 from tests.support.metrics import METRICS, REASONS
 from tests.support.synth import policy, synth
 
@@ -99,6 +99,13 @@ def test_each_allowed_dynamodb_operation_has_an_error_alarm() -> None:
 )
 def test_alarm_thresholds_depend_on_the_configuration(config: dict[str, str], purpose: str, threshold: float) -> None:
     assert alarms(**config)[purpose].inputs["threshold"] == threshold
+
+
+@pytest.mark.parametrize("config", [ON_DEMAND, LIMITED], ids=["on-demand", "with a maximum"])
+def test_on_demand_stack_has_throttling_alarms_and_no_capacity_alarms(config: dict[str, str]) -> None:
+    """A table in on-demand mode has no provisioned capacity that a threshold could be a part of."""
+    assert set(ALARMS) - alarms(**config).keys() == {"table-write-capacity", "index-write-capacity"}
+    assert alarms(**config).keys() <= set(ALARMS)
 
 
 def test_alarm_topic_does_not_use_the_aws_managed_sns_key() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 import tap_stack
 from tap_stack import CONFIG_FIELDS, ConfigurationError, TapStackArgs
+from tests.support.default_stack import BOUNDARY_ARN, CHINA, LIMITED, ON_DEMAND, PROD
 from tests.support.default_stack import KEY_ARN as KEY
-from tests.support.default_stack import PROD
 from tests.support.nonempty import nonempty
 from tests.support.synth import parse_configuration, synth
 from tools import configuration
@@ -37,6 +37,18 @@ NOT_A_URL = [
     ),
     *('https://a.com/"', "https://a.com/`x`", "https://a.com/<x>", "https://a.com:port/"),
 ]
+NOT_A_BOUNDARY = [
+    *(
+        "",
+        "developers",
+        BOUNDARY_ARN.replace("boundaries", "b" * 511),
+        BOUNDARY_ARN + "n" * 128,
+        BOUNDARY_ARN + "\n",
+        BOUNDARY_ARN + "/",
+        BOUNDARY_ARN.replace("policy", "role"),
+    ),
+    *(BOUNDARY_ARN.replace("123456789012", "*"), BOUNDARY_ARN.replace(":iam:", ":iam:us-east-1"), f"{BOUNDARY_ARN} 1"),
+]
 LOWER_CASE = "lower-case letters, digits and hyphens, "
 NO_INTEGER = ["many", "1.5", "1e3", "1_000", "١٢", "", "9" * 5000]
 TAG = "letters, digits, spaces"
@@ -58,6 +70,14 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("tableName", ["ab"], "3 to 255", "longer"),
     ("tableName", ["a" * 256], "3 to 255", "shorter"),
     ("tableName", ["my table", "tablé"], "letters, digits, '_', '-' and '.'", "Change"),
+    ("billing", ["", "On-Demand", "PAY_PER_REQUEST"], "on-demand, provisioned", "Choose"),
+    ("maxOnDemandReads", ["0", "-1"], "1 to 40000 units per second", "pulumi config set maxOnDemandReads 1"),
+    ("maxOnDemandReads", ["40001"], "1 to 40000 units per second", "pulumi config set maxOnDemandReads 40000"),
+    ("maxOnDemandReads", ["no"], "a whole number", "pulumi config set maxOnDemandReads"),
+    ("maxOnDemandWrites", ["0"], "1 to 40000 units per second", "pulumi config set maxOnDemandWrites 1"),
+    ("maxOnDemandWrites", ["40001"], "1 to 40000 units per second", "pulumi config set maxOnDemandWrites 40000"),
+    ("tableClass", ["", "STANDARD", "standard-ia"], "infrequent-access, standard", "Choose"),
+    ("indexProjection", ["", "ALL", "include"], "all, keys-only", "Choose"),
     ("readCapacity", ["0", "-5"], "1 to 40000 units", "pulumi config set readCapacity 1"),
     ("readCapacity", ["40001"], "1 to 40000 units", "pulumi config set readCapacity 40000"),
     ("readCapacity", NO_INTEGER, "a whole number", "pulumi config set readCapacity"),
@@ -82,6 +102,7 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("deletedRetentionDays", ["never"], "a whole number", "pulumi config set deletedRetentionDays"),
     ("logLevel", ["", "info"], "DEBUG, ERROR, INFO, WARNING", "Choose"),
     ("logRetentionDays", ["0", "31"], "1, 3, 5, 7, 14, 30, 60", "Choose"),
+    ("architecture", ["", "arm", "x86-64"], "arm64, x86_64", "Choose"),
     ("memoryMb", ["127"], "128 to 10240 MiB", "pulumi config set memoryMb 128"),
     ("memoryMb", ["10241"], "128 to 10240 MiB", "pulumi config set memoryMb 10240"),
     ("timeoutSeconds", ["9"], "10 to 900 seconds", "pulumi config set timeoutSeconds 10"),
@@ -92,6 +113,7 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("runbookUrl", ["https://"], "9 to 200", "longer"),
     ("runbookUrl", ["https://a.com/".ljust(201, "b")], "9 to 200", "shorter"),
     ("kmsKeyArn", NOT_A_KEY, "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID, not", "aws kms describe-key"),
+    ("permissionsBoundary", NOT_A_BOUNDARY, "arn:aws:iam::ACCOUNT:policy/NAME", "aws iam list-policies"),
     ("owner", [""], "1 to 256", "longer"),
     ("owner", ["o" * 257], "1 to 256", "shorter"),
     ("owner", ["R&D", "two\nlines"], TAG, "Change"),
@@ -107,6 +129,14 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     (
         {"maxCapacity": "200", "readCapacity": "201", "writeCapacity": "202"},
         *("maxCapacity", 200, "202 to 40000 units", "maxCapacity 202"),
+    ),
+    *(
+        ({**ON_DEMAND, key: "100"}, key, 100, "only with billing provisioned, and billing is on-demand", f"rm {key}")
+        for key in ("readCapacity", "writeCapacity", "maxCapacity")
+    ),
+    *(
+        ({key: "100"}, key, 100, "only with billing on-demand, and billing is provisioned", f"config rm {key}")
+        for key in ("maxOnDemandReads", "maxOnDemandWrites")
     ),
     ({"env": "prod"}, "corsAllowedOrigins", None, *ORIGIN),
     ({"corsAllowedOrigins": ""}, "corsAllowedOrigins", (), *ORIGIN),
@@ -157,6 +187,17 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
     "readCapacity": [("1", 1), ("40000", 40_000)],
     "writeCapacity": [(" 25 ", 25)],
     "maxCapacity": [("100", 100)],
+    "billing": [("provisioned", "provisioned"), ("on-demand", "on-demand")],
+    "tableClass": [("standard", "standard"), ("infrequent-access", "infrequent-access")],
+    "indexProjection": [("all", "all"), ("keys-only", "keys-only")],
+    "architecture": [("arm64", "arm64"), ("x86_64", "x86_64")],
+    "permissionsBoundary": [
+        (arn, arn)
+        for arn in (
+            *(BOUNDARY_ARN, "arn:aws:iam::123456789012:policy/a", "arn:aws-cn:iam::aws:policy/PowerUserAccess"),
+            "arn:aws:iam::123456789012:policy/p!t~/+=,.@-_".ljust(130, "n"),
+        )
+    ],
     "corsAllowedOrigins": [
         ("http://localhost:8080", ("http://localhost:8080",)),
         (" https://a.com , https://b.com ", ("https://a.com", "https://b.com")),
@@ -197,6 +238,7 @@ def test_configuration_values_at_the_limits_are_valid_and_parsed(key: str, raw: 
 def test_empty_configuration_equals_the_defaults() -> None:
     args = parse_configuration({})
     assert args == TapStackArgs()
+    assert (args.read_capacity, args.write_capacity) == (100, 100)
     assert (args.cors_allowed_origins, args.protect_data) == (("http://localhost:3000",), False)  # dev
 
 
@@ -204,6 +246,13 @@ def test_docstring_and_document_list_the_current_configuration_keys() -> None:
     """`python -m tools.configuration` updates docs/configuration.md and the docstring of tap_stack.py."""
     assert configuration.docstring_table() in (tap_stack.__doc__ or "")
     assert configuration.DOCUMENT.read_text(encoding="utf-8") == configuration.document()
+
+
+@pytest.mark.parametrize("maximum", [1, 40_000])
+def test_on_demand_configuration_has_maximums_and_no_provisioned_capacity(maximum: int) -> None:
+    args = parse_configuration({**LIMITED, "maxOnDemandReads": f"{maximum}"})
+    assert (args.max_on_demand_reads, args.max_on_demand_writes) == (maximum, 200)
+    assert (args.read_capacity, args.write_capacity, args.max_capacity) == (None, None, None)
 
 
 def test_data_is_protected_by_default_outside_the_dev_environment() -> None:
@@ -299,6 +348,21 @@ def test_environment_too_long_for_the_bucket_name_is_reported(env: str, region: 
     message = str(caught.value)
     assert bucket in message
     assert "3 to 63" in message
+
+
+@pytest.mark.parametrize(
+    ("boundary", "location", "part"),
+    [
+        (BOUNDARY_ARN, {"account": "999999999999"}, "account, which is 999999999999"),
+        (BOUNDARY_ARN, CHINA, "partition, which is aws-cn"),
+        ("arn:aws:iam::aws:policy/PowerUserAccess", CHINA, "partition, which is aws-cn"),
+    ],
+)
+def test_permissions_boundary_of_another_account_or_partition_is_rejected(
+    boundary: str, location: dict[str, str], part: str
+) -> None:
+    with pytest.raises(pulumi.RunError, match=rf"^permissionsBoundary: '{boundary}' .*{part}. Choose a policy"):
+        synth(permissionsBoundary=boundary, **location)
 
 
 def test_upload_bucket_and_log_bucket_must_have_different_names() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.default_stack import CHINA, CUSTOM, FUNCTION, PROD, QUEUE, REGION, TABLE
+from tests.support.default_stack import CHINA, CUSTOM, FUNCTION, LIMITED, ON_DEMAND, PROD, QUEUE, REGION, TABLE
 from tests.support.metrics import METRICS, REASONS
 from tests.support.nonempty import nonempty
 from tests.support.synth import synth
@@ -105,19 +105,42 @@ def test_dashboard_shows_failures_by_each_reason() -> None:
     assert {each["reason"] for each in shown} == REASONS
 
 
-def test_dashboard_annotations_show_the_configured_limits() -> None:
-    found = widgets(**CUSTOM)
+UNLIMITED = {"Indexing delay and duration (ms)": ("timeout", 600_000)}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            CUSTOM,
+            {
+                "Indexing delay and duration (ms)": ("timeout", 100_000),
+                "Consumed write units per minute": ("provisioned", 7 * 60),
+                "Consumed read units per minute": ("provisioned", 5 * 60),
+            },
+        ),
+        (ON_DEMAND, UNLIMITED),
+        (
+            LIMITED,
+            {
+                **UNLIMITED,
+                "Consumed write units per minute": ("maximum", 200 * 60),
+                "Consumed read units per minute": ("maximum", 300 * 60),
+            },
+        ),
+        ({**ON_DEMAND, "maxOnDemandReads": "9"}, {**UNLIMITED, "Consumed read units per minute": ("maximum", 9 * 60)}),
+    ],
+    ids=["custom", "on-demand", "with both maximums", "with one maximum"],
+)
+def test_dashboard_annotations_show_the_configured_limits(
+    config: dict[str, str], expected: dict[str, tuple[str, int]]
+) -> None:
     marks = {
-        title: mark["value"]
-        for title, widget in found.items()
+        title: (mark["label"], mark["value"])
+        for title, widget in widgets(**config).items()
         for mark in widget["properties"].get("annotations", {"horizontal": []})["horizontal"]
     }
-    assert marks == {
-        "Indexing delay and duration (ms)": 100_000,
-        "Consumed write units per minute": 7 * 60,
-        "Consumed read units per minute": 5 * 60,
-        "Age of asynchronous events (ms)": 6 * 3600 * 1000,
-    }
+    assert marks == {**expected, "Age of asynchronous events (ms)": ("maximum event age", 6 * 3600 * 1000)}
 
 
 def test_dashboard_widgets_use_the_region_of_the_stack() -> None:

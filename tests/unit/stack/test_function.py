@@ -10,6 +10,7 @@ import pytest
 import tap_stack
 from tests.support.default_stack import (
     ACCOUNT,
+    BOUNDARY_ARN,
     CUSTOM,
     FUNCTION,
     FUNCTION_ARN,
@@ -167,6 +168,17 @@ def test_indexer_role_has_exactly_the_expected_permissions() -> None:
     statements = policy(synth().one("RolePolicy"))["Statement"]
     assert {each["Sid"]: (each["Action"], *each["Resource"]) for each in statements} == PERMISSIONS
     assert all(each.keys() == {"Sid", "Effect", "Action", "Resource"} for each in nonempty(statements))
+
+
+def test_indexer_uses_the_configured_processor_architecture() -> None:
+    assert synth(**CUSTOM).one("Function").inputs["architectures"] == ["x86_64"]
+
+
+@pytest.mark.parametrize("boundary", [BOUNDARY_ARN, "arn:aws:iam::aws:policy/PowerUserAccess"])
+def test_configured_permissions_boundary_applies_to_every_role(boundary: str) -> None:
+    assert "permissionsBoundary" not in synth().one("Role").inputs
+    roles = synth(permissionsBoundary=boundary).all("Role")
+    assert [each.inputs["permissionsBoundary"] for each in nonempty(roles)] == [boundary] * len(roles)
 
 
 @pytest.mark.control("IAM.27")

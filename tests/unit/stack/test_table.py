@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lambda_code.update import DELETION_ATTRIBUTES
-from tests.support.default_stack import CUSTOM, FULL, PROD, TABLE
+from tap_stack import ConfigurationError, check_table_change
+from tests.support.default_stack import CUSTOM, FULL, LIMITED, ON_DEMAND, PROD, TABLE
 from tests.support.synth import synth
 
 INDEX = "globalSecondaryIndexes[0]"
 PROPERTIES: dict[str, object] = {
     "name": TABLE,
     "billingMode": "PROVISIONED",  # unlike on-demand capacity, provisioned capacity has a predictable cost
+    "tableClass": "STANDARD",
     "hashKey": "object_id",
     "rangeKey": "version_id",
     "readCapacity": 100,
@@ -120,3 +124,101 @@ def test_auto_scaling_limits_of_table_and_index_match_the_configuration(part: st
 
 def test_deployment_ignores_capacity_changes_by_auto_scaling() -> None:
     assert set(synth(**FULL).one("Table").ignore_changes) == CAPACITIES
+
+
+def test_on_demand_table_and_index_have_no_capacity_and_ignore_no_changes() -> None:
+    """The AWS provider rejects a table in on-demand mode that has a capacity."""
+    stack = synth(**ON_DEMAND)
+    expected = {name: value for name, value in PROPERTIES.items() if name not in CAPACITIES}
+    assert stack.properties("tap-objects") == {**expected, "billingMode": "PAY_PER_REQUEST"}
+    assert stack.named("tap-objects").null_inputs == frozenset()
+    assert stack.named("tap-objects").ignore_changes == ()
+
+
+def test_maximum_throughput_applies_to_on_demand_table_and_index() -> None:
+    maximum = {"maxReadRequestUnits": 300, "maxWriteRequestUnits": 200}
+    table = synth(**LIMITED).one("Table").inputs
+    assert table["onDemandThroughput"] == table["globalSecondaryIndexes"][0]["onDemandThroughput"] == maximum
+
+
+def test_only_a_configured_maximum_is_set() -> None:
+    """DynamoDB rejects the values 0 and -1 in a request that creates a table."""
+    table = synth(**ON_DEMAND, maxOnDemandWrites="5").one("Table").inputs
+    assert table["onDemandThroughput"] == table["globalSecondaryIndexes"][0]["onDemandThroughput"]
+    assert table["onDemandThroughput"] == {"maxWriteRequestUnits": 5}
+
+
+def test_table_uses_the_configured_class_and_index_projection() -> None:
+    properties = synth(**CUSTOM).properties("tap-objects")
+    assert properties["tableClass"] == "STANDARD_INFREQUENT_ACCESS"
+    assert properties[f"{INDEX}.projectionType"] == "KEYS_ONLY"
+
+
+def table_inputs(**config: str) -> dict[str, Any]:
+    return dict(synth(**config).one("Table").inputs)
+
+
+def without_capacities(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs that Pulumi's engine sends if it ignores the capacities and its state has none."""
+    [index] = inputs["globalSecondaryIndexes"]
+    top, nested = ({key: each[key] for key in each if not key.endswith("Capacity")} for each in (inputs, index))
+    return {**top, "globalSecondaryIndexes": [nested]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            {},
+            {"indexProjection": "keys-only"},
+            "indexProjection: 'keys-only' .* projection all.*days.*Only a new stack",
+        ),
+        ({"indexProjection": "keys-only"}, {}, "indexProjection: 'all' .* projection keys-only.*Only a new stack"),
+        (LIMITED, ON_DEMAND, "maxOnDemandReads: None .* 1 to 40000 .*pulumi config set maxOnDemandReads 40000"),
+        (LIMITED, {**ON_DEMAND, "maxOnDemandReads": "9"}, "maxOnDemandWrites: None .*config set maxOnDemandWrites 40"),
+    ],
+    ids=["projection all to keys-only", "projection keys-only to all", "both maximums removed", "one maximum removed"],
+)
+def test_change_of_an_existing_table_that_the_provider_cannot_make_is_rejected(
+    old: dict[str, str], new: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{message}"):
+        check_table_change(table_inputs(**old), table_inputs(**new))
+
+
+@pytest.mark.parametrize("old", [ON_DEMAND, LIMITED], ids=["on-demand", "with a maximum"])
+def test_switch_to_provisioned_billing_with_auto_scaling_is_rejected(old: dict[str, str]) -> None:
+    """The state has no capacities, which Pulumi ignores with auto scaling, so the provider would set 1 unit."""
+    with pytest.raises(
+        ConfigurationError, match=r"^maxCapacity: .* pulumi config rm maxCapacity && pulumi up\. Then set"
+    ):
+        check_table_change(table_inputs(**old), without_capacities(table_inputs(**FULL)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({}, {"readCapacity": "5"}),
+        ({}, {"tableClass": "infrequent-access"}),
+        ({}, ON_DEMAND),
+        ({}, LIMITED),
+        (FULL, ON_DEMAND),
+        (FULL, LIMITED),
+        (ON_DEMAND, {}),
+        (LIMITED, {"writeCapacity": "7"}),
+        (ON_DEMAND, LIMITED),
+        (LIMITED, {**LIMITED, "maxOnDemandReads": "40000"}),
+    ],
+)
+def test_other_changes_of_an_existing_table_are_accepted(old: dict[str, str], new: dict[str, str]) -> None:
+    check_table_change(table_inputs(**old), table_inputs(**new))
+
+
+def test_table_without_the_index_in_the_state_is_accepted() -> None:
+    """The provider creates an index that was deleted outside Pulumi."""
+    check_table_change({**table_inputs(), "globalSecondaryIndexes": []}, table_inputs(indexProjection="keys-only"))
+
+
+def test_hook_that_checks_changes_is_bound_to_updates_of_the_table_only() -> None:
+    hooked = {each.name: each.update_hooks for each in synth().resources if each.update_hooks}
+    assert hooked == {"tap-objects": ("tap-table-change",)}
