@@ -19,7 +19,7 @@ BINARY_PREFIX = 8000
 
 
 def new_project(
-    template: Path, folder: Path, *, name: str, description: str, stack: str, answers: Mapping[str, str]
+    template: Path, folder: Path, *, name: str, description: str, stack: str, values: Mapping[str, str]
 ) -> None:
     """Create a project and the configuration of its stack from a template.
 
@@ -32,7 +32,7 @@ def new_project(
         name: name of the new project.
         description: description of the new project.
         stack: name of the new stack.
-        answers: answers to the questions of the template, by key. An empty answer selects the default.
+        values: values for the questions of the template, by key. A missing or empty value selects the default.
     """
     ignored = [line.rstrip("/") for line in (template / ".gitignore").read_text(encoding="utf-8").splitlines()]
     shutil.copytree(template, folder, ignore=shutil.ignore_patterns(".git", *ignored))
@@ -45,15 +45,15 @@ def new_project(
     file = folder / "Pulumi.yaml"
     project = load(file)
     questions: dict[str, dict[str, Any]] = project.pop("template")["config"]
-    assert answers.keys() <= questions.keys()
+    assert values.keys() <= questions.keys()
     tags = {"pulumi:tags": {"value": {"pulumi:template": "tapstack"}}}
     project |= {"name": name, "description": description, "config": {**project["config"], **tags}}
     _write(file, project)
-    values = {key: answers.get(key) or question.get("default", "") for key, question in questions.items()}
+    chosen = {key: values.get(key) or question.get("default", "") for key, question in questions.items()}
     stack_file = folder / f"Pulumi.{stack}.yaml"
     settings = load(stack_file) if stack_file.exists() else {}
     config = {_qualified(key, name): value for key, value in settings.get("config", {}).items()}
-    config |= {_qualified(key, name): value for key, value in values.items() if value}
+    config |= {_qualified(key, name): value for key, value in chosen.items() if value}
     _write(stack_file, {**settings, "config": config})
 
 

@@ -23,7 +23,7 @@ ROOT = Path(tap_stack.__file__).parent
 TEMPLATE: dict[str, Any] = load(ROOT / "Pulumi.yaml")["template"]
 QUESTIONS: dict[str, dict[str, Any]] = TEMPLATE["config"]
 DEFAULTS = {row.key: row.default.strip("`") for row in configuration.rows()}
-ANSWERS = {
+VALUES = {
     "env": "prod",
     "owner": "data-platform",
     "alarmEmail": "oncall@example.com",
@@ -34,9 +34,9 @@ ANSWERS = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Project with another name than that of this repository, and the stack `prod` with an answer to each question."""
+    """Project with another name than that of this repository, and the stack `prod` with a value for each question."""
     folder = tmp_path_factory.mktemp("new") / "photos"
-    new_project(ROOT, folder, name="photos", description="Index of photos", stack="prod", answers=ANSWERS)
+    new_project(ROOT, folder, name="photos", description="Index of photos", stack="prod", values=VALUES)
     return folder
 
 
@@ -75,7 +75,7 @@ def test_new_project_has_the_chosen_name_and_no_template(project: Path) -> None:
     }
 
 
-def test_new_project_with_an_answer_to_each_question_has_a_preview_with_these_values(
+def test_new_project_with_a_value_for_each_question_has_a_preview_with_these_values(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = preview(project, "prod", monkeypatch)
@@ -88,10 +88,10 @@ def test_new_project_with_an_answer_to_each_question_has_a_preview_with_these_va
     assert run.outputs["table_name"] == "photos-prod-objects"
 
 
-def test_new_project_without_answers_has_a_preview_of_the_stack_dev(
+def test_new_project_without_values_has_a_preview_of_the_stack_dev(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new_project(ROOT, tmp_path / "a", name="inbox", description="", stack="dev", answers={})
+    new_project(ROOT, tmp_path / "a", name="inbox", description="", stack="dev", values={})
     run = preview(tmp_path / "a", "dev", monkeypatch)
     table = one(run, "Table").inputs
     assert (table["name"], table["billingMode"]) == ("inbox-dev-objects", "PROVISIONED")
