@@ -207,9 +207,10 @@ def vulnerabilities() -> list[str]:
 
 @session(default=False)
 def audit(session: nox.Session) -> None:
-    """Check shipped packages for known vulnerabilities, and write an SBOM (``-- --offline``: only the SBOM).
+    """Check shipped packages for known vulnerabilities, write an SBOM, and test the installation of the command.
 
-    Other arguments go to pip-audit: ``-- --vulnerability-service osv`` queries OSV, ``-- --ignore-vuln ID`` accepts a
+    ``-- --offline`` omits the check for known vulnerabilities. Then the session needs only a package index. Other
+    arguments go to pip-audit: ``-- --vulnerability-service osv`` queries OSV, ``-- --ignore-vuln ID`` accepts a
     vulnerability.
     """
     prepare(session, "requirements-audit.txt")

@@ -37,6 +37,7 @@ PULUMI_OPTIONS: dict[str, set[str]] = {
     "install": set(),
     "destroy": {"--yes", "--stack"},
     "login": set(),
+    "new": set(),
     "config set": {"--path", "--secret"},
     "config rm": {"--path"},
     "stack": {"--show-urns", "--show-name"},
@@ -61,7 +62,9 @@ def shell_lines(document: str) -> Iterator[str]:
     prose = re.sub(r"^ *```.*?^ *```$", "", document, flags=re.MULTILINE | re.DOTALL)
     inline = (" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose))
     # Inline code such as `operate audit` is the name of a command, not a complete command.
-    yield from (code for code in inline if re.match(r"pulumi [a-z]|operate \w+ -|aws [\w-]+ [\w-]+", code))
+    yield from (
+        code for code in inline if re.match(r"pulumi [a-z]|(operate|tapstack) [\w-]+ -|uvx .+ -aws [\w-]+ [\w-]+", code)
+    )
 
 
 def simple_commands(line: str) -> Iterator[list[str]]:
@@ -90,7 +93,9 @@ def problems(line: str) -> list[str]:
         match words:
             case ["aws", *arguments]:
                 found += [f"{' '.join(words)}: {error}" for error in _aws_errors(arguments)]
-            case ["operate", *arguments] | [_, "-m", "operations", *arguments]:
+            case [("operate" | "tapstack"), *arguments] | [_, "-m", "operations", *arguments]:
+                found += [f"{' '.join(words)}: {error}" for error in _tool_errors(arguments)]
+            case ["uvx", "--from", _, "tapstack", *arguments]:
                 found += [f"{' '.join(words)}: {error}" for error in _tool_errors(arguments)]
             case ["pulumi", *arguments]:
                 found += [f"{' '.join(words)}: {error}" for error in _pulumi_errors(arguments)]
