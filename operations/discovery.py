@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperatorError
-from operations.settings import ExpectedSettings
+from operations.settings import CHAPTERS, RUNBOOK, ExpectedSettings
 from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE, Target, parse_function_arn, settings_parameter
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ def from_settings(function: str | None, outputs: Target | None, aws: Aws) -> tup
     parameter = outputs.settings_parameter if outputs else settings_parameter(str(function))
     text = aws.parameter(parameter)
     if text is None:
+        if outputs is None and aws.find_function(str(function)) is None:
+            raise OperatorError(
+                f"there is neither a function {function!r} nor an SSM parameter {parameter!r}: check the name, the "
+                f"region and the account. If both were deleted, see {RUNBOOK}#{CHAPTERS['function']}"
+            )
         target = outputs or from_function(str(function), aws)
         return replace(target, settings_parameter=parameter), None
     expected = ExpectedSettings.parse(text, parameter=parameter)
@@ -77,7 +82,7 @@ def stack_and_queue(function: str | None, outputs: Target | None, aws: Aws) -> t
     configuration = aws.find_function(name)
     if configuration is not None and not _missing_variables(configuration):
         target = _target(configuration)
-        if (arn := _failure_queue_arn(aws, target)) is not None:
+        if (arn := failure_queue_arn(aws, target)) is not None:
             return target, aws.queue_url(arn)
     target, expected = from_settings(name, None, aws)
     if expected is None:
@@ -95,7 +100,7 @@ def failure_queue(aws: Aws, target: Target) -> str:
     Raises:
         OperatorError: the indexer has no queue as on-failure destination, or its queue is not the one in `target`.
     """
-    arn = _failure_queue_arn(aws, target)
+    arn = failure_queue_arn(aws, target)
     if arn is None:
         aws.function_configuration(target.function)  # It raises an OperatorError if the function does not exist.
         raise OperatorError(
@@ -110,6 +115,40 @@ def failure_queue(aws: Aws, target: Target) -> str:
             f"{target.queue_url}: run `pulumi stack output --json` for this stack again"
         )
     return target.queue_url
+
+
+def queue_before_sending(aws: Aws, target: Target) -> str:
+    """Check that the indexer can process events of its stack, and return the URL of its failure queue.
+
+    Args:
+        aws: the AWS calls.
+        target: the deployed stack.
+
+    Raises:
+        OperatorError: every event would fail or be lost, because of the on-failure destination, a reserved concurrency
+            of 0, or another bucket or table in the environment of the indexer than in the settings document.
+    """
+    queue_url = failure_queue(aws, target)
+    if aws.reserved_concurrency(target.function) == 0:
+        raise OperatorError(
+            f"the reserved concurrency of the function {target.function!r} is 0, so Lambda would send each event to "
+            f"the failure queue: enable the function first ({RUNBOOK}#{CHAPTERS['reserved concurrency']})"
+        )
+    parameter = target.settings_parameter or settings_parameter(target.function)
+    text = aws.parameter(parameter)
+    expected = target if text is None else ExpectedSettings.parse(text, parameter=parameter)
+    variables = aws.function_configuration(target.function).get("Environment", {}).get("Variables", {})
+    for variable, wanted, setting in (
+        (BUCKET_VARIABLE, expected.bucket, "bucket of the function"),
+        (TABLE_VARIABLE, expected.table, "table of the function"),
+    ):
+        if (actual := variables.get(variable)) != wanted:
+            raise OperatorError(
+                f"the environment variable {variable} of the function {target.function!r} is {actual!r}, but the "
+                f"stack's value is {wanted!r}, so each event would fail: run `pulumi up --refresh` first "
+                f"({RUNBOOK}#{CHAPTERS[setting]})"
+            )
+    return queue_url
 
 
 def _missing_variables(configuration: Mapping[str, Any]) -> list[str]:
@@ -130,6 +169,12 @@ def _target(configuration: Mapping[str, Any]) -> Target:
     )
 
 
-def _failure_queue_arn(aws: Aws, target: Target) -> str | None:
+def failure_queue_arn(aws: Aws, target: Target) -> str | None:
+    """Return the ARN of the queue that is the indexer's on-failure destination; None if it has no such queue.
+
+    Args:
+        aws: the AWS calls.
+        target: the deployed stack.
+    """
     arn = aws.failure_destination(target.function)
     return arn if arn is not None and ":sqs:" in arn else None

@@ -19,7 +19,7 @@ TIMEOUT, CRASH, TOO_OLD, ZERO_CONCURRENCY, UNKNOWN = "timeout", "crash", "too-ol
 """Reasons for a failed event that the indexer cannot report itself.
 
 - timeout: Lambda stopped the indexer after its timeout.
-- crash: the indexer crashed, or raised an unexpected error.
+- crash: the process of the indexer ended or did not start, or its code raised an error that is not about a record.
 - too-old: the event exceeded its maximum age.
 - zero-concurrency: the reserved concurrency of the indexer was 0, so Lambda did not run it.
 - unknown: the error message is truncated before the reason, because the object key is very long.
@@ -65,12 +65,14 @@ class Failure:
         event: the event, as the indexer received it.
         reasons: members of REASONS, in alphabetical order.
         error: the error message of the indexer or of Lambda.
+        error_type: the type of the error, such as `Runtime.ExitError`; empty if Lambda reports none.
         objects: the object keys in the event that can be parsed.
     """
 
     event: Any
     reasons: tuple[str, ...]
     error: str
+    error_type: str
     objects: tuple[str, ...]
 
     @property
@@ -79,12 +81,19 @@ class Failure:
         return ", ".join(self.reasons)
 
     @property
+    def typed_error(self) -> str:
+        """The error message, after the type of the error if the indexer did not report failed records."""
+        return (
+            self.error if not self.error_type or re.match(_FAILED, self.error) else f"{self.error_type}: {self.error}"
+        )
+
+    @property
     def error_kind(self) -> str:
-        """The error message without the parts that differ between events with the same cause.
+        """The error type and message without the parts that differ between events with the same cause.
 
         These parts are object keys, times, request IDs and numbers. HTTP status codes are kept.
         """
-        text = _RECORD.sub("record", re.sub(f"^{_FAILED}", "", self.error))
+        text = _RECORD.sub("record", re.sub(f"^{_FAILED}", "", self.typed_error))
         for key in self.objects:
             text = text.replace(f"/{key}", "/key")  # AWS's messages contain the ARN of an object.
         text = _NUMBER.sub("#", _UUID.sub("#", text))
@@ -119,11 +128,12 @@ def parse(body: str, target: Target) -> Failure:
         raise ForeignMessageError("no event to send again, because requestPayload is missing")
     payload = message.get("responsePayload")
     response = {"errorMessage": payload} if isinstance(payload, str) else _fields(message, "responsePayload")
-    error = response.get("errorMessage")
+    error, kind = response.get("errorMessage"), response.get("errorType")
     return Failure(
         event=message["requestPayload"],
         reasons=_reasons(response, context),
         error=error if isinstance(error, str) else f"the function returned no response ({context.get('condition')})",
+        error_type=kind if isinstance(kind, str) else "",
         objects=tuple(_objects(message["requestPayload"])),
     )
 

@@ -44,6 +44,10 @@ class Progress:
         # Bars need cursor movements, which a terminal with TERM=dumb does not support.
         self._has_bars = self._console.is_terminal and not self._console.is_dumb_terminal
 
+    def note(self, text: str) -> None:
+        """Print a line between two steps."""
+        print_lines([text], self._stream)
+
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
         """Context manager that displays the progress of a step.

@@ -29,13 +29,37 @@ DEFAULT_EVENT_AGE_SECONDS = 6 * 3600
 USABLE_TABLE = ("ACTIVE", "UPDATING")
 """Statuses of a table that can be read (DynamoDB API Reference, TableDescription)."""
 
+RUNBOOK = "docs/runbook.md"
+CHAPTERS: Mapping[str, str] = {
+    **dict.fromkeys(("notification", "notification events", "notification prefix"), "notification-changed"),
+    **dict.fromkeys(("notification suffix", "permission"), "notification-changed"),
+    "versioning": "versioning-suspended",
+    "function": "function-deleted",
+    "bucket": "bucket-deleted",
+    "table": "table-lost",
+    "failure queue": "queue-lost",
+    "code": "function-broken",
+    "bucket of the function": "failed-foreign",
+    "table of the function": "table-lost",
+    "retries": "events-dropped",
+    "maximum event age in seconds": "events-dropped",
+    "on-failure destination": "events-dropped",
+    "reserved concurrency": "reserved-concurrency-0",
+    "settings document": "settings-document",
+    "compared keys": "audit",
+}
+"""Maps each setting to the heading of its chapter in the runbook, as GitHub writes it in links."""
+
 REFRESH = "run: pulumi up --refresh"
-REASON_FIRST = "find the reason first (docs/runbook.md#reserved-concurrency-0)"
+REASON_FIRST = "find the reason first"
 THEN_REPAIR = (
     f"{REFRESH}; then run redrive with --replay, so that deletions keep their times, and then audit with --repair, "
     "because events since the change are lost"
 )
-THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change have failed"
+THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change may have failed"
+THEN_REPAIR_LATER = (
+    f"{REFRESH}; 15 minutes later, run audit with --repair: until then, S3 may return 404 for new versions"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +75,11 @@ class SettingFinding:
     setting: str
     problem: str
     remedy: str
+
+    @property
+    def runbook(self) -> str:
+        """Path of the runbook's chapter about the finding."""
+        return f"{RUNBOOK}#{CHAPTERS[self.setting]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +230,8 @@ def _compare_bucket(aws: Aws, expected: ExpectedSettings, report: SettingsReport
         report.add("bucket", f"the bucket {expected.bucket!r} does not exist", remedy)
         return
     if versioning != expected.versioning:
-        report.add("versioning", f"{_differ(versioning, expected.versioning)}; an upload can replace an object")
+        problem = f"{_differ(versioning, expected.versioning)}; an upload can replace an object"
+        report.add("versioning", problem, THEN_REPAIR_LATER)
     _compare_notifications(aws.notifications(expected.bucket), expected, report)
 
 
@@ -238,15 +268,15 @@ def _compare_function(aws: Aws, expected: ExpectedSettings, report: SettingsRepo
     invocation = aws.event_invoke_config(function)
     destination = invocation.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
     for setting, actual, wanted, remedy in (
-        ("code", configuration["CodeSha256"], expected.code_sha256, REFRESH),
+        ("code", configuration["CodeSha256"], expected.code_sha256, THEN_REDRIVE),
         ("bucket of the function", variables.get(BUCKET_VARIABLE), expected.bucket, THEN_REDRIVE),
         ("table of the function", variables.get(TABLE_VARIABLE), expected.table, THEN_REDRIVE),
-        ("retries", invocation.get("MaximumRetryAttempts", DEFAULT_RETRIES), expected.retries, REFRESH),
+        ("retries", invocation.get("MaximumRetryAttempts", DEFAULT_RETRIES), expected.retries, THEN_REDRIVE),
         (
             "maximum event age in seconds",
             invocation.get("MaximumEventAgeInSeconds", DEFAULT_EVENT_AGE_SECONDS),
             expected.event_age_seconds,
-            REFRESH,
+            THEN_REDRIVE,
         ),
         ("on-failure destination", destination, expected.failure_destination, THEN_REPAIR),
     ):
@@ -281,7 +311,7 @@ def _compare_table(aws: Aws, expected: ExpectedSettings, report: SettingsReport)
     problem = "does not exist" if status is None else f"has the status {status}"
     remedy = (
         "restore a backup of the table before you run pulumi up, because backfill cannot create the rows of deleted "
-        "versions (docs/runbook.md)"
+        "versions"
     )
     report.add("table", f"the table {expected.table!r} {problem}", remedy)
 

@@ -14,7 +14,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_code.responses import accept_all_headers_of_s3
-from operations.aws.errors import MAX_ATTEMPTS, check_endpoints, endpoint_errors, error_code, translated_errors
+from operations.aws.errors import (
+    MAX_ATTEMPTS,
+    NOT_FOUND,
+    check_endpoints,
+    endpoint_errors,
+    error_code,
+    translated_errors,
+)
 from operations.aws.settings import SettingsCalls
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
@@ -90,7 +97,7 @@ class Aws(SettingsCalls):
 
     def function_configuration(self, function: str) -> Mapping[str, Any]:
         """Return the response of Lambda's GetFunctionConfiguration."""
-        remedy = "check the function's name, the region and the account"
+        remedy = f"check the function's name, the region and the account: {NOT_FOUND}"
         with translated_errors(f"read the function {function!r}", not_found=remedy):
             response: Mapping[str, Any] = self._lambda.get_function_configuration(FunctionName=function)
             return response
@@ -282,7 +289,7 @@ class Aws(SettingsCalls):
     def message_counts(self, queue_url: str) -> tuple[int, int]:
         """Return the approximate numbers of a queue's visible messages and of its messages in flight."""
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        with translated_errors("read the failure queue"):
+        with translated_errors("read the failure queue", permission="sqs:GetQueueAttributes"):
             response = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(names))
         visible, hidden = (int(response.get("Attributes", {}).get(name, 0)) for name in names)
         return visible, hidden

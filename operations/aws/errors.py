@@ -79,10 +79,14 @@ REMEDIES_OF_ERRORS: tuple[tuple[tuple[type[BotoCoreError], ...], str], ...] = (
 """Pairs of error classes and remedy; the first pair with the class of an error applies."""
 
 
+NOT_FOUND = (
+    "was the resource deleted or renamed, or is this the wrong region? Run `audit` without --repair: it reports "
+    "deleted resources of the stack. docs/runbook.md#incidents lists the remedies"
+)
+
+
 @contextmanager
-def translated_errors(
-    action: str, *, not_found: str = "was the stack destroyed, or is this the wrong region?", permission: str = ""
-) -> Iterator[None]:
+def translated_errors(action: str, *, not_found: str = NOT_FOUND, permission: str = "") -> Iterator[None]:
     """Raise botocore's errors as OperatorErrors that state the failed action and the remedy.
 
     Args:
@@ -97,7 +101,7 @@ def translated_errors(
             f"The permission {permission} is missing. " if permission and reason_for(error) is Reason.DENIED else ""
         )
         message = f"cannot {action}: {str(error).rstrip('.')}. {missing}{_remedy(error, not_found)}".rstrip(". ")
-        raise OperatorError(message if message.endswith("?") else f"{message}.") from error
+        raise OperatorError(f"{message}.") from error
 
 
 @contextmanager
@@ -128,7 +132,7 @@ def _remedy(error: Exception, not_found: str) -> str:
     code = error_code(error) if isinstance(error, ClientError) else ""
     if code in EXPIRED_CODES:
         return LOG_IN
-    if any(word in code for word in ("NotFound", "NoSuch", "NonExistent")):
+    if any(word in code for word in ("NotFound", "NoSuch", "NonExistent", "DoesNotExist")):
         return not_found[0].upper() + not_found[1:]
     remedies = (remedy for classes, remedy in REMEDIES_OF_ERRORS if isinstance(error, classes))
     return next(remedies, REMEDIES.get(reason_for(error), ""))

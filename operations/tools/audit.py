@@ -9,11 +9,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from operations.audit import GRACE, Audit
-from operations.discovery import failure_queue
+from operations.discovery import failure_queue_arn, queue_before_sending
 from operations.listing import KeyFilter
 from operations.output import count, visible
 from operations.rate import Capacity
-from operations.settings import compare_settings, missing_document
+from operations.settings import CHAPTERS, RUNBOOK, compare_settings, missing_document
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ class AuditTool:
         *,
         grace: float = GRACE,
     ) -> None:
+        self._aws, self._target, self._expected = aws, target, expected
+        self._notes: list[str] = []
         self._repair: bool = options.repair
         self._prefix: str = options.prefix
         self._heads: bool = options.heads or options.heads_sample > 0
         if self._repair:
-            failure_queue(aws, target)
+            queue_before_sending(aws, target)
         if expected is None:
             self._settings = missing_document(target.settings_parameter)
             self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
@@ -69,10 +71,35 @@ class AuditTool:
         if self._settings.comparable:
             self._audit.compare(progress)
             self._check_number_of_keys()
+            if self._audit.report.findings:
+                self._note_other_remedies()
             if self._repair:
+                for note in self._notes:
+                    progress.note(f"audit: {note}")
                 self._audit.repair(progress)
         findings = [*self._settings.findings, *self._audit.report.findings]
         return FINDINGS if findings else OK
+
+    def _note_other_remedies(self) -> None:
+        """Add notes about causes of differences for which another remedy must precede --repair."""
+        if not self._audit.report.rows and not self._prefix:
+            self._notes.append(
+                f"note: the table {self._target.table!r} is empty: see {RUNBOOK}#{CHAPTERS['table']} before --repair, "
+                "which cannot create the rows of deleted versions"
+            )
+        if failed := self._failed_events():
+            self._notes.append(
+                f"note: the failure queue contains about {count(failed, 'message')}: run redrive with --replay before "
+                f"--repair, so that deletions keep their times ({RUNBOOK}#failure-queue)"
+            )
+
+    def _failed_events(self) -> int:
+        """Return the approximate number of messages in the failure queue; 0 if there is no such queue."""
+        expected = self._expected
+        arn = expected.failure_destination if expected else failure_queue_arn(self._aws, self._target)
+        if arn is None or not self._aws.queue_exists(arn):
+            return 0
+        return sum(self._aws.message_counts(self._aws.queue_url(arn)))
 
     def _check_number_of_keys(self) -> None:
         """Add a finding if the audit compared no key, because its other findings then prove nothing."""
@@ -92,9 +119,10 @@ class AuditTool:
 
     def lines(self) -> list[str]:
         findings = self._audit.report.findings
-        lines = self._key_filter.warnings()
+        lines = [*self._key_filter.warnings(), *self._notes]
         for each in self._settings.findings:
-            lines += [f"{'setting':<10}  {each.setting}: {each.problem}", f"            {each.remedy}"]
+            lines.append(f"{'setting':<10}  {each.setting}: {each.problem}")
+            lines += [f"            {each.remedy}", f"            Runbook: {each.runbook}"]
         for finding in findings[:MAX_FINDINGS_SHOWN]:
             marker = "  (delete marker)" * _is_marker(finding)
             lines.append(f"{finding.difference:<10}  {visible(finding.key)}  {finding.version_id}{marker}")
@@ -144,7 +172,8 @@ class AuditTool:
             "sent": report.sent,
             "triggered": self._settings.triggered,
             "repair": self._repair,
-            "settings": [asdict(finding) for finding in self._settings.findings],
+            "notes": self._notes,
+            "settings": [{**asdict(each), "runbook": each.runbook} for each in self._settings.findings],
             "findings": [_as_json(finding) for finding in report.findings],
         }
 

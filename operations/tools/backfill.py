@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from operations.backfill import Backfill
-from operations.discovery import failure_queue
+from operations.discovery import queue_before_sending
 from operations.listing import KeyFilter
 from operations.output import count, quoted
 from operations.rate import default_event_rate
@@ -29,7 +29,7 @@ class BackfillTool:
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
         self._invoke: bool = options.invoke
         if self._invoke:
-            failure_queue(aws, target)
+            queue_before_sending(aws, target)
         self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
         self._backfill = Backfill(
             aws,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from operations.discovery import failure_queue
+from operations.discovery import queue_before_sending
 from operations.errors import OperatorError
 from operations.output import count, visible
 from operations.rate import default_event_rate
@@ -44,7 +44,7 @@ class RedriveTool:
         self._redrive = Redrive(
             aws,
             target,
-            failure_queue(aws, target) if self._replay else queue_url,
+            queue_before_sending(aws, target) if self._replay else queue_url,
             per_second=default_event_rate(aws.capacity(target.table)) if self._replay else None,
             reason=options.reason,
             max_messages=options.max,
@@ -113,6 +113,7 @@ class RedriveTool:
                     "sent_at": _format_time(each.raw.sent_ms),
                     "reasons": list(each.failure.reasons) if each.failure else [],
                     "error": each.failure.error if each.failure else None,
+                    "error_type": (each.failure.error_type or None) if each.failure else None,
                     "objects": list(each.failure.objects) if each.failure else [],
                     "not_ours": each.not_ours or None,
                     "chosen": each.chosen,
@@ -181,7 +182,7 @@ def _examples(failures: Sequence[Failure]) -> list[str]:
     """Return lines with one example of each distinct error. With several errors, each has its number of messages."""
     errors: dict[str, list[str]] = {}
     for failure in failures:
-        errors.setdefault(failure.error_kind, []).append(failure.error[:MAX_ERROR_CHARACTERS])
+        errors.setdefault(failure.error_kind, []).append(failure.typed_error[:MAX_ERROR_CHARACTERS])
     if len(errors) == 1:
         return [f"example error: {each[0]}" for each in errors.values()]
     shown = sorted(errors.values(), key=len, reverse=True)[:MAX_ERRORS_SHOWN]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from string import Template
 
 import pytest
 
 from tap_stack import SAVED_QUERIES
+from tests.support.nonempty import nonempty
+from tests.support.shell_commands import shell_lines, simple_commands
+from tests.support.synth import synth
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,6 +29,44 @@ def section(text: str, heading: str) -> str:
 def test_each_saved_query_is_documented_in_the_runbook() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \|", section(RUNBOOK, "## Saved queries"), re.MULTILINE)
     assert rows == list(SAVED_QUERIES)
+
+
+def test_variables_of_the_runbook_contain_the_names_of_the_stack() -> None:
+    """An engineer without Pulumi's state derives the names from the prefix, the account and the region."""
+    stack = synth(env="prod", corsAllowedOrigins="https://example.com", region="us-east-1")
+    values: dict[str, str] = {"ACCOUNT": "123456789012"}
+    console = re.findall(r"```console\n(.*?)```", RUNBOOK, re.DOTALL)[0]
+    for name, value in re.findall(r"(\w+)=([\w$/-]+)(?=\s)", console):
+        values[name] = Template(value).substitute(values)
+    outputs = stack.outputs
+    assert values["FUNCTION"] == outputs["lambda_function_name"]
+    assert values["LOGS"] == outputs["log_group_name"]
+    assert (values["BUCKET"], values["TABLE"]) == (outputs["bucket_name"], outputs["table_name"])
+    assert outputs["failure_queue_url"].endswith(f"/{values['QUEUE']}")
+    assert outputs["settings_parameter"] == f"{values['PREFIX']}-settings"
+
+
+# Commands of the AWS CLI whose IAM action has another name, or that wait for the response of another operation.
+ACTIONS = {
+    "s3api list-object-versions": "ListBucketVersions",
+    "s3api get-bucket-notification-configuration": "GetBucketNotification",
+    "s3api head-bucket": "ListBucket",
+    "s3api head-object": "GetObject",
+    "lambda invoke": "InvokeFunction",
+    "dynamodb wait": "DescribeTable",
+    "lambda wait": "GetFunctionConfiguration",
+}
+PREFIXES = {"s3api": "s3"}
+
+
+def test_runbook_lists_the_permissions_of_its_aws_cli_commands() -> None:
+    words = [each for line in shell_lines(RUNBOOK) for each in simple_commands(line) if each[0] == "aws"]
+    commands = {tuple(each[1:3]) for each in words}
+    assert len(commands) > 30
+    listed = set(re.findall(r"`(\w+:\w+)`", section(RUNBOOK, "## The tools")))
+    for service, operation in nonempty(sorted(commands)):
+        action = ACTIONS.get(f"{service} {operation}", operation.title().replace("-", ""))
+        assert f"{PREFIXES.get(service, service)}:{action}" in listed
 
 
 def test_documents_list_the_same_permissions_for_the_smoke_test() -> None:

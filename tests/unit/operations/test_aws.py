@@ -24,6 +24,12 @@ from tests.support.fakes import client_error
 from tests.support.nonempty import nonempty
 from tests.support.raw_server import raw_server, response
 
+DELETED = (
+    r"Was the resource deleted or renamed, or is this the wrong region\? Run `audit` without --repair: it reports "
+    r"deleted resources of the stack\. docs/runbook\.md#incidents lists the remedies\.$"
+)
+QUEUES_ARN = "arn:aws:sqs:us-east-1:123456789012"
+NO_QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/none"
 KEYS = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "plain.txt", "x/tab\tand?&#.txt"]
 THROTTLED, UNAVAILABLE = (429, "TooManyRequestsException"), (503, "ServiceException")
 DENIED, ACCEPTED = (403, "AccessDeniedException"), (202, "")
@@ -305,9 +311,21 @@ def test_failure_destination_is_the_on_failure_destination_or_none(
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda aws: list(aws.versions("none")), r"cannot list the versions in 'none'.*Was the stack destroyed"),
-        (lambda aws: aws.queue_url("arn:aws:sqs:us-east-1:123456789012:none"), "cannot find the queue"),
-        (lambda aws: aws.function_configuration("none"), r"cannot read the function 'none'.*Check the function's name"),
+        (lambda aws: list(aws.versions("none")), f"cannot list the versions in 'none': .* {DELETED}"),
+        (lambda aws: aws.notifications("none"), f"cannot read the notifications of the bucket 'none': .* {DELETED}"),
+        (lambda aws: aws.capacity("none"), f"cannot describe the table 'none': .* {DELETED}"),
+        (lambda aws: list(aws.query_rows("none", "a")), f"cannot read the table 'none': .* {DELETED}"),
+        (lambda aws: aws.queue_url(f"{QUEUES_ARN}:none"), f"cannot find the queue {QUEUES_ARN}:none: .* {DELETED}"),
+        (
+            lambda aws: aws.receive(NO_QUEUE, limit=1, visibility_timeout=9),
+            f"cannot read the failure queue: .* {DELETED}",
+        ),
+        (lambda aws: aws.message_counts(NO_QUEUE), f"cannot read the failure queue: .* {DELETED}"),
+        (lambda aws: aws.invoke("none", {}), f"cannot invoke the function 'none': .* {DELETED}"),
+        (
+            lambda aws: aws.function_configuration("none"),
+            "cannot read the function 'none': .* Check the function's name, the region and the account: was the ",
+        ),
     ],
 )
 def test_missing_aws_resource_raises_an_error_with_the_remedy(
@@ -315,6 +333,15 @@ def test_missing_aws_resource_raises_an_error_with_the_remedy(
 ) -> None:
     with pytest.raises(OperatorError, match=message):
         call(aws)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["NoSuchBucket", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"],
+)
+def test_error_code_of_a_missing_resource_has_the_remedy(code: str) -> None:
+    with pytest.raises(OperatorError, match=DELETED), translated_errors("read"):
+        raise client_error(404, code, "Read")
 
 
 @pytest.mark.parametrize(

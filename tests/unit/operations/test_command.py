@@ -12,7 +12,7 @@ from operations.aws.errors import LOG_IN, REMEDIES, REMEDIES_OF_ERRORS
 from operations.command import main
 from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
-from tests.support.operations_fakes import ARN, FakeAws, failure, head_response, raising, row, version
+from tests.support.operations_fakes import ARN, SETTINGS, FakeAws, failure, head_response, raising, row, version
 from tests.unit.operations.conftest import LISTED
 
 ROOT = Path(__file__).parents[3]
@@ -101,7 +101,8 @@ def test_audit_prints_100_findings_and_the_number_of_the_others(run: Command) ->
     run.aws = FakeAws([version(f"k{number:03}") for number in range(103)])
     run.aws.provisioned = Capacity(read=None, write=None)
     assert run("audit") == 1
-    assert (len(run.lines), run.lines[-2]) == (102, "… and 3 more: use --json to print all")
+    assert run.lines[0] == EMPTY
+    assert (len(run.lines), run.lines[-2]) == (103, "… and 3 more: use --json to print all")
 
 
 @pytest.mark.parametrize("command", ["audit", "backfill --invoke --rate 100"])
@@ -133,6 +134,118 @@ def test_tools_send_no_event_without_an_on_failure_destination(run: Command, com
     assert NO_QUEUE in run.errors[0]
     assert run.aws.sent == []
     assert run("audit") == 1  # An audit without --repair needs no failure queue.
+
+
+EMPTY = (
+    "note: the table 'objects' is empty: see docs/runbook.md#table-lost before --repair, which cannot create the rows "
+    "of deleted versions"
+)
+FAILED_EVENTS = (
+    "note: the failure queue contains about 2 messages: run redrive with --replay before --repair, so that deletions "
+    "keep their times (docs/runbook.md#failure-queue)"
+)
+
+
+@pytest.mark.parametrize("settings", [True, False], ids=["with settings document", "without"])
+@pytest.mark.parametrize(("rows", "failures", "notes"), [([], 0, [EMPTY]), (LISTED[:1], 2, [FAILED_EVENTS])])
+def test_audit_prints_other_remedies_before_it_repairs_differences(
+    run: Command, rows: list[Any], failures: int, notes: list[str], *, settings: bool
+) -> None:
+    run.aws.rows = [row(each) for each in rows]
+    run.aws.settings = run.aws.settings if settings else None
+    run.put_failures(failures)
+    assert run("audit") == 1
+    assert run.lines[: len(notes)] == notes
+    assert run.errors == []
+    sent_before: list[int] = []
+    run.aws.before_invoke = lambda _: sent_before.append(1)
+    assert run("audit", "--repair") == 1
+    assert (run.errors, bool(sent_before)) == ([f"audit: {note}" for note in notes], True)
+    run("audit", "--json")
+    assert run.document["notes"] == notes
+
+
+def test_audit_prints_its_notes_before_the_first_event(run: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    run.aws.rows = []
+    printed: list[str] = []
+    run.aws.before_invoke = lambda _: printed.append(capsys.readouterr().err)
+    run("audit", "--repair")
+    assert EMPTY in printed[0]
+
+
+@pytest.mark.parametrize("destination", [None, "arn:aws:sns:eu-west-1:123456789012:topic", "deleted queue"])
+def test_audit_without_a_failure_queue_prints_no_note_about_failed_events(
+    run: Command, destination: str | None
+) -> None:
+    run.aws.rows = run.aws.rows[:1]
+    run.aws.settings = None
+    if destination == "deleted queue":
+        run.aws.queues = []
+    else:
+        run.aws.destination = destination
+    run.put_failures(2)
+    assert (run("audit", "--json"), run.document["notes"]) == (1, [])
+
+
+def test_audit_prints_no_note_without_differences_or_about_the_rows_of_one_prefix(run: Command) -> None:
+    run.put_failures(2)
+    assert (run("audit", "--json"), run.document["notes"]) == (0, [])
+    run.aws.queue.clear()
+    run.aws.rows = [row(LISTED[0])]
+    assert (run("audit", "--json", "--prefix", "b"), run.document["notes"]) == (1, [])
+
+
+UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "reserved concurrency": (
+        {"concurrency": 0},
+        (
+            "the reserved concurrency of the function 'indexer' is 0, so Lambda would send each event to the failure "
+            "queue: enable the function first (docs/runbook.md#reserved-concurrency-0)"
+        ),
+    ),
+    "bucket": (
+        {"settings": {**SETTINGS, "bucket": "own"}},
+        (
+            "the environment variable TAP_BUCKET_NAME of the function 'indexer' is 'uploads', but the stack's value is "
+            "'own', so each event would fail: run `pulumi up --refresh` first (docs/runbook.md#failed-foreign)"
+        ),
+    ),
+    "table": (
+        {"settings": {**SETTINGS, "table": "own"}},
+        (
+            "the environment variable TAP_TABLE_NAME of the function 'indexer' is 'objects', but the stack's value is "
+            "'own', so each event would fail: run `pulumi up --refresh` first (docs/runbook.md#table-lost)"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ["audit --repair", "backfill --invoke", "redrive --replay"])
+@pytest.mark.parametrize("setting", UNUSABLE)
+def test_tools_send_no_event_that_the_indexer_would_reject(run: Command, command: str, setting: str) -> None:
+    changes, error = UNUSABLE[setting]
+    for name, value in changes.items():
+        setattr(run.aws, name, value)
+    run.aws.rows = []
+    run.aws.put(OURS)
+    tool, option = command.split()
+    assert run(tool, option) == 2
+    assert run.errors[0] == f"{tool}: {error}"
+    assert (run.aws.log, len(run.aws.queue)) == ([], 1)
+
+
+def test_tools_without_settings_document_compare_the_environment_of_the_indexer_with_the_stack_outputs(
+    run: Command, stack_outputs: Path
+) -> None:
+    run.aws.settings = None
+    run.aws.put(OURS)
+    run.stack = ("--stack-outputs", str(stack_outputs))
+    run.aws.destination = "arn:aws:sqs:eu-west-1:123456789012:queue"
+    run.aws.variables["TAP_BUCKET_NAME"] = "another"
+    assert run("redrive", "--replay") == 2
+    assert "is 'another', but the stack's value is 'uploads'" in run.errors[0]
+    run.aws.variables["TAP_BUCKET_NAME"] = "uploads"
+    assert run("redrive", "--replay") == 0
 
 
 def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
@@ -218,8 +331,12 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
     run.aws.before_invoke = raising(error)
     tool, option = command.split()
     assert run(tool, option) == code
-    assert run.errors == [f"{tool}: {reason}", f"{tool}: {hint}"]
-    assert run.lines[:1] == {"audit": ["missing     a  v1"], "redrive": [OLDEST], "backfill": []}[tool]
+    assert run.errors[-2:] == [f"{tool}: {reason}", f"{tool}: {hint}"]
+    assert [line for line in run.lines if not line.startswith("note: ")][:1] == {
+        "audit": ["missing     a  v1"],
+        "redrive": [OLDEST],
+        "backfill": [],
+    }[tool]
     assert (len(run.aws.queue), run.aws.hidden) == (1, {})  # The message is visible in the failure queue again.
     assert (run(tool, option, "--json"), run.document["error"]) == (code, reason)
 
@@ -289,7 +406,7 @@ def test_region_of_the_function_arn_overrides_the_environment() -> None:
 def test_control_characters_of_an_object_key_are_printed_escaped(run: Command) -> None:
     run.aws = FakeAws([version("a\x1b[2Jb\nc")])
     assert run("audit") == 1
-    assert run.lines[0] == "missing     'a\\x1b[2Jb\\nc'  v1"
+    assert run.lines[1] == "missing     'a\\x1b[2Jb\\nc'  v1"
 
 
 def test_operations_command_runs_as_a_process(tmp_path: Path) -> None:

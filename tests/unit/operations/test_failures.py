@@ -88,6 +88,32 @@ def test_parsed_failure_contains_the_event_its_keys_and_the_error() -> None:
 
 
 @pytest.mark.parametrize(
+    ("payload", "error_type", "typed_error"),
+    [
+        ({"errorMessage": "'key'", "errorType": "KeyError"}, "KeyError", "KeyError: 'key'"),
+        ({"errorMessage": "'key'"}, "", "'key'"),
+        ({"errorMessage": "'key'", "errorType": 1}, "", "'key'"),
+        ({"errorMessage": ONE, "errorType": "IndexingError"}, "IndexingError", ONE),
+        ({"errorType": "KeyError"}, "KeyError", "KeyError: the function returned no response (RetriesExhausted)"),
+        ("killed", "", "killed"),
+    ],
+)
+def test_error_of_a_failure_begins_with_its_type_unless_the_indexer_reported_records(
+    payload: object, error_type: str, typed_error: str
+) -> None:
+    parsed = parse(json.dumps(failure(responsePayload=payload)), TARGET)
+    assert (parsed.error_type, parsed.typed_error) == (error_type, typed_error)
+
+
+def test_failures_with_different_types_of_error_have_different_kinds_of_error() -> None:
+    kinds = {
+        parse(json.dumps(failure("a", **response("'key'", kind))), TARGET).error_kind
+        for kind in ("KeyError", "IndexError")
+    }
+    assert len(kinds) == 2
+
+
+@pytest.mark.parametrize(
     "event", [None, 1, [], {}, {"Records": 1}, {"Records": [1, {}, {"s3": 1}, {"s3": {"object": {"key": 1}}}]}]
 )
 def test_failed_event_in_an_unknown_format_is_parsed_without_objects(event: object) -> None:

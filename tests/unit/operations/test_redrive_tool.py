@@ -79,6 +79,15 @@ def test_redrive_prints_one_example_of_each_distinct_error(run: Command) -> None
     ]
 
 
+def test_redrive_prints_the_type_of_an_error_that_the_indexer_did_not_report(run: Command) -> None:
+    run.aws.put(failure(responsePayload={"errorMessage": "'key'", "errorType": "KeyError"}))
+    assert run("redrive") == 1
+    assert run.lines[2].strip() == "example error: KeyError: 'key'"
+    run("redrive", "--json")
+    [message] = run.document["messages"]
+    assert (message["error"], message["error_type"], message["reasons"]) == ("'key'", "KeyError", ["crash"])
+
+
 def test_redrive_prints_ten_distinct_errors_and_the_number_of_the_others(run: Command) -> None:
     for letter in "abcdefghijkl":
         run.aws.put(failure(responsePayload={"errorMessage": f"error {letter}"}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from operations import settings
 from operations.command import main
 from operations.errors import OperatorError
 from operations.rate import Capacity
-from operations.settings import ExpectedSettings
+from operations.settings import CHAPTERS, ExpectedSettings
 from tests.support.operations_fakes import (
     ARN,
     EVENTS,
@@ -28,13 +29,17 @@ from tests.support.operations_fakes import (
 )
 from tests.support.synth import synth
 
+RUNBOOK = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
 LISTED = [version("a"), version("b")]
 REFRESH = "run: pulumi up --refresh"
 THEN_REPAIR = (
     f"{REFRESH}; then run redrive with --replay, so that deletions keep their times, and then audit with --repair, "
     "because events since the change are lost"
 )
-THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change have failed"
+THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change may have failed"
+THEN_REPAIR_LATER = (
+    f"{REFRESH}; 15 minutes later, run audit with --repair: until then, S3 may return 404 for new versions"
+)
 ALL_EVENTS = "'s3:LifecycleExpiration:*, s3:ObjectCreated:*, s3:ObjectRemoved:*'"
 OTHER = ARN.replace("indexer", "another")
 NOT_COMPARED = "audit: 1 finding about the stack; bucket and table were not compared"
@@ -92,12 +97,12 @@ def condition(account: str, bucket: str) -> dict[str, Any]:
 NO_PERMISSION = (
     "the function's policy does not allow S3 to invoke it for arn:aws:s3:::uploads and the account 123456789012"
 )
-REASON_FIRST = "find the reason first (docs/runbook.md#reserved-concurrency-0)"
+REASON_FIRST = "find the reason first"
 CONCURRENCY = "aws lambda {}-function-concurrency --function-name indexer --region eu-west-1"
 STOPPED = "; with 0, Lambda sends every event to the failure queue"
 RESTORE = (
     "restore a backup of the table before you run pulumi up, because backfill cannot create the rows of deleted "
-    "versions (docs/runbook.md)"
+    "versions"
 )
 BUCKET = "arn:aws:s3:::uploads"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:failures"
@@ -162,19 +167,19 @@ CHANGES: Mapping[str, Case] = {
         {"versioning_status": "Suspended"},
         "versioning",
         differ("'Suspended'", "'Enabled'") + "; an upload can replace an object",
-        REFRESH,
+        THEN_REPAIR_LATER,
     ),
     "retries 0": (
         {"retries": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 21600}},
         "retries",
         differ("0", "2"),
-        REFRESH,
+        THEN_REDRIVE,
     ),
     "event age 60 s": (
         {"retries": {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 60}},
         "maximum event age in seconds",
         differ("60", "21600"),
-        REFRESH,
+        THEN_REDRIVE,
     ),
     "destination removed": (
         {"destination": None, "retries": {}},  # the settings of asynchronous invocations were deleted as a whole
@@ -265,7 +270,7 @@ CHANGES: Mapping[str, Case] = {
         differ("not set", "'objects'"),
         THEN_REDRIVE,
     ),
-    "code replaced": ({"code": "another"}, "code", differ("'another'", "'hash'"), REFRESH),
+    "code replaced": ({"code": "another"}, "code", differ("'another'", "'hash'"), THEN_REDRIVE),
     "function deleted": (
         {"function_exists": False},
         "function",
@@ -305,13 +310,28 @@ def test_audit_reports_each_changed_setting_with_its_remedy(audit: AuditCommand,
     changes, setting, problem, remedy = CHANGES[name]
     audit.change(**changes)
     assert audit("--json") == 1
-    assert audit.document["settings"] == [{"setting": setting, "problem": problem, "remedy": remedy}]
+    runbook = f"docs/runbook.md#{CHAPTERS[setting]}"
+    expected = {"setting": setting, "problem": problem, "remedy": remedy, "runbook": runbook}
+    assert audit.document["settings"] == [expected]
     assert audit.document["findings"] == []
     assert audit.document["triggered"] == (name not in NOT_TRIGGERED)
     assert audit() == 1
-    assert audit.lines[-3:-1] == [f"setting     {setting}: {problem}", f"            {remedy}"]
+    details = [f"            {remedy}", f"            Runbook: {runbook}"]
+    assert audit.lines[-4:-1] == [f"setting     {setting}: {problem}", *details]
     if name != "prefix removed":  # only in this case, the expected filter excludes a key
         assert audit.lines[-1] == (NOT_COMPARED if name in NOT_COMPARABLE else CONSISTENT)
+
+
+def test_chapters_of_the_findings_are_headings_of_the_runbook() -> None:
+    headings = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
+    assert {each for each in CHAPTERS.values() if each not in anchors} == set()
+    assert set(CHAPTERS) == {setting for _, setting, _, _ in CHANGES.values()} | {"compared keys"}
+
+
+def test_incidents_of_the_runbook_link_the_chapters_of_all_findings() -> None:
+    incidents = re.findall(r"^\| .+ \| .*`audit`.* \| \[.+\]\(#(.+)\).* \|$", RUNBOOK, re.MULTILINE)
+    assert set(CHAPTERS.values()) - {"audit"} == set(incidents) - {"table-damaged"}
 
 
 def test_audit_reports_several_changed_settings_and_rows_together(audit: AuditCommand) -> None:
@@ -380,7 +400,10 @@ def test_audit_repair_compares_the_queue_of_the_stack_outputs_with_the_on_failur
 def test_audit_without_settings_document_and_function_is_an_error(audit: AuditCommand) -> None:
     audit.change(function_exists=False, settings=None)
     assert audit() == 2
-    assert audit.errors == "audit: no function indexer\n"
+    assert audit.errors == (
+        "audit: there is neither a function 'indexer' nor an SSM parameter 'indexer-settings': check the name, the "
+        "region and the account. If both were deleted, see docs/runbook.md#function-deleted\n"
+    )
 
 
 @pytest.mark.parametrize("prefix", ["", "typo/"])
@@ -398,8 +421,13 @@ def test_audit_that_compared_no_key_is_a_finding(audit: AuditCommand, prefix: st
         ),
         "typo/": ("the bucket has no key with the prefix 'typo/'", "check the option --prefix of audit"),
     }[prefix]
-    expected = {"setting": "compared keys", "problem": f"{problem}, so the audit compared nothing", "remedy": remedy}
-    assert audit.document["settings"] == [expected]
+    [finding] = audit.document["settings"]
+    assert finding == {
+        "setting": "compared keys",
+        "problem": f"{problem}, so the audit compared nothing",
+        "remedy": remedy,
+        "runbook": "docs/runbook.md#audit",
+    }
     assert audit.document["summary"].startswith("audit: 1 finding about the stack; no key was compared: 0 versions")
 
 
