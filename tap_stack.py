@@ -195,6 +195,13 @@ OPERATION_CALLERS: Mapping[str, str] = {
     "deletion is affected.",
     "UpdateItem": "The indexer writes rows with UpdateItem, and retries.",
 }
+# Domains of the AWS Management Console, by partition (AWS General Reference, "AWS Management Console endpoints").
+CONSOLE_DOMAINS: Mapping[str, str] = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-eusc": "console.amazonaws-eusc.eu",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
 VERSIONING = "Enabled"  # versioning status of the upload bucket
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
@@ -1897,10 +1904,9 @@ class TapStack(pulumi.ComponentResource):
     # -- outputs ------------------------------------------------------------------------------------------------------
 
     def _dashboard_url(self) -> str:
-        console = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
-        host = console.get(self._partition, "console.aws.amazon.com")
+        console = CONSOLE_DOMAINS.get(self._partition, CONSOLE_DOMAINS["aws"])
         return (
-            f"https://{self._region}.{host}/cloudwatch/home?region={self._region}"
+            f"https://{self._region}.{console}/cloudwatch/home?region={self._region}"
             f"#dashboards/dashboard/{self._names.dashboard}"
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import Any, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
@@ -16,6 +17,8 @@ S3Client: TypeAlias = Any
 
 ONE_SECOND = timedelta(seconds=1)
 NOT_FOUND = 404
+BATCH_ROWS = 100  # maximum number of rows in a BatchGetItem request
+FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0  # seconds before a request for the rows that DynamoDB did not process
 
 
 def one_version(table: Table, bucket: str, key: str, version_id: str) -> Row | None:
@@ -39,8 +42,8 @@ def all_versions(table: Table, bucket: str, key: str) -> list[Row]:
         bucket: name of the bucket.
         key: the object key.
     """
-    rows = _every_page(table, "object_id = :id", {":id": f"{bucket}/{key}"})
-    return sorted(rows, key=_upload_order, reverse=True)
+    pages = _pages(table, "object_id = :id", {":id": f"{bucket}/{key}"})
+    return sorted((row for page in pages for row in page), key=_upload_order, reverse=True)
 
 
 def latest(table: Table, s3: S3Client, bucket: str, key: str) -> Row | None:
@@ -90,7 +93,7 @@ def uploaded_on(table: Table, day: str) -> Iterator[Row]:
         table: the DynamoDB table.
         day: a date in UTC, such as `2026-11-22`.
     """
-    return _every_page(table, "upload_day = :day", {":day": day}, IndexName="uploads_by_day")
+    return _uploads(table, "upload_day = :day", {":day": day})
 
 
 def uploaded_between(table: Table, start: datetime, end: datetime) -> Iterator[Row]:
@@ -105,17 +108,41 @@ def uploaded_between(table: Table, start: datetime, end: datetime) -> Iterator[R
     for day in _days(start.astimezone(UTC), end.astimezone(UTC)):
         values = {":day": day, ":first": first, ":last": last}
         condition = "upload_day = :day AND uploaded_at BETWEEN :first AND :last"
-        for row in _every_page(table, condition, values, IndexName="uploads_by_day"):
-            if row["uploaded_at"] < last:
-                yield row
+        yield from _uploads(table, condition, values, before=last)
 
 
-def _every_page(table: Table, condition: str, values: dict[str, str], **options: Any) -> Iterator[Row]:
-    """Yield the rows of a query from all pages. DynamoDB returns at most 1 MB per page."""
+def _uploads(table: Table, condition: str, values: dict[str, str], *, before: str | None = None) -> Iterator[Row]:
+    """Yield the rows of a query of the index. If the index contains only keys, the rows are read from the table."""
+    for page in _pages(table, condition, values, IndexName="uploads_by_day"):
+        entries = [entry for entry in page if before is None or entry["uploaded_at"] < before]
+        # Every row has the attribute `key`, which is no key of the table or of the index.
+        yield from entries if all("key" in entry for entry in entries) else _rows_of(table, entries)
+
+
+def _rows_of(table: Table, entries: list[Row]) -> Iterator[Row]:
+    """Yield the rows to which entries of the index belong, in the same order, except rows that were deleted."""
+    for start in range(0, len(entries), BATCH_ROWS):
+        batch = entries[start : start + BATCH_ROWS]
+        addresses = [{name: entry[name] for name in ("object_id", "version_id")} for entry in batch]
+        request, wait = {table.name: {"Keys": addresses}}, FIRST_WAIT
+        rows: dict[tuple[str, str], Row] = {}
+        while True:
+            response = table.meta.client.batch_get_item(RequestItems=request)
+            rows |= {(row["object_id"], row["version_id"]): row for row in response["Responses"].get(table.name, ())}
+            request = response.get("UnprocessedKeys")  # The response exceeds 16 MB, or DynamoDB throttles the reads.
+            if not request:
+                break
+            sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+        yield from (rows[address] for each in addresses if (address := tuple(each.values())) in rows)
+
+
+def _pages(table: Table, condition: str, values: dict[str, str], **options: Any) -> Iterator[list[Row]]:
+    """Yield the pages of a query. DynamoDB returns at most 1 MB per page."""
     query = {"KeyConditionExpression": condition, "ExpressionAttributeValues": values, **options}
     while True:
         page = table.query(**query)
-        yield from page["Items"]
+        yield page["Items"]
         if "LastEvaluatedKey" not in page:
             return
         query["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -22,7 +22,7 @@ ON_DEMAND_EVENT_RATE = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
-    """Provisioned throughput of a DynamoDB table, in units per second. None for an on-demand table.
+    """Provisioned or maximum throughput of a table, in units per second. None for an on-demand table without maximum.
 
     Attributes:
         read: read capacity of the table.

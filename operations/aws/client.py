@@ -129,15 +129,15 @@ class Aws(SettingsCalls):
             return found
 
     def capacity(self, table: str) -> Capacity:
-        """Return the table's read capacity, and the lowest write capacity among the table and its indexes."""
+        """Return the table's read capacity, and the lowest write capacity among the table and its indexes.
+
+        For an on-demand table, a configured maximum throughput is its capacity.
+        """
         with translated_errors(f"describe the table {table!r}"):
             described = self._dynamodb.describe_table(TableName=table)["Table"]
-        units = [
-            each.get("ProvisionedThroughput", {}) for each in (described, *described.get("GlobalSecondaryIndexes", ()))
-        ]
-        read = units[0].get("ReadCapacityUnits", 0)  # DynamoDB returns no value or 0 for an on-demand table.
-        write = min(each.get("WriteCapacityUnits", 0) for each in units)
-        return Capacity(read=read or None, write=write or None)
+        parts = (described, *described.get("GlobalSecondaryIndexes", ()))
+        writes = [units for units in (_units(part, "Write") for part in parts) if units]
+        return Capacity(read=_units(described, "Read"), write=min(writes, default=None))
 
     def versions(
         self, bucket: str, *, prefix: str = "", after: str = "", page: int = VERSIONS_PER_PAGE
@@ -318,6 +318,14 @@ class Aws(SettingsCalls):
             ]
             with translated_errors("make messages of the failure queue visible again"):
                 self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
+
+
+def _units(part: Mapping[str, Any], kind: str) -> int | None:
+    """Return the units per second of a table or index for the kind `Read` or `Write`; None for no limit."""
+    # DynamoDB returns no capacity or 0 for an on-demand table, and no value for a maximum that is not configured.
+    provisioned: int = part.get("ProvisionedThroughput", {}).get(f"{kind}CapacityUnits", 0)
+    maximum: int = part.get("OnDemandThroughput", {}).get(f"Max{kind}RequestUnits", 0)
+    return max(provisioned, maximum) or None
 
 
 def _page(response: Mapping[str, Any]) -> Page:

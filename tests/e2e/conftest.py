@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from localstack.deployers.deploy import deploy
@@ -24,6 +23,7 @@ from tests.e2e.failure_queue import FailureQueue, SentEvents, send_invalid_event
 from tests.e2e.operations_stack import CONFIG as OPERATIONS_CONFIG
 from tests.e2e.operations_stack import SETTLE_SECONDS, OperationsStack
 from tests.e2e.operations_stack import TIMEOUT as OPERATIONS_TIMEOUT
+from tests.e2e.query_results import table_of
 from tests.support.deployed_stack import INTERVAL, TIMEOUT, ExistingStack, clean_up, read_outputs, smoke_test_prefix
 from tests.support.edge_cases import EDGE_CASES
 from tests.support.index import AwsTarget, Clients, Index
@@ -202,10 +202,7 @@ def table(existing: ExistingStack | None, request: pytest.FixtureRequest, output
     """DynamoDB table of the stack as a boto3 resource, as `operations.queries` requires."""
     if existing:
         return existing.table(outputs["table_name"])
-    emulator: Emulator = request.getfixturevalue("emulator")
-    shell = emulator.environment()
-    session = boto3.Session(shell["AWS_ACCESS_KEY_ID"], shell["AWS_SECRET_ACCESS_KEY"], region_name=shell["AWS_REGION"])
-    return session.resource("dynamodb", endpoint_url=shell["AWS_ENDPOINT_URL"]).Table(outputs["table_name"])
+    return table_of(request.getfixturevalue("emulator"), outputs["table_name"])
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import boto3
+
 from operations import queries
 
 if TYPE_CHECKING:
+    from localstack.emulators.emulator import Emulator
     from tests.support.index import Index, Response
 
 
@@ -21,6 +24,13 @@ class SmallPages:
     def query(self, **parameters: Any) -> Response:
         self.requests += 1
         return self._table.query(Limit=3, **parameters)
+
+
+def table_of(emulator: Emulator, name: str) -> queries.Table:
+    """Return a DynamoDB table on an emulator as a boto3 resource, as `operations.queries` requires."""
+    shell = emulator.environment()
+    session = boto3.Session(shell["AWS_ACCESS_KEY_ID"], shell["AWS_SECRET_ACCESS_KEY"], region_name=shell["AWS_REGION"])
+    return session.resource("dynamodb", endpoint_url=shell["AWS_ENDPOINT_URL"]).Table(name)
 
 
 def wait_for_result(index: Index, query: Callable[[], object], expected: object) -> None:

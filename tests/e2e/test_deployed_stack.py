@@ -92,6 +92,8 @@ def table(aws: Clients, inputs: Inputs) -> dict[str, Any]:
         "Name": found["TableName"],
         # AWS omits BillingModeSummary for a DynamoDB table that always had provisioned throughput.
         "BillingMode": found.get("BillingModeSummary", {"BillingMode": "PROVISIONED"})["BillingMode"],
+        # AWS omits TableClassSummary for a DynamoDB table that always had the class STANDARD.
+        "TableClass": found.get("TableClassSummary", {"TableClass": "STANDARD"})["TableClass"],
         "HashKey": keys["HASH"],
         "RangeKey": keys["RANGE"],
         **units(found),

@@ -48,6 +48,12 @@ SCALING = {
     for end in ("", "-policy")
 }
 
+BILLED_BY_MODE = {
+    *("objects", "dashboard", "table-read-throttles", "table-write-throttles"),
+    *("index-read-throttles", "index-write-throttles"),
+}
+"""Resources that a switch of the capacity mode updates: the table, and the resources that describe its limits."""
+
 CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
     "memoryMb": ("1024", {"indexer"}, set()),
     "timeoutSeconds": ("30", {"indexer", "function-duration", "dashboard"}, set()),
@@ -67,6 +73,9 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
         set(),
     ),
     "savedQueries": ("true", set(), QUERIES),
+    "tableClass": ("infrequent-access", {"objects"}, set()),
+    "architecture": ("x86_64", {"indexer"}, set()),
+    "permissionsBoundary": ("arn:aws:iam::{account}:policy/developers", {"indexer-role"}, set()),
     "protectData": ("true", {"uploads", "logs", "objects"}, set()),
     "owner": (
         "lake",
@@ -201,6 +210,44 @@ def test_pulumi_update_changes_and_reverts_the_memory_of_the_indexer(copied_stac
     back = copied_stack.up()
     for outcome in (there, back):
         assert [str(change) for change in outcome.changed] == ["update aws:lambda/function:Function 'tap-indexer'"]
+
+
+@pytest.mark.parametrize("auto_scaling", [False, True], ids=["without auto scaling", "with auto scaling"])
+def test_switch_of_the_capacity_mode_updates_the_table_in_place(
+    copied_stack: PulumiStack, *, auto_scaling: bool
+) -> None:
+    if auto_scaling:
+        copied_stack.configure({"maxCapacity": "500"})
+        copied_stack.up()
+        copied_stack.unconfigure("maxCapacity")
+    copied_stack.configure({"billing": "on-demand", "maxOnDemandWrites": "200"})
+    there = copied_stack.up()
+    if auto_scaling:  # Pulumi ignores the capacities, and the state of the on-demand table has none.
+        copied_stack.unconfigure("billing", "maxOnDemandWrites")
+        copied_stack.configure({"maxCapacity": "500"})
+        with pytest.raises(DeploymentError, match=r"maxCapacity: .* pulumi config rm maxCapacity && pulumi up"):
+            copied_stack.preview()
+        copied_stack.unconfigure("maxCapacity")
+    else:
+        copied_stack.unconfigure("billing", "maxOnDemandWrites")
+    back = copied_stack.up()
+    updated = {("update", f"tap-{name}") for name in BILLED_BY_MODE}
+    alarms = {f"tap-{part}-write-capacity" for part in ("table", "index")}
+    removed = alarms | ({f"tap-{name}" for name in SCALING} if auto_scaling else set())
+    assert {(change.op, change.name) for change in there.changed} == updated | {("delete", name) for name in removed}
+    assert {(change.op, change.name) for change in back.changed} == updated | {("create", name) for name in alarms}
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_change_of_the_projection_of_an_existing_index_is_rejected(copied_stack: PulumiStack, command: str) -> None:
+    """The AWS plugin would delete and rebuild the index."""
+    copied_stack.configure({"indexProjection": "keys-only"})
+    try:
+        with pytest.raises(DeploymentError, match=r"indexProjection: 'keys-only' .* has the projection all"):
+            getattr(copied_stack, command)()
+    finally:
+        copied_stack.unconfigure("indexProjection")
+    assert copied_stack.preview().changed == set()
 
 
 def test_destroy_of_a_stack_with_protected_data_fails(open_stack: OpenStack) -> None:

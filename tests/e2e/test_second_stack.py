@@ -9,8 +9,11 @@ import pytest
 
 from localstack.emulators.emulator import Emulator, start
 from localstack.errors import DeploymentError
+from operations import queries
 from tests.e2e.account_snapshot import LISTINGS, snapshot
 from tests.e2e.log_group import LogGroup
+from tests.e2e.operations_stack import OperationsStack
+from tests.e2e.query_results import table_of, wait_for_result
 from tests.support.index import Clients, Index
 
 if TYPE_CHECKING:
@@ -27,6 +30,13 @@ CONFIG = {
     "deletedRetentionDays": "0",
     "logLevel": "WARNING",
     "alarmEmail": "oncall@example.com",
+    "billing": "on-demand",
+    "maxOnDemandReads": "300",
+    "maxOnDemandWrites": "200",
+    "tableClass": "infrequent-access",
+    "indexProjection": "keys-only",
+    "architecture": "x86_64",
+    "permissionsBoundary": "arn:aws:iam::aws:policy/PowerUserAccess",
 }
 
 
@@ -62,6 +72,57 @@ def test_only_keys_with_the_configured_prefix_and_suffix_are_indexed(second: Ind
     assert second.put_indexed("in/a.csv")["key"] == "in/a.csv"
     assert [key for key in not_indexed if second.rows(key)] == []
     assert index.rows("in/a.csv") == []  # the table of the first stack has no row of the second stack
+
+
+def test_table_has_the_configured_billing_mode_class_and_projection(second: Index, clients: Clients) -> None:
+    table = clients.dynamodb.describe_table(TableName=second.table)["Table"]
+    [index] = table["GlobalSecondaryIndexes"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TableClassSummary"]["TableClass"] == "STANDARD_INFREQUENT_ACCESS"
+    assert index["Projection"]["ProjectionType"] == "KEYS_ONLY"
+    for each in (table, index):
+        throughput = each["ProvisionedThroughput"]
+        assert (throughput["ReadCapacityUnits"], throughput["WriteCapacityUnits"]) == (0, 0)
+
+
+def test_table_and_index_have_the_configured_maximum_throughput(second: Index, clients: Clients) -> None:
+    table = clients.dynamodb.describe_table(TableName=second.table)["Table"]
+    for each in (table, *table["GlobalSecondaryIndexes"]):
+        assert each["OnDemandThroughput"] == {"MaxReadRequestUnits": 300, "MaxWriteRequestUnits": 200}
+
+
+def test_indexer_has_the_configured_architecture_and_permissions_boundary(second: Index, clients: Clients) -> None:
+    function = clients.function.get_function_configuration(FunctionName=second.outputs["lambda_function_name"])
+    role = clients.iam.get_role(RoleName=second.outputs["lambda_role_arn"].rpartition("/")[2])["Role"]
+    assert function["Architectures"] == ["x86_64"]
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == CONFIG["permissionsBoundary"]
+
+
+def test_query_of_an_index_that_contains_only_keys_returns_whole_rows(second: Index, emulator: Emulator) -> None:
+    row = second.put_indexed("in/whole-row.csv")
+    table = table_of(emulator, second.table)
+
+    def found() -> list[object]:
+        return [each for each in queries.uploaded_on(table, row["upload_day"]) if each["key"] == row["key"]]
+
+    wait_for_result(second, found, [row])
+    [entry] = table.query(
+        IndexName="uploads_by_day",
+        KeyConditionExpression="upload_day = :day AND uploaded_at = :time",
+        FilterExpression="object_id = :id",
+        ExpressionAttributeValues={":day": row["upload_day"], ":time": row["uploaded_at"], ":id": row["object_id"]},
+    )["Items"]
+    assert entry.keys() == {"object_id", "version_id", "upload_day", "uploaded_at"}
+
+
+def test_audit_of_an_on_demand_table_with_a_keys_only_index_has_no_findings(
+    second: Index, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    second.put_indexed("in/audited.csv")
+    result = OperationsStack(second, settle_seconds=0).audit_until_consistent()
+    assert (result.code, result.document["settings"]) == (0, [])
 
 
 def test_row_of_a_deleted_version_never_expires_with_retention_0(second: Index) -> None:

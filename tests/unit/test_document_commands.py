@@ -39,7 +39,7 @@ def test_commands_are_found_in_the_documents_that_contain_them() -> None:
 def test_commands_of_the_stack_have_existing_operations_and_options() -> None:
     texts = [synth().outputs["test_command"], *(field.remedy.partition(": ")[2] for field in CONFIG_FIELDS.values())]
     checked = [text for text in texts if "aws " in text]
-    assert len(checked) == 2
+    assert len(checked) == 3
     assert [error for text in checked for error in problems(text)] == []
 
 

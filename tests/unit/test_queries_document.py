@@ -41,9 +41,9 @@ UPLOADS = {
 """Maps the version IDs of example objects to object key, upload time and size in bytes."""
 
 
-def create_table() -> None:
+def create_table(projection: str) -> None:
     """Create a DynamoDB table in moto with the keys and the index that the stack defines."""
-    table = synth().one("Table").inputs
+    table = synth(indexProjection=projection).one("Table").inputs
     [index] = table["globalSecondaryIndexes"]
     keys = [{"AttributeName": each["attributeName"], "KeyType": each["keyType"]} for each in index["keySchemas"]]
     boto3.client("dynamodb").create_table(
@@ -95,15 +95,15 @@ def index_uploads() -> None:
     indexer.handle(s3_event(*records), request_id="request-1", deadline=float("inf"))
 
 
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(params=["all", "keys-only"])
+def stack(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Mock a deployed stack: its table contains example rows, and outputs.json contains its outputs."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.chdir(tmp_path)
     outputs = {"table_name": TABLE, "bucket_name": BUCKET}
     Path("outputs.json").write_text(json.dumps(outputs), encoding="utf-8")
     with mock_aws():
-        create_table()
+        create_table(request.param)
         index_uploads()
         yield
 

@@ -131,6 +131,28 @@ def test_capacity_is_the_read_and_the_lowest_write_capacity_of_a_table(aws: Aws,
     assert aws.capacity(table) == Capacity(read=30, write=10)
 
 
+@pytest.mark.parametrize(
+    ("table", "index", "expected"),
+    [
+        ({}, {}, Capacity(read=None, write=None)),
+        ({"MaxReadRequestUnits": 8, "MaxWriteRequestUnits": 6}, {"MaxWriteRequestUnits": 5}, Capacity(read=8, write=5)),
+        ({"MaxWriteRequestUnits": 6}, {"MaxReadRequestUnits": 2}, Capacity(read=None, write=6)),
+        ({"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1}, {}, Capacity(read=None, write=None)),
+    ],
+)
+def test_maximum_throughput_is_the_capacity_of_an_on_demand_table(
+    aws: Aws, table: dict[str, int], index: dict[str, int], expected: Capacity
+) -> None:
+    nothing = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+    described = {
+        "ProvisionedThroughput": nothing,
+        "OnDemandThroughput": table,
+        "GlobalSecondaryIndexes": [{"ProvisionedThroughput": nothing, "OnDemandThroughput": index}],
+    }
+    respond(aws, "dynamodb", "DescribeTable", (200, ""), body=json.dumps({"Table": described}).encode())
+    assert aws.capacity("objects") == expected
+
+
 def test_on_demand_table_has_no_provisioned_capacity(aws: Aws, clients: dict[str, Any]) -> None:
     clients["dynamodb"].create_table(
         TableName="on-demand",

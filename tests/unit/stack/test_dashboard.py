@@ -168,8 +168,12 @@ def test_dashboard_widgets_fit_the_grid_and_do_not_overlap() -> None:
             {**PROD, "region": "us-gov-west-1", "partition": "aws-us-gov"},
             "us-gov-west-1.console.amazonaws-us-gov.com",
         ),
+        (
+            {**PROD, "region": "eusc-de-east-1", "partition": "aws-eusc"},
+            "eusc-de-east-1.console.amazonaws-eusc.eu",
+        ),
     ],
-    ids=["AWS", "China", "GovCloud"],
+    ids=["AWS", "China", "GovCloud", "European Sovereign Cloud"],
 )
 def test_dashboard_url_uses_the_console_of_the_aws_partition(config: dict[str, str], host: str) -> None:
     region = host.partition(".")[0]
