@@ -44,6 +44,11 @@ The table lists the configuration keys, with their defaults in parentheses. Set 
 ``reservedConcurrency``   reserved concurrency of the indexer, which is also its maximum number of concurrent executions
                           (none)
 ``alarmEmail``            email address that receives alarms (none)
+``expectUploadEveryHours``hours without an indexed upload after which an alarm fires; uploads of the smoke test, and
+                          events that the operators' tools send, do not count (no alarm)
+``expectAuditEveryHours`` hours without a scan of the table after which an alarm fires; ``audit`` scans the table, so
+                          choose some hours more than the interval of the scheduled audit (no alarm)
+``maxDelaySeconds``       an alarm fires if over 1% of the uploads within 5 minutes are indexed later than this (``60``)
 ``runbookUrl``            URL of your copy of docs/runbook.md, to which the alarm descriptions link (none: the
                           descriptions contain the path ``docs/runbook.md``)
 ``kmsKeyArn``             ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and
@@ -162,10 +167,19 @@ CORS_MAX_AGE_SECONDS = 3000  # time in seconds for which a browser may cache a p
 FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum message retention period of SQS, in seconds
 ASYNC_RETRIES = 2  # maximum number of Lambda's retries of an asynchronous invocation
 ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # maximum event age of asynchronous Lambda invocations, in seconds
+DELAY_SECONDS = range(1, ASYNC_EVENT_AGE_SECONDS + 1)  # Lambda discards an event that is older.
 AUTOSCALING_TARGET_PERCENT = 70  # target utilization of auto scaling (default of the DynamoDB console)
 CAPACITY_ALARM_FRACTION = 0.8
 DURATION_ALARM_FRACTION = 0.8
 LONG_ALARM_MINUTES = 5  # minutes for which duration or capacity must exceed the threshold
+DELAY_ALARM_MINUTES = 5  # minutes over which CloudWatch calculates the percentile of the indexing delay
+EVENT_AGE_ALARM_MINUTES = 5
+HOUR_SECONDS = 3600
+# The evaluation periods of an alarm may have a total of one day, or of seven days if a period is an hour or longer
+# (CloudWatch API Reference, PutMetricAlarm, "Period").
+SHORT_PERIOD_SECONDS = 300
+SHORT_PERIODS_MAX_HOURS = 24
+EXPECTED_EVERY_HOURS = range(1, 7 * 24 + 1)
 DEV = "dev"  # a developer's environment, in which data is not protected against deletion
 DEV_ORIGINS = ("http://localhost:3000",)
 
@@ -536,6 +550,31 @@ class TapStackArgs:
         "email address that receives alarms",
         EMAIL_PATTERN,
         "one address such as oncall@example.com",
+    )
+    expect_upload_every_hours: int | None = _field(
+        "expectUploadEveryHours",
+        None,
+        "hours without an indexed upload after which an alarm fires; uploads of the smoke test, and events that the "
+        "operators' tools send, do not count",
+        EXPECTED_EVERY_HOURS,
+        "hours",
+        default_text="no alarm",
+    )
+    expect_audit_every_hours: int | None = _field(
+        "expectAuditEveryHours",
+        None,
+        "hours without a scan of the table after which an alarm fires; `audit` scans the table, so choose some hours "
+        "more than the interval of the scheduled audit",
+        EXPECTED_EVERY_HOURS,
+        "hours",
+        default_text="no alarm",
+    )
+    max_delay_seconds: int = _field(
+        "maxDelaySeconds",
+        60,
+        f"an alarm fires if over 1% of the uploads within {DELAY_ALARM_MINUTES} minutes are indexed later than this",
+        DELAY_SECONDS,
+        "seconds",
     )
     runbook_url: str | None = _field(
         "runbookUrl",
@@ -1869,11 +1908,12 @@ class TapStack(pulumi.ComponentResource):
                 dimensions=dict(alarm.dimensions),
                 statistic=None if is_percentile else alarm.statistic,
                 extended_statistic=alarm.statistic if is_percentile else None,
-                comparison_operator="GreaterThanThreshold",
+                comparison_operator="LessThanThreshold" if alarm.expects_data else "GreaterThanThreshold",
                 threshold=alarm.threshold,
-                period=60,
+                period=alarm.period_seconds,
                 evaluation_periods=alarm.periods,
-                treat_missing_data="notBreaching",  # without uploads, the metrics have no data
+                # Without uploads, most metrics have no data.
+                treat_missing_data="breaching" if alarm.expects_data else "notBreaching",
                 alarm_actions=[topic.arn],
                 ok_actions=[topic.arn],
                 tags=self._tags,
@@ -1942,15 +1982,22 @@ _CAPACITY_PROPERTIES = (
 
 @dataclass(frozen=True)
 class Alarm:
-    """CloudWatch alarm that fires if a metric statistic exceeds the threshold in each of ``periods`` minutes."""
+    """CloudWatch alarm that fires if a metric statistic exceeds the threshold in each of ``periods`` periods.
+
+    If ``expects_data`` is true, the alarm fires if the statistic is below the threshold, or if there is no data.
+    """
 
     purpose: str  # last part of the alarm name, such as function-errors
     namespace: str
     metric: str
     dimensions: Mapping[str, str]
-    statistic: str = "Sum"  # Valid statistics are Sum, Maximum, and percentiles such as p90.
+    # Valid statistics are Sum, Maximum, SampleCount, and percentiles such as p90. By default, CloudWatch also evaluates
+    # a percentile of few values. With less than 100 values, p99 is close to the maximum.
+    statistic: str = "Sum"
     threshold: float = 0  # threshold in the unit of the metric: a count or milliseconds
     periods: int = 1
+    period_seconds: int = 60
+    expects_data: bool = False
     description: str = ""
 
 
@@ -2027,6 +2074,33 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         Alarm(f"table-errors-{operation.lower()}", dynamodb, "SystemErrors", {**table, "Operation": operation})
         for operation in OPERATION_CALLERS
     ]
+    delay, age = args.max_delay_seconds * 1000, EVENT_AGE_ALARM_MINUTES * 60 * 1000  # milliseconds
+    delay_period = DELAY_ALARM_MINUTES * 60
+    alarms += [
+        Alarm(
+            *("indexing-delay", METRICS_NAMESPACE, "IndexingDelay", service, "p99", delay), period_seconds=delay_period
+        ),
+        Alarm("event-age", lambda_, "AsyncEventAge", function, "Maximum", age),
+    ]
+
+    def expected(purpose: str, namespace: str, metric: str, dimensions: Mapping[str, str], hours: int) -> Alarm:
+        # CloudWatch also evaluates a few periods before the evaluation periods, so the alarm fires a few periods late
+        # (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data"). Periods are therefore short.
+        seconds = SHORT_PERIOD_SECONDS if hours <= SHORT_PERIODS_MAX_HOURS else HOUR_SECONDS
+        return Alarm(
+            *(purpose, namespace, metric, dimensions, "SampleCount", 1),
+            periods=hours * HOUR_SECONDS // seconds,
+            period_seconds=seconds,
+            expects_data=True,
+        )
+
+    if args.expect_upload_every_hours is not None:
+        alarms.append(
+            expected("no-uploads", METRICS_NAMESPACE, "IndexingDelay", service, args.expect_upload_every_hours)
+        )
+    if args.expect_audit_every_hours is not None:
+        scans = {**table, "Operation": "Scan"}
+        alarms.append(expected("no-audit", dynamodb, "SuccessfulRequestLatency", scans, args.expect_audit_every_hours))
     causes, commands = _alarm_causes(args), _first_commands(names, args, region=region)
     return [
         replace(
@@ -2073,6 +2147,16 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
             f"For {LONG_ALARM_MINUTES} minutes, {title} used over {CAPACITY_ALARM_FRACTION:.0%} of {units}. At 100%, "
             "DynamoDB throttles writes."
         )
+    causes |= {
+        "indexing-delay": f"Of the uploads within {DELAY_ALARM_MINUTES} minutes, over 1% were indexed more than "
+        f"{args.max_delay_seconds} s after the upload.",
+        "event-age": f"An event waited for over {EVENT_AGE_ALARM_MINUTES} minutes until Lambda invoked the indexer. "
+        f"Lambda discards an event after {hours} hours.",
+        "no-uploads": f"For {args.expect_upload_every_hours} hours, no upload was indexed: there was no upload, S3 "
+        "sends no events to the indexer, or every event fails.",
+        "no-audit": f"For {args.expect_audit_every_hours} hours, no audit scanned the table: the scheduled audit "
+        "does not run, or it fails.",
+    }
     for operation, callers in OPERATION_CALLERS.items():
         causes[f"table-errors-{operation.lower()}"] = f"DynamoDB returned server errors for {operation}. {callers}"
     return causes
@@ -2110,16 +2194,20 @@ def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[st
         "failure-delivery": f"aws sqs get-queue-url --region {region} --queue-name {names.failure_queue}",
         "failure-queue": f"AWS_REGION={region} tapstack redrive --function {names.function}",
         **{f"failed-{reason}": log(f'reason = "{reason}"') for reason in FAILURE_REASONS},
+        "indexing-delay": log(f"indexing_delay_ms > {args.max_delay_seconds * 1000}"),
+        "no-uploads": f"aws s3api get-bucket-notification-configuration --region {region} "
+        f"--bucket {names.upload_bucket}",
     }
 
 
 def _metric_command(alarm: Alarm, *, region: str) -> str:
-    """Return a shell command that prints the statistic of the alarm's metric for each minute of the last hour."""
+    """Return a shell command that prints the statistic of the alarm's metric for each of its last 60 periods."""
     dimensions = " ".join(f"Name={name},Value={value}" for name, value in alarm.dimensions.items())
     return (
         f"aws cloudwatch get-metric-statistics --region {region} --namespace {alarm.namespace} "
-        f"--metric-name {alarm.metric} --dimensions {dimensions} --statistics {alarm.statistic} --period 60 "
-        "--start-time $(( $(date +%s) - 3600 )) --end-time $(date +%s) "
+        f"--metric-name {alarm.metric} --dimensions {dimensions} --statistics {alarm.statistic} "
+        f"--period {alarm.period_seconds} "
+        f"--start-time $(( $(date +%s) - {60 * alarm.period_seconds} )) --end-time $(date +%s) "
         f"--query 'sort_by(Datapoints, &Timestamp)[].[Timestamp, {alarm.statistic}]' --output text"
     )
 
@@ -2139,8 +2227,11 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
     table = ("TableName", names.table)
     index = (*table, "GlobalSecondaryIndexName", DAY_INDEX)
 
-    def widget(title: str, *metrics: list[object], limit: tuple[str, int] | None = None) -> Document:
-        mark = {"annotations": {"horizontal": [{"label": limit[0], "value": limit[1]}]}} if limit else {}
+    def widget(
+        title: str, *metrics: list[object], limit: tuple[str, int] | None = None, alarm: tuple[str, int] | None = None
+    ) -> Document:
+        lines = [{"label": line[0], "value": line[1]} for line in (limit, alarm) if line]
+        mark = {"annotations": {"horizontal": lines}} if lines else {}
         return {"title": title, "region": region, "view": "timeSeries", "period": 60, "metrics": list(metrics), **mark}
 
     def units_limit(provisioned: int | None, maximum: int | None) -> tuple[str, int] | None:
@@ -2174,6 +2265,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             _metric(lambda_, "Duration", function, "p50"),
             _metric(lambda_, "Duration", function, "p90"),
             limit=("timeout", args.timeout_seconds * 1000),
+            alarm=("alarm on the delay", args.max_delay_seconds * 1000),
         ),
         widget(
             "Consumed write units per minute",
@@ -2196,6 +2288,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             "Age of asynchronous events (ms)",
             _metric(lambda_, "AsyncEventAge", function, "Maximum"),
             limit=("maximum event age", ASYNC_EVENT_AGE_SECONDS * 1000),
+            alarm=("alarm", EVENT_AGE_ALARM_MINUTES * 60 * 1000),
         ),
     ]
     # A CloudWatch dashboard is 24 units wide, so each of the two columns has 12.

@@ -26,6 +26,9 @@ MAX_QUOTED_CHARACTERS = 80  # maximum length of an invalid value in an error mes
 WRAPPERS = {"aws:sns": "SNS topic", "aws:sqs": "SQS queue"}
 NULL_VERSION = "null"  # version ID of objects that were uploaded while versioning was off or suspended
 LIFECYCLE = "LifecycleExpiration:"
+TOOL_PRINCIPAL = "tapstack:"  # beginning of the principal ID in the events that the operators' tools create
+REPLAYED_BY = "replayedBy"  # field that `redrive` adds to an event, beside `Records`, when it sends the event again
+SMOKE_TEST = "tapstack-smoke-"  # part of the object keys of the smoke test, which docs/testing.md describes
 MAX_SIZE = 2**63 - 1  # maximum accepted object size in bytes; DynamoDB numbers have up to 38 digits
 
 
@@ -63,6 +66,7 @@ class Record:
     size: int | None = None  # bytes
     etag: str | None = None  # ETag without quotation marks
     principal: str | None = None  # identity of the caller, from `userIdentity.principalId`
+    replayed: bool = False  # whether the tool `redrive` sent the event again
 
     @property
     def may_be_null_version(self) -> bool:
@@ -76,6 +80,17 @@ class Record:
     def by_lifecycle(self) -> bool:
         """Whether a lifecycle rule of the bucket caused the event."""
         return self.event_name.removeprefix("s3:").startswith(LIFECYCLE)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the metric `IndexingDelay` includes the record.
+
+        The alarm `no-uploads` counts the values of this metric, so the metric includes only events that S3 sends about
+        uploads of users: no event that an operators' tool sends, and no object of the smoke test. The events of the
+        tools also have old times.
+        """
+        by_tool = self.replayed or (self.principal or "").startswith(TOOL_PRINCIPAL)
+        return not by_tool and SMOKE_TEST not in self.key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,20 +116,25 @@ def parse_event(event: object, *, bucket: str) -> list[Record | Rejected]:
     Returns:
         The records in the order of the event, or one rejection if the event has no list of records.
     """
-    records = event.get("Records") if isinstance(event, dict) else None
+    fields = event if isinstance(event, dict) else {}
+    records = fields.get("Records")
     if not isinstance(records, list) or not records:
         message = f"there is no list of Records: {_kind_of_other_event(event)}"
         return [Rejected(index=None, error=MalformedError(message, field="Records"))]
-    return [_parsed_or_rejected(raw, index=index, bucket=bucket) for index, raw in enumerate(records)]
+    replayed = REPLAYED_BY in fields
+    return [
+        _parsed_or_rejected(raw, index=index, bucket=bucket, replayed=replayed) for index, raw in enumerate(records)
+    ]
 
 
-def parse_record(raw: object, *, index: int, bucket: str) -> Record:
+def parse_record(raw: object, *, index: int, bucket: str, replayed: bool = False) -> Record:
     """Parse one record of an S3 event.
 
     Args:
         raw: the record, as JSON values; any shape is allowed.
         index: zero-based position of the record in the event.
         bucket: name of the indexed bucket.
+        replayed: whether the tool `redrive` sent the event again.
 
     Raises:
         MalformedError: a field is missing, has the wrong type, is too long, or is not UTF-8 after decoding.
@@ -145,6 +165,7 @@ def parse_record(raw: object, *, index: int, bucket: str) -> Record:
         size=_size(s3_object),
         etag=(s3_object.optional_text("eTag", may_be_empty=True) or "").strip('"') or None,
         principal=_principal(record),
+        replayed=replayed,
     )
 
 
@@ -193,9 +214,9 @@ class _Fields:
         return MalformedError(f"{field} {what}", field=field)
 
 
-def _parsed_or_rejected(raw: object, *, index: int, bucket: str) -> Record | Rejected:
+def _parsed_or_rejected(raw: object, *, index: int, bucket: str, replayed: bool) -> Record | Rejected:
     try:
-        return parse_record(raw, index=index, bucket=bucket)
+        return parse_record(raw, index=index, bucket=bucket, replayed=replayed)
     except (MalformedError, ForeignBucketError) as error:
         return Rejected(index=index, error=error)
 

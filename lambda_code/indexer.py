@@ -98,7 +98,8 @@ class Indexer:
                 result, error = Result.FAILED, PermanentError(f"{type(bug).__name__}: {bug}", reason=Reason.INTERNAL)
                 error.__cause__ = bug
             # The time of an event without a version ID may be unrelated to the current version, which is then indexed.
-            if result is Result.INDEXED and record.event_time and version_id in (record.version_id, NULL_VERSION):
+            same_version = version_id in (record.version_id, NULL_VERSION)
+            if result is Result.INDEXED and record.event_time and same_version and record.measured:
                 # The clocks of S3 and Lambda may differ slightly, so a negative delay is reported as zero.
                 delay = max(0.0, (self.now() - record.event_time).total_seconds() * 1000)
             outcome = Outcome(

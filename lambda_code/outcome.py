@@ -37,7 +37,8 @@ class Outcome:
     duration_ms: float = 0.0
     head_ms: float = 0.0
     write_ms: float = 0.0
-    # Milliseconds from the event time until the row was written; None if the record was not indexed.
+    # Milliseconds from the event time until the row was written; None if the record was not indexed, or if
+    # `Record.measured` is false.
     indexing_delay_ms: float | None = None
     error: RecordError | None = None
 

@@ -14,6 +14,7 @@ from operations.audit import GRACE
 from operations.aws import Aws
 from operations.discovery import from_function, from_settings, stack_and_queue
 from operations.errors import OperatorError
+from operations.notification import notification, region_of_topic
 from operations.options import parse
 from operations.output import Progress, print_lines
 from operations.planning.capacity import CapacityTool
@@ -38,21 +39,28 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
         grace: seconds between the two comparisons of the audit.
     """
     options = parse(arguments)
-    tool: Tool | None = None
+    tool, reason = None, ""
     try:
         tool = _create_tool(options, connect, grace)
         code = tool.run(Progress(sys.stderr))
     except OperatorError as error:
-        return _report_error(options, tool, str(error), FAILED)
+        code, reason = FAILED, str(error)
     except KeyboardInterrupt:
-        return _report_error(options, tool, "interrupted", INTERRUPTED)
+        code, reason = INTERRUPTED, "interrupted"
     except Exception as bug:  # noqa: BLE001  Python's exit code for a traceback would mean "differences found"
         traceback.print_exc()
-        return _report_error(options, tool, f"a bug in this tool: {type(bug).__name__}: {bug}", FAILED)
-    if options.json:
+        code, reason = FAILED, f"a bug in this tool: {type(bug).__name__}: {bug}"
+    # The message is published before the results are printed, because stdout may be closed or on a full disk.
+    unpublished = _notify(options, tool, code, reason, connect)
+    if reason or tool is None:
+        _report_error(options, tool, reason)
+    elif options.json:
         _print_json(options, **tool.document(), summary=tool.summary())
     else:
         print_lines([*tool.lines(), tool.summary()], sys.stdout)
+    if unpublished:
+        print_lines([f"{options.tool}: {unpublished}"], sys.stderr)
+        return FAILED
     return code
 
 
@@ -95,7 +103,22 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
     return BackfillTool(options, *_find_target(options, connect))
 
 
-def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str, code: int) -> int:
+def _notify(
+    options: argparse.Namespace, tool: Tool | None, code: int, reason: str, connect: Callable[[str | None], Aws]
+) -> str:
+    """Publish a message about the result of an audit with the option --notify, and return the error message if any."""
+    topic = getattr(options, "notify", None)
+    lines = tool.lines_without_keys() if isinstance(tool, AuditTool) and not reason else [f"{options.tool}: {reason}"]
+    message = notification(str(options.function or options.stack_outputs), code, lines) if topic else None
+    try:
+        if topic and message:
+            connect(region_of_topic(topic)).publish(topic, message.subject, message.text)
+    except OperatorError as error:
+        return str(error)
+    return ""
+
+
+def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str) -> None:
     """Print why a tool stopped. If it had started, also print its results so far and how to continue."""
     lines = [reason, tool.resume_hint()] if tool else [reason]
     try:
@@ -105,7 +128,6 @@ def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str, c
             print_lines(tool.lines(), sys.stdout)
     finally:  # The results cannot be printed if the disk is full; the reason is still printed.
         print_lines([f"{options.tool}: {line}" for line in lines], sys.stderr)
-    return code
 
 
 def _print_json(options: argparse.Namespace, **values: object) -> None:

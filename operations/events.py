@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
+from lambda_code.events import REPLAYED_BY, TOOL_PRINCIPAL
 from lambda_code.metadata import format_time
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ def deletion_event(key: str, version_id: str, target: Target, *, at: datetime, t
     return _event("ObjectRemoved:Delete", key, version_id, details={}, at=at, target=target, tool=tool)
 
 
+def replayed(event: Any, *, tool: str) -> Any:  # noqa: ANN401  JSON values
+    """Return a failed event with the name of the tool that sends it again, so that the indexer measures no delay.
+
+    Args:
+        event: the event, as JSON values; only a JSON object is changed.
+        tool: name of the sending tool.
+    """
+    return {**event, REPLAYED_BY: f"{TOOL_PRINCIPAL}{tool}"} if isinstance(event, dict) else event
+
+
 def _event(
     name: str, key: str, version_id: str, *, details: dict[str, Any], at: datetime, target: Target, tool: str
 ) -> Event:
@@ -55,7 +66,7 @@ def _event(
         "awsRegion": target.region,
         "eventTime": format_time(at),
         "eventName": name,
-        "userIdentity": {"principalId": f"tapstack:{tool}"},
+        "userIdentity": {"principalId": f"{TOOL_PRINCIPAL}{tool}"},
         "s3": {
             "s3SchemaVersion": "1.0",
             "bucket": {"name": target.bucket},

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from operations.failures import REASONS
+from operations.notification import region_of_topic
 from operations.planning import options as planning
 from operations.rate import ON_DEMAND_EVENT_RATE
 from operations.tool import FINDINGS, OK
@@ -72,6 +73,13 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         help="the same as --heads, for a random sample of N object versions",
     )
     parser.add_argument(
+        "--notify",
+        type=_topic_arn,
+        metavar="ARN",
+        help="if the exit code is 1 or 2, publish a message to this SNS topic, such as the stack's output "
+        "alarm_topic_arn",
+    )
+    parser.add_argument(
         "--repair", action="store_true", help="send an event for each difference (default: only report differences)"
     )
 
@@ -130,6 +138,13 @@ def _text(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not valid UTF-8, and names in AWS are UTF-8: use a UTF-8 terminal and locale"
         ) from None
+    return text
+
+
+def _topic_arn(text: str) -> str:
+    if region_of_topic(text) is None:
+        example = "arn:aws:sns:us-east-1:123456789012:tapstack-prod-alarms"
+        raise argparse.ArgumentTypeError(f"{text!r} is not the ARN of an SNS topic, such as {example}")
     return text
 
 

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from operations.aws import MESSAGES_PER_BATCH
 from operations.errors import OperatorError, RefusedEventError
+from operations.events import replayed
 from operations.failures import Failure, ForeignMessageError, QueueMessage, parse
 from operations.pool import map_in_order
 from operations.rate import RateLimiter
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 VISIBILITY_TIMEOUT_SECONDS = 1800
 """Seconds for which messages stay hidden: enough time to read and replay tens of thousands of messages."""
+
+
+TOOL = "redrive"
 
 
 @dataclass(kw_only=True)
@@ -218,7 +222,7 @@ class Redrive:
     def _replay(self, chosen: tuple[FailureMessage, Any]) -> None:
         message, event = chosen
         try:
-            self._aws.invoke(self._target.function, event)
+            self._aws.invoke(self._target.function, replayed(event, tool=TOOL))
         except RefusedEventError as error:
             message.refused = str(error)
             return

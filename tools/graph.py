@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from localstack.deployers.monitor import Recorded
 
 COMPONENT = "tap"
-OPTIONAL_PARTS = MappingProxyType({"maxCapacity": "400", "alarmEmail": "oncall@example.com"})
+OPTIONAL_PARTS = MappingProxyType(
+    {
+        "maxCapacity": "400",
+        "alarmEmail": "oncall@example.com",
+        "expectUploadEveryHours": "24",
+        "expectAuditEveryHours": "24",
+    }
+)
 """Configuration keys and values with which the stack contains all optional resources."""
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "architecture.md"

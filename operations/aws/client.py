@@ -23,12 +23,12 @@ from operations.aws.errors import (
     translated_errors,
 )
 from operations.aws.settings import SettingsCalls
+from operations.aws.topic import TopicCalls
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
 from operations.failures import QueueMessage
 from operations.listing import Version, parse_versions
 from operations.pool import THREADS
-from operations.rate import Capacity
 
 Client: TypeAlias = Any  # A boto3 client has no static type, because boto3 creates its classes at run time.
 Row: TypeAlias = dict[str, Any]
@@ -39,7 +39,7 @@ REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 
 UNREADABLE_STATUS = (404, 405)
 """Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
-SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm")
+SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns")
 """Names of the services that the tools call, as boto3 spells them."""
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
@@ -62,7 +62,7 @@ class Page:
     units: float
 
 
-class Aws(SettingsCalls):
+class Aws(SettingsCalls, TopicCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
@@ -71,6 +71,7 @@ class Aws(SettingsCalls):
         self._lambda = client("lambda")
         self._sqs = client("sqs")
         self._ssm = client("ssm")
+        self._sns = client("sns")
 
     @classmethod
     def connect(cls, region: str | None = None) -> Self:
@@ -127,17 +128,6 @@ class Aws(SettingsCalls):
             response = self._s3.get_bucket_notification_configuration(Bucket=bucket)
             found: Sequence[Mapping[str, Any]] = response.get("LambdaFunctionConfigurations", ())
             return found
-
-    def capacity(self, table: str) -> Capacity:
-        """Return the table's read capacity, and the lowest write capacity among the table and its indexes.
-
-        For an on-demand table, a configured maximum throughput is its capacity.
-        """
-        with translated_errors(f"describe the table {table!r}"):
-            described = self._dynamodb.describe_table(TableName=table)["Table"]
-        parts = (described, *described.get("GlobalSecondaryIndexes", ()))
-        writes = [units for units in (_units(part, "Write") for part in parts) if units]
-        return Capacity(read=_units(described, "Read"), write=min(writes, default=None))
 
     def versions(
         self, bucket: str, *, prefix: str = "", after: str = "", page: int = VERSIONS_PER_PAGE
@@ -318,14 +308,6 @@ class Aws(SettingsCalls):
             ]
             with translated_errors("make messages of the failure queue visible again"):
                 self._sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
-
-
-def _units(part: Mapping[str, Any], kind: str) -> int | None:
-    """Return the units per second of a table or index for the kind `Read` or `Write`; None for no limit."""
-    # DynamoDB returns no capacity or 0 for an on-demand table, and no value for a maximum that is not configured.
-    provisioned: int = part.get("ProvisionedThroughput", {}).get(f"{kind}CapacityUnits", 0)
-    maximum: int = part.get("OnDemandThroughput", {}).get(f"Max{kind}RequestUnits", 0)
-    return max(provisioned, maximum) or None
 
 
 def _page(response: Mapping[str, Any]) -> Page:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from operations.planning import limits
 from operations.planning.estimates import simulate
-from operations.planning.scenario import Load, StackSettings, overloaded, service_seconds
+from operations.planning.scenario import ON_DEMAND, Load, StackSettings, overloaded, service_seconds
 from operations.planning.table import write_units
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Advisor:
             self._write_capacity,
             self._max_capacity,
             self._on_demand,
+            self._max_on_demand,
             self._concurrency,
         ):
             if change := search():
@@ -110,9 +111,17 @@ class Advisor:
     def _on_demand(self) -> SettingChange | None:
         if self._settings.on_demand:
             return None
-        return self._simulate(
-            ("on-demand capacity (not configurable in this stack)", replace(self._settings, on_demand=True))
-        )
+        return self._simulate((f"billing {ON_DEMAND}", replace(self._settings, billing=ON_DEMAND, max_capacity=None)))
+
+    def loses_no_event(self, settings: StackSettings) -> bool:
+        """Return whether the load loses no event with another billing mode, if it loses none with the present settings.
+
+        A new on-demand table accepts at least as many writes as a table with at most 4,000 provisioned write units, so
+        this change needs no simulation.
+        """
+        present = self._settings
+        higher = settings.on_demand and present.max_write_capacity <= settings.max_write_capacity
+        return settings.billing == present.billing or higher or self._simulate(("", settings)) is not None
 
     def _concurrency(self) -> SettingChange | None:
         """Return the smallest concurrency with which no event exceeds its maximum age, or None if there is none."""
@@ -125,6 +134,8 @@ class Advisor:
         return self._first((f"{name} {value}", replace(settings, **{field: value})) for value in doubled)
 
     def _write_capacity(self) -> SettingChange | None:
+        if self._settings.on_demand:
+            return None
         ceiling = self._settings.max_capacity
 
         def candidate(units: int) -> Candidate:
@@ -136,11 +147,25 @@ class Advisor:
         return self._smallest(candidate, above=self._settings.write_capacity, highest=self._max_useful_units())
 
     def _max_capacity(self) -> SettingChange | None:
+        if self._settings.on_demand:
+            return None
+
         def candidate(units: int) -> Candidate:
             return f"maxCapacity {units}", replace(self._settings, max_capacity=units)
 
         highest = math.ceil(self._max_useful_units() / limits.SCALING_TARGET)
         return self._smallest(candidate, above=self._settings.max_write_capacity, highest=highest)
+
+    def _max_on_demand(self) -> SettingChange | None:
+        """Return the smallest limit of the on-demand write units that prevents event loss, if the stack has a limit."""
+        present = self._settings.max_on_demand_writes
+        if present is None:
+            return None
+
+        def candidate(units: int) -> Candidate:
+            return f"maxOnDemandWrites {units}", replace(self._settings, max_on_demand_writes=units)
+
+        return self._smallest(candidate, above=present, highest=self._max_useful_units())
 
     def _max_useful_units(self) -> int:
         """Return the highest number of write units to simulate. More units have no effect under this load."""
@@ -153,7 +178,7 @@ class Advisor:
 
     def _smallest(self, candidate: Callable[[int], Candidate], *, above: int, highest: int) -> SettingChange | None:
         """Return the change to the fewest units (more than `above`, at most `highest`) that prevents event loss."""
-        if self._settings.on_demand or highest <= above or (best := self._simulate(candidate(highest))) is None:
+        if highest <= above or (best := self._simulate(candidate(highest))) is None:
             return None
         low, high = above, highest
         while high > max(low * SEARCH_TOLERANCE, low + 1):

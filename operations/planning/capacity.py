@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from operations.errors import OperatorError
 from operations.output import columns, count
 from operations.planning.advice import Advisor, SettingChange
+from operations.planning.bill import monthly_difference
 from operations.planning.chart import Line, Panel, draw
 from operations.planning.estimates import (
     MAX_SIMULATED_FILES,
@@ -19,8 +20,10 @@ from operations.planning.estimates import (
     measure_sustained_rate,
     simulate,
 )
-from operations.planning.options import load_from_options, settings_from_options
-from operations.planning.scenario import overloaded
+from operations.planning.options import capacity_settings, load_from_options
+from operations.planning.savings import Saving, describe_savings, savings, savings_as_json
+from operations.planning.scenario import ON_DEMAND, overloaded
+from operations.planning.table import ALL
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -40,13 +43,14 @@ class CapacityTool:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._load = load_from_options(options)
-        self._settings = settings_from_options(options)
+        self._settings, self._notes = capacity_settings(options)
         self._seed: int = options.seed
         self._chart: Path | None = options.chart
         self._outcome: SimulationOutcome | None = None
         self._sustained_rate = 0.0
         self._changes: list[SettingChange] = []
         self._cheaper: SettingChange | None = None
+        self._savings: list[Saving] = []
         self._search_complete = True
         _check(self._load, self._settings)
         if self._chart is not None and not self._chart.parent.is_dir():
@@ -65,8 +69,12 @@ class CapacityTool:
             if self._loses_events:
                 for change in advisor.changes():  # After an interruption, the tool reports the changes found so far.
                     self._changes.append(change)
-            elif self._outcome.wasted_share > WASTE_THRESHOLD:
-                self._cheaper = advisor.reserved_concurrency()
+            else:
+                if self._outcome.wasted_share > WASTE_THRESHOLD:
+                    self._cheaper = advisor.reserved_concurrency()
+                for saving in savings(self._load, self._settings):
+                    if advisor.loses_no_event(saving.settings):
+                        self._savings.append(saving)
             self._search_complete = not advisor.stopped
         if self._chart is not None:
             try:
@@ -109,6 +117,7 @@ class CapacityTool:
                 "note: the everyday load exceeds the sustained rate, so the backlog only grows; "
                 "the simulated uploads end after one hour"
             )
+        lines += [f"note: {note}" for note in self._notes]
         if outcome.scale > 1:
             lines.append(f"note: one simulated file represents {outcome.scale} files")
         if not self._search_complete:
@@ -117,13 +126,26 @@ class CapacityTool:
                 "others can exist: simulate single changes with the options of this tool"
             )
         if self._changes:
-            head = ("change that prevents event loss", "longest delay", "wasted Lambda time")
+            head = (
+                "change that prevents event loss",
+                "longest delay",
+                "wasted Lambda time",
+                "monthly bill without bursts",
+            )
             rows = [
-                (each.name, _format_seconds(each.outcome.delay(1.0)), f"{each.outcome.wasted_share:.1%}")
+                (
+                    each.name,
+                    _format_seconds(each.outcome.delay(1.0)),
+                    f"{each.outcome.wasted_share:.1%}",
+                    f"{self._difference(each):+,.2f} $",
+                )
                 for each in self._changes
             ]
             lines += ["", *columns([head, *rows])]
-        return lines
+        return [*lines, *describe_savings(self._savings)]
+
+    def _difference(self, change: SettingChange) -> float:
+        return monthly_difference(self._load, self._settings, change.settings)
 
     def summary(self) -> str:
         outcome = self._outcome
@@ -157,7 +179,16 @@ class CapacityTool:
             **_as_json(outcome),
             "thrift": self._cheaper and {"change": self._cheaper.name, **_as_json(self._cheaper.outcome)},
             "search_complete": self._search_complete,
-            "changes": [{"change": each.name, **_as_json(each.outcome)} for each in self._changes],
+            "changes": [
+                {
+                    "change": each.name,
+                    "monthly_difference": round(self._difference(each), 2),
+                    **_as_json(each.outcome),
+                }
+                for each in self._changes
+            ],
+            "savings": savings_as_json(self._savings),
+            "notes": list(self._notes),
         }
 
     def resume_hint(self) -> str:
@@ -170,11 +201,6 @@ def _check(load: Load, settings: StackSettings) -> None:
         raise OperatorError(
             f"--reserved-concurrency {reserved} exceeds --account-concurrency {account}: reserve less, or request a "
             "higher quota from AWS"
-        )
-    if settings.max_capacity is not None and settings.max_capacity < settings.write_capacity:
-        raise OperatorError(
-            f"--max-capacity {settings.max_capacity} is less than --write-capacity {settings.write_capacity}: "
-            f"give at least {settings.write_capacity}"
         )
     if load.per_day == 0 and not load.burst_files:
         raise OperatorError("--per-day 0 without --burst is an empty load: give a higher --per-day, or a --burst")
@@ -194,9 +220,12 @@ def _describe_load(load: Load) -> str:
 
 
 def _describe_settings(settings: StackSettings) -> str:
-    capacity = "on demand" if settings.on_demand else f"writeCapacity {settings.write_capacity}"
-    if settings.max_capacity is not None and not settings.on_demand:
-        capacity += f", maxCapacity {settings.max_capacity}"
+    capacity = f"billing {ON_DEMAND}" if settings.on_demand else f"writeCapacity {settings.write_capacity}"
+    for key, value in (("maxCapacity", settings.max_capacity), ("maxOnDemandWrites", settings.max_on_demand_writes)):
+        if value is not None:
+            capacity += f", {key} {value}"
+    if settings.index_projection != ALL:
+        capacity += f", indexProjection {settings.index_projection}"
     executions = f"at most {settings.concurrency:,} concurrent executions"
     if settings.reserved_concurrency is not None:
         executions += " (reserved)"

@@ -4,45 +4,57 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from operations.output import columns
 from operations.planning import prices
-from operations.planning.bill import BillingAssumptions, BillItem, bill, cheaper_when_provisioned, s3_metadata, total
-from operations.planning.scenario import Load, StackSettings
+from operations.planning.bill import BillItem, bill, cheaper_when_provisioned, s3_metadata, total
+from operations.planning.configuration import KEYS, PRESENCE
+from operations.planning.savings import describe_savings, savings, savings_as_json
+from operations.planning.scenario import ON_DEMAND, PROVISIONED, Load, overloaded
+from operations.planning.stack_settings import stack_from_options
 from operations.tool import OK
 
 if TYPE_CHECKING:
     import argparse
 
     from operations.output import Progress
+    from operations.planning.scenario import StackSettings
+
+PRICES_NOTE = (
+    f"the list prices were read in {min(prices.MONTHS_READ)} to {max(prices.MONTHS_READ)}, and not compared with AWS's "
+    "live price list"
+)
 
 
 class CostTool:
-    """Tool for `cost --per-day N`."""
+    """Tool for `cost --per-day N [--stack FILE …]`."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._load = Load(per_day=options.per_day, row_bytes=options.row_bytes)
-        self._settings = StackSettings(
-            write_capacity=options.write_capacity, on_demand=options.on_demand, memory_mb=options.memory_mb
-        )
-        self._assumptions = BillingAssumptions(read_capacity=options.read_capacity, months=options.months)
+        self._settings, notes = stack_from_options(options)
+        self._months: int = options.months
         self._free_tier: bool = options.free_tier
         self._items = self._bill(self._settings)
+        self._savings = savings(self._load, self._settings, months=self._months, free_tier=self._free_tier)
+        self._notes = [*notes, PRICES_NOTE]
+        if overloaded(self._load, self._settings):
+            self._notes.insert(0, "the stack cannot process this load with these settings: `capacity` suggests changes")
 
     def run(self, progress: Progress) -> int:  # noqa: ARG002  The calculation is too fast for a progress bar.
         return OK
 
     def lines(self) -> list[str]:
-        return columns([(item.name, f"{item.dollars:>10,.2f} $", item.quantity) for item in self._items])
+        items = columns([(item.name, f"{item.dollars:>10,.2f} $", item.quantity) for item in self._items])
+        return [*items, *(f"note: {note}" for note in self._notes), *describe_savings(self._savings)]
 
     def summary(self) -> str:
-        other = "provisioned" if self._settings.on_demand else "on-demand"
+        other = PROVISIONED if self._settings.on_demand else ON_DEMAND
         dollars = f"{total(self._items):,.2f} $ a month in {prices.REGION}"
         return (
             f"cost: {dollars} for {self._load.per_day:,.0f} files a day, including the "
-            f"storage of {self._assumptions.months} months of rows (with {other} capacity: {self._other_mode:,.2f} $; "
+            f"storage of {self._months} months of rows (with {other} capacity: {self._other_mode:,.2f} $; "
             f"provisioned capacity is cheaper above {self._break_even:,.0f} files a day); "
             f"S3 Metadata tables instead of this stack: {self._s3_metadata:,.2f} $ plus their storage"
         )
@@ -54,25 +66,39 @@ class CostTool:
             "other_capacity_mode_total": round(self._other_mode, 2),
             "provisioned_is_cheaper_from_files_a_day": round(self._break_even),
             "s3_metadata": round(self._s3_metadata, 2),
+            "settings": {
+                **{key.name: getattr(self._settings, attribute) for attribute, key in KEYS.items()},
+                **{key: getattr(self._settings, attribute) for key, attribute in PRESENCE.items()},
+            },
             "items": [
-                {"name": item.name, "dollars": round(item.dollars, 4), "of": item.quantity} for item in self._items
+                {
+                    "part": item.part,
+                    "name": item.name,
+                    "dollars": round(item.dollars, 4),
+                    "of": item.quantity,
+                    "price": item.price and asdict(item.price),
+                }
+                for item in self._items
             ],
+            "savings": savings_as_json(self._savings),
+            "notes": self._notes,
         }
 
     def resume_hint(self) -> str:
         return "nothing was changed; start the tool again"
 
     def _bill(self, settings: StackSettings) -> list[BillItem]:
-        return bill(self._load, settings, self._assumptions, free_tier=self._free_tier)
+        return bill(self._load, settings, months=self._months, free_tier=self._free_tier)
 
     @property
     def _other_mode(self) -> float:
-        return total(self._bill(replace(self._settings, on_demand=not self._settings.on_demand)))
+        other = PROVISIONED if self._settings.on_demand else ON_DEMAND
+        return total(self._bill(replace(self._settings, billing=other, max_capacity=None)))
 
     @property
     def _break_even(self) -> float:
-        return cheaper_when_provisioned(self._load, self._settings, self._assumptions)
+        return cheaper_when_provisioned(self._load, self._settings)
 
     @property
     def _s3_metadata(self) -> float:
-        return s3_metadata(self._load, self._assumptions)
+        return s3_metadata(self._load, months=self._months)

@@ -38,7 +38,7 @@ def choose_scale(load: Load, settings: StackSettings, *, max_files: int = MAX_SI
         max_files: maximum number of simulated files.
     """
     files = estimated_files(load)
-    units = limits.PARTITION_UNITS if settings.on_demand else settings.write_capacity
+    units = min(limits.PARTITION_UNITS, settings.max_write_capacity) if settings.on_demand else settings.write_capacity
     precise = min(
         int(files / MIN_SIMULATED_FILES),
         settings.concurrency // MIN_SIMULATED_EXECUTIONS,

@@ -62,6 +62,17 @@ ON_DEMAND_UNITS = 4000
 
 Source: AWS documentation page "DynamoDB on-demand capacity mode".
 """
+MAX_ON_DEMAND_UNITS = 40_000
+"""Default quota of write units per second of an on-demand table.
+
+Source: AWS documentation page "DynamoDB maximum throughput for on-demand tables".
+"""
+DOUBLING_MINUTES = 30
+"""Minutes after which an on-demand table accepts twice its previous peak.
+
+An on-demand table throttles writes that exceed twice the previous peak within 30 minutes. Source: AWS documentation
+page "DynamoDB on-demand capacity mode".
+"""
 SCALE_UP_MINUTES = 2
 """Consecutive minutes above the target utilization after which DynamoDB auto scaling adds capacity.
 

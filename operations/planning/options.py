@@ -6,19 +6,14 @@ import argparse
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from operations.planning import limits
-from operations.planning.scenario import (
-    ASYNC_RETRIES,
-    MEMORY_MB,
-    READ_CAPACITY,
-    TIMEOUT_SECONDS,
-    WRITE_CAPACITY,
-    Latencies,
-    Load,
-    StackSettings,
-)
+from operations.planning.bill import MONTHS
+from operations.planning.configuration import KEYS, Key
+from operations.planning.scenario import ASYNC_RETRIES, ON_DEMAND, Latencies, Load, StackSettings
+from operations.planning.stack_settings import stack_from_options
 
 NO_ACCESS = "The tool does not call AWS and needs no credentials."
 COST_NOTES = f"""\
@@ -29,11 +24,16 @@ MAX_FILES_PER_DAY = 1_000_000_000
 MIN_BURST_RATE, MAX_BURST_RATE = 0.01, 100_000
 MAX_ROW_BYTES = 400 * 1024
 """Maximum size of a DynamoDB item in bytes."""
-MAX_TABLE_UNITS = 40_000
-"""Default quota of write units of a DynamoDB table.
-
-Source: AWS documentation page "Quotas in Amazon DynamoDB".
-"""
+COST_KEYS = (
+    *("billing", "write_capacity", "read_capacity", "max_capacity", "table_class", "index_projection"),
+    *("architecture", "memory_mb", "log_level", "log_retention_days"),
+)
+"""Keys that have an option of `cost`, by attribute of `StackSettings`."""
+CAPACITY_KEYS = (
+    *("billing", "write_capacity", "max_capacity", "max_on_demand_writes", "index_projection"),
+    *("memory_mb", "reserved_concurrency", "timeout_seconds"),
+)
+"""Keys that have an option of `capacity`, by attribute of `StackSettings`."""
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
@@ -54,22 +54,31 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_stack(add: Callable[..., argparse.Action]) -> None:
-    """Add the options for the stack's configuration that `capacity` and `cost` have in common."""
+def _add_stack(add: Callable[..., argparse.Action], attributes: tuple[str, ...]) -> None:
+    """Add the option --stack, and the options for the stack's configuration, which override the stack file.
+
+    Args:
+        add: the method `add_argument` of a parser or of a group.
+        attributes: the attributes of `StackSettings` that have an option.
+    """
     add(
-        "--write-capacity",
-        type=UNITS,
-        default=WRITE_CAPACITY,
-        metavar="N",
-        help=f"provisioned write units of the table (default: {WRITE_CAPACITY})",
+        "--stack",
+        type=Path,
+        metavar="FILE",
+        help="read the configuration from this Pulumi stack file, such as Pulumi.prod.yaml; other options override it",
     )
-    add("--on-demand", action="store_true", help="use on-demand capacity instead of provisioned capacity")
+    for key in (KEYS[attribute] for attribute in attributes):
+        if isinstance(key.limit, range):
+            add(key.option, type=_integer(key.limit.start, key.limit.stop - 1, key.unit), metavar="N", help=key.help)
+        else:
+            values = "{" + ",".join(str(value) for value in key.limit) + "}"
+            add(key.option, type=_choice(key), metavar=values if len(key.limit) < 5 else "N", help=key.help)  # noqa: PLR2004  More values would make the usage text too long.
     add(
-        "--memory-mb",
-        type=_integer(128, 10_240, "MiB"),
-        default=MEMORY_MB,
-        metavar="MB",
-        help=f"memory of the indexer (default: {MEMORY_MB})",
+        "--on-demand",
+        dest="billing",
+        action="store_const",
+        const=ON_DEMAND,
+        help="the same as --billing on-demand",
     )
 
 
@@ -93,23 +102,7 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
         help="duration of the burst in seconds (default: 60)",
     )
     stack = parser.add_argument_group("configuration of the stack")
-    _add_stack(stack.add_argument)
-    stack.add_argument(
-        "--max-capacity", type=UNITS, metavar="N", help="maximum write units of auto scaling (default: no auto scaling)"
-    )
-    stack.add_argument(
-        "--reserved-concurrency",
-        type=_integer(1, 100_000, "executions"),
-        metavar="N",
-        help="reserved concurrency of the indexer (default: none)",
-    )
-    stack.add_argument(
-        "--timeout-seconds",
-        type=_integer(10, 900, "seconds"),
-        default=TIMEOUT_SECONDS,
-        metavar="S",
-        help=f"timeout of the indexer in seconds (default: {TIMEOUT_SECONDS})",
-    )
+    _add_stack(stack.add_argument, CAPACITY_KEYS)
     stack.add_argument(
         "--async-retries",
         type=_integer(0, 2, "retries"),
@@ -166,18 +159,11 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
 def add_cost(parser: argparse.ArgumentParser) -> None:
     """Add the options of `cost`."""
     _add_load(parser)
-    _add_stack(parser.add_argument)
-    parser.add_argument(
-        "--read-capacity",
-        type=UNITS,
-        default=READ_CAPACITY,
-        metavar="N",
-        help=f"provisioned read units of the table (default: {READ_CAPACITY})",
-    )
+    _add_stack(parser.add_argument, COST_KEYS)
     parser.add_argument(
         "--months",
         type=_integer(1, 1200, "months"),
-        default=12,
+        default=MONTHS,
         metavar="N",
         help="number of months for which rows have been collected (default: 12)",
     )
@@ -196,22 +182,18 @@ def load_from_options(options: argparse.Namespace) -> Load:
     )
 
 
-def settings_from_options(options: argparse.Namespace) -> StackSettings:
-    """Return the stack settings that the options specify."""
+def capacity_settings(options: argparse.Namespace) -> tuple[StackSettings, tuple[str, ...]]:
+    """Return the settings for a simulation, and notes; see `stack_from_options`."""
     latencies = Latencies()
 
     def durations(name: str, default: tuple[float, float]) -> tuple[float, float]:
         median: float | None = getattr(options, f"{name}_ms")
         return default if median is None else (median, median * default[1] / default[0])
 
-    return StackSettings(
-        write_capacity=options.write_capacity,
-        max_capacity=options.max_capacity,
-        on_demand=options.on_demand,
+    settings, notes = stack_from_options(options)
+    return replace(
+        settings,
         account_concurrency=options.account_concurrency,
-        reserved_concurrency=options.reserved_concurrency,
-        memory_mb=options.memory_mb,
-        timeout_seconds=options.timeout_seconds,
         async_retries=options.async_retries,
         event_age_seconds=options.event_age,
         burst_capacity_seconds=0.0 if options.no_burst_capacity else limits.BURST_SECONDS,
@@ -221,7 +203,7 @@ def settings_from_options(options: argparse.Namespace) -> StackSettings:
             write=durations("write", latencies.write),
             init=durations("init", latencies.init),
         ),
-    )
+    ), notes
 
 
 def _number(text: str) -> float:
@@ -253,7 +235,14 @@ def _integer(least: int, most: int, unit: str) -> Callable[[str], int]:
     return parse
 
 
-UNITS = _integer(1, MAX_TABLE_UNITS, "capacity units, the default maximum of a DynamoDB table")
+def _choice(key: Key) -> Callable[[str], int | str]:
+    def parse(text: str) -> int | str:
+        try:
+            return key.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not valid: give {key.allowed}") from error
+
+    return parse
 
 
 def _burst_rate(text: str) -> float:

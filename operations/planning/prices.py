@@ -1,15 +1,19 @@
 """List prices of AWS in us-east-1, in US dollars, for the services that this stack uses.
 
-The prices come from documentation and copies of AWS's price pages, and were **not checked against the live price
-list**. Taxes, discounts and savings plans are not included.
+Each price has the URL of the page of AWS that publishes it, and the month in which a copy or a quotation of this page,
+or of AWS's price list, had this price. The prices were **not compared with the live price list**. Taxes, discounts and
+savings plans are not included.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 REGION = "us-east-1"
 MILLION = 1_000_000
+STANDARD, INFREQUENT_ACCESS = "standard", "infrequent-access"
+ARM64, X86_64 = "arm64", "x86_64"
 
 
 @dataclass(frozen=True)
@@ -20,53 +24,77 @@ class Price:
         dollars: the price of `per` units.
         per: number of units that cost `dollars`.
         unit: name of the unit.
-        page: title of the price page.
-        read: month in which the page had this price, as `YYYY-MM`.
+        source: URL of the page that publishes the price.
+        read: month in which the source had this price, as `YYYY-MM`.
         free: units per month in AWS's permanent free tier.
     """
 
     dollars: float
     per: float
     unit: str
-    page: str
+    source: str
     read: str
     free: float = 0.0
 
-    def cost(self, units: float, *, free_tier: bool) -> float:
-        """Return the cost in dollars per month.
-
-        Args:
-            units: number of units per month.
-            free_tier: whether to subtract the permanent free tier.
-        """
-        billed = max(0.0, units - self.free) if free_tier else units
-        return billed * self.dollars / self.per
+    def cost(self, units: float) -> float:
+        """Return the cost of a number of units in dollars, without the free tier."""
+        return units * self.dollars / self.per
 
 
-_LAMBDA = "AWS Lambda pricing"
-_DYNAMODB_PROVISIONED = "Pricing for Provisioned Capacity, Amazon DynamoDB"
-_DYNAMODB_ON_DEMAND = "Pricing for On-Demand Capacity, Amazon DynamoDB"
-_CLOUDWATCH = "Amazon CloudWatch pricing"
-_S3 = "Amazon S3 pricing"
-_S3_READ = "2025-11"
-_QUOTED = "2026-09"
-_CLOUDWATCH_READ = "2026-05"
+@dataclass(frozen=True, kw_only=True)
+class TablePrices:
+    """Prices of a table and its index, which depend on the table class."""
 
-LAMBDA_REQUESTS = Price(0.20, MILLION, "executions", _LAMBDA, _QUOTED, free=MILLION)
-LAMBDA_DURATION = Price(0.0000133334, 1, "GB-seconds on arm64", _LAMBDA, _QUOTED, free=400_000)
-WRITE_UNIT_HOURS = Price(0.00065, 1, "write unit hours", _DYNAMODB_PROVISIONED, _QUOTED, free=25 * 730)
-READ_UNIT_HOURS = Price(0.00013, 1, "read unit hours", _DYNAMODB_PROVISIONED, _QUOTED, free=25 * 730)
-WRITE_REQUESTS = Price(0.625, MILLION, "write request units", _DYNAMODB_ON_DEMAND, _QUOTED)
-ROWS_STORED = Price(0.25, 1, "GB", _DYNAMODB_PROVISIONED, _QUOTED, free=25)
-ROWS_BACKED_UP = Price(0.20, 1, "GB of the table", _DYNAMODB_PROVISIONED, _QUOTED)
-HEADS = Price(0.0004, 1000, "HEAD requests", _S3, _S3_READ)
-OBJECTS_STORED = Price(0.023, 1, "GB", _S3, _S3_READ)
+    write_unit_hours: Price
+    read_unit_hours: Price
+    write_requests: Price
+    read_requests: Price
+    storage: Price
+
+
+_LAMBDA = "https://aws.amazon.com/lambda/pricing/"
+_PROVISIONED = "https://aws.amazon.com/dynamodb/pricing/provisioned/"
+_ON_DEMAND = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
+_CLOUDWATCH = "https://aws.amazon.com/cloudwatch/pricing/"
+_S3 = "https://aws.amazon.com/s3/pricing/"
+_KMS = "https://aws.amazon.com/kms/pricing/"
+_XRAY = "https://aws.amazon.com/xray/pricing/"
+MONTHS_READ = (_S3_READ, _LISTED, _KMS_READ, _CLOUDWATCH_READ) = ("2025-11", "2026-09", "2026-03", "2026-05")
+
+LAMBDA_REQUESTS = Price(0.20, MILLION, "executions", _LAMBDA, _LISTED, free=MILLION)
+LAMBDA_DURATION: Mapping[str, Price] = {
+    ARM64: Price(0.0000133334, 1, "GB-seconds on arm64", _LAMBDA, _LISTED, free=400_000),
+    X86_64: Price(0.0000166667, 1, "GB-seconds on x86_64", _LAMBDA, _LISTED, free=400_000),
+}
+# The price of on-demand requests is half of the price before November 2024. The free tier covers only provisioned
+# capacity and storage of the standard table class.
+TABLE: Mapping[str, TablePrices] = {
+    STANDARD: TablePrices(
+        write_unit_hours=Price(0.00065, 1, "write unit hours", _PROVISIONED, _LISTED, free=25 * 730),
+        read_unit_hours=Price(0.00013, 1, "read unit hours", _PROVISIONED, _LISTED, free=25 * 730),
+        write_requests=Price(0.625, MILLION, "write request units", _ON_DEMAND, _LISTED),
+        read_requests=Price(0.125, MILLION, "read request units", _ON_DEMAND, _LISTED),
+        storage=Price(0.25, 1, "GB", _PROVISIONED, _LISTED, free=25),
+    ),
+    INFREQUENT_ACCESS: TablePrices(
+        write_unit_hours=Price(0.00081, 1, "write unit hours", _PROVISIONED, _LISTED),
+        read_unit_hours=Price(0.00016, 1, "read unit hours", _PROVISIONED, _LISTED),
+        write_requests=Price(0.78, MILLION, "write request units", _ON_DEMAND, _LISTED),
+        read_requests=Price(0.155, MILLION, "read request units", _ON_DEMAND, _LISTED),
+        storage=Price(0.10, 1, "GB", _PROVISIONED, _LISTED),
+    ),
+}
+ROWS_BACKED_UP = Price(0.20, 1, "GB of the table", _PROVISIONED, _LISTED)
+HEADS = Price(0.0004, 1000, "HEAD requests", _S3, _LISTED)
+OBJECTS_STORED = Price(0.023, 1, "GB", _S3, _LISTED)
 LOGS_INGESTED = Price(0.50, 1, "GB", _CLOUDWATCH, _CLOUDWATCH_READ, free=5)
 LOGS_STORED = Price(0.03, 1, "GB", _CLOUDWATCH, _CLOUDWATCH_READ)
 METRICS = Price(0.30, 1, "metrics", _CLOUDWATCH, _CLOUDWATCH_READ, free=10)
 ALARMS = Price(0.10, 1, "alarms", _CLOUDWATCH, _CLOUDWATCH_READ, free=10)
 DASHBOARDS = Price(3.00, 1, "dashboards", _CLOUDWATCH, _CLOUDWATCH_READ, free=3)
-TRACES = Price(5.00, MILLION, "traces", "AWS X-Ray pricing", _CLOUDWATCH_READ, free=100_000)
+TRACES = Price(5.00, MILLION, "traces", _XRAY, _CLOUDWATCH_READ, free=100_000)
+KEYS = Price(1.00, 1, "customer managed keys", _KMS, _KMS_READ)
+KEY_REQUESTS = Price(0.03, 10_000, "requests", _KMS, _KMS_READ, free=20_000)
 
 # The prices of S3 Metadata are for its journal table, and for the live inventory table of a bucket with more than a
 # billion objects.

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from lambda_code.retry import DEFAULT_POLICY, RetryPolicy
 from operations.planning import limits
 from operations.planning.distribution import Distribution
-from operations.planning.table import write_units
+from operations.planning.prices import ARM64, STANDARD
+from operations.planning.table import ALL, index_bytes, write_units
 
 DAY_SECONDS = 86_400
+PROVISIONED, ON_DEMAND = "provisioned", "on-demand"
 
-# These defaults must be equal to those of tap_stack.py, which this package must not import. A test compares them.
+# These defaults, and those of StackSettings, must be equal to those of tap_stack.py, which this package must not
+# import. A test compares them.
 WRITE_CAPACITY = READ_CAPACITY = 100
-MEMORY_MB = 512
-TIMEOUT_SECONDS = 600
 ASYNC_RETRIES = 2
 
 
@@ -68,28 +69,55 @@ class Latencies:
 class StackSettings:
     """Configuration of a stack and of its AWS account.
 
+    An attribute that is a configuration key of the stack has the key's name in snake case, its values and its default.
+
     Attributes:
+        billing: capacity mode of the table and its index, `provisioned` or `on-demand`.
         write_capacity: provisioned write units of the table, and of its index.
-        max_capacity: maximum write units of auto scaling; None if auto scaling is off.
+        read_capacity: provisioned read units of the table, and of its index.
+        max_capacity: maximum read and write units of auto scaling; None if auto scaling is off.
+        max_on_demand_writes: maximum write units per second of an on-demand table; None for AWS's quota.
+        table_class: table class, `standard` or `infrequent-access`.
+        index_projection: attributes in the index, `all` or `keys-only`.
+        architecture: processor architecture of the indexer, `arm64` or `x86_64`.
         reserved_concurrency: reserved concurrency of the indexer; None to use the account's concurrency.
+        customer_key: whether a customer managed KMS key encrypts the stack (`kmsKeyArn`).
+        upload_alarm: whether the stack has an alarm for missing uploads (`expectUploadEveryHours`).
+        audit_alarm: whether the stack has an alarm for missing audits (`expectAuditEveryHours`).
         async_retries: retries of a failed event by Lambda.
         event_age_seconds: maximum event age.
         retry_policy: the indexer's retries of one AWS call.
         burst_capacity_seconds: seconds of unused capacity that DynamoDB keeps; 0 to simulate none.
     """
 
+    billing: str = PROVISIONED
     write_capacity: int = WRITE_CAPACITY
+    read_capacity: int = READ_CAPACITY
     max_capacity: int | None = None
-    on_demand: bool = False
+    max_on_demand_reads: int | None = None
+    max_on_demand_writes: int | None = None
+    table_class: str = STANDARD
+    index_projection: str = ALL
+    architecture: str = ARM64
+    log_level: str = "INFO"
+    log_retention_days: int = 30
+    customer_key: bool = False
+    upload_alarm: bool = False
+    audit_alarm: bool = False
     account_concurrency: int = limits.ACCOUNT_CONCURRENCY
     reserved_concurrency: int | None = None
-    memory_mb: int = MEMORY_MB
-    timeout_seconds: int = TIMEOUT_SECONDS
+    memory_mb: int = 512
+    timeout_seconds: int = 600
     async_retries: int = ASYNC_RETRIES
     event_age_seconds: int = limits.EVENT_AGE_SECONDS
     retry_policy: RetryPolicy = DEFAULT_POLICY
     latencies: Latencies = Latencies()
     burst_capacity_seconds: float = limits.BURST_SECONDS
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether the table and its index use on-demand capacity."""
+        return self.billing == ON_DEMAND
 
     @property
     def concurrency(self) -> int:
@@ -102,14 +130,25 @@ class StackSettings:
         return round(self.latencies.cpu_ms * max(1.0, limits.CPU_MEMORY_MB / self.memory_mb))
 
     @property
+    def max_on_demand_capacity(self) -> int:
+        """Maximum write units per second of the table with on-demand capacity, after any number of doublings."""
+        return self.max_on_demand_writes or limits.MAX_ON_DEMAND_UNITS
+
+    @property
     def max_write_capacity(self) -> int:
-        """Maximum write capacity units of the table, including auto scaling."""
+        """Maximum write units per second of the table, including auto scaling.
+
+        With on-demand capacity, these are the units of a new table, which has not doubled its capacity yet.
+        """
+        if self.on_demand:
+            return min(limits.ON_DEMAND_UNITS, self.max_on_demand_capacity)
         return max(self.write_capacity, self.max_capacity or 0)
 
     def rows_per_second(self, row_bytes: int) -> float:
         """Return the rows per second that the table and the current day's partition of its index can write."""
-        provisioned = limits.ON_DEMAND_UNITS if self.on_demand else self.max_write_capacity
-        return min(provisioned, limits.PARTITION_UNITS) / write_units(row_bytes)
+        units = self.max_write_capacity
+        index_units = write_units(index_bytes(row_bytes, self.index_projection))
+        return min(units / write_units(row_bytes), min(units, limits.PARTITION_UNITS) / index_units)
 
 
 def service_seconds(settings: StackSettings) -> float:

@@ -79,10 +79,11 @@ class Simulation:
         self._write_time = Distribution(*latencies.write)
         self._init = Distribution(*latencies.init)
         self._table = SimulatedTable(
-            write_capacity=settings.write_capacity,
-            max_capacity=settings.max_capacity,
+            write_capacity=settings.max_write_capacity if settings.on_demand else settings.write_capacity,
+            max_capacity=settings.max_on_demand_capacity if settings.on_demand else settings.max_capacity,
             on_demand=settings.on_demand,
             row_bytes=load.row_bytes,
+            index_projection=settings.index_projection,
             used_before=load.per_second,
             saved_seconds=settings.burst_capacity_seconds,
             scale=scale,

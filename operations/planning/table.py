@@ -7,6 +7,13 @@ import math
 from operations.planning import limits
 
 MINUTE_MS = 60_000
+ALL, KEYS_ONLY = "all", "keys-only"
+KEYS_BYTES = 200
+"""Assumed bytes of a row in an index with the projection `keys-only`.
+
+The names of the four keys have 40 bytes, the version ID has 32, the upload day 10 and the upload time 24. The rest is
+for the object ID, which consists of the bucket name and the object key.
+"""
 
 
 class CapacityBucket:
@@ -52,6 +59,11 @@ class CapacityBucket:
             self._at = now
         return self._tokens >= units and self._partition_tokens >= units
 
+    def increase(self, provisioned: float) -> None:
+        """Increase the provisioned units per second, with enough partitions. A lower number than now has no effect."""
+        self.provisioned = max(self.provisioned, provisioned)
+        self._partition_limit = max(self._partition_limit, provisioned)
+
     def consume(self, units: float) -> None:
         """Subtract the units of an accepted write from both token buckets."""
         self._tokens -= units
@@ -89,10 +101,38 @@ class Autoscaling:
                 self._pending = (now + limits.SCALING_REACTION_SECONDS * 1000, wanted)
 
 
+class OnDemandScaling:
+    """Growth of on-demand capacity: after each 30 minutes, provides twice the highest peak so far."""
+
+    def __init__(self, bucket: CapacityBucket, *, most: float) -> None:
+        self._bucket = bucket
+        self._most = most
+        self._minutes = 0
+        self._peak = 0.0
+
+    def end_minute(self, now: int) -> None:  # noqa: ARG002  Autoscaling has the same method, and needs the time.
+        """Evaluate the minute that ended at `now`, and increase the capacity if 30 minutes have passed."""
+        bucket = self._bucket
+        self._peak, bucket.used = max(self._peak, bucket.used / 60), 0.0
+        self._minutes += 1
+        if self._minutes % limits.DOUBLING_MINUTES == 0:
+            bucket.increase(min(self._most, 2 * self._peak))
+
+
 class SimulatedTable:
     """Write capacity of the table and of its index `uploads_by_day`. A write consumes capacity of both.
 
     Each simulated write represents `scale` writes.
+
+    Args:
+        write_capacity: write units per second at the beginning.
+        max_capacity: maximum write units of auto scaling or of on-demand capacity; None if the capacity is constant.
+        on_demand: whether the table uses on-demand capacity, which has no burst capacity.
+        row_bytes: size of a row in the table.
+        index_projection: attributes in the index, `all` or `keys-only`.
+        used_before: rows per second before the simulation.
+        saved_seconds: seconds of unused capacity that DynamoDB keeps.
+        scale: number of writes that each simulated write represents.
     """
 
     def __init__(
@@ -103,46 +143,57 @@ class SimulatedTable:
         on_demand: bool,
         row_bytes: int,
         used_before: float,
+        index_projection: str = ALL,
         saved_seconds: float = limits.BURST_SECONDS,
         scale: int = 1,
     ) -> None:
         self.units = write_units(row_bytes)
-        provisioned = limits.ON_DEMAND_UNITS if on_demand else write_capacity
+        self.index_units = write_units(index_bytes(row_bytes, index_projection))
         if on_demand:
             saved_seconds = 1.0
         # The initial burst capacity consists of the units that the everyday load left unused during 300 seconds.
-        saved = max(0.0, provisioned - used_before) * saved_seconds
-        self.buckets = []
-        for partitions in (max(1, math.ceil(provisioned / limits.PARTITION_UNITS)), 1):
-            self.buckets.append(
-                CapacityBucket(
-                    provisioned / scale,
-                    saved_seconds=saved_seconds,
-                    partition_limit=partitions * limits.PARTITION_UNITS / scale,
-                    saved=saved / scale,
-                )
+        saved = max(0.0, write_capacity - used_before * self.units) * saved_seconds
+        self._table, self._index = (
+            CapacityBucket(
+                write_capacity / scale,
+                saved_seconds=saved_seconds,
+                partition_limit=partitions * limits.PARTITION_UNITS / scale,
+                saved=saved / scale,
             )
-        self._table, self._index = self.buckets
-        self.scalings = (
-            [Autoscaling(each, least=write_capacity / scale, most=max_capacity / scale) for each in self.buckets]
-            if max_capacity is not None and not on_demand
-            else []
+            for partitions in (max(1, math.ceil(write_capacity / limits.PARTITION_UNITS)), 1)
         )
+        self.scalings: list[Autoscaling] | list[OnDemandScaling] = []
+        if max_capacity is not None and on_demand:
+            self.scalings = [OnDemandScaling(self._table, most=max_capacity / scale)]
+        elif max_capacity is not None:
+            self.scalings = [
+                Autoscaling(each, least=write_capacity / scale, most=max_capacity / scale)
+                for each in (self._table, self._index)
+            ]
 
     def write(self, now: int) -> bool:
         """Simulate the write of a row; return False if DynamoDB throttles the write."""
-        units = self.units
-        if self._table.allows(now, units) and self._index.allows(now, units):
-            self._table.consume(units)
-            self._index.consume(units)
+        if self._table.allows(now, self.units) and self._index.allows(now, self.index_units):
+            self._table.consume(self.units)
+            self._index.consume(self.index_units)
             return True
         return False
 
 
 def write_units(row_bytes: int) -> int:
-    """Return the write units for a row in the table. The index consumes the same number again.
+    """Return the write units for a row in the table, or in its index.
 
     An update costs as much as a new row, because DynamoDB charges the larger of the sizes before and after the update.
     Source: AWS documentation page "DynamoDB read and write operations".
     """
     return math.ceil(row_bytes / limits.WRITE_UNIT_BYTES)
+
+
+def index_bytes(row_bytes: int, projection: str) -> int:
+    """Return the size of a row in the index.
+
+    Args:
+        row_bytes: size of the row in the table.
+        projection: attributes in the index, `all` or `keys-only`.
+    """
+    return min(row_bytes, KEYS_BYTES) if projection == KEYS_ONLY else row_bytes

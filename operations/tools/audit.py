@@ -119,10 +119,7 @@ class AuditTool:
 
     def lines(self) -> list[str]:
         findings = self._audit.report.findings
-        lines = [*self._key_filter.warnings(), *self._notes]
-        for each in self._settings.findings:
-            lines.append(f"{'setting':<10}  {each.setting}: {each.problem}")
-            lines += [f"            {each.remedy}", f"            Runbook: {each.runbook}"]
+        lines = [*self._key_filter.warnings(), *self._notes, *self._setting_lines()]
         for finding in findings[:MAX_FINDINGS_SHOWN]:
             marker = "  (delete marker)" * _is_marker(finding)
             lines.append(f"{finding.difference:<10}  {visible(finding.key)}  {finding.version_id}{marker}")
@@ -133,6 +130,22 @@ class AuditTool:
         return lines + [f"… and {len(findings) - MAX_FINDINGS_SHOWN:,} more: use --json to print all"] * (
             len(findings) > MAX_FINDINGS_SHOWN
         )
+
+    def lines_without_keys(self) -> list[str]:
+        """Return the summary, the notes, and the findings about settings, which contain no object keys."""
+        details = [*self._notes, *self._setting_lines()]
+        return [self.summary(), *([""] if details else []), *details]
+
+    def _setting_lines(self) -> list[str]:
+        return [
+            line
+            for each in self._settings.findings
+            for line in (
+                f"{'setting':<10}  {each.setting}: {each.problem}",
+                f"            {each.remedy}",
+                f"            Runbook: {each.runbook}",
+            )
+        ]
 
     def summary(self) -> str:
         report = self._audit.report

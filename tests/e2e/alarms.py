@@ -27,8 +27,12 @@ ALARMS_OF_A_STACK = (
     *("failed-internal", "failure-queue", "table-read-throttles", "table-write-throttles", "table-write-capacity"),
     *("index-read-throttles", "index-write-throttles", "index-write-capacity"),
     *("table-errors-getitem", "table-errors-query", "table-errors-updateitem"),
+    *("indexing-delay", "event-age", "no-uploads", "no-audit"),
 )
-"""Names of all alarms of a stack, without the stack's prefix."""
+"""Names of all alarms of a stack with CONFIG, without the stack's prefix."""
+
+CONFIG = {"expectUploadEveryHours": "24", "expectAuditEveryHours": "168"}
+"""Configuration with which a stack has all alarms."""
 
 METRIC_LIFETIME = 3.0
 """Seconds after which a metric value is too old to be evaluated by the alarm."""
@@ -73,12 +77,18 @@ class Subscriber:
 
     def receive(self) -> list[Notification]:
         """Receive the new notifications and remove them from the queue."""
-        before = len(self.received)
+        new = [_notification(body) for body in self.receive_bodies()]
+        self.received += new
+        return new
+
+    def receive_bodies(self) -> list[dict[str, str]]:
+        """Receive the new messages of any publisher, with `Subject` and `Message`, and remove them from the queue."""
+        bodies = []
         while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-                self.received.append(_notification(json.loads(message["Body"])))
-        return self.received[before:]
+                bodies.append(json.loads(message["Body"]))
+        return bodies
 
     def receive_until(self, condition: Callable[[list[Notification]], bool], timeout: float) -> list[Notification]:
         """Receive notifications until they meet a condition or until the timeout, and return them in both cases."""
@@ -96,6 +106,8 @@ class Subscriber:
 class AlarmRun:
     """Triggers all alarms of a stack and records their notifications.
 
+    The alarms on missing data are triggered first, with less than one sample, because the emulator never evaluates an
+    alarm without data.
     It sets every alarm's metric to its threshold, then above it, and then waits until these values are too old. An
     emulator that ignores the dimensions of a metric triggers all alarms on this metric together. Therefore their states
     are reset before the next alarm is triggered.
@@ -108,11 +120,14 @@ class AlarmRun:
 
     def __init__(self, clients: Clients, alarms: list[Alarm], subscriber: Subscriber) -> None:
         self._cloudwatch = clients.cloudwatch
-        by_metric = {metric_of(alarm): alarm for alarm in alarms}.values()
+        expecting = [alarm for alarm in alarms if alarm["ComparisonOperator"] == "LessThanThreshold"]
+        others = [alarm for alarm in alarms if alarm not in expecting]
+        self.above = {alarm["AlarmName"]: self._trigger(alarm, alarms, subscriber) for alarm in expecting}
+        by_metric = {metric_of(alarm): alarm for alarm in [*expecting, *others]}.values()
         for alarm in by_metric:
             self._put(alarm, alarm["Threshold"])
         self.at_threshold = subscriber.receive()
-        self.above = {alarm["AlarmName"]: self._trigger(alarm, alarms, subscriber) for alarm in alarms}
+        self.above |= {alarm["AlarmName"]: self._trigger(alarm, alarms, subscriber) for alarm in others}
         self.last: dict[str, Notification] = {}
 
         def all_ok(_: list[Notification]) -> bool:
@@ -129,7 +144,10 @@ class AlarmRun:
                 name = other["AlarmName"]
                 self._cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="the next test")
         subscriber.receive()
-        self._put(alarm, alarm["Threshold"] + 1)
+        if alarm["ComparisonOperator"] == "LessThanThreshold":
+            self._put_samples(alarm, alarm["Threshold"] / 2)
+        else:
+            self._put(alarm, alarm["Threshold"] + 1)
         return subscriber.receive_until(
             lambda received: any(notification.alarm == alarm["AlarmName"] for notification in received),
             NOTIFICATION_TIMEOUT,
@@ -140,10 +158,16 @@ class AlarmRun:
 
         One value is enough even for an alarm on five periods, because the emulator evaluates them as one period.
         """
+        self._put_datum(alarm, Value=float(value))
+
+    def _put_samples(self, alarm: Alarm, number: float) -> None:
+        """Put a number of samples with the value 0, at the same time as `_put`."""
+        self._put_datum(alarm, StatisticValues={"SampleCount": number, "Sum": 0.0, "Minimum": 0.0, "Maximum": 0.0})
+
+    def _put_datum(self, alarm: Alarm, **datum: object) -> None:
         time_of_value = time.time() - alarm["Period"] * alarm["EvaluationPeriods"] + METRIC_LIFETIME
-        datum = {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Value": float(value)}
-        data = [{**datum, "Timestamp": time_of_value}]
-        self._cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=data)
+        datum |= {"MetricName": alarm["MetricName"], "Dimensions": alarm["Dimensions"], "Timestamp": time_of_value}
+        self._cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[datum])
 
 
 def metric_of(alarm: Alarm) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from localstack.emulators.emulator import Emulator, start
-from tests.e2e.alarms import ALARMS_OF_A_STACK, AlarmRun, Notification, Subscriber, metric_of
+from tests.e2e.alarms import ALARMS_OF_A_STACK, CONFIG, AlarmRun, Notification, Subscriber, metric_of
 from tests.e2e.capabilities import Capability, needs
 from tests.support.index import Clients
 from tests.support.nonempty import nonempty
@@ -30,7 +30,7 @@ def isolated_stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[tu
     """Clients of a separate emulator, and the ARN of its stack's alarm topic."""
     needs(emulator, Capability.ALARMS_AT_ONCE)
     with start(emulator.kind) as running:
-        deployment = deploy_stack(running)
+        deployment = deploy_stack(running, config_overrides=CONFIG)
         yield Clients.of(running), deployment.outputs["alarm_topic_arn"]
         deployment.destroy()
 
@@ -50,6 +50,27 @@ def alarm_run(isolated_stack: tuple[Clients, str], alarms: dict[str, dict[str, A
 
 def test_alarm_tests_cover_every_deployed_alarm(alarms: dict[str, dict[str, Any]]) -> None:
     assert alarms.keys() == {f"{PREFIX}{purpose}" for purpose in ALARMS_OF_A_STACK}
+
+
+@pytest.mark.parametrize(
+    ("purpose", "metric", "period", "periods"),
+    [("no-uploads", "IndexingDelay", 300, 288), ("no-audit", "SuccessfulRequestLatency", 3600, 168)],
+)
+def test_alarms_on_missing_data_are_deployed_so_that_missing_data_breaches(
+    alarms: dict[str, dict[str, Any]], purpose: str, metric: str, period: int, periods: int
+) -> None:
+    """The emulator never evaluates an alarm without data, so this test compares the settings."""
+    expected = {
+        "MetricName": metric,
+        "Statistic": "SampleCount",
+        "Period": period,
+        "EvaluationPeriods": periods,
+        "ComparisonOperator": "LessThanThreshold",
+        "Threshold": 1,
+        "TreatMissingData": "breaching",
+    }
+    alarm = alarms[f"{PREFIX}{purpose}"]
+    assert {name: alarm[name] for name in expected} == expected
 
 
 def test_alarms_do_not_fire_at_their_threshold(alarm_run: AlarmRun) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -10,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+import yaml
 
 import tap_stack
+from tests.e2e.alarms import Subscriber
 from tests.e2e.operations_stack import OperationsStack
 from tests.support.index import Clients, Index
 from tests.support.nonempty import nonempty
+from tests.support.shell_commands import cron_line
 from tests.support.waiting import WAITER_CONFIG
 
 if TYPE_CHECKING:
@@ -24,7 +30,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.not_in_a_live_account("changes the settings of its own stack")
 
 ROOT = Path(__file__).parents[2]
+WORKFLOW = ROOT / ".github" / "workflows" / "index-audit.yml"
 PREFIX = "settings/"
+TIMEOUT = 120.0
+"""Timeout of a scheduled audit in seconds."""
 Change: TypeAlias = Callable[[OperationsStack], AbstractContextManager[None]]
 
 
@@ -196,25 +205,6 @@ DELETIONS: Mapping[str, Callable[[Index], object]] = {
 """Maps the name of a finding to a deletion that must cause it. The deletions are in the order of the test."""
 
 
-def test_audit_reports_each_deleted_resource_instead_of_an_error(
-    emulator: Emulator, deploy_stack: DeployStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in emulator.environment().items():
-        monkeypatch.setenv(name, value)
-    deployment = deploy_stack(emulator, config_overrides={"env": "deleted"})
-    index = Index(Clients.of(emulator), deployment.outputs)
-    operations = OperationsStack(index, settle_seconds=0)
-    index.put_indexed(index.key("a.txt"))
-    assert operations.run("audit").code == 0
-    deleted = set[str]()
-    for setting, delete in nonempty(DELETIONS.items()):
-        delete(index)
-        deleted.add(setting)
-        audit = operations.run("audit")
-        assert (audit.code, {each["setting"] for each in audit.document["settings"]}) == (1, deleted)
-    deployment.destroy()
-
-
 def test_audit_of_a_stack_without_settings_document_reports_it(operations: OperationsStack) -> None:
     ssm, name = operations.index.clients.ssm, operations.index.outputs["settings_parameter"]
     before = ssm.get_parameter(Name=name)["Parameter"]["Value"]
@@ -224,3 +214,91 @@ def test_audit_of_a_stack_without_settings_document_reports_it(operations: Opera
     assert audit.code == 1
     assert [each["setting"] for each in audit.document["settings"]] == ["settings document"]
     assert (audit.document["keys"], audit.document["triggered"]) == (1, True)
+
+
+@pytest.fixture(scope="module")
+def _small_stack(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[OperationsStack]:
+    deployment = deploy_stack(emulator, config_overrides={"env": "deleted"})
+    index = Index(Clients.of(emulator), deployment.outputs)
+    index.put_indexed(index.key("a.txt"))
+    yield OperationsStack(index, settle_seconds=0)
+    deployment.destroy()
+
+
+@pytest.fixture
+def small_stack(_small_stack: OperationsStack, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> OperationsStack:
+    """Separate stack with one object and its row, which the operations tools find through environment variables."""
+    for name, value in emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    return _small_stack
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Folder with the tools and with Python at the paths of the runbook."""
+    for name in ("operations", "lambda_code"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    python = tmp_path / ".venv-operate" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    # A symbolic link to Python would not use the packages of its environment.
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    return tmp_path
+
+
+def run(shell: list[str], script: str, clone: Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  scripts of the repository
+        [*shell, script],
+        cwd=clone,
+        env={"PATH": f"{clone}/.venv-operate/bin:/usr/bin:/bin", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+
+
+def test_scheduled_audits_notify_the_alarm_topic_if_the_notification_was_removed(
+    small_stack: OperationsStack, emulator: Emulator, clone: Path
+) -> None:
+    index = small_stack.index
+    topic = index.outputs["alarm_topic_arn"]
+    subscriber = Subscriber(index.clients, topic)
+    command = cron_line().split(maxsplit=5)[-1]
+    for documented, own in nonempty(
+        {
+            "/opt/tapstack": str(clone),
+            "--function tapstack-prod-indexer": f"--function {index.function}",
+            "arn:aws:sns:us-east-1:123456789012:tapstack-prod-alarms": topic,
+        }.items()
+    ):
+        assert documented in command
+        command = command.replace(documented, own)
+    step = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["audit"]["steps"][-1]
+    assert step["env"].keys() == {"FUNCTION", "ALARM_TOPIC"}
+    variables = {**emulator.environment(), "FUNCTION": index.function, "ALARM_TOPIC": topic}
+    variables["GITHUB_STEP_SUMMARY"] = os.devnull
+    with small_stack.notifications_disabled():
+        by_cron = run(["/bin/sh", "-c"], command, clone, emulator.environment())
+        by_workflow = run(["/bin/bash", "-eo", "pipefail", "-c"], step["run"], clone, variables)
+    finding = (
+        f"setting     notification: the bucket notifies no function and not {index.outputs['lambda_function_arn']}"
+    )
+    assert finding in by_cron.stdout, by_cron.stderr
+    assert (by_workflow.returncode, finding in by_workflow.stdout) == (1, True), by_workflow.stderr
+    messages = subscriber.receive_bodies()
+    assert [each["Subject"] for each in messages] == [f"ALARM: the audit of {index.function} found differences"] * 2
+    for each in nonempty(messages):
+        assert finding in each["Message"]
+        assert each["Message"].endswith("Runbook: docs/runbook.md#scheduled-audit")
+
+
+def test_audit_reports_each_deleted_resource_instead_of_an_error(small_stack: OperationsStack) -> None:
+    """This test is the last one of the stack, because it deletes the resources."""
+    assert small_stack.run("audit").code == 0
+    deleted = set[str]()
+    for setting, delete in nonempty(DELETIONS.items()):
+        delete(small_stack.index)
+        deleted.add(setting)
+        audit = small_stack.run("audit")
+        assert (audit.code, {each["setting"] for each in audit.document["settings"]}) == (1, deleted)

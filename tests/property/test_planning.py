@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from lambda_code.retry import RetryPolicy
 from operations.planning import limits
-from operations.planning.scenario import Load, StackSettings
+from operations.planning.scenario import ON_DEMAND, PROVISIONED, Load, StackSettings
 from operations.planning.simulation import STEP_MS, Simulation
-from operations.planning.table import write_units
+from operations.planning.table import ALL, KEYS_ONLY, index_bytes, write_units
 
 LOADS = st.builds(
     Load,
@@ -28,7 +28,9 @@ STACKS = st.builds(
     StackSettings,
     write_capacity=st.integers(1, 60),
     max_capacity=st.none() | st.integers(60, 200),
-    on_demand=st.booleans(),
+    billing=st.sampled_from([PROVISIONED, ON_DEMAND]),
+    max_on_demand_writes=st.none() | st.integers(1, 60),
+    index_projection=st.sampled_from([ALL, KEYS_ONLY]),
     account_concurrency=st.integers(1, 300),
     timeout_seconds=st.integers(10, 900),
     async_retries=st.integers(0, 2),
@@ -68,11 +70,12 @@ def test_capacity_simulation_never_exceeds_concurrency_or_write_capacity(
     outcome = Simulation(load, stack, seed=seed).run(seconds=SECONDS)
     assert outcome.max_running <= stack.concurrency
     units = write_units(load.row_bytes)
-    provisioned = limits.ON_DEMAND_UNITS if stack.on_demand else stack.max_write_capacity
-    saved = max(1.0, stack.burst_capacity_seconds) * provisioned
+    index_units = write_units(index_bytes(load.row_bytes, stack.index_projection))
+    provisioned = stack.max_write_capacity
+    saved = (1.0 if stack.on_demand else max(1.0, stack.burst_capacity_seconds)) * provisioned
     for used in (step.rows * units for step in outcome.steps):
         assert used <= saved + provisioned * STEP_MS / 1000 + units
-        assert used <= limits.PARTITION_UNITS * (STEP_MS / 1000 + 1) + units
+        assert used / units * index_units <= limits.PARTITION_UNITS * (STEP_MS / 1000 + 1) + index_units
     assert sum(step.rows for step in outcome.steps) * units <= saved + provisioned * SECONDS + units
 
 
@@ -98,7 +101,7 @@ def test_capacity_simulation_with_twice_the_write_capacity_loses_no_more_events(
     The lost events are divided by the smaller number of arrived events of both simulations, because events that arrive
     after the burst would reduce the ratio.
     """
-    stack = replace(stack, max_capacity=None, on_demand=False)
+    stack = replace(stack, max_capacity=None, billing=PROVISIONED)
     twice = replace(stack, write_capacity=2 * stack.write_capacity)
     less, more = (Simulation(load, each, seed=seed).run(seconds=SECONDS) for each in (stack, twice))
     if less.arrived and more.arrived:

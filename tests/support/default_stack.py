@@ -63,7 +63,12 @@ S3_EVENTS = {
 # Smallest valid configuration for an environment other than dev.
 PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
 # This configuration creates all optional resources.
-FULL = {"maxCapacity": "400", "alarmEmail": "oncall@example.com"}
+FULL = {
+    "maxCapacity": "400",
+    "alarmEmail": "oncall@example.com",
+    "expectUploadEveryHours": "24",
+    "expectAuditEveryHours": "168",
+}
 # This configuration creates all optional resources, encrypted with a customer managed KMS key.
 ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}
 # On-demand billing without and with a maximum.
@@ -89,6 +94,7 @@ CUSTOM = {
     "indexProjection": "keys-only",
     "architecture": "x86_64",
     "reservedConcurrency": "5",
+    "maxDelaySeconds": "300",
     "runbookUrl": "https://git.example.com/ops/docs/runbook.md",
     "owner": "Data Platform",
     "costCenter": "cc-42",

@@ -17,6 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambda_code.events import SMOKE_TEST
 from tests.support.waiting import WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def smoke_test_prefix(s3: Client, bucket: str, token: str) -> str:
             "and these tests upload files of all kinds: try a stack without it",
             4,
         )
-    return f"{rules.get('prefix', '')}tapstack-smoke-{token}/"
+    return f"{rules.get('prefix', '')}{SMOKE_TEST}{token}/"
 
 
 def clean_up(index: Index) -> None:

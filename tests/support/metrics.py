@@ -51,6 +51,7 @@ METRICS: dict[tuple[str, str], Metric] = {
     ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"): _metric("Count", _TABLE, _INDEX),
     ("AWS/DynamoDB", "ReadThrottleEvents"): _metric("Count", _TABLE, _INDEX),
     ("AWS/DynamoDB", "WriteThrottleEvents"): _metric("Count", _TABLE, _INDEX),
+    ("AWS/DynamoDB", "SuccessfulRequestLatency"): _metric("Milliseconds", _OPERATION),
     ("AWS/DynamoDB", "SystemErrors"): _metric("Count", _OPERATION),
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): _metric("Count", _QUEUE),

@@ -167,6 +167,7 @@ class FakeAws(Aws):
         self.hidden: dict[str, QueueMessage] = {}
         self.hidden_elsewhere = 0
         self.log: list[tuple[str, Any]] = []
+        self.published: list[tuple[str, str, str]] = []
         self.consistent_reads = 0
         self.heads: list[tuple[str, str]] = []
         self.head_responses: dict[tuple[str, str], HeadResponse] = {}
@@ -264,6 +265,9 @@ class FakeAws(Aws):
         assert function == "indexer"
         self.before_invoke(event)
         self.log.append(("invoke", event))
+
+    def publish(self, topic_arn: str, subject: str, message: str) -> None:
+        self.published.append((topic_arn, subject, message))
 
     def put(self, body: object, message_id: str = "", *, sent_ms: int = 0) -> None:
         """Add a message to the failure queue.

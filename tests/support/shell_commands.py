@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -25,6 +26,7 @@ from tap_stack import CONFIG_FIELDS
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 CLI_ONLY = {"s3 cp", "s3 sync", "sso login", "configure"}
 """Commands of the AWS CLI that are not operations of a service."""
 GLOBAL_OPTIONS = {"--debug", "--region", "--query", "--output", "--cli-binary-format", "--endpoint-url", "--profile"}
@@ -51,6 +53,12 @@ PLACEHOLDERS = {"N": "1", "S": "1", "N/s": "1/s", "T": "2026-11-22"}
 KEYWORDS = {"$", "export", "until", "while", "if", "then", "do", "done", "!"}
 SUBSTITUTION = re.compile(r"\$\(([^()]*)\)")
 OPERATORS = "();<>|&"
+
+
+def cron_line() -> str:
+    """Return the crontab line of the scheduled audit in docs/runbook.md."""
+    [crontab] = re.findall(r"```text\n(MAILTO=.*?)```", RUNBOOK.read_text(encoding="utf-8"), re.DOTALL)
+    return str(crontab.splitlines()[-1])
 
 
 def shell_lines(document: str) -> Iterator[str]:

@@ -48,19 +48,25 @@ def recorded(name: str) -> dict[str, set[str]]:
     return types
 
 
-def expanded(path: str, fields: dict[str, set[str]]) -> str:
-    """Return the documented name of a recorded path, such as `messages` for `messages[]`."""
+def field_and_types(path: str, types: set[str], fields: dict[str, set[str]]) -> tuple[str, set[str]]:
+    """Return the documented field of a recorded path with the recorded types, such as `messages` for `messages[]`.
+
+    An object whose members have no documentation of their own is one field.
+    """
     for prefix in (name.removesuffix("…") for name in fields if name.endswith("…")):
         if path.startswith(prefix) and path.removeprefix(prefix) in fields:
-            return path.removeprefix(prefix)
-    return path.removesuffix("[]")
+            return path.removeprefix(prefix), types
+    parent = path.rpartition(".")[0]
+    if "object" in fields.get(parent, set()) and not any(name.startswith(f"{parent}.") for name in fields):
+        return parent, {"object"}
+    return path.removesuffix("[]"), types
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_fields_of_a_recorded_json_document_are_documented_with_their_types(name: str) -> None:
     fields = {**documented(chapter("JSON documents")), **documented(chapter(f"`{name}`"))}
-    for path, types in nonempty(recorded(name).items()):
-        field = expanded(path, fields)
+    for path, found in nonempty(recorded(name).items()):
+        field, types = field_and_types(path, found, fields)
         assert field in fields, f"docs/cli.md does not describe the field {path} of {name}"
         allowed = fields[field] | ({"integer"} if "number" in fields[field] else set())
         assert types <= allowed, f"{name}: the type of {path} is {types}, and docs/cli.md states {allowed}"
@@ -112,13 +118,16 @@ def test_new_tool_gets_a_chapter_with_its_options_exclusions_and_exit_codes(monk
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_texts_of_options_have_one_style(name: str) -> None:
-    """A help text is a phrase: it begins in lower case, and has no period at its end. Values have names in capitals."""
+    """A help text is a phrase: it begins in lower case, and has no period at its end.
+
+    The name of a value is in capitals. Instead of a name, the possible values can be listed in braces.
+    """
     actions = cli.parser_of(name)._actions
     for action in nonempty(actions):
         text = action.help or ""
         assert re.match(r"[a-z]", text), action
         assert not text.endswith("."), action
-        assert action.nargs == 0 or (action.metavar and str(action.metavar)[0].isupper()), action
+        assert action.nargs == 0 or re.match(r"[A-Z]|\{", str(action.metavar or "")), action
 
 
 def test_usage_texts_of_all_tools_have_the_program_name_exit_codes_and_help() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from lambda_code.settings import Settings
 from tests.support import emf
+from tests.support.default_stack import FULL
 from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.metrics import METRICS, REASONS, Metric
 from tests.support.strategies import s3_event, s3_record
@@ -31,7 +32,7 @@ def documented() -> Iterator[tuple[tuple[str, str], Metric]]:
 
 def shown() -> set[tuple[str, str]]:
     """Return namespace and name of all metrics in alarms and dashboard widgets."""
-    alarms = {(each.inputs["namespace"], each.inputs["metricName"]) for each in synth().all("MetricAlarm")}
+    alarms = {(each.inputs["namespace"], each.inputs["metricName"]) for each in synth(**FULL).all("MetricAlarm")}
     body = json.loads(synth().one("Dashboard").inputs["dashboardBody"])
     return alarms | {(line[0], line[1]) for widget in body["widgets"] for line in widget["properties"]["metrics"]}
 

@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from localstack.emulators import container
+from tests.support.default_stack import TOPIC_ARN
 from tests.support.nonempty import nonempty
+from tests.support.shell_commands import cron_line
 
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
@@ -178,8 +180,8 @@ def test_index_audit_runs_daily_and_does_nothing_without_its_role() -> None:
     assert 60 * job["timeout-minutes"] <= 3600, "the credentials are valid for one hour"
 
 
-@pytest.mark.parametrize("code", [0, 1, 2])
-def test_index_audit_fails_and_reports_unless_the_audit_exits_with_zero(code: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("code", "topic"), [(0, TOPIC_ARN), (1, TOPIC_ARN), (2, "")])
+def test_index_audit_fails_and_reports_unless_the_audit_exits_with_zero(code: int, topic: str, tmp_path: Path) -> None:
     [job] = load(INDEX_AUDIT)["jobs"].values()
     step = job["steps"][-1]
     assert step["env"]["FUNCTION"].endswith("|| 'tapstack-prod-indexer' }}")
@@ -190,14 +192,20 @@ def test_index_audit_fails_and_reports_unless_the_audit_exits_with_zero(code: in
     summary = tmp_path / "summary.md"
     run = subprocess.run(  # noqa: S603 - the script of the workflow
         ["/bin/bash", "-eo", "pipefail", "-c", step["run"]],
-        env={"FUNCTION": "the-indexer", "GITHUB_STEP_SUMMARY": str(summary), "PATH": f"{tmp_path}:/usr/bin:/bin"},
+        env={
+            "FUNCTION": "the-indexer",
+            "ALARM_TOPIC": topic,
+            "GITHUB_STEP_SUMMARY": str(summary),
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == code
-    assert arguments.read_text().split() == ["-m", "operations", "audit", "--function", "the-indexer"]
+    expected = ["-m", "operations", "audit", "--function", "the-indexer", *(["--notify", topic] if topic else [])]
+    assert arguments.read_text().split() == expected
     for output in (run.stdout, summary.read_text()):
         assert "finding" in output
         assert "error" in output
@@ -209,16 +217,15 @@ def test_documented_cron_line_prints_the_report_unless_the_audit_exits_with_zero
     code: int, printed: str, tmp_path: Path
 ) -> None:
     """Cron sends the output of a command by email, and replaces each percent sign in a command with a line break."""
-    [crontab] = re.findall(r"```text\n(MAILTO=.*?)```", text(RUNBOOK), re.DOTALL)
-    *_, line = crontab.splitlines()
-    assert "%" not in line
-    minute, hour, *_, command = line.split(maxsplit=5)
+    minute, hour, *_, command = cron_line().split(maxsplit=5)
+    assert "%" not in command
     assert minute.isdigit()
     assert hour.isdigit()
     fake = tmp_path / ".venv-operate" / "bin" / "python"
     fake.parent.mkdir(parents=True)
     fake.write_text(
-        f'#!/bin/sh\n[ "$*" = "-m operations audit --function tapstack-prod-indexer" ] || exit 99\n'
+        '#!/bin/sh\n[ "$*" = "-m operations audit --function tapstack-prod-indexer --notify '
+        'arn:aws:sns:us-east-1:123456789012:tapstack-prod-alarms" ] || exit 99\n'
         f"echo finding\necho error >&2\nexit {code}\n"
     )
     fake.chmod(0o755)
@@ -240,4 +247,6 @@ def test_role_of_the_index_audit_has_the_read_permissions_of_the_audit_only() ->
     needed = set(re.findall(r"`(\w+:\w+)`", table)) - NOT_FOR_AUDIT
     assert len(needed) > 6
     assert needed - actions == set()
-    assert [action for action in actions if not re.match(r"\w+:(Get|List|Describe|Query|Scan)", action)] == []
+    assert {action for action in actions if not re.match(r"\w+:(Get|List|Describe|Query|Scan)", action)} == {
+        "sns:Publish"
+    }

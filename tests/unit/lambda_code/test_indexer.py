@@ -114,6 +114,26 @@ def test_indexing_delay_is_reported_only_for_a_newly_indexed_row(harness: Indexe
     assert [delay is not None for delay in delays] == [True, False, False, False]
 
 
+@pytest.mark.parametrize(
+    ("key", "principal", "fields", "measured"),
+    [
+        (KEY, "AWS:AIDAEXAMPLE", {}, True),
+        ("in/tapstack-smoke.txt", "AWS:AIDAEXAMPLE", {}, True),
+        ("in/tapstack-smoke-1234/a.txt", "AWS:AIDAEXAMPLE", {}, False),
+        *((KEY, f"tapstack:{tool}", {}, False) for tool in ("audit", "backfill")),
+        (KEY, "AWS:AIDAEXAMPLE", {"replayedBy": "tapstack:redrive"}, False),
+    ],
+)
+def test_indexing_delay_excludes_events_of_the_tools_and_objects_of_the_smoke_test(
+    harness: IndexerHarness, key: str, principal: str, fields: Json, *, measured: bool
+) -> None:
+    harness.s3.put(key, "v1", head())
+    record = s3_record(key) | {"userIdentity": {"principalId": principal}}
+    assert harness.handle(s3_event(record) | fields) == {"indexed": 1}
+    [outcome] = harness.telemetry.outcomes
+    assert (outcome.indexing_delay_ms is not None) == measured
+
+
 def test_indexing_delay_is_zero_if_the_event_time_is_in_the_future(harness: IndexerHarness) -> None:
     harness.handle(s3_event(s3_record(event_time="2026-01-31T12:00:05.000Z")))
     assert harness.telemetry.outcomes[0].indexing_delay_ms == 0

@@ -12,7 +12,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from lambda_code.logs import JsonFormatter, json_logger
 from lambda_code.settings import Settings
-from operations.planning.bill import LOG_BYTES
+from operations.planning.bill import INDEXER_LOG_BYTES, LAMBDA_LOG_BYTES, METRIC_LOG_BYTES
 from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.nonempty import nonempty
 from tests.support.strategies import s3_event, s3_record
@@ -128,10 +128,13 @@ def test_log_line_contains_the_xray_trace_id(traced: LoggedIndexer) -> None:
     assert traced.logs[0]["xray_trace_id"] == TRACE_ID
 
 
-def test_cost_estimate_matches_the_log_bytes_of_one_indexed_file(logged: LoggedIndexer) -> None:
+@pytest.mark.parametrize("level", INDEXER_LOG_BYTES)
+def test_cost_estimate_matches_the_log_bytes_of_one_indexed_file(level: str) -> None:
+    logged = with_level(level)
     logged.handle(s3_event(s3_record()))
-    written = len(logged.stream.getvalue().encode()) + LINES_OF_LAMBDA
-    assert written <= LOG_BYTES <= 1.5 * written
+    # CloudWatch bills 26 bytes of overhead for each line, also for the two lines of Lambda.
+    written = len(logged.stream.getvalue().encode()) + LINES_OF_LAMBDA + 26 * (len(logged.lines) + 2)
+    assert written <= LAMBDA_LOG_BYTES + METRIC_LOG_BYTES + INDEXER_LOG_BYTES[level] <= 1.5 * written
 
 
 @pytest.mark.parametrize("header", [None, "", f"Root={TRACE_ID}", f"Root={TRACE_ID};Parent=53995c3f42cd8ad8;Sampled=0"])

@@ -68,7 +68,7 @@ def stack_outputs(tmp_path: Path) -> Path:
 def clients() -> Iterator[dict[str, Any]]:
     """Yield the boto3 clients of the tools by service name, connected to moto."""
     with mock_aws():
-        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm")}
+        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm", "sns")}
 
 
 @pytest.fixture

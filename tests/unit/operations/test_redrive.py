@@ -55,8 +55,26 @@ def test_redrive_without_replay_leaves_all_messages_visible() -> None:
 def test_redrive_deletes_a_message_only_after_lambda_accepts_its_event() -> None:
     aws, redrive = create(failure("a"))
     replay(redrive)
-    assert aws.log == [("invoke", failure("a")["requestPayload"]), ("delete", "id-0")]
+    event = failure("a")["requestPayload"]
+    assert aws.log == [("invoke", event | {"replayedBy": "tapstack:redrive"}), ("delete", "id-0")]
     assert (aws.queue, aws.hidden, redrive.report.replayed) == ([], {}, 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "sent"),
+    [
+        (["no", "fields"], ["no", "fields"]),
+        ({"Records": [{}]}, {"Records": [{}], "replayedBy": "tapstack:redrive"}),
+        ({"replayedBy": "tapstack:redrive"}, {"replayedBy": "tapstack:redrive"}),
+    ],
+    ids=["no object", "first replay", "second replay"],
+)
+def test_redrive_marks_an_event_as_replayed_and_changes_nothing_else(event: object, sent: object) -> None:
+    aws, redrive = create(failure("a") | {"requestPayload": event})
+    replay(redrive)
+    assert aws.log[0] == ("invoke", sent)
+    assert redrive.report.messages[0].failure
+    assert redrive.report.messages[0].failure.event == event
 
 
 def test_failed_redrive_makes_the_remaining_messages_visible_again() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def changes() -> dict[str, SettingChange]:
 
 
 def test_each_suggested_change_prevents_event_loss(changes: dict[str, SettingChange]) -> None:
-    assert {"reservedConcurrency", "writeCapacity", "on-demand"} <= set(changes)
+    assert {"reservedConcurrency", "writeCapacity", "billing"} <= set(changes)
     assert next(iter(changes)) == "reservedConcurrency"  # A change without extra cost is suggested first.
     for change in nonempty(changes.values()):
         assert change.outcome.lost == simulate(BURST, change.settings, seed=1).lost == 0
@@ -51,6 +52,33 @@ def test_write_capacity_below_the_suggested_value_loses_events(changes: dict[str
     assert simulate(BURST, less, seed=1).lost > 0
 
 
+def test_advisor_suggests_a_higher_limit_of_on_demand_writes_but_no_provisioned_capacity() -> None:
+    stack = unbuffered(billing="on-demand", max_on_demand_writes=5, retry_policy=RetryPolicy(attempts=4))
+    changed = found(BURST, stack)
+    assert set(changed) <= {"reservedConcurrency", "timeoutSeconds", "maxOnDemandWrites", "account"}
+    assert 5 < changed["maxOnDemandWrites"].settings.max_on_demand_writes <= 100  # type: ignore[operator]  # not None
+
+
+@pytest.mark.parametrize(
+    ("present", "changed", "simulated"),
+    [
+        # The billing mode is the same.
+        ({}, {"table_class": "infrequent-access"}, False),
+        # A new on-demand table accepts at least as many writes as 4,000 provisioned units.
+        ({"write_capacity": 4000}, {"billing": "on-demand"}, False),
+        ({"write_capacity": 4001}, {"billing": "on-demand"}, True),
+        ({"billing": "on-demand"}, {"billing": "provisioned"}, True),
+    ],
+)
+def test_advisor_simulates_a_cheaper_configuration_only_if_it_could_lose_events(
+    present: dict[str, Any], changed: dict[str, Any], *, simulated: bool
+) -> None:
+    events: list[int] = []
+    advisor = Advisor(Load(per_day=1000), settings(**present), seed=1, on_events=events.append)
+    assert advisor.loses_no_event(settings(**present | changed))
+    assert bool(sum(events)) == simulated
+
+
 def test_advisor_suggests_no_reserved_concurrency_in_a_small_account() -> None:
     assert "reservedConcurrency" not in found(BURST, replace(FEW_ATTEMPTS, account_concurrency=100))
 
@@ -59,7 +87,7 @@ def test_advisor_suggests_only_capacity_if_the_table_is_overloaded() -> None:
     load, stack = Load(per_day=1.5 * 86_400), settings(write_capacity=1)
     assert overloaded(load, stack)
     changed = found(load, stack)
-    assert {"writeCapacity", "on-demand"} <= set(changed) <= {"writeCapacity", "maxCapacity", "on-demand"}
+    assert {"writeCapacity", "billing"} <= set(changed) <= {"writeCapacity", "maxCapacity", "billing"}
     assert 2 <= changed["writeCapacity"].settings.write_capacity <= 4
 
 

@@ -21,6 +21,7 @@ from operations.planning.outcome import SimulationOutcome
 from operations.planning.simulation import Simulation
 
 if TYPE_CHECKING:
+    from operations.planning.scenario import Load, StackSettings
     from tests.unit.planning.conftest import Command
 
 INTERRUPTED = ["capacity: interrupted", "capacity: nothing was changed; start the tool again"]
@@ -34,11 +35,35 @@ def test_capacity_tool_exits_with_0_if_no_event_is_lost(run: Command) -> None:
     assert run(*SUFFICIENT) == 0
     assert run.lines[-1].startswith("capacity: no event is lost: each of ")
     values = {line.split("  ")[0]: line for line in run.lines[:-1]}
-    assert list(values) == ["load", "stack", "sustains", "delay", "retries", "Lambda", "lost"]
+    expected = ["load", "stack", "sustains", "delay", "retries", "Lambda", "lost", "", "cheaper configuration"]
+    assert list(values)[: len(expected)] == expected
     assert "50,000 files per day (0.58/s), rows of 600 bytes" in values["load"]
     assert "writeCapacity 5; at most 1,000 concurrent executions" in values["stack"]
     assert "5.0 rows per second" in values["sustains"]
     assert values["lost"].endswith("no event")
+
+
+def test_capacity_tool_suggests_on_demand_billing_if_it_costs_less(run: Command) -> None:
+    assert run(*SUFFICIENT, "--json") == 0
+    saving = next(each for each in json.loads(run.output)["savings"] if each["change"] == "billing on-demand")
+    assert saving["difference"] < -10
+    assert not saving["only_new_tables"]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_capacity_tool_suggests_provisioned_billing_only_if_it_loses_no_event(
+    run: Command, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    def simulated(_: Load, stack: StackSettings, **__: object) -> SimulationOutcome:
+        return SimulationOutcome(arrived=1, rows=1, too_old=0 if stack.on_demand else lost)
+
+    monkeypatch.setattr(capacity, "simulate", simulated)
+    monkeypatch.setattr(advice, "simulate", simulated)
+    monkeypatch.setattr(capacity, "measure_sustained_rate", lambda *_, **__: 100.0)
+    assert run("capacity", "--per-day=5000000", "--billing=on-demand", "--json") == 0
+    savings = json.loads(run.output)["savings"]
+    assert any("tableClass" in saving["change"] for saving in savings)
+    assert any("billing provisioned" in saving["change"] for saving in savings) == (lost == 0)
 
 
 def test_capacity_tool_exits_with_1_and_prints_the_smallest_change(run: Command) -> None:
@@ -70,6 +95,10 @@ def test_capacity_tool_prints_all_results_as_one_json_document(run: Command) -> 
     assert document["files"] == document["rows"] + document["lost"]
     assert document["lost"] == document["gave_up"] + document["too_old"] > 0
     assert {change["lost"] for change in document["changes"]} == {0}
+    differences = {change["change"].split()[0]: change["monthly_difference"] for change in document["changes"]}
+    assert differences["timeoutSeconds"] == 0
+    assert differences["writeCapacity"] > 0
+    assert document["savings"] == []
     assert document["search_complete"] is True
 
 

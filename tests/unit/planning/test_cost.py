@@ -1,20 +1,26 @@
+"""Tests of the calculated bill, and of the output of the tool `cost`."""
+
 from __future__ import annotations
 
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tap_stack
 from operations.planning import bill as bills
 from operations.planning import prices
-from operations.planning.bill import BillingAssumptions, bill, cheaper_when_provisioned, s3_metadata, total
+from operations.planning.bill import alarm_count, bill, cheaper_when_provisioned, s3_metadata, total
 from operations.planning.prices import Price
-from operations.planning.scenario import READ_CAPACITY, Load, StackSettings
+from operations.planning.savings import savings
+from operations.planning.scenario import Load, StackSettings
+from tests.support.default_stack import FULL
+from tests.support.default_stack import ON_DEMAND as ON_DEMAND_CONFIG
 from tests.support.nonempty import nonempty
+from tests.support.synth import synth
 from tests.unit.planning.scenarios import SERVICE_MS, settings
 
 if TYPE_CHECKING:
@@ -23,45 +29,126 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 PER_DAY = 1_000_000 * 24 / 730  # This equals one million files per month.
 MILLION = Load(per_day=PER_DAY, row_bytes=1024 - bills.ITEM_OVERHEAD_BYTES)
-ON_DEMAND = settings(on_demand=True)
+ON_DEMAND = settings(billing="on-demand")
+GIBIBYTES = 1_000_000 / 1024**2  # size of a million rows of 1 KB
 
 
 def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months: int = 1) -> dict[str, float]:
-    items = bill(load, stack, BillingAssumptions(months=months), free_tier=free_tier)
-    return {item.name: item.dollars for item in items}
+    return {item.part: item.dollars for item in bill(load, stack, months=months, free_tier=free_tier)}
 
 
-def test_bill_of_a_million_files_matches_the_price_pages() -> None:
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param(
+            {},
+            {
+                "s3_requests": 0.40,
+                "indexer_requests": 0.20,
+                "indexer_duration": 1_000_000 * SERVICE_MS / 1000 * 2 * 0.0000133334,
+                "table_writes": 100 * 730 * 0.00065,
+                "index_writes": 100 * 730 * 0.00065,
+                "table_reads": 100 * 730 * 0.00013,
+                "index_reads": 100 * 730 * 0.00013,
+                "table_storage": GIBIBYTES * 0.25,
+                "index_storage": GIBIBYTES * 0.25,
+                "backup": GIBIBYTES * 0.20,
+                "log_ingestion": 1_000_000 * 2000 / 1024**3 * 0.50,
+                "log_storage": 1_000_000 * 24 / 730 * 2000 / 1024**3 * 30 * 0.15 * 0.03,
+                "metrics": 14 * 0.30,
+                "dashboard": 3.00,
+                "other": 0.0,
+            },
+            id="defaults",
+        ),
+        pytest.param(
+            {"billing": "on-demand"},
+            {"table_writes": 0.625, "index_writes": 0.625, "table_reads": 0.0, "index_reads": None},
+            id="on demand",
+        ),
+        pytest.param(
+            {"table_class": "infrequent-access"},
+            {
+                "table_writes": 100 * 730 * 0.00081,
+                "index_writes": 100 * 730 * 0.00081,
+                "table_reads": 100 * 730 * 0.00016,
+                "table_storage": GIBIBYTES * 0.10,
+                "index_storage": GIBIBYTES * 0.10,
+                "backup": GIBIBYTES * 0.20,
+            },
+            id="infrequent access",
+        ),
+        pytest.param(
+            {"table_class": "infrequent-access", "billing": "on-demand"},
+            {"table_writes": 0.78, "index_writes": 0.78},
+            id="infrequent access on demand",
+        ),
+        pytest.param(
+            {"index_projection": "keys-only"},
+            {"table_storage": GIBIBYTES * 0.25, "index_storage": 1_000_000 * 300 / 1024**3 * 0.25},
+            id="keys in the index",
+        ),
+        pytest.param(
+            {"read_capacity": 10, "write_capacity": 20},
+            {"table_reads": 10 * 730 * 0.00013, "index_writes": 20 * 730 * 0.00065},
+            id="capacity",
+        ),
+        pytest.param(
+            {"architecture": "x86_64", "memory_mb": 4096},
+            {"indexer_duration": 1_000_000 * SERVICE_MS / 1000 * 4 * 0.0000166667},
+            id="x86_64",
+        ),
+        pytest.param(
+            {"log_level": "WARNING"}, {"log_ingestion": 1_000_000 * 1300 / 1024**3 * 0.50}, id="without indexer's line"
+        ),
+        pytest.param(
+            {"log_retention_days": 365},
+            # The bill is for the first month, so the log has one month of lines.
+            {"log_storage": 1_000_000 * 2000 / 1024**3 * 0.15 * 0.03},
+            id="long retention",
+        ),
+        pytest.param(
+            {"customer_key": True},
+            {"key": 1.0, "key_requests": (2 * 0.01 * 1_000_000 + 12 * 730) / 10_000 * 0.03},
+            id="customer managed key",
+        ),
+    ],
+)
+def test_bill_of_a_million_files_matches_the_price_pages(
+    changed: dict[str, Any], expected: dict[str, float | None]
+) -> None:
     """The expected costs are calculated from AWS's price pages, with rows of 1 KB including DynamoDB's overhead."""
-    expected = {
-        "S3 HEAD": 0.40,
-        "Lambda executions": 0.20,
-        "Lambda duration": 1_000_000 * SERVICE_MS / 1000 * 2 * 0.0000133334,
-        "DynamoDB writes": 2 * 100 * 730 * 0.00065,
-        "DynamoDB reads": 2 * 100 * 730 * 0.00013,
-        "DynamoDB storage": 2 * 1_000_000 / 1024**2 * 0.25,
-        "DynamoDB backup": 1_000_000 / 1024**2 * 0.20,
-        "Log ingestion": 1_000_000 * bills.LOG_BYTES / 1024**3 * 0.50,
-        "Dashboard": 3.00,
-        "SQS, SNS and SSM": 0.0,
-    }
-    billed = dollars(MILLION, settings(memory_mb=2048))
-    assert {name: billed[name] for name in expected} == pytest.approx(expected)
+    billed = dollars(MILLION, settings(**{"memory_mb": 2048} | changed))
+    assert {part: billed.get(part) for part in expected} == pytest.approx(expected)
 
 
-def test_on_demand_bill_counts_the_writes_of_table_and_index() -> None:
-    billed = dollars(MILLION, ON_DEMAND)
-    assert billed["DynamoDB writes"] == pytest.approx(2 * 0.625)
-    assert "DynamoDB reads" not in billed
-    assert dollars(replace(MILLION, row_bytes=3000), ON_DEMAND)["DynamoDB writes"] == pytest.approx(6 * 0.625)
+def test_on_demand_bill_counts_write_units_of_table_and_index_separately() -> None:
+    large = replace(MILLION, row_bytes=3000)
+    assert dollars(large, ON_DEMAND)["index_writes"] == pytest.approx(3 * 0.625)
+    billed = dollars(large, replace(ON_DEMAND, index_projection="keys-only"))
+    assert (billed["table_writes"], billed["index_writes"]) == pytest.approx((3 * 0.625, 0.625))
 
 
-def test_provisioned_and_on_demand_cost_are_equal_at_the_break_even() -> None:
-    assumptions = BillingAssumptions()
+@pytest.mark.parametrize(
+    ("per_second", "units"),
+    [(0, 100), (70, 100), (140, 200), (1000, 400)],
+)
+def test_auto_scaling_bills_the_mean_capacity_within_its_limits(per_second: float, units: int) -> None:
+    billed = dollars(Load(per_day=per_second * 86_400), settings(max_capacity=400))
+    assert billed["table_writes"] == pytest.approx(units * 730 * 0.00065)
+
+
+@pytest.mark.parametrize("changed", [{}, {"index_projection": "keys-only"}, {"table_class": "infrequent-access"}])
+def test_provisioned_and_on_demand_cost_are_equal_at_the_break_even(changed: dict[str, Any]) -> None:
+    stack = settings(**changed)
 
     def totals(factor: float) -> list[float]:
-        load = replace(MILLION, per_day=factor * cheaper_when_provisioned(MILLION, settings(), assumptions))
-        return [total(bill(load, stack, assumptions)) for stack in (settings(), ON_DEMAND)]
+        load = replace(MILLION, per_day=factor * cheaper_when_provisioned(MILLION, stack))
+        # The capacity alarms, which exist only with provisioned capacity, are not part of the break-even.
+        return [
+            sum(cost for part, cost in dollars(load, replace(stack, billing=billing)).items() if part != "alarms")
+            for billing in ("provisioned", "on-demand")
+        ]
 
     provisioned, on_demand = totals(1)
     assert provisioned == pytest.approx(on_demand)
@@ -70,16 +157,17 @@ def test_provisioned_and_on_demand_cost_are_equal_at_the_break_even() -> None:
 
 
 def test_storage_cost_is_proportional_to_the_number_of_months() -> None:
-    one, many = (dollars(MILLION, settings(), months=months)["DynamoDB storage"] for months in (1, 24))
+    one, many = (dollars(MILLION, settings(), months=months)["table_storage"] for months in (1, 24))
     assert many == pytest.approx(24 * one)
 
 
 def test_free_tier_reduces_the_bill_but_no_item_below_zero() -> None:
     whole, less = dollars(MILLION, settings()), dollars(MILLION, settings(), free_tier=True)
-    assert all(0 <= less[name] <= whole[name] for name in nonempty(whole))
-    assert less["Lambda executions"] == pytest.approx(0)
-    assert less["DynamoDB writes"] == pytest.approx((200 - 25) * 730 * 0.00065)
-    assert less["Alarms"] == pytest.approx((bills.ALARMS - 10) * 0.10)
+    assert all(0 <= less[part] <= whole[part] for part in nonempty(whole))
+    assert less["indexer_requests"] == pytest.approx(0)
+    # The free tier is subtracted once from the sum of table and index.
+    assert less["table_writes"] + less["index_writes"] == pytest.approx((200 - 25) * 730 * 0.00065)
+    assert less["alarms"] == pytest.approx((alarm_count(settings()) - 10) * 0.10)
 
 
 def test_bill_counts_traces_by_the_default_sampling_rule_of_x_ray() -> None:
@@ -88,37 +176,59 @@ def test_bill_counts_traces_by_the_default_sampling_rule_of_x_ray() -> None:
 
 
 def test_s3_metadata_inventory_is_free_up_to_a_billion_objects() -> None:
-    assert s3_metadata(MILLION, BillingAssumptions(months=1000)) == pytest.approx(0.30)
-    assert s3_metadata(MILLION, BillingAssumptions(months=1001)) == pytest.approx(0.30 + 1001 * 0.10)
+    assert s3_metadata(MILLION, months=1000) == pytest.approx(0.30)
+    assert s3_metadata(MILLION, months=1001) == pytest.approx(0.30 + 1001 * 0.10)
 
 
-def test_bill_assumptions_match_the_pulumi_program() -> None:
+@pytest.mark.parametrize(
+    ("config", "stack"),
+    [
+        ({}, StackSettings()),
+        (FULL, StackSettings(max_capacity=400, upload_alarm=True, audit_alarm=True)),
+        (ON_DEMAND_CONFIG, StackSettings(billing="on-demand")),
+    ],
+    ids=["defaults", "auto scaling", "on demand"],
+)
+def test_bill_counts_the_alarms_and_dashboards_that_the_stack_creates(
+    config: dict[str, str], stack: StackSettings
+) -> None:
+    created = synth(**config)
+    scaling = 4 * len(created.all("aws:appautoscaling/policy:Policy"))
+    assert alarm_count(stack) == len(created.all("MetricAlarm")) + scaling
+    assert len(created.all("Dashboard")) == bills.DASHBOARDS
+
+
+def test_bill_counts_the_metrics_and_days_of_the_stack() -> None:
     own = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## AWS metrics")[0]
     rows = re.findall(r"^\| `TapStack` \|.*$", own, re.MULTILINE)
     dimensions = [each for row in rows for each in row.split("|")[4].split(";")]
     assert sum(len(tap_stack.FAILURE_REASONS) if "reason" in each else 1 for each in dimensions) == bills.METRICS
-    args = tap_stack.TapStackArgs()
-    names = tap_stack.make_names(args, project="tapstack", account="123456789012", region="us-east-1")
-    assert len(tap_stack.make_alarms(names, args, region="us-east-1")) == bills.ALARMS
-    assert (args.read_capacity, args.log_retention_days) == (READ_CAPACITY, bills.LOG_DAYS)
     assert tap_stack.ACCESS_LOG_DAYS == bills.ACCESS_LOG_DAYS
 
 
 def test_each_price_has_a_source_page_and_a_month() -> None:
-    every = [value for value in vars(prices).values() if isinstance(value, Price)]
-    assert len(every) > 15
+    tables = [price for table in prices.TABLE.values() for price in vars(table).values()]
+    every = [each for each in vars(prices).values() if isinstance(each, Price)]
+    every += [*tables, *prices.LAMBDA_DURATION.values()]
+    assert len(every) > 25
     for price in nonempty(every):
         assert min(price.dollars, price.per) > 0
-        assert re.fullmatch(r"20\d\d-\d\d", price.read)
-        assert price.page
+        assert price.read in prices.MONTHS_READ
+        assert re.fullmatch(r"https://aws\.amazon\.com/[a-z0-9/-]+/pricing/([a-z-]+/)?", price.source)
+    assert all(re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", month) for month in nonempty(prices.MONTHS_READ))
 
 
 def test_cost_tool_prints_the_items_and_their_sum(run: Command) -> None:
     assert run("cost", "--per-day", "50000") == 0
-    amounts = [float(amount.replace(",", "")) for amount in re.findall(r" ([\d,]+\.\d\d) \$  ", run.output)]
     [summed] = re.findall(r"^cost: ([\d,.]+) \$ a month in us-east-1 for 50,000 files a day", run.lines[-1])
+    [at] = [number for number, line in enumerate(run.lines) if line.startswith("cheaper configuration")]
+    amounts = [float(line.split(" $ ")[0].split()[-1].replace(",", "")) for line in run.lines[: at - 2]]
     assert sum(amounts) == pytest.approx(float(summed), abs=0.1)
+    assert run.lines[at - 2] == (
+        "note: the list prices were read in 2025-11 to 2026-09, and not compared with AWS's live price list"
+    )
     assert "provisioned capacity is cheaper above" in run.lines[-1]
+    assert any(line.startswith("billing on-demand  ") for line in run.lines[at:])
 
 
 def test_cost_tool_prints_the_bill_as_one_json_document(run: Command) -> None:
@@ -127,14 +237,63 @@ def test_cost_tool_prints_the_bill_as_one_json_document(run: Command) -> None:
     assert document["tool"] == "cost"
     assert sum(item["dollars"] for item in document["items"]) == pytest.approx(document["total"], abs=0.01)
     assert document["other_capacity_mode_total"] > document["total"]
+    assert document["settings"]["billing"] == "on-demand"
+    assert document["items"][0]["price"]["source"] == "https://aws.amazon.com/dynamodb/pricing/on-demand/"
+    best = document["savings"][0]
+    assert best["only_new_tables"]
+    assert best["total"] - best["difference"] == pytest.approx(document["total"], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part", "expected"),
+    [
+        (["--billing=on-demand"], "table_writes", 1.52083 * 0.625),
+        (["--table-class=infrequent-access"], "table_writes", 100 * 730 * 0.00081),
+        (["--index-projection=keys-only"], "index_storage", 18.25e6 * 300 / 1024**3 * 0.25),
+        (["--read-capacity=7"], "index_reads", 7 * 730 * 0.00013),
+        (["--log-retention-days=3"], "log_storage", 50_000 * 3 * 2000 / 1024**3 * 0.15 * 0.03),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_cost_option_changes_the_bill(run: Command, arguments: list[str], part: str, expected: float) -> None:
+    assert run("cost", "--per-day=50000", "--json", *arguments) == 0
+    [item] = [each for each in json.loads(run.output)["items"] if each["part"] == part]
+    assert item["dollars"] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_cost_tool_notes_a_load_that_the_stack_cannot_process(run: Command) -> None:
+    note = "note: the stack cannot process this load with these settings: `capacity` suggests changes"
+    run("cost", "--per-day=5000000")
+    assert note not in run.lines
+    run("cost", "--per-day=50000000")
+    assert note in run.lines
+
+
+GOALS = [Load(per_day=1000), Load(per_day=50_000), Load(per_day=5_000_000)]
+
+
+def test_bill_reaches_the_goals_of_the_project() -> None:
+    small, _, large = GOALS
+    assert total(bill(small, StackSettings(billing="on-demand"))) <= 12
+    before = 1315.87  # monthly bill with the defaults, before the stack supported table classes
+    for stack in (
+        StackSettings(table_class="infrequent-access"),
+        StackSettings(table_class="infrequent-access", index_projection="keys-only"),
+    ):
+        assert total(bill(large, stack)) <= 0.75 * before
 
 
 def test_readme_contains_the_figures_of_the_cost_tool() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    stacks, assumptions = (StackSettings(), StackSettings(on_demand=True)), BillingAssumptions()
-    for load in (Load(per_day=1000), Load(per_day=50_000), Load(per_day=5_000_000)):
-        figures = [*(total(bill(load, each, assumptions)) for each in stacks), s3_metadata(load, assumptions)]
-        row = f"| {load.per_day:,} | " + " | ".join(f"${figure:,.2f}" for figure in figures) + " |"
+    assert readme.index("## What it costs") < readme.index("## Deploy")
+    for load in nonempty(GOALS):
+        default = StackSettings()
+        best = savings(load, default)[0]
+        stacks = (default, replace(default, billing="on-demand"), best.settings)
+        figures = [*(total(bill(load, each)) for each in stacks), s3_metadata(load)]
+        cells = [f"{load.per_day:,}", *(f"${figure:,.2f}" for figure in figures)]
+        cells[3] += ": " + ", ".join(f"`{change.split()[1]}`" for change in best.change.split(", "))
+        row = f"| {' | '.join(cells)} |"
         assert row in readme
-    break_even = cheaper_when_provisioned(Load(per_day=1), StackSettings(), assumptions)
+    break_even = cheaper_when_provisioned(Load(per_day=1), StackSettings())
     assert f"from {break_even / 1_000_000:.1f} million files a day on" in readme

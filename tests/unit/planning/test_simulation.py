@@ -249,3 +249,47 @@ def test_simulation_defaults_match_the_pulumi_program_and_the_indexer() -> None:
     assert stack.event_age_seconds == tap_stack.ASYNC_EVENT_AGE_SECONDS
     assert tap_stack.AUTOSCALING_TARGET_PERCENT / 100 == limits.SCALING_TARGET
     assert stack.retry_policy == DEFAULT_POLICY
+
+
+@pytest.mark.parametrize(
+    ("changed", "row_bytes", "expected"),
+    [
+        ({"write_capacity": 2000}, 4096, 250),
+        ({"write_capacity": 2000, "index_projection": "keys-only"}, 4096, 500),
+        ({"write_capacity": 2000, "index_projection": "keys-only"}, 600, limits.PARTITION_UNITS),
+        ({"billing": "on-demand"}, 600, limits.PARTITION_UNITS),
+        ({"billing": "on-demand", "index_projection": "keys-only"}, 40 * 1024, 100),
+        ({"billing": "on-demand", "max_on_demand_writes": 5}, 600, 5),
+    ],
+)
+def test_highest_rate_depends_on_billing_and_projection(
+    changed: dict[str, Any], row_bytes: int, expected: float
+) -> None:
+    assert settings(**changed).rows_per_second(row_bytes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "initial", "most"),
+    [
+        ({"billing": "on-demand"}, 4000, 40_000),
+        ({"billing": "on-demand", "max_on_demand_writes": 5000}, 4000, 5000),
+        ({"billing": "on-demand", "max_on_demand_writes": 50}, 50, 50),
+        ({"max_capacity": 300}, 100, 300),
+    ],
+)
+def test_simulated_table_has_the_configured_limits(changed: dict[str, Any], initial: int, most: int) -> None:
+    simulated = Simulation(Load(per_day=1000), settings(**changed))._table
+    assert simulated._table.provisioned == initial
+    assert {scaling._most for scaling in simulated.scalings} == {most}
+
+
+def test_simulated_index_has_the_units_of_the_configured_projection() -> None:
+    load = Load(per_day=1000, row_bytes=4096)
+    tables = [Simulation(load, settings(index_projection=each))._table for each in ("all", "keys-only")]
+    assert [(each.units, each.index_units) for each in tables] == [(4, 4), (4, 1)]
+
+
+@pytest.mark.parametrize(("most", "scale"), [(None, 4), (20, 2)])
+def test_simulated_on_demand_table_has_at_least_ten_simulated_units(most: int | None, scale: int) -> None:
+    load = burst(1000, 120)
+    assert choose_scale(load, settings(billing="on-demand", max_on_demand_writes=most)) == scale

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from operations.planning import limits
-from operations.planning.table import Autoscaling, CapacityBucket, SimulatedTable, write_units
+from operations.planning.table import (
+    KEYS_BYTES,
+    Autoscaling,
+    CapacityBucket,
+    OnDemandScaling,
+    SimulatedTable,
+    index_bytes,
+    write_units,
+)
 
 MINUTE = 60_000
 DEFAULTS = {"write_capacity": 100, "max_capacity": None, "on_demand": False, "row_bytes": 600, "used_before": 0.0}
@@ -65,6 +73,12 @@ def test_everyday_load_reduces_the_simulated_burst_capacity() -> None:
     assert written == pytest.approx(20 * limits.BURST_SECONDS + 29 * 100, abs=1)
 
 
+def test_everyday_load_of_large_rows_reduces_the_burst_capacity_by_their_units() -> None:
+    capacity = table(used_before=20, row_bytes=3000)
+    written = sum(writes(capacity, at=second * 1000) for second in range(30))
+    assert written == pytest.approx((40 * limits.BURST_SECONDS + 29 * 100) / 3, abs=1)
+
+
 @pytest.mark.parametrize(
     ("changed", "at", "expected"),
     [
@@ -82,7 +96,16 @@ def test_everyday_load_reduces_the_simulated_burst_capacity() -> None:
         ),
         # All rows of one day are in one partition of the index.
         ({"write_capacity": 5000}, range(5), [limits.PARTITION_UNITS] * 5),
-        ({"on_demand": True}, range(5), [limits.PARTITION_UNITS] * 5),
+        ({"on_demand": True, "write_capacity": 4000}, range(5), [limits.PARTITION_UNITS] * 5),
+        # The configured maximum of an on-demand table is lower than the limit of the partition.
+        ({"on_demand": True, "write_capacity": 50}, [1, 2, 60], [50] * 3),
+        # A row of 4 KB has 200 bytes in an index with only the keys, so only the units of the table are the limit.
+        ({"write_capacity": 5000, "row_bytes": 4096, "saved_seconds": 0.0}, [1, 2], [250] * 2),
+        (
+            {"write_capacity": 2000, "row_bytes": 4096, "saved_seconds": 0.0, "index_projection": "keys-only"},
+            [1, 2],
+            [500] * 2,
+        ),
     ],
 )
 def test_simulated_table_writes_as_many_rows_as_its_capacity_permits(
@@ -113,6 +136,46 @@ def test_simulated_auto_scaling_follows_the_utilization(
 def test_simulated_auto_scaling_stays_within_its_limits() -> None:
     provisioned = autoscaled([900.0] * 20 + [0.0] * 60, least=100, most=300)
     assert (max(provisioned), min(provisioned[20:])) == (300, 100)
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        # The peak of a new table doubles after 30 minutes, not before.
+        ([3000.0] * 31, {28: 4000, 29: 6000, 30: 6000}),
+        # A low peak does not reduce the capacity.
+        ([100.0] * 60, {29: 4000, 59: 4000}),
+        # The second doubling follows 30 minutes later. The quota of the table limits the capacity.
+        ([3000.0] * 30 + [6000.0] * 30 + [12_000.0] * 30 + [24_000.0] * 30, {59: 12_000, 89: 24_000, 119: 40_000}),
+    ],
+)
+def test_simulated_on_demand_capacity_is_twice_the_peak_of_the_previous_30_minutes(
+    used: list[float], expected: dict[int, float]
+) -> None:
+    bucket = CapacityBucket(4000, saved_seconds=1, partition_limit=4000, saved=0)
+    scaling = OnDemandScaling(bucket, most=limits.MAX_ON_DEMAND_UNITS)
+    provisioned = []
+    for number, units in enumerate(used, 1):
+        bucket.used = units * 60
+        scaling.end_minute(number * MINUTE)
+        provisioned.append(bucket.provisioned)
+    assert {minute: provisioned[minute] for minute in expected} == expected
+    # The table has enough partitions to use the increased capacity within a second.
+    assert bucket.allows(200 * MINUTE, 1)
+    bucket.consume(max(expected.values()) - 1)
+    assert bucket.allows(200 * MINUTE, 1)
+    assert not bucket.allows(200 * MINUTE, 2)
+
+
+def test_on_demand_table_has_a_growing_capacity_and_provisioned_table_a_constant_one() -> None:
+    assert table().scalings == []
+    [growth] = table(write_capacity=4000, max_capacity=40_000, on_demand=True).scalings
+    assert isinstance(growth, OnDemandScaling)
+
+
+def test_index_with_only_the_keys_has_smaller_rows_but_never_larger_ones_than_the_table() -> None:
+    assert [index_bytes(size, "all") for size in (100, 600)] == [100, 600]
+    assert [index_bytes(size, "keys-only") for size in (100, 600)] == [100, KEYS_BYTES]
 
 
 def autoscaled(used: list[float], *, least: float, most: float) -> list[float]:

@@ -226,6 +226,7 @@ CASES[KEY_POLICY] = [
     *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=BUCKET_USE),
     *cases(ALLOW, "kms:Decrypt", KEY_ARN, by=ROLE_ARN, context=TABLE_USE),
     *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=ROLE_ARN, context=through("sqs")),
+    *cases(ALLOW, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=through("sns")),
     *cases(NO_MATCH, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER),
     *cases(NO_MATCH, "kms:GenerateDataKey Decrypt", KEY_ARN, by=USER, context=through("ec2")),
     *cases(NO_MATCH, "kms:GenerateDataKey Decrypt", KEY_ARN, by=OTHER_USER, context=BUCKET_USE),

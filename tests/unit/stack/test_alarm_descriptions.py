@@ -16,13 +16,16 @@ from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LIMITED, LOG_GRO
 from tests.support.nonempty import nonempty
 from tests.support.shell_commands import problems
 from tests.support.synth import synth
-from tests.unit.stack.test_alarms import ALARMS
+from tests.unit.stack.test_alarms import ALARMS, EXPECTING_ALARMS
 
 ROOT = Path(__file__).parents[3]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 EVERY_ALARM = pytest.mark.parametrize("purpose", ALARMS)
 # The longest URL that the configuration accepts.
 LONGEST_URL = "https://example.com/".ljust(tap_stack.RUNBOOK_URL_LENGTH.stop - 1, "a")
+
+
+EXPECTING_KEYS = ("expectUploadEveryHours", "expectAuditEveryHours")
 
 
 class Description(NamedTuple):
@@ -41,6 +44,8 @@ def parse(description: str) -> Description:
 
 def described(purpose: str, config: Mapping[str, str] | None = None) -> Description:
     """Return the description of the deployed alarm with this purpose."""
+    if purpose in EXPECTING_ALARMS:
+        config = {**(config or {}), **{key: FULL[key] for key in EXPECTING_KEYS}}
     alarms = [each.inputs for each in synth(**(config or {})).all("MetricAlarm")]
     [description] = [each["alarmDescription"] for each in alarms if each["name"].endswith(f"-{purpose}")]
     return parse(description)
@@ -88,7 +93,8 @@ def test_first_command_of_an_alarm_is_valid_and_is_in_the_runbook_chapter(purpos
         assert f"--metric-name {name} " in command
         assert all(f"Name={key},Value={value}" in command for key, value in nonempty(dimensions.items()))
         chapter_dimensions = [
-            f"Name={key},Value={value}".replace(TABLE, '"$TABLE"') for key, value in dimensions.items()
+            f"Name={key},Value={value}".replace(TABLE, '"$TABLE"').replace(FUNCTION, '"$FUNCTION"')
+            for key, value in dimensions.items()
         ]
         assert f"--metric-name {name} " in chapter(purpose).replace("\n", " ")
         assert [each for each in chapter_dimensions if each not in chapter(purpose)] == []
@@ -115,6 +121,8 @@ def test_longest_alarm_descriptions_do_not_exceed_the_limit_of_cloudwatch() -> N
         environment_suffix=env,
         table_name="t" * 255,
         max_capacity=40_000,
+        expect_upload_every_hours=168,
+        expect_audit_every_hours=168,
         runbook_url=LONGEST_URL,
         cors_allowed_origins=("https://a.com",),
     )
@@ -143,12 +151,18 @@ def test_numbers_in_alarm_causes_match_the_resources(config: dict[str, str]) -> 
         "function-duration": [f"timeout of {stack.one('Function').inputs['timeout']} s", "80%", "10%", "5 minutes"],
         "events-dropped": [f"older than {hours}", f"failed {retries['maximumRetryAttempts'] + 1} times"],
         "failure-queue": [f"for {days}"],
+        "indexing-delay": [f"more than {config.get('maxDelaySeconds', '60')} s", "1%", "5 minutes"],
+        "event-age": ["over 5 minutes", f"after {hours}"],
+        "no-uploads": ["For 24 hours"],
+        "no-audit": ["For 168 hours"],
         "table-write-capacity": [f"capacity of {units} units", "80%", "5 minutes"],
         "index-write-capacity": [f"capacity of {units} units", "80%", "5 minutes"],
     }
     for purpose, parts in nonempty(expected.items()):
         cause = described(purpose, config).cause
         assert [part for part in parts if part not in cause] == [], cause
+        if purpose in {"indexing-delay", "event-age"} or purpose in EXPECTING_ALARMS:
+            continue  # these causes contain the period, the age and the configured hours
         periods = next(
             each.inputs["evaluationPeriods"]
             for each in stack.all("MetricAlarm")
@@ -199,6 +213,9 @@ def test_only_alarms_on_calls_of_the_indexer_claim_that_it_retries() -> None:
 
 
 def test_runbook_names_only_existing_alarms_and_reasons_of_failures() -> None:
-    named = set(re.findall(r"\(#((?:function|failed|failure|table|index|events)-[\w-]+)\)", RUNBOOK))
-    assert named - {"function-broken", "function-deleted", "table-lost", "table-damaged"} <= ALARMS.keys()
+    named = set(re.findall(r"\(#((?:function|failed|failure|table|index|events?|indexing|no)-[\w-]+)\)", RUNBOOK))
+    assert (
+        named - {"function-broken", "function-deleted", "table-lost", "table-damaged", "no-backup-exists"}
+        <= ALARMS.keys()
+    )
     assert len(named) > 15

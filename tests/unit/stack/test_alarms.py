@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_stack import TapStackArgs, make_alarms, make_names
 from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LIMITED, ON_DEMAND, QUEUE, TABLE, TOPIC, TOPIC_ARN
 from tests.support.metrics import METRICS, REASONS
 from tests.support.synth import policy, synth
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from localstack.deployers.monitor import Recorded
 
 _FUNCTION = {"FunctionName": FUNCTION}
+_SERVICE = {"service": "tapstack-dev"}
 _TABLE = {"TableName": TABLE}
 _INDEX = {"TableName": TABLE, "GlobalSecondaryIndexName": "uploads_by_day"}
 
 # Maps the purpose of an alarm to (namespace, metric, dimensions, statistic, threshold, number of one-minute periods).
-ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
+DEFAULT_ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
     "function-errors": ("AWS/Lambda", "Errors", _FUNCTION, "Sum", 0, 1),
     "function-throttles": ("AWS/Lambda", "Throttles", _FUNCTION, "Sum", 0, 1),
     "function-duration": ("AWS/Lambda", "Duration", _FUNCTION, "p90", 480_000, 5),
@@ -26,9 +28,11 @@ ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
     "failure-delivery": ("AWS/Lambda", "DestinationDeliveryFailures", _FUNCTION, "Sum", 0, 1),
     "failure-queue": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": QUEUE}, "Maximum", 0, 1),
     **{
-        f"failed-{reason}": ("TapStack", "ObjectsFailed", {"service": "tapstack-dev", "reason": reason}, "Sum", 0, 1)
+        f"failed-{reason}": ("TapStack", "ObjectsFailed", {**_SERVICE, "reason": reason}, "Sum", 0, 1)
         for reason in sorted(REASONS)
     },
+    "event-age": ("AWS/Lambda", "AsyncEventAge", _FUNCTION, "Maximum", 300_000, 1),
+    "indexing-delay": ("TapStack", "IndexingDelay", _SERVICE, "p99", 60_000, 1),  # one period of five minutes
     "table-read-throttles": ("AWS/DynamoDB", "ReadThrottleEvents", _TABLE, "Sum", 0, 1),
     "table-write-throttles": ("AWS/DynamoDB", "WriteThrottleEvents", _TABLE, "Sum", 0, 1),
     "index-read-throttles": ("AWS/DynamoDB", "ReadThrottleEvents", _INDEX, "Sum", 0, 1),
@@ -40,6 +44,14 @@ ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
     "table-errors-query": ("AWS/DynamoDB", "SystemErrors", {**_TABLE, "Operation": "Query"}, "Sum", 0, 1),
     "table-errors-updateitem": ("AWS/DynamoDB", "SystemErrors", {**_TABLE, "Operation": "UpdateItem"}, "Sum", 0, 1),
 }
+# Alarms that fire if there is no data, in the configuration FULL: 24 hours in periods of 5 minutes, and 168 of an hour.
+EXPECTING_ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
+    "no-uploads": ("TapStack", "IndexingDelay", _SERVICE, "SampleCount", 1, 288),
+    "no-audit": ("AWS/DynamoDB", "SuccessfulRequestLatency", {**_TABLE, "Operation": "Scan"}, "SampleCount", 1, 168),
+}
+ALARMS = DEFAULT_ALARMS | EXPECTING_ALARMS
+# Seconds of a period, if it is not a minute.
+PERIODS = {"indexing-delay": 300, "no-uploads": 300, "no-audit": 3600}
 COVERS = {"tap-alarms", "tap-alarms-policy", "tap-alarms-email", *(f"tap-{purpose}" for purpose in ALARMS)}
 
 
@@ -53,7 +65,8 @@ def alarms(**config: str) -> dict[str, Recorded]:
 @pytest.mark.parametrize("purpose", ALARMS)
 def test_each_alarm_has_the_expected_metric_and_threshold(purpose: str) -> None:
     namespace, metric, dimensions, statistic, threshold, periods = ALARMS[purpose]
-    inputs = dict(alarms()[purpose].inputs)
+    expecting, period = purpose in EXPECTING_ALARMS, PERIODS.get(purpose, 60)
+    inputs = dict(alarms(**FULL)[purpose].inputs if expecting else alarms()[purpose].inputs)
     assert inputs.pop("alarmDescription")
     assert inputs.pop("tags")
     assert inputs == {
@@ -61,18 +74,20 @@ def test_each_alarm_has_the_expected_metric_and_threshold(purpose: str) -> None:
         "namespace": namespace,
         "metricName": metric,
         "dimensions": dimensions,
-        ("extendedStatistic" if statistic == "p90" else "statistic"): statistic,
-        "comparisonOperator": "GreaterThanThreshold",
+        # CloudWatch evaluates a percentile of few values too, because evaluateLowSampleCountPercentiles is not set.
+        ("extendedStatistic" if statistic in {"p90", "p99"} else "statistic"): statistic,
+        "comparisonOperator": "LessThanThreshold" if expecting else "GreaterThanThreshold",
         "threshold": threshold,
-        "period": 60,
+        "period": period,
         "evaluationPeriods": periods,
-        "treatMissingData": "notBreaching",  # without uploads, the metrics have no data
+        # Without uploads, the metrics have no data.
+        "treatMissingData": "breaching" if expecting else "notBreaching",
         "alarmActions": [TOPIC_ARN],
         "okActions": [TOPIC_ARN],
     }
     assert frozenset(dimensions) in METRICS[namespace, metric].dimensions
     # Neither Pulumi nor the emulators check these limits of PutMetricAlarm (CloudWatch API Reference).
-    assert 60 * periods <= 24 * 3600
+    assert period * periods <= 24 * 3600 * (7 if period >= 3600 else 1)
     assert len(inputs["name"]) <= 255
 
 
@@ -88,9 +103,28 @@ def test_each_allowed_dynamodb_operation_has_an_error_alarm() -> None:
     assert watched == allowed
 
 
+def test_stack_has_alarms_on_missing_data_only_if_they_are_configured() -> None:
+    assert alarms().keys() == DEFAULT_ALARMS.keys()
+    assert alarms(**FULL).keys() == ALARMS.keys()
+
+
+@pytest.mark.parametrize(
+    ("hours", "period", "periods"), [(1, 300, 12), (24, 300, 288), (25, 3600, 25), (168, 3600, 168)]
+)
+def test_alarms_on_missing_data_evaluate_the_configured_hours_in_short_periods(
+    hours: int, period: int, periods: int
+) -> None:
+    args = TapStackArgs(expect_upload_every_hours=hours, expect_audit_every_hours=hours)
+    names = make_names(args, project="tapstack", account="123456789012", region="us-east-1")
+    expecting = [each for each in make_alarms(names, args, region="us-east-1") if each.expects_data]
+    assert [each.purpose for each in expecting] == ["no-uploads", "no-audit"]
+    assert {(each.period_seconds, each.periods) for each in expecting} == {(period, periods)}
+
+
 @pytest.mark.parametrize(
     ("config", "purpose", "threshold"),
     [
+        (CUSTOM, "indexing-delay", 300_000),
         (CUSTOM, "function-duration", 80_000),
         # The threshold is 80% of writeCapacity, or of maxCapacity with auto scaling, summed over 60 seconds.
         *((CUSTOM, f"{part}-write-capacity", 7 * 60 * 0.8) for part in ("table", "index")),
@@ -104,8 +138,8 @@ def test_alarm_thresholds_depend_on_the_configuration(config: dict[str, str], pu
 @pytest.mark.parametrize("config", [ON_DEMAND, LIMITED], ids=["on-demand", "with a maximum"])
 def test_on_demand_stack_has_throttling_alarms_and_no_capacity_alarms(config: dict[str, str]) -> None:
     """A table in on-demand mode has no provisioned capacity that a threshold could be a part of."""
-    assert set(ALARMS) - alarms(**config).keys() == {"table-write-capacity", "index-write-capacity"}
-    assert alarms(**config).keys() <= set(ALARMS)
+    assert set(DEFAULT_ALARMS) - alarms(**config).keys() == {"table-write-capacity", "index-write-capacity"}
+    assert alarms(**config).keys() <= set(DEFAULT_ALARMS)
 
 
 def test_alarm_topic_does_not_use_the_aws_managed_sns_key() -> None:

@@ -108,6 +108,17 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("timeoutSeconds", ["9"], "10 to 900 seconds", "pulumi config set timeoutSeconds 10"),
     ("timeoutSeconds", ["901"], "10 to 900 seconds", "pulumi config set timeoutSeconds 900"),
     ("reservedConcurrency", ["0", "-1"], "at least 1", "Remove the key"),
+    *(
+        row
+        for key in ("expectUploadEveryHours", "expectAuditEveryHours")
+        for row in (
+            (key, ["0", "-1"], "1 to 168 hours", f"pulumi config set {key} 1"),
+            (key, ["169"], "1 to 168 hours", f"pulumi config set {key} 168"),
+            (key, NO_INTEGER, "a whole number", f"pulumi config set {key}"),
+        )
+    ),
+    ("maxDelaySeconds", ["0"], "1 to 21600 seconds", "pulumi config set maxDelaySeconds 1"),
+    ("maxDelaySeconds", ["21601"], "1 to 21600 seconds", "pulumi config set maxDelaySeconds 21600"),
     ("alarmEmail", ["", "oncall", "a@example.com, b@example.com"], "one address", "Change"),
     ("runbookUrl", NOT_A_URL, "an https URL without a fragment, such as https://github.com/", "Change"),
     ("runbookUrl", ["https://"], "9 to 200", "longer"),
@@ -221,6 +232,9 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
     "timeoutSeconds": [("10", 10), ("900", 900)],
     "reservedConcurrency": [("1", 1)],
     "alarmEmail": [("on.call+tap@example.co.uk", "on.call+tap@example.co.uk")],
+    "expectUploadEveryHours": [("1", 1), ("168", 168)],
+    "expectAuditEveryHours": [("1", 1), ("168", 168)],
+    "maxDelaySeconds": [("1", 1), ("21600", 21_600)],
     "kmsKeyArn": [(KEY, KEY), (MULTI_REGION_KEY, MULTI_REGION_KEY), (CHINESE_KEY, CHINESE_KEY)],
     "owner": [("Équipe données: a/b=c+d-e@f.g_h", "Équipe données: a/b=c+d-e@f.g_h")],
     "costCenter": [("c" * 256, "c" * 256)],

@@ -135,12 +135,20 @@ UNLIMITED = {"Indexing delay and duration (ms)": ("timeout", 600_000)}
 def test_dashboard_annotations_show_the_configured_limits(
     config: dict[str, str], expected: dict[str, tuple[str, int]]
 ) -> None:
-    marks = {
-        title: (mark["label"], mark["value"])
+    marks = [
+        (title, mark["label"], mark["value"])
         for title, widget in widgets(**config).items()
         for mark in widget["properties"].get("annotations", {"horizontal": []})["horizontal"]
-    }
-    assert marks == {**expected, "Age of asynchronous events (ms)": ("maximum event age", 6 * 3600 * 1000)}
+    ]
+    delay = 1000 * int(config.get("maxDelaySeconds", "60"))
+    assert sorted(marks) == sorted(
+        [
+            *((title, label, value) for title, (label, value) in expected.items()),
+            ("Indexing delay and duration (ms)", "alarm on the delay", delay),
+            ("Age of asynchronous events (ms)", "alarm", 5 * 60 * 1000),
+            ("Age of asynchronous events (ms)", "maximum event age", 6 * 3600 * 1000),
+        ]
+    )
 
 
 def test_dashboard_widgets_use_the_region_of_the_stack() -> None:

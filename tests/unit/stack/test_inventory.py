@@ -34,12 +34,12 @@ def test_no_resource_of_the_stack_is_covered_by_two_test_modules() -> None:
     assert [name for name, modules in covered().items() if modules > 1] == []
 
 
-def test_default_stack_omits_only_alarm_email_and_auto_scaling() -> None:
+def test_default_stack_omits_only_alarm_email_missing_data_alarms_and_auto_scaling() -> None:
     everything = {each.name for each in synth(**FULL).resources}
     least = {each.name for each in synth().resources}
     assert least < everything
     assert everything - least == {
-        "tap-alarms-email",
+        *("tap-alarms-email", "tap-no-uploads", "tap-no-audit"),
         *(f"tap-{part}-{units}-scaling" for part in ("table", "index") for units in ("read", "write")),
         *(f"tap-{part}-{units}-scaling-policy" for part in ("table", "index") for units in ("read", "write")),
     }

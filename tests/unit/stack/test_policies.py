@@ -56,7 +56,7 @@ def test_policy_allows_or_denies_each_request_as_expected(name: str, decision: D
         ("tap-s3-permission", None, {"Condition": {"ArnLike": {"AWS:SourceArn": UPLOADS_ARN}}}),
         (ROLE_WITH_KEY, "EncryptFailures", {"Action": "kms:*"}),
         (ROLE_WITH_KEY, "OpenTable", {"Condition": {}}),
-        (KEY_POLICY, "UseThroughS3AndDynamoDBAndSQS", {"Condition": {}}),
+        (KEY_POLICY, "UseThroughServicesOfTheStack", {"Condition": {}}),
         (KEY_POLICY, "LetAlarmsPublish", {"Condition": {}}),
     ],
     ids=[

@@ -1,0 +1,288 @@
+"""Tests of the settings that `cost` and `capacity` read from a Pulumi stack file and from their options."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tap_stack
+from operations.planning.configuration import KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.scenario import ASYNC_RETRIES, StackSettings
+from tests.support.nonempty import nonempty
+
+if TYPE_CHECKING:
+    from tests.unit.planning.conftest import Command
+
+ROOT = Path(__file__).parents[3]
+PROD = """\
+secretsprovider: passphrase
+encryptionsalt: v1:VDqRxdzYmSk=:v1:AAAA
+config:
+  aws:region: us-east-1
+  tapstack:env: prod
+  tapstack:corsAllowedOrigins:
+    - https://app.example.com
+  tapstack:alarmEmail:
+    secure: AAABAKgGu0ZDnpvMPQcSJbkv
+  tapstack:writeCapacity: 50
+  tapstack:readCapacity: "20"
+  tapstack:tableClass: infrequent-access
+  tapstack:logLevel: WARNING
+  other:writeCapacity: many
+"""
+
+
+def config(*lines: str) -> str:
+    return "config:\n" + "".join(f"  {line}\n" for line in lines)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_text(PROD, encoding="utf-8")
+    return path
+
+
+def cost(run: Command, stack: Path, *options: str) -> dict[str, Any]:
+    assert run("cost", "--per-day=1000", "--json", f"--stack={stack}", *options) == 0, run.errors
+    document: dict[str, Any] = json.loads(run.output)
+    return document
+
+
+def rejected(run: Command, stack: Path, *options: str, tool: str = "cost") -> str:
+    assert run(tool, "--per-day=1000", f"--stack={stack}", *options) == 2
+    [error] = run.errors.splitlines()
+    return error
+
+
+def test_cost_tool_reads_the_settings_of_a_stack_file(run: Command, stack: Path) -> None:
+    settings = cost(run, stack)["settings"]
+    changed = {key: value for key, value in settings.items() if value != cost_defaults()[key]}
+    assert changed == {
+        "writeCapacity": 50,
+        "readCapacity": 20,
+        "tableClass": "infrequent-access",
+        "logLevel": "WARNING",
+    }
+
+
+def cost_defaults() -> dict[str, object]:
+    defaults = StackSettings()
+    return {
+        **{key.name: getattr(defaults, attribute) for attribute, key in KEYS.items()},
+        **{key: getattr(defaults, attribute) for key, attribute in PRESENCE.items()},
+    }
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        PROD.encode(),
+        codecs.BOM_UTF8 + PROD.encode(),
+        codecs.BOM_UTF16_LE + PROD.replace("\n", "\r\n").encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + PROD.encode("utf-16-be"),
+    ],
+    ids=["utf-8", "utf-8 with byte order mark", "utf-16 of Windows", "utf-16 big endian"],
+)
+def test_cost_tool_reads_a_stack_file_in_each_encoding(run: Command, stack: Path, encoded: bytes) -> None:
+    stack.write_bytes(encoded)
+    assert cost(run, stack)["settings"]["writeCapacity"] == 50
+
+
+@pytest.mark.parametrize("content", ["", "config:\n", "config: {}\n", "encryptionsalt: v1:x\n"])
+def test_stack_file_without_configuration_has_the_defaults_and_a_note(run: Command, stack: Path, content: str) -> None:
+    stack.write_text(content, encoding="utf-8")
+    document = cost(run, stack)
+    assert document["settings"] == cost_defaults()
+    assert "Pulumi.prod.yaml sets no key of the project tapstack, so the defaults were used" in document["notes"]
+
+
+def test_example_stack_files_of_the_repository_are_valid(run: Command) -> None:
+    for path in nonempty(ROOT.glob("Pulumi.*.yaml")):
+        assert cost(run, path)["settings"]["billing"] == "provisioned"
+
+
+def test_keys_of_a_stack_file_belong_to_the_project_in_its_folder(run: Command, stack: Path) -> None:
+    """The namespace of the keys is the project name. A key without a namespace belongs to the project too."""
+    (stack.parent / "Pulumi.yaml").write_text(
+        "name: uploads\nruntime: python\n"
+        + config("aws:region: eu-central-1", "memoryMb: 1024", "logLevel:", "  default: ERROR"),
+        encoding="utf-8",
+    )
+    stack.write_text(config("uploads:billing: on-demand", "logRetentionDays: 7", "tapstack:tableClass: none"))
+    document = cost(run, stack)
+    changed = {key: value for key, value in document["settings"].items() if value != cost_defaults()[key]}
+    assert changed == {"billing": "on-demand", "logRetentionDays": 7, "memoryMb": 1024, "logLevel": "ERROR"}
+    assert "the stack is in eu-central-1, but the prices are those of us-east-1" in document["notes"]
+
+
+def test_presence_of_a_key_adds_its_cost_even_if_its_value_is_encrypted(run: Command, stack: Path) -> None:
+    before = {item["part"]: item["dollars"] for item in cost(run, stack)["items"]}
+    stack.write_text(PROD + "  tapstack:kmsKeyArn:\n    secure: AAAB\n  tapstack:expectUploadEveryHours: 24\n")
+    after = {item["part"]: item["dollars"] for item in cost(run, stack)["items"]}
+    assert after.keys() - before.keys() == {"key", "key_requests"}
+    assert after["alarms"] - before["alarms"] == pytest.approx(0.10)
+
+
+def test_option_replaces_an_encrypted_value(run: Command, stack: Path) -> None:
+    stack.write_text(config("tapstack:memoryMb: {secure: AAAB}"), encoding="utf-8")
+    assert cost(run, stack, "--memory-mb=1024")["settings"]["memoryMb"] == 1024
+
+
+def test_note_reports_an_environment_whose_values_were_not_read(run: Command, stack: Path) -> None:
+    stack.write_text(PROD + "environment:\n  - aws/prod\n", encoding="utf-8")
+    expected = "Pulumi.prod.yaml imports an environment of Pulumi ESC, whose values were not read"
+    assert expected in cost(run, stack)["notes"]
+    run("capacity", "--per-day=1000", f"--stack={stack}")
+    assert f"note: {expected}" in run.lines
+
+
+def test_options_override_the_stack_file(run: Command, stack: Path) -> None:
+    settings = cost(run, stack, "--write-capacity=10", "--table-class=standard")["settings"]
+    assert (settings["writeCapacity"], settings["readCapacity"], settings["tableClass"]) == (10, 20, "standard")
+
+
+@pytest.mark.parametrize(
+    ("content", "option", "removed"),
+    [
+        (PROD, "--billing=on-demand", "writeCapacity"),
+        (
+            config("tapstack:billing: on-demand", "tapstack:maxOnDemandWrites: 5"),
+            "--billing=provisioned",
+            "maxOnDemandWrites",
+        ),
+    ],
+)
+def test_option_with_the_other_billing_mode_removes_the_capacity_keys_of_the_stack_file(
+    run: Command, stack: Path, content: str, option: str, removed: str
+) -> None:
+    stack.write_text(content, encoding="utf-8")
+    settings = cost(run, stack, option)["settings"]
+    assert settings["billing"] == option.partition("=")[2]
+    assert settings[removed] == cost_defaults()[removed]
+
+
+def test_capacity_tool_reads_the_settings_of_a_stack_file(run: Command, stack: Path) -> None:
+    stack.write_text(
+        config(
+            "tapstack:billing: on-demand",
+            "tapstack:maxOnDemandWrites: 5",
+            "tapstack:timeoutSeconds: 60",
+            "tapstack:reservedConcurrency: 7",
+        )
+    )
+    assert run("capacity", "--per-day=1000", f"--stack={stack}") == 0
+    expected = (
+        "billing on-demand, maxOnDemandWrites 5; at most 7 concurrent executions (reserved), timeout 60 s, 512 MB"
+    )
+    assert f"stack     {expected}" in run.lines
+    assert "5.0 rows per second" in run.output
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("writeCapacity: 0", "writeCapacity: '0' is not valid: give a whole number of 1 to 40,000 capacity units"),
+        ("writeCapacity: 1_000", "writeCapacity: '1_000' is not valid: give a whole number"),
+        ("writeCapacity: many", "writeCapacity: 'many' is not valid"),
+        ("writeCapacity: [5]", "writeCapacity: ['5'] is not valid"),
+        (
+            "billing: ondemand",
+            "billing: 'ondemand' is not valid: give one of provisioned, on-demand, with `pulumi config set",
+        ),
+        ("logRetentionDays: 2", "logRetentionDays: '2' is not valid: give one of 1, 3, 5, 7,"),
+        ("writeCapacty: 5", "tapstack:writeCapacty is not a configuration key of the stack: the keys are alarmEmail, "),
+        ("writeCapacty: 5", "Try: pulumi config rm writeCapacty"),
+        ("maxCapacity: 50", "maxCapacity 50 is less than the default of readCapacity, 100: give at least 100"),
+        (
+            "maxOnDemandWrites: 50",
+            "maxOnDemandWrites 50 contradicts billing provisioned: remove it, or change billing to on-demand",
+        ),
+        (
+            "memoryMb: {secure: AAAB}",
+            "memoryMb is encrypted, and has an effect on the result: give its value with --memory-mb",
+        ),
+        ("timeoutSeconds: {secure: AAAB}", "with `pulumi config set --plaintext timeoutSeconds VALUE`"),
+    ],
+)  # fmt: skip  One case per line is easier to compare.
+def test_invalid_key_or_value_of_a_stack_file_is_an_error_with_a_remedy(
+    run: Command, stack: Path, line: str, error: str
+) -> None:
+    stack.write_text(config(f"tapstack:{line}"), encoding="utf-8")
+    message = rejected(run, stack)
+    assert message.startswith("cost: Pulumi.prod.yaml: ")
+    assert error in message
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("--billing=on-demand --write-capacity=5", "--write-capacity 5 contradicts billing on-demand: remove it"),
+        ("--max-capacity=10", "--max-capacity 10 is less than Pulumi.prod.yaml: readCapacity 20: give at least 20"),
+        ("--max-capacity=30", "--max-capacity 30 is less than Pulumi.prod.yaml: writeCapacity 50: give at least 50"),
+    ],
+)
+def test_option_that_contradicts_another_setting_is_an_error_with_a_remedy(
+    run: Command, stack: Path, options: str, error: str
+) -> None:
+    assert error in rejected(run, stack, *options.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"config: [", "is not YAML: while parsing"),
+        (b"config: {\x00}", "is not YAML: "),
+        (codecs.BOM_UTF16_LE + b"\x00", "is not YAML: "),
+        (b"\xff\xfe\x00\xd8", "is not YAML: "),
+        (b"- config", "contains no `config:` section"),
+        (b"config: [1]", "`config:` is not a mapping of keys to values"),
+        (b"name: tapstack\nruntime: python\n", "is a project file: give the file of a stack, such as "),
+        (b"[" * 10_000, "is not YAML: "),
+    ],
+    ids=[
+        "truncated",
+        "zero byte",
+        "truncated UTF-16",
+        "invalid UTF-16",
+        "list",
+        "list of keys",
+        "project file",
+        "nesting",
+    ],
+)
+def test_file_that_is_no_stack_file_is_an_error_with_a_remedy(
+    run: Command, stack: Path, content: bytes, error: str
+) -> None:
+    stack.write_bytes(content)
+    assert error in rejected(run, stack)
+
+
+def test_missing_stack_file_is_an_error_with_a_remedy(run: Command, tmp_path: Path) -> None:
+    for path, reason in nonempty([(tmp_path / "prod", "No such file or directory"), (tmp_path, "Is a directory")]):
+        assert f"--stack {path}: {reason}: give the stack file of a Pulumi project" in rejected(run, path)
+
+
+def test_keys_with_and_without_effect_are_all_keys_of_the_pulumi_program() -> None:
+    known = [key.name for key in KEYS.values()] + [*PRESENCE, *WITHOUT_EFFECT]
+    assert sorted(known) == sorted(each.key for each in tap_stack.CONFIG_FIELDS.values())
+
+
+def test_defaults_and_allowed_values_are_those_of_the_pulumi_program() -> None:
+    defaults, args = StackSettings(), tap_stack.TapStackArgs()
+    for attribute, key in nonempty(KEYS.items()):
+        assert getattr(defaults, attribute) == getattr(args, attribute)
+        limit = tap_stack.CONFIG_FIELDS[attribute].limit
+        if isinstance(limit, frozenset):
+            assert set(key.limit) == limit
+        elif attribute not in {"max_capacity", "reserved_concurrency"}:
+            assert key.limit == limit
+    assert KEYS["max_capacity"].limit == tap_stack.TABLE_CAPACITY_UNITS
+    assert list(LOG_RETENTION_DAYS) == sorted(tap_stack.LOG_RETENTION_DAYS)
+    assert ASYNC_RETRIES == tap_stack.ASYNC_RETRIES
+    assert set(KEYS) | set(PRESENCE.values()) <= {each.name for each in fields(StackSettings)}
