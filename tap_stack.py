@@ -101,9 +101,6 @@ BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
 TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
-FUNCTION_NAME_LENGTH = range(1, 65)  # length in characters (source: Lambda API Reference, CreateFunction)
-ROLE_NAME_LENGTH = range(1, 65)  # length in characters (source: IAM User Guide, "IAM and AWS STS quotas")
-QUEUE_NAME_LENGTH = range(1, 81)  # length in characters (source: SQS Developer Guide, "Message queue quotas")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
 # Request units per second (source: DynamoDB API Reference, OnDemandThroughput; the maximum is the default quota of a
 # table in on-demand mode: DynamoDB Developer Guide, "Quotas", which AWS can increase).
@@ -766,7 +763,7 @@ def check_boundary_location(boundary_arn: str, *, partition: str, account: str) 
             raise ConfigurationError("permissionsBoundary", boundary_arn, error, remedy)
 
 
-def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_capacity: int | None) -> None:
     """Reject a change of an existing table that Pulumi's AWS provider would make wrongly, or not at all.
 
     The provider's behavior is that of Terraform's resource ``aws_dynamodb_table``, from which it is built.
@@ -774,6 +771,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     Args:
         old: the inputs of the table in the Pulumi state, by their names in Pulumi.
         new: the inputs of the table in this deployment. Inputs in ``ignore_changes`` have their values from the state.
+        max_capacity: the upper limit of auto scaling in this deployment; None if auto scaling is off.
 
     Raises:
         ConfigurationError: the change is not supported.
@@ -802,7 +800,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         if "readCapacity" not in new:
             error = "auto scaling cannot be enabled in the update that switches the table to provisioned billing"
             remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
-            raise ConfigurationError("maxCapacity", "the configured value", error, remedy)
+            raise ConfigurationError("maxCapacity", max_capacity, error, remedy)
         return
     # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
     # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
@@ -867,14 +865,11 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     )
     key = "resource name from project name and env"
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
+    # With a valid name of this bucket, all other derived names are short enough for their services.
     check_bucket_name(key, names.log_bucket)
     if names.upload_bucket == names.log_bucket:
         error = "the upload bucket and the bucket for access logs have the same name"
         raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
-    _check_length(key, names.table, TABLE_NAME_LENGTH)
-    _check_length(key, names.function, FUNCTION_NAME_LENGTH)
-    _check_length(key, names.role, ROLE_NAME_LENGTH)
-    _check_length(key, names.failure_queue, QUEUE_NAME_LENGTH)
     if names.settings.startswith(PARAMETER_NAME_RESERVED_STARTS):
         error = f"SSM reserves parameter names that begin with {' or '.join(PARAMETER_NAME_RESERVED_STARTS)}"
         raise ConfigurationError(key, names.settings, error, "Choose another project name in Pulumi.yaml.")
@@ -1650,11 +1645,12 @@ class TapStack(pulumi.ComponentResource):
 
         Only Pulumi's engine has the state of the existing table, and it sends the state only to hooks.
         """
-        hook = pulumi.ResourceHook(
-            f"{self._name}-table-change",
-            lambda change: check_table_change(change.old_inputs or {}, change.new_inputs or {}),
-            pulumi.ResourceHookOptions(on_dry_run=True),
-        )
+
+        def check(change: pulumi.ResourceHookArgs) -> None:
+            check_table_change(change.old_inputs or {}, change.new_inputs or {}, max_capacity=self._args.max_capacity)
+
+        name, options = f"{self._name}-table-change", pulumi.ResourceHookOptions(on_dry_run=True)
+        hook = pulumi.ResourceHook(name, check, options)
         return pulumi.ResourceHookBinding(before_update=[hook])
 
     def _autoscaling(self, table: aws.dynamodb.Table) -> None:

@@ -74,8 +74,7 @@ class Progress:
             task = bars.add_task(name.ljust(NAME_WIDTH), total=total)
             yield lambda parts: bars.advance(task, parts)
             if total is None:
-                done = bars.tasks[0].completed
-                bars.update(task, total=done or 1, completed=done or 1)
+                bars.update(task, total=bars.tasks[0].completed)  # A bar without a total would never be full.
 
     @contextmanager
     def _log(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:

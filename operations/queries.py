@@ -16,7 +16,6 @@ Table: TypeAlias = Any  # A boto3 table has no static type, because boto3 create
 S3Client: TypeAlias = Any
 
 ONE_SECOND = timedelta(seconds=1)
-NOT_FOUND = 404
 BATCH_ROWS = 100  # maximum number of rows in a BatchGetItem request
 FIRST_WAIT, LONGEST_WAIT = 0.05, 5.0  # seconds before a request for the rows that DynamoDB did not process
 
@@ -160,16 +159,14 @@ def _row_time(time: datetime) -> str:
 
 
 def _latest_in_s3(s3: S3Client, bucket: str, key: str) -> str | None:
-    """Return the ID of a key's latest version or delete marker. S3 returns a delete marker with status 404."""
-    try:
-        version_id: str = s3.head_object(Bucket=bucket, Key=key).get("VersionId", "null")
-    except s3.exceptions.ClientError as error:
-        response = error.response["ResponseMetadata"]
-        if response["HTTPStatusCode"] != NOT_FOUND:
-            raise
-        marker_id: str | None = response["HTTPHeaders"].get("x-amz-version-id")
-        return marker_id
-    return version_id
+    """Return the ID of a key's latest version or delete marker, or None if the key has neither.
+
+    S3 lists a key before all longer keys with this prefix, and the latest version of a key first. A HEAD request could
+    fail, for example for an object with a customer-provided key, or with more than 100 response headers.
+    """
+    page = s3.list_object_versions(Bucket=bucket, Prefix=key, MaxKeys=1)
+    listed = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+    return next((version["VersionId"] for version in listed if version["Key"] == key), None)
 
 
 def _second(row: Row) -> datetime:

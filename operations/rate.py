@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
@@ -31,6 +31,20 @@ class Capacity:
 
     read: float | None
     write: float | None
+
+    @classmethod
+    def of_table(cls, description: Mapping[str, Any]) -> Capacity:
+        """Return the capacity of a table from its description in the response of DescribeTable."""
+
+        def units(part: Mapping[str, Any], kind: str) -> int | None:
+            # DynamoDB returns no capacity or 0 for an on-demand table, and no value for a maximum that is not set.
+            provisioned: int = part.get("ProvisionedThroughput", {}).get(f"{kind}CapacityUnits", 0)
+            maximum: int = part.get("OnDemandThroughput", {}).get(f"Max{kind}RequestUnits", 0)
+            return max(provisioned, maximum, 0) or None
+
+        parts = (description, *description.get("GlobalSecondaryIndexes", ()))
+        writes = [limit for limit in (units(part, "Write") for part in parts) if limit is not None]
+        return cls(read=units(description, "Read"), write=min(writes, default=None))
 
 
 def default_read_rate(capacity: Capacity) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import gc
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,9 @@ TIERS = {
 CONTROL = "IDs of the security controls in docs/security.md that the test verifies"
 
 REGION = "us-east-1"
+
+MACHINE_PATHS = (str(TESTS.parent), sys.prefix, sys.executable)
+"""Paths that an ID of a test must not contain, because they differ between machines."""
 
 # With these invalid credentials, AWS rejects requests that a test sends by mistake. The variables must be set before
 # boto3, Powertools and the X-Ray SDK are imported, because these packages read some of them only once.
@@ -110,6 +115,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(tier)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if any(path in item.nodeid for path in MACHINE_PATHS):
+        pytest.fail(
+            "The ID of this test contains a path of this machine. Set `ids` or `pytest.param(…, id=…)`.", pytrace=False
+        )
+
+
 def _restore_shell_credentials() -> None:
     for name, value in SHELL_ENVIRONMENT.items():
         if value is None:
@@ -132,6 +144,21 @@ def _collect_garbage() -> Iterator[None]:
     """Run a partial garbage collection after each test file, so that unclosed resources cause errors in this file."""
     yield
     gc.collect(1)
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Fixture that ends the inheritance of ignored signals, for tests that send a signal to this or another process.
+
+    This process ignores SIGINT if it is a background job of a shell, and SIGHUP if nohup started it. Processes that it
+    starts would also ignore them.
+    """
+    ignored = [each for each in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.default_int_handler)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(autouse=True)

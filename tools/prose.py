@@ -66,11 +66,12 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
 
 
-def files() -> Iterator[Path]:
-    """Yield the files of the project that contain prose, without virtual environments and caches."""
+def files() -> Iterator[str]:
+    """Yield the paths of the files that contain prose, relative to the project folder, without caches."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(each for each in folders if each == ".github" or not each.startswith((".", "__")))
-        yield from (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES))
+        path = Path(folder).relative_to(ROOT)
+        yield from ((path / name).as_posix() for name in sorted(names) if name.endswith(SUFFIXES))
 
 
 def is_data(block: str) -> bool:
@@ -147,13 +148,14 @@ def code_pieces(name: str, text: str) -> Iterator[Piece]:
         name: the path of the file, relative to the project folder.
         text: the content of the file.
     """
-    tree = ast.parse(text)
-    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    nodes = list(ast.walk(ast.parse(text)))
     documented = {
-        node.value for node in strings if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     }
     parts: set[ast.AST] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         location = f"{name}:{getattr(node, 'lineno', 0)}"
         if node in documented and isinstance(node, ast.Constant):
             yield Piece(kind="docstrings", location=location, text=" ".join(str(node.value).split()))
@@ -170,16 +172,19 @@ def code_pieces(name: str, text: str) -> Iterator[Piece]:
                 yield Piece(kind="messages", location=location, text=" ".join(words.replace(r"\n", "\n").split()))
 
 
-def pieces() -> Iterator[Piece]:
-    """Yield all pieces of prose in the files of the project."""
-    for path in files():
-        name, text = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
-        if name.endswith(".md"):
-            yield from () if name in GENERATED else document_pieces(name, text)
-        else:
-            yield from comment_pieces(name, text)
-        if name.endswith(".py"):
-            yield from code_pieces(name, text)
+def pieces(name: str) -> Iterator[Piece]:
+    """Yield all pieces of prose in a file of the project.
+
+    Args:
+        name: the path of the file, relative to the project folder.
+    """
+    text = (ROOT / name).read_text(encoding="utf-8")
+    if name.endswith(".md"):
+        yield from () if name in GENERATED else document_pieces(name, text)
+    else:
+        yield from comment_pieces(name, text)
+    if name.endswith(".py"):
+        yield from code_pieces(name, text)
 
 
 def subjects(since: str) -> Iterator[Piece]:
@@ -220,7 +225,10 @@ def main() -> None:
         "--key", action="store_true", help="print only the kind and the file position of each sampled text"
     )
     options = parser.parse_args()
-    sample = draw([*pieces(), *subjects(options.since)], options.size, options.seed or git("rev-parse", "HEAD").strip())
+    available = [piece for name in files() for piece in pieces(name)]
+    sample = draw(
+        [*available, *subjects(options.since)], options.size, options.seed or git("rev-parse", "HEAD").strip()
+    )
     if not options.key:
         sys.stdout.write(f"{INSTRUCTIONS}\n")
     for number, piece in enumerate(sample, start=1):

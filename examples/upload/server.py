@@ -81,6 +81,11 @@ class UploadServer(ThreadingHTTPServer):
             self.server_close()
             raise CannotRunError(str(error)) from error
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print the traceback of an unexpected error; a connection that the browser has closed is not an error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # socketserver only prints them.
+
     def _check_origin(self) -> None:
         if problem := self.stack.cors_problem(self.origin):
             raise CannotRunError(problem)

@@ -205,8 +205,7 @@ def _cause(error: Exception, program: Path) -> str:
     if not isinstance(error, CreationError):
         return f"the program {program.name} failed: {type(error).__name__}: {error}"
     failures = [f"  {resource}: {_reason(reason)}" for resource, reason in error.failures]
-    count = len(failures)
-    return "\n".join([f"{count} resource{'s' if count > 1 else ''} could not be created:", *failures])
+    return "\n".join(["resources that could not be created:", *failures])
 
 
 def _reason(error: Exception) -> str:

@@ -76,15 +76,11 @@ class PulumiStack:
         self._cli = find_cli(install=install_pulumi)
         self._passphrase = secrets.token_hex()
         self.folder = Path(tempfile.mkdtemp(prefix="tapstack-pulumi-"))
-        # The folder is also removed when Python exits, because the state is useless after the emulator has stopped.
+        # The folder is also removed if this method fails and when Python exits, because the state is then useless.
         self._remove_folder = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        try:
-            (self.folder / "state").mkdir()
-            pulumi_project.copy_stack_file(program.parent, stack, self.folder)
-            self.run_from(program)
-        except BaseException:
-            self.close()
-            raise
+        (self.folder / "state").mkdir()
+        pulumi_project.copy_stack_file(program.parent, stack, self.folder)
+        self.run_from(program)
 
     def run_from(self, program: Path) -> None:
         """Use another Pulumi program for later operations of this stack. Configuration and state stay unchanged."""

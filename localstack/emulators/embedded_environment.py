@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from localstack.emulators.packages import check_installed, find_uv, installer_environment
+from localstack.emulators.packages import UV_REMEDY, check_installed, find_uv, installer_environment
 from localstack.errors import EmulatorError
 
 REQUIREMENTS = Path(__file__).with_name("requirements-ministack.txt")
@@ -20,6 +20,9 @@ CACHE = Path(__file__).parents[2] / ".cache"
 
 INSTALL_TIMEOUT = 600
 """Maximum seconds for one installation command, which downloads about 40 MB from PyPI."""
+
+PIP_REMEDY = "If `venv` or `pip` is missing, install uv or your system's packages python3-venv and python3-pip"
+"""End of the message about a failed installation without uv."""
 
 Run = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
 
@@ -96,7 +99,7 @@ def _build(fresh: Path, run: Run) -> None:
             raise EmulatorError(
                 f"the embedded emulator could not be installed: `{' '.join(command)}` failed:\n{output}\n"
                 "It is installed once from PyPI. Without internet, set UV_DEFAULT_INDEX or PIP_INDEX_URL to a mirror. "
-                "If `venv` or `pip` is missing, install uv or your system's packages python3-venv and python3-pip."
+                f"{UV_REMEDY if uv else PIP_REMEDY}."
             )
     check_installed(REQUIREMENTS, modules(fresh))
 

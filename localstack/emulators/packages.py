@@ -22,6 +22,9 @@ UV_DOWNLOAD_VARIABLES = re.compile(
 uv receives no other of its variables, because they could change which packages it installs, or where.
 """
 
+UV_REMEDY = "If a configuration file of uv changes the packages, set UV_NO_CONFIG=1 to ignore it"
+"""uv cannot ignore single options of its configuration files. Ignoring the files would also ignore a package index."""
+
 _REMOVED_VARIABLES = ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "VIRTUAL_ENV")
 """With these variables, uv and pip would compile no bytecode, or use another Python environment."""
 
@@ -74,4 +77,4 @@ def check_installed(requirements: Path, installed: Path) -> None:
     try:
         tap_stack.check_installed(requirements, installed)
     except tap_stack.PackagingError as error:
-        raise EmulatorError(f"{error}. To ignore the configuration files of uv, set UV_NO_CONFIG=1") from error
+        raise EmulatorError(f"{error}. {UV_REMEDY}") from error

@@ -102,20 +102,6 @@ class SettingsCalls:
         return read(self._sqs.get_queue_url, f"find the queue {arn}", "sqs:GetQueueUrl", **arguments) is not None
 
     def capacity(self, table: str) -> Capacity:
-        """Return the table's read capacity, and the lowest write capacity among the table and its indexes.
-
-        For an on-demand table, a configured maximum throughput is its capacity.
-        """
+        """Return the table's read capacity, and the lowest write capacity among the table and its indexes."""
         with translated_errors(f"describe the table {table!r}"):
-            described = self._dynamodb.describe_table(TableName=table)["Table"]
-        parts = (described, *described.get("GlobalSecondaryIndexes", ()))
-        writes = [units for units in (_units(part, "Write") for part in parts) if units]
-        return Capacity(read=_units(described, "Read"), write=min(writes, default=None))
-
-
-def _units(part: Mapping[str, Any], kind: str) -> int | None:
-    """Return the units per second of a table or index for the kind `Read` or `Write`; None for no limit."""
-    # DynamoDB returns no capacity or 0 for an on-demand table, and no value for a maximum that is not configured.
-    provisioned: int = part.get("ProvisionedThroughput", {}).get(f"{kind}CapacityUnits", 0)
-    maximum: int = part.get("OnDemandThroughput", {}).get(f"Max{kind}RequestUnits", 0)
-    return max(provisioned, maximum) or None
+            return Capacity.of_table(self._dynamodb.describe_table(TableName=table)["Table"])

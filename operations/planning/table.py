@@ -97,7 +97,7 @@ class Autoscaling:
         up, down = self._above >= limits.SCALE_UP_MINUTES, self._below >= limits.SCALE_DOWN_MINUTES
         if up or down:
             wanted = min(self._most, max(self._least, used / limits.SCALING_TARGET))
-            if wanted != bucket.provisioned and (wanted > bucket.provisioned) == up:
+            if wanted != bucket.provisioned:
                 self._pending = (now + limits.SCALING_REACTION_SECONDS * 1000, wanted)
 
 

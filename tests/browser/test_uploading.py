@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from examples.upload.upload_requests import MEGABYTE
 from localstack.emulators.embedded import free_port
 from tests.browser.upload_page import UploadPage, file, percentages
+from tests.support.signals import default_signals
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -141,11 +142,12 @@ def test_upload_page_can_cancel_and_retry_an_upload(page: Page, upload: UploadPa
     assert upload.indexed("slow.txt")["Size"] == "8 bytes"
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_upload_page_command_uploads_through_its_plain_http_proxy(page: Page, page_errors: PageErrors) -> None:
     """With the proxy of `nox -s upload-page`, the browser does not need the emulator's certificate."""
     port = free_port()
     command = [sys.executable, "-m", "localstack.showcase.upload_page", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
+    with default_signals(), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own command
         try:
             assert process.stdout is not None
             output = []

@@ -63,10 +63,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Select the deployer and the emulator; an invalid selection is an error before any test runs."""
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-        if hasattr(signal, name):
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP.
             # The signal raises KeyboardInterrupt like Ctrl-C, so that pytest tears down the fixtures.
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+            signal.signal(number, signal.default_int_handler)
     _select(session.config)
 
 

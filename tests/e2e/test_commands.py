@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from localstack.showcase.demo import command
 from tests.support.nonempty import nonempty
+from tests.support.signals import default_signals
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
@@ -37,10 +39,13 @@ TIMEOUT = 120.0
 @contextmanager
 def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Context manager: run the demo, and kill it at the end of the block or after the timeout."""
-    command = [sys.executable, "-m", "localstack.showcase.demo", *arguments]
-    with subprocess.Popen(  # noqa: S603  our own command, no shell
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as process:
+    program = [sys.executable, "-m", "localstack.showcase.demo", *arguments]
+    with (
+        default_signals(),
+        subprocess.Popen(  # noqa: S603  our own command, no shell
+            program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        ) as process,
+    ):
         watchdog = threading.Timer(TIMEOUT, process.kill)
         watchdog.start()
         try:
@@ -62,6 +67,7 @@ def read_until_kept(process: subprocess.Popen[str]) -> str:
     return output
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
     with demo("--keep") as process:
         output = read_until_kept(process)
@@ -69,6 +75,8 @@ def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
         health = f"{endpoint}/_localstack/health"
         with urllib.request.urlopen(health, timeout=10) as response:  # noqa: S310  the endpoint above, which is http
             assert response.status == 200
+        # The same demo is used for both checks, because it takes several seconds of CPU time.
+        check_printed_commands(output.splitlines())
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()
         assert (process.returncode, errors) == (0, "")
@@ -78,33 +86,32 @@ def test_demo_indexes_the_samples_and_keeps_its_emulator_until_ctrl_c() -> None:
     assert [path.name for path in SAMPLES if f"samples/{path.name}" not in output] == []
 
 
-def test_commands_that_the_demo_prints_work_behind_a_proxy_and_after_a_deletion() -> None:
-    with demo("--keep") as process:
-        lines = read_until_kept(process).splitlines()
-        exports = [line for line in lines if line.startswith("  export ")]
-        bucket = next(line.split()[-1] for line in lines if line.startswith("  bucket_name"))
-        delete = f"import boto3; boto3.client('s3').delete_object(Bucket='{bucket}', Key='samples/empty.txt')"
-        commands = [f'{sys.executable} -c "{delete}"']
-        commands += [line for line in lines if line.startswith("  ") and sys.executable in line]
-        assert len(commands) == 5
-        for command in nonempty(commands):
-            done = subprocess.run(  # noqa: S603  the demo's own commands
-                ["/bin/sh", "-c", "\n".join([*exports, command])],
-                cwd="/",
-                env={"PATH": os.environ["PATH"], "HTTP_PROXY": UNUSED_PROXY, "http_proxy": UNUSED_PROXY},
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=TIMEOUT,
-            )
-            # `backfill` and `audit` exit with 1 if there is something to report.
-            assert done.returncode in ({0, 1} if "operations" in command else {0}), (command, done)
-            assert "Traceback" not in done.stderr
+def check_printed_commands(lines: list[str]) -> None:
+    """Check that the commands that the demo prints work behind a proxy, and after the deletion of an object."""
+    exports = [line for line in lines if line.startswith("  export ")]
+    bucket = next(line.split()[-1] for line in lines if line.startswith("  bucket_name"))
+    delete = f"import boto3; boto3.client('s3').delete_object(Bucket='{bucket}', Key='samples/empty.txt')"
+    commands = [f'{sys.executable} -c "{delete}"']
+    commands += [line for line in lines if line.startswith("  ") and sys.executable in line]
+    assert len(commands) == 5
+    for each in nonempty(commands):
+        done = subprocess.run(  # noqa: S603  the demo's own commands
+            ["/bin/sh", "-c", "\n".join([*exports, each])],
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "HTTP_PROXY": UNUSED_PROXY, "http_proxy": UNUSED_PROXY},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+        # `backfill` and `audit` exit with 1 if there is something to report.
+        assert done.returncode in ({0, 1} if "operations" in each else {0}), (each, done)
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the child processes in /proc")
 def test_demo_ends_with_an_error_if_its_emulator_is_killed() -> None:
-    with demo("--keep") as process:
+    with demo(str(SAMPLES[0]), "--keep") as process:
         read_until_kept(process)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
         [emulator_pid] = map(int, children.split())
@@ -114,12 +121,12 @@ def test_demo_ends_with_an_error_if_its_emulator_is_killed() -> None:
     assert re.match(r"demo: the emulator MiniStack \S+ exited with exit code -9 ", errors), errors
 
 
-def test_demo_reports_a_missing_file_and_uploads_the_others(tmp_path: Path) -> None:
+def test_demo_reports_a_missing_file_and_uploads_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good, missing = tmp_path / "a b+c.txt", tmp_path / "nope"
     good.write_text("content")
-    with demo(str(good), str(missing), "--json") as process:
-        output, errors = process.communicate()
-    assert process.returncode == 2, errors
+    code = command.main([str(good), str(missing), "--json"])
+    output, errors = capsys.readouterr()
+    assert code == 2, errors
     document = json.loads(output)
     assert [(row["item"]["key"], row["differences_from_head"]) for row in document["rows"]] == [("a b+c.txt", [])]
     assert document["problems"] == [{"file": str(missing), "reason": "the path does not exist"}]

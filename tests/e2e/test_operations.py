@@ -27,6 +27,7 @@ from tests.e2e.capabilities import Capability, gap
 from tests.e2e.log_group import LogGroup
 from tests.support.nonempty import nonempty
 from tests.support.rows import object_attributes
+from tests.support.signals import default_signals
 
 if TYPE_CHECKING:
     from operations.listing import Version
@@ -304,6 +305,7 @@ def test_backfill_with_a_start_time_skips_older_objects(operations: OperationsSt
     assert (result.document["chosen"], result.document["older"]) == (0, 1)
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: OperationsStack) -> None:
     index = operations.index
     name = "plain-" if gap(target, Capability.LIST_FROM_ANY_KEY) else "it's "
@@ -312,9 +314,12 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
         versions = [(key, index.put(key)) for key in keys]
     arguments = ["--invoke", "--prefix", "interrupted/"]
     command = [sys.executable, "-m", "operations", "backfill", "--function", index.function, *arguments, "--rate", "4"]
-    with subprocess.Popen(  # noqa: S603  our own program, no shell
-        command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
-    ) as running:
+    with (
+        default_signals(),
+        subprocess.Popen(  # noqa: S603  our own program, no shell
+            command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
+        ) as running,
+    ):
         index.wait_for_row(*versions[3])
         running.send_signal(signal.SIGINT)
         errors = running.communicate(timeout=60)[1]

@@ -190,7 +190,7 @@ def report(*rows: Row, kept: bool = True, **transfer: Any) -> Report:
         deploy_seconds=1.5,
         resources=43,
         outputs=OUTPUTS,
-        transfer=Transfer(rows=rows, **transfer),
+        transfer=Transfer(rows=rows, **{"missing": (), "unreadable": (), "refused": (), "not_tried": 0, **transfer}),
         problems=(),
         kept=kept,
     )

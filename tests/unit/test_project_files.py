@@ -52,7 +52,7 @@ def test_editors_wrap_lines_where_ruff_does() -> None:
 
 
 def test_text_files_follow_the_editor_settings() -> None:
-    contents = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in prose.files()}
+    contents = {name: (ROOT / name).read_bytes() for name in prose.files()}
     assert contents
     wrong = [name for name, content in contents.items() if re.search(rb"\r|[ \t]\n|\n\n\Z|[^\n]\Z", content)]
     assert not wrong, f"{wrong}: use LF, no trailing whitespace, and one newline at the end"

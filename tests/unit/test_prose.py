@@ -41,19 +41,54 @@ QUOTED = re.compile(r"(`+).+?\1|\"[^\"]*\"|\{[^}]*\}|\]\([^)]*\)|https?://\S+")
 """Matches code, quotations, placeholders and URLs, which may contain any words."""
 DOCUMENTED = ("tap_stack", "lambda_code", "operations", "localstack", "examples", "benchmarks", "tools")
 MAX_README_LINES = 250
-PIECES = list(prose.pieces())
+ANY_WORD = re.compile(rf"\b({'|'.join(AVOID)})\b", re.IGNORECASE)
+FILES = sorted({*prose.files()} - {"CONTRIBUTING.md", *prose.GENERATED})
 
 
-@pytest.mark.parametrize("name", sorted({piece.location.split(":")[0] for piece in PIECES} - {"CONTRIBUTING.md"}))
+def words_to_avoid(text: str) -> list[str]:
+    """Return each word to avoid in a text, with its replacement."""
+    text = QUOTED.sub("", text.replace("_", " "))
+    if not ANY_WORD.search(text):
+        return []
+    found = ((re.search(rf"\b({words})\b", text, re.IGNORECASE), instead) for words, instead in AVOID.items())
+    return [f"{match[0]!r}: write {instead}" for match, instead in found if match]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_prose_contains_no_words_to_avoid(name: str) -> None:
     found = [
-        f"{piece.location}: {match[0]!r}: write {replacement}: {piece.text[:120]}"
-        for piece in PIECES
-        if piece.location.split(":")[0] == name
-        for words, replacement in AVOID.items()
-        if (match := re.search(rf"\b({words})\b", QUOTED.sub("", piece.text.replace("_", " ")), re.IGNORECASE))
+        f"{piece.location}: {words}: {piece.text[:120]}"
+        for piece in prose.pieces(name)
+        for words in words_to_avoid(piece.text)
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("file", "kinds"),
+    [
+        ("README.md", {"docs"}),
+        ("tap_stack.py", {"docstrings", "comments", "messages"}),
+        ("tests/unit/test_prose.py", {"docstrings", "test names"}),
+        ("pyproject.toml", {"comments"}),
+    ],
+)
+def test_prose_of_a_file_contains_the_kinds_of_text_of_its_type(file: str, kinds: set[str]) -> None:
+    assert file in FILES
+    assert {piece.kind for piece in prose.pieces(file)} == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The function told it", ["'told': write report, notify, print"]),
+        ('`told` the "gone" rows', []),
+        ("Look up the row that is gone", ["'gone': write deleted"]),
+        ("It looks gone", ["'looks': write check, read, search", "'gone': write deleted"]),
+    ],
+)
+def test_words_to_avoid_are_found_with_their_replacement(text: str, words: list[str]) -> None:
+    assert words_to_avoid(text) == words
 
 
 def public_functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -9,17 +9,17 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import nox.registry
 import pytest
 
+import noxfile  # noqa: F401  The import registers the sessions.
 import operations.command
 import tap_stack
 from lambda_code.settings import Settings
@@ -33,10 +33,8 @@ from tests.support.strategies import head, s3_event, s3_record
 from tests.support.synth import parse_configuration, synth
 from tests.support.telemetry_fakes import LoggedIndexer
 
-ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("public_names.json")
 TOOLS = ("audit", "backfill", "redrive", "capacity", "cost")
-COMMANDS = ("operations", *(f"operations {tool}" for tool in TOOLS), "localstack.showcase.demo")
 
 
 def _stack() -> dict[str, Any]:
@@ -88,20 +86,23 @@ def _indexer() -> dict[str, Any]:
     }
 
 
-def _output(*command: str) -> str:
+def _help(main: Callable[..., int], *arguments: str) -> str:
+    """Return the help text of a command."""
     # With these variables, help texts are not wrapped and have no colors.
     environment = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
     environment |= {"COLUMNS": "1000", "NO_COLOR": "1"}
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, check=True)  # noqa: S603 - constants
-    return done.stdout.decode()
+    with mock.patch.dict(os.environ, environment, clear=True), redirect_stdout(io.StringIO()) as printed:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--help"])
+        assert ended.value.code == 0
+    return printed.getvalue()
 
 
 def _commands() -> dict[str, Any]:
     """Record usage and exit codes of all commands, nox sessions, and options of the end-to-end tests."""
-    with ThreadPoolExecutor() as pool:
-        nox = pool.submit(_output, "-m", "nox", "--list", "--nocolor")
-        helps = pool.map(lambda command: _output("-m", *command.split(), "--help"), COMMANDS)
-        texts = dict(zip(COMMANDS, helps, strict=True))
+    texts = {"operations": _help(operations.command.main)}
+    texts |= {f"operations {tool}": _help(operations.command.main, tool) for tool in TOOLS}
+    texts["localstack.showcase.demo"] = _help(demo_command.main)
     parser = pytest.Parser(_ispytest=True)
     add_options(parser.getgroup("TapStack"))
     return {
@@ -110,7 +111,7 @@ def _commands() -> dict[str, Any]:
         "exit codes": {
             command: re.findall(r"(?:^|; )(\d+) ", text.partition("Exit codes: ")[2]) for command, text in texts.items()
         },
-        "nox sessions": re.findall(r"^[*-] (\S+)", nox.result(), re.MULTILINE),
+        "nox sessions": [*nox.registry.get()],
         "e2e options": sorted(name for option in parser.getgroup("TapStack").options for name in option.names()),
     }
 
@@ -158,6 +159,8 @@ def _documents() -> dict[str, Any]:
         versions = [operations_fakes.version("a"), operations_fakes.marker("b")]
         rows = [operations_fakes.row(each) for each in versions]
         aws = operations_fakes.FakeAws(versions, [rows[0] | {"size_bytes": 6}] if broken else rows)
+        # With a realistic read capacity, the rate limiter would delay this test.
+        aws.provisioned = replace(aws.provisioned, read=100_000.0)
         aws.before_invoke = operations_fakes.raising(KeyboardInterrupt())
         if broken:
             aws.versioning_status = "Suspended"
@@ -183,10 +186,10 @@ def _documents() -> dict[str, Any]:
         "backfill interrupted": operate("backfill", "--invoke"),
         "redrive of an empty queue": operate("redrive"),
         "redrive": operate("redrive", broken=True),
-        "capacity": _run(operations.command.main, "capacity", "--per-day=1000"),
+        "capacity": _run(operations.command.main, "capacity", "--per-day=1000", "--write-capacity=1"),
         "capacity with losses": _run(
             operations.command.main,
-            *("capacity", "--per-day=10", "--burst=300", "--burst-seconds=3", "--reserved-concurrency=1"),
+            *("capacity", "--per-day=10", "--burst=100", "--burst-seconds=3", "--reserved-concurrency=1"),
             *("--event-age=60", "--head-ms=900"),
         ),
         "capacity with a wasted duration": _run(

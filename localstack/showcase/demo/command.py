@@ -198,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Deploy the stack to an AWS emulator, upload files, and print the DynamoDB row of each file.",
         epilog="Exit codes: 0 all rows are correct; 1 a row is missing or wrong, or the deployment failed; "
         "2 a path cannot be uploaded.",
+        allow_abbrev=False,
     )
     parser.add_argument(
         "paths", nargs="*", type=_path, metavar="PATH", help="file, or folder with all its files (default: samples/)"

@@ -77,10 +77,10 @@ class Transfer:
     """
 
     rows: tuple[Row, ...]
-    missing: tuple[Upload, ...] = ()
-    unreadable: tuple[Problem, ...] = ()
-    refused: tuple[Problem, ...] = ()
-    not_tried: int = 0
+    missing: tuple[Upload, ...]
+    unreadable: tuple[Problem, ...]
+    refused: tuple[Problem, ...]
+    not_tried: int
 
 
 def transfer(

@@ -199,6 +199,7 @@ def test_demo_reports_package_preparation_only_for_first_deployment(
         (["--port", "65536"], "'65536' is not a port"),
         (["--port", "x"], "'x' is not a port"),
         (["--unknown"], "unrecognized arguments: --unknown"),
+        (["--jso"], "unrecognized arguments: --jso"),  # options have no abbreviations
     ],
 )
 def test_demo_reports_an_invalid_option_with_exit_code_2(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from localstack.showcase.demo import files
 from localstack.showcase.demo.files import Source, content_type, find
 
 ROOT = Path(__file__).parents[3]
@@ -174,11 +173,13 @@ def test_demo_rejects_a_key_of_more_than_1024_bytes() -> None:
     assert problems("f") == [(f"{folder}/{'y' * 59}", reason)]
 
 
-def test_demo_reports_a_file_that_is_too_large_for_one_upload(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PUT_BYTES", 4)
-    make("four", "fifth")
-    assert keys("four") == ["four"]
-    assert problems("fifth") == [("fifth", "the file has 5 bytes; the maximum of one upload is 4 (5 GiB)")]
+def test_demo_reports_a_file_that_is_too_large_for_one_upload() -> None:
+    make("largest", "larger")
+    os.truncate("largest", 5 * 1024**3)  # The files are sparse, so they use no disk space.
+    os.truncate("larger", 5 * 1024**3 + 1)
+    assert keys("largest") == ["largest"]
+    reason = "the file has 5368709121 bytes; the maximum of one upload is 5368709120 (5 GiB)"
+    assert problems("larger") == [("larger", reason)]
 
 
 def test_demo_guesses_the_same_content_type_as_the_aws_cli() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from localstack.showcase.demo import output
 from localstack.showcase.demo.output import MAX_TABLE_ROWS, PROBLEMS_SHOWN, SLOWEST_SHOWN
+from localstack.showcase.demo.report import as_json
 from tests.support.demo_fakes import problem, report, row, upload
 
 T = TypeVar("T")
@@ -103,6 +105,14 @@ def test_demo_summary_shows_correct_rows_of_all_files_and_percentiles() -> None:
         "latency     p50 0.900 s, p95 1.80 s, from the end of an upload until its row is read",
         "deployed    43 resources in 1.50 s",
     ]
+
+
+def test_demo_percentiles_of_100_rows_are_the_latencies_of_their_50th_and_95th_row() -> None:
+    rows = report(*(row(str(number), seconds=number / 100) for number in range(1, 101)))
+    assert printed(output.show_rows, rows, width=80)[3].split()[-4:] == ["0.500", "s", "0.950", "s"]
+    assert "latency     p50 0.500 s, p95 0.950 s" in printed(output.show_summary, rows)[3]
+    summary = json.loads(as_json(rows))["summary"]
+    assert summary["seconds_from_upload_to_row"] == {"p50": 0.5, "p95": 0.95}
 
 
 def test_demo_output_without_rows_has_no_table_and_no_latency() -> None:

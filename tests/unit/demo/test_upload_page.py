@@ -81,6 +81,15 @@ def test_upload_page_command_checks_the_port_before_it_starts_the_emulator(
     assert started == []
 
 
+@pytest.mark.parametrize("arguments", [["--por", "8080"], ["--port", "0"]])
+def test_upload_page_command_rejects_an_abbreviated_option_and_an_invalid_port(
+    started: list[Emulator], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments, serve=interrupt)
+    assert (exit_.value.code, started) == (2, [])
+
+
 def test_upload_page_command_ends_with_an_error_if_the_emulator_exits(
     started: list[Emulator], capsys: pytest.CaptureFixture[str]
 ) -> None:

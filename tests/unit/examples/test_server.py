@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -255,6 +257,42 @@ def test_upload_server_stops_while_a_connection_is_open() -> None:
         stop.join(timeout=_Handler.timeout / 2)
         assert not stop.is_alive()
     assert _Handler.timeout == 10
+
+
+@pytest.fixture
+def ended(client: PageClient, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Event that is set when the server has handled all requests of a connection."""
+    ended, shutdown_request = threading.Event(), client.server.shutdown_request
+
+    def shutdown(request: socket.socket) -> None:
+        shutdown_request(request)
+        ended.set()
+
+    monkeypatch.setattr(client.server, "shutdown_request", shutdown)
+    return ended
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_upload_server_logs_nothing_if_the_browser_closes_the_connection(
+    client: PageClient, ended: threading.Event, capfd: pytest.CaptureFixture[str], *, reset: bool
+) -> None:
+    with socket.create_connection(("127.0.0.1", client.server.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")  # The server waits for the rest of the request.
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert ended.wait(timeout=30)
+    assert capfd.readouterr().err == ""
+    assert client.get("/").status == 200
+
+
+def test_upload_server_logs_the_traceback_of_an_unexpected_error(
+    client: PageClient, ended: threading.Event, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client.server, "stack", None)
+    with pytest.raises(http.client.RemoteDisconnected):
+        client.get("/api/settings")
+    assert ended.wait(timeout=30)
+    assert "Traceback" in capfd.readouterr().err
 
 
 def test_upload_server_can_start_on_the_port_of_a_server_that_has_just_stopped() -> None:

@@ -31,7 +31,7 @@ def test_emulator_log_prefixes_lines_of_its_functions_and_omits_others(install: 
         FakeContainer("other-lambda-indexer-1", FUNCTION, output=[b"not mine\n"]),
         started=[NAME, "other-lambda-indexer-1"],
     )
-    file = tmp_path / "reports" / "emulator.log"
+    file = tmp_path / "new" / "reports" / "emulator.log"
     log = followed(file, install(engine))
     assert sorted(file.read_bytes().splitlines()) == sorted(
         [b"one", b"two", b"thr\xffee", f"{NAME} | START".encode(), f"{NAME} | END".encode()]

@@ -90,8 +90,8 @@ def test_embedded_emulator_uses_a_given_port_and_keeps_a_given_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "with space"))
-    port, log = free_port(), tmp_path / "with space" / "emulator.log"
-    log.parent.mkdir()
+    (tmp_path / "with space").mkdir()
+    port, log = free_port(), tmp_path / "new" / "folder" / "emulator.log"
     with start(port=port, log=log) as emulator:
         assert emulator.endpoint == f"http://{HOST}:{port}"
         assert emulator.log == log

@@ -68,7 +68,7 @@ def target(cache: Path) -> Path:
 
 
 def test_emulator_environment_is_installed_once_and_reported(tmp_path: Path) -> None:
-    first, second, cache = FakeInstaller(), FakeInstaller(), tmp_path / "a cache"
+    first, second, cache = FakeInstaller(), FakeInstaller(), tmp_path / "new" / "a cache"
     assert first.ensure(cache) == second.ensure(cache) == python(target(cache))
     assert len(first.commands) == 2
     assert second.commands == second.reports == []
@@ -112,9 +112,13 @@ def test_emulator_installation_with_other_versions_than_pinned_is_reported(tmp_p
 
 
 @pytest.mark.parametrize("failure", ["no route to pypi.org\n", FileNotFoundError("no route to pypi.org")])
-def test_failed_emulator_installation_is_explained_and_removed(tmp_path: Path, failure: str | OSError) -> None:
+@pytest.mark.parametrize(("uv", "remedy"), [(["uv"], "UV_NO_CONFIG=1"), (None, "install uv")])
+def test_failed_emulator_installation_is_explained_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str | OSError, uv: list[str] | None, remedy: str
+) -> None:
+    monkeypatch.setattr(embedded_environment, "find_uv", lambda: uv)
     with pytest.raises(
-        EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*once from PyPI.*mirror"
+        EmulatorError, match=r"(?s)`.*venv.*` failed:\n  no route to pypi\.org\n.*once from PyPI.*mirror.*" + remedy
     ):
         FakeInstaller(failure=failure).ensure(tmp_path)
     assert list(tmp_path.iterdir()) == []

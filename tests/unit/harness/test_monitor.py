@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from localstack.deployers.monitor import NewResource
+
+MAX_THREADS = 32
+"""Maximum number of threads of a ThreadPoolExecutor by default. https://docs.python.org/3/library/concurrent.futures.html"""
 
 
 def echo(resource: Recorded) -> tuple[str, dict[str, Any]]:
@@ -222,6 +226,39 @@ def test_run_program_waits_for_running_creations_before_it_raises() -> None:
     with pytest.raises(LookupError):
         run(program, new_resource=new_resource)
     assert created.is_set()
+
+
+def test_run_program_starts_no_waiting_creations_after_an_error_of_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More creations than threads: some of them wait for a thread when the program fails, for example by Ctrl-C."""
+    stopping, started = threading.Event(), list[str]()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def shut_down(executor: ThreadPoolExecutor, *, wait: bool = True, cancel_futures: bool = False) -> None:
+        shutdown(executor, wait=False, cancel_futures=cancel_futures)
+        stopping.set()  # The running creations end only now, so that their threads would start the waiting creations.
+        shutdown(executor, wait=wait)
+
+    def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:
+        started.append(resource.name)
+        if resource.name != "quick":
+            stopping.wait(timeout=10)
+        return echo(resource)
+
+    def program() -> None:
+        def interrupt(_arn: str) -> None:
+            raise KeyboardInterrupt
+
+        aws.sqs.Queue("quick").arn.apply(interrupt)
+        for number in range(MAX_THREADS):
+            aws.sqs.Queue(f"queue-{number}")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shut_down)
+    with pytest.raises(KeyboardInterrupt):
+        run(program, new_resource=new_resource)
+    assert "quick" in started
+    assert len(started) <= MAX_THREADS
 
 
 def test_run_program_does_not_log_errors_of_the_program(caplog: pytest.LogCaptureFixture) -> None:

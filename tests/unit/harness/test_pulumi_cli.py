@@ -21,6 +21,7 @@ from localstack.deployers import pulumi_cli
 from localstack.deployers.pulumi_cli import Cli
 from localstack.errors import DeploymentError
 from tests.support import waiting
+from tests.support.signals import default_signals
 from tests.unit.harness.fake_automation import FakeCommand
 
 EMULATOR = {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566", "AWS_ACCESS_KEY_ID": "test", "AWS_REGION": "eu-west-1"}
@@ -80,10 +81,13 @@ def test_installed_pulumi_cli_matches_the_sdk_and_is_in_the_cache(tmp_path: Path
         return FakeCommand("installed")
 
     found = pulumi_cli.find(
-        install=True, cache=tmp_path / "cache", installer=installer, on_path=raises(AssertionError("not called"))
+        install=True,
+        cache=tmp_path / "a" / "cache",
+        installer=installer,
+        on_path=raises(AssertionError("not called")),
     )
     assert found.command == "installed"
-    assert installations == [(str(tmp_path / "cache"), metadata.version("pulumi"))]
+    assert installations == [(str(tmp_path / "a" / "cache"), metadata.version("pulumi"))]
     assert pulumi_cli.CACHE.parts[-2:] == (".cache", "pulumi")
 
 
@@ -162,6 +166,7 @@ def test_error_of_a_failed_pulumi_command_contains_its_output(tmp_path: Path) ->
         Cli(FakeCommand(str(program)), {}).run(["up"], str(tmp_path), {})
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_waits_for_the_pulumi_cli_and_interrupts_it_only_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +203,7 @@ def test_ctrl_c_waits_for_the_pulumi_cli_and_interrupts_it_only_once(
 
     presser = threading.Thread(target=press_ctrl_c)
     presser.start()
-    with pytest.raises(KeyboardInterrupt):
+    with default_signals(), pytest.raises(KeyboardInterrupt):
         Cli(FakeCommand(str(program)), {}).run(["up"], str(tmp_path), {})
     presser.join()
     assert (tmp_path / "ended").read_text() == "1"

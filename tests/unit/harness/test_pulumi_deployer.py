@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +33,14 @@ def broken_pipe(_progress: Progress) -> None:
 
 
 def test_pulumi_deployer_returns_resources_outputs_and_progress(project: FakeProject) -> None:
+    began = time.monotonic()
     deployment = project.deploy()
     assert [(each.type, each.name, each.id) for each in deployment.resources] == [
         (QUEUE_TYPE, "failures", "failures-id")
     ]
     assert deployment.outputs == {"queue_url": "http://queue", "numbers": "[1, 2]"}
     assert [(progress.type, progress.name) for progress in project.progress] == [(QUEUE_TYPE, "failures")]
-    assert deployment.seconds > 0
+    assert 0 < deployment.seconds < time.monotonic() - began
     assert project.stack.name == "localstack"
 
 
@@ -189,6 +193,19 @@ def test_pulumi_deployer_rejects_a_missing_program_before_creating_a_workspace(p
     with pytest.raises(DeploymentError, match=r"the program .*nope\.py does not exist"):
         project.deploy(program=project.folder / "nope.py")
     assert project.stack.workspaces == []
+
+
+def test_pulumi_stack_that_cannot_be_created_leaves_no_temporary_folder(
+    project: FakeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    project.program.with_name("Pulumi.yaml").unlink()
+    with pytest.raises(DeploymentError):
+        project.open()
+    gc.collect()
+    assert list(folder.iterdir()) == []
 
 
 def test_pulumi_stack_configuration_can_be_secret_and_can_be_removed(project: FakeProject) -> None:

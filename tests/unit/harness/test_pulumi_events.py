@@ -141,3 +141,4 @@ def test_pulumi_traceback_outside_the_program_is_reduced_to_its_message() -> Non
     text = 'Traceback (most recent call last):\n  File "/lib/x.py", line 1, in f\nKeyError: 1\n'
     assert without_traceback(text) == "KeyError: 1"
     assert without_traceback("plain") == "plain"
+    assert without_traceback("Traceback (most recent call last):\nKeyError: 1\n") == "KeyError: 1"

@@ -28,10 +28,12 @@ def with_level(level: str) -> LoggedIndexer:
 
 
 def test_indexer_logs_an_indexed_record_as_one_json_line(logged: LoggedIndexer) -> None:
-    logged.calls.faults.extend([Fault(seconds=0.25), Fault(client_error(500), seconds=0.5)])
+    logged.calls.faults.extend([Fault(seconds=0.2500001234), Fault(client_error(500), seconds=0.5000001234)])
     logged.handle(s3_event(s3_record()))
     [line] = logged.logs
     assert line.pop("timestamp").endswith("+00:00")
+    durations = [line["duration_ms"], line["head_ms"], line["write_ms"]]
+    assert durations == [round(each, 3) for each in durations]
     assert line == {
         "level": "INFO",
         "message": "indexed",

@@ -64,14 +64,21 @@ def stack_outputs(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def _shared_clients() -> dict[str, Any]:
+    """The boto3 clients of the tools by service name. All tests share them, because their creation is slow."""
+    with mock_aws():  # Only clients of a session that is created after the first use of moto are connected to moto.
+        return {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm", "sns")}
+
+
 @pytest.fixture
-def clients() -> Iterator[dict[str, Any]]:
-    """Yield the boto3 clients of the tools by service name, connected to moto."""
+def clients(_shared_clients: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The boto3 clients of the tools by service name, connected to moto, which is empty at the start of each test."""
     with mock_aws():
-        yield {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm", "sns")}
+        yield _shared_clients
 
 
 @pytest.fixture
 def aws(clients: dict[str, Any]) -> Aws:
-    """An instance of `Aws` that shares its boto3 clients with the test, because a new boto3 session is slow."""
+    """An instance of `Aws` that shares its boto3 clients with the test."""
     return Aws(clients.__getitem__)

@@ -7,7 +7,8 @@ import io
 import json
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, TypeAlias
 
 import pytest
 from botocore import exceptions
@@ -30,16 +31,27 @@ DELETED = (
 )
 QUEUES_ARN = "arn:aws:sqs:us-east-1:123456789012"
 NO_QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/none"
+Respond: TypeAlias = Callable[..., list[Any]]
+
 KEYS = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "plain.txt", "x/tab\tand?&#.txt"]
 THROTTLED, UNAVAILABLE = (429, "TooManyRequestsException"), (503, "ServiceException")
 DENIED, ACCEPTED = (403, "AccessDeniedException"), (202, "")
 
 
-@pytest.fixture
-def connected() -> Iterator[Aws]:
-    """An instance of `Aws` whose boto3 clients have the retry configuration of the tools."""
+@pytest.fixture(scope="module")
+def _shared() -> Aws:
     with mock_aws():
-        yield Aws.connect()
+        return Aws.connect()
+
+
+@pytest.fixture
+def connected(_shared: Aws) -> Iterator[Aws]:
+    """An instance of `Aws` whose boto3 clients have the retry configuration of the tools. All tests share the clients.
+
+    Use the fixture `respond` for responses to these clients, because it removes them at the end of the test.
+    """
+    with mock_aws():
+        yield _shared
 
 
 @pytest.fixture
@@ -77,22 +89,32 @@ def table(clients: dict[str, Any]) -> str:
     return "objects"
 
 
-def respond(
-    aws: Aws, client: str, operation: str, *responses: tuple[int, str], body: bytes = b'{"message": "of the test"}'
-) -> list[Any]:
-    """Simulate HTTP responses (status, error code) of an AWS operation, and return the list of its requests."""
-    boto: Any = getattr(aws, f"_{client}")
-    remaining, requests = list(responses), []
+@pytest.fixture
+def respond() -> Iterator[Respond]:
+    """Function that simulates HTTP responses (status, error code) of an AWS operation until the end of the test.
 
-    def response(request: Any, **_: Any) -> AWSResponse:  # noqa: ANN401  botocore has no types
-        requests.append(request)
-        status, code = remaining.pop(0)
-        headers: Any = {"x-amzn-errortype": code} if code else {}
-        return AWSResponse(request.url, status, headers, HTTPResponse(io.BytesIO(body), preload_content=False))
+    It returns the growing list of the requests of the operation.
+    """
+    with ExitStack() as cleanup:
 
-    event = f"before-send.{boto.meta.service_model.service_id.hyphenize()}.{operation}"
-    boto.meta.events.register_first(event, response)
-    return requests
+        def respond(
+            aws: Aws, client: str, operation: str, *responses: tuple[int, str], body: bytes = b'{"message": "test"}'
+        ) -> list[Any]:
+            boto: Any = getattr(aws, f"_{client}")
+            remaining, requests = list(responses), []
+
+            def response(request: Any, **_: Any) -> AWSResponse:  # noqa: ANN401  botocore has no types
+                requests.append(request)
+                status, code = remaining.pop(0)
+                headers: Any = {"x-amzn-errortype": code} if code else {}
+                return AWSResponse(request.url, status, headers, HTTPResponse(io.BytesIO(body), preload_content=False))
+
+            event = f"before-send.{boto.meta.service_model.service_id.hyphenize()}.{operation}"
+            boto.meta.events.register_first(event, response)
+            cleanup.callback(boto.meta.events.unregister, event, response)
+            return requests
+
+        yield respond
 
 
 def test_version_listing_is_in_key_order_across_pages(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
@@ -185,9 +207,11 @@ def test_table_query_returns_plain_values_and_consumed_units(aws: Aws, clients: 
 def test_only_a_consistent_table_query_requests_strongly_consistent_reads(aws: Aws, clients: dict[str, Any]) -> None:
     """Both kinds of reads return the same rows in moto, so the test checks the requests."""
     requests: list[bool] = []
-    clients["dynamodb"].meta.events.register(
-        "provide-client-params.dynamodb", lambda params, **_: requests.append(params.get("ConsistentRead", False))
-    )
+
+    def record(params: dict[str, Any], **_: object) -> None:
+        requests.append(params.get("ConsistentRead", False))
+
+    clients["dynamodb"].meta.events.register("provide-client-params.dynamodb", record)
     for pages in (
         aws.query_rows("objects", "b/k", consistent=True),
         aws.query_rows("objects", "b/k", consistent=False),
@@ -195,6 +219,7 @@ def test_only_a_consistent_table_query_requests_strongly_consistent_reads(aws: A
         aws.scan_rows("objects", prefix="b/"),
     ):
         assert [page.rows for page in pages] == [()]
+    clients["dynamodb"].meta.events.unregister("provide-client-params.dynamodb", record)
     assert requests == [True, False, False, False]
 
 
@@ -268,7 +293,7 @@ def test_tools_accept_as_many_response_headers_as_s3_sends(monkeypatch: pytest.M
     assert len(found["Metadata"]) == 1000
 
 
-def test_event_is_sent_as_an_asynchronous_invocation(connected: Aws) -> None:
+def test_event_is_sent_as_an_asynchronous_invocation(connected: Aws, respond: Respond) -> None:
     event = {"key": "é", "half of a pair": "\ud83d"}
     requests = respond(connected, "lambda", "Invoke", ACCEPTED)
     connected.invoke("indexer", event)
@@ -277,7 +302,7 @@ def test_event_is_sent_as_an_asynchronous_invocation(connected: Aws) -> None:
     assert json.loads(request.body) == event
 
 
-def test_throttled_invocation_is_retried_after_a_wait(connected: Aws, sleeps: list[float]) -> None:
+def test_throttled_invocation_is_retried_after_a_wait(connected: Aws, sleeps: list[float], respond: Respond) -> None:
     requests = respond(connected, "lambda", "Invoke", THROTTLED, UNAVAILABLE, THROTTLED, ACCEPTED)
     connected.invoke("indexer", {})
     assert (len(requests), len(sleeps)) == (4, 3)
@@ -300,7 +325,7 @@ def test_throttled_invocation_is_retried_after_a_wait(connected: Aws, sleeps: li
 )
 @pytest.mark.usefixtures("sleeps")
 def test_rejected_invocation_raises_an_error_with_the_remedy(
-    connected: Aws, responses: list[tuple[int, str]], error: type[OperatorError], message: str
+    connected: Aws, responses: list[tuple[int, str]], error: type[OperatorError], message: str, respond: Respond
 ) -> None:
     requests = respond(connected, "lambda", "Invoke", *responses)
     with pytest.raises(OperatorError, match=message) as raised:
@@ -309,7 +334,7 @@ def test_rejected_invocation_raises_an_error_with_the_remedy(
     assert len(requests) == len(responses)  # Throttled invocations are retried, rejected ones are not.
 
 
-def test_function_configuration_is_read_from_lambda(connected: Aws) -> None:
+def test_function_configuration_is_read_from_lambda(connected: Aws, respond: Respond) -> None:
     respond(connected, "lambda", "GetFunctionConfiguration", (200, ""), body=b'{"FunctionName": "indexer"}')
     assert connected.function_configuration("indexer")["FunctionName"] == "indexer"
 
@@ -324,7 +349,7 @@ def test_function_configuration_is_read_from_lambda(connected: Aws) -> None:
     ],
 )
 def test_failure_destination_is_the_on_failure_destination_or_none(
-    connected: Aws, response: tuple[int, str], body: bytes, destination: str | None
+    connected: Aws, response: tuple[int, str], body: bytes, destination: str | None, respond: Respond
 ) -> None:
     respond(connected, "lambda", "GetFunctionEventInvokeConfig", response, body=body)
     assert connected.failure_destination("indexer") == destination
@@ -396,7 +421,9 @@ def test_region_is_selected_in_the_same_order_as_by_the_aws_cli(
             r"Failed to connect to proxy URL.*HTTP_PROXY.*add the host of the endpoint to NO_PROXY\.",
         ),
         ({"AWS_REGION": "us east"}, "'us east'.*Set AWS_REGION to a region such as us-east-1"),
-        ({"AWS_CONFIG_FILE": __file__}, f"{__file__}.*Correct this file, or set AWS_CONFIG_FILE"),
+        pytest.param(
+            {"AWS_CONFIG_FILE": __file__}, f"{__file__}.*Correct this file, or set AWS_CONFIG_FILE", id="invalid file"
+        ),
         ({"AWS_SECRET_ACCESS_KEY": ""}, "missing: AWS_SECRET_ACCESS_KEY.*Log in"),
         ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, "AWS_PROFILE"),
         ({"AWS_DEFAULT_REGION": None, "AWS_REGION": None}, "Set AWS_REGION"),
@@ -465,7 +492,7 @@ def test_error_of_session_proxy_or_certificate_names_the_variable_or_the_command
         raise error
 
 
-@pytest.mark.parametrize("file", ["/nowhere.pem", "/etc", __file__])
+@pytest.mark.parametrize("file", ["/nowhere.pem", "/etc", pytest.param(__file__, id="file without certificates")])
 def test_invalid_ca_bundle_raises_an_error_with_the_variable(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     monkeypatch.setenv("AWS_CA_BUNDLE", file)
@@ -476,13 +503,17 @@ def test_invalid_ca_bundle_raises_an_error_with_the_variable(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("consistent", [True, False])
-def test_query_requests_strongly_consistent_reads_only_on_request(connected: Aws, *, consistent: bool) -> None:
+def test_query_requests_strongly_consistent_reads_only_on_request(
+    connected: Aws, respond: Respond, *, consistent: bool
+) -> None:
     requests = respond(connected, "dynamodb", "Query", (200, ""), body=b'{"Items": [], "Count": 0}')
     assert [page.rows for page in connected.query_rows("objects", "uploads/a", consistent=consistent)] == [()]
     assert json.loads(requests[0].body)["ConsistentRead"] is consistent
 
 
-def test_s3_requests_to_an_emulator_have_the_bucket_in_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s3_requests_to_an_emulator_have_the_bucket_in_the_path(
+    monkeypatch: pytest.MonkeyPatch, respond: Respond
+) -> None:
     # If the endpoint is a host name, boto3 could use the bucket name as its subdomain.
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
     aws = Aws.connect("eu-west-1")
@@ -512,7 +543,7 @@ def test_head_of_a_deleted_version_returns_none(aws: Aws, clients: dict[str, Any
 
 @pytest.mark.parametrize(("status", "unreadable"), [(405, True), (403, False), (400, False)])
 def test_head_of_an_unreadable_version_returns_none_or_names_the_permission(
-    aws: Aws, status: int, *, unreadable: bool
+    aws: Aws, status: int, respond: Respond, *, unreadable: bool
 ) -> None:
     respond(aws, "s3", "HeadObject", (status, ""), body=b"")
     if unreadable:

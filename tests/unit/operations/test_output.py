@@ -61,6 +61,27 @@ def test_progress_bar_is_displayed_on_a_terminal(terminal: Terminal, total: int 
     assert "events sent" in stream.getvalue()
 
 
+@pytest.mark.parametrize("parts", [0, 5])
+def test_progress_bar_of_a_step_with_an_unknown_total_is_full_at_its_end(
+    monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def last_line(total: int | None) -> list[str]:
+        stream = io.StringIO()
+        stream.isatty = lambda: True  # type: ignore[method-assign]  # The test replaces the method.
+        with Progress(stream).step("rows", total) as advance:
+            advance(parts)
+        lines = re.sub(r"\x1b\[\?\d+[hl]", "", stream.getvalue())  # without the codes that hide the cursor
+        return re.split(r"[\r\n]", lines.strip())[-1].split()
+
+    name, bar, number, *_ = last_line(None)
+    assert name.endswith("rows")
+    assert bar == last_line(parts)[1]  # The colour of a full bar differs from that of other bars.
+    assert re.sub(r"\x1b\[[\d;]*m", "", number) == str(parts)
+
+
 class Intervals:
     """Wait function of a Progress: an interval of ten seconds ends when the test calls `pass_interval`."""
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.signals import default_signals
+
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import sys
@@ -35,7 +37,8 @@ program.run(main, name="tool", failure_code=2)
 """
 INTERRUPTED = WAITING.replace("except KeyboardInterrupt:", "except ZeroDivisionError:")
 FAILED = "tool: cannot write the results to stdout: {}. Write them to another place, and start again\n"
-COST = f"{sys.executable} -m operations cost --per-day 1000"
+COST = '"$TOOL" -m operations cost --per-day 1000'
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FULL = "cannot write the results to stdout: No space left on device"
 
 
@@ -80,22 +83,35 @@ def test_program_whose_reader_closes_the_pipe_exits_with_its_failure_code_and_on
 
 
 @pytest.mark.parametrize(
-    ("command", "unbuffered"), [(COST, ""), (f"{COST} --json", ""), (f"{COST} --help", ""), (f"{COST} --help", "1")]
+    ("option", "unbuffered"),
+    [
+        pytest.param("", "", id="text"),
+        pytest.param("--json", "", id="JSON"),
+        pytest.param("--help", "", id="help"),
+        pytest.param("--help", "1", id="unbuffered help"),
+    ],
 )
-def test_tool_whose_disk_is_full_exits_with_2_and_one_line(command: str, unbuffered: str) -> None:
-    ended = shell(f"{command} > /dev/full", unbuffered=unbuffered)
+def test_tool_whose_disk_is_full_exits_with_2_and_one_line(option: str, unbuffered: str) -> None:
+    ended = shell(f"{COST} {option} > /dev/full", unbuffered=unbuffered)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert FULL in ended.stderr
 
 
 def test_failed_tool_whose_disk_is_full_still_prints_the_reason() -> None:
-    ended = shell(f"{sys.executable} -m operations audit --json --stack-outputs /nowhere > /dev/full")
+    ended = shell('"$TOOL" -m operations audit --json --stack-outputs /nowhere > /dev/full')
     reason, output = ended.stderr.splitlines()
     assert (ended.returncode, "/nowhere: No such file" in reason, FULL in output) == (2, True, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize(("script", "errors"), [(WAITING, ""), (INTERRUPTED, "tool: interrupted\n")])
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    ("script", "errors"),
+    [
+        pytest.param(WAITING, "", id="caught by the program"),
+        pytest.param(INTERRUPTED, "tool: interrupted\n", id="not caught"),
+    ],
+)
+@pytest.mark.usefixtures("default_signals")
 def test_signal_ends_a_program_as_ctrl_c_does(number: signal.Signals, script: str, errors: str) -> None:
     with start(script) as process:
         process.send_signal(number)
@@ -103,7 +119,8 @@ def test_signal_ends_a_program_as_ctrl_c_does(number: signal.Signals, script: st
     assert process.returncode == 130
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.usefixtures("default_signals")
 def test_program_continues_after_a_signal_that_its_parent_ignores(number: signal.Signals) -> None:
     """The command nohup ignores SIGHUP, and a shell ignores SIGINT for a job in the background."""
     with start(WAITING, ignored=number) as process:
@@ -115,15 +132,16 @@ def test_program_continues_after_a_signal_that_its_parent_ignores(number: signal
 def start(script: str, *, ignored: signal.Signals | None = None) -> subprocess.Popen[str]:
     """Start a script as a process that ignores a signal, and wait until its function `main` runs."""
     trap = f"trap '' {ignored.value}; " if ignored else ""
-    process = subprocess.Popen(  # noqa: S603  The test controls the command.
-        ["/bin/bash", "-c", f'{trap}exec "$TOOL" -c "$SCRIPT"'],
-        env={**os.environ, "TOOL": sys.executable, "SCRIPT": script},
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with default_signals():
+        process = subprocess.Popen(  # noqa: S603  The test controls the command.
+            ["/bin/bash", "-c", f'{trap}exec "$TOOL" -c "$SCRIPT"'],
+            env={**os.environ, "TOOL": sys.executable, "SCRIPT": script},
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
     return process

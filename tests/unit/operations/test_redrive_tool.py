@@ -77,6 +77,7 @@ def test_redrive_prints_one_example_of_each_distinct_error(run: Command) -> None
         "example error of 2 messages: 1 of 1 records failed: record 0 (key 'a'): denied: HeadObject: 403",
         "example error of 1 message: 1 of 1 records failed: record 0 (key 'c'): denied: UpdateItem: no table",
     ]
+    assert "more" not in run.output
 
 
 def test_redrive_prints_the_type_of_an_error_that_the_indexer_did_not_report(run: Command) -> None:

@@ -16,11 +16,13 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from operations.output import Progress
-from operations.planning import advice, capacity, options
+from operations.planning import advice, capacity, estimates, options
 from operations.planning.outcome import SimulationOutcome
-from operations.planning.simulation import Simulation
+from operations.planning.simulation import STEP_MS, Simulation
+from tests.support.signals import default_signals
 
 if TYPE_CHECKING:
+    from operations.planning.chart import Panel
     from operations.planning.scenario import Load, StackSettings
     from tests.unit.planning.conftest import Command
 
@@ -29,6 +31,12 @@ SUFFICIENT = ("capacity", "--per-day=50000", "--write-capacity=5")
 WASTED = ("capacity", "--per-day=1000", "--burst=40/s", "--write-capacity=4", "--no-burst-capacity")
 # The burst is ten times the write capacity, and the indexer's timeout permits only a few attempts.
 LOST = (*WASTED, "--burst-seconds=20", "--timeout-seconds=10", "--async-retries=0")
+
+
+@pytest.fixture(autouse=True)
+def _short_overload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the sustained rate with a short overload. `test_simulation.py` tests the accuracy of the measurement."""
+    monkeypatch.setattr(estimates, "SATURATED_SECONDS", 150)
 
 
 def test_capacity_tool_exits_with_0_if_no_event_is_lost(run: Command) -> None:
@@ -125,6 +133,24 @@ def test_capacity_tool_writes_a_chart(run: Command, tmp_path: Path) -> None:
     assert run(*SUFFICIENT, "--chart", str(path)) == 0
     svg = ET.parse(path)  # noqa: S314  The tool created the file.
     assert {"50,000 files a day", "files without a row"} <= {text.text for text in svg.iter() if text.text}
+
+
+def test_chart_of_the_capacity_tool_shows_the_uploads_rows_and_lost_events_of_the_simulation(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Panel] = []
+
+    def draw(_title: str, panels: list[Panel], **_: Any) -> str:
+        drawn.extend(panels)
+        return "<svg/>"
+
+    monkeypatch.setattr(capacity, "draw", draw)
+    assert run(*LOST, "--json", "--chart", str(tmp_path / "chart.svg")) == 1
+    per_second = {line.name: [value for _minute, value in line.points] for line in drawn[0].lines}
+    totals = {label: round(sum(values) * STEP_MS / 1000) for label, values in per_second.items()}
+    result = json.loads(run.output)
+    assert totals == {"uploads": result["files"], "rows": result["rows"], "lost events": result["lost"]}
+    assert min(totals.values()) > 0
 
 
 def test_capacity_tool_simulates_the_latencies_of_its_options(run: Command) -> None:
@@ -230,12 +256,11 @@ def test_interrupted_capacity_tool_exits_with_130(run: Command, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("simulations", [0, 1, 2])
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_during_a_simulation_ends_the_capacity_tool_with_its_results_so_far(
     run: Command, monkeypatch: pytest.MonkeyPatch, simulations: int
 ) -> None:
     """The signal arrives in the simulation of the load, in the measurement of the rate, or in the search."""
-    # A shell without job control ignores SIGINT in background processes, which could be the case for the tests.
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     started: list[Simulation] = []
     original = Simulation.run
 
@@ -246,10 +271,8 @@ def test_ctrl_c_during_a_simulation_ends_the_capacity_tool_with_its_results_so_f
         return original(simulation, **arguments)
 
     monkeypatch.setattr(Simulation, "run", interrupted_run)
-    try:
+    with default_signals():
         assert run(*LOST) == 130
-    finally:
-        signal.signal(signal.SIGINT, previous)
     assert len(started) == simulations + 1
     assert run.errors.splitlines()[-2:] == INTERRUPTED
     assert any(line.startswith("lost ") for line in run.lines) == (simulations > 0)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from array import array
+from typing import Any
 
 import pytest
 
 import tap_stack
-from lambda_code.retry import DEFAULT_POLICY, MAX_ATTEMPTS, RetryPolicy
+from lambda_code.retry import ATTEMPT_SECONDS, DEFAULT_POLICY, MAX_ATTEMPTS, RESERVE_SECONDS, RetryPolicy
 from operations.planning import limits
 from operations.planning.distribution import Distribution
 from operations.planning.estimates import choose_scale, measure_sustained_rate, simulate
+from operations.planning.outcome import SimulationOutcome
 from operations.planning.scenario import Load, StackSettings, overloaded, service_seconds
 from operations.planning.simulation import EVENTS_PER_REPORT, Simulation
-from tests.unit.planning.scenarios import CPU_MS, DELIVERY_MS, SERVICE_MS, burst, constant, settings, unbuffered
-
-if TYPE_CHECKING:
-    from operations.planning.outcome import SimulationOutcome
+from tests.unit.planning.scenarios import (
+    CPU_MS,
+    DELIVERY_MS,
+    SERVICE_MS,
+    WRITE_MS,
+    burst,
+    constant,
+    settings,
+    unbuffered,
+)
 
 ONCE = RetryPolicy(attempts=1)
 # A table with one write unit per second cannot write these rows before their retries are exhausted.
@@ -42,6 +50,20 @@ def test_simulated_delay_without_contention_is_delivery_plus_execution() -> None
 def test_number_of_simulated_uploads_matches_the_load() -> None:
     assert run(Load(per_day=86_400), settings()).arrived == pytest.approx(3600, rel=0.05)
     assert run(burst(100, 60), settings()).arrived == pytest.approx(6000, rel=0.05)
+
+
+def test_simulated_burst_starts_after_one_minute_and_lasts_for_its_duration() -> None:
+    steps = Simulation(burst(1000, 20), settings(write_capacity=1000), seed=1).run().steps
+    arrived = {step.second: step.arrived for step in steps if step.arrived}
+    # The first file arrives at the end of the step.
+    assert arrived == {60: 1, 70: pytest.approx(10_000, rel=0.05), 80: pytest.approx(10_000, rel=0.05)}
+
+
+def test_simulated_delay_of_a_quantile_is_the_delay_at_its_rank() -> None:
+    delays = array("q", range(1000, 101_000, 1000))
+    outcome = SimulationOutcome(delays=delays)
+    assert [outcome.delay(quantile) for quantile in (0, 0.5, 0.99, 1)] == [1, 51, 100, 100]
+    assert SimulationOutcome().delay(1) is None
 
 
 def test_settling_time_of_a_simulated_burst_ignores_the_everyday_load() -> None:
@@ -134,8 +156,16 @@ def test_simulated_indexer_uses_its_retry_policy_and_timeout() -> None:
     outcome = run(LARGE_ROWS, seven)
     assert outcome.refused_writes == outcome.arrived * 7
     short = run(LARGE_ROWS, unbuffered(write_capacity=1, timeout_seconds=10))
-    assert short.billed_seconds / short.executions < 10
     assert short.refused_writes < short.executions * MAX_ATTEMPTS
+
+
+def test_simulated_indexer_starts_its_last_attempt_at_the_latest_time_that_its_timeout_permits() -> None:
+    """With long delays, the indexer shortens the delay before its second attempt, and makes no third attempt."""
+    slow = RetryPolicy(wait_base=1e6, wait_max=1e6)
+    outcome = run(LARGE_ROWS, unbuffered(write_capacity=1, timeout_seconds=10, async_retries=0, retry_policy=slow))
+    assert outcome.refused_writes == 2 * outcome.arrived
+    execution = 10 - RESERVE_SECONDS - ATTEMPT_SECONDS + WRITE_MS / 1000
+    assert outcome.billed_seconds == pytest.approx(execution * outcome.arrived)
 
 
 def test_simulated_event_is_lost_after_the_maximum_event_age() -> None:
@@ -192,7 +222,7 @@ def test_simulation_reports_each_simulated_event_once() -> None:
     assert sum(events) == outcome.events >= 3 * outcome.rows
     assert len(events) > 10
     events.clear()
-    measure_sustained_rate(Load(per_day=0), settings(write_capacity=10), on_events=events.append)
+    measure_sustained_rate(Load(per_day=0), settings(write_capacity=10, retry_policy=ONCE), on_events=events.append)
     assert len(events) > 10
 
 
@@ -212,7 +242,8 @@ def test_simulated_failed_execution_counts_as_wasted_time() -> None:
 
 @pytest.mark.parametrize(("row_bytes", "rows"), [(1024, 1000), (1025, 500), (10 * 1024, 100)])
 def test_sustained_rate_of_one_partition_depends_on_the_units_of_a_row(row_bytes: int, rows: int) -> None:
-    stack = settings(write_capacity=40_000, account_concurrency=1000)
+    # One attempt per execution makes the simulation of the overload fast.
+    stack = settings(write_capacity=40_000, account_concurrency=1000, retry_policy=ONCE)
     assert stack.rows_per_second(row_bytes) == rows
     assert measure_sustained_rate(Load(per_day=0, row_bytes=row_bytes), stack) == pytest.approx(rows, rel=0.02)
 

@@ -11,7 +11,7 @@ import pulumi
 import pytest
 
 import tap_stack
-from tap_stack import CONFIG_FIELDS, ConfigurationError, TapStackArgs
+from tap_stack import CONFIG_FIELDS, ConfigurationError, Names, TapStackArgs, make_names
 from tests.support.default_stack import BOUNDARY_ARN, CHINA, LIMITED, ON_DEMAND, PROD
 from tests.support.default_stack import KEY_ARN as KEY
 from tests.support.nonempty import nonempty
@@ -377,6 +377,22 @@ def test_permissions_boundary_of_another_account_or_partition_is_rejected(
 ) -> None:
     with pytest.raises(pulumi.RunError, match=rf"^permissionsBoundary: '{boundary}' .*{part}. Choose a policy"):
         synth(permissionsBoundary=boundary, **location)
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-1"])
+def test_names_with_the_longest_environment_are_within_the_limits_of_aws(region: str) -> None:
+    """The name of the bucket for access logs limits the environment. Sources: API references of IAM, Lambda, SQS."""
+
+    def names(length: int) -> Names:
+        args = parse_configuration({**PROD, "env": "e" * length, "bucketName": "uploads"})
+        return make_names(args, project="tapstack", account="123456789012", region=region)
+
+    longest = 63 - len(f"tapstack--logs-123456789012-{region}")
+    with pytest.raises(ConfigurationError, match="3 to 63"):
+        names(longest + 1)
+    assert len(names(longest).log_bucket) == 63
+    assert max(len(names(longest).function), len(names(longest).role)) <= 64
+    assert (len(names(longest).failure_queue) <= 80, len(names(longest).table) <= 255) == (True, True)
 
 
 def test_upload_bucket_and_log_bucket_must_have_different_names() -> None:

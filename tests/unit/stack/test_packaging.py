@@ -79,7 +79,7 @@ class Checkout:
     """Project folder with a build cache and a fake pip."""
 
     def __init__(self, folder: Path, pip: Pip | None = None) -> None:
-        self.root, self.cache, self.pip = make_root(folder / "checkout"), folder / "cache", pip or Pip()
+        self.root, self.cache, self.pip = make_root(folder / "checkout"), folder / "new" / "cache", pip or Pip()
         self.code = self.root / "lambda_code"
 
     def build(self) -> Path:

@@ -55,6 +55,8 @@ KEPT = {
     "retries": "9",
     "cache-dir": "/cache",
 }
+PLACES = ("variables", "user", "global", "PIP_CONFIG_FILE")
+"""Places from which pip reads its settings: environment variables, and three configuration files."""
 
 
 @pytest.fixture
@@ -111,13 +113,13 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("place", ["variables", "user", "global", "PIP_CONFIG_FILE"])
 def test_pip_settings_of_the_caller_do_not_change_the_installed_packages(
-    tmp_path: Path, shell: pytest.MonkeyPatch, place: str
+    tmp_path: Path, shell: pytest.MonkeyPatch
 ) -> None:
     root = checkout(tmp_path)
     shell.setenv("PYTHONWARNINGS", "error")
-    configure(place, {**OVERRIDDEN, "no-index": "true", "find-links": "{folder}/wheels"}, tmp_path, shell)
+    for place in PLACES:
+        configure(place, {**OVERRIDDEN, "no-index": "true", "find-links": "{folder}/wheels"}, tmp_path, shell)
     package = build_lambda_package(root, tmp_path / "cache")
     assert {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()} == {
         *("lambda_code/main.py", "tiny.py", "tiny-1.0.dist-info/METADATA", "tiny-1.0.dist-info/WHEEL")
@@ -125,7 +127,7 @@ def test_pip_settings_of_the_caller_do_not_change_the_installed_packages(
     assert not (tmp_path / "elsewhere").exists()
 
 
-@pytest.mark.parametrize("place", ["variables", "user", "global", "PIP_CONFIG_FILE"])
+@pytest.mark.parametrize("place", PLACES)
 def test_pip_settings_for_index_proxy_certificates_and_time_outs_are_kept(
     tmp_path: Path, shell: pytest.MonkeyPatch, place: str
 ) -> None:

@@ -1,0 +1,73 @@
+"""Tests that the tools report each part of their steps once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from operations import command
+from tests.support.operations_fakes import failure, row
+from tests.unit.operations.conftest import LISTED
+
+if TYPE_CHECKING:
+    from tests.unit.operations.conftest import Command
+
+Steps = dict[str, tuple[int | None, int]]
+
+
+class RecordingProgress:
+    """Progress that records the total and the reported parts of each step."""
+
+    def __init__(self) -> None:
+        self.steps: Steps = {}
+
+    @contextmanager
+    def step(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        assert name not in self.steps
+        parts: list[int] = []
+        yield parts.append
+        self.steps[name] = (total, sum(parts))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("backfill", {"listing": (None, 3)}),
+        ("backfill --invoke", {"events sent": (None, 3)}),
+        (
+            "audit --repair",
+            {
+                "listing and rows": (None, 3),
+                "scan of the table": (None, 1),
+                "recheck": (1, 1),  # one key with two versions
+                "events sent": (2, 2),
+            },
+        ),
+        (
+            "audit --heads-sample 1",
+            {
+                "listing and rows": (None, 3),
+                "scan of the table": (None, 1),
+                "HEAD requests": (1, 1),
+                "recheck": (1, 1),  # one key with two versions
+            },
+        ),
+        ("redrive", {"messages read": (None, 3)}),
+        ("redrive --replay", {"messages read": (None, 3), "messages replayed": (3, 3)}),
+        ("redrive --export {file} --delete", {"messages read": (None, 3), "messages deleted": (3, 3)}),
+    ],
+)
+def test_tool_reports_each_part_of_its_steps_once(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, expected: Steps
+) -> None:
+    progress = RecordingProgress()
+    monkeypatch.setattr(command, "Progress", lambda _: progress)
+    run.aws.rows = [row(LISTED[0])]
+    for key in ("a", "b", "c"):
+        run.aws.put(failure(key))
+    run(*arguments.format(file=tmp_path / "messages.jsonl").split())
+    assert progress.steps == expected
