@@ -24,6 +24,7 @@ from operations.tool import FAILED, INTERRUPTED, Tool
 from operations.tools.audit import AuditTool
 from operations.tools.backfill import BackfillTool
 from operations.tools.redrive import RedriveTool
+from operations.tools.restore_rows import RestoreRowsTool
 from operations.version import NAME
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
         return AuditTool(options, *_find_audited(options, connect), grace=grace)
     if options.tool == "redrive":
         return RedriveTool(options, *_find_queue(options, connect))
+    if options.tool == "restore-rows":
+        return RestoreRowsTool(options, *_find_target(options, connect))
     return BackfillTool(options, *_find_target(options, connect))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from operations.failures import REASONS
 from operations.notification import region_of_topic
 from operations.planning import options as planning
-from operations.rate import ON_DEMAND_EVENT_RATE
+from operations.rate import ON_DEMAND_EVENT_RATE, ON_DEMAND_WRITE_RATE
 from operations.tool import FINDINGS, OK
 from operations.usage import ToolUsage, command_parser
 
@@ -94,7 +95,7 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rate",
-        type=_rate,
+        type=_rate("events"),
         metavar="N",
         help=f"events per second (default: half of the table's write capacity, or {ON_DEMAND_EVENT_RATE:g} for an "
         "on-demand table)",
@@ -131,6 +132,52 @@ def _add_redrive(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
+    _add_stack(parser)
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=_table_name,
+        required=True,
+        metavar="TABLE",
+        help="name of the table to which a backup of the stack's table was restored",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_rate("write units"),
+        metavar="N",
+        help="write units per second (default: half of the table's write capacity, or "
+        f"{ON_DEMAND_WRITE_RATE:g} for an on-demand table)",
+    )
+    parser.add_argument(
+        "--start-after",
+        type=_row_name,
+        metavar="ROW",
+        help="start after this row (BUCKET/KEY?versionId=ID), which an interrupted run prints",
+    )
+    parser.add_argument(
+        "--any-bucket",
+        action="store_true",
+        help="also copy rows of other buckets, for a stack whose bucket had another name before",
+    )
+    parser.add_argument("--apply", action="store_true", help="copy the rows (default: only count them)")
+
+
+def _table_name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]{3,255}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the name of a DynamoDB table: give 3 to 255 letters, digits, '_', '-' and '.', not an ARN"
+        )
+    return text
+
+
+def _row_name(text: str) -> tuple[str, str]:
+    object_id, _, version_id = _text(text).rpartition("?versionId=")
+    if not object_id or not version_id:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a row, such as BUCKET/KEY?versionId=ID")
+    return object_id, version_id
+
+
 def _text(text: str) -> str:
     try:
         text.encode()
@@ -160,14 +207,19 @@ def _time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0
-    if not 0 < rate < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a rate: give a number of events per second greater than 0")
-    return rate
+def _rate(unit: str) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            rate = float(text)
+        except ValueError:
+            rate = 0
+        if not 0 < rate < float("inf"):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a rate: give a number of {unit} per second greater than 0"
+            )
+        return rate
+
+    return parse
 
 
 def _positive_integer(unit: str) -> Callable[[str], int]:
@@ -203,6 +255,16 @@ TOOLS = (
         add_options=_add_redrive,
         notes=f"{ACCESS} Without --replay or --delete, redrive changes nothing.",
         exit_codes={OK: "the failure queue is empty", FINDINGS: "messages are in the failure queue"},
+    ),
+    ToolUsage(
+        name="restore-rows",
+        summary="copy the rows that are missing in the stack's table from a restored table",
+        add_options=_add_restore_rows,
+        notes=f"{ACCESS} Without --apply, restore-rows changes nothing.",
+        exit_codes={
+            OK: "all missing rows were copied, or no row is missing",
+            FINDINGS: "there are rows to copy",
+        },
     ),
     ToolUsage(
         name="capacity",

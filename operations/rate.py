@@ -19,6 +19,12 @@ CAPACITY_SHARE = 0.5
 ON_DEMAND_EVENT_RATE = 100.0
 """Default events per second for an on-demand table. A higher rate would use Lambda concurrency that uploads need."""
 
+ON_DEMAND_WRITE_RATE = 500.0
+"""Default write units per second for an on-demand table: half of the maximum of one partition.
+
+The rows of one upload day are one partition of the index.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
@@ -55,6 +61,11 @@ def default_read_rate(capacity: Capacity) -> float | None:
 def default_event_rate(capacity: Capacity) -> float:
     """Return the default limit of a tool in events per second, assuming that a row is smaller than 1 KB."""
     return ON_DEMAND_EVENT_RATE if capacity.write is None else CAPACITY_SHARE * capacity.write
+
+
+def default_write_rate(capacity: Capacity) -> float:
+    """Return the default limit of a tool in write units per second."""
+    return ON_DEMAND_WRITE_RATE if capacity.write is None else CAPACITY_SHARE * capacity.write
 
 
 class RateLimiter:

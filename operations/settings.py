@@ -310,8 +310,8 @@ def _compare_table(aws: Aws, expected: ExpectedSettings, report: SettingsReport)
     report.comparable = False
     problem = "does not exist" if status is None else f"has the status {status}"
     remedy = (
-        "restore a backup of the table before you run pulumi up, because backfill cannot create the rows of deleted "
-        "versions"
+        "restore a backup of the table under another name, then run pulumi up --refresh and restore-rows, because "
+        "backfill cannot create the rows of deleted versions"
     )
     report.add("table", f"the table {expected.table!r} {problem}", remedy)
 

@@ -23,6 +23,7 @@ from operations.aws.errors import (
     translated_errors,
 )
 from operations.aws.settings import SettingsCalls
+from operations.aws.tables import TableCalls
 from operations.aws.topic import TopicCalls
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
@@ -62,7 +63,7 @@ class Page:
     units: float
 
 
-class Aws(SettingsCalls, TopicCalls):
+class Aws(SettingsCalls, TableCalls, TopicCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:

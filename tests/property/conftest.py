@@ -11,16 +11,31 @@ if TYPE_CHECKING:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the total counts from the reports of all pytest workers, with faults last."""
-    counts: Counter[str] = Counter()
-    for report in terminalreporter.stats.get("passed", []):
-        counts.update(dict(report.user_properties).get("histories", {}))
-    if counts:
+    if counts := _counts(terminalreporter, "histories"):
         histories = counts.pop("histories")
-        faults = {name: counts.pop(name) for name in list(counts) if name.startswith("fault: ")}
         terminalreporter.section("histories of the model test")
         # A lost or duplicated version fails its test, and failed tests are not counted, so both numbers are always 0.
-        terminalreporter.line(f"{histories:,} histories, 0 versions lost, 0 duplicated: {_listed(counts)}")
-        terminalreporter.line(f"{sum(faults.values()):,} faults: {_listed(faults).replace('fault: ', '')}")
+        _write(terminalreporter, f"{histories:,} histories, 0 versions lost, 0 duplicated", counts)
+    if counts := _counts(terminalreporter, "losses"):
+        losses, checked = counts.pop("losses"), counts.pop("deletions checked", 0)
+        terminalreporter.section("losses of the table in the model test")
+        # A wrong row or a missing deletion fails its test, so both numbers are always 0.
+        result = f"{losses:,} losses, 0 wrong rows, 0 of {checked:,} recorded deletions missing"
+        _write(terminalreporter, result, counts)
+
+
+def _counts(terminalreporter: pytest.TerminalReporter, name: str) -> Counter[str]:
+    """Return the sum of the counts that tests have recorded as a user property of this name."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        counts.update(dict(report.user_properties).get(name, {}))
+    return counts
+
+
+def _write(terminalreporter: pytest.TerminalReporter, result: str, counts: Counter[str]) -> None:
+    faults = {name: counts.pop(name) for name in list(counts) if name.startswith("fault: ")}
+    terminalreporter.line(f"{result}: {_listed(counts)}")
+    terminalreporter.line(f"{sum(faults.values()):,} faults: {_listed(faults).replace('fault: ', '')}")
 
 
 def _listed(counts: dict[str, int]) -> str:

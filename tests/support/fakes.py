@@ -236,16 +236,20 @@ class FakeDynamoDB:
     Attributes:
         rows: items by object_id and version_id.
         watch: function that is called with the old and the new item of each update.
+        exists: whether the table exists.
     """
 
     calls: CallLog
     rows: dict[tuple[str, str], Item] = field(default_factory=dict)
     watch: Callable[[Item, Item], None] = lambda _old, _new: None
+    exists: bool = True
 
     def update_item(self, **arguments: Any) -> dict[str, Any]:
         assert arguments["ReturnValues"] == "ALL_OLD"
         object_id, version_id = (arguments["Key"][name]["S"] for name in ("object_id", "version_id"))
         with self.calls.call("UpdateItem", object_id.split("/", 1)[1]):
+            if not self.exists:
+                raise client_error(400, "ResourceNotFoundException", operation="UpdateItem")
             old = self.rows.get((object_id, version_id), {})
             new = self.rows[object_id, version_id] = updated({**arguments["Key"], **old}, arguments)
             self.watch(old, new)

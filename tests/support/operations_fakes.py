@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from boto3.dynamodb.types import TypeSerializer
+
 from lambda_code.metadata import format_time
 from operations.aws import Aws, HeadResponse, Page, Row
+from operations.aws.tables import ItemPage, TableDescription
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError
 from operations.failures import QueueMessage
 from operations.listing import Version
 from operations.rate import Capacity
+from operations.restored_row import Address, Item, RowUpdate, address_of
 from operations.target import Target
+from tests.support.update_expressions import updated
 
 BUCKET = "uploads"
 START = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
@@ -27,6 +33,8 @@ TARGET = Target(
     bucket=BUCKET,
     table="objects",
 )
+KEYS = (("object_id", "HASH", "S"), ("version_id", "RANGE", "S"))
+"""Primary key of the fake tables."""
 EVENTS = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*"]
 SETTINGS: Mapping[str, Any] = {
     "schema": 1,
@@ -111,6 +119,19 @@ def row(listed: Version, **changes: Any) -> Row:
     return {name: value for name, value in (attributes | changes).items() if value is not None}
 
 
+def item(listed: Version, **changes: Any) -> Item:
+    """Return the row of an object version with provenance, in DynamoDB's typed form.
+
+    Args:
+        listed: object version or delete marker.
+        changes: attributes to replace. The value None removes an attribute.
+    """
+    provenance = {"event_name": "ObjectCreated:Put", "request_id": "first", "schema_version": 1}
+    attributes = row(listed, **provenance | {"processed_at": format_time(listed.last_modified)} | changes)
+    serialize = TypeSerializer().serialize
+    return {name: serialize(value) for name, value in attributes.items()}
+
+
 def head_response(listed: Version, **changes: Any) -> HeadResponse:
     """Return S3's response to a HEAD request for an object version.
 
@@ -168,6 +189,11 @@ class FakeAws(Aws):
         self.hidden_elsewhere = 0
         self.log: list[tuple[str, Any]] = []
         self.published: list[tuple[str, str, str]] = []
+        self.restored: list[Item] = []
+        self.items: dict[Address, Item] = {}
+        self.keys = KEYS
+        self.source_status: str | None = "ACTIVE"
+        self.before_update: Callable[[Address], None] = lambda _: None
         self.consistent_reads = 0
         self.heads: list[tuple[str, str]] = []
         self.head_responses: dict[tuple[str, str], HeadResponse] = {}
@@ -215,6 +241,34 @@ class FakeAws(Aws):
         assert table == "objects"
         return self.status
 
+    def table_description(self, table: str) -> TableDescription | None:
+        assert table in ("objects", "restored")
+        status = self.status if table == "objects" else self.source_status
+        return None if status is None else TableDescription(status=status, keys=self.keys)
+
+    def scan_items(self, table: str, *, after: Address | None = None) -> Iterator[ItemPage]:
+        assert table == "restored"
+        addresses = [address_of(item) for item in self.restored]
+        start = 0 if after is None else addresses.index(after) + 1
+        for number in range(start, len(self.restored), 2):
+            yield ItemPage(items=tuple(self.restored[number : number + 2]), units=10.0)
+
+    def get_items(
+        self, table: str, addresses: Sequence[Address], *, sleep: Callable[[float], None] = time.sleep
+    ) -> ItemPage:
+        assert (table, callable(sleep)) == ("objects", True)
+        return ItemPage(items=tuple(self.items[each] for each in addresses if each in self.items), units=0.5)
+
+    def update_row(self, table: str, update: RowUpdate) -> float | None:
+        self.before_update(update.address)
+        request = update.request(table)
+        current = self.items.get(update.address, {})
+        if not update.applies_to(current):
+            return None
+        self.items[update.address] = updated({**request["Key"], **current}, request)
+        self.log.append(("update", update.address))
+        return 3.0
+
     def queue_exists(self, arn: str) -> bool:
         return arn in self.queues
 
@@ -231,7 +285,7 @@ class FakeAws(Aws):
         return self.rules
 
     def capacity(self, table: str) -> Capacity:
-        assert table == "objects"
+        assert table in ("objects", "restored")
         assert self.status in ("ACTIVE", "UPDATING"), "the audit does not read a table that does not exist"
         return self.provisioned
 

@@ -199,7 +199,8 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[tuple[str, list[st
 def _tool_errors(arguments: Sequence[str]) -> Iterator[str]:
     with redirect_stderr(io.StringIO()) as printed:
         try:
-            parser().parse_args([PLACEHOLDERS.get(each, each) for each in arguments])
+            # An argument with a variable, such as $TABLE-restored, is checked with the variable's name as its value.
+            parser().parse_args([PLACEHOLDERS.get(each, each.replace("$", "")) for each in arguments])
         except SystemExit:
             yield printed.getvalue().strip().splitlines()[-1]
 

@@ -1,4 +1,4 @@
-"""Evaluator of DynamoDB update expressions that validates them as DynamoDB does. It supports what the indexer uses."""
+"""Evaluator of DynamoDB update expressions that validates them as DynamoDB does. It supports what the product uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SET = re.compile(r"(#\w+) = (?:(:\w+)|if_not_exists\((#\w+), (:\w+)\))")
 _EXPRESSION = re.compile(rf"SET ({_SET.pattern}(?:, {_SET.pattern})*)(?: REMOVE (?P<removed>#\w+(?:, #\w+)*))?")
 _KEYS = ("object_id", "version_id")
 _INDEX_KEYS = ("upload_day", "uploaded_at")
-_EXISTS = re.compile(r"attribute_exists\((\w+)\)")
+_CONDITION = re.compile(r"attribute_(not_)?exists\((\w+)\)")
 
 
 def updated(item: Item, arguments: Mapping[str, Any]) -> Item:
@@ -70,11 +70,13 @@ def plain(value: dict[str, Any]) -> Any:  # noqa: ANN401 - the value of any attr
 
 
 def _check_condition(item: Item, condition: str) -> None:
-    """Check the only condition of the indexer, `attribute_exists`, for an item that may not exist."""
-    exists = _EXISTS.fullmatch(condition)
-    if exists is None or exists[1] not in _KEYS:
+    """Check a condition on the existence of one attribute, for an item that may not exist."""
+    parsed = _CONDITION.fullmatch(condition)
+    if parsed is None:
         raise _rejected(f"unsupported condition: {condition}")
-    if item.keys() <= set(_KEYS):
+    # An item that does not exist consists of its primary key only.
+    exists = parsed[2] in item and not item.keys() <= set(_KEYS)
+    if exists == bool(parsed[1]):
         raise _rejected("the conditional request failed", code="ConditionalCheckFailedException")
 
 

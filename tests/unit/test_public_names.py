@@ -34,7 +34,7 @@ from tests.support.synth import parse_configuration, synth
 from tests.support.telemetry_fakes import LoggedIndexer
 
 FILE = Path(__file__).with_name("public_names.json")
-TOOLS = ("audit", "backfill", "redrive", "capacity", "cost")
+TOOLS = ("audit", "backfill", "redrive", "restore-rows", "capacity", "cost")
 
 
 def _stack() -> dict[str, Any]:
@@ -186,6 +186,7 @@ def _documents() -> dict[str, Any]:
         "backfill interrupted": operate("backfill", "--invoke"),
         "redrive of an empty queue": operate("redrive"),
         "redrive": operate("redrive", broken=True),
+        "restore-rows": operate("restore-rows", "--from=restored"),
         "capacity": _run(operations.command.main, "capacity", "--per-day=1000", "--write-capacity=1"),
         "capacity with losses": _run(
             operations.command.main,

@@ -52,10 +52,13 @@ FORBIDDEN = {
 }
 """Maps the name of a rule to (importing packages, packages that they must not import)."""
 
+AWS_MODULES = ("client", "errors", "settings", "tables")
+"""Modules of `operations.aws`, the package with the AWS calls of the operators' tools."""
+
 ONLY_IMPORTERS = {
     "indexer calls AWS in one module": ("lambda_code", AWS_LIBRARIES, {"storage", "retry", "responses"}),
     "indexer uses X-Ray in one module": ("lambda_code", ("aws_xray_sdk",), {"telemetry"}),
-    "operations call AWS in one package": ("operations", AWS_LIBRARIES, {"aws.client", "aws.errors", "aws.settings"}),
+    "operations call AWS in one package": ("operations", AWS_LIBRARIES, {f"aws.{name}" for name in AWS_MODULES}),
     "examples call AWS in one module": ("examples", AWS_LIBRARIES, {"upload.stack"}),
     "only benchmark and one test use Powertools": (
         "",
@@ -83,7 +86,9 @@ INDEXER_LEAVES = {"errors", "settings", "outcome", "responses", "retry", "logs",
 """Modules that all modules of the indexer may import. These modules import only one another."""
 
 # Modules of the indexer that operations may import, because they do not call AWS and have no state.
-SHARED_WITH_OPERATIONS = tuple(f"lambda_code.{name}" for name in ("errors", "events", "metadata", "responses", "retry"))
+SHARED_WITH_OPERATIONS = tuple(
+    f"lambda_code.{name}" for name in ("errors", "events", "metadata", "responses", "retry", "update")
+)
 
 SHORT = (*PRODUCT, "localstack", "tools")
 """Packages whose files have at most `MAX_LINES` lines."""

@@ -51,11 +51,12 @@ def audit(
     """
     sent: list[Any] = []
     clients = {
-        "s3": _S3(bucket),
+        "s3": FakeS3(bucket),
         "dynamodb": _Table(table, before_scan=meanwhile),
-        "lambda": _Lambda(sent),
+        "lambda": FakeLambda(sent),
         "sqs": None,
         "ssm": None,
+        "sns": None,
     }
     tool = Audit(
         Aws(clients.__getitem__),
@@ -85,7 +86,7 @@ class _Pages:
         yield self._response(**arguments)
 
 
-class _S3:
+class FakeS3:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
@@ -130,7 +131,7 @@ class _Table:
         return {"Items": [item for (object_id, _), item in self._table.rows.items() if wanted(object_id)]}
 
 
-class _Lambda:
+class FakeLambda:
     def __init__(self, sent: list[Any]) -> None:
         self._sent = sent
 

@@ -163,7 +163,7 @@ def test_capacity_is_the_read_and_the_lowest_write_capacity_of_a_table(aws: Aws,
     ],
 )
 def test_maximum_throughput_is_the_capacity_of_an_on_demand_table(
-    aws: Aws, table: dict[str, int], index: dict[str, int], expected: Capacity
+    aws: Aws, respond: Respond, table: dict[str, int], index: dict[str, int], expected: Capacity
 ) -> None:
     nothing = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
     described = {

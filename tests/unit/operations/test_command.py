@@ -362,6 +362,14 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
         ("backfill --function f --rate nan", "'nan' is not a rate"),
         ("backfill --function f --rate fast", "'fast' is not a rate"),
         ("backfill --function f --rate inf", "'inf' is not a rate"),
+        ("restore-rows --function f", "the following arguments are required: --from"),
+        ("restore-rows --function f --from t1", "'t1' is not the name of a DynamoDB table: give 3 to 255 letters"),
+        ("restore-rows --function f --from arn:aws:dynamodb:eu-west-1:1:table/x", "not an ARN"),
+        ("restore-rows --function f --from abc --rate 0", "give a number of write units per second greater than 0"),
+        (
+            "restore-rows --function f --from abc --start-after b/k",
+            "not the name of a row, such as BUCKET/KEY?versionI",
+        ),
         ("backfill --function f --since yesterday", "'yesterday' is not an ISO 8601 time"),
         ("backfill --function f --since 2026-01-31T12:00:00", "has no time zone: add Z for UTC"),
     ],
@@ -375,7 +383,7 @@ def test_invalid_arguments_of_the_operations_command_are_rejected(
     assert error in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("tool", ["audit", "backfill", "redrive", "capacity", "cost"])
+@pytest.mark.parametrize("tool", ["audit", "backfill", "redrive", "restore-rows", "capacity", "cost"])
 def test_help_text_of_a_tool_names_only_options_of_the_tool(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([tool, "--help"])

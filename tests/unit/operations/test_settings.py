@@ -101,8 +101,8 @@ REASON_FIRST = "find the reason first"
 CONCURRENCY = "aws lambda {}-function-concurrency --function-name indexer --region eu-west-1"
 STOPPED = "; with 0, Lambda sends every event to the failure queue"
 RESTORE = (
-    "restore a backup of the table before you run pulumi up, because backfill cannot create the rows of deleted "
-    "versions"
+    "restore a backup of the table under another name, then run pulumi up --refresh and restore-rows, because "
+    "backfill cannot create the rows of deleted versions"
 )
 BUCKET = "arn:aws:s3:::uploads"
 QUEUE = "arn:aws:sqs:eu-west-1:123456789012:failures"
