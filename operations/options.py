@@ -36,11 +36,11 @@ def parser() -> argparse.ArgumentParser:
     return command_parser(
         TOOLS,
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
-        "the table, send failed events again, and estimate capacity and cost.",
+        "the table, send failed events again, copy rows from a restored backup, and estimate capacity and cost.",
         notes=f"{ACCESS} Without an option that changes something, they only report. Each tool has its own --help.",
         exit_codes={
             OK: "success, and nothing is left to do",
-            FINDINGS: "differences, events to send, or messages in the failure queue were found",
+            FINDINGS: "differences, events to send, messages in the failure queue, or rows to copy were found",
         },
     )
 
