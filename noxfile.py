@@ -207,9 +207,10 @@ def vulnerabilities() -> list[str]:
 
 @session(default=False)
 def audit(session: nox.Session) -> None:
-    """Check shipped packages for known vulnerabilities, and write an SBOM (``-- --offline``: only the SBOM).
+    """Check shipped packages for known vulnerabilities, write an SBOM, and test the installation of the command.
 
-    Other arguments go to pip-audit: ``-- --vulnerability-service osv`` queries OSV, ``-- --ignore-vuln ID`` accepts a
+    ``-- --offline`` omits the check for known vulnerabilities. Then the session needs only a package index. Other
+    arguments go to pip-audit: ``-- --vulnerability-service osv`` queries OSV, ``-- --ignore-vuln ID`` accepts a
     vulnerability.
     """
     prepare(session, "requirements-audit.txt")
@@ -230,7 +231,9 @@ def lock(session: nox.Session) -> None:
     # Requirements of programs with AWS credentials have hashes, so that pip rejects packages that were not tested.
     deploy, operate = "requirements.txt", "requirements-operations.txt"
     session.run(*resolve, "--generate-hashes", "--group=deploy", f"--output-file={deploy}")
-    session.run(*resolve, "--group=dev", f"--constraint={deploy}", f"--output-file={TOOLS}")
-    session.run(*resolve, "--generate-hashes", "--group=operate", f"--constraint={TOOLS}", f"--output-file={operate}")
-    session.run(*resolve, "--group=audit", f"--constraint={TOOLS}", "--output-file=requirements-audit.txt")
+    # The argument "pyproject.toml" adds `project.dependencies`, the packages for the operators' command line.
+    command = (*resolve, "pyproject.toml")
+    session.run(*command, "--group=dev", f"--constraint={deploy}", f"--output-file={TOOLS}")
+    session.run(*command, "--generate-hashes", f"--constraint={TOOLS}", f"--output-file={operate}")
+    session.run(*command, "--group=audit", f"--constraint={TOOLS}", "--output-file=requirements-audit.txt")
     session.run(*resolve, "--group=browser", f"--constraint={TOOLS}", f"--output-file={BROWSER}")

@@ -2188,8 +2188,7 @@ def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[st
         "function-duration": log(f"duration_ms > {args.timeout_seconds * 500}"),  # half of the timeout
         "events-dropped": f"aws lambda get-function-event-invoke-config {function}",
         "failure-delivery": f"aws sqs get-queue-url --region {region} --queue-name {names.failure_queue}",
-        "failure-queue": f"AWS_REGION={region} .venv-operate/bin/python -m operations redrive "
-        f"--function {names.function}",
+        "failure-queue": f"AWS_REGION={region} tapstack redrive --function {names.function}",
         **{f"failed-{reason}": log(f'reason = "{reason}"') for reason in FAILURE_REASONS},
         "indexing-delay": log(f"indexing_delay_ms > {args.max_delay_seconds * 1000}"),
         "no-uploads": f"aws s3api get-bucket-notification-configuration --region {region} "

@@ -1,1 +1,1 @@
-"""Command line for operators of a deployed stack: `python -m operations TOOL`."""
+"""Command line for operators of a deployed stack: `tapstack TOOL`, or `python -m operations TOOL` in a clone."""

@@ -3,4 +3,4 @@
 from operations.startup import start
 
 if __name__ == "__main__":
-    start("operations", "operations.command", packages="requirements-operations.txt")
+    start("tapstack", "operations.command", packages="requirements-operations.txt")

@@ -1,4 +1,4 @@
-"""The command `python -m operations`: parses the arguments, runs a tool and prints its report."""
+"""The command `tapstack`: parses the arguments, runs a tool and prints its report."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from operations.tools.audit import AuditTool
 from operations.tools.backfill import BackfillTool
 from operations.tools.redrive import RedriveTool
 from operations.tools.restore_rows import RestoreRowsTool
+from operations.version import NAME
 
 if TYPE_CHECKING:
     from operations.settings import ExpectedSettings
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws
 
 def run() -> NoReturn:
     """Run the command with the arguments of the process, and exit with its exit code."""
-    program.run(main, name="operations", failure_code=FAILED)
+    program.run(main, name=NAME, failure_code=FAILED)
 
 
 def _outputs_and_aws(options: argparse.Namespace, connect: Callable[[str | None], Aws]) -> tuple[Target | None, Aws]:
@@ -133,5 +134,6 @@ def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str) -
 
 
 def _print_json(options: argparse.Namespace, **values: object) -> None:
-    sys.stdout.write(json.dumps({"tool": options.tool, **values}, indent=2, ensure_ascii=False) + "\n")
+    document = {"tool": options.tool, "schema": options.schema, **values}
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Options of `python -m operations`, with their limits and help texts."""
+"""Options of the command `tapstack`, with their limits and help texts."""
 
 from __future__ import annotations
 
@@ -12,24 +12,10 @@ from operations.failures import REASONS
 from operations.notification import region_of_topic
 from operations.planning import options as planning
 from operations.rate import ON_DEMAND_EVENT_RATE, ON_DEMAND_WRITE_RATE
+from operations.tool import FINDINGS, OK
+from operations.usage import ToolUsage, command_parser
 
 ACCESS = "The tools use the same credentials, region and AWS_ENDPOINT_URL as the AWS CLI."
-FAILURES = "2 the tool failed; 130 interrupted, and you can start the tool again."
-EPILOG = f"""\
-{ACCESS} Without an option that changes something, they only report. Exit codes: 0 success, and nothing is left to do; 1
-differences, events to send, or messages in the failure queue were found; {FAILURES}"""
-AUDIT_EPILOG = f"""\
-{ACCESS} Without --repair, audit changes nothing. Exit codes: 0 no differences; 1 differences were found in
-rows or settings; {FAILURES}"""
-BACKFILL_EPILOG = f"""\
-{ACCESS} Without --invoke, backfill changes nothing. Exit codes: 0 all events were sent, or there is no event to send; 1
-there are events to send, or the bucket does not notify the indexer; {FAILURES}"""
-RESTORE_ROWS_EPILOG = f"""\
-{ACCESS} Without --apply, restore-rows changes nothing. Exit codes: 0 all missing rows were copied, or no row is
-missing; 1 there are rows to copy; {FAILURES}"""
-REDRIVE_EPILOG = f"""\
-{ACCESS} Without --replay or --delete, redrive changes nothing. Exit codes: 0 the failure queue is empty; 1 messages are
-in the failure queue; {FAILURES}"""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -46,38 +32,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the argument parser of the command; it stores the name of the selected tool in `tool`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m operations",
+    """Return the argument parser of the command; `usage.command_parser` describes it."""
+    return command_parser(
+        TOOLS,
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
         "the table, send failed events again, copy rows from a restored backup, and estimate capacity and cost.",
-        epilog=EPILOG,
+        notes=f"{ACCESS} Without an option that changes something, they only report. Each tool has its own --help.",
+        exit_codes={
+            OK: "success, and nothing is left to do",
+            FINDINGS: "differences, events to send, messages in the failure queue, or rows to copy were found",
+        },
     )
-    tools = parser.add_subparsers(dest="tool", required=True, metavar="TOOL")
-    for name, add_options, description, epilog in (
-        (
-            "audit",
-            _add_audit,
-            "compare bucket, table and settings of a stack, and optionally repair the table",
-            AUDIT_EPILOG,
-        ),
-        ("backfill", _add_backfill, "index objects that were uploaded before the stack was deployed", BACKFILL_EPILOG),
-        ("redrive", _add_redrive, "show the failure queue, and optionally send its events again", REDRIVE_EPILOG),
-        (
-            "restore-rows",
-            _add_restore_rows,
-            "copy the rows that are missing in the stack's table from a restored table",
-            RESTORE_ROWS_EPILOG,
-        ),
-        ("capacity", planning.add_capacity, "estimate whether a stack can process a given load", planning.EPILOG),
-        ("cost", planning.add_cost, "estimate the monthly cost of a stack", planning.COST_EPILOG),
-    ):
-        sub = tools.add_parser(
-            name, help=description, description=f"{description.capitalize()}.", epilog=epilog, allow_abbrev=False
-        )
-        sub.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-        add_options(sub)
-    return parser
 
 
 def _add_stack(parser: argparse.ArgumentParser) -> None:
@@ -264,3 +229,59 @@ def _positive_integer(unit: str) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+TOOLS = (
+    ToolUsage(
+        name="audit",
+        summary="compare bucket, table and settings of a stack, and optionally repair the table",
+        add_options=_add_audit,
+        notes=f"{ACCESS} Without --repair, audit changes nothing.",
+        exit_codes={OK: "no differences", FINDINGS: "differences were found in rows or settings"},
+    ),
+    ToolUsage(
+        name="backfill",
+        summary="index objects that were uploaded before the stack was deployed",
+        add_options=_add_backfill,
+        notes=f"{ACCESS} Without --invoke, backfill changes nothing.",
+        exit_codes={
+            OK: "all events were sent, or there is no event to send",
+            FINDINGS: "there are events to send, or the bucket does not notify the indexer",
+        },
+    ),
+    ToolUsage(
+        name="redrive",
+        summary="show the failure queue, and optionally send its events again",
+        add_options=_add_redrive,
+        notes=f"{ACCESS} Without --replay or --delete, redrive changes nothing.",
+        exit_codes={OK: "the failure queue is empty", FINDINGS: "messages are in the failure queue"},
+    ),
+    ToolUsage(
+        name="restore-rows",
+        summary="copy the rows that are missing in the stack's table from a restored table",
+        add_options=_add_restore_rows,
+        notes=f"{ACCESS} Without --apply, restore-rows changes nothing.",
+        exit_codes={
+            OK: "all missing rows were copied, or no row is missing",
+            FINDINGS: "there are rows to copy",
+        },
+    ),
+    ToolUsage(
+        name="capacity",
+        summary="estimate whether a stack can process a given load",
+        add_options=planning.add_capacity,
+        notes=planning.NO_ACCESS,
+        exit_codes={
+            OK: "no event is lost",
+            FINDINGS: "events would go to the failure queue, or the backlog would only grow",
+        },
+    ),
+    ToolUsage(
+        name="cost",
+        summary="estimate the monthly cost of a stack",
+        add_options=planning.add_cost,
+        notes=planning.COST_NOTES,
+        exit_codes={OK: "success"},
+    ),
+)
+"""The tools of the command, in the order of its usage text."""

@@ -41,6 +41,8 @@ class Progress:
         self._wait = wait
         # Without `force_terminal`, rich would write bars into files if the variable FORCE_COLOR is set.
         self._console = Console(file=stream, force_terminal=stream.isatty())
+        # Bars need cursor movements, which a terminal with TERM=dumb does not support.
+        self._has_bars = self._console.is_terminal and not self._console.is_dumb_terminal
 
     def note(self, text: str) -> None:
         """Print a line between two steps."""
@@ -57,7 +59,7 @@ class Progress:
         Yields:
             A function that advances the progress by a number of parts.
         """
-        with (self._bar if self._console.is_terminal else self._log)(name, total) as advance:
+        with (self._bar if self._has_bars else self._log)(name, total) as advance:
             yield advance
 
     @contextmanager

@@ -15,14 +15,10 @@ from operations.planning.configuration import KEYS, Key
 from operations.planning.scenario import ASYNC_RETRIES, ON_DEMAND, Latencies, Load, StackSettings
 from operations.planning.stack_settings import stack_from_options
 
-EPILOG = """\
-The tool does not call AWS and needs no credentials. Exit codes: 0 no event is lost; 1 events would go to the failure
-queue, or the backlog would only grow; 2 the tool failed; 130 interrupted."""
-
-COST_EPILOG = """\
-The tool does not call AWS and needs no credentials. The prices come from AWS's documentation and were not checked
-against its price list. The estimate excludes the uploads and the storage of the objects, because they cost the same
-without this stack. Exit codes: 0 success; 2 the tool failed."""
+NO_ACCESS = "The tool does not call AWS and needs no credentials."
+COST_NOTES = f"""\
+{NO_ACCESS} The prices come from AWS's documentation and were not checked against its price list. The estimate excludes
+the uploads and the storage of the objects, because they cost the same without this stack."""
 
 MAX_FILES_PER_DAY = 1_000_000_000
 MIN_BURST_RATE, MAX_BURST_RATE = 0.01, 100_000

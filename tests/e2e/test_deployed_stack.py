@@ -222,9 +222,9 @@ def program(clients: Clients, target: AwsTarget, outputs: Mapping[str, str]) -> 
     """Expected resources: the Pulumi program, run with the configuration and the account of the deployed stack."""
     settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))["config"]
     config = {
-        key.removeprefix("tapstack:"): value if isinstance(value, str) else json.dumps(value)
+        key: value if isinstance(value, str) else json.dumps(value)
         for key, value in settings.items()
-        if key.startswith("tapstack:")
+        if ":" not in key  # Keys of the program have no namespace.
     }
     program = synth(account=clients.sts.get_caller_identity()["Account"], region=target.region, **config)
     assert outputs.keys() == program.outputs.keys()

@@ -18,7 +18,13 @@ seconds of CPU time."""
 LONGEST_FIRST = (
     *("test_operations.py", "test_faults.py", "test_alarm_notifications.py", "test_commands.py", "test_capacity.py"),
     *("test_uploads.py", "test_second_stack.py", "test_least_privilege.py", "test_plain_http.py"),
-    *("test_customer_key.py", "test_deletions.py", "test_table_queries.py", "test_traces.py"),
+    *(
+        "test_component_example.py",
+        "test_customer_key.py",
+        "test_deletions.py",
+        "test_table_queries.py",
+        "test_traces.py",
+    ),
     "test_in_process_deployer.py",
 )
 """Slow end-to-end test files, longest first, so that the run does not end with one slow file on a single process."""

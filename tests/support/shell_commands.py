@@ -39,6 +39,7 @@ PULUMI_OPTIONS: dict[str, set[str]] = {
     "install": set(),
     "destroy": {"--yes", "--stack"},
     "login": set(),
+    "new": set(),
     "config set": {"--path", "--secret"},
     "config rm": {"--path"},
     "stack": {"--show-urns", "--show-name"},
@@ -68,8 +69,9 @@ def shell_lines(document: str) -> Iterator[str]:
             yield from (line.strip().removeprefix("$ ") for line in joined.splitlines() if line.strip()[:2] == "$ ")
     prose = re.sub(r"^ *```.*?^ *```$", "", document, flags=re.MULTILINE | re.DOTALL)
     inline = (" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose))
-    # Inline code such as `operate audit` is the name of a command, not a complete command.
-    yield from (code for code in inline if re.match(r"pulumi [a-z]|operate [\w-]+ -|aws [\w-]+ [\w-]+", code))
+    # Inline code such as `tapstack audit` is the name of a command, not a complete command.
+    complete = re.compile(r"pulumi [a-z]|(uvx --from \S+ )?tapstack [\w-]+ -|aws [\w-]+ [\w-]+")
+    yield from filter(complete.match, inline)
 
 
 def simple_commands(line: str) -> Iterator[list[str]]:
@@ -98,7 +100,9 @@ def problems(line: str) -> list[str]:
         match words:
             case ["aws", *arguments]:
                 found += [f"{' '.join(words)}: {error}" for error in _aws_errors(arguments)]
-            case ["operate", *arguments] | [_, "-m", "operations", *arguments]:
+            case ["tapstack", *arguments] | [_, "-m", "operations", *arguments]:
+                found += [f"{' '.join(words)}: {error}" for error in _tool_errors(arguments)]
+            case ["uvx", "--from", _, "tapstack", *arguments]:
                 found += [f"{' '.join(words)}: {error}" for error in _tool_errors(arguments)]
             case ["pulumi", *arguments]:
                 found += [f"{' '.join(words)}: {error}" for error in _pulumi_errors(arguments)]

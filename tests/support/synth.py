@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -149,10 +150,7 @@ def synth(
 
     # The archive of the indexer is replaced by a fake path, because building the archive runs pip and is slow.
     package = mock.patch.object(tap_stack, "build_lambda_archive", return_value=(ARCHIVE, CODE_SHA256))
-    # Pulumi records a stack trace for each resource. The traces are omitted, because only Pulumi's engine uses them,
-    # and recording them takes a third of the program's run time.
-    trace = mock.patch.object(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
-    with package, trace:
+    with package, without_stack_traces():
         run = run_program(
             lambda: tap_stack.main(dict(environ)),
             project=project,
@@ -163,6 +161,14 @@ def synth(
         )
     _reject_unresolved_outputs(run)
     return Synth(run, location)
+
+
+def without_stack_traces() -> AbstractContextManager[object]:
+    """Context manager in which Pulumi records no stack traces of resources.
+
+    Only Pulumi's engine uses the traces, and recording them takes a third of the program's run time.
+    """
+    return mock.patch.object(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
 
 
 def parse_configuration(

@@ -29,9 +29,9 @@ def test_commands_of_a_document_have_existing_operations_and_options(document: s
 
 def test_commands_are_found_in_the_documents_that_contain_them() -> None:
     found = [words[0] for document in DOCUMENTS for line in lines(document) for words in simple_commands(line)]
-    assert {name: found.count(name) > 30 for name in ("aws", "operate", "pulumi")} == {
+    assert {name: found.count(name) > 30 for name in ("aws", "tapstack", "pulumi")} == {
         "aws": True,
-        "operate": True,
+        "tapstack": True,
         "pulumi": True,
     }
 
@@ -59,7 +59,8 @@ def test_commands_of_the_stack_have_existing_operations_and_options() -> None:
         ("aws dynamodb list-backups --output yml", "no output format 'yml'"),
         ("aws dynamodb list-backups --no-limit", "has no option --no-limit"),
         ("until aws sqs get-queue-url --queue Q; do sleep 1; done", "requires the option --queue-name"),
-        ("operate audit --functions F", "--functions"),
+        ("tapstack audit --functions F", "--functions"),
+        ("uvx --from . tapstack audit --functions F", "--functions"),
         ("cd x && .venv/bin/python -m operations redrive --function F --reason r", "invalid choice: 'r'"),
         ("pulumi up --refreshed", "up has no option --refreshed"),
         ("pulumi upp", "'upp' is not in PULUMI_OPTIONS"),
@@ -76,7 +77,7 @@ def test_invalid_command_is_reported(line: str, error: str) -> None:
         'aws logs filter-log-events --log-group-name "$LOGS" --start-time $(( ($(date +%s) - 3600) * 1000 ))',
         "aws dynamodb update-table --table-name T --no-deletion-protection-enabled  # a comment",
         "aws s3 cp - s3://bucket/key && pulumi config set aws:region us-east-1",
-        "operate capacity --per-day N --burst N/s --burst-seconds S | tail -1",
+        "tapstack capacity --per-day N --burst N/s --burst-seconds S | tail -1",
     ],
 )
 def test_valid_command_is_accepted(line: str) -> None:

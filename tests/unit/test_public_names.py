@@ -116,21 +116,40 @@ def _commands() -> dict[str, Any]:
     }
 
 
-def _paths(value: object, path: str = "") -> Iterator[str]:
+# The types `object` and `list` are those of empty dictionaries and lists.
+JSON_TYPES: dict[type, str] = dict(
+    zip(
+        (bool, int, float, str, type(None), dict, list),
+        ("boolean", "integer", "number", "string", "null", "object", "list"),
+        strict=True,
+    )
+)
+
+
+def _types(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the path and the type of each value in a JSON document; a path contains `[]` for the elements of a list."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
-            yield from _paths(item, f"{path}.{key}".removeprefix("."))
+            yield from _types(item, f"{path}.{key}".removeprefix("."))
     elif isinstance(value, list) and value:
         for item in value:
-            yield from _paths(item, f"{path}[]")
+            yield from _types(item, f"{path}[]")
     else:
-        yield path
+        yield path, JSON_TYPES[type(value)]
+
+
+def _keys(document: object) -> dict[str, str]:
+    """Return the types of each path in a JSON document, such as `integer` or `null or string`."""
+    found: dict[str, set[str]] = {}
+    for path, name in _types(document):
+        found.setdefault(path, set()).add(name)
+    return {path: " or ".join(sorted(names)) for path, names in sorted(found.items())}
 
 
 def _run(main: Callable[..., int], *arguments: str, **fakes: Any) -> dict[str, Any]:
     with redirect_stdout(io.StringIO()) as printed, redirect_stderr(io.StringIO()):
         code = main([*arguments, "--json"], **fakes)
-    return {"exit code": code, "keys": sorted(set(_paths(json.loads(printed.getvalue()))))}
+    return {"exit code": code, "keys": _keys(json.loads(printed.getvalue()))}
 
 
 def _documents() -> dict[str, Any]:
@@ -173,6 +192,11 @@ def _documents() -> dict[str, Any]:
             operations.command.main,
             *("capacity", "--per-day=10", "--burst=100", "--burst-seconds=3", "--reserved-concurrency=1"),
             *("--event-age=60", "--head-ms=900"),
+        ),
+        "capacity with a wasted duration": _run(
+            operations.command.main,
+            *("capacity", "--per-day=1000", "--burst=40", "--burst-seconds=3", "--write-capacity=4"),
+            "--no-burst-capacity",
         ),
         "cost": _run(operations.command.main, "cost", "--per-day=1000"),
     }

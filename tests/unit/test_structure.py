@@ -42,8 +42,10 @@ FORBIDDEN = {
     "operations import no infrastructure": (("operations",), INFRASTRUCTURE),
     # Pulumi runs tap_stack.py without adding its folder to sys.path.
     "tap_stack imports no other module": (("tap_stack",), tuple(set(ROOTS) - {"tap_stack"})),
-    # Examples must show code that a user of a deployed stack could write.
-    "examples import only the command line": (("examples",), (*TEST_CODE, *INFRASTRUCTURE, "lambda_code")),
+    # Examples must show code that a user of a deployed stack, or of the component, could write.
+    "examples import only the product": (("examples",), (*TEST_CODE, "lambda_code")),
+    "upload page imports no infrastructure": (("examples.upload",), INFRASTRUCTURE),
+    "component example imports only the component": (("examples.component",), ("operations", "examples.upload")),
     "only tests import tests": (tuple(set(ROOTS) - {"tests"}), ("tests",)),
     "emulators import no deployer": (("localstack.emulators",), ("localstack.deployers", "localstack.showcase")),
     "deployers import no demo": (("localstack.deployers",), ("localstack.showcase", "examples")),

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from localstack.showcase.demo.transfer import Transfer
 
 
+SCHEMA = 1
+"""Version of the demo's JSON document. Increase it if a field is removed or renamed, or changes its type or meaning."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """Result of the demo.
@@ -84,6 +88,7 @@ def as_json(report: Report) -> str:
     }
     return json.dumps(
         {
+            "schema": SCHEMA,
             "summary": {
                 "files": report.files,
                 "bytes": report.bytes,
@@ -126,7 +131,8 @@ def as_json(report: Report) -> str:
 
 def empty_as_json(problems: Sequence[Problem]) -> str:
     """Return the JSON document that the demo prints if none of its paths can be uploaded."""
-    return json.dumps({"summary": {"files": 0, "rows": 0}, "rows": [], "problems": _problems(problems)}, indent=2)
+    document = {"schema": SCHEMA, "summary": {"files": 0, "rows": 0}, "rows": [], "problems": _problems(problems)}
+    return json.dumps(document, indent=2)
 
 
 def _problems(problems: Sequence[Problem]) -> list[dict[str, Any]]:

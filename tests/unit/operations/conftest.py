@@ -24,7 +24,7 @@ def clock() -> FakeClock:
 
 
 class Command:
-    """Runs `python -m operations` with fake AWS calls. The attributes contain the output of the last run."""
+    """Runs the command `tapstack` with fake AWS calls. The attributes contain the output of the last run."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys

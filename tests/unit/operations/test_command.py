@@ -282,7 +282,7 @@ def test_tool_error_is_printed_to_stderr_or_as_json(run: Command) -> None:
     assert run("audit") == 2
     assert (run.output, run.errors) == ("", ["audit: no function unknown"])
     assert run("audit", "--json") == 2
-    assert run.document == {"tool": "audit", "error": "no function unknown"}
+    assert run.document == {"tool": "audit", "schema": 1, "error": "no function unknown"}
 
 
 @pytest.mark.parametrize("key", ["a", "it's\ta\\b\u3000c"])

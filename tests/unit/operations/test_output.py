@@ -15,10 +15,45 @@ if TYPE_CHECKING:
     from tests.support.clock import FakeClock
 
 
+class Terminal(io.StringIO):
+    """Fake terminal that records its output."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return Terminal()
+
+
+@pytest.mark.parametrize(("no_color", "has_colors"), [("1", False), (None, True)])
+def test_progress_bar_has_no_colors_if_no_color_is_set(
+    terminal: Terminal, *, no_color: str | None, has_colors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    with Progress(terminal).step("events sent", 2) as advance:
+        advance(2)
+    assert "2 of 2" in terminal.getvalue()
+    assert (re.search(r"\x1b\[[\d;]*3\d[;m]", terminal.getvalue()) is not None) == has_colors
+
+
+def test_progress_on_a_terminal_without_cursor_movement_is_written_as_in_a_file(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with Progress(terminal).step("events sent", 2) as advance:
+        advance(2)
+    assert terminal.getvalue() == ""
+
+
 @pytest.mark.parametrize(("total", "expected"), [(5000, "1,234 of 5,000"), (None, "1,234")])
-def test_progress_bar_is_displayed_on_a_terminal(total: int | None, expected: str) -> None:
-    stream = io.StringIO()
-    stream.isatty = lambda: True  # type: ignore[method-assign]  # The test replaces the method.
+def test_progress_bar_is_displayed_on_a_terminal(terminal: Terminal, total: int | None, expected: str) -> None:
+    stream = terminal
     with Progress(stream).step("events sent", total) as advance:
         advance(1200)
         advance(34)

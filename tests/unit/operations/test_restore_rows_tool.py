@@ -59,6 +59,7 @@ def test_json_document_of_restore_rows_has_all_counts(run: Command) -> None:
     assert run.document["summary"].startswith("restore-rows: 3 rows read")
     assert {name: value for name, value in run.document.items() if name != "summary"} == {
         "tool": "restore-rows",
+        "schema": 1,
         "read": 3,
         "missing": 3,
         "incomplete": 0,

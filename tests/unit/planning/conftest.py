@@ -6,7 +6,7 @@ from operations.command import main
 
 
 class Command:
-    """Runs `python -m operations` without AWS calls. The attributes contain the output of the last run."""
+    """Runs the command `tapstack` without AWS calls. The attributes contain the output of the last run."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys

@@ -85,7 +85,7 @@ def test_first_command_of_an_alarm_is_valid_and_is_in_the_runbook_chapter(purpos
     assert "us-east-1" in command
     pattern = re.search(r"\{ \$\..+ \}", command)
     words = command.split()
-    expected = pattern[0] if pattern else " ".join(words[:3]) if words[0] == "aws" else f"operate {words[4]}"
+    expected = pattern[0] if pattern else " ".join(words[:3]) if words[0] == "aws" else f"tapstack {words[2]}"
     assert expected in chapter(purpose)
     metric = re.search(r"--metric-name \w+|--dimensions (.+?) --", command)
     if metric:
@@ -110,9 +110,7 @@ def test_first_commands_use_the_names_of_the_stack() -> None:
 def test_first_commands_change_nothing(config: dict[str, str]) -> None:
     for purpose in nonempty(ALARMS):
         words = described(purpose, config).command.split()
-        assert re.match(r"(get|filter)-", words[2]) or words[1:5] == [
-            *(".venv-operate/bin/python", "-m", "operations", "redrive")
-        ], purpose
+        assert re.match(r"(get|filter)-", words[2]) or words[1:3] == ["tapstack", "redrive"], purpose
         assert "--replay" not in words
 
 

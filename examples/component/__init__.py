@@ -1,0 +1,1 @@
+"""Example of the component TapStack in a Pulumi program of your own."""
