@@ -40,7 +40,7 @@ class FailureMessage:
     Attributes:
         raw: the message as SQS returned it.
         failure: the failed event; None if the message is not about this stack's indexer.
-        not_ours: the cause if `failure` is None.
+        unrecognized: the cause if `failure` is None.
         chosen: whether the failure has the requested reason.
         replayed: whether Lambda accepted the event again, and the message was deleted.
         deleted: whether the message was deleted from the queue.
@@ -49,7 +49,7 @@ class FailureMessage:
 
     raw: QueueMessage
     failure: Failure | None
-    not_ours: str = ""
+    unrecognized: str = ""
     chosen: bool = False
     replayed: bool = False
     deleted: bool = False
@@ -216,7 +216,7 @@ class Redrive:
         try:
             failure = parse(raw.body, self._target)
         except ForeignMessageError as why:
-            return FailureMessage(raw=raw, failure=None, not_ours=str(why))
+            return FailureMessage(raw=raw, failure=None, unrecognized=str(why))
         return FailureMessage(raw=raw, failure=failure, chosen=self._reason is None or self._reason in failure.reasons)
 
     def _replay(self, chosen: tuple[FailureMessage, Any]) -> None:

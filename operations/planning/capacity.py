@@ -177,7 +177,7 @@ class CapacityTool:
             "rows_per_second_held": round(self._sustained_rate, 2),
             "overloaded": overloaded(self._load, self._settings),
             **_as_json(outcome),
-            "thrift": self._cheaper and {"change": self._cheaper.name, **_as_json(self._cheaper.outcome)},
+            "lower_concurrency": self._cheaper and {"change": self._cheaper.name, **_as_json(self._cheaper.outcome)},
             "search_complete": self._search_complete,
             "changes": [
                 {

@@ -181,7 +181,7 @@ class AuditTool:
             "rows": report.rows,
             "heads": report.heads,
             "heads_unreadable": report.unreadable,
-            "looked_again": report.rechecked,
+            "rechecked": report.rechecked,
             "sent": report.sent,
             "triggered": self._settings.triggered,
             "repair": self._repair,
@@ -205,5 +205,5 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "version_id": finding.version_id,
         "delete_marker": _is_marker(finding),
         "details": list(finding.details),
-        "mendable": finding.repairable,
+        "repairable": finding.repairable,
     }

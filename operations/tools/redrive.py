@@ -69,7 +69,7 @@ class RedriveTool:
         for message in report.messages:
             if message.failure is None:
                 place = "deleted" if message.deleted else "left in the queue"
-                lines.append(f"not from this indexer, {place}: message {message.raw.id}: {message.not_ours}")
+                lines.append(f"not from this indexer, {place}: message {message.raw.id}: {message.unrecognized}")
             if message.refused:
                 lines.append(f"not accepted, left in the queue: message {message.raw.id}: {message.refused}")
         if others := sum(each.failure is not None for each in report.messages) - len(report.chosen):
@@ -115,7 +115,7 @@ class RedriveTool:
                     "error": each.failure.error if each.failure else None,
                     "error_type": (each.failure.error_type or None) if each.failure else None,
                     "objects": list(each.failure.objects) if each.failure else [],
-                    "not_ours": each.not_ours or None,
+                    "unrecognized": each.unrecognized or None,
                     "chosen": each.chosen,
                     "replayed": each.replayed,
                     "deleted": each.deleted,

@@ -69,7 +69,7 @@ def test_redrive_lists_failures_by_reason_with_their_objects(
         ("internal", [failed[0]]),
         ("malformed", []),
     ]
-    assert [each["not_ours"] for each in messages if each["not_ours"]] == ["it is not JSON"]
+    assert [each["unrecognized"] for each in messages if each["unrecognized"]] == ["it is not JSON"]
     file = tmp_path / "failures.jsonl"
     exported = operations.run("redrive", "--export", str(file)).document["exported"]
     assert exported == 3  # the redrive command without options removed no messages
@@ -93,7 +93,7 @@ def test_redrive_indexes_the_selected_failures_and_keeps_the_others(
     assert operations.run("audit", "--prefix", "redrive/").code == 0
 
     messages = operations.run("redrive").document["messages"]
-    assert sorted(each["not_ours"] or each["reasons"][0] for each in messages) == ["it is not JSON", "malformed"]
+    assert sorted(each["unrecognized"] or each["reasons"][0] for each in messages) == ["it is not JSON", "malformed"]
 
 
 @pytest.mark.usefixtures("failed")

@@ -258,7 +258,7 @@ def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
             "version_id": "v1",
             "delete_marker": False,
             "details": ["size_bytes is 6 in the row and 5 in S3"],
-            "mendable": True,
+            "repairable": True,
         }
     ]
     numbers = {"tool": "audit", "versions": 2, "markers": 1, "sent": 0}

@@ -110,7 +110,7 @@ def test_redrive_reports_and_keeps_messages_of_other_senders() -> None:
     assert sorted(each.body for each in aws.queue) == sorted(
         ["hello", json.dumps(failure("b", arn=f"{ARN}-other")), nested]
     )
-    reasons = [each.not_ours for each in redrive.report.messages]
+    reasons = [each.unrecognized for each in redrive.report.messages]
     assert reasons == [
         "it is not JSON",
         "",
