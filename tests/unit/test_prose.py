@@ -56,11 +56,9 @@ def words_to_avoid(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_prose_contains_no_words_to_avoid(name: str) -> None:
-    found = [
-        f"{piece.location}: {words}: {piece.text[:120]}"
-        for piece in prose.pieces(name)
-        for words in words_to_avoid(piece.text)
-    ]
+    # Parsing is slow, and most files contain none of the words, not even in code.
+    pieces = prose.pieces(name) if ANY_WORD.search((ROOT / name).read_text().replace("_", " ")) else ()
+    found = [f"{each.location}: {words}: {each.text[:120]}" for each in pieces for words in words_to_avoid(each.text)]
     assert not found, "\n".join(found)
 
 
@@ -69,7 +67,7 @@ def test_prose_contains_no_words_to_avoid(name: str) -> None:
     [
         ("README.md", {"docs"}),
         ("tap_stack.py", {"docstrings", "comments", "messages"}),
-        ("tests/unit/test_prose.py", {"docstrings", "test names"}),
+        ("tests/unit/test_prose.py", {"docstrings", "comments", "test names"}),
         ("pyproject.toml", {"comments"}),
     ],
 )

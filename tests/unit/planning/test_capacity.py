@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from operations.output import Progress
-from operations.planning import advice, capacity, estimates, options
+from operations.planning import advice, capacity, estimates, options, simulation
 from operations.planning.outcome import SimulationOutcome
 from operations.planning.simulation import STEP_MS, Simulation
 from tests.support.signals import default_signals
@@ -34,9 +34,10 @@ LOST = (*WASTED, "--burst-seconds=20", "--timeout-seconds=10", "--async-retries=
 
 
 @pytest.fixture(autouse=True)
-def _short_overload(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure the sustained rate with a short overload. `test_simulation.py` tests the accuracy of the measurement."""
+def _short_simulations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulate less time than the tool usually does. `test_simulation.py` tests the accuracy of the simulation."""
     monkeypatch.setattr(estimates, "SATURATED_SECONDS", 150)
+    monkeypatch.setattr(simulation, "QUIET_SECONDS", 900)
 
 
 def test_capacity_tool_exits_with_0_if_no_event_is_lost(run: Command) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import tap_stack
 from lambda_code.retry import ATTEMPT_SECONDS, DEFAULT_POLICY, MAX_ATTEMPTS, RESERVE_SECONDS, RetryPolicy
-from operations.planning import limits
+from operations.planning import estimates, limits
 from operations.planning.distribution import Distribution
 from operations.planning.estimates import choose_scale, measure_sustained_rate, simulate
 from operations.planning.outcome import SimulationOutcome
@@ -241,8 +241,11 @@ def test_simulated_failed_execution_counts_as_wasted_time() -> None:
 
 
 @pytest.mark.parametrize(("row_bytes", "rows"), [(1024, 1000), (1025, 500), (10 * 1024, 100)])
-def test_sustained_rate_of_one_partition_depends_on_the_units_of_a_row(row_bytes: int, rows: int) -> None:
-    # One attempt per execution makes the simulation of the overload fast.
+def test_sustained_rate_of_one_partition_depends_on_the_units_of_a_row(
+    row_bytes: int, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One attempt per execution and fewer simulated files make the simulation of the overload fast.
+    monkeypatch.setattr(estimates, "SATURATED_SECONDS", 200)
     stack = settings(write_capacity=40_000, account_concurrency=1000, retry_policy=ONCE)
     assert stack.rows_per_second(row_bytes) == rows
     assert measure_sustained_rate(Load(per_day=0, row_bytes=row_bytes), stack) == pytest.approx(rows, rel=0.02)
