@@ -502,6 +502,13 @@ def test_invalid_ca_bundle_raises_an_error_with_the_variable(monkeypatch: pytest
             Aws.connect("eu-west-1").capacity("objects")
 
 
+def test_failure_queue_is_read_with_long_polling(connected: Aws, respond: Respond) -> None:
+    """Without long polling, SQS queries only some of its servers, and a queue with messages could appear empty."""
+    requests = respond(connected, "sqs", "ReceiveMessage", (200, ""), body=b"{}")
+    assert connected.receive("https://queue", limit=10, visibility_timeout=60) == []
+    assert json.loads(requests[0].body)["WaitTimeSeconds"] == 1
+
+
 @pytest.mark.parametrize("consistent", [True, False])
 def test_query_requests_strongly_consistent_reads_only_on_request(
     connected: Aws, respond: Respond, *, consistent: bool
