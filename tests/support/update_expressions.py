@@ -1,4 +1,4 @@
-"""Evaluator of DynamoDB update expressions that validates them as DynamoDB does. It supports what the product uses."""
+"""Evaluator of DynamoDB update expressions, which validates the syntax that the product uses, as DynamoDB does."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class Losses(Histories):
         stack.counts["runs of restore-rows"] += 1
 
     def _excuse(self, addresses: set[tuple[str, str]]) -> None:
-        """Permit that versions have no row if the bucket does not have them either."""
+        """Permit missing rows of versions that the bucket does not contain."""
         self.stack.oracle.expired |= {
             (object_id.removeprefix(f"{BUCKET}/"), version_id) for object_id, version_id in addresses
         }

@@ -16,7 +16,7 @@ def changes(load: Load, stack: StackSettings) -> list[str]:
     return [saving.change for saving in savings(load, stack)]
 
 
-def test_savings_are_single_changes_and_the_best_combinations_for_new_and_existing_tables() -> None:
+def test_savings_contain_single_changes_and_the_best_combination_for_new_and_for_existing_tables() -> None:
     assert changes(Load(per_day=50_000), StackSettings()) == [
         "billing on-demand, tableClass infrequent-access, indexProjection keys-only",
         "billing on-demand, tableClass infrequent-access",
