@@ -96,7 +96,7 @@ def has_expired(item: Item, *, now: float) -> bool:
 
 
 def is_live_null(item: Item) -> bool:
-    """Return whether a row is that of a version `null` without deletion, whose object can be replaced at any time."""
+    """Return whether a row describes an existing version `null`, whose object can be replaced at any time."""
     return bool(item["version_id"]["S"] == NULL_VERSION and "deleted_at" not in item)
 
 
