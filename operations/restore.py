@@ -229,7 +229,7 @@ def check_tables(aws: Aws, *, source: str, table: str) -> None:
             f"--from {source!r} is the stack's own table: give the name of the table to which the backup was restored"
         )
     _check_table(aws, source, "check --from, the region and the account: `aws dynamodb list-tables` prints the tables")
-    _check_table(aws, table, "`pulumi up --refresh` creates the stack's table, empty")
+    _check_table(aws, table, "`pulumi up --refresh` creates an empty table for the stack")
 
 
 def _check_table(aws: Aws, table: str, missing: str) -> None:

@@ -68,7 +68,8 @@ class RowUpdate:
         values = {f":{alias[name][1:]}": value for name, value in {**self.set_attributes, **self.set_if_absent}.items()}
         actions = [f"{alias[name]} = :{alias[name][1:]}" for name in self.set_attributes]
         actions += [f"{alias[name]} = if_not_exists({alias[name]}, :{alias[name][1:]})" for name in self.set_if_absent]
-        condition = f"attribute_not_exists({self.only_without})"  # `object_id` or `content_type`: no reserved words
+        # `only_without` is `object_id` or `content_type`. DynamoDB reserves neither name.
+        condition = f"attribute_not_exists({self.only_without})"
         return {
             "TableName": table_name,
             "Key": {name: {"S": value} for name, value in zip(KEYS, self.address, strict=True)},

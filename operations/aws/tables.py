@@ -17,7 +17,7 @@ from operations.restored_row import KEYS, Address, Item, RowUpdate
 ROWS_PER_BATCH = 100
 """Maximum number of keys in a BatchGetItem request."""
 FIRST_WAIT_SECONDS = 0.1
-"""Wait before the first retry of the keys that BatchGetItem did not process; it doubles before each further retry."""
+"""Wait before the first retry of keys that BatchGetItem did not process. Each further wait is twice as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,8 @@ class RestoreRowsTool:
         read = f"restore-rows: {count(report.read, 'row')} read from {self._source!r}"
         if self._apply:
             return (
-                f"{read}: {report.copied:,} copied ({copied}), not copied: {skipped}; run redrive, backfill and audit"
+                f"{read}: {report.copied:,} copied ({copied}), not copied: {skipped}; "
+                "next: run redrive, backfill and audit"
             )
         duration = timedelta(seconds=round(report.found / rate))
         return (

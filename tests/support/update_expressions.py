@@ -1,4 +1,4 @@
-"""Evaluator of DynamoDB update expressions, which validates the syntax that the product uses, as DynamoDB does."""
+"""Evaluator of the DynamoDB update expressions of the product. It validates the expressions as DynamoDB does."""
 
 from __future__ import annotations
 

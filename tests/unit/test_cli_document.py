@@ -131,7 +131,7 @@ def test_help_text_of_each_option_is_a_lowercase_phrase_without_a_period(name: s
         assert action.nargs == 0 or re.match(r"[A-Z]|\{", str(action.metavar or "")), action
 
 
-def test_usage_texts_of_all_tools_have_the_program_name_exit_codes_and_help() -> None:
+def test_usage_text_of_each_tool_contains_program_name_exit_codes_and_help() -> None:
     command = parser()
     assert command.prog == "tapstack"
     for tool in nonempty(TOOLS):

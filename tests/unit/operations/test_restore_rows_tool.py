@@ -40,7 +40,7 @@ def test_restore_rows_without_apply_counts_the_rows_to_copy_and_exits_with_1(run
 def test_restore_rows_with_apply_copies_the_rows_once_and_exits_with_0(run: Command) -> None:
     assert run("restore-rows", "--from", "restored", "--apply") == 0
     [line] = run.lines
-    assert line == f"{READ} 3 copied ({COUNTS}), not copied: {NONE}; run redrive, backfill and audit"
+    assert line == f"{READ} 3 copied ({COUNTS}), not copied: {NONE}; next: run redrive, backfill and audit"
     assert len(run.aws.log) == 3
     assert run("restore-rows", "--from", "restored") == 0
     assert "0 to copy (0 missing, 0 incomplete; 0 with a deletion), not to copy: 3 present" in run.lines[-1]
