@@ -386,7 +386,7 @@ def test_missing_aws_resource_raises_an_error_with_the_remedy(
     "code",
     ["NoSuchBucket", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"],
 )
-def test_error_code_of_a_missing_resource_has_the_remedy(code: str) -> None:
+def test_error_message_about_a_missing_resource_contains_the_remedy(code: str) -> None:
     with pytest.raises(OperatorError, match=DELETED), translated_errors("read"):
         raise client_error(404, code, "Read")
 
