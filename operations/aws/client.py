@@ -265,6 +265,7 @@ class Aws(SettingsCalls, TableCalls, TopicCalls):
                 VisibilityTimeout=visibility_timeout,
                 WaitTimeSeconds=LONG_POLL_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["All"],
             )
         _check_complete(response, "Messages")
         return [
@@ -273,6 +274,11 @@ class Aws(SettingsCalls, TableCalls, TopicCalls):
                 receipt=each["ReceiptHandle"],
                 body=each["Body"],
                 sent_ms=int(each.get("Attributes", {}).get("SentTimestamp", 0)),
+                attributes={
+                    name: value["StringValue"]
+                    for name, value in each.get("MessageAttributes", {}).items()
+                    if "StringValue" in value
+                },
             )
             for each in response.get("Messages", ())
         ]

@@ -323,18 +323,27 @@ class FakeAws(Aws):
     def publish(self, topic_arn: str, subject: str, message: str) -> None:
         self.published.append((topic_arn, subject, message))
 
-    def put(self, body: object, message_id: str = "", *, sent_ms: int = 0) -> None:
+    def put(
+        self, body: object, message_id: str = "", *, sent_ms: int = 0, attributes: Mapping[str, str] | None = None
+    ) -> None:
         """Add a message to the failure queue.
 
         Args:
             body: message body; a string, or a value that is converted to JSON.
             message_id: SQS message ID; generated if empty.
             sent_ms: time of sending, in milliseconds since 1970.
+            attributes: message attributes.
         """
         text = body if isinstance(body, str) else json.dumps(body)
         number = f"id-{len(self.queue) + len(self.hidden)}"
         self.queue.append(
-            QueueMessage(id=message_id or number, receipt=f"receipt of {text}", body=text, sent_ms=sent_ms)
+            QueueMessage(
+                id=message_id or number,
+                receipt=f"receipt of {text}",
+                body=text,
+                sent_ms=sent_ms,
+                attributes=attributes or {},
+            )
         )
 
     def receive(self, queue_url: str, *, limit: int, visibility_timeout: int) -> list[QueueMessage]:
@@ -375,3 +384,48 @@ def failure(key: str = "a.txt", *, arn: str = ARN, **changes: Any) -> dict[str, 
         "responsePayload": {"errorMessage": error, "errorType": "IndexingError"},
     } | changes
     return {name: value for name, value in message.items() if value is not None}
+
+
+def bridged(key: str = "a.txt", *, bucket: str = "reports") -> dict[str, Any]:
+    """Return the event that EventBridge sends when an object is created.
+
+    Args:
+        key: object key, which EventBridge does not encode.
+        bucket: name of the bucket.
+    """
+    return {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": "123456789012",
+        "time": "2026-01-31T12:00:00Z",
+        "region": "eu-west-1",
+        "resources": [f"arn:aws:s3:::{bucket}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": bucket},
+            "object": {"key": key, "size": 5, "etag": "e", "version-id": "v1", "sequencer": "00617F08299329D189"},
+            "request-id": "N4N7GDK58NMKJ12R",
+            "requester": "123456789012",
+            "source-ip-address": "192.0.2.1",
+            "reason": "PutObject",
+        },
+    }
+
+
+def dead_letter(*, arn: str = ARN, **changes: str | None) -> dict[str, str]:
+    """Return the message attributes of an event that EventBridge could not deliver.
+
+    Args:
+        arn: ARN of the rule's target.
+        changes: attributes to replace. The value None removes an attribute.
+    """
+    attributes: dict[str, str | None] = {
+        "RULE_ARN": "arn:aws:events:eu-west-1:123456789012:rule/tapstack-prod-reports",
+        "TARGET_ARN": arn,
+        "ERROR_CODE": "NO_PERMISSIONS",
+        "ERROR_MESSAGE": "EventBridge may not invoke the function",
+        "RETRY_ATTEMPTS": "0",
+    }
+    return {name: value for name, value in (attributes | changes).items() if value is not None}

@@ -255,6 +255,17 @@ def test_received_messages_are_hidden_until_released_or_deleted(aws: Aws, client
     assert {each.id for each in again} == {each.id for each in messages[1:]}
 
 
+def test_received_message_contains_its_text_attributes(aws: Aws, clients: dict[str, Any], queue: str) -> None:
+    attributes = {
+        "ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"},
+        "binary": {"DataType": "Binary", "BinaryValue": b"a"},
+    }
+    clients["sqs"].send_message(QueueUrl=queue, MessageBody="{}", MessageAttributes=attributes)
+    clients["sqs"].send_message(QueueUrl=queue, MessageBody="[]")
+    messages = aws.receive(queue, limit=10, visibility_timeout=900)
+    assert {each.body: each.attributes for each in messages} == {"{}": {"ERROR_CODE": "NO_PERMISSIONS"}, "[]": {}}
+
+
 def receive_response_of_length(length: str) -> list[Any]:
     """Receive messages from a fake SQS client that returns an empty response with this `Content-Length`."""
     response = {"ResponseMetadata": {"HTTPHeaders": {"content-length": length}}}
