@@ -28,7 +28,7 @@ from operations.tools.restore_rows import RestoreRowsTool
 from operations.version import NAME
 
 if TYPE_CHECKING:
-    from operations.settings import ExpectedSettings
+    from operations.settings_document import ExpectedSettings
 
 
 def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws.connect, grace: float = GRACE) -> int:

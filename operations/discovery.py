@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperatorError
-from operations.settings import CHAPTERS, RUNBOOK, ExpectedSettings
+from operations.remedies import CHAPTERS, RUNBOOK
+from operations.settings_document import ExpectedSettings
 from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE, Target, parse_function_arn, settings_parameter
 
 if TYPE_CHECKING:

@@ -1,26 +1,30 @@
 """Compares the settings of a deployed stack in AWS with its settings document.
 
-The stack writes the document into an SSM parameter. It contains the settings on which the consistency of table and
-bucket depends: without them, S3 or Lambda loses events, and the rows that exist do not show it.
+The consistency of table and bucket depends on these settings: without them, S3 or Lambda loses events, and the rows
+that exist do not show it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote_plus
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from operations.errors import OperatorError
-from operations.listing import KeyFilter, filter_rules
-from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE, Target, parse_function_arn
+from operations.listing import filter_rules
+from operations.remedies import (
+    CHAPTERS,
+    REASON_FIRST,
+    REFRESH,
+    RUNBOOK,
+    THEN_REDRIVE,
+    THEN_REPAIR,
+    THEN_REPAIR_LATER,
+)
+from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE
 
 if TYPE_CHECKING:
     from operations.aws import Aws
-
-SCHEMA = 1
-"""Newest schema of the settings document that this module can read."""
+    from operations.settings_document import ExpectedSettings
 
 # Defaults of Lambda's settings for asynchronous invocations (Lambda API Reference, PutFunctionEventInvokeConfig).
 DEFAULT_RETRIES = 2
@@ -28,38 +32,6 @@ DEFAULT_EVENT_AGE_SECONDS = 6 * 3600
 
 USABLE_TABLE = ("ACTIVE", "UPDATING")
 """Statuses of a table that can be read (DynamoDB API Reference, TableDescription)."""
-
-RUNBOOK = "docs/runbook.md"
-CHAPTERS: Mapping[str, str] = {
-    **dict.fromkeys(("notification", "notification events", "notification prefix"), "notification-changed"),
-    **dict.fromkeys(("notification suffix", "permission"), "notification-changed"),
-    "versioning": "versioning-suspended",
-    "function": "function-deleted",
-    "bucket": "bucket-deleted",
-    "table": "table-lost",
-    "failure queue": "queue-lost",
-    "code": "function-broken",
-    "bucket of the function": "failed-foreign",
-    "table of the function": "table-lost",
-    "retries": "events-dropped",
-    "maximum event age in seconds": "events-dropped",
-    "on-failure destination": "events-dropped",
-    "reserved concurrency": "reserved-concurrency-0",
-    "settings document": "settings-document",
-    "compared keys": "audit",
-}
-"""Maps each setting to the heading of its chapter in the runbook, as GitHub writes it in links."""
-
-REFRESH = "run: pulumi up --refresh"
-REASON_FIRST = "find the reason first"
-THEN_REPAIR = (
-    f"{REFRESH}; then run redrive with --replay, so that deletions keep their times, and then audit with --repair, "
-    "because events since the change are lost"
-)
-THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change may have failed"
-THEN_REPAIR_LATER = (
-    f"{REFRESH}; 15 minutes later, run audit with --repair: until then, S3 may return 404 for new versions"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,90 +52,6 @@ class SettingFinding:
     def runbook(self) -> str:
         """Path of the runbook's chapter about the finding."""
         return f"{RUNBOOK}#{CHAPTERS[self.setting]}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpectedSettings:
-    """The settings document of a stack. `tap_stack.settings_document` describes its fields."""
-
-    function_arn: str
-    code_sha256: str
-    bucket: str
-    table: str
-    events: tuple[str, ...]
-    prefix: str
-    suffix: str
-    versioning: str
-    retries: int
-    event_age_seconds: int
-    failure_destination: str
-    reserved_concurrency: int | None
-
-    @classmethod
-    def parse(cls, text: str, *, parameter: str) -> Self:
-        """Parse the value of the SSM parameter.
-
-        Args:
-            text: the value.
-            parameter: name of the parameter, for error messages.
-
-        Raises:
-            OperatorError: the value is no settings document, or it has a newer schema.
-        """
-        try:
-            values = json.loads(text)
-        except ValueError:
-            values = None
-        if not isinstance(values, Mapping) or not isinstance(values.get("schema"), int):
-            raise OperatorError(f"the SSM parameter {parameter!r} is not a settings document: {REFRESH}")
-        if values["schema"] > SCHEMA:
-            raise OperatorError(
-                f"the SSM parameter {parameter!r} has the schema {values['schema']}, but this tool reads schemas up to "
-                f"{SCHEMA}: use the tools of the version that deployed the stack"
-            )
-        types: dict[str, tuple[type, ...]] = {
-            "events": (list,),
-            "retries": (int,),
-            "event_age_seconds": (int,),
-            "reserved_concurrency": (int, type(None)),
-        }
-        for each in fields(cls):
-            if each.name not in values or not isinstance(values[each.name], types.get(each.name, (str,))):
-                raise OperatorError(f"the SSM parameter {parameter!r} has no valid {each.name}: {REFRESH}")
-        known = {each.name: values[each.name] for each in fields(cls)}
-        return cls(**known | {"events": tuple(known["events"])})
-
-    @property
-    def bucket_arn(self) -> str:
-        """ARN of the bucket, in the partition of the function."""
-        return f"arn:{self.function_arn.split(':')[1]}:s3:::{self.bucket}"
-
-    @property
-    def account(self) -> str:
-        """Account ID of the stack."""
-        return self.function_arn.split(":")[4]
-
-    @property
-    def key_filter(self) -> KeyFilter:
-        """The object keys for which the bucket notifies the indexer."""
-        return KeyFilter(((unquote_plus(self.prefix), unquote_plus(self.suffix)),))
-
-    def target(self, queue_url: str | None = None) -> Target:
-        """Return the names of the stack's resources.
-
-        Args:
-            queue_url: URL of the failure queue, if it is known.
-        """
-        arn, region = parse_function_arn(self.function_arn)
-        function = arn.rpartition(":")[2]
-        return Target(
-            function=function,
-            function_arn=arn,
-            region=region,
-            bucket=self.bucket,
-            table=self.table,
-            queue_url=queue_url,
-        )
 
 
 @dataclass(kw_only=True)

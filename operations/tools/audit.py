@@ -13,7 +13,8 @@ from operations.discovery import failure_queue_arn, queue_before_sending
 from operations.listing import KeyFilter
 from operations.output import count, visible
 from operations.rate import Capacity
-from operations.settings import CHAPTERS, RUNBOOK, compare_settings, missing_document
+from operations.remedies import CHAPTERS, RUNBOOK
+from operations.settings import compare_settings, missing_document
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from operations.aws import Aws
     from operations.compare import Finding
     from operations.output import Progress
-    from operations.settings import ExpectedSettings
+    from operations.settings_document import ExpectedSettings
     from operations.target import Target
 
 NO_CAPACITY = Capacity(read=None, write=None)

@@ -181,7 +181,7 @@ def test_dead_letter_for_another_target_is_rejected() -> None:
 
 
 def test_dead_letters_that_differ_in_key_and_number_of_retries_have_the_same_kind_of_error() -> None:
-    exhausted = {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"}
+    exhausted: dict[str, str | None] = {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"}
     kinds = {
         parse(json.dumps(bridged(key)), TARGET, attributes=dead_letter(RETRY_ATTEMPTS=retries, **exhausted)).error_kind
         for key, retries in (("a", "185"), ("b", "7"))

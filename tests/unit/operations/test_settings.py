@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import tap_stack
-from operations import settings
 from operations.command import main
 from operations.errors import OperatorError
 from operations.rate import Capacity
-from operations.settings import CHAPTERS, ExpectedSettings
+from operations.remedies import CHAPTERS
+from operations.settings_document import SCHEMA, ExpectedSettings
 from tests.support.operations_fakes import (
     ARN,
     EVENTS,
@@ -486,7 +486,7 @@ def test_settings_document_of_the_stack_can_be_parsed() -> None:
     assert (target.region, expected.account) == ("cn-north-1", "123456789012")
     assert expected.bucket_arn == stack.outputs["bucket_arn"]
     assert [key in expected.key_filter for key in ("in box/a", "in+box/a")] == [True, False]
-    assert settings.SCHEMA == tap_stack.SETTINGS_SCHEMA
+    assert SCHEMA == tap_stack.SETTINGS_SCHEMA
 
 
 def test_audit_repair_without_on_failure_destination_is_an_error(audit: AuditCommand) -> None:
