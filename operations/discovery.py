@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperatorError
-from operations.remedies import CHAPTERS, RUNBOOK
-from operations.settings_document import ExpectedSettings
+from operations.remedies import CHAPTERS, REFRESH, RUNBOOK
+from operations.settings_document import ExpectedSettings, IndexedBucket
 from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE, Target, parse_function_arn, settings_parameter
 
 if TYPE_CHECKING:
@@ -32,6 +32,40 @@ def from_function(name: str, aws: Aws) -> Target:
             "indexer: give the name that `pulumi stack output lambda_function_name` prints"
         )
     return _target(configuration)
+
+
+def read_settings(aws: Aws, target: Target) -> ExpectedSettings | None:
+    """Return the settings document of a stack; None if it does not exist.
+
+    Args:
+        aws: the AWS calls.
+        target: the deployed stack.
+    """
+    parameter = target.settings_parameter or settings_parameter(target.function)
+    text = aws.parameter(parameter)
+    return None if text is None else ExpectedSettings.parse(text, parameter=parameter)
+
+
+def existing_bucket(name: str | None, target: Target, expected: ExpectedSettings | None) -> IndexedBucket | None:
+    """Return the existing bucket that the option --bucket selects; None for the stack's own bucket.
+
+    Args:
+        name: value of the option; None if it is not given.
+        target: the deployed stack.
+        expected: its settings document; None if it does not exist.
+
+    Raises:
+        OperatorError: the stack does not index the bucket, or the settings document does not exist.
+    """
+    if name in (None, target.bucket):
+        return None
+    if expected is None:
+        parameter = target.settings_parameter or settings_parameter(target.function)
+        raise OperatorError(
+            f"--bucket {name!r}: the stack's existing buckets are in the SSM parameter {parameter!r}, which does not "
+            f"exist: {REFRESH}"
+        )
+    return expected.existing_bucket(name)
 
 
 def from_settings(function: str | None, outputs: Target | None, aws: Aws) -> tuple[Target, ExpectedSettings | None]:
@@ -135,9 +169,7 @@ def queue_before_sending(aws: Aws, target: Target) -> str:
             f"the reserved concurrency of the function {target.function!r} is 0, so Lambda would send each event to "
             f"the failure queue: enable the function first ({RUNBOOK}#{CHAPTERS['reserved concurrency']})"
         )
-    parameter = target.settings_parameter or settings_parameter(target.function)
-    text = aws.parameter(parameter)
-    expected = target if text is None else ExpectedSettings.parse(text, parameter=parameter)
+    expected = read_settings(aws, target) or target
     variables = aws.function_configuration(target.function).get("Environment", {}).get("Variables", {})
     for variable, wanted, setting in (
         (BUCKET_VARIABLE, expected.bucket, "bucket of the function"),

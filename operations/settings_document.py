@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 from urllib.parse import unquote_plus
 
 from operations.errors import OperatorError
@@ -15,6 +15,38 @@ from operations.target import Target, parse_function_arn
 
 SCHEMA = 1
 """Newest schema of the settings document that this module can read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedBucket:
+    """An existing bucket that the stack indexes through EventBridge, but does not own.
+
+    Attributes:
+        name: name of the bucket.
+        versioned: whether versioning is enabled; if not, it was never enabled.
+        prefixes: prefixes of the indexed object keys; empty if all object keys are indexed.
+        rule: name of the EventBridge rule that delivers the bucket's events to the indexer.
+    """
+
+    name: str
+    versioned: bool
+    prefixes: tuple[str, ...]
+    rule: str
+
+    @classmethod
+    def parse(cls, values: Any) -> Self | None:  # noqa: ANN401  a JSON value
+        """Parse an element of the field `existing_buckets`; return None if it is invalid."""
+        match values:
+            case {"name": str(name), "versioned": bool(versioned), "prefixes": list(prefixes), "rule": str(rule)} if (
+                all(isinstance(each, str) for each in prefixes)
+            ):
+                return cls(name=name, versioned=versioned, prefixes=tuple(prefixes), rule=rule)
+        return None
+
+    @property
+    def key_filter(self) -> KeyFilter:
+        """The object keys that the stack indexes."""
+        return KeyFilter(tuple((prefix, "") for prefix in self.prefixes) or (("", ""),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +65,7 @@ class ExpectedSettings:
     event_age_seconds: int
     failure_destination: str
     reserved_concurrency: int | None
+    existing_buckets: tuple[IndexedBucket, ...] = ()
 
     @classmethod
     def parse(cls, text: str, *, parameter: str) -> Self:
@@ -62,11 +95,16 @@ class ExpectedSettings:
             "event_age_seconds": (int,),
             "reserved_concurrency": (int, type(None)),
         }
-        for each in fields(cls):
+        required = [each for each in fields(cls) if each.name != "existing_buckets"]
+        for each in required:
             if each.name not in values or not isinstance(values[each.name], types.get(each.name, (str,))):
                 raise OperatorError(f"the SSM parameter {parameter!r} has no valid {each.name}: {REFRESH}")
-        known = {each.name: values[each.name] for each in fields(cls)}
-        return cls(**known | {"events": tuple(known["events"])})
+        found = values.get("existing_buckets", [])  # Documents of releases without existing buckets lack this field.
+        buckets = [IndexedBucket.parse(each) for each in found] if isinstance(found, list) else [None]
+        if None in buckets:
+            raise OperatorError(f"the SSM parameter {parameter!r} has no valid existing_buckets: {REFRESH}")
+        known = {each.name: values[each.name] for each in required}
+        return cls(**known | {"events": tuple(known["events"]), "existing_buckets": tuple(buckets)})
 
     @property
     def bucket_arn(self) -> str:
@@ -82,6 +120,23 @@ class ExpectedSettings:
     def key_filter(self) -> KeyFilter:
         """The object keys for which the bucket notifies the indexer."""
         return KeyFilter(((unquote_plus(self.prefix), unquote_plus(self.suffix)),))
+
+    def existing_bucket(self, name: str) -> IndexedBucket | None:
+        """Return the existing bucket with a name; None if it is the stack's own bucket.
+
+        Raises:
+            OperatorError: the stack does not index the bucket.
+        """
+        if name == self.bucket:
+            return None
+        for bucket in self.existing_buckets:
+            if bucket.name == name:
+                return bucket
+        names = ", ".join(each.name for each in self.existing_buckets) or "none"
+        raise OperatorError(
+            f"--bucket {name!r}: the stack does not index this bucket. Its own bucket is {self.bucket}, its existing "
+            f"buckets are: {names}. Correct the name, or add the bucket to existingBuckets and run: pulumi up"
+        )
 
     def target(self, queue_url: str | None = None) -> Target:
         """Return the names of the stack's resources.

@@ -89,6 +89,12 @@ class SettingsCalls:
         found = read(self._s3.get_bucket_versioning, action, permission, Bucket=bucket)
         return None if found is None else str(found.get("Status", "Disabled"))
 
+    def sends_to_eventbridge(self, bucket: str) -> bool:
+        """Return whether the bucket sends its events to EventBridge; False if the bucket does not exist."""
+        action, permission = f"read the notifications of the bucket {bucket!r}", "s3:GetBucketNotification"
+        found = read(self._s3.get_bucket_notification_configuration, action, permission, Bucket=bucket)
+        return found is not None and "EventBridgeConfiguration" in found
+
     def table_status(self, table: str) -> str | None:
         """Return the table's status, such as `ACTIVE`; None if the table does not exist."""
         action = f"describe the table {table!r}"

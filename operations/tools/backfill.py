@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from operations.backfill import Backfill
-from operations.discovery import queue_before_sending
+from operations.discovery import existing_bucket, queue_before_sending, read_settings
 from operations.listing import KeyFilter
 from operations.output import count, quoted
 from operations.rate import default_event_rate
@@ -24,16 +24,23 @@ if TYPE_CHECKING:
 
 
 class BackfillTool:
-    """Tool for `backfill [--prefix P] [--since T] [--rate N] [--start-after KEY] [--invoke]`."""
+    """Tool for `backfill [--bucket NAME] [--prefix P] [--since T] [--rate N] [--start-after KEY] [--invoke]`."""
 
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
         self._invoke: bool = options.invoke
         if self._invoke:
             queue_before_sending(aws, target)
-        self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
+        self._existing = options.bucket and existing_bucket(options.bucket, target, read_settings(aws, target))
+        if self._existing:
+            self._key_filter = self._existing.key_filter
+            self._triggered = aws.sends_to_eventbridge(self._existing.name)
+        else:
+            self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
+            self._triggered = self._key_filter.triggered
+        self._bucket = self._existing.name if self._existing else target.bucket
         self._backfill = Backfill(
             aws,
-            target,
+            replace(target, bucket=self._bucket),
             key_filter=self._key_filter,
             per_second=options.rate or default_event_rate(aws.capacity(target.table)),
             prefix=options.prefix,
@@ -47,17 +54,22 @@ class BackfillTool:
         else:
             self._backfill.count(progress)
         to_send = self._backfill.report.chosen - self._backfill.report.sent
-        return FINDINGS if to_send or not self._key_filter.triggered else OK
+        return FINDINGS if to_send or not self._triggered else OK
 
     def lines(self) -> list[str]:
-        return self._key_filter.warnings()
+        if not self._existing:
+            return self._key_filter.warnings()
+        note = (
+            f"note: the bucket {self._bucket!r} sends no events to EventBridge, so new uploads are not indexed: enable "
+            "the EventBridge notifications of the bucket"
+        )
+        return [note] * (not self._triggered)
 
     def summary(self) -> str:
         report = self._backfill.report
         excluded = [f"versions older than --since: {report.older:,}"] * (report.older > 0)
-        excluded += [f"versions excluded by the notification's filter: {report.not_indexed:,}"] * (
-            report.not_indexed > 0
-        )
+        key_filter = "existingBuckets" if self._existing else "the notification's filter"
+        excluded += [f"versions excluded by {key_filter}: {report.not_indexed:,}"] * (report.not_indexed > 0)
         skipped = f" (skipped: {', '.join(excluded)})" if excluded else ""
         rate = self._backfill.per_second
         if self._invoke:
@@ -74,7 +86,8 @@ class BackfillTool:
     def document(self) -> dict[str, Any]:
         return {
             **asdict(self._backfill.report),
-            "triggered": self._key_filter.triggered,
+            "bucket": self._bucket,
+            "triggered": self._triggered,
             "rate": self._backfill.per_second,
             "invoke": self._invoke,
         }

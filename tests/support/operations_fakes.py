@@ -170,6 +170,8 @@ class FakeAws(Aws):
     def __init__(self, versions: Sequence[Version] = (), rows: Sequence[Row] = ()) -> None:
         super().__init__(lambda _: None)
         self.listed = list(versions)
+        self.listed_elsewhere: dict[str, list[Version]] = {}
+        self.bridged = True
         self.rows = list(rows)
         self.rules: list[Mapping[str, Any]] = [notification()]
         self.settings: dict[str, Any] | str | None = dict(SETTINGS)
@@ -289,14 +291,19 @@ class FakeAws(Aws):
         assert self.status in ("ACTIVE", "UPDATING"), "the audit does not read a table that does not exist"
         return self.provisioned
 
+    def sends_to_eventbridge(self, bucket: str) -> bool:
+        assert bucket in self.listed_elsewhere
+        return self.bridged
+
     def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:
-        assert (bucket, page > 0) == (BUCKET, True)
-        for each in sorted(self.listed, key=lambda listed: listed.key):
+        assert page > 0
+        listed_versions = self.listed if bucket == BUCKET else self.listed_elsewhere[bucket]
+        for each in sorted(listed_versions, key=lambda listed: listed.key):
             if each.key.startswith(prefix) and each.key > after:
                 yield each
 
     def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:
-        assert bucket == BUCKET
+        assert bucket in (BUCKET, *self.listed_elsewhere)
         self.heads.append((key, version_id))
         return self.head_responses.get((key, version_id))
 
@@ -414,16 +421,15 @@ def bridged(key: str = "a.txt", *, bucket: str = "reports") -> dict[str, Any]:
     }
 
 
-def dead_letter(*, arn: str = ARN, **changes: str | None) -> dict[str, str]:
+def dead_letter(**changes: str | None) -> dict[str, str]:
     """Return the message attributes of an event that EventBridge could not deliver.
 
     Args:
-        arn: ARN of the rule's target.
         changes: attributes to replace. The value None removes an attribute.
     """
     attributes: dict[str, str | None] = {
         "RULE_ARN": "arn:aws:events:eu-west-1:123456789012:rule/tapstack-prod-reports",
-        "TARGET_ARN": arn,
+        "TARGET_ARN": ARN,
         "ERROR_CODE": "NO_PERMISSIONS",
         "ERROR_MESSAGE": "EventBridge may not invoke the function",
         "RETRY_ATTEMPTS": "0",

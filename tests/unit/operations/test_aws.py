@@ -345,6 +345,16 @@ def test_rejected_invocation_raises_an_error_with_the_remedy(
     assert len(requests) == len(responses)  # Throttled invocations are retried, rejected ones are not.
 
 
+@pytest.mark.parametrize(("element", "sends"), [("<EventBridgeConfiguration/>", True), ("", False)])
+def test_bucket_sends_events_to_eventbridge_if_its_notification_configuration_contains_it(
+    connected: Aws, respond: Respond, element: str, *, sends: bool
+) -> None:
+    """The emulator moto does not return this part of the configuration."""
+    body = f'<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{element}</NotificationConfiguration>'
+    respond(connected, "s3", "GetBucketNotificationConfiguration", (200, ""), body=body.encode())
+    assert connected.sends_to_eventbridge("reports") == sends
+
+
 def test_function_configuration_is_read_from_lambda(connected: Aws, respond: Respond) -> None:
     respond(connected, "lambda", "GetFunctionConfiguration", (200, ""), body=b'{"FunctionName": "indexer"}')
     assert connected.function_configuration("indexer")["FunctionName"] == "indexer"

@@ -45,6 +45,10 @@ def test_versioning_is_the_status_of_the_bucket(aws: Aws, clients: dict[str, Any
         assert aws.versioning("uploads") == status
 
 
+def test_bucket_that_does_not_exist_sends_no_events_to_eventbridge(aws: Aws) -> None:
+    assert not aws.sends_to_eventbridge("reports")
+
+
 def test_parameter_is_the_value_or_none(aws: Aws, clients: dict[str, Any]) -> None:
     assert aws.parameter("tapstack-dev-settings") is None
     clients["ssm"].put_parameter(Name="tapstack-dev-settings", Value='{"schema":1}', Type="String")
@@ -96,6 +100,7 @@ READS: dict[str, Callable[[Aws], object]] = {
     "lambda:GetPolicy": lambda aws: aws.invoke_statements("indexer"),
     "s3:GetBucketVersioning": lambda aws: aws.versioning("uploads"),
     "s3:GetBucketNotification": lambda aws: aws.notifications("uploads"),
+    "s3:GetBucketNotification on an existing bucket": lambda aws: aws.sends_to_eventbridge("reports"),
     "dynamodb:DescribeTable": lambda aws: aws.table_status("objects"),
     "sqs:GetQueueUrl": lambda aws: aws.queue_exists(QUEUE_ARN),
 }
@@ -104,7 +109,8 @@ READS: dict[str, Callable[[Aws], object]] = {
 @pytest.mark.parametrize("permission", READS)
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "AccessDeniedException")])
 def test_error_of_a_denied_settings_call_names_the_missing_permission(permission: str, status: int, code: str) -> None:
-    message = rf"^cannot .*{code}.*\. The permission {permission} is missing\. Use credentials .* docs/runbook\.md"
+    action = permission.partition(" ")[0]
+    message = rf"^cannot .*{code}.*\. The permission {action} is missing\. Use credentials .* docs/runbook\.md"
     with pytest.raises(OperatorError, match=message):
         READS[permission](responding(client_error(status, code)))
 

@@ -177,7 +177,7 @@ def test_dead_letter_of_eventbridge_is_parsed_as_an_undelivered_event(
 
 def test_dead_letter_for_another_target_is_rejected() -> None:
     with pytest.raises(ForeignMessageError, match=f"another Lambda function: {ARN}-other"):
-        parse(json.dumps(bridged()), TARGET, attributes=dead_letter(arn=f"{ARN}-other"))
+        parse(json.dumps(bridged()), TARGET, attributes=dead_letter(TARGET_ARN=f"{ARN}-other"))
 
 
 def test_dead_letters_that_differ_in_key_and_number_of_retries_have_the_same_kind_of_error() -> None:
