@@ -7,9 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperatorError
-from operations.remedies import CHAPTERS, REFRESH, RUNBOOK
-from operations.settings_document import ExpectedSettings, IndexedBucket
-from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE, Target, parse_function_arn, settings_parameter
+from operations.setting_findings import CHAPTERS, REFRESH, RUNBOOK
+from operations.settings_document import ExpectedSettings, IndexedBucket, buckets_in
+from operations.target import (
+    BUCKET_VARIABLE,
+    BUCKETS_VARIABLE,
+    TABLE_VARIABLE,
+    Target,
+    parse_function_arn,
+    settings_parameter,
+)
 
 if TYPE_CHECKING:
     from operations.aws import Aws
@@ -174,14 +181,21 @@ def queue_before_sending(aws: Aws, target: Target) -> str:
     for variable, wanted, setting in (
         (BUCKET_VARIABLE, expected.bucket, "bucket of the function"),
         (TABLE_VARIABLE, expected.table, "table of the function"),
+        (BUCKETS_VARIABLE, _expected_buckets(expected, variables), "existing buckets of the function"),
     ):
-        if (actual := variables.get(variable)) != wanted:
+        actual = buckets_in(variables) if variable == BUCKETS_VARIABLE else variables.get(variable)
+        if actual != wanted:
             raise OperatorError(
                 f"the environment variable {variable} of the function {target.function!r} is {actual!r}, but the "
                 f"stack's value is {wanted!r}, so each event would fail: run `pulumi up --refresh` first "
                 f"({RUNBOOK}#{CHAPTERS[setting]})"
             )
     return queue_url
+
+
+def _expected_buckets(expected: Target | ExpectedSettings, variables: Mapping[str, str]) -> str | None:
+    """Return the existing buckets of the settings document; without a document, those of the environment."""
+    return expected.buckets_variable if isinstance(expected, ExpectedSettings) else buckets_in(variables)
 
 
 def _missing_variables(configuration: Mapping[str, Any]) -> list[str]:

@@ -7,19 +7,20 @@ that exist do not show it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from operations.existing_settings import compare_existing_bucket
 from operations.listing import filter_rules
-from operations.remedies import (
-    CHAPTERS,
+from operations.setting_findings import (
     REASON_FIRST,
     REFRESH,
-    RUNBOOK,
     THEN_REDRIVE,
     THEN_REPAIR,
     THEN_REPAIR_LATER,
+    SettingsReport,
+    differ,
 )
+from operations.settings_document import buckets_in
 from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE
 
 if TYPE_CHECKING:
@@ -32,51 +33,6 @@ DEFAULT_EVENT_AGE_SECONDS = 6 * 3600
 
 USABLE_TABLE = ("ACTIVE", "UPDATING")
 """Statuses of a table that can be read (DynamoDB API Reference, TableDescription)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SettingFinding:
-    """A setting that differs from the settings document, or that prevents the comparison.
-
-    Attributes:
-        setting: name of the setting.
-        problem: one sentence with the value in AWS and the expected value.
-        remedy: the command that corrects the setting.
-    """
-
-    setting: str
-    problem: str
-    remedy: str
-
-    @property
-    def runbook(self) -> str:
-        """Path of the runbook's chapter about the finding."""
-        return f"{RUNBOOK}#{CHAPTERS[self.setting]}"
-
-
-@dataclass(kw_only=True)
-class SettingsReport:
-    """The result of the comparison.
-
-    Attributes:
-        findings: differences from the settings document.
-        triggered: whether the bucket notifies the indexer.
-        comparable: whether bucket and table exist, so that their contents can be compared.
-    """
-
-    findings: list[SettingFinding] = field(default_factory=list)
-    triggered: bool = True
-    comparable: bool = True
-
-    def add(self, setting: str, problem: str, remedy: str = REFRESH) -> None:
-        """Add a finding.
-
-        Args:
-            setting: name of the setting.
-            problem: one sentence with the value in AWS and the expected value.
-            remedy: the command that corrects the setting.
-        """
-        self.findings.append(SettingFinding(setting=setting, problem=problem, remedy=remedy))
 
 
 def missing_document(parameter: str) -> SettingsReport:
@@ -102,7 +58,9 @@ def compare_settings(aws: Aws, expected: ExpectedSettings) -> SettingsReport:
     """
     report = SettingsReport()
     _compare_bucket(aws, expected, report)
-    _compare_function(aws, expected, report)
+    statements = _compare_function(aws, expected, report)
+    for bucket in expected.existing_buckets:
+        compare_existing_bucket(aws, expected, bucket, report, statements=statements)
     if not aws.queue_exists(expected.failure_destination):
         problem = f"the queue {expected.failure_destination} does not exist, so failed events are lost"
         report.add("failure queue", problem, THEN_REPAIR)
@@ -113,12 +71,13 @@ def compare_settings(aws: Aws, expected: ExpectedSettings) -> SettingsReport:
 def _compare_bucket(aws: Aws, expected: ExpectedSettings, report: SettingsReport) -> None:
     versioning = aws.versioning(expected.bucket)
     if versioning is None:
-        report.triggered = report.comparable = False
+        report.without_trigger.add(expected.bucket)
+        report.deleted_buckets.add(expected.bucket)
         remedy = f"{REFRESH}, which creates an empty bucket; then restore the objects from your backup"
         report.add("bucket", f"the bucket {expected.bucket!r} does not exist", remedy)
         return
     if versioning != expected.versioning:
-        problem = f"{_differ(versioning, expected.versioning)}; an upload can replace an object"
+        problem = f"{differ(versioning, expected.versioning)}; an upload can replace an object"
         report.add("versioning", problem, THEN_REPAIR_LATER)
     _compare_notifications(aws.notifications(expected.bucket), expected, report)
 
@@ -127,8 +86,8 @@ def _compare_notifications(
     configurations: Sequence[Mapping[str, Any]], expected: ExpectedSettings, report: SettingsReport
 ) -> None:
     ours = [each for each in configurations if each["LambdaFunctionArn"] == expected.function_arn]
-    report.triggered = bool(ours)
     if not ours:
+        report.without_trigger.add(expected.bucket)
         others = ", ".join(each["LambdaFunctionArn"] for each in configurations)
         problem = f"the bucket notifies {others or 'no function'} and not {expected.function_arn}"
         report.add("notification", problem, THEN_REPAIR)
@@ -143,15 +102,18 @@ def _compare_notifications(
         ("notification suffix", suffix, expected.suffix),
     ):
         if actual != wanted:
-            report.add(setting, _differ(actual, wanted), THEN_REPAIR)
+            report.add(setting, differ(actual, wanted), THEN_REPAIR)
 
 
-def _compare_function(aws: Aws, expected: ExpectedSettings, report: SettingsReport) -> None:
+def _compare_function(
+    aws: Aws, expected: ExpectedSettings, report: SettingsReport
+) -> Sequence[Mapping[str, Any]] | None:
+    """Return the statements of the function's resource policy; None if the function does not exist."""
     function = expected.target().function
     configuration = aws.find_function(function)
     if configuration is None:
         report.add("function", f"the function {function!r} does not exist, so no upload is indexed", THEN_REPAIR)
-        return
+        return None
     variables = configuration.get("Environment", {}).get("Variables", {})
     invocation = aws.event_invoke_config(function)
     destination = invocation.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
@@ -159,6 +121,7 @@ def _compare_function(aws: Aws, expected: ExpectedSettings, report: SettingsRepo
         ("code", configuration["CodeSha256"], expected.code_sha256, THEN_REDRIVE),
         ("bucket of the function", variables.get(BUCKET_VARIABLE), expected.bucket, THEN_REDRIVE),
         ("table of the function", variables.get(TABLE_VARIABLE), expected.table, THEN_REDRIVE),
+        ("existing buckets of the function", buckets_in(variables), expected.buckets_variable, THEN_REDRIVE),
         ("retries", invocation.get("MaximumRetryAttempts", DEFAULT_RETRIES), expected.retries, THEN_REDRIVE),
         (
             "maximum event age in seconds",
@@ -169,11 +132,13 @@ def _compare_function(aws: Aws, expected: ExpectedSettings, report: SettingsRepo
         ("on-failure destination", destination, expected.failure_destination, THEN_REPAIR),
     ):
         if actual != wanted:
-            report.add(setting, _differ(actual, wanted), remedy)
+            report.add(setting, differ(actual, wanted), remedy)
     _compare_concurrency(aws.reserved_concurrency(function), expected, report)
-    if not any(_allows_bucket(each, expected) for each in aws.invoke_statements(function)):
+    statements = aws.invoke_statements(function)
+    if not any(_allows_bucket(each, expected) for each in statements):
         problem = f"the function's policy does not allow S3 to invoke it for {expected.bucket_arn} and the account "
         report.add("permission", problem + expected.account, THEN_REPAIR)
+    return statements
 
 
 def _compare_concurrency(actual: int | None, expected: ExpectedSettings, report: SettingsReport) -> None:
@@ -184,7 +149,7 @@ def _compare_concurrency(actual: int | None, expected: ExpectedSettings, report:
     remedy = f"run: aws lambda delete-function-concurrency {function}"
     if wanted is not None:
         remedy = f"run: aws lambda put-function-concurrency {function} --reserved-concurrent-executions {wanted}"
-    problem = _differ(actual, wanted)
+    problem = differ(actual, wanted)
     if actual == 0:
         problem += "; with 0, Lambda sends every event to the failure queue"
         remedy = f"{REASON_FIRST}; then {remedy}; then run redrive with --replay"
@@ -195,7 +160,7 @@ def _compare_table(aws: Aws, expected: ExpectedSettings, report: SettingsReport)
     status = aws.table_status(expected.table)
     if status in USABLE_TABLE:
         return
-    report.comparable = False
+    report.table_usable = False
     problem = "does not exist" if status is None else f"has the status {status}"
     remedy = (
         "restore a backup of the table under another name, then run pulumi up --refresh and restore-rows, because "
@@ -213,13 +178,3 @@ def _allows_bucket(statement: Mapping[str, Any], expected: ExpectedSettings) -> 
         and statement["Principal"] == {"Service": "s3.amazonaws.com"}
         and conditions == {"aws:sourcearn": expected.bucket_arn, "aws:sourceaccount": expected.account}
     )
-
-
-def _differ(actual: object, wanted: object) -> str:
-    return f"the value is {_shown(actual)}, but the stack's value is {_shown(wanted)}"
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not set"
-    return repr(value) if isinstance(value, str) else str(value)

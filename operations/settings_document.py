@@ -10,8 +10,8 @@ from urllib.parse import unquote_plus
 
 from operations.errors import OperatorError
 from operations.listing import KeyFilter
-from operations.remedies import REFRESH
-from operations.target import Target, parse_function_arn
+from operations.setting_findings import REFRESH
+from operations.target import BUCKETS_VARIABLE, Target, parse_function_arn
 
 SCHEMA = 1
 """Newest schema of the settings document that this module can read."""
@@ -121,6 +121,15 @@ class ExpectedSettings:
         """The object keys for which the bucket notifies the indexer."""
         return KeyFilter(((unquote_plus(self.prefix), unquote_plus(self.suffix)),))
 
+    @property
+    def buckets_variable(self) -> str | None:
+        """Value of the indexer's environment variable with the existing buckets; None if there are none."""
+        buckets = [
+            {"name": each.name, "prefixes": list(each.prefixes), "versioned": each.versioned}
+            for each in self.existing_buckets
+        ]
+        return _compact(buckets) if buckets else None
+
     def existing_bucket(self, name: str) -> IndexedBucket | None:
         """Return the existing bucket with a name; None if it is the stack's own bucket.
 
@@ -154,3 +163,19 @@ class ExpectedSettings:
             table=self.table,
             queue_url=queue_url,
         )
+
+
+def buckets_in(variables: Mapping[str, str]) -> str | None:
+    """Return the value of the indexer's environment variable with the existing buckets; None if it is not set.
+
+    The JSON text is written in the same way as `ExpectedSettings.buckets_variable`, so that both can be compared.
+    """
+    text = variables.get(BUCKETS_VARIABLE)
+    try:
+        return None if text is None else _compact(json.loads(text))
+    except ValueError:
+        return text
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

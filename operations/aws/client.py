@@ -40,7 +40,7 @@ REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 
 UNREADABLE_STATUS = (404, 405)
 """Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
-SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns")
+SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns", "events")
 """Names of the services that the tools call, as boto3 spells them."""
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
@@ -73,6 +73,7 @@ class Aws(SettingsCalls, TableCalls, TopicCalls):
         self._sqs = client("sqs")
         self._ssm = client("ssm")
         self._sns = client("sns")
+        self._events = client("events")
 
     @classmethod
     def connect(cls, region: str | None = None) -> Self:

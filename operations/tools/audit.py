@@ -13,7 +13,7 @@ from operations.discovery import existing_bucket, failure_queue_arn, queue_befor
 from operations.listing import KeyFilter
 from operations.output import count, visible
 from operations.rate import Capacity
-from operations.remedies import CHAPTERS, RUNBOOK
+from operations.setting_findings import CHAPTERS, RUNBOOK
 from operations.settings import compare_settings, missing_document
 from operations.tool import FINDINGS, OK
 
@@ -55,15 +55,17 @@ class AuditTool:
         if expected is None:
             self._settings = missing_document(target.settings_parameter)
             self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
-            self._settings.triggered = self._key_filter.triggered
+            if not self._key_filter.triggered:
+                self._settings.without_trigger.add(target.bucket)
         else:
             self._settings = compare_settings(aws, expected)
             self._key_filter = self._existing.key_filter if self._existing else expected.key_filter
+        self._comparable = self._settings.comparable(self._bucket)
         self._audit = Audit(
             aws,
             replace(target, bucket=self._bucket),
             key_filter=self._key_filter,
-            capacity=aws.capacity(target.table) if self._settings.comparable else NO_CAPACITY,
+            capacity=aws.capacity(target.table) if self._comparable else NO_CAPACITY,
             prefix=self._prefix,
             heads=options.heads,
             sample=options.heads_sample,
@@ -71,7 +73,7 @@ class AuditTool:
         )
 
     def run(self, progress: Progress) -> int:
-        if self._settings.comparable:
+        if self._comparable:
             self._audit.compare(progress)
             self._check_number_of_keys()
             if self._audit.report.findings:
@@ -174,7 +176,7 @@ class AuditTool:
         not_indexed = f"; versions excluded by {key_filter}: {report.not_indexed:,}" if report.not_indexed else ""
         bucket = f"the bucket {self._bucket}" if self._existing else "the bucket"
         about = f"{count(len(self._settings.findings), 'finding')} about the stack; " if self._settings.findings else ""
-        if not self._settings.comparable:
+        if not self._comparable:
             return f"audit: {about}bucket and table were not compared"
         if not report.findings:
             result = f"the table is consistent with {bucket}" if report.keys else "no key was compared"
@@ -200,7 +202,7 @@ class AuditTool:
             "heads_unreadable": report.unreadable,
             "rechecked": report.rechecked,
             "sent": report.sent,
-            "triggered": self._settings.triggered,
+            "triggered": self._bucket not in self._settings.without_trigger,
             "repair": self._repair,
             "notes": self._notes,
             "settings": [{**asdict(each), "runbook": each.runbook} for each in self._settings.findings],

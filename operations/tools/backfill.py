@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from operations.backfill import Backfill
 from operations.discovery import existing_bucket, queue_before_sending, read_settings
+from operations.existing_settings import compare_existing_bucket
 from operations.listing import KeyFilter
 from operations.output import count, quoted
 from operations.rate import default_event_rate
+from operations.setting_findings import SettingsReport
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -30,13 +32,17 @@ class BackfillTool:
         self._invoke: bool = options.invoke
         if self._invoke:
             queue_before_sending(aws, target)
-        self._existing = options.bucket and existing_bucket(options.bucket, target, read_settings(aws, target))
-        if self._existing:
-            self._key_filter = self._existing.key_filter
-            self._triggered = aws.sends_to_eventbridge(self._existing.name)
+        expected = read_settings(aws, target) if options.bucket else None
+        self._existing = existing_bucket(options.bucket, target, expected)
+        if self._existing and expected:
+            self._key_filter, report = self._existing.key_filter, SettingsReport()
+            statements = aws.invoke_statements(target.function)
+            compare_existing_bucket(aws, expected, self._existing, report, statements=statements)
+            self._triggered = self._existing.name not in report.without_trigger
+            self._notes = [f"note: {each.problem}; {each.remedy}" for each in report.findings]
         else:
             self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
-            self._triggered = self._key_filter.triggered
+            self._triggered, self._notes = self._key_filter.triggered, self._key_filter.warnings()
         self._bucket = self._existing.name if self._existing else target.bucket
         self._backfill = Backfill(
             aws,
@@ -57,13 +63,7 @@ class BackfillTool:
         return FINDINGS if to_send or not self._triggered else OK
 
     def lines(self) -> list[str]:
-        if not self._existing:
-            return self._key_filter.warnings()
-        note = (
-            f"note: the bucket {self._bucket!r} sends no events to EventBridge, so new uploads are not indexed: enable "
-            "the EventBridge notifications of the bucket"
-        )
-        return [note] * (not self._triggered)
+        return self._notes
 
     def summary(self) -> str:
         report = self._backfill.report

@@ -64,6 +64,14 @@ S3_STATEMENT: Mapping[str, Any] = {
     },
 }
 """Statement of the indexer's resource policy, as Lambda returns it."""
+RULE_ARN = "arn:aws:events:eu-west-1:123456789012:rule/"
+"""ARN of an EventBridge rule without its name."""
+
+
+def rule_statement(rule: str, **changes: Any) -> dict[str, Any]:
+    """Return the statement of the indexer's resource policy for an EventBridge rule; `changes` replaces parts of it."""
+    condition = {"ArnLike": {"AWS:SourceArn": f"{RULE_ARN}{rule}"}}
+    return {**S3_STATEMENT, "Principal": {"Service": "events.amazonaws.com"}, "Condition": condition, **changes}
 
 
 def notification(**changes: Any) -> dict[str, Any]:
@@ -172,6 +180,9 @@ class FakeAws(Aws):
         self.listed = list(versions)
         self.listed_elsewhere: dict[str, list[Version]] = {}
         self.bridged = True
+        self.versioning_elsewhere: dict[str, str | None] = {}
+        self.event_rules: dict[str, dict[str, Any]] = {}
+        self.event_targets: dict[str, list[dict[str, Any]]] = {}
         self.rows = list(rows)
         self.rules: list[Mapping[str, Any]] = [notification()]
         self.settings: dict[str, Any] | str | None = dict(SETTINGS)
@@ -201,6 +212,31 @@ class FakeAws(Aws):
         self.head_responses: dict[tuple[str, str], HeadResponse] = {}
         self.before_invoke: Callable[[Any], None] = lambda _: None
         self.before_delete: Callable[[QueueMessage], None] = lambda _: None
+
+    def index_bucket(self, bucket: Mapping[str, Any], versions: Sequence[Version]) -> None:
+        """Add an existing bucket to the stack, with all settings that belong to it.
+
+        Args:
+            bucket: element of `existing_buckets` in the settings document.
+            versions: versions in the bucket.
+        """
+        assert isinstance(self.settings, dict)
+        self.settings["existing_buckets"] = [*self.settings.get("existing_buckets", ()), bucket]
+        self.listed_elsewhere[bucket["name"]] = list(versions)
+        self.versioning_elsewhere[bucket["name"]] = "Enabled" if bucket["versioned"] else "Disabled"
+        buckets = [{**each} for each in self.settings["existing_buckets"]]
+        for each in buckets:
+            del each["rule"]
+        self.variables = {**self.variables, "EXISTING_BUCKETS": json.dumps(buckets)}
+        rule, keys = RULE_ARN + bucket["rule"], [{"prefix": each} for each in bucket["prefixes"]]
+        detail = {"bucket": {"name": [bucket["name"]]}, **({"object": {"key": keys}} if keys else {})}
+        pattern = {"detail": detail, "detail-type": ["Object Created", "Object Deleted"], "source": ["aws.s3"]}
+        self.event_rules[bucket["rule"]] = {"Arn": rule, "State": "ENABLED", "EventPattern": json.dumps(pattern)}
+        self.event_targets[bucket["rule"]] = [
+            {"Id": "indexer", "Arn": ARN, "DeadLetterConfig": {"Arn": QUEUE_ARN}},
+            {"Id": "another", "Arn": QUEUE_ARN},
+        ]
+        self.statements = [*self.statements, rule_statement(bucket["rule"])]
 
     @property
     def sent(self) -> list[Any]:
@@ -236,8 +272,13 @@ class FakeAws(Aws):
         return self.statements
 
     def versioning(self, bucket: str) -> str | None:
-        assert bucket == BUCKET
-        return self.versioning_status
+        return self.versioning_status if bucket == BUCKET else self.versioning_elsewhere[bucket]
+
+    def rule(self, name: str) -> Mapping[str, Any] | None:
+        return self.event_rules.get(name)
+
+    def rule_targets(self, rule: str) -> list[Mapping[str, Any]]:
+        return list(self.event_targets[rule])
 
     def table_status(self, table: str) -> str | None:
         assert table == "objects"

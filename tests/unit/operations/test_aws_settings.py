@@ -49,6 +49,19 @@ def test_bucket_that_does_not_exist_sends_no_events_to_eventbridge(aws: Aws) -> 
     assert not aws.sends_to_eventbridge("reports")
 
 
+def test_rule_and_its_targets_are_read_from_eventbridge(aws: Aws, clients: dict[str, Any]) -> None:
+    assert (aws.rule("tapstack-prod-reports"), aws.rule_targets("tapstack-prod-reports")) == (None, [])
+    pattern = '{"source":["aws.s3"]}'
+    clients["events"].put_rule(Name="tapstack-prod-reports", EventPattern=pattern, State="DISABLED")
+    target = {"Id": "indexer", "Arn": "arn:aws:lambda:us-east-1:123456789012:function:indexer"}
+    clients["events"].put_targets(Rule="tapstack-prod-reports", Targets=[target])
+    rule = aws.rule("tapstack-prod-reports")
+    assert rule
+    assert (rule["EventPattern"], rule["State"]) == (pattern, "DISABLED")
+    assert rule["Arn"] == "arn:aws:events:us-east-1:123456789012:rule/tapstack-prod-reports"
+    assert aws.rule_targets("tapstack-prod-reports") == [target]
+
+
 def test_parameter_is_the_value_or_none(aws: Aws, clients: dict[str, Any]) -> None:
     assert aws.parameter("tapstack-dev-settings") is None
     clients["ssm"].put_parameter(Name="tapstack-dev-settings", Value='{"schema":1}', Type="String")
@@ -101,6 +114,8 @@ READS: dict[str, Callable[[Aws], object]] = {
     "s3:GetBucketVersioning": lambda aws: aws.versioning("uploads"),
     "s3:GetBucketNotification": lambda aws: aws.notifications("uploads"),
     "s3:GetBucketNotification on an existing bucket": lambda aws: aws.sends_to_eventbridge("reports"),
+    "events:DescribeRule": lambda aws: aws.rule("tapstack-prod-reports"),
+    "events:ListTargetsByRule": lambda aws: aws.rule_targets("tapstack-prod-reports"),
     "dynamodb:DescribeTable": lambda aws: aws.table_status("objects"),
     "sqs:GetQueueUrl": lambda aws: aws.queue_exists(QUEUE_ARN),
 }

@@ -33,8 +33,8 @@ def item_in(bucket: str, listed: Version, **changes: Any) -> Item:
 @pytest.fixture
 def run(run: Command) -> Command:
     """Command whose stack indexes its own bucket, a versioned bucket `logs` and an unversioned bucket `reports`."""
-    run.aws.settings = {**SETTINGS, "existing_buckets": BUCKETS}
-    run.aws.listed_elsewhere = {"logs": LOGS, "reports": REPORTS}
+    for bucket, versions in zip(BUCKETS, (LOGS, REPORTS), strict=True):
+        run.aws.index_bucket(bucket, versions)
     run.aws.rows += [row_in("logs", each) for each in LOGS[:3]]
     # The rows have the storage class of the upload; a lifecycle rule has changed that of the second object since.
     run.aws.rows += [row_in("reports", each, storage_class="STANDARD") for each in REPORTS]
@@ -68,10 +68,20 @@ def test_backfill_summary_of_an_existing_bucket_names_the_key_that_excludes_vers
     assert "(skipped: versions excluded by existingBuckets: 1)" in run.lines[-1]
 
 
+def test_backfill_of_a_bucket_whose_rule_was_deleted_prints_a_note_and_exits_with_1(run: Command) -> None:
+    run.aws.event_rules.clear()
+    assert run("backfill", "--bucket", "reports", "--rate", "1000", "--invoke") == 1
+    assert run.lines[0].startswith("note: the rule 'tapstack-prod-reports' of the bucket 'reports' does not exist; run")
+
+
 def test_backfill_of_a_bucket_without_eventbridge_prints_a_note_and_exits_with_1(run: Command) -> None:
     run.aws.bridged = False
     assert run("backfill", "--bucket", "reports", "--rate", "1000", "--invoke") == 1
-    assert run.lines[0].startswith("note: the bucket 'reports' sends no events to EventBridge")
+    assert run.lines[0] == (
+        "note: the bucket 'reports' sends no events to EventBridge; run: tapstack adopt reports --apply; then run "
+        "redrive with --replay, and then audit with --bucket reports and --repair, because events since the change "
+        "are lost"
+    )
     assert len(run.aws.sent) == 2
     run("backfill", "--bucket", "reports", "--json")
     assert run.document["triggered"] is False

@@ -14,7 +14,7 @@ import tap_stack
 from operations.command import main
 from operations.errors import OperatorError
 from operations.rate import Capacity
-from operations.remedies import CHAPTERS
+from operations.setting_findings import CHAPTERS
 from operations.settings_document import SCHEMA, ExpectedSettings
 from tests.support.operations_fakes import (
     ARN,
@@ -28,6 +28,7 @@ from tests.support.operations_fakes import (
     version,
 )
 from tests.support.synth import synth
+from tests.unit.operations.test_existing_settings import EXISTING
 
 RUNBOOK = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
 LISTED = [version("a"), version("b")]
@@ -326,7 +327,8 @@ def test_chapters_of_the_findings_are_headings_of_the_runbook() -> None:
     headings = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
     assert {each for each in CHAPTERS.values() if each not in anchors} == set()
-    assert set(CHAPTERS) == {setting for _, setting, _, _ in CHANGES.values()} | {"compared keys"}
+    settings = {setting for _, setting, _, _ in (*CHANGES.values(), *EXISTING.values())}
+    assert set(CHAPTERS) == settings | {"compared keys", "existing bucket EventBridge"}
 
 
 def test_incidents_of_the_runbook_link_the_chapters_of_all_findings() -> None:
