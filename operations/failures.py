@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote_plus
 
 from lambda_code.errors import Reason
@@ -64,6 +64,18 @@ class QueueMessage:
     body: str
     sent_ms: int
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, message: Mapping[str, Any]) -> Self:
+        """Parse an element of the list `Messages` in a response of ReceiveMessage."""
+        attributes = message.get("MessageAttributes", {})
+        return cls(
+            id=message["MessageId"],
+            receipt=message["ReceiptHandle"],
+            body=message["Body"],
+            sent_ms=int(message.get("Attributes", {}).get("SentTimestamp", 0)),
+            attributes={name: each["StringValue"] for name, each in attributes.items() if "StringValue" in each},
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,6 +69,7 @@ class AuditTool:
             prefix=self._prefix,
             heads=options.heads,
             sample=options.heads_sample,
+            existing=self._existing is not None,
             grace=grace,
         )
 

@@ -566,13 +566,23 @@ def test_head_of_a_deleted_version_returns_none(aws: Aws, clients: dict[str, Any
 def test_head_of_an_unreadable_version_returns_none_or_names_the_permission(
     aws: Aws, status: int, respond: Respond, *, unreadable: bool
 ) -> None:
-    respond(aws, "s3", "HeadObject", (status, ""), body=b"")
+    # After the status 403, a second request is sent without the checksum.
+    requests = respond(aws, "s3", "HeadObject", *[(status, "")] * (2 if status == 403 else 1), body=b"")
     if unreadable:
         assert aws.head("uploads", "k", "v1") is None
         return
     with pytest.raises(OperatorError, match="cannot read 'k' in 'uploads'") as raised:
         aws.head("uploads", "k", "v1")
     assert ("The permission s3:GetObjectVersion is missing." in str(raised.value)) == (status == 403)
+    assert ["x-amz-checksum-mode" in each.headers for each in requests] == ([True, False] if status == 403 else [True])
+
+
+def test_head_of_an_object_whose_kms_key_the_caller_must_not_use_has_no_checksum(aws: Aws, respond: Respond) -> None:
+    requests = respond(aws, "s3", "HeadObject", (403, ""), (200, ""), body=b"")
+    found = aws.head("reports", "k", "null")
+    assert found is not None
+    assert "ChecksumCRC64NVME" not in found
+    assert [each.url.partition("?")[2] for each in requests] == ["versionId=null"] * 2
 
 
 def test_table_query_for_heads_also_returns_the_attributes_of_head(

@@ -155,6 +155,19 @@ def test_audit_with_heads_of_an_existing_bucket_does_not_report_a_lifecycle_tran
     assert (run.document["heads"], run.document["findings"]) == (2, [])
 
 
+@pytest.mark.parametrize(("bucket", "code"), [("reports", 0), ("uploads", 1)])
+def test_audit_with_heads_accepts_a_row_without_the_checksum_of_a_kms_key_only_in_existing_buckets(
+    run: Command, bucket: str, code: int
+) -> None:
+    listed = REPORTS[0] if bucket == "reports" else run.aws.listed[0]
+    keyed = {"ServerSideEncryption": "aws:kms", "ChecksumCRC64NVME": "x", "ChecksumType": "FULL_OBJECT"}
+    run.aws.head_responses = {(listed.key, listed.version_id): head_response(listed, **keyed)}
+    run.aws.rows = [each | {"encryption": "aws:kms"} for each in run.aws.rows if each["bucket"] == bucket]
+    assert run("audit", "--bucket", bucket, "--heads", "--json") == code
+    assert run.document["heads"] == 1
+    assert [each["difference"] for each in run.document["findings"]] == ["wrong"] * code
+
+
 def test_audit_of_an_existing_bucket_without_rows_prints_a_note_about_backfill(run: Command) -> None:
     run.aws.rows = [each for each in run.aws.rows if each["bucket"] != "logs"]
     assert run("audit", "--bucket", "logs") == 1
