@@ -28,7 +28,7 @@ from operations.tools.restore_rows import RestoreRowsTool
 from operations.version import NAME
 
 if TYPE_CHECKING:
-    from operations.settings import ExpectedSettings
+    from operations.settings_document import ExpectedSettings
 
 
 def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws.connect, grace: float = GRACE) -> int:
@@ -75,7 +75,7 @@ def _outputs_and_aws(options: argparse.Namespace, connect: Callable[[str | None]
     return outputs, connect(outputs.region if outputs else region_from_arn(options.function))
 
 
-def _find_audited(
+def _find_stack(
     options: argparse.Namespace, connect: Callable[[str | None], Aws]
 ) -> tuple[Aws, Target, ExpectedSettings | None]:
     outputs, aws = _outputs_and_aws(options, connect)
@@ -98,11 +98,11 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
     if options.tool == "cost":
         return CostTool(options)
     if options.tool == "audit":
-        return AuditTool(options, *_find_audited(options, connect), grace=grace)
+        return AuditTool(options, *_find_stack(options, connect), grace=grace)
     if options.tool == "redrive":
         return RedriveTool(options, *_find_queue(options, connect))
     if options.tool == "restore-rows":
-        return RestoreRowsTool(options, *_find_target(options, connect))
+        return RestoreRowsTool(options, *_find_stack(options, connect))
     return BackfillTool(options, *_find_target(options, connect))
 
 
