@@ -9,7 +9,9 @@ its objects for HEAD requests; dynamodb:DescribeTable, Query and Scan on the tab
 GetFunctionEventInvokeConfig, GetFunctionConcurrency, GetPolicy and InvokeFunction on the function; ssm:GetParameter on
 the parameter with the settings document; sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and
 ChangeMessageVisibility on the failure queue. restore-rows needs dynamodb:DescribeTable and Scan on the restored table,
-and dynamodb:DescribeTable, BatchGetItem and UpdateItem on the stack's table.
+and dynamodb:DescribeTable, BatchGetItem and UpdateItem on the stack's table. adopt needs s3:GetBucketLocation,
+GetBucketNotification, GetBucketVersioning, GetEncryptionConfiguration, GetBucketOwnershipControls, GetBucketPolicy and
+PutBucketNotification on the existing bucket, and kms:DescribeKey on its key.
 """
 
 from __future__ import annotations

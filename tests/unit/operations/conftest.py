@@ -13,6 +13,7 @@ from moto import mock_aws
 from operations.aws import Aws
 from operations.command import main
 from tests.support.clock import FakeClock
+from tests.support.existing_bucket import Connection
 from tests.support.operations_fakes import ARN, FakeAws, failure, marker, row, version
 
 LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]
@@ -65,10 +66,15 @@ def stack_outputs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def connection() -> Connection:
+    return Connection()
+
+
+@pytest.fixture(scope="session")
 def _shared_clients() -> dict[str, Any]:
     """The boto3 clients of the tools by service name. All tests share them, because their creation is slow."""
     with mock_aws():  # Only clients of a session that is created after the first use of moto are connected to moto.
-        return {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm", "sns")}
+        return {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm", "sns", "kms")}
 
 
 @pytest.fixture
