@@ -63,6 +63,7 @@ class ExistingBucket:
             return an HTTP status.
         requests: names of the requests, in order.
         headers: headers of the last PUT request, with names in lower case.
+        owners: expected owner in each request for the notification configuration, in order.
         stale: number of reads of the notification configuration after a PUT that return the previous one.
     """
 
@@ -78,6 +79,7 @@ class ExistingBucket:
     after: Callable[[int, str], int | None] = lambda _number, _name: None
     requests: list[str] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
+    owners: list[str] = field(default_factory=list)
     stale: int = 0
     _previous: bytes = b""
     _stale_reads: int = 0
@@ -88,6 +90,8 @@ class ExistingBucket:
         number = len(self.requests)
         self.requests.append(name)
         headers = {key.lower(): _text(value) for key, value in request.headers.items()}
+        if name.endswith("notification"):
+            self.owners.append(headers.get("x-amz-expected-bucket-owner", ""))
         status = self.before(number, name)
         body = b"" if status else self._respond(name, headers, request.body)
         if not body.startswith(b"<Error"):

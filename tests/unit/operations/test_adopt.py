@@ -194,7 +194,7 @@ def test_applied_change_is_one_request_without_validation_and_with_the_expected_
     report = adopted.run()
     assert adopted.bucket.requests[-3:] == ["GET notification", "PUT notification", "GET notification"]
     assert adopted.bucket.headers["x-amz-skip-destination-validation"] == "true"
-    assert adopted.bucket.headers["x-amz-expected-bucket-owner"] == ACCOUNT
+    assert adopted.bucket.owners == [ACCOUNT] * 4
     assert (report.sent, report.accepted, report.changed, report.event_bridge) == (True, True, True, True)
     assert (report.conflicts, adopted.waits) == ([], [0.0])
     assert b"<NewConfiguration" in adopted.bucket.document
