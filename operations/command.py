@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from operations import program
@@ -21,6 +21,7 @@ from operations.planning.capacity import CapacityTool
 from operations.planning.cost import CostTool
 from operations.target import Target, from_outputs, region_from_arn
 from operations.tool import FAILED, INTERRUPTED, Tool
+from operations.tools.adopt import AdoptTool
 from operations.tools.audit import AuditTool
 from operations.tools.backfill import BackfillTool
 from operations.tools.redrive import RedriveTool
@@ -29,6 +30,12 @@ from operations.version import NAME
 
 if TYPE_CHECKING:
     from operations.settings_document import ExpectedSettings
+
+TARGET_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target], Tool]] = {
+    "backfill": BackfillTool,
+    "adopt": AdoptTool,
+}
+"""The tools that only need the names of the stack's resources."""
 
 
 def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws.connect, grace: float = GRACE) -> int:
@@ -103,7 +110,7 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
         return RedriveTool(options, *_find_queue(options, connect))
     if options.tool == "restore-rows":
         return RestoreRowsTool(options, *_find_stack(options, connect))
-    return BackfillTool(options, *_find_target(options, connect))
+    return TARGET_TOOLS[options.tool](options, *_find_target(options, connect))
 
 
 def _notify(

@@ -36,11 +36,12 @@ def parser() -> argparse.ArgumentParser:
     return command_parser(
         TOOLS,
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
-        "the table, send failed events again, copy rows from a restored backup, and estimate capacity and cost.",
+        "the table, send failed events again, copy rows from a restored backup, prepare existing buckets, and estimate "
+        "capacity and cost.",
         notes=f"{ACCESS} Without an option that changes something, they only report. Each tool has its own --help.",
         exit_codes={
             OK: "success, and nothing is left to do",
-            FINDINGS: "differences, events to send, messages in the failure queue, or rows to copy were found",
+            FINDINGS: "differences, events to send, failed events, rows to copy or obstacles were found",
         },
     )
 
@@ -182,6 +183,23 @@ def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--apply", action="store_true", help="copy the rows (default: only count them)")
 
 
+def _add_adopt(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bucket", type=_bucket_name, metavar="BUCKET", help="name of the existing bucket")
+    _add_stack(parser)
+    parser.add_argument(
+        "--apply", action="store_true", help="switch EventBridge on (default: only report the settings)"
+    )
+
+
+def _bucket_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", text, re.ASCII) or text.endswith("--x-s3"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the name of a general purpose bucket: give 3 to 63 lower-case letters, digits, '.' and "
+            "'-', not an ARN, an access point or a directory bucket"
+        )
+    return text
+
+
 def _table_name(text: str) -> str:
     if not re.fullmatch(r"[\w.-]{3,255}", text, re.ASCII):
         raise argparse.ArgumentTypeError(
@@ -283,6 +301,16 @@ TOOLS = (
         exit_codes={
             OK: "all missing rows were copied, or no row is missing",
             FINDINGS: "there are rows to copy",
+        },
+    ),
+    ToolUsage(
+        name="adopt",
+        summary="show the settings of an existing bucket, and optionally switch EventBridge on for this bucket",
+        add_options=_add_adopt,
+        notes=f"{ACCESS} Without --apply, adopt changes nothing.",
+        exit_codes={
+            OK: "EventBridge is on, and no obstacle was found",
+            FINDINGS: "EventBridge is off, an obstacle was found, or another writer changed the notifications",
         },
     ),
     ToolUsage(

@@ -11,6 +11,9 @@ the parameter with the settings document; events:DescribeRule and ListTargetsByR
 sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and ChangeMessageVisibility on the failure queue.
 restore-rows needs ssm:GetParameter on the parameter, dynamodb:DescribeTable and Scan on the restored table, and
 dynamodb:DescribeTable, BatchGetItem and UpdateItem on the stack's table.
+adopt needs s3:GetBucketLocation, GetBucketNotification, GetBucketVersioning, GetEncryptionConfiguration,
+GetBucketOwnershipControls, GetBucketPolicy and PutBucketNotification on the existing bucket, and kms:DescribeKey on its
+key.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_code.responses import accept_all_headers_of_s3
+from operations.aws.buckets import BucketCalls
 from operations.aws.errors import (
     MAX_ATTEMPTS,
     NOT_FOUND,
@@ -40,7 +41,7 @@ REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 
 UNREADABLE_STATUS = (404, 405)
 """Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
-SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns", "events")
+SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns", "events", "kms")
 """Names of the services that the tools call, as boto3 spells them."""
 FORBIDDEN = 403
 VERSIONS_PER_PAGE = 1000
@@ -64,7 +65,7 @@ class Page:
     units: float
 
 
-class Aws(SettingsCalls, TableCalls, TopicCalls):
+class Aws(BucketCalls, SettingsCalls, TableCalls, TopicCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
@@ -74,7 +75,8 @@ class Aws(SettingsCalls, TableCalls, TopicCalls):
         self._sqs = client("sqs")
         self._ssm = client("ssm")
         self._sns = client("sns")
-        self._events = client("events")
+        self._events = client("events", "kms")
+        self._kms = client("kms")
 
     @classmethod
     def connect(cls, region: str | None = None) -> Self:

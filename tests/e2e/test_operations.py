@@ -1,4 +1,4 @@
-"""The operations tools audit, backfill and redrive, with a separate stack."""
+"""The operations tools audit, backfill, redrive and adopt, with a separate stack."""
 
 from __future__ import annotations
 
@@ -335,3 +335,31 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
     for key, version_id in versions:
         index.wait_for_row(key, version_id)
     assert operations.run("audit", "--prefix", "interrupted/").code == 0
+
+
+def test_adopt_switches_event_bridge_on_and_keeps_the_notifications_of_another_owner(
+    operations: OperationsStack,
+) -> None:
+    clients, bucket = operations.index.clients, "reports-of-another-owner"
+    queue = clients.sqs.create_queue(QueueName="reports")["QueueUrl"]
+    arn = clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    rules = [{"Name": "prefix", "Value": "in/é+ &"}]
+    entry = {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
+    clients.s3.create_bucket(Bucket=bucket)
+    try:
+        clients.s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [entry]}, SkipDestinationValidation=True
+        )
+        before = operations.run("adopt", bucket)
+        assert (before.code, before.document["event_bridge"], before.document["obstacles"]) == (1, False, [])
+        after = operations.run("adopt", bucket, "--apply")
+        assert (after.code, after.document["changed"], after.document["conflicts"]) == (0, True, [])
+        assert after.document["notifications"] == before.document["notifications"]
+        found = clients.s3.get_bucket_notification_configuration(Bucket=bucket)
+        assert found["EventBridgeConfiguration"] == {}
+        [kept] = found["QueueConfigurations"]
+        assert (kept["QueueArn"], kept["Events"]) == (entry["QueueArn"], entry["Events"])
+        assert [each["Value"] for each in kept["Filter"]["Key"]["FilterRules"]] == ["in/é+ &"]
+    finally:
+        clients.s3.delete_bucket(Bucket=bucket)
+        clients.sqs.delete_queue(QueueUrl=queue)

@@ -22,6 +22,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         # A wrong row or a missing deletion fails its test, so both numbers are always 0.
         result = f"{losses:,} losses, 0 wrong rows, 0 of {checked:,} recorded deletions missing"
         _write(terminalreporter, result, counts)
+    if counts := _counts(terminalreporter, "adoptions"):
+        configurations = counts.pop("configurations")
+        terminalreporter.section("configurations of existing buckets")
+        # A changed configuration fails its test, so this number is always 0.
+        result = f"{configurations:,} configurations, 0 entries of other owners changed"
+        _write(terminalreporter, result, counts)
 
 
 def _counts(terminalreporter: pytest.TerminalReporter, name: str) -> Counter[str]:

@@ -27,6 +27,7 @@ from localstack.showcase.demo import command as demo_command
 from tests.support import demo_fakes as demo
 from tests.support import emf, operations_fakes
 from tests.support.default_stack import ENCRYPTED, PROD
+from tests.support.existing_bucket import LOCATION, AdoptingAws, Connection
 from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.selection import add_options
 from tests.support.strategies import head, s3_event, s3_record
@@ -34,7 +35,7 @@ from tests.support.synth import parse_configuration, synth
 from tests.support.telemetry_fakes import LoggedIndexer
 
 FILE = Path(__file__).with_name("public_names.json")
-TOOLS = ("audit", "backfill", "redrive", "restore-rows", "capacity", "cost")
+TOOLS = ("audit", "backfill", "redrive", "restore-rows", "adopt", "capacity", "cost")
 
 
 def _stack() -> dict[str, Any]:
@@ -152,6 +153,17 @@ def _run(main: Callable[..., int], *arguments: str, **fakes: Any) -> dict[str, A
     return {"exit code": code, "keys": _keys(json.loads(printed.getvalue()))}
 
 
+def _adopt(*, region: str) -> dict[str, Any]:
+    connection = Connection()
+    queue = b"<QueueConfiguration><Queue>arn:q</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration>"
+    connection.bucket.document = b"<NotificationConfiguration>" + queue + b"</NotificationConfiguration>"
+    connection.bucket.settings["location"] = LOCATION % region
+    connection.bucket.settings["policy"] = '{"Statement": {"Effect": "Deny", "Action": "s3:*"}}'
+    aws = AdoptingAws(connection)
+    arguments = ("adopt", "reports", "--function=indexer", "--apply")
+    return _run(operations.command.main, *arguments, connect=lambda _: aws)
+
+
 def _documents() -> dict[str, Any]:
     """Record the JSON keys and the exit code of each command with `--json`."""
 
@@ -187,6 +199,8 @@ def _documents() -> dict[str, Any]:
         "redrive of an empty queue": operate("redrive"),
         "redrive": operate("redrive", broken=True),
         "restore-rows": operate("restore-rows", "--from=restored"),
+        "adopt": _adopt(region="eu-west-1"),
+        "adopt of a bucket in another region": _adopt(region="us-west-2"),
         "capacity": _run(operations.command.main, "capacity", "--per-day=1000", "--write-capacity=1"),
         "capacity with losses": _run(
             operations.command.main,

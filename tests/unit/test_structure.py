@@ -52,7 +52,7 @@ FORBIDDEN = {
 }
 """Maps the name of a rule to (importing packages, packages that they must not import)."""
 
-AWS_MODULES = ("client", "errors", "settings", "tables")
+AWS_MODULES = ("buckets", "client", "errors", "settings", "tables")
 """Modules of `operations.aws`, the package with the AWS calls of the operators' tools."""
 
 ONLY_IMPORTERS = {

@@ -14,6 +14,7 @@ from operations.aws import Aws
 from operations.aws.client import SERVICES
 from operations.command import main
 from tests.support.clock import FakeClock
+from tests.support.existing_bucket import Connection
 from tests.support.operations_fakes import ARN, FakeAws, failure, marker, row, version
 
 LISTED = [version("a", "v1"), version("b", "v1"), marker("b", "m1")]
@@ -63,6 +64,11 @@ def stack_outputs(tmp_path: Path) -> Path:
     names = {"bucket_name": "uploads", "table_name": "objects", "lambda_function_name": "indexer"}
     file.write_text(json.dumps({**names, "lambda_function_arn": ARN, "failure_queue_url": "https://queue"}))
     return file
+
+
+@pytest.fixture(scope="session")
+def connection() -> Connection:
+    return Connection()
 
 
 @pytest.fixture(scope="session")

@@ -383,7 +383,7 @@ def test_invalid_arguments_of_the_operations_command_are_rejected(
     assert error in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("tool", ["audit", "backfill", "redrive", "restore-rows", "capacity", "cost"])
+@pytest.mark.parametrize("tool", ["audit", "backfill", "redrive", "restore-rows", "adopt", "capacity", "cost"])
 def test_help_text_of_a_tool_names_only_options_of_the_tool(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([tool, "--help"])
