@@ -75,7 +75,7 @@ class Aws(BucketCalls, SettingsCalls, TableCalls, TopicCalls):
         self._sqs = client("sqs")
         self._ssm = client("ssm")
         self._sns = client("sns")
-        self._events = client("events", "kms")
+        self._events = client("events")
         self._kms = client("kms")
 
     @classmethod

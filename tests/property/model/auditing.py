@@ -57,6 +57,8 @@ def audit(
         "sqs": None,
         "ssm": None,
         "sns": None,
+        "events": None,
+        "kms": None,
     }
     tool = Audit(
         Aws(clients.__getitem__),
