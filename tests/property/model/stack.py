@@ -12,6 +12,7 @@ from lambda_code.errors import IndexingError
 from lambda_code.events import NULL_VERSION, Kind
 from lambda_code.metadata import format_time
 from lambda_code.outcome import Result
+from lambda_code.settings import Bucket as IndexedBucket
 from tests.property.model import auditing
 from tests.property.model.aws import S3
 from tests.property.model.bucket import Address, Bucket
@@ -44,8 +45,9 @@ class ModelStack:
         self.dynamodb = FakeDynamoDB(self.calls, watch=_check_that_first_events_win)
         self.oracle = Oracle(self.bucket)
         self.counts: Counter[str] = Counter()
+        buckets = {BUCKET: IndexedBucket(name=BUCKET, versioned=versioned)}
         storage = replace(harness.indexer.storage, s3=self.s3, dynamodb=self.dynamodb)
-        self.indexer = replace(harness.indexer, storage=storage, versioned=versioned)
+        self.indexer = replace(harness.indexer, storage=storage, buckets=buckets)
 
     def now(self) -> datetime:
         return datetime_of(self.clock)
