@@ -67,6 +67,7 @@ class ModelStack:
             message = waiting[number % len(waiting)]
             self.counts["out of order"] += message is not waiting[0]
             self.counts["retried"] += message.tries > 0
+            self.counts["delivered by EventBridge"] += "Records" not in message.event
             self.delivery.attempt(message, lambda each: self._handle(each, seconds))
 
     def deliver_to_the_end(self, number: int) -> None:
@@ -169,7 +170,7 @@ class ModelStack:
         """Check the row of each record in an event that the indexer handled without an error."""
         self.oracle.unreadable_versions |= self.s3.hidden
         rows = self.rows()
-        for record in message.event["Records"]:
+        for record in self.delivery.records_of(message.event):
             address, kind = self._address_of(record), Kind.of(record["eventName"])
             if address is None and "sequencer" in record["s3"]["object"] and not changed:
                 self._nothing_wrong(self._wrong_without_version_id(record, kind, rows))
