@@ -1,7 +1,8 @@
 """Delivery of S3 events to the indexer: Lambda's queue of asynchronous invocations, and the failure queue.
 
 S3 or EventBridge invokes the indexer. Each event is delivered at least once, in any order and at any time. Lambda
-retries a failed invocation twice with the same request ID. Then its on-failure destination, the failure queue, receives the event in a message of this format:
+retries a failed invocation twice with the same request ID. Then its on-failure destination, the failure queue, receives
+the event in a message of this format:
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 If EventBridge cannot invoke the indexer, the failure queue receives the event itself.
 """
