@@ -18,7 +18,7 @@ from lambda_code.head_result import DeleteMarker, Unreadable
 from lambda_code.outcome import Outcome, Result
 from lambda_code.retry import ATTEMPT_SECONDS, RESERVE_SECONDS
 from lambda_code.storage import RecordCalls, Storage
-from lambda_code.update import DELETION_ATTRIBUTES
+from lambda_code.update import CUSTOMER_KEY, DELETION_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -116,6 +116,7 @@ class Indexer:
                 head_ms=calls.milliseconds["HeadObject"],
                 write_ms=calls.milliseconds["UpdateItem"],
                 indexing_delay_ms=delay,
+                unreadable=calls.unreadable,
                 error=error,
             )
             calls.invocation.report(outcome)
@@ -216,12 +217,11 @@ class Indexer:
             record = replace(record, size=None, etag=None, event_time=None)
         if version_id == NULL_VERSION:
             provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
-        update = metadata.from_event(
-            record, version_id=version_id, provenance=provenance, customer_key=head.customer_key
-        )
+        update = metadata.from_event(record, version_id=version_id, provenance=provenance, encryption=head.encryption)
         if version_id == NULL_VERSION and not update.replace:
             update = replace(update, absent=DELETION_ATTRIBUTES)
-        return Result.INDEXED if head.customer_key else Result.GONE, update
+        # A later read can complete the row of an object with a KMS key, so only this read counts as indexed.
+        return Result.INDEXED if head.encryption == CUSTOMER_KEY else Result.GONE, update
 
     def _versioned(self, record: Record) -> bool:
         """Return whether versioning was ever enabled for the bucket of a record."""

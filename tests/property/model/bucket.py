@@ -42,6 +42,7 @@ class Version:
     content: int = 0  # index in CONTENTS, the list of possible object contents
     parts: int = 0  # number of parts of a multipart upload; 0 for other uploads
     customer_key: bool = False  # whether HEAD fails, because the object is encrypted with a customer-provided key
+    kms_key: bool = False  # whether HEAD fails for the checksum, because the indexer must not use the object's KMS key
     readable: datetime | None = None  # time until which HEAD returns 404; None if the object is readable immediately
 
     @property
@@ -67,6 +68,8 @@ class Version:
         response = head(VersionId=self.version_id, LastModified=self.last_modified, ETag=f'"{self.etag}"')
         del response["ContentType"]
         response |= CONTENTS[self.content]
+        if self.kms_key:
+            response |= {"ServerSideEncryption": "aws:kms", "ChecksumCRC64NVME": None, "ChecksumType": None}
         return {name: value for name, value in response.items() if value is not None}
 
 
@@ -84,6 +87,8 @@ class Bucket:
 
     Attributes:
         notify: receives the event record of every change, and whether EventBridge delivers it.
+        existing: whether the stack does not own the bucket, so that an object can have a KMS key that is forbidden for
+            the indexer.
         eventbridge: whether EventBridge delivers the next events, instead of S3 notifications. The time of an
             EventBridge event is in whole seconds, and its principal is an account.
         unnamed: beginnings of event names whose events omit the version ID `null`.
@@ -100,6 +105,7 @@ class Bucket:
     unnamed: tuple[str, ...] = ("ObjectCreated:",)
     versioned: bool = True
     suspended: bool = False
+    existing: bool = False
     eventbridge: bool = False
     versions: dict[str, list[Version]] = field(default_factory=dict)
     ever: dict[Address, list[Version]] = field(default_factory=dict)
@@ -117,6 +123,7 @@ class Bucket:
         content: int = 0,
         unreadable: float = 0.0,
         customer_key: bool = False,
+        kms_key: bool = False,
         named: bool = True,
     ) -> None:
         """Upload a new version of an object.
@@ -127,6 +134,7 @@ class Bucket:
             content: index in CONTENTS.
             unreadable: time after the upload during which HEAD returns 404 for a version with an ID, in seconds.
             customer_key: whether the object is encrypted with a customer-provided key, so that HEAD fails.
+            kms_key: whether the indexer must not use the KMS key of the object, if the stack does not own the bucket.
             named: whether the event has the ID of the version. It may lack the ID just after versioning was enabled.
         """
         self._add(
@@ -136,6 +144,7 @@ class Bucket:
             parts=2 if way == "CompleteMultipartUpload" else 0,
             unreadable=unreadable,
             customer_key=customer_key and not self.suspended,
+            kms_key=kms_key and self.existing and not customer_key,
             named=named,
         )
 
@@ -188,6 +197,7 @@ class Bucket:
         marker: bool = False,
         unreadable: float = 0.0,
         customer_key: bool = False,
+        kms_key: bool = False,
         lifecycle: bool = False,
         named: bool = True,
     ) -> None:
@@ -200,6 +210,7 @@ class Bucket:
             content=content,
             parts=parts,
             customer_key=customer_key,
+            kms_key=kms_key,
             # The model delays only objects with a new version ID. HEAD finds an object of version `null` immediately.
             readable=None if self.suspended or marker or not unreadable else put_at + timedelta(seconds=unreadable),
         )

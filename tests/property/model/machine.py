@@ -48,12 +48,14 @@ class Histories(RuleBasedStateMachine):
         suspended=st.booleans(),
         unnamed=st.sampled_from(UNNAMED),
         versioned=st.sampled_from([True, True, True, False]),
+        existing=st.booleans(),
         eventbridge=st.booleans(),
     )
-    def begins(self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool, eventbridge: bool) -> None:
-        self.stack = ModelStack(
-            suspended=suspended or self.few_faults or not versioned, unnamed=unnamed, versioned=versioned
-        )
+    def begins(
+        self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool, existing: bool, eventbridge: bool
+    ) -> None:
+        suspended = suspended or self.few_faults or not versioned
+        self.stack = ModelStack(suspended=suspended, unnamed=unnamed, versioned=versioned, existing=existing)
         self.stack.bucket.eventbridge = eventbridge
 
     # users
@@ -64,11 +66,20 @@ class Histories(RuleBasedStateMachine):
         content=st.integers(0, len(CONTENTS) - 1),
         unreadable=st.sampled_from([0.0, 0.0, 2.0, QUARTER_OF_AN_HOUR]),
         customer_key=st.sampled_from([False, False, False, True]),
+        kms_key=st.sampled_from([False, False, False, True]),
         named=st.sampled_from([True, True, True, False]),
     )
-    def upload(self, *, key: str, way: str, content: int, unreadable: float, customer_key: bool, named: bool) -> None:
+    def upload(
+        self, *, key: str, way: str, content: int, unreadable: float, customer_key: bool, kms_key: bool, named: bool
+    ) -> None:
         self.stack.bucket.upload(
-            key, way=way, content=content, unreadable=unreadable, customer_key=customer_key, named=named
+            key,
+            way=way,
+            content=content,
+            unreadable=unreadable,
+            customer_key=customer_key,
+            kms_key=kms_key,
+            named=named,
         )
 
     @rule(key=KEYS)

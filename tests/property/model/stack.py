@@ -34,19 +34,23 @@ LAMBDA_SECONDS = 60.0
 class ModelStack:
     """Model of one deployed stack, with checks of its rows and reported outcomes."""
 
-    def __init__(self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool = True) -> None:
+    def __init__(
+        self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool = True, existing: bool = False
+    ) -> None:
         harness = IndexerHarness(rng=0.5)
         self.clock, self.telemetry = harness.clock, harness.telemetry
         self.calls = FaultyCalls(self.clock)
         self.delivery = Delivery()
         self.bucket = Bucket(now=self.now, notify=self.delivery.notify, suspended=suspended, unnamed=unnamed)
-        self.bucket.versioned = versioned
+        self.bucket.versioned, self.bucket.existing = versioned, existing
         self.s3 = S3(self.bucket, self.calls, self.now)
         self.dynamodb = FakeDynamoDB(self.calls, watch=_check_that_first_events_win)
         self.oracle = Oracle(self.bucket)
         self.counts: Counter[str] = Counter()
         buckets = {BUCKET: IndexedBucket(name=BUCKET, versioned=versioned)}
         storage = replace(harness.indexer.storage, s3=self.s3, dynamodb=self.dynamodb)
+        if existing:
+            storage = replace(storage, bucket_name="bucket-of-the-stack")
         self.indexer = replace(harness.indexer, storage=storage, buckets=buckets)
 
     def now(self) -> datetime:

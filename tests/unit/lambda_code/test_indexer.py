@@ -357,7 +357,15 @@ def test_time_budget_of_a_record_is_the_remaining_time_divided_by_the_remaining_
     found: list[float] = []
 
     class RecordingStorage(Storage):
-        def head(self, bucket: str, key: str, version_id: str | None, calls: RecordCalls) -> HeadResult:  # noqa: ARG002 - defined by the base class
+        def head(
+            self,
+            bucket: str,  # noqa: ARG002 - defined by the base class
+            key: str,  # noqa: ARG002
+            version_id: str | None,  # noqa: ARG002
+            calls: RecordCalls,
+            *,
+            checksum: bool = True,  # noqa: ARG002
+        ) -> HeadResult:
             found.append(calls.deadline - self.clock())
             harness.clock.advance(durations[len(found) - 1])
             return head()

@@ -151,7 +151,7 @@ def test_head_status_405_without_the_marker_header_means_a_lost_object(
     client: Client = session.create_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=405, response_meta={"HTTPHeaders": headers})
-        assert with_client(client).head(BUCKET, "a", "v1", one_attempt()) == Unreadable(customer_key=False)
+        assert with_client(client).head(BUCKET, "a", "v1", one_attempt()) == Unreadable(encryption=None)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
