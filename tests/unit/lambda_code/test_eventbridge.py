@@ -227,6 +227,15 @@ def test_history_of_an_unversioned_bucket_is_recorded_in_the_row_of_version_null
     assert harness.dynamodb.rows.keys() == {(f"{BUCKET}/{key}", "null")}
 
 
+def test_deletion_in_an_unversioned_bucket_creates_the_row_of_version_null() -> None:
+    """The deletion event can arrive before the creation event, and has no version ID."""
+    harness = IndexerHarness()
+    harness.indexer = replace(harness.indexer, buckets=UNVERSIONED)
+    assert harness.handle(UNVERSIONED_DELETION) == {"deleted": 1}
+    [row] = harness.dynamodb.rows.values()
+    assert row["version_id"] == {"S": "null"}
+
+
 def test_ignored_eventbridge_event_makes_no_aws_call() -> None:
     harness = IndexerHarness()
     assert harness.handle(changed("detail-type", "Object Storage Class Changed")) == {"ignored": 1}

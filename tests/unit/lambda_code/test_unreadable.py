@@ -81,6 +81,21 @@ def test_later_read_with_the_permission_completes_the_row(harness: IndexerHarnes
     assert harness.telemetry.outcomes[1].unreadable is None
 
 
+def test_record_is_not_unreadable_if_its_last_read_is_complete(harness: IndexerHarness) -> None:
+    """The indexer reads the version `null` twice; the permission is granted between the two reads."""
+    harness.s3.put(KEY, "null", {**WITHOUT_CHECKSUM, "VersionId": "null"})
+    complete = head(VersionId="null", ServerSideEncryption="aws:kms")
+
+    def grant_permission(*_: object) -> None:
+        harness.s3.kms_keys.clear()
+        harness.s3.put(KEY, "null", complete)
+
+    harness.dynamodb.watch = grant_permission
+    assert harness.handle(eventbridge_event(s3_record(KEY, bucket=LOGS, version_id="null"))) == {"indexed": 1}
+    assert "checksum" in harness.dynamodb.rows[f"{LOGS}/{KEY}", "null"]
+    assert [each.unreadable for each in harness.telemetry.outcomes] == [None]
+
+
 def test_object_with_a_customer_provided_key_in_an_existing_bucket_is_counted_as_unreadable(
     harness: IndexerHarness,
 ) -> None:
