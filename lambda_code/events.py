@@ -136,7 +136,7 @@ def parse_event(event: object, *, buckets: Mapping[str, Bucket]) -> list[Record 
             _parsed_or_rejected(parse_record, raw, index=index, buckets=buckets, replayed=replayed)
             for index, raw in enumerate(records)
         ]
-    if fields.get("source") == EVENTBRIDGE_SOURCE and "Records" not in fields:
+    if fields.get("source") == EVENTBRIDGE_SOURCE:
         return [_parsed_or_rejected(_parse_eventbridge, event, index=0, buckets=buckets, replayed=replayed)]
     message = f"there is no list of Records: {_kind_of_other_event(event)}"
     return [Rejected(index=None, error=MalformedError(message, field="Records"))]
