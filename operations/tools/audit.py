@@ -81,7 +81,7 @@ class AuditTool:
         return FINDINGS if findings else OK
 
     def _note_other_remedies(self) -> None:
-        """Add notes about causes of differences for which another remedy must precede --repair."""
+        """Add a note for each cause of differences that requires another step before --repair."""
         if not self._audit.report.rows and not self._prefix:
             self._notes.append(
                 f"note: the table {self._target.table!r} is empty: see {RUNBOOK}#{CHAPTERS['table']} before --repair, "

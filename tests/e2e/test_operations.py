@@ -320,7 +320,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
             command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
         ) as running,
     ):
-        index.wait_for_row(*versions[1])  # The backfill still needs 14 s, also if the emulator is slow.
+        index.wait_for_row(*versions[1])  # The backfill still needs 14 s, even if the emulator is slow.
         running.send_signal(signal.SIGINT)
         errors = running.communicate(timeout=60)[1]
     assert running.returncode == 130
