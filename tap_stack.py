@@ -2243,6 +2243,8 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             _metric(own, "ObjectsDuplicate", service),
             _metric(own, "ObjectsDeleted", service),
             _metric(own, "ObjectsGone", service),
+            _metric(own, "ObjectsIgnored", service),
+            _metric(own, "ObjectsUnreadable", service),
             _metric(own, "SdkRetries", service),
         ),
         widget(

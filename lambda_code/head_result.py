@@ -20,9 +20,7 @@ class DeleteMarker:
 class Unreadable:
     """Head result of an object that exists, but whose attributes S3 does not return."""
 
-    customer_key: (
-        bool  # Whether the object is encrypted with a customer-provided key (SSE-C). If not, S3 lost its data.
-    )
+    encryption: str | None  # value of the row attribute `encryption`, if it is the cause; None if S3 lost the data
 
 
 HeadResult = dict[str, Any] | DeleteMarker | Unreadable | None

@@ -47,7 +47,6 @@ UNKNOWN = "unknown"
 # Default values, which S3 omits from HEAD responses: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 DEFAULT_STORAGE_CLASS = "STANDARD"
 DEFAULT_CONTENT_TYPE = "binary/octet-stream"
-CUSTOMER_KEY = "SSE-C"  # value of `encryption` for an object that is encrypted with a customer-provided key
 
 
 def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes) -> Update:
@@ -82,16 +81,16 @@ def from_head(record: Record, head: Mapping[str, Any], *, provenance: Attributes
     return replace(_update(record, version_id, attributes, provenance), absent=_missing(OBJECT_ATTRIBUTES, attributes))
 
 
-def from_event(record: Record, *, version_id: str, provenance: Attributes, customer_key: bool = False) -> Update:
+def from_event(record: Record, *, version_id: str, provenance: Attributes, encryption: str | None = None) -> Update:
     """Build the update for a version whose attributes HEAD did not return, from the attributes of the event.
 
     Args:
         record: the event record.
         version_id: version ID of the row.
         provenance: attributes from `provenance_of`.
-        customer_key: whether the object is encrypted with a customer-provided key, so that no HEAD can read it.
+        encryption: server-side encryption because of which HEAD cannot read the existing object; otherwise None.
     """
-    from_record: Attributes = {"encryption": CUSTOMER_KEY} if customer_key else {}
+    from_record: Attributes = {"encryption": encryption} if encryption else {}
     if record.size is not None:
         from_record["size_bytes"] = record.size
     if record.etag is not None:
@@ -99,7 +98,7 @@ def from_event(record: Record, *, version_id: str, provenance: Attributes, custo
     if record.event_time is not None:
         from_record["uploaded_at"] = format_time(record.event_time)
         from_record["upload_day"] = format_time(record.event_time)[:10]
-    if customer_key and version_id == NULL_VERSION and record.kind is Kind.CREATED:
+    if encryption and version_id == NULL_VERSION and record.kind is Kind.CREATED:
         return _replacement(record, _address(record) | from_record, provenance)
     return _update(record, version_id, _address(record), provenance, if_absent=from_record)
 

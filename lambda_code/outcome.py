@@ -16,7 +16,7 @@ class Result(StrEnum):
     INDEXED = "indexed"  # The indexer wrote the attributes of the object, and the row changed.
     DUPLICATE = "duplicate"  # The row already contained all attributes of the update.
     DELETED = "deleted"  # The row records that the version was deleted, or that it is a delete marker.
-    GONE = "gone"  # HEAD found no object (deleted, lost, or not readable yet), so the row has the event's attributes.
+    GONE = "gone"  # HEAD returned no object (deleted, lost, or not readable), so the row has the event's attributes.
     IGNORED = "ignored"  # The event, such as a change of tags, changes no row.
     FAILED = "failed"
 
@@ -40,6 +40,8 @@ class Outcome:
     # Milliseconds from the event time until the row was written; None if the record was not indexed, or if
     # `Record.measured` is false.
     indexing_delay_ms: float | None = None
+    # Server-side encryption because of which S3 did not return all attributes: "SSE-C" or "aws:kms"; otherwise None.
+    unreadable: str | None = None
     error: RecordError | None = None
 
     @property

@@ -24,7 +24,8 @@ from botocore.utils import parse_timestamp
 from lambda_code.errors import PermanentError, Reason, TransientError
 from lambda_code.head_result import DeleteMarker, Unreadable
 from lambda_code.responses import accept_all_headers_of_s3
-from lambda_code.retry import CONNECT_SECONDS, READ_SECONDS, call_with_retry
+from lambda_code.retry import CONNECT_SECONDS, READ_SECONDS, call_with_retry, is_kms_denial
+from lambda_code.update import CUSTOMER_KEY, KMS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,17 +64,18 @@ class RecordCalls:
     invocation: Invocation  # X-Ray tracing and reports of the current invocation
     deadline: float  # time at which the last AWS call must have ended, as a reading of `Storage.clock` in seconds
     attempts: int = 0
+    unreadable: str | None = None  # encryption because of which S3 did not return all attributes
     retries: int = 0  # number of attempts after the first attempt of each AWS call
     milliseconds: dict[str, float] = field(default_factory=lambda: {"HeadObject": 0.0, "UpdateItem": 0.0})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Reads object versions from an S3 bucket, and writes rows to a DynamoDB table."""
+    """Reads object versions from S3 buckets, and writes rows to a DynamoDB table."""
 
     s3: Any  # Botocore creates client methods at run time, so they have no static types.
     dynamodb: Any
-    bucket_name: str
+    bucket_name: str  # bucket of the stack; the indexer has the permission to decrypt all its objects
     table_name: str
     clock: Callable[[], float] = time.monotonic  # seconds
     sleep: Callable[[float], None] = time.sleep
@@ -94,36 +96,43 @@ class Storage:
             table_name=settings.table_name,
         )
 
-    def head(self, key: str, version_id: str | None, calls: RecordCalls) -> HeadResult:
+    def head(
+        self, bucket: str, key: str, version_id: str | None, calls: RecordCalls, *, checksum: bool = True
+    ) -> HeadResult:
         """Return the head result of an object version, including its checksum.
 
-        For objects that are encrypted with a KMS key, the checksum requires the permission kms:Decrypt.
+        For objects that are encrypted with a KMS key, a HEAD request for the checksum requires the permission
+        kms:Decrypt, which the indexer may not have for the objects of an existing bucket. If HEAD fails permanently for
+        such a bucket, this method sends a second HEAD request without checksum.
 
-        The error response to a HEAD request has no body, so it has no error code. If HEAD fails permanently, this
+        The error response to a HEAD request has no body, so it has no error code. If HEAD still fails permanently, this
         method sends a GET request for the first byte of the object, and classifies its error code. If this request
         does not fail, the error of HEAD is raised.
 
         Args:
+            bucket: bucket name.
             key: decoded object key.
             version_id: version ID; None reads the current version.
             calls: time budget and measurements of the record; this method adds to the measurements.
+            checksum: whether the head result includes the checksum.
 
         Raises:
             PermanentError, TransientError: see `retry.call_with_retry`.
         """
-        address = {"Bucket": self.bucket_name, "Key": key} | ({} if version_id is None else {"VersionId": version_id})
+        mode = {"ChecksumMode": "ENABLED"} if checksum else {}
+        address = {"Bucket": bucket, "Key": key} | ({} if version_id is None else {"VersionId": version_id})
 
         def attempt() -> HeadResult:
             calls.attempts += 1
             with calls.invocation.aws_call("S3", "HeadObject"):
                 try:
-                    return _complete(self.s3.head_object(ChecksumMode="ENABLED", **address))
+                    return _complete(self.s3.head_object(**mode, **address))
                 except ClientError as error:
                     return _head_result_of(error)
 
         try:
             with self._measured("HeadObject", calls):
-                return call_with_retry(
+                head = call_with_retry(
                     attempt,
                     name="HeadObject",
                     deadline=calls.deadline,
@@ -135,6 +144,16 @@ class Storage:
             if not isinstance(error.__cause__, ClientError):
                 raise
             failure = error
+        else:
+            calls.unreadable = None
+            return head
+        if checksum and bucket != self.bucket_name:
+            head = self.head(bucket, key, version_id, calls, checksum=False)
+            if isinstance(head, dict):
+                if not head.get("ServerSideEncryption", "").startswith(KMS_KEY):
+                    raise failure  # The cause of the failure was not the KMS key, so the checksum exists.
+                calls.unreadable = KMS_KEY
+            return head
         return self._get(address, failure, calls)
 
     def _get(self, address: Mapping[str, str], head_failure: PermanentError, calls: RecordCalls) -> HeadResult:
@@ -152,6 +171,8 @@ class Storage:
                 try:
                     self.s3.get_object(Range="bytes=0-0", **address)["Body"].close()
                 except ClientError as error:
+                    if address["Bucket"] != self.bucket_name and is_kms_denial(error):
+                        return Unreadable(encryption=KMS_KEY)
                     if error.response.get("Error", {}).get("Code") not in CODES_OF_GET_ONLY:
                         return _head_result_of(error)
                 return head_failure
@@ -162,6 +183,7 @@ class Storage:
             )
         if isinstance(result, PermanentError):
             raise result
+        calls.unreadable = result.encryption if isinstance(result, Unreadable) else None
         return result
 
     def update(self, update: Update, calls: RecordCalls) -> Mapping[str, Any] | None:
@@ -272,9 +294,9 @@ def _head_result_of(error: ClientError) -> HeadResult:
         case 405 if headers.get("x-amz-delete-marker") == "true":
             return DeleteMarker(last_modified=_last_modified(headers))
         case 405:  # S3 lost the data of an object with the storage class REDUCED_REDUNDANCY.
-            return Unreadable(customer_key=False)
+            return Unreadable(encryption=None)
         case 400 if body.get("Code") == CUSTOMER_KEY_CODE and CUSTOMER_KEY_TEXT in body.get("Message", ""):
-            return Unreadable(customer_key=True)
+            return Unreadable(encryption=CUSTOMER_KEY)
     raise error
 
 

@@ -39,6 +39,7 @@ METRICS = {
     Result.DUPLICATE: "ObjectsDuplicate",
     Result.DELETED: "ObjectsDeleted",
     Result.GONE: "ObjectsGone",
+    Result.IGNORED: "ObjectsIgnored",
 }
 
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-annotations
@@ -149,6 +150,7 @@ class Invocation:
             "head_ms": round(outcome.head_ms, 3),
             "write_ms": round(outcome.write_ms, 3),
             "indexing_delay_ms": outcome.indexing_delay_ms,
+            "unreadable": outcome.unreadable,
             "request_id": outcome.request_id,
         }
         if outcome.error is None:
@@ -163,6 +165,8 @@ class Invocation:
     def _count(self, outcome: Outcome) -> None:
         if outcome.result in METRICS:
             self._counts[METRICS[outcome.result]] += 1
+        if outcome.unreadable and outcome.error is None:
+            self._counts["ObjectsUnreadable"] += 1
         if outcome.retries:
             self._counts["SdkRetries"] += outcome.retries
         if outcome.indexing_delay_ms is not None:

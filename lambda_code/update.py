@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 Value = str | int | bool | dict[str, str]
 Attributes = dict[str, Value]
 
+# Values of `encryption` in the row of an object that HEAD cannot read: it is encrypted with a customer-provided key, or
+# with a KMS key that the indexer must not use.
+CUSTOMER_KEY = "SSE-C"
+KMS_KEY = "aws:kms"
+
 OBJECT_ATTRIBUTES = (
     "bucket",
     "key",

@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION, Kind, Record
-from lambda_code.metadata import CUSTOMER_KEY, format_time, from_head
+from lambda_code.metadata import format_time, from_head
+from lambda_code.update import CUSTOMER_KEY
 from operations.output import visible
 
 if TYPE_CHECKING:

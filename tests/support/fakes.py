@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lambda_code.errors import IndexingError
 from lambda_code.indexer import Indexer
 from lambda_code.retry import ATTEMPT_SECONDS, call_with_retry
+from lambda_code.settings import Bucket
 from lambda_code.storage import RecordCalls, Storage
 from lambda_code.telemetry import Invocation, Telemetry
 from tests.support.clock import FakeClock
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 Client = Any  # botocore creates client methods at run time, so they have no types
 
 BUCKET = "uploads"
+BUCKETS = {BUCKET: Bucket(name=BUCKET)}
+UNVERSIONED = {BUCKET: Bucket(name=BUCKET, versioned=False)}
 TABLE = "objects"
 RETENTION_DAYS = 90
 ENVIRONMENT = {
@@ -51,6 +54,14 @@ CUSTOMER_KEY_MESSAGE = (
     "the object."
 )
 """Message of S3 for a GET without the key of an object that is encrypted with a customer-provided key."""
+
+
+KMS_MESSAGE = (
+    "User: arn:aws:sts::123456789012:assumed-role/tapstack-dev-indexer/indexer is not authorized to perform: "
+    "kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/1 because no identity-based policy allows the "
+    "kms:Decrypt action"
+)
+"""Message of S3 for a GET of an object that is encrypted with a KMS key which the caller must not use."""
 
 
 def client_error(
@@ -179,12 +190,17 @@ class FakeS3:
         heads: HEAD responses by object key and version ID. The version ID None means the current version.
         markers: last-modified times of delete markers, by object key and version ID.
         customer_keys: object key and version ID of objects that are encrypted with a customer-provided key.
+        kms_keys: object keys that are encrypted with a KMS key which the indexer must not use. A HEAD request for their
+            checksum fails.
+        sealed: object keys among `kms_keys` for which every HEAD request fails.
     """
 
     calls: CallLog
     heads: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
     markers: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     customer_keys: set[tuple[str, str | None]] = field(default_factory=set)
+    kms_keys: set[str] = field(default_factory=set)
+    sealed: set[str] = field(default_factory=set)
 
     def put(self, key: str, version_id: str | None, head: dict[str, Any]) -> None:
         self.heads[key, version_id] = self.heads[key, None] = head
@@ -207,6 +223,8 @@ class FakeS3:
             found = self.heads.get((key, version_id))
         if (key, version_id) in self.customer_keys:
             raise client_error(400, operation="HeadObject")
+        if key in self.sealed or (key in self.kms_keys and "ChecksumMode" in arguments):
+            raise client_error(403, operation="HeadObject")
         if (key, version_id) in self.markers:
             time = self.markers[key, version_id or ""]
             headers = {"x-amz-delete-marker": "true"}
@@ -224,6 +242,8 @@ class FakeS3:
             pass
         if (key, version_id) in self.customer_keys:
             raise client_error(400, "InvalidRequest", "GetObject", message=CUSTOMER_KEY_MESSAGE)
+        if key in self.kms_keys:
+            raise client_error(403, "AccessDenied", "GetObject", message=KMS_MESSAGE)
         if (key, version_id) not in self.heads:
             raise client_error(404, "NoSuchKey", "GetObject")
         return {"Body": io.BytesIO(b"1")}
@@ -311,7 +331,7 @@ class IndexerHarness:
         self.dynamodb = FakeDynamoDB(self.calls)
         self.telemetry = RecordingTelemetry()
         self.indexer = Indexer(
-            bucket_name=BUCKET,
+            buckets=BUCKETS,
             deleted_retention_days=RETENTION_DAYS,
             storage=Storage(
                 s3=self.s3,

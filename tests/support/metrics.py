@@ -35,6 +35,8 @@ METRICS: dict[tuple[str, str], Metric] = {
     ("TapStack", "ObjectsDuplicate"): _metric("Count", _SERVICE),
     ("TapStack", "ObjectsDeleted"): _metric("Count", _SERVICE),
     ("TapStack", "ObjectsGone"): _metric("Count", _SERVICE),
+    ("TapStack", "ObjectsIgnored"): _metric("Count", _SERVICE),
+    ("TapStack", "ObjectsUnreadable"): _metric("Count", _SERVICE),
     ("TapStack", "ObjectsFailed"): _metric("Count", _SERVICE, _REASON),
     ("TapStack", "SdkRetries"): _metric("Count", _SERVICE),
     ("TapStack", "IndexingDelay"): _metric("Milliseconds", _SERVICE),

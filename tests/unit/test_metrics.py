@@ -42,6 +42,7 @@ def written() -> set[emf.Published]:
     """Metrics of an event whose records cover all results, including retries and failures."""
     indexer = LoggedIndexer(Settings.from_env(ENVIRONMENT))
     indexer.calls.faults.extend([Fault(client_error(500)), Fault(), Fault(), *[Fault(client_error(403))] * 2])
+    indexer.s3.customer_keys.add(("secret", "v1"))
     indexer.deliver(
         s3_event(
             s3_record(),
@@ -49,6 +50,8 @@ def written() -> set[emf.Published]:
             s3_record(),
             s3_record("gone"),
             s3_record(event_name="ObjectRemoved:Delete"),
+            s3_record(event_name="LifecycleTransition"),
+            s3_record("secret"),
         )
     )
     return {each for line in indexer.metrics for each in emf.published(line)}

@@ -72,9 +72,11 @@ def _indexer() -> dict[str, Any]:
         [Fault(client_error(500)), Fault(), Fault(), Fault(client_error(403)), Fault(KeyError("a bug"))]
     )
     records = [s3_record(key) for key in ("photos/cat.jpg", "denied", "broken", "photos/cat.jpg", "gone")]
+    indexer.s3.customer_keys.add(("secret", "v1"))
+    normal = [s3_record("secret"), s3_record(event_name="LifecycleTransition")]
     removals = (s3_record(event_name=f"ObjectRemoved:{kind}") for kind in ("Delete", "DeleteMarkerCreated"))
     with mock.patch.dict(os.environ, {"_X_AMZN_TRACE_ID": "Root=1-2-3"}):
-        for event in (s3_event(*records, s3_record(version_id=""), *removals), {"Event": "s3:TestEvent"}):
+        for event in (s3_event(*records, *normal, s3_record(version_id=""), *removals), {"Event": "s3:TestEvent"}):
             indexer.deliver(event)
     published = {each for line in indexer.metrics for each in emf.published(line)}
     metrics: dict[str, list[str]] = {}

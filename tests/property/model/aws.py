@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from tests.property.model.faults import FaultKind, FaultyCalls
-from tests.support.fakes import CUSTOMER_KEY_MESSAGE, client_error
+from tests.support.fakes import CUSTOMER_KEY_MESSAGE, KMS_MESSAGE, client_error
 
 if TYPE_CHECKING:
     from tests.property.model.bucket import Address, Bucket
@@ -29,7 +29,10 @@ class S3:
 
     def head_object(self, **arguments: Any) -> dict[str, Any]:
         """Return the headers of an object, or raise its status: an error of HeadObject has no error code."""
-        response, fault = self._read("HeadObject", **arguments)
+        checksum = arguments.pop("ChecksumMode", None) == "ENABLED"
+        response, fault = self._read("HeadObject", checksum=checksum, **arguments)
+        if not checksum:
+            response = {name: value for name, value in response.items() if not name.startswith("Checksum")}
         if fault is FaultKind.INCOMPLETE:
             del response["ETag"]
         return {**response, "ResponseMetadata": {"HTTPStatusCode": 200}}
@@ -42,11 +45,14 @@ class S3:
             raise client_error(416, "InvalidRange", "GetObject")
         return {"Body": io.BytesIO(b"1")}
 
-    def _read(self, operation: str, **arguments: Any) -> tuple[dict[str, Any], FaultKind | None]:
+    def _read(
+        self, operation: str, *, checksum: bool = True, **arguments: Any
+    ) -> tuple[dict[str, Any], FaultKind | None]:
         """Return the headers of an object and the injected fault, or raise the error of S3.
 
-        S3 returns status 404 if there is no object, 405 for the version ID of a delete marker, and 400 for an object
-        that is encrypted with a customer-provided key.
+        S3 returns status 404 if there is no object, 405 for the version ID of a delete marker, 400 for an object that
+        is encrypted with a customer-provided key, and 403 if the checksum or the data of an object requires a KMS key
+        that the indexer must not use.
         """
         key, version_id = arguments["Key"], arguments.get("VersionId")
         with self.calls.call(operation, key) as fault:
@@ -64,6 +70,10 @@ class S3:
                 self.calls.injected["customer-provided key"] += 1
                 code = "InvalidRequest" if operation == "GetObject" else None
                 raise client_error(400, code, operation, message=CUSTOMER_KEY_MESSAGE if code else "")
+            if version.kms_key and checksum:
+                self.calls.injected["forbidden KMS key"] += 1
+                code = "AccessDenied" if operation == "GetObject" else None
+                raise client_error(403, code, operation, message=KMS_MESSAGE if code else "")
             return version.head(), fault
 
     @staticmethod

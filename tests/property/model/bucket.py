@@ -14,6 +14,7 @@ from typing import Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.metadata import format_time
+from tests.support.eventbridge import ACCOUNT
 from tests.support.strategies import Json, head, s3_record
 
 Address = tuple[str, str]  # object key and version ID of one object version
@@ -41,6 +42,7 @@ class Version:
     content: int = 0  # index in CONTENTS, the list of possible object contents
     parts: int = 0  # number of parts of a multipart upload; 0 for other uploads
     customer_key: bool = False  # whether HEAD fails, because the object is encrypted with a customer-provided key
+    kms_key: bool = False  # whether HEAD fails for the checksum, because the indexer must not use the object's KMS key
     readable: datetime | None = None  # time until which HEAD returns 404; None if the object is readable immediately
 
     @property
@@ -66,6 +68,8 @@ class Version:
         response = head(VersionId=self.version_id, LastModified=self.last_modified, ETag=f'"{self.etag}"')
         del response["ContentType"]
         response |= CONTENTS[self.content]
+        if self.kms_key:
+            response |= {"ServerSideEncryption": "aws:kms", "ChecksumCRC64NVME": None, "ChecksumType": None}
         return {name: value for name, value in response.items() if value is not None}
 
 
@@ -79,9 +83,14 @@ class Removal:
 
 @dataclass
 class Bucket:
-    """Model of an S3 bucket, with its versions by object key. `notify` receives the event record of every change.
+    """Model of an S3 bucket, with its versions by object key.
 
     Attributes:
+        notify: receives the event record of every change, and whether EventBridge delivers it.
+        existing: whether the stack does not own the bucket, so that an object can have a KMS key that is forbidden for
+            the indexer.
+        eventbridge: whether EventBridge delivers the next events, instead of S3 notifications. The time of an
+            EventBridge event is in whole seconds, and its principal is an account.
         unnamed: beginnings of event names whose events omit the version ID `null`.
         versioned: whether versioning was ever enabled. In an unversioned bucket, each object has the version ID `null`.
         suspended: whether versioning is suspended now.
@@ -92,10 +101,12 @@ class Bucket:
     """
 
     now: Callable[[], datetime]
-    notify: Callable[[Json], None]
+    notify: Callable[[Json, bool], None]
     unnamed: tuple[str, ...] = ("ObjectCreated:",)
     versioned: bool = True
     suspended: bool = False
+    existing: bool = False
+    eventbridge: bool = False
     versions: dict[str, list[Version]] = field(default_factory=dict)
     ever: dict[Address, list[Version]] = field(default_factory=dict)
     removals: dict[Address, list[Removal]] = field(default_factory=dict)
@@ -112,6 +123,7 @@ class Bucket:
         content: int = 0,
         unreadable: float = 0.0,
         customer_key: bool = False,
+        kms_key: bool = False,
         named: bool = True,
     ) -> None:
         """Upload a new version of an object.
@@ -122,6 +134,7 @@ class Bucket:
             content: index in CONTENTS.
             unreadable: time after the upload during which HEAD returns 404 for a version with an ID, in seconds.
             customer_key: whether the object is encrypted with a customer-provided key, so that HEAD fails.
+            kms_key: whether the indexer must not use the KMS key of the object, if the stack does not own the bucket.
             named: whether the event has the ID of the version. It may lack the ID just after versioning was enabled.
         """
         self._add(
@@ -131,6 +144,7 @@ class Bucket:
             parts=2 if way == "CompleteMultipartUpload" else 0,
             unreadable=unreadable,
             customer_key=customer_key and not self.suspended,
+            kms_key=kms_key and self.existing and not customer_key,
             named=named,
         )
 
@@ -147,7 +161,9 @@ class Bucket:
         """Delete a version or a delete marker permanently."""
         kind = "LifecycleExpiration" if lifecycle else "ObjectRemoved"
         record = self._record(version, f"{kind}:Delete", lifecycle=lifecycle)
-        self._remove(version, time=record["eventTime"], by="lifecycle" if lifecycle else USER)
+        self._remove(
+            version, time=record["eventTime"], by="lifecycle" if lifecycle else record["userIdentity"]["principalId"]
+        )
         self._announce(record)
 
     def expire(self, key: str) -> None:
@@ -181,6 +197,7 @@ class Bucket:
         marker: bool = False,
         unreadable: float = 0.0,
         customer_key: bool = False,
+        kms_key: bool = False,
         lifecycle: bool = False,
         named: bool = True,
     ) -> None:
@@ -193,6 +210,7 @@ class Bucket:
             content=content,
             parts=parts,
             customer_key=customer_key,
+            kms_key=kms_key,
             # The model delays only objects with a new version ID. HEAD finds an object of version `null` immediately.
             readable=None if self.suspended or marker or not unreadable else put_at + timedelta(seconds=unreadable),
         )
@@ -221,13 +239,13 @@ class Bucket:
             event_name=event_name,
             size=version.size if created else None,  # Deletion events of this model have no size and no ETag.
             etag=version.etag if created else None,
-            event_time=format_time(self.now()),
+            event_time=format_time(self.now().replace(microsecond=0) if self.eventbridge else self.now()),
             sequencer=f"{self.changes:018X}",
         )
         self.subjects[record["s3"]["object"]["sequencer"]] = version.address
-        record["userIdentity"] = {"principalId": LIFECYCLE if lifecycle else USER}
+        record["userIdentity"] = {"principalId": LIFECYCLE if lifecycle else ACCOUNT if self.eventbridge else USER}
         return record
 
     def _announce(self, record: Json) -> None:
         self.changes += 1
-        self.notify(record)
+        self.notify(record, self.eventbridge)

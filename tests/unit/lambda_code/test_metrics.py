@@ -73,9 +73,8 @@ def test_sdk_retries_metric_includes_the_retries_of_failed_records(logged: Logge
     assert [line["SdkRetries"] for line in logged.metrics if "SdkRetries" in line] == [[3.0]]
 
 
-def test_ignored_events_produce_no_metrics(logged: LoggedIndexer) -> None:
+def test_test_event_of_s3_produces_no_metrics(logged: LoggedIndexer) -> None:
     logged.handle({"Event": "s3:TestEvent"})
-    logged.handle(s3_event(s3_record(event_name="ObjectTagging:Put")))
     assert logged.metrics == []
 
 

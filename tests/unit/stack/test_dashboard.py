@@ -54,7 +54,10 @@ BY_INDEX = {"TableName", "GlobalSecondaryIndexName"}
 LINES: dict[str, list[tuple[str, set[str], str]]] = {
     "Records by result, and SDK retries": [
         (metric, SERVICE, "Sum")
-        for metric in ("ObjectsIndexed", "ObjectsDuplicate", "ObjectsDeleted", "ObjectsGone", "SdkRetries")
+        for metric in (
+            *("ObjectsIndexed", "ObjectsDuplicate", "ObjectsDeleted", "ObjectsGone", "ObjectsIgnored"),
+            *("ObjectsUnreadable", "SdkRetries"),
+        )
     ],
     "Failures": [
         *(("ObjectsFailed", {"service", "reason"}, "Sum") for _ in REASONS),
