@@ -5,60 +5,12 @@ day, a Lambda function that S3 invokes ("the indexer"), a failure queue for even
 CloudWatch alarms with an SNS topic, a dashboard, saved queries for the indexer's log, and an SSM parameter with the
 settings that the operators' tool `audit` compares with AWS.
 
-The table lists the configuration keys, with their defaults in parentheses. Set a key with
-``pulumi config set KEY VALUE``. docs/configuration.md also lists types and allowed values.
-
-========================  ==============================================================================================
-``env``                   environment name, which is part of resource names; required unless the Pulumi stack is ``dev``
-                          (``dev``)
-``bucketName``            name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
-``tableName``             name of the DynamoDB table; the environment variable ``TAP_TABLE_NAME`` overrides this key
-                          (``{project}-{env}-objects``)
-``billing``               capacity mode of table and index: ``provisioned`` (a fixed price per hour) or ``on-demand`` (a
-                          price per request) (``provisioned``)
-``readCapacity``          read capacity units of the table; the index has the same number; only with ``provisioned``
-                          billing (``100``)
-``writeCapacity``         write capacity units of the table; the index has the same number; only with ``provisioned``
-                          billing (``100``)
-``maxCapacity``           upper limit of auto scaling for read and write capacity; only with ``provisioned`` billing
-                          (none)
-``maxOnDemandReads``      maximum read request units per second of the table, and of the index; only with ``on-demand``
-                          billing (none: the account's quota)
-``maxOnDemandWrites``     maximum write request units per second of the table, and of the index; only with ``on-demand``
-                          billing (none: the account's quota)
-``tableClass``            table class: with ``infrequent-access``, storage costs less, and reads and writes cost more
-                          (``standard``)
-``indexProjection``       attributes in the index of a new table: ``all``, or ``keys-only``; cannot be changed in an
-                          existing table (``all``)
-``corsAllowedOrigins``    web origins that may upload files (CORS), as a list or separated by commas
-                          (``http://localhost:3000`` in ``dev``, otherwise required)
-``notificationPrefix``    index only objects whose key has this prefix (none)
-``notificationSuffix``    index only objects whose key has this suffix (none)
-``noncurrentDays``        days after which S3 deletes a noncurrent object version (``90``)
-``deletedRetentionDays``  days until the row of a deleted object version expires; 0 keeps rows forever (``90``)
-``logLevel``              minimum log level of the indexer (``INFO``)
-``logRetentionDays``      retention of log events, in days (``30``)
-``architecture``          processor architecture of the indexer (``arm64``)
-``memoryMb``              memory of the indexer (``512``)
-``timeoutSeconds``        timeout of the indexer (``600``)
-``reservedConcurrency``   reserved concurrency of the indexer, which is also its maximum number of concurrent executions
-                          (none)
-``alarmEmail``            email address that receives alarms (none)
-``expectUploadEveryHours``hours without an indexed upload after which an alarm fires; uploads of the smoke test, and
-                          events that the operators' tools send, do not count (no alarm)
-``expectAuditEveryHours`` hours without a scan of the table after which an alarm fires; ``audit`` scans the table, so
-                          choose some hours more than the interval of the scheduled audit (no alarm)
-``maxDelaySeconds``       an alarm fires if over 1% of the uploads within 5 minutes are indexed later than this (``60``)
-``runbookUrl``            URL of your copy of docs/runbook.md, to which the alarm descriptions link (none: the
-                          descriptions contain the path ``docs/runbook.md``)
-``kmsKeyArn``             ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and
-                          alarm topic (encryption keys that AWS owns or manages)
-``permissionsBoundary``   ARN of an IAM policy that is the permissions boundary of each role (none)
-``owner``                 value of the tag Owner (``platform``)
-``costCenter``            value of the tag CostCenter (``shared``)
-``savedQueries``          create saved queries for CloudWatch Logs Insights (docs/runbook.md) (``true``)
-``protectData``           protect buckets and table against deletion (``true``, or ``false`` in ``dev``)
-========================  ==============================================================================================
+Configuration keys, which ``pulumi config set KEY VALUE`` sets and docs/configuration.md describes:
+env, bucketName, tableName, billing, readCapacity, writeCapacity, maxCapacity, maxOnDemandReads, maxOnDemandWrites,
+tableClass, indexProjection, corsAllowedOrigins, notificationPrefix, notificationSuffix, existingBuckets,
+noncurrentDays, deletedRetentionDays, logLevel, logRetentionDays, architecture, memoryMb, timeoutSeconds,
+reservedConcurrency, alarmEmail, expectUploadEveryHours, expectAuditEveryHours, maxDelaySeconds, runbookUrl, kmsKeyArn,
+permissionsBoundary, owner, costCenter, savedQueries, protectData.
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, failure_queue_url, alarm_topic_arn, settings_parameter, dashboard_url, test_command.
@@ -99,6 +51,7 @@ BUCKET_NAME_LENGTH = range(3, 64)
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
+EXISTING_BUCKET_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
@@ -115,8 +68,8 @@ NONCURRENT_DAYS = range(1, 2**31)  # days until expiration (source: S3 API Refer
 # The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
 # expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
 DELETED_RETENTION_DAYS = range(15, 3651)
-# An object key has at most 1,024 bytes (S3 User Guide, "Object keys"), so longer filters would match no object.
-FILTER_BYTES = 1024
+# Maximum length of an object key (source: S3 User Guide, "Object keys"). Longer prefixes would match no object.
+OBJECT_KEY_BYTES = 1024
 FILTER_CHARACTERS = 1024  # maximum length of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
 # S3 receives filters as XML 1.0, which does not allow these characters.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
@@ -364,9 +317,9 @@ def _check_filters(args: TapStackArgs) -> None:
     _check_filter("notificationPrefix", prefix)
     _check_filter("notificationSuffix", suffix)
     size = len(prefix.encode()) + len(suffix.encode())
-    if size > FILTER_BYTES:
+    if size > OBJECT_KEY_BYTES:
         key = "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix"
-        error = f"prefix and suffix together have {size} bytes, but an object key has at most {FILTER_BYTES}"
+        error = f"prefix and suffix together have {size} bytes, but an object key has at most {OBJECT_KEY_BYTES}"
         raise ConfigurationError(key, max(prefix, suffix, key=len), error, "Choose shorter values.")
 
 
@@ -391,7 +344,44 @@ def encode_filter(text: str) -> str:
     return quote_plus(text, safe="/!-_.'()")
 
 
-_FILTER = f"no wildcards or control characters; prefix and suffix together have at most {FILTER_BYTES} bytes"
+@dataclass(frozen=True, kw_only=True)
+class ExistingBucket:
+    """Bucket that the stack indexes but does not own, and therefore never changes. EventBridge delivers its events.
+
+    Attributes:
+        name: bucket name.
+        versioned: whether versioning of the bucket is enabled; if not, it must never have been enabled.
+        prefixes: prefixes of the object keys that are indexed; empty for all object keys.
+        kms_key_arn: ARN of the KMS key that encrypts the objects; None if the indexer needs no KMS key to read them.
+    """
+
+    name: str
+    versioned: bool
+    prefixes: tuple[str, ...] = ()
+    kms_key_arn: str | None = None
+
+
+def _check_existing_buckets(args: TapStackArgs) -> None:
+    key, names = "existingBuckets", [bucket.name for bucket in args.existing_buckets]
+    for bucket in args.existing_buckets:
+        if not EXISTING_BUCKET_PATTERN.fullmatch(bucket.name):
+            error = "a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens"
+            raise ConfigurationError(key, bucket.name, error, "List the names with: aws s3 ls")
+        if names.count(bucket.name) > 1:
+            remedy = "Write one entry for each bucket, with all of its prefixes."
+            raise ConfigurationError(key, bucket.name, "the bucket occurs more than once", remedy)
+        for prefix in bucket.prefixes:
+            if not 0 < len(prefix.encode()) <= OBJECT_KEY_BYTES:
+                error = f"a prefix in the bucket {bucket.name} has 1 to {OBJECT_KEY_BYTES} bytes"
+                raise ConfigurationError(key, prefix, error, "Remove `prefixes` to index all objects.")
+            if sum(prefix.startswith(other) for other in bucket.prefixes) > 1:
+                error = f"another prefix in the bucket {bucket.name} includes this prefix"
+                raise ConfigurationError(key, prefix, error, "Remove one of the two prefixes.")
+        if bucket.kms_key_arn is not None:
+            CONFIG_FIELDS["kms_key_arn"].check(bucket.kms_key_arn, key=key)
+
+
+_FILTER = f"no wildcards or control characters; prefix and suffix together have at most {OBJECT_KEY_BYTES} bytes"
 T = TypeVar("T")
 
 
@@ -514,6 +504,14 @@ class TapStackArgs:
     )
     notification_suffix: str = _field(
         "notificationSuffix", "", "index only objects whose key has this suffix", allowed=_FILTER, rule=_check_filters
+    )
+    existing_buckets: tuple[ExistingBucket, ...] = _field(
+        "existingBuckets",
+        (),
+        "existing buckets that are also indexed, through EventBridge; the stack does not change them",
+        rule=_check_existing_buckets,
+        default_text="none",
+        allowed="each has `name` and `versioned` (true or false), and may have `prefixes` and `kmsKeyArn`",
     )
     noncurrent_days: int = _field(
         "noncurrentDays", 90, "days after which S3 deletes a noncurrent object version", NONCURRENT_DAYS, "days"
@@ -697,11 +695,43 @@ def _parse_list(key: str, raw: str) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _parse_existing_buckets(key: str, raw: str) -> tuple[ExistingBucket, ...]:
+    """Parse a JSON list of objects, which is Pulumi's format of a YAML list of mappings."""
+    try:
+        entries = json.loads(raw)
+    except ValueError:
+        entries = None
+    remedy = f"Try: pulumi config set --path '{key}[0].name' NAME; pulumi config set --path '{key}[0].versioned' true"
+    if not isinstance(entries, list):
+        raise ConfigurationError(key, raw, "the value must be a list of objects", remedy)
+    for entry in entries:
+        types = {name: type(value) for name, value in entry.items()} if isinstance(entry, dict) else {}
+        required = types.keys() >= {"name", "versioned"} and types.items() <= _EXISTING_BUCKET_TYPES.items()
+        prefixes = entry.get("prefixes", [""]) if required else []
+        if not prefixes or not all(isinstance(prefix, str) for prefix in prefixes):
+            error = (
+                "an entry has a `name` (a string) and `versioned` (true or false), and may have `prefixes` (a list of "
+                "at least one string) and a `kmsKeyArn` (a string)"
+            )
+            raise ConfigurationError(key, entry, error, remedy)
+    return tuple(
+        ExistingBucket(
+            name=entry["name"],
+            versioned=entry["versioned"],
+            prefixes=tuple(entry.get("prefixes", ())),
+            kms_key_arn=entry.get("kmsKeyArn"),
+        )
+        for entry in entries
+    )
+
+
+_EXISTING_BUCKET_TYPES = {"name": str, "versioned": bool, "prefixes": list, "kmsKeyArn": str}
 # Maps the type of a configuration field, without ``| None``, to its parser. Strings need no parser.
 _PARSERS: Mapping[str, Callable[[str, str], object]] = {
     "int": _parse_integer,
     "bool": _parse_boolean,
     "Sequence[str]": _parse_list,
+    "tuple[ExistingBucket, ...]": _parse_existing_buckets,
 }
 # Maps each attribute of TapStackArgs to its ConfigField.
 CONFIG_FIELDS: Mapping[str, ConfigField] = {
@@ -867,6 +897,10 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     # With a valid name of this bucket, all other derived names are short enough for their services.
     check_bucket_name(key, names.log_bucket)
+    for bucket in args.existing_buckets:
+        if bucket.name in (names.upload_bucket, names.log_bucket):
+            error = "the bucket belongs to the stack, which manages its notifications itself"
+            raise ConfigurationError("existingBuckets", bucket.name, error, "Remove the entry.")
     if names.upload_bucket == names.log_bucket:
         error = "the upload bucket and the bucket for access logs have the same name"
         raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
