@@ -13,11 +13,11 @@ class Reason(StrEnum):
     """Reason for the failure of a record: a log field, and a dimension of the metric ObjectsFailed."""
 
     DENIED = "denied"  # AWS denied the call: missing permission or expired credentials
-    MALFORMED = "malformed"  # the event is not a valid S3 event notification
+    MALFORMED = "malformed"  # the event is not a valid S3 event
     THROTTLED = "throttled"  # AWS throttled the call until the time budget of the record was used up
     UNAVAILABLE = "unavailable"  # no response from AWS, an incomplete response, or no time left for a request
     UNPARSABLE = "unparsable"  # AWS or a proxy sent a complete response that the client library cannot parse
-    FOREIGN = "foreign"  # the record is about a bucket that is not indexed
+    FOREIGN = "foreign"  # the record is about a bucket or an object key that is not indexed
     INTERNAL = "internal"  # any other failure, such as a bug, a missing table or an invalid request
 
 
@@ -61,7 +61,7 @@ class MalformedError(PermanentError):
 
 
 class ForeignBucketError(PermanentError):
-    """Error for a record about a bucket that this indexer does not index."""
+    """Error for a record about a bucket, or an object key of an existing bucket, that this indexer does not index."""
 
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message, reason=Reason.FOREIGN, field=field)

@@ -1,27 +1,30 @@
-"""Parses S3 event notifications into validated records, without input or output.
+"""Parses S3 event notifications, and S3 events from EventBridge, into validated records, without input or output.
 
-Event format: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-Only `eventName`, the bucket name and the object key are required, so that an operator can write an event by hand.
+Format of notifications: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+Format of EventBridge events: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+Only the event name, the bucket name and the object key are required, so that an operator can write an event by hand.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from lambda_code.errors import ForeignBucketError, MalformedError
+from lambda_code.fields import Fields, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from lambda_code.settings import Bucket
 
 EVENT_VERSION_MAJOR = "2"  # Minor versions of the S3 event format only add fields, so they are not checked.
 # S3's limit for a decoded object key in UTF-8: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 MAX_KEY_BYTES = 1024
-MAX_TEXT_BYTES = 1024  # S3's limit for a version ID. All other text fields except the key are shorter.
-MAX_QUOTED_CHARACTERS = 80  # maximum length of an invalid value in an error message
+MAX_LISTED_CHARACTERS = 100  # maximum length of a list of bucket names or prefixes in an error message
 # Services that deliver S3 events inside their own events, by the source of the records.
 WRAPPERS = {"aws:sns": "SNS topic", "aws:sqs": "SQS queue"}
 NULL_VERSION = "null"  # version ID of objects that were uploaded while versioning was off or suspended
@@ -29,7 +32,15 @@ LIFECYCLE = "LifecycleExpiration:"
 TOOL_PRINCIPAL = "tapstack:"  # beginning of the principal ID in the events that the operators' tools create
 REPLAYED_BY = "replayedBy"  # field that `redrive` adds to an event, beside `Records`, when it sends the event again
 SMOKE_TEST = "tapstack-smoke-"  # part of the object keys of the smoke test, which docs/testing.md describes
-MAX_SIZE = 2**63 - 1  # maximum accepted object size in bytes; DynamoDB numbers have up to 38 digits
+EVENTBRIDGE_SOURCE = "aws.s3"
+EVENTBRIDGE_VERSION_MAJOR = "1"  # major number of `event-version`, which older events of EventBridge do not have
+# Event names of S3 notifications, by the field `reason` of an EventBridge event with the detail type "Object Created".
+CREATION_NAMES = {
+    "PutObject": "ObjectCreated:Put",
+    "POST Object": "ObjectCreated:Post",
+    "CopyObject": "ObjectCreated:Copy",
+    "CompleteMultipartUpload": "ObjectCreated:CompleteMultipartUpload",
+}
 
 
 class Kind(Enum):
@@ -106,50 +117,49 @@ def is_test_event(event: object) -> bool:
     return isinstance(event, dict) and event.get("Event") == "s3:TestEvent" and "Records" not in event
 
 
-def parse_event(event: object, *, bucket: str) -> list[Record | Rejected]:
+def parse_event(event: object, *, buckets: Mapping[str, Bucket]) -> list[Record | Rejected]:
     """Parse all records of an S3 event. An invalid record does not affect the other records.
 
     Args:
-        event: the event, as JSON values; any shape is allowed.
-        bucket: name of the indexed bucket; records about other buckets are rejected.
+        event: an S3 event notification, or an S3 event from EventBridge, as JSON values; any shape is allowed.
+        buckets: indexed buckets by name; records about other buckets or other object keys are rejected.
 
     Returns:
-        The records in the order of the event, or one rejection if the event has no list of records.
+        The records in the order of the event, or one rejection if the event has no records. An event from EventBridge
+        is one record.
     """
     fields = event if isinstance(event, dict) else {}
-    records = fields.get("Records")
-    if not isinstance(records, list) or not records:
-        message = f"there is no list of Records: {_kind_of_other_event(event)}"
-        return [Rejected(index=None, error=MalformedError(message, field="Records"))]
     replayed = REPLAYED_BY in fields
-    return [
-        _parsed_or_rejected(raw, index=index, bucket=bucket, replayed=replayed) for index, raw in enumerate(records)
-    ]
+    records = fields.get("Records")
+    if isinstance(records, list) and records:
+        return [
+            _parsed_or_rejected(parse_record, raw, index=index, buckets=buckets, replayed=replayed)
+            for index, raw in enumerate(records)
+        ]
+    if fields.get("source") == EVENTBRIDGE_SOURCE and "Records" not in fields:
+        return [_parsed_or_rejected(_parse_eventbridge, event, index=0, buckets=buckets, replayed=replayed)]
+    message = f"there is no list of Records: {_kind_of_other_event(event)}"
+    return [Rejected(index=None, error=MalformedError(message, field="Records"))]
 
 
-def parse_record(raw: object, *, index: int, bucket: str, replayed: bool = False) -> Record:
-    """Parse one record of an S3 event.
+def parse_record(raw: object, *, index: int, buckets: Mapping[str, Bucket], replayed: bool = False) -> Record:
+    """Parse one record of an S3 event notification.
 
     Args:
         raw: the record, as JSON values; any shape is allowed.
         index: zero-based position of the record in the event.
-        bucket: name of the indexed bucket.
+        buckets: indexed buckets by name.
         replayed: whether the tool `redrive` sent the event again.
 
     Raises:
         MalformedError: a field is missing, has the wrong type, is too long, or is not UTF-8 after decoding.
-        ForeignBucketError: the record is about another bucket.
+        ForeignBucketError: the record is about another bucket, or about an object key that is not indexed.
     """
-    record = _Fields.of(raw, path=f"Records[{index}]")
+    record = Fields.of(raw, path=f"Records[{index}]")
     _check_format(record)
     event_name = record.text("eventName")
     s3 = record.fields("s3")
-    s3_bucket = s3.fields("bucket")
-    name = s3_bucket.text("name")
-    if name != bucket:
-        field = f"{s3_bucket.path}.name"
-        message = f"{field} is {name!r}, but this function indexes only {bucket!r}"
-        raise ForeignBucketError(message, field=field)
+    bucket = _indexed_bucket(s3.fields("bucket"), buckets)
     kind = Kind.of(event_name)
     # Events of S3 Intelligent-Tiering have the field `get_object` instead of `object`.
     s3_object = s3.fields("get_object" if kind is Kind.OTHER and "object" not in s3.values else "object")
@@ -157,66 +167,65 @@ def parse_record(raw: object, *, index: int, bucket: str, replayed: bool = False
         index=index,
         event_name=event_name,
         kind=kind,
-        bucket=name,
-        key=_decoded_key(s3_object),
+        bucket=bucket.name,
+        key=_indexed_key(s3_object, bucket, encoded=True),
         version_id=s3_object.optional_text("versionId"),
-        event_time=_time(record),
+        event_time=record.time("eventTime"),
         sequencer=s3_object.optional_text("sequencer", may_be_empty=True) or None,
-        size=_size(s3_object),
+        size=s3_object.size("size"),
         etag=(s3_object.optional_text("eTag", may_be_empty=True) or "").strip('"') or None,
         principal=_principal(record),
         replayed=replayed,
     )
 
 
-@dataclass(frozen=True)
-class _Fields:
-    """A JSON object in an event, with the path that error messages report."""
-
-    values: Mapping[str, object]
-    path: str
-
-    @classmethod
-    def of(cls, value: object, *, path: str) -> _Fields:
-        if isinstance(value, dict):
-            return cls(value, path)
-        problem = "is missing" if value is None else f"is {_quoted(value)}, not an object"
-        message = f"{path} {problem}"
-        raise MalformedError(message, field=path)
-
-    def fields(self, name: str) -> _Fields:
-        return _Fields.of(self.values.get(name), path=f"{self.path}.{name}")
-
-    def text(self, name: str) -> str:
-        value = self.optional_text(name)
-        if value is None:
-            raise self.error(name, "is missing")
-        return value
-
-    def optional_text(self, name: str, *, may_be_empty: bool = False, limit: int = MAX_TEXT_BYTES) -> str | None:
-        value = self.values.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise self.error(name, f"is {_quoted(value)}, not text")
-        if not value and not may_be_empty:
-            raise self.error(name, "is empty")
-        try:
-            size = len(value.encode())
-        except UnicodeEncodeError as error:  # JSON can encode an unpaired surrogate, UTF-8 cannot.
-            raise self.error(name, f"is not Unicode text: {error.reason}") from error
-        if size > limit:
-            raise self.error(name, f"has {size} bytes; the limit is {limit}")
-        return value
-
-    def error(self, name: str, what: str) -> MalformedError:
-        field = f"{self.path}.{name}"
-        return MalformedError(f"{field} {what}", field=field)
+def _parse_eventbridge(raw: object, *, index: int, buckets: Mapping[str, Bucket], replayed: bool) -> Record:
+    """Parse an S3 event from EventBridge. Unlike the keys in notifications, its object key is not encoded."""
+    event = Fields.of(raw, path="")
+    detail = event.fields("detail")
+    version = detail.optional_text("event-version")
+    if version is not None and version.split(".")[0] != EVENTBRIDGE_VERSION_MAJOR:
+        what = f"is {quoted(version)}; only {EVENTBRIDGE_VERSION_MAJOR}.x is supported"
+        raise detail.error("event-version", what)
+    event_name = _event_name(event, detail)
+    bucket, s3_object = _indexed_bucket(detail.fields("bucket"), buckets), detail.fields("object")
+    return Record(
+        index=index,
+        event_name=event_name,
+        kind=Kind.of(event_name),
+        bucket=bucket.name,
+        key=_indexed_key(s3_object, bucket, encoded=False),
+        version_id=s3_object.optional_text("version-id", may_be_empty=True) or None,
+        event_time=event.time("time"),
+        sequencer=s3_object.optional_text("sequencer", may_be_empty=True) or None,
+        size=s3_object.size("size"),
+        etag=(s3_object.optional_text("etag", may_be_empty=True) or "").strip('"') or None,
+        principal=detail.optional_text("requester", may_be_empty=True) or None,
+        replayed=replayed,
+    )
 
 
-def _parsed_or_rejected(raw: object, *, index: int, bucket: str, replayed: bool) -> Record | Rejected:
+def _event_name(event: Fields, detail: Fields) -> str:
+    """Return the event name that an S3 notification about the same change has.
+
+    A new `reason` of a creation becomes part of the event name. Other events, such as "Object Tags Added", change no
+    row, so their event name is the detail type.
+    """
+    detail_type, reason = event.text("detail-type"), detail.optional_text("reason", may_be_empty=True)
+    if detail_type == "Object Created":
+        return CREATION_NAMES.get(reason or "", f"ObjectCreated:{reason or '*'}")
+    if detail_type == "Object Deleted":
+        cause = LIFECYCLE if reason == "Lifecycle Expiration" else "ObjectRemoved:"
+        marker = detail.optional_text("deletion-type", may_be_empty=True) == "Delete Marker Created"
+        return cause + ("DeleteMarkerCreated" if marker else "Delete")
+    return detail_type
+
+
+def _parsed_or_rejected(
+    parse: Callable[..., Record], raw: object, *, index: int, buckets: Mapping[str, Bucket], replayed: bool
+) -> Record | Rejected:
     try:
-        return parse_record(raw, index=index, bucket=bucket, replayed=replayed)
+        return parse(raw, index=index, buckets=buckets, replayed=replayed)
     except (MalformedError, ForeignBucketError) as error:
         return Rejected(index=index, error=error)
 
@@ -225,8 +234,8 @@ def _kind_of_other_event(event: object) -> str:
     """Return the kind of an event without a list of records, and the remedy, for an error message."""
     match event:
         case {"detail-type": kind, "source": source}:
-            name = f"an EventBridge event ({_quoted(kind)} from {_quoted(source)})"
-            return f"this is {name}. {_how_to_connect('EventBridge rule')}"
+            name = f"an EventBridge event ({quoted(kind)} from {quoted(source)})"
+            return f"this is {name}; only events of {EVENTBRIDGE_SOURCE!r} are supported. Correct the EventBridge rule"
         case {"Type": "Notification", "TopicArn": _}:
             return f"this is a message of an SNS topic. {_how_to_connect('SNS topic')}"
         case {"requestContext": _, "requestPayload": _}:
@@ -240,71 +249,61 @@ def _kind_of_other_event(event: object) -> str:
 
 def _how_to_connect(wrapper: str) -> str:
     return (
-        "The indexer accepts only events that S3 sends to it directly. Add the Lambda function to the event "
-        f"notifications of the bucket, and remove the {wrapper} from the triggers of the function"
+        "The indexer accepts only events that S3 or EventBridge sends to it directly. Add the Lambda function to the "
+        f"event notifications of the bucket, and remove the {wrapper} from the triggers of the function"
     )
 
 
-def _check_format(record: _Fields) -> None:
+def _check_format(record: Fields) -> None:
     for name in ("eventSource", "EventSource"):  # Only SNS writes the name with a capital letter.
         source = record.optional_text(name)
         if source in WRAPPERS:
-            raise record.error(name, f"is {_quoted(source)}. {_how_to_connect(WRAPPERS[source])}")
+            raise record.error(name, f"is {quoted(source)}. {_how_to_connect(WRAPPERS[source])}")
         if source not in (None, "aws:s3"):
-            raise record.error(name, f"is {_quoted(source)}; only 'aws:s3' is supported")
+            raise record.error(name, f"is {quoted(source)}; only 'aws:s3' is supported")
     version = record.optional_text("eventVersion")
     if version is not None and version.split(".")[0] != EVENT_VERSION_MAJOR:
-        raise record.error("eventVersion", f"is {_quoted(version)}; only {EVENT_VERSION_MAJOR}.x is supported")
+        raise record.error("eventVersion", f"is {quoted(version)}; only {EVENT_VERSION_MAJOR}.x is supported")
 
 
-def _decoded_key(s3_object: _Fields) -> str:
-    """Decode a form-encoded object key exactly once."""
-    encoded = s3_object.optional_text(
-        "key", limit=3 * MAX_KEY_BYTES
-    )  # A form-encoded byte has at most three characters.
-    if encoded is None:
+def _indexed_bucket(fields: Fields, buckets: Mapping[str, Bucket]) -> Bucket:
+    """Return the bucket of a record, if it is indexed."""
+    name = fields.text("name")
+    if name not in buckets:
+        field = fields.path_of("name")
+        message = f"{field} is {name!r}, but this function indexes only {_listed(buckets)}"
+        raise ForeignBucketError(message, field=field)
+    return buckets[name]
+
+
+def _indexed_key(s3_object: Fields, bucket: Bucket, *, encoded: bool) -> str:
+    """Return the object key of a record, if it has an indexed prefix. A form-encoded key is decoded exactly once."""
+    # A form-encoded byte has at most three characters.
+    key = s3_object.optional_text("key", limit=3 * MAX_KEY_BYTES if encoded else MAX_KEY_BYTES)
+    if key is None:
         raise s3_object.error("key", "is missing")
-    try:
-        key = unquote_plus(encoded, errors="strict")
-    except UnicodeDecodeError as error:
-        raise s3_object.error("key", f"is {_quoted(encoded)}, which is not UTF-8 when decoded") from error
-    size = len(key.encode())
-    if size > MAX_KEY_BYTES:
-        raise s3_object.error("key", f"has {size} bytes when decoded; the limit is {MAX_KEY_BYTES}")
+    if encoded:
+        try:
+            key = unquote_plus(key, errors="strict")
+        except UnicodeDecodeError as error:
+            raise s3_object.error("key", f"is {quoted(key)}, which is not UTF-8 when decoded") from error
+        size = len(key.encode())
+        if size > MAX_KEY_BYTES:
+            raise s3_object.error("key", f"has {size} bytes when decoded; the limit is {MAX_KEY_BYTES}")
+    if not key.startswith(bucket.prefixes):
+        field = s3_object.path_of("key")
+        prefixes = f"this function indexes only the prefixes {_listed(bucket.prefixes)} of {bucket.name!r}"
+        raise ForeignBucketError(f"{field} is {quoted(key)}, but {prefixes}", field=field)
     return key
 
 
-def _time(record: _Fields) -> datetime | None:
-    text = record.optional_text("eventTime")
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is not None:
-            return time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:  # OverflowError: the time in UTC is outside the years 1 to 9999.
-        raise record.error("eventTime", f"is {_quoted(text)}, not an ISO 8601 time") from error
-    raise record.error("eventTime", f"is {_quoted(text)}, which has no time zone; S3 sends UTC, with a Z at the end")
+def _listed(names: Iterable[str]) -> str:
+    """Return a sorted list of names for an error message, shortened to a maximum length."""
+    text = ", ".join(repr(each) for each in sorted(names))
+    return text if len(text) <= MAX_LISTED_CHARACTERS else f"{text[:MAX_LISTED_CHARACTERS]}…"
 
 
-def _principal(record: _Fields) -> str | None:
+def _principal(record: Fields) -> str | None:
     if record.values.get("userIdentity") is None:
         return None
     return record.fields("userIdentity").optional_text("principalId", may_be_empty=True) or None
-
-
-def _size(s3_object: _Fields) -> int | None:
-    size = s3_object.values.get("size")
-    if size is None:
-        return None
-    if not isinstance(size, int) or isinstance(size, bool):
-        raise s3_object.error("size", f"is {_quoted(size)}, not a whole number of bytes")
-    if not 0 <= size <= MAX_SIZE:
-        raise s3_object.error("size", "is not a number of bytes that an object can have")
-    return size
-
-
-def _quoted(value: object) -> str:
-    """Return a short, escaped representation of a value for an error message; of a container, only its type."""
-    text = f"a {type(value).__name__}" if isinstance(value, dict | list) else repr(value)
-    return text if len(text) <= MAX_QUOTED_CHARACTERS else f"{text[:MAX_QUOTED_CHARACTERS]}…"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lambda_code.head_result import HeadResult
+    from lambda_code.settings import Bucket
     from lambda_code.telemetry import Invocation, Telemetry
     from lambda_code.update import Attributes, Update
 
@@ -33,13 +34,12 @@ CALLS_PER_RECORD = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Indexer:
-    """Writes the rows for the S3 events of one bucket."""
+    """Writes the rows for the S3 events of the indexed buckets."""
 
-    bucket_name: str
+    buckets: Mapping[str, Bucket]  # indexed buckets by name
     deleted_retention_days: int  # days until the row of a deleted version expires; 0 disables expiry
     storage: Storage
     telemetry: Telemetry
-    versioned: bool = True  # False: versioning was never enabled, so every object has the version ID `null`.
     clock: Callable[[], float] = time.monotonic  # clock of all deadlines, in seconds
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -51,7 +51,7 @@ class Indexer:
         otherwise fail without any call. Rejected records are reported last.
 
         Args:
-            event: the S3 event notification, as JSON values.
+            event: the S3 event notification, or the S3 event from EventBridge, as JSON values.
             request_id: Lambda's ID of this invocation.
             deadline: time at which Lambda stops the invocation, in seconds of `clock`.
 
@@ -67,7 +67,7 @@ class Indexer:
             if is_test_event(event):
                 invocation.note("s3:TestEvent received: the bucket's notifications reach this function")
                 return {}
-            parsed = parse_event(event, bucket=self.bucket_name)
+            parsed = parse_event(event, buckets=self.buckets)
             records = [each for each in parsed if isinstance(each, Record)]
             outcomes = []
             for number, record in enumerate(records):
@@ -135,17 +135,17 @@ class Indexer:
         """
         version_id, head = NULL_VERSION if record.may_be_null_version else record.version_id, None
         if version_id in (None, NULL_VERSION) or record.kind is Kind.CREATED:
-            head = self.storage.head(record.key, version_id, calls)
+            head = self.storage.head(record.bucket, record.key, version_id, calls)
         elif record.kind is Kind.MARKER_CREATED:
             head = DeleteMarker()  # A HEAD is not necessary, because the event contains the time of the delete marker.
-        if head is None and record.kind is Kind.CREATED and record.may_be_null_version and self.versioned:
+        if head is None and record.kind is Kind.CREATED and record.may_be_null_version and self._versioned(record):
             # An earlier attempt may have written the row of a version `null` that was then deleted, and may have failed
             # before it read the version again.
             _, update = self._decide(record, NULL_VERSION, None, provenance)
             if self.storage.update(update, calls) is not None:
-                head = self.storage.head(record.key, NULL_VERSION, calls)
+                head = self.storage.head(record.bucket, record.key, NULL_VERSION, calls)
             if head is None:
-                version_id, head = None, self.storage.head(record.key, None, calls)
+                version_id, head = None, self.storage.head(record.bucket, record.key, None, calls)
         if version_id is None and isinstance(head, dict):
             version_id = head.get("VersionId") or NULL_VERSION
         return version_id, head
@@ -170,7 +170,7 @@ class Indexer:
             changed |= self._has_changed(result, update, old, record, calls, missing=head is None)
             last_head = head
             if version_id == NULL_VERSION:
-                head = self.storage.head(record.key, NULL_VERSION, calls)
+                head = self.storage.head(record.bucket, record.key, NULL_VERSION, calls)
             if head == last_head:
                 return result if changed else Result.DUPLICATE
 
@@ -188,7 +188,9 @@ class Indexer:
             return self._decide_unreadable(record, version_id, head, provenance)
         if head is not None:
             return Result.INDEXED, metadata.from_head(record, head, provenance=provenance)
-        only_existing = record.may_be_null_version and self.versioned  # The version `null` may never have existed.
+        only_existing = record.may_be_null_version and self._versioned(
+            record
+        )  # The version `null` may never have existed.
         if record.kind is Kind.CREATED and only_existing:
             return Result.GONE, replace(self._deletion_of_null(record, provenance), only_existing=True)
         if record.kind is Kind.CREATED:
@@ -210,7 +212,7 @@ class Indexer:
         report an earlier object, so its sequencer is not written. A deletion in the row is removed, because the version
         exists.
         """
-        if record.kind is not Kind.CREATED or (record.may_be_null_version and self.versioned):
+        if record.kind is not Kind.CREATED or (record.may_be_null_version and self._versioned(record)):
             record = replace(record, size=None, etag=None, event_time=None)
         if version_id == NULL_VERSION:
             provenance = {name: value for name, value in provenance.items() if name != "sequencer"}
@@ -220,6 +222,10 @@ class Indexer:
         if version_id == NULL_VERSION and not update.replace:
             update = replace(update, absent=DELETION_ATTRIBUTES)
         return Result.INDEXED if head.customer_key else Result.GONE, update
+
+    def _versioned(self, record: Record) -> bool:
+        """Return whether versioning was ever enabled for the bucket of a record."""
+        return self.buckets[record.bucket].versioned
 
     def _has_changed(
         self,

@@ -13,10 +13,10 @@ from lambda_code.telemetry import Telemetry
 
 
 def lambda_handler(event: object, context: Any) -> dict[str, int]:  # noqa: ANN401 - its class is in Lambda's runtime
-    """Index an S3 event notification.
+    """Index an S3 event notification, or an S3 event from EventBridge.
 
     Args:
-        event: the notification, as JSON values.
+        event: the event, as JSON values.
         context: Lambda's context object, https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
     Returns:
@@ -39,7 +39,7 @@ def indexer() -> Indexer:
     """
     settings = Settings.from_env()
     return Indexer(
-        bucket_name=settings.bucket_name,
+        buckets=settings.buckets,
         deleted_retention_days=settings.deleted_retention_days,
         storage=Storage.connect(settings),
         telemetry=Telemetry(settings),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lambda_code.errors import ConfigurationError
 
@@ -25,11 +26,24 @@ _NAMESPACE = re.compile(r"(?!AWS/)[A-Za-z0-9_./#:-]{1,255}")
 _RETENTION = re.compile(r"0|1[5-9]|[2-9][0-9]|[1-9][0-9]{2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650")
 
 
+ALL_KEYS = ("",)  # `Bucket.prefixes` of a bucket whose objects are all indexed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """An indexed bucket: the bucket of the stack, or an existing bucket."""
+
+    name: str
+    prefixes: tuple[str, ...] = ALL_KEYS  # Only objects whose key has one of these prefixes are indexed.
+    versioned: bool = True  # False: versioning was never enabled, so every object has the version ID `null`.
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Settings that the Pulumi program passes to the indexer."""
 
-    bucket_name: str
+    bucket_name: str  # the bucket of the stack
+    buckets: Mapping[str, Bucket]  # all indexed buckets by name, including the bucket of the stack
     table_name: str
     service: str
     metrics_namespace: str
@@ -48,8 +62,10 @@ class Settings:
             ConfigurationError: a variable is missing or invalid. Only the first invalid variable is reported.
         """
         environ = os.environ if environ is None else environ
+        bucket_name = _checked(environ, "TAP_BUCKET_NAME", _BUCKET, "an S3 bucket name")
         return cls(
-            bucket_name=_checked(environ, "TAP_BUCKET_NAME", _BUCKET, "an S3 bucket name"),
+            bucket_name=bucket_name,
+            buckets={each.name: each for each in (*_existing_buckets(environ), Bucket(name=bucket_name))},
             table_name=_checked(environ, "TAP_TABLE_NAME", _TABLE, "a DynamoDB table name"),
             service=_checked(environ, "POWERTOOLS_SERVICE_NAME", _SERVICE, "1 to 255 printable ASCII characters"),
             metrics_namespace=_checked(
@@ -77,7 +93,36 @@ def trace_id(environ: Mapping[str, str] | None = None) -> str | None:
 def _checked(environ: Mapping[str, str], name: str, pattern: re.Pattern[str], expected: str) -> str:
     value = environ.get(name)
     if value is None or not pattern.fullmatch(value):
-        problem = "is not set" if value is None else f"is {value!r}"
-        message = f"environment variable {name} {problem}; it must be {expected}: deploy the stack again to set it"
-        raise ConfigurationError(message)
+        raise _error(name, value, expected)
     return value
+
+
+def _existing_buckets(environ: Mapping[str, str]) -> list[Bucket]:
+    """Parse the buckets that the stack indexes but does not own. The variable is absent if there are none."""
+    name = "EXISTING_BUCKETS"
+    value = environ.get(name, "[]")
+    try:
+        return [_existing_bucket(each) for each in json.loads(value)]
+    except (ValueError, TypeError, KeyError) as error:
+        expected = 'a JSON list of buckets such as {"name": "logs", "prefixes": ["a/"], "versioned": true}'
+        raise _error(name, value, expected) from error
+
+
+def _existing_bucket(fields: Mapping[str, Any]) -> Bucket:
+    """Return an existing bucket. An empty list of prefixes selects all object keys.
+
+    Raises:
+        ValueError, TypeError, KeyError: a field is missing or invalid.
+    """
+    name, prefixes, versioned = fields["name"], tuple(fields["prefixes"]), fields["versioned"]
+    texts = isinstance(fields["prefixes"], list) and all(isinstance(each, str) for each in prefixes)
+    if not (_BUCKET.fullmatch(name) and texts and isinstance(versioned, bool)):
+        raise ValueError(fields)
+    return Bucket(name=name, prefixes=prefixes or ALL_KEYS, versioned=versioned)
+
+
+def _error(name: str, value: str | None, expected: str) -> ConfigurationError:
+    problem = "is not set" if value is None else f"is {value!r}"
+    return ConfigurationError(
+        f"environment variable {name} {problem}; it must be {expected}: deploy the stack again to set it"
+    )

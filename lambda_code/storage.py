@@ -69,11 +69,11 @@ class RecordCalls:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Reads object versions from an S3 bucket, and writes rows to a DynamoDB table."""
+    """Reads object versions from S3 buckets, and writes rows to a DynamoDB table."""
 
     s3: Any  # Botocore creates client methods at run time, so they have no static types.
     dynamodb: Any
-    bucket_name: str
+    bucket_name: str  # bucket of the stack; the indexer has the permission to decrypt all its objects
     table_name: str
     clock: Callable[[], float] = time.monotonic  # seconds
     sleep: Callable[[float], None] = time.sleep
@@ -94,7 +94,7 @@ class Storage:
             table_name=settings.table_name,
         )
 
-    def head(self, key: str, version_id: str | None, calls: RecordCalls) -> HeadResult:
+    def head(self, bucket: str, key: str, version_id: str | None, calls: RecordCalls) -> HeadResult:
         """Return the head result of an object version, including its checksum.
 
         For objects that are encrypted with a KMS key, the checksum requires the permission kms:Decrypt.
@@ -104,6 +104,7 @@ class Storage:
         does not fail, the error of HEAD is raised.
 
         Args:
+            bucket: bucket name.
             key: decoded object key.
             version_id: version ID; None reads the current version.
             calls: time budget and measurements of the record; this method adds to the measurements.
@@ -111,7 +112,7 @@ class Storage:
         Raises:
             PermanentError, TransientError: see `retry.call_with_retry`.
         """
-        address = {"Bucket": self.bucket_name, "Key": key} | ({} if version_id is None else {"VersionId": version_id})
+        address = {"Bucket": bucket, "Key": key} | ({} if version_id is None else {"VersionId": version_id})
 
         def attempt() -> HeadResult:
             calls.attempts += 1

@@ -25,6 +25,7 @@ import botocore.session
 from botocore.config import Config
 
 from lambda_code.indexer import Indexer
+from lambda_code.settings import Bucket
 from lambda_code.storage import CLIENT_CONFIG, Storage
 from tests.support.fakes import RecordingTelemetry
 from tests.support.serving import serving
@@ -125,7 +126,10 @@ class FaultProxy:
             table_name=index.table,
         )
         return Indexer(
-            bucket_name=index.bucket, deleted_retention_days=90, storage=storage, telemetry=RecordingTelemetry()
+            buckets={index.bucket: Bucket(name=index.bucket)},
+            deleted_retention_days=90,
+            storage=storage,
+            telemetry=RecordingTelemetry(),
         )
 
 

@@ -31,7 +31,7 @@ from lambda_code.update import (
     Update,
 )
 from tests.support.clock import FakeClock
-from tests.support.fakes import BUCKET, START, TABLE, CallLog, FakeDynamoDB
+from tests.support.fakes import BUCKET, BUCKETS, START, TABLE, CallLog, FakeDynamoDB
 from tests.support.strategies import Json, heads, keys, records, removals, s3_event, text, times, user_metadata
 
 # DynamoDB's limits in bytes: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -43,7 +43,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def parsed(raw: Json) -> Record:
-    [record] = parse_event(s3_event(raw), bucket=BUCKET)
+    [record] = parse_event(s3_event(raw), buckets=BUCKETS)
     assert isinstance(record, Record)
     return record
 

@@ -24,7 +24,7 @@ from lambda_code.metadata import (
     provenance_of,
 )
 from lambda_code.storage import Storage
-from tests.support.fakes import BUCKET, START, TABLE, unlimited_calls
+from tests.support.fakes import BUCKET, BUCKETS, START, TABLE, unlimited_calls
 from tests.support.strategies import Json, heads, records, removals, s3_event, times
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ STORAGE = Storage(s3=VALIDATING, dynamodb=VALIDATING, bucket_name=BUCKET, table_
 
 @given(records(), removals(), heads(), times())
 def test_indexer_sends_only_requests_that_botocore_accepts(raw: Json, removal: Json, head: Json, now: datetime) -> None:
-    [record] = parse_event(s3_event(raw), bucket=BUCKET)
-    [removed] = parse_event(s3_event(removal), bucket=BUCKET)
+    [record] = parse_event(s3_event(raw), buckets=BUCKETS)
+    [removed] = parse_event(s3_event(removal), buckets=BUCKETS)
     assert isinstance(record, Record)
     assert isinstance(removed, Record)
     provenance = provenance_of(record, request_id="request-1", processed_at=now)
     version_id = record.version_id or "null"
-    STORAGE.head(record.key, record.version_id, unlimited_calls())
-    STORAGE.head(record.key, None, unlimited_calls())
+    STORAGE.head(BUCKET, record.key, record.version_id, unlimited_calls())
+    STORAGE.head(BUCKET, record.key, None, unlimited_calls())
     updates: tuple[Update, ...] = (
         from_head(record, head, provenance=provenance),
         from_event(record, version_id=version_id, provenance=provenance),
@@ -86,4 +86,4 @@ def test_indexer_sends_only_requests_that_botocore_accepts(raw: Json, removal: J
 
 def test_request_validation_detects_an_empty_object_key() -> None:
     with pytest.raises(PermanentError, match=r"AssertionError: .*\n?Invalid length for parameter Key"):
-        STORAGE.head("", None, unlimited_calls())
+        STORAGE.head(BUCKET, "", None, unlimited_calls())

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lambda_code.errors import IndexingError
 from lambda_code.indexer import Indexer
 from lambda_code.retry import ATTEMPT_SECONDS, call_with_retry
+from lambda_code.settings import Bucket
 from lambda_code.storage import RecordCalls, Storage
 from lambda_code.telemetry import Invocation, Telemetry
 from tests.support.clock import FakeClock
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 Client = Any  # botocore creates client methods at run time, so they have no types
 
 BUCKET = "uploads"
+BUCKETS = {BUCKET: Bucket(name=BUCKET)}
+UNVERSIONED = {BUCKET: Bucket(name=BUCKET, versioned=False)}
 TABLE = "objects"
 RETENTION_DAYS = 90
 ENVIRONMENT = {
@@ -311,7 +314,7 @@ class IndexerHarness:
         self.dynamodb = FakeDynamoDB(self.calls)
         self.telemetry = RecordingTelemetry()
         self.indexer = Indexer(
-            bucket_name=BUCKET,
+            buckets=BUCKETS,
             deleted_retention_days=RETENTION_DAYS,
             storage=Storage(
                 s3=self.s3,

@@ -23,7 +23,7 @@ from lambda_code.indexer import Indexer
 from lambda_code.storage import Storage
 from operations import queries
 from tests.support.clock import FakeClock
-from tests.support.fakes import BUCKET, TABLE, CallLog, FakeS3, RecordingTelemetry
+from tests.support.fakes import BUCKET, BUCKETS, TABLE, CallLog, FakeS3, RecordingTelemetry
 from tests.support.strategies import head, s3_event, s3_record
 from tests.support.synth import synth
 from tests.unit.test_docs import section
@@ -72,7 +72,7 @@ def index_uploads() -> None:
     for version_id, (key, time, size) in UPLOADS.items():
         s3.put(key, version_id, head(LastModified=time, ContentLength=size, ContentType="application/pdf"))
     storage = Storage(s3=s3, dynamodb=boto3.client("dynamodb"), bucket_name=BUCKET, table_name=TABLE)
-    indexer = Indexer(bucket_name=BUCKET, deleted_retention_days=90, storage=storage, telemetry=RecordingTelemetry())
+    indexer = Indexer(buckets=BUCKETS, deleted_retention_days=90, storage=storage, telemetry=RecordingTelemetry())
     records = [
         *(
             s3_record(key, version_id=version_id, sequencer=f"{n:02}")

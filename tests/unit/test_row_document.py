@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lambda_code.events import Record, parse_event
 from lambda_code.metadata import SCHEMA_VERSION
 from tap_stack import DAY_INDEX, EXPIRY_ATTRIBUTE
-from tests.support.fakes import IndexerHarness
+from tests.support.eventbridge import REASONS, eventbridge_event
+from tests.support.fakes import BUCKETS, IndexerHarness
+from tests.support.nonempty import nonempty
 from tests.support.strategies import head, minimal_record, s3_event, s3_record
 from tests.support.synth import synth
 from tests.unit.test_docs import section
@@ -61,6 +64,19 @@ def test_row_document_has_the_type_of_each_written_attribute(written: list[Item]
 def test_attributes_documented_for_every_row_are_in_every_written_row(written: list[Item]) -> None:
     always = {name for name, cells in documented_attributes().items() if cells[3] == "every row"}
     assert always == set.intersection(*(set(row) for row in written))
+
+
+def test_row_document_has_the_event_name_of_each_eventbridge_event() -> None:
+    rows = re.findall(r"^\| `(Object \w+)` \| `(.+?)` \| (.*)\| `([\w:]+)` \|$", DOCUMENT, re.MULTILINE)
+    assert {row[3] for row in rows} == REASONS.keys()
+    for detail_type, reason, deletion_type, event_name in nonempty(rows):
+        event = eventbridge_event(s3_record(event_name=event_name))
+        detail = event["detail"]
+        assert (event["detail-type"], detail["reason"]) == (detail_type, reason)
+        assert detail.get("deletion-type", "") == deletion_type.strip("` ")
+        [record] = parse_event(event, buckets=BUCKETS)
+        assert isinstance(record, Record)
+        assert record.event_name == event_name
 
 
 def documented_keys() -> Iterator[tuple[str, list[str]]]:

@@ -79,7 +79,8 @@ INDEXER_IMPORTS = {
     "metadata": {"events", "head_result", "update"},
     "head_result": set[str](),
     "update": set[str](),
-    "events": set[str](),
+    "events": {"fields"},
+    "fields": set[str](),
     "telemetry": set[str](),
 }
 INDEXER_LEAVES = {"errors", "settings", "outcome", "responses", "retry", "logs", "metrics"}

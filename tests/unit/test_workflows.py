@@ -22,6 +22,7 @@ from tests.support.shell_commands import cron_line
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 CI, DEPLOY = GITHUB / "workflows" / "ci.yml", GITHUB / "workflows" / "deploy.yml"
+NIGHTLY = GITHUB / "workflows" / "nightly.yml"
 INDEX_AUDIT = GITHUB / "workflows" / "index-audit.yml"
 PREPARE = GITHUB / "actions" / "prepare" / "action.yml"
 
@@ -178,6 +179,14 @@ def test_index_audit_runs_daily_and_does_nothing_without_its_role() -> None:
     [job] = workflow["jobs"].values()
     assert job["if"].startswith("vars.AWS_AUDIT_ROLE_ARN != '' && ")
     assert 60 * job["timeout-minutes"] <= 3600, "the credentials are valid for one hour"
+
+
+def test_nightly_workflow_runs_the_property_tests_daily_with_the_nightly_profile() -> None:
+    workflow = load(NIGHTLY)
+    [schedule] = workflow[True]["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", schedule["cron"])
+    [job] = workflow["jobs"].values()
+    assert "nox -s property -- --hypothesis-profile nightly " in commands(job)
 
 
 @pytest.mark.parametrize(("code", "topic"), [(0, TOPIC_ARN), (1, TOPIC_ARN), (2, "")])

@@ -14,6 +14,7 @@ from typing import Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.metadata import format_time
+from tests.support.eventbridge import ACCOUNT
 from tests.support.strategies import Json, head, s3_record
 
 Address = tuple[str, str]  # object key and version ID of one object version
@@ -79,9 +80,12 @@ class Removal:
 
 @dataclass
 class Bucket:
-    """Model of an S3 bucket, with its versions by object key. `notify` receives the event record of every change.
+    """Model of an S3 bucket, with its versions by object key.
 
     Attributes:
+        notify: receives the event record of every change, and whether EventBridge delivers it.
+        eventbridge: whether EventBridge delivers the next events, instead of S3 notifications. The time of an
+            EventBridge event is in whole seconds, and its principal is an account.
         unnamed: beginnings of event names whose events omit the version ID `null`.
         versioned: whether versioning was ever enabled. In an unversioned bucket, each object has the version ID `null`.
         suspended: whether versioning is suspended now.
@@ -92,10 +96,11 @@ class Bucket:
     """
 
     now: Callable[[], datetime]
-    notify: Callable[[Json], None]
+    notify: Callable[[Json, bool], None]
     unnamed: tuple[str, ...] = ("ObjectCreated:",)
     versioned: bool = True
     suspended: bool = False
+    eventbridge: bool = False
     versions: dict[str, list[Version]] = field(default_factory=dict)
     ever: dict[Address, list[Version]] = field(default_factory=dict)
     removals: dict[Address, list[Removal]] = field(default_factory=dict)
@@ -147,7 +152,9 @@ class Bucket:
         """Delete a version or a delete marker permanently."""
         kind = "LifecycleExpiration" if lifecycle else "ObjectRemoved"
         record = self._record(version, f"{kind}:Delete", lifecycle=lifecycle)
-        self._remove(version, time=record["eventTime"], by="lifecycle" if lifecycle else USER)
+        self._remove(
+            version, time=record["eventTime"], by="lifecycle" if lifecycle else record["userIdentity"]["principalId"]
+        )
         self._announce(record)
 
     def expire(self, key: str) -> None:
@@ -221,13 +228,13 @@ class Bucket:
             event_name=event_name,
             size=version.size if created else None,  # Deletion events of this model have no size and no ETag.
             etag=version.etag if created else None,
-            event_time=format_time(self.now()),
+            event_time=format_time(self.now().replace(microsecond=0) if self.eventbridge else self.now()),
             sequencer=f"{self.changes:018X}",
         )
         self.subjects[record["s3"]["object"]["sequencer"]] = version.address
-        record["userIdentity"] = {"principalId": LIFECYCLE if lifecycle else USER}
+        record["userIdentity"] = {"principalId": LIFECYCLE if lifecycle else ACCOUNT if self.eventbridge else USER}
         return record
 
     def _announce(self, record: Json) -> None:
         self.changes += 1
-        self.notify(record)
+        self.notify(record, self.eventbridge)

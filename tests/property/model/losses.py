@@ -42,13 +42,20 @@ class Losses(Histories):
         suspended=st.booleans(),
         unnamed=st.sampled_from(UNNAMED),
         versioned=st.sampled_from([True, True, True, False]),
+        eventbridge=st.booleans(),
         actions=st.lists(st.tuples(KEYS, st.sampled_from(ACTS), NUMBERS), min_size=6, max_size=16),
     )
     def begins(
-        self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool, actions: list[tuple[str, str, int]]
+        self,
+        *,
+        suspended: bool,
+        unnamed: tuple[str, ...],
+        versioned: bool,
+        eventbridge: bool,
+        actions: list[tuple[str, str, int]],
     ) -> None:
         """Create the stack and some rows, so that a loss has an effect, and a backup of the first half of the rows."""
-        super().begins(suspended=suspended, unnamed=unnamed, versioned=versioned)
+        super().begins(suspended=suspended, unnamed=unnamed, versioned=versioned, eventbridge=eventbridge)
         for number, (key, act, which) in enumerate(actions):
             self._happening(key, "upload" if number % 3 == 0 else act, which, arrives=True)()
             self.stack.clock.now += 0.01

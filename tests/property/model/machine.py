@@ -45,12 +45,16 @@ class Histories(RuleBasedStateMachine):
         self.steps = 0
 
     @initialize(
-        suspended=st.booleans(), unnamed=st.sampled_from(UNNAMED), versioned=st.sampled_from([True, True, True, False])
+        suspended=st.booleans(),
+        unnamed=st.sampled_from(UNNAMED),
+        versioned=st.sampled_from([True, True, True, False]),
+        eventbridge=st.booleans(),
     )
-    def begins(self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool) -> None:
+    def begins(self, *, suspended: bool, unnamed: tuple[str, ...], versioned: bool, eventbridge: bool) -> None:
         self.stack = ModelStack(
             suspended=suspended or self.few_faults or not versioned, unnamed=unnamed, versioned=versioned
         )
+        self.stack.bucket.eventbridge = eventbridge
 
     # users
 
@@ -105,7 +109,7 @@ class Histories(RuleBasedStateMachine):
         """
         stack = self.stack
         message = stack.delivery.waiting[number % len(stack.delivery.waiting)]
-        key = unquote_plus(message.event["Records"][0]["s3"]["object"]["key"])
+        key = unquote_plus(stack.delivery.records_of(message.event)[0]["s3"]["object"]["key"])
         stack.calls.meanwhile[calls] = self._happening(key, act, which, arrives=arrives)
         stack.counts["concurrent actions"] += 1
         stack.deliver(number)
@@ -137,6 +141,11 @@ class Histories(RuleBasedStateMachine):
         self.stack.delivery.merge(one, other)
         self.stack.counts["merged"] += 1
 
+    @rule()
+    def switch_between_notifications_and_eventbridge(self) -> None:
+        self.stack.bucket.eventbridge = not self.stack.bucket.eventbridge
+        self.stack.counts["changes of the trigger"] += 1
+
     # faults
 
     @rule(faults=FAULTS)
@@ -166,6 +175,11 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def switch_the_trigger(self) -> None:
         self.stack.delivery.connected = not self.stack.delivery.connected
+
+    @precondition(lambda self: not self.few_faults)
+    @rule()
+    def allow_or_refuse_invocations_by_eventbridge(self) -> None:
+        self.stack.delivery.invocable = not self.stack.delivery.invocable
 
     # operators
 
@@ -250,6 +264,7 @@ class Histories(RuleBasedStateMachine):
     def _count(self) -> None:
         stack = self.stack
         stack.counts["dropped"] += len(stack.delivery.dropped)
+        stack.counts["refused invocations by EventBridge"] += stack.delivery.refused
         self.tally.update({"histories": 1, "steps": self.steps, "changes of the bucket": stack.bucket.changes})
         self.tally.update({name: number for name, number in stack.counts.items() if number})
         self.tally.update({f"fault: {name}": number for name, number in stack.calls.injected.items()})

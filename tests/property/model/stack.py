@@ -12,6 +12,7 @@ from lambda_code.errors import IndexingError
 from lambda_code.events import NULL_VERSION, Kind
 from lambda_code.metadata import format_time
 from lambda_code.outcome import Result
+from lambda_code.settings import Bucket as IndexedBucket
 from tests.property.model import auditing
 from tests.property.model.aws import S3
 from tests.property.model.bucket import Address, Bucket
@@ -44,8 +45,9 @@ class ModelStack:
         self.dynamodb = FakeDynamoDB(self.calls, watch=_check_that_first_events_win)
         self.oracle = Oracle(self.bucket)
         self.counts: Counter[str] = Counter()
+        buckets = {BUCKET: IndexedBucket(name=BUCKET, versioned=versioned)}
         storage = replace(harness.indexer.storage, s3=self.s3, dynamodb=self.dynamodb)
-        self.indexer = replace(harness.indexer, storage=storage, versioned=versioned)
+        self.indexer = replace(harness.indexer, storage=storage, buckets=buckets)
 
     def now(self) -> datetime:
         return datetime_of(self.clock)
@@ -65,6 +67,7 @@ class ModelStack:
             message = waiting[number % len(waiting)]
             self.counts["out of order"] += message is not waiting[0]
             self.counts["retried"] += message.tries > 0
+            self.counts["delivered by EventBridge"] += "Records" not in message.event
             self.delivery.attempt(message, lambda each: self._handle(each, seconds))
 
     def deliver_to_the_end(self, number: int) -> None:
@@ -167,7 +170,7 @@ class ModelStack:
         """Check the row of each record in an event that the indexer handled without an error."""
         self.oracle.unreadable_versions |= self.s3.hidden
         rows = self.rows()
-        for record in message.event["Records"]:
+        for record in self.delivery.records_of(message.event):
             address, kind = self._address_of(record), Kind.of(record["eventName"])
             if address is None and "sequencer" in record["s3"]["object"] and not changed:
                 self._nothing_wrong(self._wrong_without_version_id(record, kind, rows))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import subjects, worker
 from lambda_code.events import Record, parse_event
-from lambda_code.settings import Settings
+from lambda_code.settings import Bucket, Settings
 from lambda_code.storage import Storage
 from tests.support.fakes import unlimited_calls
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def test_benchmark_events_are_uploads_with_different_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAP_BUCKET_NAME", "uploads")
-    [one], [other] = (parse_event(worker.event(number), bucket="uploads") for number in (1, 2))
+    [one], [other] = (
+        parse_event(worker.event(number), buckets={"uploads": Bucket(name="uploads")}) for number in (1, 2)
+    )
     assert isinstance(one, Record)
     assert isinstance(other, Record)
     assert one.key == "documents/2026/01/report 00000001.pdf"
@@ -37,7 +39,7 @@ def test_fake_aws_of_the_benchmarks_responds_to_head_object(monkeypatch: pytest.
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{aws.port}")
         storage = Storage.connect(Settings.from_env(subjects.ENVIRONMENT))
         with closing(storage.s3):
-            result = storage.head("a", None, unlimited_calls())
+            result = storage.head("uploads", "a", None, unlimited_calls())
     assert isinstance(result, dict)
     assert (result["ContentLength"], result["Metadata"]) == (1024, {"owner": "archive"})
 

@@ -8,6 +8,7 @@ from tests.support.strategies import Json, s3_event, s3_record
 
 GUIDE = "https://docs.aws.amazon.com/AmazonS3/latest/userguide"
 STRUCTURE = f"{GUIDE}/notification-content-structure.html"
+EVENTBRIDGE = f"{GUIDE}/ev-events.html"
 TYPES = f"{GUIDE}/notification-how-to-event-types-and-destinations.html"
 LIFECYCLE = f"{GUIDE}/lifecycle-configure-notification.html"
 TIERING = f"{GUIDE}/intelligent-tiering-managing.html"

@@ -14,6 +14,7 @@ from tests.support.fakes import BUCKET
 from tests.support.strategies import Json, failure_message, head
 from tests.unit.lambda_code.aws_shapes import (
     DESTINATIONS,
+    EVENTBRIDGE,
     GUIDE,
     KEY,
     KEYS,
@@ -313,9 +314,7 @@ OTHERS = [
     ),
     deleted("failed event from a message of the failure queue", DESTINATIONS, FAILED["requestPayload"]),
     rejected("message of the failure queue", DESTINATIONS, FAILED, NO_RECORDS),
-    rejected(
-        "event from EventBridge, whose keys are not encoded", f"{GUIDE}/ev-events.html", FROM_EVENTBRIDGE, NO_RECORDS
-    ),
+    indexed("event from EventBridge, whose key is not encoded", EVENTBRIDGE, FROM_EVENTBRIDGE, key="a+b.txt"),
 ]
 
 REAL_EVENTS = [*CREATIONS, *REMOVALS, *WITHOUT_VERSION, *ENCODED_KEYS, *IGNORED, *OTHERS]

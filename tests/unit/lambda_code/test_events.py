@@ -9,7 +9,7 @@ import pytest
 
 from lambda_code.errors import ForeignBucketError, MalformedError, Reason
 from lambda_code.events import Kind, Record, Rejected, is_test_event, parse_event, parse_record
-from tests.support.fakes import BUCKET
+from tests.support.fakes import BUCKET, BUCKETS
 from tests.support.nonempty import nonempty
 from tests.support.strategies import Json, failure_message, minimal_record, s3_event, s3_record
 from tests.unit.lambda_code.real_events import TEST_EVENT
@@ -18,7 +18,7 @@ MISSING = object()
 
 
 def parsed(raw: Json) -> Record:
-    return parse_record(raw, index=0, bucket=BUCKET)
+    return parse_record(raw, index=0, buckets=BUCKETS)
 
 
 def changed(path: str, value: object) -> Json:
@@ -37,7 +37,7 @@ def changed(path: str, value: object) -> Json:
 def test_parse_record_reads_all_fields_of_an_s3_record() -> None:
     raw = s3_record("a b/é+x.txt", version_id="096fKKXTRTtl3on89fVO.nfljtsv6qko", size=0, etag="abc-2")
     assert raw["s3"]["object"]["key"] == "a+b/%C3%A9%2Bx.txt"
-    assert parse_record(raw, index=3, bucket=BUCKET) == Record(
+    assert parse_record(raw, index=3, buckets=BUCKETS) == Record(
         index=3,
         event_name="ObjectCreated:Put",
         kind=Kind.CREATED,
@@ -226,7 +226,7 @@ def test_parse_record_rejects_a_record_that_is_not_a_json_object(raw: Json, comp
 
 def test_record_of_another_bucket_is_rejected_with_both_bucket_names() -> None:
     with pytest.raises(ForeignBucketError) as caught:
-        parse_record(minimal_record(bucket="test"), index=2, bucket=BUCKET)
+        parse_record(minimal_record(bucket="test"), index=2, buckets=BUCKETS)
     assert str(caught.value) == "Records[2].s3.bucket.name is 'test', but this function indexes only 'uploads'"
     assert (caught.value.reason, caught.value.field) == (Reason.FOREIGN, "Records[2].s3.bucket.name")
 
@@ -246,7 +246,7 @@ def test_record_of_another_bucket_is_rejected_with_both_bucket_names() -> None:
     ],
 )
 def test_parse_event_rejects_an_event_without_records(event: object) -> None:
-    [rejected] = parse_event(event, bucket=BUCKET)
+    [rejected] = parse_event(event, buckets=BUCKETS)
     assert isinstance(rejected, Rejected)
     assert rejected.index is None
     assert rejected.error.field == "Records"
@@ -262,16 +262,16 @@ SQS_RECORD = {"messageId": "m", "body": '{"Records": []}', "eventSource": "aws:s
     [
         pytest.param(
             {"Records": [SNS_RECORD]},
-            "Records[0].EventSource is 'aws:sns'. The indexer accepts only events that S3 sends to it directly. "
-            "Add the Lambda function to the event notifications of the bucket, "
+            "Records[0].EventSource is 'aws:sns'. The indexer accepts only events that S3 or EventBridge sends to it "
+            "directly. Add the Lambda function to the event notifications of the bucket, "
             "and remove the SNS topic from the triggers of the function",
             id="SNS",
         ),
         pytest.param({"Records": [SQS_RECORD]}, "Records[0].eventSource is 'aws:sqs'. {} the SQS queue", id="SQS"),
         pytest.param(
-            {"version": "0", "detail-type": "Object Created", "source": "aws.s3", "detail": {"bucket": {"name": "b"}}},
-            "there is no list of Records: this is an EventBridge event ('Object Created' from 'aws.s3'). "
-            "{} the EventBridge rule",
+            {"version": "0", "detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2"},
+            "there is no list of Records: this is an EventBridge event ('EC2 Instance State-change Notification' from "
+            "'aws.ec2'); only events of 'aws.s3' are supported. Correct the EventBridge rule",
             id="EventBridge",
         ),
         pytest.param([SQS_RECORD], "this is a batch of SQS messages from an EventBridge pipe. {}", id="pipe"),
@@ -293,7 +293,7 @@ SQS_RECORD = {"messageId": "m", "body": '{"Records": []}', "eventSource": "aws:s
     ],
 )
 def test_wrapped_event_is_rejected_with_its_wrapper_and_the_remedy(event: object, message: str) -> None:
-    [rejected] = parse_event(event, bucket=BUCKET)
+    [rejected] = parse_event(event, buckets=BUCKETS)
     assert isinstance(rejected, Rejected)
     assert rejected.error.reason is Reason.MALFORMED
     for part in nonempty(message.split("{}")):
@@ -304,7 +304,7 @@ def test_wrapped_event_is_rejected_with_its_wrapper_and_the_remedy(event: object
 
 
 def test_each_message_of_an_sqs_batch_is_rejected() -> None:
-    rejected = parse_event({"Records": [SQS_RECORD, s3_record(), SQS_RECORD]}, bucket=BUCKET)
+    rejected = parse_event({"Records": [SQS_RECORD, s3_record(), SQS_RECORD]}, buckets=BUCKETS)
     assert [type(each) for each in rejected] == [Rejected, Record, Rejected]
 
 

@@ -13,7 +13,7 @@ from urllib3.exceptions import ProtocolError
 from lambda_code.errors import IndexingError, PermanentError, Reason, TransientError
 from lambda_code.indexer import Indexer
 from lambda_code.storage import RecordCalls, Storage
-from tests.support.fakes import START_SECONDS, TABLE, Fault, IndexerHarness, client_error
+from tests.support.fakes import BUCKETS, START_SECONDS, TABLE, Fault, IndexerHarness, client_error
 from tests.support.strategies import URL, Json, head, minimal_record, s3_event, s3_record
 
 if TYPE_CHECKING:
@@ -357,7 +357,7 @@ def test_time_budget_of_a_record_is_the_remaining_time_divided_by_the_remaining_
     found: list[float] = []
 
     class RecordingStorage(Storage):
-        def head(self, key: str, version_id: str | None, calls: RecordCalls) -> HeadResult:  # noqa: ARG002 - defined by the base class
+        def head(self, bucket: str, key: str, version_id: str | None, calls: RecordCalls) -> HeadResult:  # noqa: ARG002 - defined by the base class
             found.append(calls.deadline - self.clock())
             harness.clock.advance(durations[len(found) - 1])
             return head()
@@ -417,7 +417,7 @@ def test_only_the_record_with_hanging_aws_calls_fails_in_an_event_of_50(harness:
 
 def test_indexer_uses_the_system_clock_by_default(harness: IndexerHarness) -> None:
     storage = Storage(s3=harness.s3, dynamodb=harness.dynamodb, bucket_name="uploads", table_name=TABLE)
-    indexer = Indexer(bucket_name="uploads", deleted_retention_days=90, storage=storage, telemetry=harness.telemetry)
+    indexer = Indexer(buckets=BUCKETS, deleted_retention_days=90, storage=storage, telemetry=harness.telemetry)
     assert indexer.handle(s3_event(s3_record("gone")), request_id="r", deadline=indexer.clock() + 60) == {"gone": 1}
     assert harness.telemetry.outcomes[0].duration_ms < 60_000
     assert indexer.now().utcoffset() is not None

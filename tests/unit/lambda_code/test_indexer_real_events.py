@@ -9,7 +9,7 @@ import pytest
 
 from lambda_code.errors import IndexingError
 from tests.support.default_stack import S3_EVENTS
-from tests.support.fakes import IndexerHarness
+from tests.support.fakes import UNVERSIONED, IndexerHarness
 from tests.support.nonempty import nonempty
 from tests.unit.lambda_code.real_events import REAL_EVENTS
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("real", [pytest.param(each, id=each.name) for each in REAL_EVENTS])
 def test_indexer_returns_the_expected_result_for_a_real_s3_event(real: RealEvent) -> None:
     harness = IndexerHarness()
-    harness.indexer = replace(harness.indexer, versioned=real.versioned)
+    if not real.versioned:
+        harness.indexer = replace(harness.indexer, buckets=UNVERSIONED)
     if isinstance(real.there, dict):
         harness.s3.put(real.key, real.version_id, real.there)
     elif real.there == "marker":

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fakes import Fault, IndexerHarness, client_error
+from tests.support.fakes import UNVERSIONED, Fault, IndexerHarness, client_error
 from tests.support.strategies import Json, head, s3_event, s3_record
 
 KEY = "console.txt"
@@ -262,7 +262,7 @@ def test_creation_without_version_id_removes_the_attributes_that_an_object_with_
 def test_creation_without_version_id_in_an_unversioned_bucket_has_the_attributes_of_an_object_with_a_customer_key(
     harness: IndexerHarness,
 ) -> None:
-    harness.indexer = replace(harness.indexer, versioned=False)
+    harness.indexer = replace(harness.indexer, buckets=UNVERSIONED)
     put_null(harness)
     encrypt(harness, "null")
     assert harness.handle(template()) == {"indexed": 1}
@@ -325,7 +325,7 @@ def test_creation_without_version_id_records_that_an_unreadable_version_null_was
 def test_event_without_version_id_in_an_unversioned_bucket_is_about_version_null(
     harness: IndexerHarness, event_name: str, result: str, attributes: dict[str, Any]
 ) -> None:
-    harness.indexer = replace(harness.indexer, versioned=False)
+    harness.indexer = replace(harness.indexer, buckets=UNVERSIONED)
     assert harness.handle(template(event_name)) == {result: 1}
     assert versions(harness) == ["null"]
     assert attributes.items() <= harness.dynamodb.row(KEY, "null").items()

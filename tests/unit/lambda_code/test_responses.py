@@ -21,7 +21,7 @@ from lambda_code.metadata import from_event, provenance_of
 from lambda_code.responses import MAX_HEADERS, MAX_USER_METADATA_BYTES, accept_all_headers_of_s3, parse_failure
 from lambda_code.retry import is_transient, reason_for
 from lambda_code.storage import CLIENT_CONFIG, RecordCalls, Storage
-from tests.support.fakes import BUCKET, START, TABLE, Client, RecordingInvocation, unlimited_calls
+from tests.support.fakes import BUCKET, BUCKETS, START, TABLE, Client, RecordingInvocation, unlimited_calls
 from tests.support.raw_server import raw_server, response
 from tests.support.strategies import URL, s3_record
 
@@ -163,7 +163,7 @@ def test_head_accepts_as_many_user_metadata_entries_as_s3_allows(connected: Conn
     with raw_server(
         HEAD=response("200 OK", *OBJECT, *USUAL, *(f"x-amz-meta-{name}: {value}" for name, value in entries.items()))
     ) as server:
-        result = connected(server.endpoint).head("a", "v1", unlimited_calls())
+        result = connected(server.endpoint).head(BUCKET, "a", "v1", unlimited_calls())
     assert isinstance(result, dict)
     assert result["Metadata"] == entries
     assert result["ContentLength"] == 3
@@ -181,7 +181,7 @@ def test_head_returns_the_headers_after_a_value_with_any_byte(connected: Connect
     values = [chr(byte) for byte in range(1, 256) if chr(byte) not in "\r\n"]
     odd = [f"x-amz-meta-v{number}: a{value}b" for number, value in enumerate(values)]
     with raw_server(HEAD=response("200 OK", *odd, *OBJECT)) as server:
-        result = connected(server.endpoint).head("a", "v1", unlimited_calls())
+        result = connected(server.endpoint).head(BUCKET, "a", "v1", unlimited_calls())
     assert isinstance(result, dict)
     assert result["Metadata"] == {f"v{number}": f"a{value}b" for number, value in enumerate(values)}
     assert result["ContentLength"] == 3
@@ -190,7 +190,7 @@ def test_head_returns_the_headers_after_a_value_with_any_byte(connected: Connect
 def test_unparsable_response_fails_the_record_at_once_with_a_message_of_its_own(connected: Connect) -> None:
     with raw_server(HEAD=response("200 OK", f"h: {'x' * LONG}")) as server:
         with pytest.raises(PermanentError) as caught:
-            connected(server.endpoint).head("a", "v1", unlimited_calls())
+            connected(server.endpoint).head(BUCKET, "a", "v1", unlimited_calls())
         assert server.requests == ["HEAD"]
     assert caught.value.reason is Reason.UNPARSABLE
     assert str(caught.value) == (
@@ -202,7 +202,7 @@ def test_unparsable_response_fails_the_record_at_once_with_a_message_of_its_own(
 def test_time_that_cannot_be_parsed_fails_the_record_as_unparsable(connected: Connect) -> None:
     with raw_server(HEAD=response("200 OK", "Last-Modified: soon", *OBJECT[1:])) as server:
         with pytest.raises(PermanentError, match="the response is complete, but 'soon' is not a time") as caught:
-            connected(server.endpoint).head("a", "v1", unlimited_calls())
+            connected(server.endpoint).head(BUCKET, "a", "v1", unlimited_calls())
         assert server.requests == ["HEAD"]
     assert caught.value.reason is Reason.UNPARSABLE
 
@@ -220,14 +220,14 @@ def test_head_with_status_400_is_repeated_as_a_get_of_the_first_byte(connected: 
         with pytest.raises(
             PermanentError, match=r"GetObject: .*ExpiredToken.*The provided token has expired"
         ) as caught:
-            connected(server.endpoint).head("a", "v1", calls)
+            connected(server.endpoint).head(BUCKET, "a", "v1", calls)
     assert caught.value.reason is Reason.DENIED
     assert server.requests[-1] == "GET"
     assert (calls.attempts, calls.retries) == (2, 0)
 
 
 def test_update_with_an_unparsable_response_is_permanent(connected: Connect) -> None:
-    each = parse_record(s3_record("a"), index=0, bucket=BUCKET)
+    each = parse_record(s3_record("a"), index=0, buckets=BUCKETS)
     update = from_event(each, version_id="v1", provenance=provenance_of(each, request_id="r", processed_at=START))
     with raw_server(POST=response("200 OK", f"h: {'x' * LONG}")) as server:
         with pytest.raises(PermanentError, match="UpdateItem: the response is complete, but cannot be parsed"):
@@ -242,4 +242,4 @@ def test_successful_get_with_an_invalid_expires_header_does_not_hide_the_error_o
         raw_server(HEAD=bare, GET=readable) as server,
         pytest.raises(PermanentError, match=r"^HeadObject: ClientError: An error occurred \(400\)"),
     ):
-        connected(server.endpoint).head("a", "v1", unlimited_calls())
+        connected(server.endpoint).head(BUCKET, "a", "v1", unlimited_calls())

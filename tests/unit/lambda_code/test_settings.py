@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 
 from lambda_code.errors import ConfigurationError, TapStackError
-from lambda_code.settings import Settings, on_lambda, trace_id
+from lambda_code.settings import Bucket, Settings, on_lambda, trace_id
 from tests.support.fakes import ENVIRONMENT
 from tests.support.nonempty import nonempty
 
@@ -15,6 +16,7 @@ from tests.support.nonempty import nonempty
 def test_settings_are_read_from_the_given_environment() -> None:
     assert Settings.from_env(ENVIRONMENT) == Settings(
         bucket_name="uploads",
+        buckets={"uploads": Bucket(name="uploads", prefixes=("",), versioned=True)},
         table_name="objects",
         service="tapstack-test",
         metrics_namespace="TapStack",
@@ -36,6 +38,18 @@ def test_settings_are_read_from_the_process_environment_by_default(monkeypatch: 
 def test_settings_enable_tracing_only_with_an_xray_daemon_address() -> None:
     assert Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000"}).tracing
     assert not Settings.from_env({**ENVIRONMENT, "AWS_XRAY_DAEMON_ADDRESS": ""}).tracing
+
+
+def test_settings_contain_the_existing_buckets_and_the_bucket_of_the_stack() -> None:
+    buckets = [
+        {"name": "logs", "prefixes": ["a/", "ü+b/"], "versioned": False},
+        {"name": "archive", "prefixes": [], "versioned": True},
+    ]
+    assert Settings.from_env({**ENVIRONMENT, "EXISTING_BUCKETS": json.dumps(buckets)}).buckets == {
+        "logs": Bucket(name="logs", prefixes=("a/", "ü+b/"), versioned=False),
+        "archive": Bucket(name="archive", prefixes=("",), versioned=True),
+        "uploads": Bucket(name="uploads", prefixes=("",), versioned=True),
+    }
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
@@ -63,6 +77,24 @@ def test_error_for_a_missing_variable_contains_its_name_and_remedy(name: str) ->
         ("POWERTOOLS_LOG_LEVEL", "info"),
         ("POWERTOOLS_LOG_LEVEL", "INFODEBUG"),
         ("POWERTOOLS_LOG_LEVEL", "TRACE"),
+        *(
+            ("EXISTING_BUCKETS", value)
+            for value in (
+                "",
+                "{}x",
+                "3",
+                "[3]",
+                '["logs"]',
+                '[{"name": "logs", "prefixes": []}]',
+                '[{"prefixes": [], "versioned": true}]',
+                '[{"name": "logs", "versioned": true}]',
+                '[{"name": 3, "prefixes": [], "versioned": true}]',
+                '[{"name": "Logs", "prefixes": [], "versioned": true}]',
+                '[{"name": "logs", "prefixes": "a/", "versioned": true}]',
+                '[{"name": "logs", "prefixes": [3], "versioned": true}]',
+                '[{"name": "logs", "prefixes": [], "versioned": 1}]',
+            )
+        ),
         *(("TAP_DELETED_RETENTION_DAYS", value) for value in ("", "-1", "1", "14", "3651", "9999", "90 ", "090", "٩٠")),
     ],
 )

@@ -21,7 +21,7 @@ from lambda_code.events import parse_record
 from lambda_code.head_result import DeleteMarker, Unreadable
 from lambda_code.metadata import deletion_at, from_deletion, from_event, from_head, provenance_of
 from lambda_code.storage import CLIENT_CONFIG, RecordCalls, Storage, parse_time
-from tests.support.fakes import BUCKET, START, TABLE, Client, RecordingInvocation, unlimited_calls
+from tests.support.fakes import BUCKET, BUCKETS, START, TABLE, Client, RecordingInvocation, unlimited_calls
 from tests.support.strategies import s3_record
 from tests.support.update_expressions import plain
 
@@ -50,13 +50,13 @@ def one_attempt() -> RecordCalls:
 
 def head(storage: Storage, key: str, version_id: str | None = None) -> dict[str, Any]:
     """Return the head result of an object that exists."""
-    result = storage.head(key, version_id, unlimited_calls())
+    result = storage.head(BUCKET, key, version_id, unlimited_calls())
     assert isinstance(result, dict)
     return result
 
 
 def record(key: str, version_id: str | None = None) -> Record:
-    return parse_record(s3_record(key, version_id=version_id), index=0, bucket=BUCKET)
+    return parse_record(s3_record(key, version_id=version_id), index=0, buckets=BUCKETS)
 
 
 def provenance(each: Record) -> Attributes:
@@ -110,18 +110,18 @@ def test_head_returns_none_for_a_deleted_object_or_version(storage: Storage, s3:
     version = s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")["VersionId"]
     s3.delete_object(Bucket=BUCKET, Key="a", VersionId=version)
     for key, version_id in (("a", version), ("a", None), ("never", None)):
-        assert storage.head(key, version_id, unlimited_calls()) is None
+        assert storage.head(BUCKET, key, version_id, unlimited_calls()) is None
 
 
 def test_head_distinguishes_a_delete_marker_from_a_deleted_version(storage: Storage, s3: Client) -> None:
     version = s3.put_object(Bucket=BUCKET, Key="a", Body=b"one")["VersionId"]
     marker = s3.delete_object(Bucket=BUCKET, Key="a")["VersionId"]
-    assert isinstance(storage.head("a", marker, unlimited_calls()), DeleteMarker)
+    assert isinstance(storage.head(BUCKET, "a", marker, unlimited_calls()), DeleteMarker)
     assert head(storage, "a", version)  # A delete marker only hides older versions.
     # S3 returns 404 for a HEAD request without a version ID if the current version is a delete marker.
-    assert storage.head("a", None, unlimited_calls()) is None
+    assert storage.head(BUCKET, "a", None, unlimited_calls()) is None
     s3.delete_object(Bucket=BUCKET, Key="a", VersionId=marker)
-    assert storage.head("a", marker, unlimited_calls()) is None
+    assert storage.head(BUCKET, "a", marker, unlimited_calls()) is None
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_head_of_a_delete_marker_returns_its_time_if_s3_sends_it(
     headers = {"x-amz-delete-marker": "true", **headers}
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=405, response_meta={"HTTPHeaders": headers})
-        assert with_client(client).head("a", "m1", one_attempt()) == DeleteMarker(last_modified=time)
+        assert with_client(client).head(BUCKET, "a", "m1", one_attempt()) == DeleteMarker(last_modified=time)
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-amz-delete-marker": "false"}, {"allow": "DELETE"}])
@@ -151,7 +151,7 @@ def test_head_status_405_without_the_marker_header_means_a_lost_object(
     client: Client = session.create_client("s3")
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=405, response_meta={"HTTPHeaders": headers})
-        assert with_client(client).head("a", "v1", one_attempt()) == Unreadable(customer_key=False)
+        assert with_client(client).head(BUCKET, "a", "v1", one_attempt()) == Unreadable(customer_key=False)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -160,7 +160,7 @@ def test_head_raises_a_transient_error_without_a_get_request(session: botocore.s
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=status, service_error_code=str(status))
         with pytest.raises(TransientError) as caught:
-            with_client(client).head("a", None, one_attempt())
+            with_client(client).head(BUCKET, "a", None, one_attempt())
     assert isinstance(caught.value.__cause__, ClientError)
 
 
@@ -189,7 +189,7 @@ def test_permanent_head_error_is_raised_with_the_error_code_of_get(
             expected_params={**address, "Range": "bytes=0-0"},
         )
         with pytest.raises(PermanentError, match=rf"^GetObject: \w+: An error occurred \({code}\)") as caught:
-            with_client(client).head("a", "v1", unlimited_calls())
+            with_client(client).head(BUCKET, "a", "v1", unlimited_calls())
     assert caught.value.reason is reason
 
 
@@ -198,7 +198,7 @@ def test_get_request_after_a_failed_head_starts_only_if_enough_time_is_left(sess
     with Stubber(client) as stub:
         stub.add_client_error("head_object", http_status_code=400, service_error_code="400")
         with pytest.raises(TransientError, match="GetObject was not tried"):
-            with_client(client).head("a", "v1", one_attempt())
+            with_client(client).head(BUCKET, "a", "v1", one_attempt())
 
 
 def test_storage_update_returns_the_previous_row_if_one_existed(storage: Storage, s3: Client, dynamodb: Client) -> None:
@@ -295,7 +295,7 @@ def test_botocore_sends_only_one_request_for_a_failed_call(session: botocore.ses
     client: Client = session.create_client("s3", config=CLIENT_CONFIG)
     requests = respond(client, "s3.HeadObject", {}, status=503)
     with pytest.raises(TransientError):
-        with_client(client).head("a", None, one_attempt())
+        with_client(client).head(BUCKET, "a", None, one_attempt())
     assert len(requests) == 1
 
 

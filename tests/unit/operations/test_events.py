@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from lambda_code.events import Kind, Record, parse_event
+from lambda_code.settings import Bucket
 from operations.events import Event, deletion_event, version_event
 from tests.support.operations_fakes import BUCKET, START, TARGET, marker, version
 
@@ -16,7 +17,7 @@ LATER = START + timedelta(seconds=9)
 
 def parsed(event: Event) -> Record:
     assert [record["awsRegion"] for record in event["Records"]] == ["eu-west-1"]
-    [record] = parse_event(event, bucket=BUCKET)
+    [record] = parse_event(event, buckets={BUCKET: Bucket(name=BUCKET)})
     assert isinstance(record, Record)
     return record
 
