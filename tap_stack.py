@@ -24,7 +24,6 @@ import ast
 import base64
 import csv
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -1012,16 +1011,20 @@ def indexer_policy(
         key_arn: the ARN of the KMS key that encrypts all of these, or None.
         existing_buckets: the existing buckets, whose objects the indexer reads too.
     """
-    arns = [f"{bucket_arn.rpartition(':')[0]}:{bucket.name}" for bucket in existing_buckets]
-    objects = [_object_arns(arn, bucket.prefixes) for arn, bucket in zip(arns, existing_buckets, strict=True)]
+    arns = {each: f"{bucket_arn.rpartition(':')[0]}:{each.name}" for each in existing_buckets}
+    objects = {each: _object_arns(arn, each.prefixes) for each, arn in arns.items()}
+    versioned = [arn for each, found in objects.items() if each.versioned for arn in found]
+    # In a bucket without versioning, the indexer reads only the version `null` of each object.
+    null_versions = [arn for each, found in objects.items() if not each.versioned for arn in found]
 
     def allow(sid: str, actions: Sequence[str], *resources: str) -> Document:
         return _statement(sid, "Allow", actions, list(resources))
 
     return _policy(
-        allow("ReadObjects", ["s3:GetObject", "s3:GetObjectVersion"], f"{bucket_arn}/*", *itertools.chain(*objects)),
+        allow("ReadObjects", ["s3:GetObject", "s3:GetObjectVersion"], f"{bucket_arn}/*", *versioned),
+        *([allow("ReadNullVersions", ["s3:GetObjectVersion"], *null_versions)] if null_versions else []),
         # Without s3:ListBucket, a HEAD request for a missing object returns 403 instead of 404.
-        allow("TellGoneFromDenied", ["s3:ListBucket"], bucket_arn, *arns),
+        allow("TellGoneFromDenied", ["s3:ListBucket"], bucket_arn, *arns.values()),
         allow("UseTable", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], table_arn),
         allow("UseDayIndex", ["dynamodb:Query"], f"{table_arn}/index/{DAY_INDEX}"),
         # The wildcard is necessary because Lambda chooses the names of the log streams.
@@ -1031,9 +1034,9 @@ def indexer_policy(
         allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
         *(_key_permissions(key_arn, bucket_arn=bucket_arn, table_arn=table_arn) if key_arn else ()),
         *(
-            _read_checksums(f"ReadChecksums{number}", bucket.kms_key_arn, arns[number], objects[number])
-            for number, bucket in enumerate(existing_buckets)
-            if bucket.kms_key_arn
+            _read_checksums(f"ReadChecksums{number}", each.kms_key_arn, arns[each], objects[each])
+            for number, each in enumerate(existing_buckets)
+            if each.kms_key_arn
         ),
     )
 
@@ -1151,8 +1154,7 @@ def _check_sizes(args: TapStackArgs, names: Names, *, partition: str, region: st
         return f"arn:{partition}:{service}:{region}:{account}:{resource}"
 
     function, queue = arn("lambda", f"function:{names.function}"), arn("sqs", names.failure_queue)
-    code_sha256 = base64.b64encode(bytes(hashlib.sha256().digest_size)).decode()
-    settings = settings_document(args, names, function_arn=function, code_sha256=code_sha256, failure_queue_arn=queue)
+    settings = settings_document(args, names, function_arn=function, code_sha256="A" * 44, failure_queue_arn=queue)
     policy = indexer_policy(
         bucket_arn=f"arn:{partition}:s3:::{names.upload_bucket}",
         table_arn=arn("dynamodb", f"table/{names.table}"),
@@ -1165,10 +1167,7 @@ def _check_sizes(args: TapStackArgs, names: Names, *, partition: str, region: st
         ("environment variables of the indexer", _environment(args, names), ENVIRONMENT_BYTES),
         ("settings document", settings, PARAMETER_BYTES),
         ("policy of the indexer's role", json.dumps(policy, separators=(",", ":")), ROLE_POLICY_BYTES),
-        *(
-            (f"event pattern of {each.name}", _event_pattern(each), EVENT_PATTERN_LENGTH)
-            for each in args.existing_buckets
-        ),
+        *((f"event pattern of {b.name}", _event_pattern(b), EVENT_PATTERN_LENGTH) for b in args.existing_buckets),
     ):
         size = len((document if isinstance(document, str) else _compact(document)).encode())
         if args.existing_buckets and size > limit:

@@ -56,7 +56,7 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "aws:cloudwatch/eventTarget:EventTarget": (
         inputs(
             "rule arn eventBusName input inputPath roleArn targetId",
-            retryPolicy=inputs(numbers="maximumEventAgeInSeconds maximumRetryAttempts"),
+            retryPolicy=inputs(maximumEventAgeInSeconds=60, maximumRetryAttempts=0),
             deadLetterConfig=inputs("arn"),
         ),
     ),

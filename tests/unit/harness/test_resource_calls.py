@@ -72,7 +72,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
     },
     ("EventTarget", 0, "PutTargets"): {
         "Rule": "rule",
-        "Targets.0.RetryPolicy": {"MaximumEventAgeInSeconds": 1, "MaximumRetryAttempts": 2},
+        "Targets.0.RetryPolicy": {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0},
         "Targets.0.DeadLetterConfig": {"Arn": "arn"},
     },
     ("Queue", 0, "CreateQueue"): {

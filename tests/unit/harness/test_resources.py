@@ -126,7 +126,7 @@ def test_function_with_a_code_hash_of_another_archive_is_rejected() -> None:
 def test_rejected_target_of_an_event_rule_is_an_error() -> None:
     """PutTargets reports a rejected target in a successful response."""
     fake = FakeAws({"PutTargets": {"FailedEntryCount": 1, "FailedEntries": [{"ErrorMessage": "no such queue"}]}})
-    with pytest.raises(HarnessError, match="rejected the target targetId of the rule rule: .*no such queue"):
+    with pytest.raises(HarnessError, match=r"rejected the target targetId of the rule rule: .*no such queue"):
         create("aws:cloudwatch/eventTarget:EventTarget", fake=fake)
 
 

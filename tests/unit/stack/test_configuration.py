@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -139,7 +140,7 @@ ORIGIN = ("at least one origin", "https://app.example.com")
 FIELDS = "`name` (a string) and `versioned` (true or false)"
 BAD_PREFIXES = {"name": "logs", "versioned": True}
 # Each entry contains an invalid value of `existingBuckets`, and parts of its error message: value, limit and remedy.
-WRONG_BUCKETS: list[tuple[list[object], object, str, str]] = [
+WRONG_BUCKETS: list[tuple[Sequence[object], object, str, str]] = [
     *(
         ([entry], entry, FIELDS, "pulumi config set --path 'existingBuckets[0].versioned' true")
         for entry in (
@@ -199,7 +200,10 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
         {"notificationPrefix": "p" * 1000, "notificationSuffix": "s" * 25},
         *("notificationPrefix", "p" * 1000, "1025 bytes", "shorter"),
     ),
-    *(({"existingBuckets": json.dumps(raw)}, "existingBuckets", *rest) for raw, *rest in WRONG_BUCKETS),
+    *(
+        ({"existingBuckets": json.dumps(raw)}, "existingBuckets", value, limit, remedy)
+        for raw, value, limit, remedy in WRONG_BUCKETS
+    ),
 ]
 
 
