@@ -5,60 +5,12 @@ day, a Lambda function that S3 invokes ("the indexer"), a failure queue for even
 CloudWatch alarms with an SNS topic, a dashboard, saved queries for the indexer's log, and an SSM parameter with the
 settings that the operators' tool `audit` compares with AWS.
 
-The table lists the configuration keys, with their defaults in parentheses. Set a key with
-``pulumi config set KEY VALUE``. docs/configuration.md also lists types and allowed values.
-
-========================  ==============================================================================================
-``env``                   environment name, which is part of resource names; required unless the Pulumi stack is ``dev``
-                          (``dev``)
-``bucketName``            name of the upload bucket (``{project}-{env}-uploads-{account}-{region}``)
-``tableName``             name of the DynamoDB table; the environment variable ``TAP_TABLE_NAME`` overrides this key
-                          (``{project}-{env}-objects``)
-``billing``               capacity mode of table and index: ``provisioned`` (a fixed price per hour) or ``on-demand`` (a
-                          price per request) (``provisioned``)
-``readCapacity``          read capacity units of the table; the index has the same number; only with ``provisioned``
-                          billing (``100``)
-``writeCapacity``         write capacity units of the table; the index has the same number; only with ``provisioned``
-                          billing (``100``)
-``maxCapacity``           upper limit of auto scaling for read and write capacity; only with ``provisioned`` billing
-                          (none)
-``maxOnDemandReads``      maximum read request units per second of the table, and of the index; only with ``on-demand``
-                          billing (none: the account's quota)
-``maxOnDemandWrites``     maximum write request units per second of the table, and of the index; only with ``on-demand``
-                          billing (none: the account's quota)
-``tableClass``            table class: with ``infrequent-access``, storage costs less, and reads and writes cost more
-                          (``standard``)
-``indexProjection``       attributes in the index of a new table: ``all``, or ``keys-only``; cannot be changed in an
-                          existing table (``all``)
-``corsAllowedOrigins``    web origins that may upload files (CORS), as a list or separated by commas
-                          (``http://localhost:3000`` in ``dev``, otherwise required)
-``notificationPrefix``    index only objects whose key has this prefix (none)
-``notificationSuffix``    index only objects whose key has this suffix (none)
-``noncurrentDays``        days after which S3 deletes a noncurrent object version (``90``)
-``deletedRetentionDays``  days until the row of a deleted object version expires; 0 keeps rows forever (``90``)
-``logLevel``              minimum log level of the indexer (``INFO``)
-``logRetentionDays``      retention of log events, in days (``30``)
-``architecture``          processor architecture of the indexer (``arm64``)
-``memoryMb``              memory of the indexer (``512``)
-``timeoutSeconds``        timeout of the indexer (``600``)
-``reservedConcurrency``   reserved concurrency of the indexer, which is also its maximum number of concurrent executions
-                          (none)
-``alarmEmail``            email address that receives alarms (none)
-``expectUploadEveryHours``hours without an indexed upload after which an alarm fires; uploads of the smoke test, and
-                          events that the operators' tools send, do not count (no alarm)
-``expectAuditEveryHours`` hours without a scan of the table after which an alarm fires; ``audit`` scans the table, so
-                          choose some hours more than the interval of the scheduled audit (no alarm)
-``maxDelaySeconds``       an alarm fires if over 1% of the uploads within 5 minutes are indexed later than this (``60``)
-``runbookUrl``            URL of your copy of docs/runbook.md, to which the alarm descriptions link (none: the
-                          descriptions contain the path ``docs/runbook.md``)
-``kmsKeyArn``             ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and
-                          alarm topic (encryption keys that AWS owns or manages)
-``permissionsBoundary``   ARN of an IAM policy that is the permissions boundary of each role (none)
-``owner``                 value of the tag Owner (``platform``)
-``costCenter``            value of the tag CostCenter (``shared``)
-``savedQueries``          create saved queries for CloudWatch Logs Insights (docs/runbook.md) (``true``)
-``protectData``           protect buckets and table against deletion (``true``, or ``false`` in ``dev``)
-========================  ==============================================================================================
+Configuration keys, which ``pulumi config set KEY VALUE`` sets and docs/configuration.md describes:
+env, bucketName, tableName, billing, readCapacity, writeCapacity, maxCapacity, maxOnDemandReads, maxOnDemandWrites,
+tableClass, indexProjection, corsAllowedOrigins, notificationPrefix, notificationSuffix, eventBridge, existingBuckets,
+noncurrentDays, deletedRetentionDays, logLevel, logRetentionDays, architecture, memoryMb, timeoutSeconds,
+reservedConcurrency, alarmEmail, expectUploadEveryHours, expectAuditEveryHours, maxDelaySeconds, runbookUrl, kmsKeyArn,
+permissionsBoundary, owner, costCenter, savedQueries, protectData.
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, failure_queue_url, alarm_topic_arn, settings_parameter, dashboard_url, test_command.
@@ -84,6 +36,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote_plus
@@ -99,6 +52,7 @@ BUCKET_NAME_LENGTH = range(3, 64)
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
+EXISTING_BUCKET_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
@@ -115,8 +69,8 @@ NONCURRENT_DAYS = range(1, 2**31)  # days until expiration (source: S3 API Refer
 # The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
 # expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
 DELETED_RETENTION_DAYS = range(15, 3651)
-# An object key has at most 1,024 bytes (S3 User Guide, "Object keys"), so longer filters would match no object.
-FILTER_BYTES = 1024
+# Maximum length of an object key (source: S3 User Guide, "Object keys"). Longer prefixes would match no object.
+OBJECT_KEY_BYTES = 1024
 FILTER_CHARACTERS = 1024  # maximum length of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
 # S3 receives filters as XML 1.0, which does not allow these characters.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
@@ -217,6 +171,15 @@ VERSIONING = "Enabled"  # versioning status of the upload bucket
 RUNTIME = "python3.13"
 HANDLER = "lambda_code.main.lambda_handler"
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:LifecycleExpiration:*")
+# Events of existing buckets that EventBridge delivers (S3 User Guide, "EventBridge event types").
+DETAIL_TYPES = ("Object Created", "Object Deleted")
+RULE_NAME_LENGTH = 64  # maximum length of a rule name (source: EventBridge API Reference, PutRule)
+EVENT_PATTERN_LENGTH = 2048  # maximum length of an event pattern (source: EventBridge User Guide, "Quotas")
+DELIVERY_RETRIES = 185  # maximum number of EventBridge's retries (source: EventBridge API Reference, RetryPolicy)
+# Maximum size in bytes of all environment variables (Lambda Developer Guide, "Lambda quotas"), of a standard parameter
+# (Systems Manager User Guide, "Managing parameter tiers"), and of the inline policies of a role (IAM User Guide, "IAM
+# and AWS STS quotas").
+ENVIRONMENT_BYTES, PARAMETER_BYTES, ROLE_POLICY_BYTES = 4096, 4096, 10_240
 SETTINGS_SCHEMA = 1  # schema of the settings document; a change that older tools cannot read increases the number
 # SSM rejects parameter names with these prefixes (Systems Manager API Reference, PutParameter, "Name").
 PARAMETER_NAME_RESERVED_STARTS = ("aws", "ssm")
@@ -364,9 +327,9 @@ def _check_filters(args: TapStackArgs) -> None:
     _check_filter("notificationPrefix", prefix)
     _check_filter("notificationSuffix", suffix)
     size = len(prefix.encode()) + len(suffix.encode())
-    if size > FILTER_BYTES:
+    if size > OBJECT_KEY_BYTES:
         key = "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix"
-        error = f"prefix and suffix together have {size} bytes, but an object key has at most {FILTER_BYTES}"
+        error = f"prefix and suffix together have {size} bytes, but an object key has at most {OBJECT_KEY_BYTES}"
         raise ConfigurationError(key, max(prefix, suffix, key=len), error, "Choose shorter values.")
 
 
@@ -391,7 +354,42 @@ def encode_filter(text: str) -> str:
     return quote_plus(text, safe="/!-_.'()")
 
 
-_FILTER = f"no wildcards or control characters; prefix and suffix together have at most {FILTER_BYTES} bytes"
+@dataclass(frozen=True, kw_only=True)
+class ExistingBucket:
+    """Bucket that the stack indexes but does not own, and never changes. EventBridge delivers its events."""
+
+    name: str
+    versioned: bool  # whether versioning is enabled; if false, versioning must never have been enabled
+    prefixes: tuple[str, ...] = ()  # prefixes of the indexed object keys; empty for all object keys
+    kms_key_arn: str | None = None  # ARN of the customer managed KMS key that encrypts the objects, if there is one
+
+    @property
+    def document(self) -> Document:
+        """The part of the configuration that the indexer and the operators' tools read."""
+        return {"name": self.name, "versioned": self.versioned, "prefixes": list(self.prefixes)}
+
+
+def _check_existing_buckets(args: TapStackArgs) -> None:
+    key, names = "existingBuckets", [bucket.name for bucket in args.existing_buckets]
+    for bucket in args.existing_buckets:
+        if not EXISTING_BUCKET_PATTERN.fullmatch(bucket.name):
+            error = "a bucket name has 3 to 63 lower-case letters, digits, dots and hyphens"
+            raise ConfigurationError(key, bucket.name, error, "List the names with: aws s3 ls")
+        if names.count(bucket.name) > 1:
+            remedy = "Write one entry for each bucket, with all of its prefixes."
+            raise ConfigurationError(key, bucket.name, "the bucket occurs more than once", remedy)
+        for prefix in bucket.prefixes:
+            if not 0 < len(prefix.encode()) <= OBJECT_KEY_BYTES:
+                error = f"a prefix in the bucket {bucket.name} has 1 to {OBJECT_KEY_BYTES} bytes"
+                raise ConfigurationError(key, prefix, error, "Remove `prefixes` to index all objects.")
+            if sum(prefix.startswith(other) for other in bucket.prefixes) > 1:
+                error = f"another prefix in the bucket {bucket.name} includes this prefix"
+                raise ConfigurationError(key, prefix, error, "Remove one of the two prefixes.")
+        if bucket.kms_key_arn is not None:
+            CONFIG_FIELDS["kms_key_arn"].check(bucket.kms_key_arn, key=key)
+
+
+_FILTER = f"no wildcards or control characters; prefix and suffix together have at most {OBJECT_KEY_BYTES} bytes"
 T = TypeVar("T")
 
 
@@ -404,6 +402,23 @@ def _field(key: str, default: T, *args: Any, default_text: str = "", **options: 
 def _tag_field(key: str, default: str, description: str) -> str:
     words = "letters, digits, spaces and the characters _ . : / = + - @"
     return _field(key, default, description, TAG_VALUE_PATTERN, words, length=TAG_VALUE_LENGTH)
+
+
+def _capacity_field(access: str) -> int | None:
+    text = f"{access} capacity units of the table; the index has the same number; only with `provisioned` billing"
+    rule, default = _only_with(PROVISIONED, f"{access}_capacity"), f"`{DEFAULT_CAPACITY}`"
+    return _field(f"{access}Capacity", None, text, TABLE_CAPACITY_UNITS, "units", rule=rule, default_text=default)
+
+
+def _hours_field(key: str, description: str) -> int | None:
+    return _field(key, None, description, EXPECTED_EVERY_HOURS, "hours", default_text="no alarm")
+
+
+def _maximum_field(access: str) -> int | None:
+    text = f"maximum {access} request units per second of the table, and of the index; only with `on-demand` billing"
+    rule, default = _only_with(ON_DEMAND, f"max_on_demand_{access}s"), "none: the account's quota"
+    key, unit = f"maxOnDemand{access.capitalize()}s", "units per second"
+    return _field(key, None, text, ON_DEMAND_UNITS, unit, rule=rule, default_text=default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -446,24 +461,8 @@ class TapStackArgs:
         "capacity mode of table and index: `provisioned` (a fixed price per hour) or `on-demand` (a price per request)",
         frozenset(BILLING_MODES),
     )
-    read_capacity: int | None = _field(
-        "readCapacity",
-        None,
-        "read capacity units of the table; the index has the same number; only with `provisioned` billing",
-        TABLE_CAPACITY_UNITS,
-        "units",
-        rule=_only_with(PROVISIONED, "read_capacity"),
-        default_text=f"`{DEFAULT_CAPACITY}`",
-    )
-    write_capacity: int | None = _field(
-        "writeCapacity",
-        None,
-        "write capacity units of the table; the index has the same number; only with `provisioned` billing",
-        TABLE_CAPACITY_UNITS,
-        "units",
-        rule=_only_with(PROVISIONED, "write_capacity"),
-        default_text=f"`{DEFAULT_CAPACITY}`",
-    )
+    read_capacity: int | None = _capacity_field("read")
+    write_capacity: int | None = _capacity_field("write")
     max_capacity: int | None = _field(
         "maxCapacity",
         None,
@@ -471,24 +470,8 @@ class TapStackArgs:
         rule=_check_max_capacity,
         allowed=f"not less than readCapacity or writeCapacity, and at most {TABLE_CAPACITY_UNITS.stop - 1} units",
     )
-    max_on_demand_reads: int | None = _field(
-        "maxOnDemandReads",
-        None,
-        "maximum read request units per second of the table, and of the index; only with `on-demand` billing",
-        ON_DEMAND_UNITS,
-        "units per second",
-        rule=_only_with(ON_DEMAND, "max_on_demand_reads"),
-        default_text="none: the account's quota",
-    )
-    max_on_demand_writes: int | None = _field(
-        "maxOnDemandWrites",
-        None,
-        "maximum write request units per second of the table, and of the index; only with `on-demand` billing",
-        ON_DEMAND_UNITS,
-        "units per second",
-        rule=_only_with(ON_DEMAND, "max_on_demand_writes"),
-        default_text="none: the account's quota",
-    )
+    max_on_demand_reads: int | None = _maximum_field("read")
+    max_on_demand_writes: int | None = _maximum_field("write")
     table_class: str = _field(
         "tableClass",
         "standard",
@@ -514,6 +497,19 @@ class TapStackArgs:
     )
     notification_suffix: str = _field(
         "notificationSuffix", "", "index only objects whose key has this suffix", allowed=_FILTER, rule=_check_filters
+    )
+    event_bridge: bool = _field(
+        "eventBridge",
+        default=False,
+        description="send the events of the upload bucket to EventBridge too, so that other applications can use them",
+    )
+    existing_buckets: tuple[ExistingBucket, ...] = _field(
+        "existingBuckets",
+        (),
+        "existing buckets that are also indexed, through EventBridge; the stack does not change them",
+        rule=_check_existing_buckets,
+        default_text="none",
+        allowed="each has `name` and `versioned` (true or false), and may have `prefixes` and `kmsKeyArn`",
     )
     noncurrent_days: int = _field(
         "noncurrentDays", 90, "days after which S3 deletes a noncurrent object version", NONCURRENT_DAYS, "days"
@@ -542,29 +538,17 @@ class TapStackArgs:
         allowed="at least 1 (0 would stop the indexer)",
     )
     alarm_email: str | None = _field(
-        "alarmEmail",
-        None,
-        "email address that receives alarms",
-        EMAIL_PATTERN,
-        "one address such as oncall@example.com",
+        "alarmEmail", None, "email address that receives alarms", EMAIL_PATTERN, "one address such as ops@example.com"
     )
-    expect_upload_every_hours: int | None = _field(
+    expect_upload_every_hours: int | None = _hours_field(
         "expectUploadEveryHours",
-        None,
         "hours without an indexed upload after which an alarm fires; uploads of the smoke test, and events that the "
         "operators' tools send, do not count",
-        EXPECTED_EVERY_HOURS,
-        "hours",
-        default_text="no alarm",
     )
-    expect_audit_every_hours: int | None = _field(
+    expect_audit_every_hours: int | None = _hours_field(
         "expectAuditEveryHours",
-        None,
         "hours without a scan of the table after which an alarm fires; `audit` scans the table, so choose some hours "
         "more than the interval of the scheduled audit",
-        EXPECTED_EVERY_HOURS,
-        "hours",
-        default_text="no alarm",
     )
     max_delay_seconds: int = _field(
         "maxDelaySeconds",
@@ -608,10 +592,7 @@ class TapStackArgs:
         "savedQueries", default=True, description="create saved queries for CloudWatch Logs Insights (docs/runbook.md)"
     )
     protect_data: bool | None = _field(
-        "protectData",
-        None,
-        "protect buckets and table against deletion",
-        default_text="`true`, or `false` in `dev`",
+        "protectData", None, "protect buckets and table against deletion", default_text="`true`, or `false` in `dev`"
     )
     lambda_package: pulumi.Archive | None = None
     """Deployment package of the indexer. If ``None``, the program builds the package from ``lambda_code``."""
@@ -687,21 +668,48 @@ def _parse_list(key: str, raw: str) -> tuple[str, ...]:
     """Parse a list of strings: either separated by commas, or in JSON, which is Pulumi's format of a YAML list."""
     if not raw.lstrip().startswith(("[", "{", '"')):
         return tuple(part.strip() for part in raw.split(",") if part.strip())
-    try:
-        values = json.loads(raw)
-    except ValueError:
-        values = None
+    values = _load_json(raw)
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         remedy = f"Try: pulumi config set --path '{key}[0]' https://app.example.com"
         raise ConfigurationError(key, raw, "the value must be a list of strings", remedy)
     return tuple(values)
 
 
+def _load_json(raw: str) -> Any:  # noqa: ANN401 - JSON values have any type
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
+
+
+def _parse_existing_buckets(key: str, raw: str) -> tuple[ExistingBucket, ...]:
+    """Parse a JSON list of objects, which is Pulumi's format of a YAML list of mappings."""
+    entries, buckets = _load_json(raw), []
+    remedy = f"Try: pulumi config set --path '{key}[0].name' NAME; pulumi config set --path '{key}[0].versioned' true"
+    if not isinstance(entries, list):
+        raise ConfigurationError(key, raw, "the value must be a list of objects", remedy)
+    for entry in entries:
+        types = {name: type(value) for name, value in entry.items()} if isinstance(entry, dict) else {}
+        valid = types.keys() >= {"name", "versioned"} and types.items() <= _EXISTING_BUCKET_TYPES.items()
+        prefixes = entry.get("prefixes", [""]) if valid else []
+        if not prefixes or not all(isinstance(prefix, str) for prefix in prefixes):
+            error = (
+                "an entry has a `name` (a string) and `versioned` (true or false), and may have `prefixes` (a list of "
+                "at least one string) and a `kmsKeyArn` (a string)"
+            )
+            raise ConfigurationError(key, entry, error, remedy)
+        optional = {"prefixes": tuple(entry.get("prefixes", ())), "kms_key_arn": entry.get("kmsKeyArn")}
+        buckets.append(ExistingBucket(name=entry["name"], versioned=entry["versioned"], **optional))
+    return tuple(buckets)
+
+
+_EXISTING_BUCKET_TYPES = {"name": str, "versioned": bool, "prefixes": list, "kmsKeyArn": str}
 # Maps the type of a configuration field, without ``| None``, to its parser. Strings need no parser.
 _PARSERS: Mapping[str, Callable[[str, str], object]] = {
     "int": _parse_integer,
     "bool": _parse_boolean,
     "Sequence[str]": _parse_list,
+    "tuple[ExistingBucket, ...]": _parse_existing_buckets,
 }
 # Maps each attribute of TapStackArgs to its ConfigField.
 CONFIG_FIELDS: Mapping[str, ConfigField] = {
@@ -718,49 +726,28 @@ def _reject_unknown_keys(namespace: str) -> None:
             raise ConfigurationError(key, key, f"the keys are {', '.join(known)}", f"Try: pulumi config rm {key}")
 
 
-def check_key_location(key_arn: str, *, partition: str, region: str, account: str) -> None:
-    """Check that all services of the stack can use a KMS key.
+_KEY_REMEDIES = {
+    "region": ", or replicate a multi-Region key to the region",
+    # Source: DynamoDB Developer Guide, "DynamoDB encryption at rest usage notes", DescribeKey. S3 supports such keys.
+    "account": ", because DynamoDB supports no keys of other accounts",
+}
 
-    DynamoDB supports only keys of its own account and region; other services support keys of other accounts too
-    (DynamoDB Developer Guide, "DynamoDB encryption at rest usage notes", DescribeKey).
 
-    Args:
-        key_arn: the ARN of the key.
-        partition: the partition of the stack, such as ``aws`` or ``aws-cn``.
-        region: the region of the stack.
-        account: the account ID of the stack.
-
-    Raises:
-        ConfigurationError: the key is in another partition, region or account.
-    """
-    key = KEY_ARN_PATTERN.fullmatch(key_arn)
-    for part, expected, remedy in (
-        ("partition", partition, "Choose a key in this partition."),
-        ("region", region, "Choose a key in this region, or replicate a multi-Region key to the region."),
-        ("account", account, "Choose a key in this account, because DynamoDB supports no keys of other accounts."),
+def _check_locations(args: TapStackArgs, **place: str) -> None:
+    """Raise ConfigurationError if a KMS key or an IAM policy is in another partition, region or account."""
+    key, policy = ("key", KEY_ARN_PATTERN, _KEY_REMEDIES), ("policy", BOUNDARY_ARN_PATTERN, dict[str, str]())
+    for config_key, arn, (what, pattern, remedies), parts in (
+        ("kmsKeyArn", args.kms_key_arn, key, ("partition", "region", "account")),
+        ("permissionsBoundary", args.permissions_boundary, policy, ("partition", "account")),
+        *(("existingBuckets", each.kms_key_arn, key, ("partition", "region")) for each in args.existing_buckets),
     ):
-        if key is None or key[part] != expected:
-            error = f"the KMS key must be in the stack's {part}, which is {expected}"
-            raise ConfigurationError("kmsKeyArn", key_arn, error, remedy)
-
-
-def check_boundary_location(boundary_arn: str, *, partition: str, account: str) -> None:
-    """Check that the roles of the stack can use a permissions boundary.
-
-    Args:
-        boundary_arn: the ARN of the IAM policy.
-        partition: the partition of the stack, such as ``aws`` or ``aws-cn``.
-        account: the account ID of the stack.
-
-    Raises:
-        ConfigurationError: the policy is in another partition, or is a customer managed policy of another account.
-    """
-    policy = BOUNDARY_ARN_PATTERN.fullmatch(boundary_arn)
-    for part, allowed in (("partition", (partition,)), ("account", (account, AWS_ACCOUNT))):
-        if policy is None or policy[part] not in allowed:
-            error = f"the IAM policy must be in the stack's {part}, which is {allowed[0]}"
-            remedy = f"Choose a policy in this {part}."
-            raise ConfigurationError("permissionsBoundary", boundary_arn, error, remedy)
+        found = pattern.fullmatch(arn) if arn is not None else None
+        for part in parts if found else ():
+            # The ARN of a policy that AWS manages has no account ID.
+            if found and found[part] != place[part] and (part, found[part]) != ("account", AWS_ACCOUNT):
+                error = f"the {what} must be in the stack's {part}, which is {place[part]}"
+                remedy = f"Choose a {what} in this {part}{remedies.get(part, '')}."
+                raise ConfigurationError(config_key, arn, error, remedy)
 
 
 def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_capacity: int | None) -> None:
@@ -835,6 +822,12 @@ class Names:
         """Return the name of the CloudWatch alarm for a purpose such as ``function-errors``."""
         return f"{self.prefix}-{purpose}"
 
+    def rule(self, bucket: ExistingBucket) -> str:
+        """Return the name of the EventBridge rule for an existing bucket. A hash replaces the end of a long name."""
+        name = f"{self.prefix}-{bucket.name}"
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        return name if len(name) <= RULE_NAME_LENGTH else f"{name[: RULE_NAME_LENGTH - 9]}-{digest}"
+
 
 def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -> Names:
     """Derive the names of all resources, and check them against the naming rules of AWS.
@@ -867,6 +860,10 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     # With a valid name of this bucket, all other derived names are short enough for their services.
     check_bucket_name(key, names.log_bucket)
+    for bucket in args.existing_buckets:
+        if bucket.name in (names.upload_bucket, names.log_bucket):
+            error = "the bucket belongs to the stack, which manages its notifications itself"
+            raise ConfigurationError("existingBuckets", bucket.name, error, "Remove the entry.")
     if names.upload_bucket == names.log_bucket:
         error = "the upload bucket and the bucket for access logs have the same name"
         raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
@@ -937,14 +934,11 @@ def _allow_service(
     )
 
 
-def upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
+def _upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
     """Return the policy of the upload bucket, which denies plain HTTP and uploads with other encryption settings.
 
-    The indexer could not read a differently encrypted object with HEAD.
-
-    Args:
-        bucket_arn: the ARN of the upload bucket.
-        key_arn: the ARN of the bucket's KMS key; None means encryption with S3 managed keys (AES-256).
+    The indexer could not read a differently encrypted object with HEAD. ``key_arn`` is the ARN of the bucket's KMS key;
+    None means encryption with S3 managed keys (AES-256).
     """
 
     def deny_put(sid: str, **condition: Document) -> Document:
@@ -966,14 +960,8 @@ def upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Docu
     return _policy(*statements)
 
 
-def log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: str) -> Document:
-    """Return the policy of the log bucket, which allows the S3 logging service to write, and denies plain HTTP.
-
-    Args:
-        log_bucket_arn: the ARN of the log bucket.
-        upload_bucket_arn: the ARN of the only bucket whose access logs may be written.
-        account: the account ID of the upload bucket.
-    """
+def _log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: str) -> Document:
+    """Return the policy of the log bucket, which lets S3 write access logs of the upload bucket, and denies HTTP."""
     objects = f"{log_bucket_arn}/*"
     return _policy(
         _deny_without_tls("s3:*", log_bucket_arn, objects),
@@ -983,20 +971,15 @@ def log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: s
     )
 
 
-def queue_policy(*, queue_arn: str) -> Document:
-    """Return the policy of the failure queue, which denies plain HTTP."""
-    return _policy(_deny_without_tls("sqs:*", queue_arn))
+def _queue_policy(*, queue_arn: str, rule_arns: Sequence[str]) -> Document:
+    """Return the policy of the failure queue, which lets EventBridge rules send events, and denies plain HTTP."""
+    service, source = {"Service": "events.amazonaws.com"}, {"ArnLike": {"aws:SourceArn": rule_arns}}
+    allowed = _statement("AllowRules", "Allow", "sqs:SendMessage", queue_arn, principal=service, condition=source)
+    return _policy(*([allowed] if rule_arns else []), _deny_without_tls("sqs:*", queue_arn))
 
 
-def topic_policy(*, topic_arn: str, partition: str, region: str, account: str) -> Document:
-    """Return the policy of the alarm topic, which lets CloudWatch alarms publish, and denies plain HTTP.
-
-    Args:
-        topic_arn: the ARN of the topic.
-        partition: the partition of the alarms, such as ``aws`` or ``aws-cn``.
-        region: the region of the alarms.
-        account: the account ID of the alarms.
-    """
+def _topic_policy(*, topic_arn: str, partition: str, region: str, account: str) -> Document:
+    """Return the policy of the alarm topic, which lets CloudWatch alarms publish, and denies plain HTTP."""
     alarms = f"arn:{partition}:cloudwatch:{region}:{account}:alarm:*"
     return _policy(
         _allow_service("AllowAlarms", "cloudwatch", "sns:Publish", topic_arn, account=account, source_arn=alarms),
@@ -1004,13 +987,19 @@ def topic_policy(*, topic_arn: str, partition: str, region: str, account: str) -
     )
 
 
-def trust_policy(*, account: str) -> Document:
+def _trust_policy(*, account: str) -> Document:
     """Return the trust policy of the indexer's role, which lets Lambda assume the role for this account only."""
     return _policy(_allow_service("AllowLambda", "lambda", "sts:AssumeRole", account=account))
 
 
 def indexer_policy(
-    *, bucket_arn: str, table_arn: str, log_group_arn: str, queue_arn: str, key_arn: str | None = None
+    *,
+    bucket_arn: str,
+    table_arn: str,
+    log_group_arn: str,
+    queue_arn: str,
+    key_arn: str | None = None,
+    existing_buckets: Sequence[ExistingBucket] = (),
 ) -> Document:
     """Return the permissions of the indexer's role.
 
@@ -1020,15 +1009,22 @@ def indexer_policy(
         log_group_arn: the ARN of the indexer's log group.
         queue_arn: the ARN of the failure queue.
         key_arn: the ARN of the KMS key that encrypts all of these, or None.
+        existing_buckets: the existing buckets, whose objects the indexer reads too.
     """
+    arns = {each: f"{bucket_arn.rpartition(':')[0]}:{each.name}" for each in existing_buckets}
+    objects = {each: _object_arns(arn, each.prefixes) for each, arn in arns.items()}
+    versioned = [arn for each, found in objects.items() if each.versioned for arn in found]
+    # In a bucket without versioning, the indexer reads only the version `null` of each object.
+    null_versions = [arn for each, found in objects.items() if not each.versioned for arn in found]
 
-    def allow(sid: str, actions: Sequence[str], resource: str) -> Document:
-        return _statement(sid, "Allow", actions, [resource])
+    def allow(sid: str, actions: Sequence[str], *resources: str) -> Document:
+        return _statement(sid, "Allow", actions, list(resources))
 
     return _policy(
-        allow("ReadObjects", ["s3:GetObject", "s3:GetObjectVersion"], f"{bucket_arn}/*"),
+        allow("ReadObjects", ["s3:GetObject", "s3:GetObjectVersion"], f"{bucket_arn}/*", *versioned),
+        *([allow("ReadNullVersions", ["s3:GetObjectVersion"], *null_versions)] if null_versions else []),
         # Without s3:ListBucket, a HEAD request for a missing object returns 403 instead of 404.
-        allow("TellGoneFromDenied", ["s3:ListBucket"], bucket_arn),
+        allow("TellGoneFromDenied", ["s3:ListBucket"], bucket_arn, *arns.values()),
         allow("UseTable", ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"], table_arn),
         allow("UseDayIndex", ["dynamodb:Query"], f"{table_arn}/index/{DAY_INDEX}"),
         # The wildcard is necessary because Lambda chooses the names of the log streams.
@@ -1037,39 +1033,64 @@ def indexer_policy(
         # The wildcard is necessary because these X-Ray actions support no resource-level permissions.
         allow("WriteTraces", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], "*"),
         *(_key_permissions(key_arn, bucket_arn=bucket_arn, table_arn=table_arn) if key_arn else ()),
+        *(
+            _read_checksums(f"ReadChecksums{number}", each.kms_key_arn, arns[each], objects[each])
+            for number, each in enumerate(existing_buckets)
+            if each.kms_key_arn
+        ),
     )
 
 
+def _object_arns(bucket_arn: str, prefixes: Sequence[str]) -> list[str]:
+    # IAM reads ${*}, ${?} and ${$} as the characters (IAM User Guide, "IAM policy elements: Variables and tags").
+    return [bucket_arn + "/" + re.sub(r"[*?$]", r"${\g<0>}", prefix) + "*" for prefix in prefixes or ("",)]
+
+
+def _allow_through(
+    service: str, sid: str, key_arn: str, *actions: str, equals: Document | None = None, like: Document | None = None
+) -> Document:
+    """Return a policy statement that allows an AWS service to use a KMS key for a request of the caller."""
+    _, partition, _, region, *_ = key_arn.split(":")
+    # AWS does not document which of the two domains kms:ViaService contains in the China regions.
+    domains = ("amazonaws.com", "amazonaws.com.cn") if partition == "aws-cn" else ("amazonaws.com",)
+    via = {"kms:ViaService": [f"{service}.{region}.{domain}" for domain in domains]}
+    condition = {"StringEquals": via | (equals or {}), **({"ArnLike": like} if like else {})}
+    return _statement(sid, "Allow", list(actions), [key_arn], condition=condition)
+
+
+def _read_checksums(sid: str, key_arn: str, bucket_arn: str, object_arns: Sequence[str]) -> Document:
+    # A HEAD request for checksums requires kms:Decrypt (S3 API Reference, HeadObject, ChecksumMode). With an S3 Bucket
+    # Key, the encryption context is the bucket's ARN, otherwise the object's ARN (S3 User Guide, "S3 Bucket Keys").
+    like = {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, *object_arns]}
+    return _allow_through("s3", sid, key_arn, "kms:Decrypt", like=like)
+
+
 def _key_permissions(key_arn: str, *, bucket_arn: str, table_arn: str) -> list[Document]:
-    """Return the indexer's permissions for the KMS key, each limited to the requests of one AWS service.
+    """Return the indexer's permissions for the stack's KMS key, each limited to the requests of one AWS service.
 
     The permissions for S3 and DynamoDB are also limited to the upload bucket and the table. The indexer needs no key
     permission for its logs, because the key policy allows CloudWatch Logs to use the key.
     """
-    _, partition, _, region, *_ = key_arn.split(":")
-    # AWS does not document which of the two domains kms:ViaService contains in the China regions.
-    domains = ("amazonaws.com", "amazonaws.com.cn") if partition == "aws-cn" else ("amazonaws.com",)
-
-    def allow(
-        sid: str, service: str, *actions: str, equals: Mapping[str, str] | None = None, like: Document | None = None
-    ) -> Document:
-        via = {"kms:ViaService": [f"{service}.{region}.{domain}" for domain in domains]}
-        condition = {"StringEquals": via | dict(equals or {}), **({"ArnLike": like} if like else {})}
-        return _statement(sid, "Allow", list(actions), [key_arn], condition=condition)
-
-    objects = {"kms:EncryptionContext:aws:s3:arn": [bucket_arn, f"{bucket_arn}/*"]}
     table = {"kms:EncryptionContext:aws:dynamodb:tableName": table_arn.rpartition("/")[2]}
     return [
-        # A HEAD request for checksums requires kms:Decrypt (S3 API Reference, HeadObject, ChecksumMode). With an S3
-        # Bucket Key, the encryption context is the bucket's ARN, otherwise the object's ARN (S3 User Guide, "S3 Bucket
-        # Keys").
-        allow("ReadChecksums", "s3", "kms:Decrypt", like=objects),
+        _read_checksums("ReadChecksums", key_arn, bucket_arn, _object_arns(bucket_arn, ())),
         # DynamoDB decrypts the table key on behalf of each caller that reads or writes the table (DynamoDB Developer
         # Guide, "DynamoDB encryption at rest usage notes", Decrypt).
-        allow("OpenTable", "dynamodb", "kms:Decrypt", equals=table),
+        _allow_through("dynamodb", "OpenTable", key_arn, "kms:Decrypt", equals=table),
         # Sending to an encrypted queue requires both actions (SQS Developer Guide, "Amazon SQS key management").
-        allow("EncryptFailures", "sqs", "kms:GenerateDataKey", "kms:Decrypt"),
+        _allow_through("sqs", "EncryptFailures", key_arn, "kms:GenerateDataKey", "kms:Decrypt"),
     ]
+
+
+def _event_pattern(bucket: ExistingBucket) -> str:
+    """Return the pattern of an EventBridge rule. Object keys in EventBridge's events are not URL-encoded."""
+    keys = {"object": {"key": [{"prefix": prefix} for prefix in bucket.prefixes]}} if bucket.prefixes else {}
+    detail = {"bucket": {"name": [bucket.name]}, **keys}
+    return _compact({"source": ["aws.s3"], "detail-type": list(DETAIL_TYPES), "detail": detail})
+
+
+def _compact(document: object) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _json(build: Callable[..., Document], **values: pulumi.Input[str | None]) -> pulumi.Output[str]:
@@ -1108,21 +1129,59 @@ def settings_document(
         "event_age_seconds": ASYNC_EVENT_AGE_SECONDS,
         "failure_destination": failure_queue_arn,
         "reserved_concurrency": args.reserved_concurrency,
+        "existing_buckets": [bucket.document | {"rule": names.rule(bucket)} for bucket in args.existing_buckets],
     }
+
+
+def _environment(args: TapStackArgs, names: Names) -> dict[str, str]:
+    """Return the environment variables of the indexer, which `lambda_code.settings` reads."""
+    buckets = [bucket.document for bucket in args.existing_buckets]
+    return {
+        "TAP_BUCKET_NAME": names.upload_bucket,
+        TABLE_NAME_VARIABLE: names.table,
+        "TAP_DELETED_RETENTION_DAYS": str(args.deleted_retention_days),
+        "POWERTOOLS_SERVICE_NAME": names.prefix,
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+        "POWERTOOLS_LOG_LEVEL": args.log_level,
+        **({"EXISTING_BUCKETS": _compact(buckets)} if buckets else {}),
+    }
+
+
+def _check_sizes(args: TapStackArgs, names: Names, *, partition: str, region: str, account: str) -> None:
+    """Raise ConfigurationError if a document about existing buckets is longer than AWS allows."""
+
+    def arn(service: str, resource: str) -> str:
+        return f"arn:{partition}:{service}:{region}:{account}:{resource}"
+
+    function, queue = arn("lambda", f"function:{names.function}"), arn("sqs", names.failure_queue)
+    settings = settings_document(args, names, function_arn=function, code_sha256="A" * 44, failure_queue_arn=queue)
+    policy = indexer_policy(
+        bucket_arn=f"arn:{partition}:s3:::{names.upload_bucket}",
+        table_arn=arn("dynamodb", f"table/{names.table}"),
+        log_group_arn=arn("logs", f"log-group:{names.log_group}"),
+        queue_arn=queue,
+        key_arn=args.kms_key_arn,
+        existing_buckets=args.existing_buckets,
+    )
+    for what, document, limit in (
+        ("environment variables of the indexer", _environment(args, names), ENVIRONMENT_BYTES),
+        ("settings document", settings, PARAMETER_BYTES),
+        ("policy of the indexer's role", json.dumps(policy, separators=(",", ":")), ROLE_POLICY_BYTES),
+        *((f"event pattern of {b.name}", _event_pattern(b), EVENT_PATTERN_LENGTH) for b in args.existing_buckets),
+    ):
+        size = len((document if isinstance(document, str) else _compact(document)).encode())
+        if args.existing_buckets and size > limit:
+            error = f"the {what} would have {size} bytes, but AWS allows {limit}"
+            remedy = "Configure fewer or shorter prefixes, or index some of the buckets with another stack."
+            raise ConfigurationError("existingBuckets", [each.name for each in args.existing_buckets], error, remedy)
 
 
 # == Deployment package of the indexer ================================================================================
 
 PIP_TARGET_OPTIONS = (
-    "--no-deps",
-    "--require-hashes",
-    "--only-binary=:all:",
-    "--no-compile",
+    *("--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"),
     # Only pure-Python wheels are allowed, because the build may run on another processor type than the indexer.
-    "--platform=any",
-    "--abi=none",
-    "--implementation=py",
-    "--python-version=3.13",
+    *("--platform=any", "--abi=none", "--implementation=py", "--python-version=3.13"),
 )
 # Options that pip may read from PIP_* variables and configuration files, because they change only how pip downloads
 # packages: index, proxy, certificates, time-outs and cache. The features include the sources of CA certificates.
@@ -1411,21 +1470,22 @@ class TapStack(pulumi.ComponentResource):
         self._names = make_names(args, project=pulumi.get_project(), account=self._account, region=self._region)
         self._tags = make_tags(args, project=pulumi.get_project())
         self._key = args.kms_key_arn
-        if self._key is not None:
-            check_key_location(self._key, partition=self._partition, region=self._region, account=self._account)
-        if args.permissions_boundary is not None:
-            check_boundary_location(args.permissions_boundary, partition=self._partition, account=self._account)
+        place = {"partition": self._partition, "region": self._region, "account": self._account}
+        _check_locations(args, **place)
+        _check_sizes(args, self._names, **place)
 
         bucket, versioning = self._upload_bucket()
         self._access_logs(bucket)
         table = self._table()
         self._autoscaling(table)
         log_group = self._log_group()
-        queue = self._failure_queue()
+        queue, queue_permissions = self._failure_queue()
         role, permissions = self._role(bucket, table, log_group, queue)
         function = self._function(role, permissions, log_group)
-        notification = self._trigger(bucket, versioning, function, permissions, queue)
-        settings = self._settings(function, queue, notification)
+        retries = self._retries(function, permissions, queue)
+        notification = self._trigger(bucket, versioning, function, retries)
+        targets = self._existing_buckets(function, queue, queue_permissions, retries)
+        settings = self._settings(function, queue, notification, *targets)
         topic = self._alarm_topic()
         self._alarms(topic)
         self._dashboard()
@@ -1471,16 +1531,17 @@ class TapStack(pulumi.ComponentResource):
         bucket, _ = self._hardened_bucket(
             "uploads",
             self._names.upload_bucket,
-            policy=lambda bucket: _json(upload_bucket_policy, bucket_arn=bucket.arn, key_arn=self._key),
+            policy=lambda bucket: _json(_upload_bucket_policy, bucket_arn=bucket.arn, key_arn=self._key),
             key_arn=self._key,
             expiry=_lifecycle_rule(
                 "expire-noncurrent-versions",
                 noncurrent_version_expiration={"noncurrent_days": self._args.noncurrent_days},
             ),
         )
-        aws.s3.BucketCorsConfiguration(
-            f"{self._name}-uploads-cors",
-            bucket=bucket.bucket,
+        self._bucket_part(
+            aws.s3.BucketCorsConfiguration,
+            "uploads-cors",
+            bucket,
             cors_rules=[
                 {
                     "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
@@ -1490,15 +1551,18 @@ class TapStack(pulumi.ComponentResource):
                     "max_age_seconds": CORS_MAX_AGE_SECONDS,
                 }
             ],
-            opts=self._child(),
         )
-        versioning = aws.s3.BucketVersioning(
-            f"{self._name}-uploads-versioning",
-            bucket=bucket.bucket,
-            versioning_configuration={"status": VERSIONING},
-            opts=self._child(),
+        status = {"status": VERSIONING}
+        versioning = self._bucket_part(
+            aws.s3.BucketVersioning, "uploads-versioning", bucket, versioning_configuration=status
         )
         return bucket, versioning
+
+    def _bucket_part(
+        self, kind: Callable[..., T], purpose: str, bucket: aws.s3.Bucket, *depends_on: pulumi.Resource, **inputs: Any
+    ) -> T:
+        """Create a resource that configures one aspect of a bucket."""
+        return kind(f"{self._name}-{purpose}", bucket=bucket.bucket, opts=self._child(*depends_on), **inputs)
 
     def _hardened_bucket(
         self,
@@ -1518,24 +1582,16 @@ class TapStack(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child(holds_data=True),
         )
-        privacy = aws.s3.BucketPublicAccessBlock(
-            f"{name}-public-access",
-            bucket=bucket.bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=self._child(),
+        blocked = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+        privacy = self._bucket_part(
+            aws.s3.BucketPublicAccessBlock, f"{purpose}-public-access", bucket, **dict.fromkeys(blocked, True)
         )
-        aws.s3.BucketOwnershipControls(
-            f"{name}-ownership",
-            bucket=bucket.bucket,
-            rule={"object_ownership": "BucketOwnerEnforced"},
-            opts=self._child(),
-        )
-        aws.s3.BucketServerSideEncryptionConfiguration(
-            f"{name}-encryption",
-            bucket=bucket.bucket,
+        no_acls = {"object_ownership": "BucketOwnerEnforced"}
+        self._bucket_part(aws.s3.BucketOwnershipControls, f"{purpose}-ownership", bucket, rule=no_acls)
+        self._bucket_part(
+            aws.s3.BucketServerSideEncryptionConfiguration,
+            f"{purpose}-encryption",
+            bucket,
             rules=[
                 aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                     apply_server_side_encryption_by_default=(
@@ -1546,26 +1602,13 @@ class TapStack(pulumi.ComponentResource):
                     bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
                 )
             ],
-            opts=self._child(),
         )
-        aws.s3.BucketLifecycleConfiguration(
-            f"{name}-lifecycle",
-            bucket=bucket.bucket,
-            rules=[
-                _lifecycle_rule(
-                    "abort-incomplete-uploads",
-                    abort_incomplete_multipart_upload={"days_after_initiation": ABORT_MULTIPART_DAYS},
-                ),
-                expiry,
-            ],
-            opts=self._child(),
-        )
-        bucket_policy = aws.s3.BucketPolicy(
-            f"{name}-policy",
-            bucket=bucket.bucket,
-            policy=policy(bucket),
-            # S3 rejects simultaneous changes of policy and public access settings with status 409.
-            opts=self._child(privacy),
+        abort = {"days_after_initiation": ABORT_MULTIPART_DAYS}
+        rules = [_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=abort), expiry]
+        self._bucket_part(aws.s3.BucketLifecycleConfiguration, f"{purpose}-lifecycle", bucket, rules=rules)
+        # S3 rejects simultaneous changes of policy and public access settings with status 409.
+        bucket_policy = self._bucket_part(
+            aws.s3.BucketPolicy, f"{purpose}-policy", bucket, privacy, policy=policy(bucket)
         )
         return bucket, bucket_policy
 
@@ -1575,17 +1618,12 @@ class TapStack(pulumi.ComponentResource):
             "logs",
             self._names.log_bucket,
             policy=lambda log_bucket: _json(
-                log_bucket_policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
+                _log_bucket_policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
             ),
             expiry=_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS}),
         )
-        aws.s3.BucketLogging(
-            f"{self._name}-uploads-logging",
-            bucket=bucket.bucket,
-            target_bucket=log_bucket.bucket,
-            target_prefix="uploads/",
-            opts=self._child(log_policy),
-        )
+        target = {"target_bucket": log_bucket.bucket, "target_prefix": "uploads/"}
+        self._bucket_part(aws.s3.BucketLogging, "uploads-logging", bucket, log_policy, **target)
 
     # -- table --------------------------------------------------------------------------------------------------------
 
@@ -1704,7 +1742,7 @@ class TapStack(pulumi.ComponentResource):
             opts=self._child(),
         )
 
-    def _failure_queue(self) -> aws.sqs.Queue:
+    def _failure_queue(self) -> tuple[aws.sqs.Queue, aws.sqs.QueuePolicy]:
         queue = aws.sqs.Queue(
             f"{self._name}-failures",
             name=self._names.failure_queue,
@@ -1715,13 +1753,15 @@ class TapStack(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child(),
         )
-        aws.sqs.QueuePolicy(
+        rules = [self._names.rule(bucket) for bucket in self._args.existing_buckets]
+        rule_arns = [f"arn:{self._partition}:events:{self._region}:{self._account}:rule/{rule}" for rule in rules]
+        policy = aws.sqs.QueuePolicy(
             f"{self._name}-failures-policy",
             queue_url=queue.url,
-            policy=_json(queue_policy, queue_arn=queue.arn),
+            policy=_json(partial(_queue_policy, rule_arns=rule_arns), queue_arn=queue.arn),
             opts=self._child(),
         )
-        return queue
+        return queue, policy
 
     def _role(
         self, bucket: aws.s3.Bucket, table: aws.dynamodb.Table, log_group: aws.cloudwatch.LogGroup, queue: aws.sqs.Queue
@@ -1730,7 +1770,7 @@ class TapStack(pulumi.ComponentResource):
             f"{self._name}-indexer-role",
             name=self._names.role,
             description="Permissions of the Lambda function that indexes uploads",
-            assume_role_policy=json.dumps(trust_policy(account=self._account)),
+            assume_role_policy=json.dumps(_trust_policy(account=self._account)),
             permissions_boundary=self._args.permissions_boundary,
             tags=self._tags,
             opts=self._child(),
@@ -1740,7 +1780,7 @@ class TapStack(pulumi.ComponentResource):
             name="index-uploads",
             role=role.name,
             policy=_json(
-                indexer_policy,
+                partial(indexer_policy, existing_buckets=self._args.existing_buckets),
                 bucket_arn=bucket.arn,
                 table_arn=table.arn,
                 log_group_arn=log_group.arn,
@@ -1780,30 +1820,16 @@ class TapStack(pulumi.ComponentResource):
                 # would drop the metrics, so the indexer applies logLevel itself.
                 "application_log_level": "DEBUG" if self._args.log_level == "DEBUG" else "INFO",
             },
-            environment={
-                "variables": {
-                    "TAP_BUCKET_NAME": self._names.upload_bucket,
-                    TABLE_NAME_VARIABLE: self._names.table,
-                    "TAP_DELETED_RETENTION_DAYS": str(self._args.deleted_retention_days),
-                    "POWERTOOLS_SERVICE_NAME": self._names.prefix,
-                    "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
-                    "POWERTOOLS_LOG_LEVEL": self._args.log_level,
-                }
-            },
+            environment={"variables": _environment(self._args, self._names)},
             tags=self._tags,
             opts=self._child(permissions, log_group),
         )
 
-    def _trigger(
-        self,
-        bucket: aws.s3.Bucket,
-        versioning: aws.s3.BucketVersioning,
-        function: aws.lambda_.Function,
-        permissions: aws.iam.RolePolicy,
-        queue: aws.sqs.Queue,
-    ) -> aws.s3.BucketNotification:
-        """Let S3 invoke the indexer. After all retries, a failed event goes to the failure queue."""
-        retries = aws.lambda_.FunctionEventInvokeConfig(
+    def _retries(
+        self, function: aws.lambda_.Function, permissions: aws.iam.RolePolicy, queue: aws.sqs.Queue
+    ) -> aws.lambda_.FunctionEventInvokeConfig:
+        """Configure the retries of the indexer. After all retries, a failed event goes to the failure queue."""
+        return aws.lambda_.FunctionEventInvokeConfig(
             f"{self._name}-indexer-retries",
             function_name=function.name,
             maximum_retry_attempts=ASYNC_RETRIES,
@@ -1811,6 +1837,15 @@ class TapStack(pulumi.ComponentResource):
             destination_config={"on_failure": {"destination": queue.arn}},
             opts=self._child(permissions),
         )
+
+    def _trigger(
+        self,
+        bucket: aws.s3.Bucket,
+        versioning: aws.s3.BucketVersioning,
+        function: aws.lambda_.Function,
+        retries: aws.lambda_.FunctionEventInvokeConfig,
+    ) -> aws.s3.BucketNotification:
+        """Let S3 invoke the indexer."""
         permission = aws.lambda_.Permission(
             f"{self._name}-s3-permission",
             statement_id="AllowUploadBucket",
@@ -1833,23 +1868,60 @@ class TapStack(pulumi.ComponentResource):
                     filter_suffix=encode_filter(self._args.notification_suffix) or None,
                 )
             ],
+            eventbridge=self._args.event_bridge or None,
             # Three resources must exist before the notification. S3 rejects a notification without the permission to
             # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
             # destination, failed events would be lost.
             opts=self._child(permission, versioning, retries),
         )
 
+    def _existing_buckets(
+        self, function: aws.lambda_.Function, queue: aws.sqs.Queue, *depends_on: pulumi.Resource
+    ) -> list[aws.cloudwatch.EventTarget]:
+        """Let EventBridge invoke the indexer for events of existing buckets, without a change of these buckets."""
+        targets = []
+        for bucket in self._args.existing_buckets:
+            name = f"{self._name}-existing-{bucket.name}"
+            rule = aws.cloudwatch.EventRule(
+                f"{name}-rule",
+                name=self._names.rule(bucket),
+                description=f"Events of the bucket {bucket.name} for {self._names.function}",
+                event_pattern=_event_pattern(bucket),
+                tags=self._tags,
+                opts=self._child(),
+            )
+            permission = aws.lambda_.Permission(
+                f"{name}-permission",
+                # A statement ID must not contain dots.
+                statement_id=f"AllowRuleFor_{bucket.name.replace('.', '_')}",
+                action="lambda:InvokeFunction",
+                function=function.name,
+                principal="events.amazonaws.com",
+                source_arn=rule.arn,
+                opts=self._child(),
+            )
+            target = aws.cloudwatch.EventTarget(
+                f"{name}-target",
+                rule=rule.name,
+                target_id="indexer",
+                arn=function.arn,
+                retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
+                    maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS, maximum_retry_attempts=DELIVERY_RETRIES
+                ),
+                dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=queue.arn),
+                # Without the permissions and the indexer's retries, the first events could be lost.
+                opts=self._child(permission, *depends_on),
+            )
+            targets.append(target)
+        return targets
+
     def _settings(
-        self, function: aws.lambda_.Function, queue: aws.sqs.Queue, notification: aws.s3.BucketNotification
+        self, function: aws.lambda_.Function, queue: aws.sqs.Queue, *triggers: pulumi.Resource
     ) -> aws.ssm.Parameter:
         """Write the settings document for the operators' tool `audit`, after the settings that it contains."""
         document = pulumi.Output.all(
             function_arn=function.arn, code_sha256=function.code_sha256, failure_queue_arn=queue.arn
-        ).apply(
-            lambda known: json.dumps(
-                settings_document(self._args, self._names, **known), sort_keys=True, separators=(",", ":")
-            )
-        )
+        ).apply(lambda known: _compact(settings_document(self._args, self._names, **known)))
         return aws.ssm.Parameter(
             f"{self._name}-settings",
             name=self._names.settings,
@@ -1858,7 +1930,7 @@ class TapStack(pulumi.ComponentResource):
             tier="Standard",  # parameters of other tiers cost money
             insecure_value=document,  # the document contains no secret, so a preview may show it
             tags=self._tags,
-            opts=self._child(notification),
+            opts=self._child(*triggers),
         )
 
     # -- alarms -------------------------------------------------------------------------------------------------------
@@ -1877,7 +1949,11 @@ class TapStack(pulumi.ComponentResource):
             f"{self._name}-alarms-policy",
             arn=topic.arn,
             policy=_json(
-                topic_policy, topic_arn=topic.arn, partition=self._partition, region=self._region, account=self._account
+                _topic_policy,
+                topic_arn=topic.arn,
+                partition=self._partition,
+                region=self._region,
+                account=self._account,
             ),
             opts=self._child(),
         )
@@ -1920,7 +1996,7 @@ class TapStack(pulumi.ComponentResource):
         aws.cloudwatch.Dashboard(
             f"{self._name}-dashboard",
             dashboard_name=self._names.dashboard,
-            dashboard_body=json.dumps(make_dashboard(self._names, self._args, region=self._region)),
+            dashboard_body=json.dumps(_dashboard_body(self._names, self._args, region=self._region)),
             opts=self._child(),
         )
 
@@ -1995,6 +2071,11 @@ class Alarm:
     period_seconds: int = 60
     expects_data: bool = False
     description: str = ""
+
+    @property
+    def chapter(self) -> str:
+        """Heading of the runbook's chapter about the alarm."""
+        return "undelivered" if self.purpose.startswith("undelivered-") else self.purpose
 
 
 # Maps the last part of a query name to a CloudWatch Logs Insights query of the indexer's log. The time range of a query
@@ -2097,6 +2178,10 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
     if args.expect_audit_every_hours is not None:
         scans = {**table, "Operation": "Scan"}
         alarms.append(expected("no-audit", dynamodb, "SuccessfulRequestLatency", scans, args.expect_audit_every_hours))
+    alarms += [
+        Alarm(f"undelivered-{bucket.name}", "AWS/Events", "FailedInvocations", {"RuleName": names.rule(bucket)})
+        for bucket in args.existing_buckets
+    ]
     causes, commands = _alarm_causes(args), _first_commands(names, args, region=region)
     return [
         replace(
@@ -2104,7 +2189,7 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
             # The CloudWatch console shows Markdown: the indented line is a code block.
             description=f"{causes[alarm.purpose]}\n\nFirst run:\n\n"
             f"    {commands.get(alarm.purpose) or _metric_command(alarm, region=region)}\n\n"
-            f"Runbook: {args.runbook_url or RUNBOOK}#{alarm.purpose}",
+            f"Runbook: {args.runbook_url or RUNBOOK}#{alarm.chapter}",
         )
         for alarm in alarms
     ]
@@ -2153,6 +2238,11 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "no-audit": f"For {args.expect_audit_every_hours} hours, no audit scanned the table: the scheduled audit "
         "does not run, or it fails.",
     }
+    for bucket in args.existing_buckets:
+        causes[f"undelivered-{bucket.name}"] = (
+            f"EventBridge could not deliver an event of the bucket {bucket.name} to the indexer, and sent it to the "
+            "failure queue. In most cases, the rule lacks the permission to invoke the indexer."
+        )
     for operation, callers in OPERATION_CALLERS.items():
         causes[f"table-errors-{operation.lower()}"] = f"DynamoDB returned server errors for {operation}. {callers}"
     return causes
@@ -2208,18 +2298,11 @@ def _metric_command(alarm: Alarm, *, region: str) -> str:
     )
 
 
-def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document:
-    """Return the body of the CloudWatch dashboard.
-
-    Args:
-        names: the resource names, which are metric dimensions.
-        args: the configuration, which contains the limits that the widgets show.
-        region: the AWS region of the metrics.
-    """
-    own, lambda_, sqs, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
-    service = ("service", names.prefix)
-    function = ("FunctionName", names.function)
-    queue = ("QueueName", names.failure_queue)
+def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Document:
+    """Return the body of the CloudWatch dashboard."""
+    own, lambda_ = METRICS_NAMESPACE, "AWS/Lambda"
+    service, function = ("service", names.prefix), ("FunctionName", names.function)
+    queue, rules = ("QueueName", names.failure_queue), [names.rule(bucket) for bucket in args.existing_buckets]
     table = ("TableName", names.table)
     index = (*table, "GlobalSecondaryIndexName", DAY_INDEX)
 
@@ -2236,55 +2319,56 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
             return ("provisioned", provisioned * 60)
         return None if maximum is None else ("maximum", maximum * 60)
 
+    lambda_metrics = partial(_metrics, lambda_, function)
     widgets = [
         widget(
             "Records by result, and SDK retries",
-            _metric(own, "ObjectsIndexed", service),
-            _metric(own, "ObjectsDuplicate", service),
-            _metric(own, "ObjectsDeleted", service),
-            _metric(own, "ObjectsGone", service),
-            _metric(own, "ObjectsIgnored", service),
-            _metric(own, "ObjectsUnreadable", service),
-            _metric(own, "SdkRetries", service),
+            *_metrics(
+                own,
+                service,
+                "ObjectsIndexed",
+                "ObjectsDuplicate",
+                "ObjectsDeleted",
+                "ObjectsGone",
+                "ObjectsIgnored",
+                "ObjectsUnreadable",
+                "SdkRetries",
+            ),
         ),
         widget(
             "Failures",
-            *(_metric(own, "ObjectsFailed", (*service, "reason", reason)) for reason in FAILURE_REASONS),
-            _metric(lambda_, "Errors", function),
-            _metric(lambda_, "Throttles", function),
-            _metric(lambda_, "AsyncEventsDropped", function),
-            _metric(lambda_, "DestinationDeliveryFailures", function),
-            _metric(sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
+            *(each for r in FAILURE_REASONS for each in _metrics(own, (*service, "reason", r), "ObjectsFailed")),
+            *lambda_metrics("Errors", "Throttles", "AsyncEventsDropped", "DestinationDeliveryFailures"),
+            *_metrics("AWS/SQS", queue, "ApproximateNumberOfMessagesVisible", stat="Maximum"),
+            *(each for rule in rules for each in _metrics("AWS/Events", ("RuleName", rule), "FailedInvocations")),
         ),
         widget(
             "Indexing delay and duration (ms)",
-            _metric(own, "IndexingDelay", service, "p50"),
-            _metric(own, "IndexingDelay", service, "p99"),
-            _metric(lambda_, "Duration", function, "p50"),
-            _metric(lambda_, "Duration", function, "p90"),
+            *(each for stat in ("p50", "p99") for each in _metrics(own, service, "IndexingDelay", stat=stat)),
+            *(each for stat in ("p50", "p90") for each in lambda_metrics("Duration", stat=stat)),
             limit=("timeout", args.timeout_seconds * 1000),
             alarm=("alarm on the delay", args.max_delay_seconds * 1000),
         ),
-        widget(
-            "Consumed write units per minute",
-            _metric(dynamodb, "ConsumedWriteCapacityUnits", table),
-            _metric(dynamodb, "ConsumedWriteCapacityUnits", index),
-            _metric(dynamodb, "WriteThrottleEvents", table),
-            _metric(dynamodb, "WriteThrottleEvents", index),
-            limit=units_limit(args.write_capacity, args.max_on_demand_writes),
+        *(
+            widget(
+                f"Consumed {access.lower()} units per minute",
+                *(
+                    each
+                    for metric in (f"Consumed{access}CapacityUnits", f"{access}ThrottleEvents")
+                    for dimensions in (table, index)
+                    for each in _metrics("AWS/DynamoDB", dimensions, metric)
+                ),
+                limit=units_limit(provisioned, maximum),
+            )
+            for access, provisioned, maximum in (
+                ("Write", args.write_capacity, args.max_on_demand_writes),
+                ("Read", args.read_capacity, args.max_on_demand_reads),
+            )
         ),
-        widget(
-            "Consumed read units per minute",
-            _metric(dynamodb, "ConsumedReadCapacityUnits", table),
-            _metric(dynamodb, "ConsumedReadCapacityUnits", index),
-            _metric(dynamodb, "ReadThrottleEvents", table),
-            _metric(dynamodb, "ReadThrottleEvents", index),
-            limit=units_limit(args.read_capacity, args.max_on_demand_reads),
-        ),
-        widget("Concurrent executions", _metric(lambda_, "ConcurrentExecutions", function, "Maximum")),
+        widget("Concurrent executions", *lambda_metrics("ConcurrentExecutions", stat="Maximum")),
         widget(
             "Age of asynchronous events (ms)",
-            _metric(lambda_, "AsyncEventAge", function, "Maximum"),
+            *lambda_metrics("AsyncEventAge", stat="Maximum"),
             limit=("maximum event age", ASYNC_EVENT_AGE_SECONDS * 1000),
             alarm=("alarm", EVENT_AGE_ALARM_MINUTES * 60 * 1000),
         ),
@@ -2294,8 +2378,8 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
     return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 
 
-def _metric(namespace: str, name: str, dimensions: Sequence[str], statistic: str = "Sum") -> list[object]:
-    return [namespace, name, *dimensions, {"stat": statistic}]
+def _metrics(namespace: str, dimensions: Sequence[str], *names: str, stat: str = "Sum") -> list[list[object]]:
+    return [[namespace, name, *dimensions, {"stat": stat}] for name in names]
 
 
 # == The program ======================================================================================================

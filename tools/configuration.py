@@ -1,4 +1,4 @@
-"""Write the table of configuration keys into docs/configuration.md and into the docstring of tap_stack.py.
+"""Write the configuration keys into docs/configuration.md, and their names into the docstring of tap_stack.py.
 
 Run ``python -m tools.configuration`` after each change of `tap_stack.TapStackArgs`.
 """
@@ -14,9 +14,15 @@ import tap_stack
 
 PROGRAM = Path(tap_stack.__file__)
 DOCUMENT = PROGRAM.parent / "docs" / "configuration.md"
-RULE = f"{'=' * 24}  {'=' * 94}\n"
-"""Line of equal signs above and below the table of configuration keys in the docstring of tap_stack.py."""
-TYPES = {"str": "string", "int": "integer", "bool": "boolean", "Sequence[str]": "list of strings"}
+START, END = "docs/configuration.md describes:\n", ".\n\nOutputs:"
+"""Texts before and after the list of configuration keys in the docstring of tap_stack.py."""
+TYPES = {
+    "str": "string",
+    "int": "integer",
+    "bool": "boolean",
+    "Sequence[str]": "list of strings",
+    "tuple[ExistingBucket, ...]": "list of objects",
+}
 HEADER = """\
 # Configuration
 
@@ -68,21 +74,16 @@ def document() -> str:
     return HEADER + "".join(lines)
 
 
-def docstring_table() -> str:
-    """Return the table of configuration keys in the docstring of tap_stack.py."""
-    lines = ""
-    for row in rows():
-        text = f"{row.description} ({row.default})".replace("`", "``")
-        start = f"``{row.key}``".ljust(26)
-        lines += textwrap.fill(text, 120, initial_indent=start, subsequent_indent=" " * 26) + "\n"
-    return RULE + lines + RULE
+def docstring_list() -> str:
+    """Return the list of configuration keys in the docstring of tap_stack.py, with the texts before and after it."""
+    return START + textwrap.fill(", ".join(row.key for row in rows()), 119) + END
 
 
 def main() -> None:
-    """Write docs/configuration.md and the docstring table of tap_stack.py."""
-    before, _, rest = PROGRAM.read_text(encoding="utf-8").partition(RULE)
-    after = rest.partition(RULE)[2]
-    PROGRAM.write_text(before + docstring_table() + after, encoding="utf-8")
+    """Write docs/configuration.md and the list of keys in the docstring of tap_stack.py."""
+    before, _, rest = PROGRAM.read_text(encoding="utf-8").partition(START)
+    after = rest.partition(END)[2]
+    PROGRAM.write_text(before + docstring_list() + after, encoding="utf-8")
     DOCUMENT.write_text(document(), encoding="utf-8")
 
 

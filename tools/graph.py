@@ -36,6 +36,7 @@ OPTIONAL_PARTS = MappingProxyType(
         "alarmEmail": "oncall@example.com",
         "expectUploadEveryHours": "24",
         "expectAuditEveryHours": "24",
+        "existingBuckets": '[{"name": "bucket", "versioned": true}]',
     }
 )
 """Configuration keys and values with which the stack contains all optional resources."""
@@ -52,6 +53,7 @@ SECTIONS = MappingProxyType(
         "aws:appautoscaling/": "table",
         "aws:lambda/": "function",
         "aws:iam/": "function",
+        "aws:cloudwatch/event": "function",
         "aws:cloudwatch/logGroup:": "function",
         "aws:cloudwatch/queryDefinition:": "function",
         "aws:sqs/": "failures",

@@ -23,14 +23,34 @@ from tests.e2e.iam_enforcement import (
     enforcing_stack,
     permissions,
 )
-from tests.support.strategies import minimal_record, s3_event
+from tests.support.eventbridge import eventbridge_event
+from tests.support.iam import Decision, Request, decide
+from tests.support.strategies import minimal_record, s3_event, s3_record
 
 if TYPE_CHECKING:
     from tests.support.rows import Row
 
 pytestmark = iam_enforcement.MARKS
 
-POLICY = tap_stack.indexer_policy(bucket_arn="bucket", table_arn="table", log_group_arn="logs", queue_arn="queue")
+ENCRYPTED, UNVERSIONED = "encrypted-existing", "unversioned-existing"
+EXISTING_OBJECT = f"arn:aws:s3:::{ENCRYPTED}/in/a.txt"
+KEY = "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+EXISTING_BUCKETS = [
+    {"name": ENCRYPTED, "versioned": True, "prefixes": ["in/"], "kmsKeyArn": KEY},
+    {"name": UNVERSIONED, "versioned": False},
+]
+"""Existing buckets of the stack. The emulator's S3 does not use KMS, so the key need not exist."""
+
+POLICY = tap_stack.indexer_policy(
+    bucket_arn="bucket",
+    table_arn="table",
+    log_group_arn="logs",
+    queue_arn="queue",
+    existing_buckets=[
+        tap_stack.ExistingBucket(name=ENCRYPTED, versioned=True, prefixes=("in/",), kms_key_arn=KEY),
+        tap_stack.ExistingBucket(name=UNVERSIONED, versioned=False),
+    ],
+)
 
 WITH_A_VERSION = "index an event of S3"
 WITHOUT_A_VERSION = "index an event of an operator without a version"
@@ -43,13 +63,23 @@ STREAM_CREATED = "create a log stream"
 LINES_WRITTEN = "write log lines"
 TRACES_SENT = "send traces"
 COUNTS_SENT = "send the counts of the X-Ray SDK"
+EXISTING_VERSION = "index an event of an existing bucket"
+EXISTING_WITHOUT_A_VERSION = "index an event of an existing bucket without a version"
+EXISTING_LISTED = "detect a missing object of an existing bucket"
+UNVERSIONED_OBJECT = "index an event of an existing bucket without versioning"
+UNVERSIONED_LISTED = "detect a missing object of an existing bucket without versioning"
+CHECKSUM_READ = "read the checksum of an object that a KMS key encrypts"
 
 PURPOSES = {
-    Permission("ReadObjects", "s3:GetObjectVersion"): {WITH_A_VERSION},
-    Permission("ReadObjects", "s3:GetObject"): {WITHOUT_A_VERSION},
+    Permission("ReadObjects", "s3:GetObjectVersion"): {WITH_A_VERSION, EXISTING_VERSION},
+    Permission("ReadObjects", "s3:GetObject"): {WITHOUT_A_VERSION, EXISTING_WITHOUT_A_VERSION},
+    Permission("ReadNullVersions", "s3:GetObjectVersion"): {UNVERSIONED_OBJECT},
     # Without this permission, AWS responds to HEAD of a missing object with 403. The emulator needs it only for lists.
-    Permission("TellGoneFromDenied", "s3:ListBucket"): {BUCKET_LISTED},
-    Permission("UseTable", "dynamodb:UpdateItem"): {WITH_A_VERSION, WITHOUT_A_VERSION},
+    Permission("TellGoneFromDenied", "s3:ListBucket"): {BUCKET_LISTED, EXISTING_LISTED, UNVERSIONED_LISTED},
+    Permission("ReadChecksums0", "kms:Decrypt"): {CHECKSUM_READ},
+    Permission("UseTable", "dynamodb:UpdateItem"): {
+        *(WITH_A_VERSION, WITHOUT_A_VERSION, EXISTING_VERSION, EXISTING_WITHOUT_A_VERSION, UNVERSIONED_OBJECT),
+    },
     Permission("UseTable", "dynamodb:GetItem"): {ROW_READ},
     Permission("UseTable", "dynamodb:Query"): {VERSIONS_READ},
     Permission("UseDayIndex", "dynamodb:Query"): {DAY_READ},
@@ -72,15 +102,21 @@ UNUSED_BY_THE_INDEXER = (
 def denied_purposes(stack: EnforcingStack) -> set[str]:
     """Return the purposes, such as "write log lines", for which the indexer's role lacks a permission."""
     index, row = stack.index, stack.row
+    version_id = stack.emulator.client("s3").head_object(Bucket=ENCRYPTED, Key="in/a.txt")["VersionId"]
     events = {
         WITH_A_VERSION: s3_event(creation_record(row)),
         WITHOUT_A_VERSION: s3_event(minimal_record(row["key"], bucket=index.bucket)),
+        EXISTING_VERSION: eventbridge_event(s3_record("in/a.txt", bucket=ENCRYPTED, version_id=version_id)),
+        EXISTING_WITHOUT_A_VERSION: s3_event(minimal_record("in/a.txt", bucket=ENCRYPTED)),
+        UNVERSIONED_OBJECT: eventbridge_event(s3_record("a.txt", bucket=UNVERSIONED, version_id=None)),
     }
     table = {"TableName": index.table}
     by_day = {"IndexName": "uploads_by_day", **key_condition("upload_day", row["upload_day"])}
     message = json.dumps({"requestPayload": "a test's"})
     calls = {
         BUCKET_LISTED: call("s3", "list_objects_v2", Bucket=index.bucket),
+        EXISTING_LISTED: call("s3", "list_objects_v2", Bucket=ENCRYPTED),
+        UNVERSIONED_LISTED: call("s3", "list_objects_v2", Bucket=UNVERSIONED),
         ROW_READ: call("dynamodb", "get_item", **table, Key=primary_key(row)),
         VERSIONS_READ: call("dynamodb", "query", **table, **key_condition("object_id", row["object_id"])),
         DAY_READ: call("dynamodb", "query", **table, **by_day),
@@ -96,7 +132,12 @@ def denied_purposes(stack: EnforcingStack) -> set[str]:
         TRACES_SENT: ("xray:PutTraceSegments", "*"),
         COUNTS_SENT: ("xray:PutTelemetryRecords", "*"),
     }
-    return denied_events(index, events) | stack.role.denied(calls) | stack.role.simulated_denied(requests)
+    # The emulator's S3 does not use KMS, and its policy simulator ignores the conditions of the statement.
+    context = {"kms:ViaService": "s3.us-east-1.amazonaws.com", "kms:EncryptionContext:aws:s3:arn": EXISTING_OBJECT}
+    decryption = Request(action="kms:Decrypt", resource=KEY, context=context)
+    unreadable = set() if decide(stack.role.policy(), decryption) is Decision.ALLOW else {CHECKSUM_READ}
+    denied = denied_events(index, events) | stack.role.denied(calls)
+    return denied | stack.role.simulated_denied(requests) | unreadable
 
 
 def primary_key(row: Row) -> dict[str, Any]:
@@ -109,8 +150,15 @@ def key_condition(name: str, value: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[EnforcingStack]:
-    with start("embedded", settings=ENFORCING) as emulator, enforcing_stack(emulator) as deployed:
-        yield deployed
+    with start("embedded", settings=ENFORCING) as emulator:
+        s3 = emulator.client("s3")
+        for bucket, key in ((ENCRYPTED, "in/a.txt"), (UNVERSIONED, "a.txt")):
+            s3.create_bucket(Bucket=bucket)
+            if bucket == ENCRYPTED:
+                s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            s3.put_object(Bucket=bucket, Key=key, Body=b"content")
+        with enforcing_stack(emulator, config={"existingBuckets": json.dumps(EXISTING_BUCKETS)}) as deployed:
+            yield deployed
 
 
 def test_indexer_role_has_the_permissions_to_index_an_upload(stack: EnforcingStack) -> None:
@@ -180,10 +228,17 @@ def test_indexer_role_is_denied_access_to_other_resources(stack: EnforcingStack)
     another_queue = client("sqs").create_queue(QueueName="another-queue")["QueueUrl"]
     logs = index.bucket.replace("-uploads-", "-logs-")
     client("s3").put_object(Bucket=logs, Key="a-log", Body=b"access log")
+    client("s3").put_object(Bucket=ENCRYPTED, Key="out/a.txt", Body=b"outside the prefixes")
     more = {"RoleName": stack.role.name, "PolicyName": "more", "PolicyDocument": ALLOW_EVERYTHING}
     calls = {
         "read an object of another bucket": call("s3", "get_object", Bucket="another-bucket", Key=key),
         "list another bucket": call("s3", "list_objects_v2", Bucket="another-bucket"),
+        "read another object of an existing bucket": call("s3", "get_object", Bucket=ENCRYPTED, Key="out/a.txt"),
+        "read without a version ID in an unversioned bucket": call("s3", "get_object", Bucket=UNVERSIONED, Key="a.txt"),
+        "write into an existing bucket": call("s3", "put_object", Bucket=ENCRYPTED, Key="in/a.txt"),
+        "change the notifications of an existing bucket": call(
+            "s3", "put_bucket_notification_configuration", Bucket=ENCRYPTED, NotificationConfiguration={}
+        ),
         "read a log": call("s3", "get_object", Bucket=logs, Key="a-log"),
         "list the log bucket": call("s3", "list_objects_v2", Bucket=logs),
         "write a log": call("s3", "put_object", Bucket=logs, Key="a-log"),

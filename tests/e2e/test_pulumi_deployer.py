@@ -54,6 +54,13 @@ BILLED_BY_MODE = {
 }
 """Resources that a switch of the capacity mode updates: the table, and the resources that describe its limits."""
 
+EXISTING_BUCKETS = '[{"name": "logs", "versioned": true}, {"name": "data", "versioned": false}]'
+CHANGED_BY_EXISTING_BUCKETS = {"indexer", "indexer-policy", "failures-policy", "settings", "dashboard"}
+CREATED_FOR_EXISTING_BUCKETS = {
+    *(f"existing-{bucket}-{kind}" for bucket in ("logs", "data") for kind in ("rule", "target", "permission")),
+    *("undelivered-logs", "undelivered-data"),
+}
+
 CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
     "memoryMb": ("1024", {"indexer"}, set()),
     "timeoutSeconds": ("30", {"indexer", "function-duration", "dashboard"}, set()),
@@ -65,7 +72,8 @@ CHANGES: Mapping[str, tuple[str, set[str], set[str]]] = {
     "corsAllowedOrigins": ("https://a.example.com,https://b.example.com", {"uploads-cors"}, set()),
     "noncurrentDays": ("30", {"uploads-lifecycle"}, set()),
     "deletedRetentionDays": ("30", {"indexer"}, set()),
-    "notificationPrefix": ("in/", {"uploads-notification"}, set()),
+    "notificationPrefix": ("in/", {"uploads-notification", "settings"}, set()),
+    "eventBridge": ("true", {"uploads-notification"}, set()),
     "alarmEmail": ("oncall@example.com", set(), {"alarms-email"}),
     "kmsKeyArn": (
         "arn:aws:kms:us-east-1:{account}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
@@ -210,6 +218,20 @@ def test_pulumi_update_changes_and_reverts_the_memory_of_the_indexer(copied_stac
     back = copied_stack.up()
     for outcome in (there, back):
         assert [str(change) for change in outcome.changed] == ["update aws:lambda/function:Function 'tap-indexer'"]
+
+
+def test_existing_buckets_are_added_and_removed_without_a_change_of_bucket_and_table(copied_stack: PulumiStack) -> None:
+    """The indexer, its policy and the documents about all buckets change. No resource is replaced."""
+    copied_stack.configure({"existingBuckets": EXISTING_BUCKETS})
+    there = copied_stack.preview()
+    assert copied_stack.up().changed == there.changed
+    copied_stack.unconfigure("existingBuckets")
+    back = copied_stack.preview()
+    assert copied_stack.up().changed == back.changed
+    updated = {("update", f"tap-{name}") for name in CHANGED_BY_EXISTING_BUCKETS}
+    for outcome, op in ((there, "create"), (back, "delete")):
+        changes = {(change.op, change.name) for change in outcome.changed}
+        assert changes == updated | {(op, f"tap-{name}") for name in CREATED_FOR_EXISTING_BUCKETS}
 
 
 @pytest.mark.parametrize("auto_scaling", [False, True], ids=["without auto scaling", "with auto scaling"])

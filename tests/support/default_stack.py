@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,8 +63,20 @@ S3_EVENTS = {
 
 # Smallest valid configuration for an environment other than dev.
 PROD = {"env": "prod", "corsAllowedOrigins": "https://app.example.com"}
+# Two existing buckets: one with two prefixes and a KMS key, and one without versioning.
+EXISTING_KEY_ARN = "arn:aws:kms:us-east-1:999999999999:key/9999abcd-12ab-34cd-56ef-1234567890ab"
+EXISTING_BUCKETS = ("acme-logs", "acme.data")
+EXISTING = {
+    "existingBuckets": json.dumps(
+        [
+            {"name": "acme-logs", "versioned": True, "prefixes": ["a/", "é*/"], "kmsKeyArn": EXISTING_KEY_ARN},
+            {"name": "acme.data", "versioned": False},
+        ]
+    )
+}
 # This configuration creates all optional resources.
 FULL = {
+    **EXISTING,
     "maxCapacity": "400",
     "alarmEmail": "oncall@example.com",
     "expectUploadEveryHours": "24",

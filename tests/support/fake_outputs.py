@@ -35,6 +35,8 @@ _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "aws:appautoscaling/policy:Policy": NO_OUTPUTS,
     "aws:appautoscaling/target:Target": NO_OUTPUTS,
     "aws:cloudwatch/dashboard:Dashboard": NO_OUTPUTS,
+    "aws:cloudwatch/eventRule:EventRule": ("{name}", {"arn": "arn:{partition}:events:{region}:{account}:rule/{name}"}),
+    "aws:cloudwatch/eventTarget:EventTarget": NO_OUTPUTS,
     "aws:cloudwatch/logGroup:LogGroup": (
         "{name}",
         {"arn": "arn:{partition}:logs:{region}:{account}:log-group:{name}"},

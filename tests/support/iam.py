@@ -118,7 +118,10 @@ def _like(pattern: str, text: str, flags: re.RegexFlag = re.NOFLAG) -> bool:
 
 @functools.cache
 def _expression(pattern: str, flags: re.RegexFlag) -> re.Pattern[str]:
-    expression = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
+    # ${*}, ${?} and ${$} are the characters themselves (IAM User Guide, "Variables and tags").
+    tokens = re.findall(r"\$\{[*?$]\}|.", pattern, re.DOTALL)
+    wildcards = {"*": ".*", "?": "."}
+    expression = "".join(wildcards.get(each, re.escape(each[2] if len(each) > 1 else each)) for each in tokens)
     return re.compile(expression, flags | re.DOTALL)
 
 

@@ -55,6 +55,8 @@ METRICS: dict[tuple[str, str], Metric] = {
     ("AWS/DynamoDB", "WriteThrottleEvents"): _metric("Count", _TABLE, _INDEX),
     ("AWS/DynamoDB", "SuccessfulRequestLatency"): _metric("Milliseconds", _OPERATION),
     ("AWS/DynamoDB", "SystemErrors"): _metric("Count", _OPERATION),
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+    ("AWS/Events", "FailedInvocations"): _metric("Count", frozenset({"RuleName"})),
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): _metric("Count", _QUEUE),
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from localstack.deployers.resources import cloudwatch, dynamodb, iam, lambdas, messaging, s3, ssm
+from localstack.deployers.resources import cloudwatch, dynamodb, events, iam, lambdas, messaging, s3, ssm
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.base import ResourceHandler
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 RESOURCE_HANDLERS: Mapping[str, ResourceHandler] = MappingProxyType(
     {
         "aws:cloudwatch/dashboard:Dashboard": cloudwatch.dashboard,
+        "aws:cloudwatch/eventRule:EventRule": events.rule,
+        "aws:cloudwatch/eventTarget:EventTarget": events.target,
         "aws:cloudwatch/logGroup:LogGroup": cloudwatch.log_group,
         "aws:cloudwatch/metricAlarm:MetricAlarm": cloudwatch.metric_alarm,
         "aws:dynamodb/table:Table": dynamodb.table,

@@ -46,6 +46,7 @@ RESPONSES: Mapping[str, Response] = {
     "CreateTopic": {"TopicArn": ARN},
     "GetTopicAttributes": {"Attributes": {"Owner": "123456789012"}},
     "Subscribe": {"SubscriptionArn": ARN},
+    "PutRule": {"RuleArn": ARN},
     "PutParameter": {"Version": 1},
     "GetParameter": {"Parameter": {"ARN": ARN}},
     "GetSubscriptionAttributes": {"Attributes": {"PendingConfirmation": "false"}},

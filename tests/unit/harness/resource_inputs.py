@@ -50,6 +50,16 @@ DATE = "2027-01-01T00:00:00Z"
 
 SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "aws:cloudwatch/dashboard:Dashboard": (inputs("dashboardName dashboardBody"),),
+    "aws:cloudwatch/eventRule:EventRule": (
+        inputs("name description eventBusName eventPattern roleArn scheduleExpression state", tags=TAGS),
+    ),
+    "aws:cloudwatch/eventTarget:EventTarget": (
+        inputs(
+            "rule arn eventBusName input inputPath roleArn targetId",
+            retryPolicy=inputs(maximumEventAgeInSeconds=60, maximumRetryAttempts=0),
+            deadLetterConfig=inputs("arn"),
+        ),
+    ),
     "aws:cloudwatch/logGroup:LogGroup": (inputs("name kmsKeyId logGroupClass", numbers="retentionInDays", tags=TAGS),),
     "aws:cloudwatch/metricAlarm:MetricAlarm": (
         inputs(

@@ -70,6 +70,11 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
             },
         },
     },
+    ("EventTarget", 0, "PutTargets"): {
+        "Rule": "rule",
+        "Targets.0.RetryPolicy": {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0},
+        "Targets.0.DeadLetterConfig": {"Arn": "arn"},
+    },
     ("Queue", 0, "CreateQueue"): {
         # All attribute values of SQS queues are strings.
         "Attributes.MessageRetentionPeriod": "4",

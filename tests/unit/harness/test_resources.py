@@ -32,6 +32,8 @@ def removal_of(type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws |
     ("type_", "identifier", "expected"),
     [
         (DASHBOARD, "dashboardName", {"dashboardArn": ARN}),
+        ("aws:cloudwatch/eventRule:EventRule", "name", {"name": "name", "arn": ARN}),
+        ("aws:cloudwatch/eventTarget:EventTarget", "rule-targetId", {"targetId": "targetId"}),
         ("aws:cloudwatch/logGroup:LogGroup", "name", {"name": "name", "arn": ARN}),
         (ALARM, "name", {"arn": ARN}),
         (TABLE, "name", {"name": "name", "arn": ARN, "streamArn": f"{ARN}/s"}),
@@ -119,6 +121,13 @@ def test_function_with_a_code_hash_of_another_archive_is_rejected() -> None:
     assert unused == []
     with pytest.raises(DeploymentError, match="codeSha256 of function f is other, but the archive's hash is "):
         create(FUNCTION, function | {"codeSha256": "other"})
+
+
+def test_rejected_target_of_an_event_rule_is_an_error() -> None:
+    """PutTargets reports a rejected target in a successful response."""
+    fake = FakeAws({"PutTargets": {"FailedEntryCount": 1, "FailedEntries": [{"ErrorMessage": "no such queue"}]}})
+    with pytest.raises(HarnessError, match=r"rejected the target targetId of the rule rule: .*no such queue"):
+        create("aws:cloudwatch/eventTarget:EventTarget", fake=fake)
 
 
 @pytest.mark.parametrize(("pending", "removals"), [("false", ["Unsubscribe"]), ("true", [])])

@@ -23,8 +23,8 @@ ALLOW, DENY, NO_MATCH = Decision.ALLOW, Decision.DENY, Decision.NO_MATCH
 WITH_KEY = " with a key"
 KEY_POLICY = "the key's policy"
 
-S3, S3_LOGS, CLOUDWATCH, LAMBDA, LOGS_SERVICE = (
-    f"{name}.amazonaws.com" for name in ("s3", "logging.s3", "cloudwatch", "lambda", "logs.us-east-1")
+S3, S3_LOGS, CLOUDWATCH, LAMBDA, LOGS_SERVICE, EVENTS = (
+    f"{name}.amazonaws.com" for name in ("s3", "logging.s3", "cloudwatch", "lambda", "logs.us-east-1", "events")
 )
 OTHER_ACCOUNT = "999999999999"
 USER, OTHER_USER = (f"arn:aws:iam::{account}:role/user" for account in (ACCOUNT, OTHER_ACCOUNT))
@@ -73,9 +73,20 @@ def through(service: str, **encryption: str) -> dict[str, str]:
 def recorded() -> dict[str, dict[str, Any]]:
     """Return all policies by the name of their resource, including the indexer's resource-based policy."""
     full = synth(**stack.FULL)
-    permission = full.one("Permission").inputs
+    plain = dict(documents(full))
+    encrypted = {name: policy for name, policy in documents(synth(**stack.ENCRYPTED)) if policy != plain[name]}
+    return {
+        **plain,
+        **{each.name: {"Statement": [_statement(each.inputs)]} for each in full.all("Permission")},
+        **{f"{name}{WITH_KEY}": policy for name, policy in encrypted.items()},
+        KEY_POLICY: key_policy(),
+    }
+
+
+def _statement(permission: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the statement that Lambda creates for a permission in the resource-based policy of the indexer."""
     conditions = {"ArnLike": {"AWS:SourceArn": "sourceArn"}, "StringEquals": {"AWS:SourceAccount": "sourceAccount"}}
-    statement = {
+    return {
         "Effect": "Allow",
         "Principal": {"Service": permission["principal"]},
         "Action": permission["action"],
@@ -87,14 +98,6 @@ def recorded() -> dict[str, dict[str, Any]]:
             if name in permission
         },
     }
-    plain = dict(documents(full))
-    encrypted = {name: policy for name, policy in documents(synth(**stack.ENCRYPTED)) if policy != plain[name]}
-    return {
-        **plain,
-        "tap-s3-permission": {"Statement": [statement]},
-        **{f"{name}{WITH_KEY}": policy for name, policy in encrypted.items()},
-        KEY_POLICY: key_policy(),
-    }
 
 
 ALARM_CALL: dict[str, Any] = {"by": CLOUDWATCH, "source": ALARM, "account": ACCOUNT}
@@ -104,6 +107,10 @@ OTHER_ALARM_CALLS: list[dict[str, Any]] = [
     {**ALARM_CALL, "source": ALARM.replace(ACCOUNT, OTHER_ACCOUNT)},
 ]
 LOGGING: dict[str, Any] = {"by": S3_LOGS, "source": UPLOADS_ARN, "account": ACCOUNT}
+RULE = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/tapstack-dev-acme-logs"
+OTHER_RULE = RULE.replace("acme-logs", "acme.data")
+DELIVERY: dict[str, Any] = {"by": EVENTS, "source": RULE, "account": ACCOUNT}
+EXISTING_ARN = "arn:aws:s3:::acme-logs"
 NOTIFICATION: dict[str, Any] = {"by": S3, "source": UPLOADS_ARN, "account": ACCOUNT}
 
 CASES: dict[str, list[Case]] = {
@@ -133,6 +140,14 @@ CASES: dict[str, list[Case]] = {
         *cases(DENY, "sqs:SendMessage ReceiveMessage SetQueueAttributes", QUEUE_ARN, tls=False),
         *cases(NO_MATCH, "sqs:SendMessage", QUEUE_ARN),
         *cases(NO_MATCH, "sqs:SendMessage", QUEUE_ARN, by=LAMBDA, account=OTHER_ACCOUNT),
+        *cases(ALLOW, "sqs:SendMessage", QUEUE_ARN, **DELIVERY),
+        *cases(ALLOW, "sqs:SendMessage", QUEUE_ARN, **{**DELIVERY, "source": OTHER_RULE}),
+        *cases(DENY, "sqs:SendMessage", QUEUE_ARN, tls=False, **DELIVERY),
+        *cases(NO_MATCH, "sqs:ReceiveMessage", QUEUE_ARN, **DELIVERY),
+        *cases(NO_MATCH, "sqs:SendMessage", QUEUE_ARN, **{**DELIVERY, "source": f"{RULE}-2"}),
+        *cases(NO_MATCH, "sqs:SendMessage", QUEUE_ARN, **{**DELIVERY, "source": RULE.replace(ACCOUNT, OTHER_ACCOUNT)}),
+        *cases(NO_MATCH, "sqs:SendMessage", QUEUE_ARN, **{**DELIVERY, "by": S3}),
+        *cases(NO_MATCH, "sqs:SendMessage", QUEUE_ARN, by=EVENTS),
     ],
     "tap-alarms-policy": [
         *cases(ALLOW, "sns:Publish", TOPIC_ARN, **ALARM_CALL),
@@ -154,6 +169,16 @@ CASES: dict[str, list[Case]] = {
         *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN),
         *cases(NO_MATCH, "lambda:UpdateFunctionCode", FUNCTION_ARN, **NOTIFICATION),
     ],
+    **{
+        f"tap-existing-{bucket}-permission": [
+            *cases(ALLOW, "lambda:InvokeFunction", FUNCTION_ARN, **{**DELIVERY, "source": rule}),
+            *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, **{**DELIVERY, "source": other}),
+            *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, **{**DELIVERY, "source": rule, "by": S3}),
+            *cases(NO_MATCH, "lambda:InvokeFunction", FUNCTION_ARN, by=EVENTS),
+            *cases(NO_MATCH, "lambda:UpdateFunctionCode", FUNCTION_ARN, **{**DELIVERY, "source": rule}),
+        ]
+        for bucket, rule, other in (("acme-logs", RULE, OTHER_RULE), ("acme.data", OTHER_RULE, RULE))
+    },
     "tap-indexer-role": [
         *cases(ALLOW, "sts:AssumeRole", ROLE_ARN, by=LAMBDA, account=ACCOUNT),
         *cases(NO_MATCH, "sts:AssumeRole", ROLE_ARN, by=LAMBDA, account=OTHER_ACCOUNT),
@@ -169,6 +194,24 @@ CASES: dict[str, list[Case]] = {
         *cases(ALLOW, "logs:CreateLogStream PutLogEvents", LOG_STREAM),
         *cases(ALLOW, "sqs:SendMessage", QUEUE_ARN),
         *cases(ALLOW, "xray:PutTraceSegments PutTelemetryRecords", "*"),
+        *cases(ALLOW, "s3:GetObject GetObjectVersion", f"{EXISTING_ARN}/a/b.txt"),
+        *cases(ALLOW, "s3:GetObject GetObjectVersion", f"{EXISTING_ARN}/é*/b.txt"),
+        *cases(ALLOW, "s3:GetObjectVersion", "arn:aws:s3:::acme.data/b.txt"),
+        *cases(NO_MATCH, "s3:GetObject", "arn:aws:s3:::acme.data/b.txt"),
+        *cases(ALLOW, "s3:ListBucket", EXISTING_ARN),
+        *cases(ALLOW, "s3:ListBucket", "arn:aws:s3:::acme.data"),
+        *cases(ALLOW, "kms:Decrypt", stack.EXISTING_KEY_ARN, context=through("s3", s3=EXISTING_ARN)),
+        *cases(ALLOW, "kms:Decrypt", stack.EXISTING_KEY_ARN, context=through("s3", s3=f"{EXISTING_ARN}/a/b.txt")),
+        *cases(NO_MATCH, "kms:Decrypt", stack.EXISTING_KEY_ARN, context=through("s3", s3=f"{EXISTING_ARN}/b/b.txt")),
+        *cases(NO_MATCH, "kms:Decrypt", stack.EXISTING_KEY_ARN, context=through("s3", s3=UPLOADS_ARN)),
+        *cases(NO_MATCH, "kms:Decrypt", stack.EXISTING_KEY_ARN, context=through("sqs")),
+        *cases(NO_MATCH, "kms:Decrypt", stack.EXISTING_KEY_ARN),
+        *cases(NO_MATCH, "kms:GenerateDataKey", stack.EXISTING_KEY_ARN, context=through("s3", s3=EXISTING_ARN)),
+        *cases(NO_MATCH, "s3:GetObject", f"{EXISTING_ARN}/b/b.txt"),
+        *cases(NO_MATCH, "s3:GetObject", f"{EXISTING_ARN}/éa/b.txt"),  # the asterisk of the prefix is no wildcard
+        *cases(NO_MATCH, "s3:GetObject", f"{EXISTING_ARN}-2/a/b.txt"),
+        *cases(NO_MATCH, "s3:PutObject DeleteObject", f"{EXISTING_ARN}/a/b.txt"),
+        *cases(NO_MATCH, "s3:PutBucketNotification ListBucketVersions", EXISTING_ARN),
         *cases(NO_MATCH, "s3:GetObject", OTHER_OBJECT),
         *cases(NO_MATCH, "s3:GetObject", LOG),
         *cases(NO_MATCH, "s3:GetObject", f"{UPLOADS_ARN}-of-another/a"),
@@ -186,6 +229,8 @@ CASES: dict[str, list[Case]] = {
 }
 
 BUCKET_USE, TABLE_USE = through("s3", s3=UPLOADS_ARN), through("dynamodb", table=stack.TABLE)
+QUEUE_CONTEXT = "kms:EncryptionContext:aws:sqs:arn"
+QUEUE_USE = {QUEUE_CONTEXT: QUEUE_ARN}
 LOGS_CONTEXT = "kms:EncryptionContext:aws:logs:arn"
 ADMINISTRATION = (
     "kms:CancelKeyDeletion DescribeKey DisableKey DisableKeyRotation EnableKey EnableKeyRotation GetKeyPolicy "
@@ -258,6 +303,13 @@ CASES[KEY_POLICY] = [
     *(case for call in OTHER_ALARM_CALLS for case in cases(NO_MATCH, "kms:Decrypt", KEY_ARN, **call)),
     *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, **{**ALARM_CALL, "source": ALARM.replace("tapstack-dev", "other")}),
     *cases(NO_MATCH, "kms:Encrypt PutKeyPolicy", KEY_ARN, **ALARM_CALL),
+    # EventBridge rules of the stack may use the KMS key to send events to the encrypted failure queue.
+    *cases(ALLOW, "kms:Decrypt GenerateDataKey", KEY_ARN, **DELIVERY, context=QUEUE_USE),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, **DELIVERY),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, **DELIVERY, context={QUEUE_CONTEXT: f"{QUEUE_ARN}-2"}),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, by=EVENTS, context=QUEUE_USE),
+    *cases(NO_MATCH, "kms:Decrypt", KEY_ARN, **{**DELIVERY, "source": ALARM}, context=QUEUE_USE),
+    *cases(NO_MATCH, "kms:Encrypt PutKeyPolicy", KEY_ARN, **DELIVERY, context=QUEUE_USE),
     # Key administrators may manage the KMS key but not use it for encryption.
     *cases(ALLOW, ADMINISTRATION, KEY_ARN, by=USER),
     *cases(NO_MATCH, ADMINISTRATION, KEY_ARN, by=OTHER_USER),

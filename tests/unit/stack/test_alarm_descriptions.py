@@ -16,7 +16,7 @@ from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LIMITED, LOG_GRO
 from tests.support.nonempty import nonempty
 from tests.support.shell_commands import problems
 from tests.support.synth import synth
-from tests.unit.stack.test_alarms import ALARMS, EXPECTING_ALARMS
+from tests.unit.stack.test_alarms import ALARMS, EXISTING_ALARMS, EXPECTING_ALARMS, OPTIONAL_ALARMS
 
 ROOT = Path(__file__).parents[3]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -25,7 +25,7 @@ EVERY_ALARM = pytest.mark.parametrize("purpose", ALARMS)
 LONGEST_URL = "https://example.com/".ljust(tap_stack.RUNBOOK_URL_LENGTH.stop - 1, "a")
 
 
-EXPECTING_KEYS = ("expectUploadEveryHours", "expectAuditEveryHours")
+OPTIONAL_KEYS = ("expectUploadEveryHours", "expectAuditEveryHours", "existingBuckets")
 
 
 class Description(NamedTuple):
@@ -44,17 +44,22 @@ def parse(description: str) -> Description:
 
 def described(purpose: str, config: Mapping[str, str] | None = None) -> Description:
     """Return the description of the deployed alarm with this purpose."""
-    if purpose in EXPECTING_ALARMS:
-        config = {**(config or {}), **{key: FULL[key] for key in EXPECTING_KEYS}}
+    if purpose in OPTIONAL_ALARMS:
+        config = {**(config or {}), **{key: FULL[key] for key in OPTIONAL_KEYS}}
     alarms = [each.inputs for each in synth(**(config or {})).all("MetricAlarm")]
     [description] = [each["alarmDescription"] for each in alarms if each["name"].endswith(f"-{purpose}")]
     return parse(description)
 
 
+def heading(purpose: str) -> str:
+    """Return the heading of an alarm's chapter in the runbook. Alarms of existing buckets share one chapter."""
+    return "undelivered" if purpose in EXISTING_ALARMS else purpose
+
+
 def chapter(purpose: str) -> str:
     """Return the chapter of the runbook about an alarm."""
-    match = re.search(rf"^## {purpose}$(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
-    assert match, f"the runbook has no chapter {purpose}"
+    match = re.search(rf"^## {heading(purpose)}$(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL)
+    assert match, f"the runbook has no chapter {heading(purpose)}"
     return match[1]
 
 
@@ -68,14 +73,14 @@ def called(pattern: str, methods: Mapping[str, str]) -> set[str]:
 
 @EVERY_ALARM
 def test_alarm_description_contains_the_path_of_its_runbook_chapter(purpose: str) -> None:
-    assert described(purpose).runbook == f"docs/runbook.md#{purpose}"
+    assert described(purpose).runbook == f"docs/runbook.md#{heading(purpose)}"
     assert chapter(purpose)
 
 
 @EVERY_ALARM
 def test_alarm_description_links_to_the_chapter_if_runbook_url_is_set(purpose: str) -> None:
     url = CUSTOM["runbookUrl"]
-    assert described(purpose, CUSTOM).runbook == f"{url}#{purpose}"
+    assert described(purpose, CUSTOM).runbook == f"{url}#{heading(purpose)}"
 
 
 @EVERY_ALARM
@@ -102,7 +107,9 @@ def test_first_command_of_an_alarm_is_valid_and_is_in_the_runbook_chapter(purpos
         assert f"--metric-name {name} " in command
         assert all(f"Name={key},Value={value}" in command for key, value in nonempty(dimensions.items()))
         chapter_dimensions = [
-            f"Name={key},Value={value}".replace(TABLE, '"$TABLE"').replace(FUNCTION, '"$FUNCTION"')
+            re.sub("tapstack-dev-acme.+", '"$RULE"', f"Name={key},Value={value}")
+            .replace(TABLE, '"$TABLE"')
+            .replace(FUNCTION, '"$FUNCTION"')
             for key, value in dimensions.items()
         ]
         assert f"--metric-name {name} " in chapter(purpose).replace("\n", " ")
@@ -134,6 +141,7 @@ def test_longest_alarm_descriptions_do_not_exceed_the_limit_of_cloudwatch() -> N
         expect_audit_every_hours=168,
         runbook_url=LONGEST_URL,
         cors_allowed_origins=("https://a.com",),
+        existing_buckets=(tap_stack.ExistingBucket(name="b" * 63, versioned=True),),
     )
     names = make_names(args, project="tapstack", account="123456789012", region=region)
     assert len(names.upload_bucket) > 55

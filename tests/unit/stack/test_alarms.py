@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_stack import TapStackArgs, make_alarms, make_names
-from tests.support.default_stack import CUSTOM, FULL, FUNCTION, LIMITED, ON_DEMAND, QUEUE, TABLE, TOPIC, TOPIC_ARN
+from tests.support.default_stack import (
+    CUSTOM,
+    EXISTING_BUCKETS,
+    FULL,
+    FUNCTION,
+    LIMITED,
+    ON_DEMAND,
+    QUEUE,
+    TABLE,
+    TOPIC,
+    TOPIC_ARN,
+)
 from tests.support.metrics import METRICS, REASONS
 from tests.support.synth import policy, synth
 
@@ -49,7 +60,13 @@ EXPECTING_ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = 
     "no-uploads": ("TapStack", "IndexingDelay", _SERVICE, "SampleCount", 1, 288),
     "no-audit": ("AWS/DynamoDB", "SuccessfulRequestLatency", {**_TABLE, "Operation": "Scan"}, "SampleCount", 1, 168),
 }
-ALARMS = DEFAULT_ALARMS | EXPECTING_ALARMS
+# Alarms on existing buckets, in the configuration FULL.
+EXISTING_ALARMS: dict[str, tuple[str, str, dict[str, str], str, float, int]] = {
+    f"undelivered-{bucket}": ("AWS/Events", "FailedInvocations", {"RuleName": f"tapstack-dev-{bucket}"}, "Sum", 0, 1)
+    for bucket in EXISTING_BUCKETS
+}
+OPTIONAL_ALARMS = EXPECTING_ALARMS | EXISTING_ALARMS
+ALARMS = DEFAULT_ALARMS | OPTIONAL_ALARMS
 # Seconds of a period, if it is not a minute.
 PERIODS = {"indexing-delay": 300, "no-uploads": 300, "no-audit": 3600}
 COVERS = {"tap-alarms", "tap-alarms-policy", "tap-alarms-email", *(f"tap-{purpose}" for purpose in ALARMS)}
@@ -66,7 +83,7 @@ def alarms(**config: str) -> dict[str, Recorded]:
 def test_each_alarm_has_the_expected_metric_and_threshold(purpose: str) -> None:
     namespace, metric, dimensions, statistic, threshold, periods = ALARMS[purpose]
     expecting, period = purpose in EXPECTING_ALARMS, PERIODS.get(purpose, 60)
-    inputs = dict(alarms(**FULL)[purpose].inputs if expecting else alarms()[purpose].inputs)
+    inputs = dict(alarms(**(FULL if purpose in OPTIONAL_ALARMS else {}))[purpose].inputs)
     assert inputs.pop("alarmDescription")
     assert inputs.pop("tags")
     assert inputs == {
@@ -103,7 +120,7 @@ def test_each_allowed_dynamodb_operation_has_an_error_alarm() -> None:
     assert watched == allowed
 
 
-def test_stack_has_alarms_on_missing_data_only_if_they_are_configured() -> None:
+def test_stack_has_alarms_on_missing_data_and_existing_buckets_only_if_configured() -> None:
     assert alarms().keys() == DEFAULT_ALARMS.keys()
     assert alarms(**FULL).keys() == ALARMS.keys()
 

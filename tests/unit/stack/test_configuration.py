@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pytest
 
 import tap_stack
-from tap_stack import CONFIG_FIELDS, ConfigurationError, Names, TapStackArgs, make_names
+from tap_stack import CONFIG_FIELDS, ConfigurationError, ExistingBucket, Names, TapStackArgs, make_names
 from tests.support.default_stack import BOUNDARY_ARN, CHINA, LIMITED, ON_DEMAND, PROD
 from tests.support.default_stack import KEY_ARN as KEY
 from tests.support.nonempty import nonempty
@@ -95,6 +97,8 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("notificationSuffix", ["s" * 1025], "1024", "shorter"),
     ("notificationSuffix", ["*.csv"], "no wildcards", ".pdf"),
     ("notificationSuffix", ["\x00.csv"], "control characters", "Remove"),
+    ("eventBridge", ["on"], "true or false", "pulumi config set eventBridge true"),
+    ("existingBuckets", ["logs", "{}", "[{"], "a list of objects", "config set --path 'existingBuckets[0].name'"),
     ("noncurrentDays", ["0"], "1 to 2147483647 days", "pulumi config set noncurrentDays 1"),
     ("noncurrentDays", ["x"], "a whole number", "pulumi config set noncurrentDays"),
     ("deletedRetentionDays", ["1", "14", "-1"], "15 to 3650 days, or 0", "set deletedRetentionDays 15"),
@@ -133,6 +137,45 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("protectData", ["", "yes"], "true or false", "pulumi config set protectData true"),
 ]
 ORIGIN = ("at least one origin", "https://app.example.com")
+FIELDS = "`name` (a string) and `versioned` (true or false)"
+BAD_PREFIXES = {"name": "logs", "versioned": True}
+# Each entry contains an invalid value of `existingBuckets`, and parts of its error message: value, limit and remedy.
+WRONG_BUCKETS: list[tuple[Sequence[object], object, str, str]] = [
+    *(
+        ([entry], entry, FIELDS, "pulumi config set --path 'existingBuckets[0].versioned' true")
+        for entry in (
+            *("logs", {}, {"name": "logs"}, {"versioned": True}, {"name": "logs", "versioned": "true"}),
+            *({"name": 123, "versioned": True}, {"name": "logs", "versioned": True, "prefix": "a/"}),
+            *({**BAD_PREFIXES, "prefixes": prefixes} for prefixes in ([], "a/", [1], None)),
+            {"name": "logs", "versioned": True, "kmsKeyArn": None},
+        )
+    ),
+    *(
+        ([{"name": name, "versioned": True}], name, "3 to 63 lower-case letters, digits, dots and hyphens", "aws s3 ls")
+        for name in ("", "ab", "a" * 64, "My-Bucket", "a..b", "-ab", "ab-", "my_bucket", "abc\n")
+    ),
+    (
+        [
+            {"name": "logs", "versioned": True},
+            {"name": "data", "versioned": True},
+            {"name": "logs", "versioned": False},
+        ],
+        *("logs", "more than once", "one entry for each bucket"),
+    ),
+    *(
+        ([{**BAD_PREFIXES, "prefixes": prefixes}], prefix, f"bucket logs {limit}", "Remove")
+        for prefixes, prefix, limit in (
+            ([""], "", "has 1 to 1024 bytes"),
+            (["é" * 513], "é" * 513, "has 1 to 1024 bytes"),
+            (["a/", "b/", "a/b"], "a/b", "includes this prefix"),
+            (["a/", "a/"], "a/", "includes this prefix"),
+        )
+    ),
+    *(
+        ([{**BAD_PREFIXES, "kmsKeyArn": key}], key, "the ARN of a key", "aws kms describe-key")
+        for key in ("alias/logs", "")
+    ),
+]
 # Each entry contains an invalid combination of values, and parts of its error message: key, value, limit and remedy.
 WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     ({"maxCapacity": "200", "writeCapacity": "300"}, "maxCapacity", 200, "300 to 40000 units", "maxCapacity 300"),
@@ -156,6 +199,10 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     (
         {"notificationPrefix": "p" * 1000, "notificationSuffix": "s" * 25},
         *("notificationPrefix", "p" * 1000, "1025 bytes", "shorter"),
+    ),
+    *(
+        ({"existingBuckets": json.dumps(raw)}, "existingBuckets", value, limit, remedy)
+        for raw, value, limit, remedy in WRONG_BUCKETS
     ),
 ]
 
@@ -217,6 +264,22 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
     ],
     "notificationPrefix": [("p" * 1024, "p" * 1024)],
     "notificationSuffix": [("", "")],
+    "eventBridge": [("true", True), ("false", False)],
+    "existingBuckets": [
+        ("[]", ()),
+        (
+            json.dumps(
+                [
+                    {"name": "a.b-c", "versioned": False},
+                    {"name": "a" * 63, "versioned": True, "prefixes": ["a", "b/", "é+ \n"], "kmsKeyArn": KEY},
+                ]
+            ),
+            (
+                ExistingBucket(name="a.b-c", versioned=False),
+                ExistingBucket(name="a" * 63, versioned=True, prefixes=("a", "b/", "é+ \n"), kms_key_arn=KEY),
+            ),
+        ),
+    ],
     "noncurrentDays": [("1", 1)],
     "deletedRetentionDays": [("0", 0), ("15", 15), ("3650", 3650)],
     "runbookUrl": [
@@ -258,7 +321,7 @@ def test_empty_configuration_equals_the_defaults() -> None:
 
 def test_docstring_and_document_list_the_current_configuration_keys() -> None:
     """`python -m tools.configuration` updates docs/configuration.md and the docstring of tap_stack.py."""
-    assert configuration.docstring_table() in (tap_stack.__doc__ or "")
+    assert configuration.docstring_list() in (tap_stack.__doc__ or "")
     assert configuration.DOCUMENT.read_text(encoding="utf-8") == configuration.document()
 
 
@@ -324,6 +387,7 @@ def test_configuration_keys_of_other_namespaces_are_ignored() -> None:
         ({"log_level": "TRACE"}, "logLevel"),
         ({"max_capacity": 1}, "maxCapacity"),
         ({"kms_key_arn": "alias/uploads"}, "kmsKeyArn"),
+        ({"existing_buckets": (ExistingBucket(name="A", versioned=True),)}, "existingBuckets"),
     ],
 )
 def test_stack_arguments_created_in_python_are_validated(fields: dict[str, Any], key: str) -> None:
@@ -399,6 +463,13 @@ def test_upload_bucket_and_log_bucket_must_have_different_names() -> None:
     """Writing access logs into the upload bucket would create further access logs."""
     with pytest.raises(pulumi.RunError, match=r"^bucketName: "):
         synth(bucketName="tapstack-dev-logs-123456789012-us-east-1")
+
+
+@pytest.mark.parametrize("purpose", ["uploads", "logs"])
+def test_bucket_of_the_stack_is_rejected_as_an_existing_bucket(purpose: str) -> None:
+    name = f"tapstack-dev-{purpose}-123456789012-us-east-1"
+    with pytest.raises(pulumi.RunError, match=rf"^existingBuckets: '{name}' .*belongs to the stack.* Remove the entry"):
+        synth(existingBuckets=json.dumps([{"name": name, "versioned": True}]))
 
 
 def test_each_stack_argument_except_lambda_package_has_a_configuration_key() -> None:

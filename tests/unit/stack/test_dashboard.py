@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.default_stack import CHINA, CUSTOM, FUNCTION, LIMITED, ON_DEMAND, PROD, QUEUE, REGION, TABLE
+from tests.support.default_stack import (
+    CHINA,
+    CUSTOM,
+    EXISTING,
+    EXISTING_BUCKETS,
+    FUNCTION,
+    LIMITED,
+    ON_DEMAND,
+    PROD,
+    QUEUE,
+    REGION,
+    TABLE,
+)
 from tests.support.metrics import METRICS, REASONS
 from tests.support.nonempty import nonempty
 from tests.support.synth import synth
@@ -106,6 +118,14 @@ def test_dashboard_metrics_exist_for_resources_of_the_stack() -> None:
 def test_dashboard_shows_failures_by_each_reason() -> None:
     shown = [dimensions for _, metric, dimensions, _ in lines(widgets()["Failures"]) if metric == "ObjectsFailed"]
     assert {each["reason"] for each in shown} == REASONS
+
+
+def test_dashboard_shows_undelivered_events_of_each_existing_bucket() -> None:
+    failures = lines(widgets(**EXISTING)["Failures"])
+    assert [each for each in failures if each not in lines(widgets()["Failures"])] == [
+        ("AWS/Events", "FailedInvocations", {"RuleName": f"tapstack-dev-{bucket}"}, "Sum")
+        for bucket in EXISTING_BUCKETS
+    ]
 
 
 UNLIMITED = {"Indexing delay and duration (ms)": ("timeout", 600_000)}

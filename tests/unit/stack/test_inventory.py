@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.default_stack import CUSTOM, FULL, PROD
+from tests.support.default_stack import CUSTOM, EXISTING_BUCKETS, FULL, PROD
 from tests.support.nonempty import nonempty
 from tests.support.synth import synth
 
@@ -34,12 +34,14 @@ def test_no_resource_of_the_stack_is_covered_by_two_test_modules() -> None:
     assert [name for name, modules in covered().items() if modules > 1] == []
 
 
-def test_default_stack_omits_only_alarm_email_missing_data_alarms_and_auto_scaling() -> None:
+def test_default_stack_omits_only_resources_of_keys_without_a_default() -> None:
     everything = {each.name for each in synth(**FULL).resources}
     least = {each.name for each in synth().resources}
     assert least < everything
     assert everything - least == {
         *("tap-alarms-email", "tap-no-uploads", "tap-no-audit"),
+        *(f"tap-existing-{each}-{kind}" for each in EXISTING_BUCKETS for kind in ("rule", "target", "permission")),
+        *(f"tap-undelivered-{each}" for each in EXISTING_BUCKETS),
         *(f"tap-{part}-{units}-scaling" for part in ("table", "index") for units in ("read", "write")),
         *(f"tap-{part}-{units}-scaling-policy" for part in ("table", "index") for units in ("read", "write")),
     }

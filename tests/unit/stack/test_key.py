@@ -46,7 +46,7 @@ def test_configured_kms_key_changes_only_the_expected_resources() -> None:
 
 
 def test_stack_without_a_kms_key_contains_no_kms_settings() -> None:
-    texts = [(each.name, text) for each in synth(**FULL).resources for text in strings(each.inputs)]
+    texts = [(each.name, text) for each in synth().resources for text in strings(each.inputs)]
     assert len(texts) > 100
     assert [each for each in texts if "kms" in each[1].lower()] == []
 

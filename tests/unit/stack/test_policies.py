@@ -54,14 +54,19 @@ def test_policy_allows_or_denies_each_request_as_expected(name: str, decision: D
         ("tap-uploads-policy", "DenyWithoutTls", {"Resource": UPLOADS_ARN}),
         ("tap-logs-policy", "AllowAccessLogs", {"Condition": {"ArnLike": {"aws:SourceArn": UPLOADS_ARN}}}),
         ("tap-s3-permission", None, {"Condition": {"ArnLike": {"AWS:SourceArn": UPLOADS_ARN}}}),
+        ("tap-failures-policy", "AllowRules", {"Condition": {}}),
+        (ROLE, "ReadChecksums0", {"Condition": {}}),
         (ROLE_WITH_KEY, "EncryptFailures", {"Action": "kms:*"}),
         (ROLE_WITH_KEY, "OpenTable", {"Condition": {}}),
         (KEY_POLICY, "UseThroughServicesOfTheStack", {"Condition": {}}),
         (KEY_POLICY, "LetAlarmsPublish", {"Condition": {}}),
+        (KEY_POLICY, "LetRulesReportFailures", {"Condition": {}}),
     ],
     ids=[
         *("objects of all buckets", "HTTP to objects", "logs of other accounts", "S3 of other accounts"),
+        *("rules of all accounts", "KMS key of all buckets"),
         *("all KMS actions", "KMS key of all tables", "direct use of the KMS key", "alarms of all accounts"),
+        "KMS key for all rules",
     ],
 )
 def test_access_tests_detect_a_weakened_policy(name: str, sid: str | None, hole: dict[str, Any]) -> None:
@@ -154,6 +159,7 @@ def test_policy_condition_keys_are_supported_by_their_actions() -> None:
             "Write",
             [
                 "dynamodb:UpdateItem",
+                "kms:Decrypt",  # for the objects of an existing bucket
                 "logs:CreateLogStream",
                 "logs:PutLogEvents",
                 "sqs:SendMessage",
@@ -168,5 +174,5 @@ def test_policy_condition_keys_are_supported_by_their_actions() -> None:
 def test_indexer_role_allows_only_the_expected_actions_of_each_access_level(level: str, actions: list[str]) -> None:
     """The access levels of the actions are from the AWS Service Authorization Reference."""
     assert sorted(set(analyze_by_access_level(recorded()[ROLE], level))) == actions
-    with_key = actions + (["kms:Decrypt", "kms:GenerateDataKey"] if level == "Write" else [])
+    with_key = actions + (["kms:GenerateDataKey"] if level == "Write" else [])
     assert sorted(set(analyze_by_access_level(recorded()[ROLE_WITH_KEY], level))) == sorted(with_key)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import tap_stack
-from tests.support.default_stack import CUSTOM, FUNCTION_ARN, QUEUE_ARN, SETTINGS, TABLE, UPLOADS
+from tests.support.default_stack import CUSTOM, FULL, FUNCTION_ARN, QUEUE_ARN, SETTINGS, TABLE, UPLOADS
 from tests.support.synth import CODE_SHA256, synth
 
 DEFAULT_SETTINGS: dict[str, Any] = {
@@ -25,6 +25,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "event_age_seconds": 6 * 3600,
     "failure_destination": QUEUE_ARN,
     "reserved_concurrency": None,
+    "existing_buckets": [],
 }
 PROPERTIES = {
     "tap-settings": {
@@ -64,12 +65,13 @@ def test_settings_document_contains_the_configured_values() -> None:
     }
 
 
-@pytest.mark.parametrize("config", [{}, CUSTOM], ids=["default", "custom"])
+@pytest.mark.parametrize("config", [{}, CUSTOM, FULL], ids=["default", "custom", "full"])
 def test_settings_document_equals_the_inputs_of_the_resources(config: dict[str, str]) -> None:
     """The program passes each setting to a resource and to the document, so both must remain equal."""
     stack, settings = synth(**config), document(**config)
     [notified] = stack.one("BucketNotification").inputs["lambdaFunctions"]
     retries, function = stack.one("FunctionEventInvokeConfig").inputs, stack.one("Function").inputs
+    rules = stack.all("EventRule")
     variables = function["environment"]["variables"]
     assert settings == {
         "schema": 1,
@@ -85,6 +87,10 @@ def test_settings_document_equals_the_inputs_of_the_resources(config: dict[str, 
         "event_age_seconds": retries["maximumEventAgeInSeconds"],
         "failure_destination": retries["destinationConfig"]["onFailure"]["destination"],
         "reserved_concurrency": function.get("reservedConcurrentExecutions"),
+        "existing_buckets": [
+            {**bucket, "rule": rule.inputs["name"]}
+            for bucket, rule in zip(json.loads(variables.get("EXISTING_BUCKETS", "[]")), rules, strict=True)
+        ],
     }
 
 
