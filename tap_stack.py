@@ -138,6 +138,7 @@ EXPIRY_ATTRIBUTE = "expires_at"  # TTL attribute of rows of deleted object versi
 TABLE_NAME_VARIABLE = "TAP_TABLE_NAME"  # environment variable of this program and of the indexer
 DAY_INDEX = "uploads_by_day"
 METRICS_NAMESPACE = "TapStack"
+RECORD_RESULTS = ("Indexed", "Duplicate", "Deleted", "Gone", "Ignored", "Unreadable")  # of the metrics `Objects…`
 # Cause of a failure, for each value of the metric dimension `reason` of ObjectsFailed.
 FAILURE_REASONS: Mapping[str, str] = {
     "denied": "AWS denied a request of the indexer. In most cases, a permission is missing. Retries do not succeed.",
@@ -2323,17 +2324,7 @@ def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Documen
     widgets = [
         widget(
             "Records by result, and SDK retries",
-            *_metrics(
-                own,
-                service,
-                "ObjectsIndexed",
-                "ObjectsDuplicate",
-                "ObjectsDeleted",
-                "ObjectsGone",
-                "ObjectsIgnored",
-                "ObjectsUnreadable",
-                "SdkRetries",
-            ),
+            *_metrics(own, service, *(f"Objects{result}" for result in RECORD_RESULTS), "SdkRetries"),
         ),
         widget(
             "Failures",

@@ -39,6 +39,8 @@ ACCESS_LOG_DAYS = 90
 """Retention of S3's access logs in days."""
 METRICS = 14
 """Number of custom metrics of the indexer. CloudWatch bills a metric only for hours in which it is emitted."""
+EXISTING_BUCKET_METRICS = 2
+"""Number of custom metrics that the indexer usually emits only with `existingBuckets`."""
 ALARMS = 22
 """Number of alarms with every configuration."""
 CAPACITY_ALARMS = 2
@@ -121,7 +123,8 @@ def bill(load: Load, settings: StackSettings, *, months: int = MONTHS, free_tier
     _add_logs(items, load, settings, months)
     traced = _traced_per_second(load.per_second) * DAYS * DAY_SECONDS
     alarms = alarm_count(settings)
-    items.add("metrics", "Metrics", prices.METRICS, METRICS, f"{METRICS} metrics, if each is emitted in every hour")
+    metrics = METRICS + (EXISTING_BUCKET_METRICS if settings.existing_buckets else 0)
+    items.add("metrics", "Metrics", prices.METRICS, metrics, f"{metrics} metrics, if each is emitted in every hour")
     items.add("alarms", "Alarms", prices.ALARMS, alarms, f"{alarms}")
     items.add("dashboard", "Dashboard", prices.DASHBOARDS, DASHBOARDS, f"{DASHBOARDS}")
     quantity = f"{traced:,.0f} traces: the first of each second and 5 % of the others"
@@ -144,7 +147,7 @@ def alarm_count(settings: StackSettings) -> int:
     """Return the number of alarms of a stack, including the alarms that auto scaling creates."""
     provisioned = 0 if settings.on_demand else CAPACITY_ALARMS
     scaling = SCALING_ALARMS if settings.max_capacity is not None else 0
-    return ALARMS + provisioned + scaling + settings.upload_alarm + settings.audit_alarm
+    return ALARMS + provisioned + scaling + settings.upload_alarm + settings.audit_alarm + settings.existing_buckets
 
 
 def provisioned_writes(load: Load, settings: StackSettings) -> int:

@@ -10,7 +10,7 @@ import yaml
 
 from operations.errors import OperatorError
 from operations.planning import prices
-from operations.planning.configuration import KEYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.configuration import EXISTING_BUCKETS, KEYS, PRESENCE, WITHOUT_EFFECT
 
 PROJECT_FILE = "Pulumi.yaml"
 PROJECT = "tapstack"
@@ -59,12 +59,14 @@ def read_stack_file(path: Path) -> StackFile:
     for name, value in own.items():
         if name in PRESENCE:
             values[PRESENCE[name]] = True
+        elif name == EXISTING_BUCKETS and isinstance(value, list):
+            values["existing_buckets"] = len(value)
         elif name in _BY_NAME and _is_secret(value):
             secrets.add(_BY_NAME[name].attribute)
         elif name in _BY_NAME:
             values[_BY_NAME[name].attribute] = _parse(path, name, value)
         elif name not in WITHOUT_EFFECT:
-            known = ", ".join(sorted({*_BY_NAME, *PRESENCE, *WITHOUT_EFFECT}))
+            known = ", ".join(sorted({*_BY_NAME, *PRESENCE, EXISTING_BUCKETS, *WITHOUT_EFFECT}))
             raise OperatorError(
                 f"{path.name}: {namespace}:{name} is not a configuration key of the stack: the keys are {known}. "
                 f"Try: pulumi config rm {name}"

@@ -184,7 +184,7 @@ def test_s3_metadata_inventory_is_free_up_to_a_billion_objects() -> None:
     ("config", "stack"),
     [
         ({}, StackSettings()),
-        (FULL, StackSettings(max_capacity=400, upload_alarm=True, audit_alarm=True)),
+        (FULL, StackSettings(max_capacity=400, upload_alarm=True, audit_alarm=True, existing_buckets=2)),
         (ON_DEMAND_CONFIG, StackSettings(billing="on-demand")),
     ],
     ids=["defaults", "auto scaling", "on demand"],
@@ -202,7 +202,9 @@ def test_bill_counts_the_metrics_and_days_of_the_stack() -> None:
     own = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## AWS metrics")[0]
     rows = re.findall(r"^\| `TapStack` \|.*$", own, re.MULTILINE)
     dimensions = [each for row in rows for each in row.split("|")[4].split(";")]
-    assert sum(len(tap_stack.FAILURE_REASONS) if "reason" in each else 1 for each in dimensions) == bills.METRICS
+    assert sum(len(tap_stack.FAILURE_REASONS) if "reason" in each else 1 for each in dimensions) == (
+        bills.METRICS + bills.EXISTING_BUCKET_METRICS
+    )
     assert tap_stack.ACCESS_LOG_DAYS == bills.ACCESS_LOG_DAYS
 
 

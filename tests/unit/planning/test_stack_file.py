@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tap_stack
-from operations.planning.configuration import KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.configuration import EXISTING_BUCKETS, KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
 from operations.planning.scenario import ASYNC_RETRIES, StackSettings
 from tests.support.nonempty import nonempty
 
@@ -46,6 +46,15 @@ def stack(tmp_path: Path) -> Path:
     path = tmp_path / "Pulumi.prod.yaml"
     path.write_text(PROD, encoding="utf-8")
     return path
+
+
+def test_existing_buckets_of_a_stack_file_add_their_alarms_and_metrics_to_the_bill(run: Command, stack: Path) -> None:
+    before = {item["part"]: item["dollars"] for item in cost(run, stack)["items"]}
+    buckets = ("tapstack:existingBuckets:", "  - name: a", "    versioned: true", "  - name: b", "    versioned: false")
+    stack.write_text(PROD + config(*buckets).removeprefix("config:\n"), encoding="utf-8")
+    after = {item["part"]: item["dollars"] for item in cost(run, stack)["items"]}
+    added = {part: round(after[part] - before[part], 2) for part in after if after[part] != before[part]}
+    assert added == {"alarms": 0.2, "metrics": 0.6}
 
 
 def cost(run: Command, stack: Path, *options: str) -> dict[str, Any]:
@@ -271,7 +280,7 @@ def test_missing_stack_file_is_an_error_with_a_remedy(run: Command, tmp_path: Pa
 
 
 def test_keys_with_effect_and_keys_without_effect_include_every_key_of_the_pulumi_program() -> None:
-    known = [key.name for key in KEYS.values()] + [*PRESENCE, *WITHOUT_EFFECT]
+    known = [key.name for key in KEYS.values()] + [*PRESENCE, EXISTING_BUCKETS, *WITHOUT_EFFECT]
     assert sorted(known) == sorted(each.key for each in tap_stack.CONFIG_FIELDS.values())
 
 
