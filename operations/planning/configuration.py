@@ -107,6 +107,9 @@ PRESENCE = {
 }
 """Keys whose presence has an effect on the bill, with the attribute of `StackSettings` that is then true."""
 
+EVENT_KEYS = {"existingBuckets": "existing_buckets", "eventBridge": "event_bridge"}
+"""Keys about EventBridge, with their attribute of `StackSettings`."""
+
 WITHOUT_EFFECT = frozenset(
     {
         *("env", "bucketName", "tableName", "corsAllowedOrigins", "notificationPrefix", "notificationSuffix"),

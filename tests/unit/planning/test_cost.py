@@ -112,6 +112,7 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
             {"key": 1.0, "key_requests": (2 * 0.01 * 1_000_000 + 12 * 730) / 10_000 * 0.03},
             id="customer managed key",
         ),
+        pytest.param({"event_bridge": True}, {"event_bridge": 1.00}, id="EventBridge for the upload bucket"),
     ],
 )
 def test_bill_of_a_million_files_matches_the_price_pages(
@@ -184,7 +185,7 @@ def test_s3_metadata_inventory_is_free_up_to_a_billion_objects() -> None:
     ("config", "stack"),
     [
         ({}, StackSettings()),
-        (FULL, StackSettings(max_capacity=400, upload_alarm=True, audit_alarm=True)),
+        (FULL, StackSettings(max_capacity=400, upload_alarm=True, audit_alarm=True, existing_buckets=2)),
         (ON_DEMAND_CONFIG, StackSettings(billing="on-demand")),
     ],
     ids=["defaults", "auto scaling", "on demand"],
