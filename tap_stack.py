@@ -694,10 +694,7 @@ def _parse_existing_buckets(key: str, raw: str) -> tuple[ExistingBucket, ...]:
         valid = types.keys() >= {"name", "versioned"} and types.items() <= _EXISTING_BUCKET_TYPES.items()
         prefixes = entry.get("prefixes", [""]) if valid else []
         if not prefixes or not all(isinstance(prefix, str) for prefix in prefixes):
-            error = (
-                "an entry has a `name` (a string) and `versioned` (true or false), and may have `prefixes` (a list of "
-                "at least one string) and a `kmsKeyArn` (a string)"
-            )
+            error = "an entry has `name` and `versioned` (true or false), and may have `prefixes` and `kmsKeyArn`"
             raise ConfigurationError(key, entry, error, remedy)
         optional = {"prefixes": tuple(entry.get("prefixes", ())), "kms_key_arn": entry.get("kmsKeyArn")}
         buckets.append(ExistingBucket(name=entry["name"], versioned=entry["versioned"], **optional))
@@ -1150,10 +1147,7 @@ def _environment(args: TapStackArgs, names: Names) -> dict[str, str]:
 
 def _check_sizes(args: TapStackArgs, names: Names, *, partition: str, region: str, account: str) -> None:
     """Raise ConfigurationError if a document about existing buckets is longer than AWS allows."""
-
-    def arn(service: str, resource: str) -> str:
-        return f"arn:{partition}:{service}:{region}:{account}:{resource}"
-
+    arn = f"arn:{partition}:{{}}:{region}:{account}:{{}}".format
     function, queue = arn("lambda", f"function:{names.function}"), arn("sqs", names.failure_queue)
     settings = settings_document(args, names, function_arn=function, code_sha256="A" * 44, failure_queue_arn=queue)
     policy = indexer_policy(
@@ -1997,7 +1991,7 @@ class TapStack(pulumi.ComponentResource):
         aws.cloudwatch.Dashboard(
             f"{self._name}-dashboard",
             dashboard_name=self._names.dashboard,
-            dashboard_body=json.dumps(_dashboard_body(self._names, self._args, region=self._region)),
+            dashboard_body=json.dumps(make_dashboard(self._names, self._args, region=self._region)),
             opts=self._child(),
         )
 
@@ -2299,8 +2293,14 @@ def _metric_command(alarm: Alarm, *, region: str) -> str:
     )
 
 
-def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Document:
-    """Return the body of the CloudWatch dashboard."""
+def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document:
+    """Return the body of the CloudWatch dashboard.
+
+    Args:
+        names: the resource names, which are metric dimensions.
+        args: the configuration, which contains the limits that the widgets show.
+        region: the AWS region of the metrics.
+    """
     own, lambda_ = METRICS_NAMESPACE, "AWS/Lambda"
     service, function = ("service", names.prefix), ("FunctionName", names.function)
     queue, rules = ("QueueName", names.failure_queue), [names.rule(bucket) for bucket in args.existing_buckets]

@@ -129,6 +129,9 @@ def bill(load: Load, settings: StackSettings, *, months: int = MONTHS, free_tier
     items.add("dashboard", "Dashboard", prices.DASHBOARDS, DASHBOARDS, f"{DASHBOARDS}")
     quantity = f"{traced:,.0f} traces: the first of each second and 5 % of the others"
     items.add("traces", "X-Ray", prices.TRACES, traced, quantity)
+    if settings.event_bridge:
+        events = load.per_day * DAYS
+        items.add("event_bridge", "EventBridge", prices.EVENTS, events, f"{events:,.0f} events, without deletions")
     if settings.customer_key:
         requests = 2 * KEY_REQUEST_SHARE * load.per_day * DAYS + TABLE_KEY_REQUESTS_PER_HOUR * HOURS
         items.add("key", "KMS key", prices.KEYS, 1, "1, if only this stack uses the key")
@@ -147,7 +150,8 @@ def alarm_count(settings: StackSettings) -> int:
     """Return the number of alarms of a stack, including the alarms that auto scaling creates."""
     provisioned = 0 if settings.on_demand else CAPACITY_ALARMS
     scaling = SCALING_ALARMS if settings.max_capacity is not None else 0
-    return ALARMS + provisioned + scaling + settings.upload_alarm + settings.audit_alarm + settings.existing_buckets
+    optional = settings.upload_alarm + settings.audit_alarm + settings.existing_buckets
+    return ALARMS + provisioned + scaling + optional
 
 
 def provisioned_writes(load: Load, settings: StackSettings) -> int:

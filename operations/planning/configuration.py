@@ -107,14 +107,14 @@ PRESENCE = {
 }
 """Maps each key whose presence has an effect on the bill to the attribute of `StackSettings` that is then true."""
 
-EXISTING_BUCKETS = "existingBuckets"
-"""Key whose number of entries has an effect on the bill: the attribute `existing_buckets` of `StackSettings`."""
+EVENT_KEYS = {"existingBuckets": "existing_buckets", "eventBridge": "event_bridge"}
+"""Keys about EventBridge, with their attribute of `StackSettings`."""
 
 WITHOUT_EFFECT = frozenset(
     {
         *("env", "bucketName", "tableName", "corsAllowedOrigins", "notificationPrefix", "notificationSuffix"),
         *("noncurrentDays", "deletedRetentionDays", "alarmEmail", "runbookUrl", "permissionsBoundary", "owner"),
-        *("costCenter", "savedQueries", "protectData", "maxDelaySeconds", "eventBridge"),
+        *("costCenter", "savedQueries", "protectData", "maxDelaySeconds"),
     }
 )
 """Keys that have no effect on the calculated capacity and bill. A test compares all keys with those of tap_stack.py."""

@@ -84,7 +84,8 @@ class StackSettings:
         customer_key: whether a customer managed KMS key encrypts the stack (`kmsKeyArn`).
         upload_alarm: whether the stack has an alarm for missing uploads (`expectUploadEveryHours`).
         audit_alarm: whether the stack has an alarm for missing audits (`expectAuditEveryHours`).
-        existing_buckets: number of buckets that the stack indexes through EventBridge (`existingBuckets`).
+        existing_buckets: number of buckets that the stack indexes but does not own (`existingBuckets`).
+        event_bridge: whether the upload bucket sends its events to EventBridge too (`eventBridge`).
         async_retries: retries of a failed event by Lambda.
         event_age_seconds: maximum event age.
         retry_policy: the indexer's retries of one AWS call.
@@ -106,6 +107,7 @@ class StackSettings:
     upload_alarm: bool = False
     audit_alarm: bool = False
     existing_buckets: int = 0
+    event_bridge: bool = False
     account_concurrency: int = limits.ACCOUNT_CONCURRENCY
     reserved_concurrency: int | None = None
     memory_mb: int = 512

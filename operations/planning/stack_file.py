@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import yaml
 
 from operations.errors import OperatorError
 from operations.planning import prices
-from operations.planning.configuration import EXISTING_BUCKETS, KEYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.configuration import EVENT_KEYS, KEYS, PRESENCE, WITHOUT_EFFECT
 
 PROJECT_FILE = "Pulumi.yaml"
 PROJECT = "tapstack"
@@ -59,14 +60,14 @@ def read_stack_file(path: Path) -> StackFile:
     for name, value in own.items():
         if name in PRESENCE:
             values[PRESENCE[name]] = True
-        elif name == EXISTING_BUCKETS and isinstance(value, list):
-            values["existing_buckets"] = len(value)
+        elif name in EVENT_KEYS:
+            values[EVENT_KEYS[name]] = _parse_event_key(path, name, value)
         elif name in _BY_NAME and _is_secret(value):
             secrets.add(_BY_NAME[name].attribute)
         elif name in _BY_NAME:
             values[_BY_NAME[name].attribute] = _parse(path, name, value)
         elif name not in WITHOUT_EFFECT:
-            known = ", ".join(sorted({*_BY_NAME, *PRESENCE, EXISTING_BUCKETS, *WITHOUT_EFFECT}))
+            known = ", ".join(sorted({*_BY_NAME, *PRESENCE, *EVENT_KEYS, *WITHOUT_EFFECT}))
             raise OperatorError(
                 f"{path.name}: {namespace}:{name} is not a configuration key of the stack: the keys are {known}. "
                 f"Try: pulumi config rm {name}"
@@ -135,11 +136,27 @@ def _parse(path: Path, name: str, value: object) -> int | str:
         ) from error
 
 
+def _parse_event_key(path: Path, name: str, value: object) -> int:
+    """Return the number of existing buckets, or whether the upload bucket sends its events to EventBridge."""
+    try:
+        parsed = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        parsed = None
+    if name == "existingBuckets" and isinstance(parsed, list):
+        return len(parsed)
+    if name == "eventBridge" and isinstance(parsed, bool):
+        return parsed
+    kind = "a list of buckets" if name == "existingBuckets" else "true or false"
+    raise OperatorError(f"{path.name}: {name}: {value!r} is not valid: give {kind}, without encryption")
+
+
 def _notes(path: Path, document: dict[str, Any], namespace: str, config: dict[tuple[str, str], Any]) -> list[str]:
     notes = []
     region = config.get(("aws", "region"), prices.REGION)
     if region != prices.REGION:
         notes.append(f"the stack is in {region}, but the prices are those of {prices.REGION}")
+    if "existingBuckets" in (key for owner, key in config if owner == namespace):
+        notes.append("the costs of EventBridge for existing buckets are not included: $1.00 per million events")
     if document.get("environment"):
         notes.append(f"{path.name} imports an environment of Pulumi ESC, whose values were not read")
     if not any(owner == namespace for owner, _ in config):

@@ -24,6 +24,7 @@ LONGEST_FIRST = (
         "test_deletions.py",
         "test_table_queries.py",
         "test_traces.py",
+        "test_existing_buckets.py",
     ),
     "test_in_process_deployer.py",
 )

@@ -112,6 +112,7 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
             {"key": 1.0, "key_requests": (2 * 0.01 * 1_000_000 + 12 * 730) / 10_000 * 0.03},
             id="customer managed key",
         ),
+        pytest.param({"event_bridge": True}, {"event_bridge": 1.00}, id="EventBridge for the upload bucket"),
     ],
 )
 def test_bill_of_a_million_files_matches_the_price_pages(

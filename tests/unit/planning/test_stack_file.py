@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tap_stack
-from operations.planning.configuration import EXISTING_BUCKETS, KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.configuration import EVENT_KEYS, KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
 from operations.planning.scenario import ASYNC_RETRIES, StackSettings
 from tests.support.nonempty import nonempty
 
@@ -84,7 +84,7 @@ def cost_defaults() -> dict[str, object]:
     defaults = StackSettings()
     return {
         **{key.name: getattr(defaults, attribute) for attribute, key in KEYS.items()},
-        **{key: getattr(defaults, attribute) for key, attribute in PRESENCE.items()},
+        **{key: getattr(defaults, attribute) for key, attribute in (PRESENCE | EVENT_KEYS).items()},
     }
 
 
@@ -138,6 +138,29 @@ def test_presence_of_a_key_adds_its_cost_even_if_its_value_is_encrypted(run: Com
     after = {item["part"]: item["dollars"] for item in cost(run, stack)["items"]}
     assert after.keys() - before.keys() == {"key", "key_requests"}
     assert after["alarms"] - before["alarms"] == pytest.approx(0.10)
+
+
+@pytest.mark.parametrize("written", ["[{name: logs, versioned: true}, {name: data}]", "'[{}, {}]'"])
+def test_existing_buckets_and_event_bridge_of_a_stack_file_add_their_cost(
+    run: Command, stack: Path, written: str
+) -> None:
+    before = {item["part"]: item["dollars"] for item in cost(run, stack)["items"]}
+    stack.write_text(f"{PROD}  tapstack:existingBuckets: {written}\n  tapstack:eventBridge: true\n", encoding="utf-8")
+    document = cost(run, stack)
+    after = {item["part"]: item["dollars"] for item in document["items"]}
+    assert after.keys() - before.keys() == {"event_bridge"}
+    assert after["alarms"] - before["alarms"] == pytest.approx(2 * 0.10)
+    assert after["metrics"] - before["metrics"] == pytest.approx(2 * 0.30)
+    assert (document["settings"]["existingBuckets"], document["settings"]["eventBridge"]) == (2, True)
+    assert [note for note in document["notes"] if "EventBridge for existing buckets are not included" in note]
+
+
+@pytest.mark.parametrize("line", ["existingBuckets: logs", "existingBuckets: {secure: AAAB}", "eventBridge: maybe"])
+def test_invalid_key_about_event_bridge_in_a_stack_file_is_an_error(run: Command, stack: Path, line: str) -> None:
+    stack.write_text(f"{PROD}  tapstack:{line}\n", encoding="utf-8")
+    error = rejected(run, stack)
+    assert f"Pulumi.prod.yaml: {line.partition(':')[0]}: " in error
+    assert "is not valid: give " in error
 
 
 def test_option_replaces_an_encrypted_value(run: Command, stack: Path) -> None:
@@ -279,8 +302,8 @@ def test_missing_stack_file_is_an_error_with_a_remedy(run: Command, tmp_path: Pa
         assert f"--stack {path}: {reason}: give the stack file of a Pulumi project" in rejected(run, path)
 
 
-def test_keys_with_effect_and_keys_without_effect_include_every_key_of_the_pulumi_program() -> None:
-    known = [key.name for key in KEYS.values()] + [*PRESENCE, EXISTING_BUCKETS, *WITHOUT_EFFECT]
+def test_keys_with_and_without_effect_are_all_keys_of_the_pulumi_program() -> None:
+    known = [key.name for key in KEYS.values()] + [*PRESENCE, *EVENT_KEYS, *WITHOUT_EFFECT]
     assert sorted(known) == sorted(each.key for each in tap_stack.CONFIG_FIELDS.values())
 
 
@@ -296,4 +319,6 @@ def test_defaults_and_allowed_values_are_those_of_the_pulumi_program() -> None:
     assert KEYS["max_capacity"].limit == tap_stack.TABLE_CAPACITY_UNITS
     assert list(LOG_RETENTION_DAYS) == sorted(tap_stack.LOG_RETENTION_DAYS)
     assert ASYNC_RETRIES == tap_stack.ASYNC_RETRIES
-    assert set(KEYS) | set(PRESENCE.values()) <= {each.name for each in fields(StackSettings)}
+    assert set(KEYS) | set(PRESENCE.values()) | set(EVENT_KEYS.values()) <= {
+        each.name for each in fields(StackSettings)
+    }

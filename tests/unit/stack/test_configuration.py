@@ -137,7 +137,7 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("protectData", ["", "yes"], "true or false", "pulumi config set protectData true"),
 ]
 ORIGIN = ("at least one origin", "https://app.example.com")
-FIELDS = "`name` (a string) and `versioned` (true or false)"
+FIELDS = "`name` and `versioned` (true or false), and may have `prefixes` and `kmsKeyArn`"
 BAD_PREFIXES = {"name": "logs", "versioned": True}
 # Each entry contains an invalid value of `existingBuckets`, and parts of its error message: value, limit and remedy.
 WRONG_BUCKETS: list[tuple[Sequence[object], object, str, str]] = [
