@@ -320,8 +320,8 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
             command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
         ) as running,
     ):
-        # The backfill counts an event when it sends one of the next events, so the first key is complete. It still needs
-        # 12 s, also if the emulator is slow.
+        # The backfill counts an event when it sends one of the next events, so the first key is complete. The backfill
+        # still needs 12 s, also if the emulator is slow.
         index.wait_for_row(*versions[3])
         running.send_signal(signal.SIGINT)
         errors = running.communicate(timeout=60)[1]
