@@ -133,6 +133,7 @@ class Audit:
         prefix: str = "",
         heads: bool = False,
         sample: int = 0,
+        existing: bool = False,
         rng: random.Random | None = None,
         grace: float = GRACE,
         clock: Callable[[], float] = time.monotonic,
@@ -145,6 +146,7 @@ class Audit:
         self._key_filter = key_filter
         self._prefix = prefix
         self._heads = heads
+        self._existing = existing
         self._sample = Sample(sample, rng or random.Random())  # noqa: S311  The sample needs no cryptographic numbers.
         self._grace = grace
         self._sleep = sleep
@@ -223,7 +225,8 @@ class Audit:
             head = self._aws.head(self._target.bucket, version.key, version.version_id)
             compared.heads += head is not None
             compared.unreadable += head is None
-            if head and (finding := compare_head(self._target.bucket, version, by_id[version.version_id], head)):
+            row, bucket = by_id[version.version_id], self._target.bucket
+            if head and (finding := compare_head(bucket, version, row, head, existing=self._existing)):
                 compared.findings.append(finding)
         return compared
 

@@ -29,14 +29,13 @@ from operations.tools.restore_rows import RestoreRowsTool
 from operations.version import NAME
 
 if TYPE_CHECKING:
-    from operations.settings import ExpectedSettings
+    from operations.settings_document import ExpectedSettings
 
-TARGET_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target], Tool]] = {
-    "backfill": BackfillTool,
+STACK_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target, ExpectedSettings | None], Tool]] = {
     "restore-rows": RestoreRowsTool,
     "adopt": AdoptTool,
 }
-"""The tools that only need the names of the stack's resources."""
+"""The tools that need the names of the stack's resources and the settings document."""
 
 
 def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws.connect, grace: float = GRACE) -> int:
@@ -83,7 +82,7 @@ def _outputs_and_aws(options: argparse.Namespace, connect: Callable[[str | None]
     return outputs, connect(outputs.region if outputs else region_from_arn(options.function))
 
 
-def _find_audited(
+def _find_stack(
     options: argparse.Namespace, connect: Callable[[str | None], Aws]
 ) -> tuple[Aws, Target, ExpectedSettings | None]:
     outputs, aws = _outputs_and_aws(options, connect)
@@ -106,10 +105,12 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
     if options.tool == "cost":
         return CostTool(options)
     if options.tool == "audit":
-        return AuditTool(options, *_find_audited(options, connect), grace=grace)
+        return AuditTool(options, *_find_stack(options, connect), grace=grace)
     if options.tool == "redrive":
         return RedriveTool(options, *_find_queue(options, connect))
-    return TARGET_TOOLS[options.tool](options, *_find_target(options, connect))
+    if options.tool == "backfill":
+        return BackfillTool(options, *_find_target(options, connect))
+    return STACK_TOOLS[options.tool](options, *_find_stack(options, connect))
 
 
 def _notify(

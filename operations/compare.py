@@ -115,7 +115,9 @@ def compare(bucket: str, key: str, versions: Iterable[Version], rows: Iterable[M
     ]
 
 
-def compare_head(bucket: str, version: Version, row: Mapping[str, Any], head: Mapping[str, Any]) -> Finding | None:
+def compare_head(
+    bucket: str, version: Version, row: Mapping[str, Any], head: Mapping[str, Any], *, existing: bool = False
+) -> Finding | None:
     """Return the difference between the row of an object version and the response of HeadObject, if there is one.
 
     Args:
@@ -123,10 +125,12 @@ def compare_head(bucket: str, version: Version, row: Mapping[str, Any], head: Ma
         version: the version, whose row is consistent with the list of versions.
         row: the row, with the attributes `ATTRIBUTES` and `HEAD_ATTRIBUTES`.
         head: boto3's response of HeadObject, which was called with ChecksumMode.
+        existing: whether this is an existing bucket, whose KMS keys the indexer may not be allowed to use.
     """
     update = from_head(_record(bucket, version), head, provenance={})
     expected: dict[str, Any] = {"encryption": None, **dict.fromkeys(HEAD_ATTRIBUTES), **update.set_attributes}
-    if expected["checksum"] is None and str(expected["encryption"]).startswith("aws:kms"):
+    no_checksum = expected["checksum"] is None or (existing and "checksum" not in row)
+    if no_checksum and str(expected["encryption"]).startswith("aws:kms"):
         del expected["checksum"]  # S3 omits the checksum if the caller must not use the KMS key of the object.
     details = tuple(_differences(row, expected))
     return _finding(Difference.WRONG, version, *details) if details else None

@@ -7,8 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from operations.errors import OperatorError
-from operations.settings import CHAPTERS, RUNBOOK, ExpectedSettings
-from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE, Target, parse_function_arn, settings_parameter
+from operations.setting_findings import CHAPTERS, REFRESH, RUNBOOK
+from operations.settings_document import ExpectedSettings, IndexedBucket, buckets_in
+from operations.target import (
+    BUCKET_VARIABLE,
+    BUCKETS_VARIABLE,
+    TABLE_VARIABLE,
+    Target,
+    parse_function_arn,
+    settings_parameter,
+)
 
 if TYPE_CHECKING:
     from operations.aws import Aws
@@ -31,6 +39,40 @@ def from_function(name: str, aws: Aws) -> Target:
             "indexer: give the name that `pulumi stack output lambda_function_name` prints"
         )
     return _target(configuration)
+
+
+def read_settings(aws: Aws, target: Target) -> ExpectedSettings | None:
+    """Return the settings document of a stack; None if it does not exist.
+
+    Args:
+        aws: the AWS calls.
+        target: the deployed stack.
+    """
+    parameter = target.settings_parameter or settings_parameter(target.function)
+    text = aws.parameter(parameter)
+    return None if text is None else ExpectedSettings.parse(text, parameter=parameter)
+
+
+def existing_bucket(name: str | None, target: Target, expected: ExpectedSettings | None) -> IndexedBucket | None:
+    """Return the existing bucket that the option --bucket selects; None for the stack's own bucket.
+
+    Args:
+        name: value of the option; None if it is not given.
+        target: the deployed stack.
+        expected: its settings document; None if it does not exist.
+
+    Raises:
+        OperatorError: the stack does not index the bucket, or the settings document does not exist.
+    """
+    if name in (None, target.bucket):
+        return None
+    if expected is None:
+        parameter = target.settings_parameter or settings_parameter(target.function)
+        raise OperatorError(
+            f"--bucket {name!r}: the stack's existing buckets are in the SSM parameter {parameter!r}, which does not "
+            f"exist: {REFRESH}"
+        )
+    return expected.existing_bucket(name)
 
 
 def from_settings(function: str | None, outputs: Target | None, aws: Aws) -> tuple[Target, ExpectedSettings | None]:
@@ -134,21 +176,26 @@ def queue_before_sending(aws: Aws, target: Target) -> str:
             f"the reserved concurrency of the function {target.function!r} is 0, so Lambda would send each event to "
             f"the failure queue: enable the function first ({RUNBOOK}#{CHAPTERS['reserved concurrency']})"
         )
-    parameter = target.settings_parameter or settings_parameter(target.function)
-    text = aws.parameter(parameter)
-    expected = target if text is None else ExpectedSettings.parse(text, parameter=parameter)
+    expected = read_settings(aws, target) or target
     variables = aws.function_configuration(target.function).get("Environment", {}).get("Variables", {})
     for variable, wanted, setting in (
         (BUCKET_VARIABLE, expected.bucket, "bucket of the function"),
         (TABLE_VARIABLE, expected.table, "table of the function"),
+        (BUCKETS_VARIABLE, _expected_buckets(expected, variables), "existing buckets of the function"),
     ):
-        if (actual := variables.get(variable)) != wanted:
+        actual = buckets_in(variables) if variable == BUCKETS_VARIABLE else variables.get(variable)
+        if actual != wanted:
             raise OperatorError(
                 f"the environment variable {variable} of the function {target.function!r} is {actual!r}, but the "
                 f"stack's value is {wanted!r}, so each event would fail: run `pulumi up --refresh` first "
                 f"({RUNBOOK}#{CHAPTERS[setting]})"
             )
     return queue_url
+
+
+def _expected_buckets(expected: Target | ExpectedSettings, variables: Mapping[str, str]) -> str | None:
+    """Return the existing buckets of the settings document; without a document, those of the environment."""
+    return expected.buckets_variable if isinstance(expected, ExpectedSettings) else buckets_in(variables)
 
 
 def _missing_variables(configuration: Mapping[str, Any]) -> list[str]:

@@ -55,8 +55,24 @@ def _add_stack(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_bucket(parser: argparse._ActionsContainer, *, default: str) -> None:
+    """Add the option that selects one bucket.
+
+    Args:
+        parser: the argument parser, or a group of mutually exclusive options.
+        default: the buckets that the tool processes without the option, for the help text.
+    """
+    parser.add_argument(
+        "--bucket",
+        type=_text,
+        metavar="NAME",
+        help=f"only this bucket, which is the stack's own or one of existingBuckets (default: {default})",
+    )
+
+
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add_stack(parser)
+    _add_bucket(parser, default="the stack's own bucket")
     parser.add_argument(
         "--prefix", type=_text, default="", metavar="P", help="only object keys with this prefix (default: all)"
     )
@@ -88,6 +104,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
 
 def _add_backfill(parser: argparse.ArgumentParser) -> None:
     _add_stack(parser)
+    _add_bucket(parser, default="the stack's own bucket")
     parser.add_argument(
         "--prefix", type=_text, default="", metavar="P", help="only object keys with this prefix (default: all)"
     )
@@ -156,10 +173,12 @@ def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
         metavar="ROW",
         help="start after this row (BUCKET/KEY?versionId=ID), which an interrupted run prints",
     )
-    parser.add_argument(
+    buckets = parser.add_mutually_exclusive_group()
+    _add_bucket(buckets, default="all buckets of the stack")
+    buckets.add_argument(
         "--any-bucket",
         action="store_true",
-        help="also copy rows of other buckets, for a stack whose bucket had another name before",
+        help="also copy rows of buckets that the stack does not index, such as a bucket with an earlier name",
     )
     parser.add_argument("--apply", action="store_true", help="copy the rows (default: only count them)")
 

@@ -174,6 +174,7 @@ class Redrive:
             line = {
                 "message_id": message.raw.id,
                 "sent_ms": message.raw.sent_ms,
+                "attributes": dict(message.raw.attributes),
                 "body": _json_or_text(message.raw.body),
             }
             # An object key can contain a lone surrogate, which UTF-8 cannot encode. json.dumps escapes it.
@@ -214,7 +215,7 @@ class Redrive:
 
     def _message(self, raw: QueueMessage) -> FailureMessage:
         try:
-            failure = parse(raw.body, self._target)
+            failure = parse(raw.body, self._target, attributes=raw.attributes)
         except ForeignMessageError as why:
             return FailureMessage(raw=raw, failure=None, unrecognized=str(why))
         return FailureMessage(raw=raw, failure=failure, chosen=self._reason is None or self._reason in failure.reasons)

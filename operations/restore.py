@@ -37,6 +37,7 @@ class RestoreReport:
         present: rows of which nothing is missing in the stack's table.
         expired: rows that were not copied because they have expired.
         null_versions: rows of a live version `null` that the stack's table does not have, and that were not copied.
+        other_buckets: rows that were not compared, because they are rows of other buckets than the selected one.
         copied: missing and incomplete rows that were copied.
         resume_after: primary key of the last row that needs no second run; None if there is none.
     """
@@ -48,6 +49,7 @@ class RestoreReport:
     present: int = 0
     expired: int = 0
     null_versions: int = 0
+    other_buckets: int = 0
     copied: int = 0
     resume_after: Address | None = None
 
@@ -76,7 +78,9 @@ class Restore:
         source_capacity: capacity of the restored table.
         capacity: capacity of the stack's table.
         start_after: primary key of a restored row; only the rows after it are read.
-        any_bucket: whether to copy the rows of other buckets than the stack's.
+        buckets: names of the buckets whose rows can be copied; empty for the stack's own bucket.
+        any_bucket: whether to copy also the rows of other buckets.
+        only: name of the only bucket whose rows are read; None for all buckets.
         threads: number of threads that write rows.
         clock: monotonic time in seconds.
         sleep: waits for a number of seconds.
@@ -97,7 +101,9 @@ class Restore:
         source_capacity: Capacity,
         capacity: Capacity,
         start_after: Address | None = None,
+        buckets: Sequence[str] = (),
         any_bucket: bool = False,
+        only: str | None = None,
         threads: int = THREADS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -109,7 +115,9 @@ class Restore:
         self._target = target
         self._source = source
         self._start_after = start_after
+        self._buckets = tuple(buckets) or (target.bucket,)
         self._any_bucket = any_bucket
+        self._only = only
         self._threads = threads
         self._sleep = sleep
         self._now = now
@@ -173,7 +181,7 @@ class Restore:
                 return
             self._scans.charge(page.units)
             for start in range(0, len(page.items), ROWS_PER_BATCH):
-                batch = page.items[start : start + ROWS_PER_BATCH]
+                batch = self._of_bucket(page.items[start : start + ROWS_PER_BATCH])
                 self._check_bucket(batch)
                 self._reads.acquire(0)
                 yield batch
@@ -202,14 +210,24 @@ class Restore:
         report.present += not updates
         return RestoredRow(address=address, updates=updates)
 
+    def _of_bucket(self, batch: Sequence[Item]) -> Sequence[Item]:
+        """Return the rows of the only bucket, and count the others; without such a bucket, return all rows."""
+        if self._only is None:
+            return batch
+        rows = [item for item in batch if address_of(item)[0].startswith(f"{self._only}/")]
+        self.report.other_buckets += len(batch) - len(rows)
+        return rows
+
     def _check_bucket(self, batch: Sequence[Item]) -> None:
-        prefix = f"{self._target.bucket}/"
-        others = (address_of(item)[0] for item in batch if not address_of(item)[0].startswith(prefix))
+        prefixes = tuple(f"{bucket}/" for bucket in self._buckets)
+        others = (address_of(item)[0] for item in batch if not address_of(item)[0].startswith(prefixes))
         if not self._any_bucket and (other := next(others, None)) is not None:
+            buckets = "bucket is" if len(self._buckets) == 1 else "buckets are"
             raise OperatorError(
                 f"the table {self._source!r} has a row of another bucket: object_id is {visible(other)}, but the "
-                f"stack's bucket is {self._target.bucket!r}. If this is a backup of another stack's table, correct "
-                "--from. If the stack's bucket had another name before, use --any-bucket"
+                f"stack's {buckets} {', '.join(map(repr, self._buckets))}. If this is a backup of another stack's "
+                "table, correct --from. If the stack's bucket had another name before, or if you removed a bucket from "
+                "existingBuckets, use --any-bucket. To copy the rows of one bucket only, use --bucket"
             )
 
 

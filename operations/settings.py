@@ -1,26 +1,31 @@
 """Compares the settings of a deployed stack in AWS with its settings document.
 
-The stack writes the document into an SSM parameter. It contains the settings on which the consistency of table and
-bucket depends: without them, S3 or Lambda loses events, and the rows that exist do not show it.
+The consistency of table and bucket depends on these settings: without them, S3 or Lambda loses events, and the rows
+that exist do not show it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote_plus
+from typing import TYPE_CHECKING, Any
 
-from operations.errors import OperatorError
-from operations.listing import KeyFilter, filter_rules
-from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE, Target, parse_function_arn
+from operations.existing_settings import compare_existing_bucket
+from operations.listing import filter_rules
+from operations.setting_findings import (
+    REASON_FIRST,
+    REFRESH,
+    THEN_REDRIVE,
+    THEN_REPAIR,
+    THEN_REPAIR_LATER,
+    SettingsReport,
+    differ,
+)
+from operations.settings_document import buckets_in
+from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE
 
 if TYPE_CHECKING:
     from operations.aws import Aws
-
-SCHEMA = 1
-"""Newest schema of the settings document that this module can read."""
+    from operations.settings_document import ExpectedSettings
 
 # Defaults of Lambda's settings for asynchronous invocations (Lambda API Reference, PutFunctionEventInvokeConfig).
 DEFAULT_RETRIES = 2
@@ -28,167 +33,6 @@ DEFAULT_EVENT_AGE_SECONDS = 6 * 3600
 
 USABLE_TABLE = ("ACTIVE", "UPDATING")
 """Statuses of a table that can be read (DynamoDB API Reference, TableDescription)."""
-
-RUNBOOK = "docs/runbook.md"
-CHAPTERS: Mapping[str, str] = {
-    **dict.fromkeys(("notification", "notification events", "notification prefix"), "notification-changed"),
-    **dict.fromkeys(("notification suffix", "permission"), "notification-changed"),
-    "versioning": "versioning-suspended",
-    "function": "function-deleted",
-    "bucket": "bucket-deleted",
-    "table": "table-lost",
-    "failure queue": "queue-lost",
-    "code": "function-broken",
-    "bucket of the function": "failed-foreign",
-    "table of the function": "table-lost",
-    "retries": "events-dropped",
-    "maximum event age in seconds": "events-dropped",
-    "on-failure destination": "events-dropped",
-    "reserved concurrency": "reserved-concurrency-0",
-    "settings document": "settings-document",
-    "compared keys": "audit",
-}
-"""Maps each setting to the heading of its chapter in the runbook, as GitHub writes it in links."""
-
-REFRESH = "run: pulumi up --refresh"
-REASON_FIRST = "find the reason first"
-THEN_REPAIR = (
-    f"{REFRESH}; then run redrive with --replay, so that deletions keep their times, and then audit with --repair, "
-    "because events since the change are lost"
-)
-THEN_REDRIVE = f"{REFRESH}; then run redrive with --replay, because events since the change may have failed"
-THEN_REPAIR_LATER = (
-    f"{REFRESH}; 15 minutes later, run audit with --repair: until then, S3 may return 404 for new versions"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SettingFinding:
-    """A setting that differs from the settings document, or that prevents the comparison.
-
-    Attributes:
-        setting: name of the setting.
-        problem: one sentence with the value in AWS and the expected value.
-        remedy: the command that corrects the setting.
-    """
-
-    setting: str
-    problem: str
-    remedy: str
-
-    @property
-    def runbook(self) -> str:
-        """Path of the runbook's chapter about the finding."""
-        return f"{RUNBOOK}#{CHAPTERS[self.setting]}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExpectedSettings:
-    """The settings document of a stack. `tap_stack.settings_document` describes its fields."""
-
-    function_arn: str
-    code_sha256: str
-    bucket: str
-    table: str
-    events: tuple[str, ...]
-    prefix: str
-    suffix: str
-    versioning: str
-    retries: int
-    event_age_seconds: int
-    failure_destination: str
-    reserved_concurrency: int | None
-
-    @classmethod
-    def parse(cls, text: str, *, parameter: str) -> Self:
-        """Parse the value of the SSM parameter.
-
-        Args:
-            text: the value.
-            parameter: name of the parameter, for error messages.
-
-        Raises:
-            OperatorError: the value is no settings document, or it has a newer schema.
-        """
-        try:
-            values = json.loads(text)
-        except ValueError:
-            values = None
-        if not isinstance(values, Mapping) or not isinstance(values.get("schema"), int):
-            raise OperatorError(f"the SSM parameter {parameter!r} is not a settings document: {REFRESH}")
-        if values["schema"] > SCHEMA:
-            raise OperatorError(
-                f"the SSM parameter {parameter!r} has the schema {values['schema']}, but this tool reads schemas up to "
-                f"{SCHEMA}: use the tools of the version that deployed the stack"
-            )
-        types: dict[str, tuple[type, ...]] = {
-            "events": (list,),
-            "retries": (int,),
-            "event_age_seconds": (int,),
-            "reserved_concurrency": (int, type(None)),
-        }
-        for each in fields(cls):
-            if each.name not in values or not isinstance(values[each.name], types.get(each.name, (str,))):
-                raise OperatorError(f"the SSM parameter {parameter!r} has no valid {each.name}: {REFRESH}")
-        known = {each.name: values[each.name] for each in fields(cls)}
-        return cls(**known | {"events": tuple(known["events"])})
-
-    @property
-    def bucket_arn(self) -> str:
-        """ARN of the bucket, in the partition of the function."""
-        return f"arn:{self.function_arn.split(':')[1]}:s3:::{self.bucket}"
-
-    @property
-    def account(self) -> str:
-        """Account ID of the stack."""
-        return self.function_arn.split(":")[4]
-
-    @property
-    def key_filter(self) -> KeyFilter:
-        """The object keys for which the bucket notifies the indexer."""
-        return KeyFilter(((unquote_plus(self.prefix), unquote_plus(self.suffix)),))
-
-    def target(self, queue_url: str | None = None) -> Target:
-        """Return the names of the stack's resources.
-
-        Args:
-            queue_url: URL of the failure queue, if it is known.
-        """
-        arn, region = parse_function_arn(self.function_arn)
-        function = arn.rpartition(":")[2]
-        return Target(
-            function=function,
-            function_arn=arn,
-            region=region,
-            bucket=self.bucket,
-            table=self.table,
-            queue_url=queue_url,
-        )
-
-
-@dataclass(kw_only=True)
-class SettingsReport:
-    """The result of the comparison.
-
-    Attributes:
-        findings: differences from the settings document.
-        triggered: whether the bucket notifies the indexer.
-        comparable: whether bucket and table exist, so that their contents can be compared.
-    """
-
-    findings: list[SettingFinding] = field(default_factory=list)
-    triggered: bool = True
-    comparable: bool = True
-
-    def add(self, setting: str, problem: str, remedy: str = REFRESH) -> None:
-        """Add a finding.
-
-        Args:
-            setting: name of the setting.
-            problem: one sentence with the value in AWS and the expected value.
-            remedy: the command that corrects the setting.
-        """
-        self.findings.append(SettingFinding(setting=setting, problem=problem, remedy=remedy))
 
 
 def missing_document(parameter: str) -> SettingsReport:
@@ -214,7 +58,9 @@ def compare_settings(aws: Aws, expected: ExpectedSettings) -> SettingsReport:
     """
     report = SettingsReport()
     _compare_bucket(aws, expected, report)
-    _compare_function(aws, expected, report)
+    statements = _compare_function(aws, expected, report)
+    for bucket in expected.existing_buckets:
+        compare_existing_bucket(aws, expected, bucket, report, statements=statements)
     if not aws.queue_exists(expected.failure_destination):
         problem = f"the queue {expected.failure_destination} does not exist, so failed events are lost"
         report.add("failure queue", problem, THEN_REPAIR)
@@ -225,12 +71,13 @@ def compare_settings(aws: Aws, expected: ExpectedSettings) -> SettingsReport:
 def _compare_bucket(aws: Aws, expected: ExpectedSettings, report: SettingsReport) -> None:
     versioning = aws.versioning(expected.bucket)
     if versioning is None:
-        report.triggered = report.comparable = False
+        report.without_trigger.add(expected.bucket)
+        report.deleted_buckets.add(expected.bucket)
         remedy = f"{REFRESH}, which creates an empty bucket; then restore the objects from your backup"
         report.add("bucket", f"the bucket {expected.bucket!r} does not exist", remedy)
         return
     if versioning != expected.versioning:
-        problem = f"{_differ(versioning, expected.versioning)}; an upload can replace an object"
+        problem = f"{differ(versioning, expected.versioning)}; an upload can replace an object"
         report.add("versioning", problem, THEN_REPAIR_LATER)
     _compare_notifications(aws.notifications(expected.bucket), expected, report)
 
@@ -239,8 +86,8 @@ def _compare_notifications(
     configurations: Sequence[Mapping[str, Any]], expected: ExpectedSettings, report: SettingsReport
 ) -> None:
     ours = [each for each in configurations if each["LambdaFunctionArn"] == expected.function_arn]
-    report.triggered = bool(ours)
     if not ours:
+        report.without_trigger.add(expected.bucket)
         others = ", ".join(each["LambdaFunctionArn"] for each in configurations)
         problem = f"the bucket notifies {others or 'no function'} and not {expected.function_arn}"
         report.add("notification", problem, THEN_REPAIR)
@@ -255,15 +102,18 @@ def _compare_notifications(
         ("notification suffix", suffix, expected.suffix),
     ):
         if actual != wanted:
-            report.add(setting, _differ(actual, wanted), THEN_REPAIR)
+            report.add(setting, differ(actual, wanted), THEN_REPAIR)
 
 
-def _compare_function(aws: Aws, expected: ExpectedSettings, report: SettingsReport) -> None:
+def _compare_function(
+    aws: Aws, expected: ExpectedSettings, report: SettingsReport
+) -> Sequence[Mapping[str, Any]] | None:
+    """Return the statements of the function's resource policy; None if the function does not exist."""
     function = expected.target().function
     configuration = aws.find_function(function)
     if configuration is None:
         report.add("function", f"the function {function!r} does not exist, so no upload is indexed", THEN_REPAIR)
-        return
+        return None
     variables = configuration.get("Environment", {}).get("Variables", {})
     invocation = aws.event_invoke_config(function)
     destination = invocation.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
@@ -271,6 +121,7 @@ def _compare_function(aws: Aws, expected: ExpectedSettings, report: SettingsRepo
         ("code", configuration["CodeSha256"], expected.code_sha256, THEN_REDRIVE),
         ("bucket of the function", variables.get(BUCKET_VARIABLE), expected.bucket, THEN_REDRIVE),
         ("table of the function", variables.get(TABLE_VARIABLE), expected.table, THEN_REDRIVE),
+        ("existing buckets of the function", buckets_in(variables), expected.buckets_variable, THEN_REDRIVE),
         ("retries", invocation.get("MaximumRetryAttempts", DEFAULT_RETRIES), expected.retries, THEN_REDRIVE),
         (
             "maximum event age in seconds",
@@ -281,11 +132,13 @@ def _compare_function(aws: Aws, expected: ExpectedSettings, report: SettingsRepo
         ("on-failure destination", destination, expected.failure_destination, THEN_REPAIR),
     ):
         if actual != wanted:
-            report.add(setting, _differ(actual, wanted), remedy)
+            report.add(setting, differ(actual, wanted), remedy)
     _compare_concurrency(aws.reserved_concurrency(function), expected, report)
-    if not any(_allows_bucket(each, expected) for each in aws.invoke_statements(function)):
+    statements = aws.invoke_statements(function)
+    if not any(_allows_bucket(each, expected) for each in statements):
         problem = f"the function's policy does not allow S3 to invoke it for {expected.bucket_arn} and the account "
         report.add("permission", problem + expected.account, THEN_REPAIR)
+    return statements
 
 
 def _compare_concurrency(actual: int | None, expected: ExpectedSettings, report: SettingsReport) -> None:
@@ -296,7 +149,7 @@ def _compare_concurrency(actual: int | None, expected: ExpectedSettings, report:
     remedy = f"run: aws lambda delete-function-concurrency {function}"
     if wanted is not None:
         remedy = f"run: aws lambda put-function-concurrency {function} --reserved-concurrent-executions {wanted}"
-    problem = _differ(actual, wanted)
+    problem = differ(actual, wanted)
     if actual == 0:
         problem += "; with 0, Lambda sends every event to the failure queue"
         remedy = f"{REASON_FIRST}; then {remedy}; then run redrive with --replay"
@@ -307,7 +160,7 @@ def _compare_table(aws: Aws, expected: ExpectedSettings, report: SettingsReport)
     status = aws.table_status(expected.table)
     if status in USABLE_TABLE:
         return
-    report.comparable = False
+    report.table_usable = False
     problem = "does not exist" if status is None else f"has the status {status}"
     remedy = (
         "restore a backup of the table under another name, then run pulumi up --refresh and restore-rows, because "
@@ -325,13 +178,3 @@ def _allows_bucket(statement: Mapping[str, Any], expected: ExpectedSettings) -> 
         and statement["Principal"] == {"Service": "s3.amazonaws.com"}
         and conditions == {"aws:sourcearn": expected.bucket_arn, "aws:sourceaccount": expected.account}
     )
-
-
-def _differ(actual: object, wanted: object) -> str:
-    return f"the value is {_shown(actual)}, but the stack's value is {_shown(wanted)}"
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not set"
-    return repr(value) if isinstance(value, str) else str(value)

@@ -16,6 +16,8 @@ OUTPUTS_COMMAND = "pulumi stack output --json > FILE"
 
 BUCKET_VARIABLE, TABLE_VARIABLE = "TAP_BUCKET_NAME", "TAP_TABLE_NAME"
 """Environment variables of the indexer that contain the names of the bucket and of the table."""
+BUCKETS_VARIABLE = "EXISTING_BUCKETS"
+"""Environment variable of the indexer with the existing buckets, as JSON. It is absent if there are none."""
 
 _FUNCTION_ARN = re.compile(r"(arn:[\w-]+:lambda:([\w-]+):\d{12}:function:[\w-]+)(?::[\w$-]+)?")
 """ARN of a Lambda function, optionally followed by an alias or version."""

@@ -4,14 +4,16 @@ botocore retries throttling, 5xx responses and lost connections in its `standard
 default. After the last attempt, the error is raised as an OperatorError that states the remedy. Every call is safe to
 repeat.
 
-Permissions: s3:ListBucketVersions, GetBucketNotification and GetBucketVersioning on the bucket; s3:GetObjectVersion on
+Permissions: s3:ListBucketVersions, GetBucketNotification and GetBucketVersioning on each bucket; s3:GetObjectVersion on
 its objects for HEAD requests; dynamodb:DescribeTable, Query and Scan on the table; lambda:GetFunctionConfiguration,
 GetFunctionEventInvokeConfig, GetFunctionConcurrency, GetPolicy and InvokeFunction on the function; ssm:GetParameter on
-the parameter with the settings document; sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and
-ChangeMessageVisibility on the failure queue. restore-rows needs dynamodb:DescribeTable and Scan on the restored table,
-and dynamodb:DescribeTable, BatchGetItem and UpdateItem on the stack's table. adopt needs s3:GetBucketLocation,
-GetBucketNotification, GetBucketVersioning, GetEncryptionConfiguration, GetBucketOwnershipControls, GetBucketPolicy and
-PutBucketNotification on the existing bucket, and kms:DescribeKey on its key.
+the parameter with the settings document; events:DescribeRule and ListTargetsByRule on the rules of existing buckets;
+sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage and ChangeMessageVisibility on the failure queue.
+restore-rows needs ssm:GetParameter on the parameter, dynamodb:DescribeTable and Scan on the restored table, and
+dynamodb:DescribeTable, BatchGetItem and UpdateItem on the stack's table. adopt needs
+s3:GetBucketLocation, GetBucketNotification, GetBucketVersioning, GetEncryptionConfiguration,
+GetBucketOwnershipControls, GetBucketPolicy and PutBucketNotification on the existing bucket, and kms:DescribeKey on its
+key.
 """
 
 from __future__ import annotations

@@ -41,8 +41,9 @@ REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 
 UNREADABLE_STATUS = (404, 405)
 """Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
-SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns", "kms")
+SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns", "events", "kms")
 """Names of the services that the tools call, as boto3 spells them."""
+FORBIDDEN = 403
 VERSIONS_PER_PAGE = 1000
 """Maximum page size of ListObjectVersions."""
 MESSAGES_PER_BATCH = 10  # maximum number of messages in one SQS request
@@ -74,6 +75,7 @@ class Aws(BucketCalls, SettingsCalls, TableCalls, TopicCalls):
         self._sqs = client("sqs")
         self._ssm = client("ssm")
         self._sns = client("sns")
+        self._events = client("events")
         self._kms = client("kms")
 
     @classmethod
@@ -153,6 +155,9 @@ class Aws(BucketCalls, SettingsCalls, TableCalls, TopicCalls):
     def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:
         """Return the response of HeadObject with the checksum.
 
+        The checksum of an object with a KMS key requires the permission kms:Decrypt. Without this permission, S3 can
+        reject the request, and the response to a second request has no checksum.
+
         Args:
             bucket: name of the bucket.
             key: the object key.
@@ -161,15 +166,20 @@ class Aws(BucketCalls, SettingsCalls, TableCalls, TopicCalls):
         Returns:
             The response; None if S3 does not have the version, or lost its data (REDUCED_REDUNDANCY).
         """
+        address = {"Bucket": bucket, "Key": key, "VersionId": version_id}
         with translated_errors(f"read {key!r} in {bucket!r}", permission="s3:GetObjectVersion"):
             try:
-                response: HeadResponse = self._s3.head_object(
-                    Bucket=bucket, Key=key, VersionId=version_id, ChecksumMode="ENABLED"
-                )
+                response: HeadResponse = self._s3.head_object(**address, ChecksumMode="ENABLED")
             except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] in UNREADABLE_STATUS:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status in UNREADABLE_STATUS:
                     return None
-                raise
+                if status != FORBIDDEN:
+                    raise
+                try:
+                    response = self._s3.head_object(**address)
+                except ClientError:
+                    raise error from None
         return response
 
     def query_rows(
@@ -267,17 +277,10 @@ class Aws(BucketCalls, SettingsCalls, TableCalls, TopicCalls):
                 VisibilityTimeout=visibility_timeout,
                 WaitTimeSeconds=LONG_POLL_SECONDS,
                 MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["All"],
             )
         _check_complete(response, "Messages")
-        return [
-            QueueMessage(
-                id=each["MessageId"],
-                receipt=each["ReceiptHandle"],
-                body=each["Body"],
-                sent_ms=int(each.get("Attributes", {}).get("SentTimestamp", 0)),
-            )
-            for each in response.get("Messages", ())
-        ]
+        return [QueueMessage.parse(each) for each in response.get("Messages", ())]
 
     def message_counts(self, queue_url: str) -> tuple[int, int]:
         """Return the approximate numbers of a queue's visible messages and of its messages in flight."""

@@ -48,6 +48,7 @@ class SettingsCalls:
     _lambda: Any
     _sqs: Any
     _ssm: Any
+    _events: Any
 
     def parameter(self, name: str) -> str | None:
         """Return the value of an SSM parameter; None if it does not exist."""
@@ -88,6 +89,22 @@ class SettingsCalls:
         action, permission = f"read the versioning of the bucket {bucket!r}", "s3:GetBucketVersioning"
         found = read(self._s3.get_bucket_versioning, action, permission, Bucket=bucket)
         return None if found is None else str(found.get("Status", "Disabled"))
+
+    def sends_to_eventbridge(self, bucket: str) -> bool:
+        """Return whether the bucket sends its events to EventBridge; False if the bucket does not exist."""
+        action, permission = f"read the notifications of the bucket {bucket!r}", "s3:GetBucketNotification"
+        found = read(self._s3.get_bucket_notification_configuration, action, permission, Bucket=bucket)
+        return found is not None and "EventBridgeConfiguration" in found
+
+    def rule(self, name: str) -> Mapping[str, Any] | None:
+        """Return EventBridge's description of a rule of the default event bus; None if the rule does not exist."""
+        return read(self._events.describe_rule, f"read the rule {name!r}", "events:DescribeRule", Name=name)
+
+    def rule_targets(self, rule: str) -> list[Mapping[str, Any]]:
+        """Return the targets of an EventBridge rule, which has at most five."""
+        action, permission = f"read the targets of the rule {rule!r}", "events:ListTargetsByRule"
+        found = read(self._events.list_targets_by_rule, action, permission, Rule=rule)
+        return [] if found is None else list(found["Targets"])
 
     def table_status(self, table: str) -> str | None:
         """Return the table's status, such as `ACTIVE`; None if the table does not exist."""

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from operations.audit import GRACE, Audit
-from operations.discovery import failure_queue_arn, queue_before_sending
+from operations.discovery import existing_bucket, failure_queue_arn, queue_before_sending
 from operations.listing import KeyFilter
 from operations.output import count, visible
 from operations.rate import Capacity
-from operations.settings import CHAPTERS, RUNBOOK, compare_settings, missing_document
+from operations.setting_findings import CHAPTERS, RUNBOOK
+from operations.settings import compare_settings, missing_document
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from operations.aws import Aws
     from operations.compare import Finding
     from operations.output import Progress
-    from operations.settings import ExpectedSettings
+    from operations.settings_document import ExpectedSettings
     from operations.target import Target
 
 NO_CAPACITY = Capacity(read=None, write=None)
@@ -31,7 +32,7 @@ MAX_FINDINGS_SHOWN = 100
 
 
 class AuditTool:
-    """Tool for `audit [--prefix P] [--heads | --heads-sample N] [--repair]`."""
+    """Tool for `audit [--bucket NAME] [--prefix P] [--heads | --heads-sample N] [--repair]`."""
 
     def __init__(
         self,
@@ -43,6 +44,8 @@ class AuditTool:
         grace: float = GRACE,
     ) -> None:
         self._aws, self._target, self._expected = aws, target, expected
+        self._existing = existing_bucket(options.bucket, target, expected)
+        self._bucket = self._existing.name if self._existing else target.bucket
         self._notes: list[str] = []
         self._repair: bool = options.repair
         self._prefix: str = options.prefix
@@ -52,23 +55,26 @@ class AuditTool:
         if expected is None:
             self._settings = missing_document(target.settings_parameter)
             self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
-            self._settings.triggered = self._key_filter.triggered
+            if not self._key_filter.triggered:
+                self._settings.without_trigger.add(target.bucket)
         else:
             self._settings = compare_settings(aws, expected)
-            self._key_filter = expected.key_filter
+            self._key_filter = self._existing.key_filter if self._existing else expected.key_filter
+        self._comparable = self._settings.comparable(self._bucket)
         self._audit = Audit(
             aws,
-            target,
+            replace(target, bucket=self._bucket),
             key_filter=self._key_filter,
-            capacity=aws.capacity(target.table) if self._settings.comparable else NO_CAPACITY,
+            capacity=aws.capacity(target.table) if self._comparable else NO_CAPACITY,
             prefix=self._prefix,
             heads=options.heads,
             sample=options.heads_sample,
+            existing=self._existing is not None,
             grace=grace,
         )
 
     def run(self, progress: Progress) -> int:
-        if self._settings.comparable:
+        if self._comparable:
             self._audit.compare(progress)
             self._check_number_of_keys()
             if self._audit.report.findings:
@@ -82,7 +88,15 @@ class AuditTool:
 
     def _note_other_remedies(self) -> None:
         """Add notes about causes of differences for which another remedy must precede --repair."""
-        if not self._audit.report.rows and not self._prefix:
+        if self._audit.report.rows or self._prefix:
+            pass
+        elif self._existing:
+            self._notes.append(
+                f"note: the table has no row of the bucket {self._bucket!r}: if its objects were never indexed, run "
+                f"backfill with --bucket {self._bucket}; otherwise, see {RUNBOOK}#{CHAPTERS['table']} before --repair, "
+                "which cannot create the rows of deleted versions"
+            )
+        else:
             self._notes.append(
                 f"note: the table {self._target.table!r} is empty: see {RUNBOOK}#{CHAPTERS['table']} before --repair, "
                 "which cannot create the rows of deleted versions"
@@ -107,14 +121,19 @@ class AuditTool:
         if report.keys:
             return
         if report.not_indexed:
-            problem = f"the notification's filter excludes all {count(report.not_indexed, 'version')} that were listed"
-            remedy = "check notificationPrefix, notificationSuffix, and the option --prefix of audit"
+            key_filter = (
+                f"the prefixes of {self._bucket!r} exclude" if self._existing else "the notification's filter excludes"
+            )
+            problem = f"{key_filter} all {count(report.not_indexed, 'version')} that were listed"
+            keys = "existingBuckets" if self._existing else "notificationPrefix, notificationSuffix"
+            remedy = f"check {keys}, and the option --prefix of audit"
         elif self._prefix:
             problem = f"the bucket has no key with the prefix {self._prefix!r}"
             remedy = "check the option --prefix of audit"
         else:
-            problem = "the bucket is empty"
-            remedy = "upload a file, then run audit again; `pulumi stack output test_command` prints a command"
+            problem = f"the bucket {self._bucket!r} is empty" if self._existing else "the bucket is empty"
+            remedy = "upload a file, then run audit again"
+            remedy += "" if self._existing else "; `pulumi stack output test_command` prints a command"
         self._settings.add("compared keys", f"{problem}, so the audit compared nothing", remedy)
 
     def lines(self) -> list[str]:
@@ -154,14 +173,14 @@ class AuditTool:
         if self._heads:
             compared += f", HEAD of {count(report.heads, 'version')}"
             compared += f" ({count(report.unreadable, 'version')} not readable)" if report.unreadable else ""
-        not_indexed = (
-            f"; versions excluded by the notification's filter: {report.not_indexed:,}" if report.not_indexed else ""
-        )
+        key_filter = "existingBuckets" if self._existing else "the notification's filter"
+        not_indexed = f"; versions excluded by {key_filter}: {report.not_indexed:,}" if report.not_indexed else ""
+        bucket = f"the bucket {self._bucket}" if self._existing else "the bucket"
         about = f"{count(len(self._settings.findings), 'finding')} about the stack; " if self._settings.findings else ""
-        if not self._settings.comparable:
+        if not self._comparable:
             return f"audit: {about}bucket and table were not compared"
         if not report.findings:
-            result = "the table is consistent with the bucket" if report.keys else "no key was compared"
+            result = f"the table is consistent with {bucket}" if report.keys else "no key was compared"
             return f"audit: {about}{result}: {compared}{not_indexed}"
         kinds = Counter(finding.difference.value for finding in report.findings)
         counts = ", ".join(f"{number:,} {kind}" for kind, number in sorted(kinds.items()))
@@ -174,6 +193,7 @@ class AuditTool:
     def document(self) -> dict[str, Any]:
         report = self._audit.report
         return {
+            "bucket": self._bucket,
             "keys": report.keys,
             "versions": report.versions,
             "markers": report.markers,
@@ -183,7 +203,7 @@ class AuditTool:
             "heads_unreadable": report.unreadable,
             "rechecked": report.rechecked,
             "sent": report.sent,
-            "triggered": self._settings.triggered,
+            "triggered": self._bucket not in self._settings.without_trigger,
             "repair": self._repair,
             "notes": self._notes,
             "settings": [{**asdict(each), "runbook": each.runbook} for each in self._settings.findings],

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from operations.backfill import Backfill
-from operations.discovery import queue_before_sending
+from operations.discovery import existing_bucket, queue_before_sending, read_settings
+from operations.existing_settings import compare_existing_bucket
 from operations.listing import KeyFilter
 from operations.output import count, quoted
 from operations.rate import default_event_rate
+from operations.setting_findings import SettingsReport
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -24,16 +26,27 @@ if TYPE_CHECKING:
 
 
 class BackfillTool:
-    """Tool for `backfill [--prefix P] [--since T] [--rate N] [--start-after KEY] [--invoke]`."""
+    """Tool for `backfill [--bucket NAME] [--prefix P] [--since T] [--rate N] [--start-after KEY] [--invoke]`."""
 
     def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
         self._invoke: bool = options.invoke
         if self._invoke:
             queue_before_sending(aws, target)
-        self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
+        expected = read_settings(aws, target) if options.bucket else None
+        self._existing = existing_bucket(options.bucket, target, expected)
+        if self._existing and expected:
+            self._key_filter, report = self._existing.key_filter, SettingsReport()
+            statements = aws.invoke_statements(target.function)
+            compare_existing_bucket(aws, expected, self._existing, report, statements=statements)
+            self._triggered = self._existing.name not in report.without_trigger
+            self._notes = [f"note: {each.problem}; {each.remedy}" for each in report.findings]
+        else:
+            self._key_filter = KeyFilter.from_notifications(aws.notifications(target.bucket), target.function_arn)
+            self._triggered, self._notes = self._key_filter.triggered, self._key_filter.warnings()
+        self._bucket = self._existing.name if self._existing else target.bucket
         self._backfill = Backfill(
             aws,
-            target,
+            replace(target, bucket=self._bucket),
             key_filter=self._key_filter,
             per_second=options.rate or default_event_rate(aws.capacity(target.table)),
             prefix=options.prefix,
@@ -47,17 +60,16 @@ class BackfillTool:
         else:
             self._backfill.count(progress)
         to_send = self._backfill.report.chosen - self._backfill.report.sent
-        return FINDINGS if to_send or not self._key_filter.triggered else OK
+        return FINDINGS if to_send or not self._triggered else OK
 
     def lines(self) -> list[str]:
-        return self._key_filter.warnings()
+        return self._notes
 
     def summary(self) -> str:
         report = self._backfill.report
         excluded = [f"versions older than --since: {report.older:,}"] * (report.older > 0)
-        excluded += [f"versions excluded by the notification's filter: {report.not_indexed:,}"] * (
-            report.not_indexed > 0
-        )
+        key_filter = "existingBuckets" if self._existing else "the notification's filter"
+        excluded += [f"versions excluded by {key_filter}: {report.not_indexed:,}"] * (report.not_indexed > 0)
         skipped = f" (skipped: {', '.join(excluded)})" if excluded else ""
         rate = self._backfill.per_second
         if self._invoke:
@@ -74,7 +86,8 @@ class BackfillTool:
     def document(self) -> dict[str, Any]:
         return {
             **asdict(self._backfill.report),
-            "triggered": self._key_filter.triggered,
+            "bucket": self._bucket,
+            "triggered": self._triggered,
             "rate": self._backfill.per_second,
             "invoke": self._invoke,
         }

@@ -41,6 +41,7 @@ class RedriveTool:
         self._export: Path | None = options.export
         self._delete: bool = options.delete
         self._exported = 0
+        self._bucket = target.bucket
         self._redrive = Redrive(
             aws,
             target,
@@ -65,7 +66,7 @@ class RedriveTool:
         lines = []
         for group, messages in sorted(_groups(report.chosen).items()):
             lines.append(f"{group}: {count(len(messages), 'message')}, the oldest from {_oldest(messages)}")
-            lines += [f"    {line}" for line in _details(messages)]
+            lines += [f"    {line}" for line in _details(messages, self._bucket)]
         for message in report.messages:
             if message.failure is None:
                 place = "deleted" if message.deleted else "left in the queue"
@@ -115,6 +116,7 @@ class RedriveTool:
                     "error": each.failure.error if each.failure else None,
                     "error_type": (each.failure.error_type or None) if each.failure else None,
                     "objects": list(each.failure.objects) if each.failure else [],
+                    "buckets": list(each.failure.buckets) if each.failure else [],
                     "unrecognized": each.unrecognized or None,
                     "chosen": each.chosen,
                     "replayed": each.replayed,
@@ -168,14 +170,23 @@ def _groups(messages: Sequence[FailureMessage]) -> dict[str, list[FailureMessage
     return groups
 
 
-def _details(messages: Sequence[FailureMessage]) -> list[str]:
-    """Return lines for messages with the same reason: the first object keys, and an example of each distinct error."""
+def _details(messages: Sequence[FailureMessage], own_bucket: str) -> list[str]:
+    """Return lines for messages with the same reason: the first object keys, and an example of each distinct error.
+
+    Args:
+        messages: messages of the failure queue.
+        own_bucket: name of the stack's bucket; the keys of other buckets are displayed with the name of their bucket.
+    """
     failures = [message.failure for message in messages if message.failure]
-    objects = list(dict.fromkeys(key for failure in failures for key in failure.objects))
+    names = (each for failure in failures for each in zip(failure.objects, failure.buckets, strict=True))
+    objects = [
+        visible(key) + (f"  (bucket {bucket})" if bucket not in ("", own_bucket) else "")
+        for key, bucket in dict.fromkeys(names)
+    ]
     more = [f"… and {len(objects) - MAX_OBJECTS_SHOWN:,} more: use --json to print all"] * (
         len(objects) > MAX_OBJECTS_SHOWN
     )
-    return [*map(visible, objects[:MAX_OBJECTS_SHOWN]), *more, *_examples(failures)]
+    return [*objects[:MAX_OBJECTS_SHOWN], *more, *_examples(failures)]
 
 
 def _examples(failures: Sequence[Failure]) -> list[str]:

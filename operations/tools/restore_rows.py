@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from operations.discovery import existing_bucket
 from operations.output import count, quoted
 from operations.rate import default_write_rate
 from operations.restore import Restore, check_tables
@@ -18,16 +19,22 @@ if TYPE_CHECKING:
 
     from operations.aws import Aws
     from operations.output import Progress
+    from operations.settings_document import ExpectedSettings
     from operations.target import Target
 
 
 class RestoreRowsTool:
-    """Tool for `restore-rows --from TABLE [--rate N] [--start-after ROW] [--any-bucket] [--apply]`."""
+    """Tool for `restore-rows --from TABLE [--rate N] [--start-after ROW] [--bucket B | --any-bucket] [--apply]`."""
 
-    def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
+    def __init__(
+        self, options: argparse.Namespace, aws: Aws, target: Target, expected: ExpectedSettings | None
+    ) -> None:
+        existing_bucket(options.bucket, target, expected)  # It raises an OperatorError if the bucket is not indexed.
+        existing = expected.existing_buckets if expected else ()
         self._apply: bool = options.apply
         self._source: str = options.source
         self._table = target.table
+        self._only: str | None = options.bucket
         check_tables(aws, source=self._source, table=self._table)
         capacity = aws.capacity(self._table)
         self._restore = Restore(
@@ -38,7 +45,9 @@ class RestoreRowsTool:
             source_capacity=aws.capacity(self._source),
             capacity=capacity,
             start_after=options.start_after,
+            buckets=[target.bucket, *(each.name for each in existing)],
             any_bucket=options.any_bucket,
+            only=self._only,
         )
 
     def run(self, progress: Progress) -> int:
@@ -49,10 +58,10 @@ class RestoreRowsTool:
         return FINDINGS if self._restore.report.found else OK
 
     def lines(self) -> list[str]:
-        number = self._restore.report.null_versions
+        number, bucket = self._restore.report.null_versions, f"--bucket {self._only} " if self._only else ""
         note = (
             f"note: {count(number, 'row')} with the version ID 'null' and without a deletion not copied, because such "
-            "an object can have been replaced: run backfill with --invoke next, which reads the objects again"
+            f"an object can have been replaced: run backfill with {bucket}--invoke next, which reads the objects again"
         )
         return [note] * (number > 0)
 
@@ -60,6 +69,7 @@ class RestoreRowsTool:
         report, rate = self._restore.report, self._restore.write_rate
         copied = f"{report.missing:,} missing, {report.incomplete:,} incomplete; {report.deletions:,} with a deletion"
         skipped = f"{report.present:,} present, {report.expired:,} expired, {report.null_versions:,} with the ID 'null'"
+        skipped += f", {report.other_buckets:,} of other buckets" * (report.other_buckets > 0)
         read = f"restore-rows: {count(report.read, 'row')} read from {self._source!r}"
         if self._apply:
             return (

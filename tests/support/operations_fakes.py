@@ -64,6 +64,14 @@ S3_STATEMENT: Mapping[str, Any] = {
     },
 }
 """Statement of the indexer's resource policy, as Lambda returns it."""
+RULE_ARN = "arn:aws:events:eu-west-1:123456789012:rule/"
+"""ARN of an EventBridge rule without its name."""
+
+
+def rule_statement(rule: str, **changes: Any) -> dict[str, Any]:
+    """Return the statement of the indexer's resource policy for an EventBridge rule; `changes` replaces parts of it."""
+    condition = {"ArnLike": {"AWS:SourceArn": f"{RULE_ARN}{rule}"}}
+    return {**S3_STATEMENT, "Principal": {"Service": "events.amazonaws.com"}, "Condition": condition, **changes}
 
 
 def notification(**changes: Any) -> dict[str, Any]:
@@ -170,6 +178,11 @@ class FakeAws(Aws):
     def __init__(self, versions: Sequence[Version] = (), rows: Sequence[Row] = ()) -> None:
         super().__init__(lambda _: None)
         self.listed = list(versions)
+        self.listed_elsewhere: dict[str, list[Version]] = {}
+        self.bridged = True
+        self.versioning_elsewhere: dict[str, str | None] = {}
+        self.event_rules: dict[str, dict[str, Any]] = {}
+        self.event_targets: dict[str, list[dict[str, Any]]] = {}
         self.rows = list(rows)
         self.rules: list[Mapping[str, Any]] = [notification()]
         self.settings: dict[str, Any] | str | None = dict(SETTINGS)
@@ -199,6 +212,31 @@ class FakeAws(Aws):
         self.head_responses: dict[tuple[str, str], HeadResponse] = {}
         self.before_invoke: Callable[[Any], None] = lambda _: None
         self.before_delete: Callable[[QueueMessage], None] = lambda _: None
+
+    def index_bucket(self, bucket: Mapping[str, Any], versions: Sequence[Version]) -> None:
+        """Add an existing bucket to the stack, with all settings that belong to it.
+
+        Args:
+            bucket: element of `existing_buckets` in the settings document.
+            versions: versions in the bucket.
+        """
+        assert isinstance(self.settings, dict)
+        self.settings["existing_buckets"] = [*self.settings.get("existing_buckets", ()), bucket]
+        self.listed_elsewhere[bucket["name"]] = list(versions)
+        self.versioning_elsewhere[bucket["name"]] = "Enabled" if bucket["versioned"] else "Disabled"
+        buckets = [{**each} for each in self.settings["existing_buckets"]]
+        for each in buckets:
+            del each["rule"]
+        self.variables = {**self.variables, "EXISTING_BUCKETS": json.dumps(buckets)}
+        rule, keys = RULE_ARN + bucket["rule"], [{"prefix": each} for each in bucket["prefixes"]]
+        detail = {"bucket": {"name": [bucket["name"]]}, **({"object": {"key": keys}} if keys else {})}
+        pattern = {"detail": detail, "detail-type": ["Object Created", "Object Deleted"], "source": ["aws.s3"]}
+        self.event_rules[bucket["rule"]] = {"Arn": rule, "State": "ENABLED", "EventPattern": json.dumps(pattern)}
+        self.event_targets[bucket["rule"]] = [
+            {"Id": "indexer", "Arn": ARN, "DeadLetterConfig": {"Arn": QUEUE_ARN}},
+            {"Id": "another", "Arn": QUEUE_ARN},
+        ]
+        self.statements = [*self.statements, rule_statement(bucket["rule"])]
 
     @property
     def sent(self) -> list[Any]:
@@ -234,8 +272,13 @@ class FakeAws(Aws):
         return self.statements
 
     def versioning(self, bucket: str) -> str | None:
-        assert bucket == BUCKET
-        return self.versioning_status
+        return self.versioning_status if bucket == BUCKET else self.versioning_elsewhere[bucket]
+
+    def rule(self, name: str) -> Mapping[str, Any] | None:
+        return self.event_rules.get(name)
+
+    def rule_targets(self, rule: str) -> list[Mapping[str, Any]]:
+        return list(self.event_targets[rule])
 
     def table_status(self, table: str) -> str | None:
         assert table == "objects"
@@ -289,14 +332,19 @@ class FakeAws(Aws):
         assert self.status in ("ACTIVE", "UPDATING"), "the audit does not read a table that does not exist"
         return self.provisioned
 
+    def sends_to_eventbridge(self, bucket: str) -> bool:
+        assert bucket in self.listed_elsewhere
+        return self.bridged
+
     def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:
-        assert (bucket, page > 0) == (BUCKET, True)
-        for each in sorted(self.listed, key=lambda listed: listed.key):
+        assert page > 0
+        listed_versions = self.listed if bucket == BUCKET else self.listed_elsewhere[bucket]
+        for each in sorted(listed_versions, key=lambda listed: listed.key):
             if each.key.startswith(prefix) and each.key > after:
                 yield each
 
     def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:
-        assert bucket == BUCKET
+        assert bucket in (BUCKET, *self.listed_elsewhere)
         self.heads.append((key, version_id))
         return self.head_responses.get((key, version_id))
 
@@ -323,18 +371,27 @@ class FakeAws(Aws):
     def publish(self, topic_arn: str, subject: str, message: str) -> None:
         self.published.append((topic_arn, subject, message))
 
-    def put(self, body: object, message_id: str = "", *, sent_ms: int = 0) -> None:
+    def put(
+        self, body: object, message_id: str = "", *, sent_ms: int = 0, attributes: Mapping[str, str] | None = None
+    ) -> None:
         """Add a message to the failure queue.
 
         Args:
             body: message body; a string, or a value that is converted to JSON.
             message_id: SQS message ID; generated if empty.
             sent_ms: time of sending, in milliseconds since 1970.
+            attributes: message attributes.
         """
         text = body if isinstance(body, str) else json.dumps(body)
         number = f"id-{len(self.queue) + len(self.hidden)}"
         self.queue.append(
-            QueueMessage(id=message_id or number, receipt=f"receipt of {text}", body=text, sent_ms=sent_ms)
+            QueueMessage(
+                id=message_id or number,
+                receipt=f"receipt of {text}",
+                body=text,
+                sent_ms=sent_ms,
+                attributes=attributes or {},
+            )
         )
 
     def receive(self, queue_url: str, *, limit: int, visibility_timeout: int) -> list[QueueMessage]:
@@ -375,3 +432,47 @@ def failure(key: str = "a.txt", *, arn: str = ARN, **changes: Any) -> dict[str, 
         "responsePayload": {"errorMessage": error, "errorType": "IndexingError"},
     } | changes
     return {name: value for name, value in message.items() if value is not None}
+
+
+def bridged(key: str = "a.txt", *, bucket: str = "reports") -> dict[str, Any]:
+    """Return the event that EventBridge sends when an object is created.
+
+    Args:
+        key: object key, which EventBridge does not encode.
+        bucket: name of the bucket.
+    """
+    return {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": "123456789012",
+        "time": "2026-01-31T12:00:00Z",
+        "region": "eu-west-1",
+        "resources": [f"arn:aws:s3:::{bucket}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": bucket},
+            "object": {"key": key, "size": 5, "etag": "e", "version-id": "v1", "sequencer": "00617F08299329D189"},
+            "request-id": "N4N7GDK58NMKJ12R",
+            "requester": "123456789012",
+            "source-ip-address": "192.0.2.1",
+            "reason": "PutObject",
+        },
+    }
+
+
+def dead_letter(**changes: str | None) -> dict[str, str]:
+    """Return the message attributes of an event that EventBridge could not deliver.
+
+    Args:
+        changes: attributes to replace. The value None removes an attribute.
+    """
+    attributes: dict[str, str | None] = {
+        "RULE_ARN": "arn:aws:events:eu-west-1:123456789012:rule/tapstack-prod-reports",
+        "TARGET_ARN": ARN,
+        "ERROR_CODE": "NO_PERMISSIONS",
+        "ERROR_MESSAGE": "EventBridge may not invoke the function",
+        "RETRY_ATTEMPTS": "0",
+    }
+    return {name: value for name, value in (attributes | changes).items() if value is not None}

@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 
 from operations.aws import Aws
+from operations.aws.client import SERVICES
 from operations.command import main
 from tests.support.clock import FakeClock
 from tests.support.existing_bucket import Connection
@@ -74,7 +75,8 @@ def connection() -> Connection:
 def _shared_clients() -> dict[str, Any]:
     """The boto3 clients of the tools by service name. All tests share them, because their creation is slow."""
     with mock_aws():  # Only clients of a session that is created after the first use of moto are connected to moto.
-        return {service: boto3.client(service) for service in ("s3", "dynamodb", "sqs", "lambda", "ssm", "sns", "kms")}
+        session: Any = boto3.Session()
+        return {service: session.client(service) for service in SERVICES}
 
 
 @pytest.fixture

@@ -255,6 +255,17 @@ def test_received_messages_are_hidden_until_released_or_deleted(aws: Aws, client
     assert {each.id for each in again} == {each.id for each in messages[1:]}
 
 
+def test_received_message_contains_its_text_attributes(aws: Aws, clients: dict[str, Any], queue: str) -> None:
+    attributes = {
+        "ERROR_CODE": {"DataType": "String", "StringValue": "NO_PERMISSIONS"},
+        "binary": {"DataType": "Binary", "BinaryValue": b"a"},
+    }
+    clients["sqs"].send_message(QueueUrl=queue, MessageBody="{}", MessageAttributes=attributes)
+    clients["sqs"].send_message(QueueUrl=queue, MessageBody="[]")
+    messages = aws.receive(queue, limit=10, visibility_timeout=900)
+    assert {each.body: each.attributes for each in messages} == {"{}": {"ERROR_CODE": "NO_PERMISSIONS"}, "[]": {}}
+
+
 def receive_response_of_length(length: str) -> list[Any]:
     """Receive messages from a fake SQS client that returns an empty response with this `Content-Length`."""
     response = {"ResponseMetadata": {"HTTPHeaders": {"content-length": length}}}
@@ -332,6 +343,16 @@ def test_rejected_invocation_raises_an_error_with_the_remedy(
         connected.invoke("indexer", {})
     assert type(raised.value) is error
     assert len(requests) == len(responses)  # Throttled invocations are retried, rejected ones are not.
+
+
+@pytest.mark.parametrize(("element", "sends"), [("<EventBridgeConfiguration/>", True), ("", False)])
+def test_bucket_sends_events_to_eventbridge_if_its_notification_configuration_contains_it(
+    connected: Aws, respond: Respond, element: str, *, sends: bool
+) -> None:
+    """The emulator moto does not return this part of the configuration."""
+    body = f'<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{element}</NotificationConfiguration>'
+    respond(connected, "s3", "GetBucketNotificationConfiguration", (200, ""), body=body.encode())
+    assert connected.sends_to_eventbridge("reports") == sends
 
 
 def test_function_configuration_is_read_from_lambda(connected: Aws, respond: Respond) -> None:
@@ -545,13 +566,23 @@ def test_head_of_a_deleted_version_returns_none(aws: Aws, clients: dict[str, Any
 def test_head_of_an_unreadable_version_returns_none_or_names_the_permission(
     aws: Aws, status: int, respond: Respond, *, unreadable: bool
 ) -> None:
-    respond(aws, "s3", "HeadObject", (status, ""), body=b"")
+    # After the status 403, a second request is sent without the checksum.
+    requests = respond(aws, "s3", "HeadObject", *[(status, "")] * (2 if status == 403 else 1), body=b"")
     if unreadable:
         assert aws.head("uploads", "k", "v1") is None
         return
     with pytest.raises(OperatorError, match="cannot read 'k' in 'uploads'") as raised:
         aws.head("uploads", "k", "v1")
     assert ("The permission s3:GetObjectVersion is missing." in str(raised.value)) == (status == 403)
+    assert ["x-amz-checksum-mode" in each.headers for each in requests] == ([True, False] if status == 403 else [True])
+
+
+def test_head_of_an_object_whose_kms_key_the_caller_must_not_use_has_no_checksum(aws: Aws, respond: Respond) -> None:
+    requests = respond(aws, "s3", "HeadObject", (403, ""), (200, ""), body=b"")
+    found = aws.head("reports", "k", "null")
+    assert found is not None
+    assert "ChecksumCRC64NVME" not in found
+    assert [each.url.partition("?")[2] for each in requests] == ["versionId=null"] * 2
 
 
 def test_table_query_for_heads_also_returns_the_attributes_of_head(

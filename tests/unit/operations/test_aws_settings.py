@@ -45,6 +45,23 @@ def test_versioning_is_the_status_of_the_bucket(aws: Aws, clients: dict[str, Any
         assert aws.versioning("uploads") == status
 
 
+def test_bucket_that_does_not_exist_sends_no_events_to_eventbridge(aws: Aws) -> None:
+    assert not aws.sends_to_eventbridge("reports")
+
+
+def test_rule_and_its_targets_are_read_from_eventbridge(aws: Aws, clients: dict[str, Any]) -> None:
+    assert (aws.rule("tapstack-prod-reports"), aws.rule_targets("tapstack-prod-reports")) == (None, [])
+    pattern = '{"source":["aws.s3"]}'
+    clients["events"].put_rule(Name="tapstack-prod-reports", EventPattern=pattern, State="DISABLED")
+    target = {"Id": "indexer", "Arn": "arn:aws:lambda:us-east-1:123456789012:function:indexer"}
+    clients["events"].put_targets(Rule="tapstack-prod-reports", Targets=[target])
+    rule = aws.rule("tapstack-prod-reports")
+    assert rule
+    assert (rule["EventPattern"], rule["State"]) == (pattern, "DISABLED")
+    assert rule["Arn"] == "arn:aws:events:us-east-1:123456789012:rule/tapstack-prod-reports"
+    assert aws.rule_targets("tapstack-prod-reports") == [target]
+
+
 def test_parameter_is_the_value_or_none(aws: Aws, clients: dict[str, Any]) -> None:
     assert aws.parameter("tapstack-dev-settings") is None
     clients["ssm"].put_parameter(Name="tapstack-dev-settings", Value='{"schema":1}', Type="String")
@@ -96,6 +113,9 @@ READS: dict[str, Callable[[Aws], object]] = {
     "lambda:GetPolicy": lambda aws: aws.invoke_statements("indexer"),
     "s3:GetBucketVersioning": lambda aws: aws.versioning("uploads"),
     "s3:GetBucketNotification": lambda aws: aws.notifications("uploads"),
+    "s3:GetBucketNotification on an existing bucket": lambda aws: aws.sends_to_eventbridge("reports"),
+    "events:DescribeRule": lambda aws: aws.rule("tapstack-prod-reports"),
+    "events:ListTargetsByRule": lambda aws: aws.rule_targets("tapstack-prod-reports"),
     "dynamodb:DescribeTable": lambda aws: aws.table_status("objects"),
     "sqs:GetQueueUrl": lambda aws: aws.queue_exists(QUEUE_ARN),
 }
@@ -104,7 +124,8 @@ READS: dict[str, Callable[[Aws], object]] = {
 @pytest.mark.parametrize("permission", READS)
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "AccessDeniedException")])
 def test_error_of_a_denied_settings_call_names_the_missing_permission(permission: str, status: int, code: str) -> None:
-    message = rf"^cannot .*{code}.*\. The permission {permission} is missing\. Use credentials .* docs/runbook\.md"
+    action = permission.partition(" ")[0]
+    message = rf"^cannot .*{code}.*\. The permission {action} is missing\. Use credentials .* docs/runbook\.md"
     with pytest.raises(OperatorError, match=message):
         READS[permission](responding(client_error(status, code)))
 

@@ -180,7 +180,10 @@ def test_runbook_lists_exactly_the_permissions_that_restore_rows_needs(
     [listed] = re.findall(r"Only `restore-rows` writes rows.*?\n\n(.*?)\n\n", runbook, re.DOTALL)
     rows = {line.split("|")[1].strip(): set(re.findall(r"`(\w+:\w+)`", line)) for line in listed.splitlines()[2:]}
     assert rows == {
-        "indexer, not with `--stack-outputs`": {"lambda:GetFunctionConfiguration"},
+        "SSM parameter": {"ssm:GetParameter"},
+        "indexer, only if the SSM parameter does not exist, and not with `--stack-outputs`": {
+            "lambda:GetFunctionConfiguration"
+        },
         "restored table": {each.partition(": ")[2] for each in called if each.startswith("restored:")},
         "DynamoDB table of the stack": {each.partition(": ")[2] for each in called if each.startswith("objects:")},
     }

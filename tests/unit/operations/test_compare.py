@@ -240,6 +240,34 @@ def test_comparison_reports_each_attribute_that_contradicts_the_head_response(
     assert (finding.difference, finding.version, finding.repairable) == ("wrong", OBJECT, True)
 
 
+@pytest.mark.parametrize(
+    ("changes", "details"),
+    [
+        (KMS_ROW | NO_CHECKSUM, []),
+        (
+            KMS_ROW | {"checksum": {"algorithm": "CRC64NVME", "value": "x", "type": "FULL_OBJECT"}},
+            ["checksum.value is x in the row and ynIoRb1s2ao= in S3"],
+        ),
+    ],
+    ids=["no checksum", "another checksum"],
+)
+def test_comparison_accepts_a_row_without_the_checksum_of_an_object_with_a_kms_key_in_an_existing_bucket(
+    changes: dict[str, Any], details: list[str]
+) -> None:
+    """The indexer may read such an object without the permission to use its key."""
+    head = head_response(OBJECT, **KMS | CHECKSUM)
+    finding = compare_head(BUCKET, OBJECT, row(OBJECT, **changes), head, existing=True)
+    assert list(finding.details if finding else ()) == details
+
+
+def test_comparison_reports_the_missing_checksum_of_an_object_without_a_kms_key_in_an_existing_bucket() -> None:
+    changes = {"encryption": "AES256"} | NO_CHECKSUM
+    head = head_response(OBJECT, **{"ServerSideEncryption": "AES256"} | CHECKSUM)
+    finding = compare_head(BUCKET, OBJECT, row(OBJECT, **changes), head, existing=True)
+    assert finding is not None
+    assert len(finding.details) == 3
+
+
 def test_difference_of_a_trailing_space_is_visible_in_the_details_of_a_finding() -> None:
     [finding] = compare(BUCKET, "a ", [version("a ")], [row(version("a "), key="a")])
     assert finding.details == ("key is a in the row and 'a ' in S3",)

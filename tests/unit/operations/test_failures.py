@@ -7,7 +7,7 @@ import pytest
 
 from lambda_code.errors import IndexingError, PermanentError, Reason
 from operations.failures import REASONS, ForeignMessageError, parse
-from tests.support.operations_fakes import ARN, TARGET, failure
+from tests.support.operations_fakes import ARN, TARGET, bridged, dead_letter, failure
 
 
 def response(message: str, kind: str = "IndexingError") -> dict[str, Any]:
@@ -114,7 +114,11 @@ def test_failures_with_different_types_of_error_have_different_kinds_of_error() 
 
 
 @pytest.mark.parametrize(
-    "event", [None, 1, [], {}, {"Records": 1}, {"Records": [1, {}, {"s3": 1}, {"s3": {"object": {"key": 1}}}]}]
+    "event",
+    [
+        *(None, 1, [], {}, {"Records": 1}, {"Records": [1, {}, {"s3": 1}, {"s3": {"object": {"key": 1}}}]}),
+        *({"detail": 1}, {"detail": {"object": 1}}, {"detail": {"object": {"key": None}}}),
+    ],
 )
 def test_failed_event_in_an_unknown_format_is_parsed_without_objects(event: object) -> None:
     parsed = parse(json.dumps(failure() | {"requestPayload": event}), TARGET)
@@ -131,11 +135,58 @@ def test_failed_event_in_an_unknown_format_is_parsed_without_objects(event: obje
         (json.dumps(failure(requestContext={"functionArn": 1})), "functionArn"),
         (json.dumps(failure(arn=f"{ARN}-other")), f"another Lambda function: {ARN}-other"),
         (json.dumps(failure(requestPayload=None)), "requestPayload is missing"),
+        (json.dumps(bridged()), "without the message attribute TARGET_ARN"),
     ],
 )
 def test_message_of_another_sender_is_rejected_with_the_cause(body: str, error: str) -> None:
     with pytest.raises(ForeignMessageError, match=error):
         parse(body, TARGET)
+
+
+def test_failure_of_an_eventbridge_event_contains_its_bucket_and_its_key_without_decoding() -> None:
+    parsed = parse(json.dumps(failure() | {"requestPayload": bridged("a+b/%41.txt")}), TARGET)
+    assert (parsed.reasons, parsed.objects, parsed.buckets) == (("denied",), ("a+b/%41.txt",), ("reports",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({}, "NO_PERMISSIONS: EventBridge may not invoke the function"),
+        ({"TARGET_ARN": f"{ARN}:live"}, "NO_PERMISSIONS: EventBridge may not invoke the function"),
+        (
+            {
+                "ERROR_CODE": "THROTTLING",
+                "ERROR_MESSAGE": "slow down",
+                "EXHAUSTED_RETRY_CONDITION": "MaximumEventAgeInSeconds",
+                "RETRY_ATTEMPTS": "31",
+            },
+            "THROTTLING: slow down (MaximumEventAgeInSeconds, retries: 31)",
+        ),
+        ({"ERROR_CODE": None, "ERROR_MESSAGE": None}, "EventBridge did not deliver the event"),
+    ],
+    ids=["no permission", "target with an alias", "retries exhausted", "no error"],
+)
+def test_dead_letter_of_eventbridge_is_parsed_as_an_undelivered_event(
+    changes: dict[str, str | None], error: str
+) -> None:
+    parsed = parse(json.dumps(bridged("a+b")), TARGET, attributes=dead_letter(**changes))
+    assert (parsed.event, parsed.reasons) == (bridged("a+b"), ("undelivered",))
+    assert (parsed.objects, parsed.buckets) == (("a+b",), ("reports",))
+    assert parsed.typed_error == error
+
+
+def test_dead_letter_for_another_target_is_rejected() -> None:
+    with pytest.raises(ForeignMessageError, match=f"another Lambda function: {ARN}-other"):
+        parse(json.dumps(bridged()), TARGET, attributes=dead_letter(TARGET_ARN=f"{ARN}-other"))
+
+
+def test_dead_letters_that_differ_in_key_and_number_of_retries_have_the_same_kind_of_error() -> None:
+    exhausted: dict[str, str | None] = {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"}
+    kinds = {
+        parse(json.dumps(bridged(key)), TARGET, attributes=dead_letter(RETRY_ATTEMPTS=retries, **exhausted)).error_kind
+        for key, retries in (("a", "185"), ("b", "7"))
+    }
+    assert len(kinds) == 1
 
 
 def error_kind(key: str, message: str) -> str:

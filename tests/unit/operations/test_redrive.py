@@ -10,7 +10,7 @@ from operations.errors import OperatorError, RefusedEventError
 from operations.output import Progress
 from operations.redrive import Redrive
 from tests.support.clock import FakeClock
-from tests.support.operations_fakes import ARN, TARGET, FakeAws, failure, raising
+from tests.support.operations_fakes import ARN, TARGET, FakeAws, bridged, dead_letter, failure, raising
 
 SILENT = Progress(io.StringIO())
 TIMEOUT: dict[str, Any] = {"responsePayload": {"errorMessage": "Task timed out after 60.00 seconds", "errorType": ""}}
@@ -75,6 +75,21 @@ def test_redrive_marks_an_event_as_replayed_and_changes_nothing_else(event: obje
     assert aws.log[0] == ("invoke", sent)
     assert redrive.report.messages[0].failure
     assert redrive.report.messages[0].failure.event == event
+
+
+def test_redrive_replays_dead_letters_of_eventbridge_and_lambda_failures_of_the_same_event() -> None:
+    aws, redrive = create()
+    aws.put(bridged("a+b"), "from EventBridge", attributes=dead_letter())
+    aws.put(failure() | {"requestPayload": bridged("a+b")}, "from Lambda")
+    replay(redrive)
+    assert aws.sent == [bridged("a+b") | {"replayedBy": "tapstack:redrive"}] * 2
+    assert (aws.queue, aws.hidden, redrive.report.empty) == ([], {}, True)
+
+
+def test_redrive_exports_the_attributes_of_a_dead_letter() -> None:
+    aws, redrive = create()
+    aws.put(bridged("a"), attributes=dead_letter())
+    assert [(each["attributes"], each["body"]) for each in export(redrive)] == [(dead_letter(), bridged("a"))]
 
 
 def test_failed_redrive_makes_the_remaining_messages_visible_again() -> None:
@@ -165,9 +180,9 @@ def test_redrive_does_not_replay_events_that_fail_again_during_its_run() -> None
 def test_redrive_export_writes_complete_messages_and_deletes_none() -> None:
     aws, redrive = create(failure("é"), "hello", failure("\ud83d"))
     assert export(redrive) == [
-        {"message_id": "id-0", "sent_ms": 0, "body": failure("é")},
-        {"message_id": "id-1", "sent_ms": 1, "body": "hello"},
-        {"message_id": "id-2", "sent_ms": 2, "body": failure("\ud83d")},
+        {"message_id": "id-0", "sent_ms": 0, "attributes": {}, "body": failure("é")},
+        {"message_id": "id-1", "sent_ms": 1, "attributes": {}, "body": "hello"},
+        {"message_id": "id-2", "sent_ms": 2, "attributes": {}, "body": failure("\ud83d")},
     ]
     assert (len(aws.queue), aws.log) == (3, [])
 

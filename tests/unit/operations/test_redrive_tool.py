@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.operations_fakes import FakeAws, failure
+from tests.support.operations_fakes import FakeAws, bridged, dead_letter, failure
 
 if TYPE_CHECKING:
     from operations.failures import QueueMessage
@@ -44,6 +44,24 @@ def test_redrive_prints_messages_grouped_by_reason(run: Command) -> None:
         "redrive: 9 messages in the queue; dry run: --replay sends their events to the indexer again",
     ]
     assert run.aws.log == []
+
+
+def test_redrive_prints_undelivered_events_with_the_bucket_of_each_key(run: Command) -> None:
+    run.aws.put(bridged("in/a+b"), sent_ms=1_769_860_800_000, attributes=dead_letter())
+    run.aws.put(failure("in/c") | {"requestPayload": bridged("in/c")}, sent_ms=1_769_860_800_000)
+    assert run("redrive", "--reason", "undelivered") == 1
+    assert run.lines == [
+        "undelivered: 1 message, the oldest from 2026-01-31T12:00:00Z",
+        "    in/a+b  (bucket reports)",
+        "    example error: NO_PERMISSIONS: EventBridge may not invoke the function",
+        "1 message with other reasons",
+        "redrive: 2 messages in the queue; dry run: --replay sends their events to the indexer again",
+    ]
+    run("redrive", "--json")
+    assert [(each["objects"], each["buckets"]) for each in run.document["messages"]] == [
+        (["in/a+b"], ["reports"]),
+        (["in/c"], ["reports"]),
+    ]
 
 
 def test_redrive_export_does_not_overwrite_a_file(run: Command, tmp_path: Path) -> None:

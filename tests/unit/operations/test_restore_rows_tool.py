@@ -67,6 +67,7 @@ def test_json_document_of_restore_rows_has_all_counts(run: Command) -> None:
         "present": 0,
         "expired": 0,
         "null_versions": 0,
+        "other_buckets": 0,
         "copied": 0,
         "resume_after": "",
         "source": "restored",

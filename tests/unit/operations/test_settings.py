@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 import tap_stack
-from operations import settings
 from operations.command import main
 from operations.errors import OperatorError
 from operations.rate import Capacity
-from operations.settings import CHAPTERS, ExpectedSettings
+from operations.setting_findings import CHAPTERS
+from operations.settings_document import SCHEMA, ExpectedSettings
 from tests.support.operations_fakes import (
     ARN,
     EVENTS,
@@ -28,6 +28,7 @@ from tests.support.operations_fakes import (
     version,
 )
 from tests.support.synth import synth
+from tests.unit.operations.test_existing_settings import EXISTING
 
 RUNBOOK = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
 LISTED = [version("a"), version("b")]
@@ -326,7 +327,8 @@ def test_chapters_of_the_findings_are_headings_of_the_runbook() -> None:
     headings = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
     assert {each for each in CHAPTERS.values() if each not in anchors} == set()
-    assert set(CHAPTERS) == {setting for _, setting, _, _ in CHANGES.values()} | {"compared keys"}
+    settings = {setting for _, setting, _, _ in (*CHANGES.values(), *EXISTING.values())}
+    assert set(CHAPTERS) == settings | {"compared keys", "existing bucket EventBridge"}
 
 
 def test_incidents_of_the_runbook_link_the_chapters_of_all_findings() -> None:
@@ -486,7 +488,7 @@ def test_settings_document_of_the_stack_can_be_parsed() -> None:
     assert (target.region, expected.account) == ("cn-north-1", "123456789012")
     assert expected.bucket_arn == stack.outputs["bucket_arn"]
     assert [key in expected.key_filter for key in ("in box/a", "in+box/a")] == [True, False]
-    assert settings.SCHEMA == tap_stack.SETTINGS_SCHEMA
+    assert SCHEMA == tap_stack.SETTINGS_SCHEMA
 
 
 def test_audit_repair_without_on_failure_destination_is_an_error(audit: AuditCommand) -> None:
