@@ -31,11 +31,11 @@ from operations.version import NAME
 if TYPE_CHECKING:
     from operations.settings_document import ExpectedSettings
 
-TARGET_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target], Tool]] = {
-    "backfill": BackfillTool,
+STACK_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target, ExpectedSettings | None], Tool]] = {
+    "restore-rows": RestoreRowsTool,
     "adopt": AdoptTool,
 }
-"""The tools that only need the names of the stack's resources."""
+"""The tools that need the names of the stack's resources and the settings document."""
 
 
 def main(arguments: Sequence[str], *, connect: Callable[[str | None], Aws] = Aws.connect, grace: float = GRACE) -> int:
@@ -108,9 +108,9 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
         return AuditTool(options, *_find_stack(options, connect), grace=grace)
     if options.tool == "redrive":
         return RedriveTool(options, *_find_queue(options, connect))
-    if options.tool == "restore-rows":
-        return RestoreRowsTool(options, *_find_stack(options, connect))
-    return TARGET_TOOLS[options.tool](options, *_find_target(options, connect))
+    if options.tool == "backfill":
+        return BackfillTool(options, *_find_target(options, connect))
+    return STACK_TOOLS[options.tool](options, *_find_stack(options, connect))
 
 
 def _notify(

@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from operations.adopt import EVENTS, Adoption, configuration_commands, inverse_command
 from operations.output import columns, count, quoted
-from operations.target import settings_parameter
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
     from operations.aws import Aws
     from operations.output import Progress
+    from operations.settings_document import ExpectedSettings
     from operations.target import Target
 
 COST = (
@@ -36,13 +35,14 @@ NOT_VISIBLE = (
 class AdoptTool:
     """Tool for `adopt BUCKET [--apply]`."""
 
-    def __init__(self, options: argparse.Namespace, aws: Aws, target: Target) -> None:
+    def __init__(
+        self, options: argparse.Namespace, aws: Aws, target: Target, expected: ExpectedSettings | None
+    ) -> None:
         self._apply: bool = options.apply
         self._bucket: str = options.bucket
         self._target = target
         self._adoption = Adoption(aws, target, self._bucket)
-        document = aws.parameter(target.settings_parameter or settings_parameter(target.function))
-        self._indexed = [each["name"] for each in json.loads(document or "{}").get("existing_buckets", ())]
+        self._indexed = [each.name for each in expected.existing_buckets] if expected else []
 
     def run(self, progress: Progress) -> int:
         with progress.step("settings read"):
