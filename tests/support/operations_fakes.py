@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -191,6 +192,7 @@ class FakeAws(Aws):
         self.published: list[tuple[str, str, str]] = []
         self.restored: list[Item] = []
         self.items: dict[Address, Item] = {}
+        self.batch_units = 0.5
         self.keys = KEYS
         self.source_status: str | None = "ACTIVE"
         self.before_update: Callable[[Address], None] = lambda _: None
@@ -254,10 +256,16 @@ class FakeAws(Aws):
             yield ItemPage(items=tuple(self.restored[number : number + 2]), units=10.0)
 
     def get_items(
-        self, table: str, addresses: Sequence[Address], *, sleep: Callable[[float], None] = time.sleep
+        self,
+        table: str,
+        addresses: Sequence[Address],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> ItemPage:
-        assert (table, callable(sleep)) == ("objects", True)
-        return ItemPage(items=tuple(self.items[each] for each in addresses if each in self.items), units=0.5)
+        assert (table, callable(sleep), callable(jitter)) == ("objects", True, True)
+        rows = tuple(self.items[each] for each in addresses if each in self.items)
+        return ItemPage(items=rows, units=self.batch_units)
 
     def update_row(self, table: str, update: RowUpdate) -> float | None:
         self.before_update(update.address)

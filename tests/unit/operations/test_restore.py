@@ -24,6 +24,7 @@ NEWER = {"request_id": "second", "processed_at": "2026-02-01T12:00:00.000Z"}
 LIVE, GONE, MARKER = item(version("a")), item(version("b"), **DELETED), item(marker("b"))
 HEADLESS = {"content_type": None, "storage_class": None}
 FAST = Capacity(read=None, write=None)
+CAPACITY_2 = Capacity(read=2.0, write=2.0)
 
 
 def create(
@@ -205,6 +206,17 @@ def test_copy_uses_at_most_the_given_read_and_write_capacity() -> None:
     restore.compare(SILENT)
     # Each of ten pages uses ten units, and a run may use at most half of the read capacity.
     assert 10 * 10 / 10.0 - 2 <= clock() - began <= 10 * 10 / 10.0
+
+
+def test_copy_counts_the_expected_read_units_of_a_batch_before_it_is_read() -> None:
+    """Many batches wait for a thread at the same time, so that a limit after the reads would be too late."""
+    clock = FakeClock()
+    aws, restore = create(*[item(version(f"k{number:02}")) for number in range(20)], clock=clock, capacity=CAPACITY_2)
+    aws.batch_units = 0.0
+    began = clock()
+    restore.compare(SILENT)
+    # Each of ten batches has two rows, each row uses half a unit, and a run may use at most half of the read capacity.
+    assert 10 - 2 <= clock() - began <= 10
 
 
 def test_default_write_rate_is_half_of_the_capacity_or_500_units_for_an_on_demand_table() -> None:
