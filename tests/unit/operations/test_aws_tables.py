@@ -181,6 +181,23 @@ def test_update_whose_condition_fails_changes_nothing(aws: Aws, tables: dict[str
     assert aws.get_items("objects", [always.address]).items == ({**newer, "request_id": {"S": "0"}},)
 
 
+def test_update_that_requires_the_same_deletion_does_not_change_another_deletion(
+    aws: Aws, tables: dict[str, Any]
+) -> None:
+    deletion = {"deleted_by": "someone", "content_type": None}
+    restored = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", deleted_by="someone")
+    same = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", **deletion)
+    other = item(version("a", "null"), deleted_at="2026-02-01T13:00:00.000Z", **deletion)
+    _, update = pending_updates(restored, {})
+    assert aws.update_row("objects", update) is None  # There is no row.
+    put(tables, "objects", other)
+    assert aws.update_row("objects", update) is None
+    assert aws.get_items("objects", [update.address]).items == (other,)
+    put(tables, "objects", same)
+    assert aws.update_row("objects", update) is not None
+    assert aws.get_items("objects", [update.address]).items == (restored,)
+
+
 def test_update_returns_the_units_of_the_most_loaded_index(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     consumed = {"Table": {"CapacityUnits": 1}, "GlobalSecondaryIndexes": {"uploads_by_day": {"CapacityUnits": 2}}}
     monkeypatch.setattr(aws._dynamodb, "update_item", lambda **_: {"ConsumedCapacity": consumed})

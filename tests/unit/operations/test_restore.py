@@ -111,6 +111,18 @@ def test_comparison_counts_the_rows_and_changes_nothing() -> None:
             item(version("b", "null"), **NEWER),
             id="deleted version null with a newer object: nothing is copied",
         ),
+        pytest.param(
+            item(version("b", "null"), **DELETED),
+            item(version("b", "null"), **HEADLESS, **NEWER, **DELETED),
+            item(version("b", "null"), **DELETED),
+            id="deleted version null, and a repeated event of the deletion: its attributes are copied",
+        ),
+        pytest.param(
+            item(version("b", "null"), **DELETED),
+            item(version("b", "null"), **HEADLESS, **NEWER, **DELETED | {"deleted_at": "2026-02-01T13:00:00.000Z"}),
+            item(version("b", "null"), **HEADLESS, **NEWER, **DELETED | {"deleted_at": "2026-02-01T13:00:00.000Z"}),
+            id="deleted version null, and another deletion: nothing is copied",
+        ),
     ],
 )
 def test_copy_adds_only_missing_attributes_to_an_existing_row(restored: Item, current: Item, expected: Item) -> None:
