@@ -767,6 +767,8 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     """Reject a change of an existing table that Pulumi's AWS provider would make incorrectly, or not at all.
 
     The provider is built from Terraform's AWS provider, whose resource ``aws_dynamodb_table`` has this behavior.
+    ``pulumi up --refresh`` writes the values of AWS into the state: 0 for a capacity, -1 for a maximum that is not set.
+    This function treats such values as missing.
 
     Args:
         old: the inputs of the table in the Pulumi state, by their names in Pulumi.
@@ -779,7 +781,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     # To change the projection, the provider deletes the index and creates it again. Queries of the index fail until it
     # contains all rows again.
     before, after = (
-        {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes", ())}.get(DAY_INDEX)
+        {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes") or ()}.get(DAY_INDEX)
         for inputs in (old, new)
     )
     if before not in (None, after):
@@ -797,7 +799,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     # With auto scaling, Pulumi ignores changes of the capacities, and the state has none. The provider would set the
     # capacity of the table to 1 unit, and fail at the index.
     if new["billingMode"] != on_demand:
-        if "readCapacity" not in new:
+        if not new.get("readCapacity"):
             error = "auto scaling cannot be enabled in the update that switches the table to provisioned billing"
             remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
             raise ConfigurationError("maxCapacity", max_capacity, error, remedy)
@@ -805,7 +807,8 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
     # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
     for key, unit in (("maxOnDemandReads", "maxReadRequestUnits"), ("maxOnDemandWrites", "maxWriteRequestUnits")):
-        if unit in old.get("onDemandThroughput", {}) and unit not in new.get("onDemandThroughput", {}):
+        had, has = (((inputs.get("onDemandThroughput") or {}).get(unit) or 0) > 0 for inputs in (old, new))
+        if had and not has:
             highest = ON_DEMAND_UNITS.stop - 1
             error = f"an existing maximum can be changed to 1 to {highest} units per second, but not removed"
             remedy = f"Try: pulumi config set {key} {highest}, which is the default quota of a table."
