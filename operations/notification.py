@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from operations.tool import FAILED, FINDINGS
+from operations.tool import FAILED, FINDINGS, INTERRUPTED
 
-OUTCOMES = {FINDINGS: "found differences", FAILED: "failed"}
+OUTCOMES = {FINDINGS: "found differences", FAILED: "failed", INTERRUPTED: "was interrupted"}
 """Maps each exit code that causes a message to the last words of its subject."""
 MAX_SUBJECT_CHARACTERS = 99  # SNS API Reference, Publish, "Subject"
 CHAPTER = "docs/runbook.md#scheduled-audit"

@@ -77,7 +77,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         "--notify",
         type=_topic_arn,
         metavar="ARN",
-        help="if the exit code is 1 or 2, publish a message to this SNS topic, such as the stack's output "
+        help="if the exit code is not 0, publish a message to this SNS topic, such as the stack's output "
         "alarm_topic_arn",
     )
     parser.add_argument(

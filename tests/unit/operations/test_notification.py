@@ -77,13 +77,17 @@ def test_message_is_published_even_if_the_results_cannot_be_printed(
     assert len(run.aws.published) == 1
 
 
-def test_interrupted_audit_publishes_no_message(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_audit_publishes_a_message(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler ends an audit that exceeds its time limit, and the alarm `no-audit` does not fire after a scan."""
+
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("operations.audit.Audit.compare", interrupt)
     assert run("audit", *NOTIFY) == 130
-    assert run.aws.published == []
+    [(_, subject, message)] = run.aws.published
+    assert subject == "ALARM: the audit of indexer was interrupted"
+    assert message == "audit: interrupted\n\nExit code: 130\nRunbook: docs/runbook.md#scheduled-audit"
 
 
 def test_message_that_cannot_be_published_is_an_error_after_the_results(
