@@ -191,7 +191,7 @@ def _text(text: str) -> str:
 def _topic_arn(text: str) -> str:
     if region_of_topic(text) is None:
         example = "arn:aws:sns:us-east-1:123456789012:tapstack-prod-alarms"
-        raise argparse.ArgumentTypeError(f"{text!r} is not the ARN of an SNS topic, such as {example}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not the ARN of an SNS standard topic, such as {example}")
     return text
 
 

@@ -190,6 +190,7 @@ class FakeAws(Aws):
         self.hidden_elsewhere = 0
         self.log: list[tuple[str, Any]] = []
         self.published: list[tuple[str, str, str]] = []
+        self.checked_topics: list[str] = []
         self.restored: list[Item] = []
         self.items: dict[Address, Item] = {}
         self.batch_units = 0.5
@@ -327,6 +328,9 @@ class FakeAws(Aws):
         assert function == "indexer"
         self.before_invoke(event)
         self.log.append(("invoke", event))
+
+    def check_topic(self, topic_arn: str) -> None:
+        self.checked_topics.append(topic_arn)
 
     def publish(self, topic_arn: str, subject: str, message: str) -> None:
         self.published.append((topic_arn, subject, message))
