@@ -192,7 +192,7 @@ def test_capacity_tool_reads_the_settings_of_a_stack_file(run: Command, stack: P
         ("writeCapacity: 0", "writeCapacity: '0' is not valid: give a whole number of 1 to 40,000 capacity units"),
         ("writeCapacity: 1_000", "writeCapacity: '1_000' is not valid: give a whole number"),
         ("writeCapacity: many", "writeCapacity: 'many' is not valid"),
-        ("writeCapacity: [5]", "writeCapacity: ['5'] is not valid"),
+        ("writeCapacity: [5]", "writeCapacity: a list is not valid"),
         (
             "billing: ondemand",
             "billing: 'ondemand' is not valid: give one of provisioned, on-demand, with `pulumi config set",
@@ -219,6 +219,44 @@ def test_invalid_key_or_value_of_a_stack_file_is_an_error_with_a_remedy(
     message = rejected(run, stack)
     assert message.startswith("cost: Pulumi.prod.yaml: ")
     assert error in message
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (config("tapstack:readCapacity: 100", "tapstack:readCapacity: 4000"), "tapstack:readCapacity"),
+        (config("tapstack:readCapacity: 100") + config("tapstack:writeCapacity: 400"), "config"),
+    ],
+)
+def test_duplicate_key_of_a_stack_file_is_an_error(run: Command, stack: Path, text: str, key: str) -> None:
+    """Pulumi rejects such a file."""
+    stack.write_text(text)
+    assert f"the key '{key}' occurs twice: remove one of them" in rejected(run, stack)
+
+
+@pytest.mark.parametrize("value", ["0200", '"00"', "-01"])
+def test_number_with_a_leading_zero_is_an_error(run: Command, stack: Path, value: str) -> None:
+    """Pulumi reads 0200 as an octal number."""
+    stack.write_text(config(f"tapstack:readCapacity: {value}"))
+    assert f"readCapacity: {value.strip(chr(34))!r} is not valid: give a whole number" in rejected(run, stack)
+
+
+def test_error_about_a_value_quotes_only_its_beginning(run: Command, stack: Path) -> None:
+    """Aliases of YAML can describe a value of many gigabytes in a few lines."""
+    lists = [f"k{number}: &k{number} [{', '.join([f'*k{number - 1}'] * 9)}]" for number in range(1, 12)]
+    stack.write_text("\n".join(["k0: &k0 x", *lists, config("tapstack:readCapacity: *k11")]))
+    assert "readCapacity: a list is not valid: give" in rejected(run, stack)
+    stack.write_text(config("tapstack:readCapacity: {a: b}"))
+    assert "readCapacity: a mapping is not valid: give" in rejected(run, stack)
+    stack.write_text(config(f"tapstack:readCapacity: {'9' * 6000}"))
+    assert f"readCapacity: '{'9' * 100}…' is not valid: give" in rejected(run, stack)
+
+
+def test_note_about_an_encrypted_region_does_not_contain_the_ciphertext(run: Command, stack: Path) -> None:
+    stack.write_text(config("aws:region: {secure: AAAB}"))
+    assert run("cost", "--per-day=1000", f"--stack={stack}") == 0
+    assert "the region of the stack is encrypted, so the prices are those of us-east-1" in run.output
+    assert "AAAB" not in run.output + run.errors
 
 
 @pytest.mark.parametrize(
