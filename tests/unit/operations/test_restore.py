@@ -185,6 +185,14 @@ def test_interrupted_copy_continues_after_the_last_copied_row() -> None:
     assert (second.report.read, second.report.present + second.report.copied) == (3, 3)
 
 
+def test_error_about_a_row_is_raised_after_the_rows_before_it_are_counted() -> None:
+    newer = item(version("k9"), schema_version=2)
+    aws, restore = create(*[item(version(f"k{number}")) for number in range(9)], newer)
+    with pytest.raises(OperatorError, match="schema version 2"):
+        restore.copy(SILENT)
+    assert (restore.report.copied, len(aws.items), restore.report.resume_after) == (9, 9, ("uploads/k8", "v1"))
+
+
 def test_row_of_another_bucket_stops_the_copy_before_its_page_is_written() -> None:
     other = {**LIVE, "object_id": {"S": "elsewhere/a"}}
     aws, restore = create(LIVE, other)
