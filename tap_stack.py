@@ -277,7 +277,10 @@ class ConfigField:
                 remedy = "Change or remove the value."
             case _:
                 return
-        raise ConfigurationError(key or self.key, value, self.error.format(self.allowed_values), self.remedy or remedy)
+        remedy = self.remedy or remedy
+        if isinstance(value, str) and value != value.strip(" "):
+            remedy = "Remove the spaces at the beginning or the end of the value."
+        raise ConfigurationError(key or self.key, value, self.error.format(self.allowed_values), remedy)
 
     @property
     def allowed_values(self) -> str:
@@ -352,7 +355,7 @@ def _check_max_capacity(args: TapStackArgs) -> None:
 def _check_origins(args: TapStackArgs) -> None:
     key, remedy = "corsAllowedOrigins", "Try: pulumi config set corsAllowedOrigins https://app.example.com"
     if not args.cors_allowed_origins:
-        error = f"the environment {args.environment_suffix!r} needs at least one origin (only dev has a default)"
+        error = "give at least one origin: only the environment dev has a default, if the key is not set"
         raise ConfigurationError(key, args.cors_allowed_origins, error, remedy)
     for origin in args.cors_allowed_origins:
         if not ORIGIN_PATTERN.fullmatch(origin) or origin.count("*") > 1:

@@ -132,7 +132,8 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("savedQueries", ["no"], "true or false", "pulumi config set savedQueries true"),
     ("protectData", ["", "yes"], "true or false", "pulumi config set protectData true"),
 ]
-ORIGIN = ("at least one origin", "https://app.example.com")
+SPACES = "Remove the spaces at the beginning or the end of the value."
+ORIGIN = ("give at least one origin: only the environment dev has a default, if the key is not set", "https://app.exa")
 # Each entry contains an invalid combination of values, and parts of its error message: key, value, limit and remedy.
 WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     ({"maxCapacity": "200", "writeCapacity": "300"}, "maxCapacity", 200, "300 to 40000 units", "maxCapacity 300"),
@@ -152,6 +153,22 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     ({"env": "prod"}, "corsAllowedOrigins", None, *ORIGIN),
     ({"corsAllowedOrigins": ""}, "corsAllowedOrigins", (), *ORIGIN),
     ({"corsAllowedOrigins": "[]"}, "corsAllowedOrigins", (), *ORIGIN),
+    ({"corsAllowedOrigins": " "}, "corsAllowedOrigins", (), *ORIGIN),
+    ({"env": " prod "}, "env", " prod ", "lower-case letters", SPACES),
+    (
+        {"billing": " on-demand"},
+        "billing",
+        " on-demand",
+        "provisioned",
+        SPACES,
+    ),
+    (
+        {"alarmEmail": "a@b.co "},
+        "alarmEmail",
+        "a@b.co ",
+        "one address such as",
+        SPACES,
+    ),
     ({"corsAllowedOrigins": "https://a.com,b"}, "corsAllowedOrigins", "b", "http(s)://host[:port]", "https://app"),
     (
         {"notificationPrefix": "p" * 1000, "notificationSuffix": "s" * 25},
