@@ -284,6 +284,14 @@ def test_cost_tool_notes_peaks_if_it_suggests_provisioned_capacity(run: Command)
     assert PEAKS in json.loads(run.output)["notes"]
 
 
+def test_cost_tool_notes_the_keys_to_remove_if_it_suggests_on_demand_billing(run: Command) -> None:
+    note = "note: before billing on-demand, run `pulumi config rm` for readCapacity, writeCapacity and maxCapacity"
+    run("cost", "--per-day=1000")
+    assert note in run.lines
+    run("cost", "--per-day=1000", "--billing=on-demand")
+    assert note not in run.lines
+
+
 @pytest.mark.parametrize("options", [["--read-capacity=2000"], ["--write-capacity=1", "--max-capacity=200"]])
 def test_cost_tool_omits_a_break_even_that_exceeds_the_capacity(run: Command, options: list[str]) -> None:
     run("cost", "--per-day=1000", *options)
