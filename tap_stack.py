@@ -207,6 +207,7 @@ OPERATION_CALLERS: Mapping[str, str] = {
     "UpdateItem": "The indexer writes rows with UpdateItem, and retries.",
 }
 # Domains of the AWS Management Console, by partition (AWS General Reference, "AWS Management Console endpoints").
+# AWS does not publish the domains of the isolated partitions (aws-iso and others), whose stacks have no dashboard_url.
 CONSOLE_DOMAINS: Mapping[str, str] = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",
@@ -1449,7 +1450,8 @@ class TapStack(pulumi.ComponentResource):
         self.failure_queue_url = queue.url
         self.alarm_topic_arn = topic.arn
         self.settings_parameter = settings.name
-        self.dashboard_url = pulumi.Output.from_input(self._dashboard_url())
+        if self._partition in CONSOLE_DOMAINS:
+            self.dashboard_url = pulumi.Output.from_input(self._dashboard_url())
         self.test_command = pulumi.Output.from_input(self._test_command())
         self.outputs: dict[str, pulumi.Output[str]] = {n: v for n, v in vars(self).items() if n not in inherited}
         self.register_outputs(dict(self.outputs))
@@ -1946,9 +1948,8 @@ class TapStack(pulumi.ComponentResource):
     # -- outputs ------------------------------------------------------------------------------------------------------
 
     def _dashboard_url(self) -> str:
-        console = CONSOLE_DOMAINS.get(self._partition, CONSOLE_DOMAINS["aws"])
         return (
-            f"https://{self._region}.{console}/cloudwatch/home?region={self._region}"
+            f"https://{self._region}.{CONSOLE_DOMAINS[self._partition]}/cloudwatch/home?region={self._region}"
             f"#dashboards/dashboard/{self._names.dashboard}"
         )
 
@@ -2157,7 +2158,7 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "no-uploads": f"For {args.expect_upload_every_hours} hours, no upload was indexed: there was no upload, S3 "
         "sends no events to the indexer, or every event fails.",
         "no-audit": f"For {args.expect_audit_every_hours} hours, no audit scanned the table: the scheduled audit "
-        "does not run, or it fails.",
+        "does not run, or it fails before it reads the table.",
     }
     for operation, callers in OPERATION_CALLERS.items():
         causes[f"table-errors-{operation.lower()}"] = f"DynamoDB returned server errors for {operation}. {callers}"
@@ -2203,13 +2204,17 @@ def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[st
 
 
 def _metric_command(alarm: Alarm, *, region: str) -> str:
-    """Return a shell command that prints the statistic of the alarm's metric for each of its last 60 periods."""
+    """Return a shell command that prints the statistic of the alarm's metric for each of its last 60 periods.
+
+    For an alarm about missing data, the command prints each hour of the longest possible evaluation.
+    """
+    seconds, periods = (HOUR_SECONDS, EXPECTED_EVERY_HOURS[-1]) if alarm.expects_data else (alarm.period_seconds, 60)
     dimensions = " ".join(f"Name={name},Value={value}" for name, value in alarm.dimensions.items())
     return (
         f"aws cloudwatch get-metric-statistics --region {region} --namespace {alarm.namespace} "
         f"--metric-name {alarm.metric} --dimensions {dimensions} --statistics {alarm.statistic} "
-        f"--period {alarm.period_seconds} "
-        f"--start-time $(( $(date +%s) - {60 * alarm.period_seconds} )) --end-time $(date +%s) "
+        f"--period {seconds} "
+        f"--start-time $(( $(date +%s) - {periods * seconds} )) --end-time $(date +%s) "
         f"--query 'sort_by(Datapoints, &Timestamp)[].[Timestamp, {alarm.statistic}]' --output text"
     )
 

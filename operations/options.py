@@ -241,7 +241,7 @@ TOOLS = (
     ),
     ToolUsage(
         name="backfill",
-        summary="index objects that were uploaded before the stack was deployed",
+        summary="send an event to the indexer for each object version that exists",
         add_options=_add_backfill,
         notes=f"{ACCESS} Without --invoke, backfill changes nothing.",
         exit_codes={

@@ -107,6 +107,9 @@ PRESENCE = {
 }
 """Maps each key whose presence has an effect on the bill to the attribute of `StackSettings` that is then true."""
 
+HOURS = {name: Key(name, range(1, 169), "hours", "") for name in ("expectUploadEveryHours", "expectAuditEveryHours")}
+"""Keys of `PRESENCE` whose value is a number of hours, with the allowed values."""
+
 WITHOUT_EFFECT = frozenset(
     {
         *("env", "bucketName", "tableName", "corsAllowedOrigins", "notificationPrefix", "notificationSuffix"),

@@ -12,12 +12,12 @@ import yaml
 
 from operations.errors import OperatorError
 from operations.planning import prices
-from operations.planning.configuration import KEYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.configuration import HOURS, KEYS, PRESENCE, WITHOUT_EFFECT
 
 PROJECT_FILE = "Pulumi.yaml"
 PROJECT = "tapstack"
 """Namespace of the configuration keys if there is no project file in the folder of the stack file."""
-_BY_NAME = {key.name: key for key in KEYS.values()}
+_BY_NAME = {key.name: key for key in KEYS.values()} | HOURS
 _MAX_QUOTED_CHARACTERS = 100
 
 
@@ -74,6 +74,13 @@ def read_stack_file(path: Path) -> StackFile:
     secrets: set[str] = set()
     for name, value in own.items():
         if name in PRESENCE:
+            if name in HOURS and not _is_secret(value):
+                _parse(path, name, value)
+            if value == "":
+                raise OperatorError(
+                    f"{path.name}: {name}: '' is not valid: give a value, or remove the key with "
+                    f"`pulumi config rm {name}`"
+                )
             values[PRESENCE[name]] = True
         elif name in _BY_NAME and _is_secret(value):
             secrets.add(_BY_NAME[name].attribute)

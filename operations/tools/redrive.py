@@ -116,7 +116,7 @@ class RedriveTool:
                     "error_type": (each.failure.error_type or None) if each.failure else None,
                     "objects": list(each.failure.objects) if each.failure else [],
                     "unrecognized": each.unrecognized or None,
-                    "chosen": each.chosen,
+                    "selected": each.chosen,
                     "replayed": each.replayed,
                     "deleted": each.deleted,
                     "refused": each.refused or None,

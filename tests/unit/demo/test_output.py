@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -164,7 +165,9 @@ def test_demo_summary_shows_no_outputs_of_a_stack_that_is_removed() -> None:
     assert "Stack outputs" not in lines
 
 
-def test_demo_prints_shell_commands_for_a_running_emulator() -> None:
+@pytest.mark.parametrize("installed", [False, True])
+def test_demo_prints_shell_commands_for_a_running_emulator(*, installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if installed else None)
     lines = printed(partial(output.show_connection, root=Path("/the repository")), report(), width=40)
     assert "endpoint: http://127.0.0.1:4566" in lines
     assert "  export AWS_ENDPOINT_URL=http://127.0.0.1:4566" in lines
@@ -174,7 +177,7 @@ def test_demo_prints_shell_commands_for_a_running_emulator() -> None:
     assert "  aws s3 cp '/the repository/README.md' s3://uploads/" in lines
     python = next(line for line in lines if "import boto3" in line)
     compile(shlex.split(python)[-1], "the command shown", "exec")
-    operate = f"  env 'PYTHONPATH=/the repository' {sys.executable} -m operations"
-    assert [line for line in lines if "operations" in line] == [
+    operate = "  tapstack" if installed else f"  env 'PYTHONPATH=/the repository' {sys.executable} -m operations"
+    assert [line for line in lines if line.endswith("--function indexer")] == [
         f"{operate} {tool} --function indexer" for tool in ("audit", "backfill", "redrive")
     ]

@@ -295,7 +295,7 @@ def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
     assert numbers.items() <= run.document.items()
     assert run.document["summary"].startswith("audit: 1 difference")
     assert run("backfill", "--json") == 1
-    assert {"chosen": 3, "sent": 0, "rate": 50.0, "invoke": False}.items() <= run.document.items()
+    assert {"selected": 3, "sent": 0, "rate": 50.0, "invoke": False}.items() <= run.document.items()
     run.aws.put(failure("a"))
     assert run("redrive", "--json") == 1
     [message] = run.document["messages"]

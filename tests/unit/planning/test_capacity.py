@@ -102,7 +102,7 @@ def test_capacity_tool_prints_all_results_as_one_json_document(run: Command) -> 
     document = json.loads(run.output)
     assert document["tool"] == "capacity"
     assert document["files"] == document["rows"] + document["lost"]
-    assert document["lost"] == document["gave_up"] + document["too_old"] > 0
+    assert document["lost"] == document["retries_exhausted"] + document["too_old"] > 0
     assert {change["lost"] for change in document["changes"]} == {0}
     differences = {change["change"].split()[0]: change["monthly_difference"] for change in document["changes"]}
     assert differences["timeoutSeconds"] == 0
@@ -162,13 +162,13 @@ def test_capacity_tool_simulates_the_latencies_of_its_options(run: Command) -> N
 @pytest.mark.parametrize(
     ("argument", "error"),
     [
-        ("--per-day=-1", "'-1' is out of bounds: give a whole number of 0 to 1,000,000,000 files a day"),
-        ("--per-day=many", "'many' is out of bounds"),
+        ("--per-day=-1", "'-1' is not valid: give a whole number of 0 to 1,000,000,000 files a day"),
+        ("--per-day=many", "'many' is not valid: give a whole number of 0 to"),
         ("--burst=500/m", "'500/m' is not a burst rate: give 0.01 to 100,000 files per second, such as 500/s"),
         ("--burst=0", "'0' is not a burst rate"),
-        ("--write-capacity=40001", "'40001' is out of bounds: give a whole number of 1 to 40,000 capacity units"),
-        ("--timeout-seconds=5", "'5' is out of bounds: give a whole number of 10 to 900 seconds"),
-        ("--row-bytes=1.5", "'1.5' is out of bounds"),
+        ("--write-capacity=40001", "'40001' is not valid: give a whole number of 1 to 40,000 capacity units"),
+        ("--timeout-seconds=5", "'5' is not valid: give a whole number of 10 to 900 seconds"),
+        ("--row-bytes=1.5", "'1.5' is not valid"),
         ("--chart=chart.png", "'chart.png' does not end with .svg"),
     ],
 )
@@ -184,7 +184,7 @@ def test_capacity_tool_rejects_an_invalid_option_with_a_remedy(
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ("--reserved-concurrency=2000", "--reserved-concurrency 2000 exceeds --account-concurrency 1000: reserve less"),
+        ("--reserved-concurrency=2000", "reservedConcurrency 2000 exceeds the account's concurrency of 1000: if"),
         ("--max-capacity=4", "--max-capacity 4 is less than --write-capacity 5: give at least 5"),
         ("--per-day=0", "--per-day 0 without --burst is an empty load"),
         (

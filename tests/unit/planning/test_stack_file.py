@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tap_stack
-from operations.planning.configuration import KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.configuration import HOURS, KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
 from operations.planning.scenario import ASYNC_RETRIES, StackSettings
 from tests.support.nonempty import nonempty
 
@@ -136,6 +136,17 @@ def test_option_replaces_an_encrypted_value(run: Command, stack: Path) -> None:
     assert cost(run, stack, "--memory-mb=1024")["settings"]["memoryMb"] == 1024
 
 
+@pytest.mark.parametrize(
+    ("tool", "key"), [("cost", "timeoutSeconds"), ("cost", "maxOnDemandReads"), ("capacity", "logLevel")]
+)
+def test_encrypted_value_without_an_option_is_ignored_with_a_note(
+    run: Command, stack: Path, tool: str, key: str
+) -> None:
+    stack.write_text(config(f"tapstack:{key}: {{secure: AAAB}}"), encoding="utf-8")
+    assert run(tool, "--per-day=1000", f"--stack={stack}") == 0
+    assert f"note: Pulumi.prod.yaml: {key} is encrypted, so its default was used" in run.lines
+
+
 def test_cost_tool_prints_a_note_about_a_pulumi_esc_environment_that_was_not_read(run: Command, stack: Path) -> None:
     stack.write_text(PROD + "environment:\n  - aws/prod\n", encoding="utf-8")
     expected = "Pulumi.prod.yaml imports an environment of Pulumi ESC, whose values were not read"
@@ -209,7 +220,13 @@ def test_capacity_tool_reads_the_settings_of_a_stack_file(run: Command, stack: P
             "memoryMb: {secure: AAAB}",
             "memoryMb is encrypted, and has an effect on the result: give its value with --memory-mb",
         ),
-        ("timeoutSeconds: {secure: AAAB}", "with `pulumi config set --plaintext timeoutSeconds VALUE`"),
+        (
+            "expectUploadEveryHours: 0",
+            "expectUploadEveryHours: '0' is not valid: give a whole number of 1 to",
+        ),
+        ("expectAuditEveryHours: 1000", "expectAuditEveryHours: '1000' is not valid: give a whole number of 1 to 168"),
+        ("expectAuditEveryHours: never", "expectAuditEveryHours: 'never' is not valid"),
+        ('kmsKeyArn: ""', "kmsKeyArn: '' is not valid: give a value, or remove the key with `pulumi config rm"),
     ],
 )  # fmt: skip  One case per line is easier to compare.
 def test_invalid_key_or_value_of_a_stack_file_is_an_error_with_a_remedy(
@@ -323,6 +340,7 @@ def test_defaults_and_allowed_values_are_those_of_the_pulumi_program() -> None:
         elif attribute not in {"max_capacity", "reserved_concurrency"}:
             assert key.limit == limit
     assert KEYS["max_capacity"].limit == tap_stack.TABLE_CAPACITY_UNITS
+    assert [key.limit for key in HOURS.values()] == 2 * [tap_stack.EXPECTED_EVERY_HOURS]
     assert list(LOG_RETENTION_DAYS) == sorted(tap_stack.LOG_RETENTION_DAYS)
     assert ASYNC_RETRIES == tap_stack.ASYNC_RETRIES
     assert set(KEYS) | set(PRESENCE.values()) <= {each.name for each in fields(StackSettings)}
