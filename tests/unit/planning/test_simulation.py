@@ -323,9 +323,9 @@ def test_highest_rate_depends_on_billing_and_projection(
     ],
 )
 def test_simulated_table_has_the_configured_limits(changed: dict[str, Any], initial: int, most: int) -> None:
-    simulated = Simulation(Load(per_day=1000), settings(**changed))._table
-    assert simulated._table.provisioned == initial
-    assert {scaling._most for scaling in simulated.scalings} == {most}
+    simulated = Simulation(Load(per_day=1000), settings(**changed), scale=8)._table
+    assert simulated._table.provisioned == initial / 8
+    assert {scaling._most for scaling in simulated.scalings} == {most / 8}
 
 
 def test_simulated_index_has_the_units_of_the_configured_projection() -> None:
