@@ -68,7 +68,14 @@ def test_demo_table_fits_the_width_of_the_terminal(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("width", "header"),
-    [(80, "key size type uploaded latency"), (60, "key size uploaded latency"), (40, "key size latency")],
+    [
+        (80, "key size type uploaded latency"),
+        (74, "key size type uploaded latency"),
+        (73, "key size uploaded latency"),
+        (52, "key size uploaded latency"),
+        (51, "key size latency"),
+        (40, "key size latency"),
+    ],
 )
 def test_demo_table_on_a_narrow_terminal_omits_type_first_and_then_upload_time(width: int, header: str) -> None:
     assert printed(output.show_rows, report(row("a")), width=width)[1].split() == header.split()
@@ -91,6 +98,16 @@ def test_demo_summarizes_many_rows_by_content_type_and_lists_the_slowest() -> No
     assert f"The {SLOWEST_SHOWN} slowest of {MAX_TABLE_ROWS + 1} rows" in text[6]
     slowest = ["a.jpg", *(f"{MAX_TABLE_ROWS - n}.txt" for n in range(1, SLOWEST_SHOWN))]
     assert [line.split()[0] for line in text[-SLOWEST_SHOWN:]] == slowest
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_demo_summary_by_content_type_shortens_only_a_type_that_does_not_fit_the_terminal(width: int) -> None:
+    kind = "application/" + "x" * (width - 40 - len("application/"))
+    rows = [row(f"{number}.txt", content_type=kind + "x" * (number % 2)) for number in range(MAX_TABLE_ROWS + 1)]
+    lines = printed(output.show_rows, report(*rows), width=width)
+    assert kind in lines[3]
+    assert "…" in lines[4]
+    assert max(map(cell_len, lines[:5])) <= width
 
 
 def test_demo_table_accepts_a_row_with_a_missing_attribute() -> None:

@@ -9,6 +9,7 @@ import signal
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from xml.etree import ElementTree as ET
@@ -18,6 +19,7 @@ import pytest
 from operations.output import Progress
 from operations.planning import advice, capacity, estimates, options, simulation
 from operations.planning.outcome import SimulationOutcome
+from operations.planning.scenario import Latencies
 from operations.planning.simulation import STEP_MS, Simulation
 from tests.support.signals import default_signals
 
@@ -152,6 +154,24 @@ def test_chart_of_the_capacity_tool_shows_the_uploads_rows_and_lost_events_of_th
     result = json.loads(run.output)
     assert totals == {"uploads": result["files"], "rows": result["rows"], "lost events": result["lost"]}
     assert min(totals.values()) > 0
+
+
+def test_capacity_options_change_the_simulated_settings_and_keep_the_ratio_of_each_latency() -> None:
+    parser = argparse.ArgumentParser()
+    options.add_capacity(parser)
+    default, _ = options.capacity_settings(parser.parse_args(["--per-day=1"]))
+    assert (default.burst_capacity_seconds, default.latencies) == (300, Latencies())
+    arguments = "--account-concurrency=7 --async-retries=1 --event-age=90 --no-burst-capacity --head-ms=15 --init-ms=0"
+    changed, _ = options.capacity_settings(parser.parse_args(["--per-day=1", *arguments.split()]))
+    latencies = replace(default.latencies, head=(15, 100), init=(0, 0))
+    assert changed == replace(
+        default,
+        account_concurrency=7,
+        async_retries=1,
+        event_age_seconds=90,
+        burst_capacity_seconds=0,
+        latencies=latencies,
+    )
 
 
 def test_capacity_tool_simulates_the_latencies_of_its_options(run: Command) -> None:
