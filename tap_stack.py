@@ -162,6 +162,7 @@ OPERATION_CALLERS: Mapping[str, str] = {
     "UpdateItem": "The indexer writes rows with UpdateItem, and retries.",
 }
 # Domains of the AWS Management Console, by partition (AWS General Reference, "AWS Management Console endpoints").
+# AWS does not publish the domains of the isolated partitions (aws-iso and others), whose stacks have no dashboard_url.
 CONSOLE_DOMAINS: Mapping[str, str] = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",
@@ -241,7 +242,10 @@ class ConfigField:
                 remedy = "Change or remove the value."
             case _:
                 return
-        raise ConfigurationError(key or self.key, value, self.error.format(self.allowed_values), self.remedy or remedy)
+        remedy = self.remedy or remedy
+        if isinstance(value, str) and value != value.strip(" "):
+            remedy = "Remove the spaces at the beginning or the end of the value."
+        raise ConfigurationError(key or self.key, value, self.error.format(self.allowed_values), remedy)
 
     @property
     def allowed_values(self) -> str:
@@ -316,7 +320,7 @@ def _check_max_capacity(args: TapStackArgs) -> None:
 def _check_origins(args: TapStackArgs) -> None:
     key, remedy = "corsAllowedOrigins", "Try: pulumi config set corsAllowedOrigins https://app.example.com"
     if not args.cors_allowed_origins:
-        error = f"the environment {args.environment_suffix!r} needs at least one origin (only dev has a default)"
+        error = "give at least one origin: only the environment dev has a default, if the key is not set"
         raise ConfigurationError(key, args.cors_allowed_origins, error, remedy)
     for origin in args.cors_allowed_origins:
         if not ORIGIN_PATTERN.fullmatch(origin) or origin.count("*") > 1:
@@ -752,6 +756,8 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     """Reject a change of an existing table that Pulumi's AWS provider would make incorrectly, or not at all.
 
     The provider is built from Terraform's AWS provider, whose resource ``aws_dynamodb_table`` has this behavior.
+    ``pulumi up --refresh`` writes the values of AWS into the state: 0 for a capacity, -1 for a maximum that is not set.
+    This function treats such values as missing.
 
     Args:
         old: the inputs of the table in the Pulumi state, by their names in Pulumi.
@@ -764,7 +770,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     # To change the projection, the provider deletes the index and creates it again. Queries of the index fail until it
     # contains all rows again.
     before, after = (
-        {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes", ())}.get(DAY_INDEX)
+        {index["name"]: index["projectionType"] for index in inputs.get("globalSecondaryIndexes") or ()}.get(DAY_INDEX)
         for inputs in (old, new)
     )
     if before not in (None, after):
@@ -782,7 +788,7 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     # With auto scaling, Pulumi ignores changes of the capacities, and the state has none. The provider would set the
     # capacity of the table to 1 unit, and fail at the index.
     if new["billingMode"] != on_demand:
-        if "readCapacity" not in new:
+        if not new.get("readCapacity"):
             error = "auto scaling cannot be enabled in the update that switches the table to provisioned billing"
             remedy = "Try: pulumi config rm maxCapacity && pulumi up. Then set the key again, and run pulumi up."
             raise ConfigurationError("maxCapacity", max_capacity, error, remedy)
@@ -790,7 +796,8 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
     # If the other maximum remains, the provider would keep a removed maximum without an error. Otherwise it would send
     # an empty update, which DynamoDB rejects. The value -1 removes a maximum, but only from a table that has one.
     for key, unit in (("maxOnDemandReads", "maxReadRequestUnits"), ("maxOnDemandWrites", "maxWriteRequestUnits")):
-        if unit in old.get("onDemandThroughput", {}) and unit not in new.get("onDemandThroughput", {}):
+        had, has = (((inputs.get("onDemandThroughput") or {}).get(unit) or 0) > 0 for inputs in (old, new))
+        if had and not has:
             highest = ON_DEMAND_UNITS.stop - 1
             error = f"an existing maximum can be changed to 1 to {highest} units per second, but not removed"
             remedy = f"Try: pulumi config set {key} {highest}, which is the default quota of a table."
@@ -1498,7 +1505,8 @@ class TapStack(pulumi.ComponentResource):
         self.failure_queue_url = queue.url
         self.alarm_topic_arn = topic.arn
         self.settings_parameter = settings.name
-        self.dashboard_url = pulumi.Output.from_input(self._dashboard_url())
+        if self._partition in CONSOLE_DOMAINS:
+            self.dashboard_url = pulumi.Output.from_input(self._dashboard_url())
         self.test_command = pulumi.Output.from_input(self._test_command())
         self.outputs: dict[str, pulumi.Output[str]] = {n: v for n, v in vars(self).items() if n not in inherited}
         self.register_outputs(dict(self.outputs))
@@ -2011,9 +2019,8 @@ class TapStack(pulumi.ComponentResource):
     # -- outputs ------------------------------------------------------------------------------------------------------
 
     def _dashboard_url(self) -> str:
-        console = CONSOLE_DOMAINS.get(self._partition, CONSOLE_DOMAINS["aws"])
         return (
-            f"https://{self._region}.{console}/cloudwatch/home?region={self._region}"
+            f"https://{self._region}.{CONSOLE_DOMAINS[self._partition]}/cloudwatch/home?region={self._region}"
             f"#dashboards/dashboard/{self._names.dashboard}"
         )
 
@@ -2231,7 +2238,7 @@ def _alarm_causes(args: TapStackArgs) -> dict[str, str]:
         "no-uploads": f"For {args.expect_upload_every_hours} hours, no upload was indexed: there was no upload, S3 "
         "sends no events to the indexer, or every event fails.",
         "no-audit": f"For {args.expect_audit_every_hours} hours, no audit scanned the table: the scheduled audit "
-        "does not run, or it fails.",
+        "does not run, or it fails before it reads the table.",
     }
     for bucket in args.existing_buckets:
         causes[f"undelivered-{bucket.name}"] = (
@@ -2282,13 +2289,17 @@ def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[st
 
 
 def _metric_command(alarm: Alarm, *, region: str) -> str:
-    """Return a shell command that prints the statistic of the alarm's metric for each of its last 60 periods."""
+    """Return a shell command that prints the statistic of the alarm's metric for each of its last 60 periods.
+
+    For an alarm about missing data, the command prints each hour of the longest possible evaluation.
+    """
+    seconds, periods = (HOUR_SECONDS, EXPECTED_EVERY_HOURS[-1]) if alarm.expects_data else (alarm.period_seconds, 60)
     dimensions = " ".join(f"Name={name},Value={value}" for name, value in alarm.dimensions.items())
     return (
         f"aws cloudwatch get-metric-statistics --region {region} --namespace {alarm.namespace} "
         f"--metric-name {alarm.metric} --dimensions {dimensions} --statistics {alarm.statistic} "
-        f"--period {alarm.period_seconds} "
-        f"--start-time $(( $(date +%s) - {60 * alarm.period_seconds} )) --end-time $(date +%s) "
+        f"--period {seconds} "
+        f"--start-time $(( $(date +%s) - {periods * seconds} )) --end-time $(date +%s) "
         f"--query 'sort_by(Datapoints, &Timestamp)[].[Timestamp, {alarm.statistic}]' --output text"
     )
 

@@ -7,6 +7,7 @@ Only the event name, the bucket name and the object key are required, so that an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ NULL_VERSION = "null"  # version ID of objects that were uploaded while versioni
 LIFECYCLE = "LifecycleExpiration:"
 TOOL_PRINCIPAL = "tapstack:"  # beginning of the principal ID in the events that the operators' tools create
 REPLAYED_BY = "replayedBy"  # field that `redrive` adds to an event, beside `Records`, when it sends the event again
-SMOKE_TEST = "tapstack-smoke-"  # part of the object keys of the smoke test, which docs/testing.md describes
+SMOKE_TEST = "tapstack-smoke-"  # beginning of the folder of the smoke test, which docs/testing.md describes
+_SMOKE_TEST_FOLDER = re.compile(SMOKE_TEST + "[0-9a-f]{8}/")
 EVENTBRIDGE_SOURCE = "aws.s3"
 EVENTBRIDGE_VERSION_MAJOR = "1"  # major number of `event-version`, which older events of EventBridge do not have
 # Event names of S3 notifications, by the field `reason` of an EventBridge event with the detail type "Object Created".
@@ -101,7 +103,7 @@ class Record:
         tools also have old times.
         """
         by_tool = self.replayed or (self.principal or "").startswith(TOOL_PRINCIPAL)
-        return not by_tool and SMOKE_TEST not in self.key
+        return not by_tool and not _SMOKE_TEST_FOLDER.search(self.key)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,15 +26,15 @@ class BackfillReport:
     """The results of a backfill. The numbers are of versions and delete markers.
 
     Attributes:
-        chosen: versions that match all options.
-        older: versions excluded by the option --since.
+        selected: versions that match all options.
+        excluded_by_since: versions excluded by the option --since.
         not_indexed: versions whose key does not match the filter of the bucket notification.
         sent: events that Lambda accepted.
         resume_after: last object key for which the events of all versions were sent; empty if there is none.
     """
 
-    chosen: int = 0
-    older: int = 0
+    selected: int = 0
+    excluded_by_since: int = 0
     not_indexed: int = 0
     sent: int = 0
     resume_after: str = ""
@@ -105,7 +105,7 @@ class Backfill:
             if version.key not in self._key_filter:
                 report.not_indexed += 1
             elif self._since is not None and version.last_modified < self._since:
-                report.older += 1
+                report.excluded_by_since += 1
             else:
-                report.chosen += 1
+                report.selected += 1
                 yield version

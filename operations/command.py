@@ -116,13 +116,20 @@ def _create_tool(options: argparse.Namespace, connect: Callable[[str | None], Aw
 def _notify(
     options: argparse.Namespace, tool: Tool | None, code: int, reason: str, connect: Callable[[str | None], Aws]
 ) -> str:
-    """Publish a message about the result of an audit with the option --notify, and return the error message if any."""
+    """Publish a message about the result of an audit with the option --notify, and return the error message if any.
+
+    If the result requires no message, the topic is only checked: otherwise the first message would be lost.
+    """
     topic = getattr(options, "notify", None)
     lines = tool.lines_without_keys() if isinstance(tool, AuditTool) and not reason else [f"{options.tool}: {reason}"]
     message = notification(str(options.function or options.stack_outputs), code, lines) if topic else None
     try:
-        if topic and message:
-            connect(region_of_topic(topic)).publish(topic, message.subject, message.text)
+        if topic:
+            aws = connect(region_of_topic(topic))
+            if message:
+                aws.publish(topic, message.subject, message.text)
+            else:
+                aws.check_topic(topic)
     except OperatorError as error:
         return str(error)
     return ""

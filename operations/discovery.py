@@ -100,7 +100,7 @@ def from_settings(function: str | None, outputs: Target | None, aws: Aws) -> tup
             )
         target = outputs or from_function(str(function), aws)
         return replace(target, settings_parameter=parameter), None
-    expected = ExpectedSettings.parse(text, parameter=parameter)
+    expected = _parsed(text, parameter)
     return expected.target(outputs.queue_url if outputs else None), expected
 
 
@@ -176,7 +176,9 @@ def queue_before_sending(aws: Aws, target: Target) -> str:
             f"the reserved concurrency of the function {target.function!r} is 0, so Lambda would send each event to "
             f"the failure queue: enable the function first ({RUNBOOK}#{CHAPTERS['reserved concurrency']})"
         )
-    expected = read_settings(aws, target) or target
+    parameter = target.settings_parameter or settings_parameter(target.function)
+    text = aws.parameter(parameter)
+    expected = target if text is None else _parsed(text, parameter)
     variables = aws.function_configuration(target.function).get("Environment", {}).get("Variables", {})
     for variable, wanted, setting in (
         (BUCKET_VARIABLE, expected.bucket, "bucket of the function"),
@@ -188,7 +190,7 @@ def queue_before_sending(aws: Aws, target: Target) -> str:
             raise OperatorError(
                 f"the environment variable {variable} of the function {target.function!r} is {actual!r}, but the "
                 f"stack's value is {wanted!r}, so each event would fail: run `pulumi up --refresh` first "
-                f"({RUNBOOK}#{CHAPTERS[setting]})"
+                f"({RUNBOOK}#{CHAPTERS[setting]}). {_without_document(parameter)}"
             )
     return queue_url
 
@@ -196,6 +198,21 @@ def queue_before_sending(aws: Aws, target: Target) -> str:
 def _expected_buckets(expected: Target | ExpectedSettings, variables: Mapping[str, str]) -> str | None:
     """Return the existing buckets of the settings document; without a document, those of the environment."""
     return expected.buckets_variable if isinstance(expected, ExpectedSettings) else buckets_in(variables)
+
+
+def _parsed(text: str, parameter: str) -> ExpectedSettings:
+    try:
+        return ExpectedSettings.parse(text, parameter=parameter)
+    except OperatorError as error:
+        raise OperatorError(f"{error}. {_without_document(parameter)}") from error
+
+
+def _without_document(parameter: str) -> str:
+    """Return the remedy if the settings document cannot be used, and `pulumi up` has to wait."""
+    return (
+        f"To use the environment of the function instead, run `aws ssm delete-parameter --name {parameter}`, and give "
+        "--function; `pulumi up --refresh` creates the parameter again"
+    )
 
 
 def _missing_variables(configuration: Mapping[str, Any]) -> list[str]:

@@ -94,7 +94,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         "--notify",
         type=_topic_arn,
         metavar="ARN",
-        help="if the exit code is 1 or 2, publish a message to this SNS topic, such as the stack's output "
+        help="if the exit code is not 0, publish a message to this SNS topic, such as the stack's output "
         "alarm_topic_arn",
     )
     parser.add_argument(
@@ -228,7 +228,7 @@ def _text(text: str) -> str:
 def _topic_arn(text: str) -> str:
     if region_of_topic(text) is None:
         example = "arn:aws:sns:us-east-1:123456789012:tapstack-prod-alarms"
-        raise argparse.ArgumentTypeError(f"{text!r} is not the ARN of an SNS topic, such as {example}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not the ARN of an SNS standard topic, such as {example}")
     return text
 
 
@@ -278,7 +278,7 @@ TOOLS = (
     ),
     ToolUsage(
         name="backfill",
-        summary="index objects that were uploaded before the stack was deployed",
+        summary="send an event to the indexer for each object version that exists",
         add_options=_add_backfill,
         notes=f"{ACCESS} Without --invoke, backfill changes nothing.",
         exit_codes={

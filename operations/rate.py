@@ -46,7 +46,7 @@ class Capacity:
             # DynamoDB returns no capacity or 0 for an on-demand table, and no value for a maximum that is not set.
             provisioned: int = part.get("ProvisionedThroughput", {}).get(f"{kind}CapacityUnits", 0)
             maximum: int = part.get("OnDemandThroughput", {}).get(f"Max{kind}RequestUnits", 0)
-            return max(provisioned, maximum, 0) or None
+            return provisioned or max(maximum, 0) or None
 
         parts = (description, *description.get("GlobalSecondaryIndexes", ()))
         writes = [limit for limit in (units(part, "Write") for part in parts) if limit is not None]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from operations.aws.tables import ROWS_PER_BATCH
+from operations.aws.tables import ROWS_PER_BATCH, UNITS_PER_READ
 from operations.errors import OperatorError
 from operations.output import visible
 from operations.pool import THREADS, map_in_order
@@ -183,15 +183,19 @@ class Restore:
             for start in range(0, len(page.items), ROWS_PER_BATCH):
                 batch = self._of_bucket(page.items[start : start + ROWS_PER_BATCH])
                 self._check_bucket(batch)
-                self._reads.acquire(0)
+                # Many batches wait for a free thread: their reads are limited before they are in this queue.
+                self._reads.acquire(UNITS_PER_READ * len(self._requested(batch)))
                 yield batch
 
     def _read_current(self, batch: Sequence[Item]) -> dict[Address, Item]:
         """Return the rows of the stack's table for a batch of restored rows, by primary key."""
-        addresses = [address_of(item) for item in batch if not has_expired(item, now=self._now())]
+        addresses = self._requested(batch)
         page = self._aws.get_items(self._target.table, addresses, sleep=self._sleep)
-        self._reads.charge(page.units)
+        self._reads.charge(max(0.0, page.units - UNITS_PER_READ * len(addresses)))
         return {address_of(item): item for item in page.items}
+
+    def _requested(self, batch: Sequence[Item]) -> list[Address]:
+        return [address_of(item) for item in batch if not has_expired(item, now=self._now())]
 
     def _compared(self, item: Item, current: Item) -> RestoredRow:
         report, address = self.report, address_of(item)

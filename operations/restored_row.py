@@ -8,14 +8,15 @@ An update of this module and the updates of the indexer for the same version giv
   `if_not_exists`, as the indexer writes them.
 * Provenance is written with SET: the event of the restored row is the first event of the version. The exception is
   `schema_version`, which describes the attributes of the row, and is written with `if_not_exists`.
-* A row of a deleted version `null` is only written if the stack's table has no row at this address, because a later
-  upload replaces the object.
+* A later upload replaces a version `null`. The row of a deleted version `null` is therefore only written if the stack's
+  table has no row at this address, or only the record of the same deletion, from a repeated event. A record of another
+  deletion of this address is not changed: for two deletions, the order matters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lambda_code.events import NULL_VERSION
@@ -43,16 +44,20 @@ class RowUpdate:
         set_attributes: attributes written with SET.
         set_if_absent: attributes written with `if_not_exists`.
         only_without: name of an attribute; the update has no effect on a row with this attribute.
+        only_same: name of an attribute in `set_if_absent`; the update has no effect on a row with another value of it.
+            Such an update also has `only_without`.
     """
 
     address: Address
     set_attributes: Item = field(default_factory=dict)
     set_if_absent: Item = field(default_factory=dict)
     only_without: str | None = None
+    only_same: str | None = None
 
     def applies_to(self, current: Item) -> bool:
         """Return whether a row satisfies the condition of the update; an empty `current` is a missing row."""
-        return self.only_without not in current
+        same = self.only_same is None or current.get(self.only_same) == self.set_if_absent[self.only_same]
+        return same and self.only_without not in current
 
     def changes(self, current: Item) -> bool:
         """Return whether the update changes a row; an empty `current` is a missing row."""
@@ -70,6 +75,8 @@ class RowUpdate:
         actions += [f"{alias[name]} = if_not_exists({alias[name]}, :{alias[name][1:]})" for name in self.set_if_absent]
         # `only_without` is `object_id` or `content_type`. DynamoDB reserves neither name.
         condition = f"attribute_not_exists({self.only_without})"
+        if self.only_same is not None:
+            condition += f" AND {alias[self.only_same]} = :{alias[self.only_same][1:]}"
         return {
             "TableName": table_name,
             "Key": {name: {"S": value} for name, value in zip(KEYS, self.address, strict=True)},
@@ -105,7 +112,7 @@ def pending_updates(restored: Item, current: Item) -> tuple[RowUpdate, ...]:
     """Return the updates that copy the missing attributes of a row; empty if no attribute is missing.
 
     The updates are alternatives: if the row in the table does not satisfy the condition of the first one, the indexer
-    has written a HEAD result in the meantime, and the second one applies.
+    has written a HEAD result or a deletion in the meantime, and the second one may apply.
 
     Args:
         restored: the row of the restored table.
@@ -126,7 +133,15 @@ def _updates(restored: Item) -> list[RowUpdate]:
     address = address_of(restored)
     attributes = {name: value for name, value in restored.items() if name not in KEYS}
     if address[1] == NULL_VERSION:
-        return [RowUpdate(address=address, set_attributes=attributes, only_without="object_id")]
+        created = RowUpdate(address=address, set_attributes=dict(attributes), only_without="object_id")
+        if "deleted_at" not in attributes:
+            return [created]
+        first = _updates_of_version(address, attributes)[0]
+        return [created, replace(first, only_without=HEAD_RESULT, only_same="deleted_at")]
+    return _updates_of_version(address, attributes)
+
+
+def _updates_of_version(address: Address, attributes: dict[str, Any]) -> list[RowUpdate]:
     provenance = {name: attributes.pop(name) for name in SET_PROVENANCE if name in attributes}
     if HEAD_RESULT not in attributes:
         return [RowUpdate(address=address, set_attributes=provenance, set_if_absent=attributes)]

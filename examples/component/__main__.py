@@ -72,7 +72,11 @@ aws.iam.RolePolicy(
                 {
                     "Effect": "Allow",
                     "Action": "dynamodb:Query",
-                    "Resource": [each.table_arn for each in stacks.values()],
+                    "Resource": [
+                        arn
+                        for each in stacks.values()
+                        for arn in (each.table_arn, pulumi.Output.concat(each.table_arn, "/index/*"))
+                    ],
                 },
             ],
         }

@@ -13,12 +13,6 @@ import pulumi
 
 from localstack.errors import DeploymentError
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest date that the zip format supports.
-
-Every file in an archive gets this date, so that archives with the same contents are identical.
-"""
-
 _FILE_MODE = 0o644
 _PROGRAM_MODE = 0o755
 
@@ -41,12 +35,11 @@ def zip_archive(archive: pulumi.Archive, folder: Path) -> bytes:
     if not entries:
         raise DeploymentError(f"the archive {_describe(archive)} contains no files")
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+    with zipfile.ZipFile(packed, "w") as target:
         for name, (content, mode) in entries.items():
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry = zipfile.ZipInfo(name)  # The default date is 1980-01-01 and not the present time.
             entry.external_attr = (stat.S_IFREG | mode) << 16
-            target.writestr(entry, content)
+            target.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,14 @@ from operations.restored_row import KEYS, Address, Item, RowUpdate
 ROWS_PER_BATCH = 100
 """Maximum number of keys in a BatchGetItem request."""
 FIRST_WAIT_SECONDS = 0.1
-"""Wait before the first retry of keys that BatchGetItem did not process. Each further wait is twice as long."""
+"""Wait before the first retry of keys that BatchGetItem did not process.
+
+Each further wait is twice as long, until a response processes at least one key.
+"""
+LONGEST_WAIT_SECONDS = 5.0
+"""Longest wait before a retry of keys that BatchGetItem did not process."""
+UNITS_PER_READ = 0.5
+"""Read units that BatchGetItem consumes at least for each key, also for a missing row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +81,12 @@ class TableCalls:
                 yield ItemPage(items=tuple(_items(response)), units=_units(response.get("ConsumedCapacity")))
 
     def get_items(
-        self, table: str, addresses: Sequence[Address], *, sleep: Callable[[float], None] = time.sleep
+        self,
+        table: str,
+        addresses: Sequence[Address],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> ItemPage:
         """Return the existing rows with the given primary keys.
 
@@ -81,25 +94,31 @@ class TableCalls:
             table: name of the DynamoDB table.
             addresses: the primary keys, at most `ROWS_PER_BATCH`.
             sleep: waits for a number of seconds before the next request for unprocessed keys.
+            jitter: returns a random number from 0 to 1; a wait has at least half of its full length.
+
+        Raises:
+            OperatorError: `MAX_ATTEMPTS` consecutive responses processed no key, or the table cannot be read.
         """
         items: list[Item] = []
-        units, wait = 0.0, FIRST_WAIT_SECONDS
+        units, throttled = 0.0, 0
         keys: Sequence[Any] = [_key(each) for each in addresses]
         with translated_errors(f"read the table {table!r}", permission="dynamodb:BatchGetItem"):
-            for _ in range(MAX_ATTEMPTS):
-                if not keys:
-                    return ItemPage(items=tuple(items), units=units)
+            while keys:
                 response = self._dynamodb.batch_get_item(
                     RequestItems={table: {"Keys": keys}}, ReturnConsumedCapacity="TOTAL"
                 )
-                found = response.get("Responses", {}).get(table, ())
-                items += found
+                items += response.get("Responses", {}).get(table, ())
                 units += sum(map(_units, response.get("ConsumedCapacity", ())))
-                keys = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
-                if keys and not found:
-                    sleep(wait)
-                    wait *= 2
-        raise OperatorError(f"cannot read the table {table!r}: AWS throttled {MAX_ATTEMPTS} attempts: try again later.")
+                unprocessed = response.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
+                throttled = throttled + 1 if len(unprocessed) == len(keys) else 0
+                if throttled == MAX_ATTEMPTS:
+                    raise OperatorError(
+                        f"cannot read the table {table!r}: AWS throttled {MAX_ATTEMPTS} attempts: try again later."
+                    )
+                if keys := unprocessed:
+                    wait = min(FIRST_WAIT_SECONDS * 2 ** max(0, throttled - 1), LONGEST_WAIT_SECONDS)
+                    sleep(wait * (1 + jitter()) / 2)
+        return ItemPage(items=tuple(items), units=units)
 
     def update_row(self, table: str, update: RowUpdate) -> float | None:
         """Update a row, and return the consumed write capacity units of the table or of its most loaded index.

@@ -1,4 +1,4 @@
-"""The AWS call that publishes a message to an SNS topic."""
+"""The AWS calls that check an SNS topic and publish a message to it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from typing import Any
 
 from operations.aws.errors import translated_errors
 
+WRONG_ARN = "check the ARN in --notify"
+
 
 class TopicCalls:
-    """The AWS call of SNS. `Aws` creates the client."""
+    """The AWS calls of SNS. `Aws` creates the client."""
 
     _sns: Any
+
+    def check_topic(self, topic_arn: str) -> None:
+        """Check that an SNS topic exists.
+
+        Args:
+            topic_arn: ARN of the topic, which is in the region of the clients.
+        """
+        action, permission = f"read the topic {topic_arn}", "sns:GetTopicAttributes"
+        with translated_errors(action, not_found=WRONG_ARN, permission=permission):
+            self._sns.get_topic_attributes(TopicArn=topic_arn)
 
     def publish(self, topic_arn: str, subject: str, message: str) -> None:
         """Publish a message to an SNS topic.
@@ -21,5 +33,5 @@ class TopicCalls:
             message: text of at most 256 KB.
         """
         action = f"publish to {topic_arn}"
-        with translated_errors(action, not_found="check the ARN in --notify", permission="sns:Publish"):
+        with translated_errors(action, not_found=WRONG_ARN, permission="sns:Publish"):
             self._sns.publish(TopicArn=topic_arn, Subject=subject, Message=message)

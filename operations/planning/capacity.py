@@ -174,7 +174,7 @@ class CapacityTool:
         if outcome is None:
             return {}
         return {
-            "rows_per_second_held": round(self._sustained_rate, 2),
+            "sustained_rows_per_second": round(self._sustained_rate, 2),
             "overloaded": overloaded(self._load, self._settings),
             **_as_json(outcome),
             "lower_concurrency": self._cheaper and {"change": self._cheaper.name, **_as_json(self._cheaper.outcome)},
@@ -199,8 +199,8 @@ def _check(load: Load, settings: StackSettings) -> None:
     reserved, account = settings.reserved_concurrency, settings.account_concurrency
     if reserved is not None and reserved > account:
         raise OperatorError(
-            f"--reserved-concurrency {reserved} exceeds --account-concurrency {account}: reserve less, or request a "
-            "higher quota from AWS"
+            f"reservedConcurrency {reserved} exceeds the account's concurrency of {account}: if the quota of your "
+            "account is higher, give it with --account-concurrency; otherwise reserve less with --reserved-concurrency"
         )
     if load.per_day == 0 and not load.burst_files:
         raise OperatorError("--per-day 0 without --burst is an empty load: give a higher --per-day, or a --burst")
@@ -253,14 +253,14 @@ def _as_json(outcome: SimulationOutcome) -> dict[str, Any]:
         "files": outcome.arrived,
         "rows": outcome.rows,
         "lost": outcome.lost,
-        "gave_up": outcome.retries_exhausted,
+        "retries_exhausted": outcome.retries_exhausted,
         "too_old": outcome.too_old,
         "delay_seconds": {name: outcome.delay(quantile) for quantile, name in PERCENTILES},
         "executions": outcome.executions,
         "failed_executions": outcome.failed_executions,
         "refused_writes": outcome.refused_writes,
         "requeued": outcome.requeued,
-        "most_running": outcome.max_running,
+        "max_concurrent_executions": outcome.max_running,
         "billed_seconds": round(outcome.billed_seconds, 1),
         "wasted_share": round(outcome.wasted_share, 4),
         "burst_settled_seconds": outcome.settled_seconds,

@@ -109,6 +109,8 @@ PRESENCE = {
 
 EVENT_KEYS = {"existingBuckets": "existing_buckets", "eventBridge": "event_bridge"}
 """Keys about EventBridge, with their attribute of `StackSettings`."""
+HOURS = {name: Key(name, range(1, 169), "hours", "") for name in ("expectUploadEveryHours", "expectAuditEveryHours")}
+"""Keys of `PRESENCE` whose value is a number of hours, with the allowed values."""
 
 WITHOUT_EFFECT = frozenset(
     {

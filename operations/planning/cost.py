@@ -26,6 +26,9 @@ PRICES_NOTE = (
     f"the list prices were read between {min(prices.MONTHS_READ)} and {max(prices.MONTHS_READ)}, and not compared with "
     "AWS's live price list"
 )
+PEAKS_NOTE = (
+    "provisioned capacity was compared for a constant load: check your peaks with `tapstack capacity --burst N/s`"
+)
 
 
 class CostTool:
@@ -39,6 +42,8 @@ class CostTool:
         self._items = self._bill(self._settings)
         self._savings = savings(self._load, self._settings, months=self._months, free_tier=self._free_tier)
         self._notes = [*notes, PRICES_NOTE]
+        if self._settings.on_demand and any(not saving.settings.on_demand for saving in self._savings):
+            self._notes.append(PEAKS_NOTE)
         if overloaded(self._load, self._settings):
             self._notes.insert(0, "the stack cannot process this load with these settings: `capacity` suggests changes")
 
@@ -52,10 +57,13 @@ class CostTool:
     def summary(self) -> str:
         other = PROVISIONED if self._settings.on_demand else ON_DEMAND
         dollars = f"{total(self._items):,.2f} $ a month in {prices.REGION}"
+        cheaper = f"; for a constant load, provisioned capacity is cheaper above {self._break_even:,.0f} files a day"
+        at_break_even = replace(self._load, per_day=self._break_even)
+        if overloaded(at_break_even, replace(self._settings, billing=PROVISIONED, max_capacity=None)):
+            cheaper = ""
         return (
             f"cost: {dollars} for {self._load.per_day:,.0f} files a day, including the "
-            f"storage of {self._months} months of rows (with {other} capacity: {self._other_mode:,.2f} $; "
-            f"provisioned capacity is cheaper above {self._break_even:,.0f} files a day); "
+            f"storage of {self._months} months of rows (with {other} capacity: {self._other_mode:,.2f} ${cheaper}); "
             f"S3 Metadata tables instead of this stack: {self._s3_metadata:,.2f} $ plus their storage"
         )
 
@@ -75,7 +83,7 @@ class CostTool:
                     "part": item.part,
                     "name": item.name,
                     "dollars": round(item.dollars, 4),
-                    "of": item.quantity,
+                    "quantity": item.quantity,
                     "price": item.price and asdict(item.price),
                 }
                 for item in self._items

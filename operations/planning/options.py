@@ -54,26 +54,28 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_stack(add: Callable[..., argparse.Action], attributes: tuple[str, ...]) -> None:
+def _add_stack(container: argparse._ActionsContainer, attributes: tuple[str, ...]) -> None:
     """Add the option --stack, and the options for the stack's configuration, which override the stack file.
 
     Args:
-        add: the method `add_argument` of a parser or of a group.
+        container: a parser or a group of options.
         attributes: the attributes of `StackSettings` that have an option.
     """
-    add(
+    billing = container.add_mutually_exclusive_group()
+    container.add_argument(
         "--stack",
         type=Path,
         metavar="FILE",
         help="read the configuration from this Pulumi stack file, such as Pulumi.prod.yaml; other options override it",
     )
     for key in (KEYS[attribute] for attribute in attributes):
+        add = (billing if key.name == "billing" else container).add_argument
         if isinstance(key.limit, range):
             add(key.option, type=_integer(key.limit.start, key.limit.stop - 1, key.unit), metavar="N", help=key.help)
         else:
             values = "{" + ",".join(str(value) for value in key.limit) + "}"
             add(key.option, type=_choice(key), metavar=values if len(key.limit) < 5 else "N", help=key.help)  # noqa: PLR2004  More values would make the usage text too long.
-    add(
+    billing.add_argument(
         "--on-demand",
         dest="billing",
         action="store_const",
@@ -102,7 +104,7 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
         help="duration of the burst in seconds (default: 60)",
     )
     stack = parser.add_argument_group("configuration of the stack")
-    _add_stack(stack.add_argument, CAPACITY_KEYS)
+    _add_stack(stack, CAPACITY_KEYS)
     stack.add_argument(
         "--async-retries",
         type=_integer(0, 2, "retries"),
@@ -159,7 +161,7 @@ def add_capacity(parser: argparse.ArgumentParser) -> None:
 def add_cost(parser: argparse.ArgumentParser) -> None:
     """Add the options of `cost`."""
     _add_load(parser)
-    _add_stack(parser.add_argument, COST_KEYS)
+    _add_stack(parser, COST_KEYS)
     parser.add_argument(
         "--months",
         type=_integer(1, 1200, "months"),
@@ -217,7 +219,7 @@ def _number_between(least: float, most: float, unit: str) -> Callable[[str], flo
     def parse(text: str) -> float:
         number = _number(text)
         if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is out of bounds: give {least:,g} to {most:,g} {unit}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not valid: give {least:,g} to {most:,g} {unit}")
         return number
 
     return parse
@@ -228,7 +230,7 @@ def _integer(least: int, most: int, unit: str) -> Callable[[str], int]:
         number = _number(text)
         if not (least <= number <= most and number == int(number)):
             raise argparse.ArgumentTypeError(
-                f"{text!r} is out of bounds: give a whole number of {least:,} to {most:,} {unit}"
+                f"{text!r} is not valid: give a whole number of {least:,} to {most:,} {unit}"
             )
         return int(number)
 

@@ -84,7 +84,12 @@ def describe_savings(found: list[Saving]) -> list[str]:
         )
         for each in found
     ]
-    return ["", *columns([("cheaper configuration", "a month", "difference"), *rows])]
+    lines = ["", *columns([("cheaper configuration", "a month", "difference"), *rows])]
+    if any(f"billing {ON_DEMAND}" in each.change for each in found):
+        lines.append(
+            "note: before billing on-demand, run `pulumi config rm` for readCapacity, writeCapacity and maxCapacity"
+        )
+    return lines
 
 
 def savings_as_json(found: list[Saving]) -> list[dict[str, Any]]:

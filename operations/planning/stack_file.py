@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,26 @@ import yaml
 
 from operations.errors import OperatorError
 from operations.planning import prices
-from operations.planning.configuration import EVENT_KEYS, KEYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.configuration import EVENT_KEYS, HOURS, KEYS, PRESENCE, WITHOUT_EFFECT
 
 PROJECT_FILE = "Pulumi.yaml"
 PROJECT = "tapstack"
 """Namespace of the configuration keys if there is no project file in the folder of the stack file."""
-_BY_NAME = {key.name: key for key in KEYS.values()}
+_BY_NAME = {key.name: key for key in KEYS.values()} | HOURS
+_MAX_QUOTED_CHARACTERS = 100
+
+
+class _Loader(yaml.BaseLoader):
+    """Loader that rejects duplicate keys, as Pulumi does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  method of PyYAML
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key, number in keys.items():
+            if number > 1:
+                problem = f"the key {_quoted(key)} occurs twice: remove one of them"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +75,13 @@ def read_stack_file(path: Path) -> StackFile:
     secrets: set[str] = set()
     for name, value in own.items():
         if name in PRESENCE:
+            if name in HOURS and not _is_secret(value):
+                _parse(path, name, value)
+            if value == "":
+                raise OperatorError(
+                    f"{path.name}: {name}: '' is not valid: give a value, or remove the key with "
+                    f"`pulumi config rm {name}`"
+                )
             values[PRESENCE[name]] = True
         elif name in EVENT_KEYS:
             values[EVENT_KEYS[name]] = _parse_event_key(path, name, value)
@@ -83,7 +106,7 @@ def read_stack_file(path: Path) -> StackFile:
 def _load(path: Path) -> dict[str, Any]:
     try:
         # BaseLoader creates only text, lists and dictionaries. PyYAML detects UTF-8, UTF-16 and byte order marks.
-        document = yaml.load(path.read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506  BaseLoader creates no objects.
+        document = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506  BaseLoader creates no objects.
     except OSError as error:
         raise OperatorError(
             f"--stack {path}: {error.strerror}: give the stack file of a Pulumi project, such as Pulumi.dev.yaml"
@@ -127,12 +150,14 @@ def _is_secret(value: object) -> bool:
 def _parse(path: Path, name: str, value: object) -> int | str:
     key = _BY_NAME[name]
     try:
-        if not isinstance(value, str):
-            raise ValueError(value)  # noqa: TRY301, TRY004  A list or a mapping is invalid in the same way as a wrong text.
+        # Pulumi reads a number with a leading zero as octal.
+        if not isinstance(value, str) or re.fullmatch(r"\s*[+-]?0[0-9]+\s*", value):
+            raise ValueError(name)  # noqa: TRY301  A list or a mapping is invalid in the same way as a wrong text.
         return key.parse(value)
     except ValueError as error:
         raise OperatorError(
-            f"{path.name}: {name}: {value!r} is not valid: give {key.allowed}, with `pulumi config set {name} VALUE`"
+            f"{path.name}: {name}: {_quoted(value)} is not valid: give {key.allowed}, with "
+            f"`pulumi config set {name} VALUE`"
         ) from error
 
 
@@ -147,14 +172,24 @@ def _parse_event_key(path: Path, name: str, value: object) -> int:
     if name == "eventBridge" and isinstance(parsed, bool):
         return parsed
     kind = "a list of buckets" if name == "existingBuckets" else "true or false"
-    raise OperatorError(f"{path.name}: {name}: {value!r} is not valid: give {kind}, without encryption")
+    raise OperatorError(f"{path.name}: {name}: {_quoted(value)} is not valid: give {kind}, without encryption")
+
+
+def _quoted(value: object) -> str:
+    """Return a value of a YAML file for a message: a limited part of a text, or the type of another value."""
+    if not isinstance(value, str):
+        return "a list" if isinstance(value, list) else "a mapping"
+    return repr(value if len(value) <= _MAX_QUOTED_CHARACTERS else f"{value[:_MAX_QUOTED_CHARACTERS]}…")
 
 
 def _notes(path: Path, document: dict[str, Any], namespace: str, config: dict[tuple[str, str], Any]) -> list[str]:
     notes = []
     region = config.get(("aws", "region"), prices.REGION)
-    if region != prices.REGION:
-        notes.append(f"the stack is in {region}, but the prices are those of {prices.REGION}")
+    if _is_secret(region):
+        notes.append(f"the region of the stack is encrypted, so the prices are those of {prices.REGION}")
+    elif region != prices.REGION:
+        name = region if isinstance(region, str) else _quoted(region)
+        notes.append(f"the stack is in {name}, but the prices are those of {prices.REGION}")
     if "existingBuckets" in (key for owner, key in config if owner == namespace):
         notes.append("the costs of EventBridge for existing buckets are not included: $1.00 per million events")
     if document.get("environment"):

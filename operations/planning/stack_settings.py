@@ -24,21 +24,18 @@ def stack_from_options(options: argparse.Namespace) -> tuple[StackSettings, tupl
     values = dict(file.values)
     if "billing" in given and given["billing"] != values.get("billing", StackSettings().billing):
         values = {name: value for name, value in values.items() if name not in PROVISIONED_KEYS + ON_DEMAND_KEYS}
-    for name in sorted(file.secrets - given.keys()):
-        raise OperatorError(
-            f"{file.name}: {KEYS[name].name} is encrypted, and has an effect on the result: {_remedy(name, options)}"
-        )
+    secrets = sorted(file.secrets - given.keys())
+    for name in secrets:
+        if hasattr(options, name):
+            raise OperatorError(
+                f"{file.name}: {KEYS[name].name} is encrypted, and has an effect on the result: give its value with "
+                f"{KEYS[name].option}"
+            )
     settings = StackSettings(**values | given)
     names = {name: f"{file.name}: {KEYS[name].name}" for name in values if name in KEYS}
     _check(settings, names | {name: KEYS[name].option for name in given}, reads=hasattr(options, "read_capacity"))
-    return settings, file.notes
-
-
-def _remedy(attribute: str, options: argparse.Namespace) -> str:
-    key = KEYS[attribute]
-    if hasattr(options, attribute):
-        return f"give its value with {key.option}"
-    return f"store the value without encryption, with `pulumi config set --plaintext {key.name} VALUE`"
+    notes = (f"{file.name}: {KEYS[name].name} is encrypted, so its default was used" for name in secrets)
+    return settings, (*file.notes, *notes)
 
 
 def _check(settings: StackSettings, names: dict[str, str], *, reads: bool) -> None:

@@ -59,7 +59,7 @@ class BackfillTool:
             self._backfill.invoke(progress)
         else:
             self._backfill.count(progress)
-        to_send = self._backfill.report.chosen - self._backfill.report.sent
+        to_send = self._backfill.report.selected - self._backfill.report.sent
         return FINDINGS if to_send or not self._triggered else OK
 
     def lines(self) -> list[str]:
@@ -67,7 +67,7 @@ class BackfillTool:
 
     def summary(self) -> str:
         report = self._backfill.report
-        excluded = [f"versions older than --since: {report.older:,}"] * (report.older > 0)
+        excluded = [f"versions older than --since: {report.excluded_by_since:,}"] * (report.excluded_by_since > 0)
         key_filter = "existingBuckets" if self._existing else "the notification's filter"
         excluded += [f"versions excluded by {key_filter}: {report.not_indexed:,}"] * (report.not_indexed > 0)
         skipped = f" (skipped: {', '.join(excluded)})" if excluded else ""
@@ -78,8 +78,8 @@ class BackfillTool:
                 "run audit in a few minutes, and check the failure queue with redrive"
             )
         return (
-            f"backfill: {count(report.chosen, 'event')} to send, one for each version and delete marker{skipped}; "
-            f"duration {timedelta(seconds=round(report.chosen / rate))} at {rate:g} per second; "
+            f"backfill: {count(report.selected, 'event')} to send, one for each version and delete marker{skipped}; "
+            f"duration {timedelta(seconds=round(report.selected / rate))} at {rate:g} per second; "
             "dry run: --invoke sends them"
         )
 

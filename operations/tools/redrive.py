@@ -118,7 +118,7 @@ class RedriveTool:
                     "objects": list(each.failure.objects) if each.failure else [],
                     "buckets": list(each.failure.buckets) if each.failure else [],
                     "unrecognized": each.unrecognized or None,
-                    "chosen": each.chosen,
+                    "selected": each.chosen,
                     "replayed": each.replayed,
                     "deleted": each.deleted,
                     "refused": each.refused or None,

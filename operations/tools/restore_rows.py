@@ -76,9 +76,11 @@ class RestoreRowsTool:
                 f"{read}: {report.copied:,} copied ({copied}), not copied: {skipped}; "
                 "next: run redrive, backfill and audit"
             )
+        if not report.found:
+            return f"{read}: 0 to copy ({copied}), not copied: {skipped}; no row is missing"
         duration = timedelta(seconds=round(report.found / rate))
         return (
-            f"{read}: {report.found:,} to copy ({copied}), not to copy: {skipped}; duration at least {duration} at "
+            f"{read}: {report.found:,} to copy ({copied}), not copied: {skipped}; duration at least {duration} at "
             f"{rate:g} write units per second; dry run: --apply copies them"
         )
 

@@ -70,5 +70,7 @@ def test_role_of_the_example_uses_the_outputs_of_both_stacks(
     allowed = {statement["Action"]: statement["Resource"] for statement in document["Statement"]}
     assert allowed == {
         "s3:PutObject": [f"{index.outputs['bucket_arn']}/*" for index in indexes.values()],
-        "dynamodb:Query": [index.outputs["table_arn"] for index in indexes.values()],
+        "dynamodb:Query": [
+            index.outputs["table_arn"] + suffix for index in indexes.values() for suffix in ("", "/index/*")
+        ],
     }

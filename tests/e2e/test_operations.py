@@ -283,7 +283,7 @@ def test_backfill_creates_rows_for_objects_without_events(operations: Operations
         index.put(other_prefix)
 
     result = operations.run("backfill", "--prefix", "backfill/")
-    assert (result.code, result.document["chosen"], result.document["sent"]) == (1, 9, 0)
+    assert (result.code, result.document["selected"], result.document["sent"]) == (1, 9, 0)
     assert [key for key in keys if index.rows(key)] == []  # without --invoke, a backfill sends no events
 
     result = operations.run("backfill", "--prefix", "backfill/", "--invoke")
@@ -300,9 +300,9 @@ def test_backfill_creates_rows_for_objects_without_events(operations: Operations
 def test_backfill_with_a_start_time_skips_older_objects(operations: OperationsStack) -> None:
     with operations.notifications_disabled():
         operations.index.put(operations.index.key("since/a.txt"))
-    assert operations.run("backfill", "--prefix", "since/", "--since", "2001-01-01").document["chosen"] == 1
+    assert operations.run("backfill", "--prefix", "since/", "--since", "2001-01-01").document["selected"] == 1
     result = operations.run("backfill", "--prefix", "since/", "--since", "2101-01-01T00:00:00Z")
-    assert (result.document["chosen"], result.document["older"]) == (0, 1)
+    assert (result.document["selected"], result.document["excluded_by_since"]) == (0, 1)
 
 
 @pytest.mark.usefixtures("default_signals")

@@ -275,9 +275,9 @@ def test_scheduled_audits_notify_the_alarm_topic_if_the_notification_was_removed
         assert documented in command
         command = command.replace(documented, own)
     step = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["audit"]["steps"][-1]
-    assert step["env"].keys() == {"FUNCTION", "ALARM_TOPIC"}
+    assert step["env"].keys() == {"FUNCTION", "ALARM_TOPIC", "SESSION_SECONDS"}
     variables = {**emulator.environment(), "FUNCTION": index.function, "ALARM_TOPIC": topic}
-    variables["GITHUB_STEP_SUMMARY"] = os.devnull
+    variables |= {"GITHUB_STEP_SUMMARY": os.devnull, "SESSION_SECONDS": "3600"}
     with small_stack.notifications_disabled():
         by_cron = run(["/bin/sh", "-c"], command, clone, emulator.environment())
         by_workflow = run(["/bin/bash", "-eo", "pipefail", "-c"], step["run"], clone, variables)

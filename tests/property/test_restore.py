@@ -8,11 +8,11 @@ from itertools import combinations, combinations_with_replacement, product
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lambda_code.head_result import DeleteMarker
-from lambda_code.metadata import from_event, from_marker
+from lambda_code.metadata import deletion_of, from_deletion_of_null, from_event, from_marker
 from operations.restored_row import RowUpdate, pending_updates
 from tests.property.test_metadata import about, deletion_update, head_update, provenance, row_after
 from tests.support.clock import FakeClock
@@ -21,6 +21,7 @@ from tests.support.strategies import Json, head, heads, records, removals, s3_re
 from tests.support.update_expressions import Item, updated
 
 if TYPE_CHECKING:
+    from lambda_code.events import Record
     from lambda_code.update import Update
 
 LATER = START + timedelta(days=1)
@@ -76,6 +77,12 @@ def restored_first(restored: Item, updates: Sequence[Update]) -> Item:
     for update in updates:
         table.update_item(**update.request(TABLE))
     return table.rows[address]
+
+
+def deletion_of_null(record: Record, processed_at: datetime) -> Update:
+    """Return the update of an event that reports the deletion of the version `null`."""
+    deletion = deletion_of(record, now=START, retention_days=90)
+    return from_deletion_of_null(record, deletion, provenance=provenance(record, processed_at))
 
 
 def updates_of(raw: Json, removal: Json, head: Json, processed_at: datetime) -> dict[str, Update]:
@@ -152,6 +159,28 @@ def test_restored_deletion_of_version_null_and_a_new_object_give_the_same_row_in
     row = interleaved(restored, updates, data.draw(st.sampled_from(all_steps(len(updates)))))
     assert row == restored_first(restored, updates)
     assert "deleted_at" not in row
+
+
+@given(records(), removals(), removals(), heads(), heads(), st.data())
+def test_restored_deletion_of_version_null_and_its_repeated_event_give_the_same_row_in_any_order(
+    raw: Json, removal: Json, other: Json, old: Json, new: Json, data: st.DataObject
+) -> None:
+    """The events report the restored deletion again, and a new object can follow and can be deleted."""
+    key = raw["s3"]["object"]["key"]
+    creation, deletion, last = about(raw, "null"), about(removal, "null", key=key), about(other, "null", key=key)
+    upload = (
+        head_update(creation, old)
+        if data.draw(st.booleans())
+        else from_event(creation, version_id="null", provenance=provenance(creation))
+    )
+    restored = row_after(upload, deletion_of_null(deletion, START))
+    updates = [deletion_of_null(deletion, LATER)] * data.draw(st.integers(1, 2))
+    if replaced := data.draw(st.booleans()):
+        assume(last.event_time != deletion.event_time)
+        updates += [head_update(creation, new, LATER), deletion_of_null(last, LATER)][: data.draw(st.integers(1, 2))]
+    row = interleaved(restored, updates, data.draw(st.sampled_from(all_steps(len(updates)))))
+    assert row == restored_first(restored, updates)
+    assert replaced or pending_updates(restored, row) == ()
 
 
 TYPES: dict[str, Any] = {

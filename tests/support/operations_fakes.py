@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -202,8 +203,10 @@ class FakeAws(Aws):
         self.hidden_elsewhere = 0
         self.log: list[tuple[str, Any]] = []
         self.published: list[tuple[str, str, str]] = []
+        self.checked_topics: list[str] = []
         self.restored: list[Item] = []
         self.items: dict[Address, Item] = {}
+        self.batch_units = 0.5
         self.keys = KEYS
         self.source_status: str | None = "ACTIVE"
         self.before_update: Callable[[Address], None] = lambda _: None
@@ -297,10 +300,16 @@ class FakeAws(Aws):
             yield ItemPage(items=tuple(self.restored[number : number + 2]), units=10.0)
 
     def get_items(
-        self, table: str, addresses: Sequence[Address], *, sleep: Callable[[float], None] = time.sleep
+        self,
+        table: str,
+        addresses: Sequence[Address],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
     ) -> ItemPage:
-        assert (table, callable(sleep)) == ("objects", True)
-        return ItemPage(items=tuple(self.items[each] for each in addresses if each in self.items), units=0.5)
+        assert (table, callable(sleep), callable(jitter)) == ("objects", True, True)
+        rows = tuple(self.items[each] for each in addresses if each in self.items)
+        return ItemPage(items=rows, units=self.batch_units)
 
     def update_row(self, table: str, update: RowUpdate) -> float | None:
         self.before_update(update.address)
@@ -367,6 +376,9 @@ class FakeAws(Aws):
         assert function == "indexer"
         self.before_invoke(event)
         self.log.append(("invoke", event))
+
+    def check_topic(self, topic_arn: str) -> None:
+        self.checked_topics.append(topic_arn)
 
     def publish(self, topic_arn: str, subject: str, message: str) -> None:
         self.published.append((topic_arn, subject, message))

@@ -14,7 +14,7 @@ _SET = re.compile(r"(#\w+) = (?:(:\w+)|if_not_exists\((#\w+), (:\w+)\))")
 _EXPRESSION = re.compile(rf"SET ({_SET.pattern}(?:, {_SET.pattern})*)(?: REMOVE (?P<removed>#\w+(?:, #\w+)*))?")
 _KEYS = ("object_id", "version_id")
 _INDEX_KEYS = ("upload_day", "uploaded_at")
-_CONDITION = re.compile(r"attribute_(not_)?exists\((\w+)\)")
+_CONDITION = re.compile(r"attribute_(not_)?exists\((\w+)\)(?: AND (#\w+) = (:\w+))?")
 
 
 def updated(item: Item, arguments: Mapping[str, Any]) -> Item:
@@ -52,7 +52,7 @@ def updated(item: Item, arguments: Mapping[str, Any]) -> Item:
     if any(new[name] == {"S": ""} or "S" not in new[name] for name in _INDEX_KEYS if name in new):
         raise _rejected("an index key must be a string that is not empty")
     if "ConditionExpression" in arguments:
-        _check_condition(item, arguments["ConditionExpression"])
+        _check_condition(item, arguments["ConditionExpression"], names, values)
     return new
 
 
@@ -69,14 +69,14 @@ def plain(value: dict[str, Any]) -> Any:  # noqa: ANN401 - the value of any attr
     raise AssertionError(f"the indexer writes no attribute of type {kind}")
 
 
-def _check_condition(item: Item, condition: str) -> None:
-    """Check a condition on the existence of one attribute, for an item that may not exist."""
+def _check_condition(item: Item, condition: str, names: Mapping[str, str], values: Item) -> None:
+    """Check a condition on the existence of an attribute, and on the value of another one, for an item or none."""
     parsed = _CONDITION.fullmatch(condition)
     if parsed is None:
         raise _rejected(f"unsupported condition: {condition}")
     # An item that does not exist consists of its primary key only.
     exists = parsed[2] in item and not item.keys() <= set(_KEYS)
-    if exists == bool(parsed[1]):
+    if exists == bool(parsed[1]) or (parsed[3] and item.get(names[parsed[3]]) != values[parsed[4]]):
         raise _rejected("the conditional request failed", code="ConditionalCheckFailedException")
 
 

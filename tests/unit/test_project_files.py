@@ -27,6 +27,19 @@ def test_newest_section_of_the_changelog_has_the_version_of_the_project() -> Non
         assert "### Upgrade" in changelog.split(f"## {version} ")[1].split("\n## ")[0]
 
 
+def test_required_version_of_the_pulumi_cli_is_the_same_in_projects_readme_and_changelog() -> None:
+    versions = {
+        yaml.safe_load((ROOT / folder / "Pulumi.yaml").read_text())["requiredPulumiVersion"]
+        for folder in (".", "examples/component")
+    }
+    [(version,)] = [re.findall(r">=(\d+\.\d+)\.0", each) for each in versions]
+    assert f"[Pulumi CLI](https://www.pulumi.com/docs/install/) {version} or later" in README
+    assert f"is too old: install {version} or later" in README
+    assert f"Update the Pulumi CLI to version {version} or later" in (ROOT / "CHANGELOG.md").read_text()
+    # The documented test environment satisfies the requirement.
+    assert f"Pulumi CLI {version}.0" in (ROOT / "docs" / "testing.md").read_text()
+
+
 def test_git_ignores_all_files_that_commands_of_the_readme_create() -> None:
     created = [
         *re.findall(r"-m venv (\S+)", README),

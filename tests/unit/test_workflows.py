@@ -178,7 +178,7 @@ def test_index_audit_runs_daily_and_does_nothing_without_its_role() -> None:
     assert re.fullmatch(r"\d+ \d+ \* \* \*", schedule["cron"])
     [job] = workflow["jobs"].values()
     assert job["if"].startswith("vars.AWS_AUDIT_ROLE_ARN != '' && ")
-    assert 60 * job["timeout-minutes"] <= 3600, "the credentials are valid for one hour"
+    assert job["timeout-minutes"] == 360
 
 
 def test_nightly_workflow_runs_the_property_tests_daily_with_the_nightly_profile() -> None:
@@ -194,16 +194,22 @@ def test_index_audit_fails_and_reports_unless_the_audit_exits_with_zero(code: in
     [job] = load(INDEX_AUDIT)["jobs"].values()
     step = job["steps"][-1]
     assert step["env"]["FUNCTION"].endswith("|| 'tapstack-prod-indexer' }}")
+    credentials = job["steps"][-2]["with"]["role-duration-seconds"]
+    assert credentials == step["env"]["SESSION_SECONDS"] == "${{ vars.AUDIT_SESSION_SECONDS || 3600 }}"
     arguments = tmp_path / "arguments"
     fake = tmp_path / "python"
     fake.write_text(f'#!/bin/bash\necho "$@" > {arguments}\necho finding\necho error >&2\nexit {code}\n')
     fake.chmod(0o755)
+    limit = tmp_path / "timeout"
+    limit.write_text('#!/bin/bash\n[ "$1" = 3300 ] || exit 99\nshift\nexec "$@"\n')
+    limit.chmod(0o755)
     summary = tmp_path / "summary.md"
     run = subprocess.run(  # noqa: S603 - the script of the workflow
         ["/bin/bash", "-eo", "pipefail", "-c", step["run"]],
         env={
             "FUNCTION": "the-indexer",
             "ALARM_TOPIC": topic,
+            "SESSION_SECONDS": "3600",
             "GITHUB_STEP_SUMMARY": str(summary),
             "PATH": f"{tmp_path}:/usr/bin:/bin",
         },

@@ -189,7 +189,7 @@ def _until_interrupted(running: emulator.Emulator) -> NoReturn:
 
 def _console(stream: TextIO) -> Console:
     # force_terminal is set because FORCE_COLOR would otherwise cause rich to write progress bars to files.
-    return Console(file=stream, force_terminal=stream.isatty(), highlight=False, markup=False, emoji=False)
+    return Console(file=stream, force_terminal=stream.isatty(), highlight=False)
 
 
 def _parser() -> argparse.ArgumentParser:

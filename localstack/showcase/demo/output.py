@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -180,7 +181,9 @@ def show_connection(report: Report, console: Console, *, root: Path) -> None:
     # The row of a delete marker has no size.
     rows = f"boto3.client('dynamodb').get_paginator('scan').paginate(TableName='{table}')"
     python = f"import boto3; [print(*row) for row in {rows}.search('Items[].[key.S, size_bytes.N]')]"
-    operate = shlex.join(["env", f"PYTHONPATH={root}", sys.executable, "-m", "operations"])
+    operate = "tapstack"
+    if shutil.which(operate) is None:
+        operate = shlex.join(["env", f"PYTHONPATH={root}", sys.executable, "-m", "operations"])
     function = f"--function {shlex.quote(report.outputs['lambda_function_name'])}"
     lines = [
         "",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -67,7 +68,14 @@ def test_demo_table_fits_the_width_of_the_terminal(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("width", "header"),
-    [(80, "key size type uploaded latency"), (60, "key size uploaded latency"), (40, "key size latency")],
+    [
+        (80, "key size type uploaded latency"),
+        (74, "key size type uploaded latency"),
+        (73, "key size uploaded latency"),
+        (52, "key size uploaded latency"),
+        (51, "key size latency"),
+        (40, "key size latency"),
+    ],
 )
 def test_demo_table_on_a_narrow_terminal_omits_type_first_and_then_upload_time(width: int, header: str) -> None:
     assert printed(output.show_rows, report(row("a")), width=width)[1].split() == header.split()
@@ -90,6 +98,16 @@ def test_demo_summarizes_many_rows_by_content_type_and_lists_the_slowest() -> No
     assert f"The {SLOWEST_SHOWN} slowest of {MAX_TABLE_ROWS + 1} rows" in text[6]
     slowest = ["a.jpg", *(f"{MAX_TABLE_ROWS - n}.txt" for n in range(1, SLOWEST_SHOWN))]
     assert [line.split()[0] for line in text[-SLOWEST_SHOWN:]] == slowest
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_demo_summary_by_content_type_shortens_only_a_type_that_does_not_fit_the_terminal(width: int) -> None:
+    kind = "application/" + "x" * (width - 40 - len("application/"))
+    rows = [row(f"{number}.txt", content_type=kind + "x" * (number % 2)) for number in range(MAX_TABLE_ROWS + 1)]
+    lines = printed(output.show_rows, report(*rows), width=width)
+    assert kind in lines[3]
+    assert "…" in lines[4]
+    assert max(map(cell_len, lines[:5])) <= width
 
 
 def test_demo_table_accepts_a_row_with_a_missing_attribute() -> None:
@@ -164,7 +182,9 @@ def test_demo_summary_shows_no_outputs_of_a_stack_that_is_removed() -> None:
     assert "Stack outputs" not in lines
 
 
-def test_demo_prints_shell_commands_for_a_running_emulator() -> None:
+@pytest.mark.parametrize("installed", [False, True])
+def test_demo_prints_shell_commands_for_a_running_emulator(*, installed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if installed else None)
     lines = printed(partial(output.show_connection, root=Path("/the repository")), report(), width=40)
     assert "endpoint: http://127.0.0.1:4566" in lines
     assert "  export AWS_ENDPOINT_URL=http://127.0.0.1:4566" in lines
@@ -174,7 +194,7 @@ def test_demo_prints_shell_commands_for_a_running_emulator() -> None:
     assert "  aws s3 cp '/the repository/README.md' s3://uploads/" in lines
     python = next(line for line in lines if "import boto3" in line)
     compile(shlex.split(python)[-1], "the command shown", "exec")
-    operate = f"  env 'PYTHONPATH=/the repository' {sys.executable} -m operations"
-    assert [line for line in lines if "operations" in line] == [
+    operate = "  tapstack" if installed else f"  env 'PYTHONPATH=/the repository' {sys.executable} -m operations"
+    assert [line for line in lines if line.endswith("--function indexer")] == [
         f"{operate} {tool} --function indexer" for tool in ("audit", "backfill", "redrive")
     ]

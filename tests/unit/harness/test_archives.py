@@ -61,6 +61,11 @@ def test_zip_archive_is_independent_of_asset_order_and_file_times(folder: Path) 
     assert zip_archive(pulumi.AssetArchive(dict(reversed(assets.items()))), folder) == first
 
 
+def test_zip_archive_compresses_its_files(folder: Path) -> None:
+    archive = pulumi.AssetArchive({"a": pulumi.StringAsset("text" * 1000)})
+    assert len(zip_archive(archive, folder)) < 1000
+
+
 def test_zip_archive_returns_an_existing_zip_file_unchanged(folder: Path) -> None:
     packed = zip_archive(pulumi.FileArchive("package"), folder)
     (folder / "ready.zip").write_bytes(packed)

@@ -119,7 +119,10 @@ def test_indexing_delay_is_reported_only_for_a_newly_indexed_row(harness: Indexe
     [
         (KEY, "AWS:AIDAEXAMPLE", {}, True),
         ("in/tapstack-smoke.txt", "AWS:AIDAEXAMPLE", {}, True),
-        ("in/tapstack-smoke-1234/a.txt", "AWS:AIDAEXAMPLE", {}, False),
+        ("reports/tapstack-smoke-report.pdf", "AWS:AIDAEXAMPLE", {}, True),
+        ("in/tapstack-smoke-0123abcd.txt", "AWS:AIDAEXAMPLE", {}, True),
+        ("in/tapstack-smoke-0123abcd/a.txt", "AWS:AIDAEXAMPLE", {}, False),
+        ("imagestapstack-smoke-0123abcd/a.txt", "AWS:AIDAEXAMPLE", {}, False),
         *((KEY, f"tapstack:{tool}", {}, False) for tool in ("audit", "backfill")),
         (KEY, "AWS:AIDAEXAMPLE", {"replayedBy": "tapstack:redrive"}, False),
     ],

@@ -175,6 +175,17 @@ def test_maximum_throughput_is_the_capacity_of_an_on_demand_table(
     assert aws.capacity("objects") == expected
 
 
+def test_maximum_throughput_of_on_demand_billing_is_not_the_capacity_of_a_provisioned_table(
+    aws: Aws, respond: Respond
+) -> None:
+    described = {
+        "ProvisionedThroughput": {"ReadCapacityUnits": 20, "WriteCapacityUnits": 10},
+        "OnDemandThroughput": {"MaxReadRequestUnits": 300, "MaxWriteRequestUnits": 200},
+    }
+    respond(aws, "dynamodb", "DescribeTable", (200, ""), body=json.dumps({"Table": described}).encode())
+    assert aws.capacity("objects") == Capacity(read=20, write=10)
+
+
 def test_on_demand_table_has_no_provisioned_capacity(aws: Aws, clients: dict[str, Any]) -> None:
     clients["dynamodb"].create_table(
         TableName="on-demand",

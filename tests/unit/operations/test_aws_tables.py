@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from operations.aws.tables import TableDescription
+from operations.aws.tables import TableCalls, TableDescription
 from operations.command import main
 from operations.errors import OperatorError
-from operations.restored_row import RowUpdate, pending_updates
+from operations.restored_row import Address, RowUpdate, address_of, pending_updates
+from tests.support.clock import FakeClock
 from tests.support.fakes import client_error
 from tests.support.operations_fakes import KEYS, item, version
 
@@ -79,23 +81,86 @@ def test_batch_of_rows_contains_only_existing_rows(aws: Aws, tables: dict[str, A
     assert aws.get_items("objects", []).items == ()
 
 
-def test_unprocessed_keys_of_a_batch_are_requested_again_after_a_wait(
-    aws: Aws, tables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(tables, "objects", ROW)
-    original, waits = tables["dynamodb"].batch_get_item, list[float]()
+class LimitedReads:
+    """Fake of the boto3 client whose BatchGetItem returns a limited number of rows in each response.
 
-    def throttled(**arguments: Any) -> Any:  # noqa: ANN401  an AWS response
-        if len(waits) < 2:
-            return {"UnprocessedKeys": arguments["RequestItems"]}
-        return original(**arguments)
+    Args:
+        limits: returns the maximum number of keys that the next response processes.
+        exist: whether the table has the requested rows.
+    """
 
-    monkeypatch.setattr(tables["dynamodb"], "batch_get_item", throttled)
-    assert aws.get_items("objects", [("uploads/a b/é.txt", "v1")], sleep=waits.append).items == (ROW,)
-    assert waits == [0.1, 0.2]
-    monkeypatch.setattr(tables["dynamodb"], "batch_get_item", lambda **each: {"UnprocessedKeys": each["RequestItems"]})
+    def __init__(self, limits: Callable[[], int], *, exist: bool = True) -> None:
+        self._limits = limits
+        self._exist = exist
+
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        keys, limit = request["RequestItems"]["objects"]["Keys"], self._limits()
+        unprocessed = {"objects": {"Keys": keys[limit:]}} if keys[limit:] else {}
+        read = [{"CapacityUnits": 0.5 * len(keys[:limit])}]
+        rows = keys[:limit] if self._exist else []
+        return {"Responses": {"objects": rows}, "UnprocessedKeys": unprocessed, "ConsumedCapacity": read}
+
+
+def addresses(number: int) -> list[Address]:
+    return [(f"uploads/{each}", "v1") for each in range(number)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "waits"),
+    [
+        ([0, 0, 100], [0.1, 0.2]),
+        ([0] * 7 + [100], [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0]),
+        ([13] * 8, [0.1] * 7),
+        ([10] * 10, [0.1] * 9),
+        ([0, 0, 50, 0, 50], [0.1, 0.2, 0.1, 0.1]),
+        (([0] * 7 + [50]) * 2, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 0.1, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0]),
+    ],
+    ids=["two throttled", "eighth complete", "eight partial", "ten partial", "alternating", "seven throttled twice"],
+)
+def test_unprocessed_keys_of_a_batch_are_requested_again_after_a_wait(limits: list[int], waits: list[float]) -> None:
+    slept, remaining = list[float](), list(limits)
+    reads = TableCalls()
+    reads._dynamodb = LimitedReads(lambda: remaining.pop(0))
+    page = reads.get_items("objects", addresses(100), sleep=slept.append, jitter=lambda: 1.0)
+    assert [address_of(each) for each in page.items] == addresses(100)
+    assert page.units == 50
+    assert slept == pytest.approx(waits)
+    assert remaining == []
+
+
+def test_wait_for_unprocessed_keys_is_at_least_half_as_long_with_jitter() -> None:
+    slept, limits = list[float](), [0, 0, 100]
+    reads = TableCalls()
+    reads._dynamodb = LimitedReads(lambda: limits.pop(0))
+    reads.get_items("objects", addresses(1), sleep=slept.append, jitter=lambda: 0.0)
+    assert slept == pytest.approx([0.05, 0.1])
+
+
+def test_batch_fails_after_eight_consecutive_responses_that_process_no_key() -> None:
+    slept, limits = list[float](), [50, *[0] * 8]
+    reads = TableCalls()
+    reads._dynamodb = LimitedReads(lambda: limits.pop(0))
     with pytest.raises(OperatorError, match="cannot read the table 'objects': AWS throttled 8 attempts"):
-        aws.get_items("objects", [("a", "v1")], sleep=waits.append)
+        reads.get_items("objects", addresses(100), sleep=slept.append)
+    assert len(slept) == 8  # The tool fails without a wait after the last response.
+
+
+def test_batch_of_missing_rows_is_read_from_a_table_with_little_capacity() -> None:
+    """DynamoDB refills the units of a table with 5 read units continuously. Each missing row uses half a unit."""
+    clock, used = FakeClock(), 0
+
+    def limit() -> int:
+        nonlocal used
+        available = int((clock() - began) * 5 / 0.5) - used
+        used += available
+        return available
+
+    began = clock()
+    reads = TableCalls()
+    reads._dynamodb = LimitedReads(limit, exist=False)
+    page = reads.get_items("objects", addresses(100), sleep=clock.sleep)
+    assert (page.items, page.units) == ((), 50)
+    assert 10 <= clock() - began <= 11
 
 
 def test_repeated_update_of_a_row_writes_all_attribute_types_unchanged(aws: Aws, tables: dict[str, Any]) -> None:
@@ -114,6 +179,23 @@ def test_update_whose_condition_fails_changes_nothing(aws: Aws, tables: dict[str
     assert aws.get_items("objects", [always.address]).items == (newer,)
     assert aws.update_row("objects", always) is not None
     assert aws.get_items("objects", [always.address]).items == ({**newer, "request_id": {"S": "0"}},)
+
+
+def test_update_that_requires_the_same_deletion_does_not_change_another_deletion(
+    aws: Aws, tables: dict[str, Any]
+) -> None:
+    deletion = {"deleted_by": "someone", "content_type": None}
+    restored = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", deleted_by="someone")
+    same = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", **deletion)
+    other = item(version("a", "null"), deleted_at="2026-02-01T13:00:00.000Z", **deletion)
+    _, update = pending_updates(restored, {})
+    assert aws.update_row("objects", update) is None  # There is no row.
+    put(tables, "objects", other)
+    assert aws.update_row("objects", update) is None
+    assert aws.get_items("objects", [update.address]).items == (other,)
+    put(tables, "objects", same)
+    assert aws.update_row("objects", update) is not None
+    assert aws.get_items("objects", [update.address]).items == (restored,)
 
 
 def test_update_returns_the_units_of_the_most_loaded_index(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

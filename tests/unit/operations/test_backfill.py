@@ -38,17 +38,17 @@ def test_backfill_sends_one_event_for_each_version_and_delete_marker() -> None:
     assert sent(aws) == ["a v1", "a v2", "b m1", "c v1"]
     assert {len(event["Records"]) for event in aws.sent} == {1}
     assert {event["Records"][0]["userIdentity"]["principalId"] for event in aws.sent} == {"tapstack:backfill"}
-    assert (backfill.report.chosen, backfill.report.sent, backfill.report.resume_after) == (4, 4, "")
+    assert (backfill.report.selected, backfill.report.sent, backfill.report.resume_after) == (4, 4, "")
 
 
 @pytest.mark.parametrize(
     ("options", "expected", "excluded"),
     [
-        ({"since": START + timedelta(seconds=1)}, ["a v2", "b m1"], {"older": 2}),
+        ({"since": START + timedelta(seconds=1)}, ["a v2", "b m1"], {"excluded_by_since": 2}),
         (
             {"since": START},
             ["a v1", "a v2", "b m1", "c v1"],
-            {"older": 0},
+            {"excluded_by_since": 0},
         ),  # The option --since includes versions of exactly this time.
         ({"prefix": "b"}, ["b m1"], {}),
         ({"start_after": "a"}, ["b m1", "c v1"], {}),

@@ -10,6 +10,7 @@ import pytest
 
 from operations.aws.errors import LOG_IN, REMEDIES, REMEDIES_OF_ERRORS
 from operations.command import main
+from operations.discovery import from_function, queue_before_sending
 from operations.errors import OperatorError, RefusedEventError
 from operations.rate import Capacity
 from tests.support.operations_fakes import ARN, SETTINGS, FakeAws, failure, head_response, raising, row, version
@@ -195,6 +196,10 @@ def test_audit_prints_no_note_without_differences_or_about_the_rows_of_one_prefi
     assert (run("audit", "--json", "--prefix", "b"), run.document["notes"]) == (1, [])
 
 
+WITHOUT_DOCUMENT = (
+    ". To use the environment of the function instead, run `aws ssm delete-parameter --name indexer-settings`, and "
+    "give --function; `pulumi up --refresh` creates the parameter again"
+)
 UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
     "reserved concurrency": (
         {"concurrency": 0},
@@ -208,6 +213,7 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
         (
             "the environment variable TAP_BUCKET_NAME of the function 'indexer' is 'uploads', but the stack's value is "
             "'own', so each event would fail: run `pulumi up --refresh` first (docs/runbook.md#failed-foreign)"
+            + WITHOUT_DOCUMENT
         ),
     ),
     "table": (
@@ -215,6 +221,7 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str]] = {
         (
             "the environment variable TAP_TABLE_NAME of the function 'indexer' is 'objects', but the stack's value is "
             "'own', so each event would fail: run `pulumi up --refresh` first (docs/runbook.md#table-lost)"
+            + WITHOUT_DOCUMENT
         ),
     ),
 }
@@ -232,6 +239,29 @@ def test_tools_send_no_event_that_the_indexer_would_reject(run: Command, command
     assert run(tool, option) == 2
     assert run.errors[0] == f"{tool}: {error}"
     assert (run.aws.log, len(run.aws.queue)) == ([], 1)
+
+
+@pytest.mark.parametrize("command", ["audit --repair", "backfill --invoke", "redrive --replay"])
+def test_error_about_an_unreadable_settings_document_states_how_to_send_events_without_it(
+    run: Command, command: str
+) -> None:
+    run.aws.settings = "{"
+    run.aws.put(OURS)
+    tool, option = command.split()
+    assert run(tool, option) == 2
+    assert run.errors[0].startswith(f"{tool}: the SSM parameter 'indexer-settings' is not a settings document: run:")
+    assert run.errors[0].endswith(WITHOUT_DOCUMENT)
+    run.aws.settings = None
+    assert run(tool, option) in (0, 1)
+
+
+def test_events_can_be_sent_to_a_function_with_another_table_after_the_settings_document_is_deleted() -> None:
+    aws = FakeAws()
+    aws.variables["TAP_TABLE_NAME"] = "restored"
+    with pytest.raises(OperatorError, match=re.escape(WITHOUT_DOCUMENT)):
+        queue_before_sending(aws, from_function("indexer", aws))
+    aws.settings = None
+    assert queue_before_sending(aws, from_function("indexer", aws)) == "https://queue"
 
 
 def test_tools_without_settings_document_compare_the_environment_of_the_indexer_with_the_stack_outputs(
@@ -265,7 +295,7 @@ def test_json_output_of_each_tool_is_one_document(run: Command) -> None:
     assert numbers.items() <= run.document.items()
     assert run.document["summary"].startswith("audit: 1 difference")
     assert run("backfill", "--json") == 1
-    assert {"chosen": 3, "sent": 0, "rate": 50.0, "invoke": False}.items() <= run.document.items()
+    assert {"selected": 3, "sent": 0, "rate": 50.0, "invoke": False}.items() <= run.document.items()
     run.aws.put(failure("a"))
     assert run("redrive", "--json") == 1
     [message] = run.document["messages"]

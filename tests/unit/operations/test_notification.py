@@ -11,6 +11,7 @@ import pytest
 
 from operations.command import main
 from operations.errors import OperatorError
+from operations.notification import notification, region_of_topic
 from tests.support.operations_fakes import row, version
 from tests.unit.operations.conftest import LISTED
 
@@ -23,9 +24,22 @@ NOTIFY = ("--notify", TOPIC)
 RUNBOOK = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
 
 
-def test_audit_without_findings_publishes_no_message(run: Command) -> None:
+def test_audit_without_findings_checks_the_topic_and_publishes_no_message(run: Command) -> None:
     assert run("audit", *NOTIFY) == 0
     assert run.aws.published == []
+    assert run.aws.checked_topics == [TOPIC]
+
+
+def test_audit_without_findings_fails_if_the_topic_does_not_exist(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise OperatorError("cannot read the topic")
+
+    monkeypatch.setattr(run.aws, "check_topic", missing)
+    assert run("audit", *NOTIFY) == 2
+    assert "the table is consistent with the bucket" in run.output
+    assert run.errors == ["audit: cannot read the topic"]
 
 
 def test_audit_with_findings_publishes_settings_and_numbers_but_no_object_keys(run: Command) -> None:
@@ -77,13 +91,17 @@ def test_message_is_published_even_if_the_results_cannot_be_printed(
     assert len(run.aws.published) == 1
 
 
-def test_interrupted_audit_publishes_no_message(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_audit_publishes_a_message(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler ends an audit that exceeds its time limit, and the alarm `no-audit` does not fire after a scan."""
+
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("operations.audit.Audit.compare", interrupt)
     assert run("audit", *NOTIFY) == 130
-    assert run.aws.published == []
+    [(_, subject, message)] = run.aws.published
+    assert subject == "ALARM: the audit of indexer was interrupted"
+    assert message == "audit: interrupted\n\nExit code: 130\nRunbook: docs/runbook.md#scheduled-audit"
 
 
 def test_message_that_cannot_be_published_is_an_error_after_the_results(
@@ -113,7 +131,20 @@ def test_topic_is_accessed_in_its_own_region(stack_outputs: Path, run: Command) 
     assert run.aws.published[0][:2] == (topic, f"ALARM: the audit of {stack_outputs} found differences"[:99])
 
 
-@pytest.mark.parametrize("topic", ["", "alarms", f"{TOPIC}:subscription", TOPIC.replace("sns", "sqs"), f"{TOPIC}\n"])
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "",
+        "alarms",
+        f"{TOPIC}:subscription",
+        TOPIC.replace("sns", "sqs"),
+        f"{TOPIC}\n",
+        f"{TOPIC}.fifo",
+        TOPIC.replace("eu-west-1", "eu_west_1"),
+        TOPIC.replace("eu-west-1", "\u00e9\u00e9"),
+        TOPIC.replace("123", "\u0661\u0662\u0663"),
+    ],
+)
 def test_notify_rejects_a_value_that_is_not_the_arn_of_a_topic(run: Command, topic: str) -> None:
     with pytest.raises(SystemExit):
         run("audit", "--notify", topic)
@@ -141,6 +172,29 @@ def test_publish_sends_the_message_to_the_topic(clients: dict[str, Any], aws: Aw
     [message] = clients["sqs"].receive_message(QueueUrl=queue)["Messages"]
     body = json.loads(message["Body"])
     assert (body["Subject"], body["Message"]) == ("subject", "text")
+
+
+def test_long_lines_and_long_messages_are_limited_to_the_size_that_sns_accepts() -> None:
+    lines = ["\u00e9" * 400_000, "last line of the result"]
+    message = notification("indexer", 2, lines)
+    assert message is not None
+    first, second, *_ = message.text.splitlines()
+    assert (first, second) == ("\u00e9" * 1000 + " \u2026", lines[1])
+    message = notification("indexer", 1, ["\u00e9" * 100] * 10_000)
+    assert message is not None
+    assert 199_000 < len(message.text.encode()) <= 200_000
+    assert message.text.endswith("\u00e9\n\u2026\n\nExit code: 1\nRunbook: docs/runbook.md#scheduled-audit")
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "ap-southeast-5", "eusc-de-east-1"])
+def test_topic_can_be_in_any_region_and_partition(region: str) -> None:
+    assert region_of_topic(f"arn:aws-us-gov:sns:{region}:123456789012:a_B-9") == region
+
+
+def test_check_of_a_topic_reads_its_attributes(clients: dict[str, Any], aws: Aws) -> None:
+    aws.check_topic(clients["sns"].create_topic(Name="alarms")["TopicArn"])
+    with pytest.raises(OperatorError, match=r"cannot read the topic arn.*: .*\. Check the ARN in --notify\.$"):
+        aws.check_topic("arn:aws:sns:us-east-1:123456789012:none")
 
 
 def test_publish_to_a_missing_topic_is_an_error_with_the_remedy(aws: Aws) -> None:

@@ -69,6 +69,24 @@ def test_thread_pool_yields_a_result_before_the_next_item_is_available() -> None
     assert yielded == [0, 1, 2, 3]
 
 
+def test_thread_pool_raises_an_error_of_the_items_after_the_results_of_the_items_before() -> None:
+    failed = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield from range(3)
+        failed.set()
+        raise ValueError("no more items")
+
+    def work(number: int) -> int:
+        assert failed.wait(10)
+        return number
+
+    results: list[int] = []
+    with pytest.raises(ValueError, match="no more items"):
+        results.extend(number for number, _ in map_in_order(work, items(), threads=2))
+    assert results == [0, 1, 2]
+
+
 def test_thread_pool_raises_an_error_in_order_and_cancels_waiting_items(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[int] = []
     submitted: list[Future[int]] = []

@@ -11,7 +11,7 @@ import pytest
 
 from operations import command
 from operations.tool import FAILED
-from tests.support.operations_fakes import failure, row
+from tests.support.operations_fakes import failure, item, row
 from tests.unit.operations.conftest import LISTED
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class RecordingProgress:
         ("redrive", {"messages read": (None, 3)}),
         ("redrive --replay", {"messages read": (None, 3), "messages replayed": (3, 3)}),
         ("redrive --export {file} --delete", {"messages read": (None, 3), "messages deleted": (3, 3)}),
+        ("restore-rows --from restored", {"rows read": (None, 3)}),
+        ("restore-rows --from restored --apply", {"rows read": (None, 3)}),
     ],
 )
 def test_tool_reports_each_part_of_its_steps_once(
@@ -71,6 +73,7 @@ def test_tool_reports_each_part_of_its_steps_once(
     progress = RecordingProgress()
     monkeypatch.setattr(command, "Progress", lambda _: progress)
     run.aws.rows = [row(LISTED[0])]
+    run.aws.restored = [item(each) for each in LISTED]
     for key in ("a", "b", "c"):
         run.aws.put(failure(key))
     assert run(*arguments.format(file=tmp_path / "messages.jsonl").split()) != FAILED, run.errors

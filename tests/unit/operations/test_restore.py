@@ -24,6 +24,7 @@ NEWER = {"request_id": "second", "processed_at": "2026-02-01T12:00:00.000Z"}
 LIVE, GONE, MARKER = item(version("a")), item(version("b"), **DELETED), item(marker("b"))
 HEADLESS = {"content_type": None, "storage_class": None}
 FAST = Capacity(read=None, write=None)
+CAPACITY_2 = Capacity(read=2.0, write=2.0)
 
 
 def create(
@@ -110,6 +111,18 @@ def test_comparison_counts_the_rows_and_changes_nothing() -> None:
             item(version("b", "null"), **NEWER),
             id="deleted version null with a newer object: nothing is copied",
         ),
+        pytest.param(
+            item(version("b", "null"), **DELETED),
+            item(version("b", "null"), **HEADLESS, **NEWER, **DELETED),
+            item(version("b", "null"), **DELETED),
+            id="deleted version null, and a repeated event of the deletion: its attributes are copied",
+        ),
+        pytest.param(
+            item(version("b", "null"), **DELETED),
+            item(version("b", "null"), **HEADLESS, **NEWER, **DELETED | {"deleted_at": "2026-02-01T13:00:00.000Z"}),
+            item(version("b", "null"), **HEADLESS, **NEWER, **DELETED | {"deleted_at": "2026-02-01T13:00:00.000Z"}),
+            id="deleted version null, and another deletion: nothing is copied",
+        ),
     ],
 )
 def test_copy_adds_only_missing_attributes_to_an_existing_row(restored: Item, current: Item, expected: Item) -> None:
@@ -172,6 +185,14 @@ def test_interrupted_copy_continues_after_the_last_copied_row() -> None:
     assert (second.report.read, second.report.present + second.report.copied) == (3, 3)
 
 
+def test_error_about_a_row_is_raised_after_the_rows_before_it_are_counted() -> None:
+    newer = item(version("k9"), schema_version=2)
+    aws, restore = create(*[item(version(f"k{number}")) for number in range(9)], newer)
+    with pytest.raises(OperatorError, match="schema version 2"):
+        restore.copy(SILENT)
+    assert (restore.report.copied, len(aws.items), restore.report.resume_after) == (9, 9, ("uploads/k8", "v1"))
+
+
 def test_row_of_another_bucket_stops_the_copy_before_its_page_is_written() -> None:
     other = {**LIVE, "object_id": {"S": "elsewhere/a"}}
     aws, restore = create(LIVE, other)
@@ -205,6 +226,17 @@ def test_copy_uses_at_most_the_given_read_and_write_capacity() -> None:
     restore.compare(SILENT)
     # Each of ten pages uses ten units, and a run may use at most half of the read capacity.
     assert 10 * 10 / 10.0 - 2 <= clock() - began <= 10 * 10 / 10.0
+
+
+def test_copy_counts_the_expected_read_units_of_a_batch_before_it_is_read() -> None:
+    """Many batches wait for a thread at the same time, so that a limit after the reads would be too late."""
+    clock = FakeClock()
+    aws, restore = create(*[item(version(f"k{number:02}")) for number in range(20)], clock=clock, capacity=CAPACITY_2)
+    aws.batch_units = 0.0
+    began = clock()
+    restore.compare(SILENT)
+    # Each of ten batches has two rows, each row uses half a unit, and a run may use at most half of the read capacity.
+    assert 10 - 2 <= clock() - began <= 10
 
 
 def test_default_write_rate_is_half_of_the_capacity_or_500_units_for_an_on_demand_table() -> None:

@@ -31,7 +31,7 @@ def test_restore_rows_without_apply_counts_the_rows_to_copy_and_exits_with_1(run
     assert run("restore-rows", "--from", "restored", "--rate", "1") == 1
     [line] = run.lines
     assert line == (
-        f"{READ} 3 to copy ({COUNTS}), not to copy: {NONE}; duration at least 0:00:03 at 1 write units per second; "
+        f"{READ} 3 to copy ({COUNTS}), not copied: {NONE}; duration at least 0:00:03 at 1 write units per second; "
         "dry run: --apply copies them"
     )
     assert run.aws.log == []
@@ -43,7 +43,8 @@ def test_restore_rows_with_apply_copies_the_rows_once_and_exits_with_0(run: Comm
     assert line == f"{READ} 3 copied ({COUNTS}), not copied: {NONE}; next: run redrive, backfill and audit"
     assert len(run.aws.log) == 3
     assert run("restore-rows", "--from", "restored") == 0
-    assert "0 to copy (0 missing, 0 incomplete; 0 with a deletion), not to copy: 3 present" in run.lines[-1]
+    assert "0 to copy (0 missing, 0 incomplete; 0 with a deletion), not copied: 3 present" in run.lines[-1]
+    assert run.lines[-1].endswith("; no row is missing")
 
 
 def test_restore_rows_prints_the_command_that_reads_live_versions_null_again(run: Command) -> None:

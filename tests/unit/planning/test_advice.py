@@ -91,9 +91,22 @@ def test_advisor_suggests_only_capacity_if_the_table_is_overloaded() -> None:
     assert 2 <= changed["writeCapacity"].settings.write_capacity <= 4
 
 
-def test_advisor_suggests_concurrency_if_lambda_is_the_bottleneck() -> None:
-    stack = settings(latencies=constant(head=1000), account_concurrency=2)
-    assert list(found(Load(per_day=3 * 86_400), stack)) == ["account"]
+@pytest.mark.parametrize(
+    ("concurrency", "suggested"),
+    [
+        ({"account_concurrency": 1}, ["account concurrency 4"]),
+        ({"account_concurrency": 2}, ["account concurrency 4"]),
+        ({"account_concurrency": 4, "reserved_concurrency": 2}, ["reservedConcurrency 4"]),
+        # A function cannot reserve more than the concurrency of its account.
+        ({"account_concurrency": 3, "reserved_concurrency": 2}, []),
+    ],
+)
+def test_advisor_suggests_the_smallest_doubled_concurrency_if_lambda_is_the_bottleneck(
+    concurrency: dict[str, int], suggested: list[str]
+) -> None:
+    """Each execution lasts one second, so three files per second need a concurrency of more than 3."""
+    stack = settings(latencies=constant(head=1000), **concurrency)
+    assert [each.name for each in found(Load(per_day=3 * 86_400), stack).values()] == suggested
 
 
 def test_advisor_finds_no_change_if_the_load_exceeds_one_partition() -> None:

@@ -9,6 +9,7 @@ import signal
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from xml.etree import ElementTree as ET
@@ -18,6 +19,7 @@ import pytest
 from operations.output import Progress
 from operations.planning import advice, capacity, estimates, options, simulation
 from operations.planning.outcome import SimulationOutcome
+from operations.planning.scenario import Latencies
 from operations.planning.simulation import STEP_MS, Simulation
 from tests.support.signals import default_signals
 
@@ -102,7 +104,7 @@ def test_capacity_tool_prints_all_results_as_one_json_document(run: Command) -> 
     document = json.loads(run.output)
     assert document["tool"] == "capacity"
     assert document["files"] == document["rows"] + document["lost"]
-    assert document["lost"] == document["gave_up"] + document["too_old"] > 0
+    assert document["lost"] == document["retries_exhausted"] + document["too_old"] > 0
     assert {change["lost"] for change in document["changes"]} == {0}
     differences = {change["change"].split()[0]: change["monthly_difference"] for change in document["changes"]}
     assert differences["timeoutSeconds"] == 0
@@ -154,6 +156,24 @@ def test_chart_of_the_capacity_tool_shows_the_uploads_rows_and_lost_events_of_th
     assert min(totals.values()) > 0
 
 
+def test_capacity_options_change_the_simulated_settings_and_keep_the_ratio_of_each_latency() -> None:
+    parser = argparse.ArgumentParser()
+    options.add_capacity(parser)
+    default, _ = options.capacity_settings(parser.parse_args(["--per-day=1"]))
+    assert (default.burst_capacity_seconds, default.latencies) == (300, Latencies())
+    arguments = "--account-concurrency=7 --async-retries=1 --event-age=90 --no-burst-capacity --head-ms=15 --init-ms=0"
+    changed, _ = options.capacity_settings(parser.parse_args(["--per-day=1", *arguments.split()]))
+    latencies = replace(default.latencies, head=(15, 100), init=(0, 0))
+    assert changed == replace(
+        default,
+        account_concurrency=7,
+        async_retries=1,
+        event_age_seconds=90,
+        burst_capacity_seconds=0,
+        latencies=latencies,
+    )
+
+
 def test_capacity_tool_simulates_the_latencies_of_its_options(run: Command) -> None:
     run(*SUFFICIENT, "--json", "--delivery-ms=0", "--head-ms=0", "--write-ms=4000", "--init-ms=0")
     assert json.loads(run.output)["delay_seconds"]["p50"] == pytest.approx(4, rel=0.1)
@@ -162,13 +182,13 @@ def test_capacity_tool_simulates_the_latencies_of_its_options(run: Command) -> N
 @pytest.mark.parametrize(
     ("argument", "error"),
     [
-        ("--per-day=-1", "'-1' is out of bounds: give a whole number of 0 to 1,000,000,000 files a day"),
-        ("--per-day=many", "'many' is out of bounds"),
+        ("--per-day=-1", "'-1' is not valid: give a whole number of 0 to 1,000,000,000 files a day"),
+        ("--per-day=many", "'many' is not valid: give a whole number of 0 to"),
         ("--burst=500/m", "'500/m' is not a burst rate: give 0.01 to 100,000 files per second, such as 500/s"),
         ("--burst=0", "'0' is not a burst rate"),
-        ("--write-capacity=40001", "'40001' is out of bounds: give a whole number of 1 to 40,000 capacity units"),
-        ("--timeout-seconds=5", "'5' is out of bounds: give a whole number of 10 to 900 seconds"),
-        ("--row-bytes=1.5", "'1.5' is out of bounds"),
+        ("--write-capacity=40001", "'40001' is not valid: give a whole number of 1 to 40,000 capacity units"),
+        ("--timeout-seconds=5", "'5' is not valid: give a whole number of 10 to 900 seconds"),
+        ("--row-bytes=1.5", "'1.5' is not valid"),
         ("--chart=chart.png", "'chart.png' does not end with .svg"),
     ],
 )
@@ -184,7 +204,7 @@ def test_capacity_tool_rejects_an_invalid_option_with_a_remedy(
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ("--reserved-concurrency=2000", "--reserved-concurrency 2000 exceeds --account-concurrency 1000: reserve less"),
+        ("--reserved-concurrency=2000", "reservedConcurrency 2000 exceeds the account's concurrency of 1000: if"),
         ("--max-capacity=4", "--max-capacity 4 is less than --write-capacity 5: give at least 5"),
         ("--per-day=0", "--per-day 0 without --burst is an empty load"),
         (

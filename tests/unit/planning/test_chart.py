@@ -61,6 +61,21 @@ def test_chart_contains_each_line_with_its_label() -> None:
     assert len(list(svg.iter(f"{SVG}polyline"))) == 3
 
 
+def test_legend_of_a_chart_marks_each_label_with_the_colour_of_its_line() -> None:
+    svg = drawn(Panel("rows", [Line("first", [(0, 0), (1, 5)]), Line("second", [(0, 1), (1, 2)])]))
+    labels = {each.text: each.attrib for each in svg.iter(f"{SVG}text") if each.text in {"first", "second"}}
+    marks = {each.get("stroke"): each.attrib for each in svg.iter(f"{SVG}line")}
+    places = []
+    for label, colour in zip(("first", "second"), LIGHT.lines, strict=False):
+        mark, end = marks[colour], float(labels[label]["x"])
+        # The mark is a horizontal line in the lower half of the label's line of text.
+        assert mark["y1"] == mark["y2"]
+        assert 0 < float(labels[label]["y"]) - float(mark["y1"]) < 10
+        places += [float(mark["x1"]), float(mark["x2"]), end - 7 * len(label), end]
+    assert places == sorted(places)
+    assert places[1] - places[0] == pytest.approx(places[5] - places[4])
+
+
 def test_chart_scales_a_line_to_the_height_of_its_panel() -> None:
     svg = drawn(Panel("rows", [Line("a", [(0, 0), (1, 7), (2, 3.5)])]))
     [line] = svg.iter(f"{SVG}polyline")

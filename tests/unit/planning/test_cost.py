@@ -274,6 +274,44 @@ def test_cost_tool_notes_a_load_that_the_stack_cannot_process(run: Command) -> N
     assert note in run.lines
 
 
+PEAKS = "provisioned capacity was compared for a constant load: check your peaks with `tapstack capacity --burst N/s`"
+
+
+def test_cost_tool_notes_peaks_if_it_suggests_provisioned_capacity(run: Command) -> None:
+    run("cost", "--per-day=5000000", "--billing=on-demand")
+    assert any(line.startswith("billing provisioned") for line in run.lines)
+    assert f"note: {PEAKS}" in run.lines
+    run("cost", "--per-day=1000")
+    assert PEAKS not in run.output
+    run("cost", "--per-day=5000000", "--billing=on-demand", "--json")
+    assert PEAKS in json.loads(run.output)["notes"]
+
+
+def test_cost_tool_notes_the_keys_to_remove_if_it_suggests_on_demand_billing(run: Command) -> None:
+    note = "note: before billing on-demand, run `pulumi config rm` for readCapacity, writeCapacity and maxCapacity"
+    run("cost", "--per-day=1000")
+    assert note in run.lines
+    run("cost", "--per-day=1000", "--billing=on-demand")
+    assert note not in run.lines
+
+
+@pytest.mark.parametrize("options", [["--read-capacity=2000"], ["--write-capacity=1", "--max-capacity=200"]])
+def test_cost_tool_omits_a_break_even_that_exceeds_the_capacity(run: Command, options: list[str]) -> None:
+    run("cost", "--per-day=1000", *options)
+    assert "provisioned capacity is cheaper" not in run.output
+    run("cost", "--per-day=1000")
+    assert "for a constant load, provisioned capacity is cheaper above 2,995,200 files a day" in run.lines[-1]
+
+
+@pytest.mark.parametrize("tool", ["cost", "capacity"])
+def test_on_demand_and_billing_are_mutually_exclusive_options(
+    run: Command, capsys: pytest.CaptureFixture[str], tool: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(tool, "--per-day=1", "--on-demand", "--billing=provisioned")
+    assert "argument --billing: not allowed with argument --on-demand" in capsys.readouterr().err
+
+
 GOALS = [Load(per_day=1000), Load(per_day=50_000), Load(per_day=5_000_000)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,6 @@ from operations.planning.outcome import SimulationOutcome
 from operations.planning.scenario import Load, StackSettings, overloaded, service_seconds
 from operations.planning.simulation import EVENTS_PER_REPORT, Simulation
 from tests.unit.planning.scenarios import (
-    CPU_MS,
     DELIVERY_MS,
     SERVICE_MS,
     WRITE_MS,
@@ -80,8 +80,10 @@ def test_simulated_concurrency_satisfies_littles_law() -> None:
 
 
 def test_less_memory_increases_the_simulated_cpu_time() -> None:
-    expected = {1769: CPU_MS, 512: round(CPU_MS * 1769 / 512), 10_240: CPU_MS}
-    assert {memory_mb: settings(memory_mb=memory_mb).function_ms for memory_mb in expected} == expected
+    slow = replace(constant(), cpu_ms=10_000)  # A long CPU time reveals errors of one megabyte.
+    expected = {1769: 10_000, 1768: 10_006, 512: round(10_000 * 1769 / 512), 10_240: 10_000}
+    found = {memory_mb: settings(memory_mb=memory_mb, latencies=slow).function_ms for memory_mb in expected}
+    assert found == expected
 
 
 def test_simulated_cold_start_is_billed_once_per_environment() -> None:
@@ -168,6 +170,14 @@ def test_last_attempt_of_the_simulated_indexer_starts_at_the_latest_time_within_
     assert outcome.billed_seconds == pytest.approx(execution * outcome.arrived)
 
 
+def test_simulated_invocation_without_available_concurrency_is_repeated_after_at_most_one_second() -> None:
+    outcome = run(burst(1000, 0.002), settings(account_concurrency=1), seed=3)
+    assert (outcome.rows, outcome.requeued) == (2, 1)
+    first, second = (delay - DELIVERY_MS - SERVICE_MS for delay in outcome.delays)
+    assert first == 0
+    assert 500 <= second <= 1000
+
+
 def test_simulated_event_is_lost_after_the_maximum_event_age() -> None:
     outcome = run(burst(200, 60), settings(account_concurrency=1, event_age_seconds=60))
     assert outcome.too_old > 0
@@ -188,13 +198,14 @@ def test_simulated_environments_start_at_the_scaling_rate_of_lambda() -> None:
 
 def test_simulation_with_fewer_files_approximates_the_full_simulation() -> None:
     policy = RetryPolicy(attempts=6)
-    stack = StackSettings(write_capacity=50, account_concurrency=250, burst_capacity_seconds=0, retry_policy=policy)
+    stack = StackSettings(write_capacity=50, account_concurrency=252, burst_capacity_seconds=0, retry_policy=policy)
     whole, part = run(burst(400, 20), stack), run(burst(400, 20), stack, scale=5)
     assert part.scale == 5
     assert part.arrived == pytest.approx(whole.arrived, rel=0.06)
     assert part.lost / part.arrived == pytest.approx(whole.lost / whole.arrived, abs=0.03)
     assert part.billed_seconds == pytest.approx(whole.billed_seconds, rel=0.1)
-    assert part.max_running == whole.max_running == 250
+    # An execution with a scale of 5 represents 5 executions, and 51 of them would exceed the concurrency of 252.
+    assert (whole.max_running, part.max_running) == (252, 250)
 
 
 @pytest.mark.parametrize(
@@ -312,9 +323,9 @@ def test_highest_rate_depends_on_billing_and_projection(
     ],
 )
 def test_simulated_table_has_the_configured_limits(changed: dict[str, Any], initial: int, most: int) -> None:
-    simulated = Simulation(Load(per_day=1000), settings(**changed))._table
-    assert simulated._table.provisioned == initial
-    assert {scaling._most for scaling in simulated.scalings} == {most}
+    simulated = Simulation(Load(per_day=1000), settings(**changed), scale=8)._table
+    assert simulated._table.provisioned == initial / 8
+    assert {scaling._most for scaling in simulated.scalings} == {most / 8}
 
 
 def test_simulated_index_has_the_units_of_the_configured_projection() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tap_stack
-from operations.planning.configuration import EVENT_KEYS, KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
+from operations.planning.configuration import EVENT_KEYS, HOURS, KEYS, LOG_RETENTION_DAYS, PRESENCE, WITHOUT_EFFECT
 from operations.planning.scenario import ASYNC_RETRIES, StackSettings
 from tests.support.nonempty import nonempty
 
@@ -168,6 +168,17 @@ def test_option_replaces_an_encrypted_value(run: Command, stack: Path) -> None:
     assert cost(run, stack, "--memory-mb=1024")["settings"]["memoryMb"] == 1024
 
 
+@pytest.mark.parametrize(
+    ("tool", "key"), [("cost", "timeoutSeconds"), ("cost", "maxOnDemandReads"), ("capacity", "logLevel")]
+)
+def test_encrypted_value_without_an_option_is_ignored_with_a_note(
+    run: Command, stack: Path, tool: str, key: str
+) -> None:
+    stack.write_text(config(f"tapstack:{key}: {{secure: AAAB}}"), encoding="utf-8")
+    assert run(tool, "--per-day=1000", f"--stack={stack}") == 0
+    assert f"note: Pulumi.prod.yaml: {key} is encrypted, so its default was used" in run.lines
+
+
 def test_cost_tool_prints_a_note_about_a_pulumi_esc_environment_that_was_not_read(run: Command, stack: Path) -> None:
     stack.write_text(PROD + "environment:\n  - aws/prod\n", encoding="utf-8")
     expected = "Pulumi.prod.yaml imports an environment of Pulumi ESC, whose values were not read"
@@ -224,7 +235,7 @@ def test_capacity_tool_reads_the_settings_of_a_stack_file(run: Command, stack: P
         ("writeCapacity: 0", "writeCapacity: '0' is not valid: give a whole number of 1 to 40,000 capacity units"),
         ("writeCapacity: 1_000", "writeCapacity: '1_000' is not valid: give a whole number"),
         ("writeCapacity: many", "writeCapacity: 'many' is not valid"),
-        ("writeCapacity: [5]", "writeCapacity: ['5'] is not valid"),
+        ("writeCapacity: [5]", "writeCapacity: a list is not valid"),
         (
             "billing: ondemand",
             "billing: 'ondemand' is not valid: give one of provisioned, on-demand, with `pulumi config set",
@@ -241,7 +252,13 @@ def test_capacity_tool_reads_the_settings_of_a_stack_file(run: Command, stack: P
             "memoryMb: {secure: AAAB}",
             "memoryMb is encrypted, and has an effect on the result: give its value with --memory-mb",
         ),
-        ("timeoutSeconds: {secure: AAAB}", "with `pulumi config set --plaintext timeoutSeconds VALUE`"),
+        (
+            "expectUploadEveryHours: 0",
+            "expectUploadEveryHours: '0' is not valid: give a whole number of 1 to",
+        ),
+        ("expectAuditEveryHours: 1000", "expectAuditEveryHours: '1000' is not valid: give a whole number of 1 to 168"),
+        ("expectAuditEveryHours: never", "expectAuditEveryHours: 'never' is not valid"),
+        ('kmsKeyArn: ""', "kmsKeyArn: '' is not valid: give a value, or remove the key with `pulumi config rm"),
     ],
 )  # fmt: skip  One case per line is easier to compare.
 def test_invalid_key_or_value_of_a_stack_file_is_an_error_with_a_remedy(
@@ -251,6 +268,44 @@ def test_invalid_key_or_value_of_a_stack_file_is_an_error_with_a_remedy(
     message = rejected(run, stack)
     assert message.startswith("cost: Pulumi.prod.yaml: ")
     assert error in message
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (config("tapstack:readCapacity: 100", "tapstack:readCapacity: 4000"), "tapstack:readCapacity"),
+        (config("tapstack:readCapacity: 100") + config("tapstack:writeCapacity: 400"), "config"),
+    ],
+)
+def test_duplicate_key_of_a_stack_file_is_an_error(run: Command, stack: Path, text: str, key: str) -> None:
+    """Pulumi rejects such a file."""
+    stack.write_text(text)
+    assert f"the key '{key}' occurs twice: remove one of them" in rejected(run, stack)
+
+
+@pytest.mark.parametrize("value", ["0200", '"00"', "-01"])
+def test_number_with_a_leading_zero_is_an_error(run: Command, stack: Path, value: str) -> None:
+    """Pulumi reads 0200 as an octal number."""
+    stack.write_text(config(f"tapstack:readCapacity: {value}"))
+    assert f"readCapacity: {value.strip(chr(34))!r} is not valid: give a whole number" in rejected(run, stack)
+
+
+def test_error_about_a_value_quotes_only_its_beginning(run: Command, stack: Path) -> None:
+    """Aliases of YAML can describe a value of many gigabytes in a few lines."""
+    lists = [f"k{number}: &k{number} [{', '.join([f'*k{number - 1}'] * 9)}]" for number in range(1, 12)]
+    stack.write_text("\n".join(["k0: &k0 x", *lists, config("tapstack:readCapacity: *k11")]))
+    assert "readCapacity: a list is not valid: give" in rejected(run, stack)
+    stack.write_text(config("tapstack:readCapacity: {a: b}"))
+    assert "readCapacity: a mapping is not valid: give" in rejected(run, stack)
+    stack.write_text(config(f"tapstack:readCapacity: {'9' * 6000}"))
+    assert f"readCapacity: '{'9' * 100}…' is not valid: give" in rejected(run, stack)
+
+
+def test_note_about_an_encrypted_region_does_not_contain_the_ciphertext(run: Command, stack: Path) -> None:
+    stack.write_text(config("aws:region: {secure: AAAB}"))
+    assert run("cost", "--per-day=1000", f"--stack={stack}") == 0
+    assert "the region of the stack is encrypted, so the prices are those of us-east-1" in run.output
+    assert "AAAB" not in run.output + run.errors
 
 
 @pytest.mark.parametrize(
@@ -317,6 +372,7 @@ def test_defaults_and_allowed_values_are_those_of_the_pulumi_program() -> None:
         elif attribute not in {"max_capacity", "reserved_concurrency"}:
             assert key.limit == limit
     assert KEYS["max_capacity"].limit == tap_stack.TABLE_CAPACITY_UNITS
+    assert [key.limit for key in HOURS.values()] == 2 * [tap_stack.EXPECTED_EVERY_HOURS]
     assert list(LOG_RETENTION_DAYS) == sorted(tap_stack.LOG_RETENTION_DAYS)
     assert ASYNC_RETRIES == tap_stack.ASYNC_RETRIES
     assert set(KEYS) | set(PRESENCE.values()) | set(EVENT_KEYS.values()) <= {

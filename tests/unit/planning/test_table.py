@@ -6,7 +6,6 @@ import pytest
 
 from operations.planning import limits
 from operations.planning.table import (
-    KEYS_BYTES,
     Autoscaling,
     CapacityBucket,
     OnDemandScaling,
@@ -175,7 +174,7 @@ def test_on_demand_table_has_a_growing_capacity_and_provisioned_table_a_constant
 
 def test_index_with_only_the_keys_has_smaller_rows_but_never_larger_ones_than_the_table() -> None:
     assert [index_bytes(size, "all") for size in (100, 600)] == [100, 600]
-    assert [index_bytes(size, "keys-only") for size in (100, 600)] == [100, KEYS_BYTES]
+    assert [index_bytes(size, "keys-only") for size in (100, 600)] == [100, 200]
 
 
 def autoscaled(used: list[float], *, least: float, most: float) -> list[float]:

@@ -84,12 +84,13 @@ def test_alarm_description_links_to_the_chapter_if_runbook_url_is_set(purpose: s
 
 
 @EVERY_ALARM
-def test_first_command_of_an_alarm_about_a_metric_prints_its_last_60_periods(purpose: str) -> None:
+def test_first_command_of_an_alarm_about_a_metric_prints_60_periods_or_a_week(purpose: str) -> None:
     command = described(purpose).command
     if "get-metric-statistics" in command:
         match = re.search(r" --period (\d+) --start-time \$\(\( \$\(date \+%s\) - (\d+) \)\) --end-time", command)
         assert match, command
-        assert int(match[2]) == 60 * int(match[1])
+        periods = 168 if purpose == "no-audit" else 60
+        assert int(match[2]) == periods * int(match[1])
 
 
 @EVERY_ALARM
@@ -114,6 +115,17 @@ def test_first_command_of_an_alarm_is_valid_and_is_in_the_runbook_chapter(purpos
         ]
         assert f"--metric-name {name} " in chapter(purpose).replace("\n", " ")
         assert [each for each in chapter_dimensions if each not in chapter(purpose)] == []
+
+
+@pytest.mark.parametrize("hours", ["24", "168"])
+def test_first_command_of_no_audit_is_that_of_the_runbook(hours: str) -> None:
+    deployed = synth(**{**FULL, "expectAuditEveryHours": hours}).all("MetricAlarm")
+    [alarm] = [each.inputs for each in deployed if each.inputs["name"].endswith("-no-audit")]
+    match = re.search(r"\$ (aws cloudwatch get-metric-statistics .+?)\n   ```", chapter("no-audit"), re.DOTALL)
+    assert match
+    expected = match[1].replace("\\\n", " ").replace('"$TABLE"', alarm["dimensions"]["TableName"])
+    command = parse(alarm["alarmDescription"]).command.replace("--region us-east-1 ", "")
+    assert command.split() == expected.split()
 
 
 def test_first_commands_use_the_names_of_the_stack() -> None:

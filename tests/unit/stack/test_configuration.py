@@ -136,7 +136,8 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("savedQueries", ["no"], "true or false", "pulumi config set savedQueries true"),
     ("protectData", ["", "yes"], "true or false", "pulumi config set protectData true"),
 ]
-ORIGIN = ("at least one origin", "https://app.example.com")
+SPACES = "Remove the spaces at the beginning or the end of the value."
+ORIGIN = ("give at least one origin: only the environment dev has a default, if the key is not set", "https://app.exa")
 FIELDS = "`name` and `versioned` (true or false), and may have `prefixes` and `kmsKeyArn`"
 BAD_PREFIXES = {"name": "logs", "versioned": True}
 # Each entry contains an invalid value of `existingBuckets`, and parts of its error message: value, limit and remedy.
@@ -195,6 +196,22 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     ({"env": "prod"}, "corsAllowedOrigins", None, *ORIGIN),
     ({"corsAllowedOrigins": ""}, "corsAllowedOrigins", (), *ORIGIN),
     ({"corsAllowedOrigins": "[]"}, "corsAllowedOrigins", (), *ORIGIN),
+    ({"corsAllowedOrigins": " "}, "corsAllowedOrigins", (), *ORIGIN),
+    ({"env": " prod "}, "env", " prod ", "lower-case letters", SPACES),
+    (
+        {"billing": " on-demand"},
+        "billing",
+        " on-demand",
+        "provisioned",
+        SPACES,
+    ),
+    (
+        {"alarmEmail": "a@b.co "},
+        "alarmEmail",
+        "a@b.co ",
+        "one address such as",
+        SPACES,
+    ),
     ({"corsAllowedOrigins": "https://a.com,b"}, "corsAllowedOrigins", "b", "http(s)://host[:port]", "https://app"),
     (
         {"notificationPrefix": "p" * 1000, "notificationSuffix": "s" * 25},

@@ -7,7 +7,9 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
+from tap_stack import CONSOLE_DOMAINS
 from tests.support.default_stack import (
     CHINA,
     CUSTOM,
@@ -211,3 +213,16 @@ def test_dashboard_url_uses_the_console_of_the_aws_partition(config: dict[str, s
     assert synth(**config).outputs["dashboard_url"] == (
         f"https://{host}/cloudwatch/home?region={region}#dashboards/dashboard/tapstack-prod"
     )
+
+
+def test_each_partition_has_a_dashboard_url_or_is_isolated() -> None:
+    partitions = Session().get_available_partitions()
+    isolated = {partition for partition in partitions if partition.startswith("aws-iso")}
+    assert isolated
+    assert set(partitions) - isolated == CONSOLE_DOMAINS.keys()
+
+
+def test_stack_in_an_isolated_partition_has_no_output_dashboard_url() -> None:
+    outputs = synth(**PROD, region="us-iso-east-1", partition="aws-iso").outputs
+    assert "dashboard_url" not in outputs
+    assert outputs["lambda_function_name"] == "tapstack-prod-indexer"

@@ -218,9 +218,40 @@ def test_other_changes_of_an_existing_table_are_accepted(old: dict[str, str], ne
     check_change(table_inputs(**old), table_inputs(**new))
 
 
-def test_table_without_the_index_in_the_state_is_accepted() -> None:
+@pytest.mark.parametrize("indexes", [[], None])
+def test_table_without_the_index_in_the_state_is_accepted(indexes: list[Any] | None) -> None:
     """The provider creates an index that was deleted outside Pulumi."""
-    check_change({**table_inputs(), "globalSecondaryIndexes": []}, table_inputs(indexProjection="keys-only"))
+    check_change({**table_inputs(), "globalSecondaryIndexes": indexes}, table_inputs(indexProjection="keys-only"))
+
+
+@pytest.mark.parametrize("units", [None, 0])
+def test_switch_to_provisioned_billing_with_the_refreshed_capacity_of_an_on_demand_table_is_rejected(
+    units: int | None,
+) -> None:
+    """DescribeTable returns 0 units for an on-demand table, and `pulumi up --refresh` writes them into the state."""
+    new = {**table_inputs(**FULL), "readCapacity": units, "writeCapacity": units}
+    with pytest.raises(ConfigurationError, match=r"^maxCapacity: 400 .* pulumi config rm maxCapacity && pulumi up"):
+        check_table_change(table_inputs(**ON_DEMAND), new, max_capacity=400)
+
+
+@pytest.mark.parametrize("absent", [None, 0, -1])
+@pytest.mark.parametrize("reads", ["5", None])
+def test_maximum_that_is_absent_in_the_refreshed_state_can_remain_absent(absent: int | None, reads: str | None) -> None:
+    """DescribeTable returns -1 for a maximum that is not set."""
+    config = ON_DEMAND if reads is None else {**ON_DEMAND, "maxOnDemandReads": reads}
+    maximums = {"maxReadRequestUnits": absent if reads is None else int(reads), "maxWriteRequestUnits": absent}
+    check_change({**table_inputs(**config), "onDemandThroughput": maximums}, table_inputs(**config))
+
+
+def test_on_demand_table_without_maximums_in_the_refreshed_state_is_accepted() -> None:
+    check_change({**table_inputs(**ON_DEMAND), "onDemandThroughput": None}, table_inputs(**LIMITED))
+
+
+@pytest.mark.parametrize("absent", [None, 0, -1])
+def test_removal_of_a_maximum_is_rejected_however_the_new_inputs_express_it(absent: int | None) -> None:
+    new = {**table_inputs(**ON_DEMAND), "onDemandThroughput": {"maxReadRequestUnits": absent}}
+    with pytest.raises(ConfigurationError, match=r"^maxOnDemandReads: None .* 1 to 40000"):
+        check_change(table_inputs(**LIMITED), new)
 
 
 def test_hook_that_checks_changes_runs_only_before_updates_of_the_table() -> None:
