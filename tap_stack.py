@@ -1999,7 +1999,7 @@ class TapStack(pulumi.ComponentResource):
         aws.cloudwatch.Dashboard(
             f"{self._name}-dashboard",
             dashboard_name=self._names.dashboard,
-            dashboard_body=json.dumps(make_dashboard(self._names, self._args, region=self._region)),
+            dashboard_body=json.dumps(_dashboard_body(self._names, self._args, region=self._region)),
             opts=self._child(),
         )
 
@@ -2289,10 +2289,7 @@ def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[st
 
 
 def _metric_command(alarm: Alarm, *, region: str) -> str:
-    """Return a shell command that prints the statistic of the alarm's metric for each of its last 60 periods.
-
-    For an alarm about missing data, the command prints each hour of the longest possible evaluation.
-    """
+    """Return a shell command that prints the alarm's statistic: 60 periods, or each hour of the longest evaluation."""
     seconds, periods = (HOUR_SECONDS, EXPECTED_EVERY_HOURS[-1]) if alarm.expects_data else (alarm.period_seconds, 60)
     dimensions = " ".join(f"Name={name},Value={value}" for name, value in alarm.dimensions.items())
     return (
@@ -2304,14 +2301,8 @@ def _metric_command(alarm: Alarm, *, region: str) -> str:
     )
 
 
-def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document:
-    """Return the body of the CloudWatch dashboard.
-
-    Args:
-        names: the resource names, which are metric dimensions.
-        args: the configuration, which contains the limits that the widgets show.
-        region: the AWS region of the metrics.
-    """
+def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Document:
+    """Return the body of the CloudWatch dashboard."""
     own, lambda_ = METRICS_NAMESPACE, "AWS/Lambda"
     service, function = ("service", names.prefix), ("FunctionName", names.function)
     queue, rules = ("QueueName", names.failure_queue), [names.rule(bucket) for bucket in args.existing_buckets]

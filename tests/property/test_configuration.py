@@ -227,7 +227,7 @@ def test_tags_alarms_and_dashboard_stay_within_the_limits_of_aws(config: dict[st
         assert len(alarm.description) <= 1024
         assert alarm.threshold >= 0
         assert all(1 <= len(value) <= 1024 for value in alarm.dimensions.values())
-    body = json.dumps(tap_stack.make_dashboard(names, args, region="us-east-1"))
+    body = json.dumps(tap_stack._dashboard_body(names, args, region="us-east-1"))
     assert names.table in body
 
 
