@@ -164,7 +164,7 @@ CORS_MAX_AGE_SECONDS = 3000  # time in seconds for which a browser may cache a p
 FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum message retention period of SQS, in seconds
 ASYNC_RETRIES = 2  # maximum number of Lambda's retries of an asynchronous invocation
 ASYNC_EVENT_AGE_SECONDS = 6 * 3600  # maximum event age of asynchronous Lambda invocations, in seconds
-DELAY_SECONDS = range(1, ASYNC_EVENT_AGE_SECONDS + 1)  # Lambda discards an event that is older.
+DELAY_SECONDS = range(1, ASYNC_EVENT_AGE_SECONDS + 1)  # Lambda discards older events.
 AUTOSCALING_TARGET_PERCENT = 70  # target utilization of auto scaling (default of the DynamoDB console)
 CAPACITY_ALARM_FRACTION = 0.8
 DURATION_ALARM_FRACTION = 0.8
@@ -764,9 +764,9 @@ def check_boundary_location(boundary_arn: str, *, partition: str, account: str) 
 
 
 def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_capacity: int | None) -> None:
-    """Reject a change of an existing table that Pulumi's AWS provider would make wrongly, or not at all.
+    """Reject a change of an existing table that Pulumi's AWS provider would make incorrectly, or not at all.
 
-    The provider's behavior is that of Terraform's resource ``aws_dynamodb_table``, from which it is built.
+    The provider is built from Terraform's AWS provider, whose resource ``aws_dynamodb_table`` has this behavior.
 
     Args:
         old: the inputs of the table in the Pulumi state, by their names in Pulumi.
@@ -2169,9 +2169,9 @@ def _throttling_cause(args: TapStackArgs, access: str, maximum: int | None) -> s
 
 
 def _first_commands(names: Names, args: TapStackArgs, *, region: str) -> dict[str, str]:
-    """Return the first shell command of the runbook's chapter, by the purpose of the alarm. It changes nothing.
+    """Return the first shell command of each alarm's runbook chapter, by the purpose of the alarm; all are read-only.
 
-    For the other alarms, the first command prints the metric of the alarm (`_metric_command`).
+    Alarms without an entry have the command `_metric_command`, which prints the metric of the alarm.
     """
     function = f"--region {region} --function-name {names.function}"
 
@@ -2231,7 +2231,7 @@ def make_dashboard(names: Names, args: TapStackArgs, *, region: str) -> Document
         return {"title": title, "region": region, "view": "timeSeries", "period": 60, "metrics": list(metrics), **mark}
 
     def units_limit(provisioned: int | None, maximum: int | None) -> tuple[str, int] | None:
-        """Return label and value, in capacity units per minute, of the line at the limit; None without a limit."""
+        """Return label and value of the line at a limit, in capacity units per minute; None if there is no limit."""
         if provisioned is not None:
             return ("provisioned", provisioned * 60)
         return None if maximum is None else ("maximum", maximum * 60)

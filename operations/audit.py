@@ -262,8 +262,8 @@ class Audit:
         with progress.step("recheck", len(self._differing)) as advance:
             self._sleep(self._grace)
             for key, found in map_in_order(self._recheck_key, sorted(self._differing)):
-                # If a version differs only in the second comparison, it was uploaded meanwhile. Its event may still be
-                # pending, so the audit does not report the version.
+                # A version that differs only in the second comparison was uploaded after the first one. Its event may
+                # still be pending, so the audit does not report this version.
                 self.report.findings += [each for each in found if each.version_id in self._differing[key]]
                 advance(1)
 

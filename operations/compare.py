@@ -168,7 +168,7 @@ def _record(bucket: str, version: Version) -> Record:
 
 
 def _contradictions(version: Version, row: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a sentence for each wrong attribute that an event can correct only if the version ID is `null`."""
+    """Yield a sentence for each wrong attribute. An event can correct these attributes only for the version `null`."""
     if "deleted_at" in row:
         yield f"deleted_at is {row['deleted_at']}, but S3 has the version"
     if not version.marker and "delete_marker" in row:

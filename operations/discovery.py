@@ -105,7 +105,7 @@ def from_settings(function: str | None, outputs: Target | None, aws: Aws) -> tup
 
 
 def stack_and_queue(function: str | None, outputs: Target | None, aws: Aws) -> tuple[Target, str]:
-    """Find a stack and the URL of its failure queue, also after the deletion of its function, bucket or table.
+    """Find a stack and the URL of its failure queue, even after the deletion of its function, bucket or table.
 
     The queue of the stack outputs is not checked. Without outputs, the queue is the on-failure destination of the
     function. If the function does not exist or has no such destination, the queue is that of the settings document.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operations.tool import FAILED, FINDINGS
 
 OUTCOMES = {FINDINGS: "found differences", FAILED: "failed"}
-"""Maps each exit code about which a message is published to the end of the subject."""
+"""Maps each exit code that causes a message to the last words of its subject."""
 MAX_SUBJECT_CHARACTERS = 99  # SNS API Reference, Publish, "Subject"
 CHAPTER = "docs/runbook.md#scheduled-audit"
 

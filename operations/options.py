@@ -32,7 +32,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the argument parser of the command; `usage.command_parser` describes it."""
+    """Return the argument parser of the command `tapstack`, with all tools (see `usage.command_parser`)."""
     return command_parser(
         TOOLS,
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
@@ -185,7 +185,7 @@ def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
 def _table_name(text: str) -> str:
     if not re.fullmatch(r"[\w.-]{3,255}", text, re.ASCII):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not the name of a DynamoDB table: give 3 to 255 letters, digits, '_', '-' and '.', not an ARN"
+            f"{text!r} is not the name of a DynamoDB table: give 3 to 255 letters, digits, '_', '-' or '.', not an ARN"
         )
     return text
 

@@ -21,7 +21,7 @@ LOG_INTERVAL_SECONDS = 10.0
 
 
 class Progress:
-    """Display of progress on a stream: bars on a terminal, and otherwise one line in ten seconds.
+    """Display of progress on a stream: bars on a terminal, and otherwise one line every ten seconds.
 
     Args:
         stream: the stream, usually stderr.

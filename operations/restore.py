@@ -27,19 +27,19 @@ USABLE = ("ACTIVE", "UPDATING")
 
 @dataclass(kw_only=True)
 class RestoreReport:
-    """The results of a restore. The numbers are of rows of the restored table.
+    """The results of a restore. Each number is a number of rows of the restored table.
 
     Attributes:
         read: rows that were read.
         missing: rows that the stack's table does not have.
         incomplete: rows that the stack's table has without an attribute or the provenance of the restored row.
         deletions: missing and incomplete rows that record a deletion.
-        present: rows of which nothing is missing in the stack's table.
+        present: rows that the stack's table already contains completely.
         expired: rows that were not copied because they have expired.
-        null_versions: rows of a live version `null` that the stack's table does not have, and that were not copied.
+        null_versions: rows of an existing version `null` that the stack's table does not have. They are not copied.
         other_buckets: rows that were not compared, because they are rows of other buckets than the selected one.
         copied: missing and incomplete rows that were copied.
-        resume_after: primary key of the last row that needs no second run; None if there is none.
+        resume_after: primary key of a row up to which all rows were processed; None if there is none.
     """
 
     read: int = 0
@@ -68,7 +68,7 @@ class RestoredRow:
 
 
 class Restore:
-    """A copy of the missing rows from one restored table, in the order of a Scan.
+    """Copies the missing rows of a restored table to the stack's table, in the order of a Scan.
 
     Args:
         aws: the AWS calls.
@@ -247,7 +247,7 @@ def check_tables(aws: Aws, *, source: str, table: str) -> None:
             f"--from {source!r} is the stack's own table: give the name of the table to which the backup was restored"
         )
     _check_table(aws, source, "check --from, the region and the account: `aws dynamodb list-tables` prints the tables")
-    _check_table(aws, table, "`pulumi up --refresh` creates the stack's table, empty")
+    _check_table(aws, table, "`pulumi up --refresh` creates an empty table for the stack")
 
 
 def _check_table(aws: Aws, table: str, missing: str) -> None:

@@ -68,7 +68,8 @@ class RowUpdate:
         values = {f":{alias[name][1:]}": value for name, value in {**self.set_attributes, **self.set_if_absent}.items()}
         actions = [f"{alias[name]} = :{alias[name][1:]}" for name in self.set_attributes]
         actions += [f"{alias[name]} = if_not_exists({alias[name]}, :{alias[name][1:]})" for name in self.set_if_absent]
-        condition = f"attribute_not_exists({self.only_without})"  # `object_id` or `content_type`: no reserved words
+        # `only_without` is `object_id` or `content_type`. DynamoDB reserves neither name.
+        condition = f"attribute_not_exists({self.only_without})"
         return {
             "TableName": table_name,
             "Key": {name: {"S": value} for name, value in zip(KEYS, self.address, strict=True)},
@@ -96,7 +97,7 @@ def has_expired(item: Item, *, now: float) -> bool:
 
 
 def is_live_null(item: Item) -> bool:
-    """Return whether a row is that of a version `null` without deletion, whose object can be replaced at any time."""
+    """Return whether a row describes an existing version `null`, whose object can be replaced at any time."""
     return bool(item["version_id"]["S"] == NULL_VERSION and "deleted_at" not in item)
 
 

@@ -1,4 +1,4 @@
-"""Common style of the usage texts of all tools."""
+"""Creates the argument parsers of all tools, whose usage texts have the same style."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class ToolUsage:
 def command_parser(
     tools: Iterable[ToolUsage], *, description: str, notes: str, exit_codes: Mapping[int, str]
 ) -> argparse.ArgumentParser:
-    """Return the argument parser of the command. It stores the selected tool in `tool`, and its schema in `schema`.
+    """Return the argument parser of the command, whose result contains the selected tool (`tool`) and its `schema`.
 
     Args:
         tools: the tools in the order of the usage text.
         description: sentences about the command.
         notes: sentences below the list of tools.
-        exit_codes: meaning of each exit code in general, except those of `COMMON_EXIT_CODES`.
+        exit_codes: general meaning of each exit code, except those of `COMMON_EXIT_CODES`.
     """
     parser = argparse.ArgumentParser(
         prog=NAME,

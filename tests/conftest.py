@@ -148,7 +148,7 @@ def _collect_garbage() -> Iterator[None]:
 
 @pytest.fixture
 def default_signals() -> Iterator[None]:
-    """Fixture that ends the inheritance of ignored signals, for tests that send a signal to this or another process.
+    """Fixture that restores Python's handling of SIGINT and SIGHUP, for tests that send a signal to a process.
 
     This process ignores SIGINT if it is a background job of a shell, and SIGHUP if nohup started it. Processes that it
     starts would also ignore them.

@@ -34,7 +34,8 @@ def chapter(tool: ToolUsage) -> str:
             lines.append(f"| `{name}`{' (required)' * action.required} | {action.help} |")
     lines += ["", *_exclusions(sub), "| Exit code | Meaning |", "|---|---|"]
     lines += [f"| {code} | {meaning} |" for code, meaning in tool.all_exit_codes.items()]
-    lines += ["", f"Schema of the JSON document: {tool.schema}. Fields in addition to those of all documents:"]
+    fields = "In addition to the fields of all documents, it contains these fields:"
+    lines += ["", f"The JSON document has the schema version {tool.schema}. {fields}"]
     return START.format(tool.name) + "\n".join(lines) + "\n" + END
 
 

@@ -102,7 +102,7 @@ def document_pieces(name: str, text: str) -> Iterator[Piece]:
     text = re.sub(r"^( *)```.*?^\1```$", lambda code: "\n" * code[0].count("\n"), text, flags=re.MULTILINE | re.DOTALL)
     start, block, header = 1, "", ""
     for number, line in enumerate([*text.splitlines(), ""], start=1):
-        if not line.strip() or re.match(r"\s*([-*>|#]|\d+\.) ?", line):
+        if not line.strip() or re.match(r"\s*([-*] |\d+\. |[>|#])", line):
             is_row = block.startswith("|")
             is_prose = not re.match(r"[#!<]|\|?[-| :]+$", block) and not is_data(block)
             if is_prose and (header or not is_row) and len(block.split()) >= FEWEST_WORDS:

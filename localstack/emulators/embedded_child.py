@@ -37,7 +37,7 @@ STATE_TRANSITION_DELAY = 0.02
 CONCURRENT_EVENTS = min(8, 2 * (os.cpu_count() or 4))
 """Maximum number of asynchronous events that are processed at the same time; further events wait.
 
-A process of the indexer takes about 50 MB, and its start takes 0.25 s of CPU time. More than two processes per CPU do
+A process of the indexer uses about 50 MB, and its start uses 0.25 s of CPU time. More than two processes per CPU do
 not process more events per second.
 """
 

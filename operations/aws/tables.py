@@ -17,7 +17,7 @@ from operations.restored_row import KEYS, Address, Item, RowUpdate
 ROWS_PER_BATCH = 100
 """Maximum number of keys in a BatchGetItem request."""
 FIRST_WAIT_SECONDS = 0.1
-"""Wait before the second request for the keys that a BatchGetItem request did not process; it doubles each time."""
+"""Wait before the first retry of keys that BatchGetItem did not process. Each further wait is twice as long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class ItemPage:
 
 
 class TableCalls:
-    """The calls for complete rows. `Aws` creates the client."""
+    """The AWS calls that read and write complete rows. `Aws` creates the client."""
 
     _dynamodb: Any
 

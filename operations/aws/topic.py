@@ -8,7 +8,7 @@ from operations.aws.errors import translated_errors
 
 
 class TopicCalls:
-    """The call of SNS. `Aws` creates the client."""
+    """The AWS call of SNS. `Aws` creates the client."""
 
     _sns: Any
 

@@ -114,10 +114,10 @@ class Advisor:
         return self._simulate((f"billing {ON_DEMAND}", replace(self._settings, billing=ON_DEMAND, max_capacity=None)))
 
     def loses_no_event(self, settings: StackSettings) -> bool:
-        """Return whether the load loses no event with another billing mode, if it loses none with the present settings.
+        """Return whether no event is lost with other settings, provided that none is lost with the present settings.
 
-        A new on-demand table accepts at least as many writes as a table with at most 4,000 provisioned write units, so
-        this change needs no simulation.
+        Only a change of the billing mode can lose events. A change to on-demand billing needs no simulation if the new
+        table accepts at least as many writes, which is the case for at most 4,000 provisioned write units.
         """
         present = self._settings
         higher = settings.on_demand and present.max_write_capacity <= settings.max_write_capacity

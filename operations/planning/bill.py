@@ -161,7 +161,7 @@ def provisioned_writes(load: Load, settings: StackSettings) -> int:
 
 
 def monthly_difference(load: Load, before: StackSettings, after: StackSettings) -> float:
-    """Return how much the monthly bill increases by a change of the settings, in dollars.
+    """Return the increase of the monthly bill after a change of the settings, in dollars.
 
     The bill contains neither the burst of the load nor Lambda's time for throttled writes.
 

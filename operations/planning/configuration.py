@@ -98,14 +98,14 @@ KEYS = {
         Key("logRetentionDays", LOG_RETENTION_DAYS, "days", "retention of log events in days"),
     )
 }
-"""The keys by attribute of `StackSettings`. A test compares values and defaults with those of tap_stack.py."""
+"""Maps attributes of `StackSettings` to keys. A test compares values and defaults with those of tap_stack.py."""
 
 PRESENCE = {
     "kmsKeyArn": "customer_key",
     "expectUploadEveryHours": "upload_alarm",
     "expectAuditEveryHours": "audit_alarm",
 }
-"""Keys whose presence has an effect on the bill, with the attribute of `StackSettings` that is then true."""
+"""Maps each key whose presence has an effect on the bill to the attribute of `StackSettings` that is then true."""
 
 WITHOUT_EFFECT = frozenset(
     {
@@ -117,6 +117,6 @@ WITHOUT_EFFECT = frozenset(
 """Keys that have no effect on the calculated capacity and bill. A test compares all keys with those of tap_stack.py."""
 
 PROVISIONED_KEYS = ("read_capacity", "write_capacity", "max_capacity")
-"""Attributes of `StackSettings` that contradict on-demand billing."""
+"""Attributes of `StackSettings` that are not allowed with on-demand billing."""
 ON_DEMAND_KEYS = ("max_on_demand_reads", "max_on_demand_writes")
-"""Attributes of `StackSettings` that contradict provisioned billing."""
+"""Attributes of `StackSettings` that are not allowed with provisioned billing."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from operations.planning.scenario import StackSettings
 
 PRICES_NOTE = (
-    f"the list prices were read in {min(prices.MONTHS_READ)} to {max(prices.MONTHS_READ)}, and not compared with AWS's "
-    "live price list"
+    f"the list prices were read between {min(prices.MONTHS_READ)} and {max(prices.MONTHS_READ)}, and not compared with "
+    "AWS's live price list"
 )
 
 

@@ -28,12 +28,12 @@ COST_KEYS = (
     *("billing", "write_capacity", "read_capacity", "max_capacity", "table_class", "index_projection"),
     *("architecture", "memory_mb", "log_level", "log_retention_days"),
 )
-"""Keys that have an option of `cost`, by attribute of `StackSettings`."""
+"""Attributes of `StackSettings` that have an option of the tool `cost`."""
 CAPACITY_KEYS = (
     *("billing", "write_capacity", "max_capacity", "max_on_demand_writes", "index_projection"),
     *("memory_mb", "reserved_concurrency", "timeout_seconds"),
 )
-"""Keys that have an option of `capacity`, by attribute of `StackSettings`."""
+"""Attributes of `StackSettings` that have an option of the tool `capacity`."""
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:

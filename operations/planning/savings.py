@@ -23,7 +23,7 @@ class Saving:
     """A change of the configuration with a lower monthly bill.
 
     Attributes:
-        change: configuration keys with their new values, such as `billing on-demand, tableClass infrequent-access`.
+        change: the configuration keys with their new values, such as `billing on-demand, tableClass infrequent-access`.
         settings: all settings after the change.
         dollars: the monthly bill after the change.
         difference: the bill before the change minus the bill after it, in dollars per month.

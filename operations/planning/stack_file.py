@@ -26,7 +26,7 @@ class StackFile:
         name: name of the file, for error messages.
         values: values by attribute of `StackSettings`.
         secrets: attributes of `StackSettings` whose values are encrypted.
-        notes: what the file contains that has no effect on the calculation.
+        notes: sentences about parts of the file that have no effect on the calculation.
     """
 
     name: str = ""

@@ -11,7 +11,7 @@ from operations.planning.stack_file import StackFile, read_stack_file
 
 
 def stack_from_options(options: argparse.Namespace) -> tuple[StackSettings, tuple[str, ...]]:
-    """Return the settings of the stack, and notes about what has no effect on the calculation.
+    """Return the settings of the stack, and notes about values that have no effect on the calculation.
 
     The settings come from the defaults, the stack file and the options; later ones override earlier ones. An option
     that changes the billing mode also removes the keys of the other mode from the settings of the stack file.

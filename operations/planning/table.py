@@ -60,7 +60,7 @@ class CapacityBucket:
         return self._tokens >= units and self._partition_tokens >= units
 
     def increase(self, provisioned: float) -> None:
-        """Increase the provisioned units per second, with enough partitions. A lower number than now has no effect."""
+        """Increase the provisioned units per second, and the limit of a partition. A lower number has no effect."""
         self.provisioned = max(self.provisioned, provisioned)
         self._partition_limit = max(self._partition_limit, provisioned)
 
@@ -102,7 +102,7 @@ class Autoscaling:
 
 
 class OnDemandScaling:
-    """Growth of on-demand capacity: after each 30 minutes, provides twice the highest peak so far."""
+    """Growth of on-demand capacity: every 30 minutes, increases the capacity to twice the highest peak so far."""
 
     def __init__(self, bucket: CapacityBucket, *, most: float) -> None:
         self._bucket = bucket

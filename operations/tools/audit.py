@@ -87,7 +87,7 @@ class AuditTool:
         return FINDINGS if findings else OK
 
     def _note_other_remedies(self) -> None:
-        """Add notes about causes of differences for which another remedy must precede --repair."""
+        """Add a note for each cause of differences that requires another step before --repair."""
         if self._audit.report.rows or self._prefix:
             pass
         elif self._existing:

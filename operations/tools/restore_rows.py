@@ -60,8 +60,8 @@ class RestoreRowsTool:
     def lines(self) -> list[str]:
         number, bucket = self._restore.report.null_versions, f"--bucket {self._only} " if self._only else ""
         note = (
-            f"note: {count(number, 'row')} with the version ID 'null' and without a deletion not copied, because such "
-            f"an object can have been replaced: run backfill with {bucket}--invoke next, which reads the objects again"
+            f"note: not copied: {count(number, 'row')} with the version ID 'null' and without a deletion, because the "
+            f"objects may have been replaced: run backfill with {bucket}--invoke next, which reads the objects again"
         )
         return [note] * (number > 0)
 
@@ -73,7 +73,8 @@ class RestoreRowsTool:
         read = f"restore-rows: {count(report.read, 'row')} read from {self._source!r}"
         if self._apply:
             return (
-                f"{read}: {report.copied:,} copied ({copied}), not copied: {skipped}; run redrive, backfill and audit"
+                f"{read}: {report.copied:,} copied ({copied}), not copied: {skipped}; "
+                "next: run redrive, backfill and audit"
             )
         duration = timedelta(seconds=round(report.found / rate))
         return (
@@ -100,5 +101,5 @@ class RestoreRowsTool:
 
 
 def _row_name(object_id: str, version_id: str) -> str:
-    """Return the name of a row as the option --start-after reads it."""
+    """Return the name of a row in the format of the option --start-after."""
     return f"{object_id}?versionId={version_id}"

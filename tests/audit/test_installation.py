@@ -53,7 +53,7 @@ def test_installed_command_reports_an_error_with_exit_code_2(tapstack: tuple[str
 
 
 def test_uvx_runs_the_changed_code_of_a_clone(tmp_path: Path) -> None:
-    """By default, uv would run the first build again until pyproject.toml changes."""
+    """By default, uv would reuse the first build until pyproject.toml changes."""
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("operations", "lambda_code"):

@@ -106,8 +106,8 @@ class Subscriber:
 class AlarmRun:
     """Triggers all alarms of a stack and records their notifications.
 
-    The alarms on missing data are triggered first, with less than one sample, because the emulator never evaluates an
-    alarm without data.
+    It first triggers the alarms on missing data, with a sample count below the threshold, because the emulator never
+    evaluates an alarm without data.
     It sets every alarm's metric to its threshold, then above it, and then waits until these values are too old. An
     emulator that ignores the dimensions of a metric triggers all alarms on this metric together. Therefore their states
     are reset before the next alarm is triggered.
@@ -161,7 +161,7 @@ class AlarmRun:
         self._put_datum(alarm, Value=float(value))
 
     def _put_samples(self, alarm: Alarm, number: float) -> None:
-        """Put a number of samples with the value 0, at the same time as `_put`."""
+        """Put a metric value with the sample count `number` and the sum 0. Its timestamp is that of `_put`."""
         self._put_datum(alarm, StatisticValues={"SampleCount": number, "Sum": 0.0, "Minimum": 0.0, "Maximum": 0.0})
 
     def _put_datum(self, alarm: Alarm, **datum: object) -> None:

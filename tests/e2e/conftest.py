@@ -249,6 +249,8 @@ def operations(_operations: OperationsStack, emulator: Emulator, monkeypatch: py
     """Separate stack for the operations tools, which find the emulator through environment variables."""
     for name, value in emulator.environment().items():
         monkeypatch.setenv(name, value)
+    # An emulator has one server per queue, so a response without messages means an empty queue without long polling.
+    monkeypatch.setattr("operations.aws.client.LONG_POLL_SECONDS", 0)
     return _operations
 
 

@@ -56,7 +56,7 @@ def test_alarm_tests_cover_every_deployed_alarm(alarms: dict[str, dict[str, Any]
     ("purpose", "metric", "period", "periods"),
     [("no-uploads", "IndexingDelay", 300, 288), ("no-audit", "SuccessfulRequestLatency", 3600, 168)],
 )
-def test_alarms_on_missing_data_are_deployed_so_that_missing_data_breaches(
+def test_deployed_alarms_on_missing_data_treat_missing_data_as_breaching(
     alarms: dict[str, dict[str, Any]], purpose: str, metric: str, period: int, periods: int
 ) -> None:
     """The emulator never evaluates an alarm without data, so this test compares the settings."""

@@ -1,4 +1,4 @@
-"""Game day: the table of a stack is deleted while uploads and deletions go on, and then restored as in the runbook.
+"""Game day: the table of a stack is deleted while uploads and deletions continue, and then restored by the runbook.
 
 `nox -s localstack-e2e -- -n 0 -s -k game_day` prints the log of the game day. The emulators restore no backup of a
 deleted table, so the test records the rows just before the loss, and writes them to a new table.
@@ -46,7 +46,7 @@ def game_day(
     index = Index(Clients.of(emulator), deployment.outputs, timeout=TIMEOUT)
     settle = SETTLE_SECONDS if gap(emulator, Capability.EVENTS_DURING_AN_UPDATE) else 0.0
     yield OperationsStack(index, settle_seconds=settle)
-    with suppress(index.clients.dynamodb.exceptions.ResourceNotFoundException):  # after a successful test
+    with suppress(index.clients.dynamodb.exceptions.ResourceNotFoundException):  # A successful test deletes the table.
         index.clients.dynamodb.delete_table(TableName=f"{index.table}{RESTORED}")
     deployment.destroy()
 
@@ -90,7 +90,7 @@ class Traffic:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Context manager: run the thread, and wait for its end."""
+        """Context manager that starts the thread, and waits for its end on exit."""
         thread = Thread(target=self._run)
         thread.start()
         try:

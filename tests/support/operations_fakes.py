@@ -80,7 +80,7 @@ def notification(**changes: Any) -> dict[str, Any]:
 
 
 def key_filter(**rules: str) -> dict[str, Any]:
-    """Return the filter of a notification; `rules` has the URL-encoded values of `Prefix` and `Suffix`."""
+    """Return the filter of a bucket notification with the given `Prefix` and `Suffix`, which are URL-encoded."""
     return {"Key": {"FilterRules": [{"Name": name, "Value": value} for name, value in rules.items()]}}
 
 

@@ -198,7 +198,7 @@ def records() -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def broken_records(draw: st.DrawFn) -> Json:
-    """Generate S3 records in which one value, at any depth, is replaced by another JSON value or missing."""
+    """Generate S3 records in which one value, at any depth, is missing or replaced with another JSON value."""
     record = draw(records())
     path = draw(st.sampled_from(sorted(_paths(record))))
     inner = record

@@ -1,4 +1,4 @@
-"""Evaluator of DynamoDB update expressions that validates them as DynamoDB does. It supports what the product uses."""
+"""Evaluator of the DynamoDB update expressions of the product. It validates the expressions as DynamoDB does."""
 
 from __future__ import annotations
 

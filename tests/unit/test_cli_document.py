@@ -28,7 +28,7 @@ def chapter(heading: str) -> str:
 
 
 def documented(text: str) -> dict[str, set[str]]:
-    """Return the JSON types of each field in the tables of fields; an ellipsis stands for fields of the document."""
+    """Return the JSON types of each field in the tables of fields; `…` represents other fields."""
     fields: dict[str, set[str]] = {}
     for table in re.findall(r"^\| Field \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE):
         for row in table.splitlines():
@@ -85,7 +85,8 @@ def test_every_json_document_has_the_schema_number_of_its_tool() -> None:
     for run, entry in nonempty(RECORDED.items()):
         assert entry["keys"]["schema"] == "integer", run
     assert {
-        tool.name: f"Schema of the JSON document: {tool.schema}." in chapter(f"`{tool.name}`") for tool in TOOLS
+        tool.name: f"The JSON document has the schema version {tool.schema}." in chapter(f"`{tool.name}`")
+        for tool in TOOLS
     } == (dict.fromkeys(NAMES, True))
 
 
@@ -113,11 +114,11 @@ def test_new_tool_gets_a_chapter_with_its_options_exclusions_and_exit_codes(monk
     assert "| `--from T` | a source |\n| `--all` | all sources |\n" in text
     assert "Give exactly one of the options `--from` and `--all`.\n" in text
     assert "| 0 | done |\n| 2 | the tool failed |\n| 130 | interrupted, " in text
-    assert "Schema of the JSON document: 7." in text
+    assert "The JSON document has the schema version 7." in text
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_texts_of_options_have_one_style(name: str) -> None:
+def test_help_text_of_each_option_is_a_lowercase_phrase_without_a_period(name: str) -> None:
     """A help text is a phrase: it begins in lower case, and has no period at its end.
 
     The name of a value is in capitals. Instead of a name, the possible values can be listed in braces.
@@ -130,7 +131,7 @@ def test_help_texts_of_options_have_one_style(name: str) -> None:
         assert action.nargs == 0 or re.match(r"[A-Z]|\{", str(action.metavar or "")), action
 
 
-def test_usage_texts_of_all_tools_have_the_program_name_exit_codes_and_help() -> None:
+def test_usage_text_of_each_tool_contains_program_name_exit_codes_and_help() -> None:
     command = parser()
     assert command.prog == "tapstack"
     for tool in nonempty(TOOLS):

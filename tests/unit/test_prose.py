@@ -56,7 +56,7 @@ def words_to_avoid(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_prose_contains_no_words_to_avoid(name: str) -> None:
-    # Parsing is slow, and most files contain none of the words, not even in code.
+    # Parsing is slow, so files that contain none of the words are not parsed.
     pieces = prose.pieces(name) if ANY_WORD.search((ROOT / name).read_text().replace("_", " ")) else ()
     found = [f"{each.location}: {words}: {each.text[:120]}" for each in pieces for words in words_to_avoid(each.text)]
     assert not found, "\n".join(found)

@@ -143,7 +143,7 @@ class Losses(Histories):
             if row.get("expires_at", now) < now or (address[1] == NULL_VERSION and "deleted_at" not in row):
                 self._excuse({address})  # restore-rows does not copy expired rows and live versions `null`.
             elif "deleted_at" in row:
-                # A deletion that an audit has recorded in the table before the copy stays.
+                # The copy does not replace a deletion that an audit has recorded in the table.
                 present = before.get((row["key"], address[1]), {})
                 first = present if "deleted_at" in present else row
                 self.recorded[row["key"], address[1]] = {name: first[name] for name in DELETION}
@@ -152,7 +152,7 @@ class Losses(Histories):
         stack.counts["runs of restore-rows"] += 1
 
     def _excuse(self, addresses: set[tuple[str, str]]) -> None:
-        """Permit that versions have no row if the bucket does not have them either."""
+        """Permit missing rows of versions that the bucket does not contain."""
         self.stack.oracle.expired |= {
             (object_id.removeprefix(f"{BUCKET}/"), version_id) for object_id, version_id in addresses
         }

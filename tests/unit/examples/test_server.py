@@ -142,7 +142,7 @@ def test_upload_server_rejects_a_post_without_origin_header(client: PageClient) 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
 def test_upload_server_accepts_links_from_other_sites_but_not_api_calls(client: PageClient, site: str) -> None:
-    """A page of another local port has the site `same-site`, and an address that the user enters has `none`."""
+    """Browsers send `same-site` for a page on another local port, and `none` for a URL that the user enters."""
     assert client.get("/", Sec_Fetch_Site=site).status == 200
     assert client.get("/api/settings", Sec_Fetch_Site=site).error == (403, "bad-origin")
     assert client.post(UPLOAD, Sec_Fetch_Site=site).error == (403, "bad-origin")

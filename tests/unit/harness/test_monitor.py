@@ -231,13 +231,13 @@ def test_run_program_waits_for_running_creations_before_it_raises() -> None:
 def test_run_program_starts_no_waiting_creations_after_an_error_of_the_program(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """More creations than threads: some of them wait for a thread when the program fails, for example by Ctrl-C."""
+    """The program has more resources than threads, so some wait for a thread when the program fails."""
     stopping, started = threading.Event(), list[str]()
     shutdown = ThreadPoolExecutor.shutdown
 
     def shut_down(executor: ThreadPoolExecutor, *, wait: bool = True, cancel_futures: bool = False) -> None:
         shutdown(executor, wait=False, cancel_futures=cancel_futures)
-        stopping.set()  # The running creations end only now, so that their threads would start the waiting creations.
+        stopping.set()  # The running creations end after the shutdown, and their threads could start waiting creations.
         shutdown(executor, wait=wait)
 
     def new_resource(resource: Recorded) -> tuple[str, dict[str, Any]]:

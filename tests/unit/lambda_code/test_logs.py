@@ -134,7 +134,7 @@ def test_log_line_contains_the_xray_trace_id(traced: LoggedIndexer) -> None:
 def test_cost_estimate_matches_the_log_bytes_of_one_indexed_file(level: str) -> None:
     logged = with_level(level)
     logged.handle(s3_event(s3_record()))
-    # CloudWatch bills 26 bytes of overhead for each line, also for the two lines of Lambda.
+    # CloudWatch bills 26 bytes of overhead for each line, including the two lines that Lambda writes.
     written = len(logged.stream.getvalue().encode()) + LINES_OF_LAMBDA + 26 * (len(logged.lines) + 2)
     assert written <= LAMBDA_LOG_BYTES + METRIC_LOG_BYTES + INDEXER_LOG_BYTES[level] <= 1.5 * written
 

@@ -42,7 +42,7 @@ JSON = b'{"Attributes":{}}'
 
 @pytest.fixture(autouse=True)
 def _default_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Restore the limit of headers, which is the same for the whole process, after each test."""
+    """Restore the maximum number of response headers, a global variable of `http.client`, after each test."""
     monkeypatch.setattr(http.client, "_MAXHEADERS", 100)
 
 

@@ -90,7 +90,7 @@ PERMANENT = [
     ),
     (ClientError({}, "HeadObject"), Reason.INTERNAL),
     (ParamValidationError(report="x"), Reason.INTERNAL),
-    # test_responses.py has the other exceptions of the client library about responses that cannot be parsed.
+    # test_responses.py tests the other exceptions that the client library raises for responses that cannot be parsed.
     (
         ConnectionClosedError(endpoint_url=URL, error=ProtocolError("x", HTTPException("got more than 100 headers"))),
         Reason.UNPARSABLE,

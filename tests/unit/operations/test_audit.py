@@ -294,15 +294,17 @@ def test_audit_with_a_sample_reports_only_differences_of_sampled_versions() -> N
     assert described(report).startswith("missing k00 v1")
 
 
-def test_sample_has_each_version_with_the_same_probability() -> None:
+@pytest.mark.parametrize(("size", "versions", "tolerance"), [(5, KEYS, 100), (1, KEYS[:2], 130)])
+def test_sample_has_each_version_with_the_same_probability(size: int, versions: list[Version], tolerance: int) -> None:
     rng, counts = seeded(), Counter[str]()
     for _ in range(2000):
-        sample = Sample(5, rng)
-        for each in KEYS:
+        sample = Sample(size, rng)
+        for each in versions:
             sample.add(each)
         counts.update(each.key for each in sample.versions)
-    assert len(counts) == len(KEYS)
-    assert all(400 < number < 600 for number in nonempty(counts.values()))  # 500 and six standard deviations
+    assert len(counts) == len(versions)
+    expected = 2000 * size / len(versions)  # The tolerance is about six standard deviations.
+    assert all(abs(number - expected) < tolerance for number in nonempty(counts.values()))
 
 
 def test_audit_with_heads_sends_no_head_request_for_an_object_with_a_customer_key() -> None:

@@ -407,7 +407,7 @@ def test_missing_aws_resource_raises_an_error_with_the_remedy(
     "code",
     ["NoSuchBucket", "ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"],
 )
-def test_error_code_of_a_missing_resource_has_the_remedy(code: str) -> None:
+def test_error_message_about_a_missing_resource_contains_the_remedy(code: str) -> None:
     with pytest.raises(OperatorError, match=DELETED), translated_errors("read"):
         raise client_error(404, code, "Read")
 
@@ -521,6 +521,13 @@ def test_invalid_ca_bundle_raises_an_error_with_the_variable(monkeypatch: pytest
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://127.0.0.1:{server.getsockname()[1]}")
         with pytest.raises(OperatorError, match=BUNDLE):
             Aws.connect("eu-west-1").capacity("objects")
+
+
+def test_failure_queue_is_read_with_long_polling(connected: Aws, respond: Respond) -> None:
+    """Without long polling, SQS queries only some of its servers, and a queue with messages could appear empty."""
+    requests = respond(connected, "sqs", "ReceiveMessage", (200, ""), body=b"{}")
+    assert connected.receive("https://queue", limit=10, visibility_timeout=60) == []
+    assert json.loads(requests[0].body)["WaitTimeSeconds"] == 1
 
 
 @pytest.mark.parametrize("consistent", [True, False])

@@ -50,7 +50,7 @@ def put(clients: dict[str, Any], table: str, *rows: Any) -> None:
 
 
 @pytest.mark.usefixtures("tables")
-def test_table_description_has_status_and_primary_key_or_is_none(aws: Aws) -> None:
+def test_table_description_contains_status_and_primary_key_and_is_none_for_a_missing_table(aws: Aws) -> None:
     assert aws.table_description("objects") == TableDescription(status="ACTIVE", keys=KEYS)
     assert aws.table_description("nothing") is None
 
@@ -72,7 +72,7 @@ def test_scan_returns_all_pages_in_typed_form_and_continues_after_a_row(aws: Aws
     assert rest == scanned[3:]
 
 
-def test_batch_of_rows_has_the_existing_ones_only(aws: Aws, tables: dict[str, Any]) -> None:
+def test_batch_of_rows_contains_only_existing_rows(aws: Aws, tables: dict[str, Any]) -> None:
     put(tables, "objects", ROW)
     page = aws.get_items("objects", [("uploads/a b/é.txt", "v1"), ("uploads/a b/é.txt", "v2")])
     assert page.items == (ROW,)
@@ -98,7 +98,7 @@ def test_unprocessed_keys_of_a_batch_are_requested_again_after_a_wait(
         aws.get_items("objects", [("a", "v1")], sleep=waits.append)
 
 
-def test_update_of_a_row_writes_all_attribute_types_once(aws: Aws, tables: dict[str, Any]) -> None:
+def test_repeated_update_of_a_row_writes_all_attribute_types_unchanged(aws: Aws, tables: dict[str, Any]) -> None:
     [update] = pending_updates(ROW, {})
     assert aws.update_row("objects", update) is not None
     assert aws.get_items("objects", [update.address]).items == (ROW,)
@@ -175,7 +175,7 @@ def test_runbook_lists_exactly_the_permissions_that_restore_rows_needs(
     arguments = ("--stack-outputs", str(stack_outputs), "--from", "restored", "--apply")
     assert main(["restore-rows", *arguments], connect=lambda _: aws) == 0
     assert tables["dynamodb"].scan(TableName="objects")["Count"] == 1
-    called.remove("objects: dynamodb:Scan")  # the request of the line above
+    called.remove("objects: dynamodb:Scan")  # The assertion above sent this request.
     runbook = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
     [listed] = re.findall(r"Only `restore-rows` writes rows.*?\n\n(.*?)\n\n", runbook, re.DOTALL)
     rows = {line.split("|")[1].strip(): set(re.findall(r"`(\w+:\w+)`", line)) for line in listed.splitlines()[2:]}

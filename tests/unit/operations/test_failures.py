@@ -98,7 +98,7 @@ def test_parsed_failure_contains_the_event_its_keys_and_the_error() -> None:
         ("killed", "", "killed"),
     ],
 )
-def test_error_of_a_failure_begins_with_its_type_unless_the_indexer_reported_records(
+def test_error_of_a_failure_begins_with_its_type_unless_the_indexer_reported_failed_records(
     payload: object, error_type: str, typed_error: str
 ) -> None:
     parsed = parse(json.dumps(failure(responsePayload=payload)), TARGET)

@@ -136,7 +136,7 @@ def test_head_result_that_the_indexer_writes_during_the_copy_is_not_replaced() -
     assert restore.report.copied == 1
 
 
-def test_object_that_replaces_a_deleted_version_null_during_the_copy_stays() -> None:
+def test_row_of_an_object_that_replaces_a_deleted_version_null_during_the_copy_is_not_changed() -> None:
     aws, restore = create(item(version("b", "null"), **DELETED))
     written = item(version("b", "null"), **NEWER)
     aws.before_update = lambda address: aws.items.update({address: aws.items.get(address, written)})
@@ -172,7 +172,7 @@ def test_interrupted_copy_continues_after_the_last_copied_row() -> None:
     assert (second.report.read, second.report.present + second.report.copied) == (3, 3)
 
 
-def test_row_of_another_bucket_ends_the_copy_before_its_page_is_written() -> None:
+def test_row_of_another_bucket_stops_the_copy_before_its_page_is_written() -> None:
     other = {**LIVE, "object_id": {"S": "elsewhere/a"}}
     aws, restore = create(LIVE, other)
     with pytest.raises(
@@ -185,13 +185,13 @@ def test_row_of_another_bucket_ends_the_copy_before_its_page_is_written() -> Non
     assert restore.report.copied == 2
 
 
-def test_row_of_a_newer_release_ends_the_copy() -> None:
+def test_row_of_a_newer_release_stops_the_copy() -> None:
     _, restore = create(item(version("a"), schema_version=2))
     with pytest.raises(OperatorError, match="the schema version 2, but this release reads schema versions up to 1"):
         restore.compare(SILENT)
 
 
-def test_reads_and_writes_use_at_most_the_given_capacity() -> None:
+def test_copy_uses_at_most_the_given_read_and_write_capacity() -> None:
     clock = FakeClock()
     restored = [item(version(f"k{number:02}")) for number in range(20)]
     capacity = Capacity(read=20.0, write=20.0)

@@ -40,16 +40,16 @@ def test_restore_rows_without_apply_counts_the_rows_to_copy_and_exits_with_1(run
 def test_restore_rows_with_apply_copies_the_rows_once_and_exits_with_0(run: Command) -> None:
     assert run("restore-rows", "--from", "restored", "--apply") == 0
     [line] = run.lines
-    assert line == f"{READ} 3 copied ({COUNTS}), not copied: {NONE}; run redrive, backfill and audit"
+    assert line == f"{READ} 3 copied ({COUNTS}), not copied: {NONE}; next: run redrive, backfill and audit"
     assert len(run.aws.log) == 3
     assert run("restore-rows", "--from", "restored") == 0
     assert "0 to copy (0 missing, 0 incomplete; 0 with a deletion), not to copy: 3 present" in run.lines[-1]
 
 
-def test_restore_rows_names_the_command_that_reads_live_versions_null_again(run: Command) -> None:
+def test_restore_rows_prints_the_command_that_reads_live_versions_null_again(run: Command) -> None:
     run.aws.restored = [item(version("a", "null"))]
     assert run("restore-rows", "--from", "restored", "--apply") == 0
-    assert run.lines[0].startswith("note: 1 row with the version ID 'null' and without a deletion not copied")
+    assert run.lines[0].startswith("note: not copied: 1 row with the version ID 'null' and without a deletion")
     assert "run backfill with --invoke next" in run.lines[0]
     assert "1 with the ID 'null'" in run.lines[1]
 
@@ -81,7 +81,7 @@ def test_json_document_of_restore_rows_has_all_counts(run: Command) -> None:
     ("error", "code", "reason"),
     [(KeyboardInterrupt(), 130, "interrupted"), (OperatorError("cannot write"), 2, "cannot write")],
 )
-def test_stopped_restore_rows_prints_a_shell_quoted_row_with_which_it_continues(
+def test_interrupted_restore_rows_prints_a_shell_quoted_row_for_the_next_run(
     run: Command, error: BaseException, code: int, reason: str
 ) -> None:
     key = "it's\ta?versionId=x"

@@ -319,7 +319,7 @@ def test_audit_reports_each_changed_setting_with_its_remedy(audit: AuditCommand,
     assert audit() == 1
     details = [f"            {remedy}", f"            Runbook: {runbook}"]
     assert audit.lines[-4:-1] == [f"setting     {setting}: {problem}", *details]
-    if name != "prefix removed":  # only in this case, the expected filter excludes a key
+    if name != "prefix removed":  # In this case, the expected filter excludes a key.
         assert audit.lines[-1] == (NOT_COMPARED if name in NOT_COMPARABLE else CONSISTENT)
 
 

@@ -62,7 +62,7 @@ def test_advisor_suggests_a_higher_limit_of_on_demand_writes_but_no_provisioned_
 @pytest.mark.parametrize(
     ("present", "changed", "simulated"),
     [
-        # The billing mode is the same.
+        # A change that keeps the billing mode loses no event.
         ({}, {"table_class": "infrequent-access"}, False),
         # A new on-demand table accepts at least as many writes as 4,000 provisioned units.
         ({"write_capacity": 4000}, {"billing": "on-demand"}, False),

@@ -225,7 +225,7 @@ def test_cost_tool_prints_the_items_and_their_sum(run: Command) -> None:
     amounts = [float(line.split(" $ ")[0].split()[-1].replace(",", "")) for line in run.lines[: at - 2]]
     assert sum(amounts) == pytest.approx(float(summed), abs=0.1)
     assert run.lines[at - 2] == (
-        "note: the list prices were read in 2025-11 to 2026-09, and not compared with AWS's live price list"
+        "note: the list prices were read between 2025-11 and 2026-09, and not compared with AWS's live price list"
     )
     assert "provisioned capacity is cheaper above" in run.lines[-1]
     assert any(line.startswith("billing on-demand  ") for line in run.lines[at:])
@@ -255,7 +255,9 @@ def test_cost_tool_prints_the_bill_as_one_json_document(run: Command) -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_cost_option_changes_the_bill(run: Command, arguments: list[str], part: str, expected: float) -> None:
+def test_each_cost_option_changes_its_item_of_the_bill(
+    run: Command, arguments: list[str], part: str, expected: float
+) -> None:
     assert run("cost", "--per-day=50000", "--json", *arguments) == 0
     [item] = [each for each in json.loads(run.output)["items"] if each["part"] == part]
     assert item["dollars"] == pytest.approx(expected, rel=1e-3, abs=1e-4)
@@ -272,7 +274,7 @@ def test_cost_tool_notes_a_load_that_the_stack_cannot_process(run: Command) -> N
 GOALS = [Load(per_day=1000), Load(per_day=50_000), Load(per_day=5_000_000)]
 
 
-def test_bill_reaches_the_goals_of_the_project() -> None:
+def test_bill_of_small_and_large_loads_is_within_the_cost_goals() -> None:
     small, _, large = GOALS
     assert total(bill(small, StackSettings(billing="on-demand"))) <= 12
     before = 1315.87  # monthly bill with the defaults, before the stack supported table classes

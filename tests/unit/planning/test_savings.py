@@ -16,7 +16,7 @@ def changes(load: Load, stack: StackSettings) -> list[str]:
     return [saving.change for saving in savings(load, stack)]
 
 
-def test_savings_are_single_changes_and_the_best_combinations_for_new_and_existing_tables() -> None:
+def test_savings_contain_single_changes_and_the_best_combination_for_new_and_for_existing_tables() -> None:
     assert changes(Load(per_day=50_000), StackSettings()) == [
         "billing on-demand, tableClass infrequent-access, indexProjection keys-only",
         "billing on-demand, tableClass infrequent-access",
@@ -30,7 +30,7 @@ def test_only_savings_that_change_the_projection_require_a_new_table() -> None:
         assert bool(saving.condition) == ("indexProjection" in saving.change)
 
 
-def test_difference_of_a_saving_is_the_difference_of_both_bills() -> None:
+def test_saving_contains_the_difference_between_the_present_bill_and_the_new_bill() -> None:
     load = Load(per_day=50_000)
     for saving in nonempty(savings(load, StackSettings(), months=3, free_tier=True)):
         assert saving.dollars == total(bill(load, saving.settings, months=3, free_tier=True))

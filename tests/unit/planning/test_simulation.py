@@ -159,7 +159,7 @@ def test_simulated_indexer_uses_its_retry_policy_and_timeout() -> None:
     assert short.refused_writes < short.executions * MAX_ATTEMPTS
 
 
-def test_simulated_indexer_starts_its_last_attempt_at_the_latest_time_that_its_timeout_permits() -> None:
+def test_last_attempt_of_the_simulated_indexer_starts_at_the_latest_time_within_its_timeout() -> None:
     """With long delays, the indexer shortens the delay before its second attempt, and makes no third attempt."""
     slow = RetryPolicy(wait_base=1e6, wait_max=1e6)
     outcome = run(LARGE_ROWS, unbuffered(write_capacity=1, timeout_seconds=10, async_retries=0, retry_policy=slow))

@@ -95,7 +95,9 @@ def test_cost_tool_reads_a_stack_file_in_each_encoding(run: Command, stack: Path
 
 
 @pytest.mark.parametrize("content", ["", "config:\n", "config: {}\n", "encryptionsalt: v1:x\n"])
-def test_stack_file_without_configuration_has_the_defaults_and_a_note(run: Command, stack: Path, content: str) -> None:
+def test_cost_tool_uses_the_defaults_and_prints_a_note_for_a_stack_file_without_configuration(
+    run: Command, stack: Path, content: str
+) -> None:
     stack.write_text(content, encoding="utf-8")
     document = cost(run, stack)
     assert document["settings"] == cost_defaults()
@@ -134,7 +136,7 @@ def test_option_replaces_an_encrypted_value(run: Command, stack: Path) -> None:
     assert cost(run, stack, "--memory-mb=1024")["settings"]["memoryMb"] == 1024
 
 
-def test_note_reports_an_environment_whose_values_were_not_read(run: Command, stack: Path) -> None:
+def test_cost_tool_prints_a_note_about_a_pulumi_esc_environment_that_was_not_read(run: Command, stack: Path) -> None:
     stack.write_text(PROD + "environment:\n  - aws/prod\n", encoding="utf-8")
     expected = "Pulumi.prod.yaml imports an environment of Pulumi ESC, whose values were not read"
     assert expected in cost(run, stack)["notes"]
@@ -268,7 +270,7 @@ def test_missing_stack_file_is_an_error_with_a_remedy(run: Command, tmp_path: Pa
         assert f"--stack {path}: {reason}: give the stack file of a Pulumi project" in rejected(run, path)
 
 
-def test_keys_with_and_without_effect_are_all_keys_of_the_pulumi_program() -> None:
+def test_keys_with_effect_and_keys_without_effect_include_every_key_of_the_pulumi_program() -> None:
     known = [key.name for key in KEYS.values()] + [*PRESENCE, *WITHOUT_EFFECT]
     assert sorted(known) == sorted(each.key for each in tap_stack.CONFIG_FIELDS.values())
 

@@ -143,7 +143,7 @@ def test_simulated_auto_scaling_stays_within_its_limits() -> None:
     [
         # The peak of a new table doubles after 30 minutes, not before.
         ([3000.0] * 31, {28: 4000, 29: 6000, 30: 6000}),
-        # A low peak does not reduce the capacity.
+        # A lower peak does not reduce the capacity.
         ([100.0] * 60, {29: 4000, 59: 4000}),
         # The second doubling follows 30 minutes later. The quota of the table limits the capacity.
         ([3000.0] * 30 + [6000.0] * 30 + [12_000.0] * 30 + [24_000.0] * 30, {59: 12_000, 89: 24_000, 119: 40_000}),

@@ -79,6 +79,15 @@ def test_alarm_description_links_to_the_chapter_if_runbook_url_is_set(purpose: s
 
 
 @EVERY_ALARM
+def test_first_command_of_an_alarm_about_a_metric_prints_its_last_60_periods(purpose: str) -> None:
+    command = described(purpose).command
+    if "get-metric-statistics" in command:
+        match = re.search(r" --period (\d+) --start-time \$\(\( \$\(date \+%s\) - (\d+) \)\) --end-time", command)
+        assert match, command
+        assert int(match[2]) == 60 * int(match[1])
+
+
+@EVERY_ALARM
 def test_first_command_of_an_alarm_is_valid_and_is_in_the_runbook_chapter(purpose: str) -> None:
     command = described(purpose).command
     assert problems(command) == []

@@ -137,7 +137,7 @@ def test_alarm_thresholds_depend_on_the_configuration(config: dict[str, str], pu
 
 @pytest.mark.parametrize("config", [ON_DEMAND, LIMITED], ids=["on-demand", "with a maximum"])
 def test_on_demand_stack_has_throttling_alarms_and_no_capacity_alarms(config: dict[str, str]) -> None:
-    """A table in on-demand mode has no provisioned capacity that a threshold could be a part of."""
+    """A table in on-demand mode has no provisioned capacity from which a threshold could be calculated."""
     assert set(DEFAULT_ALARMS) - alarms(**config).keys() == {"table-write-capacity", "index-write-capacity"}
     assert alarms(**config).keys() <= set(DEFAULT_ALARMS)
 

@@ -142,7 +142,7 @@ def test_maximum_throughput_applies_to_on_demand_table_and_index() -> None:
     assert table["onDemandThroughput"] == table["globalSecondaryIndexes"][0]["onDemandThroughput"] == maximum
 
 
-def test_only_a_configured_maximum_is_set() -> None:
+def test_maximum_throughput_that_is_not_configured_is_omitted() -> None:
     """DynamoDB rejects the values 0 and -1 in a request that creates a table."""
     table = synth(**ON_DEMAND, maxOnDemandWrites="5").one("Table").inputs
     assert table["onDemandThroughput"] == table["globalSecondaryIndexes"][0]["onDemandThroughput"]
@@ -223,6 +223,6 @@ def test_table_without_the_index_in_the_state_is_accepted() -> None:
     check_change({**table_inputs(), "globalSecondaryIndexes": []}, table_inputs(indexProjection="keys-only"))
 
 
-def test_hook_that_checks_changes_is_bound_to_updates_of_the_table_only() -> None:
+def test_hook_that_checks_changes_runs_only_before_updates_of_the_table() -> None:
     hooked = {each.name: each.update_hooks for each in synth().resources if each.update_hooks}
     assert hooked == {"tap-objects": ("tap-table-change",)}
