@@ -88,18 +88,14 @@ class AuditTool:
 
     def _note_other_remedies(self) -> None:
         """Add a note for each cause of differences that requires another step before --repair."""
-        if self._audit.report.rows or self._prefix:
-            pass
-        elif self._existing:
+        if not self._audit.report.rows and not self._prefix:
+            chapter = f"{RUNBOOK}#{CHAPTERS['table']}"
+            lost = f"see {chapter} before --repair, which cannot create the rows of deleted versions"
             self._notes.append(
                 f"note: the table has no row of the bucket {self._bucket!r}: if its objects were never indexed, run "
-                f"backfill with --bucket {self._bucket}; otherwise, see {RUNBOOK}#{CHAPTERS['table']} before --repair, "
-                "which cannot create the rows of deleted versions"
-            )
-        else:
-            self._notes.append(
-                f"note: the table {self._target.table!r} is empty: see {RUNBOOK}#{CHAPTERS['table']} before --repair, "
-                "which cannot create the rows of deleted versions"
+                f"backfill with --bucket {self._bucket}; otherwise, {lost}"
+                if self._existing
+                else f"note: the table {self._target.table!r} is empty: {lost}"
             )
         if failed := self._failed_events():
             self._notes.append(

@@ -321,7 +321,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
         ) as running,
     ):
         # The backfill counts an event when it sends one of the next events, so the first key is complete. The backfill
-        # still needs 12 s, also if the emulator is slow.
+        # still needs 12 s, even if the emulator is slow.
         index.wait_for_row(*versions[3])
         running.send_signal(signal.SIGINT)
         errors = running.communicate(timeout=60)[1]
