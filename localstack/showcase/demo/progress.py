@@ -69,7 +69,7 @@ def steps(console: Console, *, clock: Callable[[], float] = time.monotonic) -> I
             SpinnerColumn(finished_text=Text("✔", style="green")),
             TextColumn("{task.description}"),
             BarColumn(bar_width=BAR_CELLS),
-            _Seconds(),
+            Seconds(),
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
         ) as progress:
@@ -143,7 +143,7 @@ class _Step:
         self.done = 0
 
 
-class _Seconds(ProgressColumn):
+class Seconds(ProgressColumn):
     """Column of a progress bar with the seconds since the start of a step or, after its end, with its duration."""
 
     def render(self, task: Task) -> Text:

@@ -81,6 +81,14 @@ def test_demo_table_on_a_narrow_terminal_omits_type_first_and_then_upload_time(w
     assert printed(output.show_rows, report(row("a")), width=width)[1].split() == header.split()
 
 
+def test_demo_table_shows_only_rows_with_differences_in_red() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=100, force_terminal=True, color_system="standard")
+    output.show_rows(report(row("correct.txt"), row("wrong.txt", "etag differs")), console)
+    correct, wrong = (line for line in file.getvalue().splitlines() if ".txt" in line)
+    assert ("\x1b[31m" in correct, "\x1b[31m" in wrong) == (False, True)
+
+
 def test_demo_table_escapes_only_control_characters_in_keys() -> None:
     rows = [row("[red]markup[/red] :smile:"), row("a\x1b[31mb"), row("観測メモ.txt")]
     lines = printed(output.show_rows, report(*rows), width=100)

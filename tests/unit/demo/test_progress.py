@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from rich.progress import Progress
 
-from localstack.showcase.demo.progress import LINE_INTERVAL, Bars, Lines, steps
+from localstack.showcase.demo.progress import LINE_INTERVAL, Bars, Lines, Seconds, steps
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -55,6 +56,26 @@ def test_demo_progress_on_a_terminal_shows_the_result_of_each_step() -> None:
     assert r"this takes long: \x1b" in file.getvalue()
     last = file.getvalue().rsplit("stack", 1)[1]
     assert [each for each in ("1 resource", "2 of 2", "✔") if each not in last] == []
+
+
+def test_demo_progress_bar_shows_a_known_total_from_its_start() -> None:
+    file = io.StringIO()
+    with steps(Console(file=file, width=60, force_terminal=True, color_system=None)) as shown:
+        shown.start("stack")
+        shown.start("rows", 3)
+    assert "0 of 3" in file.getvalue()
+    assert "None" not in file.getvalue()
+
+
+def test_demo_progress_bar_shows_the_elapsed_time_until_the_end_of_a_step_and_then_its_duration() -> None:
+    clock = FakeClock(1000)
+    progress = Progress(get_time=clock)
+    step = progress.add_task("rows", total=1)
+    clock.sleep(2.5)
+    assert str(Seconds().render(progress.tasks[0])) == "  2.5 s"
+    progress.advance(step)
+    clock.sleep(4)
+    assert str(Seconds().render(progress.tasks[0])) == "  2.5 s"
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])

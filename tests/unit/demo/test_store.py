@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from localstack.showcase.demo.file_body import FileError
 from localstack.showcase.demo.store import BATCH_GET, Store, Upload, json_value
 from tests.support.demo_fakes import BUCKET, TABLE, UPLOADED, FakeAws, source, upload
 
@@ -45,6 +46,15 @@ def test_demo_store_uploads_a_file_and_finds_its_correct_row(name: str, content_
     assert found is uploaded
     assert (item["size_bytes"], item["content_type"]) == (7, content_type)
     assert store.differences(uploaded, item) == ()
+
+
+def test_demo_store_reports_a_file_that_was_deleted_before_its_upload(tmp_path: Path) -> None:
+    path = tmp_path / "deleted.txt"
+    path.touch()
+    file = source(path.name, tmp_path)
+    path.unlink()
+    with pytest.raises(FileError, match=r"^the file cannot be read: No such file or directory$"):
+        make_store().put(file)
 
 
 def test_demo_store_reads_many_rows_in_several_batches(tmp_path: Path) -> None:

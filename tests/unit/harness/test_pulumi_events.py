@@ -8,7 +8,7 @@ import pytest
 from pulumi.automation import EngineEvent
 
 from localstack.deployers.deployment import Progress
-from localstack.deployers.pulumi_events import Change, EventRecorder, without_traceback
+from localstack.deployers.pulumi_events import Change, EventRecorder, indented, without_traceback
 from tests.support.clock import FakeClock
 
 URN = "urn:pulumi:localstack::toy::tap:index:TapStack$aws:sqs/queue:Queue::failures::x"
@@ -142,3 +142,7 @@ def test_pulumi_traceback_outside_the_program_is_reduced_to_its_message() -> Non
     assert without_traceback(text) == "KeyError: 1"
     assert without_traceback("plain") == "plain"
     assert without_traceback("Traceback (most recent call last):\nKeyError: 1\n") == "KeyError: 1"
+
+
+def test_indented_texts_have_two_spaces_before_each_line_even_if_it_is_empty() -> None:
+    assert indented(["first error\n\nits reason", "second error"]) == "  first error\n  \n  its reason\n  second error"
