@@ -16,7 +16,7 @@ from localstack.deployers.monitor import Recorded, Run, run_program
 from tests.support.fake_outputs import Location, fake_call, fake_outputs
 from tests.support.nonempty import nonempty
 from tests.support.pulumi_new import new_project
-from tests.support.synth import without_stack_traces
+from tests.support.synth import synth, without_stack_traces
 from tools import configuration
 
 ROOT = Path(tap_stack.__file__).parent
@@ -109,3 +109,9 @@ def test_template_questions_are_configuration_keys_with_their_defaults() -> None
 
 def test_template_has_only_fields_that_pulumi_supports() -> None:
     assert TEMPLATE.keys() <= {"displayName", "description", "quickstart", "config", "metadata"}
+
+
+def test_readme_shows_the_number_of_resources_that_the_demo_creates() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    resources = synth(savedQueries="false").resources  # as in Pulumi.localstack.yaml
+    assert f" {len(resources)} resources\n" in readme
