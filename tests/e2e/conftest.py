@@ -21,7 +21,7 @@ from tests.e2e.batch_upload import Upload, sample_cases, upload_all
 from tests.e2e.capabilities import Capability, gap
 from tests.e2e.failure_queue import FailureQueue, SentEvents, send_invalid_events
 from tests.e2e.operations_stack import CONFIG as OPERATIONS_CONFIG
-from tests.e2e.operations_stack import SETTLE_SECONDS, OperationsStack
+from tests.e2e.operations_stack import SETTLE_SECONDS, OperationsStack, existing_buckets
 from tests.e2e.operations_stack import TIMEOUT as OPERATIONS_TIMEOUT
 from tests.e2e.query_results import table_of
 from tests.support.deployed_stack import INTERVAL, TIMEOUT, ExistingStack, clean_up, read_outputs, smoke_test_prefix
@@ -237,11 +237,13 @@ def _send_invalid_events_first(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def _operations(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[OperationsStack]:
-    deployment = deploy_stack(emulator, config_overrides=OPERATIONS_CONFIG)
-    index = Index(Clients.of(emulator), deployment.outputs, timeout=OPERATIONS_TIMEOUT)
-    settle = SETTLE_SECONDS if gap(emulator, Capability.EVENTS_DURING_AN_UPDATE) else 0.0
-    yield OperationsStack(index, settle_seconds=settle)
-    deployment.destroy()
+    clients = Clients.of(emulator)
+    with existing_buckets(clients.s3):
+        deployment = deploy_stack(emulator, config_overrides=OPERATIONS_CONFIG)
+        index = Index(clients, deployment.outputs, timeout=OPERATIONS_TIMEOUT)
+        settle = SETTLE_SECONDS if gap(emulator, Capability.EVENTS_DURING_AN_UPDATE) else 0.0
+        yield OperationsStack(index, settle_seconds=settle)
+        deployment.destroy()
 
 
 @pytest.fixture

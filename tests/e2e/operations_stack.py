@@ -28,9 +28,36 @@ TIMEOUT = 60.0
 SETTLE_SECONDS = 3.0
 """Seconds to wait after an update of the indexer. LocalStack sends events to its old version for two more seconds."""
 
-CONFIG = {"env": "operations", "readCapacity": "1000", "writeCapacity": "20"}
+VERSIONED, UNVERSIONED = "tapstack-existing-versioned", "tapstack-existing-unversioned"
+"""Names of two existing buckets, which the stack indexes through EventBridge."""
+
+CONFIG = {
+    "env": "operations",
+    "readCapacity": "1000",
+    "writeCapacity": "20",
+    "existingBuckets": json.dumps(
+        [
+            {"name": VERSIONED, "versioned": True, "prefixes": ["in box/"]},
+            {"name": UNVERSIONED, "versioned": False},
+        ]
+    ),
+}
 """Configuration of the stack. The operations tools read fast, but send only ten events per second, because emulators
 start a process for each concurrent event."""
+
+
+@contextmanager
+def existing_buckets(s3: Any) -> Iterator[None]:  # noqa: ANN401  boto3's clients have no static type
+    """Context manager: create the existing buckets, which send no events to EventBridge, and delete them at the end."""
+    for bucket in (VERSIONED, UNVERSIONED):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
+    yield
+    for bucket in (VERSIONED, UNVERSIONED):
+        listed = s3.list_object_versions(Bucket=bucket)
+        for each in (*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())):
+            s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+        s3.delete_bucket(Bucket=bucket)
 
 
 @dataclass(frozen=True, kw_only=True)

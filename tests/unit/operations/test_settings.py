@@ -13,9 +13,10 @@ import pytest
 import tap_stack
 from operations.command import main
 from operations.errors import OperatorError
+from operations.existing_settings import event_pattern
 from operations.rate import Capacity
 from operations.setting_findings import CHAPTERS
-from operations.settings_document import SCHEMA, ExpectedSettings
+from operations.settings_document import SCHEMA, ExpectedSettings, buckets_in
 from tests.support.operations_fakes import (
     ARN,
     EVENTS,
@@ -489,6 +490,28 @@ def test_settings_document_of_the_stack_can_be_parsed() -> None:
     assert expected.bucket_arn == stack.outputs["bucket_arn"]
     assert [key in expected.key_filter for key in ("in box/a", "in+box/a")] == [True, False]
     assert SCHEMA == tap_stack.SETTINGS_SCHEMA
+
+
+def test_existing_buckets_of_the_stack_are_those_that_the_tools_expect() -> None:
+    buckets = [
+        {"name": "logs", "versioned": True, "prefixes": ["in box/", "é/"]},
+        {"name": "rep.orts", "versioned": False},
+    ]
+    stack = synth(existingBuckets=json.dumps(buckets))
+    expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")
+    assert [(each.name, each.versioned, each.prefixes) for each in expected.existing_buckets] == [
+        ("logs", True, ("in box/", "é/")),
+        ("rep.orts", False, ()),
+    ]
+    variables = stack.one("Function").inputs["environment"]["variables"]
+    assert buckets_in(variables) == expected.buckets_variable
+    assert buckets_in(synth().one("Function").inputs["environment"]["variables"]) is None
+    patterns = {each.inputs["name"]: each.inputs["eventPattern"] for each in stack.all("EventRule")}
+    assert {name: json.loads(pattern) for name, pattern in patterns.items()} == {
+        each.rule: event_pattern(each) for each in expected.existing_buckets
+    }
+    targets = {(each.inputs["arn"], each.inputs["deadLetterConfig"]["arn"]) for each in stack.all("EventTarget")}
+    assert targets == {(expected.function_arn, expected.failure_destination)}
 
 
 def test_audit_repair_without_on_failure_destination_is_an_error(audit: AuditCommand) -> None:
