@@ -46,11 +46,18 @@ CONFIG = {
 start a process for each concurrent event."""
 
 
+def send_to_eventbridge(s3: Any, bucket: str, *, enabled: bool) -> None:  # noqa: ANN401  boto3 has no static types
+    """Replace the notification configuration of a bucket, which then sends its events to EventBridge, or nowhere."""
+    configuration: dict[str, Any] = {"EventBridgeConfiguration": {}} if enabled else {}
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
+
+
 @contextmanager
 def existing_buckets(s3: Any) -> Iterator[None]:  # noqa: ANN401  boto3's clients have no static type
-    """Context manager: create the existing buckets, which send no events to EventBridge, and delete them at the end."""
+    """Context manager: create the existing buckets, which send events to EventBridge, and delete them at the end."""
     for bucket in (VERSIONED, UNVERSIONED):
         s3.create_bucket(Bucket=bucket)
+        send_to_eventbridge(s3, bucket, enabled=True)
     s3.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
     yield
     for bucket in (VERSIONED, UNVERSIONED):
