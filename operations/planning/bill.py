@@ -38,8 +38,11 @@ ACCESS_LOG_BYTES = 2 * 600
 ACCESS_LOG_DAYS = 90
 """Retention of S3's access logs in days."""
 METRICS = 14
-"""Number of custom metrics of the indexer, without ObjectsIgnored and ObjectsUnreadable: the indexer emits them only for
-events that the stack does not subscribe to, and for objects of existing buckets. CloudWatch bills a metric only for hours in which it is emitted."""
+"""Number of custom metrics of the indexer. CloudWatch bills a metric only for hours in which it is emitted.
+
+The number excludes ObjectsIgnored and ObjectsUnreadable, which the indexer emits only for events that the stack
+does not subscribe to, and for objects of existing buckets.
+"""
 ALARMS = 22
 """Number of alarms with every configuration."""
 CAPACITY_ALARMS = 2
