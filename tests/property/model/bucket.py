@@ -144,7 +144,8 @@ class Bucket:
             parts=2 if way == "CompleteMultipartUpload" else 0,
             unreadable=unreadable,
             customer_key=customer_key and not self.suspended,
-            kms_key=kms_key and self.existing and not customer_key,
+            # The oracle does not describe a row of the version `null` that has only attributes of the event.
+            kms_key=kms_key and self.existing and not customer_key and not self.suspended,
             named=named,
         )
 

@@ -89,7 +89,9 @@ class Oracle:
         elif row is None:
             if address not in self.unidentified:
                 yield f"{address} has no row"
-        elif version.customer_key or (version.address in self.unreadable_versions and "content_type" not in row):
+        elif version.customer_key or (
+            "content_type" not in row and (version.kms_key or version.address in self.unreadable_versions)
+        ):
             if missing := EVENT_ATTRIBUTES - row.keys():
                 yield f"{address}, for which S3 returned an error, has no {missing}"
             yield from _unwanted(address, row, DELETION | {"delete_marker"})
