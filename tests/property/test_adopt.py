@@ -10,7 +10,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -118,29 +118,31 @@ def adopt(connection: Connection, bucket: ExistingBucket) -> BucketReport:
     return adoption.report
 
 
-def failing(fault: Any, at: int) -> Callable[[int, str], int | None]:  # noqa: ANN401  an exception or a status
+def failing(fault: str, at: int) -> Callable[[int, str], int | None]:
     """Return a function that causes a fault in one request.
 
     Args:
-        fault: the exception, or the HTTP status.
+        fault: name of the fault.
         at: number of the request.
     """
 
     def fail(number: int, _name: str) -> int | None:
         if number != at:
             return None
-        if isinstance(fault, BaseException):
-            raise fault
-        return int(fault)
+        cause = FAULTS[fault]()
+        if isinstance(cause, BaseException):
+            raise cause
+        return cause
 
     return fail
 
 
-FAULTS = {
-    "interruption": KeyboardInterrupt(),
-    "denial": 403,
-    "server error": 500,
-    "timeout": ReadTimeoutError(endpoint_url="https://s3"),
+# Each fault is a new exception, because the traceback of an exception grows each time that it is raised.
+FAULTS: dict[str, Callable[[], BaseException | int]] = {
+    "interruption": KeyboardInterrupt,
+    "denial": lambda: 403,
+    "server error": lambda: 500,
+    "timeout": lambda: ReadTimeoutError(endpoint_url="https://s3"),
 }
 REQUESTS = 9
 """Number of requests of an adoption without faults."""
@@ -169,7 +171,7 @@ def test_adopt_changes_only_event_bridge_also_if_any_request_fails(
         assert (names.count("PUT notification"), len(names)) == (1, REQUESTS)
         for number, (fault, after) in enumerate(faults):
             bucket = ExistingBucket(document=document)
-            setattr(bucket, "after" if after else "before", failing(FAULTS[fault], number))
+            setattr(bucket, "after" if after else "before", failing(fault, number))
             report = adopt(connection, bucket)
             assert bucket.document == document or is_adopted(bucket.document, document)
             assert report.sent == ("PUT notification" in bucket.requests)
