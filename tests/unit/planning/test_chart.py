@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from operations.planning.chart import DARK, LIGHT, PANEL_HEIGHT, Line, Panel, Theme, axis_ticks, draw
+from tests.support.nonempty import nonempty
 
 SVG = "{http://www.w3.org/2000/svg}"
 MIN_TEXT_CONTRAST, MIN_LINE_CONTRAST = 4.5, 3
@@ -66,7 +67,7 @@ def test_legend_of_a_chart_marks_each_label_with_the_colour_of_its_line() -> Non
     labels = {each.text: each.attrib for each in svg.iter(f"{SVG}text") if each.text in {"first", "second"}}
     marks = {each.get("stroke"): each.attrib for each in svg.iter(f"{SVG}line")}
     places = []
-    for label, colour in zip(("first", "second"), LIGHT.lines, strict=False):
+    for label, colour in nonempty(zip(("first", "second"), LIGHT.lines, strict=False)):
         mark, end = marks[colour], float(labels[label]["x"])
         # The mark is a horizontal line in the lower half of the label's line of text.
         assert mark["y1"] == mark["y2"]
