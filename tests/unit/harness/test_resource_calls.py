@@ -24,6 +24,7 @@ TRANSLATIONS: dict[tuple[str, int, str], dict[str, Any]] = {
         "NotificationConfiguration.LambdaFunctionConfigurations.0.Filter": {"Key": {"FilterRules": RULES}},
         "NotificationConfiguration.LambdaFunctionConfigurations.0.LambdaFunctionArn": "lambdaFunctionArn",
         "NotificationConfiguration.LambdaFunctionConfigurations.0.Events": ["s3:ObjectCreated:*"],
+        "NotificationConfiguration.EventBridgeConfiguration": {},  # An empty object enables EventBridge.
     },
     ("BucketLifecycleConfiguration", 0, "PutBucketLifecycleConfiguration"): {
         "LifecycleConfiguration.Rules.0.AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
@@ -123,6 +124,11 @@ def test_resource_handler_converts_inputs_to_the_parameters_of_aws(call: tuple[s
             {"CreateLogGroup": {"logGroupName": "g"}},
         ),  # 0 means that logs never expire.
         ("Queue", {"name": "q"}, {"CreateQueue": {"QueueName": "q"}}),
+        (
+            "BucketNotification",
+            {"bucket": "b", "eventbridge": False},
+            {"PutBucketNotificationConfiguration": {"Bucket": "b", "NotificationConfiguration": {}}},
+        ),
         (
             "Table",
             {"name": "t", "hashKey": "id"},
