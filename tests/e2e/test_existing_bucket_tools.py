@@ -42,9 +42,10 @@ def test_backfill_and_audit_of_existing_buckets_repair_their_rows(operations: Op
         s3.delete_object(Bucket=bucket, Key="in box/deleted")
     for bucket, events, skipped in nonempty([(VERSIONED, 4, 1), (UNVERSIONED, 2, 0)]):
         counted = operations.run("backfill", "--bucket", bucket).document
-        assert (counted["chosen"], counted["not_indexed"], counted["triggered"]) == (events, skipped, False)
+        assert (counted["selected"], counted["not_indexed"], counted["triggered"]) == (events, skipped, False)
         assert operations.run("backfill", "--bucket", bucket, "--invoke").document["sent"] == events
-        audited = operations.audit_until_consistent("--bucket", bucket).document
+        operations.audit_until_consistent("--bucket", bucket)
+        audited = operations.run("audit", "--bucket", bucket).document  # A new audit needs no second comparison.
         assert (audited["bucket"], audited["versions"] + audited["markers"], audited["rows"]) == (
             bucket,
             events,
