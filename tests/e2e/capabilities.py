@@ -26,6 +26,7 @@ class Capability(Enum):
     MANY_METADATA_ENTRIES = "store an object with hundreds of user metadata entries"
     MARKER_IN_HEAD_RESPONSE = "mark a delete marker in the headers of a HEAD response"
     LISTED_STORAGE_CLASS = "list the storage class of each object version"
+    EVENTBRIDGE_DELIVERY = "deliver S3 events to a Lambda function through EventBridge"
     UTF8_FORM = "read the file name in a POST form as UTF-8"
 
 
@@ -42,6 +43,9 @@ GAPS: Mapping[tuple[Capability, str], str] = {
     ),
     (Capability.EVENTS_DURING_AN_UPDATE, LOCALSTACK): (
         "the poller of the previous function still receives some events, and hides them for two minutes"
+    ),
+    (Capability.EVENTBRIDGE_DELIVERY, LOCALSTACK): (
+        "it accepts rule and target, but does not invoke the function after an upload, and logs no error"
     ),
     (Capability.FUNCTION_CONTAINERS, MINISTACK): "it runs functions as processes on the same machine",
     (Capability.LIST_CONTROL_CHARACTERS, MINISTACK): (

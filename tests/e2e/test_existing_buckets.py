@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.capabilities import Capability, needs
 from tests.e2e.failure_queue import FailureQueue
 from tests.support.eventbridge import eventbridge_event
 from tests.support.index import Client, Clients, Index
@@ -22,6 +23,7 @@ from tests.support.strategies import s3_record
 if TYPE_CHECKING:
     from localstack.deployers.deployment import Deployment
     from localstack.emulators.emulator import Emulator
+    from tests.support.index import AwsTarget
     from tests.support.selection import DeployStack
 
 pytestmark = pytest.mark.not_in_a_live_account("creates buckets that the stack does not own")
@@ -100,7 +102,8 @@ def test_stack_does_not_change_existing_buckets(
     assert {bucket: configuration(clients.s3, bucket) for bucket in owned} == owned
 
 
-def test_object_of_an_unversioned_bucket_is_indexed_replaced_and_deleted(plain: Index) -> None:
+def test_object_of_an_unversioned_bucket_is_indexed_replaced_and_deleted(plain: Index, target: AwsTarget) -> None:
+    needs(target, Capability.EVENTBRIDGE_DELIVERY)
     key = plain.key("c+d %41.txt")
     first = plain.put_indexed(key, b"first", ContentType="text/plain")
     plain.assert_row_matches_head(first)
@@ -119,7 +122,8 @@ def test_object_of_an_unversioned_bucket_is_indexed_replaced_and_deleted(plain: 
     assert len(plain.rows(key)) == 1
 
 
-def test_object_outside_the_prefixes_of_an_existing_bucket_is_not_indexed(plain: Index) -> None:
+def test_object_outside_the_prefixes_of_an_existing_bucket_is_not_indexed(plain: Index, target: AwsTarget) -> None:
+    needs(target, Capability.EVENTBRIDGE_DELIVERY)
     plain.clients.s3.put_object(Bucket=PLAIN, Key="other/a.txt", Body=b"other")
     plain.put_indexed(plain.key("later.txt"))
     assert plain.rows("other/a.txt") == []
