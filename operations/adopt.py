@@ -17,7 +17,6 @@ from operations.bucket_notifications import (
 )
 from operations.bucket_policy import denials, statements
 from operations.errors import OperatorError
-from operations.planning.prices import MILLION, Price
 
 if TYPE_CHECKING:
     from operations.aws import Aws
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 
-EVENTS = Price(1.00, MILLION, "events", "https://aws.amazon.com/eventbridge/pricing/", "2026-03")
-"""Price of the events that S3 sends to EventBridge ("AWS opt-in data events")."""
 WAITS_SECONDS = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Waits before the reads of a changed configuration: S3's bucket configurations are eventually consistent."""
 USABLE_KEY = "Enabled"  # KMS API Reference, KeyMetadata, "KeyState"

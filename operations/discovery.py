@@ -50,7 +50,7 @@ def read_settings(aws: Aws, target: Target) -> ExpectedSettings | None:
     """
     parameter = target.settings_parameter or settings_parameter(target.function)
     text = aws.parameter(parameter)
-    return None if text is None else ExpectedSettings.parse(text, parameter=parameter)
+    return None if text is None else _parsed(text, parameter)
 
 
 def existing_bucket(name: str | None, target: Target, expected: ExpectedSettings | None) -> IndexedBucket | None:
@@ -177,8 +177,7 @@ def queue_before_sending(aws: Aws, target: Target) -> str:
             f"the failure queue: enable the function first ({RUNBOOK}#{CHAPTERS['reserved concurrency']})"
         )
     parameter = target.settings_parameter or settings_parameter(target.function)
-    text = aws.parameter(parameter)
-    expected = target if text is None else _parsed(text, parameter)
+    expected = read_settings(aws, target) or target
     variables = aws.function_configuration(target.function).get("Environment", {}).get("Variables", {})
     for variable, wanted, setting in (
         (BUCKET_VARIABLE, expected.bucket, "bucket of the function"),

@@ -191,7 +191,8 @@ def _notes(path: Path, document: dict[str, Any], namespace: str, config: dict[tu
         name = region if isinstance(region, str) else _quoted(region)
         notes.append(f"the stack is in {name}, but the prices are those of {prices.REGION}")
     if "existingBuckets" in (key for owner, key in config if owner == namespace):
-        notes.append("the costs of EventBridge for existing buckets are not included: $1.00 per million events")
+        dollars = f"${prices.EVENTS.dollars:.2f}"
+        notes.append(f"the costs of EventBridge for existing buckets are not included: {dollars} per million events")
     if document.get("environment"):
         notes.append(f"{path.name} imports an environment of Pulumi ESC, whose values were not read")
     if not any(owner == namespace for owner, _ in config):

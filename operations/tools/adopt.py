@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from operations.adopt import EVENTS, Adoption, configuration_commands, inverse_command
+from operations.adopt import Adoption, configuration_commands, inverse_command
 from operations.output import columns, count, quoted
+from operations.planning import prices
 from operations.tool import FINDINGS, OK
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 COST = (
-    f"cost: EventBridge charges ${EVENTS.dollars:.2f} per million events, for all events of the bucket "
-    f"({EVENTS.source}); `tapstack cost` calculates the cost of the rows. Other rules of the default event bus that "
-    "match events of S3 also receive those of this bucket"
+    f"cost: EventBridge charges ${prices.EVENTS.dollars:.2f} per million events, for all events of the bucket "
+    f"({prices.EVENTS.source}); `tapstack cost` calculates the cost of the rows. Other rules of the default event bus "
+    "that match events of S3 also receive those of this bucket"
 )
 DELAY = "EventBridge delivers events about five minutes after it was switched on: run backfill after that"
 CONFLICT = "another writer changed the notifications of the bucket during this run"
@@ -92,7 +93,7 @@ class AdoptTool:
             "bucket": self._bucket,
             "account": self._adoption.account,
             "apply": self._apply,
-            "price_per_million_events": EVENTS.dollars,
+            "price_per_million_events": prices.EVENTS.dollars,
             "inverse_command": self._inverse if report.sent else "",
             "next_steps": self._steps(),
         }
