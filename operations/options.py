@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from operations.analytics import options as analytics
 from operations.failures import REASONS
 from operations.option_types import (
     bucket_name,
@@ -40,6 +41,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             options.start_after = row_address(options.start_after)
         except argparse.ArgumentTypeError as error:
             command.error(f"argument --start-after with --inspect: {error}")
+    if options.tool in analytics.SOURCE_TOOLS and (problem := analytics.problem(options)):
+        command.error(problem)
     return options
 
 
@@ -48,8 +51,8 @@ def parser() -> argparse.ArgumentParser:
     return command_parser(
         TOOLS,
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
-        "the table, send failed events again, copy rows from a restored backup, prepare existing buckets, and estimate "
-        "capacity and cost.",
+        "the table, send failed events again, copy rows from a restored backup, prepare existing buckets, run SQL over "
+        "the table, and estimate capacity and cost.",
         notes=f"{ACCESS} Without an option that changes something, they only report. Each tool has its own --help.",
         exit_codes={
             OK: "success, and nothing is left to do",
@@ -276,6 +279,27 @@ TOOLS = (
         summary="estimate the monthly cost of a stack",
         add_options=planning.add_cost,
         notes=planning.COST_NOTES,
+        exit_codes={OK: "success"},
+    ),
+    ToolUsage(
+        name="sql",
+        summary="run an SQL query over the rows of the table",
+        add_options=analytics.add_sql,
+        notes=f"{ACCESS} {analytics.NOTES}",
+        exit_codes={OK: "success"},
+    ),
+    ToolUsage(
+        name="export",
+        summary="write the rows of the table as Parquet files, partitioned by upload day",
+        add_options=analytics.add_export,
+        notes=f"{ACCESS} {analytics.NOTES}",
+        exit_codes={OK: "success"},
+    ),
+    ToolUsage(
+        name="cache",
+        summary="delete the rows in the cache of sql and export",
+        add_options=analytics.add_cache,
+        notes=analytics.CACHE_NOTES,
         exit_codes={OK: "success"},
     ),
 )
