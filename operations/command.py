@@ -49,7 +49,16 @@ STACK_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target, ExpectedSet
 
 PLANNING_TOOLS: Mapping[str, Callable[[argparse.Namespace], Tool]] = {"capacity": CapacityTool, "cost": CostTool}
 """The tools that need no access to AWS."""
+
+
+def _create_report(options: argparse.Namespace, source: Source, cache: Cache) -> Tool:
+    from operations.tools.report import ReportTool  # noqa: PLC0415  the import takes 0.2 s, and only `report` needs it
+
+    return ReportTool(options, source, cache)
+
+
 TOOLS_OVER_ROWS: Mapping[str, Callable[[argparse.Namespace, Source, Cache], Tool]] = {
+    "report": _create_report,
     "sql": SqlTool,
     "export": ExportTool,
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from operations.analytics import options as analytics
+from operations.analytics.report_options import add_report
 from operations.failures import REASONS
 from operations.option_types import (
     bucket_name,
@@ -51,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
     return command_parser(
         TOOLS,
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
-        "the table, send failed events again, copy rows from a restored backup, prepare existing buckets, run SQL over "
-        "the table, and estimate capacity and cost.",
+        "the table, send failed events again, copy rows from a restored backup, prepare existing buckets, run SQL and "
+        "reports over the table, and estimate capacity and cost.",
         notes=f"{ACCESS} Without an option that changes something, they only report. Each tool has its own --help.",
         exit_codes={
             OK: "success, and nothing is left to do",
@@ -279,6 +280,13 @@ TOOLS = (
         summary="estimate the monthly cost of a stack",
         add_options=planning.add_cost,
         notes=planning.COST_NOTES,
+        exit_codes={OK: "success"},
+    ),
+    ToolUsage(
+        name="report",
+        summary="report numbers, bytes, types, duplicates and deletions of the objects, and optionally write HTML",
+        add_options=add_report,
+        notes=f"{ACCESS} {analytics.NOTES}",
         exit_codes={OK: "success"},
     ),
     ToolUsage(

@@ -10,7 +10,7 @@ from operations.option_types import duration, export_path, memory_size, rate_of,
 from operations.rate import ON_DEMAND_READ_RATE
 
 FORMATS = ("table", "csv", "json", "parquet")
-SOURCE_TOOLS = ("sql", "export")
+SOURCE_TOOLS = ("report", "sql", "export")
 """Tools with the options of `add_source`."""
 DEFAULT_MEMORY = "1GB"
 NOTES = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.analytics.engine import Engine
 from operations.analytics.formats import WRITERS, json_value
+from operations.analytics.named_queries import named_query
 from operations.errors import OperatorError
 from operations.output import count
 from operations.tool import OK
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from operations.analytics.snapshot import Cache, Snapshot
     from operations.analytics.source import Source
     from operations.output import Progress
-
-QUERIES = Path(__file__).parents[1] / "analytics" / "queries"
-"""Folder with the named queries."""
 
 
 class SqlTool:
@@ -91,18 +89,6 @@ class SqlTool:
 
     def resume_hint(self) -> str:
         return "the cache contains the rows that were read; start sql again"
-
-
-def named_query(name: str) -> str:
-    """Return the SQL text of a named query.
-
-    Raises:
-        OperatorError: there is no query with this name.
-    """
-    names = sorted(each.stem for each in QUERIES.glob("*.sql"))
-    if name not in names:
-        raise OperatorError(f"--name {name!r}: there is no query with this name. The names are: {', '.join(names)}")
-    return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def described(snapshot: Snapshot | None) -> dict[str, Any]:

@@ -57,9 +57,10 @@ def field_and_types(path: str, types: set[str], fields: dict[str, set[str]]) -> 
         field = path.removeprefix(prefix).removesuffix("[]")
         if path.startswith(prefix) and field in fields:
             return field, types
-    parent = path.rpartition(".")[0]
-    if "object" in fields.get(parent, set()) and not any(name.startswith(f"{parent}.") for name in fields):
-        return parent, {"object"}
+    parent = path
+    while parent := parent.rpartition(".")[0]:
+        if "object" in fields.get(parent, set()) and not any(name.startswith(f"{parent}.") for name in fields):
+            return parent, {"object"}
     return path.removesuffix("[]"), types
 
 

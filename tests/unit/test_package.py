@@ -42,7 +42,10 @@ def test_wheel_contains_only_the_command_line_and_the_modules_that_it_imports(
     expected = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
     metadata = f"tapstack-{PROJECT['version']}.dist-info/"
     files = {name for name in distributions["wheel"] if not name.startswith(metadata)}
-    assert files == expected | {"lambda_code/requirements.txt"}
+    analytics = ROOT / "operations" / "analytics"
+    data = {path.relative_to(ROOT).as_posix() for path in (*analytics.rglob("*.sql"), *analytics.glob("*.j2"))}
+    assert files == expected | data | {"lambda_code/requirements.txt"}
+    assert len(data) > 1
 
 
 def test_source_distribution_contains_no_tests(distributions: dict[str, set[str]]) -> None:

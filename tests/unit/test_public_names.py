@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -33,6 +34,7 @@ from tests.support.default_stack import ENCRYPTED, PROD
 from tests.support.existing_bucket import LOCATION, AdoptingAws, Connection
 from tests.support.export_folder import typed, write_export
 from tests.support.fakes import ENVIRONMENT, Fault, client_error
+from tests.support.generated_bucket import GeneratedBucket
 from tests.support.inspector_fakes import InspectorHarness, stream_record
 from tests.support.selection import add_options
 from tests.support.strategies import head, s3_event, s3_record
@@ -40,7 +42,10 @@ from tests.support.synth import parse_configuration, synth
 from tests.support.telemetry_fakes import LoggedIndexer
 
 FILE = Path(__file__).with_name("public_names.json")
-TOOLS = ("audit", "backfill", "redrive", "restore-rows", "adopt", "capacity", "cost", "sql", "export", "cache")
+TOOLS = (
+    *("audit", "backfill", "redrive", "restore-rows", "adopt", "capacity"),
+    *("cost", "report", "sql", "export", "cache"),
+)
 
 
 def _stack() -> dict[str, Any]:
@@ -192,6 +197,20 @@ def _adopt(*, region: str) -> dict[str, Any]:
     return _run(operations.command.main, *arguments, connect=lambda _: aws)
 
 
+def _report() -> dict[str, Any]:
+    """Run `report` for a bucket with all kinds of rows."""
+    bucket = GeneratedBucket("uploads")
+    checksum = ("CRC64NVME", "ynIoRb1s2ao=", "FULL_OBJECT")
+    for key in ("a.txt", "b.txt", "c.txt", "c.txt", "d.txt"):
+        bucket.upload(key, size=5, checksum=checksum, content="text/plain" if key < "d" else None, mismatch=True)
+    bucket.delete("b.txt", by="AWS:AIDA1")
+    bucket.delete_version("c.txt", 1, by="lifecycle")
+    with tempfile.TemporaryDirectory() as folder:
+        export = write_export(Path(folder), bucket.items)
+        arguments = ("report", f"--from-export={export}", "--since=2026-01-31", "--until=2026-02-01")
+        return _run(operations.command.main, *arguments, "--bucket=uploads", "--top=1", cache=Path(folder) / "cache")
+
+
 def _rows(folder: Path) -> dict[str, Any]:
     """Record the documents of the tools that read the rows of an export."""
     row = {"object_id": "uploads/a", "version_id": "v1"}
@@ -270,6 +289,7 @@ def _documents() -> dict[str, Any]:
             "--no-burst-capacity",
         ),
         "cost": _run(operations.command.main, "cost", "--per-day=1000"),
+        "report": _report(),
     }
 
 

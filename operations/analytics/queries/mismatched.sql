@@ -1,0 +1,12 @@
+-- Current objects whose detected type belongs to another family than the declared type or the extension.
+SELECT
+    bucket,
+    key,
+    detected_type,
+    content_type,
+    extension,
+    size_bytes,
+    version_id
+FROM objects
+WHERE is_current AND mismatch
+ORDER BY bucket, key

@@ -1,0 +1,11 @@
+-- Existing versions by storage class when the indexer read the object. Later transitions do not change the index.
+SELECT
+    storage_class,
+    count(*) FILTER (WHERE is_current) AS objects,
+    coalesce(sum(size_bytes) FILTER (WHERE is_current), 0) AS bytes,
+    count(*) FILTER (WHERE NOT is_current) AS noncurrent_versions,
+    coalesce(sum(size_bytes) FILTER (WHERE NOT is_current), 0) AS noncurrent_bytes
+FROM objects
+WHERE exists_now
+GROUP BY storage_class
+ORDER BY bytes DESC, objects DESC, noncurrent_bytes DESC, storage_class

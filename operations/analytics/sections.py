@@ -1,0 +1,251 @@
+"""Tables of the report: their queries, titles and columns."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+CHART_DAYS, CHART_MONTHS = 31, 24
+"""Days and months in the charts of uploads."""
+FEW = 20
+"""Rows of the tables that have fewer rows than this number."""
+
+
+class ColumnKind(enum.Enum):
+    """ColumnKind of the values in a column, which selects their format."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    BYTES = "bytes"
+    SIZE_CLASS = "size class"
+    TIME = "time"
+    DAY = "day"
+    MONTH = "month"
+    MILLISECONDS = "milliseconds"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether columns of this kind are aligned to the right."""
+        return self in {ColumnKind.NUMBER, ColumnKind.BYTES, ColumnKind.MILLISECONDS}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Heading of a column: its name in the query and in JSON, its title, and the kind of its values."""
+
+    name: str
+    title: str
+    kind: ColumnKind = ColumnKind.TEXT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One table of the report.
+
+    Attributes:
+        query: name of the query, which is also the name of the table in JSON.
+        title: title of the table.
+        note: sentence about the rows that the table contains.
+        headings: the columns of the query that the table contains.
+        total: column of the query `totals` with the number of all rows; empty if the query itself must be counted.
+        time: column to which the options --since and --until apply.
+        least: number of rows that the table contains even if the option --top is lower.
+    """
+
+    query: str
+    title: str
+    note: str
+    headings: tuple[Heading, ...]
+    total: str = ""
+    time: str = "uploaded_at"
+    least: int = 0
+
+
+_OBJECTS = (Heading("objects", "Objects", ColumnKind.NUMBER), Heading("bytes", "Bytes", ColumnKind.BYTES))
+_NONCURRENT = (
+    Heading("noncurrent_versions", "Noncurrent versions", ColumnKind.NUMBER),
+    Heading("noncurrent_bytes", "Noncurrent bytes", ColumnKind.BYTES),
+)
+_VERSIONS = (Heading("versions", "Versions", ColumnKind.NUMBER), Heading("bytes", "Bytes", ColumnKind.BYTES))
+_UPLOADS = (
+    *_VERSIONS,
+    Heading("objects", "Current objects", ColumnKind.NUMBER),
+    Heading("object_bytes", "Current bytes", ColumnKind.BYTES),
+)
+_BUCKET = Heading("bucket", "Bucket")
+_OBJECT = (
+    _BUCKET,
+    Heading("key", "Key"),
+    Heading("size_bytes", "Size", ColumnKind.BYTES),
+    Heading("content_type", "Declared type"),
+    Heading("uploaded_at", "Uploaded (UTC)", ColumnKind.TIME),
+)
+
+SECTIONS = (
+    Section(
+        query="uploads_by_day",
+        title="Uploads by day",
+        note="Uploaded versions of each UTC day, including deleted versions, and the part that is current.",
+        headings=(
+            Heading("upload_day", "Day", ColumnKind.DAY),
+            *_UPLOADS,
+        ),
+        least=CHART_DAYS,
+    ),
+    Section(
+        query="uploads_by_month",
+        title="Uploads by month",
+        note="Uploaded versions of each UTC month, including deleted versions, and the part that is current.",
+        headings=(Heading("upload_month", "Month", ColumnKind.MONTH), *_UPLOADS),
+        least=CHART_MONTHS,
+    ),
+    Section(
+        query="detected_types",
+        title="Detected types",
+        note="Current objects by the type that the inspector detected. The type is missing (-) before the inspection.",
+        headings=(Heading("detected_type", "Detected type"), *_OBJECTS),
+    ),
+    Section(
+        query="types",
+        title="Detected and declared types",
+        note="Current objects by the type that the inspector detected and by the declared content type.",
+        headings=(
+            Heading("detected_type", "Detected type"),
+            Heading("declared_type", "Declared type"),
+            *_OBJECTS,
+            Heading("mismatched_objects", "Mismatched", ColumnKind.NUMBER),
+        ),
+    ),
+    Section(
+        query="extensions",
+        title="Extensions",
+        note="Current objects by the extension of their keys.",
+        headings=(Heading("extension", "Extension"), *_OBJECTS),
+    ),
+    Section(
+        query="prefixes",
+        title="Top-level prefixes",
+        note="Existing versions by the part of the key up to the first slash.",
+        headings=(_BUCKET, Heading("prefix", "Prefix"), *_OBJECTS, *_NONCURRENT),
+    ),
+    Section(
+        query="size_classes",
+        title="Sizes",
+        note="Current objects by size. 128 KiB is the smallest size that S3 bills in the infrequent access classes.",
+        headings=(Heading("from_bytes", "Size", ColumnKind.SIZE_CLASS), *_OBJECTS),
+        least=FEW,
+    ),
+    Section(
+        query="storage_classes",
+        title="Storage classes",
+        note="Existing versions by their storage class when they were indexed. Later transitions are not included.",
+        headings=(Heading("storage_class", "Storage class"), *_OBJECTS, *_NONCURRENT),
+    ),
+    Section(
+        query="largest",
+        title="Largest objects",
+        note="Current objects with the largest sizes.",
+        headings=_OBJECT,
+        total="objects_with_size",
+    ),
+    Section(
+        query="newest",
+        title="Newest objects",
+        note="Current objects with the newest uploads.",
+        headings=_OBJECT,
+        total="objects_with_time",
+    ),
+    Section(
+        query="duplicates",
+        title="Duplicates",
+        note="Current objects with equal size and equal full-object checksum of at least 64 bits, such as CRC64NVME.",
+        headings=(
+            Heading("first_object", "First object"),
+            Heading("objects", "Objects", ColumnKind.NUMBER),
+            Heading("size_bytes", "Size", ColumnKind.BYTES),
+            Heading("wasted_bytes", "Wasted bytes", ColumnKind.BYTES),
+            Heading("checksum_algorithm", "Checksum"),
+        ),
+    ),
+    Section(
+        query="checksums",
+        title="Checksums",
+        note="Current objects by kind of checksum. Only equal checksums of the kind “full object” prove equal content: "
+        "composite checksums depend on the part size, and checksums of 32 bits are often equal by chance.",
+        headings=(
+            Heading("checksum", "ColumnKind"),
+            *_OBJECTS,
+            Heading("groups_of_equals", "Groups of equals", ColumnKind.NUMBER),
+            Heading("extra_objects", "Extra objects", ColumnKind.NUMBER),
+            Heading("wasted_bytes", "Wasted bytes", ColumnKind.BYTES),
+        ),
+        least=FEW,
+    ),
+    Section(
+        query="mismatched",
+        title="Mismatched types",
+        note="Current objects whose content contradicts the declared type or the extension.",
+        headings=(
+            _BUCKET,
+            Heading("key", "Key"),
+            Heading("detected_type", "Detected type"),
+            Heading("content_type", "Declared type"),
+            Heading("size_bytes", "Size", ColumnKind.BYTES),
+        ),
+        total="mismatched_objects",
+    ),
+    Section(
+        query="noncurrent",
+        title="Noncurrent versions and delete markers",
+        note="Versions that another version or a delete marker hides, and delete markers. S3 bills both until a "
+        "lifecycle rule or a user deletes them. The bytes of a delete marker are those of its key.",
+        headings=(
+            _BUCKET,
+            Heading("kind", "ColumnKind"),
+            *_VERSIONS,
+            Heading("oldest", "Oldest (UTC)", ColumnKind.TIME),
+        ),
+    ),
+    Section(
+        query="without_content",
+        title="Rows without content",
+        note="Existing versions that the inspector has not read. `tapstack backfill --inspect` repairs most of them.",
+        headings=(
+            _BUCKET,
+            Heading("storage_class", "Storage class"),
+            Heading("encryption", "Encryption"),
+            *_VERSIONS,
+        ),
+    ),
+    Section(
+        query="delay",
+        title="Delay from upload to row",
+        note="Time from the upload of existing versions until the indexer wrote the row. S3 reports the time of an "
+        "upload in whole seconds, and for a multipart upload that of its start. Rows that a tool wrote, such as "
+        "backfill, are separate.",
+        headings=(
+            Heading("written_from", "Written from"),
+            Heading("versions", "Versions", ColumnKind.NUMBER),
+            Heading("p50_ms", "Median", ColumnKind.MILLISECONDS),
+            Heading("p95_ms", "95th percentile", ColumnKind.MILLISECONDS),
+            Heading("max_ms", "Maximum", ColumnKind.MILLISECONDS),
+        ),
+        least=FEW,
+    ),
+    Section(
+        query="deletions",
+        title="Deletions by principal",
+        note="Permanently deleted versions and removed delete markers. The rows of deleted versions expire.",
+        headings=(
+            Heading("deleted_by", "Principal"),
+            *_VERSIONS,
+            Heading("delete_markers", "Delete markers", ColumnKind.NUMBER),
+            Heading("last_deletion", "Last (UTC)", ColumnKind.TIME),
+        ),
+        time="deleted_at",
+    ),
+)
+"""The tables of the report in their order."""
+
+TOTALS = Section(query="totals", title="Totals", note="", headings=())
+"""The query with the totals, which is not a table of the report."""

@@ -1,0 +1,75 @@
+"""Formats the report for a terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from operations.analytics.cells import cell, size
+from operations.output import count
+
+if TYPE_CHECKING:
+    from operations.analytics.report import Report, Table
+
+MIN_WIDTH = 60
+"""Smallest width of the tables in characters; a narrower terminal wraps the lines."""
+
+
+def lines(report: Report, *, width: int) -> list[str]:
+    """Return the report as lines of text, without control characters.
+
+    Args:
+        report: the report.
+        width: number of characters in a line. Longer cells are wrapped.
+    """
+    found = ["TapStack report", *facts(report)]
+    for table in report.tables:
+        if table.rows:
+            found += ["", table.section.title.upper(), *_grid(table, max(width, MIN_WIDTH))]
+        if table.more:
+            found.append(f"  and {table.more:,} more")
+    empty = [table.section.title.lower() for table in report.tables if not table.rows]
+    return [*found, *(["", f"no rows for: {', '.join(empty)}"] if empty else [])]
+
+
+def facts(report: Report) -> list[str]:
+    """Return the totals of the report as sentences for readers."""
+    totals = report.totals
+    found = [f"source: {report.source}"]
+    if selected := report.filters.lines():
+        found.append(f"only rows: {', '.join(selected)}")
+    deleted = f"{count(totals['deleted_versions'], 'deleted version')}, {size(totals['deleted_bytes'])}"
+    unread = count(totals["versions_without_content"], "version")
+    found += [
+        f"{count(totals['objects'], 'current object')}, {size(totals['bytes'])}",
+        f"{count(totals['noncurrent_versions'], 'noncurrent version')}, {size(totals['noncurrent_bytes'])}",
+        f"{count(totals['delete_markers'], 'delete marker')}, {size(totals['delete_marker_bytes'])}",
+        f"{deleted}, and {count(totals['removed_delete_markers'], 'removed delete marker')}",
+        f"{count(totals['mismatched_objects'], 'object')} with a mismatched type, {size(totals['mismatched_bytes'])}",
+        f"{unread} without content, {size(totals['bytes_without_content'])}",
+    ]
+    if unknown := totals["versions_without_size"]:
+        found.append(f"{count(unknown, 'version')} without a size, which no number of bytes contains")
+    return found
+
+
+def _grid(table: Table, width: int) -> list[str]:
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in table.section.headings:
+        grid.add_column(
+            Text(heading.title),
+            justify="right" if heading.kind.is_number else "left",
+            overflow="fold",
+            no_wrap=heading.kind.is_number,
+        )
+    for row in table.rows:
+        grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in table.section.headings))
+    # Rich measures wide characters. The console writes no colors and no control characters.
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(grid)
+    return [line.rstrip() for line in captured.get().splitlines()]

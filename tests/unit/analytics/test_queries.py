@@ -1,0 +1,50 @@
+"""Tests of the named queries: their form, their translation to Trino, and their documentation."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import sqlglot
+import sqlglot.expressions
+from trino_sql_validator import validate
+
+from operations.analytics.named_queries import named_query, query_names
+from operations.analytics.sections import SECTIONS, TOTALS
+
+NAMES = query_names()
+
+
+def test_report_uses_each_named_query_once() -> None:
+    assert sorted(each.query for each in (*SECTIONS, TOTALS)) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_query_begins_with_a_description_and_can_follow_a_with_clause(name: str) -> None:
+    text = named_query(name)
+    comments = re.match(r"(?:-- [A-Z].*\.\n)+SELECT\n", text)
+    assert comments, text
+    assert sqlglot.parse_one(text, read="duckdb").find(sqlglot.expressions.With) is None
+    assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_query_is_valid_trino_sql_after_its_translation(name: str) -> None:
+    [translated] = sqlglot.transpile(named_query(name), read="duckdb", write="trino")
+    result = validate(translated)
+    assert result.valid, result.error
+    assert not result.warnings, result.warnings
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "totals"])
+def test_rows_of_a_query_have_a_complete_order(name: str) -> None:
+    """Otherwise two engines, or two runs, could return rows in a different order."""
+    tree = sqlglot.parse_one(named_query(name), read="duckdb")
+    order = {each.this.name for each in tree.args["order"].expressions}
+    if grouping := tree.args.get("group"):
+        expected = {each.alias_or_name for each in grouping.expressions}
+    else:
+        expected = {"bucket", "key"}
+    # The second type is an expression. Groups of equal wasted bytes and equal objects have the same size.
+    aliases = {"types": {"detected_type", "declared_type"}, "duplicates": {"checksum_algorithm", "checksum_value"}}
+    assert aliases.get(name, expected) <= order

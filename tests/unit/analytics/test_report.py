@@ -1,0 +1,267 @@
+"""Tests of the report: its formats, filters, limits and command, with untrusted keys, no row and one row."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import duckdb
+import pytest
+
+from operations.analytics.cells import cell, duration, size
+from operations.analytics.charts import last_days, last_months, shortened, ticks
+from operations.analytics.sections import SECTIONS, ColumnKind
+from operations.command import main
+from tests.support.attack_keys import ATTACK_KEYS
+from tests.support.export_folder import write_export
+from tests.support.generated_bucket import GeneratedBucket
+from tests.support.nonempty import nonempty
+
+CHECKSUM = ("CRC64NVME", "ynIoRb1s2ao=", "FULL_OBJECT")
+
+
+class Parsed(HTMLParser):
+    """Elements, texts and attributes of an HTML document."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.texts: list[str] = []
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data.strip())
+
+
+def attacked_bucket() -> GeneratedBucket:
+    """Return a bucket whose keys, content types, principals and detected types are attacks."""
+    bucket = GeneratedBucket("uploads")
+    for number, key in enumerate(ATTACK_KEYS):
+        facts: dict[str, Any] = {"content": key, "mismatch": True} if number % 2 else {}
+        bucket.upload(key, size=1000, content_type=key, storage_class=key, checksum=CHECKSUM, **facts)
+    for key in ATTACK_KEYS[::3]:
+        bucket.upload(key, size=1)
+        bucket.delete_version(key, 1, by=key)
+    bucket.delete(ATTACK_KEYS[0], by="AWS:AIDA1")
+    return bucket
+
+
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Export of the rows of a bucket with attacks."""
+    return write_export(tmp_path_factory.mktemp("export"), attacked_bucket().items)
+
+
+@pytest.fixture(scope="module")
+def page(attacked: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Report on the attacks as HTML."""
+    file = tmp_path_factory.mktemp("report") / "report.html"
+    options = [f"--from-export={attacked}", "--top=1000", f"--html={file}", "--json"]
+    assert main(["report", *options], cache=file.parent) == 0
+    return file.read_text(encoding="utf-8")
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], attacked: Path) -> Run:
+    """Function that runs `report`, and returns its exit code, output and error messages."""
+
+    def run(*arguments: str, export: Path = attacked) -> tuple[int, str, str]:
+        code = main(["report", f"--from-export={export}", *arguments], cache=attacked.parent / "cache")
+        return (code, *capsys.readouterr())
+
+    return run
+
+
+def tables(document: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(document)["tables"]
+    return found
+
+
+def test_html_shows_untrusted_keys_only_as_text(page: str) -> None:
+    parsed = Parsed(page)
+    svg = {"svg", "g", "rect", "line", "text"}
+    assert {"script", "img", "a", "link", "iframe"}.isdisjoint(parsed.tags)
+    page_parts = {"html", "head", "meta", "title", "style", "body", "header", "main", "section", "div", "figure"}
+    text_parts = {"h1", "h2", "ul", "li", "p", "figcaption", "bdi"}
+    table_parts = {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+    assert set(parsed.tags) <= page_parts | text_parts | table_parts | svg
+    assert not [name for name, _ in parsed.attributes if name.startswith("on")]
+    assert "<script>alert(1)</script>.html" in parsed.texts
+    assert "{{ 7 * 7 }}{% raw %}" in parsed.texts
+
+
+def test_html_loads_nothing_and_contains_no_control_characters(page: str) -> None:
+    assert not re.search(r"""(?:src|href)\s*=|url\(|@import""", page.replace("img src=x", ""))
+    assert "default-src 'none'" in page
+    controls = {each for each in page if unicodedata.category(each) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+    assert controls == {"\n"}
+
+
+def test_html_has_a_table_with_a_caption_for_each_section_and_chart(page: str) -> None:
+    assert page.count("<caption") == page.count("<table>") == len(SECTIONS)
+    for svg in nonempty(re.findall(r"<svg.*?</svg>", page, re.DOTALL)):
+        assert ET.fromstring(svg).attrib["aria-hidden"] == "true"  # noqa: S314  the report itself wrote the element
+
+
+def test_terminal_report_contains_no_control_characters_and_no_markup_of_keys(run: Run) -> None:
+    code, output, _ = run("--top=1000")
+    assert code == 0
+    assert {each for each in output if not each.isprintable()} == {"\n"}
+    joined = re.sub(r"\s", "", output)
+    for key in ("[red]markup[/red]", "\\x1b[2J\\x1b[31mred", "\\u202egpj.exe"):
+        assert key in joined
+
+
+def test_json_document_contains_the_keys_unchanged(run: Run) -> None:
+    _, output, _ = run("--top=1000", "--json")
+    keys = {row["key"] for row in tables(output)["newest"]["rows"]}
+    assert keys == {*ATTACK_KEYS} - {ATTACK_KEYS[0]}
+
+
+@pytest.mark.parametrize("key", ["' OR '1'='1", "'; DROP TABLE objects; --", "[red]", "%"])
+def test_filters_with_sql_select_only_rows_with_this_text(run: Run, key: str) -> None:
+    _, output, _ = run(f"--prefix={key}", "--json")
+    found = [row["key"] for row in tables(output)["newest"]["rows"]]
+    assert found == [each for each in ATTACK_KEYS if each.startswith(key)][: len(found)]
+    _, output, _ = run(f"--bucket={key}", "--json")
+    assert json.loads(output)["totals"]["index_rows"] == 0
+
+
+def test_terminal_report_states_the_number_of_rows_that_a_table_does_not_contain(run: Run) -> None:
+    _, output, _ = run("--top=1")
+    largest = output.partition("LARGEST OBJECTS\n")[2].partition("\n\n")[0].splitlines()
+    assert largest[-1] == f"  and {len(ATTACK_KEYS) - 2} more"
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_report_of_an_empty_index_or_of_one_row_is_complete(run: Run, tmp_path: Path, rows: int) -> None:
+    bucket = GeneratedBucket("uploads")
+    for _ in range(rows):
+        bucket.upload("a.txt", size=0)
+    export = write_export(tmp_path, bucket.items)
+    code, output, errors = run(f"--html={tmp_path / 'report.html'}", export=export)
+    assert (code, errors) == (0, "")
+    plural = "0 rows" if rows == 0 else "1 row"
+    assert output.splitlines()[-1] == f"report: {plural}; {tmp_path / 'report.html'} is written"
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert ("No rows." in text, "<caption" in text) == (True, rows == 1)
+    assert f"{rows:,} current object" in output
+
+
+def test_filters_are_part_of_the_report(run: Run) -> None:
+    _, output, _ = run("--since=2026-01-31", "--until=2026-02-01T01:00:00+01:00", "--bucket=uploads", "--prefix=\t")
+    lines = output.splitlines()
+    assert lines[2] == (
+        "only rows: since 2026-01-31 00:00:00 UTC, until 2026-02-01 00:00:00 UTC, bucket uploads, prefix '\\t'"
+    )
+
+
+def test_report_in_an_unknown_folder_fails_before_it_reads_the_export(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "missing" / "report.html"
+    code, output, errors = run(f"--html={file}", export=Path("/nowhere"))
+    assert (code, output) == (2, "")
+    assert errors.splitlines()[0] == (f"report: cannot write {file}: {file.parent} is not a folder: create the folder")
+
+
+def test_report_of_a_missing_export_names_the_missing_file(run: Run) -> None:
+    code, _, errors = run(export=Path("/nowhere"))
+    assert code == 2
+    assert errors.startswith("report: /nowhere has no export: give the folder of an export")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (duckdb.OutOfMemoryException("full"), "cannot calculate the report: full"),
+        (duckdb.IOException("disk full"), "cannot calculate the report: disk full"),
+    ],
+)
+def test_error_of_duckdb_during_the_queries_has_a_remedy(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    monkeypatch.setattr("operations.tools.report.create_report", mock.Mock(side_effect=error))
+    code, output, errors = run()
+    assert (code, output) == (2, "")
+    assert message in errors
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--top=0", "'0' is not a number of rows: give 1 to 1000"),
+        ("--top=1001", "'1001' is not a number of rows: give 1 to 1000"),
+    ],
+)
+def test_invalid_option_is_rejected_with_the_allowed_values(
+    capsys: pytest.CaptureFixture[str], option: str, message: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["report", "--from-export=x", option])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.00 KiB"),
+        (10 * 1024, "10.0 KiB"),
+        (5 * 1024**4, "5.00 TiB"),
+        (2**70, "1,024 EiB"),
+    ],
+)
+def test_size_has_three_digits_and_a_binary_unit(number: int, text: str) -> None:
+    assert size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(0, "0 ms"), (-5, "-5 ms"), (1500, "1.5 s"), (3_600_000, "1:00:00"), (-90_000, "-0:01:30")],
+)
+def test_duration_has_the_unit_of_its_magnitude(milliseconds: int, text: str) -> None:
+    assert duration(milliseconds) == text
+
+
+def test_missing_and_empty_values_have_texts() -> None:
+    assert [cell(value, ColumnKind.TEXT) for value in (None, "")] == ["-", "(empty)"]
+
+
+@pytest.mark.parametrize("kind", [ColumnKind.NUMBER, ColumnKind.BYTES])
+@pytest.mark.parametrize("top", [0, 1, 7, 999, 1000, 1001, 5 * 1024**4, 2**64])
+def test_ticks_begin_at_zero_and_end_at_the_largest_value_or_above(kind: ColumnKind, top: int) -> None:
+    found = ticks(top, kind)
+    assert found[0] == 0
+    assert found[-1] >= top
+    assert 2 <= len(found) <= 5
+    assert found == sorted(set(found))
+
+
+def test_charts_contain_each_of_the_last_days_and_months() -> None:
+    days: Sequence[date] = last_days(date(2026, 3, 1))
+    assert (len(days), days[-2], days[-1]) == (31, date(2026, 2, 28), date(2026, 3, 1))
+    months = last_months(date(2026, 1, 1))
+    assert (len(months), months[-2], months[0]) == (24, date(2025, 12, 1), date(2024, 2, 1))
+    assert last_days(date.min) == [date.min]
+    assert last_months(date.min) == [date.min]
+
+
+def test_label_of_a_bar_keeps_the_end_of_a_long_text() -> None:
+    assert shortened("text/csv") == "text/csv"
+    assert shortened("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet") == "…dsheetml.sheet"
