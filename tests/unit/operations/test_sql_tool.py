@@ -238,7 +238,7 @@ def test_table_escapes_control_characters(run: Rows) -> None:
 def test_named_query_is_run_and_an_unknown_name_is_an_error_with_all_names(
     run: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("operations.tools.sql.QUERIES", tmp_path)
+    monkeypatch.setattr("operations.analytics.named_queries.QUERIES", tmp_path)
     (tmp_path / "bytes.sql").write_text("-- One row with the bytes.\nSELECT sum(size_bytes) AS bytes FROM objects;\n")
     (tmp_path / "keys.sql").write_text(KEYS)
     assert run("sql", "--scan", "--name=bytes", "--format=csv") == 0
