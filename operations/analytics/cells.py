@@ -14,6 +14,7 @@ NO_VALUE = "-"
 """Text for a missing value."""
 KIB = 1024
 SECOND_MS, MINUTE_MS = 1000, 60_000
+CENT = 0.01
 UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 SIZE_CLASSES = {
     0: "0 B",
@@ -61,11 +62,17 @@ def duration(milliseconds: int) -> str:
     return ("-" * (milliseconds < 0)) + str(timedelta(seconds=round(abs(milliseconds) / SECOND_MS)))
 
 
+def dollars(amount: float) -> str:
+    """Return an amount in US dollars with two digits; a smaller amount than a cent is not rounded to zero."""
+    return "< $0.01" if 0 < amount < CENT else f"${amount:,.2f}"
+
+
 FORMATS: Mapping[ColumnKind, Callable[[Any], str]] = {
     ColumnKind.NUMBER: "{:,}".format,
     ColumnKind.BYTES: size,
     ColumnKind.SIZE_CLASS: SIZE_CLASSES.__getitem__,
     ColumnKind.MILLISECONDS: duration,
+    ColumnKind.DOLLARS: dollars,
     ColumnKind.TIME: "{:%Y-%m-%d %H:%M:%S}".format,
     ColumnKind.DAY: "{:%Y-%m-%d}".format,
     ColumnKind.MONTH: "{:%Y-%m}".format,

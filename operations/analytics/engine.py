@@ -22,7 +22,7 @@ COLUMNS_HELP = "docs/sql.md lists the columns of the relation objects, and DESCR
 
 @dataclass(frozen=True, kw_only=True)
 class QueryResult:
-    """QueryResult of a query.
+    """Result of a query.
 
     Attributes:
         columns: names of the columns.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from operations.analytics.named_queries import named_query
-from operations.analytics.sections import SECTIONS, TOTALS, Section
+from operations.analytics.sections import PRICES, SECTIONS, TOTALS, Section
 from operations.output import visible
 
 if TYPE_CHECKING:
@@ -87,6 +88,12 @@ class Report:
     totals: dict[str, int]
     tables: tuple[Table, ...]
 
+    @property
+    def noncurrent_price(self) -> float:
+        """List price of the noncurrent versions and delete markers in US dollars per month."""
+        [rows] = [table.rows for table in self.tables if table.section.query == PRICES]
+        return math.fsum(row["dollars_per_month"] or 0 for row in rows)
+
     def document(self) -> dict[str, Any]:
         """Return the report as a JSON object. Times are ISO 8601 in UTC."""
         return {
@@ -95,6 +102,7 @@ class Report:
             "bucket": self.filters.bucket or None,
             "prefix": self.filters.prefix,
             "totals": self.totals,
+            "noncurrent_dollars_per_month": self.noncurrent_price,
             "tables": {
                 table.section.query: {
                     "more": table.more,
@@ -113,7 +121,7 @@ def query_of(engine: Engine) -> Query:
     """
 
     def run(sql: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
-        result = engine.connection.execute(sql, parameters)
+        result = engine.execute(sql, parameters)
         names = [each[0] for each in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 

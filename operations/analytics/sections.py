@@ -9,10 +9,12 @@ CHART_DAYS, CHART_MONTHS = 31, 24
 """Days and months in the charts of uploads."""
 FEW = 20
 """Rows of the tables that have fewer rows than this number."""
+PRICES = "noncurrent_prices"
+"""The query with the prices of noncurrent versions and delete markers. Its rows without a price are the last."""
 
 
 class ColumnKind(enum.Enum):
-    """ColumnKind of the values in a column, which selects their format."""
+    """Kind of the values in a column, which selects their format."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -22,11 +24,12 @@ class ColumnKind(enum.Enum):
     DAY = "day"
     MONTH = "month"
     MILLISECONDS = "milliseconds"
+    DOLLARS = "dollars"
 
     @property
     def is_number(self) -> bool:
         """Whether columns of this kind are aligned to the right."""
-        return self in {ColumnKind.NUMBER, ColumnKind.BYTES, ColumnKind.MILLISECONDS}
+        return self in {ColumnKind.NUMBER, ColumnKind.BYTES, ColumnKind.MILLISECONDS, ColumnKind.DOLLARS}
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ SECTIONS = (
         note="Current objects by kind of checksum. Only equal checksums of the kind “full object” prove equal content: "
         "composite checksums depend on the part size, and checksums of 32 bits are often equal by chance.",
         headings=(
-            Heading("checksum", "ColumnKind"),
+            Heading("checksum", "Kind"),
             *_OBJECTS,
             Heading("groups_of_equals", "Groups of equals", ColumnKind.NUMBER),
             Heading("extra_objects", "Extra objects", ColumnKind.NUMBER),
@@ -201,10 +204,25 @@ SECTIONS = (
         "lifecycle rule or a user deletes them. The bytes of a delete marker are those of its key.",
         headings=(
             _BUCKET,
-            Heading("kind", "ColumnKind"),
+            Heading("kind", "Kind"),
             *_VERSIONS,
             Heading("oldest", "Oldest (UTC)", ColumnKind.TIME),
         ),
+    ),
+    Section(
+        query=PRICES,
+        title="Price of noncurrent versions and delete markers",
+        note="List price of S3 in us-east-1 per month, by the storage class when the version was indexed. It is the "
+        "price of the first 50 TB, and includes the smallest billed sizes and the metadata of the storage classes, but "
+        "no smallest storage duration. A missing price (-) is unknown.",
+        headings=(
+            Heading("storage_class", "Storage class"),
+            Heading("kind", "Kind"),
+            *_VERSIONS,
+            Heading("billed_bytes", "Billed bytes", ColumnKind.BYTES),
+            Heading("dollars_per_month", "Per month", ColumnKind.DOLLARS),
+        ),
+        least=FEW,
     ),
     Section(
         query="without_content",

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from operations.analytics.cells import cell, size
+from operations.analytics.cells import cell, dollars, size
 from operations.output import count
+from operations.planning.prices import REGION
 
 if TYPE_CHECKING:
     from operations.analytics.report import Report, Table
@@ -44,10 +45,12 @@ def facts(report: Report) -> list[str]:
         found.append(f"only rows: {', '.join(selected)}")
     deleted = f"{count(totals['deleted_versions'], 'deleted version')}, {size(totals['deleted_bytes'])}"
     unread = count(totals["versions_without_content"], "version")
+    price = dollars(report.noncurrent_price)
     found += [
         f"{count(totals['objects'], 'current object')}, {size(totals['bytes'])}",
         f"{count(totals['noncurrent_versions'], 'noncurrent version')}, {size(totals['noncurrent_bytes'])}",
         f"{count(totals['delete_markers'], 'delete marker')}, {size(totals['delete_marker_bytes'])}",
+        f"{price} per month for noncurrent versions and delete markers (list price, {REGION})",
         f"{deleted}, and {count(totals['removed_delete_markers'], 'removed delete marker')}",
         f"{count(totals['mismatched_objects'], 'object')} with a mismatched type, {size(totals['mismatched_bytes'])}",
         f"{unread} without content, {size(totals['bytes_without_content'])}",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 REGION = "us-east-1"
 MILLION = 1_000_000
+KIB = 1024
 STANDARD, INFREQUENT_ACCESS = "standard", "infrequent-access"
 ARM64, X86_64 = "arm64", "x86_64"
 
@@ -52,6 +53,23 @@ class TablePrices:
     storage: Price
 
 
+@dataclass(frozen=True, kw_only=True)
+class StorageClassPrice:
+    """Price of one S3 storage class, with the bytes that S3 bills in addition to those of an object.
+
+    Attributes:
+        storage: price of the first 50 TB per month.
+        least_bytes: smallest billed size of an object.
+        index_bytes: additional bytes of each object at the price of the storage class.
+        name_bytes: additional bytes of each object at the price of the class STANDARD.
+    """
+
+    storage: Price
+    least_bytes: int = 0
+    index_bytes: int = 0
+    name_bytes: int = 0
+
+
 _LAMBDA = "https://aws.amazon.com/lambda/pricing/"
 _PROVISIONED = "https://aws.amazon.com/dynamodb/pricing/provisioned/"
 _ON_DEMAND = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
@@ -60,6 +78,7 @@ _S3 = "https://aws.amazon.com/s3/pricing/"
 _KMS = "https://aws.amazon.com/kms/pricing/"
 _XRAY = "https://aws.amazon.com/xray/pricing/"
 MONTHS_READ = (_S3_READ, _LISTED, _KMS_READ, _CLOUDWATCH_READ) = ("2025-11", "2026-09", "2026-03", "2026-05")
+_CLASSES_READ = "2026-03"
 
 LAMBDA_REQUESTS = Price(0.20, MILLION, "executions", _LAMBDA, _LISTED, free=MILLION)
 LAMBDA_DURATION: Mapping[str, Price] = {
@@ -88,6 +107,20 @@ ROWS_BACKED_UP = Price(0.20, 1, "GB of the table", _PROVISIONED, _LISTED)
 HEADS = Price(0.0004, 1000, "HEAD requests", _S3, _LISTED)
 GETS = Price(0.0004, 1000, "GET requests", _S3, _LISTED)
 OBJECTS_STORED = Price(0.023, 1, "GB", _S3, _LISTED)
+# The price of INTELLIGENT_TIERING is that of its Frequent Access tier, the highest, without monitoring.
+STORAGE_CLASSES: Mapping[str, StorageClassPrice] = {
+    "STANDARD": StorageClassPrice(storage=OBJECTS_STORED),
+    "INTELLIGENT_TIERING": StorageClassPrice(storage=Price(0.023, 1, "GB", _S3, _CLASSES_READ)),
+    "STANDARD_IA": StorageClassPrice(storage=Price(0.0125, 1, "GB", _S3, _CLASSES_READ), least_bytes=128 * KIB),
+    "ONEZONE_IA": StorageClassPrice(storage=Price(0.01, 1, "GB", _S3, _CLASSES_READ), least_bytes=128 * KIB),
+    "GLACIER_IR": StorageClassPrice(storage=Price(0.004, 1, "GB", _S3, _CLASSES_READ), least_bytes=128 * KIB),
+    "GLACIER": StorageClassPrice(
+        storage=Price(0.0036, 1, "GB", _S3, _CLASSES_READ), index_bytes=32 * KIB, name_bytes=8 * KIB
+    ),
+    "DEEP_ARCHIVE": StorageClassPrice(
+        storage=Price(0.00099, 1, "GB", _S3, _CLASSES_READ), index_bytes=32 * KIB, name_bytes=8 * KIB
+    ),
+}
 LOGS_INGESTED = Price(0.50, 1, "GB", _CLOUDWATCH, _CLOUDWATCH_READ, free=5)
 LOGS_STORED = Price(0.03, 1, "GB", _CLOUDWATCH, _CLOUDWATCH_READ)
 METRICS = Price(0.30, 1, "metrics", _CLOUDWATCH, _CLOUDWATCH_READ, free=10)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,7 +42,7 @@ FACTS = st.fixed_dictionaries(
         "content_type": TYPES,
         "checksum": st.none() | CHECKSUMS,
         "content": st.none() | st.sampled_from(["image/png", "text/plain"]),
-        "storage_class": st.sampled_from(["STANDARD", "GLACIER"]),
+        "storage_class": st.sampled_from(["STANDARD", "STANDARD_IA", "GLACIER", "OUTPOSTS"]),
         "delay": st.sampled_from([0.0, 0.001, 0.5, 2.0, 100_000.0]),
         "null": st.booleans(),
         "by_tool": st.booleans(),
@@ -113,3 +114,5 @@ def test_each_number_of_the_report_is_that_of_the_listings_and_heads(
         assert list(table.rows) == rows[:limit]
         assert table.more == max(0, len(rows) - limit)
     assert tables == {}
+    priced = sum(row["dollars_per_month"] or 0 for row in expected.noncurrent_prices())
+    assert report.noncurrent_price == pytest.approx(priced)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from operations.planning.prices import STORAGE_CLASSES
 from tests.support.generated_bucket import GeneratedBucket, ListedVersion
 
 Row = dict[str, Any]
@@ -177,6 +178,29 @@ class Expected:
                     {"bucket": bucket, "kind": kind, "versions": len(those), "bytes": sum(sizes), "oldest": oldest}
                 )
         return sorted(rows, key=lambda row: (-row["bytes"], -row["versions"], row["bucket"], row["kind"]))
+
+    def noncurrent_prices(self) -> list[Row]:
+        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for each in self.markers:
+            groups["STANDARD", "delete marker"].append(len(each.key.encode()))
+        for each in self.old:
+            groups[each.storage_class, "noncurrent version"].append(each.size or 0)
+        rows = []
+        for (name, kind), sizes in groups.items():
+            row: Row = {"storage_class": name, "kind": kind, "versions": len(sizes), "bytes": sum(sizes)}
+            billed = dollars = None
+            if name in STORAGE_CLASSES:
+                price, standard = STORAGE_CLASSES[name], STORAGE_CLASSES["STANDARD"].storage.dollars
+                of_class = sum(max(size, price.least_bytes) + price.index_bytes for size in sizes)
+                of_names = price.name_bytes * len(sizes)
+                billed = of_class + of_names
+                dollars = (of_class * price.storage.dollars + of_names * standard) / 2**30
+            rows.append(row | {"billed_bytes": billed, "dollars_per_month": dollars})
+        rows.sort(key=lambda row: (-row["versions"], row["storage_class"].encode(), row["kind"]))
+        last = -1.0  # rows without a price
+        return sorted(
+            rows, key=lambda row: last if row["dollars_per_month"] is None else row["dollars_per_month"], reverse=True
+        )
 
     def without_content(self) -> list[Row]:
         rows = _grouped(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 import pytest
 import sqlglot
@@ -10,7 +11,9 @@ import sqlglot.expressions
 from trino_sql_validator import validate
 
 from operations.analytics.named_queries import named_query, query_names
-from operations.analytics.sections import SECTIONS, TOTALS
+from operations.analytics.sections import PRICES, SECTIONS, TOTALS
+from operations.analytics.source import GB
+from operations.planning.prices import STORAGE_CLASSES
 
 NAMES = query_names()
 
@@ -34,6 +37,17 @@ def test_query_is_valid_trino_sql_after_its_translation(name: str) -> None:
     result = validate(translated)
     assert result.valid, result.error
     assert not result.warnings, result.warnings
+
+
+def test_prices_in_the_query_of_noncurrent_versions_are_the_list_prices() -> None:
+    [values] = sqlglot.parse_one(named_query(PRICES), read="duckdb").find_all(sqlglot.expressions.Values)
+    found = {row[0]: row[1:] for row in (tuple(each.to_py() for each in row.expressions) for row in values.expressions)}
+    assert found == {
+        name: (Decimal(str(each.storage.dollars)), each.least_bytes, each.index_bytes, each.name_bytes)
+        for name, each in STORAGE_CLASSES.items()
+    }
+    standard = STORAGE_CLASSES["STANDARD"].storage.dollars
+    assert f"* CAST({standard} AS DOUBLE)) / {GB} AS" in named_query(PRICES)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "totals"])

@@ -19,7 +19,9 @@ import pytest
 from operations.analytics.cells import cell, duration, size
 from operations.analytics.charts import last_days, last_months, shortened, ticks
 from operations.analytics.sections import SECTIONS, ColumnKind
+from operations.analytics.source import GB
 from operations.command import main
+from operations.planning.prices import STORAGE_CLASSES
 from tests.support.attack_keys import ATTACK_KEYS
 from tests.support.export_folder import write_export
 from tests.support.generated_bucket import GeneratedBucket
@@ -170,6 +172,46 @@ def test_filters_are_part_of_the_report(run: Run) -> None:
     assert lines[2] == (
         "only rows: since 2026-01-31 00:00:00 UTC, until 2026-02-01 00:00:00 UTC, bucket uploads, prefix '\\t'"
     )
+
+
+def test_price_of_noncurrent_versions_includes_what_s3_bills_for_each_storage_class(run: Run, tmp_path: Path) -> None:
+    bucket = GeneratedBucket("uploads")
+    for name in (*STORAGE_CLASSES, "OUTPOSTS"):
+        for number in range(2):
+            bucket.upload(f"{name}-{number}", size=GB * 100 * number, storage_class=name)
+            bucket.upload(f"{name}-{number}", size=GB)
+    bucket.delete("k" * 1000, by="AWS:AIDA1")
+    export = write_export(tmp_path, bucket.items)
+    page = tmp_path / "report.html"
+    _, output, _ = run("--json", f"--html={page}", export=export)
+    billed = {row["storage_class"]: row for row in tables(output)["noncurrent_prices"]["rows"] if row["bytes"] > 1000}
+    least, metadata = 128 * 1024 / GB, 8 * 1024 / GB * 0.023
+    prices = {
+        "INTELLIGENT_TIERING": 2.3,
+        "STANDARD": 2.3,
+        "STANDARD_IA": (100 + least) * 0.0125,
+        "ONEZONE_IA": (100 + least) * 0.01,
+        "GLACIER_IR": (100 + least) * 0.004,
+        "GLACIER": (100 + 2 * 32 * 1024 / GB) * 0.0036 + 2 * metadata,
+        "DEEP_ARCHIVE": (100 + 2 * 32 * 1024 / GB) * 0.00099 + 2 * metadata,
+    }
+    found = {name: row["dollars_per_month"] for name, row in billed.items()}
+    assert found.pop("OUTPOSTS") is None
+    assert found == pytest.approx(prices, rel=1e-12)
+    assert list(found) == list(prices)
+    assert billed["GLACIER"]["billed_bytes"] == 100 * GB + 2 * 40 * 1024
+    marker = 1000 / GB * 0.023
+    total = json.loads(output)["noncurrent_dollars_per_month"]
+    assert total == pytest.approx(sum(prices.values()) + marker, rel=1e-12)
+    sentence = "$7.71 per month for noncurrent versions and delete markers (list price, us-east-1)"
+    assert sentence in page.read_text(encoding="utf-8")
+    _, output, _ = run(export=export)
+    assert sentence in output
+    rows = output.partition("PRICE OF NONCURRENT")[2].splitlines()
+    assert [line.split()[-1] for line in rows[2:11]] == [
+        *("$2.30", "$2.30", "$1.25", "$1.00", "$0.40", "$0.36", "$0.10"),
+        *("$0.01", "-"),
+    ]
 
 
 def test_report_in_an_unknown_folder_fails_before_it_reads_the_export(run: Run, tmp_path: Path) -> None:

@@ -260,6 +260,7 @@ def test_each_price_has_a_source_page_and_a_month() -> None:
     tables = [price for table in prices.TABLE.values() for price in vars(table).values()]
     every = [each for each in vars(prices).values() if isinstance(each, Price)]
     every += [*tables, *prices.LAMBDA_DURATION.values()]
+    every += [each.storage for each in prices.STORAGE_CLASSES.values()]
     assert len(every) > 25
     for price in nonempty(every):
         assert min(price.dollars, price.per) > 0
