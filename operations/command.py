@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from operations import program
-from operations.analytics.snapshot import Cache, cache_folder
-from operations.analytics.source import Source
+from operations.analytics.options import SOURCE_TOOLS
 from operations.audit import GRACE
 from operations.aws import Aws
 from operations.discovery import from_function, from_settings, stack_and_queue
@@ -28,12 +26,9 @@ from operations.tool import FAILED, INTERRUPTED, Tool
 from operations.tools.adopt import AdoptTool
 from operations.tools.audit import AuditTool
 from operations.tools.backfill import BackfillTool
-from operations.tools.cache import CacheTool
-from operations.tools.export import ExportTool
 from operations.tools.inspection import InspectionTool
 from operations.tools.redrive import RedriveTool
 from operations.tools.restore_rows import RestoreRowsTool
-from operations.tools.sql import SqlTool
 from operations.version import NAME
 
 if TYPE_CHECKING:
@@ -46,23 +41,10 @@ STACK_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target, ExpectedSet
 }
 """The tools that need the names of the stack's resources and the settings document; `backfill` only with --inspect."""
 
-
+PACKAGES = "requirements-operations.txt"
+"""File with the packages that the tools need."""
 PLANNING_TOOLS: Mapping[str, Callable[[argparse.Namespace], Tool]] = {"capacity": CapacityTool, "cost": CostTool}
 """The tools that need no access to AWS."""
-
-
-def _create_report(options: argparse.Namespace, source: Source, cache: Cache) -> Tool:
-    from operations.tools.report import ReportTool  # noqa: PLC0415  the import takes 0.2 s, and only `report` needs it
-
-    return ReportTool(options, source, cache)
-
-
-TOOLS_OVER_ROWS: Mapping[str, Callable[[argparse.Namespace, Source, Cache], Tool]] = {
-    "report": _create_report,
-    "sql": SqlTool,
-    "export": ExportTool,
-}
-"""The tools that read a snapshot of the table."""
 
 
 def main(
@@ -89,6 +71,9 @@ def main(
         code, reason = FAILED, str(error)
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        code, reason = FAILED, f"the package {package} is not installed: run pip install -r {PACKAGES}"
     except Exception as bug:  # noqa: BLE001  Python's exit code for a traceback would mean "differences found"
         traceback.print_exc()
         code, reason = FAILED, f"a bug in this tool: {type(bug).__name__}: {bug}"
@@ -133,25 +118,15 @@ def _find_target(options: argparse.Namespace, connect: Callable[[str | None], Aw
     return aws, outputs or from_function(options.function, aws)
 
 
-def _create_tool_with_cache(options: argparse.Namespace, connect: Callable[[str | None], Aws], cache: Cache) -> Tool:
-    """Create a tool that uses the cache. Of the sources of rows, only an existing export needs no stack."""
-    if options.tool == "cache":
-        return CacheTool(cache)
-    if options.function is None and options.stack_outputs is None:
-        remote = options.from_export.startswith("s3://")
-        source = Source(options, connect(None) if remote else None, None, None, cache)
-    else:
-        source = Source(options, *_find_stack(options, connect), cache)
-    return TOOLS_OVER_ROWS[options.tool](options, source, cache)
-
-
 def _create_tool(
     options: argparse.Namespace, connect: Callable[[str | None], Aws], grace: float, cache: Path | None
 ) -> Tool:
     if (planned := PLANNING_TOOLS.get(options.tool)) is not None:
         return planned(options)
-    if options.tool == "cache" or options.tool in TOOLS_OVER_ROWS:
-        return _create_tool_with_cache(options, connect, Cache(cache or cache_folder(os.environ)))
+    if options.tool in (*SOURCE_TOOLS, "cache"):
+        from operations.tools import rows  # noqa: PLC0415  the import of DuckDB takes time, and only these tools need it
+
+        return rows.create(options, cache, connect=connect, find_stack=lambda: _find_stack(options, connect))
     if options.tool == "audit":
         aws, target, expected = _find_stack(options, connect)
         aws.require_bucket_owner(target.account)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from operations.analytics.engine import Engine, translated_errors
-from operations.analytics.html import page
 from operations.analytics.report import Filters, Report, create_report, query_of
 from operations.analytics.text import lines
 from operations.errors import OperatorError
@@ -53,6 +52,8 @@ class ReportTool:
             with progress.step("run queries"), translated_errors("calculate the report"):
                 self._report = create_report(query_of(engine), source=source, filters=self._filters, top=self._top)
         if self._html:
+            from operations.analytics.html import page  # noqa: PLC0415  only this option needs Jinja2 and Leather
+
             try:
                 self._html.write_text(page(self._report), encoding="utf-8")
             except OSError as error:

@@ -237,10 +237,10 @@ def test_shared_test_code_is_imported_only_from_the_support_folder() -> None:
 
 
 def test_only_the_settings_modules_read_environment_variables() -> None:
-    """boto3 reads the AWS variables of the operators' commands. `operations.command` only reads the cache folder."""
+    """boto3 reads the AWS variables of the operators' commands. `operations.tools.rows` only reads the cache folder."""
     readers = {name for name in modules_of(*FUNCTIONS, "operations") if environment_uses(name)}
     functions = {"lambda_code.settings", "inspector.settings", "lambda_common.settings"}
-    assert readers == functions | {"operations.command"}
+    assert readers == functions | {"operations.tools.rows"}
 
 
 def test_tap_stack_reads_environment_variables_only_in_its_main_block_and_to_run_pip() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from operations.command import main
 from operations.startup import start
 
 ROOT = Path(__file__).parents[3]
@@ -64,3 +67,28 @@ def test_start_calls_the_function_run_of_the_module(monkeypatch: pytest.MonkeyPa
     start("operations", "another_command", packages="requirements.txt")
     module: Any = sys.modules["another_command"]
     assert module.calls == [1]
+
+
+def test_only_the_tools_that_read_rows_import_duckdb_and_the_packages_of_the_html_report() -> None:
+    script = """
+import sys
+from operations.command import main
+for arguments in (["--help"], ["audit", "--stack-outputs=/nowhere"], ["sql", "SELECT 1", "--from-export=/nowhere"]):
+    try:
+        main(arguments)
+    except SystemExit:
+        pass
+    print(*sorted({"duckdb", "jinja2", "leather"} & {*sys.modules}), sep=",", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603  The test controls the command.
+    assert [line for line in done.stderr.splitlines() if ": " not in line] == ["", "", "duckdb"]
+
+
+def test_tool_without_its_package_is_an_error_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    missing = ModuleNotFoundError("No module named 'duckdb.typing'", name="duckdb.typing")
+    monkeypatch.setattr("operations.tools.rows.create", mock.Mock(side_effect=missing))
+    assert main(["sql", "SELECT 1", "--from-export=/nowhere"], cache=tmp_path) == 2
+    error = "the package duckdb is not installed: run pip install -r requirements-operations.txt"
+    assert capsys.readouterr().err == f"sql: {error}\n"

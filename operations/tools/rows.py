@@ -1,0 +1,55 @@
+"""Creates the tools that read the rows of a table. The command imports this module, and thus DuckDB, only for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from operations.analytics.snapshot import Cache, cache_folder
+from operations.analytics.source import Source
+from operations.tools.cache import CacheTool
+from operations.tools.export import ExportTool
+from operations.tools.report import ReportTool
+from operations.tools.sql import SqlTool
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from operations.aws import Aws
+    from operations.settings_document import ExpectedSettings
+    from operations.target import Target
+    from operations.tool import Tool
+
+TOOLS: Mapping[str, Callable[[argparse.Namespace, Source, Cache], Tool]] = {
+    "report": ReportTool,
+    "sql": SqlTool,
+    "export": ExportTool,
+}
+
+
+def create(
+    options: argparse.Namespace,
+    folder: Path | None,
+    *,
+    connect: Callable[[str | None], Aws],
+    find_stack: Callable[[], tuple[Aws, Target, ExpectedSettings | None]],
+) -> Tool:
+    """Create a tool that uses the cache. Of the sources of rows, only an existing export needs no stack.
+
+    Args:
+        options: the parsed options of the tool.
+        folder: the cache folder; None selects that of the environment.
+        connect: creates the AWS clients for a region; the region None selects the environment's region.
+        find_stack: finds the stack that the options name.
+    """
+    cache = Cache(folder or cache_folder(os.environ))
+    if options.tool == "cache":
+        return CacheTool(cache)
+    if options.function is None and options.stack_outputs is None:
+        remote = options.from_export.startswith("s3://")
+        source = Source(options, connect(None) if remote else None, None, None, cache)
+    else:
+        source = Source(options, *find_stack(), cache)
+    return TOOLS[options.tool](options, source, cache)
