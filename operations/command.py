@@ -71,6 +71,8 @@ def main(
         code, reason = FAILED, str(error)
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
+    except program.OutputError:  # A tool prints a long result itself.
+        raise
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
         code, reason = FAILED, f"the package {package} is not installed: run pip install -r {PACKAGES}"
@@ -166,7 +168,7 @@ def _notify(
 
 def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str) -> None:
     """Print why a tool stopped. If it had started, also print its results so far and how to continue."""
-    lines = [reason, tool.resume_hint()] if tool else [reason]
+    lines = [reason, *filter(None, [tool.resume_hint()])] if tool else [reason]
     try:
         if options.json:
             _print_json(options, error=reason, **(tool.document() if tool else {}))

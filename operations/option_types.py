@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from operations.notification import region_of_topic
 
+LEAST_MEMORY, OWN_MEMORY = 300_000_000, 150_000_000
+"""Bytes: the smallest limit of memory, and the part of a limit that Python and DuckDB need outside DuckDB's limit."""
+
 
 def bucket_name(text: str) -> str:
     """Return the name of a general purpose bucket."""
@@ -98,10 +101,14 @@ def positive_integer(unit: str) -> Callable[[str], int]:
 
 
 def memory_size(text: str) -> str:
-    """Return an amount of memory in DuckDB's format."""
-    if not re.fullmatch(r"[1-9]\d{0,5}(\.\d+)? ?([KMGT]i?B)", text, re.ASCII | re.IGNORECASE):
+    """Return the part of an amount of memory that DuckDB can use, in DuckDB's format."""
+    match = re.fullmatch(r"([1-9]\d{0,5}(?:\.\d+)?) ?([KMGT])(i?)B", text, re.ASCII | re.IGNORECASE)
+    if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory, such as 500MB or 4GB")
-    return text
+    size = float(match[1]) * (1024 if match[3] else 1000) ** ("KMGT".index(match[2].upper()) + 1)
+    if size < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text!r} is too little memory: give 300MB or more")
+    return f"{size - OWN_MEMORY:.0f}B"
 
 
 def duration(text: str) -> timedelta:
@@ -115,6 +122,8 @@ def duration(text: str) -> timedelta:
 
 def export_path(text: str) -> str:
     """Return the path or the `s3://` URL of an export folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty: give an export folder or s3://BUCKET/PREFIX")
     if utf8_text(text).startswith("s3:") and not re.fullmatch(
         r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+", text, re.ASCII
     ):

@@ -31,4 +31,4 @@ class Tool(Protocol):
         """Return the tool's results as a JSON object."""
 
     def resume_hint(self) -> str:
-        """Return how to continue after an interruption or an error, as one line of text."""
+        """Return how to continue after an interruption or an error, as one line of text; empty if there is no hint."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 TEXT, INTEGER, BOOLEAN, TIME, DAY = "VARCHAR", "BIGINT", "BOOLEAN", "TIMESTAMP", "DATE"
@@ -143,6 +143,15 @@ COLUMNS = (
 def exported_columns() -> str:
     """Return the SQL list of the columns that are attributes of a row, for a SELECT from exported rows."""
     return ", ".join(f"{each.exported} AS {each.name}" for each in COLUMNS if each.path)
+
+
+def empty_relation(columns: Iterable[Column] = COLUMNS) -> str:
+    """Return a SELECT with typed columns and without rows.
+
+    Args:
+        columns: the columns.
+    """
+    return f"SELECT {', '.join(f'CAST(NULL AS {each.type}) AS {each.name}' for each in columns)} LIMIT 0"
 
 
 def item_type() -> str:

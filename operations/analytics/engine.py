@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,12 +13,15 @@ from typing import Any, Self
 
 import duckdb
 
-from operations.analytics.options import DEFAULT_MEMORY
+from operations.analytics.columns import empty_relation
+from operations.analytics.options import CACHE_VARIABLE, DEFAULT_MEMORY
 from operations.errors import OperatorError
 
 ROWS_AT_ONCE = 1000
 """Rows of a result that Python reads at once."""
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+DAMAGED = (".parquet'", "Parquet")
+"""Parts of DuckDB's messages about a damaged file in the cache."""
 COLUMNS_HELP = "docs/sql.md lists the columns of the relation objects, and DESCRIBE objects prints them"
 
 
@@ -73,8 +78,26 @@ class Engine:
         with translated_errors():
             self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM read_parquet([{source}])")  # noqa: S608  a view has no parameters
             self.connection.execute(f"SET allowed_paths = [{permitted}]")
-            self.connection.execute("SET enable_external_access = false")
-            self.connection.execute("SET lock_configuration = true")
+            self._lock()
+
+    def check(self, sql: str) -> None:
+        """Raise an OperatorError if `select` would reject a statement of a user, without any rows.
+
+        The engine cannot open the relation afterwards.
+
+        Args:
+            sql: the statement.
+        """
+        with translated_errors():
+            statement = _statement(sql)
+            self.connection.execute(f"CREATE VIEW objects AS {empty_relation()}")
+            self._lock()
+            if statement.type != duckdb.StatementType.EXPLAIN:  # DuckDB does not prepare an EXPLAIN statement.
+                self.connection.execute(f"PREPARE checked AS {statement.query}")
+
+    def _lock(self) -> None:
+        self.connection.execute("SET enable_external_access = false")
+        self.connection.execute("SET lock_configuration = true")
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
         """Run a statement of the program in a thread, because DuckDB does not react to Ctrl-C while a statement runs.
@@ -153,7 +176,12 @@ def translated_errors(action: str = "run the SQL statement") -> Iterator[None]:
 
 
 def _query(sql: str) -> str:
-    """Return the text of a statement that only reads.
+    """Return the text of a statement that only reads."""
+    return _statement(sql).query.strip().rstrip(";")
+
+
+def _statement(sql: str) -> duckdb.Statement:
+    """Return a statement that only reads.
 
     Raises:
         OperatorError: there is no statement or more than one, or it does not only read.
@@ -162,12 +190,16 @@ def _query(sql: str) -> str:
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")
     [statement] = statements
+    if statement.type == duckdb.StatementType.MULTI:
+        raise OperatorError(
+            "PIVOT needs the values of its column: give them in a list, such as ON extension IN ('pdf')"
+        )
     if statement.type not in READS:
         raise OperatorError(
             f"{statement.type.name} statements are not allowed, because the relation objects is read-only: give a "
             "SELECT statement. To write its result into a file, use --format and --output"
         )
-    return statement.query.strip().rstrip(";")
+    return statement
 
 
 def _batches(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
@@ -185,12 +217,26 @@ def _message(error: duckdb.Error) -> str:
     text = " ".join(line.strip() for line in excerpt.splitlines() if line.strip()).rstrip(".")
     remedy = ""
     match error:
+        case duckdb.CatalogException() if "Table with name" in text:
+            remedy = f"The only table is objects; {COLUMNS_HELP}"
+        case duckdb.BinderException() if "No function matches" in text:
+            text = text.partition(" Candidate functions:")[0].rstrip(".")  # DuckDB lists the types of all variants.
+            remedy = COLUMNS_HELP
         case duckdb.CatalogException() | duckdb.BinderException():
             remedy = COLUMNS_HELP
+        case duckdb.ParserException():
+            remedy = "The SQL dialect is that of DuckDB; docs/sql.md has examples"
         case duckdb.PermissionException():
             remedy = "SQL can only read the relation objects, not files, URLs and extensions"
         case duckdb.OutOfMemoryException():
             remedy = "Give more memory with --memory, such as --memory 4GB, or more disk space with TAPSTACK_CACHE"
+    if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):  # The error of a parallel write is JSON.
+        text = json.loads(match[1])
     if "No space left on device" in text:
-        remedy = "The disk is full: delete files (`tapstack cache clear`), or set TAPSTACK_CACHE to another disk"
-    return f"{text}. {remedy}".rstrip(". ")
+        remedy = (
+            "The disk is full: delete files (`tapstack cache clear` deletes the cache), or use another disk "
+            f"({CACHE_VARIABLE} is the folder of the cache)"
+        )
+    elif any(word in text for word in DAMAGED) or type(error) in (duckdb.Error, duckdb.InternalException):
+        remedy = "If a file in the cache is damaged, delete it with `tapstack cache clear`, and start again"
+    return f"{text}{'' if text.endswith(('!', '?')) else '.'} {remedy}".rstrip(". ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -24,6 +25,8 @@ FORMULA_CHARACTERS = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which a spreadsheet program begins a formula (OWASP, CSV injection)."""
 MAX_TABLE_ROWS = 1000
 """Number of rows that the format `table` prints."""
+UNLIMITED = 1_000_000
+"""Width in characters of a table that is not printed to a terminal."""
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")
 
 
@@ -103,8 +106,13 @@ def write_table(result: QueryResult, stream: TextIO) -> int:
     rows = list(islice(result.rows, MAX_TABLE_ROWS + 1))
     for row in rows[:MAX_TABLE_ROWS]:
         table.add_row(*(Text(_shown(each)) for each in row))
-    width = None if stream.isatty() else max(80, 40 * len(result.columns))
-    Console(file=stream, force_terminal=stream.isatty(), width=width).print(table)
+    if stream.isatty():
+        Console(file=stream).print(table)
+    else:  # Each row is one line for programs such as grep, whatever the length of the keys.
+        console = Console(file=io.StringIO(), width=UNLIMITED, color_system=None)
+        with console.capture() as captured:
+            console.print(table)
+        stream.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
     if len(rows) > MAX_TABLE_ROWS:
         stream.write(f"… and more rows: use LIMIT, or --format csv, which has no limit of {MAX_TABLE_ROWS:,} rows\n")
     return min(len(rows), MAX_TABLE_ROWS)

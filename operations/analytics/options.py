@@ -13,6 +13,8 @@ FORMATS = ("table", "csv", "json", "parquet")
 SOURCE_TOOLS = ("report", "sql", "export")
 """Tools with the options of `add_source`."""
 DEFAULT_MEMORY = "1GB"
+CACHE_VARIABLE = "TAPSTACK_CACHE"
+"""Environment variable with the path of the cache folder."""
 NOTES = (
     "--scan consumes read capacity, and --export costs $0.10 per GB of the table in us-east-1. The rows are stored in "
     "the folder TAPSTACK_CACHE (default: ~/.cache/tapstack)."
@@ -67,7 +69,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         type=memory_size,
         default=DEFAULT_MEMORY,
         metavar="SIZE",
-        help=f"limit of DuckDB's memory; larger intermediate results are written to the cache folder (default: "
+        help=f"limit of the tool's memory; larger intermediate results are written to the cache folder (default: "
         f"{DEFAULT_MEMORY})",
     )
 

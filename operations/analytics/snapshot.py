@@ -18,11 +18,13 @@ from operations.analytics.columns import (
     EXISTS_NOW,
     NEWEST_FIRST,
     SCHEMA_VERSION,
+    empty_relation,
     exported_columns,
     item_type,
 )
 from operations.analytics.engine import literal, translated_errors
 from operations.analytics.export_files import SUMMARY, Export, data_paths, read_export, verify
+from operations.analytics.options import CACHE_VARIABLE
 from operations.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -34,8 +36,8 @@ OBJECTS, DESCRIPTION = "objects.parquet", "snapshot.json"
 """Names of the files in the folder of a snapshot."""
 FORMAT = 1
 """Version of the files of a snapshot. Increase it if the columns of the relation change."""
-CACHE_VARIABLE = "TAPSTACK_CACHE"
-"""Environment variable with the path of the cache folder."""
+ROW_GROUP = 40_960
+"""Rows in a row group of a Parquet file: DuckDB keeps one row group for each thread in memory while it writes."""
 PREFIX, UNFINISHED = "snapshot-", "unfinished-"
 """Beginnings of the folder names in the cache. `cache clear` deletes only these folders."""
 
@@ -60,7 +62,7 @@ class Snapshot:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Return the snapshot in a folder; None if the folder has no snapshot in the current format."""
+        """Return the snapshot in a folder; None if it has none in the current format, or an incomplete file."""
         try:
             values = json.loads((folder / DESCRIPTION).read_bytes())
         except (OSError, ValueError):
@@ -72,7 +74,8 @@ class Snapshot:
                 "time": str(time),
                 "source": str(source),
                 "rows": int(rows),
-            } if number == FORMAT and (folder / OBJECTS).exists():
+                "bytes": int(size),
+            } if number == FORMAT and _size(folder / OBJECTS) == size:
                 return cls(table=table, time=time, source=source, rows=rows, path=folder / OBJECTS)
         return None
 
@@ -151,7 +154,7 @@ class Cache:
         with self.temporary() as unfinished:
             write_relation(export, opened, engine, unfinished / OBJECTS)
             values = {"format": FORMAT, "table": opened.table, "time": opened.time, "source": source}
-            description = json.dumps(values | {"rows": opened.items})
+            description = json.dumps(values | {"rows": opened.items, "bytes": _size(unfinished / OBJECTS)})
             (unfinished / DESCRIPTION).write_text(description, encoding="utf-8")
             for path in unfinished.iterdir():
                 path.chmod(0o600)
@@ -169,6 +172,11 @@ class Cache:
         for each in folders:
             shutil.rmtree(each)
         return sum(each.name.startswith(PREFIX) for each in folders), size
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file in bytes; -1 if it does not exist."""
+    return path.stat().st_size if path.is_file() else -1
 
 
 def cache_folder(variables: Mapping[str, str]) -> Path:
@@ -228,9 +236,8 @@ def _write_rows(folder: Path, export: Export, engine: Engine, target: Path) -> N
         source = f"read_json([{files}], format = 'newline_delimited', compression = 'gzip', {types})"
         query = f"SELECT {exported_columns()} FROM {source}"  # noqa: S608  the text has no values of a user but paths
     else:
-        nulls = ", ".join(f"CAST(NULL AS {each.type}) AS {each.name}" for each in COLUMNS if each.path)
-        query = f"SELECT {nulls} LIMIT 0"
-    engine.execute(f"COPY ({query}) TO {literal(target)} (FORMAT parquet)")
+        query = empty_relation(each for each in COLUMNS if each.path)
+    engine.execute(f"COPY ({query}) TO {literal(target)} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP})")
 
 
 def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
@@ -253,20 +260,22 @@ def _add_states(engine: Engine, rows: Path, target: Path) -> None:
     """Add the columns `exists_now` and `is_current`. DuckDB only sorts the rows of objects with several versions.
 
     The hash values of the object IDs need less memory than the IDs. An equal hash value of two objects has no effect on
-    the result.
+    the result. For the same reason, the numbers of rows in the file represent the superseded versions.
     """
-    source = f"read_parquet({literal(rows)})"
+    source = f"read_parquet({literal(rows)}, file_row_number = true)"
     hashes = f"SELECT hash(object_id) AS h FROM {source} WHERE deleted_at IS NULL"  # noqa: S608  the only value is a path
     several = f"SELECT h FROM ({hashes}) GROUP BY h HAVING count(*) > 1"  # noqa: S608  as above
     place = f"row_number() OVER (PARTITION BY object_id ORDER BY {NEWEST_FIRST})"
     engine.execute(
-        "CREATE TEMP TABLE superseded AS SELECT object_id, version_id FROM ("  # noqa: S608  as above
-        f"SELECT object_id, version_id, {place} AS place FROM {source} "
+        "CREATE TEMP TABLE superseded AS SELECT file_row_number FROM ("  # noqa: S608  as above
+        f"SELECT file_row_number, {place} AS place FROM {source} "
         f"WHERE deleted_at IS NULL AND hash(object_id) IN ({several})) WHERE place > 1"
     )
+    current = "superseded.file_row_number IS NULL"
     engine.execute(
-        f"COPY (SELECT rows.*, {EXISTS_NOW} AS exists_now, {EXISTS_NOW} AND superseded.object_id IS NULL AS is_current "  # noqa: S608  as above
-        f"FROM {source} AS rows LEFT JOIN superseded ON superseded.object_id = rows.object_id "
-        f"AND superseded.version_id = rows.version_id) TO {literal(target)} (FORMAT parquet, COMPRESSION zstd)"
+        f"COPY (SELECT rows.* EXCLUDE (file_row_number), {EXISTS_NOW} AS exists_now, "  # noqa: S608  as above
+        f"{EXISTS_NOW} AND {current} AS is_current "
+        f"FROM {source} AS rows LEFT JOIN superseded ON superseded.file_row_number = rows.file_row_number) "
+        f"TO {literal(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
     )
     engine.execute("DROP TABLE superseded")

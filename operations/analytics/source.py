@@ -159,6 +159,7 @@ class Source:
             progress.note(f"export of {table.size_bytes / GB:,.2f} GB, about {_price(table)} in us-east-1")
             prefix = f"exports/{self._now():%Y-%m-%dT%H-%M-%SZ}"
             owner = self._stack.account
+            progress.note("the export continues if you interrupt the tool, and a later run with --export uses it")
             arn = self._calls.start_export(table.arn, bucket=bucket, prefix=prefix, owner=owner)
             export = self._calls.table_export(arn)
         else:

@@ -14,7 +14,7 @@ from operations.analytics.text import lines
 from operations.errors import OperatorError
 from operations.output import count
 from operations.tool import OK
-from operations.tools.sql import described
+from operations.tools.sql import described, hint
 
 if TYPE_CHECKING:
     import argparse
@@ -43,8 +43,13 @@ class ReportTool:
         self._report: Report | None = None
 
     def run(self, progress: Progress) -> int:
-        if self._html and not self._html.parent.is_dir():  # This is checked first, because a large report takes time.
-            raise OperatorError(f"cannot write {self._html}: {self._html.parent} is not a folder: create the folder")
+        if self._html:  # The path is checked first, because a large report takes time.
+            if not self._html.parent.is_dir():
+                raise OperatorError(
+                    f"cannot write {self._html}: {self._html.parent} is not a folder: create the folder"
+                )
+            if self._html.exists() and not self._html.is_file():
+                raise OperatorError(f"cannot write {self._html}: it is a folder or a device: give the name of a file")
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
             self._snapshot = self._source.snapshot(engine, progress)
             engine.open([self._snapshot.path])
@@ -54,10 +59,16 @@ class ReportTool:
         if self._html:
             from operations.analytics.html import page  # noqa: PLC0415  only this option needs Jinja2 and Leather
 
+            part = self._html.with_name(f".{self._html.name}.part")
             try:
-                self._html.write_text(page(self._report), encoding="utf-8")
+                part.write_text(page(self._report), encoding="utf-8")
+                part.replace(self._html)
             except OSError as error:
-                raise OperatorError(f"cannot write {self._html}: {error.strerror}") from error
+                raise OperatorError(
+                    f"cannot write {self._html}: {error.strerror}; give a file in a writable folder with enough space"
+                ) from error
+            finally:
+                part.unlink(missing_ok=True)
         return OK
 
     def lines(self) -> list[str]:
@@ -72,4 +83,4 @@ class ReportTool:
         return described(self._snapshot) | report
 
     def resume_hint(self) -> str:
-        return "the cache contains the rows that were read; start report again"
+        return hint(self._snapshot)

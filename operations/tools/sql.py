@@ -43,6 +43,8 @@ class SqlTool:
         self._number = 0
 
     def run(self, progress: Progress) -> int:
+        with Engine(spill=self._cache.folder) as engine:  # A wrong statement is an error before the rows are read.
+            engine.check(self._sql)
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
             self._snapshot = self._source.snapshot(engine, progress)
             if self._output is not None:
@@ -51,7 +53,7 @@ class SqlTool:
             else:
                 self._write_stdout(engine)
         if not self._json:
-            progress.note(f"{count(self._number, 'row')} of the result; the rows are of {self._snapshot.time}")
+            progress.note(f"{count(self._number, 'row')}, from the rows of the table at {self._snapshot.time}")
         return OK
 
     def _write_file(self, engine: Engine, path: Path, progress: Progress) -> None:
@@ -88,7 +90,7 @@ class SqlTool:
         return {**described(self._snapshot), "columns": self._columns, "rows": self._rows}
 
     def resume_hint(self) -> str:
-        return "the cache contains the rows that were read; start sql again"
+        return hint(self._snapshot)
 
 
 def described(snapshot: Snapshot | None) -> dict[str, Any]:
@@ -101,6 +103,11 @@ def described(snapshot: Snapshot | None) -> dict[str, Any]:
         "source": snapshot.source,
         "table_rows": snapshot.rows,
     }
+
+
+def hint(snapshot: Snapshot | None) -> str:
+    """Return how to continue after an error, or an empty text if no rows have been read."""
+    return "the rows are in the cache, and the next run uses them (--max-age)" if snapshot else ""
 
 
 @contextmanager
@@ -125,7 +132,7 @@ def new_file(path: Path) -> Iterator[Path]:
         part.rename(path)
     except OSError as error:
         raise OperatorError(
-            f"--output {path}: {error.strerror}; give the name of a new file in a writable folder"
+            f"--output {path}: {error.strerror}; give the name of a new file in a writable folder with enough space"
         ) from error
     finally:
         part.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from operations.analytics.columns import COLUMNS
-from operations.analytics.engine import Engine
+from operations.analytics.engine import Engine, translated_errors
 from operations.analytics.snapshot import load
 from operations.errors import OperatorError
 from tests.support.export_folder import typed, write_export
@@ -114,6 +114,53 @@ def test_query_without_sufficient_memory_is_an_error_with_the_remedy(folder: Pat
         engine.open([folder / "objects.parquet"])
         with pytest.raises(OperatorError, match="Give more memory with --memory"):
             list(engine.select("SELECT list(md5(i::VARCHAR)) FROM range(2000000) t(i)").rows)
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT colour FROM objects", "docs/sql.md lists the columns of the relation objects"),
+        ("SELECT 1 FROM object", 'Did you mean "objects"? The only table is objects; docs/sql.md lists'),
+        ("SELEC 1", 'syntax error at or near "SELEC". The SQL dialect is that of DuckDB; docs/sql.md has examples'),
+        (
+            "SELECT sum(key) FROM objects",
+            "'sum(VARCHAR)'. You might need to add explicit type casts. docs/sql.md lists",
+        ),
+        ("SELECT * FROM read_csv('/etc/passwd')", "SQL can only read the relation objects, not files"),
+        ("PIVOT objects ON extension USING count(*)", "PIVOT needs the values of its column"),
+        ("DELETE FROM objects", "DELETE statements are not allowed"),
+    ],
+)
+def test_check_rejects_an_invalid_statement_before_the_rows_are_read(tmp_path: Path, sql: str, message: str) -> None:
+    with Engine(spill=tmp_path) as engine, pytest.raises(OperatorError) as raised:
+        engine.check(sql)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT key, size_bytes FROM objects WHERE user_metadata['a'] = 'b' -- comment",
+        "PIVOT objects ON extension IN ('pdf') USING count(*)",
+        "DESCRIBE objects",
+        "EXPLAIN SELECT key FROM objects",
+        "WITH a AS (SELECT 1) SELECT * FROM a;",
+    ],
+)
+def test_check_accepts_a_valid_statement(tmp_path: Path, sql: str) -> None:
+    with Engine(spill=tmp_path) as engine:
+        engine.check(sql)
+
+
+def test_full_disk_during_a_parallel_write_is_an_error_with_the_path_and_the_remedy(tmp_path: Path) -> None:
+    """The device /dev/full reports a full disk for each write."""
+    with Engine(spill=tmp_path) as engine, pytest.raises(OperatorError) as raised, translated_errors("write the rows"):
+        engine.execute("COPY (SELECT i FROM range(100) t(i)) TO '/dev/full' (FORMAT parquet, USE_TMP_FILE false)")
+    assert str(raised.value) == (
+        'cannot write the rows: Could not write file "/dev/full": No space left on device. The disk is full: delete '
+        "files (`tapstack cache clear` deletes the cache), or use another disk (TAPSTACK_CACHE is the folder of the "
+        "cache)"
+    )
 
 
 def test_interruption_stops_a_running_query(engine: Engine) -> None:

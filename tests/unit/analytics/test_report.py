@@ -18,6 +18,7 @@ import pytest
 
 from operations.analytics.cells import cell, duration, size
 from operations.analytics.charts import last_days, last_months, shortened, ticks
+from operations.analytics.engine import Engine
 from operations.analytics.sections import SECTIONS, ColumnKind
 from operations.analytics.source import GB
 from operations.command import main
@@ -219,6 +220,40 @@ def test_report_in_an_unknown_folder_fails_before_it_reads_the_export(run: Run, 
     code, output, errors = run(f"--html={file}", export=Path("/nowhere"))
     assert (code, output) == (2, "")
     assert errors.splitlines()[0] == (f"report: cannot write {file}: {file.parent} is not a folder: create the folder")
+
+
+def test_interruption_of_a_query_ends_the_report_with_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute = Engine.execute
+
+    def interrupted(engine: Engine, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
+        if sql.startswith("WITH objects"):
+            raise KeyboardInterrupt
+        return execute(engine, sql, parameters)
+
+    monkeypatch.setattr(Engine, "execute", interrupted)
+    code, output, errors = run()
+    assert (code, output) == (130, "")
+    assert errors == "report: interrupted\nreport: the rows are in the cache, and the next run uses them (--max-age)\n"
+
+
+def test_report_into_a_folder_or_a_device_fails_before_it_reads_the_export(run: Run, tmp_path: Path) -> None:
+    for path in nonempty((tmp_path, Path("/dev/full"))):
+        code, output, errors = run(f"--html={path}", export=Path("/nowhere"))
+        assert (code, output) == (2, "")
+        assert errors == f"report: cannot write {path}: it is a folder or a device: give the name of a file\n"
+
+
+def test_report_that_cannot_be_written_leaves_the_earlier_file_and_is_an_error_with_the_remedy(
+    run: Run, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("earlier", encoding="utf-8")
+    (tmp_path / ".report.html.part").symlink_to("/dev/full")
+    code, _, errors = run(f"--html={page}")
+    assert code == 2
+    assert f"cannot write {page}: No space left on device; give a file in a writable folder with enough space" in errors
+    assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
+    assert page.read_text(encoding="utf-8") == "earlier"
 
 
 def test_report_of_a_missing_export_names_the_missing_file(run: Run) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from operations.analytics import scan
 from operations.analytics.source import Source
 from operations.command import main
+from operations.program import OutputError
 from tests.support.export_fakes import ExportingAws
 from tests.support.export_folder import TABLE_ARN, write_export
 from tests.support.nonempty import nonempty
@@ -247,12 +249,48 @@ def test_named_query_is_run_and_an_unknown_name_is_an_error_with_all_names(
     assert "there is no query with this name. The names are: bytes, keys" in run.errors
 
 
-def test_snapshot_with_a_missing_file_is_read_again(run: Rows, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [None, 0, 100])
+def test_snapshot_with_a_missing_or_incomplete_file_is_read_again(run: Rows, tmp_path: Path, kept: int | None) -> None:
     export = str(write_export(tmp_path / "local", run.aws.table))
     assert run("sql", SUM, "--from-export", export) == 0
     [path] = run.cache.rglob("objects.parquet")
+    content = path.read_bytes()
     path.unlink()
+    if kept is not None:
+        path.write_bytes(content[:kept])
     assert run.json("--from-export", export) == RESULT
+
+
+def test_damaged_file_in_the_cache_is_an_error_with_the_remedy(run: Rows) -> None:
+    assert run.json("--scan") == RESULT
+    [path] = run.cache.rglob("objects.parquet")
+    path.write_bytes(b"\0" * path.stat().st_size)
+    assert run("sql", SUM, "--scan") == 2
+    assert "If a file in the cache is damaged, delete it with `tapstack cache clear`, and start again" in run.errors
+
+
+def test_wrong_statement_is_an_error_before_the_table_is_exported(run: Rows) -> None:
+    assert run("sql", "SELECT nothing FROM objects", "--export") == 2
+    assert run.aws.started == []
+    [line] = run.errors.splitlines()
+    assert line.startswith("sql: cannot run the SQL statement: Binder Error: Referenced column")
+
+
+def test_error_of_a_value_states_that_the_rows_are_in_the_cache(run: Rows) -> None:
+    assert run("sql", "SELECT key::INT FROM objects", "--scan") == 2
+    assert run.errors.splitlines()[-1] == "sql: the rows are in the cache, and the next run uses them (--max-age)"
+
+
+def test_closed_pipe_ends_the_program_as_for_all_tools(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The function `operations.program.run` prints the message of an OutputError."""
+    monkeypatch.setattr("operations.tools.sql.WRITERS", {"csv": mock.Mock(side_effect=OutputError("closed"))})
+    with pytest.raises(OutputError):
+        run("sql", SUM, "--scan", "--format=csv")
+
+
+def test_table_in_a_pipe_has_one_line_for_each_row(run: Rows) -> None:
+    assert run("sql", "SELECT repeat('a', 500) AS a, 'b' AS b, 'c' AS c", "--scan") == 0
+    assert run.output.splitlines() == [f"{'a':500}  b  c", f"{'a' * 500}  b  c"]
 
 
 def test_table_has_a_limited_number_of_rows(run: Rows) -> None:
@@ -303,6 +341,8 @@ def test_failed_query_leaves_no_output_file(run: Rows, tmp_path: Path) -> None:
         (["sql", SUM, "--function=f", "--output=a"], "--output requires --format csv, json or parquet"),
         (["sql", SUM, "--function=f", "--json", "--format=csv"], "--json prints a document"),
         (["sql", SUM, "--function=f", "--memory=much"], "'much' is not an amount of memory, such as 500MB"),
+        (["sql", SUM, "--function=f", "--memory=299MB"], "'299MB' is too little memory: give 300MB or more"),
+        (["sql", SUM, "--from-export="], "the path is empty: give an export folder or s3://BUCKET/PREFIX"),
         (["sql", SUM, "--function=f", "--max-age=1"], "'1' is not a duration, such as 30m, 12h or 7d"),
         (["sql", SUM, "--from-export=s3://x"], "'s3://x' is not the URL of an export folder"),
         (["cache", "fill"], "invalid choice: 'fill'"),
