@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from operations.audit import GRACE, Audit
@@ -381,3 +382,36 @@ def test_adopt_switches_event_bridge_on_and_keeps_the_notifications_of_another_o
     finally:
         clients.s3.delete_bucket(Bucket=bucket)
         clients.sqs.delete_queue(QueueUrl=queue)
+
+
+def test_report_sql_and_export_contain_the_listed_versions(
+    operations: OperationsStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path / "cache"))
+    index = operations.index
+    overwritten, hidden, deleted = (index.key(f"report/{name}") for name in ("a b+é.txt", "hidden", "deleted"))
+    first = datetime.fromisoformat(index.put_indexed(overwritten, b"noncurrent")["uploaded_at"])
+    index.put_indexed(hidden, b"hidden")
+    index.wait_for_row(hidden, index.delete(hidden))
+    index.delete_indexed_version(index.put_indexed(deleted, b"deleted"))
+    # The order of versions of the same second would depend on the sequencers, which LocalStack does not increase.
+    index.wait_until(lambda: (datetime.now(UTC) - first).total_seconds() > 1 or None, "the next second")
+    index.put_indexed(overwritten, b"current")
+    prefix = index.key("report/")
+    listed = index.clients.s3.list_object_versions(Bucket=index.bucket, Prefix=prefix)
+    expected = [[each["Key"], each["VersionId"], each["Size"], each["IsLatest"]] for each in listed["Versions"]]
+    expected += [[each["Key"], each["VersionId"], None, False] for each in listed["DeleteMarkers"]]
+    assert len(expected) == 4
+
+    columns = "key, version_id, size_bytes, is_current"
+    sql = f"SELECT {columns} FROM objects WHERE starts_with(key, '{prefix}') AND deleted_at IS NULL"  # noqa: S608  a prefix of the test
+    found = operations.run("sql", sql, "--scan").document
+    assert sorted(map(str, found["rows"])) == sorted(map(str, expected))
+    totals = operations.run("report", f"--prefix={prefix}", "--scan").document["totals"]
+    kinds = ("objects", "noncurrent_versions", "delete_markers", "deleted_versions")
+    assert [totals[kind] for kind in kinds] == [1, 2, 1, 1]
+    assert [totals[name] for name in ("bytes", "noncurrent_bytes", "deleted_bytes")] == [7, 16, 7]
+    folder = tmp_path / "objects"
+    written = operations.run("export", f"--parquet={folder}", "--scan").document
+    rows = duckdb.read_parquet(f"{folder}/*/*.parquet", hive_partitioning=True)
+    assert len(rows) == written["table_rows"] == found["table_rows"]
