@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from operations.notification import region_of_topic
 
-LEAST_MEMORY, OWN_MEMORY = 300_000_000, 150_000_000
+LEAST_MEMORY, OWN_MEMORY = 400_000_000, 200_000_000
 """Bytes: the smallest limit of memory, and the part of a limit that Python and DuckDB need outside DuckDB's limit."""
 
 
@@ -107,7 +107,7 @@ def memory_size(text: str) -> str:
         raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory, such as 500MB or 4GB")
     size = float(match[1]) * (1024 if match[3] else 1000) ** ("KMGT".index(match[2].upper()) + 1)
     if size < LEAST_MEMORY:
-        raise argparse.ArgumentTypeError(f"{text!r} is too little memory: give 300MB or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is too little memory: give 400MB or more")
     return f"{size - OWN_MEMORY:.0f}B"
 
 

@@ -229,6 +229,7 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.PermissionException():
             remedy = "SQL can only read the relation objects, not files, URLs and extensions"
         case duckdb.OutOfMemoryException():
+            text = text.partition(" Possible solutions:")[0]  # Users cannot change the settings that DuckDB names.
             remedy = "Give more memory with --memory, such as --memory 4GB, or more disk space with TAPSTACK_CACHE"
     if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):  # The error of a parallel write is JSON.
         text = json.loads(match[1])

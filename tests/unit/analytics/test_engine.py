@@ -112,7 +112,7 @@ def test_query_that_exceeds_the_memory_limit_writes_intermediate_results_to_disk
 def test_query_without_sufficient_memory_is_an_error_with_the_remedy(folder: Path) -> None:
     with Engine(memory="10MB", spill=folder / "spill") as engine:
         engine.open([folder / "objects.parquet"])
-        with pytest.raises(OperatorError, match="Give more memory with --memory"):
+        with pytest.raises(OperatorError, match=r"used\)\. Give more memory with --memory, such as --memory 4GB"):
             list(engine.select("SELECT list(md5(i::VARCHAR)) FROM range(2000000) t(i)").rows)
 
 

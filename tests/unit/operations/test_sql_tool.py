@@ -341,7 +341,7 @@ def test_failed_query_leaves_no_output_file(run: Rows, tmp_path: Path) -> None:
         (["sql", SUM, "--function=f", "--output=a"], "--output requires --format csv, json or parquet"),
         (["sql", SUM, "--function=f", "--json", "--format=csv"], "--json prints a document"),
         (["sql", SUM, "--function=f", "--memory=much"], "'much' is not an amount of memory, such as 500MB"),
-        (["sql", SUM, "--function=f", "--memory=299MB"], "'299MB' is too little memory: give 300MB or more"),
+        (["sql", SUM, "--function=f", "--memory=399MB"], "'399MB' is too little memory: give 400MB or more"),
         (["sql", SUM, "--from-export="], "the path is empty: give an export folder or s3://BUCKET/PREFIX"),
         (["sql", SUM, "--function=f", "--max-age=1"], "'1' is not a duration, such as 30m, 12h or 7d"),
         (["sql", SUM, "--from-export=s3://x"], "'s3://x' is not the URL of an export folder"),
