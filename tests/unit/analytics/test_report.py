@@ -175,7 +175,10 @@ def test_filters_are_part_of_the_report(run: Run) -> None:
     )
 
 
-def test_price_of_noncurrent_versions_includes_what_s3_bills_for_each_storage_class(run: Run, tmp_path: Path) -> None:
+def test_price_of_noncurrent_versions_includes_what_s3_bills_for_each_storage_class(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     bucket = GeneratedBucket("uploads")
     for name in (*STORAGE_CLASSES, "OUTPOSTS"):
         for number in range(2):
