@@ -2,9 +2,10 @@
 
 A listing is one range of keys at first. While fewer ranges than threads remain, an idle thread searches a boundary in a
 range: a key that divides the remaining keys of the range. This is the work stealing of Google's Dataflux client
-(https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux). Its arithmetic over the characters of keys is
-replaced by requests for one key, because S3 reports the next key after each possible boundary. A search first finds the
-shortest prefix of the current key that not all remaining keys have, then a middle character after this prefix.
+(https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux). Dataflux calculates boundaries from the
+characters of keys. This module requests one key after each possible boundary instead, so that both parts have keys. A
+search first finds the shortest prefix of the current key that not all remaining keys have, then a middle character
+after this prefix.
 
 A range contains the keys after its start, up to and including its last key. A boundary is the end of one range and the
 start of the next, so that each key belongs to one range, also if keys are added or deleted at the same time. Keys are
@@ -18,9 +19,10 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from operations.listing import Version
+if TYPE_CHECKING:
+    from operations.listing import Version
 
 LIST_WORKERS = 8
 """Default number of concurrent requests. Python parses the pages of about five requests at a time on one core."""
@@ -155,7 +157,8 @@ def list_in_parallel(
 ) -> Iterator[Version]:
     """Yield all versions and delete markers: those of one key one after the other, but the keys in any order.
 
-    At most `workers` pages are in memory. The first error of a request is raised, and no further requests are sent.
+    At most `workers` pages are in memory. The first error of a request is raised. After an error, after an
+    interruption, or if the caller closes the iterator, running requests are completed and no others are sent.
 
     Args:
         fetch: requests a page.
@@ -166,53 +169,89 @@ def list_in_parallel(
     """
     stop = threading.Event()
     search = BoundarySearch(fetch, stop.is_set, prefix)
-    ranges = [Range(Marker(after))]
-    pages: dict[Future[VersionPage], Range] = {}
-    searches: dict[Future[str | None], Range] = {}
     with ThreadPoolExecutor(workers) as pool:
-
-        def start() -> None:
-            """Start requests for the next pages of ranges, and searches if threads remain idle."""
-            for each in ranges:
-                if not each.busy and len(pages) + len(searches) < workers:
-                    each.busy = True
-                    pages[pool.submit(fetch, each.position, page)] = each
-            for each in ranges:
-                new = each.characters and not each.searching and each.searched != each.position
-                if new and len(pages) + len(searches) < workers:
-                    each.searching, each.searched = True, each.position
-                    arguments = (each.position.key, each.last, each.characters)
-                    searches[pool.submit(search.find, *arguments)] = each
-
+        ranges = Ranges(
+            [Range(Marker(after))],
+            start_page=lambda each: pool.submit(fetch, each.position, page),
+            start_search=lambda each: pool.submit(search.find, each.position.key, each.last, each.characters),
+            workers=workers,
+        )
         try:
-            start()
-            while pages:
-                done, _ = wait([*pages, *searches], return_when=FIRST_COMPLETED)
-                for found in [each for each in searches if each in done]:
-                    _split(ranges, searches.pop(found), found.result())
-                complete: list[Version] = []
-                for received in [each for each in pages if each in done]:
-                    listed = pages.pop(received)
-                    versions, continues = listed.add(received.result())
-                    listed.busy = False
-                    complete += versions
-                    if not continues:
-                        ranges.remove(listed)
-                start()
-                yield from complete
+            while ranges.start():
+                yield from ranges.receive()
         finally:
             stop.set()
-            for future in (*pages, *searches):
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _split(ranges: list[Range], divided: Range, boundary: str | None) -> None:
-    """Divide a range at a boundary, unless the listing has already passed the boundary."""
-    divided.searching = False
-    if boundary is None or divided not in ranges or boundary <= divided.position.key:
-        return
-    ranges.append(Range(Marker(boundary), divided.last))
-    divided.last, divided.searched = boundary, None
+class Ranges:
+    """The ranges of a listing, and their running requests. Only the thread that created an instance uses it.
+
+    Args:
+        unlisted: the ranges.
+        start_page: starts the request for the next page of a range.
+        start_search: starts the search for a boundary in a range.
+        workers: maximum number of concurrent requests and searches.
+    """
+
+    def __init__(
+        self,
+        unlisted: list[Range],
+        *,
+        start_page: Callable[[Range], Future[VersionPage]],
+        start_search: Callable[[Range], Future[str | None]],
+        workers: int,
+    ) -> None:
+        self._unlisted = unlisted
+        self._start_page = start_page
+        self._start_search = start_search
+        self._workers = workers
+        self._pages: dict[Future[VersionPage], Range] = {}
+        self._searches: dict[Future[str | None], Range] = {}
+
+    def start(self) -> bool:
+        """Start requests for the next pages, and searches if threads remain idle. Return whether to call `receive`."""
+        for each in self._unlisted:
+            if self._idle and not each.busy:
+                each.busy = True
+                self._pages[self._start_page(each)] = each
+        for each in self._unlisted:
+            if self._idle and each.characters and not each.searching and each.searched != each.position:
+                each.searching, each.searched = True, each.position
+                self._searches[self._start_search(each)] = each
+        return bool(self._pages)
+
+    def receive(self) -> Iterator[Version]:
+        """Wait for a response, start the next requests, and yield the versions of the response.
+
+        Raises:
+            OperatorError: a request failed.
+        """
+        running: list[Future[Any]] = [*self._pages, *self._searches]
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for search in self._searches.keys() & done:
+            self._split(self._searches.pop(search), search.result())
+        complete: list[Version] = []
+        for page in self._pages.keys() & done:
+            listed = self._pages.pop(page)
+            versions, continues = listed.add(page.result())
+            listed.busy = False
+            complete += versions
+            if not continues:
+                self._unlisted.remove(listed)
+        self.start()
+        yield from complete
+
+    @property
+    def _idle(self) -> bool:
+        return len(self._pages) + len(self._searches) < self._workers
+
+    def _split(self, divided: Range, boundary: str | None) -> None:
+        """Divide a range at a boundary, unless the listing has already passed the boundary."""
+        divided.searching = False
+        if boundary is not None and divided in self._unlisted and boundary > divided.position.key:
+            self._unlisted.append(Range(Marker(boundary), divided.last))
+            divided.last, divided.searched = boundary, None
 
 
 def _after_prefix(key: str, length: int) -> str:

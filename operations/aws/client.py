@@ -25,7 +25,7 @@ from operations.aws.errors import (
 )
 from operations.aws.exports import ExportCalls
 from operations.aws.inspection import ContentCalls
-from operations.aws.listing import ListingCalls
+from operations.aws.listing import ListingCalls, parse_time
 from operations.aws.settings import SettingsCalls
 from operations.aws.tables import TableCalls
 from operations.aws.topic import TopicCalls
@@ -99,6 +99,7 @@ class Aws(BucketCalls, ContentCalls, ExportCalls, ListingCalls, SettingsCalls, T
         accept_all_headers_of_s3()
         with translated_errors("create the AWS clients"), endpoint_errors():
             environment = botocore.session.Session(session_vars={"region": REGION})
+            environment.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
             session: Any = boto3.Session(botocore_session=environment, region_name=region)
             # botocore repeats a request after a read timeout, so a synchronous invocation must not reach it.
             configs = {"lambda": config.merge(Config(read_timeout=INVOCATION_SECONDS, tcp_keepalive=True))}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
+
+from botocore.utils import parse_timestamp
 
 from operations.aws.errors import translated_errors
 from operations.errors import OperatorError
@@ -73,3 +76,21 @@ class ListingCalls:
                     f"the next page (NextKeyMarker {following.key!r}). Start the tool again"
                 )
         return VersionPage(tuple(parse_versions(response)), following)
+
+
+def parse_time(value: str | float) -> datetime:
+    """Parse a time in an AWS response.
+
+    A list of 1,000 versions has as many times in ISO 8601 format. Their detection by botocore's parser would take two
+    fifths of the CPU time of a listing.
+
+    Args:
+        value: a time in one of the formats that botocore supports.
+    """
+    if isinstance(value, str) and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass  # botocore parses the value, or raises its usual error.
+    # `parse_timestamp` also accepts numbers, but its type stubs do not.
+    return parse_timestamp(cast("str", value))

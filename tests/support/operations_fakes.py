@@ -431,6 +431,12 @@ class FakeAws(Aws):
             if each.key.startswith(prefix) and each.key > after:
                 yield each
 
+    def versions_in_any_order(
+        self, bucket: str, *, prefix: str = "", after: str = "", workers: int = 8, page: int = 1000
+    ) -> Iterator[Version]:
+        assert workers > 0
+        return self.versions(bucket, prefix=prefix, after=after, page=page)
+
     def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:
         assert bucket in (BUCKET, *self.listed_elsewhere)
         self.heads.append((key, version_id))
