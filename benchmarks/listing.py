@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -26,7 +27,7 @@ BASE = "1 worker"
 VERSIONS, PAGE = 50_000, 1000
 # A page of a tenth gives the emulator's smaller bucket a similar number of pages.
 EMULATED_VERSIONS, EMULATED_PAGE = 3_000, 100
-AT_MOST = 0.4  # goal for the duration with eight requests, as a ratio to one request
+AT_MOST = 0.5  # goal for the duration with eight requests, as a ratio to one request
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
 
@@ -62,27 +63,24 @@ class Listings:
         self.cpu.setdefault(workers, []).append(time.process_time() - cpu)
         return time.monotonic() - begun
 
-    def compare(self, where: str, *, rounds: int) -> list[Result]:
-        """Compare listings with different numbers of workers.
+    def compare(self, where: str, *, rounds: int) -> tuple[Comparison, Table]:
+        """Compare listings with different numbers of workers, and return the durations and the speeds.
 
         Args:
             where: name of the server, for the report.
             rounds: number of measurements of each number of workers.
         """
-        turns = interleave(
-            {_name(each): lambda workers=each: self.seconds(workers) for each in WORKERS},  # type: ignore[misc]  # mypy cannot infer the type of a lambda with a default
-            rounds=rounds,
-        )
+        turns = interleave({_name(each): partial(self.seconds, each) for each in WORKERS}, rounds=rounds)
         what = f"listing of {self.versions:,} versions, {where}"
         rows = []
         for workers in sorted(WORKERS):
             seconds, cpu = distribution(turns[_name(workers)]).median, distribution(self.cpu[workers]).median
             rows.append((_name(workers), f"{self.versions / seconds:,.0f}", f"{self.versions / cpu:,.0f}"))
-        columns = ("concurrent requests", "keys per second", "keys per CPU second of the tool")
-        return [
+        columns = ("concurrent requests", "versions per second", "versions per CPU second of the tool")
+        return (
             Comparison(what=what, unit="s", turns=turns, base=BASE, at_most=AT_MOST),
-            Table(what=f"Keys per second: {what}", columns=columns, rows=tuple(rows)),
-        ]
+            Table(what=f"Speed of the {what}", columns=columns, rows=tuple(rows)),
+        )
 
 
 def listing(*, rounds: int, versions: int = VERSIONS) -> Iterator[Result]:
@@ -105,7 +103,8 @@ def listing(*, rounds: int, versions: int = VERSIONS) -> Iterator[Result]:
             deque(pool.map(lambda key: s3.put_object(Bucket="listing", Key=key, Body=b"x"), names), maxlen=0)
         with patch.dict(os.environ, emulator.environment()):
             listings = Listings(Aws.connect(), "listing", EMULATED_VERSIONS, EMULATED_PAGE)
-        yield from listings.compare("embedded emulator", rounds=rounds)
+        # The emulator is one process without latency, so concurrent requests are not expected to be faster.
+        yield listings.compare("embedded emulator", rounds=rounds)[1]
 
 
 @contextmanager

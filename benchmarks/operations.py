@@ -59,7 +59,12 @@ class Bucket:
         yield {"Versions": [_version(int(Prefix.rsplit("-", 1)[1]))]}
 
     def list_object_versions(self, *, KeyMarker: str = "", MaxKeys: int, **_: object) -> dict[str, Any]:  # noqa: N803  botocore's names
-        """Return a page of `list_object_versions`."""
+        """Return a page of `list_object_versions`.
+
+        Args:
+            KeyMarker: key before the page.
+            MaxKeys: number of versions of the page.
+        """
         first = bisect_right(range(self._versions), KeyMarker, key=_key)
         numbers = range(first, min(first + MaxKeys, self._versions))
         position = (
@@ -187,6 +192,9 @@ def _row(number: int) -> dict[str, dict[str, str]]:
         "version_id": {"S": _version_id(number)},
         "bucket": {"S": "uploads"},
         "key": {"S": _key(number)},
+        "filename": {"S": _key(number).rpartition("/")[2]},
+        "extension": {"S": ""},
+        "storage_class": {"S": "STANDARD"},
         "size_bytes": {"N": str(number)},
         "content_type": {"S": "text/csv"},
         "etag": {"S": f"{number:032x}"},
