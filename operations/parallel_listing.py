@@ -212,7 +212,7 @@ class Ranges:
     def start(self) -> bool:
         """Start requests for the next pages, and searches if threads remain idle. Return whether to call `receive`."""
         for each in self._unlisted:
-            if self._idle and not each.busy:
+            if not each.busy:  # There are at most as many ranges as workers, because only an idle worker divides one.
                 each.busy = True
                 self._pages[self._start_page(each)] = each
         for each in self._unlisted:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from operations.errors import OperatorError
 from operations.parallel_listing import BoundarySearch, Marker, VersionPage, list_in_parallel
 from tests.support.versioned_bucket import VersionedBucket, versions_of
+from tests.support.waiting import wait_until
 
 NUMBERED = [f"a/{number:04}" for number in range(1000)]
 
@@ -47,8 +49,11 @@ def test_listing_of_an_empty_bucket_sends_one_request() -> None:
 
 
 def test_many_versions_of_one_key_are_listed_together() -> None:
-    bucket = VersionedBucket([*versions_of("a", 25), *versions_of("b", 25)])
-    assert [each.key for each in list_in_parallel(bucket.page, workers=8, page=2)] == ["a"] * 25 + ["b"] * 25
+    keys = [f"{number:03}" for number in range(100)]
+    bucket = VersionedBucket([version for key in keys for version in versions_of(key, 7)])
+    listed = [each.key for each in list_in_parallel(bucket.page, workers=8, page=2)]
+    assert sorted(key for key, _ in groupby(listed)) == keys
+    assert len(listed) == 7 * len(keys)
 
 
 def test_parallel_listing_sends_no_requests_while_its_caller_processes_versions() -> None:
@@ -107,6 +112,23 @@ def test_boundary_is_after_the_prefix_of_the_listing() -> None:
     bucket = bucket_of("a/1", "a/3", "b/1")
     assert boundary(bucket, "a/1", "a/9", prefix="a/") == "a/2"
     assert {marker.key[:2] for marker, _ in bucket.requests} == {"a/"}
+
+
+@pytest.mark.parametrize("error", [OperatorError("cannot list"), KeyboardInterrupt()])
+def test_end_of_a_listing_stops_its_searches(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    started, stopped = threading.Event(), list[bool]()
+
+    def find(self: BoundarySearch, *_: object) -> None:
+        started.set()
+        stopped.append(wait_until(lambda: self._stopped() or None, "the search was not stopped"))
+
+    monkeypatch.setattr(BoundarySearch, "find", find)
+    listed = list_in_parallel(bucket_of(*NUMBERED).page, workers=2, page=10)
+    next(listed)
+    assert started.wait(10)
+    with pytest.raises(type(error)):
+        listed.throw(error)  # type: ignore[attr-defined]  # The iterator is a generator.
+    assert stopped == [True]
 
 
 def test_stopped_search_sends_no_requests() -> None:
