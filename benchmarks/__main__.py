@@ -16,6 +16,7 @@ from benchmarks.archive import archive
 from benchmarks.deploy import deploying
 from benchmarks.function import MEMORY_EVENTS, cold, inspecting, memory, warm
 from benchmarks.latency import content_latency, end_to_end_latency
+from benchmarks.listing import listing
 from benchmarks.measure import Comparison
 from benchmarks.sessions import sessions
 from benchmarks.subjects import ROOT, Subjects, prepare
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 QUICK_ROUNDS = 3
-NAMES = ("cold", "warm", "memory", "inspector", "landing", "content", "deploy", "archive", "sessions")
+NAMES = ("cold", "warm", "memory", "inspector", "landing", "content", "deploy", "archive", "listing", "sessions")
 DEFAULT_NAMES = NAMES[:-1]  # the benchmark `sessions` takes minutes, so it runs only on request
 
 
@@ -69,6 +70,7 @@ def measured(subjects: Subjects, names: list[str], *, quick: bool) -> Iterator[R
         "content": lambda: [content_latency(rounds=rounds(20))],
         "deploy": lambda: [*deploying(rounds=rounds(11))],
         "archive": lambda: [*archive(subjects)],
+        "listing": lambda: [*listing(rounds=rounds(5))],
         "sessions": lambda: [*sessions(rounds=1 if quick else 3)],
     }
     for name in names:

@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +37,7 @@ TARGET = Target(
 LAST_MODIFIED = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
 TIME = format_time(LAST_MODIFIED)
 # A page of a scan has at most 1 MB, which is about 1,600 rows.
-LISTED_PER_PAGE, SCANNED_PER_PAGE = 1000, 1600
+SCANNED_PER_PAGE = 1600
 LOST = 1000  # the fake DynamoDB table lacks one row in a thousand
 # The emulator starts a new process, which takes one second, for each event that arrives while all its processes are
 # busy. Three processes are started before the backfill, and six events per second do not exceed their capacity.
@@ -53,11 +54,24 @@ class Bucket:
         """Return this object, which is also the paginator of `list_object_versions`."""
         return self
 
-    def paginate(self, *, Prefix: str = "", **_: object) -> Iterator[dict[str, Any]]:  # noqa: N803  botocore's names
-        """Yield the pages of `list_object_versions`. If the prefix is a key, the page contains only its version."""
-        numbers = [int(Prefix.rsplit("-", 1)[1])] if Prefix else range(self._versions)
-        for start in range(0, len(numbers), LISTED_PER_PAGE):
-            yield {"Versions": [_version(number) for number in numbers[start : start + LISTED_PER_PAGE]]}
+    def paginate(self, *, Prefix: str, **_: object) -> Iterator[dict[str, Any]]:  # noqa: N803  botocore's names
+        """Yield the page of `list_object_versions` whose prefix is a key."""
+        yield {"Versions": [_version(int(Prefix.rsplit("-", 1)[1]))]}
+
+    def list_object_versions(self, *, KeyMarker: str = "", MaxKeys: int, **_: object) -> dict[str, Any]:  # noqa: N803  botocore's names
+        """Return a page of `list_object_versions`.
+
+        Args:
+            KeyMarker: key before the page.
+            MaxKeys: number of versions of the page.
+        """
+        first = bisect_right(range(self._versions), KeyMarker, key=_key)
+        numbers = range(first, min(first + MaxKeys, self._versions))
+        position = (
+            {"NextKeyMarker": _key(numbers[-1]), "NextVersionIdMarker": _version_id(numbers[-1])} if numbers else {}
+        )
+        truncated = numbers.stop < self._versions
+        return {"Versions": [_version(number) for number in numbers], "IsTruncated": truncated, **position}
 
 
 class Table:
@@ -178,6 +192,9 @@ def _row(number: int) -> dict[str, dict[str, str]]:
         "version_id": {"S": _version_id(number)},
         "bucket": {"S": "uploads"},
         "key": {"S": _key(number)},
+        "filename": {"S": _key(number).rpartition("/")[2]},
+        "extension": {"S": ""},
+        "storage_class": {"S": "STANDARD"},
         "size_bytes": {"N": str(number)},
         "content_type": {"S": "text/csv"},
         "etag": {"S": f"{number:032x}"},

@@ -1,7 +1,7 @@
 """Compares the bucket's versions and delete markers with the rows of the table, and repairs the table.
 
-1. List the bucket in key order, and query the rows of each key. This finds missing, wrong and incomplete rows. A digest
-   of each listed version is kept in memory.
+1. List the bucket, and query the rows of each key. This finds missing, wrong and incomplete rows. A digest of each
+   listed version is kept in memory.
 2. Scan the table, and check each row's version against the digests. This finds rows whose version does not exist.
 3. If requested, compare a random sample of the versions with HEAD requests. With HEAD requests for all versions, step 1
    sends them.
@@ -25,8 +25,10 @@ from operations.compare import Finding, compare, compare_head, lacks_content
 from operations.digests import Digests
 from operations.events import deletion_event, version_event
 from operations.listing import KeyFilter, Version, group_by_key
+from operations.parallel_listing import LIST_WORKERS
 from operations.pool import map_in_order
 from operations.rate import RateLimiter, default_event_rate, default_read_rate
+from operations.sample import Sample
 from operations.sending import send
 
 if TYPE_CHECKING:
@@ -94,30 +96,6 @@ class ComparedKey:
     unreadable: int = 0
 
 
-class Sample:
-    """Random sample of a stream of object versions, in which each version has the same probability.
-
-    The method is Algorithm R: Jeffrey S. Vitter, "Random Sampling with a Reservoir", ACM TOMS, 1985.
-
-    Attributes:
-        versions: the sample of the versions so far.
-    """
-
-    def __init__(self, size: int, rng: random.Random) -> None:
-        self.versions: list[Version] = []
-        self._size = size
-        self._rng = rng
-        self._seen = 0
-
-    def add(self, version: Version) -> None:
-        """Add the next version of the stream, which possibly replaces another version of the sample."""
-        self._seen += 1
-        if len(self.versions) < self._size:
-            self.versions.append(version)
-        elif (place := self._rng.randrange(self._seen)) < self._size:
-            self.versions[place] = version
-
-
 class Audit:
     """One comparison of an S3 bucket with the rows of its DynamoDB table.
 
@@ -134,6 +112,7 @@ class Audit:
         key_filter: KeyFilter,
         capacity: Capacity,
         prefix: str = "",
+        workers: int = LIST_WORKERS,
         heads: bool = False,
         sample: int = 0,
         existing: bool = False,
@@ -149,6 +128,7 @@ class Audit:
         self._target = target
         self._key_filter = key_filter
         self._prefix = prefix
+        self._workers = workers
         self._heads = heads
         self._existing = existing
         self._sample = Sample(sample, rng or random.Random())  # noqa: S311  The sample needs no cryptographic numbers.
@@ -216,7 +196,8 @@ class Audit:
                 advance(1)
 
     def _keys(self) -> Iterator[ListedKey]:
-        for key, versions in group_by_key(self._aws.versions(self._target.bucket, prefix=self._prefix)):
+        listed = self._aws.versions_in_any_order(self._target.bucket, prefix=self._prefix, workers=self._workers)
+        for key, versions in group_by_key(listed):
             if key in self._key_filter:
                 yield key, versions
             else:

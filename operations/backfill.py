@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from operations.events import version_event
+from operations.parallel_listing import LIST_WORKERS
 from operations.rate import RateLimiter
 from operations.sending import send
 
@@ -58,6 +59,7 @@ class Backfill:
         prefix: str = "",
         since: datetime | None = None,
         start_after: str = "",
+        workers: int = LIST_WORKERS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -69,6 +71,7 @@ class Backfill:
         self._prefix = prefix
         self._since = since
         self._start_after = start_after
+        self._workers = workers
         self._limiter = RateLimiter(per_second, clock=clock, sleep=sleep)
 
     def count(self, progress: Progress) -> None:
@@ -78,7 +81,9 @@ class Backfill:
             OperatorError: an S3 call failed.
         """
         with progress.step("listing") as advance:
-            for _ in self._versions():
+            where: Any = {"prefix": self._prefix, "after": self._start_after}
+            listed = self._aws.versions_in_any_order(self._target.bucket, **where, workers=self._workers)
+            for _ in self._selected(listed):
                 advance(1)
 
     def invoke(self, progress: Progress) -> None:
@@ -88,8 +93,11 @@ class Backfill:
             OperatorError: an AWS call failed, or Lambda did not accept an event. A second backfill can continue after
                 the key in `report.resume_after`.
         """
+        # In key order, so that `report.resume_after` is a key. One request after the other lists more versions per
+        # second than Lambda accepts events.
         key = self._start_after
-        events = ((version, version_event(version, self._target, tool=TOOL)) for version in self._versions())
+        listed = self._aws.versions(self._target.bucket, prefix=self._prefix, after=key)
+        events = ((version, version_event(version, self._target, tool=TOOL)) for version in self._selected(listed))
         with progress.step("events sent") as advance:
             for version in send(self._aws, self._target.function, events, limiter=self._limiter):
                 self.report.sent += 1
@@ -99,9 +107,9 @@ class Backfill:
                 advance(1)
         self.report.resume_after = ""
 
-    def _versions(self) -> Iterator[Version]:
+    def _selected(self, listed: Iterable[Version]) -> Iterator[Version]:
         report = self.report
-        for version in self._aws.versions(self._target.bucket, prefix=self._prefix, after=self._start_after):
+        for version in listed:
             if version.key not in self._key_filter:
                 report.not_indexed += 1
             elif self._since is not None and version.last_modified < self._since:

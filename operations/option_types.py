@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from operations.notification import region_of_topic
+from operations.parallel_listing import MAX_LIST_WORKERS
 
 LEAST_MEMORY, OWN_MEMORY = 400_000_000, 200_000_000
 """Bytes: the smallest limit of memory, and the part of a limit that Python and DuckDB need outside DuckDB's limit."""
@@ -98,6 +99,14 @@ def positive_integer(unit: str) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def list_workers(text: str) -> int:
+    """Return the number of concurrent requests that list a bucket."""
+    number = positive_integer("requests")(text)
+    if number > MAX_LIST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text} concurrent requests are too many: give 1 to {MAX_LIST_WORKERS}")
+    return number
 
 
 def memory_size(text: str) -> str:

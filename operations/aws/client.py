@@ -25,13 +25,14 @@ from operations.aws.errors import (
 )
 from operations.aws.exports import ExportCalls
 from operations.aws.inspection import ContentCalls
+from operations.aws.listing import ListingCalls, parse_time
 from operations.aws.settings import SettingsCalls
 from operations.aws.tables import TableCalls
 from operations.aws.topic import TopicCalls
 from operations.compare import ATTRIBUTES, HEAD_ATTRIBUTES
 from operations.errors import OperatorError, RefusedEventError
 from operations.failures import QueueMessage
-from operations.listing import Version, parse_versions
+from operations.parallel_listing import MAX_LIST_WORKERS
 from operations.pool import THREADS
 
 Client: TypeAlias = Any  # A boto3 client has no static type, because boto3 creates its classes at run time.
@@ -46,8 +47,6 @@ UNREADABLE_STATUS = (404, 405)
 SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns", "events", "kms")
 """Names of the services that the tools call, as boto3 spells them."""
 FORBIDDEN = 403
-VERSIONS_PER_PAGE = 1000
-"""Maximum page size of ListObjectVersions."""
 MESSAGES_PER_BATCH = 10  # maximum number of messages in one SQS request
 LONG_POLL_SECONDS = 1
 """Wait time of ReceiveMessage: long polling queries all servers of SQS, so an empty response means an empty queue."""
@@ -69,7 +68,7 @@ class Page:
     units: float
 
 
-class Aws(BucketCalls, ContentCalls, ExportCalls, SettingsCalls, TableCalls, TopicCalls):
+class Aws(BucketCalls, ContentCalls, ExportCalls, ListingCalls, SettingsCalls, TableCalls, TopicCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
@@ -94,12 +93,13 @@ class Aws(BucketCalls, ContentCalls, ExportCalls, SettingsCalls, TableCalls, Top
         """
         config = Config(
             retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-            max_pool_connections=2 * THREADS,
+            max_pool_connections=2 * THREADS + MAX_LIST_WORKERS,
             connect_timeout=5,
         )
         accept_all_headers_of_s3()
         with translated_errors("create the AWS clients"), endpoint_errors():
             environment = botocore.session.Session(session_vars={"region": REGION})
+            environment.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
             session: Any = boto3.Session(botocore_session=environment, region_name=region)
             # botocore repeats a request after a read timeout, so a synchronous invocation must not reach it.
             configs = {"lambda": config.merge(Config(read_timeout=INVOCATION_SECONDS, tcp_keepalive=True))}
@@ -139,24 +139,6 @@ class Aws(BucketCalls, ContentCalls, ExportCalls, SettingsCalls, TableCalls, Top
             response = self._s3.get_bucket_notification_configuration(Bucket=bucket)
             found: Sequence[Mapping[str, Any]] = response.get("LambdaFunctionConfigurations", ())
             return found
-
-    def versions(
-        self, bucket: str, *, prefix: str = "", after: str = "", page: int = VERSIONS_PER_PAGE
-    ) -> Iterator[Version]:
-        """Yield the object versions and delete markers of a bucket in the order of their keys.
-
-        Args:
-            bucket: name of the bucket.
-            prefix: only keys with this prefix.
-            after: only keys that follow this key in S3's order.
-            page: number of versions per request.
-        """
-        pages = self._s3.get_paginator("list_object_versions").paginate(
-            Bucket=bucket, Prefix=prefix, MaxKeys=page, **({"KeyMarker": after} if after else {})
-        )
-        with translated_errors(f"list the versions in {bucket!r}"):
-            for response in pages:
-                yield from parse_versions(response)
 
     def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:
         """Return the response of HeadObject with the checksum.

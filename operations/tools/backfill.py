@@ -52,6 +52,7 @@ class BackfillTool:
             prefix=options.prefix,
             since=options.since,
             start_after=options.start_after,
+            workers=options.workers,
         )
 
     def run(self, progress: Progress) -> int:

@@ -80,6 +80,7 @@ class BucketAudit:
             key_filter=key_filter,
             capacity=capacity,
             prefix=options.prefix,
+            workers=options.workers,
             heads=options.heads,
             sample=options.heads_sample,
             existing=self._existing,

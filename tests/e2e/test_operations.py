@@ -221,8 +221,8 @@ class ConcurrentlyChangedAws(Aws):
 
     change: Callable[[], object] | None = None
 
-    def versions(self, bucket: str, **which: Any) -> Iterator[Version]:
-        listed = list(super().versions(bucket, **which))
+    def versions_in_any_order(self, bucket: str, **which: Any) -> Iterator[Version]:
+        listed = list(super().versions_in_any_order(bucket, **which))
         if self.change:
             change, self.change = self.change, None
             change()

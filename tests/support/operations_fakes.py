@@ -251,6 +251,7 @@ class FakeAws(Aws):
         self.before_update: Callable[[Address], None] = lambda _: None
         self.consistent_reads = 0
         self.heads: list[tuple[str, str]] = []
+        self.list_workers: list[int] = []
         self.head_responses: dict[tuple[str, str], HeadResponse] = {}
         self.mapping: dict[str, Any] | None = dict(EVENT_SOURCE_MAPPING)
         self.stream: str | None = STREAM_ARN
@@ -430,6 +431,12 @@ class FakeAws(Aws):
         for each in sorted(listed_versions, key=lambda listed: listed.key):
             if each.key.startswith(prefix) and each.key > after:
                 yield each
+
+    def versions_in_any_order(
+        self, bucket: str, *, prefix: str = "", after: str = "", workers: int = 8, page: int = 1000
+    ) -> Iterator[Version]:
+        self.list_workers.append(workers)
+        return self.versions(bucket, prefix=prefix, after=after, page=page)
 
     def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:
         assert bucket in (BUCKET, *self.listed_elsewhere)

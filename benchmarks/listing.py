@@ -1,0 +1,123 @@
+"""Benchmark of the listing of object versions with different numbers of concurrent requests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from benchmarks.measure import Comparison, Table, distribution, interleave
+from benchmarks.subjects import ROOT
+from operations.aws import Aws
+
+if TYPE_CHECKING:
+    from benchmarks.report import Result
+
+WORKERS = (8, 16, 4, 1)
+BASE = "1 worker"
+VERSIONS, PAGE = 50_000, 1000
+# A page of a tenth gives the emulator's smaller bucket a similar number of pages.
+EMULATED_VERSIONS, EMULATED_PAGE = 3_000, 100
+AT_MOST = 0.5  # goal for the duration with eight requests, as a ratio to one request
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+
+
+@dataclass
+class Listings:
+    """Listings of one bucket.
+
+    Attributes:
+        aws: the AWS calls.
+        bucket: name of the bucket.
+        versions: number of versions in the bucket.
+        page: number of versions per request.
+        cpu: CPU seconds of this process by number of workers, one per listing.
+    """
+
+    aws: Aws
+    bucket: str
+    versions: int
+    page: int
+    cpu: dict[int, list[float]] = field(default_factory=dict)
+
+    def seconds(self, workers: int) -> float:
+        """List the bucket, and return the elapsed seconds.
+
+        Raises:
+            RuntimeError: the number of versions is wrong.
+        """
+        begun, cpu = time.monotonic(), time.process_time()
+        listed = self.aws.versions_in_any_order(self.bucket, workers=workers, page=self.page)
+        found = len({(each.key, each.version_id) for each in listed})
+        if found != self.versions:
+            raise RuntimeError(f"{found} of {self.versions} versions were listed with {workers} workers")
+        self.cpu.setdefault(workers, []).append(time.process_time() - cpu)
+        return time.monotonic() - begun
+
+    def compare(self, where: str, *, rounds: int) -> tuple[Comparison, Table]:
+        """Compare listings with different numbers of workers, and return the durations and the speeds.
+
+        Args:
+            where: name of the server, for the report.
+            rounds: number of measurements of each number of workers.
+        """
+        turns = interleave({_name(each): partial(self.seconds, each) for each in WORKERS}, rounds=rounds)
+        what = f"listing of {self.versions:,} versions, {where}"
+        rows = []
+        for workers in sorted(WORKERS):
+            seconds, cpu = distribution(turns[_name(workers)]).median, distribution(self.cpu[workers]).median
+            rows.append((_name(workers), f"{self.versions / seconds:,.0f}", f"{self.versions / cpu:,.0f}"))
+        columns = ("concurrent requests", "versions per second", "versions per CPU second of the tool")
+        return (
+            Comparison(what=what, unit="s", turns=turns, base=BASE, at_most=AT_MOST),
+            Table(what=f"Speed of the {what}", columns=columns, rows=tuple(rows)),
+        )
+
+
+def listing(*, rounds: int, versions: int = VERSIONS) -> Iterator[Result]:
+    """Compare listings of a server with the latency of S3, and of the embedded emulator.
+
+    Args:
+        rounds: number of measurements of each number of workers.
+        versions: number of versions in the bucket of the server with the latency of S3.
+    """
+    with _stub(versions) as environment, patch.dict(os.environ, environment):
+        listings = Listings(Aws.connect(), "uploads", versions, PAGE)
+        yield from listings.compare("with the latency of S3", rounds=rounds)
+    from localstack.emulators.emulator import start  # noqa: PLC0415  Pulumi takes a second, and 200 MB
+
+    with start("embedded") as emulator:
+        s3 = emulator.client("s3")
+        s3.create_bucket(Bucket="listing")
+        with ThreadPoolExecutor(8) as pool:
+            names = (f"folder-{number % 7}/{number:06}" for number in range(EMULATED_VERSIONS))
+            deque(pool.map(lambda key: s3.put_object(Bucket="listing", Key=key, Body=b"x"), names), maxlen=0)
+        with patch.dict(os.environ, emulator.environment()):
+            listings = Listings(Aws.connect(), "listing", EMULATED_VERSIONS, EMULATED_PAGE)
+        # The emulator is one process without latency, so concurrent requests are not expected to be faster.
+        yield listings.compare("embedded emulator", rounds=rounds)[1]
+
+
+@contextmanager
+def _stub(versions: int) -> Iterator[Mapping[str, str]]:
+    """Context manager: run `listing_stub.py` in a process, and return the environment variables of its clients."""
+    command = [sys.executable, "-m", "benchmarks.listing_stub", str(versions)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own arguments
+        try:
+            assert process.stdout
+            yield {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{process.stdout.readline().strip()}", **CREDENTIALS}
+        finally:
+            process.communicate()
+
+
+def _name(workers: int) -> str:
+    return f"{workers} worker{'s' * (workers > 1)}"

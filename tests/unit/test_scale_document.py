@@ -1,0 +1,91 @@
+"""Tests that the calculated numbers of docs/scale.md are those of the code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from operations.analytics.source import PRICE_PER_GB
+from operations.digests import SIZE
+from operations.parallel_listing import LIST_WORKERS
+from operations.planning import limits, prices
+from operations.planning.bill import GB, ITEM_OVERHEAD_BYTES, bill, total
+from operations.planning.scenario import DAY_SECONDS, Load, StackSettings
+from operations.planning.table import CONTENT_BYTES
+from operations.rate import Capacity, default_event_rate, default_read_rate
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+NUMBERS = {
+    10**exponent: name
+    for exponent, name in zip(
+        range(4, 10),
+        ("10 thousand", "100 thousand", "1 million", "10 million", "100 million", "1 billion"),
+        strict=True,
+    )
+}
+DAYS = 365
+PROVISIONED, ON_DEMAND = StackSettings(), StackSettings(billing="on-demand")
+CHEAPEST = StackSettings(billing="on-demand", table_class="infrequent-access", index_projection="keys-only")
+DEFAULT_CAPACITY = Capacity(read=PROVISIONED.read_capacity, write=PROVISIONED.write_capacity)
+QUERY_UNITS = 0.5  # units of an eventually consistent query of a key whose rows have at most 4 KB
+SCAN_UNITS = 0.075  # units per row of 600 bytes
+PARTS = (
+    *("table_writes", "index_writes", "indexer_requests", "indexer_duration", "s3_requests", "log_ingestion"),
+    *("log_storage", "access_logs", "inspector_requests", "inspector_duration", "inspector_reads"),
+)
+"""Parts of the bill in proportion to the number of indexed objects, without traces."""
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the largest unit of which it has at least one and a half."""
+    units = (("days", DAY_SECONDS), ("hours", 3600), ("minutes", 60), ("seconds", 1))
+    name, unit = next((name, unit) for name, unit in units if seconds >= 1.5 * unit)
+    return f"{seconds / unit:,.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.1f} {name}"
+
+
+def dollars(amount: float) -> str:
+    return f"{amount:,.0f} $" if amount >= 10 else f"{amount:.2f} $"
+
+
+def gigabytes(objects: int) -> float:
+    return objects * (Load(per_day=1).row_bytes + CONTENT_BYTES + ITEM_OVERHEAD_BYTES) / GB
+
+
+@pytest.mark.parametrize("objects", NUMBERS)
+def test_document_has_the_monthly_bill_of_the_code(objects: int) -> None:
+    load = Load(per_day=objects / DAYS)
+    bills = [dollars(total(bill(load, each))) for each in (PROVISIONED, ON_DEMAND, CHEAPEST)]
+    assert row(NUMBERS[objects], f"{objects / DAYS:,.0f}", *bills) in DOCUMENT
+
+
+@pytest.mark.parametrize("objects", NUMBERS)
+def test_document_has_the_duration_and_cost_of_a_backfill(objects: int) -> None:
+    million = bill(Load(per_day=10**6 / DAYS * 12), ON_DEMAND, months=1)
+    files = 10**6 / DAYS * 12 * 730 / 24  # files of a month
+    cost = sum(each.dollars for each in million if each.part in PARTS) / files * objects
+    durations = [
+        duration(objects / default_event_rate(each)) for each in (DEFAULT_CAPACITY, Capacity(read=None, write=None))
+    ]
+    assert row(NUMBERS[objects], *durations, dollars(cost)) in DOCUMENT
+
+
+@pytest.mark.parametrize("objects", NUMBERS)
+def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
+    units = objects * (QUERY_UNITS + SCAN_UNITS)
+    rate = default_read_rate(DEFAULT_CAPACITY)
+    assert rate is not None
+    memory = f"{objects * SIZE / 10**6:,.2f} MB" if objects < 10**6 else f"{objects * SIZE / 10**6:,.0f} MB"
+    on_demand = prices.TABLE[prices.STANDARD].read_requests.cost(units)
+    export = gigabytes(objects) * PRICE_PER_GB
+    cells = (NUMBERS[objects], duration(units / rate), dollars(on_demand), memory, dollars(export))
+    assert row(*cells) in DOCUMENT
+
+
+def test_document_has_the_limit_of_a_partition_and_the_default_number_of_requests() -> None:
+    assert f"{limits.PARTITION_UNITS:,} write units per second" in DOCUMENT
+    assert f"--workers {LIST_WORKERS}" in DOCUMENT
