@@ -17,6 +17,7 @@ from operations.errors import OperatorError
 COMPLETED, FAILED = "COMPLETED", "FAILED"
 NO_RECOVERY = "An export needs point-in-time recovery: `pulumi up --refresh` enables it again. --scan does not need it"
 NO_BUCKET = "Check the bucket: `pulumi up --refresh` creates the export bucket of the configuration key analytics again"
+DELETED_FILE = "The export lists this file: has the bucket deleted it? Export the table again"
 NO_FILE = "Check the path: it must be the folder that contains manifest-summary.json"
 
 
@@ -151,16 +152,16 @@ class ExportCalls:
             content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return content
 
-    def download_file(self, bucket: str, key: str, path: Path) -> None:
+    def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = DELETED_FILE) -> None:
         """Download an object into a file.
 
         Args:
             bucket: name of the bucket.
             key: object key.
             path: path of the file.
+            not_found: the remedy if the object does not exist.
         """
-        remedy = "The export lists this file: has the bucket deleted it? Export the table again"
-        with translated_errors(f"download s3://{bucket}/{key}", not_found=remedy, permission="s3:GetObject"):
+        with translated_errors(f"download s3://{bucket}/{key}", not_found=not_found, permission="s3:GetObject"):
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"]
             with path.open("wb") as file:
                 for chunk in body.iter_chunks(1024 * 1024):
