@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from operations import program
-from operations.analytics.snapshot import Cache, cache_folder
 from operations.analytics.source import Source
 from operations.audit import GRACE
 from operations.aws import Aws
@@ -29,14 +28,13 @@ from operations.tools.adopt import AdoptTool
 from operations.tools.audit import AuditTool
 from operations.tools.backfill import BackfillTool
 from operations.tools.cache import CacheTool
-from operations.tools.export import ExportTool
 from operations.tools.inspection import InspectionTool
 from operations.tools.redrive import RedriveTool
 from operations.tools.restore_rows import RestoreRowsTool
-from operations.tools.sql import SqlTool
 from operations.version import NAME
 
 if TYPE_CHECKING:
+    from operations.analytics.snapshot import Cache
     from operations.settings_document import ExpectedSettings
 
 STACK_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target, ExpectedSettings | None], Tool]] = {
@@ -51,16 +49,37 @@ PLANNING_TOOLS: Mapping[str, Callable[[argparse.Namespace], Tool]] = {"capacity"
 """The tools that need no access to AWS."""
 
 
+# The functions with imports import DuckDB, which takes 0.1 s and which only the tools over rows need.
+
+
 def _create_report(options: argparse.Namespace, source: Source, cache: Cache) -> Tool:
-    from operations.tools.report import ReportTool  # noqa: PLC0415  the import takes 0.2 s, and only `report` needs it
+    from operations.tools.report import ReportTool  # noqa: PLC0415  see above
 
     return ReportTool(options, source, cache)
 
 
+def _create_sql(options: argparse.Namespace, source: Source, cache: Cache) -> Tool:
+    from operations.tools.sql import SqlTool  # noqa: PLC0415  see above
+
+    return SqlTool(options, source, cache)
+
+
+def _create_export(options: argparse.Namespace, source: Source, cache: Cache) -> Tool:
+    from operations.tools.export import ExportTool  # noqa: PLC0415  see above
+
+    return ExportTool(options, source, cache)
+
+
+def _open_cache(folder: Path | None) -> Cache:
+    from operations.analytics.snapshot import Cache, cache_folder  # noqa: PLC0415  see above
+
+    return Cache(folder or cache_folder(os.environ))
+
+
 TOOLS_OVER_ROWS: Mapping[str, Callable[[argparse.Namespace, Source, Cache], Tool]] = {
     "report": _create_report,
-    "sql": SqlTool,
-    "export": ExportTool,
+    "sql": _create_sql,
+    "export": _create_export,
 }
 """The tools that read a snapshot of the table."""
 
@@ -151,11 +170,16 @@ def _create_tool(
     if (planned := PLANNING_TOOLS.get(options.tool)) is not None:
         return planned(options)
     if options.tool == "cache" or options.tool in TOOLS_OVER_ROWS:
-        return _create_tool_with_cache(options, connect, Cache(cache or cache_folder(os.environ)))
+        return _create_tool_with_cache(options, connect, _open_cache(cache))
     if options.tool == "audit":
         aws, target, expected = _find_stack(options, connect)
         aws.require_bucket_owner(target.account)
-        return AuditTool(options, aws, target, expected, grace=grace)
+        snapshotter = None
+        if options.from_inventory is not None:
+            from operations.inventory.source import Snapshotter  # noqa: PLC0415  see above
+
+            snapshotter = Snapshotter(options, aws, target, expected, _open_cache(cache))
+        return AuditTool(options, aws, target, expected, snapshotter, grace=grace)
     if options.tool == "redrive":
         return RedriveTool(options, *_find_queue(options, connect))
     if options.tool == "backfill" and not options.inspect:

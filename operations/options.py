@@ -9,6 +9,7 @@ from pathlib import Path
 from operations.analytics import options as analytics
 from operations.analytics.report_options import add_report
 from operations.failures import REASONS
+from operations.inventory import options as inventory
 from operations.option_types import (
     bucket_name,
     iso_time,
@@ -42,6 +43,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             options.start_after = row_address(options.start_after)
         except argparse.ArgumentTypeError as error:
             command.error(f"argument --start-after with --inspect: {error}")
+    if options.tool == "audit" and (problem := inventory.problem(options)):
+        command.error(problem)
     if options.tool in analytics.SOURCE_TOOLS and (problem := analytics.problem(options)):
         command.error(problem)
     return options
@@ -112,6 +115,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the same as --heads, for a random sample of N object versions of each bucket",
     )
+    inventory.add_audit_options(parser)
     parser.add_argument(
         "--notify",
         type=topic_arn,

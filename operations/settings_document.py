@@ -75,7 +75,7 @@ class ExpectedSettings:
     """The settings document of a stack. `tap_stack.settings_document` describes its fields.
 
     Documents of earlier releases lack the fields `existing_buckets` and `inspector`. `export_bucket` is empty if the
-    configuration key `analytics` is off.
+    configuration key `analytics` is off, and `inventory_location` (an `s3://` URL) if the key `inventory` is off.
     """
 
     function_arn: str
@@ -93,6 +93,7 @@ class ExpectedSettings:
     existing_buckets: tuple[IndexedBucket, ...] = ()
     inspector: ExpectedInspector | None = None
     export_bucket: str = ""
+    inventory_location: str = ""
 
     @classmethod
     def parse(cls, text: str, *, parameter: str) -> Self:
@@ -135,9 +136,11 @@ class ExpectedSettings:
             raise OperatorError(f"the SSM parameter {parameter!r} has no valid inspector: {REFRESH}")
         if not isinstance(export_bucket := values.get("export_bucket") or "", str):
             raise OperatorError(f"the SSM parameter {parameter!r} has no valid export_bucket: {REFRESH}")
+        if not isinstance(inventory := values.get("inventory_location") or "", str):
+            raise OperatorError(f"the SSM parameter {parameter!r} has no valid inventory_location: {REFRESH}")
         known = {each.name: values[each.name] for each in required}
         parsed = {"events": tuple(known["events"]), "existing_buckets": tuple(buckets), "inspector": inspector}
-        return cls(**known | parsed, export_bucket=export_bucket)
+        return cls(**known | parsed, export_bucket=export_bucket, inventory_location=inventory)
 
     @property
     def bucket_arn(self) -> str:

@@ -86,7 +86,23 @@ class ExportCalls:
         with translated_errors(f"scan the table {table!r}", permission="dynamodb:Scan"):
             yield from map(item_page, pages)
 
-    def start_export(self, table_arn: str, *, bucket: str, prefix: str, owner: str) -> str:
+    def recovery_window(self, table: str) -> tuple[datetime, datetime] | None:
+        """Return the earliest and the latest time of point-in-time recovery; None if it is disabled.
+
+        Args:
+            table: name of the table.
+        """
+        permission = "dynamodb:DescribeContinuousBackups"
+        with translated_errors(f"describe the backups of the table {table!r}", permission=permission):
+            found = self._dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+        window = found.get("PointInTimeRecoveryDescription", {})
+        if window.get("PointInTimeRecoveryStatus") != "ENABLED":
+            return None
+        return window["EarliestRestorableDateTime"], window["LatestRestorableDateTime"]
+
+    def start_export(
+        self, table_arn: str, *, bucket: str, prefix: str, owner: str, time: datetime | None = None
+    ) -> str:
         """Start a full export of a table, and return its ARN.
 
         Args:
@@ -94,6 +110,7 @@ class ExportCalls:
             bucket: name of the bucket for the files.
             prefix: prefix of the object keys of this export.
             owner: ID of the account to which the bucket must belong.
+            time: time of the rows; None for the current rows.
         """
         action = f"export the table {table_arn.rpartition('/')[2]!r}"
         permission = "dynamodb:ExportTableToPointInTime, s3:PutObject or s3:AbortMultipartUpload"
@@ -106,6 +123,7 @@ class ExportCalls:
                     S3Prefix=prefix,
                     ExportFormat="DYNAMODB_JSON",
                     ExportType="FULL_EXPORT",
+                    **({} if time is None else {"ExportTime": time}),
                 )
             except ClientError as error:
                 if error_code(error) == "PointInTimeRecoveryUnavailableException":

@@ -36,6 +36,7 @@ class ExportingAws(FakeAws):
         self.size_bytes = 3 * 1024**3
         self.exports: dict[str, TableExport] = {}
         self.recovery = True
+        self.window: tuple[datetime, datetime] | None = None
         self.outcome = "COMPLETED"
         self.polls = 0
         self.scans = 0
@@ -52,14 +53,26 @@ class ExportingAws(FakeAws):
         for item in self.table[segment::segments]:
             yield ItemPage(items=(item,), units=0.5)
 
-    def start_export(self, table_arn: str, *, bucket: str, prefix: str, owner: str) -> str:
+    def recovery_window(self, table: str) -> tuple[datetime, datetime] | None:
+        assert table == "objects"
+        return self.window
+
+    def start_export(
+        self, table_arn: str, *, bucket: str, prefix: str, owner: str, time: datetime | None = None
+    ) -> str:
         if not self.recovery:
             raise OperatorError("cannot export the table 'objects': An export needs point-in-time recovery")
         self.started.append({"table": table_arn, "bucket": bucket, "prefix": prefix, "owner": owner})
-        return self.add_export(prefix, status="IN_PROGRESS")
+        return self.add_export(prefix, status="IN_PROGRESS", time=time)
 
     def add_export(
-        self, prefix: str, *, age: timedelta = timedelta(), status: str = "COMPLETED", bucket: str = EXPORT_BUCKET
+        self,
+        prefix: str,
+        *,
+        age: timedelta = timedelta(),
+        status: str = "COMPLETED",
+        bucket: str = EXPORT_BUCKET,
+        time: datetime | None = None,
     ) -> str:
         """Write the files of an export, and return its ARN.
 
@@ -68,8 +81,9 @@ class ExportingAws(FakeAws):
             age: age of the exported rows.
             status: status of the export.
             bucket: name of the bucket.
+            time: time of the exported rows, instead of `age`.
         """
-        time = datetime.now(UTC) - age
+        time = time or datetime.now(UTC) - age
         write_export(self.folder / bucket, self.table, prefix=prefix, exportTime=f"{time:%Y-%m-%dT%H:%M:%SZ}")
         arn = f"{TABLE_ARN}/export/{len(self.exports)}/{ID}"
         self.exports[arn] = TableExport(
@@ -103,5 +117,5 @@ class ExportingAws(FakeAws):
             raise OperatorError(f"cannot read s3://{bucket}/{key}: the key does not exist.")
         return path.read_bytes()
 
-    def download_file(self, bucket: str, key: str, path: Path) -> None:
+    def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = "") -> None:
         path.write_bytes(self.read_file(bucket, key))

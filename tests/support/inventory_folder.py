@@ -21,7 +21,7 @@ from operations.inventory.files import CSV, PARQUET
 if TYPE_CHECKING:
     from operations.listing import Version
 
-BUCKET, LOG_BUCKET, CONFIGURATION = "uploads", "logs", "tapstack-dev"
+BUCKET, LOG_BUCKET, CONFIGURATION = "uploads", "log-bucket", "tapstack-dev"
 CREATED = datetime(2026, 2, 5, 1, 0, tzinfo=UTC)
 FIELDS = {
     "Bucket": ("bucket", "VARCHAR", "binary", " (STRING)"),
