@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from operations.audit import GRACE, Audit, AuditReport, Sample
+from operations.audit import GRACE, Audit, AuditReport
 from operations.errors import OperatorError
 from operations.listing import KeyFilter, Version
 from operations.output import Progress
 from operations.rate import Capacity
+from operations.sample import Sample
 from tests.support.clock import FakeClock
 from tests.support.nonempty import nonempty
 from tests.support.operations_fakes import ARN, START, TARGET, FakeAws, head_response, marker, raising, row, version
