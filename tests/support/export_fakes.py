@@ -40,7 +40,7 @@ class ExportingAws(FakeAws):
         self.outcome = "COMPLETED"
         self.polls = 0
         self.scans = 0
-        self.started: list[dict[str, str]] = []
+        self.started: list[dict[str, Any]] = []
 
     def table_size(self, table: str) -> TableSize:
         assert table == "objects"
@@ -62,7 +62,8 @@ class ExportingAws(FakeAws):
     ) -> str:
         if not self.recovery:
             raise OperatorError("cannot export the table 'objects': An export needs point-in-time recovery")
-        self.started.append({"table": table_arn, "bucket": bucket, "prefix": prefix, "owner": owner})
+        at = {} if time is None else {"time": time}
+        self.started.append({"table": table_arn, "bucket": bucket, "prefix": prefix, "owner": owner, **at})
         return self.add_export(prefix, status="IN_PROGRESS", time=time)
 
     def add_export(
@@ -111,11 +112,18 @@ class ExportingAws(FakeAws):
         assert table_arn == TABLE_ARN
         return list(self.exports.values())
 
+    def folders(self, bucket: str, prefix: str) -> list[str]:
+        return [f"{prefix}{each.name}/" for each in (self.folder / bucket / prefix).glob("*") if each.is_dir()]
+
+    def find_file(self, bucket: str, key: str) -> bytes | None:
+        path = self.folder / bucket / key
+        return path.read_bytes() if path.exists() else None
+
     def read_file(self, bucket: str, key: str) -> bytes:
         path = self.folder / bucket / key
         if not path.exists():
             raise OperatorError(f"cannot read s3://{bucket}/{key}: the key does not exist.")
         return path.read_bytes()
 
-    def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = "") -> None:
+    def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = "") -> None:  # noqa: ARG002  `read_file` has a remedy
         path.write_bytes(self.read_file(bucket, key))

@@ -60,10 +60,8 @@ def test_newest_complete_inventory_below_an_url_is_found_and_downloaded(
     place = RemotePlace(aws, url, bucket=BUCKET)
     inventory, notes = place.newest(BUCKET)
     assert inventory.created == CREATED + timedelta(days=1)
-    assert notes == [
-        f"note: {CONFIGURATION_URL}/2026-02-07T01-00Z has no manifest.checksum, so S3 has not finished the inventory, "
-        "or the file was deleted; an older inventory was used"
-    ]
+    reason = "has no manifest.checksum, so S3 has not finished the inventory, or the file was deleted"
+    assert notes == [f"note: {CONFIGURATION_URL}/2026-02-07T01-00Z {reason}; an older inventory was used"]
     sizes: list[int] = []
     paths = place.data_files(inventory, tmp_path, sizes.append)
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in written[1].data]
@@ -94,12 +92,16 @@ def test_inventory_of_the_own_bucket_is_selected_among_those_of_other_buckets(
 
 @pytest.mark.usefixtures("written")
 def test_url_without_an_inventory_is_an_error(aws: Aws) -> None:
-    with pytest.raises(OperatorError, match="s3://log-bucket/x has no inventory: give a folder or an s3:// URL that contains"):
+    with pytest.raises(
+        OperatorError, match="s3://log-bucket/x has no inventory: give a folder or an s3:// URL that contains"
+    ):
         RemotePlace(aws, f"s3://{LOG_BUCKET}/x", bucket=BUCKET).newest(BUCKET)
 
 
 def test_bucket_that_does_not_exist_is_an_error_with_the_remedy(aws: Aws) -> None:
-    with pytest.raises(OperatorError, match=r"cannot list s3://log-bucket/inventory/(.|\n)*The stack's inventories are in its"):
+    with pytest.raises(
+        OperatorError, match=r"cannot list s3://log-bucket/inventory/(.|\n)*The stack's inventories are in its"
+    ):
         RemotePlace(aws, LOCATION, bucket=BUCKET).newest(BUCKET)
 
 
@@ -111,7 +113,9 @@ def test_data_file_that_was_deleted_is_an_error_with_its_url(
     key = inventory.files[0].key
     clients["s3"].delete_object(Bucket=LOG_BUCKET, Key=key)
     assert written[1].data[0].name in key
-    with pytest.raises(OperatorError, match=f"cannot download s3://log-bucket/{key}(.|\n)*The inventory lists this file: has"):
+    with pytest.raises(
+        OperatorError, match=f"cannot download s3://log-bucket/{key}(.|\n)*The inventory lists this file: has"
+    ):
         place.data_files(inventory, tmp_path, lambda _: None)
 
 
