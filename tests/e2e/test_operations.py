@@ -21,10 +21,12 @@ import pytest
 from operations.audit import GRACE, Audit
 from operations.aws import Aws
 from operations.discovery import from_function
+from operations.inventory.files import CSV, PARQUET
 from operations.listing import KeyFilter
 from operations.output import Progress
 from tests.e2e.capabilities import Capability, gap
 from tests.e2e.log_group import LogGroup
+from tests.e2e.snapshots import uploaded, write_snapshots
 from tests.support.nonempty import nonempty
 from tests.support.rows import object_attributes
 from tests.support.signals import default_signals
@@ -145,7 +147,9 @@ def test_audit_with_heads_finds_and_repairs_attributes_that_s3_does_not_list(
     operations.audit_until_consistent("--prefix", "heads/", "--heads")
 
 
-def test_audit_finds_and_repairs_every_kind_of_difference(operations: OperationsStack) -> None:
+def test_audit_finds_and_repairs_every_kind_of_difference_from_a_listing_and_from_an_inventory(
+    operations: OperationsStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = operations.index
     lost, altered, moved, incomplete, deleted, marked, intact = rows = operations.put_all_indexed(NAMES)
     assert operations.run("audit", "--prefix", "audit/").code == 0
@@ -175,6 +179,19 @@ def test_audit_finds_and_repairs_every_kind_of_difference(operations: Operations
         ]
     )
     assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair, an audit changes no rows
+
+    monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path / "cache"))
+    names = ("findings", "keys", "versions", "markers", "rows", "not_indexed", "without_content")
+    for format_ in nonempty([CSV, PARQUET]):
+        inventory, export = write_snapshots(index, tmp_path / format_, format_=format_)
+        with uploaded(index, inventory) as url:
+            place = url if format_ == PARQUET else str(inventory.root)
+            options = (f"--from-inventory={place}", f"--from-export={export}")
+            from_inventory = operations.run("audit", "--prefix", "audit/", *options)
+        assert from_inventory.code == 1
+        assert {each: from_inventory.document[each] for each in names} == {
+            each: result.document[each] for each in names
+        }
 
     before = datetime.now(UTC)
     result = operations.run("audit", "--prefix", "audit/", "--repair")
