@@ -11,7 +11,7 @@ env, bucketName, tableName, billing, readCapacity, writeCapacity, maxCapacity, m
 tableClass, indexProjection, corsAllowedOrigins, notificationPrefix, notificationSuffix, eventBridge, existingBuckets,
 noncurrentDays, deletedRetentionDays, inspectContent, alarmOnMismatch, inspectorFilter, logLevel, logRetentionDays,
 architecture, memoryMb, timeoutSeconds, reservedConcurrency, alarmEmail, expectUploadEveryHours, expectAuditEveryHours,
-maxDelaySeconds, runbookUrl, kmsKeyArn, permissionsBoundary, owner, costCenter, savedQueries, protectData.
+maxDelaySeconds, runbookUrl, kmsKeyArn, permissionsBoundary, owner, costCenter, savedQueries, protectData, inventory.
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, inspector_function_name, inspector_log_group_name, failure_queue_url, alarm_topic_arn,
@@ -116,6 +116,11 @@ LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 DEFAULT_CAPACITY = 100  # read and write capacity units with provisioned billing
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
+INVENTORY_DAYS = 14  # days after which S3 deletes an inventory, of which the tool audit reads only the newest
+INVENTORY_PREFIX = "inventory"  # prefix of inventories in the log bucket
+# Fields of an inventory in addition to bucket, key, version ID, IsLatest and IsDeleteMarker: those that rows contain
+# (S3 API Reference, InventoryConfiguration, "OptionalFields").
+INVENTORY_FIELDS = ("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm")
 CORS_METHODS = ("GET", "PUT", "POST", "HEAD")
 CORS_MAX_AGE_SECONDS = 3000  # time in seconds for which a browser may cache a preflight response
 FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum message retention period of SQS, in seconds
@@ -641,6 +646,11 @@ class TapStackArgs:
     )
     protect_data: bool | None = _field(
         "protectData", None, "protect buckets and table against deletion", default_text="`true`, or `false` in `dev`"
+    )
+    inventory: bool = _field(
+        "inventory",
+        default=False,
+        description="S3 lists all object versions daily, for `audit --from-inventory` (docs/architecture.md)",
     )
     lambda_package: pulumi.Archive | None = None
     """Deployment package of the indexer. If ``None``, the program builds the package from ``lambda_code``."""
@@ -1217,6 +1227,7 @@ def settings_document(
         "reserved_concurrency": args.reserved_concurrency,
         "existing_buckets": [bucket.document | {"rule": names.rule(bucket)} for bucket in args.existing_buckets],
         "inspector": inspector,
+        "inventory_location": f"s3://{names.log_bucket}/{INVENTORY_PREFIX}" if args.inventory else "",
     }
 
 
