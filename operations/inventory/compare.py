@@ -10,12 +10,12 @@ versions with the same hash value have different addresses, so the join reports 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.update import CUSTOMER_KEY
@@ -38,6 +38,7 @@ from operations.output import count
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
+    from operations.inventory.files import Inventory
     from operations.listing import KeyFilter
 
 UNSETTLED = timedelta(hours=48)
@@ -52,22 +53,6 @@ CLOCK_TOLERANCE = timedelta(days=1)
 
 MANY = 100_000
 """Number of candidates above which the audit adds a note about their confirmation."""
-
-
-class Inventory(Protocol):
-    """The facts about a loaded inventory."""
-
-    @property
-    def bucket(self) -> str:
-        """Name of the source bucket."""
-
-    @property
-    def created(self) -> datetime:
-        """Time at which S3 started to create the inventory."""
-
-    @property
-    def fields(self) -> Collection[str]:
-        """Names of the columns whose fields the inventory has."""
 
 
 @dataclass(kw_only=True)

@@ -29,7 +29,7 @@ VERIFIERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class InventoryColumn:
     """One column of a loaded inventory.
 
     Attributes:
@@ -50,23 +50,27 @@ class Column:
 
 
 COLUMNS = (
-    Column(name="bucket", csv="Bucket", parquet="bucket", required=True),
-    Column(name="key", csv="Key", parquet="key", required=True),
-    Column(name="version_id", csv="VersionId", parquet="version_id", versions=True),
-    Column(name="is_latest", csv="IsLatest", parquet="is_latest", type="BOOLEAN", versions=True),
-    Column(name="delete_marker", csv="IsDeleteMarker", parquet="is_delete_marker", type="BOOLEAN", versions=True),
-    Column(name="size_bytes", csv="Size", parquet="size", type="BIGINT", required=True),
-    Column(name="uploaded_at", csv="LastModifiedDate", parquet="last_modified_date", type="TIMESTAMP", required=True),
-    Column(name="etag", csv="ETag", parquet="e_tag", required=True),
-    Column(name="storage_class", csv="StorageClass", parquet="storage_class"),
-    Column(name="encryption", csv="EncryptionStatus", parquet="encryption_status"),
-    Column(name="checksum_algorithm", csv="ChecksumAlgorithm", parquet="checksum_algorithm"),
+    InventoryColumn(name="bucket", csv="Bucket", parquet="bucket", required=True),
+    InventoryColumn(name="key", csv="Key", parquet="key", required=True),
+    InventoryColumn(name="version_id", csv="VersionId", parquet="version_id", versions=True),
+    InventoryColumn(name="is_latest", csv="IsLatest", parquet="is_latest", type="BOOLEAN", versions=True),
+    InventoryColumn(
+        name="delete_marker", csv="IsDeleteMarker", parquet="is_delete_marker", type="BOOLEAN", versions=True
+    ),
+    InventoryColumn(name="size_bytes", csv="Size", parquet="size", type="BIGINT", required=True),
+    InventoryColumn(
+        name="uploaded_at", csv="LastModifiedDate", parquet="last_modified_date", type="TIMESTAMP", required=True
+    ),
+    InventoryColumn(name="etag", csv="ETag", parquet="e_tag", required=True),
+    InventoryColumn(name="storage_class", csv="StorageClass", parquet="storage_class"),
+    InventoryColumn(name="encryption", csv="EncryptionStatus", parquet="encryption_status"),
+    InventoryColumn(name="checksum_algorithm", csv="ChecksumAlgorithm", parquet="checksum_algorithm"),
 )
 """The columns of a loaded inventory in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataFile:
+class InventoryFile:
     """One data file of an inventory.
 
     Attributes:
@@ -102,7 +106,7 @@ class Inventory:
     bucket: str
     created: datetime
     format: str
-    files: tuple[DataFile, ...]
+    files: tuple[InventoryFile, ...]
     schema: tuple[str, ...]
     fields: frozenset[str]
     place: str
@@ -192,7 +196,7 @@ class Inventory:
             )
 
 
-def verify(files: Sequence[tuple[DataFile, Path]], advance: Callable[[int], None]) -> None:
+def verify(files: Sequence[tuple[InventoryFile, Path]], advance: Callable[[int], None]) -> None:
     """Verify size and checksum of each data file.
 
     Args:
@@ -206,7 +210,7 @@ def verify(files: Sequence[tuple[DataFile, Path]], advance: Callable[[int], None
         advance(each.size)
 
 
-def _verify(expected: DataFile, path: Path) -> None:
+def _verify(expected: InventoryFile, path: Path) -> None:
     checksum = hashlib.md5(usedforsecurity=False)
     try:
         size = path.stat().st_size
@@ -233,7 +237,7 @@ def _parquet_fields(schema: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\b(?:required|optional)\s+\w+\s+(\w+)", schema))
 
 
-def _data_files(values: Sequence[Any], place: str) -> tuple[DataFile, ...]:
+def _data_files(values: Sequence[Any], place: str) -> tuple[InventoryFile, ...]:
     """Parse the field `files` of a manifest."""
     files = []
     for each in values:
@@ -241,7 +245,7 @@ def _data_files(values: Sequence[Any], place: str) -> tuple[DataFile, ...]:
             case {"key": str(key), "size": int(size), "MD5checksum": str(md5)} if isinstance(
                 each, Mapping
             ) and key.rpartition("/")[2] not in ("", ".", ".."):
-                files.append(DataFile(key=key, size=size, md5=md5.strip().lower()))
+                files.append(InventoryFile(key=key, size=size, md5=md5.strip().lower()))
             case _:
                 raise OperatorError(f"{place} lists a file without a valid key, size or MD5checksum. {AGAIN}.")
     names = [each.name for each in files]

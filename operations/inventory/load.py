@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from lambda_code.events import NULL_VERSION
 from operations.analytics.engine import literal, translated_errors
 from operations.errors import OperatorError
-from operations.inventory.files import AGAIN, COLUMNS, CSV, Column, Inventory
+from operations.inventory.files import AGAIN, COLUMNS, CSV, Inventory, InventoryColumn
+from operations.output import count
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
@@ -65,7 +66,7 @@ def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
     return f"SELECT {columns} FROM {source}"  # noqa: S608  the text has no values of a user but paths
 
 
-def _value(column: Column, inventory: Inventory) -> str:
+def _value(column: InventoryColumn, inventory: Inventory) -> str:
     """Return the SQL expression of a column."""
     value = "NULL"
     if column.name in inventory.fields:
@@ -92,10 +93,11 @@ def _check(inventory: Inventory, engine: Engine, target: Path) -> int:
         [(rows, foreign, incomplete)] = engine.rows(sql, [inventory.bucket, str(target)])
     if foreign:
         raise OperatorError(
-            f"the files of {inventory.place} have {foreign:,} rows of other buckets than {inventory.bucket!r}. {AGAIN}."
+            f"the files of {inventory.place} have {count(foreign, 'row')} of other buckets than {inventory.bucket!r}. "
+            f"{AGAIN}."
         )
     if incomplete:
         raise OperatorError(
-            f"the files of {inventory.place} have {incomplete:,} rows without key, time, size or ETag. {AGAIN}."
+            f"the files of {inventory.place} have {count(incomplete, 'row')} without key, time, size or ETag. {AGAIN}."
         )
     return int(rows)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from operations.errors import OperatorError
-from operations.inventory.files import CHECKSUM, MANIFEST, DataFile, Inventory
+from operations.inventory.files import CHECKSUM, MANIFEST, Inventory, InventoryFile
 from operations.pool import map_in_order
 
 if TYPE_CHECKING:
@@ -157,10 +157,10 @@ class RemotePlace(Place):
 
     def folders(self) -> list[str]:
         if FOLDER_NAME.fullmatch(self._base.rpartition("/")[2]) or self.name.endswith((MANIFEST, CHECKSUM)):
-            return [f"s3://{self._bucket}/{self._base}"]
+            return [f"s3://{self._bucket}/{self._base}".rstrip("/")]
         level, found = [f"{self._base}/" if self._base else ""], []
         for _ in range(LEVELS):
-            below = [each for prefix in level for each in self._aws.folders(self._bucket, prefix)]
+            below = [each for prefix in level for each in self._aws.list_folder(self._bucket, prefix)[0]]
             names = {each: each.rstrip("/").rpartition("/")[2] for each in below}
             found += [each for each in below if FOLDER_NAME.fullmatch(names[each])]
             level = [
@@ -171,10 +171,13 @@ class RemotePlace(Place):
         return [f"s3://{self._bucket}/{each.rstrip('/')}" for each in found]
 
     def read(self, folder: str, name: str) -> bytes | None:
-        return self._aws.find_file(self._bucket, f"{folder.removeprefix(f's3://{self._bucket}/')}/{name}")
+        # A GET request for an absent key fails with "access denied" if the permission s3:ListBucket has a condition.
+        prefix = f"{folder}/".removeprefix(f"s3://{self._bucket}/")
+        _, keys = self._aws.list_folder(self._bucket, prefix)
+        return self._aws.read_file(self._bucket, prefix + name) if prefix + name in keys else None
 
     def data_files(self, inventory: Inventory, folder: Path, advance: Callable[[int], None]) -> list[Path]:
-        def download(each: DataFile) -> Path:
+        def download(each: InventoryFile) -> Path:
             path = folder / each.name
             self._aws.download_file(self._bucket, each.key, path, not_found=EXPIRED)
             return path
@@ -208,7 +211,7 @@ def _time_of(folder: Path) -> str:
         return ""
 
 
-def _local_path(folder: Path, file: DataFile) -> Path:
+def _local_path(folder: Path, file: InventoryFile) -> Path:
     """Return the path of a data file: beside the manifest, or at the place of its object key.
 
     Args:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from operations.settings_document import ExpectedSettings
     from operations.target import Target
 
-MB = 1024**2
 USUAL_AGE = timedelta(days=3)
 """Age above which the newest inventory is probably not that of a daily configuration."""
 USUAL_SKEW = timedelta(days=1)
@@ -140,7 +139,7 @@ class Snapshotter:
         inventory.check(bucket, versioned=versioned)
         progress.note(
             f"inventory of {time_text(inventory.created)}: {count(len(inventory.files), 'file')}, "
-            f"{inventory.size / MB:,.1f} MB"
+            f"{count(inventory.size, 'byte')}"
         )
         with self._cache.temporary() as folder, self._engine(folder) as engine:
             rows = self._snapshot_of_rows(inventory, engine, progress)

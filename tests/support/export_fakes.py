@@ -112,12 +112,10 @@ class ExportingAws(FakeAws):
         assert table_arn == TABLE_ARN
         return list(self.exports.values())
 
-    def folders(self, bucket: str, prefix: str) -> list[str]:
-        return [f"{prefix}{each.name}/" for each in (self.folder / bucket / prefix).glob("*") if each.is_dir()]
-
-    def find_file(self, bucket: str, key: str) -> bytes | None:
-        path = self.folder / bucket / key
-        return path.read_bytes() if path.exists() else None
+    def list_folder(self, bucket: str, prefix: str) -> tuple[list[str], list[str]]:
+        found = sorted((self.folder / bucket / prefix).glob("*"))
+        folders = [f"{prefix}{each.name}/" for each in found if each.is_dir()]
+        return folders, [f"{prefix}{each.name}" for each in found if each.is_file()]
 
     def read_file(self, bucket: str, key: str) -> bytes:
         path = self.folder / bucket / key

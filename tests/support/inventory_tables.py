@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from operations.analytics.engine import literal
 from operations.analytics.export_files import read_export
 from operations.analytics.snapshot import write_relation
+from operations.inventory.files import PARQUET, Inventory, InventoryFile
 from tests.support.export_folder import typed, write_export
 from tests.support.operations_fakes import BUCKET
 
@@ -35,13 +36,17 @@ COLUMNS = {
 """Names and DuckDB types of the columns of a loaded inventory."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FakeInventory:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeInventory(Inventory):
     """The facts about a loaded inventory, by default with all fields."""
 
-    created: datetime
     bucket: str = BUCKET
-    fields: tuple[str, ...] = tuple(COLUMNS)
+    created: datetime
+    format: str = PARQUET
+    files: tuple[InventoryFile, ...] = ()
+    schema: tuple[str, ...] = ()
+    fields: frozenset[str] = frozenset(COLUMNS)
+    place: str = "manifest.json"
 
 
 def listed(version: Version, *, encryption: str | None = "SSE-S3", bucket: str = BUCKET) -> dict[str, Any]:

@@ -120,7 +120,8 @@ def test_summary_has_the_time_of_the_inventory_and_the_exit_code_is_that_of_find
         in audit.output
     )
     assert ", inventory of 2026-02-05T01:00:00Z; dry run: --repair sends an event for each difference" in audit.output
-    assert "inventory of 2026-02-05T01:00:00Z: 2 files, 0.0 MB\n" in audit.errors
+    size = sum(path.stat().st_size for path in audit.inventory.data)
+    assert f"inventory of 2026-02-05T01:00:00Z: 2 files, {size:,} bytes\n" in audit.errors
     assert "4 possible differences to confirm\n" in audit.errors
 
 
