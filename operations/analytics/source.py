@@ -162,13 +162,15 @@ class Source:
             progress.note(f"export of {_text(export.time)}, without costs; --max-age 0 exports the table again")
         return self._exported(export, table, engine, progress)
 
-    def at(self, time: datetime, engine: Engine, progress: Progress) -> Snapshot:
-        """Return the rows at a time of the past, from an export of this time in the cache, in S3, or a new one.
+    def at(self, time: datetime, progress: Progress) -> Callable[[Engine], Snapshot]:
+        """Check that the rows at a time of the past can be read, and print the price.
 
         Args:
             time: the time in whole seconds.
-            engine: an engine without the relation.
             progress: display of the steps.
+
+        Returns:
+            A function that reads the rows from an export of this time: in the cache, in S3, or a new one.
 
         Raises:
             OperatorError: the stack has no export bucket, or DynamoDB cannot export the rows of this time.
@@ -176,7 +178,7 @@ class Source:
         table = self._calls.table_size(self._stack.table)
         if (found := self._cache.at(table.arn, time=time, sources=(EXPORT,))) is not None:
             progress.note(f"rows of {found.time} from the cache, without costs")
-            return found
+            return lambda _: found
         bucket = self._expected.export_bucket if self._expected else ""
         if not bucket:
             raise OperatorError(
@@ -185,17 +187,20 @@ class Source:
                 "at this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give "
                 "--from-export PATH"
             )
-        exports = [each for each in self._suitable_exports(table.arn, bucket) if each.time == time]
-        if exports:
-            export = exports[0]
+        export = next((each for each in self._suitable_exports(table.arn, bucket) if each.time == time), None)
+        if export is not None:
             progress.note(f"export of {_text(time)} in s3://{bucket}/{export.folder}, without costs")
         else:
             self._check_recovery(time)
             progress.note(
                 f"export of {table.size_bytes / GB:,.2f} GB at {_text(time)}, about {_price(table)} in us-east-1"
             )
-            export = self._start(table.arn, bucket, time=time)
-        return self._exported(export, table, engine, progress)
+
+        def read(engine: Engine) -> Snapshot:
+            started = export or self._start(table.arn, bucket, time=time)
+            return self._exported(started, table, engine, progress)
+
+        return read
 
     def _check_recovery(self, time: datetime) -> None:
         """Raise an OperatorError if DynamoDB cannot export the rows of a time."""

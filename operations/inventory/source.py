@@ -141,9 +141,10 @@ class Snapshotter:
             f"inventory of {time_text(inventory.created)}: {count(len(inventory.files), 'file')}, "
             f"{count(inventory.size, 'byte')}"
         )
-        with self._cache.temporary() as folder, self._engine(folder) as engine:
-            rows = self._snapshot_of_rows(inventory, engine, progress)
-            path = self._load(where, inventory, engine, folder, progress)
+        read_rows = self._reader(inventory, progress)
+        with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder / "spill") as engine:
+            path = self._load(where, inventory, engine, folder, progress)  # An export of the rows has a price.
+            rows = read_rows(engine)
             notes = [*notes, *self._notes(inventory, rows)]
             yield Snapshots(inventory=inventory, path=path, rows=rows, engine=engine, notes=notes)
 
@@ -158,13 +159,11 @@ class Snapshotter:
             )
         return place(f"{location}/{bucket}", self._aws, bucket=bucket)
 
-    def _engine(self, folder: Path) -> Engine:
-        return Engine(memory=self._memory, spill=folder / "spill")
-
-    def _snapshot_of_rows(self, inventory: Inventory, engine: Engine, progress: Progress) -> Snapshot:
+    def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:
+        """Return a function that reads the rows. The price of a new export is printed before."""
         if self._export is not None:
-            return self._rows.snapshot(engine, progress)
-        return self._rows.at(inventory.created.replace(microsecond=0), engine, progress)
+            return lambda engine: self._rows.snapshot(engine, progress)
+        return self._rows.at(inventory.created.replace(microsecond=0), progress)
 
     def _load(self, where: Place, inventory: Inventory, engine: Engine, folder: Path, progress: Progress) -> Path:
         downloads, path = folder / "inventory", folder / "inventory.parquet"

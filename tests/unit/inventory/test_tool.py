@@ -180,13 +180,14 @@ def test_temporary_files_are_deleted_after_the_audit(audit: Audits) -> None:
 
 
 @pytest.mark.parametrize("step", ["exports", "files"])
-def test_temporary_files_are_deleted_after_an_error(audit: Audits, step: str) -> None:
+def test_after_an_error_no_export_was_started_and_temporary_files_are_deleted(audit: Audits, step: str) -> None:
     if step == "exports":
         audit.aws.window = None
     else:
         audit.inventory.data[0].unlink()
     assert audit("--from-inventory") == 2
     assert not list((audit.folder / "cache").glob("unfinished-*"))
+    assert not audit.aws.started
 
 
 def no_inventory(audit: Audits) -> None:
