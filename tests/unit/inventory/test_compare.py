@@ -268,10 +268,18 @@ def test_fields_that_an_inventory_lacks_are_not_compared(
 
 def test_very_many_differences_add_a_note(snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
     comparison = snapshots.compare([listed(version("a")), listed(version("b"))], [])
-    assert comparison.notes() == []
+    assert (comparison.notes(), comparison.duration(0.1)) == ([], "")
     monkeypatch.setattr("operations.inventory.compare.MANY", 1)
     [note] = comparison.notes()
     assert note.startswith("note: 2 versions of 2 keys differ")
+    comparison.differing_keys = 720_000
+    assert "720,000 keys to compare again at about 50 per second: 4.0 hours" in comparison.duration(50.0)
+    assert "at about 200 per second: 1.0 hours" in comparison.duration(None)
+    clock = FakeClock()
+    stream = io.StringIO()
+    audit = Audit(FakeAws(), TARGET, key_filter=EVERY_KEY, capacity=Capacity(read=100, write=None), sleep=clock.sleep)
+    audit.confirm(comparison, Progress(stream))
+    assert "about 50 per second" in stream.getvalue()
 
 
 def confirmed(aws: FakeAws, comparison: Comparison) -> tuple[Audit, FakeClock]:
