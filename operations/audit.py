@@ -186,10 +186,9 @@ class Audit:
         Args:
             comparison: the differences between the inventory and the rows, which are older than any pending event.
             progress: the display of the progress.
-
-        Raises:
-            OperatorError: an AWS call failed, or the differences cannot be read.
         """
+        if text := comparison.duration(self._reads.per_second):
+            progress.note(text)
         for name in ("keys", "versions", "markers", "not_indexed", "too_young", "rows", "without_content"):
             setattr(self.report, name, getattr(comparison, name))
         with progress.step("recheck", comparison.differing_keys) as advance:

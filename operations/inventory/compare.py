@@ -10,6 +10,7 @@ versions with the same hash value have different addresses, so the join reports 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,10 @@ CLOCK_TOLERANCE = timedelta(days=1)
 
 MANY = 100_000
 """Number of candidates above which the audit adds a note about their confirmation."""
+
+
+USUAL_RATE = 200.0
+"""Keys per second that `operations.pool.THREADS` threads compare at usual latencies of S3 and DynamoDB."""
 
 
 @dataclass(kw_only=True)
@@ -106,6 +111,21 @@ class Comparison:
                 "have no row, backfill creates the rows faster than --repair"
             )
         return notes
+
+    def duration(self, read_rate: float | None) -> str:
+        """Return a note about the duration of the confirmation; empty if there are few differences.
+
+        Args:
+            read_rate: limit in read units per second; a key consumes at least one. None for no limit.
+        """
+        if self.differing <= MANY:
+            return ""
+        rate = min(read_rate or math.inf, USUAL_RATE)
+        hours = self.differing_keys / rate / 3600
+        return (
+            f"note: {count(self.differing_keys, 'key')} to compare again at about {rate:,.0f} per second: "
+            f"{hours:,.1f} hours. Ctrl-C ends the audit without a result"
+        )
 
     def _differing(self) -> Iterator[tuple[Any, ...]]:
         with translated_errors("read the differences"):

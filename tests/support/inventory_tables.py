@@ -49,7 +49,7 @@ class FakeInventory(Inventory):
     place: str = "manifest.json"
 
 
-def listed(version: Version, *, encryption: str | None = "SSE-S3", bucket: str = BUCKET) -> dict[str, Any]:
+def listed(version: Version, *, encryption: str | None = "NOT-SSE", bucket: str = BUCKET) -> dict[str, Any]:
     """Return the line of an inventory for a version or delete marker.
 
     Args:
