@@ -650,7 +650,7 @@ class TapStackArgs:
     inventory: bool = _field(
         "inventory",
         default=False,
-        description="S3 lists all object versions daily, for `audit --from-inventory` (docs/architecture.md)",
+        description="S3 lists all object versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
     )
     lambda_package: pulumi.Archive | None = None
     """Deployment package of the indexer. If ``None``, the program builds the package from ``lambda_code``."""
