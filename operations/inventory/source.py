@@ -99,7 +99,6 @@ class Snapshotter:
         target: the deployed stack.
         expected: its settings document; None if it does not exist.
         cache: the cache folder.
-        rows: the source of the rows.
         now: returns the current time.
     """
 
