@@ -15,10 +15,11 @@ import pytest
 from operations.analytics.source import Source
 from operations.command import main
 from operations.inventory.source import Snapshotter
+from operations.inventory_settings import inventory_configuration
 from tests.support.export_fakes import EXPORT_BUCKET, ExportingAws
 from tests.support.export_folder import TABLE_ARN, typed, write_export
 from tests.support.inventory_folder import CREATED, FIELDS, LOG_BUCKET, WrittenInventory, write_inventory
-from tests.support.operations_fakes import START, marker, row, version
+from tests.support.operations_fakes import START, TARGET, marker, row, version
 
 VERSIONS = [
     version("a.txt", "v2", seconds=1),
@@ -60,6 +61,7 @@ class Audits:
         assert isinstance(self.aws.settings, dict)
         self.settings = self.aws.settings
         self.settings["inventory_location"] = LOCATION
+        self.aws.inventory = inventory_configuration(TARGET, LOCATION)
         self.inventory = write_inventory(folder / "s3" / LOG_BUCKET, VERSIONS)
         time = f"{CREATED:%Y-%m-%dT%H:%M:%S.000Z}"
         self.export = write_export(folder / "export", [typed(each) for each in ROWS], exportTime=time)
