@@ -197,7 +197,8 @@ class Snapshots:
         existing = [each for each in self._listing() if (f"uploads/{each.key}", each.version_id) in rows]
         if not existing:
             return
-        version = self.rng.choice(existing)
+        markers = [each for each in existing if each.marker]
+        version = self.rng.choice(markers if markers and self.rng.random() < 0.5 else existing)
         address = f"uploads/{version.key}", version.version_id
         self.damages += [] if late else [kind]
         match kind:
