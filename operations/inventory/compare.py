@@ -101,8 +101,8 @@ class Comparison:
         notes = []
         if self.too_young:
             notes.append(
-                f"note: {count(self.too_young, 'version')} or rows changed after {self.limit:%Y-%m-%dT%H:%M:%SZ}, for "
-                "which the inventory is not reliable yet, so they were not compared: use a later inventory"
+                f"note: not compared: {count(self.too_young, 'change')} after {self.limit:%Y-%m-%dT%H:%M:%SZ}, because "
+                "an inventory can lack the changes of its last 48 hours: use a later inventory"
             )
         if self.differing > MANY:
             notes.append(

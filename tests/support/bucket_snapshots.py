@@ -35,16 +35,15 @@ VALUES: dict[str, list[Any]] = {
     "size_bytes": [7, None],
     "storage_class": ["DEEP_ARCHIVE", "SNOW", None],
     "upload_day": ["2026-01-01", None],
-    "delete_marker": [True, None],
     "deleted_at": ["2026-01-31T12:00:00.000Z"],
     "content_type": [None],
     "encryption": ["aws:kms", "SSE-C", None],
     "no uploaded_at": [None],
 }
 """Maps kinds of damage to wrong values of the attribute. The value None removes the attribute."""
-SHIFTS = (-100_000, -3, 1, 3, 100_000)
+SHIFTS = (-100_000, -100_000, -3, 1, 3, 100_000)
 """Seconds between the wrong and the correct time of a row."""
-DAMAGES = (*VALUES, "missing", "stale", "unknown version", "transition", "uploaded_at")
+DAMAGES = (*VALUES, "missing", "stale", "unknown version", "transition", "uploaded_at", "uploaded_at", "delete_marker")
 """Kinds of damage of a row, or of changes of a version without an event."""
 
 
@@ -198,7 +197,8 @@ class Snapshots:
         existing = [each for each in self._listing() if (f"uploads/{each.key}", each.version_id) in rows]
         if not existing:
             return
-        version = self.rng.choice(existing)
+        markers = [each for each in existing if each.marker]
+        version = self.rng.choice(markers if markers and self.rng.random() < 0.5 else existing)
         address = f"uploads/{version.key}", version.version_id
         self.damages += [] if late else [kind]
         match kind:
@@ -216,6 +216,8 @@ class Snapshots:
                 _set(rows[address], kind, format_time(time))
                 # A later time in the row of the version `null` can also be that of a later upload.
                 late = late or time >= self._begin
+            case "delete_marker":
+                _set(rows[address], kind, None if version.marker else True)
             case _ if kind in VALUES:
                 _set(rows[address], kind.removeprefix("no "), self.rng.choice(VALUES[kind]))
         self.uncertain |= {(version.key, version.version_id)} if late else set()
