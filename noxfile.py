@@ -120,7 +120,7 @@ def unit(session: nox.Session) -> None:
 def property_(session: nox.Session) -> None:
     """Run the property tests with Hypothesis (``-- --hypothesis-profile ci``: more examples)."""
     prepare(session, TOOLS)
-    session.run("pytest", "tests/property", *PARALLEL, SLOWEST, *session.posargs)
+    session.run("pytest", "tests/property", *FAST, *PARALLEL, SLOWEST, *session.posargs)
 
 
 @session(name="localstack-e2e")
@@ -138,9 +138,9 @@ def localstack_e2e(session: nox.Session) -> None:
 
 @session(default=False)
 def slow(session: nox.Session) -> None:
-    """Run the unit and end-to-end tests with the marker `slow`, which the sessions unit and localstack-e2e omit."""
+    """Run the tests with the marker `slow`, which the sessions unit, property and localstack-e2e omit."""
     prepare(session, TOOLS)
-    command = ("pytest", "tests/unit", "tests/e2e", "-m", "slow", *BY_FILE, SLOWEST)
+    command = ("pytest", "tests/unit", "tests/property", "tests/e2e", "-m", "slow", *BY_FILE, SLOWEST)
     session.run(*command, *session.posargs, interrupt_timeout=60.0, terminate_timeout=30.0)
 
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from operations.compare import Finding, compare, compare_head, lacks_content
+from operations.compare import DifferingKey, Finding, compare, compare_head, lacks_content
 from operations.digests import Digests
 from operations.events import deletion_event, version_event
 from operations.listing import KeyFilter, Version, group_by_key
@@ -34,6 +34,7 @@ from operations.sending import send
 if TYPE_CHECKING:
     from operations.aws import Aws, Page, Row
     from operations.events import Event
+    from operations.inventory.compare import Comparison
     from operations.output import Progress
     from operations.rate import Capacity
     from operations.target import Target
@@ -42,9 +43,7 @@ GRACE = 10.0
 """Seconds between the two comparisons of a row. The indexer usually writes a row within two seconds of the upload.
 Lambda retries a failed event only after a minute, so the audit reports the row of such an event as missing."""
 
-SMALL_PAGE = 50
-"""Page size for listing the versions of one key. A larger page would only contain more versions of other keys."""
-
+SMALL_PAGE = 50  # a larger page for the versions of one key would only contain more versions of other keys
 TOOL = "audit"
 
 ListedKey = tuple[str, tuple[Version, ...]]
@@ -59,6 +58,7 @@ class AuditReport:
         versions: compared object versions, without delete markers.
         markers: compared delete markers.
         not_indexed: versions and markers whose key does not match the filter of the bucket notification.
+        too_young: versions, markers and rows that were not compared, because an inventory may lack their changes.
         rows: scanned rows.
         without_content: scanned rows of existing objects whose content the inspector has not described.
         heads: object versions whose row was compared with the response of a HEAD request.
@@ -72,6 +72,7 @@ class AuditReport:
     versions: int = 0
     markers: int = 0
     not_indexed: int = 0
+    too_young: int = 0
     rows: int = 0
     without_content: int = 0
     heads: int = 0
@@ -182,6 +183,20 @@ class Audit:
                     advance(1)
         self._recheck(progress)
 
+    def confirm(self, comparison: Comparison, progress: Progress) -> None:
+        """Report the differences of a comparison with an inventory that exist now, and add its counts.
+
+        Args:
+            comparison: the differences between the inventory and the rows, which are older than any pending event.
+            progress: the display of the progress.
+        """
+        if text := comparison.duration(self._reads.per_second):
+            progress.note(text)
+        for name in ("keys", "versions", "markers", "not_indexed", "too_young", "rows", "without_content"):
+            setattr(self.report, name, getattr(comparison, name))
+        with progress.step("recheck", comparison.differing_keys) as advance:
+            self._confirm(comparison, advance)
+
     def repair(self, progress: Progress) -> None:
         """Send an event to the indexer for each finding that an event can repair.
 
@@ -268,27 +283,36 @@ class Audit:
             self._differing.setdefault(key, set()).add(row["version_id"])
 
     def _recheck(self, progress: Progress) -> None:
-        self.report.rechecked = sum(map(len, self._differing.values()))
         if not self._differing:
             return
+        heads = self._heads or bool(self._sample.versions)
+        differing = (
+            DifferingKey(key=key, versions=versions, heads=versions if heads else frozenset())
+            for key, versions in sorted(self._differing.items())
+        )
         with progress.step("recheck", len(self._differing)) as advance:
             self._sleep(self._grace)
-            for key, found in map_in_order(self._recheck_key, sorted(self._differing)):
-                # A version that differs only in the second comparison was uploaded after the first one. Its event may
-                # still be pending, so the audit does not report this version.
-                self.report.findings += [each for each in found if each.version_id in self._differing[key]]
-                advance(1)
+            self._confirm(differing, advance)
 
-    def _recheck_key(self, key: str) -> list[Finding]:
+    def _confirm(self, differing: Iterable[DifferingKey], advance: Callable[[int], None]) -> None:
+        """Compare keys again, and add the remaining differences to the findings."""
+        for each, found in map_in_order(self._recheck_key, differing):
+            self.report.rechecked += len(each.versions)
+            # A version that differs only in the second comparison was uploaded after the first one. Its event may
+            # still be pending, so the audit does not report this version.
+            self.report.findings += [finding for finding in found if finding.version_id in each.versions]
+            advance(1)
+
+    def _recheck_key(self, differing: DifferingKey) -> list[Finding]:
         """Compare an object key's versions with its rows again, with strongly consistent reads of the rows."""
+        key, heads = differing.key, differing.heads
         versions = self._versions_of(key)
-        heads = self._heads or bool(self._sample.versions)
-        query = self._aws.query_rows(self._target.table, self._object_id(key), consistent=True, heads=heads)
+        query = self._aws.query_rows(self._target.table, self._object_id(key), consistent=True, heads=bool(heads))
         rows = list(self._read(query))
         found = compare(self._target.bucket, key, versions, rows)
         if heads:
-            differing = [each for each in versions if each.version_id in self._differing[key]]
-            found = self._with_heads(differing, rows, found).findings
+            to_read = [each for each in versions if each.version_id in heads]
+            found = self._with_heads(to_read, rows, found).findings
         if not all(finding.repairable for finding in found):
             # An operator deletes the rows that no event can repair. Do not report correct rows of versions that were
             # deleted during this comparison.

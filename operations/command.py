@@ -132,7 +132,13 @@ def _create_tool(
     if options.tool == "audit":
         aws, target, expected = _find_stack(options, connect)
         aws.require_bucket_owner(target.account)
-        return AuditTool(options, aws, target, expected, grace=grace)
+        snapshotter = None
+        if options.from_inventory is not None:
+            from operations.inventory.source import Snapshotter  # noqa: PLC0415  it imports DuckDB, see above
+            from operations.tools.rows import open_cache  # noqa: PLC0415  see above
+
+            snapshotter = Snapshotter(options, aws, target, expected, open_cache(cache))
+        return AuditTool(options, aws, target, expected, snapshotter, grace=grace)
     if options.tool == "redrive":
         return RedriveTool(options, *_find_queue(options, connect))
     if options.tool == "backfill" and not options.inspect:

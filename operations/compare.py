@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -94,6 +95,20 @@ class Finding:
     details: tuple[str, ...] = ()
     version: Version | None = None
     repairable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferingKey:
+    """An object key with versions that differ from their rows in a first comparison.
+
+    Attributes:
+        versions: IDs of these versions.
+        heads: IDs of the versions whose difference only a HEAD request can confirm.
+    """
+
+    key: str
+    versions: AbstractSet[str]
+    heads: AbstractSet[str] = frozenset()
 
 
 def compare(bucket: str, key: str, versions: Iterable[Version], rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
@@ -200,7 +215,8 @@ def _expected(bucket: str, version: Version, row: Mapping[str, Any]) -> dict[str
     }
     expected: dict[str, Any] = dict(from_head(_record(bucket, version), listed, provenance={}).set_attributes)
     del expected["content_type"]
-    if row.get("encryption") == CUSTOMER_KEY:  # The indexer could not read the object, so the row has its event's time.
+    if not version.marker and row.get("encryption") == CUSTOMER_KEY:
+        # The indexer could not read the object, so the row has its event's time.
         for name in ("uploaded_at", "upload_day", "storage_class"):
             del expected[name]
     if not version.marker:

@@ -129,6 +129,17 @@ def duration(text: str) -> timedelta:
     return timedelta() if match[1] is None else timedelta(**{units[match[2]]: int(match[1])})
 
 
+def inventory_path(text: str) -> str:
+    """Return the path or the `s3://` URL of an inventory."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty: give a folder, a manifest.json or an s3:// URL")
+    if utf8_text(text).startswith("s3:") and not re.fullmatch(
+        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", text, re.ASCII
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the URL of an inventory, such as s3://BUCKET/inventory")
+    return text
+
+
 def export_path(text: str) -> str:
     """Return the path or the `s3://` URL of an export folder."""
     if not text:

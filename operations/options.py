@@ -9,6 +9,7 @@ from pathlib import Path
 from operations.analytics import options as analytics
 from operations.analytics.report_options import add_report
 from operations.failures import REASONS
+from operations.inventory import options as inventory
 from operations.option_types import (
     bucket_name,
     iso_time,
@@ -44,6 +45,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             options.start_after = row_address(options.start_after)
         except argparse.ArgumentTypeError as error:
             command.error(f"argument --start-after with --inspect: {error}")
+    if options.tool == "audit" and (problem := inventory.problem(options)):
+        command.error(problem)
     if options.tool in analytics.SOURCE_TOOLS and (problem := analytics.problem(options)):
         command.error(problem)
     return options
@@ -132,6 +135,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the same as --heads, for a random sample of N object versions of each bucket",
     )
+    inventory.add_audit_options(parser)
     parser.add_argument(
         "--notify",
         type=topic_arn,
@@ -236,6 +240,12 @@ def _add_adopt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bucket", type=bucket_name, metavar="BUCKET", help="name of the existing bucket")
     _add_stack(parser)
     parser.add_argument(
+        "--inventory",
+        action="store_true",
+        help="also report whether the bucket has the stack's inventory configuration, for `audit --from-inventory`; "
+        "with --apply, add it",
+    )
+    parser.add_argument(
         "--apply", action="store_true", help="switch EventBridge on (default: only report the settings)"
     )
 
@@ -282,8 +292,10 @@ TOOLS = (
         add_options=_add_adopt,
         notes=f"{ACCESS} Without --apply, adopt changes nothing.",
         exit_codes={
-            OK: "EventBridge is on, and no obstacle was found",
-            FINDINGS: "EventBridge is off, an obstacle was found, or another writer changed the notifications",
+            OK: "EventBridge is on, with --inventory the bucket has the inventory configuration, and no obstacle was "
+            "found",
+            FINDINGS: "EventBridge is off, the inventory configuration is missing, an obstacle was found, or another "
+            "writer changed the notifications",
         },
     ),
     ToolUsage(

@@ -96,7 +96,7 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._per_second = per_second
+        self.per_second = per_second
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -119,10 +119,10 @@ class RateLimiter:
 
     def _book(self, units: float) -> float:
         """Subtract units from the balance, and return the seconds that `acquire` has to wait."""
-        if self._per_second is None:
+        if self.per_second is None:
             return 0.0
         with self._lock:
             now = self._clock()
             begin = max(self._paid_at, now - BURST_SECONDS)
-            self._paid_at = begin + units / self._per_second
+            self._paid_at = begin + units / self.per_second
             return max(0.0, begin - now)

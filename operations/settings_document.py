@@ -15,6 +15,8 @@ from operations.target import BUCKETS_VARIABLE, Target, parse_function_arn
 
 SCHEMA = 1
 """Newest schema of the settings document that this module can read."""
+OPTIONAL = ("export_bucket", "inventory_location")
+"""Names of the fields with a text that is empty if the configuration key of the field is off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ class ExpectedSettings:
     """The settings document of a stack. `tap_stack.settings_document` describes its fields.
 
     Documents of earlier releases lack the fields `existing_buckets` and `inspector`. `export_bucket` is empty if the
-    configuration key `analytics` is off.
+    configuration key `analytics` is off, and `inventory_location` is empty if the key `inventory` is off.
     """
 
     function_arn: str
@@ -93,6 +95,7 @@ class ExpectedSettings:
     existing_buckets: tuple[IndexedBucket, ...] = ()
     inspector: ExpectedInspector | None = None
     export_bucket: str = ""
+    inventory_location: str = ""
 
     @classmethod
     def parse(cls, text: str, *, parameter: str) -> Self:
@@ -133,11 +136,13 @@ class ExpectedSettings:
         inspector = ExpectedInspector.parse(values.get("inspector"))
         if inspector is None and values.get("inspector") is not None:
             raise OperatorError(f"the SSM parameter {parameter!r} has no valid inspector: {REFRESH}")
-        if not isinstance(export_bucket := values.get("export_bucket") or "", str):
-            raise OperatorError(f"the SSM parameter {parameter!r} has no valid export_bucket: {REFRESH}")
+        optional = {name: values.get(name) or "" for name in OPTIONAL}
+        for name, value in optional.items():
+            if not isinstance(value, str):
+                raise OperatorError(f"the SSM parameter {parameter!r} has no valid {name}: {REFRESH}")
         known = {each.name: values[each.name] for each in required}
         parsed = {"events": tuple(known["events"]), "existing_buckets": tuple(buckets), "inspector": inspector}
-        return cls(**known | parsed, export_bucket=export_bucket)
+        return cls(**known | parsed | optional)
 
     @property
     def bucket_arn(self) -> str:

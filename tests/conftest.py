@@ -31,7 +31,7 @@ TIERS = {
     "browser": "tests of the upload page in a browser, with an emulator that enforces CORS",
 }
 
-SLOW = "slow unit and end-to-end tests, which only `nox -s slow` runs"
+SLOW = "slow tests, which only `nox -s slow` runs"
 CONTROL = "IDs of the security controls in docs/security.md that the test verifies"
 
 REGION = "us-east-1"

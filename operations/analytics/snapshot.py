@@ -120,13 +120,23 @@ class Cache:
             since: earliest time of the rows.
             sources: permitted sources.
         """
-        snapshots = filter(None, map(Snapshot.read, self.folder.glob(f"{PREFIX}*")))
-        found = [
-            each
-            for each in snapshots
-            if each.table == table and each.source in sources and datetime.fromisoformat(each.time) >= since
-        ]
+        found = [each for each in self._snapshots(table, sources) if datetime.fromisoformat(each.time) >= since]
         return max(found, key=lambda each: each.time, default=None)
+
+    def at(self, table: str, *, time: datetime, sources: tuple[str, ...]) -> Snapshot | None:
+        """Return a snapshot with the rows of one time; None if there is none.
+
+        Args:
+            table: ARN of the table.
+            time: the time of the rows.
+            sources: permitted sources.
+        """
+        found = (each for each in self._snapshots(table, sources) if datetime.fromisoformat(each.time) == time)
+        return next(found, None)
+
+    def _snapshots(self, table: str, sources: tuple[str, ...]) -> list[Snapshot]:
+        snapshots = filter(None, map(Snapshot.read, self.folder.glob(f"{PREFIX}*")))
+        return [each for each in snapshots if each.table == table and each.source in sources]
 
     def load(self, export: Path, engine: Engine, *, source: str, table: str = "") -> Snapshot:
         """Return the snapshot of an export folder, which is read and verified if the cache does not contain it.

@@ -143,7 +143,7 @@ class Source:
                     max_rows=None if self._options.force else MAX_ROWS,
                     advance=advance,
                 )
-                with _disk_errors(folder):
+                with disk_errors(folder):
                     scan.write(folder, arn=table.arn, time=_text(self._now()))
             return self._cache.load(folder, engine, source=SCAN, table=table.arn)
 
@@ -157,13 +157,84 @@ class Source:
         export = self._recent_export(table.arn, bucket)
         if export is None:
             progress.note(f"export of {table.size_bytes / GB:,.2f} GB, about {_price(table)} in us-east-1")
-            prefix = f"exports/{self._now():%Y-%m-%dT%H-%M-%SZ}"
-            owner = self._stack.account
             progress.note("the export continues if you interrupt the tool, and a later run with --export uses it")
-            arn = self._calls.start_export(table.arn, bucket=bucket, prefix=prefix, owner=owner)
-            export = self._calls.table_export(arn)
+            export = self._start(table.arn, bucket)
         else:
             progress.note(f"export of {_text(export.time)}, without costs; --max-age 0 exports the table again")
+        return self._exported(export, table, engine, progress)
+
+    def at(self, time: datetime, progress: Progress) -> Callable[[Engine], Snapshot]:
+        """Check that the rows at a time of the past can be read, and print the price.
+
+        Args:
+            time: the time in whole seconds.
+            progress: display of the steps.
+
+        Returns:
+            A function that reads the rows from an export of this time: in the cache, in S3, or a new one.
+
+        Raises:
+            OperatorError: the stack has no export bucket, or DynamoDB cannot export the rows of this time.
+        """
+        table = self._calls.table_size(self._stack.table)
+        if (found := self._cache.at(table.arn, time=time, sources=(EXPORT,))) is not None:
+            progress.note(f"rows of {found.time} from the cache, without costs")
+            return lambda _: found
+        bucket = self._expected.export_bucket if self._expected else ""
+        if not bucket:
+            raise OperatorError(
+                f"the stack has no export bucket, and the audit needs the rows at the time of the inventory, "
+                f"{_text(time)}: set the configuration key analytics to true and run `pulumi up`, or export the table "
+                "at this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give "
+                "--from-export PATH"
+            )
+        export = next((each for each in self._suitable_exports(table.arn, bucket) if each.time == time), None)
+        if export is not None:
+            progress.note(f"export of {_text(time)} in s3://{bucket}/{export.folder}, without costs")
+        else:
+            self._check_recovery(time)
+            progress.note(
+                f"export of {table.size_bytes / GB:,.2f} GB at {_text(time)}, about {_price(table)} in us-east-1"
+            )
+
+        def read(engine: Engine) -> Snapshot:
+            started = export or self._start(table.arn, bucket, time=time)
+            return self._exported(started, table, engine, progress)
+
+        return read
+
+    def _check_recovery(self, time: datetime) -> None:
+        """Raise an OperatorError if DynamoDB cannot export the rows of a time."""
+        window = self._calls.recovery_window(self._stack.table)
+        remedy = "or give --from-export PATH with an export of about this time"
+        if window is None:
+            raise OperatorError(
+                f"the table {self._stack.table!r} has no point-in-time recovery, so DynamoDB cannot export the rows of "
+                f"{_text(time)}: run `pulumi up --refresh`, which enables it again, and use a later inventory, {remedy}"
+            )
+        earliest, latest = window
+        if not earliest <= time <= latest:
+            later = "wait some minutes and start the audit again" if time > latest else "use a later inventory"
+            raise OperatorError(
+                f"DynamoDB cannot export the rows of {_text(time)}, the time of the inventory, because the recovery "
+                f"window of the table {self._stack.table!r} is from {_text(earliest)} to {_text(latest)}: {later}, "
+                f"{remedy}"
+            )
+
+    def _start(self, table: str, bucket: str, *, time: datetime | None = None) -> TableExport:
+        """Start an export, and return it.
+
+        Args:
+            table: ARN of the table.
+            bucket: name of the export bucket.
+            time: time of the rows; None for the current rows.
+        """
+        prefix = f"exports/{self._now():%Y-%m-%dT%H-%M-%SZ}"
+        arn = self._calls.start_export(table, bucket=bucket, prefix=prefix, owner=self._stack.account, time=time)
+        return self._calls.table_export(arn)
+
+    def _exported(self, export: TableExport, table: TableSize, engine: Engine, progress: Progress) -> Snapshot:
+        """Wait for the end of an export, and return its rows."""
         with progress.step("wait for DynamoDB") as advance:
             while export.status not in (COMPLETED, FAILED):
                 self._sleep(POLL_SECONDS)
@@ -180,13 +251,13 @@ class Source:
         """Return the newest suitable export of the table, which can still be in progress."""
         if not self._options.max_age:
             return None
-        found = [
-            each
-            for each in self._calls.table_exports(table)
-            if (each.bucket, each.format, each.kind) == (bucket, "DYNAMODB_JSON", "FULL_EXPORT")
-            and each.time >= self._earliest
-        ]
+        found = [each for each in self._suitable_exports(table, bucket) if each.time >= self._earliest]
         return max(found, key=lambda each: each.time, default=None)
+
+    def _suitable_exports(self, table: str, bucket: str) -> list[TableExport]:
+        """Return the full exports of the table in a bucket that have not failed."""
+        wanted = (bucket, "DYNAMODB_JSON", "FULL_EXPORT")
+        return [each for each in self._calls.table_exports(table) if (each.bucket, each.format, each.kind) == wanted]
 
     def _download(self, bucket: str, base: str, folder: Path, progress: Progress) -> None:
         """Download the manifests and the data files of an export.
@@ -199,7 +270,7 @@ class Source:
         """
         manifests = {name: self._calls.read_file(bucket, base + name) for name in (SUMMARY, FILES)}
         export = Export.parse(manifests[SUMMARY], manifests[FILES], place=f"s3://{bucket}/{base.rstrip('/')}")
-        with _disk_errors(folder), progress.step("download", len(export.files)) as advance:
+        with disk_errors(folder), progress.step("download", len(export.files)) as advance:
             (folder / DATA).mkdir()
             for name, content in manifests.items():
                 (folder / name).write_bytes(content)
@@ -212,7 +283,7 @@ class Source:
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
+def disk_errors(folder: Path) -> Iterator[None]:
     """Raise an OSError as an OperatorError that contains the cache folder."""
     try:
         yield

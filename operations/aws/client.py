@@ -25,6 +25,7 @@ from operations.aws.errors import (
 )
 from operations.aws.exports import ExportCalls
 from operations.aws.inspection import ContentCalls
+from operations.aws.inventory import InventoryCalls
 from operations.aws.listing import ListingCalls, parse_time
 from operations.aws.settings import SettingsCalls
 from operations.aws.tables import TableCalls
@@ -68,7 +69,7 @@ class Page:
     units: float
 
 
-class Aws(BucketCalls, ContentCalls, ExportCalls, ListingCalls, SettingsCalls, TableCalls, TopicCalls):
+class Aws(BucketCalls, ContentCalls, ExportCalls, InventoryCalls, ListingCalls, SettingsCalls, TableCalls, TopicCalls):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:

@@ -17,6 +17,7 @@ from operations.errors import OperatorError
 COMPLETED, FAILED = "COMPLETED", "FAILED"
 NO_RECOVERY = "An export needs point-in-time recovery: `pulumi up --refresh` enables it again. --scan does not need it"
 NO_BUCKET = "Check the bucket: `pulumi up --refresh` creates the export bucket of the configuration key analytics again"
+DELETED_FILE = "The export lists this file: has the bucket deleted it? Export the table again"
 NO_FILE = "Check the path: it must be the folder that contains manifest-summary.json"
 
 
@@ -85,7 +86,23 @@ class ExportCalls:
         with translated_errors(f"scan the table {table!r}", permission="dynamodb:Scan"):
             yield from map(item_page, pages)
 
-    def start_export(self, table_arn: str, *, bucket: str, prefix: str, owner: str) -> str:
+    def recovery_window(self, table: str) -> tuple[datetime, datetime] | None:
+        """Return the earliest and the latest time of point-in-time recovery; None if it is disabled.
+
+        Args:
+            table: name of the table.
+        """
+        permission = "dynamodb:DescribeContinuousBackups"
+        with translated_errors(f"describe the backups of the table {table!r}", permission=permission):
+            found = self._dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+        window = found.get("PointInTimeRecoveryDescription", {})
+        if window.get("PointInTimeRecoveryStatus") != "ENABLED":
+            return None
+        return window["EarliestRestorableDateTime"], window["LatestRestorableDateTime"]
+
+    def start_export(
+        self, table_arn: str, *, bucket: str, prefix: str, owner: str, time: datetime | None = None
+    ) -> str:
         """Start a full export of a table, and return its ARN.
 
         Args:
@@ -93,6 +110,7 @@ class ExportCalls:
             bucket: name of the bucket for the files.
             prefix: prefix of the object keys of this export.
             owner: ID of the account to which the bucket must belong.
+            time: time of the rows; None for the current rows.
         """
         action = f"export the table {table_arn.rpartition('/')[2]!r}"
         permission = "dynamodb:ExportTableToPointInTime, s3:PutObject or s3:AbortMultipartUpload"
@@ -105,6 +123,7 @@ class ExportCalls:
                     S3Prefix=prefix,
                     ExportFormat="DYNAMODB_JSON",
                     ExportType="FULL_EXPORT",
+                    **({} if time is None else {"ExportTime": time}),
                 )
             except ClientError as error:
                 if error_code(error) == "PointInTimeRecoveryUnavailableException":
@@ -151,16 +170,16 @@ class ExportCalls:
             content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return content
 
-    def download_file(self, bucket: str, key: str, path: Path) -> None:
+    def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = DELETED_FILE) -> None:
         """Download an object into a file.
 
         Args:
             bucket: name of the bucket.
             key: object key.
             path: path of the file.
+            not_found: the remedy if the object does not exist.
         """
-        remedy = "The export lists this file: has the bucket deleted it? Export the table again"
-        with translated_errors(f"download s3://{bucket}/{key}", not_found=remedy, permission="s3:GetObject"):
+        with translated_errors(f"download s3://{bucket}/{key}", not_found=not_found, permission="s3:GetObject"):
             body = self._s3.get_object(Bucket=bucket, Key=key)["Body"]
             with path.open("wb") as file:
                 for chunk in body.iter_chunks(1024 * 1024):

@@ -39,6 +39,10 @@ ACCESS_LOG_LINE_BYTES = 600
 """Assumed bytes of a line in S3's access log."""
 ACCESS_LOG_DAYS = 90
 """Retention of S3's access logs in days."""
+INVENTORY_DAYS = 14
+"""Retention of inventories in days."""
+INVENTORY_ROW_BYTES = 100
+"""Assumed bytes of an object version in a Parquet file of an inventory."""
 INSPECTOR_LOG_BYTES: Mapping[str, int] = {"DEBUG": 800, "INFO": 800, "WARNING": 0, "ERROR": 0}
 """Assumed bytes per file of the inspector's log line about a file by `logLevel`, with the overhead."""
 INSPECTOR_METRIC_LOG_BYTES = 450
@@ -147,6 +151,13 @@ def bill(load: Load, settings: StackSettings, *, months: int = MONTHS, free_tier
     if settings.event_bridge:
         events = load.per_day * DAYS
         items.add("event_bridge", "EventBridge", prices.EVENTS, events, f"{events:,.0f} events, without deletions")
+    if settings.inventory:
+        versions = load.per_day * DAYS * months
+        listed, stored = versions * DAYS, versions * INVENTORY_ROW_BYTES * INVENTORY_DAYS / GB
+        quantity = f"{listed:,.0f} object versions listed, {versions:,.0f} in each daily inventory"
+        items.add("inventory", "S3 Inventory", prices.INVENTORY_LISTED, listed, quantity)
+        quantity = f"{stored:,.1f} GB, inventories of {INVENTORY_DAYS} days"
+        items.add("inventory_storage", "Inventory storage", prices.OBJECTS_STORED, stored, quantity)
     if settings.customer_key:
         reads = 1 + limits.GETS_PER_FILE * settings.inspect_content
         requests = (1 + reads) * KEY_REQUEST_SHARE * load.per_day * DAYS

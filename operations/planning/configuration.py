@@ -111,6 +111,7 @@ EXISTING_BUCKETS = "existingBuckets"
 JSON_KEYS = {
     EXISTING_BUCKETS: "existing_buckets",
     "eventBridge": "event_bridge",
+    "inventory": "inventory",
     "inspectContent": "inspect_content",
     "alarmOnMismatch": "mismatch_alarm",
 }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import argparse
 
     from operations.aws import Aws
+    from operations.inventory.source import Snapshotter
     from operations.output import Progress
     from operations.settings_document import ExpectedSettings, IndexedBucket
     from operations.target import Target
@@ -35,7 +36,7 @@ ONLY_THE_OWN_BUCKET = (
 
 
 class AuditTool:
-    """Tool for `audit [--bucket NAME | --all-buckets] [--prefix P] [--heads | --heads-sample N] [--repair]`."""
+    """Tool for `audit [--bucket NAME | --all-buckets] [--prefix P] [--heads | --from-inventory [PATH]] [--repair]`."""
 
     def __init__(
         self,
@@ -43,10 +44,12 @@ class AuditTool:
         aws: Aws,
         target: Target,
         expected: ExpectedSettings | None,
+        snapshotter: Snapshotter | None = None,
         *,
         grace: float = GRACE,
     ) -> None:
         self._aws, self._target, self._expected = aws, target, expected
+        self._snapshotter = snapshotter
         self._all: bool = options.all_buckets
         self._repair: bool = options.repair
         self._notes = [ONLY_THE_OWN_BUCKET] * (self._all and expected is None)
@@ -82,11 +85,14 @@ class AuditTool:
 
     def run(self, progress: Progress) -> int:
         buckets = [each for each in self._buckets if each.comparable]
-        buckets = self._for_each(buckets, lambda each: self._compare_keys(each, progress))
-        if buckets:
-            first, *others = (each.audit for each in buckets)
-            first.scan(progress, others)
-        buckets = self._for_each(buckets, lambda each: each.audit.compare_again(progress))
+        if (snapshotter := self._snapshotter) is not None:
+            buckets = self._for_each(buckets, lambda each: each.compare_snapshots(snapshotter, progress))
+        else:
+            buckets = self._for_each(buckets, lambda each: self._compare_keys(each, progress))
+            if buckets:
+                first, *others = (each.audit for each in buckets)
+                first.scan(progress, others)
+            buckets = self._for_each(buckets, lambda each: each.audit.compare_again(progress))
         for each in buckets:
             each.compared = True
         self._check_number_of_keys(buckets)

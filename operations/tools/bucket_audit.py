@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from operations.aws import Aws
     from operations.compare import Finding
+    from operations.inventory.source import Snapshotter
     from operations.listing import KeyFilter
+    from operations.output import Progress
     from operations.rate import Capacity
     from operations.setting_findings import SettingsReport
     from operations.settings_document import IndexedBucket
@@ -46,6 +48,7 @@ class BucketAudit:
         audit: the comparison with the rows.
         notes: notes about the rows of the bucket.
         comparable: whether the bucket and the table exist.
+        inventory: facts about the compared inventory as a JSON object; None if no inventory was compared.
         compared: whether the comparison has ended without an error.
         error: the error that ended the comparison or the repair; empty if there was none.
     """
@@ -64,10 +67,12 @@ class BucketAudit:
     ) -> None:
         self.name = existing.name if existing else target.bucket
         self.notes: list[str] = []
+        self.inventory: dict[str, Any] | None = None
         self.compared = False
         self.error = ""
         self.comparable = settings.comparable(self.name)
         self._existing = existing is not None
+        self._versioned = existing is None or existing.versioned
         self._settings = settings
         self._repair: bool = options.repair
         self._prefix: str = options.prefix
@@ -86,6 +91,24 @@ class BucketAudit:
             existing=self._existing,
             grace=grace,
         )
+
+    def compare_snapshots(self, snapshotter: Snapshotter, progress: Progress) -> None:
+        """Compare an inventory with the rows of about the same time, and confirm the differences.
+
+        Args:
+            snapshotter: provides the inventory and the rows.
+            progress: the display of the progress.
+
+        Raises:
+            OperatorError: the inventory or the rows cannot be read, or an AWS call failed.
+        """
+        with snapshotter.open(self.name, versioned=self._versioned, progress=progress) as snapshots:
+            with progress.step("inventory and rows"):
+                comparison = snapshots.compare(prefix=self._prefix, key_filter=self._key_filter)
+            self.notes += [*snapshots.notes, *comparison.notes()]
+            self.inventory = {**snapshots.document(), "too_young": comparison.too_young}
+            progress.note(f"{count(comparison.differing, 'possible difference')} to confirm")
+            self.audit.confirm(comparison, progress)
 
     def note_missing_rows(self) -> None:
         """Add a note if the table has no row of the bucket, because --repair cannot create rows of deleted versions."""
@@ -116,6 +139,9 @@ class BucketAudit:
             problem = f"{key_filter} all {count(report.not_indexed, 'version')} that were listed"
             keys = "existingBuckets" if self._existing else "notificationPrefix, notificationSuffix"
             remedy = f"check {keys}, and the option --prefix of audit"
+        elif self.inventory and self.inventory["too_young"]:
+            problem = "the inventory has only changes of its last 48 hours"
+            remedy = "run audit without --from-inventory, or with a later inventory"
         elif self._prefix:
             problem = f"{name} has no key with the prefix {self._prefix!r}"
             remedy = "check the option --prefix of audit"
@@ -159,6 +185,7 @@ class BucketAudit:
         if self._heads:
             compared += f", HEAD of {count(report.heads, 'version')}"
             compared += f" ({count(report.unreadable, 'version')} not readable)" if report.unreadable else ""
+        compared += f", inventory of {self.inventory['created']}" if self.inventory else ""
         key_filter = "existingBuckets" if self._existing else "the notification's filter"
         compared += f"; versions excluded by {key_filter}: {report.not_indexed:,}" if report.not_indexed else ""
         if not report.findings:
@@ -201,6 +228,7 @@ class BucketAudit:
             "heads_unreadable": report.unreadable,
             "rechecked": report.rechecked,
             "sent": report.sent,
+            "inventory": self.inventory,
             "triggered": self.name not in self._settings.without_trigger,
             "notes": self.notes,
             "findings": [_as_json(finding) for finding in report.findings],

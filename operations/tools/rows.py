@@ -29,6 +29,11 @@ TOOLS: Mapping[str, Callable[[argparse.Namespace, Source, Cache], Tool]] = {
 }
 
 
+def open_cache(folder: Path | None) -> Cache:
+    """Return the cache in a folder; None selects the cache folder of the environment."""
+    return Cache(folder or cache_folder(os.environ))
+
+
 def create(
     options: argparse.Namespace,
     folder: Path | None,
@@ -44,7 +49,7 @@ def create(
         connect: creates the AWS clients for a region; the region None selects the environment's region.
         find_stack: finds the stack that the options name.
     """
-    cache = Cache(folder or cache_folder(os.environ))
+    cache = open_cache(folder)
     if options.tool == "cache":
         return CacheTool(cache)
     if options.function is None and options.stack_outputs is None:

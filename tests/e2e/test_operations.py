@@ -22,10 +22,12 @@ import pytest
 from operations.audit import GRACE, Audit
 from operations.aws import Aws
 from operations.discovery import from_function
+from operations.inventory.files import CSV, PARQUET
 from operations.listing import KeyFilter
 from operations.output import Progress
 from tests.e2e.capabilities import Capability, gap
 from tests.e2e.log_group import LogGroup
+from tests.e2e.snapshots import uploaded, write_snapshots
 from tests.support.nonempty import nonempty
 from tests.support.rows import object_attributes
 from tests.support.signals import default_signals
@@ -146,7 +148,9 @@ def test_audit_with_heads_finds_and_repairs_attributes_that_s3_does_not_list(
     operations.audit_until_consistent("--prefix", "heads/", "--heads")
 
 
-def test_audit_finds_and_repairs_every_kind_of_difference(operations: OperationsStack) -> None:
+def test_audit_finds_and_repairs_every_kind_of_difference_from_a_listing_and_from_an_inventory(
+    operations: OperationsStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = operations.index
     lost, altered, moved, incomplete, deleted, marked, intact = rows = operations.put_all_indexed(NAMES)
     assert operations.run("audit", "--prefix", "audit/").code == 0
@@ -176,6 +180,19 @@ def test_audit_finds_and_repairs_every_kind_of_difference(operations: Operations
         ]
     )
     assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair, an audit changes no rows
+
+    monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path / "cache"))
+    names = ("findings", "keys", "versions", "markers", "rows", "not_indexed", "without_content")
+    for format_ in nonempty([CSV, PARQUET]):
+        inventory, export = write_snapshots(index, tmp_path / format_, format_=format_)
+        with uploaded(index, inventory) as url:
+            place = url if format_ == PARQUET else str(inventory.root)
+            options = (f"--from-inventory={place}", f"--from-export={export}")
+            from_inventory = operations.run("audit", "--prefix", "audit/", *options)
+        assert from_inventory.code == 1
+        assert {each: from_inventory.document[each] for each in names} == {
+            each: result.document[each] for each in names
+        }
 
     before = datetime.now(UTC)
     result = operations.run("audit", "--prefix", "audit/", "--repair")
@@ -356,7 +373,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
     assert operations.run("audit", "--prefix", "interrupted/").code == 0
 
 
-def test_adopt_switches_event_bridge_on_and_keeps_the_notifications_of_another_owner(
+def test_adopt_switches_event_bridge_on_adds_the_inventory_and_keeps_the_settings_of_another_owner(
     operations: OperationsStack,
 ) -> None:
     clients, bucket = operations.index.clients, "reports-of-another-owner"
@@ -371,8 +388,28 @@ def test_adopt_switches_event_bridge_on_and_keeps_the_notifications_of_another_o
         )
         before = operations.run("adopt", bucket)
         assert (before.code, before.document["event_bridge"], before.document["obstacles"]) == (1, False, [])
-        after = operations.run("adopt", bucket, "--apply")
+        theirs = {"Bucket": "arn:aws:s3:::theirs", "Format": "CSV"}
+        other = {
+            "Id": "theirs",
+            "IsEnabled": True,
+            "IncludedObjectVersions": "Current",
+            "Schedule": {"Frequency": "Weekly"},
+            "Destination": {"S3BucketDestination": theirs},
+        }
+        clients.s3.put_bucket_inventory_configuration(Bucket=bucket, Id="theirs", InventoryConfiguration=other)
+        after = operations.run("adopt", bucket, "--inventory", "--apply")
         assert (after.code, after.document["changed"], after.document["conflicts"]) == (0, True, [])
+        assert (before.document["inventory"], after.document["inventory_changed"]) == (None, True)
+        names = {"own": (operations.index.outputs["bucket_name"], "tapstack-operations"), "theirs": (bucket, "theirs")}
+        names |= {"added": (bucket, "tapstack-operations")}
+        inventories = {
+            name: clients.s3.get_bucket_inventory_configuration(Bucket=source, Id=identifier)["InventoryConfiguration"]
+            for name, (source, identifier) in names.items()
+        }
+        assert inventories["added"] == inventories["own"]
+        assert inventories["theirs"] == other
+        again = operations.run("adopt", bucket, "--inventory", "--apply").document
+        assert (again["inventory"], again["inventory_sent"]) == (True, False)
         assert after.document["notifications"] == before.document["notifications"]
         found = clients.s3.get_bucket_notification_configuration(Bucket=bucket)
         assert found["EventBridgeConfiguration"] == {}

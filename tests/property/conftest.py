@@ -29,6 +29,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         result = f"{configurations:,} configurations, 0 entries of other owners changed"
         _write(terminalreporter, result, counts)
 
+    if counts := _counts(terminalreporter, "inventories"):
+        buckets, findings = counts.pop("buckets"), counts.pop("findings")
+        terminalreporter.section("audits from an inventory")
+        # A difference between the findings of the two audits fails its test, so this number is always 0.
+        result = f"{buckets:,} buckets, {findings:,} findings, 0 differences between the audits"
+        _write(terminalreporter, result, counts)
+
 
 def _counts(terminalreporter: pytest.TerminalReporter, name: str) -> Counter[str]:
     """Return the sum of the counts that tests have recorded as a user property of this name."""

@@ -36,10 +36,11 @@ class ExportingAws(FakeAws):
         self.size_bytes = 3 * 1024**3
         self.exports: dict[str, TableExport] = {}
         self.recovery = True
+        self.window: tuple[datetime, datetime] | None = None
         self.outcome = "COMPLETED"
         self.polls = 0
         self.scans = 0
-        self.started: list[dict[str, str]] = []
+        self.started: list[dict[str, Any]] = []
 
     def table_size(self, table: str) -> TableSize:
         assert table == "objects"
@@ -52,14 +53,27 @@ class ExportingAws(FakeAws):
         for item in self.table[segment::segments]:
             yield ItemPage(items=(item,), units=0.5)
 
-    def start_export(self, table_arn: str, *, bucket: str, prefix: str, owner: str) -> str:
+    def recovery_window(self, table: str) -> tuple[datetime, datetime] | None:
+        assert table == "objects"
+        return self.window
+
+    def start_export(
+        self, table_arn: str, *, bucket: str, prefix: str, owner: str, time: datetime | None = None
+    ) -> str:
         if not self.recovery:
             raise OperatorError("cannot export the table 'objects': An export needs point-in-time recovery")
-        self.started.append({"table": table_arn, "bucket": bucket, "prefix": prefix, "owner": owner})
-        return self.add_export(prefix, status="IN_PROGRESS")
+        at = {} if time is None else {"time": time}
+        self.started.append({"table": table_arn, "bucket": bucket, "prefix": prefix, "owner": owner, **at})
+        return self.add_export(prefix, status="IN_PROGRESS", time=time)
 
     def add_export(
-        self, prefix: str, *, age: timedelta = timedelta(), status: str = "COMPLETED", bucket: str = EXPORT_BUCKET
+        self,
+        prefix: str,
+        *,
+        age: timedelta = timedelta(),
+        status: str = "COMPLETED",
+        bucket: str = EXPORT_BUCKET,
+        time: datetime | None = None,
     ) -> str:
         """Write the files of an export, and return its ARN.
 
@@ -68,8 +82,9 @@ class ExportingAws(FakeAws):
             age: age of the exported rows.
             status: status of the export.
             bucket: name of the bucket.
+            time: time of the exported rows, instead of `age`.
         """
-        time = datetime.now(UTC) - age
+        time = time or datetime.now(UTC) - age
         write_export(self.folder / bucket, self.table, prefix=prefix, exportTime=f"{time:%Y-%m-%dT%H:%M:%SZ}")
         arn = f"{TABLE_ARN}/export/{len(self.exports)}/{ID}"
         self.exports[arn] = TableExport(
@@ -97,11 +112,16 @@ class ExportingAws(FakeAws):
         assert table_arn == TABLE_ARN
         return list(self.exports.values())
 
+    def list_folder(self, bucket: str, prefix: str) -> tuple[list[str], list[str]]:
+        found = sorted((self.folder / bucket / prefix).glob("*"))
+        folders = [f"{prefix}{each.name}/" for each in found if each.is_dir()]
+        return folders, [f"{prefix}{each.name}" for each in found if each.is_file()]
+
     def read_file(self, bucket: str, key: str) -> bytes:
         path = self.folder / bucket / key
         if not path.exists():
             raise OperatorError(f"cannot read s3://{bucket}/{key}: the key does not exist.")
         return path.read_bytes()
 
-    def download_file(self, bucket: str, key: str, path: Path) -> None:
+    def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = "") -> None:  # noqa: ARG002  `read_file` has a remedy
         path.write_bytes(self.read_file(bucket, key))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeSerializer
 
 from lambda_code.settings import Bucket
+from lambda_code.update import CUSTOMER_KEY
 from tests.support.fakes import START, START_SECONDS, IndexerHarness
 from tests.support.strategies import s3_event, s3_record
 
@@ -30,6 +31,7 @@ class ListedVersion:
         checksum: algorithm, value and type; None if S3 stores none.
         content: type that the inspector detected; None if it has not read the object.
         mismatch: whether the inspector reported a mismatch.
+        encryption: server-side encryption that HEAD returns; SSE-C if only the owner of the key can read the object.
         written_from: kind of the event that wrote the row: event, tool, or null version.
         deleted: time and principal of the permanent deletion.
     """
@@ -45,12 +47,17 @@ class ListedVersion:
     checksum: tuple[str, str, str] | None = None
     content: str | None = None
     mismatch: bool = False
+    encryption: str = ""
     written_from: str = "event"
     deleted: tuple[datetime, str] | None = None
 
     @property
     def marker(self) -> bool:
         return self.size is None
+
+    @property
+    def etag(self) -> str:
+        return "" if self.marker else f"{self.version_id}-{self.size}"
 
 
 @dataclass
@@ -169,7 +176,7 @@ class GeneratedBucket:
         head: dict[str, Any] = {
             "LastModified": version.last_modified,
             "ContentLength": version.size,
-            "ETag": f'"{version.version_id}-{version.size}"',
+            "ETag": f'"{version.etag}"',
             "ContentType": version.content_type,
             "StorageClass": version.storage_class,
             "Metadata": {},
@@ -178,11 +185,17 @@ class GeneratedBucket:
         if version.checksum:
             algorithm, value, kind = version.checksum
             head |= {f"Checksum{algorithm}": value, "ChecksumType": kind}
+        if version.encryption != CUSTOMER_KEY:
+            head |= {"ServerSideEncryption": version.encryption} if version.encryption else {}
+            self.harness.s3.customer_keys -= {(version.key, version.version_id), (version.key, None)}
+        else:
+            self.harness.s3.customer_keys |= {(version.key, version.version_id), (version.key, None)}
         self.harness.s3.put(version.key, version.version_id, head)
 
     def _remove(self, version: ListedVersion, by: str, number: int) -> None:
         version.deleted = (self.now, by)
         self.harness.s3.delete(version.key, version.version_id)
+        self.harness.s3.customer_keys -= {(version.key, version.version_id), (version.key, None)}
         name = "LifecycleExpiration:Delete" if by == "lifecycle" else "ObjectRemoved:Delete"
         self._send(self._record(version, name, at=self.now, principal=by, number=number))
 
@@ -195,6 +208,7 @@ class GeneratedBucket:
             event_name=name,
             bucket=self.name,
             size=version.size,
+            etag=version.etag,
             event_time=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             sequencer=f"{number:016X}",
         )
@@ -206,7 +220,7 @@ class GeneratedBucket:
 
     def _inspect(self, version: ListedVersion) -> None:
         """Add the content to the row, as the inspector does."""
-        if version.content is None:
+        if version.content is None or version.encryption == CUSTOMER_KEY:
             return
         item = self.harness.dynamodb.rows[f"{self.name}/{version.key}", version.version_id]
         item["content"] = TypeSerializer().serialize({"type": version.content})

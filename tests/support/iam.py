@@ -101,6 +101,8 @@ def _condition_holds(operator: str, wanted: list[str], value: str | None) -> boo
             return value in wanted
         case "StringNotEquals":
             return value not in wanted  # StringNotEquals is also true if the request lacks the key.
+        case "StringLike":
+            return value is not None and any(_like(pattern, value) for pattern in wanted)
         case "ArnLike":
             return value is not None and any(_arn_like(pattern, value) for pattern in wanted)
     raise NotImplementedError(f"the operator {operator}")

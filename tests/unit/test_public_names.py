@@ -32,10 +32,12 @@ from tests.support import demo_fakes as demo
 from tests.support import emf, operations_fakes
 from tests.support.default_stack import ENCRYPTED, PROD
 from tests.support.existing_bucket import LOCATION, AdoptingAws, Connection
+from tests.support.export_fakes import ExportingAws
 from tests.support.export_folder import typed, write_export
 from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.generated_bucket import GeneratedBucket
 from tests.support.inspector_fakes import InspectorHarness, stream_record
+from tests.support.inventory_folder import write_inventory
 from tests.support.selection import add_options
 from tests.support.strategies import head, s3_event, s3_record
 from tests.support.synth import parse_configuration, synth
@@ -221,7 +223,18 @@ def _rows(folder: Path) -> dict[str, Any]:
         "sql with an error": _run(run, "sql", "SELECT key::INT FROM objects", export, cache=cache),
         "export": _run(run, "export", f"--parquet={folder / 'files'}", export, cache=cache),
         "cache": _run(run, "cache", "clear", cache=cache),
+        "audit --from-inventory": _audit_from_inventory(folder),
     }
+
+
+def _audit_from_inventory(folder: Path) -> dict[str, Any]:
+    versions = [operations_fakes.version("a")]
+    inventory, export = write_inventory(folder / "inventory", versions), write_export(folder / "rows", [])
+    aws = ExportingAws(folder, [])
+    aws.listed = versions
+    arguments = ("--function=indexer", f"--from-inventory={inventory.folder}", f"--from-export={export}")
+    run = operations.command.main
+    return _run(run, "audit", *arguments, connect=lambda _: aws, grace=0, cache=folder / "cache")
 
 
 def _documents() -> dict[str, Any]:

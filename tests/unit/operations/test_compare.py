@@ -100,6 +100,7 @@ def time_differs(recorded: str | None, time: str = "12:00:02.000Z") -> str:
         # The time in a row is invalid if it has no time zone.
         (MARKER, {"uploaded_at": "2026-01-31T12:00:02"}, time_differs("2026-01-31T12:00:02"), False),
         (MARKER, {"uploaded_at": None}, time_differs(None), True),
+        (MARKER, {"uploaded_at": None, "encryption": "SSE-C"}, time_differs(None), True),
         # The delete marker was created again, but the indexer received no event.
         (NULL_MARKER, at("11:59:59.000"), time_differs("2026-01-31T11:59:59.000Z"), True),
     ],

@@ -113,6 +113,11 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
             id="customer managed key",
         ),
         pytest.param({"event_bridge": True}, {"event_bridge": 1.00}, id="EventBridge for the upload bucket"),
+        pytest.param(
+            {"inventory": True},
+            {"inventory": 730 / 24 * 0.0025, "inventory_storage": 1_000_000 * 100 * 14 / 1024**3 * 0.023},
+            id="daily inventories",
+        ),
     ],
 )
 def test_bill_of_a_million_files_matches_the_price_pages(

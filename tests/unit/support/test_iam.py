@@ -79,6 +79,9 @@ def test_iam_evaluator_applies_a_statement_only_to_its_principals(
         ("StringNotEquals", ["a", "b"], "b", False),
         ("StringNotEquals", "a", "b", True),
         ("StringNotEquals", "a", None, True),
+        ("StringLike", ["a/*", "b"], "a/", True),
+        ("StringLike", "a/*", "b/a/", False),
+        ("StringLike", "a/*", None, False),
         ("ArnLike", "arn:aws:cloudwatch:us-east-1:123456789012:alarm:*", ALARM, True),
         ("ArnLike", "arn:aws:cloudwatch:us-east-1:999999999999:alarm:*", ALARM, False),
         ("ArnLike", "arn:aws:cloudwatch:*", ALARM, False),
@@ -105,7 +108,7 @@ def test_iam_evaluator_requires_all_conditions_of_a_statement() -> None:
         statement(NotAction="s3:*"),
         statement(Principal={"AWS": "123456789012"}),
         statement(Principal={"Federated": "accounts.google.com"}),
-        statement(Condition={"StringLike": {"aws:a": "1"}}),
+        statement(Condition={"StringNotLike": {"aws:a": "1"}}),
     ],
 )
 def test_iam_evaluator_rejects_unsupported_policy_elements(strange: dict[str, Any]) -> None:

@@ -1,0 +1,218 @@
+"""Compares a loaded S3 Inventory with the rows of the table by a join in DuckDB, which can exceed the memory.
+
+The SQL conditions restate the rules of operations/compare.py for the fields of an inventory. A version that satisfies
+one of them is only a candidate: `Audit.confirm` compares it again with the rules themselves. A condition may therefore
+find too many versions, but not too few.
+
+The join uses hash values of keys, ETags and names instead of the texts, so that each version needs about 100 bytes. Two
+versions with the same hash value have different addresses, so the join reports them as candidates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lambda_code.events import NULL_VERSION
+from lambda_code.update import CUSTOMER_KEY
+from operations.analytics.engine import ROWS_AT_ONCE, literal, translated_errors
+from operations.compare import MARKER_SECONDS, NULL_MARKER_SECONDS, TRANSITIONS, DifferingKey
+from operations.inventory.statements import (
+    DIFFERING,
+    DIFFERING_COUNTS,
+    ENCRYPTION_RULE,
+    ENCRYPTIONS,
+    LISTED_COUNTS,
+    MARKER_RULES,
+    OBJECT_RULES,
+    OUTCOME,
+    OUTCOME_COUNTS,
+    ROW_COUNTS,
+    substituted,
+)
+from operations.output import count
+
+if TYPE_CHECKING:
+    from operations.analytics.engine import Engine
+    from operations.inventory.files import Inventory
+    from operations.listing import KeyFilter
+
+UNSETTLED = timedelta(hours=48)
+"""Period before the creation of an inventory whose changes the inventory may lack.
+
+Source: Amazon S3 User Guide, "Amazon S3 Inventory": an inventory is eventually consistent, and can lack objects that
+were added, and contain objects that were deleted, up to two days before.
+"""
+
+CLOCK_TOLERANCE = timedelta(days=1)
+"""A row with a time so much later than the snapshots is wrong, not young."""
+
+MANY = 100_000
+"""Number of candidates above which the audit adds a note about their confirmation."""
+
+
+USUAL_RATE = 200.0
+"""Keys per second that `operations.pool.THREADS` threads compare at usual latencies of S3 and DynamoDB."""
+
+
+@dataclass(kw_only=True)
+class Comparison:
+    """The result of comparing an inventory with the rows.
+
+    Attributes:
+        keys: compared object keys.
+        versions: compared object versions, without delete markers.
+        markers: compared delete markers.
+        not_indexed: versions and markers whose key does not match the key filter.
+        too_young: versions, markers and rows with a change after `limit`, which were not compared.
+        rows: rows of the bucket.
+        without_content: rows of existing objects whose content the inspector has not described.
+        limit: time from which changes are left to the next inventory.
+        differing: versions and markers that possibly differ from their rows.
+        differing_keys: object keys of these versions.
+    """
+
+    keys: int
+    versions: int
+    markers: int
+    not_indexed: int
+    too_young: int
+    rows: int
+    without_content: int
+    limit: datetime
+    differing: int
+    differing_keys: int
+    _engine: Engine
+
+    def __iter__(self) -> Iterator[DifferingKey]:
+        """Yield the object keys with possible differences in their order. Only one iteration can be active."""
+        for key, group in groupby(self._differing(), key=lambda each: each[0]):
+            versions = {version_id: needs_head for _, version_id, needs_head in group}
+            heads = frozenset(version_id for version_id, needs_head in versions.items() if needs_head)
+            yield DifferingKey(key=key, versions=frozenset(versions), heads=heads)
+
+    def notes(self) -> list[str]:
+        """Return notes about versions that were not compared, and about very many differences."""
+        notes = []
+        if self.too_young:
+            notes.append(
+                f"note: not compared: {count(self.too_young, 'change')} after {self.limit:%Y-%m-%dT%H:%M:%SZ}, because "
+                "an inventory can lack the changes of its last 48 hours: use a later inventory"
+            )
+        if self.differing > MANY:
+            notes.append(
+                f"note: {self.differing:,} versions of {count(self.differing_keys, 'key')} differ between the "
+                "inventory and the rows, and each of these keys is read again in S3 and in the table. If most objects "
+                "have no row, backfill creates the rows faster than --repair"
+            )
+        return notes
+
+    def duration(self, read_rate: float | None) -> str:
+        """Return a note about the duration of the confirmation; empty if there are few differences.
+
+        Args:
+            read_rate: limit in read units per second; a key consumes at least one. None for no limit.
+        """
+        if self.differing <= MANY:
+            return ""
+        rate = min(read_rate or math.inf, USUAL_RATE)
+        hours = self.differing_keys / rate / 3600
+        return (
+            f"note: {count(self.differing_keys, 'key')} to compare again at about {rate:,.0f} per second: "
+            f"{hours:,.1f} hours. Ctrl-C ends the audit without a result"
+        )
+
+    def _differing(self) -> Iterator[tuple[Any, ...]]:
+        with translated_errors("read the differences"):
+            cursor = self._engine.execute("SELECT * FROM differing ORDER BY key, version_id")
+            while batch := cursor.fetchmany(ROWS_AT_ONCE):
+                yield from batch
+
+
+def differing(
+    engine: Engine,
+    inventory_path: Path,
+    rows_path: Path,
+    *,
+    inventory: Inventory,
+    exported: datetime | None = None,
+    prefix: str,
+    key_filter: KeyFilter,
+) -> Comparison:
+    """Compare the versions of an inventory with the rows of its bucket.
+
+    Args:
+        engine: an engine without the relation.
+        inventory_path: Parquet file of the loaded inventory.
+        rows_path: Parquet file of the relation `objects`.
+        inventory: the facts about the inventory.
+        exported: time of the rows; None if it is not earlier than the inventory.
+        prefix: beginning of the keys to compare.
+        key_filter: the keys that the stack indexes.
+
+    Raises:
+        OperatorError: DuckDB cannot read a file, or has too little memory or disk space.
+    """
+    limit = min(inventory.created - UNSETTLED, exported or inventory.created)
+    latest = max(inventory.created, exported or inventory.created) + CLOCK_TOLERANCE
+    texts = {
+        "inventory": literal(inventory_path),
+        "rows": literal(rows_path),
+        "object_prefix": _text(f"{inventory.bucket}/"),
+        "bucket": _text(inventory.bucket),
+        "in_prefix": f"starts_with(key, {_text(prefix)})",
+        "indexed": _indexed(key_filter),
+        "null": _text(NULL_VERSION),
+        "customer_key": _text(CUSTOMER_KEY),
+        "encryption": _mapped("encryption", {name: _text(value) for name, value in ENCRYPTIONS.items()}),
+        "place": _mapped("storage_class", {name: str(place) for name, place in TRANSITIONS.items()}),
+        "limit": _time(limit),
+        "latest": _time(latest),
+        "object_differs": " OR ".join(rule for field, rule in OBJECT_RULES if field in {*inventory.fields, ""}),
+        "marker_differs": " OR ".join(rule for field, rule in MARKER_RULES if field in {*inventory.fields, ""}),
+        "encryption_differs": ENCRYPTION_RULE if "encryption" in inventory.fields else "false",
+        "null_seconds": str(NULL_MARKER_SECONDS),
+        "seconds": str(MARKER_SECONDS),
+    }
+
+    def run(sql: str) -> dict[str, Any]:
+        cursor = engine.execute(substituted(sql, texts))
+        names = [each[0] for each in cursor.description or ()]
+        return dict(zip(names, cursor.fetchone() or (), strict=True))
+
+    with translated_errors("compare the inventory with the rows"):
+        for statement in (OUTCOME, DIFFERING):
+            engine.execute(substituted(statement, texts))
+        counts = run(LISTED_COUNTS) | run(ROW_COUNTS) | run(OUTCOME_COUNTS) | run(DIFFERING_COUNTS)
+    young_versions, young_markers = counts.pop("young_versions"), counts.pop("young_markers")
+    counts["versions"] -= young_versions
+    counts["markers"] -= young_markers
+    return Comparison(limit=limit, _engine=engine, **counts)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _time(time: datetime) -> str:
+    return f"TIMESTAMP '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
+
+
+def _mapped(column: str, values: dict[str, str]) -> str:
+    cases = " ".join(f"WHEN {_text(name)} THEN {value}" for name, value in values.items())
+    return f"CASE {column} {cases} END"
+
+
+def _indexed(key_filter: KeyFilter) -> str:
+    if key_filter.rules is None:
+        return "true"
+    rules = (
+        f"(starts_with(key, {_text(prefix)}) AND ends_with(key, {_text(suffix)}))"
+        for prefix, suffix in key_filter.rules
+    )
+    return f"({' OR '.join(rules)})"

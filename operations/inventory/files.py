@@ -1,0 +1,254 @@
+"""Reads the manifests of S3 Inventory, and verifies the files of an inventory before their use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from operations.errors import OperatorError
+from operations.pool import map_in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MANIFEST, CHECKSUM = "manifest.json", "manifest.checksum"
+"""Names in the folder of an inventory (Amazon S3 User Guide, "Locating your inventory list")."""
+CSV, PARQUET, ORC = "CSV", "Parquet", "ORC"
+AGAIN = "Download the inventory again, or use another inventory"
+CHUNK = 1024 * 1024
+"""Bytes of a file that are read at once."""
+CONFIGURE = "Change the inventory configuration of the bucket, and use the next inventory"
+VERIFIERS = 2
+"""Threads that calculate checksums."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryColumn:
+    """One column of a loaded inventory.
+
+    Attributes:
+        name: name of the column.
+        csv: name of the field in the schema of CSV inventories.
+        parquet: name of the field in the schema of Parquet inventories.
+        type: type of the column in DuckDB.
+        required: whether the comparison requires the field.
+        versions: whether the field belongs to the versions of objects, which an inventory of current objects lacks.
+    """
+
+    name: str
+    csv: str
+    parquet: str
+    type: str = "VARCHAR"
+    required: bool = False
+    versions: bool = False
+
+
+COLUMNS = (
+    InventoryColumn(name="bucket", csv="Bucket", parquet="bucket", required=True),
+    InventoryColumn(name="key", csv="Key", parquet="key", required=True),
+    InventoryColumn(name="version_id", csv="VersionId", parquet="version_id", versions=True),
+    InventoryColumn(name="is_latest", csv="IsLatest", parquet="is_latest", type="BOOLEAN", versions=True),
+    InventoryColumn(
+        name="delete_marker", csv="IsDeleteMarker", parquet="is_delete_marker", type="BOOLEAN", versions=True
+    ),
+    InventoryColumn(name="size_bytes", csv="Size", parquet="size", type="BIGINT", required=True),
+    InventoryColumn(
+        name="uploaded_at", csv="LastModifiedDate", parquet="last_modified_date", type="TIMESTAMP", required=True
+    ),
+    InventoryColumn(name="etag", csv="ETag", parquet="e_tag", required=True),
+    InventoryColumn(name="storage_class", csv="StorageClass", parquet="storage_class"),
+    InventoryColumn(name="encryption", csv="EncryptionStatus", parquet="encryption_status"),
+    InventoryColumn(name="checksum_algorithm", csv="ChecksumAlgorithm", parquet="checksum_algorithm"),
+)
+"""The columns of a loaded inventory in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryFile:
+    """One data file of an inventory.
+
+    Attributes:
+        key: object key in the bucket of the inventory.
+        size: size in bytes.
+        md5: MD5 checksum, hexadecimal.
+    """
+
+    key: str
+    size: int
+    md5: str
+
+    @property
+    def name(self) -> str:
+        """The part of the key after the last slash."""
+        return self.key.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """The manifest of a complete inventory.
+
+    Attributes:
+        bucket: name of the source bucket.
+        created: time at which S3 started to create the inventory.
+        format: `CSV` or `Parquet`.
+        files: the data files.
+        schema: names of all fields in the order of the files.
+        fields: names of the columns (`COLUMNS`) whose fields the inventory has.
+        place: path or URL of the manifest, for messages.
+    """
+
+    bucket: str
+    created: datetime
+    format: str
+    files: tuple[InventoryFile, ...]
+    schema: tuple[str, ...]
+    fields: frozenset[str]
+    place: str
+
+    @classmethod
+    def parse(cls, content: bytes, checksum: bytes, *, place: str) -> Self:
+        """Parse the manifest of an inventory.
+
+        Args:
+            content: content of manifest.json.
+            checksum: content of manifest.checksum.
+            place: path or URL of manifest.json.
+
+        Raises:
+            OperatorError: the manifest is damaged, or the format of the inventory is not supported.
+        """
+        expected = checksum.decode("ascii", "replace").strip().lower()
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != expected:
+            raise OperatorError(
+                f"{place} is damaged: its MD5 checksum is not {expected[:40]!r} as in {CHECKSUM}. {AGAIN}."
+            )
+        try:
+            values = json.loads(content)
+        except (ValueError, RecursionError) as error:  # Deeply nested JSON raises RecursionError.
+            raise OperatorError(f"{place} is damaged: {error}. {AGAIN}.") from error
+        match values:
+            case {
+                "sourceBucket": str(bucket),
+                "creationTimestamp": str() | int() as created,
+                "fileFormat": str(name),
+                "fileSchema": str(schema),
+                "files": list(files),
+            } if re.fullmatch(r"\d{12,14}", str(created), re.ASCII):
+                pass
+            case _:
+                raise OperatorError(
+                    f"{place} has no valid sourceBucket, creationTimestamp, fileFormat, fileSchema or files: it is not "
+                    "the manifest of an S3 Inventory. Give the path of one."
+                )
+        if name == ORC:
+            raise OperatorError(
+                f"{place} is the manifest of an inventory in the format ORC, which this tool cannot read. {CONFIGURE}: "
+                f"choose the format {PARQUET} (or {CSV})."
+            )
+        if name not in (CSV, PARQUET):
+            raise OperatorError(f"{place} is the manifest of an inventory in the unknown format {name!r}.")
+        names = _csv_fields(schema) if name == CSV else _parquet_fields(schema)
+        known = {each.csv if name == CSV else each.parquet: each.name for each in COLUMNS}
+        return cls(
+            bucket=bucket,
+            created=datetime.fromtimestamp(int(created) / 1000, UTC),
+            format=name,
+            files=_data_files(files, place),
+            schema=names,
+            fields=frozenset(known[each] for each in names if each in known),
+            place=place,
+        )
+
+    @property
+    def size(self) -> int:
+        """Size of all data files in bytes."""
+        return sum(each.size for each in self.files)
+
+    def check(self, bucket: str, *, versioned: bool) -> None:
+        """Raise an OperatorError if the inventory cannot be compared completely with the rows of a bucket.
+
+        Args:
+            bucket: name of the bucket.
+            versioned: whether the bucket has ever had versioning.
+        """
+        if self.bucket != bucket:
+            raise OperatorError(
+                f"{self.place} is the manifest of an inventory of the bucket {self.bucket!r}, not of {bucket!r}: give "
+                "an inventory of this bucket, or the option --bucket."
+            )
+        versions = [each for each in COLUMNS if each.versions and each.name not in self.fields]
+        if versioned and versions:
+            names = ", ".join(each.csv for each in versions)
+            raise OperatorError(
+                f"{self.place} is the manifest of an inventory without {names}: it lists only the current versions of "
+                f"objects, but the bucket {bucket!r} has versioning. {CONFIGURE}: include all versions."
+            )
+        if missing := [each.csv for each in COLUMNS if each.required and each.name not in self.fields]:
+            raise OperatorError(
+                f"{self.place} is the manifest of an inventory without {', '.join(missing)}, which the comparison "
+                f"requires. {CONFIGURE}: add the optional fields Size, LastModifiedDate and ETag."
+            )
+
+
+def verify(files: Sequence[tuple[InventoryFile, Path]], advance: Callable[[int], None]) -> None:
+    """Verify size and checksum of each data file.
+
+    Args:
+        files: the data files with their paths.
+        advance: is called after each file with its size.
+
+    Raises:
+        OperatorError: a data file is missing or damaged. The message contains its path.
+    """
+    for (each, _), _ in map_in_order(lambda item: _verify(*item), files, threads=VERIFIERS):
+        advance(each.size)
+
+
+def _verify(expected: InventoryFile, path: Path) -> None:
+    checksum = hashlib.md5(usedforsecurity=False)
+    try:
+        size = path.stat().st_size
+        if size != expected.size:
+            raise OperatorError(f"{path} is damaged: it has {size:,} bytes instead of {expected.size:,}. {AGAIN}.")
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                checksum.update(chunk)
+    except FileNotFoundError as error:
+        raise OperatorError(f"{path} is missing, but {MANIFEST} lists it. {AGAIN}.") from error
+    except OSError as error:
+        raise OperatorError(f"cannot read {path}: {error.strerror}.") from error
+    if checksum.hexdigest() != expected.md5:
+        raise OperatorError(f"{path} is damaged: its MD5 checksum is not {expected.md5}. {AGAIN}.")
+
+
+def _csv_fields(schema: str) -> tuple[str, ...]:
+    """Return the field names of a schema such as `Bucket, Key, VersionId`."""
+    return tuple(each.strip() for each in schema.split(","))
+
+
+def _parquet_fields(schema: str) -> tuple[str, ...]:
+    """Return the field names of a schema such as `message s3.inventory { required binary bucket (UTF8); … }`."""
+    return tuple(re.findall(r"\b(?:required|optional)\s+\w+\s+(\w+)", schema))
+
+
+def _data_files(values: Sequence[Any], place: str) -> tuple[InventoryFile, ...]:
+    """Parse the field `files` of a manifest."""
+    files = []
+    for each in values:
+        match each:
+            case {"key": str(key), "size": int(size), "MD5checksum": str(md5)} if isinstance(
+                each, Mapping
+            ) and key.rpartition("/")[2] not in ("", ".", ".."):
+                files.append(InventoryFile(key=key, size=size, md5=md5.strip().lower()))
+            case _:
+                raise OperatorError(f"{place} lists a file without a valid key, size or MD5checksum. {AGAIN}.")
+    names = [each.name for each in files]
+    if repeated := sorted({each for each in names if names.count(each) > 1}) if len(set(names)) < len(names) else []:
+        raise OperatorError(f"{place} lists the file {repeated[0]!r} several times. {AGAIN}.")
+    return tuple(files)

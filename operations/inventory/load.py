@@ -1,0 +1,103 @@
+"""Writes the verified files of an inventory into one Parquet file, with DuckDB and without the whole data in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lambda_code.events import NULL_VERSION
+from operations.analytics.engine import literal, translated_errors
+from operations.errors import OperatorError
+from operations.inventory.files import AGAIN, COLUMNS, CSV, Inventory, InventoryColumn
+from operations.output import count
+
+if TYPE_CHECKING:
+    from operations.analytics.engine import Engine
+
+
+def load(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path) -> int:
+    """Write the rows of an inventory into a Parquet file, and return their number.
+
+    Args:
+        inventory: the manifest.
+        paths: the data files, whose checksums are verified.
+        engine: an engine without the relation.
+        target: path of the Parquet file.
+
+    Raises:
+        OperatorError: a data file cannot be read, or it has rows that are not those of the bucket.
+    """
+    try:
+        with translated_errors(f"read the files of {inventory.place}"):
+            engine.execute(f"COPY ({_query(inventory, paths)}) TO {literal(target)} (FORMAT parquet, COMPRESSION zstd)")
+    except OperatorError as error:
+        raise _with_path(error, inventory, paths, engine, target) from error
+    return _check(inventory, engine, target)
+
+
+def _with_path(
+    error: OperatorError, inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path
+) -> OperatorError:
+    """Return an error that names the first unreadable file, because errors of DuckDB do not always name it."""
+    for path in paths:
+        try:
+            with translated_errors(f"read {path}"):
+                engine.execute(f"COPY ({_query(inventory, [path])}) TO {literal(target)} (FORMAT parquet)")
+        except OperatorError as found:
+            return OperatorError(f"{found}. {AGAIN}, or run audit without --from-inventory.")
+    return error
+
+
+def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
+    """Return the query with the columns of the loaded inventory."""
+    if not paths:
+        nulls = ", ".join(f"CAST(NULL AS {each.type}) AS {each.name}" for each in COLUMNS)
+        return f"SELECT {nulls} LIMIT 0"
+    columns = ", ".join(f"{_value(each, inventory)} AS {each.name}" for each in COLUMNS)
+    files = ", ".join(map(literal, paths))
+    if inventory.format == CSV:
+        # The names of the fields come from the manifest, so positions replace them in the SQL text.
+        types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(inventory.schema)))
+        form = "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', compression = 'gzip'"
+        source = f"read_csv([{files}], {form}, columns = {{{types}}})"
+    else:
+        source = f"read_parquet([{files}])"
+    return f"SELECT {columns} FROM {source}"  # noqa: S608  the text has no values of a user but paths
+
+
+def _value(column: InventoryColumn, inventory: Inventory) -> str:
+    """Return the SQL expression of a column."""
+    value = "NULL"
+    if column.name in inventory.fields:
+        value = column.parquet
+        if inventory.format == CSV:
+            # S3 encodes keys like an HTML form: a space is "+", and a plus sign is "%2B".
+            value = f"nullif(c{inventory.schema.index(column.csv)}, '')"
+            value = f"url_decode(replace({value}, '+', ' '))" if column.name == "key" else value
+        elif column.type == "TIMESTAMP":
+            return f"make_timestamp(epoch_us({value}))"  # The values can have the type TIMESTAMP WITH TIME ZONE.
+    if column.name == "version_id":  # S3 leaves the field empty for the version `null`.
+        return f"coalesce(nullif({value}, ''), '{NULL_VERSION}')"
+    if column.name == "delete_marker":
+        return f"coalesce(CAST({value} AS BOOLEAN), false)"
+    return f"CAST({value} AS {column.type})"
+
+
+def _check(inventory: Inventory, engine: Engine, target: Path) -> int:
+    """Return the number of rows. Raise an OperatorError if a row is incomplete or belongs to another bucket."""
+    complete = "uploaded_at IS NOT NULL AND (delete_marker OR (size_bytes IS NOT NULL AND etag IS NOT NULL))"
+    others = "count(*) FILTER (bucket IS DISTINCT FROM ?)"
+    sql = f"SELECT count(*), {others}, count(*) FILTER (key IS NULL OR NOT ({complete})) FROM read_parquet(?)"  # noqa: S608  constants
+    with translated_errors(f"read the files of {inventory.place}"):
+        [(rows, foreign, incomplete)] = engine.rows(sql, [inventory.bucket, str(target)])
+    if foreign:
+        raise OperatorError(
+            f"the files of {inventory.place} have {count(foreign, 'row')} of other buckets than {inventory.bucket!r}. "
+            f"{AGAIN}."
+        )
+    if incomplete:
+        raise OperatorError(
+            f"the files of {inventory.place} have {count(incomplete, 'row')} without key, time, size or ETag. {AGAIN}."
+        )
+    return int(rows)

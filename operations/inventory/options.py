@@ -1,0 +1,63 @@
+"""Options of the tool `audit` that select an inventory."""
+
+from __future__ import annotations
+
+import argparse
+
+from operations.analytics.options import DEFAULT_MEMORY
+from operations.option_types import export_path, inventory_path, memory_size
+
+
+def add_audit_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options.
+
+    Args:
+        parser: the argument parser of the tool `audit`.
+    """
+    parser.add_argument(
+        "--from-inventory",
+        type=inventory_path,
+        nargs="?",
+        const=True,  # argparse would parse a text as the value of the option
+        metavar="PATH",
+        help="compare an S3 Inventory with an export of the table of the same time, instead of listing the bucket and "
+        "reading the table: a folder, a manifest.json, or an s3:// URL (default: the newest inventory of the "
+        "configuration key inventory)",
+    )
+    parser.add_argument(
+        "--from-export",
+        type=export_path,
+        metavar="PATH",
+        help="with --from-inventory, use an existing export: a folder or an s3:// URL with manifest-summary.json "
+        "(default: export the table at the time of the inventory)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=memory_size,
+        metavar="SIZE",
+        help=f"with --from-inventory, limit of DuckDB's memory; larger intermediate results are written to the cache "
+        f"folder (default: {DEFAULT_MEMORY})",
+    )
+
+
+def problem(options: argparse.Namespace) -> str:
+    """Return why the options of the tool `audit` contradict one another; an empty text if they do not.
+
+    Args:
+        options: the parsed options.
+    """
+    if options.from_inventory is None:
+        if options.from_export is not None or options.memory is not None:
+            return "--from-export and --memory require --from-inventory"
+        return ""
+    if options.heads or options.heads_sample:
+        return (
+            "--from-inventory cannot be used with --heads and --heads-sample: an inventory has no content type, "
+            "metadata and checksum. Run audit with --heads-sample separately"
+        )
+    if options.all_buckets:
+        return (
+            "--from-inventory cannot be used with --all-buckets: each bucket has an inventory of its own, with its own "
+            "time and export. Run audit for each bucket with --bucket NAME"
+        )
+    return ""

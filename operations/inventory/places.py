@@ -1,0 +1,224 @@
+"""Finds the newest complete inventory of a bucket in a local folder or in S3, and provides its data files."""
+
+# ruff: noqa: D102  The class Place documents the methods of its subclasses.
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from operations.errors import OperatorError
+from operations.inventory.files import CHECKSUM, MANIFEST, Inventory, InventoryFile
+from operations.pool import map_in_order
+
+if TYPE_CHECKING:
+    from operations.aws import Aws
+
+FOLDER_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\dZ")
+"""Name of the folder of an inventory: the time at which S3 started to create it."""
+DATA_FOLDERS = ("data", "files", "hive")
+"""Folders beside the folders of inventories, which contain no manifest."""
+LEVELS = 4
+"""Number of levels below a URL that can contain folders of inventories: prefix, bucket, configuration and time."""
+EXPIRED = "The inventory lists this file: has the bucket deleted it? Use a newer inventory"
+UNFINISHED = f"has no {CHECKSUM}, so S3 has not finished the inventory, or the file was deleted"
+
+
+class Place(ABC):
+    """A local folder or an S3 URL with inventories.
+
+    Attributes:
+        name: path or URL for messages.
+    """
+
+    name: str
+
+    @abstractmethod
+    def folders(self) -> list[str]:
+        """Return paths or URLs of the folders of inventories, the newest first."""
+
+    @abstractmethod
+    def read(self, folder: str, name: str) -> bytes | None:
+        """Return the content of a file in the folder of an inventory; None if it does not exist.
+
+        Args:
+            folder: the folder.
+            name: name of the file.
+        """
+
+    @abstractmethod
+    def data_files(self, inventory: Inventory, folder: Path, advance: Callable[[int], None]) -> list[Path]:
+        """Return the paths of the data files of an inventory, which are downloaded if they are in S3.
+
+        Args:
+            inventory: the inventory.
+            folder: a folder for downloads.
+            advance: is called after each file with its size.
+        """
+
+    def newest(self, bucket: str) -> tuple[Inventory, list[str]]:
+        """Return the newest complete inventory of a bucket, and notes about newer ones that are not complete.
+
+        Args:
+            bucket: name of the source bucket.
+
+        Raises:
+            OperatorError: there is no complete inventory of the bucket, or the manifest of the newest one is damaged.
+        """
+        notes: list[str] = []
+        others: set[str] = set()
+        folders = self.folders()
+        for folder in folders:
+            path = f"{folder}/{MANIFEST}"
+            checksum = self.read(folder, CHECKSUM)
+            content = self.read(folder, MANIFEST)
+            if checksum is None or content is None:
+                reason = f"{folder} {UNFINISHED}" if checksum is None else f"{path} is missing"
+                notes.append(f"note: {reason}; an older inventory was used")
+                continue
+            inventory = Inventory.parse(content, checksum, place=path)
+            if inventory.bucket == bucket or len(folders) == 1:
+                return inventory, notes
+            others.add(inventory.bucket)
+        incomplete = "; ".join(each.removeprefix("note: ").partition(";")[0] for each in notes)
+        if others:
+            names = ", ".join(f"{name!r}" for name in sorted(others))
+            rest = f" Incomplete: {incomplete}." if incomplete else ""
+            raise OperatorError(
+                f"{self.name} has no complete inventory of the bucket {bucket!r}, only of {names}: give an inventory "
+                f"of this bucket, or the option --bucket.{rest}"
+            )
+        if incomplete:
+            raise OperatorError(
+                f"{self.name} has no complete inventory: {incomplete}. Wait until S3 has written this file, or use "
+                "another inventory."
+            )
+        raise OperatorError(
+            f"{self.name} has no inventory: give a folder or an s3:// URL that contains {MANIFEST} and {CHECKSUM}. S3 "
+            "writes the first inventory up to 48 hours after its configuration."
+        )
+
+
+class LocalPlace(Place):
+    """A folder with inventories, or the manifest of one.
+
+    Args:
+        path: path of the folder or of the manifest.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def folders(self) -> list[str]:
+        path = self._path
+        if path.name in (MANIFEST, CHECKSUM):
+            return [str(path.parent)]
+        if not path.is_dir():
+            raise OperatorError(f"{path} does not exist: give a folder with an inventory, or the path of {MANIFEST}.")
+        if any((path / each).exists() for each in (MANIFEST, CHECKSUM)):
+            return [str(path)]
+        found = {each.parent for name in (MANIFEST, CHECKSUM) for each in path.rglob(name)}
+        return [str(each) for each in sorted(found, key=_time_of, reverse=True)]
+
+    def read(self, folder: str, name: str) -> bytes | None:
+        path = Path(folder) / name
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OperatorError(f"cannot read {path}: {error.strerror}.") from error
+
+    def data_files(self, inventory: Inventory, folder: Path, advance: Callable[[int], None]) -> list[Path]:  # noqa: ARG002  the files need no download
+        return [_local_path(Path(inventory.place).parent, each) for each in inventory.files]
+
+
+class RemotePlace(Place):
+    """An S3 URL with inventories.
+
+    Args:
+        aws: the AWS calls.
+        url: URL such as `s3://BUCKET/inventory`.
+        bucket: name of the source bucket. Below a URL without the name of this bucket, only its folders are read.
+    """
+
+    def __init__(self, aws: Aws, url: str, *, bucket: str) -> None:
+        self.name = url
+        self._aws = aws
+        self._bucket, _, path = url.removeprefix("s3://").partition("/")
+        self._base = path.removesuffix(MANIFEST).removesuffix(CHECKSUM).strip("/")
+        self._source = bucket
+
+    def folders(self) -> list[str]:
+        if FOLDER_NAME.fullmatch(self._base.rpartition("/")[2]) or self.name.endswith((MANIFEST, CHECKSUM)):
+            return [f"s3://{self._bucket}/{self._base}".rstrip("/")]
+        level, found = [f"{self._base}/" if self._base else ""], []
+        for _ in range(LEVELS):
+            below = [each for prefix in level for each in self._aws.list_folder(self._bucket, prefix)[0]]
+            names = {each: each.rstrip("/").rpartition("/")[2] for each in below}
+            found += [each for each in below if FOLDER_NAME.fullmatch(names[each])]
+            level = [
+                each for each in below if not FOLDER_NAME.fullmatch(names[each]) and names[each] not in DATA_FOLDERS
+            ]
+            level = [each for each in level if names[each] == self._source] or level
+        found.sort(key=lambda each: each.rstrip("/").rpartition("/")[2], reverse=True)
+        return [f"s3://{self._bucket}/{each.rstrip('/')}" for each in found]
+
+    def read(self, folder: str, name: str) -> bytes | None:
+        # A GET request for an absent key fails with "access denied" if the permission s3:ListBucket has a condition.
+        prefix = f"{folder}/".removeprefix(f"s3://{self._bucket}/")
+        _, keys = self._aws.list_folder(self._bucket, prefix)
+        return self._aws.read_file(self._bucket, prefix + name) if prefix + name in keys else None
+
+    def data_files(self, inventory: Inventory, folder: Path, advance: Callable[[int], None]) -> list[Path]:
+        def download(each: InventoryFile) -> Path:
+            path = folder / each.name
+            self._aws.download_file(self._bucket, each.key, path, not_found=EXPIRED)
+            return path
+
+        paths = []
+        for each, path in map_in_order(download, inventory.files):
+            paths.append(path)
+            advance(each.size)
+        return paths
+
+
+def place(path: str, aws: Aws, *, bucket: str) -> Place:
+    """Return the place for a path or an `s3://` URL.
+
+    Args:
+        path: path of a folder or of a manifest, or a URL.
+        aws: the AWS calls.
+        bucket: name of the source bucket.
+    """
+    return RemotePlace(aws, path, bucket=bucket) if path.startswith("s3://") else LocalPlace(Path(path).absolute())
+
+
+def _time_of(folder: Path) -> str:
+    """Return the time of an inventory from the name of its folder, or from its manifest; empty if it has neither."""
+    if FOLDER_NAME.fullmatch(folder.name):
+        return folder.name
+    try:
+        created = int(json.loads((folder / MANIFEST).read_bytes())["creationTimestamp"]) / 1000
+        return f"{datetime.fromtimestamp(created, UTC):%Y-%m-%dT%H-%MZ}"
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        return ""
+
+
+def _local_path(folder: Path, file: InventoryFile) -> Path:
+    """Return the path of a data file: beside the manifest, or at the place of its object key.
+
+    Args:
+        folder: folder of the manifest.
+        file: the data file.
+    """
+    usual = folder.parent / "data" / file.name
+    beside = [folder / each / file.name for each in ("", "data", "files")]
+    candidates = [usual, *beside, *(each / file.key for each in folder.parents)]
+    return next((each for each in candidates if each.is_file()), usual)

@@ -1,0 +1,1 @@
+"""Tests of S3 Inventory: its files, their columns, and the comparison with the rows."""

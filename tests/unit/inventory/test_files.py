@@ -1,0 +1,295 @@
+"""Tests that an inventory is read completely, and that a damaged or unsuitable one is an error that names the file."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from operations.analytics.engine import Engine
+from operations.errors import OperatorError
+from operations.inventory.files import COLUMNS, CSV, PARQUET, verify
+from operations.inventory.load import load
+from operations.inventory.places import LocalPlace
+from tests.support.attack_keys import ATTACK_KEYS
+from tests.support.inventory_folder import (
+    BUCKET,
+    CREATED,
+    FIELDS,
+    VERSION_FIELDS,
+    WrittenInventory,
+    write_inventory,
+)
+from tests.support.operations_fakes import START, marker, version
+
+if TYPE_CHECKING:
+    from operations.listing import Version
+
+KEYS = ("a b+c%20d", 'quote"quote', "comma,", "Zoë/🎉", "a+b", "a%2Bb", "~*'()!", "folder/", "k" * 1024, *ATTACK_KEYS)
+VERSIONS = [
+    *(version(key, "v1", size=5 * 1024**4, etag="e-2", storage_class="GLACIER") for key in sorted(set(KEYS))),
+    marker("old.txt", "m2", seconds=3),
+    version("old.txt", "null", seconds=1),
+]
+ENCRYPTION = {("a+b", "v1"): "SSE-KMS"}
+Damage = Callable[[WrittenInventory], object]
+
+
+def read(path: Path, spill: Path, *, bucket: str = BUCKET, versioned: bool = True) -> list[tuple[object, ...]]:
+    """Return the rows of an inventory as the audit loads them."""
+    place = LocalPlace(path)
+    inventory, _ = place.newest(bucket)
+    inventory.check(bucket, versioned=versioned)
+    paths = place.data_files(inventory, spill, lambda _: None)
+    verify(list(zip(inventory.files, paths, strict=True)), lambda _: None)
+    with Engine(spill=spill) as engine:
+        target = spill / "inventory.parquet"
+        spill.mkdir(exist_ok=True)
+        number = load(inventory, paths, engine, target)
+        rows = engine.rows("SELECT * FROM read_parquet(?) ORDER BY key, uploaded_at DESC", [str(target)])
+    assert len(rows) == number
+    return rows
+
+
+def expected(each: Version, *, latest: bool | None) -> tuple[object, ...]:
+    """Return the row of a version in the order of the columns."""
+    time = each.last_modified.replace(tzinfo=None)
+    if each.marker:
+        return (BUCKET, each.key, each.version_id, latest, True, None, time, None, None, "NOT-SSE", None)
+    status = ENCRYPTION.get((each.key, each.version_id), "SSE-S3")
+    facts = (each.size, time, each.etag, each.storage_class, status, "CRC64NVME")
+    return (BUCKET, each.key, each.version_id, latest, False, *facts)
+
+
+@pytest.mark.parametrize("format_", [CSV, PARQUET])
+def test_each_field_of_each_version_is_read_from_all_files(tmp_path: Path, format_: str) -> None:
+    written = write_inventory(tmp_path, VERSIONS, format_=format_, parts=3, encryption=ENCRYPTION)
+    rows = read(written.folder, tmp_path / "spill")
+    wanted = [expected(each, latest=each.version_id != "null") for each in VERSIONS]
+    assert sorted(map(repr, rows)) == sorted(map(repr, wanted))
+
+
+@pytest.mark.parametrize("format_", [CSV, PARQUET])
+def test_fields_that_an_inventory_lacks_are_null_and_not_in_the_set_of_its_fields(tmp_path: Path, format_: str) -> None:
+    fields = [name for name in FIELDS if name not in ("StorageClass", "EncryptionStatus", "ChecksumAlgorithm")]
+    written = write_inventory(tmp_path, VERSIONS, format_=format_, fields=fields)
+    assert {row[-3:] for row in read(written.folder, tmp_path / "spill")} == {(None, None, None)}
+    found, _ = LocalPlace(written.folder).newest(BUCKET)
+    names = {each.name for each in COLUMNS}
+    assert found.fields == names - {"storage_class", "encryption", "checksum_algorithm"}
+
+
+@pytest.mark.parametrize("format_", [CSV, PARQUET])
+def test_inventory_of_current_objects_is_accepted_only_for_a_bucket_without_versioning(
+    tmp_path: Path, format_: str
+) -> None:
+    fields = [name for name in FIELDS if name not in VERSION_FIELDS]
+    written = write_inventory(tmp_path, VERSIONS[:3], format_=format_, fields=fields)
+    rows = read(written.folder, tmp_path / "spill", versioned=False)
+    assert {row[2:5] for row in rows} == {("null", None, False)}
+    with pytest.raises(OperatorError, match="without VersionId, IsLatest, IsDeleteMarker: it lists only the current"):
+        read(written.folder, tmp_path / "spill")
+
+
+@pytest.mark.parametrize("format_", [CSV, PARQUET])
+def test_inventory_of_an_empty_bucket_has_no_rows(tmp_path: Path, format_: str) -> None:
+    written = write_inventory(tmp_path, [], format_=format_, parts=0)
+    assert read(written.folder, tmp_path / "spill") == []
+
+
+def test_creation_time_has_milliseconds_since_1970_as_text_or_number(tmp_path: Path) -> None:
+    written = write_inventory(tmp_path, VERSIONS, created=datetime(2026, 2, 5, 1, 2, 3, 4000, tzinfo=UTC))
+    assert LocalPlace(written.folder).newest(BUCKET)[0].created == datetime(2026, 2, 5, 1, 2, 3, 4000, tzinfo=UTC)
+    written.change(creationTimestamp=1770253200000)
+    assert LocalPlace(written.folder).newest(BUCKET)[0].created == datetime(2026, 2, 5, 1, 0, tzinfo=UTC)
+
+
+def test_times_without_a_time_zone_in_parquet_files_are_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FIELDS, "LastModifiedDate", ("last_modified_date", "TIMESTAMP_MS", "int64", ""))
+    written = write_inventory(tmp_path, VERSIONS)
+    assert {row[6] for row in read(written.folder, tmp_path / "spill") if row[2] == "v1"} == {
+        START.replace(tzinfo=None)
+    }
+
+
+def unlink_data(written: WrittenInventory) -> None:
+    written.data[0].unlink()
+
+
+def truncate(written: WrittenInventory) -> None:
+    written.replace_data(written.data[0].read_bytes()[:-20])
+
+
+def change_byte(written: WrittenInventory) -> None:
+    content = bytearray(written.data[0].read_bytes())
+    content[-1] ^= 1
+    written.data[0].write_bytes(content)
+
+
+def row_of_another_bucket(written: WrittenInventory) -> None:
+    content = gzip.decompress(written.data[0].read_bytes()).replace(b'"uploads"', b'"another"', 1)
+    written.replace_data(gzip.compress(content))
+
+
+def row_without_size(written: WrittenInventory) -> None:
+    content = gzip.decompress(written.data[0].read_bytes()).replace(b'"5497558138880"', b'""', 1)
+    written.replace_data(gzip.compress(content))
+
+
+def row_with_fewer_fields(written: WrittenInventory) -> None:
+    written.replace_data(gzip.compress(gzip.decompress(written.data[0].read_bytes()) + b'"uploads","x"\n'))
+
+
+def key_that_is_not_utf8(written: WrittenInventory) -> None:
+    content = gzip.decompress(written.data[0].read_bytes()).replace(b'"uploads","', b'"uploads","%ED%A0%80', 1)
+    written.replace_data(gzip.compress(content))
+
+
+DATA, FOLDER, LIST = "data/", f"{CREATED:%Y-%m-%dT%H-%MZ}", "manifest.json"
+DAMAGES: list[tuple[str, Damage, str, str]] = [
+    (PARQUET, unlink_data, DATA, "is missing, but manifest.json lists it. Download the inventory again"),
+    (PARQUET, lambda each: each.data[1].write_bytes(b"PAR1"), DATA, r"it has 4 bytes instead of [\d,]+\."),
+    (PARQUET, change_byte, DATA, "is damaged: its MD5 checksum is not [0-9a-f]{32}"),
+    (PARQUET, truncate, DATA, "cannot read .*No magic bytes found at end of file"),
+    (PARQUET, lambda each: each.replace_data(b""), DATA, "cannot read .*too small to be a Parquet file"),
+    (CSV, unlink_data, DATA, "is missing, but manifest.json lists it"),
+    (CSV, truncate, DATA, "cannot read .*Unexpected end of GZIP stream"),
+    (CSV, lambda each: each.replace_data(b'"uploads","a"'), DATA, "cannot read .*Input is not a GZIP stream"),
+    (CSV, row_with_fewer_fields, DATA, "cannot read .*Expected Number of Columns: 12 Found: 2"),
+    (CSV, key_that_is_not_utf8, DATA, "cannot read .*decoded value is invalid UTF8"),
+    (CSV, row_of_another_bucket, LIST, "have 1 row of other buckets than 'uploads'"),
+    (CSV, row_without_size, LIST, "have 1 row without key, time, size or ETag"),
+    (
+        PARQUET,
+        lambda each: each.manifest.write_bytes(b"{}"),
+        LIST,
+        "is damaged: its MD5 checksum is not '[0-9a-f]{32}' as",
+    ),
+    (PARQUET, lambda each: (each.folder / "manifest.checksum").unlink(), FOLDER, "has no manifest.checksum, so S3 has"),
+    (PARQUET, lambda each: each.manifest.unlink(), LIST, "manifest.json is missing. Wait"),
+    (PARQUET, lambda each: each.change(sourceBucket="another"), LIST, "an inventory of the bucket 'another', not of"),
+    (
+        PARQUET,
+        lambda each: each.change(files=None),
+        LIST,
+        "has no valid sourceBucket, creationTimestamp, fileFormat, f",
+    ),
+    (PARQUET, lambda each: each.change(creationTimestamp="soon"), LIST, "has no valid sourceBucket, creationTimestamp"),
+    (
+        PARQUET,
+        lambda each: each.change(files=[{"key": "a/.."}]),
+        LIST,
+        "a file without a valid key, size or MD5checksum",
+    ),
+    (PARQUET, lambda each: each.change(fileFormat="ORC"), LIST, "the format ORC, which this tool cannot read.* choose"),
+    (PARQUET, lambda each: each.change(fileFormat="Avro"), LIST, "an inventory in the unknown format 'Avro'"),
+    (
+        PARQUET,
+        lambda each: each.change(fileSchema="message s3.inventory { required binary bucket (STRING); }"),
+        LIST,
+        "without VersionId, IsLatest, IsDeleteMarker",
+    ),
+]
+
+
+@pytest.mark.parametrize(("format_", "damage", "file", "message"), DAMAGES)
+def test_damaged_or_unsuitable_inventory_is_an_error_with_the_path_of_the_file(
+    tmp_path: Path, format_: str, damage: Damage, file: str, message: str
+) -> None:
+    written = write_inventory(tmp_path, VERSIONS, format_=format_)
+    damage(written)
+    with pytest.raises(OperatorError, match=message) as caught:
+        read(written.folder, tmp_path / "spill")
+    assert str(tmp_path) in str(caught.value)
+    assert file in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["Size", "LastModifiedDate", "ETag"])
+def test_inventory_without_a_field_that_the_comparison_requires_is_refused(tmp_path: Path, field: str) -> None:
+    written = write_inventory(tmp_path, VERSIONS, fields=[name for name in FIELDS if name != field])
+    with pytest.raises(OperatorError, match=f"manifest.json .* without {field}, which the comparison requires"):
+        read(written.folder, tmp_path / "spill")
+
+
+def test_manifest_that_lists_a_file_twice_is_refused_because_its_rows_would_be_counted_twice(tmp_path: Path) -> None:
+    written = write_inventory(tmp_path, VERSIONS, parts=1)
+    inventory, _ = LocalPlace(written.folder).newest(BUCKET)
+    [file] = inventory.files
+    written.change(files=[{"key": file.key, "size": file.size, "MD5checksum": file.md5}] * 2)
+    with pytest.raises(OperatorError, match=r"lists the file .* several times"):
+        read(written.folder, tmp_path / "spill")
+
+
+def test_newest_complete_inventory_is_used_and_a_note_names_the_newer_incomplete_one(tmp_path: Path) -> None:
+    written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(3)]
+    (written[2].folder / "manifest.checksum").unlink()
+    found, notes = LocalPlace(tmp_path).newest(BUCKET)
+    assert found.place == str(written[1].manifest)
+    reason = "has no manifest.checksum, so S3 has not finished the inventory, or the file was deleted"
+    assert notes == [f"note: {written[2].folder} {reason}; an older inventory was used"]
+
+
+def test_older_incomplete_inventory_causes_no_note(tmp_path: Path) -> None:
+    written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(2)]
+    (written[0].folder / "manifest.checksum").unlink()
+    found, notes = LocalPlace(tmp_path).newest(BUCKET)
+    assert (found.place, notes) == (str(written[1].manifest), [])
+
+
+def test_damaged_newest_inventory_is_an_error_and_no_older_one_is_used(tmp_path: Path) -> None:
+    written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(2)]
+    written[1].manifest.write_bytes(b"{}")
+    with pytest.raises(OperatorError, match=f"{written[1].manifest} is damaged"):
+        LocalPlace(tmp_path).newest(BUCKET)
+
+
+def test_folder_with_inventories_of_several_buckets_provides_that_of_the_bucket(tmp_path: Path) -> None:
+    wanted = write_inventory(tmp_path, VERSIONS)
+    write_inventory(tmp_path, VERSIONS, bucket="another", created=CREATED + timedelta(days=1))
+    write_inventory(tmp_path, VERSIONS, bucket="others", created=CREATED + timedelta(days=1))
+    assert LocalPlace(tmp_path).newest(BUCKET)[0].place == str(wanted.manifest)
+    with pytest.raises(
+        OperatorError, match="no complete inventory of the bucket 'x', only of 'another', 'others', 'upl"
+    ):
+        LocalPlace(tmp_path).newest("x")
+
+
+def test_newest_inventory_is_found_by_its_manifest_if_the_folders_have_other_names(tmp_path: Path) -> None:
+    newer = write_inventory(tmp_path / "a", VERSIONS, created=CREATED + timedelta(days=1))
+    older = write_inventory(tmp_path / "b", VERSIONS)
+    older.folder.rename(older.folder.with_name("z"))
+    newer.folder.rename(newer.folder.with_name("a"))
+    found, _ = LocalPlace(tmp_path).newest(BUCKET)
+    assert found.created == CREATED + timedelta(days=1)
+
+
+@pytest.mark.parametrize("folder", ["data", ".", "files", "../data", "../../../../inventory/uploads/tapstack-dev/data"])
+def test_data_files_are_found_beside_the_manifest_and_at_the_places_of_their_keys(tmp_path: Path, folder: str) -> None:
+    written = write_inventory(tmp_path, VERSIONS)
+    new = written.folder / folder
+    new.mkdir(exist_ok=True)
+    for each in written.data:
+        each.rename(new / each.name)
+    assert len(read(written.manifest, tmp_path / "spill")) == len(VERSIONS)
+
+
+def test_path_without_an_inventory_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(
+        OperatorError, match=r"has no inventory: give a folder or an s3:// URL that contains manifest.json"
+    ):
+        LocalPlace(tmp_path).newest(BUCKET)
+    with pytest.raises(OperatorError, match="does not exist: give a folder with an inventory"):
+        LocalPlace(tmp_path / "absent").newest(BUCKET)
+
+
+def test_inventory_with_quotation_marks_and_patterns_in_its_path_is_read(tmp_path: Path) -> None:
+    written = write_inventory(tmp_path, VERSIONS)
+    odd = tmp_path / "it's a [folder] *"
+    odd.mkdir()
+    (tmp_path / "inventory").rename(odd / "inventory")
+    assert len(read(odd, tmp_path / "spill")) == len(VERSIONS)
+    assert not written.folder.exists()

@@ -1,0 +1,374 @@
+"""The tool `audit` with the option --from-inventory: its findings, the source of both snapshots, and its errors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.analytics.source import Source
+from operations.command import main
+from operations.inventory.source import Snapshotter
+from operations.inventory_settings import inventory_configuration
+from tests.support.export_fakes import EXPORT_BUCKET, ExportingAws
+from tests.support.export_folder import TABLE_ARN, typed, write_export
+from tests.support.inventory_folder import CREATED, FIELDS, LOG_BUCKET, WrittenInventory, write_inventory
+from tests.support.operations_fakes import START, TARGET, marker, row, version
+
+VERSIONS = [
+    version("a.txt", "v2", seconds=1),
+    version("a.txt", "v1"),
+    marker("b c+d.txt", "m1", seconds=2),
+    version("b c+d.txt", "null"),
+    version("incomplete.txt"),
+    version("missing.txt"),
+    version("wrong.txt", etag="other"),
+]
+EXTENSION = {"extension": "txt"}
+OBJECT = {**EXTENSION, "encryption": "AES256"}
+ROWS = [
+    *(row(each, **(EXTENSION if each.marker else OBJECT)) for each in VERSIONS[:4]),
+    row(VERSIONS[4], content_type=None, **EXTENSION),
+    row(VERSIONS[6], etag="e", **OBJECT),
+    row(version("deleted.txt"), deleted_at="2026-01-31T12:00:05.000Z", **EXTENSION),
+    row(version("stale.txt"), **OBJECT),
+]
+DIFFERENCES = [
+    ("incomplete", "incomplete.txt"),
+    ("missing", "missing.txt"),
+    ("stale", "stale.txt"),
+    ("wrong", "wrong.txt"),
+]
+LOCATION = f"s3://{LOG_BUCKET}/inventory"
+WINDOW = (CREATED - timedelta(days=35), CREATED + timedelta(days=1))
+
+
+class Audits:
+    """Runs `audit` with a fake stack, whose bucket has VERSIONS and whose table has ROWS."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+        self.folder = folder
+        self.aws = ExportingAws(folder / "s3", ROWS)
+        self.aws.listed, self.aws.rows = list(VERSIONS), list(ROWS)
+        self.aws.window = WINDOW
+        assert isinstance(self.aws.settings, dict)
+        self.settings = self.aws.settings
+        self.settings["inventory_location"] = LOCATION
+        self.aws.inventory = inventory_configuration(TARGET, LOCATION)
+        self.inventory = write_inventory(folder / "s3" / LOG_BUCKET, VERSIONS)
+        time = f"{CREATED:%Y-%m-%dT%H:%M:%S.000Z}"
+        self.export = write_export(folder / "export", [typed(each) for each in ROWS], exportTime=time)
+
+    def __call__(self, *arguments: str, cache: str = "cache") -> int:
+        code = main(
+            ["audit", "--function=indexer", *arguments],
+            connect=lambda _: self.aws,
+            grace=0.0,
+            cache=self.folder / cache,
+        )
+        self.output, self.errors = self.capsys.readouterr()
+        return code
+
+    def json(self, *arguments: str, cache: str = "cache") -> Any:  # noqa: ANN401  JSON
+        self(*arguments, "--json", cache=cache)
+        return json.loads(self.output)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The options for the inventory and the export in local folders."""
+        return (f"--from-inventory={self.inventory.folder}", f"--from-export={self.export}")
+
+
+@pytest.fixture
+def audit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Audits:
+    monkeypatch.setitem(Source.__init__.__kwdefaults__ or {}, "sleep", lambda _: None)
+    monkeypatch.setitem(Snapshotter.__init__.__kwdefaults__ or {}, "now", lambda: CREATED + timedelta(days=1))
+    return Audits(tmp_path, capsys)
+
+
+def found(document: Any) -> list[tuple[str, str]]:  # noqa: ANN401  JSON
+    return sorted((each["difference"], each["key"]) for each in document["findings"])
+
+
+def test_audit_from_an_inventory_reports_the_findings_of_an_audit(audit: Audits) -> None:
+    usual, document = audit.json(), audit.json(*audit.paths)
+    assert found(document) == DIFFERENCES
+    names = ("findings", "keys", "versions", "markers", "rows", "bucket", "triggered", "settings")
+    assert {name: document[name] for name in names} == {name: usual[name] for name in names}
+    assert document["notes"] == usual["notes"]
+    assert usual["inventory"] is None
+    assert document["inventory"] == {
+        "path": str(audit.inventory.manifest),
+        "created": "2026-02-05T01:00:00Z",
+        "format": "Parquet",
+        "files": 2,
+        "rows_time": "2026-02-05T01:00:00Z",
+        "rows_source": str(audit.export),
+        "too_young": 0,
+    }
+
+
+def test_summary_has_the_time_of_the_inventory_and_the_exit_code_is_that_of_findings(audit: Audits) -> None:
+    assert audit(*audit.paths) == 1
+    assert (
+        "4 differences (1 incomplete, 1 missing, 1 stale, 1 wrong) in 6 versions and 1 delete marker of 5 keys, 8 rows"
+        in audit.output
+    )
+    assert ", inventory of 2026-02-05T01:00:00Z; dry run: --repair sends an event for each difference" in audit.output
+    size = sum(path.stat().st_size for path in audit.inventory.data)
+    assert f"inventory of 2026-02-05T01:00:00Z: 2 files, {size:,} bytes\n" in audit.errors
+    assert "4 possible differences to confirm\n" in audit.errors
+
+
+def test_consistent_table_has_exit_code_0(audit: Audits) -> None:
+    audit.aws.listed = VERSIONS[:4]
+    rows = [typed(each) for each in [*ROWS[:4], ROWS[6]]]
+    inventory = write_inventory(audit.folder / "good", VERSIONS[:4])
+    export = write_export(audit.folder / "good", rows, exportTime=f"{CREATED:%Y-%m-%dT%H:%M:%SZ}")
+    assert audit(f"--from-inventory={inventory.root}", f"--from-export={export}") == 0
+    assert "audit: the table is consistent with the bucket: 3 versions and 1 delete marker of 2 keys" in audit.output
+
+
+def test_difference_that_no_longer_exists_is_not_reported(audit: Audits) -> None:
+    audit.aws.rows = [*ROWS, row(VERSIONS[5], **OBJECT)]
+    assert ("missing", "missing.txt") not in found(audit.json(*audit.paths))
+
+
+def test_repair_sends_an_event_for_each_confirmed_difference(audit: Audits) -> None:
+    assert audit.json(*audit.paths, "--repair")["sent"] == 4
+    assert len(audit.aws.sent) == 4
+
+
+def test_inventory_of_the_stack_is_compared_with_a_new_export_of_its_time_whose_price_is_shown_first(
+    audit: Audits,
+) -> None:
+    assert found(audit.json("--from-inventory")) == DIFFERENCES
+    [started] = audit.aws.started
+    assert started["prefix"].startswith("exports/")
+    wanted = {"table": TABLE_ARN, "bucket": EXPORT_BUCKET, "owner": "123456789012", "time": CREATED}
+    assert {name: started[name] for name in wanted} == wanted
+    price = "export of 3.00 GB at 2026-02-05T01:00:00Z, about $0.30 in us-east-1\n"
+    assert audit.errors.index(price) > audit.errors.index("inventory of 2026-02-05T01:00:00Z: 2 files")
+
+
+def test_export_of_the_time_of_the_inventory_is_used_again_from_the_cache_and_from_s3(audit: Audits) -> None:
+    for cache in ("cache", "cache", "another-cache"):
+        audit.json("--from-inventory", cache=cache)
+        if cache == "cache":
+            for arn, export in audit.aws.exports.items():
+                values = {name: getattr(export, name) for name in export.__slots__}
+                audit.aws.exports[arn] = type(export)(**{**values, "status": "COMPLETED"})
+    assert len(audit.aws.started) == 1
+    assert f"export of 2026-02-05T01:00:00Z in s3://{EXPORT_BUCKET}/exports/" in audit.errors
+    assert "without costs" in audit.errors
+
+
+def test_export_of_another_time_is_not_used(audit: Audits) -> None:
+    audit.aws.add_export("exports/other", time=CREATED - timedelta(seconds=1))
+    audit.json("--from-inventory")
+    assert [each["time"] for each in audit.aws.started] == [CREATED]
+
+
+def test_temporary_files_are_deleted_after_the_audit(audit: Audits) -> None:
+    audit.json("--from-inventory")
+    assert [each.name.partition("-")[0] for each in (audit.folder / "cache").iterdir()] == ["snapshot"]
+
+
+@pytest.mark.parametrize("step", ["exports", "files"])
+def test_after_an_error_no_export_was_started_and_temporary_files_are_deleted(audit: Audits, step: str) -> None:
+    if step == "exports":
+        audit.aws.window = None
+    else:
+        audit.inventory.data[0].unlink()
+    assert audit("--from-inventory") == 2
+    assert not list((audit.folder / "cache").glob("unfinished-*"))
+    assert not audit.aws.started
+
+
+def no_inventory(audit: Audits) -> None:
+    del audit.settings["inventory_location"]
+
+
+def no_export_bucket(audit: Audits) -> None:
+    del audit.settings["export_bucket"]
+
+
+def no_settings_document(audit: Audits) -> None:
+    audit.aws.settings = None
+
+
+def no_recovery(audit: Audits) -> None:
+    audit.aws.window = None
+
+
+def late_recovery(audit: Audits) -> None:
+    audit.aws.window = (CREATED + timedelta(minutes=1), CREATED + timedelta(days=1))
+
+
+def early_recovery(audit: Audits) -> None:
+    audit.aws.window = (WINDOW[0], CREATED - timedelta(minutes=1))
+
+
+def no_complete_inventory(audit: Audits) -> None:
+    (audit.inventory.folder / "manifest.checksum").unlink()
+
+
+def inventory_of_another_bucket(audit: Audits) -> None:
+    audit.inventory.change(sourceBucket="another")
+
+
+NO_INVENTORY = (
+    "audit: --from-inventory: the stack has no inventory: set the configuration key inventory to true and run "
+    "`pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
+)
+NO_EXPORTS = (
+    "audit: the stack has no export bucket, and the audit needs the rows at the time of the inventory, "
+    "2026-02-05T01:00:00Z: set the configuration key analytics to true and run `pulumi up`, or export the table at "
+    "this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give --from-export PATH"
+)
+OUTSIDE = (
+    "audit: DynamoDB cannot export the rows of 2026-02-05T01:00:00Z, the time of the inventory, because the recovery"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (no_inventory, NO_INVENTORY),
+        (no_settings_document, NO_INVENTORY),
+        (no_export_bucket, NO_EXPORTS),
+        (
+            no_recovery,
+            "audit: the table 'objects' has no point-in-time recovery, so DynamoDB cannot export the rows of",
+        ),
+        (
+            late_recovery,
+            f"{OUTSIDE} window of the table 'objects' is from 2026-02-05T01:01:00Z to 2026-02-06T01:00:00Z: ",
+        ),
+        (late_recovery, "use a later inventory, or give --from-export PATH with an export of about this time"),
+        (early_recovery, "wait some minutes and start the audit again, or give --from-export PATH with an export of"),
+        (no_complete_inventory, "2026-02-05T01-00Z has no manifest.checksum, so S3 has not finished the inventory"),
+        (inventory_of_another_bucket, "is the manifest of an inventory of the bucket 'another', not of 'uploads'"),
+    ],
+)
+def test_snapshot_that_cannot_be_read_is_an_error_with_the_remedy(
+    audit: Audits, change: Callable[[Audits], None], message: str
+) -> None:
+    change(audit)
+    assert audit("--from-inventory") == 2
+    assert message in audit.errors
+    assert not audit.aws.started
+
+
+def test_export_of_another_table_is_an_error(audit: Audits) -> None:
+    export = write_export(audit.folder / "other", [], tableArn=f"{TABLE_ARN}-other")
+    assert audit(f"--from-inventory={audit.inventory.folder}", f"--from-export={export}") == 2
+    assert "is the manifest of an export of the table" in audit.errors
+
+
+@pytest.mark.parametrize(
+    ("skew", "note"),
+    [
+        (
+            timedelta(hours=-3, minutes=-2),
+            "2026-02-04T21:58:00Z, 3 hours 2 minutes before the inventory of 2026-02-05T",
+        ),
+        (timedelta(seconds=20), "2026-02-05T01:00:20Z, 20 seconds after the inventory of 2026-02-05T01:00:00Z"),
+        (
+            timedelta(days=-8),
+            "8 days before the inventory of 2026-02-05T01:00:00Z. Use an export of the time of the inv",
+        ),
+    ],
+)
+def test_rows_of_another_time_cause_a_note(audit: Audits, skew: timedelta, note: str) -> None:
+    export = write_export(
+        audit.folder / "later", [typed(each) for each in ROWS], exportTime=f"{CREATED + skew:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    notes = audit.json(f"--from-inventory={audit.inventory.folder}", f"--from-export={export}")["notes"]
+    assert any(note in each for each in notes), notes
+
+
+def test_incomplete_newer_inventory_causes_a_note(audit: Audits) -> None:
+    newer = write_inventory(audit.inventory.root, VERSIONS, created=CREATED + timedelta(days=1))
+    (newer.folder / "manifest.checksum").unlink()
+    document = audit.json("--from-inventory")
+    assert document["inventory"]["created"] == "2026-02-05T01:00:00Z"
+    assert any("2026-02-06T01-00Z has no manifest.checksum, so S3 has not" in each for each in document["notes"])
+
+
+def test_old_inventory_causes_a_note(audit: Audits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Snapshotter.__init__.__kwdefaults__ or {}, "now", lambda: CREATED + timedelta(days=5))
+    [note] = [each for each in audit.json(*audit.paths)["notes"] if "old" in each]
+    assert note.startswith("note: the newest complete inventory is 5 days old (2026-02-05T01:00:00Z): later changes")
+
+
+def test_inventory_of_young_objects_only_is_a_finding_because_nothing_was_compared(audit: Audits) -> None:
+    created = START + timedelta(hours=1)
+    inventory = write_inventory(audit.folder / "young", VERSIONS, created=created)
+    assert audit(f"--from-inventory={inventory.folder}", f"--from-export={audit.export}") == 1
+    assert "the inventory has only changes of its last 48 hours, so the audit compared nothing" in audit.output
+
+
+def test_inventory_of_an_existing_bucket_without_versioning_needs_no_versions(audit: Audits) -> None:
+    bucket = {"name": "reports", "versioned": False, "prefixes": [], "rule": "tapstack-dev-reports"}
+    versions = [version("x.txt", "null"), version("y.txt", "null")]
+    audit.aws.index_bucket(bucket, versions)
+    rows = [row(versions[0], object_id="reports/x.txt", bucket="reports", **OBJECT)]
+    audit.aws.rows = [*ROWS, *rows]
+    fields = [name for name in FIELDS if name not in ("VersionId", "IsLatest", "IsDeleteMarker")]
+    inventory = write_inventory(audit.folder / "reports", versions, bucket="reports", fields=fields)
+    export = write_export(
+        audit.folder / "reports", [typed(each) for each in audit.aws.rows], exportTime=f"{CREATED:%Y-%m-%dT%H:%M:%SZ}"
+    )
+    arguments = (f"--from-inventory={inventory.manifest}", f"--from-export={export}")
+    document = audit.json("--bucket=reports", *arguments)
+    assert found(document) == [("missing", "y.txt")]
+    assert document["rows"] == 1
+    assert audit(*arguments) == 2
+    assert (
+        "is the manifest of an inventory of the bucket 'reports', not of 'uploads': give an inventory" in audit.errors
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--from-export=x"], "--from-export and --memory require --from-inventory"),
+        (["--memory=2GB"], "--from-export and --memory require --from-inventory"),
+        (
+            ["--from-inventory", "--heads"],
+            "--from-inventory cannot be used with --heads and --heads-sample: an inventory",
+        ),
+        (["--from-inventory", "--heads-sample=5"], "Run audit with --heads-sample separately"),
+        (["--from-inventory", "--all-buckets"], "Run audit for each bucket with --bucket NAME"),
+        (["--from-inventory="], "the path is empty: give a folder, a manifest.json or an s3:// URL"),
+        (["--from-inventory=s3://x"], "'s3://x' is not the URL of an inventory, such as s3://BUCKET/inventory"),
+    ],
+)
+def test_options_that_contradict_one_another_are_an_error(audit: Audits, arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        audit(*arguments)
+    assert ended.value.code == 2
+    assert message in audit.capsys.readouterr().err
+
+
+def test_audit_without_an_inventory_does_not_import_duckdb() -> None:
+    code = "import sys, operations.command, operations.tools.audit; print('duckdb' in sys.modules)"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603  constant text
+    assert output == "False\n"
+
+
+def test_written_inventory_represents_the_documented_format(tmp_path: Path) -> None:
+    written: WrittenInventory = write_inventory(tmp_path, VERSIONS, created=datetime(2018, 1, 3, 2, tzinfo=UTC))
+    manifest = json.loads(written.manifest.read_bytes())
+    assert manifest["creationTimestamp"] == "1514944800000"
+    assert manifest["destinationBucket"] == f"arn:aws:s3:::{LOG_BUCKET}"
+    assert manifest["fileSchema"].startswith("message s3.inventory {  required binary bucket (STRING);  required bin")
+    assert {each["key"].rpartition("/")[0] for each in manifest["files"]} == {"inventory/uploads/tapstack-dev/data"}
