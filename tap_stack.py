@@ -650,7 +650,7 @@ class TapStackArgs:
     inventory: bool = _field(
         "inventory",
         default=False,
-        description="S3 lists all object versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
+        description="S3 lists all versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
     )
     lambda_package: pulumi.Archive | None = None
     """Deployment package of the indexer. If ``None``, the program builds the package from ``lambda_code``."""
@@ -1765,7 +1765,9 @@ class TapStack(pulumi.ComponentResource):
         Returns:
             The resource that configures the inventory of the upload bucket, if there is one.
         """
-        expiry = {"prefix": f"{INVENTORY_PREFIX}/", "expiration": {"days": INVENTORY_DAYS}}
+        expiry = _lifecycle_rule(
+            "expire-inventories", prefix=f"{INVENTORY_PREFIX}/", expiration={"days": INVENTORY_DAYS}
+        )
         names = [self._names.upload_bucket, *(each.name for each in self._args.existing_buckets)]
         policy = partial(_log_bucket_policy, inventoried=names if self._args.inventory else ())
         log_bucket, log_policy = self._hardened_bucket(
@@ -1775,7 +1777,7 @@ class TapStack(pulumi.ComponentResource):
                 policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
             ),
             expiry=_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS}),
-            more_rules=[_lifecycle_rule("expire-inventories", **expiry)] if self._args.inventory else (),
+            more_rules=[expiry] if self._args.inventory else (),
         )
         target = {"target_bucket": log_bucket.bucket, "target_prefix": "uploads/"}
         self._bucket_part(aws.s3.BucketLogging, "uploads-logging", bucket, log_policy, **target)
