@@ -37,6 +37,7 @@ from operations.tools.sql import SqlTool
 from operations.version import NAME
 
 if TYPE_CHECKING:
+    from operations.analytics.athena import Athena
     from operations.settings_document import ExpectedSettings
 
 STACK_TOOLS: Mapping[str, Callable[[argparse.Namespace, Aws, Target, ExpectedSettings | None], Tool]] = {
@@ -51,13 +52,13 @@ PLANNING_TOOLS: Mapping[str, Callable[[argparse.Namespace], Tool]] = {"capacity"
 """The tools that need no access to AWS."""
 
 
-def _create_report(options: argparse.Namespace, source: Source, cache: Cache) -> Tool:
+def _create_report(options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> Tool:
     from operations.tools.report import ReportTool  # noqa: PLC0415  the import takes 0.2 s, and only `report` needs it
 
-    return ReportTool(options, source, cache)
+    return ReportTool(options, source, cache, athena)
 
 
-TOOLS_OVER_ROWS: Mapping[str, Callable[[argparse.Namespace, Source, Cache], Tool]] = {
+TOOLS_OVER_ROWS: Mapping[str, Callable[[argparse.Namespace, Source, Cache, Athena | None], Tool]] = {
     "report": _create_report,
     "sql": SqlTool,
     "export": ExportTool,
@@ -137,12 +138,23 @@ def _create_tool_with_cache(options: argparse.Namespace, connect: Callable[[str 
     """Create a tool that uses the cache. Of the sources of rows, only an existing export needs no stack."""
     if options.tool == "cache":
         return CacheTool(cache)
+    create = TOOLS_OVER_ROWS[options.tool]
     if options.function is None and options.stack_outputs is None:
         remote = options.from_export.startswith("s3://")
-        source = Source(options, connect(None) if remote else None, None, None, cache)
-    else:
-        source = Source(options, *_find_stack(options, connect), cache)
-    return TOOLS_OVER_ROWS[options.tool](options, source, cache)
+        return create(options, Source(options, connect(None) if remote else None, None, None, cache), cache, None)
+    aws, target, expected = _find_stack(options, connect)
+    source = Source(options, aws, target, expected, cache)
+    return create(options, source, cache, _create_athena(options, aws, expected))
+
+
+def _create_athena(options: argparse.Namespace, aws: Aws, expected: ExpectedSettings | None) -> Athena | None:
+    """Return the stack's Athena workgroup if the tool uses it; `export` uses it if it exists."""
+    has_athena = expected is not None and expected.athena_workgroup != ""
+    if not (has_athena if options.tool == "export" else options.athena):
+        return None
+    from operations.analytics.athena import Athena  # noqa: PLC0415  the import takes 0.1 s, and few tools need it
+
+    return Athena(aws, expected)
 
 
 def _create_tool(

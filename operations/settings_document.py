@@ -74,8 +74,8 @@ class ExpectedInspector:
 class ExpectedSettings:
     """The settings document of a stack. `tap_stack.settings_document` describes its fields.
 
-    Documents of earlier releases lack the fields `existing_buckets` and `inspector`. `export_bucket` is empty if the
-    configuration key `analytics` is off.
+    Documents of earlier releases lack the fields `existing_buckets` and `inspector`. The fields `export_bucket`,
+    `glue_database` and `athena_workgroup` are empty if the configuration key `analytics` is off.
     """
 
     function_arn: str
@@ -93,6 +93,8 @@ class ExpectedSettings:
     existing_buckets: tuple[IndexedBucket, ...] = ()
     inspector: ExpectedInspector | None = None
     export_bucket: str = ""
+    glue_database: str = ""
+    athena_workgroup: str = ""
 
     @classmethod
     def parse(cls, text: str, *, parameter: str) -> Self:
@@ -133,11 +135,13 @@ class ExpectedSettings:
         inspector = ExpectedInspector.parse(values.get("inspector"))
         if inspector is None and values.get("inspector") is not None:
             raise OperatorError(f"the SSM parameter {parameter!r} has no valid inspector: {REFRESH}")
-        if not isinstance(export_bucket := values.get("export_bucket") or "", str):
-            raise OperatorError(f"the SSM parameter {parameter!r} has no valid export_bucket: {REFRESH}")
+        analytics = {name: values.get(name) or "" for name in ("export_bucket", "glue_database", "athena_workgroup")}
+        for name, value in analytics.items():
+            if not isinstance(value, str):
+                raise OperatorError(f"the SSM parameter {parameter!r} has no valid {name}: {REFRESH}")
         known = {each.name: values[each.name] for each in required}
         parsed = {"events": tuple(known["events"]), "existing_buckets": tuple(buckets), "inspector": inspector}
-        return cls(**known | parsed, export_bucket=export_bucket)
+        return cls(**known | parsed | analytics)
 
     @property
     def bucket_arn(self) -> str:

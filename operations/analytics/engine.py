@@ -17,7 +17,8 @@ from operations.errors import OperatorError
 ROWS_AT_ONCE = 1000
 """Rows of a result that Python reads at once."""
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-COLUMNS_HELP = "docs/sql.md lists the columns of the relation objects, and DESCRIBE objects prints them"
+COLUMNS_DOCUMENT = "docs/sql.md lists the columns of the relation objects"
+COLUMNS_HELP = f"{COLUMNS_DOCUMENT}, and DESCRIBE objects prints them"
 
 
 @dataclass(frozen=True, kw_only=True)

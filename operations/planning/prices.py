@@ -100,6 +100,10 @@ EVENTS = Price(1.00, MILLION, "events of S3", "https://aws.amazon.com/eventbridg
 KEYS = Price(1.00, 1, "customer managed keys", _KMS, _KMS_READ)
 KEY_REQUESTS = Price(0.03, 10_000, "requests", _KMS, _KMS_READ, free=20_000)
 
+# Athena bills at least 10 MB of each query, and no failed queries and no DDL statements.
+ATHENA_BYTES = Price(5.00, 1024**4, "bytes scanned", "https://aws.amazon.com/athena/pricing/", _LISTED)
+ATHENA_MINIMUM_BYTES = 10 * 1024**2
+
 # The prices of S3 Metadata are for its journal table, and for the live inventory table of a bucket with more than a
 # billion objects.
 JOURNAL_UPDATES = Price(0.30, MILLION, "updates", _S3, _S3_READ)
