@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -187,7 +187,10 @@ class Athena:
         """
         with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
             try:
-                return list(pool.map(work, items))
+                futures = [pool.submit(work, each) for each in items]
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                failed = [each for each in done if each.exception() is not None]
+                return [each.result() for each in failed or futures]
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from operations.aws.errors import translated_errors
+from operations.errors import OperatorError
 
 SUCCEEDED, QUERY_FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
 """Final states of a query."""
@@ -66,14 +69,16 @@ class AthenaCalls:
             database: name of the Glue database.
             workgroup: name of the Athena workgroup.
         """
-        with translated_errors(
-            f"start a query in the Athena workgroup {workgroup!r}",
-            not_found=NO_ANALYTICS,
-            permission="athena:StartQueryExecution",
-        ):
-            response = self._athena.start_query_execution(
-                QueryString=sql, WorkGroup=workgroup, QueryExecutionContext={"Database": database}
-            )
+        action = f"start a query in the Athena workgroup {workgroup!r}"
+        with translated_errors(action, permission="athena:StartQueryExecution"):
+            try:
+                response = self._athena.start_query_execution(
+                    QueryString=sql, WorkGroup=workgroup, QueryExecutionContext={"Database": database}
+                )
+            except ClientError as error:
+                if "workgroup" in str(error).lower() and "not found" in str(error).lower():
+                    raise OperatorError(f"{str(error).rstrip('.')}. {NO_ANALYTICS}.") from error
+                raise
         return str(response["QueryExecutionId"])
 
     def query_state(self, query: str) -> AthenaQuery:
