@@ -15,7 +15,7 @@ SOURCE_TOOLS = ("report", "sql", "export")
 DEFAULT_MEMORY = "1GB"
 NOTES = (
     "--scan consumes read capacity, and --export costs $0.10 per GB of the table in us-east-1. The rows are stored in "
-    "the folder TAPSTACK_CACHE (default: ~/.cache/tapstack)."
+    "the folder TAPSTACK_CACHE (default: ~/.cache/tapstack). Athena costs $5 per TB of scanned data in us-east-1."
 )
 CACHE_NOTES = "The cache is the folder TAPSTACK_CACHE (default: ~/.cache/tapstack)."
 

@@ -18,6 +18,8 @@ dynamodb:DescribeTable, BatchGetItem and UpdateItem on the stack's table.
 sql and export need ssm:GetParameter on the parameter; dynamodb:DescribeTable, Scan, ExportTableToPointInTime and
 DescribeExport on the table and its exports; dynamodb:ListExports; s3:PutObject, PutObjectAcl, AbortMultipartUpload and
 GetObject on the files in the export bucket.
+sql and report with --athena, and export with the configuration key analytics, need the permissions for Athena that
+docs/security.md lists.
 adopt needs s3:GetBucketLocation, GetBucketNotification, GetBucketVersioning, GetEncryptionConfiguration,
 GetBucketOwnershipControls, GetBucketPolicy and PutBucketNotification on the existing bucket, and kms:DescribeKey on its
 key.

@@ -44,7 +44,7 @@ class AthenaAws(ExportingAws):
         self.failing = ""
         self.running = ""
         self.stopped: list[str] = []
-        self._pages: dict[str, AthenaPage | Exception] = {}
+        self._results: dict[str, AthenaPage | Exception] = {}
         self._lock = Lock()
         self.connections: dict[str, duckdb.DuckDBPyConnection] = {}
 
@@ -54,9 +54,9 @@ class AthenaAws(ExportingAws):
             query = f"query-{len(self.queries)}"
             self.queries.append(sql)
         try:
-            self._pages[query] = self._page(sql)
+            self._results[query] = self._page(sql)
         except duckdb.Error as error:
-            self._pages[query] = error
+            self._results[query] = error
         return query
 
     def query_state(self, query: str) -> AthenaQuery:
@@ -66,7 +66,7 @@ class AthenaAws(ExportingAws):
             if state == "interrupt":
                 raise KeyboardInterrupt
         else:
-            failed = self._pages[query]
+            failed = self._results[query]
             outcome = ("FAILED", str(failed)) if isinstance(failed, Exception) else ("SUCCEEDED", "")
             state, reason = self.final if self.final and self.failing in sql else outcome
         view = sql.startswith("CREATE")
@@ -77,7 +77,7 @@ class AthenaAws(ExportingAws):
 
     def query_pages(self, query: str, *, has_header: bool) -> Iterator[AthenaPage]:
         assert has_header
-        page = self._pages[query]
+        page = self._results[query]
         assert isinstance(page, AthenaPage)
         yield page
 

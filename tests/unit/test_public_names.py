@@ -32,6 +32,7 @@ from tests.support import demo_fakes as demo
 from tests.support import emf, operations_fakes
 from tests.support.default_stack import ENCRYPTED, PROD
 from tests.support.existing_bucket import LOCATION, AdoptingAws, Connection
+from tests.support.athena_fakes import AthenaAws
 from tests.support.export_folder import typed, write_export
 from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.generated_bucket import GeneratedBucket
@@ -221,6 +222,20 @@ def _rows(folder: Path) -> dict[str, Any]:
         "sql with an error": _run(run, "sql", "SELECT nothing FROM objects", export, cache=cache),
         "export": _run(run, "export", f"--parquet={folder / 'files'}", export, cache=cache),
         "cache": _run(run, "cache", "clear", cache=cache),
+        **_athena(folder, row),
+    }
+
+
+def _athena(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """Record the documents of the tools that use Athena."""
+    aws = AthenaAws(folder / "s3", [row])
+    aws.add_export("exports/now")
+    fakes = {"connect": lambda _: aws, "cache": folder / "cache"}
+    run, function = operations.command.main, "--function=indexer"
+    return {
+        "export for Athena": _run(run, "export", function, **fakes),
+        "sql in Athena": _run(run, "sql", "SELECT key FROM objects", function, "--athena", **fakes),
+        "report in Athena": _run(run, "report", function, "--athena", **fakes),
     }
 
 

@@ -45,7 +45,7 @@ TABLE_INPUT: dict[str, Any] = {
     "Parameters": {"EXTERNAL": "TRUE", "export_time": "earlier"},
     "StorageDescriptor": STORAGE,
 }
-TABLE = {**TABLE_INPUT, "Owner": "", "DatabaseName": "tapstack_dev", "CatalogId": "123456789012", "VersionId": "3"}
+TABLE = {**TABLE_INPUT, "DatabaseName": "tapstack_dev", "CatalogId": "123456789012", "VersionId": "3"}
 """Description of the table, with fields that UpdateTable rejects."""
 
 
@@ -94,7 +94,8 @@ def test_state_of_a_query_has_the_reason_and_the_scanned_bytes(aws: Aws, athena:
 
 
 def test_pages_of_a_result_have_no_header_row_and_null_values(aws: Aws, athena: Stubber) -> None:
-    for number, (values, token) in enumerate([(["key", "a", None], "t"), (["", "key"], None)]):
+    results: list[tuple[list[str | None], str | None]] = [(["key", "a", None], "t"), (["", "key"], None)]
+    for number, (values, token) in enumerate(results):
         page = {"Rows": rows(*values), "ResultSetMetadata": {"ColumnInfo": COLUMNS}}
         response = {"ResultSet": page, **({"NextToken": token} if token else {})}
         expected = {"QueryExecutionId": "q", **({"NextToken": "t"} if number else {})}
