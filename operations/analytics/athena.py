@@ -100,10 +100,9 @@ class Athena:
         Raises:
             OperatorError: no export was selected, or the export has expired.
         """
-        table = self._aws.glue_table(self._database, EXPORTED_ROWS)
-        if not table.get("Parameters", {}).get("export_arn"):
+        source = self._selected()
+        if not source:
             raise OperatorError("Athena has no rows of the table: run `tapstack export` first, which exports them")
-        source = str(table["StorageDescriptor"]["Location"]).removesuffix(f"{DATA}/").rstrip("/")
         try:
             export = self._manifests(source)
         except OperatorError as error:
@@ -111,6 +110,15 @@ class Athena:
                 f"{error} If the export has expired (configuration key exportRetentionDays), run `tapstack export`"
             ) from error
         return AthenaRows(table=export.table, time=export.time, source=source, rows=export.items)
+
+    def check(self, rows: AthenaRows) -> None:
+        """Raise an OperatorError if Athena reads another export than the one that `open` returned.
+
+        Args:
+            rows: the result of `open` before the queries.
+        """
+        if self._selected() != rows.source:
+            raise OperatorError("another `tapstack export` selected another export during the query: start again")
 
     def point(self, source: str, *, table: str) -> AthenaRows:
         """Select the export that Athena reads, and create the view `objects` for the Athena console.
@@ -213,6 +221,13 @@ class Athena:
     def document(self) -> dict[str, Any]:
         """Return the fields of a JSON document."""
         return {"bytes_scanned": self.bytes_scanned, "price": self.price}
+
+    def _selected(self) -> str:
+        """Return the S3 URL of the export that Athena reads; empty if no export was selected."""
+        table = self._aws.glue_table(self._database, EXPORTED_ROWS)
+        if not table.get("Parameters", {}).get("export_arn"):
+            return ""
+        return str(table["StorageDescriptor"]["Location"]).removesuffix(f"{DATA}/").rstrip("/")
 
     def _manifests(self, source: str) -> Export:
         bucket, _, base = source.removeprefix("s3://").partition("/")

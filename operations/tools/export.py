@@ -101,6 +101,6 @@ class ExportTool:
         return {**described(self._rows), "folder": folder, "files": self._files, "athena": self._location or None}
 
     def resume_hint(self) -> str:
-        if self._folder is None:
-            return "Athena still reads the export before; start export again"
-        return f"{self._folder} was not written; start export again"
+        if self._folder is not None and self._rows is None:
+            return f"{self._folder} was not written; start export again"
+        return "Athena was not updated; start export again without --parquet"

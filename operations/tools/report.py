@@ -83,6 +83,7 @@ class ReportTool:
                 )
         finally:
             progress.note(athena.costs())
+        athena.check(rows)
         found = report.totals["index_rows"]
         if self._filters == Filters() and found != rows.rows:
             raise OperatorError(

@@ -54,8 +54,7 @@ class SqlTool:
 
     def run(self, progress: Progress) -> int:
         if self._athena is not None:
-            self._described = self._athena.open()
-            self._run_in_athena(self._athena, progress)
+            self._described = self._run_in_athena(self._athena, progress)
         else:
             with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
                 snapshot = self._source.snapshot(engine, progress)
@@ -65,15 +64,23 @@ class SqlTool:
             progress.note(f"{count(self._number, 'row')} of the result; the rows are of {self._described.time}")
         return OK
 
-    def _run_in_athena(self, athena: Athena, progress: Progress) -> None:
+    def _run_in_athena(self, athena: Athena, progress: Progress) -> AthenaRows:
+        rows = athena.open()
+        if self._output is None:
+            self._write_stdout(self._select(athena, rows, progress))
+        else:
+            with new_file(self._output) as part:
+                self._write_file(self._select(athena, rows, progress), part)
+        return rows
+
+    def _select(self, athena: Athena, rows: AthenaRows, progress: Progress) -> QueryResult:
         try:
-            if self._output is not None:
-                with new_file(self._output) as part, progress.step("run the query"):
-                    self._write_file(athena.select(self._sql), part)
-            else:
-                self._write_stdout(athena.select(self._sql))
+            with progress.step("run the query"):
+                result = athena.select(self._sql)
         finally:
             progress.note(athena.costs())
+        athena.check(rows)
+        return result
 
     def _run_in_duckdb(self, engine: Engine, rows: Path, progress: Progress) -> None:
         if self._output is None:

@@ -96,6 +96,8 @@ class AthenaAws(ExportingAws):
 
     def _page(self, sql: str) -> AthenaPage:
         """Return the result of a query as Athena returns it: texts, and None for NULL."""
+        if sql.startswith("CREATE"):  # The end-to-end tests create the view.
+            return AthenaPage(columns=(), types=(), rows=())
         cursor = self._connection().cursor().execute(to_duckdb(sql))
         described = cursor.description or []
         kinds = [str(each[1]) for each in described]

@@ -30,9 +30,9 @@ from localstack.showcase.demo import command as demo_command
 from operations.errors import OperatorError
 from tests.support import demo_fakes as demo
 from tests.support import emf, operations_fakes
+from tests.support.athena_fakes import AthenaAws
 from tests.support.default_stack import ENCRYPTED, PROD
 from tests.support.existing_bucket import LOCATION, AdoptingAws, Connection
-from tests.support.athena_fakes import AthenaAws
 from tests.support.export_folder import typed, write_export
 from tests.support.fakes import ENVIRONMENT, Fault, client_error
 from tests.support.generated_bucket import GeneratedBucket

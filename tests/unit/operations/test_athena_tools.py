@@ -92,6 +92,14 @@ def test_export_with_parquet_also_selects_an_export_in_the_bucket_of_the_stack(t
     assert tools.aws.glue["StorageDescriptor"]["Location"] == f"{EARLIER}/data/"
 
 
+def test_parquet_files_remain_if_athena_cannot_be_updated(tools: Tools, tmp_path: Path) -> None:
+    tools.aws.add_export("exports/earlier")
+    tools.aws.final = ("FAILED", "Access denied")
+    assert tools("export", "--export", f"--parquet={tmp_path / 'a'}") == 2
+    assert "Athena was not updated; start export again without --parquet" in tools.errors
+    assert list((tmp_path / "a").rglob("*.parquet"))
+
+
 def test_existing_export_in_the_bucket_of_the_stack_can_be_selected(tools: Tools) -> None:
     tools.aws.add_export("exports/earlier")
     assert tools("export", f"--from-export={EARLIER}/manifest-summary.json") == 0
@@ -166,6 +174,10 @@ def test_result_of_athena_is_written_into_a_file(ready: Tools, tmp_path: Path) -
     file = tmp_path / "result.csv"
     assert ready("sql", COUNT, "--athena", "--format=csv", f"--output={file}") == 0
     assert file.read_bytes() == f"number,bytes\r\n{NUMBER},{5 * NUMBER}\r\n".encode()
+    started = len(ready.aws.queries)
+    assert ready("sql", COUNT, "--athena", "--format=csv", f"--output={file}") == 2
+    assert "the file exists; give the name of a new file" in ready.errors
+    assert len(ready.aws.queries) == started
     with pytest.raises(SystemExit):
         ready("sql", COUNT, "--athena", "--format=parquet", f"--output={file}.parquet")
     assert "--format parquet is not possible with --athena" in ready.capsys.readouterr().err
@@ -181,12 +193,22 @@ def test_report_in_athena_has_the_tables_of_the_local_engine(ready: Tools) -> No
     assert document["totals"]["objects"] > 2
 
 
+@pytest.mark.slow
 def test_report_of_an_export_whose_files_were_deleted_is_an_error(ready: Tools) -> None:
     part, *_ = (ready.aws.folder / EXPORT_BUCKET).rglob("*.json.gz")
     part.unlink()
     ready.aws.connections.clear()
     assert ready("report", "--athena") == 2
     assert f"but the manifest of {EARLIER} states {NUMBER}: has the bucket deleted files of the export?" in ready.errors
+
+
+@pytest.mark.parametrize("arguments", [("sql", COUNT), pytest.param(("report",), marks=pytest.mark.slow)])
+def test_selection_of_another_export_during_a_query_is_an_error(ready: Tools, arguments: tuple[str, ...]) -> None:
+    selected = [ready.aws.glue, {**ready.aws.glue, "StorageDescriptor": {"Location": "s3://export-bucket/other/data/"}}]
+    ready.aws.glue_table = lambda *_: selected.pop(0)  # type: ignore[method-assign]  # the second request is after the query
+    assert ready(*arguments, "--athena") == 2
+    assert "selected another export during the query: start again" in ready.errors
+    assert ready.output == ""
 
 
 def test_query_without_an_export_is_an_error_with_the_remedy(tools: Tools) -> None:
@@ -214,6 +236,7 @@ def test_interruption_stops_the_query_in_athena(ready: Tools) -> None:
     assert ready.aws.stopped == ["query-1"]
 
 
+@pytest.mark.slow
 def test_failed_query_of_a_report_stops_the_other_queries(ready: Tools) -> None:
     ready.aws.final, ready.aws.failing = ("FAILED", "EXCEEDED_LOCAL_MEMORY_LIMIT"), "AS declared_type"
     ready.aws.running = "AS upload_month"
