@@ -11,7 +11,7 @@ env, bucketName, tableName, billing, readCapacity, writeCapacity, maxCapacity, m
 tableClass, indexProjection, corsAllowedOrigins, notificationPrefix, notificationSuffix, eventBridge, existingBuckets,
 noncurrentDays, deletedRetentionDays, inspectContent, alarmOnMismatch, inspectorFilter, logLevel, logRetentionDays,
 architecture, memoryMb, timeoutSeconds, reservedConcurrency, alarmEmail, expectUploadEveryHours, expectAuditEveryHours,
-maxDelaySeconds, runbookUrl, kmsKeyArn, permissionsBoundary, owner, costCenter, savedQueries, protectData.
+maxDelaySeconds, runbookUrl, kmsKeyArn, permissionsBoundary, owner, costCenter, savedQueries, protectData, inventory.
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, inspector_function_name, inspector_log_group_name, failure_queue_url, alarm_topic_arn,
@@ -116,6 +116,11 @@ LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 DEFAULT_CAPACITY = 100  # read and write capacity units with provisioned billing
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
+INVENTORY_DAYS = 14  # days after which S3 deletes an inventory, of which the tool audit reads only the newest
+INVENTORY_PREFIX = "inventory"  # prefix of inventories in the log bucket
+# Fields of an inventory in addition to bucket, key, version ID, IsLatest and IsDeleteMarker: those that rows contain
+# (S3 API Reference, InventoryConfiguration, "OptionalFields").
+INVENTORY_FIELDS = ("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm")
 CORS_METHODS = ("GET", "PUT", "POST", "HEAD")
 CORS_MAX_AGE_SECONDS = 3000  # time in seconds for which a browser may cache a preflight response
 FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum message retention period of SQS, in seconds
@@ -642,6 +647,11 @@ class TapStackArgs:
     protect_data: bool | None = _field(
         "protectData", None, "protect buckets and table against deletion", default_text="`true`, or `false` in `dev`"
     )
+    inventory: bool = _field(
+        "inventory",
+        default=False,
+        description="S3 lists all object versions daily, for `audit --from-inventory` (docs/architecture.md)",
+    )
     lambda_package: pulumi.Archive | None = None
     """Deployment package of the indexer. If ``None``, the program builds the package from ``lambda_code``."""
     inspector_package: pulumi.Archive | None = None
@@ -976,9 +986,19 @@ def _deny_without_tls(action: str, *arns: str) -> Document:
 
 
 def _allow_service(
-    sid: str, service: str, action: str, resource: str | None = None, *, account: str, source_arn: str | None = None
+    sid: str,
+    service: str,
+    action: str,
+    resource: str | None = None,
+    *,
+    account: str,
+    source_arn: str | Sequence[str] | None = None,
+    **equal: str,
 ) -> Document:
-    """Return a policy statement that allows an AWS service one action, for one account and one source ARN pattern."""
+    """Return a policy statement that allows an AWS service one action, for one account and for source ARN patterns.
+
+    ``equal`` are further condition keys with the values that they must have.
+    """
     source = {} if source_arn is None else {"ArnLike": {"aws:SourceArn": source_arn}}
     return _statement(
         sid,
@@ -986,7 +1006,7 @@ def _allow_service(
         action,
         resource,
         principal={"Service": f"{service}.amazonaws.com"},
-        condition=source | {"StringEquals": {"aws:SourceAccount": account}},
+        condition=source | {"StringEquals": {"aws:SourceAccount": account, **equal}},
     )
 
 
@@ -1016,14 +1036,23 @@ def _upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Doc
     return _policy(*statements)
 
 
-def _log_bucket_policy(*, log_bucket_arn: str, upload_bucket_arn: str, account: str) -> Document:
-    """Return the policy of the log bucket, which lets S3 write access logs of the upload bucket, and denies HTTP."""
-    objects = f"{log_bucket_arn}/*"
+def _log_bucket_policy(
+    *, log_bucket_arn: str, upload_bucket_arn: str, account: str, inventoried: Sequence[str] = ()
+) -> Document:
+    """Return the policy of the log bucket, which lets S3 write access logs of the upload bucket, and denies HTTP.
+
+    S3 may also write the inventories of the buckets with the names in ``inventoried``.
+    """
+    objects, source_arns = f"{log_bucket_arn}/*", [f"{log_bucket_arn.rpartition(':')[0]}:{n}" for n in inventoried]
+    # Source: S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics".
+    acl = {"account": account, "s3:x-amz-acl": "bucket-owner-full-control"}
+    target = ("s3:PutObject", f"{log_bucket_arn}/{INVENTORY_PREFIX}/*")
     return _policy(
         _deny_without_tls("s3:*", log_bucket_arn, objects),
         _allow_service(
             "AllowAccessLogs", "logging.s3", "s3:PutObject", objects, account=account, source_arn=upload_bucket_arn
         ),
+        *([_allow_service("AllowInventories", "s3", *target, source_arn=source_arns, **acl)] if source_arns else ()),
     )
 
 
@@ -1217,6 +1246,7 @@ def settings_document(
         "reserved_concurrency": args.reserved_concurrency,
         "existing_buckets": [bucket.document | {"rule": names.rule(bucket)} for bucket in args.existing_buckets],
         "inspector": inspector,
+        "inventory_location": f"s3://{names.log_bucket}/{INVENTORY_PREFIX}" if args.inventory else "",
     }
 
 
@@ -1584,7 +1614,7 @@ class TapStack(pulumi.ComponentResource):
         _check_sizes(args, self._names, **self._place)
 
         bucket, versioning = self._upload_bucket()
-        self._access_logs(bucket)
+        inventory = self._access_logs(bucket)
         table = self._table()
         self._autoscaling(table)
         queue, queue_permissions = self._failure_queue()
@@ -1595,7 +1625,7 @@ class TapStack(pulumi.ComponentResource):
         targets = self._existing_buckets(indexer.function, queue, queue_permissions, retries)
         inspector = self._inspector({**arns, "stream_arn": table.stream_arn}) if args.inspect_content else None
         inspecting = self._stream(inspector, table, queue) if inspector else None
-        settings = self._settings(indexer.function, queue, inspecting, notification, *targets)
+        settings = self._settings(indexer.function, queue, inspecting, notification, *targets, *inventory)
         topic = self._alarm_topic()
         self._alarms(topic)
         self._dashboard()
@@ -1684,6 +1714,7 @@ class TapStack(pulumi.ComponentResource):
         *,
         policy: Callable[[aws.s3.Bucket], pulumi.Input[str]],
         expiry: aws.s3.BucketLifecycleConfigurationRuleArgs,
+        more_rules: Sequence[aws.s3.BucketLifecycleConfigurationRuleArgs] = (),
         key_arn: str | None = None,
     ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
         """Create a private, encrypted bucket without ACLs, with a policy and lifecycle rules."""
@@ -1717,7 +1748,10 @@ class TapStack(pulumi.ComponentResource):
             ],
         )
         abort = {"days_after_initiation": ABORT_MULTIPART_DAYS}
-        rules = [_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=abort), expiry]
+        rules = [
+            *(_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=abort), expiry),
+            *more_rules,
+        ]
         self._bucket_part(aws.s3.BucketLifecycleConfiguration, f"{purpose}-lifecycle", bucket, rules=rules)
         # S3 rejects simultaneous changes of policy and public access settings with status 409.
         bucket_policy = self._bucket_part(
@@ -1725,18 +1759,41 @@ class TapStack(pulumi.ComponentResource):
         )
         return bucket, bucket_policy
 
-    def _access_logs(self, bucket: aws.s3.Bucket) -> None:
-        """Log every request to the upload bucket in a separate bucket."""
+    def _access_logs(self, bucket: aws.s3.Bucket) -> list[pulumi.Resource]:
+        """Log every request to the upload bucket in a separate bucket, which also contains the inventories.
+
+        Returns:
+            The resource that configures the inventory of the upload bucket, if there is one.
+        """
+        expiry = {"prefix": f"{INVENTORY_PREFIX}/", "expiration": {"days": INVENTORY_DAYS}}
+        names = [self._names.upload_bucket, *(each.name for each in self._args.existing_buckets)]
+        policy = partial(_log_bucket_policy, inventoried=names if self._args.inventory else ())
         log_bucket, log_policy = self._hardened_bucket(
             "logs",
             self._names.log_bucket,
             policy=lambda log_bucket: _json(
-                _log_bucket_policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
+                policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
             ),
             expiry=_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS}),
+            more_rules=[_lifecycle_rule("expire-inventories", **expiry)] if self._args.inventory else (),
         )
         target = {"target_bucket": log_bucket.bucket, "target_prefix": "uploads/"}
         self._bucket_part(aws.s3.BucketLogging, "uploads-logging", bucket, log_policy, **target)
+        if not self._args.inventory:
+            return []
+        destination = {"bucket_arn": log_bucket.arn, "account_id": self._account, "prefix": INVENTORY_PREFIX}
+        inventory = self._bucket_part(
+            aws.s3.Inventory,
+            "uploads-inventory",
+            bucket,
+            log_policy,
+            name=self._names.prefix,
+            destination={"bucket": {**destination, "format": "Parquet", "encryption": {"sse_s3": {}}}},
+            included_object_versions="All",
+            optional_fields=list(INVENTORY_FIELDS),
+            schedule={"frequency": "Daily"},
+        )
+        return [inventory]
 
     # -- table --------------------------------------------------------------------------------------------------------
 
@@ -2201,10 +2258,10 @@ class TapStack(pulumi.ComponentResource):
         )
 
 
-def _lifecycle_rule(rule_id: str, **action: Any) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
-    """Return a lifecycle rule for all objects of a bucket; ``action`` is one expiration or abort argument."""
-    every_object = aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix="")
-    return aws.s3.BucketLifecycleConfigurationRuleArgs(id=rule_id, status="Enabled", filter=every_object, **action)
+def _lifecycle_rule(rule_id: str, *, prefix: str = "", **action: Any) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """Return a lifecycle rule for the objects with a prefix; ``action`` is one expiration or abort argument."""
+    objects = aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix)
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(id=rule_id, status="Enabled", filter=objects, **action)
 
 
 _ROOT = Path(__file__).resolve().parent

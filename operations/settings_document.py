@@ -15,6 +15,8 @@ from operations.target import BUCKETS_VARIABLE, Target, parse_function_arn
 
 SCHEMA = 1
 """Newest schema of the settings document that this module can read."""
+OPTIONAL = ("export_bucket", "export_key", "glue_database", "athena_workgroup", "inventory_location")
+"""Names of the fields with a text that is empty if the configuration key of the field is off."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +76,9 @@ class ExpectedInspector:
 class ExpectedSettings:
     """The settings document of a stack. `tap_stack.settings_document` describes its fields.
 
-    Documents of earlier releases lack the fields `existing_buckets` and `inspector`. The fields `export_bucket`,
-    `glue_database` and `athena_workgroup` are empty if the configuration key `analytics` is off.
+    Documents of earlier releases lack the fields `existing_buckets` and `inspector`. `export_bucket`,
+    `glue_database` and `athena_workgroup` are empty if the configuration key `analytics` is off, `export_key` also if
+    the stack has no KMS key, and `inventory_location` if the key `inventory` is off.
     """
 
     function_arn: str
@@ -93,8 +96,10 @@ class ExpectedSettings:
     existing_buckets: tuple[IndexedBucket, ...] = ()
     inspector: ExpectedInspector | None = None
     export_bucket: str = ""
+    export_key: str = ""
     glue_database: str = ""
     athena_workgroup: str = ""
+    inventory_location: str = ""
 
     @classmethod
     def parse(cls, text: str, *, parameter: str) -> Self:
@@ -135,13 +140,13 @@ class ExpectedSettings:
         inspector = ExpectedInspector.parse(values.get("inspector"))
         if inspector is None and values.get("inspector") is not None:
             raise OperatorError(f"the SSM parameter {parameter!r} has no valid inspector: {REFRESH}")
-        analytics = {name: values.get(name) or "" for name in ("export_bucket", "glue_database", "athena_workgroup")}
-        for name, value in analytics.items():
+        optional = {name: values.get(name) or "" for name in OPTIONAL}
+        for name, value in optional.items():
             if not isinstance(value, str):
                 raise OperatorError(f"the SSM parameter {parameter!r} has no valid {name}: {REFRESH}")
         known = {each.name: values[each.name] for each in required}
         parsed = {"events": tuple(known["events"]), "existing_buckets": tuple(buckets), "inspector": inspector}
-        return cls(**known | parsed | analytics)
+        return cls(**known | parsed | optional)
 
     @property
     def bucket_arn(self) -> str:

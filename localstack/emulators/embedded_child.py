@@ -2,7 +2,7 @@
 
 This module also changes behavior for which MiniStack has no settings: reading the logs of Lambda functions, unpacking
 their code, reusing their processes after an exception, limiting the number of their processes, their activation delay,
-loading botocore's service models, and reading ranges of object versions.
+loading botocore's service models, reading ranges of object versions, and inventory configurations.
 """
 
 from __future__ import annotations
@@ -277,13 +277,43 @@ def serve_ranges(s3: Any) -> None:  # noqa: ANN401  MiniStack's module
     s3._get_object = get_range  # noqa: SLF001  as above
 
 
+def keep_inventory_configurations(s3: Any) -> None:  # noqa: ANN401  MiniStack's module
+    """Patch MiniStack to store the inventory configurations of buckets. It still writes no inventories.
+
+    Without the patch, MiniStack reads a request for a configuration as a request for the bucket, and a deletion deletes
+    an empty bucket.
+    """
+    handle_request, stored = s3.handle_request, dict[tuple[str, str], bytes]()
+
+    async def handle(method: str, path: str, headers: Any, body: bytes, query: Any, **options: Any) -> Any:  # noqa: ANN401  as in MiniStack
+        bucket, key = s3._parse_bucket_key(path, headers)  # noqa: SLF001  MiniStack has no setting
+        if key or "inventory" not in query:
+            return await handle_request(method, path, headers, body, query, **options)
+        listed = await handle_request("GET", path, headers, b"", {}, **options)
+        if listed[0] != HTTPStatus.OK:  # The bucket does not exist, or the request is not allowed.
+            return listed
+        place = (bucket, query["id"][0])
+        if method == "PUT":
+            stored[place] = body
+        elif place not in stored:
+            return s3._error("NoSuchConfiguration", "The specified configuration does not exist.", 404)  # noqa: SLF001  as above
+        elif method == "DELETE":
+            del stored[place]
+            return HTTPStatus.NO_CONTENT, {}, b""
+        return HTTPStatus.OK, {"Content-Type": "application/xml"}, stored[place] if method == "GET" else b""
+
+    s3.handle_request = handle
+
+
 def adapt_ministack() -> None:
     """Apply all patches of this module to MiniStack."""
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     patch_worker(runtime)
     runtime.zipfile = SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZip})
     set_protocols(importlib.import_module("ministack.core.responses"))
-    serve_ranges(importlib.import_module("ministack.services.s3"))
+    s3: Any = importlib.import_module("ministack.services.s3")
+    serve_ranges(s3)
+    keep_inventory_configurations(s3)
     functions: Any = importlib.import_module("ministack.services.lambda_svc")
     queue_events(functions)
     functions._LAMBDA_STATE_TRANSITION_DELAY = STATE_TRANSITION_DELAY  # noqa: SLF001  MiniStack has no setting

@@ -89,6 +89,7 @@ FULL = {
     "expectUploadEveryHours": "24",
     "expectAuditEveryHours": "168",
     "alarmOnMismatch": "true",
+    "inventory": "true",
 }
 # This configuration creates all optional resources, encrypted with a customer managed KMS key.
 ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}

@@ -70,6 +70,7 @@ _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": BUCKET_PROPERTY,
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": BUCKET_PROPERTY,
     "aws:s3/bucketLogging:BucketLogging": BUCKET_PROPERTY,
+    "aws:s3/inventory:Inventory": BUCKET_PROPERTY,
     "aws:s3/bucketNotification:BucketNotification": BUCKET_PROPERTY,
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": BUCKET_PROPERTY,
     "aws:s3/bucketPolicy:BucketPolicy": BUCKET_PROPERTY,

@@ -35,6 +35,7 @@ RESOURCE_HANDLERS: Mapping[str, ResourceHandler] = MappingProxyType(
         "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": s3.bucket_public_access_block,
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": s3.bucket_encryption,
         "aws:s3/bucketVersioning:BucketVersioning": s3.bucket_versioning,
+        "aws:s3/inventory:Inventory": s3.inventory,
         "aws:sns/topic:Topic": messaging.topic,
         "aws:sns/topicPolicy:TopicPolicy": messaging.topic_policy,
         "aws:sns/topicSubscription:TopicSubscription": messaging.topic_subscription,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from localstack.deployers.resources.base import (
@@ -16,7 +17,13 @@ from localstack.deployers.resources.base import (
     tag_list,
 )
 from localstack.deployers.resources.inputs import Inputs
-from localstack.deployers.resources.s3_rules import cors_rule, encryption_rule, lifecycle_rule, notification_target
+from localstack.deployers.resources.s3_rules import (
+    cors_rule,
+    encryption_rule,
+    inventory_configuration,
+    lifecycle_rule,
+    notification_target,
+)
 from localstack.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -189,6 +196,22 @@ def bucket_notification(_name: str, inputs: Inputs, aws: Aws) -> Create:
         put=lambda: s3.put_bucket_notification_configuration(**target, NotificationConfiguration=configuration),
         delete=lambda: s3.put_bucket_notification_configuration(**target, NotificationConfiguration={}),
     )
+
+
+def inventory(_name: str, inputs: Inputs, aws: Aws) -> Create:
+    """Return a function that creates an inventory configuration of an S3 bucket. Args: see `ResourceHandler`."""
+    configuration, identifier = inventory_configuration(inputs), inputs.require("name")
+    s3, target = aws.client("s3"), {"Bucket": inputs.require("bucket"), "Id": identifier}
+    created = _setting(
+        target,
+        put=lambda: s3.put_bucket_inventory_configuration(**target, InventoryConfiguration=configuration),
+        delete=lambda: s3.delete_bucket_inventory_configuration(**target),
+    )
+
+    def create(register_removal: RegisterRemoval) -> ResourceResult:
+        return replace(created(register_removal), id=f"{target['Bucket']}:{identifier}")
+
+    return create
 
 
 def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:

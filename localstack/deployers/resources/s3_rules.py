@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from localstack.deployers.resources.base import non_empty, tag_list
-
-if TYPE_CHECKING:
-    from localstack.deployers.resources.inputs import Inputs
+from localstack.deployers.resources.inputs import Inputs
 
 
 def encryption_rule(rule: Inputs) -> dict[str, Any]:
@@ -75,6 +73,25 @@ def notification_target(target: Inputs, **arn: str) -> dict[str, Any]:
     return target.select(Id="id", Events="events", **arn) | non_empty(
         Filter=rules and {"Key": {"FilterRules": rules}},
     )
+
+
+def inventory_configuration(inputs: Inputs) -> dict[str, Any]:
+    """Convert an inventory configuration of an S3 bucket to the format of the AWS API."""
+    enabled, prefix = inputs.get("enabled"), inputs.child("filter")
+    schedule, destination = (inputs.child(name) or Inputs({}) for name in ("schedule", "destination"))
+    target = destination.child("bucket") or Inputs({})
+    bucket = target.select(AccountId="accountId", Bucket="bucketArn", Format="format", Prefix="prefix")
+    if encryption := target.child("encryption"):
+        key, keys_of_s3 = encryption.child("sseKms"), encryption.child("sseS3")
+        bucket["Encryption"] = non_empty(SSEKMS=key and key.select(KeyId="keyId"))
+        bucket["Encryption"] |= {} if keys_of_s3 is None else {"SSES3": {}}
+    return {
+        "IsEnabled": True if enabled is None else enabled,
+        "Destination": {"S3BucketDestination": bucket},
+        "Schedule": schedule.select(Frequency="frequency"),
+        **inputs.select(Id="name", IncludedObjectVersions="includedObjectVersions"),
+        **non_empty(OptionalFields=inputs.get("optionalFields"), Filter=prefix and prefix.select(Prefix="prefix")),
+    }
 
 
 def _lifecycle_filter(conditions: Inputs) -> dict[str, Any]:

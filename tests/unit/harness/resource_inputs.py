@@ -220,6 +220,21 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         inputs("bucket targetBucket", targetPrefix="", targetObjectKeyFormat={"simplePrefix": {}}),
     ),
+    "aws:s3/inventory:Inventory": (
+        inputs(
+            "bucket name includedObjectVersions",
+            optionalFields=["Size"],
+            enabled=False,
+            filter=inputs("prefix"),
+            schedule=inputs("frequency"),
+            destination={"bucket": inputs("bucketArn format accountId prefix", encryption={"sseKms": inputs("keyId")})},
+        ),
+        inputs(
+            "bucket name includedObjectVersions",
+            schedule=inputs("frequency"),
+            destination={"bucket": inputs("bucketArn format", encryption={"sseS3": {}})},
+        ),
+    ),
     "aws:s3/bucketNotification:BucketNotification": (
         inputs(
             "bucket",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import threading
@@ -20,6 +21,7 @@ from localstack.emulators.embedded_child import (
     PROTOCOLS,
     RAISED,
     SharedZip,
+    keep_inventory_configurations,
     patch_worker,
     queue_events,
     serve_ranges,
@@ -108,6 +110,37 @@ def test_patched_ministack_returns_errors_of_s3_unchanged() -> None:
     s3: Any = SimpleNamespace(_get_object=lambda *_: (404, {}, b"<Error/>"), _parse_range=lambda *_: (0, 1))
     serve_ranges(s3)
     assert s3._get_object("bucket", "key", {"range": "bytes=0-1"}) == (404, {}, b"<Error/>")
+
+
+def test_patched_ministack_stores_inventory_configurations() -> None:
+    requests: list[str] = []
+
+    async def handle_request(method: str, path: str, *_: object) -> tuple[int, Any, bytes]:
+        requests.append(f"{method} {path}")
+        return (200 if path == "/bucket" else 404), {}, b"another response"
+
+    s3: Any = SimpleNamespace(
+        handle_request=handle_request,
+        _parse_bucket_key=lambda path, _: (path.split("/")[1], "".join(path.split("/")[2:])),
+        _error=lambda code, _, status: (status, {}, code.encode()),
+    )
+    keep_inventory_configurations(s3)
+
+    def send(method: str, path: str = "/bucket", identifier: str = "a") -> tuple[int, bytes]:
+        query = {"inventory": [""], "id": [identifier]}
+        status, _headers, body = asyncio.run(s3.handle_request(method, path, {}, b"<xml/>", query))
+        return status, body
+
+    assert send("GET") == (404, b"NoSuchConfiguration")
+    assert (send("PUT"), send("GET"), send("GET", identifier="b")) == (
+        (200, b""),
+        (200, b"<xml/>"),
+        (404, b"NoSuchConfiguration"),
+    )
+    assert (send("DELETE"), send("DELETE")) == ((204, b""), (404, b"NoSuchConfiguration"))
+    assert send("PUT", "/missing") == (404, b"another response")
+    assert "DELETE /bucket" not in requests  # MiniStack would delete the bucket
+    assert asyncio.run(s3.handle_request("PUT", "/bucket", {}, b"", {})) == (200, {}, b"another response")
 
 
 def test_emulator_queues_events_beyond_the_limit_and_processes_all() -> None:

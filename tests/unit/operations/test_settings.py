@@ -590,6 +590,7 @@ def test_audit_of_an_emptied_bucket_is_a_finding_although_rows_were_scanned(audi
         (lambda values: values | {"retries": "2"}, "has no valid retries"),
         (lambda values: values | {"bucket": 1}, "has no valid bucket"),
         (lambda values: {n: v for n, v in values.items() if n != "table"}, "has no valid table"),
+        (lambda values: values | {"inventory_location": ["s3://b/inventory"]}, "has no valid inventory_location"),
     ],
 )
 def test_invalid_settings_document_is_an_error_with_a_remedy(

@@ -111,6 +111,10 @@ RULE = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/tapstack-dev_acme-logs"
 OTHER_RULE = RULE.replace("acme-logs", "acme.data")
 DELIVERY: dict[str, Any] = {"by": EVENTS, "source": RULE, "account": ACCOUNT}
 EXISTING_ARN = "arn:aws:s3:::acme-logs"
+# S3 writes inventories with this ACL (S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics").
+ACL = MappingProxyType({"s3:x-amz-acl": "bucket-owner-full-control"})
+INVENTORY: dict[str, Any] = {"by": S3, "source": UPLOADS_ARN, "account": ACCOUNT, "context": ACL}
+INVENTORY_FILE = f"{LOGS_ARN}/inventory/{UPLOADS_ARN.rpartition(':')[2]}/tapstack-dev/data/a.parquet"
 NOTIFICATION: dict[str, Any] = {"by": S3, "source": UPLOADS_ARN, "account": ACCOUNT}
 
 CASES: dict[str, list[Case]] = {
@@ -135,6 +139,14 @@ CASES: dict[str, list[Case]] = {
         *cases(NO_MATCH, "s3:GetObject", LOG),
         *cases(DENY, "s3:GetObject", LOG, tls=False),
         *cases(DENY, "s3:ListBucket", LOGS_ARN, tls=False),
+        *cases(ALLOW, "s3:PutObject", INVENTORY_FILE, **INVENTORY),
+        *cases(ALLOW, "s3:PutObject", INVENTORY_FILE, **{**INVENTORY, "source": EXISTING_ARN}),
+        *cases(DENY, "s3:PutObject", INVENTORY_FILE, tls=False, **INVENTORY),
+        *cases(NO_MATCH, "s3:PutObject", INVENTORY_FILE, **{**INVENTORY, "account": OTHER_ACCOUNT}),
+        *cases(NO_MATCH, "s3:PutObject", INVENTORY_FILE, **{**INVENTORY, "source": "arn:aws:s3:::another"}),
+        *cases(NO_MATCH, "s3:PutObject", INVENTORY_FILE, **{**INVENTORY, "context": {"s3:x-amz-acl": "public-read"}}),
+        *cases(NO_MATCH, "s3:PutObject", LOG, **INVENTORY),
+        *cases(NO_MATCH, "s3:GetObject", INVENTORY_FILE, **INVENTORY),
     ],
     "tap-failures-policy": [
         *cases(DENY, "sqs:SendMessage ReceiveMessage SetQueueAttributes", QUEUE_ARN, tls=False),

@@ -98,6 +98,7 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("notificationSuffix", ["*.csv"], "no wildcards", ".pdf"),
     ("notificationSuffix", ["\x00.csv"], "control characters", "Remove"),
     ("eventBridge", ["on"], "true or false", "pulumi config set eventBridge true"),
+    ("inventory", ["on", "daily"], "true or false", "pulumi config set inventory true"),
     ("existingBuckets", ["logs", "{}", "[{"], "a list of objects", "config set --path 'existingBuckets[0].name'"),
     ("noncurrentDays", ["0"], "1 to 2147483647 days", "pulumi config set noncurrentDays 1"),
     ("noncurrentDays", ["x"], "a whole number", "pulumi config set noncurrentDays"),
@@ -293,6 +294,7 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
     "notificationPrefix": [("p" * 1024, "p" * 1024)],
     "notificationSuffix": [("", "")],
     "eventBridge": [("true", True), ("false", False)],
+    "inventory": [("true", True), ("false", False)],
     "existingBuckets": [
         ("[]", ()),
         (

@@ -39,7 +39,7 @@ def test_default_stack_omits_only_resources_of_keys_without_a_default() -> None:
     least = {each.name for each in synth().resources}
     assert least < everything
     assert everything - least == {
-        *("tap-alarms-email", "tap-no-uploads", "tap-no-audit", "tap-type-mismatch"),
+        *("tap-alarms-email", "tap-no-uploads", "tap-no-audit", "tap-type-mismatch", "tap-uploads-inventory"),
         *(f"tap-existing-{each}-{kind}" for each in EXISTING_BUCKETS for kind in ("rule", "target", "permission")),
         *(f"tap-undelivered-{each}" for each in EXISTING_BUCKETS),
         *(f"tap-{part}-{units}-scaling" for part in ("table", "index") for units in ("read", "write")),

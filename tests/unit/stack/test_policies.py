@@ -15,7 +15,7 @@ from policy_sentry.analysis.analyze import analyze_by_access_level
 from policy_sentry.querying.actions import get_action_data
 from policy_sentry.util.conditions import is_condition_key_match
 
-from tests.support.default_stack import UPLOADS_ARN
+from tests.support.default_stack import LOGS_ARN, UPLOADS_ARN
 from tests.support.iam import Decision, Request, decide
 from tests.support.nonempty import nonempty
 from tests.unit.stack.access_cases import KEY_POLICY, WITH_KEY, Grant, grants, recorded
@@ -54,6 +54,7 @@ def test_policy_allows_or_denies_each_request_as_expected(name: str, decision: D
         ("tap-indexer-policy", "TellGoneFromDenied", {"Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}),
         ("tap-uploads-policy", "DenyWithoutTls", {"Resource": UPLOADS_ARN}),
         ("tap-logs-policy", "AllowAccessLogs", {"Condition": {"ArnLike": {"aws:SourceArn": UPLOADS_ARN}}}),
+        ("tap-logs-policy", "AllowInventories", {"Resource": f"{LOGS_ARN}/*"}),
         ("tap-s3-permission", None, {"Condition": {"ArnLike": {"AWS:SourceArn": UPLOADS_ARN}}}),
         ("tap-failures-policy", "AllowRules", {"Condition": {}}),
         (ROLE, "ReadChecksums0", {"Condition": {}}),
@@ -66,7 +67,8 @@ def test_policy_allows_or_denies_each_request_as_expected(name: str, decision: D
         (KEY_POLICY, "LetRulesReportFailures", {"Condition": {}}),
     ],
     ids=[
-        *("objects of all buckets", "HTTP to objects", "logs of other accounts", "S3 of other accounts"),
+        *("objects of all buckets", "HTTP to objects", "logs of other accounts"),
+        *("inventories in the whole log bucket", "S3 of other accounts"),
         *("rules of all accounts", "KMS key of all buckets", "inspection of all buckets", "all streams"),
         *("all KMS actions", "KMS key of all tables", "direct use of the KMS key", "alarms of all accounts"),
         "KMS key for all rules",

@@ -28,6 +28,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "reserved_concurrency": None,
     "existing_buckets": [],
     "inspector": {"function": INSPECTOR_ARN, "event_source_mapping": MAPPING_ID},
+    "inventory_location": "",
 }
 PROPERTIES = {
     "tap-settings": {
@@ -101,6 +102,10 @@ def test_settings_document_equals_the_inputs_of_the_resources(config: dict[str, 
             "function": stack.one("EventSourceMapping").inputs["functionName"],
             "event_source_mapping": MAPPING_ID,
         },
+        "inventory_location": "".join(
+            f"s3://{bucket['bucketArn'].rpartition(':')[2]}/{bucket['prefix']}"
+            for bucket in (each.inputs["destination"]["bucket"] for each in stack.all("Inventory"))
+        ),
     }
 
 

@@ -1,0 +1,96 @@
+"""Tests of S3 Inventory: the configuration of the upload bucket, and the parts of the log bucket that it needs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import tap_stack
+from tests.support.default_stack import ACCOUNT, CHINA, FULL, LOGS, LOGS_ARN, UPLOADS, UPLOADS_ARN
+from tests.support.synth import synth
+
+PROPERTIES = {
+    "tap-uploads-inventory": {
+        "bucket": UPLOADS,
+        "name": "tapstack-dev",
+        "destination.bucket.bucketArn": LOGS_ARN,
+        "destination.bucket.accountId": ACCOUNT,
+        "destination.bucket.prefix": "inventory",
+        "destination.bucket.format": "Parquet",
+        "includedObjectVersions": "All",
+        "optionalFields": [
+            *("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm"),
+        ],
+        "schedule.frequency": "Daily",
+    }
+}
+COVERS = PROPERTIES.keys()
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_inventory_has_exactly_the_expected_properties(name: str) -> None:
+    assert synth(**FULL).properties(name) == PROPERTIES[name]
+
+
+def test_inventories_are_encrypted_with_keys_that_s3_manages() -> None:
+    destination = synth(**FULL).named("tap-uploads-inventory").inputs["destination"]["bucket"]
+    assert destination["encryption"] == {"sseS3": {}}  # an empty element, which `properties` omits
+
+
+def test_stack_without_the_key_inventory_has_no_inventory_and_does_not_let_s3_write_inventories() -> None:
+    stack = synth()
+    assert stack.all("Inventory") == ()
+    policy = json.loads(stack.named("tap-logs-policy").inputs["policy"])
+    assert [each["Sid"] for each in policy["Statement"]] == ["DenyWithoutTls", "AllowAccessLogs"]
+    assert len(stack.named("tap-logs-lifecycle").inputs["rules"]) == 2
+
+
+def test_statement_for_inventories_is_that_of_the_documentation_of_s3() -> None:
+    """Source: S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics"."""
+    policy = json.loads(synth(**FULL).named("tap-logs-policy").inputs["policy"])
+    [statement] = [each for each in policy["Statement"] if each["Sid"] == "AllowInventories"]
+    assert statement == {
+        "Sid": "AllowInventories",
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": f"{LOGS_ARN}/inventory/*",
+        "Condition": {
+            "ArnLike": {"aws:SourceArn": [UPLOADS_ARN, "arn:aws:s3:::acme-logs", "arn:aws:s3:::acme.data"]},
+            "StringEquals": {"aws:SourceAccount": ACCOUNT, "s3:x-amz-acl": "bucket-owner-full-control"},
+        },
+    }
+
+
+def test_arns_of_the_statement_for_inventories_have_the_partition_of_the_stack() -> None:
+    stack = synth(inventory="true", **CHINA)
+    policy = json.loads(stack.named("tap-logs-policy").inputs["policy"])
+    [statement] = [each for each in policy["Statement"] if each["Sid"] == "AllowInventories"]
+    assert statement["Condition"]["ArnLike"] == {"aws:SourceArn": [stack.outputs["bucket_arn"]]}
+
+
+def test_inventories_expire_before_access_logs() -> None:
+    rules = synth(**FULL).named("tap-logs-lifecycle").inputs["rules"]
+    assert rules[1:] == [
+        {"id": "expire-access-logs", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 90}},
+        {
+            "id": "expire-inventories",
+            "status": "Enabled",
+            "filter": {"prefix": "inventory/"},
+            "expiration": {"days": 14},
+        },
+    ]
+
+
+def test_inventory_is_configured_after_the_policy_of_the_log_bucket_and_before_the_settings_document() -> None:
+    stack = synth(**FULL)
+    inventory = stack.named("tap-uploads-inventory")
+    assert stack.depends_on(inventory, stack.named("tap-logs-policy"))
+    assert stack.depends_on(stack.named("tap-settings"), inventory)
+
+
+def test_settings_document_contains_the_location_of_the_inventories() -> None:
+    settings = json.loads(synth(**FULL).properties("tap-settings")["insecureValue"])
+    assert settings["inventory_location"] == f"s3://{LOGS}/inventory"
+    assert tap_stack.INVENTORY_PREFIX == "inventory"
