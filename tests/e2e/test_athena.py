@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,24 +18,24 @@ from operations.analytics.engine import Engine
 from operations.analytics.named_queries import named_query, query_names
 from operations.analytics.report import Filters, create_report, query_of
 from operations.analytics.snapshot import load
+from operations.command import main
+from operations.discovery import from_settings
 from operations.errors import OperatorError
-from operations.settings_document import ExpectedSettings
-from tests.support.athena import METADATA_NAMES, Analytics, TranslatingAws, upload_export
+from tests.support.athena import METADATA_NAMES, TranslatingAws, upload_export
 from tests.support.attack_keys import ATTACK_KEYS
-from tests.support.export_folder import TABLE_ARN, typed, write_export
+from tests.support.export_folder import typed, write_export
 from tests.support.generated_bucket import GeneratedBucket
-from tests.support.operations_fakes import SETTINGS
 
 if TYPE_CHECKING:
     from localstack.emulators.emulator import Emulator
+    from tests.support.selection import DeployStack
 
 pytestmark = [
-    pytest.mark.not_in_a_live_account("creates a database and a workgroup of its own"),
+    pytest.mark.not_in_a_live_account("deploys a stack of its own"),
     pytest.mark.only_emulator("embedded"),
 ]
 
 CHECKSUM = ("CRC64NVME", "ynIoRb1s2ao=", "FULL_OBJECT")
-ANALYTICS = Analytics()
 NO_WAIT = 0.01
 """Seconds between two requests for the state of a query."""
 
@@ -85,6 +85,14 @@ def items() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
+def outputs(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Mapping[str, str]]:
+    """Outputs of a stack with the configuration key `analytics`."""
+    deployment = deploy_stack(emulator, config_overrides={"env": "athena", "analytics": "true"})
+    yield deployment.outputs
+    deployment.destroy()
+
+
+@pytest.fixture(scope="module")
 def aws(emulator: Emulator) -> Iterator[TranslatingAws]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in emulator.environment().items():
@@ -93,22 +101,57 @@ def aws(emulator: Emulator) -> Iterator[TranslatingAws]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with an export."""
+def folder(outputs: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with an export of the stack's table."""
     folder = tmp_path_factory.mktemp("export")
-    write_export(folder, items(), prefix="exports/2026-01-31T12-00-00Z")
+    write_export(folder, items(), prefix="exports/2026-01-31T12-00-00Z", tableArn=outputs["table_arn"])
     return folder
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """Runs tools with the deployed stack.
+
+    Attributes:
+        capsys: captured output.
+        aws: the AWS calls.
+        function: name of the indexer.
+        cache: the cache folder.
+    """
+
+    capsys: pytest.CaptureFixture[str]
+    aws: TranslatingAws
+    function: str
+    cache: Path
+
+    def __call__(self, *arguments: str) -> str:
+        """Run a tool, and return its output."""
+        command = [*arguments, f"--function={self.function}"]
+        code = main(command, connect=lambda _: self.aws, cache=self.cache)
+        output, errors = self.capsys.readouterr()
+        assert code == 0, errors
+        return output
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], aws: TranslatingAws, outputs: Mapping[str, str], tmp_path: Path) -> Tools:
+    return Tools(capsys=capsys, aws=aws, function=outputs["lambda_function_name"], cache=tmp_path / "cache")
+
+
 @pytest.fixture(scope="module")
-def athena(aws: TranslatingAws, emulator: Emulator, folder: Path) -> Athena:
-    """Athena workgroup whose table has the rows of the export."""
-    ANALYTICS.create(emulator)
-    expected = ExpectedSettings.parse(json.dumps({**SETTINGS, **ANALYTICS.settings()}), parameter="settings")
+def location(outputs: Mapping[str, str], emulator: Emulator, folder: Path) -> str:
+    """S3 URL of the export in the export bucket, which MiniStack's DynamoDB does not write."""
+    return upload_export(emulator.client("s3"), outputs["export_bucket_name"], folder)
+
+
+@pytest.fixture(scope="module")
+def athena(aws: TranslatingAws, outputs: Mapping[str, str], location: str) -> Athena:
+    """Athena workgroup of the stack, whose table has the rows of the export."""
+    _, expected = from_settings(outputs["lambda_function_name"], None, aws)
     athena = Athena(aws, expected, sleep=lambda _: time.sleep(NO_WAIT))
     with pytest.raises(OperatorError, match="Athena has no rows of the table: run `tapstack export` first"):
         athena.open()
-    athena.point(upload_export(emulator.client("s3"), ANALYTICS.bucket, folder), table=TABLE_ARN)
+    assert athena.point(location, table=outputs["table_arn"]).rows == len(items())
     return athena
 
 
@@ -174,21 +217,29 @@ def test_unknown_column_is_an_error_that_names_the_list_of_columns(athena: Athen
         athena.select("SELECT sise FROM objects")
 
 
+@pytest.mark.usefixtures("athena")
+def test_exported_rows_in_athena_have_the_totals_of_the_local_engine(run: Tools, location: str) -> None:
+    assert f"Athena reads {location}\n" in run("export", f"--from-export={location}")
+    local = run("sql", "--name=totals", "--format=json", f"--from-export={location}")
+    assert run("sql", "--name=totals", "--format=json", "--athena") == local
+
+
 def test_selected_export_determines_the_rows_and_keeps_the_table_definition(
-    athena: Athena, emulator: Emulator, tmp_path: Path
+    athena: Athena, emulator: Emulator, outputs: Mapping[str, str], tmp_path: Path
 ) -> None:
     glue = emulator.client("glue")
-    name = {"DatabaseName": ANALYTICS.database, "Name": "exported_rows"}
+    name = {"DatabaseName": outputs["glue_database_name"], "Name": "exported_rows"}
     before = glue.get_table(**name)["Table"]
     previous = athena.open()
-    write_export(tmp_path, items()[1:], prefix="exports/other")
-    rows = athena.point(upload_export(emulator.client("s3"), ANALYTICS.bucket, tmp_path), table=TABLE_ARN)
+    table = outputs["table_arn"]
+    write_export(tmp_path, items()[1:], prefix="exports/other", tableArn=table)
+    rows = athena.point(upload_export(emulator.client("s3"), outputs["export_bucket_name"], tmp_path), table=table)
     after = glue.get_table(**name)["Table"]
     assert (athena.open(), rows.rows) == (rows, previous.rows - 1)
     assert after["StorageDescriptor"] == {**before["StorageDescriptor"], "Location": f"{rows.source}/data/"}
     assert after["Parameters"]["EXTERNAL"] == "TRUE"
     assert after["Parameters"]["export_time"] == "2026-01-31T12:00:00.000Z"
-    athena.point(previous.source, table=TABLE_ARN)
+    athena.point(previous.source, table=table)
     assert athena.open() == previous
 
 

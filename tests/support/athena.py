@@ -1,20 +1,14 @@
-"""Resources of the key `analytics` in MiniStack, whose Athena runs queries with DuckDB."""
+"""Support for MiniStack's Athena, which runs queries with DuckDB."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlglot
 from sqlglot import expressions as exp
 
-from operations.analytics.athena_sql import EXPORTED_ROWS
 from operations.aws import Aws
-
-if TYPE_CHECKING:
-    from tests.support.index import AwsTarget
 
 METADATA_NAMES = 201
 """Names of user metadata in an export for MiniStack. DuckDB infers a structure instead of a map for up to 200 names."""
@@ -48,38 +42,6 @@ def to_duckdb(sql: str) -> str:
                         found.replace(node.copy())
             each.replace(made)
     return str(tree.sql(dialect="duckdb"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Analytics:
-    """Names of the resources of the configuration key `analytics`."""
-
-    bucket: str = "tapstack-athena-exports"
-    database: str = "tapstack_athena"
-    workgroup: str = "tapstack-athena-analytics"
-
-    def create(self, target: AwsTarget) -> None:
-        """Create the export bucket, the Glue table and the Athena workgroup."""
-        target.client("s3").create_bucket(Bucket=self.bucket)
-        glue = target.client("glue")
-        glue.create_database(DatabaseInput={"Name": self.database})
-        serde = {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"}
-        storage = {
-            "Columns": [{"Name": "item", "Type": "struct<object_id:struct<s:string>>"}],
-            "Location": f"s3://{self.bucket}/exports/none/",
-            "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
-            "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-            "SerdeInfo": serde,
-        }
-        table = {"Name": EXPORTED_ROWS, "TableType": "EXTERNAL_TABLE", "StorageDescriptor": storage}
-        glue.create_table(DatabaseName=self.database, TableInput={**table, "Parameters": {"EXTERNAL": "TRUE"}})
-        result = {"ResultConfiguration": {"OutputLocation": f"s3://{self.bucket}/results/"}}
-        target.client("athena").create_work_group(Name=self.workgroup, Configuration=result)
-
-    def settings(self) -> Mapping[str, str]:
-        """Return the fields of the settings document."""
-        names = ("export_bucket", "glue_database", "athena_workgroup")
-        return dict(zip(names, (self.bucket, self.database, self.workgroup), strict=True))
 
 
 def upload_export(s3: Any, bucket: str, folder: Path) -> str:  # noqa: ANN401  boto3's clients have no static type
