@@ -685,7 +685,7 @@ class TapStackArgs:
     inventory: bool = _field(
         "inventory",
         default=False,
-        description="S3 lists all object versions daily, for `audit --from-inventory` (docs/architecture.md)",
+        description="S3 lists all object versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
     )
     analytics: bool = _field(
         "analytics",
