@@ -215,6 +215,12 @@ def _add_adopt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bucket", type=bucket_name, metavar="BUCKET", help="name of the existing bucket")
     _add_stack(parser)
     parser.add_argument(
+        "--inventory",
+        action="store_true",
+        help="also report whether the bucket has the stack's inventory configuration, for `audit --from-inventory`; "
+        "with --apply, add it",
+    )
+    parser.add_argument(
         "--apply", action="store_true", help="switch EventBridge on (default: only report the settings)"
     )
 
@@ -261,8 +267,10 @@ TOOLS = (
         add_options=_add_adopt,
         notes=f"{ACCESS} Without --apply, adopt changes nothing.",
         exit_codes={
-            OK: "EventBridge is on, and no obstacle was found",
-            FINDINGS: "EventBridge is off, an obstacle was found, or another writer changed the notifications",
+            OK: "EventBridge is on, with --inventory the bucket has the inventory configuration, and no obstacle was "
+            "found",
+            FINDINGS: "EventBridge is off, the inventory configuration is missing, an obstacle was found, or another "
+            "writer changed the notifications",
         },
     ),
     ToolUsage(

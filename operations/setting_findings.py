@@ -38,6 +38,7 @@ CHAPTERS: Mapping[str, str] = {
     **dict.fromkeys(("inspector mapping settings", "inspector mapping destination"), INSPECTOR_CHAPTER),
     "inspector mapping filter": INSPECTOR_CHAPTER,
     "inspector mapping result": INSPECTOR_CHAPTER,
+    "inventory": "inventory-changed",
 }
 """Maps each setting to the heading of its chapter in the runbook, as GitHub writes it in links."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.existing_settings import compare_existing_bucket
 from operations.inspector_settings import compare_inspector
+from operations.inventory_settings import compare_inventory
 from operations.listing import filter_rules
 from operations.setting_findings import (
     REASON_FIRST,
@@ -68,6 +69,8 @@ def compare_settings(aws: Aws, expected: ExpectedSettings) -> SettingsReport:
         report.add("failure queue", problem, THEN_REPAIR)
     _compare_table(aws, expected, report)
     compare_inspector(aws, expected, report)
+    if expected.bucket not in report.deleted_buckets:
+        compare_inventory(aws, expected, report)
     return report
 
 

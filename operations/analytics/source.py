@@ -189,7 +189,8 @@ class Source:
             progress.note(f"export of {table.size_bytes / GB:,.2f} GB, about {_price(table)} in us-east-1")
             prefix = f"exports/{self._now():%Y-%m-%dT%H-%M-%SZ}"
             owner = self._stack.account
-            arn = self._calls.start_export(table.arn, bucket=bucket, prefix=prefix, owner=owner)
+            key = self._expected.export_key if self._expected else ""
+            arn = self._calls.start_export(table.arn, bucket=bucket, prefix=prefix, owner=owner, key=key)
             export = self._calls.table_export(arn)
         else:
             progress.note(f"export of {_text(export.time)}, without costs; --max-age 0 exports the table again")

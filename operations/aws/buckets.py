@@ -1,4 +1,4 @@
-"""AWS calls that read the settings of an existing bucket, and replace its notification configuration.
+"""AWS calls that read the settings of a bucket, and change its notification configuration or add an inventory.
 
 All calls have the parameter ExpectedBucketOwner: S3 denies them if the bucket belongs to another account, for example
 because another account has created a bucket with the name of a deleted one. The method `require_bucket_owner` adds this
@@ -171,6 +171,41 @@ class BucketCalls:
                 ExpectedBucketOwner=owner,
                 NotificationConfiguration={},
                 SkipDestinationValidation=True,
+            )
+
+    def inventory_configuration(self, bucket: str, owner: str, identifier: str) -> Mapping[str, Any] | None:
+        """Return an inventory configuration of a bucket; None if it does not exist.
+
+        Args:
+            bucket: name of the bucket.
+            owner: ID of the account.
+            identifier: ID of the configuration.
+        """
+        arguments = {"Bucket": bucket, "ExpectedBucketOwner": owner, "Id": identifier}
+        action = f"read the inventory configuration {identifier!r} of the bucket {bucket!r}"
+        with _errors(action, "s3:GetInventoryConfiguration"):
+            try:
+                response: Mapping[str, Any] = self._s3.get_bucket_inventory_configuration(**arguments)
+            except ClientError as error:
+                if error_code(error) != "NoSuchConfiguration":
+                    raise
+                return None
+        found: Mapping[str, Any] = response["InventoryConfiguration"]
+        return found
+
+    def put_inventory_configuration(self, bucket: str, owner: str, configuration: Mapping[str, Any]) -> None:
+        """Add an inventory configuration to a bucket, or replace the one with the same ID.
+
+        Args:
+            bucket: name of the bucket.
+            owner: ID of the account.
+            configuration: the configuration in the format of the S3 API.
+        """
+        identifier = configuration["Id"]
+        action = f"add the inventory configuration {identifier!r} to the bucket {bucket!r}"
+        with _errors(action, "s3:PutInventoryConfiguration"):
+            self._s3.put_bucket_inventory_configuration(
+                Bucket=bucket, ExpectedBucketOwner=owner, Id=identifier, InventoryConfiguration=configuration
             )
 
     @contextmanager

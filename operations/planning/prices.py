@@ -85,6 +85,7 @@ TABLE: Mapping[str, TablePrices] = {
     ),
 }
 ROWS_BACKED_UP = Price(0.20, 1, "GB of the table", _PROVISIONED, _LISTED)
+ROWS_EXPORTED = Price(0.10, 1, "GB of the table", _PROVISIONED, _LISTED)
 HEADS = Price(0.0004, 1000, "HEAD requests", _S3, _LISTED)
 GETS = Price(0.0004, 1000, "GET requests", _S3, _LISTED)
 OBJECTS_STORED = Price(0.023, 1, "GB", _S3, _LISTED)
@@ -97,6 +98,7 @@ TRACES = Price(5.00, MILLION, "traces", _XRAY, _CLOUDWATCH_READ, free=100_000)
 # The events of S3 are "AWS opt-in data events" of the source, which cost as much as custom events; only management
 # events are free. 64 KB are billed as one event, and each event of S3 is smaller.
 EVENTS = Price(1.00, MILLION, "events of S3", "https://aws.amazon.com/eventbridge/pricing/", "2026-03")
+INVENTORY_LISTED = Price(0.0025, MILLION, "object versions listed", _S3, _S3_READ)
 KEYS = Price(1.00, 1, "customer managed keys", _KMS, _KMS_READ)
 KEY_REQUESTS = Price(0.03, 10_000, "requests", _KMS, _KMS_READ, free=20_000)
 

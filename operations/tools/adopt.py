@@ -1,4 +1,7 @@
-"""The tool `adopt`: examines an existing bucket, optionally switches EventBridge on, and formats the results."""
+"""The tool `adopt`: examines an existing bucket, and formats the results.
+
+Optionally, it switches EventBridge on, and adds the stack's inventory configuration.
+"""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -8,6 +11,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from operations.adopt import Adoption, configuration_commands, inverse_command
+from operations.errors import OperatorError
+from operations.inventory_adoption import InventoryAdoption
 from operations.output import columns, count, quoted
 from operations.planning import prices
 from operations.tool import FINDINGS, OK
@@ -35,9 +40,27 @@ NOT_VISIBLE = (
     "another writer has replaced the configuration"
 )
 
+INVENTORY_OFF = (
+    "--inventory: the stack has no location for inventories, because its settings document has no inventory_location. "
+    "Run: pulumi config set inventory true && pulumi up"
+)
+INVENTORY_COST = (
+    f"cost: S3 Inventory charges ${prices.INVENTORY_LISTED.dollars} per million object versions that an inventory "
+    f"lists, each day ({prices.INVENTORY_LISTED.source})"
+)
+INVENTORY_DELAY = "S3 writes the first inventory up to 48 hours after the configuration was added, and then daily"
+INVENTORY_DENIED = (
+    "S3 cannot write inventories of this bucket until it is an entry of existingBuckets in the deployed stack, because "
+    "the policy of the log bucket names each bucket"
+)
+INVENTORY_NOT_VISIBLE = (
+    "S3 accepted the inventory configuration, but does not return it: start adopt again in a minute. If the "
+    "configuration is still missing, another writer has deleted it"
+)
+
 
 class AdoptTool:
-    """Tool for `adopt BUCKET [--apply]`."""
+    """Tool for `adopt BUCKET [--inventory] [--apply]`."""
 
     def __init__(
         self, options: argparse.Namespace, aws: Aws, target: Target, expected: ExpectedSettings | None
@@ -46,16 +69,28 @@ class AdoptTool:
         self._bucket: str = options.bucket
         self._target = target
         self._adoption = Adoption(aws, target, self._bucket)
+        self._inventory: InventoryAdoption | None = None
+        if options.inventory:
+            location = expected.inventory_location if expected else ""
+            if not location:
+                raise OperatorError(INVENTORY_OFF)
+            self._inventory = InventoryAdoption(aws, target, self._bucket, location)
         self._indexed = [each.name for each in expected.existing_buckets] if expected else []
 
     def run(self, progress: Progress) -> int:
         with progress.step("settings read"):
             self._adoption.examine()
+            if self._inventory and not self._adoption.report.prevented:
+                self._inventory.examine()
         if self._apply and not self._adoption.report.event_bridge:
             with progress.step("EventBridge"):
                 self._adoption.apply()
         report = self._adoption.report
-        return OK if report.event_bridge and not (report.obstacles or report.conflicts) else FINDINGS
+        if self._inventory and self._apply and not report.prevented:
+            with progress.step("inventory"):
+                self._inventory.apply()
+        inventoried = self._inventory is None or self._inventory.configured
+        return OK if report.event_bridge and inventoried and not (report.obstacles or report.conflicts) else FINDINGS
 
     def lines(self) -> list[str]:
         report = self._adoption.report
@@ -70,11 +105,24 @@ class AdoptTool:
             lines.append(f"to switch EventBridge off again: {self._inverse}")
             unsupported = ", ".join(each.kind for each in report.notifications if not each.is_supported)
             lines += [f"note: {OLD_CLI.format(unsupported)}"] * bool(unsupported)
+        lines += self._inventory_lines()
         if steps := self._steps():
             lines += ["next steps:", *(f"  {step}" for step in steps), f"note: {DELAY}"]
         return lines
 
     def summary(self) -> str:
+        summary = self._event_bridge_summary()
+        if self._inventory is None or self._adoption.report.prevented:
+            return summary
+        if self._inventory.changed:
+            return f"{summary}; the inventory configuration was added"
+        if self._inventory.configured:
+            return f"{summary}; the bucket has the inventory configuration"
+        if self._inventory.sent:
+            return f"{summary}; the inventory configuration is not visible yet"
+        return f"{summary}; the inventory configuration is missing: --apply adds it"
+
+    def _event_bridge_summary(self) -> str:
         report, bucket = self._adoption.report, repr(self._bucket)
         unchanged = f"unchanged: {count(len(report.notifications), 'notification')}"
         if report.prevented:
@@ -98,16 +146,39 @@ class AdoptTool:
             "apply": self._apply,
             "price_per_million_events": prices.EVENTS.dollars,
             "inverse_command": self._inverse if report.sent else "",
+            "inventory": self._inventory and self._inventory.configured,
+            "inventory_sent": self._inventory is not None and self._inventory.sent,
+            "inventory_changed": self._inventory is not None and self._inventory.changed,
+            "inventory_removal_command": self._inventory.removal_command if self._inventory else "",
             "next_steps": self._steps(),
         }
 
     def resume_hint(self) -> str:
+        if self._inventory and self._inventory.sent:
+            return (
+                "the inventory configuration may have been added; the other configurations did not change. Start adopt "
+                "again: it prints the state of the bucket"
+            )
         if self._adoption.report.sent:
             return (
                 "EventBridge may have been switched on; the other notifications did not change. Start adopt again: it "
                 "prints the state of the bucket"
             )
         return "nothing was changed; start adopt again"
+
+    def _inventory_lines(self) -> list[str]:
+        inventory = self._inventory
+        if inventory is None or self._adoption.report.prevented:
+            return []
+        lines = [] if inventory.configured else [INVENTORY_COST]
+        if inventory.sent:
+            lines.append(f"to remove the inventory configuration again: {inventory.removal_command}")
+        if inventory.configured:
+            lines.append(f"note: {INVENTORY_DELAY}")
+            lines += [f"note: {INVENTORY_DENIED}"] * (self._bucket not in self._indexed)
+        elif inventory.sent:
+            lines.append(f"conflict: {INVENTORY_NOT_VISIBLE}")
+        return lines
 
     @property
     def _inverse(self) -> str:

@@ -35,6 +35,7 @@ CONFIG = {
     "env": "operations",
     "readCapacity": "1000",
     "writeCapacity": "20",
+    "inventory": "true",
     "existingBuckets": json.dumps(
         [
             {"name": VERSIONED, "versioned": True, "prefixes": ["in box/"]},

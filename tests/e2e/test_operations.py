@@ -355,7 +355,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
     assert operations.run("audit", "--prefix", "interrupted/").code == 0
 
 
-def test_adopt_switches_event_bridge_on_and_keeps_the_notifications_of_another_owner(
+def test_adopt_switches_event_bridge_on_adds_the_inventory_and_keeps_the_settings_of_another_owner(
     operations: OperationsStack,
 ) -> None:
     clients, bucket = operations.index.clients, "reports-of-another-owner"
@@ -370,8 +370,28 @@ def test_adopt_switches_event_bridge_on_and_keeps_the_notifications_of_another_o
         )
         before = operations.run("adopt", bucket)
         assert (before.code, before.document["event_bridge"], before.document["obstacles"]) == (1, False, [])
-        after = operations.run("adopt", bucket, "--apply")
+        theirs = {"Bucket": "arn:aws:s3:::theirs", "Format": "CSV"}
+        other = {
+            "Id": "theirs",
+            "IsEnabled": True,
+            "IncludedObjectVersions": "Current",
+            "Schedule": {"Frequency": "Weekly"},
+            "Destination": {"S3BucketDestination": theirs},
+        }
+        clients.s3.put_bucket_inventory_configuration(Bucket=bucket, Id="theirs", InventoryConfiguration=other)
+        after = operations.run("adopt", bucket, "--inventory", "--apply")
         assert (after.code, after.document["changed"], after.document["conflicts"]) == (0, True, [])
+        assert (before.document["inventory"], after.document["inventory_changed"]) == (None, True)
+        names = {"own": (operations.index.outputs["bucket_name"], "tapstack-operations"), "theirs": (bucket, "theirs")}
+        names |= {"added": (bucket, "tapstack-operations")}
+        inventories = {
+            name: clients.s3.get_bucket_inventory_configuration(Bucket=source, Id=identifier)["InventoryConfiguration"]
+            for name, (source, identifier) in names.items()
+        }
+        assert inventories["added"] == inventories["own"]
+        assert inventories["theirs"] == other
+        again = operations.run("adopt", bucket, "--inventory", "--apply").document
+        assert (again["inventory"], again["inventory_sent"]) == (True, False)
         assert after.document["notifications"] == before.document["notifications"]
         found = clients.s3.get_bucket_notification_configuration(Bucket=bucket)
         assert found["EventBridgeConfiguration"] == {}

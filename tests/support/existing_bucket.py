@@ -16,6 +16,7 @@ import boto3
 from botocore.awsrequest import AWSResponse, HeadersDict
 from botocore.config import Config
 
+from operations.aws.buckets import BucketCalls
 from operations.bucket_notifications import EMPTY
 from tests.support.operations_fakes import FakeAws
 
@@ -64,6 +65,7 @@ class ExistingBucket:
         requests: names of the requests, in order.
         headers: headers of the last PUT request, with names in lower case.
         owners: expected owner in each request for the notification configuration, in order.
+        inventories: inventory configurations in S3's XML format, by their IDs.
         stale: number of reads of the notification configuration after a PUT that return the previous one.
     """
 
@@ -80,6 +82,7 @@ class ExistingBucket:
     requests: list[str] = field(default_factory=list)
     headers: Mapping[str, str] = field(default_factory=dict)
     owners: list[str] = field(default_factory=list)
+    inventories: dict[str, bytes] = field(default_factory=dict)
     stale: int = 0
     _previous: bytes = b""
     _stale_reads: int = 0
@@ -93,7 +96,7 @@ class ExistingBucket:
         if name.endswith("notification"):
             self.owners.append(headers.get("x-amz-expected-bucket-owner", ""))
         status = self.before(number, name)
-        body = b"" if status else self._respond(name, headers, request.body)
+        body = b"" if status else self._respond(name, headers, request)
         if not body.startswith(b"<Error"):
             status = status or self.after(number, name)
         if status:
@@ -102,27 +105,35 @@ class ExistingBucket:
         content: Any = HeadersDict({"content-type": "application/xml"})
         return AWSResponse(request.url, int(code[1]) if code else 200, content, Body(body))
 
-    def _respond(self, name: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    def _respond(self, name: str, headers: Mapping[str, str], request: Any) -> bytes:  # noqa: ANN401  as above
         """Return the body of the response."""
         setting = name.removeprefix("GET ")
         if headers.get("x-amz-expected-bucket-owner", self.owner) != self.owner:
             return _error(FORBIDDEN, "AccessDenied")
-        if name == "GET key":
-            return json.dumps({"KeyMetadata": self.key}).encode()
+        if name == "GET key" or name.endswith("inventory"):
+            key = json.dumps({"KeyMetadata": self.key}).encode()
+            return key if name == "GET key" else self._respond_inventory(request)
         if name == "PUT notification":
             self._previous, self._stale_reads = self.document, self.stale
-            self.document, self.headers = stored(body), headers
+            self.document, self.headers = stored(request.body), headers
             return b""
         if name == "GET notification":
             self._stale_reads -= 1
             return self._previous if self._stale_reads >= 0 else self.document
         return self.settings[setting].encode() if setting in self.settings else _error(404, MISSING[setting])
 
+    def _respond_inventory(self, request: Any) -> bytes:  # noqa: ANN401  as above
+        """Return the body of the response to a request for an inventory configuration."""
+        [identifier] = parse_qs(urlsplit(request.url).query)["id"]
+        if request.method == "GET":
+            return self.inventories.get(identifier) or _error(404, "NoSuchConfiguration")
+        self.inventories[identifier] = request.body
+        return b""
+
 
 def subresource(url: str) -> str:
-    """Return the subresource in the URL of a request, such as `notification`."""
-    [name] = parse_qs(urlsplit(url).query, keep_blank_values=True)
-    return name
+    """Return the subresource in the URL of a request, such as `notification`: the first name in the query."""
+    return next(iter(parse_qs(urlsplit(url).query, keep_blank_values=True)))
 
 
 def stored(document: bytes) -> bytes:
@@ -161,6 +172,8 @@ class Connection:
 
 class AdoptingAws(FakeAws):
     """Fake AWS calls of the stack, and the real AWS calls of the existing bucket."""
+
+    inventory_configuration = BucketCalls.inventory_configuration
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()

@@ -218,6 +218,7 @@ class FakeAws(Aws):
     def __init__(self, versions: Sequence[Version] = (), rows: Sequence[Row] = ()) -> None:
         super().__init__(lambda _: None)
         self.listed = list(versions)
+        self.inventory: Mapping[str, Any] | None = None
         self.listed_elsewhere: dict[str, list[Version]] = {}
         self.bridged = True
         self.versioning_elsewhere: dict[str, str | None] = {}
@@ -347,6 +348,10 @@ class FakeAws(Aws):
 
     def versioning(self, bucket: str) -> str | None:
         return self.versioning_status if bucket == BUCKET else self.versioning_elsewhere[bucket]
+
+    def inventory_configuration(self, bucket: str, owner: str, identifier: str) -> Mapping[str, Any] | None:
+        assert (bucket, owner, identifier) == (BUCKET, "123456789012", "indexer")
+        return self.inventory
 
     def rule(self, name: str) -> Mapping[str, Any] | None:
         return self.event_rules.get(name)

@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 
 import tap_stack
+from localstack.deployers.resources.inputs import Inputs
+from localstack.deployers.resources.s3_rules import inventory_configuration as deployed_configuration
 from operations.command import main
 from operations.errors import OperatorError
 from operations.existing_settings import event_pattern
 from operations.inspector_settings import MAPPING as MAPPING_SETTINGS
 from operations.inspector_settings import PATTERNS
+from operations.inventory_settings import inventory_configuration
 from operations.rate import Capacity
 from operations.setting_findings import CHAPTERS
 from operations.settings_document import SCHEMA, ExpectedSettings, buckets_in
+from tests.support.default_stack import FULL
 from tests.support.operations_fakes import (
     ARN,
     EVENT_SOURCE_MAPPING,
@@ -28,6 +32,7 @@ from tests.support.operations_fakes import (
     S3_STATEMENT,
     SETTINGS,
     STREAM_ARN,
+    TARGET,
     FakeAws,
     key_filter,
     notification,
@@ -95,6 +100,11 @@ def test_audit_of_a_stack_with_the_expected_settings_reports_no_findings(audit: 
 
 def differ(actual: str, expected: str) -> str:
     return f"the value is {actual}, but the stack's value is {expected}"
+
+
+INVENTORIED = {**SETTINGS, "inventory_location": "s3://logs/inventory"}
+INVENTORY = inventory_configuration(TARGET, "s3://logs/inventory")
+CONFIGURATION = "the inventory configuration 'indexer' of the bucket 'uploads'"
 
 
 def statement(**changes: Any) -> list[Mapping[str, Any]]:
@@ -381,6 +391,24 @@ CHANGES: Mapping[str, Case] = {
         ),
         THEN_INSPECT,
     ),
+    "inventory configuration deleted": (
+        {"settings": INVENTORIED, "inventory": None},
+        "inventory",
+        f"{CONFIGURATION} does not exist, so S3 writes no inventories",
+        REFRESH,
+    ),
+    "inventory configuration disabled": (
+        {"settings": INVENTORIED, "inventory": {**INVENTORY, "IsEnabled": False}},
+        "inventory",
+        f"{CONFIGURATION}: IsEnabled: {differ('False', 'True')}",
+        REFRESH,
+    ),
+    "inventory without noncurrent versions": (
+        {"settings": INVENTORIED, "inventory": {**INVENTORY, "IncludedObjectVersions": "Current"}},
+        "inventory",
+        f"{CONFIGURATION}: IncludedObjectVersions: {differ(repr('Current'), repr('All'))}",
+        REFRESH,
+    ),
     "bucket deleted": (
         {"versioning_status": None},
         "bucket",
@@ -437,6 +465,28 @@ def test_chapters_of_the_findings_are_headings_of_the_runbook() -> None:
 def test_incidents_of_the_runbook_link_the_chapters_of_all_findings() -> None:
     incidents = re.findall(r"^\| .+ \| .*`audit`.* \| \[.+\]\(#(.+)\).* \|$", RUNBOOK, re.MULTILINE)
     assert set(CHAPTERS.values()) - {"audit"} == set(incidents) - {"table-damaged"}
+
+
+def test_audit_compares_the_fields_of_the_inventory_in_any_order(audit: AuditCommand) -> None:
+    audit.change(settings=INVENTORIED, inventory={**INVENTORY, "OptionalFields": INVENTORY["OptionalFields"][::-1]})
+    assert audit() == 0
+    audit.change(inventory={**INVENTORY, "OptionalFields": ["Size"], "Filter": {"Prefix": "in/"}})
+    assert audit("--json") == 1
+    fields = "ChecksumAlgorithm, ETag, EncryptionStatus, LastModifiedDate, Size, StorageClass"
+    assert [each["problem"].partition(": ")[2] for each in audit.document["settings"]] == [
+        f"OptionalFields: {differ(repr('Size'), repr(fields))}",
+        "Filter: the value is {'Prefix': 'in/'}, but the stack's value is not set",
+    ]
+
+
+def test_inventory_configuration_of_the_tools_is_that_of_the_stack() -> None:
+    """The Pulumi program and the tools define the configuration separately, because neither imports the other."""
+    stack = synth(**FULL)
+    expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")
+    created = Inputs(stack.named("tap-uploads-inventory").inputs)
+    actual = deployed_configuration(created)
+    assert inventory_configuration(expected.target(), expected.inventory_location) == actual
+    assert expected.bucket == created.get("bucket")
 
 
 @pytest.mark.parametrize("document", [{"inspector": None}, {}])

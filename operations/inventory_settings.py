@@ -1,0 +1,95 @@
+"""The inventory configuration of a stack, and its comparison with that of a bucket in AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from operations.setting_findings import REFRESH, SettingsReport, differ
+
+if TYPE_CHECKING:
+    from operations.aws import Aws
+    from operations.settings_document import ExpectedSettings
+    from operations.target import Target
+
+FIELDS = ("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm")
+"""Optional fields of the inventory, equal to those of the upload bucket's inventory in `tap_stack`."""
+
+
+def inventory_id(target: Target) -> str:
+    """Return the ID of the stack's inventory configurations: the names of the stack's resources begin with it."""
+    return target.function.removesuffix("-indexer")
+
+
+def inventory_configuration(target: Target, location: str) -> dict[str, Any]:
+    """Return the inventory configuration of the stack, in the format of the S3 API.
+
+    Args:
+        target: the deployed stack.
+        location: the field `inventory_location` of the settings document, such as `s3://BUCKET/inventory`.
+    """
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    destination = {
+        "AccountId": target.account,
+        "Bucket": f"arn:{target.function_arn.split(':')[1]}:s3:::{bucket}",
+        "Format": "Parquet",
+        "Prefix": prefix,
+        "Encryption": {"SSES3": {}},
+    }
+    return {
+        "Id": inventory_id(target),
+        "IsEnabled": True,
+        "IncludedObjectVersions": "All",
+        "OptionalFields": list(FIELDS),
+        "Schedule": {"Frequency": "Daily"},
+        "Destination": {"S3BucketDestination": destination},
+    }
+
+
+def inventory_differences(actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each setting in which an inventory configuration differs from that of the stack.
+
+    Args:
+        actual: the configuration in AWS.
+        wanted: the configuration of the stack.
+    """
+    found, expected = _settings(actual), _settings(wanted)
+    yield from (f"{name}: {differ(found[name], value)}" for name, value in expected.items() if found[name] != value)
+
+
+def compare_inventory(aws: Aws, expected: ExpectedSettings, report: SettingsReport) -> None:
+    """Compare the inventory configuration of the upload bucket with that of the stack, if the stack has one.
+
+    Args:
+        aws: the AWS calls, for the region of the stack.
+        expected: the settings document.
+        report: the report, which this function changes.
+
+    Raises:
+        OperatorError: the configuration cannot be read.
+    """
+    if not expected.inventory_location:
+        return
+    target, bucket = expected.target(), expected.bucket
+    wanted = inventory_configuration(target, expected.inventory_location)
+    actual = aws.inventory_configuration(bucket, expected.account, wanted["Id"])
+    name = f"the inventory configuration {wanted['Id']!r} of the bucket {bucket!r}"
+    if actual is None:
+        report.add("inventory", f"{name} does not exist, so S3 writes no inventories", REFRESH)
+        return
+    for difference in inventory_differences(actual, wanted):
+        report.add("inventory", f"{name}: {difference}", REFRESH)
+
+
+def _settings(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of an inventory configuration, without the order of its fields, and without its ID."""
+    destination = configuration.get("Destination", {}).get("S3BucketDestination", {})
+    return {
+        "IsEnabled": configuration.get("IsEnabled"),
+        "IncludedObjectVersions": configuration.get("IncludedObjectVersions"),
+        "OptionalFields": ", ".join(sorted(configuration.get("OptionalFields", ()))) or None,
+        "Frequency": configuration.get("Schedule", {}).get("Frequency"),
+        "Filter": configuration.get("Filter"),
+        **{name: destination.get(name) for name in ("AccountId", "Bucket", "Format", "Prefix")},
+        "Encryption": ", ".join(destination.get("Encryption") or ()) or None,
+    }

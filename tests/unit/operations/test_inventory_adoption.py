@@ -1,0 +1,175 @@
+"""Tests of `adopt --inventory` with real boto3 clients that are connected to a fake bucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from operations.adopt import WAITS_SECONDS
+from operations.inventory_adoption import InventoryAdoption
+from operations.inventory_settings import FIELDS
+from tests.support.existing_bucket import ACCOUNT, LOCATION, AdoptingAws, Connection, ExistingBucket
+from tests.support.operations_fakes import SETTINGS, TARGET
+from tests.support.shell_commands import problems
+from tests.unit.operations.test_adopt import DOCUMENT, denying, with_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.unit.operations.conftest import Command
+
+LOGS = "logs-of-the-stack"
+STACK = {**SETTINGS, "inventory_location": f"s3://{LOGS}/inventory"}
+ENTRY = {"name": "reports", "versioned": True, "prefixes": [], "rule": "r"}
+REMOVAL = (
+    f"aws s3api delete-bucket-inventory-configuration --bucket reports --id indexer --expected-bucket-owner {ACCOUNT}"
+)
+
+
+@pytest.fixture
+def adopt(run: Command, connection: Connection) -> Command:
+    run.aws = AdoptingAws(connection)
+    run.aws.settings = {**STACK, "existing_buckets": [ENTRY]}
+    connection.bucket = ExistingBucket(document=DOCUMENT)
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("adopt", "inventory_adoption"):
+        monkeypatch.setattr(f"operations.{module}.WAITS_SECONDS", [0.0] * len(WAITS_SECONDS))
+
+
+def test_adopt_without_apply_reports_the_missing_inventory_and_its_price_and_changes_nothing(
+    adopt: Command, connection: Connection
+) -> None:
+    assert adopt("adopt", "reports", "--inventory") == 1
+    assert adopt.lines[-1].endswith(
+        "dry run: --apply makes the change; the inventory configuration is missing: --apply adds it"
+    )
+    assert any("S3 Inventory charges $0.0025 per million object versions" in line for line in adopt.lines)
+    assert connection.bucket.inventories == {}
+    assert {name.partition(" ")[0] for name in connection.bucket.requests} == {"GET"}
+
+
+def test_adopt_without_the_option_does_not_read_inventory_configurations(
+    adopt: Command, connection: Connection
+) -> None:
+    assert adopt("adopt", "reports", "--apply", "--json") == 0
+    assert (adopt.document["inventory"], adopt.document["inventory_removal_command"]) == (None, "")
+    assert not any("inventory" in name for name in connection.bucket.requests)
+
+
+def test_adopt_adds_the_inventory_once_and_prints_the_command_that_removes_it(
+    adopt: Command, connection: Connection
+) -> None:
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 0
+    assert adopt.lines[-1] == (
+        "adopt: EventBridge was switched on for 'reports'; unchanged: 2 notifications; the inventory configuration was "
+        "added"
+    )
+    assert f"to remove the inventory configuration again: {REMOVAL}" in adopt.lines
+    assert problems(REMOVAL) == []
+    assert list(connection.bucket.inventories) == ["indexer"]
+    assert adopt("adopt", "reports", "--inventory", "--apply", "--json") == 0
+    names = ("inventory", "inventory_sent", "inventory_changed", "inventory_removal_command")
+    assert [adopt.document[name] for name in names] == [True, False, False, REMOVAL]
+    assert connection.bucket.requests.count("PUT inventory") == 1
+    assert adopt("adopt", "reports", "--inventory") == 0
+    assert adopt.lines[-1].endswith("; the bucket has the inventory configuration")
+
+
+def test_bucket_that_the_stack_does_not_index_yet_gets_a_note_about_the_policy_of_the_log_bucket(
+    adopt: Command,
+) -> None:
+    note = "note: S3 cannot write inventories of this bucket until it is an entry of existingBuckets"
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 0
+    assert not any(line.startswith(note) for line in adopt.lines)
+    adopt.aws.settings = STACK
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 0
+    assert any(line.startswith(note) for line in adopt.lines)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, None])
+def test_adopt_with_a_stack_without_inventory_is_an_error_with_the_remedy(
+    adopt: Command, connection: Connection, settings: Mapping[str, Any] | None
+) -> None:
+    adopt.aws.settings = settings
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 2
+    assert "pulumi config set inventory true && pulumi up" in " ".join(adopt.errors)
+    assert connection.bucket.requests == []
+
+
+def test_bucket_that_cannot_be_indexed_gets_no_inventory(adopt: Command, connection: Connection) -> None:
+    connection.bucket = with_settings(location=LOCATION % "us-west-2")
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 1
+    assert adopt.lines[-1] == "adopt: the stack cannot index 'reports'; nothing was changed"
+    assert not any("inventory" in name for name in connection.bucket.requests)
+
+
+@pytest.mark.parametrize(
+    ("request_name", "permission"),
+    [("GET inventory", "s3:GetInventoryConfiguration"), ("PUT inventory", "s3:PutInventoryConfiguration")],
+)
+def test_denied_request_is_an_error_with_the_missing_permission(
+    adopt: Command, connection: Connection, request_name: str, permission: str
+) -> None:
+    connection.bucket.before = denying(request_name)
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 2
+    assert f"The permission {permission} is missing." in " ".join(adopt.errors)
+    assert connection.bucket.inventories == {}
+
+
+def test_configuration_that_s3_does_not_return_is_a_conflict(adopt: Command, connection: Connection) -> None:
+    def forget(_number: int, name: str) -> None:
+        if name == "PUT inventory":
+            connection.bucket.inventories.clear()
+
+    connection.bucket.after = forget
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 1
+    assert any(line.startswith("conflict: S3 accepted the inventory configuration") for line in adopt.lines)
+    assert adopt.lines[-1].endswith("; the inventory configuration is not visible yet")
+
+
+def test_another_configuration_with_the_same_id_is_an_error_before_any_change(
+    adopt: Command, connection: Connection
+) -> None:
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 0
+    changed = connection.bucket.inventories["indexer"].replace(b"Daily", b"Weekly")
+    connection.bucket = ExistingBucket(document=DOCUMENT, inventories={"indexer": changed})
+    assert adopt("adopt", "reports", "--inventory", "--apply") == 2
+    assert "the bucket 'reports' has another inventory configuration with the ID 'indexer'" in " ".join(adopt.errors)
+    assert "Frequency: the value is 'Weekly', but the stack's value is 'Daily'" in " ".join(adopt.errors)
+    assert REMOVAL in " ".join(adopt.errors)
+    assert connection.bucket.inventories == {"indexer": changed}
+    assert not any(name.startswith("PUT") for name in connection.bucket.requests)
+
+
+def test_inventory_configurations_of_other_owners_are_not_changed(connection: Connection) -> None:
+    connection.bucket = ExistingBucket(inventories={"theirs": b"<InventoryConfiguration/>"})
+    aws = AdoptingAws(connection)
+    adoption = InventoryAdoption(aws, TARGET, "reports", f"s3://{LOGS}/inventory", sleep=lambda _: None)
+    adoption.examine()
+    assert not adoption.configured
+    adoption.apply()
+    assert (adoption.configured, adoption.sent, adoption.changed) == (True, True, True)
+    assert connection.bucket.inventories.keys() == {"theirs", "indexer"}
+    assert connection.bucket.inventories["theirs"] == b"<InventoryConfiguration/>"
+    added = aws.inventory_configuration("reports", ACCOUNT, "indexer")
+    assert added == {
+        "Id": "indexer",
+        "IsEnabled": True,
+        "IncludedObjectVersions": "All",
+        "OptionalFields": list(FIELDS),
+        "Schedule": {"Frequency": "Daily"},
+        "Destination": {
+            "S3BucketDestination": {
+                "AccountId": ACCOUNT,
+                "Bucket": f"arn:aws:s3:::{LOGS}",
+                "Format": "Parquet",
+                "Prefix": "inventory",
+                "Encryption": {"SSES3": {}},
+            }
+        },
+    }
