@@ -124,8 +124,15 @@ WITHOUT_EFFECT = frozenset(
     {
         *("env", "bucketName", "tableName", "corsAllowedOrigins", "notificationPrefix", "notificationSuffix"),
         *("noncurrentDays", "deletedRetentionDays", "alarmEmail", "runbookUrl", "permissionsBoundary", "owner"),
-        *("costCenter", "savedQueries", "protectData", "maxDelaySeconds", "inspectorFilter", "exportRetentionDays",
-        "queryScanLimitGb"),
+        *(
+            "costCenter",
+            "savedQueries",
+            "protectData",
+            "maxDelaySeconds",
+            "inspectorFilter",
+            "exportRetentionDays",
+            "queryScanLimitGb",
+        ),
     }
 )
 """Keys that have no effect on the calculated capacity and bill. A test compares all keys with those of tap_stack.py."""

@@ -1,4 +1,4 @@
-"""Property of `adopt`: it switches EventBridge on, and changes nothing else of a bucket's notifications.
+"""Properties of `adopt`: it changes nothing but EventBridge in a bucket's notifications, and adds one inventory.
 
 The configurations belong to other owners. The real boto3 client sends its requests to a fake bucket, so the property
 includes the XML documents of requests and responses.
@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from operations.adopt import Adoption, inverse_command
 from operations.bucket_notifications import differences, has_event_bridge
 from operations.errors import OperatorError
+from operations.inventory_adoption import InventoryAdoption
 from tests.support.existing_bucket import ACCOUNT, NAMESPACE, AdoptingAws, Connection, ExistingBucket, stored
 from tests.support.operations_fakes import TARGET
 
@@ -185,6 +186,37 @@ def test_adopt_changes_only_event_bridge_also_if_any_request_fails(
     check()
     request.node.user_properties.append(("adoptions", dict(tally)))
     assert tally["configurations"] > 0
+
+
+identifiers = st.from_regex(r"[A-Za-z0-9_.-]{1,8}", fullmatch=True)
+"""IDs of inventory configurations; the stack's ID `indexer` can be among them."""
+
+
+@given(
+    theirs=st.dictionaries(identifiers.filter(lambda each: each != "indexer"), st.binary(max_size=8)),
+    fault=st.none() | faults,
+    at=st.integers(0, 3),
+)
+def test_adopt_changes_only_the_inventory_configuration_of_the_stack_also_if_any_request_fails(
+    connection: Connection, theirs: dict[str, bytes], fault: tuple[str, bool] | None, at: int
+) -> None:
+    connection.bucket = bucket = ExistingBucket(inventories=dict(theirs))
+    if fault is not None:
+        setattr(bucket, "after" if fault[1] else "before", failing(fault[0], at))
+    aws, location = AdoptingAws(connection), "s3://logs/inventory"
+    adoption = InventoryAdoption(aws, TARGET, "reports", location, sleep=lambda _: None)
+    try:
+        adoption.examine()
+        adoption.apply()
+    except (OperatorError, KeyboardInterrupt):
+        assert fault is not None
+    assert {name: text for name, text in bucket.inventories.items() if name != "indexer"} == theirs
+    assert adoption.sent == ("PUT inventory" in bucket.requests)
+    added = "indexer" in bucket.inventories
+    bucket.before = bucket.after = lambda _number, _name: None
+    again = InventoryAdoption(aws, TARGET, "reports", location, sleep=lambda _: None)
+    again.apply()
+    assert (again.configured, again.sent) == (True, not added)
 
 
 @given(document=documents(), data=st.data())

@@ -55,7 +55,9 @@ class ExportingAws(FakeAws):
     def start_export(self, table_arn: str, *, bucket: str, prefix: str, owner: str, key: str = "") -> str:
         if not self.recovery:
             raise OperatorError("cannot export the table 'objects': An export needs point-in-time recovery")
-        self.started.append({"table": table_arn, "bucket": bucket, "prefix": prefix, "owner": owner, **({"key": key} if key else {})})
+        self.started.append(
+            {"table": table_arn, "bucket": bucket, "prefix": prefix, "owner": owner, **({"key": key} if key else {})}
+        )
         return self.add_export(prefix, status="IN_PROGRESS")
 
     def add_export(
