@@ -108,7 +108,9 @@ def workgroup(name: str, inputs: Inputs, aws: Aws) -> Create:
             Removal(
                 delete=lambda: athena.delete_work_group(WorkGroup=workgroup_name, RecursiveDeleteOption=recursive),
                 # GetWorkGroup has no error code of its own for a workgroup that does not exist.
-                exists=lambda: workgroup_name in [each["Name"] for each in athena.list_work_groups()["WorkGroups"]],
+                exists=lambda: (
+                    workgroup_name in [each["Name"] for each in athena.list_work_groups().get("WorkGroups", ())]
+                ),
                 unlock=lambda: athena.delete_work_group(WorkGroup=workgroup_name, RecursiveDeleteOption=True),
             )
         )
