@@ -107,7 +107,7 @@ def workgroup(name: str, inputs: Inputs, aws: Aws) -> Create:
         register_removal(
             Removal(
                 delete=lambda: athena.delete_work_group(WorkGroup=workgroup_name, RecursiveDeleteOption=recursive),
-                # GetWorkGroup has no error code of its own for a workgroup that does not exist.
+                # GetWorkGroup of a missing workgroup returns the same error code as an invalid request.
                 exists=lambda: (
                     workgroup_name in [each["Name"] for each in athena.list_work_groups().get("WorkGroups", ())]
                 ),

@@ -50,6 +50,7 @@ PROPERTIES["tap-exports-lifecycle"] |= {"rules[1].id": "expire-exports-and-resul
 COVERS = PROPERTIES.keys()
 
 
+@pytest.mark.control("Athena.4")
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_resource_of_analytics_has_exactly_the_expected_properties(name: str) -> None:
     assert synth(**FULL).properties(name) == PROPERTIES[name]
