@@ -4,18 +4,20 @@ The program deploys a versioned upload bucket, a bucket for its access logs, a D
 day, a Lambda function that S3 invokes ("the indexer"), a Lambda function that reads the table's stream and adds facts
 about the content of the objects ("the inspector"), a failure queue for events that these functions could not process,
 CloudWatch alarms with an SNS topic, a dashboard, saved queries for the logs of the functions, and an SSM parameter with
-the settings that the operators' tool `audit` compares with AWS.
+the settings that the operators' tool `audit` compares with AWS. With the key `analytics`, it also deploys a bucket for
+table exports, a Glue table over these exports, and an Athena workgroup.
 
 Configuration keys, which ``pulumi config set KEY VALUE`` sets and docs/configuration.md describes:
 env, bucketName, tableName, billing, readCapacity, writeCapacity, maxCapacity, maxOnDemandReads, maxOnDemandWrites,
 tableClass, indexProjection, corsAllowedOrigins, notificationPrefix, notificationSuffix, eventBridge, existingBuckets,
 noncurrentDays, deletedRetentionDays, inspectContent, alarmOnMismatch, inspectorFilter, logLevel, logRetentionDays,
 architecture, memoryMb, timeoutSeconds, reservedConcurrency, alarmEmail, expectUploadEveryHours, expectAuditEveryHours,
-maxDelaySeconds, runbookUrl, kmsKeyArn, permissionsBoundary, owner, costCenter, savedQueries, protectData, inventory.
+maxDelaySeconds, runbookUrl, kmsKeyArn, permissionsBoundary, owner, costCenter, savedQueries, protectData, inventory,
+analytics, exportRetentionDays, queryScanLimitGb.
 
 Outputs: bucket_name, bucket_arn, table_name, table_arn, lambda_function_name, lambda_function_arn, lambda_role_arn,
 log_group_name, inspector_function_name, inspector_log_group_name, failure_queue_url, alarm_topic_arn,
-settings_parameter, dashboard_url, test_command.
+settings_parameter, dashboard_url, test_command, export_bucket_name, glue_database_name, athena_workgroup_name.
 
 Importing this module has no side effects; ``main`` runs the program.
 """
@@ -113,6 +115,9 @@ LOG_RETENTION_DAYS = frozenset(
 # CRITICAL is not allowed because failures are logged at level ERROR.
 LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
 
+EXPORT_RETENTION_DAYS = range(1, 3651)
+QUERY_SCAN_LIMIT_GB = range(1, 1_000_001)  # the minimum of Athena is 10 MB (API Reference, WorkGroupConfiguration)
+
 DEFAULT_CAPACITY = 100  # read and write capacity units with provisioned billing
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
@@ -121,6 +126,28 @@ INVENTORY_PREFIX = "inventory"  # prefix of inventories in the log bucket
 # Fields of an inventory in addition to bucket, key, version ID, IsLatest and IsDeleteMarker: those that rows contain
 # (S3 API Reference, InventoryConfiguration, "OptionalFields").
 INVENTORY_FIELDS = ("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm")
+ANALYTICS_DEFAULTS: Mapping[str, int] = {"export_retention_days": 30, "query_scan_limit_gb": 100}
+EXPORTED_ROWS = "exported_rows"  # name of the Glue table
+NO_EXPORT_PREFIX = "exports/none/"  # prefix without objects, the location of the Glue table before the first export
+# Types in Glue of the values in an exported row, by DynamoDB type. Glue has names in lower case, and JsonSerDe ignores
+# case. DynamoDB exports numbers as text. A map contains texts, or the attributes in MAP_ATTRIBUTES.
+GLUE_TYPES = {"S": "s:string", "N": "n:string", "BOOL": "bool:boolean", "M": "m:map<string,struct<s:string>>"}
+# Names of the attributes of a row, and of the values in its maps, by DynamoDB type (docs/row.md).
+ROW_ATTRIBUTES: Mapping[str, str] = {
+    "S": "object_id version_id bucket key filename extension etag content_type storage_class encryption uploaded_at "
+    "upload_day deleted_at deleted_by content_of event_name event_time sequencer request_id processed_at",
+    "N": "size_bytes expires_at schema_version",
+    "BOOL": "delete_marker mismatch",
+    "M": "user_metadata",
+}
+MAP_ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
+    "checksum": {"S": "algorithm value type"},
+    "content": {
+        "S": "type encoding error",
+        "N": "width height orientation pages sheets slides entries duration_ms rows columns",
+        "BOOL": "encrypted",
+    },
+}
 CORS_METHODS = ("GET", "PUT", "POST", "HEAD")
 CORS_MAX_AGE_SECONDS = 3000  # time in seconds for which a browser may cache a preflight response
 FAILURE_RETENTION_SECONDS = 14 * 24 * 3600  # maximum message retention period of SQS, in seconds
@@ -315,19 +342,20 @@ def _check_configured_bucket_name(args: TapStackArgs) -> None:
         check_bucket_name("bucketName", args.bucket_name)
 
 
-def _only_with(billing: str, name: str) -> Callable[[TapStackArgs], None]:
-    """Return a rule that rejects a setting if the stack has the other billing mode.
+def _only_with(wanted: str, name: str, other: str = "billing") -> Callable[[TapStackArgs], None]:
+    """Return a rule that rejects a setting unless another setting has a value.
 
     Args:
-        billing: the billing mode that supports the setting.
+        wanted: the value of the other setting that supports the setting, as in the configuration.
         name: the field of `TapStackArgs`.
+        other: the field and key of the other setting.
     """
 
     def check(args: TapStackArgs) -> None:
-        value = getattr(args, name)
-        if value is not None and args.billing != billing:
+        value, found = getattr(args, name), str(getattr(args, other)).lower()
+        if value is not None and found != wanted:
             key = CONFIG_FIELDS[name].key
-            limit = f"the key is allowed only with billing {billing}, and billing is {args.billing}"
+            limit = f"the key is allowed only with {other} {wanted}, and {other} is {found}"
             raise ConfigurationError(key, value, limit, f"Try: pulumi config rm {key}")
 
     return check
@@ -443,6 +471,12 @@ def _capacity_field(access: str) -> int | None:
     text = f"{access} capacity units of the table; the index has the same number; only with `provisioned` billing"
     rule, default = _only_with(PROVISIONED, f"{access}_capacity"), f"`{DEFAULT_CAPACITY}`"
     return _field(f"{access}Capacity", None, text, TABLE_CAPACITY_UNITS, "units", rule=rule, default_text=default)
+
+
+def _analytics_field(name: str, text: str, limit: range, unit: str) -> int | None:
+    text, rule = f"{text}; only with `analytics`", _only_with("true", name, "analytics")
+    key, default = re.sub("_(.)", lambda match: match[1].upper(), name), f"`{ANALYTICS_DEFAULTS[name]}`"
+    return _field(key, None, text, limit, unit, rule=rule, default_text=default)
 
 
 def _hours_field(key: str, description: str) -> int | None:
@@ -652,6 +686,17 @@ class TapStackArgs:
         default=False,
         description="S3 lists all versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
     )
+    analytics: bool = _field(
+        "analytics",
+        default=False,
+        description="deploy a bucket for table exports, a Glue table, and an Athena workgroup (docs/sql.md)",
+    )
+    export_retention_days: int | None = _analytics_field(
+        "export_retention_days", "days until S3 deletes an export or a result of Athena", EXPORT_RETENTION_DAYS, "days"
+    )
+    query_scan_limit_gb: int | None = _analytics_field(
+        "query_scan_limit_gb", "Athena cancels a query that scans more than this", QUERY_SCAN_LIMIT_GB, "GB"
+    )
     lambda_package: pulumi.Archive | None = None
     """Deployment package of the indexer. If ``None``, the program builds the package from ``lambda_code``."""
     inspector_package: pulumi.Archive | None = None
@@ -662,10 +707,14 @@ class TapStackArgs:
         # Fields of a frozen dataclass can be set only with object.__setattr__.
         if self.cors_allowed_origins is None and self.is_dev:
             object.__setattr__(self, "cors_allowed_origins", DEV_ORIGINS)
-        if self.billing == PROVISIONED:
-            for name in ("read_capacity", "write_capacity"):
-                if getattr(self, name) is None:
-                    object.__setattr__(self, name, DEFAULT_CAPACITY)
+        capacity = dict.fromkeys(("read_capacity", "write_capacity"), DEFAULT_CAPACITY)
+        defaults = {
+            **(capacity if self.billing == PROVISIONED else {}),
+            **(ANALYTICS_DEFAULTS if self.analytics else {}),
+        }
+        for name, default in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
         if self.protect_data is None:
             object.__setattr__(self, "protect_data", not self.is_dev)
         for name, config_field in CONFIG_FIELDS.items():
@@ -880,6 +929,9 @@ class Names:
     alarm_topic: str
     dashboard: str
     settings: str
+    export_bucket: str
+    glue_database: str
+    athena_workgroup: str
 
     def alarm(self, purpose: str) -> str:
         """Return the name of the CloudWatch alarm for a purpose such as ``function-errors``."""
@@ -921,17 +973,24 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
         alarm_topic=f"{prefix}-alarms",
         dashboard=prefix,
         settings=f"{prefix}-settings",
+        export_bucket=f"{prefix}-exports-{place}",
+        glue_database=prefix.replace("-", "_"),  # some statements of Athena do not allow hyphens
+        athena_workgroup=f"{prefix}-analytics",
     )
     key = "resource name from project name and env"
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     # With a valid name of this bucket, all other derived names are short enough for their services.
     check_bucket_name(key, names.log_bucket)
+    others = {names.log_bucket: "the bucket for access logs"}
+    if args.analytics:
+        check_bucket_name(key, names.export_bucket)
+        others[names.export_bucket] = "the bucket for table exports"
     for bucket in args.existing_buckets:
-        if bucket.name in (names.upload_bucket, names.log_bucket):
+        if bucket.name in (names.upload_bucket, *others):
             error = "the bucket belongs to the stack, which manages its notifications itself"
             raise ConfigurationError("existingBuckets", bucket.name, error, "Remove the entry.")
-    if names.upload_bucket == names.log_bucket:
-        error = "the upload bucket and the bucket for access logs have the same name"
+    if names.upload_bucket in others:
+        error = f"the upload bucket and {others[names.upload_bucket]} have the same name"
         raise ConfigurationError("bucketName", args.bucket_name, error, "Choose another name.")
     if names.settings.startswith(PARAMETER_NAME_RESERVED_STARTS):
         error = f"SSM reserves parameter names that begin with {' or '.join(PARAMETER_NAME_RESERVED_STARTS)}"
@@ -1010,8 +1069,8 @@ def _allow_service(
     )
 
 
-def _upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
-    """Return the policy of the upload bucket, which denies plain HTTP and uploads with other encryption settings.
+def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
+    """Return the policy of upload bucket and export bucket: no plain HTTP, and no objects with another encryption.
 
     The indexer could not read a differently encrypted object with HEAD. ``key_arn`` is the ARN of the bucket's KMS key;
     None means encryption with S3 managed keys (AES-256).
@@ -1037,20 +1096,23 @@ def _upload_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Doc
 
 
 def _log_bucket_policy(
-    *, log_bucket_arn: str, upload_bucket_arn: str, account: str, inventoried: Sequence[str] = ()
+    *, log_bucket_arn: str, account: str, logged: Sequence[str], inventoried: Sequence[str] = ()
 ) -> Document:
-    """Return the policy of the log bucket, which lets S3 write access logs of the upload bucket, and denies HTTP.
+    """Return the policy of the log bucket, which lets S3 write access logs and inventories, and denies plain HTTP.
 
-    S3 may also write the inventories of the buckets with the names in ``inventoried``.
+    ``logged`` and ``inventoried`` are the names of the buckets whose access logs and inventories S3 may write.
     """
-    objects, source_arns = f"{log_bucket_arn}/*", [f"{log_bucket_arn.rpartition(':')[0]}:{n}" for n in inventoried]
+    objects = f"{log_bucket_arn}/*"
+    logged_arns, source_arns = (
+        [f"{log_bucket_arn.rpartition(':')[0]}:{name}" for name in names] for names in (logged, inventoried)
+    )
     # Source: S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics".
     acl = {"account": account, "s3:x-amz-acl": "bucket-owner-full-control"}
     target = ("s3:PutObject", f"{log_bucket_arn}/{INVENTORY_PREFIX}/*")
     return _policy(
         _deny_without_tls("s3:*", log_bucket_arn, objects),
         _allow_service(
-            "AllowAccessLogs", "logging.s3", "s3:PutObject", objects, account=account, source_arn=upload_bucket_arn
+            "AllowAccessLogs", "logging.s3", "s3:PutObject", objects, account=account, source_arn=logged_arns
         ),
         *([_allow_service("AllowInventories", "s3", *target, source_arn=source_arns, **acl)] if source_arns else ()),
     )
@@ -1247,7 +1309,22 @@ def settings_document(
         "existing_buckets": [bucket.document | {"rule": names.rule(bucket)} for bucket in args.existing_buckets],
         "inspector": inspector,
         "inventory_location": f"s3://{names.log_bucket}/{INVENTORY_PREFIX}" if args.inventory else "",
+        "export_bucket": names.export_bucket if args.analytics else "",
+        "export_key": (args.analytics and args.kms_key_arn) or "",
+        "glue_database": names.glue_database if args.analytics else "",
+        "athena_workgroup": names.athena_workgroup if args.analytics else "",
     }
+
+
+def item_type() -> str:
+    """Return the type in Glue of the column `item` of exported rows, which contains the attributes of a row."""
+
+    def struct(names: Mapping[str, str], *more: str) -> str:
+        values = (f"{name}:struct<{GLUE_TYPES[kind]}>" for kind in names for name in names[kind].split())
+        return f"struct<{','.join((*values, *more))}>"
+
+    maps = (f"{name}:struct<m:{struct(names)}>" for name, names in MAP_ATTRIBUTES.items())
+    return struct(ROW_ATTRIBUTES, *maps)
 
 
 def _environment(args: TapStackArgs, names: Names) -> dict[str, str]:
@@ -1589,6 +1666,14 @@ class DeployedFunction(NamedTuple):
     log_group: aws.cloudwatch.LogGroup
 
 
+class Analytics(NamedTuple):
+    """Resources of the key `analytics`."""
+
+    bucket: aws.s3.Bucket
+    table: aws.glue.CatalogTable
+    workgroup: aws.athena.Workgroup
+
+
 class TapStack(pulumi.ComponentResource):
     """Pulumi component with all resources of TapStack.
 
@@ -1614,7 +1699,8 @@ class TapStack(pulumi.ComponentResource):
         _check_sizes(args, self._names, **self._place)
 
         bucket, versioning = self._upload_bucket()
-        inventory = self._access_logs(bucket)
+        analytics = self._analytics() if args.analytics else None
+        inventory = self._access_logs({"uploads": bucket, **({"exports": analytics.bucket} if analytics else {})})
         table = self._table()
         self._autoscaling(table)
         queue, queue_permissions = self._failure_queue()
@@ -1625,20 +1711,17 @@ class TapStack(pulumi.ComponentResource):
         targets = self._existing_buckets(indexer.function, queue, queue_permissions, retries)
         inspector = self._inspector({**arns, "stream_arn": table.stream_arn}) if args.inspect_content else None
         inspecting = self._stream(inspector, table, queue) if inspector else None
-        settings = self._settings(indexer.function, queue, inspecting, notification, *targets, *inventory)
+        others = (*targets, *inventory, *(analytics or ()))
+        settings = self._settings(indexer.function, queue, inspecting, notification, *others)
         topic = self._alarm_topic()
         self._alarms(topic)
         self._dashboard()
 
         inherited = set(vars(self))
-        self.bucket_name = bucket.bucket
-        self.bucket_arn = bucket.arn
-        self.table_name = table.name
-        self.table_arn = table.arn
-        self.lambda_function_name = indexer.function.name
-        self.lambda_function_arn = indexer.function.arn
-        self.lambda_role_arn = indexer.role.arn
-        self.log_group_name = indexer.log_group.name
+        self.bucket_name, self.bucket_arn = bucket.bucket, bucket.arn
+        self.table_name, self.table_arn = table.name, table.arn
+        self.lambda_function_name, self.lambda_function_arn = indexer.function.name, indexer.function.arn
+        self.lambda_role_arn, self.log_group_name = indexer.role.arn, indexer.log_group.name
         if inspector:
             self.inspector_function_name = inspector.function.name
             self.inspector_log_group_name = inspector.log_group.name
@@ -1648,6 +1731,9 @@ class TapStack(pulumi.ComponentResource):
         if self._partition in CONSOLE_DOMAINS:
             self.dashboard_url = pulumi.Output.from_input(self._dashboard_url())
         self.test_command = pulumi.Output.from_input(self._test_command())
+        if analytics:
+            self.export_bucket_name, self.glue_database_name = analytics.bucket.bucket, analytics.table.database_name
+            self.athena_workgroup_name = analytics.workgroup.name
         self.outputs: dict[str, pulumi.Output[str]] = {n: v for n, v in vars(self).items() if n not in inherited}
         self.register_outputs(dict(self.outputs))
 
@@ -1674,7 +1760,7 @@ class TapStack(pulumi.ComponentResource):
         bucket, _ = self._hardened_bucket(
             "uploads",
             self._names.upload_bucket,
-            policy=lambda bucket: _json(_upload_bucket_policy, bucket_arn=bucket.arn, key_arn=self._key),
+            policy=lambda bucket: _json(_data_bucket_policy, bucket_arn=bucket.arn, key_arn=self._key),
             key_arn=self._key,
             expiry=_lifecycle_rule(
                 "expire-noncurrent-versions",
@@ -1759,35 +1845,34 @@ class TapStack(pulumi.ComponentResource):
         )
         return bucket, bucket_policy
 
-    def _access_logs(self, bucket: aws.s3.Bucket) -> list[pulumi.Resource]:
-        """Log every request to the upload bucket in a separate bucket, which also contains the inventories.
+    def _access_logs(self, buckets: Mapping[str, aws.s3.Bucket]) -> list[pulumi.Resource]:
+        """Log every request to the buckets in a separate bucket, which also contains the inventories.
 
-        Returns:
-            The resource that configures the inventory of the upload bucket, if there is one.
+        The keys of ``buckets`` are the prefixes of the access logs. The method returns the resource that configures the
+        inventory of the upload bucket, if there is one.
         """
-        expiry = _lifecycle_rule(
-            "expire-inventories", prefix=f"{INVENTORY_PREFIX}/", expiration={"days": INVENTORY_DAYS}
-        )
+        days = {"days": INVENTORY_DAYS}
+        expiry = _lifecycle_rule("expire-inventories", prefix=f"{INVENTORY_PREFIX}/", expiration=days)
+        logged = [self._names.upload_bucket, *([self._names.export_bucket] if self._args.analytics else [])]
         names = [self._names.upload_bucket, *(each.name for each in self._args.existing_buckets)]
-        policy = partial(_log_bucket_policy, inventoried=names if self._args.inventory else ())
+        policy = partial(_log_bucket_policy, logged=logged, inventoried=names if self._args.inventory else ())
         log_bucket, log_policy = self._hardened_bucket(
             "logs",
             self._names.log_bucket,
-            policy=lambda log_bucket: _json(
-                policy, log_bucket_arn=log_bucket.arn, upload_bucket_arn=bucket.arn, account=self._account
-            ),
+            policy=lambda log_bucket: _json(policy, log_bucket_arn=log_bucket.arn, account=self._account),
             expiry=_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS}),
             more_rules=[expiry] if self._args.inventory else (),
         )
-        target = {"target_bucket": log_bucket.bucket, "target_prefix": "uploads/"}
-        self._bucket_part(aws.s3.BucketLogging, "uploads-logging", bucket, log_policy, **target)
+        for purpose, bucket in buckets.items():
+            target = {"target_bucket": log_bucket.bucket, "target_prefix": f"{purpose}/"}
+            self._bucket_part(aws.s3.BucketLogging, f"{purpose}-logging", bucket, log_policy, **target)
         if not self._args.inventory:
             return []
         destination = {"bucket_arn": log_bucket.arn, "account_id": self._account, "prefix": INVENTORY_PREFIX}
         inventory = self._bucket_part(
             aws.s3.Inventory,
             "uploads-inventory",
-            bucket,
+            buckets["uploads"],
             log_policy,
             name=self._names.prefix,
             destination={"bucket": {**destination, "format": "Parquet", "encryption": {"sse_s3": {}}}},
@@ -1796,6 +1881,70 @@ class TapStack(pulumi.ComponentResource):
             schedule={"frequency": "Daily"},
         )
         return [inventory]
+
+    # -- analytics ----------------------------------------------------------------------------------------------------
+
+    def _analytics(self) -> Analytics:
+        """Create the bucket for table exports and Athena's results, the Glue table over an export, and the workgroup.
+
+        The bucket has no versioning: DynamoDB and Athena overwrite no objects, and each export can be repeated.
+        """
+        names, args, athena, glue = self._names, self._args, aws.athena, aws.glue
+        bucket, bucket_policy = self._hardened_bucket(
+            "exports",
+            names.export_bucket,
+            policy=lambda bucket: _json(_data_bucket_policy, bucket_arn=bucket.arn, key_arn=self._key),
+            key_arn=self._key,
+            expiry=_lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days}),
+        )
+        database = glue.CatalogDatabase(
+            f"{self._name}-analytics-database",
+            name=names.glue_database,
+            description=f"Exports of the table {names.table}",
+            tags=self._tags,
+            opts=self._child(),
+        )
+        table = glue.CatalogTable(
+            f"{self._name}-exported-rows",
+            name=EXPORTED_ROWS,
+            database_name=database.name,
+            description="Rows of the newest export, which the operators' tool export selects",
+            table_type="EXTERNAL_TABLE",
+            parameters={"EXTERNAL": "TRUE", "classification": "json"},
+            storage_descriptor=glue.CatalogTableStorageDescriptorArgs(
+                columns=[glue.CatalogTableStorageDescriptorColumnArgs(name="item", type=item_type())],
+                location=pulumi.Output.format("s3://{0}/{1}", bucket.bucket, NO_EXPORT_PREFIX),
+                input_format="org.apache.hadoop.mapred.TextInputFormat",
+                output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                ser_de_info=glue.CatalogTableStorageDescriptorSerDeInfoArgs(
+                    serialization_library="org.openx.data.jsonserde.JsonSerDe"
+                ),
+            ),
+            opts=self._child(ignore_changes=_EXPORT_PROPERTIES),
+        )
+        encryption = athena.WorkgroupConfigurationResultConfigurationEncryptionConfigurationArgs(
+            encryption_option="SSE_KMS" if self._key else "SSE_S3", kms_key_arn=self._key
+        )
+        results = athena.WorkgroupConfigurationResultConfigurationArgs(
+            output_location=pulumi.Output.format("s3://{0}/results/", bucket.bucket),
+            expected_bucket_owner=self._account,
+            encryption_configuration=encryption,
+        )
+        workgroup = athena.Workgroup(
+            f"{self._name}-analytics",
+            name=names.athena_workgroup,
+            description=f"SQL queries over exports of the table {names.table}",
+            force_destroy=True,  # otherwise, AWS would not delete a workgroup with saved queries or a query history
+            configuration=athena.WorkgroupConfigurationArgs(
+                enforce_workgroup_configuration=True,
+                publish_cloudwatch_metrics_enabled=True,
+                bytes_scanned_cutoff_per_query=(args.query_scan_limit_gb or 0) * 1024**3,
+                result_configuration=results,
+            ),
+            tags=self._tags,
+            opts=self._child(bucket_policy),
+        )
+        return Analytics(bucket, table, workgroup)
 
     # -- table --------------------------------------------------------------------------------------------------------
 
@@ -2273,6 +2422,8 @@ _CAPACITY_PROPERTIES = (
     "globalSecondaryIndexes[0].readCapacity",
     "globalSecondaryIndexes[0].writeCapacity",
 )
+# Properties of the Glue table that the operators' tool `export` changes.
+_EXPORT_PROPERTIES = ("storageDescriptor.location", "parameters.export_arn", "parameters.export_time")
 
 
 # == Alarms, dashboard and saved queries ==============================================================================

@@ -330,7 +330,7 @@ TOOLS = (
     ),
     ToolUsage(
         name="export",
-        summary="write the rows of the table as Parquet files, partitioned by upload day",
+        summary="export the rows of the table for Athena, or as Parquet files that are partitioned by upload day",
         add_options=analytics.add_export,
         notes=f"{ACCESS} {analytics.NOTES}",
         exit_codes={OK: "success"},

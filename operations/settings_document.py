@@ -15,7 +15,7 @@ from operations.target import BUCKETS_VARIABLE, Target, parse_function_arn
 
 SCHEMA = 1
 """Newest schema of the settings document that this module can read."""
-OPTIONAL = ("export_bucket", "inventory_location")
+OPTIONAL = ("export_bucket", "export_key", "glue_database", "athena_workgroup", "inventory_location")
 """Names of the fields with a text that is empty if the configuration key of the field is off."""
 
 
@@ -76,8 +76,9 @@ class ExpectedInspector:
 class ExpectedSettings:
     """The settings document of a stack. `tap_stack.settings_document` describes its fields.
 
-    Documents of earlier releases lack the fields `existing_buckets` and `inspector`. `export_bucket` is empty if the
-    configuration key `analytics` is off, and `inventory_location` is empty if the key `inventory` is off.
+    Documents of earlier releases lack the fields `existing_buckets` and `inspector`. `export_bucket`,
+    `glue_database` and `athena_workgroup` are empty if the configuration key `analytics` is off, `export_key` also if
+    the stack has no KMS key, and `inventory_location` if the key `inventory` is off.
     """
 
     function_arn: str
@@ -95,6 +96,9 @@ class ExpectedSettings:
     existing_buckets: tuple[IndexedBucket, ...] = ()
     inspector: ExpectedInspector | None = None
     export_bucket: str = ""
+    export_key: str = ""
+    glue_database: str = ""
+    athena_workgroup: str = ""
     inventory_location: str = ""
 
     @classmethod

@@ -25,6 +25,7 @@ NOT_FOUND = frozenset(
         "404",
         "AWS.SimpleQueueService.NonExistentQueue",
         "DashboardNotFoundError",
+        "EntityNotFoundException",
         "NoSuchBucket",
         "NoSuchEntity",
         "NotFound",

@@ -19,7 +19,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements-ministack.txt")
 CACHE = Path(__file__).parents[2] / ".cache"
 
 INSTALL_TIMEOUT = 600
-"""Maximum seconds for one installation command, which downloads about 40 MB from PyPI."""
+"""Maximum seconds for one installation command, which downloads about 60 MB from PyPI."""
 
 PIP_REMEDY = "If `venv` or `pip` is missing, install uv or your system's packages python3-venv and python3-pip"
 """End of the message about a failed installation without uv."""

@@ -56,6 +56,23 @@ class Column:
             value = f"CAST({value} AS {self.type})"
         return f"coalesce({value}, {self.default})" if self.default else value
 
+    @property
+    def in_athena(self) -> str:
+        """The SQL expression of the column's value in a row of the Glue table, in the dialect of Trino.
+
+        The names in Glue are in lower case. Trino does not cast a time that contains the letters T and Z.
+        """
+        value = f"item.{'.m.'.join(self.path)}.{self.kind.lower()}"
+        if self.type == TEXTS:
+            return f"transform_values({value}, (name, attribute) -> attribute.s)"
+        if self.type == TIME and self.kind == "N":
+            value = f"date_add('second', CAST({value} AS BIGINT), TIMESTAMP '1970-01-01 00:00:00.000')"
+        elif self.type == TIME:
+            value = f"CAST(replace(replace({value}, 'T', ' '), 'Z', '') AS TIMESTAMP)"
+        elif self.type not in (TEXT, BOOLEAN):
+            value = f"CAST({value} AS {self.type})"
+        return f"coalesce({value}, {self.default})" if self.default else value
+
 
 def _attribute(name: str, type_: str, description: str, *, kind: str = "S", default: str = "") -> Column:
     return Column(name=name, type=type_, path=(name,), kind=kind, description=description, default=default)
@@ -152,6 +169,21 @@ def empty_relation(columns: Iterable[Column] = COLUMNS) -> str:
         columns: the columns.
     """
     return f"SELECT {', '.join(f'CAST(NULL AS {each.type}) AS {each.name}' for each in columns)} LIMIT 0"
+
+
+def athena_relation(source: str) -> str:
+    """Return the query of the relation `objects` over a Glue table with exported rows, in the dialect of Trino.
+
+    Args:
+        source: name of the Glue table.
+    """
+    names = ", ".join(each.name for each in COLUMNS if each.path)
+    columns = ", ".join(f"{each.in_athena} AS {each.name}" for each in COLUMNS if each.path)
+    place = f"row_number() OVER (PARTITION BY object_id, deleted_at IS NULL ORDER BY {NEWEST_FIRST}) AS place"
+    return (
+        f"SELECT {names}, {EXISTS_NOW} AS exists_now, {EXISTS_NOW} AND place = 1 AS is_current "  # noqa: S608  contains no text of users
+        f"FROM (SELECT {names}, {place} FROM (SELECT {columns} FROM {source}) AS exported) AS ordered"
+    )
 
 
 def item_type() -> str:

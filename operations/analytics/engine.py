@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ ROWS_AT_ONCE = 1000
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 DAMAGED = (".parquet'", "Parquet")
 """Parts of DuckDB's messages about a damaged file in the cache."""
-COLUMNS_HELP = "docs/sql.md lists the columns of the relation objects, and DESCRIBE objects prints them"
+COLUMNS_DOCUMENT = "docs/sql.md lists the columns of the relation objects"
+COLUMNS_HELP = f"{COLUMNS_DOCUMENT}, and DESCRIBE objects prints them"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,7 @@ class Engine:
         self.connection.execute("SET enable_external_access = false")
         self.connection.execute("SET lock_configuration = true")
 
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
+    def execute(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> duckdb.DuckDBPyConnection:
         """Run a statement of the program in a thread, because DuckDB does not react to Ctrl-C while a statement runs.
 
         Args:

@@ -17,16 +17,17 @@ CACHE_VARIABLE = "TAPSTACK_CACHE"
 """Environment variable with the path of the cache folder."""
 NOTES = (
     "--scan consumes read capacity, and --export costs $0.10 per GB of the table in us-east-1. The rows are stored in "
-    "the folder TAPSTACK_CACHE (default: ~/.cache/tapstack)."
+    "the folder TAPSTACK_CACHE (default: ~/.cache/tapstack). Athena costs $5 per TB of scanned data in us-east-1."
 )
 CACHE_NOTES = "The cache is the folder TAPSTACK_CACHE (default: ~/.cache/tapstack)."
 
 
-def add_source(parser: argparse.ArgumentParser) -> None:
+def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
     """Add the options that select the rows.
 
     Args:
         parser: the argument parser of a tool.
+        athena: whether the tool can run its queries in Athena.
     """
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -46,6 +47,12 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="read an existing export: a folder or an s3:// URL with manifest-summary.json; needs no stack",
     )
+    if athena:
+        rows.add_argument(
+            "--athena",
+            action="store_true",
+            help="run in Athena, over the rows that `tapstack export` exported (configuration key analytics)",
+        )
     parser.add_argument(
         "--max-age",
         type=duration,
@@ -97,9 +104,12 @@ def add_sql(parser: argparse.ArgumentParser) -> None:
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the options of the tool `export`."""
     parser.add_argument(
-        "--parquet", type=Path, required=True, metavar="FOLDER", help="new folder for the Parquet files"
+        "--parquet",
+        type=Path,
+        metavar="FOLDER",
+        help="new folder for Parquet files (default: only export the rows for Athena)",
     )
-    add_source(parser)
+    add_source(parser, athena=False)
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:
@@ -113,15 +123,35 @@ def problem(options: argparse.Namespace) -> str:
     Args:
         options: the parsed options of a tool in `SOURCE_TOOLS`.
     """
-    if options.function is None and options.stack_outputs is None and options.from_export is None:
-        return "one of the arguments --function --stack-outputs --from-export is required"
-    if (options.force or options.rate) and not options.scan:
-        return "--force and --rate require --scan"
-    if options.tool == "sql":
-        if options.json and (options.format != "table" or options.output is not None):
-            return "--json prints a document with the result: remove --json, or remove --format and --output"
-        if options.format == "parquet" and options.output is None:
-            return "--format parquet requires --output FILE"
-        if options.format == "table" and options.output is not None:
-            return "--output requires --format csv, json or parquet"
-    return ""
+    stack = options.function is not None or options.stack_outputs is not None
+    problems = {
+        "one of the arguments --function --stack-outputs --from-export is required": (
+            not stack and options.from_export is None
+        ),
+        "--force and --rate require --scan": (options.force or options.rate) and not options.scan,
+        **(_problems_of_sql(options) if options.tool == "sql" else {}),
+        **(_problems_of_export(options, stack=stack) if options.tool == "export" else {}),
+    }
+    return next((text for text, exists in problems.items() if exists), "")
+
+
+def _problems_of_sql(options: argparse.Namespace) -> dict[str, bool]:
+    kind, output = options.format, options.output is not None
+    return {
+        "--json prints a document with the result: remove --json, or remove --format and --output": (
+            options.json and (kind != "table" or output)
+        ),
+        "--format parquet is not possible with --athena: use csv or json, or UNLOAD in the Athena console": (
+            options.athena and kind == "parquet"
+        ),
+        "--format parquet requires --output FILE": kind == "parquet" and not output,
+        "--output requires --format csv, json or parquet": kind == "table" and output,
+    }
+
+
+def _problems_of_export(options: argparse.Namespace, *, stack: bool) -> dict[str, bool]:
+    athena = options.parquet is None
+    return {
+        "without --parquet, one of the arguments --function --stack-outputs is required": athena and not stack,
+        "--scan requires --parquet, because Athena can only read an export": athena and options.scan,
+    }

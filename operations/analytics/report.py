@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,8 +15,8 @@ from operations.output import visible
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
-Query: TypeAlias = Callable[[str, Sequence[object]], list[dict[str, Any]]]
-"""Runs DuckDB SQL with parameters for `?`, and returns the rows of the result with the names of their columns."""
+Query: TypeAlias = Callable[[str, Mapping[str, object]], list[dict[str, Any]]]
+"""Runs DuckDB SQL with values of its parameters `$name`, and returns the rows with the names of their columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,22 +35,20 @@ class Filters:
     bucket: str = ""
     prefix: str = ""
 
-    def where(self, time: str) -> tuple[str, list[object]]:
+    def where(self, time: str) -> tuple[str, dict[str, object]]:
         """Return the SQL condition and its parameters.
 
         Args:
             time: name of the column with the time of a row.
         """
-        conditions: list[tuple[str, object]] = []
-        if self.since:
-            conditions.append((f"{time} >= ?", naive(self.since)))
-        if self.until:
-            conditions.append((f"{time} < ?", naive(self.until)))
-        if self.bucket:
-            conditions.append(("bucket = ?", self.bucket))
-        if self.prefix:
-            conditions.append(("starts_with(key, ?)", self.prefix))
-        return " AND ".join(sql for sql, _ in conditions), [value for _, value in conditions]
+        conditions = {
+            "since": (f"{time} >= $since", self.since and naive(self.since)),
+            "until": (f"{time} < $until", self.until and naive(self.until)),
+            "bucket": ("bucket = $bucket", self.bucket),
+            "prefix": ("starts_with(key, $prefix)", self.prefix),
+        }
+        used = {name: each for name, each in conditions.items() if each[1]}
+        return " AND ".join(sql for sql, _ in used.values()), {name: value for name, (_, value) in used.items()}
 
     def lines(self) -> list[str]:
         """Return a description of the filters for readers."""
@@ -120,7 +118,7 @@ def query_of(engine: Engine) -> Query:
         engine: an engine with the relation `objects`.
     """
 
-    def run(sql: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
+    def run(sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         result = engine.execute(sql, parameters)
         names = [each[0] for each in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -128,7 +126,15 @@ def query_of(engine: Engine) -> Query:
     return run
 
 
-def create_report(run: Query, *, source: str, filters: Filters, top: int, relation: str = "main.objects") -> Report:
+def create_report(
+    run: Query,
+    *,
+    source: str,
+    filters: Filters,
+    top: int,
+    relation: str = "main.objects",
+    apply: Callable[[Callable[[Section], Table], Iterable[Section]], Iterable[Table]] = map,
+) -> Report:
     """Run the named queries and return the report.
 
     Args:
@@ -137,23 +143,26 @@ def create_report(run: Query, *, source: str, filters: Filters, top: int, relati
         filters: selection of rows.
         top: number of rows in each table.
         relation: qualified name of the relation `objects`.
+        apply: applies a function that runs queries to several sections, in the order of the sections.
     """
     selection, parameters = _selection(filters, relation, TOTALS)
     [totals] = run(f"{selection}{named_query(TOTALS.query)}", parameters)
     totals = {name: int(value) for name, value in totals.items()}
-    tables = []
-    for section in SECTIONS:
+
+    def table(section: Section) -> Table:
         limit = max(top, section.least)
         selection, parameters = _selection(filters, relation, section)
         sql = named_query(section.query)
-        rows = run(f"{selection}{sql}LIMIT ?", [*parameters, limit])
+        rows = run(f"{selection}{sql}LIMIT $limit", {**parameters, "limit": limit})
         total = totals[section.total] if section.total else len(rows)
         if not section.total and len(rows) == limit:
             counting = f"{selection}SELECT count(*) AS total FROM (\n{sql}) AS counted"  # noqa: S608  contains no text of users
             [counted] = run(counting, parameters)
             total = counted["total"]
-        tables.append(Table(section=section, rows=tuple(rows), more=total - len(rows)))
-    return Report(source=source, filters=filters, totals=totals, tables=tuple(tables))
+        return Table(section=section, rows=tuple(rows), more=total - len(rows))
+
+    tables = tuple(apply(table, SECTIONS))
+    return Report(source=source, filters=filters, totals=totals, tables=tables)
 
 
 def naive(time: datetime) -> datetime:
@@ -161,7 +170,7 @@ def naive(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
-def _selection(filters: Filters, relation: str, section: Section) -> tuple[str, list[object]]:
+def _selection(filters: Filters, relation: str, section: Section) -> tuple[str, dict[str, object]]:
     """Return the beginning of a query that selects the rows for its relation `objects`, and the parameters.
 
     The queries contain no WITH clause of their own, so that this one can precede each of them.

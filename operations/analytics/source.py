@@ -47,6 +47,10 @@ class Source:
         cache: the cache of snapshots.
         now: returns the current time.
         sleep: waits for a number of seconds.
+
+    Attributes:
+        location: path or S3 URL of the export with the rows; empty for a scan, for rows of the cache, and before the
+            rows are read.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Source:
         self._cache = cache
         self._now = now
         self._sleep = sleep
+        self.location = path.removesuffix(SUMMARY).rstrip("/") if (path := options.from_export or "") else ""
 
     def snapshot(self, engine: Engine, progress: Progress) -> Snapshot:
         """Return the snapshot, which is written into the cache if it does not exist.
@@ -97,6 +102,23 @@ class Source:
             f"the cache has no rows of the table {self._stack.table!r} that are younger than --max-age: give --export "
             f"(costs about {_price(table)}), --scan or --from-export PATH"
         )
+
+    def export(self, progress: Progress) -> str:
+        """Return the S3 URL of an export of the table, which is exported if there is no recent one.
+
+        Args:
+            progress: display of the steps.
+
+        Raises:
+            OperatorError: the table cannot be exported.
+        """
+        if not self.location:
+            self._completed_export(self._calls.table_size(self._stack.table), progress)
+        return self.location
+
+    def table_arn(self) -> str:
+        """Return the ARN of the stack's table."""
+        return self._calls.table_size(self._stack.table).arn
 
     @property
     def _stack(self) -> Target:
@@ -148,6 +170,17 @@ class Source:
             return self._cache.load(folder, engine, source=SCAN, table=table.arn)
 
     def _export(self, table: TableSize, engine: Engine, progress: Progress) -> Snapshot:
+        return self._read(self._completed_export(table, progress), table, engine, progress)
+
+    def _read(self, export: TableExport, table: TableSize, engine: Engine, progress: Progress) -> Snapshot:
+        """Download a completed export, and return its rows."""
+        with self._cache.temporary() as folder:
+            self._download(export.bucket, export.folder, folder, progress)
+            with progress.step("read the export"):
+                return self._cache.load(folder, engine, source=EXPORT, table=table.arn)
+
+    def _completed_export(self, table: TableSize, progress: Progress) -> TableExport:
+        """Return an export in the stack's bucket that is younger than --max-age; start one if there is none."""
         bucket = self._expected.export_bucket if self._expected else ""
         if not bucket:
             raise OperatorError(
@@ -161,7 +194,7 @@ class Source:
             export = self._start(table.arn, bucket)
         else:
             progress.note(f"export of {_text(export.time)}, without costs; --max-age 0 exports the table again")
-        return self._exported(export, table, engine, progress)
+        return self._wait(export, progress)
 
     def at(self, time: datetime, progress: Progress) -> Callable[[Engine], Snapshot]:
         """Check that the rows at a time of the past can be read, and print the price.
@@ -199,7 +232,7 @@ class Source:
 
         def read(engine: Engine) -> Snapshot:
             started = export or self._start(table.arn, bucket, time=time)
-            return self._exported(started, table, engine, progress)
+            return self._read(self._wait(started, progress), table, engine, progress)
 
         return read
 
@@ -230,11 +263,12 @@ class Source:
             time: time of the rows; None for the current rows.
         """
         prefix = f"exports/{self._now():%Y-%m-%dT%H-%M-%SZ}"
-        arn = self._calls.start_export(table, bucket=bucket, prefix=prefix, owner=self._stack.account, time=time)
+        owner, key = self._stack.account, self._expected.export_key if self._expected else ""
+        arn = self._calls.start_export(table, bucket=bucket, prefix=prefix, owner=owner, key=key, time=time)
         return self._calls.table_export(arn)
 
-    def _exported(self, export: TableExport, table: TableSize, engine: Engine, progress: Progress) -> Snapshot:
-        """Wait for the end of an export, and return its rows."""
+    def _wait(self, export: TableExport, progress: Progress) -> TableExport:
+        """Wait for the end of an export, and return it."""
         with progress.step("wait for DynamoDB") as advance:
             while export.status not in (COMPLETED, FAILED):
                 self._sleep(POLL_SECONDS)
@@ -242,10 +276,8 @@ class Source:
                 export = self._calls.table_export(export.arn)
         if export.status == FAILED:
             raise OperatorError(f"the export {export.arn} failed: {export.failure}. Correct the cause and start again")
-        with self._cache.temporary() as folder:
-            self._download(export.bucket, export.folder, folder, progress)
-            with progress.step("read the export"):
-                return self._cache.load(folder, engine, source=EXPORT, table=table.arn)
+        self.location = f"s3://{export.bucket}/{export.folder.rstrip('/')}"
+        return export
 
     def _recent_export(self, table: str, bucket: str) -> TableExport | None:
         """Return the newest suitable export of the table, which can still be in progress."""

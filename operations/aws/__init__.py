@@ -20,6 +20,8 @@ DescribeExport on the table and its exports; dynamodb:ListExports; s3:PutObject,
 GetObject on the files in the export bucket.
 audit --from-inventory needs s3:ListBucket and GetObject on the log bucket; dynamodb:DescribeContinuousBackups on the
 table; and for an export, the same permissions as export.
+sql and report with --athena, and export with the configuration key analytics, need the permissions for Athena that
+docs/security.md lists.
 adopt needs s3:GetBucketLocation, GetBucketNotification, GetBucketVersioning, GetEncryptionConfiguration,
 GetBucketOwnershipControls, GetBucketPolicy and PutBucketNotification on the existing bucket, and kms:DescribeKey on its
 key.

@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_common.responses import accept_all_headers_of_s3
+from operations.aws.athena import AthenaCalls
 from operations.aws.buckets import BucketCalls
 from operations.aws.errors import (
     MAX_ATTEMPTS,
@@ -45,7 +46,7 @@ REGION = ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)
 
 UNREADABLE_STATUS = (404, 405)
 """Statuses of HeadObject for a version that was deleted, and for one with the class REDUCED_REDUNDANCY that S3 lost."""
-SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns", "events", "kms")
+SERVICES = ("s3", "dynamodb", "lambda", "sqs", "ssm", "sns", "events", "kms", "athena", "glue")
 """Names of the services that the tools call, as boto3 spells them."""
 FORBIDDEN = 403
 MESSAGES_PER_BATCH = 10  # maximum number of messages in one SQS request
@@ -69,7 +70,17 @@ class Page:
     units: float
 
 
-class Aws(BucketCalls, ContentCalls, ExportCalls, InventoryCalls, ListingCalls, SettingsCalls, TableCalls, TopicCalls):
+class Aws(
+    AthenaCalls,
+    BucketCalls,
+    ContentCalls,
+    ExportCalls,
+    InventoryCalls,
+    ListingCalls,
+    SettingsCalls,
+    TableCalls,
+    TopicCalls,
+):
     """The AWS calls of the tools. Several threads can use one instance."""
 
     def __init__(self, client: Callable[[str], Client]) -> None:
@@ -81,6 +92,8 @@ class Aws(BucketCalls, ContentCalls, ExportCalls, InventoryCalls, ListingCalls, 
         self._sns = client("sns")
         self._events = client("events")
         self._kms = client("kms")
+        self._athena = client("athena")
+        self._glue = client("glue")
 
     @classmethod
     def connect(cls, region: str | None = None) -> Self:

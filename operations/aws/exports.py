@@ -101,7 +101,7 @@ class ExportCalls:
         return window["EarliestRestorableDateTime"], window["LatestRestorableDateTime"]
 
     def start_export(
-        self, table_arn: str, *, bucket: str, prefix: str, owner: str, time: datetime | None = None
+        self, table_arn: str, *, bucket: str, prefix: str, owner: str, key: str = "", time: datetime | None = None
     ) -> str:
         """Start a full export of a table, and return its ARN.
 
@@ -110,10 +110,13 @@ class ExportCalls:
             bucket: name of the bucket for the files.
             prefix: prefix of the object keys of this export.
             owner: ID of the account to which the bucket must belong.
+            key: ARN of the KMS key that encrypts the files; empty for encryption with keys that S3 manages.
             time: time of the rows; None for the current rows.
         """
+        encryption = {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": key} if key else {"S3SseAlgorithm": "AES256"}
         action = f"export the table {table_arn.rpartition('/')[2]!r}"
         permission = "dynamodb:ExportTableToPointInTime, s3:PutObject or s3:AbortMultipartUpload"
+        permission += ", or kms:GenerateDataKey or kms:Decrypt" if key else ""
         with translated_errors(action, not_found=NO_BUCKET, permission=permission):
             try:
                 response = self._dynamodb.export_table_to_point_in_time(
@@ -123,6 +126,7 @@ class ExportCalls:
                     S3Prefix=prefix,
                     ExportFormat="DYNAMODB_JSON",
                     ExportType="FULL_EXPORT",
+                    **encryption,
                     **({} if time is None else {"ExportTime": time}),
                 )
             except ClientError as error:

@@ -111,6 +111,7 @@ EXISTING_BUCKETS = "existingBuckets"
 JSON_KEYS = {
     EXISTING_BUCKETS: "existing_buckets",
     "eventBridge": "event_bridge",
+    "analytics": "analytics",
     "inventory": "inventory",
     "inspectContent": "inspect_content",
     "alarmOnMismatch": "mismatch_alarm",
@@ -123,7 +124,15 @@ WITHOUT_EFFECT = frozenset(
     {
         *("env", "bucketName", "tableName", "corsAllowedOrigins", "notificationPrefix", "notificationSuffix"),
         *("noncurrentDays", "deletedRetentionDays", "alarmEmail", "runbookUrl", "permissionsBoundary", "owner"),
-        *("costCenter", "savedQueries", "protectData", "maxDelaySeconds", "inspectorFilter"),
+        *(
+            "costCenter",
+            "savedQueries",
+            "protectData",
+            "maxDelaySeconds",
+            "inspectorFilter",
+            "exportRetentionDays",
+            "queryScanLimitGb",
+        ),
     }
 )
 """Keys that have no effect on the calculated capacity and bill. A test compares all keys with those of tap_stack.py."""

@@ -104,6 +104,7 @@ TABLE: Mapping[str, TablePrices] = {
     ),
 }
 ROWS_BACKED_UP = Price(0.20, 1, "GB of the table", _PROVISIONED, _LISTED)
+ROWS_EXPORTED = Price(0.10, 1, "GB of the table", _PROVISIONED, _LISTED)
 HEADS = Price(0.0004, 1000, "HEAD requests", _S3, _LISTED)
 GETS = Price(0.0004, 1000, "GET requests", _S3, _LISTED)
 OBJECTS_STORED = Price(0.023, 1, "GB", _S3, _LISTED)
@@ -133,6 +134,10 @@ EVENTS = Price(1.00, MILLION, "events of S3", "https://aws.amazon.com/eventbridg
 INVENTORY_LISTED = Price(0.0025, MILLION, "object versions listed", _S3, _S3_READ)
 KEYS = Price(1.00, 1, "customer managed keys", _KMS, _KMS_READ)
 KEY_REQUESTS = Price(0.03, 10_000, "requests", _KMS, _KMS_READ, free=20_000)
+
+# Athena bills at least 10 MB of each query, and no failed queries and no DDL statements.
+ATHENA_BYTES = Price(5.00, 1024**4, "bytes scanned", "https://aws.amazon.com/athena/pricing/", _LISTED)
+ATHENA_MINIMUM_BYTES = 10 * 1024**2
 
 # The prices of S3 Metadata are for its journal table, and for the live inventory table of a bucket with more than a
 # billion objects.

@@ -92,6 +92,7 @@ class StackSettings:
         existing_buckets: number of buckets that the stack indexes but does not own (`existingBuckets`).
         event_bridge: whether the upload bucket sends its events to EventBridge too (`eventBridge`).
         inventory: whether S3 lists the versions of the upload bucket daily (`inventory`).
+        analytics: whether the stack has an export bucket and an Athena workgroup (`analytics`).
         inspect_content: whether the inspector writes the content of each object into its row (`inspectContent`).
         mismatch_alarm: whether the stack has an alarm for misleading types (`alarmOnMismatch`).
         async_retries: retries of a failed event by Lambda.
@@ -116,6 +117,7 @@ class StackSettings:
     audit_alarm: bool = False
     existing_buckets: int = 0
     event_bridge: bool = False
+    analytics: bool = False
     inventory: bool = False
     inspect_content: bool = True
     mismatch_alarm: bool = False

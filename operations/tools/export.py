@@ -1,4 +1,4 @@
-"""The tool `export`: writes the relation `objects` as Parquet files for other programs."""
+"""The tool `export`: selects the export that Athena reads, and writes Parquet files for other programs."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from operations.analytics.engine import Engine, literal, translated_errors
+from operations.aws.athena import NO_WORKGROUP
 from operations.errors import OperatorError
 from operations.output import count
 from operations.tool import OK
@@ -18,61 +19,88 @@ from operations.tools.sql import described
 if TYPE_CHECKING:
     import argparse
 
+    from operations.analytics.athena import Athena, AthenaRows
     from operations.analytics.snapshot import Cache, Snapshot
     from operations.analytics.source import Source
     from operations.output import Progress
 
 
 class ExportTool:
-    """Tool for `export --parquet FOLDER`."""
+    """Tool for `export [--parquet FOLDER]`.
 
-    def __init__(self, options: argparse.Namespace, source: Source, cache: Cache) -> None:
-        self._folder: Path = options.parquet
+    Args:
+        options: the parsed options.
+        source: source of the rows.
+        cache: the cache of snapshots.
+        athena: the stack's Athena workgroup; None if it has none.
+    """
+
+    def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
+        self._folder: Path | None = options.parquet
         self._memory: str = options.memory
         self._source = source
         self._cache = cache
-        self._snapshot: Snapshot | None = None
+        self._athena = athena
+        self._rows: Snapshot | AthenaRows | None = None
         self._files = 0
+        self._location = ""
 
     def run(self, progress: Progress) -> int:
-        if self._folder.exists() and (not self._folder.is_dir() or any(self._folder.iterdir())):
-            raise OperatorError(f"--parquet {self._folder}: the folder is not empty; give a new folder")
-        with self._cache.temporary() as spill, Engine(memory=self._memory, spill=spill) as engine:
-            self._snapshot = self._source.snapshot(engine, progress)
-            with progress.step("write the files"):
-                self._write(engine, self._snapshot.path)
+        if self._folder is None:
+            if self._athena is None:
+                raise OperatorError(NO_WORKGROUP)
+            self._source.export(progress)
+        else:
+            self._write_parquet(self._folder, progress)
+        location = self._source.location
+        if self._athena is not None and (self._folder is None or self._athena.has(location)):
+            with progress.step("update Athena"):
+                pointed = self._athena.point(location, table=self._source.table_arn())
+            self._rows, self._location = self._rows or pointed, pointed.source
         return OK
 
-    def _write(self, engine: Engine, source: Path) -> None:
+    def _write_parquet(self, folder: Path, progress: Progress) -> None:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise OperatorError(f"--parquet {folder}: the folder is not empty; give a new folder")
+        with self._cache.temporary() as spill, Engine(memory=self._memory, spill=spill) as engine:
+            snapshot = self._source.snapshot(engine, progress)
+            with progress.step("write the files"):
+                self._write(engine, snapshot.path, folder)
+        self._rows = snapshot
+
+    def _write(self, engine: Engine, source: Path, folder: Path) -> None:
         """Write the files into a folder beside the final one, so that the final one is never incomplete."""
         unfinished = None
         try:
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(prefix=f".{self._folder.name}.", dir=self._folder.parent)).absolute()
-            with translated_errors(f"write to {self._folder}"):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)).absolute()
+            with translated_errors(f"write to {folder}"):
                 engine.execute(
                     f"COPY (SELECT * FROM read_parquet({literal(source)})) TO {literal(unfinished)} "  # noqa: S608  COPY has no parameters
                     "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (upload_day), OVERWRITE)"
                 )
             self._files = sum(1 for each in unfinished.rglob("*.parquet"))
-            unfinished.rename(self._folder)
+            unfinished.rename(folder)
         except OSError as error:
-            raise OperatorError(f"--parquet {self._folder}: {error.strerror}; give a new folder") from error
+            raise OperatorError(f"--parquet {folder}: {error.strerror}; give a new folder") from error
         finally:
             if unfinished is not None:
                 shutil.rmtree(unfinished, ignore_errors=True)
 
     def lines(self) -> list[str]:
-        return []
+        return [f"Athena reads {self._location}"] if self._location else []
 
     def summary(self) -> str:
-        rows = self._snapshot.rows if self._snapshot else 0
-        return (
-            f"export: {count(rows, 'row')} in {count(self._files, 'file')} in {self._folder}, partitioned by upload_day"
-        )
+        rows = count(self._rows.rows if self._rows else 0, "row")
+        if self._folder is None:
+            return f"export: {rows}"
+        return f"export: {rows} in {count(self._files, 'file')} in {self._folder}, partitioned by upload_day"
 
     def document(self) -> dict[str, Any]:
-        return {**described(self._snapshot), "folder": str(self._folder), "files": self._files}
+        folder = None if self._folder is None else str(self._folder)
+        return {**described(self._rows), "folder": folder, "files": self._files, "athena": self._location or None}
 
     def resume_hint(self) -> str:
-        return f"{self._folder} was not written; start export again"
+        if self._folder is not None and self._rows is None:
+            return f"{self._folder} was not written; start export again"
+        return "Athena was not updated; start export again without --parquet"

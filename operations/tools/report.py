@@ -19,6 +19,7 @@ from operations.tools.sql import described, hint
 if TYPE_CHECKING:
     import argparse
 
+    from operations.analytics.athena import Athena, AthenaRows
     from operations.analytics.snapshot import Cache, Snapshot
     from operations.analytics.source import Source
     from operations.output import Progress
@@ -28,18 +29,27 @@ DEFAULT_SIZE = (100, 24)
 
 
 class ReportTool:
-    """Tool for `report [--since T] [--until T] [--prefix P] [--bucket B] [--top N] [--html FILE]`."""
+    """Tool for `report [--since T] [--until T] [--prefix P] [--bucket B] [--top N] [--html FILE]`.
 
-    def __init__(self, options: argparse.Namespace, source: Source, cache: Cache) -> None:
+    Args:
+        options: the parsed options.
+        source: source of the rows for DuckDB.
+        cache: the cache of snapshots.
+        athena: the stack's Athena workgroup; None to run the queries in DuckDB.
+    """
+
+    def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
         self._memory: str = options.memory
         self._html: Path | None = options.html
         self._top: int = options.top
         self._filters = Filters(
             since=options.since, until=options.until, bucket=options.bucket or "", prefix=options.prefix
         )
+        self._selection: dict[str, Any] = {"filters": self._filters, "top": self._top}
         self._source = source
         self._cache = cache
-        self._snapshot: Snapshot | None = None
+        self._athena = athena
+        self._rows: Snapshot | AthenaRows | None = None
         self._report: Report | None = None
 
     def run(self, progress: Progress) -> int:
@@ -50,12 +60,10 @@ class ReportTool:
                 )
             if self._html.exists() and not self._html.is_file():
                 raise OperatorError(f"cannot write {self._html}: it is a folder or a device: give the name of a file")
-        with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
-            self._snapshot = self._source.snapshot(engine, progress)
-            engine.open([self._snapshot.path])
-            source = f"{self._snapshot.source} of {self._snapshot.table} at {self._snapshot.time}"
-            with progress.step("run queries"), translated_errors("calculate the report"):
-                self._report = create_report(query_of(engine), source=source, filters=self._filters, top=self._top)
+        if self._athena:
+            self._report = self._run_in_athena(self._athena, progress)
+        else:
+            self._report = self._run_in_duckdb(progress)
         if self._html:
             from operations.analytics.html import page  # noqa: PLC0415  only this option needs Jinja2 and Leather
 
@@ -71,6 +79,31 @@ class ReportTool:
                 part.unlink(missing_ok=True)
         return OK
 
+    def _run_in_duckdb(self, progress: Progress) -> Report:
+        with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
+            self._rows = snapshot = self._source.snapshot(engine, progress)
+            engine.open([snapshot.path])
+            with progress.step("run queries"), translated_errors("calculate the report"):
+                return create_report(query_of(engine), source=_source(snapshot), **self._selection)
+
+    def _run_in_athena(self, athena: Athena, progress: Progress) -> Report:
+        self._rows = rows = athena.open()
+        try:
+            with progress.step("run queries"):
+                report = create_report(
+                    athena.run, source=_source(rows), relation="objects", apply=athena.map, **self._selection
+                )
+        finally:
+            progress.note(athena.costs())
+        athena.check(rows)
+        found = report.totals["index_rows"]
+        if self._filters == Filters() and found != rows.rows:
+            raise OperatorError(
+                f"Athena read {count(found, 'row')}, but the manifest of {rows.source} states {rows.rows:,}: has the "
+                "bucket deleted files of the export? Run `tapstack export` again"
+            )
+        return report
+
     def lines(self) -> list[str]:
         return lines(self._report, width=shutil.get_terminal_size(DEFAULT_SIZE).columns) if self._report else []
 
@@ -80,7 +113,11 @@ class ReportTool:
 
     def document(self) -> dict[str, Any]:
         report = self._report.document() | {"top": self._top} if self._report else {}
-        return described(self._snapshot) | report
+        return described(self._rows) | (self._athena.document() if self._athena else {}) | report
 
     def resume_hint(self) -> str:
-        return hint(self._snapshot)
+        return "start report again" if self._athena else hint(self._rows)
+
+
+def _source(rows: Snapshot | AthenaRows) -> str:
+    return f"{rows.source} of {rows.table} at {rows.time}"

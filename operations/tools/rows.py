@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from operations.analytics.athena import Athena
     from operations.aws import Aws
     from operations.settings_document import ExpectedSettings
     from operations.target import Target
     from operations.tool import Tool
 
-TOOLS: Mapping[str, Callable[[argparse.Namespace, Source, Cache], Tool]] = {
+TOOLS: Mapping[str, Callable[[argparse.Namespace, Source, Cache, Athena | None], Tool]] = {
     "report": ReportTool,
     "sql": SqlTool,
     "export": ExportTool,
@@ -52,9 +53,20 @@ def create(
     cache = open_cache(folder)
     if options.tool == "cache":
         return CacheTool(cache)
+    create_tool = TOOLS[options.tool]
     if options.function is None and options.stack_outputs is None:
         remote = options.from_export.startswith("s3://")
-        source = Source(options, connect(None) if remote else None, None, None, cache)
-    else:
-        source = Source(options, *find_stack(), cache)
-    return TOOLS[options.tool](options, source, cache)
+        return create_tool(options, Source(options, connect(None) if remote else None, None, None, cache), cache, None)
+    aws, target, expected = find_stack()
+    source = Source(options, aws, target, expected, cache)
+    return create_tool(options, source, cache, _create_athena(options, aws, expected))
+
+
+def _create_athena(options: argparse.Namespace, aws: Aws, expected: ExpectedSettings | None) -> Athena | None:
+    """Return the stack's Athena workgroup if the tool uses it; `export` uses it if it exists."""
+    has_athena = expected is not None and expected.athena_workgroup != ""
+    if not (has_athena if options.tool == "export" else options.athena):
+        return None
+    from operations.analytics.athena import Athena  # noqa: PLC0415  the import takes 0.1 s, and few tools need it
+
+    return Athena(aws, expected)

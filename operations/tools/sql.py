@@ -1,4 +1,4 @@
-"""The tool `sql`: runs a query over the rows of a table, and writes its result."""
+"""The tool `sql`: runs a query over the rows of a table, in DuckDB or in Athena, and writes its result."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -21,15 +21,24 @@ from operations.tool import OK
 if TYPE_CHECKING:
     import argparse
 
+    from operations.analytics.athena import Athena, AthenaRows
+    from operations.analytics.engine import QueryResult
     from operations.analytics.snapshot import Cache, Snapshot
     from operations.analytics.source import Source
     from operations.output import Progress
 
 
 class SqlTool:
-    """Tool for `sql (SQL | --name QUERY) [--format F] [--output FILE]`. It prints the result instead of lines."""
+    """Tool for `sql (SQL | --name QUERY) [--format F] [--output FILE]`. It prints the result instead of lines.
 
-    def __init__(self, options: argparse.Namespace, source: Source, cache: Cache) -> None:
+    Args:
+        options: the parsed options.
+        source: source of the rows for DuckDB.
+        cache: the cache of snapshots.
+        athena: the stack's Athena workgroup; None to run the query in DuckDB.
+    """
+
+    def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
         self._sql = named_query(options.name) if options.name else str(options.sql)
         self._format: str = options.format
         self._output: Path | None = options.output
@@ -37,41 +46,62 @@ class SqlTool:
         self._memory: str = options.memory
         self._source = source
         self._cache = cache
-        self._snapshot: Snapshot | None = None
+        self._athena = athena
+        self._described: Snapshot | AthenaRows | None = None
         self._columns: list[dict[str, str]] = []
         self._rows: list[list[Any]] = []
         self._number = 0
 
     def run(self, progress: Progress) -> int:
-        with Engine(spill=self._cache.folder) as engine:  # A wrong statement is an error before the rows are read.
-            engine.check(self._sql)
-        with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
-            self._snapshot = self._source.snapshot(engine, progress)
-            if self._output is not None:
-                with new_file(self._output) as part:
-                    self._write_file(engine, part, progress)
-            else:
-                self._write_stdout(engine)
+        if self._athena is not None:
+            self._described = self._run_in_athena(self._athena, progress)
+        else:
+            with Engine(spill=self._cache.folder) as engine:  # A wrong statement is an error before the rows are read.
+                engine.check(self._sql)
+            with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder) as engine:
+                snapshot = self._source.snapshot(engine, progress)
+                self._described = snapshot
+                self._run_in_duckdb(engine, snapshot.path, progress)
         if not self._json:
-            progress.note(f"{count(self._number, 'row')}, from the rows of the table at {self._snapshot.time}")
+            progress.note(f"{count(self._number, 'row')}, from the rows of the table at {self._described.time}")
         return OK
 
-    def _write_file(self, engine: Engine, path: Path, progress: Progress) -> None:
-        assert self._snapshot is not None, "the method run reads the snapshot"
-        with progress.step("run the query"):
-            if self._format == "parquet":
-                engine.open([self._snapshot.path], writable=path)
-                self._number = engine.write_parquet(self._sql, path)
-                return
-            engine.open([self._snapshot.path])
-            result = engine.select(self._sql)
-            with path.open("w", encoding="utf-8", newline="") as file:
-                self._number = WRITERS[self._format](result, file)
+    def _run_in_athena(self, athena: Athena, progress: Progress) -> AthenaRows:
+        rows = athena.open()
+        if self._output is None:
+            self._write_stdout(self._select(athena, rows, progress))
+        else:
+            with new_file(self._output) as part:
+                self._write_file(self._select(athena, rows, progress), part)
+        return rows
 
-    def _write_stdout(self, engine: Engine) -> None:
-        assert self._snapshot is not None, "the method run reads the snapshot"
-        engine.open([self._snapshot.path])
-        result = engine.select(self._sql)
+    def _select(self, athena: Athena, rows: AthenaRows, progress: Progress) -> QueryResult:
+        try:
+            with progress.step("run the query"):
+                result = athena.select(self._sql)
+        finally:
+            progress.note(athena.costs())
+        athena.check(rows)
+        return result
+
+    def _run_in_duckdb(self, engine: Engine, rows: Path, progress: Progress) -> None:
+        if self._output is None:
+            engine.open([rows])
+            self._write_stdout(engine.select(self._sql))
+            return
+        with new_file(self._output) as part, progress.step("run the query"):
+            if self._format == "parquet":
+                engine.open([rows], writable=part)
+                self._number = engine.write_parquet(self._sql, part)
+                return
+            engine.open([rows])
+            self._write_file(engine.select(self._sql), part)
+
+    def _write_file(self, result: QueryResult, path: Path) -> None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            self._number = WRITERS[self._format](result, file)
+
+    def _write_stdout(self, result: QueryResult) -> None:
         if not self._json:
             self._number = WRITERS[self._format](result, sys.stdout)
             sys.stdout.flush()
@@ -87,13 +117,14 @@ class SqlTool:
         return f"sql: {count(self._number, 'row')}" if self._json else ""
 
     def document(self) -> dict[str, Any]:
-        return {**described(self._snapshot), "columns": self._columns, "rows": self._rows}
+        costs = self._athena.document() if self._athena else {}
+        return {**described(self._described), **costs, "columns": self._columns, "rows": self._rows}
 
     def resume_hint(self) -> str:
-        return hint(self._snapshot)
+        return "start sql again" if self._athena else hint(self._described)
 
 
-def described(snapshot: Snapshot | None) -> dict[str, Any]:
+def described(snapshot: Snapshot | AthenaRows | None) -> dict[str, Any]:
     """Return the fields of a JSON document that describe the rows of a table."""
     if snapshot is None:
         return {}

@@ -26,6 +26,7 @@ class Capability(Enum):
     MANY_METADATA_ENTRIES = "store an object with hundreds of user metadata entries"
     MARKER_IN_HEAD_RESPONSE = "mark a delete marker in the headers of a HEAD response"
     LISTED_STORAGE_CLASS = "list the storage class of each object version"
+    ATHENA = "run queries in Athena over tables of Glue"
     EVENTBRIDGE_KEYS = "send the object key in an EventBridge event as it is"
     EVENTBRIDGE_VERSION_IDS = "send the version ID in an EventBridge event"
     STREAM_RETRIES = "end the retries of a failing stream batch after the configured number of attempts"
@@ -36,6 +37,7 @@ LOCALSTACK, MINISTACK = "LocalStack", "MiniStack"
 BYTES_AS_LATIN_1 = "it returns the uploaded bytes, which HTTP clients read as Latin-1"
 
 GAPS: Mapping[tuple[Capability, str], str] = {
+    (Capability.ATHENA, LOCALSTACK): "its free image has neither Athena nor Glue",
     (Capability.ALARM_TAGS, LOCALSTACK): "PutMetricAlarm silently ignores the tags; only TagResource stores them",
     (Capability.ALARMS_AT_ONCE, LOCALSTACK): (
         "it evaluates an alarm once in its evaluation time of up to five minutes, and never evaluates percentiles"

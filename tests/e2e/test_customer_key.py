@@ -36,7 +36,9 @@ pytestmark = [*iam_enforcement.MARKS, pytest.mark.slow]
 def stack() -> Iterator[EnforcingStack]:
     with start("embedded", settings=ENFORCING) as emulator:
         key_arn = emulator.client("kms").create_key(Policy=_key_policy())["KeyMetadata"]["Arn"]
-        with enforcing_stack(emulator, config={"kmsKeyArn": key_arn}, ChecksumAlgorithm="SHA256") as deployed:
+        with enforcing_stack(
+            emulator, config={"kmsKeyArn": key_arn, "analytics": "true"}, ChecksumAlgorithm="SHA256"
+        ) as deployed:
             yield deployed
 
 
@@ -76,6 +78,16 @@ def test_resources_with_data_use_the_customer_managed_kms_key(stack: EnforcingSt
     assert group["kmsKeyId"] == key_arn
     topic = clients.sns.get_topic_attributes(TopicArn=out["alarm_topic_arn"])["Attributes"]
     assert topic["KmsMasterKeyId"] == key_arn
+
+
+def test_exports_and_results_of_athena_use_the_customer_managed_kms_key(stack: EnforcingStack, key_arn: str) -> None:
+    out = stack.index.outputs
+    rule = _encryption_rule(stack.index.clients, out["export_bucket_name"])
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}
+    athena = stack.emulator.client("athena")
+    found = athena.get_work_group(WorkGroup=out["athena_workgroup_name"])["WorkGroup"]["Configuration"]
+    encryption = found["ResultConfiguration"]["EncryptionConfiguration"]
+    assert encryption == {"EncryptionOption": "SSE_KMS", "KmsKey": key_arn}
 
 
 def test_log_bucket_does_not_use_the_customer_managed_kms_key(stack: EnforcingStack) -> None:

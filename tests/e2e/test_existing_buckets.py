@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_stack import item_type
 from tests.e2e.capabilities import Capability, gap, needs
 from tests.e2e.failure_queue import FailureQueue
 from tests.support.eventbridge import eventbridge_event
@@ -80,9 +81,12 @@ def owned(clients: Clients) -> Iterator[Mapping[str, Mapping[str, Any]]]:
 def deployment(
     emulator: Emulator, deploy_stack: DeployStack, clients: Clients, owned: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Deployment]:
-    deployed = deploy_stack(emulator, config_overrides=CONFIG)
+    has_athena = gap(emulator, Capability.ATHENA) is None
+    deployed = deploy_stack(emulator, config_overrides={**CONFIG, "analytics": str(has_athena).lower()})
     yield deployed
     deployed.destroy()
+    names = {each["Name"] for each in clients.s3.list_buckets()["Buckets"]}
+    assert not {name for name in names if name.startswith("tapstack-existing-exports-")}
     left = [rule["Name"] for rule in emulator.client("events").list_rules(NamePrefix="tapstack-existing")["Rules"]]
     assert left == []
     assert {bucket: configuration(clients.s3, bucket) for bucket in owned} == owned
@@ -122,6 +126,32 @@ def test_object_of_an_unversioned_bucket_is_indexed_replaced_and_deleted(plain: 
     )
     plain.assert_row_matches_head(third)
     assert len(plain.rows(key)) == 1
+
+
+def test_key_analytics_deploys_export_bucket_glue_table_and_workgroup(
+    emulator: Emulator, clients: Clients, deployment: Deployment, target: AwsTarget
+) -> None:
+    needs(target, Capability.ATHENA)
+    out = deployment.outputs
+    bucket, database, workgroup = (
+        out[f"{name}_name"] for name in ("export_bucket", "glue_database", "athena_workgroup")
+    )
+    assert (database, workgroup) == ("tapstack_existing", "tapstack-existing-analytics")
+    # The fixture requires that the removal of the stack also deletes this object and the bucket.
+    clients.s3.put_object(Bucket=bucket, Key="exports/none-yet/AWSDynamoDB/1/manifest-summary.json", Body=b"{}")
+    denied = [each["Sid"] for each in json.loads(clients.s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]]
+    assert denied == ["DenyWithoutTls", "DenyOtherEncryption", "DenyCustomerKeys"]
+    rules = clients.s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert [rule["Expiration"]["Days"] for rule in rules if "Expiration" in rule] == [30]
+    table = emulator.client("glue").get_table(DatabaseName=database, Name="exported_rows")["Table"]
+    assert table["StorageDescriptor"]["Location"] == f"s3://{bucket}/exports/none/"
+    [column] = table["StorageDescriptor"]["Columns"]
+    assert (column["Name"], column["Type"]) == ("item", item_type())
+    found = emulator.client("athena").get_work_group(WorkGroup=workgroup)["WorkGroup"]["Configuration"]
+    assert found["EnforceWorkGroupConfiguration"] is True
+    assert found["BytesScannedCutoffPerQuery"] == 100 * 1024**3
+    assert found["ResultConfiguration"]["OutputLocation"] == f"s3://{bucket}/results/"
+    assert found["ResultConfiguration"]["EncryptionConfiguration"] == {"EncryptionOption": "SSE_S3"}
 
 
 def test_object_outside_the_prefixes_of_an_existing_bucket_is_not_indexed(plain: Index) -> None:

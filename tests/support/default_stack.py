@@ -14,6 +14,7 @@ REGION = "us-east-1"
 
 UPLOADS = "tapstack-dev-uploads-123456789012-us-east-1"
 LOGS = "tapstack-dev-logs-123456789012-us-east-1"
+EXPORTS = "tapstack-dev-exports-123456789012-us-east-1"
 TABLE = "tapstack-dev-objects"
 FUNCTION = "tapstack-dev-indexer"
 ROLE = "tapstack-dev-indexer-us-east-1"
@@ -27,6 +28,7 @@ SETTINGS = "tapstack-dev-settings"
 
 UPLOADS_ARN = f"arn:aws:s3:::{UPLOADS}"
 LOGS_ARN = f"arn:aws:s3:::{LOGS}"
+EXPORTS_ARN = f"arn:aws:s3:::{EXPORTS}"
 TABLE_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/tapstack-dev-objects"
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:tapstack-dev-indexer"
 ROLE_ARN = "arn:aws:iam::123456789012:role/tapstack-dev-indexer-us-east-1"
@@ -90,6 +92,7 @@ FULL = {
     "expectAuditEveryHours": "168",
     "alarmOnMismatch": "true",
     "inventory": "true",
+    "analytics": "true",
 }
 # This configuration creates all optional resources, encrypted with a customer managed KMS key.
 ENCRYPTED = {**FULL, "kmsKeyArn": KEY_ARN}

@@ -58,11 +58,12 @@ class ExportingAws(FakeAws):
         return self.window
 
     def start_export(
-        self, table_arn: str, *, bucket: str, prefix: str, owner: str, time: datetime | None = None
+        self, table_arn: str, *, bucket: str, prefix: str, owner: str, key: str = "", time: datetime | None = None
     ) -> str:
         if not self.recovery:
             raise OperatorError("cannot export the table 'objects': An export needs point-in-time recovery")
-        at = {} if time is None else {"time": time}
+        at: dict[str, Any] = {} if time is None else {"time": time}
+        at |= {"key": key} if key else {}
         self.started.append({"table": table_arn, "bucket": bucket, "prefix": prefix, "owner": owner, **at})
         return self.add_export(prefix, status="IN_PROGRESS", time=time)
 

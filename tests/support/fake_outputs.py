@@ -35,6 +35,7 @@ class Location:
 _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
     "aws:appautoscaling/policy:Policy": NO_OUTPUTS,
     "aws:appautoscaling/target:Target": NO_OUTPUTS,
+    "aws:athena/workgroup:Workgroup": ("{name}", {}),
     "aws:cloudwatch/dashboard:Dashboard": NO_OUTPUTS,
     "aws:cloudwatch/eventRule:EventRule": ("{name}", {"arn": "arn:{partition}:events:{region}:{account}:rule/{name}"}),
     "aws:cloudwatch/eventTarget:EventTarget": NO_OUTPUTS,
@@ -54,6 +55,8 @@ _OUTPUTS: dict[str, tuple[str, dict[str, str]]] = {
             "streamArn": "arn:{partition}:dynamodb:{region}:{account}:table/{name}/stream/2026-11-28T12:00:00.000",
         },
     ),
+    "aws:glue/catalogDatabase:CatalogDatabase": ("{account}:{name}", {}),
+    "aws:glue/catalogTable:CatalogTable": ("{account}:{databaseName}:{name}", {}),
     "aws:iam/role:Role": ("{name}", {"arn": "arn:{partition}:iam::{account}:role/{name}"}),
     "aws:iam/rolePolicy:RolePolicy": ("{role}:{name}", {}),
     "aws:lambda/eventSourceMapping:EventSourceMapping": (MAPPING_ID, {"uuid": MAPPING_ID}),

@@ -18,6 +18,7 @@ seconds of CPU time."""
 LONGEST_FIRST = (
     *("test_commands.py", "test_operations.py", "test_faults.py", "test_alarm_notifications.py", "test_inspector.py"),
     "test_capacity.py",
+    "test_athena.py",
     *("test_uploads.py", "test_second_stack.py", "test_least_privilege.py", "test_plain_http.py"),
     *(
         "test_component_example.py",

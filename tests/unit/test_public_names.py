@@ -30,6 +30,7 @@ from localstack.showcase.demo import command as demo_command
 from operations.errors import OperatorError
 from tests.support import demo_fakes as demo
 from tests.support import emf, operations_fakes
+from tests.support.athena_fakes import AthenaAws
 from tests.support.default_stack import ENCRYPTED, PROD
 from tests.support.existing_bucket import LOCATION, AdoptingAws, Connection
 from tests.support.export_fakes import ExportingAws
@@ -224,6 +225,20 @@ def _rows(folder: Path) -> dict[str, Any]:
         "export": _run(run, "export", f"--parquet={folder / 'files'}", export, cache=cache),
         "cache": _run(run, "cache", "clear", cache=cache),
         "audit --from-inventory": _audit_from_inventory(folder),
+        **_athena(folder, row),
+    }
+
+
+def _athena(folder: Path, row: dict[str, Any]) -> dict[str, Any]:
+    """Record the documents of the tools that use Athena."""
+    aws = AthenaAws(folder / "s3", [row])
+    aws.add_export("exports/now")
+    fakes = {"connect": lambda _: aws, "cache": folder / "cache"}
+    run, function = operations.command.main, "--function=indexer"
+    return {
+        "export for Athena": _run(run, "export", function, **fakes),
+        "sql in Athena": _run(run, "sql", "SELECT key FROM objects", function, "--athena", **fakes),
+        "report in Athena": _run(run, "report", function, "--athena", **fakes),
     }
 
 

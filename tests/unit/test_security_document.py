@@ -39,6 +39,7 @@ FSBP = {
     *numbered("IAM", 1, 2, 3, 4, 5, 6, 7, 8, 21),
     *numbered("KMS", 1, 2, 3, 5),
     *numbered("SSM", 1, 2, 3, 4, 6, 7),
+    *numbered("Athena", 4),
 }
 # Security Hub controls of the same services from the "CIS AWS Foundations Benchmark" (v5.0.0; Security Hub User Guide).
 CIS = {
@@ -57,6 +58,7 @@ OTHERS = {
     *numbered("IAM", 10, 11, 12, 13, 14, 17, 19, 23, 24, 25),
     *numbered("CloudWatch", *range(1, 18)),
     *numbered("SSM", 5),
+    *numbered("Athena", 2, 3),
 }
 
 

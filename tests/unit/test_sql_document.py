@@ -9,8 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from trino_sql_validator import validate
 
 from inspector.facts import FACTS
+from operations.analytics.athena_sql import translate
 from operations.analytics.columns import COLUMNS
 from operations.analytics.engine import Engine
 from operations.analytics.snapshot import OBJECTS, load
@@ -63,6 +65,16 @@ def test_document_contains_the_current_columns() -> None:
 def test_documented_queries_return_the_rows_of_the_questions(engine: Engine) -> None:
     found = [list(engine.select(each).rows) for each in QUERIES]
     assert found == [[(2,)], [("application/pdf", 2)], [("uploads", "a.pdf", 2)], [(1, 1)], [("a.pdf",)]]
+
+
+def test_documented_queries_are_translated_for_athena() -> None:
+    results = [validate(translate(each)) for each in QUERIES]
+    assert [each.error for each in results] == [None] * len(QUERIES)
+
+
+def test_documented_statement_for_a_parquet_table_is_valid_trino_sql() -> None:
+    [statement] = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert validate(statement).valid
 
 
 def test_documented_duckdb_example_reads_the_exported_folder(

@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from localstack.deployers.resources import cloudwatch, dynamodb, events, iam, lambdas, messaging, s3, ssm
+from localstack.deployers.resources import analytics, cloudwatch, dynamodb, events, iam, lambdas, messaging, s3, ssm
 
 if TYPE_CHECKING:
     from localstack.deployers.resources.base import ResourceHandler
 
 RESOURCE_HANDLERS: Mapping[str, ResourceHandler] = MappingProxyType(
     {
+        "aws:athena/workgroup:Workgroup": analytics.workgroup,
         "aws:cloudwatch/dashboard:Dashboard": cloudwatch.dashboard,
         "aws:cloudwatch/eventRule:EventRule": events.rule,
         "aws:cloudwatch/eventTarget:EventTarget": events.target,
         "aws:cloudwatch/logGroup:LogGroup": cloudwatch.log_group,
         "aws:cloudwatch/metricAlarm:MetricAlarm": cloudwatch.metric_alarm,
         "aws:dynamodb/table:Table": dynamodb.table,
+        "aws:glue/catalogDatabase:CatalogDatabase": analytics.database,
+        "aws:glue/catalogTable:CatalogTable": analytics.table,
         "aws:iam/role:Role": iam.role,
         "aws:iam/rolePolicy:RolePolicy": iam.role_policy,
         "aws:lambda/eventSourceMapping:EventSourceMapping": lambdas.event_source_mapping,

@@ -288,6 +288,34 @@ SAMPLES: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
     ),
     "aws:sqs/queuePolicy:QueuePolicy": (inputs("queueUrl policy"),),
+    "aws:athena/workgroup:Workgroup": (
+        inputs(
+            "name description",
+            flags="forceDestroy",
+            tags=TAGS,
+            configuration=inputs(
+                flags="enforceWorkgroupConfiguration publishCloudwatchMetricsEnabled",
+                bytesScannedCutoffPerQuery=10_000_000.0,  # Pulumi sends numbers as floating-point numbers
+                resultConfiguration=inputs(
+                    "outputLocation",
+                    expectedBucketOwner="123456789012",
+                    encryptionConfiguration={"encryptionOption": "SSE_KMS", "kmsKeyArn": "kmsKeyArn"},
+                ),
+            ),
+        ),
+    ),
+    "aws:glue/catalogDatabase:CatalogDatabase": (inputs("name description locationUri", tags=TAGS),),
+    "aws:glue/catalogTable:CatalogTable": (
+        inputs(
+            "name databaseName description tableType",
+            parameters={"EXTERNAL": "TRUE"},
+            storageDescriptor=inputs(
+                "location inputFormat outputFormat",
+                columns=[inputs("name type comment")],
+                serDeInfo=inputs("name serializationLibrary", parameters={"a": "b"}),
+            ),
+        ),
+    ),
     "aws:ssm/parameter:Parameter": (inputs("name description insecureValue tier type", tags=TAGS),),
 }
 

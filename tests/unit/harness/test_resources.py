@@ -63,6 +63,13 @@ def removal_of(type_: str, inputs: dict[str, Any] | None = None, fake: FakeAws |
         ("aws:s3/bucketPolicy:BucketPolicy", "bucket", {}),
         ("aws:sns/topic:Topic", ARN, {"arn": ARN, "owner": "123456789012"}),
         (QUEUE, "http://queue", {"arn": ARN, "url": "http://queue"}),
+        ("aws:athena/workgroup:Workgroup", "name", {"name": "name"}),
+        ("aws:glue/catalogDatabase:CatalogDatabase", "name", {"name": "name"}),
+        (
+            "aws:glue/catalogTable:CatalogTable",
+            "databaseName:name",
+            {"name": "name", "databaseName": "databaseName"},
+        ),
         ("aws:ssm/parameter:Parameter", "name", {"name": "name", "arn": ARN}),
     ],
 )

@@ -68,7 +68,17 @@ def test_segments_of_a_scan_contain_each_row_once(aws: Aws, clients: dict[str, A
     assert size.arn.endswith(":table/objects")
 
 
-def test_export_is_started_as_a_full_export_with_the_owner_of_the_bucket(aws: Aws, dynamodb: Stubber) -> None:
+@pytest.mark.parametrize(
+    ("key", "encryption"),
+    [
+        ("", {"S3SseAlgorithm": "AES256"}),
+        # With another encryption, the policy of the export bucket denies the files.
+        ("arn:aws:kms:us-east-1:1:key/k", {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": "arn:aws:kms:us-east-1:1:key/k"}),
+    ],
+)
+def test_export_is_started_as_a_full_export_with_owner_and_encryption_of_the_bucket(
+    aws: Aws, dynamodb: Stubber, key: str, encryption: dict[str, str]
+) -> None:
     expected = {
         "TableArn": TABLE_ARN,
         "S3Bucket": "exports",
@@ -76,6 +86,7 @@ def test_export_is_started_as_a_full_export_with_the_owner_of_the_bucket(aws: Aw
         "S3Prefix": "exports/now",
         "ExportFormat": "DYNAMODB_JSON",
         "ExportType": "FULL_EXPORT",
+        **encryption,
     }
     response = {"ExportDescription": {**DESCRIPTION, "ExportStatus": "IN_PROGRESS"}}
     # The client adds a random ClientToken, which a stub would compare.
@@ -84,7 +95,7 @@ def test_export_is_started_as_a_full_export_with_the_owner_of_the_bucket(aws: Aw
     dynamodb.client.meta.events.register(
         "before-parameter-build.dynamodb.ExportTableToPointInTime", lambda params, **_: requests.append(dict(params))
     )
-    assert aws.start_export(TABLE_ARN, bucket="exports", prefix="exports/now", owner="123456789012") == ARN
+    assert aws.start_export(TABLE_ARN, bucket="exports", prefix="exports/now", owner="123456789012", key=key) == ARN
     [request] = requests
     assert {name: value for name, value in request.items() if name != "ClientToken"} == expected
 

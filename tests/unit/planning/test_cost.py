@@ -118,6 +118,16 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
             {"inventory": 730 / 24 * 0.0025, "inventory_storage": 1_000_000 * 100 * 14 / 1024**3 * 0.023},
             id="daily inventories",
         ),
+        pytest.param(
+            {"analytics": True},
+            {
+                # Four exports of a table with 1,024 bytes for each row, whose files have a fifth of this size.
+                "exports": 4 * 1_000_000 * 1024 / 1024**3 * 0.10,
+                "export_storage": 4 * 30 / (730 / 24) * 1_000_000 * 1024 / 5 / 1024**3 * 0.023,
+                "athena": 4 * 20 * 1_000_000 * 1024 / 5 / 1024**4 * 5.00,
+            },
+            id="exports and Athena",
+        ),
     ],
 )
 def test_bill_of_a_million_files_matches_the_price_pages(
@@ -126,6 +136,12 @@ def test_bill_of_a_million_files_matches_the_price_pages(
     """The expected costs are calculated from AWS's price pages, with rows of 1 KB including DynamoDB's overhead."""
     billed = dollars(MILLION, settings(**{"memory_mb": 2048} | changed))
     assert {part: billed.get(part) for part in expected} == pytest.approx(expected)
+
+
+def test_bill_without_analytics_has_no_exports_and_each_query_in_athena_is_billed_for_at_least_10_mb() -> None:
+    assert not {"exports", "export_storage", "athena"} & dollars(MILLION, settings()).keys()
+    one = replace(MILLION, per_day=1)
+    assert dollars(one, settings(analytics=True))["athena"] == pytest.approx(80 * 10 * 1024**2 / 1024**4 * 5.00)
 
 
 def test_bill_of_the_inspector_contains_executions_reads_logs_and_content() -> None:

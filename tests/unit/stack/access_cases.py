@@ -7,13 +7,22 @@ requests. The tested policy of the KMS key is an example in docs/security.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from tests.support import default_stack as stack
-from tests.support.default_stack import ACCOUNT, FUNCTION_ARN, KEY_ARN, LOGS_ARN, QUEUE_ARN, TABLE_ARN, UPLOADS_ARN
+from tests.support.default_stack import (
+    ACCOUNT,
+    EXPORTS_ARN,
+    FUNCTION_ARN,
+    KEY_ARN,
+    LOGS_ARN,
+    QUEUE_ARN,
+    TABLE_ARN,
+    UPLOADS_ARN,
+)
 from tests.support.iam import Decision, Request
 from tests.support.key_policy import key_policy
 from tests.support.synth import synth
@@ -132,6 +141,7 @@ CASES: dict[str, list[Case]] = {
         *cases(ALLOW, "s3:PutObject", LOG, **LOGGING),
         *cases(DENY, "s3:PutObject", LOG, tls=False, **LOGGING),
         *cases(NO_MATCH, "s3:PutObject", LOG, **{**LOGGING, "account": OTHER_ACCOUNT}),
+        *cases(ALLOW, "s3:PutObject", LOG, **{**LOGGING, "source": EXPORTS_ARN}),
         *cases(NO_MATCH, "s3:PutObject", LOG, **{**LOGGING, "source": "arn:aws:s3:::another"}),
         *cases(NO_MATCH, "s3:PutObject", LOG, by=S3_LOGS),
         *cases(NO_MATCH, "s3:PutObject", LOG, **{**LOGGING, "by": S3}),
@@ -260,6 +270,12 @@ CASES[f"tap-uploads-policy{WITH_KEY}"] = [
     ),  # without a key ID, S3 uses the AWS managed key aws/s3
     *cases(DENY, "s3:PutObject", OBJECT, context={ALGORITHM: "aws:kms:dsse", KEY_ID: KEY_ARN}),
 ]
+# The export bucket has the policy of the upload bucket, for its own objects.
+for _name in ("policy", f"policy{WITH_KEY}"):
+    CASES[f"tap-exports-{_name}"] = [
+        (decision, replace(each, resource=each.resource.replace(UPLOADS_ARN, EXPORTS_ARN)))
+        for decision, each in CASES[f"tap-uploads-{_name}"]
+    ]
 CASES[f"tap-indexer-policy{WITH_KEY}"] = [
     *CASES["tap-indexer-policy"],
     *cases(ALLOW, "kms:Decrypt", KEY_ARN, context=BUCKET_USE),

@@ -98,6 +98,13 @@ WRONG: list[tuple[str, list[str], str, str]] = [
     ("notificationSuffix", ["*.csv"], "no wildcards", ".pdf"),
     ("notificationSuffix", ["\x00.csv"], "control characters", "Remove"),
     ("eventBridge", ["on"], "true or false", "pulumi config set eventBridge true"),
+    ("analytics", ["on", "athena"], "true or false", "pulumi config set analytics true"),
+    ("exportRetentionDays", ["0", "-1"], "1 to 3650 days", "pulumi config set exportRetentionDays 1"),
+    ("exportRetentionDays", ["3651"], "1 to 3650 days", "pulumi config set exportRetentionDays 3650"),
+    ("exportRetentionDays", ["never"], "a whole number", "pulumi config set exportRetentionDays"),
+    ("queryScanLimitGb", ["0"], "1 to 1000000 GB", "pulumi config set queryScanLimitGb 1"),
+    ("queryScanLimitGb", ["1000001"], "1 to 1000000 GB", "pulumi config set queryScanLimitGb 1000000"),
+    ("queryScanLimitGb", ["0.5"], "a whole number", "pulumi config set queryScanLimitGb"),
     ("inventory", ["on", "daily"], "true or false", "pulumi config set inventory true"),
     ("existingBuckets", ["logs", "{}", "[{"], "a list of objects", "config set --path 'existingBuckets[0].name'"),
     ("noncurrentDays", ["0"], "1 to 2147483647 days", "pulumi config set noncurrentDays 1"),
@@ -192,6 +199,10 @@ WRONG_TOGETHER: list[tuple[dict[str, str], str, object, str, str]] = [
     (
         {"maxCapacity": "200", "readCapacity": "201", "writeCapacity": "202"},
         *("maxCapacity", 200, "202 to 40000 units", "maxCapacity 202"),
+    ),
+    *(
+        ({key: "5"}, key, 5, "only with analytics true, and analytics is false", f"rm {key}")
+        for key in ("exportRetentionDays", "queryScanLimitGb")
     ),
     *(
         ({**ON_DEMAND, key: "100"}, key, 100, "only with billing provisioned, and billing is on-demand", f"rm {key}")
@@ -295,6 +306,7 @@ RIGHT: dict[str, list[tuple[str, object]]] = {
     "notificationSuffix": [("", "")],
     "eventBridge": [("true", True), ("false", False)],
     "inventory": [("true", True), ("false", False)],
+    "analytics": [("true", True), ("false", False)],
     "existingBuckets": [
         ("[]", ()),
         (
@@ -356,6 +368,20 @@ def test_docstring_and_document_list_the_current_configuration_keys() -> None:
     """`python -m tools.configuration` updates docs/configuration.md and the docstring of tap_stack.py."""
     assert configuration.docstring_list() in (tap_stack.__doc__ or "")
     assert configuration.DOCUMENT.read_text(encoding="utf-8") == configuration.document()
+
+
+@pytest.mark.parametrize("days", [1, 3650])
+@pytest.mark.parametrize("gigabytes", [1, 1_000_000])
+def test_limits_of_analytics_are_parsed_if_analytics_is_on(days: int, gigabytes: int) -> None:
+    on = {"analytics": "true"}
+    args = parse_configuration({**on, "exportRetentionDays": f"{days}", "queryScanLimitGb": f"{gigabytes}"})
+    assert (args.export_retention_days, args.query_scan_limit_gb) == (days, gigabytes)
+
+
+def test_limits_of_analytics_have_defaults_only_if_analytics_is_on() -> None:
+    on, off = parse_configuration({"analytics": "true"}), parse_configuration({})
+    assert (on.export_retention_days, on.query_scan_limit_gb) == (30, 100)
+    assert (off.export_retention_days, off.query_scan_limit_gb) == (None, None)
 
 
 @pytest.mark.parametrize("maximum", [1, 40_000])

@@ -41,6 +41,15 @@ def test_default_stack_omits_only_resources_of_keys_without_a_default() -> None:
     assert everything - least == {
         *("tap-alarms-email", "tap-no-uploads", "tap-no-audit", "tap-type-mismatch", "tap-uploads-inventory"),
         *(f"tap-existing-{each}-{kind}" for each in EXISTING_BUCKETS for kind in ("rule", "target", "permission")),
+        *(
+            "tap-analytics",
+            "tap-analytics-database",
+            "tap-exported-rows",
+            "tap-exports",
+            "tap-exports-public-access",
+            "tap-exports-ownership",
+        ),
+        *("tap-exports-encryption", "tap-exports-lifecycle", "tap-exports-policy", "tap-exports-logging"),
         *(f"tap-undelivered-{each}" for each in EXISTING_BUCKETS),
         *(f"tap-{part}-{units}-scaling" for part in ("table", "index") for units in ("read", "write")),
         *(f"tap-{part}-{units}-scaling-policy" for part in ("table", "index") for units in ("read", "write")),

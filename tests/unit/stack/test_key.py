@@ -13,8 +13,10 @@ from tests.support.synth import policy, strings, synth
 CHANGED = (
     *("uploads-encryption", "uploads-policy", "objects", "failures", "alarms"),
     *("indexer-logs", "indexer-policy", "inspector-logs", "inspector-policy"),
+    *("exports-encryption", "exports-policy", "analytics", "settings"),
 )
 ENCRYPTION = "rules[0].applyServerSideEncryptionByDefault"
+RESULTS = "configuration.resultConfiguration.encryptionConfiguration"
 
 
 @pytest.mark.control("S3.17", "SQS.1", "SNS.1")
@@ -27,6 +29,8 @@ ENCRYPTION = "rules[0].applyServerSideEncryptionByDefault"
         # The bucket for access logs supports only SSE-S3 (S3 User Guide, "Enabling Amazon S3 server access logging").
         ("logs-encryption", {f"{ENCRYPTION}.sseAlgorithm": "AES256", f"{ENCRYPTION}.kmsMasterKeyId": None}),
         ("logs-encryption", {"rules[0].bucketKeyEnabled": None}),
+        ("exports-encryption", {f"{ENCRYPTION}.sseAlgorithm": "aws:kms", f"{ENCRYPTION}.kmsMasterKeyId": KEY_ARN}),
+        ("analytics", {f"{RESULTS}.encryptionOption": "SSE_KMS", f"{RESULTS}.kmsKeyArn": KEY_ARN}),
         ("objects", {"serverSideEncryption.enabled": True, "serverSideEncryption.kmsKeyArn": KEY_ARN}),
         ("failures", {"kmsMasterKeyId": KEY_ARN, "sqsManagedSseEnabled": None}),
         ("indexer-logs", {"kmsKeyId": KEY_ARN}),

@@ -41,6 +41,7 @@ from tests.support.synth import Synth, strings, synth
 # Maximum length of a resource name in characters, from the API reference of each service.
 LONGEST_NAME = {
     "aws:appautoscaling/policy:Policy": 256,
+    "aws:athena/workgroup:Workgroup": 128,
     "aws:cloudwatch/dashboard:Dashboard": 255,
     "aws:cloudwatch/logGroup:LogGroup": 512,
     "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
@@ -105,7 +106,7 @@ def test_resource_names_with_long_environment_and_region_fit_aws_limits() -> Non
 CUSTOM_TAGS = {**TAGS, "Environment": "staging", "Owner": "Data Platform", "CostCenter": "cc-42"}
 
 
-@pytest.mark.control("Lambda.6", "DynamoDB.5", "SQS.2", "SNS.3", "IAM.24")
+@pytest.mark.control("Lambda.6", "DynamoDB.5", "SQS.2", "SNS.3", "IAM.24", "Athena.3")
 @pytest.mark.parametrize(("config", "tags"), [(FULL, TAGS), (CUSTOM, CUSTOM_TAGS)], ids=["default", "custom"])
 def test_each_taggable_resource_has_all_five_tags(config: dict[str, str], tags: dict[str, str]) -> None:
     found = tagged(synth(**config))

@@ -48,7 +48,7 @@ def test_policy_search_finds_all_policies_of_the_stack(stack: Synth) -> None:
     """If the search for policies found none, the other tests would pass without checking any policy."""
     assert {name for name, _ in documents(stack)} == {
         "tap-uploads-policy",
-        "tap-logs-policy",
+        *("tap-logs-policy", "tap-exports-policy"),
         "tap-failures-policy",
         "tap-alarms-policy",
         *("tap-indexer-role", "tap-indexer-policy", "tap-inspector-role", "tap-inspector-policy"),

@@ -8,9 +8,19 @@ from typing import Any
 import pytest
 
 import tap_stack
-from tests.support.default_stack import CUSTOM, FULL, FUNCTION_ARN, INSPECTOR_ARN, QUEUE_ARN, SETTINGS, TABLE, UPLOADS
+from tests.support.default_stack import (
+    CUSTOM,
+    ENCRYPTED,
+    FULL,
+    FUNCTION_ARN,
+    INSPECTOR_ARN,
+    QUEUE_ARN,
+    SETTINGS,
+    TABLE,
+    UPLOADS,
+)
 from tests.support.fake_outputs import MAPPING_ID
-from tests.support.synth import CODE_SHA256, synth
+from tests.support.synth import CODE_SHA256, Synth, synth
 
 DEFAULT_SETTINGS: dict[str, Any] = {
     "schema": 1,
@@ -29,6 +39,10 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "existing_buckets": [],
     "inspector": {"function": INSPECTOR_ARN, "event_source_mapping": MAPPING_ID},
     "inventory_location": "",
+    "export_bucket": "",
+    "export_key": "",
+    "glue_database": "",
+    "athena_workgroup": "",
 }
 PROPERTIES = {
     "tap-settings": {
@@ -72,7 +86,18 @@ def test_settings_document_contains_the_configured_values() -> None:
     }
 
 
-@pytest.mark.parametrize("config", [{}, CUSTOM, FULL], ids=["default", "custom", "full"])
+def analytics(stack: Synth) -> dict[str, str]:
+    """Return the fields of the settings document about the key `analytics`, from the inputs of the resources."""
+    results = stack.one("Workgroup").inputs["configuration"]["resultConfiguration"]
+    return {
+        "export_bucket": results["outputLocation"].split("/")[2],
+        "export_key": results["encryptionConfiguration"].get("kmsKeyArn", ""),
+        "glue_database": stack.one("CatalogTable").inputs["databaseName"],
+        "athena_workgroup": stack.one("Workgroup").inputs["name"],
+    }
+
+
+@pytest.mark.parametrize("config", [{}, CUSTOM, FULL, ENCRYPTED], ids=["default", "custom", "full", "encrypted"])
 def test_settings_document_equals_the_inputs_of_the_resources(config: dict[str, str]) -> None:
     """The program passes each setting to a resource and to the document, so both must remain equal."""
     stack, settings = synth(**config), document(**config)
@@ -81,6 +106,7 @@ def test_settings_document_equals_the_inputs_of_the_resources(config: dict[str, 
     rules = stack.all("EventRule")
     variables = function["environment"]["variables"]
     assert settings == {
+        **dict.fromkeys(("export_bucket", "export_key", "glue_database", "athena_workgroup"), ""),
         "schema": 1,
         "function_arn": notified["lambdaFunctionArn"],
         "code_sha256": function["codeSha256"],
@@ -102,6 +128,7 @@ def test_settings_document_equals_the_inputs_of_the_resources(config: dict[str, 
             "function": stack.one("EventSourceMapping").inputs["functionName"],
             "event_source_mapping": MAPPING_ID,
         },
+        **(analytics(stack) if "analytics" in config else {}),
         "inventory_location": "".join(
             f"s3://{bucket['bucketArn'].rpartition(':')[2]}/{bucket['prefix']}"
             for bucket in (each.inputs["destination"]["bucket"] for each in stack.all("Inventory"))

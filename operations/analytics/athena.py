@@ -1,0 +1,294 @@
+"""Runs queries over the relation `objects` in Athena, over the files of an export in the stack's export bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import chain, repeat
+from threading import Event
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from operations.analytics.athena_sql import EXPORTED_ROWS, translate, view
+from operations.analytics.engine import COLUMNS_DOCUMENT, QueryResult
+from operations.analytics.export_files import DATA, FILES, SUMMARY, Export
+from operations.aws.athena import CANCELLED, NO_WORKGROUP, QUERY_FAILED, SUCCEEDED
+from operations.errors import OperatorError
+from operations.planning.prices import ATHENA_BYTES, ATHENA_MINIMUM_BYTES
+
+if TYPE_CHECKING:
+    from operations.aws import Aws
+    from operations.aws.athena import AthenaQuery
+    from operations.settings_document import ExpectedSettings
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+QUERIES_AT_ONCE = 4
+"""Queries that run at the same time. Athena's default limit is at least 20 queries of an account."""
+DELAYS = (0.25, 0.5, 1.0, 2.0)
+"""Seconds between the first requests for the state of a query. The last number applies to all later ones."""
+REMEDIES = (
+    (("bytes scanned limit",), "Increase the configuration key queryScanLimitGb, or run the query without --athena"),
+    (("column_not_found", "referenced column"), COLUMNS_DOCUMENT),
+    (
+        ("function_not_found", "not registered", "scalar function with name"),
+        "Athena does not have each function of DuckDB: use a function of Trino, or run the query without --athena",
+    ),
+    (
+        ("type_mismatch", "cannot be applied to"),
+        "Athena converts no texts: write TIMESTAMP '2026-01-31 12:00:00', DATE '2026-01-31' or CAST",
+    ),
+    (
+        ("syntax_error", "mismatched input"),
+        "Athena does not have each syntax of DuckDB: run the query without --athena",
+    ),
+    (
+        ("access denied", "accessdenied", "not authorized", "permission"),
+        "Use credentials with the permissions for Athena in docs/security.md",
+    ),
+)
+"""Pairs of words in a message of Athena, in lower case, and the remedy. The first pair applies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AthenaRows:
+    """The rows that Athena reads.
+
+    Attributes:
+        table: ARN of the DynamoDB table.
+        time: time of the rows, ISO 8601 in UTC.
+        source: S3 URL of the export.
+        rows: number of rows.
+    """
+
+    table: str
+    time: str
+    source: str
+    rows: int
+
+
+class Athena:
+    """Athena workgroup and Glue table of a stack. Several threads can run queries.
+
+    Args:
+        aws: the AWS calls.
+        expected: settings document of the stack; None if it does not exist.
+        sleep: waits for a number of seconds; None for a function that ends when the queries are stopped.
+
+    Raises:
+        OperatorError: the stack has no Athena workgroup.
+    """
+
+    def __init__(
+        self, aws: Aws, expected: ExpectedSettings | None, *, sleep: Callable[[float], object] | None = None
+    ) -> None:
+        if expected is None or not (expected.athena_workgroup and expected.glue_database and expected.export_bucket):
+            raise OperatorError(NO_WORKGROUP)
+        self._aws = aws
+        self._database, self._workgroup = expected.glue_database, expected.athena_workgroup
+        self._bucket = expected.export_bucket
+        self._stopped = Event()
+        self._sleep = sleep or self._stopped.wait
+        self._scanned: list[int] = []
+
+    def open(self) -> AthenaRows:
+        """Return a description of the rows, after a check that the export is complete and still exists.
+
+        Raises:
+            OperatorError: no export was selected, or the export has expired.
+        """
+        source = self._selected()
+        if not source:
+            raise OperatorError("Athena has no rows of the table: run `tapstack export` first, which exports them")
+        try:
+            export = self._manifests(source)
+        except OperatorError as error:
+            raise OperatorError(
+                f"{error} If the export has expired (configuration key exportRetentionDays), run `tapstack export`"
+            ) from error
+        return AthenaRows(table=export.table, time=export.time, source=source, rows=export.items)
+
+    def check(self, rows: AthenaRows) -> None:
+        """Raise an OperatorError if Athena reads another export than the one that `open` returned.
+
+        Args:
+            rows: the result of `open` before the queries.
+        """
+        if self._selected() != rows.source:
+            raise OperatorError("another `tapstack export` selected another export during the query: start again")
+
+    def point(self, source: str, *, table: str) -> AthenaRows:
+        """Select the export that Athena reads, and create the view `objects` for the Athena console.
+
+        Args:
+            source: S3 URL of an export in the stack's bucket.
+            table: ARN of the stack's DynamoDB table.
+
+        Raises:
+            OperatorError: the export is not complete, is in another bucket, or belongs to another table.
+        """
+        if not self.has(source):
+            raise OperatorError(
+                f"{source} is not in the export bucket of the stack, {self._bucket}: Athena can only read an export in "
+                "this bucket. Run `tapstack export` without --from-export"
+            )
+        export = self._manifests(source)
+        if export.table != table:
+            raise OperatorError(
+                f"{source} is an export of the table {export.table}, but the table of the stack is {table}: give an "
+                "export of the stack's table"
+            )
+        parameters = {"export_arn": f"{table}/export/{source.rpartition('/')[2]}", "export_time": export.time}
+        location = f"{source}/{DATA}/"
+        self._aws.point_glue_table(self._database, EXPORTED_ROWS, location=location, parameters=parameters)
+        self._finish(self._start(view()))
+        return AthenaRows(table=table, time=export.time, source=source, rows=export.items)
+
+    def has(self, source: str) -> bool:
+        """Return whether an S3 URL is in the export bucket of the stack."""
+        return source.startswith(f"s3://{self._bucket}/")
+
+    def select(self, sql: str, parameters: Mapping[str, object] | None = None) -> QueryResult:
+        """Run a query, and return its result.
+
+        Args:
+            sql: one SELECT statement over the relation `objects`, in the dialect of DuckDB.
+            parameters: values of the parameters `$name` in the statement.
+
+        Raises:
+            OperatorError: the statement does not only read the relation, or the query failed.
+            KeyboardInterrupt: the query was interrupted; it has been stopped in Athena.
+        """
+        query = self._start(translate(sql, parameters))
+        state = self._finish(query)
+        pages = self._aws.query_pages(query, has_header=state.has_header)
+        first = next(pages)
+        types = tuple(each.partition("(")[0] for each in first.types)
+        rows = (row for page in chain([first], pages) for row in page.rows)
+        return QueryResult(
+            columns=first.columns,
+            types=tuple(each.upper() for each in first.types),
+            rows=(tuple(map(_value, row, types)) for row in rows),
+        )
+
+    def run(self, sql: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Return the rows of a query with the names of their columns, for the report.
+
+        Args:
+            sql: the query.
+            parameters: values of its parameters.
+        """
+        result = self.select(sql, parameters)
+        return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Sequence[Result]:
+        """Return the results of a function that runs queries, several at the same time.
+
+        If a call fails or the tool is interrupted, the other queries are stopped.
+
+        Args:
+            work: the function.
+            items: its arguments.
+        """
+        with ThreadPoolExecutor(QUERIES_AT_ONCE) as pool:
+            try:
+                futures = [pool.submit(work, each) for each in items]
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                failed = [each for each in done if each.exception() is not None]
+                return [each.result() for each in failed or futures]
+            except BaseException:
+                self._stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def costs(self) -> str:
+        """Return the bytes that all queries have scanned, and their price."""
+        return f"{self.bytes_scanned:,} bytes scanned in Athena, about ${self.price:,.4f} in us-east-1"
+
+    @property
+    def bytes_scanned(self) -> int:
+        """Bytes that all queries have scanned."""
+        return sum(self._scanned)
+
+    @property
+    def price(self) -> float:
+        """List price of all queries in US dollars."""
+        return ATHENA_BYTES.cost(sum(max(each, ATHENA_MINIMUM_BYTES) for each in self._scanned))
+
+    def document(self) -> dict[str, Any]:
+        """Return the fields of a JSON document."""
+        return {"bytes_scanned": self.bytes_scanned, "price": self.price}
+
+    def _selected(self) -> str:
+        """Return the S3 URL of the export that Athena reads; empty if no export was selected."""
+        table = self._aws.glue_table(self._database, EXPORTED_ROWS)
+        if not table.get("Parameters", {}).get("export_arn"):
+            return ""
+        return str(table["StorageDescriptor"]["Location"]).removesuffix(f"{DATA}/").rstrip("/")
+
+    def _manifests(self, source: str) -> Export:
+        bucket, _, base = source.removeprefix("s3://").partition("/")
+        summary, files = (self._aws.read_file(bucket, f"{base}/{name}") for name in (SUMMARY, FILES))
+        return Export.parse(summary, files, place=source)
+
+    def _start(self, statement: str) -> str:
+        return self._aws.start_query(statement, database=self._database, workgroup=self._workgroup)
+
+    def _finish(self, query: str) -> AthenaQuery:
+        """Wait for the end of a query, and return its state.
+
+        Raises:
+            OperatorError: the query failed or exceeded the limit of scanned bytes.
+            KeyboardInterrupt: the tool was interrupted, or another query failed. This query has been stopped.
+        """
+        try:
+            state = self._final_state(query)
+        except KeyboardInterrupt:
+            self._aws.stop_query(query)
+            raise
+        if state.state != QUERY_FAILED and state.has_header:
+            self._scanned.append(state.bytes_scanned)
+        if state.state != SUCCEEDED:
+            raise OperatorError(_message(state))
+        return state
+
+    def _final_state(self, query: str) -> AthenaQuery:
+        for seconds in chain(DELAYS, repeat(DELAYS[-1])):
+            state = self._aws.query_state(query)
+            if state.state in (SUCCEEDED, QUERY_FAILED, CANCELLED):
+                return state
+            self._sleep(seconds)
+            if self._stopped.is_set():
+                break
+        raise KeyboardInterrupt
+
+
+def _message(state: AthenaQuery) -> str:
+    reason = " ".join(state.reason.split()).rstrip(".") or f"the query has the state {state.state}"
+    remedy = next((text for words, text in REMEDIES if any(each in reason.lower() for each in words)), "")
+    return f"cannot run the query in Athena: {reason}. {remedy}".rstrip(". ")
+
+
+def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401  a value of any column
+    """Return a value of a result, which Athena returns as a text."""
+    if text is None:
+        return None
+    convert = CONVERSIONS.get(kind, str)
+    try:
+        return convert(text)
+    except ValueError:  # Python's times have four-digit years.
+        return text
+
+
+CONVERSIONS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), int),
+    **dict.fromkeys(("real", "float", "double"), float),
+    "boolean": lambda text: text == "true",
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "timestamp": datetime.fromisoformat,
+}
+"""Functions that convert texts, by Athena's name of the type. Other values, such as maps, remain texts."""

@@ -1,0 +1,154 @@
+"""AWS calls that run queries in Athena, and that select the files of the Glue table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from operations.aws.errors import translated_errors
+from operations.errors import OperatorError
+
+SUCCEEDED, QUERY_FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
+"""Final states of a query."""
+NO_ANALYTICS = (
+    "Check that the configuration key analytics is true, and that the region is that of the stack: `pulumi up "
+    "--refresh` creates the Athena workgroup and the Glue database again"
+)
+NO_WORKGROUP = (
+    "the stack has no Athena workgroup: set the configuration key analytics to true and run `pulumi up`. Without "
+    "Athena, use `sql` and `report` with --scan or --export, and `export` with --parquet"
+)
+TABLE_INPUT = (
+    *("Name", "Description", "Owner", "Retention", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters"),
+    *("ViewOriginalText", "ViewExpandedText"),
+)
+"""Fields of a Glue table that UpdateTable accepts (Glue API Reference, TableInput). It deletes the values of absent
+fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AthenaQuery:
+    """State of a query.
+
+    Attributes:
+        state: `QUEUED`, `RUNNING`, `SUCCEEDED`, `FAILED` or `CANCELLED`.
+        reason: reason of the state; empty if Athena states none.
+        bytes_scanned: bytes that the query has read.
+        has_header: whether the first row of the result contains the names of the columns.
+    """
+
+    state: str
+    reason: str
+    bytes_scanned: int
+    has_header: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AthenaPage:
+    """Page of a result: names and types of the columns, and rows whose values are texts or None."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+
+
+class AthenaCalls:
+    """The AWS calls of Athena and Glue. `Aws` creates the clients."""
+
+    _athena: Any
+    _glue: Any
+
+    def start_query(self, sql: str, *, database: str, workgroup: str) -> str:
+        """Start a query, and return its ID. The workgroup determines the location of the result.
+
+        Args:
+            sql: the statement in Athena's dialect.
+            database: name of the Glue database.
+            workgroup: name of the Athena workgroup.
+        """
+        action = f"start a query in the Athena workgroup {workgroup!r}"
+        with translated_errors(action, permission="athena:StartQueryExecution"):
+            try:
+                response = self._athena.start_query_execution(
+                    QueryString=sql, WorkGroup=workgroup, QueryExecutionContext={"Database": database}
+                )
+            except ClientError as error:
+                if "workgroup" in str(error).lower() and "not found" in str(error).lower():
+                    raise OperatorError(f"{str(error).rstrip('.')}. {NO_ANALYTICS}.") from error
+                raise
+        return str(response["QueryExecutionId"])
+
+    def query_state(self, query: str) -> AthenaQuery:
+        """Return the state of a query.
+
+        Args:
+            query: ID of the query.
+        """
+        with translated_errors("read the state of a query in Athena", permission="athena:GetQueryExecution"):
+            found = self._athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
+        return AthenaQuery(
+            state=found["Status"]["State"],
+            reason=found["Status"].get("StateChangeReason") or "",
+            bytes_scanned=int(found.get("Statistics", {}).get("DataScannedInBytes", 0)),
+            has_header=found.get("StatementType", "DML") == "DML",
+        )
+
+    def stop_query(self, query: str) -> None:
+        """Stop a query. Athena bills the bytes that the query has read.
+
+        Args:
+            query: ID of the query.
+        """
+        with translated_errors("stop a query in Athena", permission="athena:StopQueryExecution"):
+            self._athena.stop_query_execution(QueryExecutionId=query)
+
+    def query_pages(self, query: str, *, has_header: bool) -> Iterator[AthenaPage]:
+        """Yield the pages of the result of a query; at least one.
+
+        Args:
+            query: ID of the query.
+            has_header: whether the first row contains the names of the columns.
+        """
+        permission = "athena:GetQueryResults or s3:GetObject"
+        with translated_errors("read the result of a query in Athena", permission=permission):
+            pages = self._athena.get_paginator("get_query_results").paginate(QueryExecutionId=query)
+            for number, page in enumerate(pages):
+                described = page["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
+                rows = page["ResultSet"]["Rows"][1 if has_header and number == 0 else 0 :]
+                yield AthenaPage(
+                    columns=tuple(each["Name"] for each in described),
+                    types=tuple(each["Type"] for each in described),
+                    rows=tuple(tuple(cell.get("VarCharValue") for cell in row.get("Data", ())) for row in rows),
+                )
+
+    def glue_table(self, database: str, table: str) -> Mapping[str, Any]:
+        """Return Glue's description of a table.
+
+        Args:
+            database: name of the Glue database.
+            table: name of the table.
+        """
+        action = f"read the Glue table {database}.{table}"
+        with translated_errors(action, not_found=NO_ANALYTICS, permission="glue:GetTable"):
+            found: Mapping[str, Any] = self._glue.get_table(DatabaseName=database, Name=table)["Table"]
+        return found
+
+    def point_glue_table(self, database: str, table: str, *, location: str, parameters: Mapping[str, str]) -> None:
+        """Change the location and parameters of a Glue table, and nothing else.
+
+        Args:
+            database: name of the Glue database.
+            table: name of the table.
+            location: S3 URL of the folder with the files.
+            parameters: parameters to set; other parameters remain.
+        """
+        found = self.glue_table(database, table)
+        values = {name: found[name] for name in TABLE_INPUT if found.get(name) not in (None, "")}
+        values["StorageDescriptor"] = {**values["StorageDescriptor"], "Location": location}
+        values["Parameters"] = {**values.get("Parameters", {}), **parameters}
+        action = f"change the location of the Glue table {database}.{table}"
+        with translated_errors(action, not_found=NO_ANALYTICS, permission="glue:UpdateTable"):
+            self._glue.update_table(DatabaseName=database, TableInput=values, SkipArchive=True)
