@@ -128,7 +128,6 @@ INVENTORY_PREFIX = "inventory"  # prefix of inventories in the log bucket
 INVENTORY_FIELDS = ("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm")
 ANALYTICS_DEFAULTS: Mapping[str, int] = {"export_retention_days": 30, "query_scan_limit_gb": 100}
 EXPORTED_ROWS = "exported_rows"  # name of the Glue table
-RESULTS_PREFIX = "results/"  # of Athena in the export bucket
 NO_EXPORT_PREFIX = "exports/none/"  # prefix without objects, the location of the Glue table before the first export
 # Types in Glue of the values in an exported row, by DynamoDB type. Glue has names in lower case, and JsonSerDe ignores
 # case. DynamoDB exports numbers as text. A map contains texts, or the attributes in MAP_ATTRIBUTES.
@@ -685,7 +684,7 @@ class TapStackArgs:
     inventory: bool = _field(
         "inventory",
         default=False,
-        description="S3 lists all object versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
+        description="S3 lists all versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
     )
     analytics: bool = _field(
         "analytics",
@@ -1852,7 +1851,8 @@ class TapStack(pulumi.ComponentResource):
         The keys of ``buckets`` are the prefixes of the access logs. The method returns the resource that configures the
         inventory of the upload bucket, if there is one.
         """
-        expiry = {"prefix": f"{INVENTORY_PREFIX}/", "expiration": {"days": INVENTORY_DAYS}}
+        days = {"days": INVENTORY_DAYS}
+        expiry = _lifecycle_rule("expire-inventories", prefix=f"{INVENTORY_PREFIX}/", expiration=days)
         logged = [self._names.upload_bucket, *([self._names.export_bucket] if self._args.analytics else [])]
         names = [self._names.upload_bucket, *(each.name for each in self._args.existing_buckets)]
         policy = partial(_log_bucket_policy, logged=logged, inventoried=names if self._args.inventory else ())
@@ -1861,7 +1861,7 @@ class TapStack(pulumi.ComponentResource):
             self._names.log_bucket,
             policy=lambda log_bucket: _json(policy, log_bucket_arn=log_bucket.arn, account=self._account),
             expiry=_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS}),
-            more_rules=[_lifecycle_rule("expire-inventories", **expiry)] if self._args.inventory else (),
+            more_rules=[expiry] if self._args.inventory else (),
         )
         for purpose, bucket in buckets.items():
             target = {"target_bucket": log_bucket.bucket, "target_prefix": f"{purpose}/"}
@@ -1926,7 +1926,7 @@ class TapStack(pulumi.ComponentResource):
             encryption_option="SSE_KMS" if self._key else "SSE_S3", kms_key_arn=self._key
         )
         results = athena.WorkgroupConfigurationResultConfigurationArgs(
-            output_location=pulumi.Output.format("s3://{0}/{1}", bucket.bucket, RESULTS_PREFIX),
+            output_location=pulumi.Output.format("s3://{0}/results/", bucket.bucket),
             expected_bucket_owner=self._account,
             encryption_configuration=encryption,
         )

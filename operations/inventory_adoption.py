@@ -49,8 +49,8 @@ class InventoryAdoption:
             f"--expected-bucket-owner {self._account}"
         )
 
-    def examine(self) -> None:
-        """Read the configuration with the ID of the stack.
+    def examine(self) -> bool:
+        """Read the configuration with the ID of the stack, and return whether the bucket has it.
 
         Raises:
             OperatorError: the configuration cannot be read, or the bucket has another configuration with this ID.
@@ -64,6 +64,7 @@ class InventoryAdoption:
                 f"adopt does not replace: {differing}. If the configuration belongs to an earlier deployment of the "
                 f"stack, delete it, and start adopt again: {self.removal_command}"
             )
+        return self.configured
 
     def apply(self) -> None:
         """Add the configuration unless the bucket has it. S3 does not change the other configurations of the bucket.
@@ -72,14 +73,12 @@ class InventoryAdoption:
             OperatorError: an AWS call failed, or the bucket has another configuration with the ID of the stack.
         """
         # S3 has no conditional write: a configuration that another writer adds after this read is replaced.
-        self.examine()
-        if self.configured:
+        if self.examine():
             return
         self.sent = True
         self._aws.put_inventory_configuration(self._bucket, self._account, self._wanted)
         for seconds in WAITS_SECONDS:
             self._sleep(seconds)
-            self.examine()
-            if self.configured:
+            if self.examine():
                 self.changed = True
                 return

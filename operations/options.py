@@ -217,8 +217,7 @@ def _add_adopt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inventory",
         action="store_true",
-        help="also report whether the bucket has the stack's inventory configuration, for `audit --from-inventory`; "
-        "with --apply, add it",
+        help="also report whether the bucket has the stack's inventory configuration; with --apply, add it",
     )
     parser.add_argument(
         "--apply", action="store_true", help="switch EventBridge on (default: only report the settings)"
