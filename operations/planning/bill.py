@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from operations.planning import limits, prices
+from operations.planning.exports import export_lines
 from operations.planning.scenario import DAY_SECONDS, ON_DEMAND, PROVISIONED, Load, StackSettings, service_seconds
 from operations.planning.table import CONTENT_BYTES, index_bytes, write_units
 
@@ -43,14 +44,6 @@ INVENTORY_DAYS = 14
 """Retention of inventories in days."""
 INVENTORY_ROW_BYTES = 100
 """Assumed bytes of an object version in a Parquet file of an inventory."""
-EXPORTS_PER_MONTH = 4
-"""Assumed number of table exports per month: one in each week, for a report."""
-EXPORT_COMPRESSED = 0.2
-"""Assumed size of the compressed files of an export relative to the rows in the table."""
-EXPORT_DAYS = 30
-"""Default of `exportRetentionDays`."""
-QUERIES_PER_EXPORT = 20
-"""Assumed number of queries in Athena for each export. Each query reads all files, because they have no columns."""
 INSPECTOR_LOG_BYTES: Mapping[str, int] = {"DEBUG": 800, "INFO": 800, "WARNING": 0, "ERROR": 0}
 """Assumed bytes per file of the inspector's log line about a file by `logLevel`, with the overhead."""
 INSPECTOR_METRIC_LOG_BYTES = 450
@@ -167,7 +160,9 @@ def bill(load: Load, settings: StackSettings, *, months: int = MONTHS, free_tier
         quantity = f"{stored:,.1f} GB, inventories of {INVENTORY_DAYS} days"
         items.add("inventory_storage", "Inventory storage", prices.OBJECTS_STORED, stored, quantity)
     if settings.analytics:
-        _add_analytics(items, load, settings, months)
+        row_bytes = load.row_bytes + ITEM_OVERHEAD_BYTES + (CONTENT_BYTES if settings.inspect_content else 0)
+        for line in export_lines(load.per_day * DAYS * months * row_bytes, days=DAYS):
+            items.add(*line)
     if settings.customer_key:
         reads = 1 + limits.GETS_PER_FILE * settings.inspect_content
         requests = (1 + reads) * KEY_REQUEST_SHARE * load.per_day * DAYS
@@ -285,22 +280,6 @@ def _add_storage(items: _Items, load: Load, settings: StackSettings, months: int
     items.add("index_storage", "DynamoDB index storage", price, index, quantity)
     quantity = f"{table:,.1f} GB, point-in-time recovery"
     items.add("backup", "DynamoDB backup", prices.ROWS_BACKED_UP, table, quantity)
-
-
-def _add_analytics(items: _Items, load: Load, settings: StackSettings, months: int) -> None:
-    """Add the lines about exports and Athena. The metrics of the workgroup and the Glue table cost nothing."""
-    row_bytes = load.row_bytes + ITEM_OVERHEAD_BYTES + (CONTENT_BYTES if settings.inspect_content else 0)
-    table_bytes = load.per_day * DAYS * months * row_bytes
-    exported, files = EXPORTS_PER_MONTH * table_bytes / GB, EXPORT_COMPRESSED * table_bytes
-    stored = files / GB * EXPORTS_PER_MONTH * EXPORT_DAYS / DAYS
-    queries = EXPORTS_PER_MONTH * QUERIES_PER_EXPORT
-    scanned = queries * max(files, prices.ATHENA_MINIMUM_BYTES)
-    quantity = f"{exported:,.1f} GB, {EXPORTS_PER_MONTH} exports of the table"
-    items.add("exports", "DynamoDB exports", prices.ROWS_EXPORTED, exported, quantity)
-    quantity = f"{stored:,.1f} GB, {EXPORT_DAYS} days, compressed"
-    items.add("export_storage", "S3 exports", prices.OBJECTS_STORED, stored, quantity)
-    quantity = f"{scanned / GB:,.1f} GB scanned by {queries} queries"
-    items.add("athena", "Athena", prices.ATHENA_BYTES, scanned, quantity)
 
 
 def _add_indexer(items: _Items, load: Load, settings: StackSettings) -> None:
