@@ -15,8 +15,6 @@ from tests.support.shell_commands import problems
 from tests.unit.operations.test_adopt import DOCUMENT, denying, with_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.unit.operations.conftest import Command
 
 LOGS = "logs-of-the-stack"
@@ -91,9 +89,9 @@ def test_bucket_that_the_stack_does_not_index_yet_gets_a_note_about_the_policy_o
     assert any(line.startswith(note) for line in adopt.lines)
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, None])
+@pytest.mark.parametrize("settings", [dict(SETTINGS), None])
 def test_adopt_with_a_stack_without_inventory_is_an_error_with_the_remedy(
-    adopt: Command, connection: Connection, settings: Mapping[str, Any] | None
+    adopt: Command, connection: Connection, settings: dict[str, Any] | None
 ) -> None:
     adopt.aws.settings = settings
     assert adopt("adopt", "reports", "--inventory", "--apply") == 2
