@@ -16,10 +16,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 
 from operations.analytics.engine import Engine, literal
-from operations.inventory.compare import Inventory, differing
+from operations.inventory.compare import differing
+from operations.inventory.files import Inventory
 from operations.listing import KeyFilter
 
 CREATED = datetime(2026, 6, 1, tzinfo=UTC)
@@ -161,7 +161,15 @@ def compare(folder: Path, memory: str) -> None:
         memory: limit of DuckDB's memory.
     """
     number = int((folder / "number").read_text())
-    inventory: Inventory = SimpleNamespace(bucket="uploads", created=CREATED, fields=FIELDS)
+    inventory = Inventory(
+        bucket="uploads",
+        created=CREATED,
+        format="Parquet",
+        files=(),
+        schema=FIELDS,
+        fields=frozenset(FIELDS),
+        place=str(folder),
+    )
     with TemporaryDirectory(dir=folder) as spill:
         disk = Disk(Path(spill))
         begun, cpu = time.monotonic(), time.process_time()

@@ -105,7 +105,7 @@ class Engine:
 
         Args:
             sql: the statement.
-            parameters: values of the parameters `?` in the statement.
+            parameters: values of the parameters `?` or `$name` in the statement.
         """
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(self.connection.execute, sql, parameters)

@@ -162,7 +162,7 @@ def test_query_in_athena_states_bytes_price_and_the_time_of_the_export(ready: To
     assert document["rows"] == [[NUMBER, 5 * NUMBER]]
     assert ready("sql", COUNT, "--athena") == 0
     assert "26,214,400 bytes scanned in Athena, about $0.0001 in us-east-1" in ready.errors
-    assert f"1 row of the result; the rows are of {document['time']}" in ready.errors
+    assert f"1 row, from the rows of the table at {document['time']}" in ready.errors
 
 
 def test_small_query_costs_the_minimum_of_athena(ready: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
