@@ -108,9 +108,9 @@ def workgroup(name: str, inputs: Inputs, aws: Aws) -> Create:
             Removal(
                 delete=lambda: athena.delete_work_group(WorkGroup=workgroup_name, RecursiveDeleteOption=recursive),
                 # GetWorkGroup of a missing workgroup returns the same error code as an invalid request.
-                exists=lambda: [
-                    each for each in athena.list_work_groups().get("WorkGroups", ()) if each["Name"] == workgroup_name
-                ],
+                exists=lambda: (
+                    workgroup_name in [each["Name"] for each in athena.list_work_groups().get("WorkGroups", ())]
+                ),
                 unlock=lambda: athena.delete_work_group(WorkGroup=workgroup_name, RecursiveDeleteOption=True),
             )
         )
