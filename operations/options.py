@@ -10,10 +10,10 @@ from operations.analytics import options as analytics
 from operations.analytics.report_options import add_report
 from operations.failures import REASONS
 from operations.inventory import options as inventory
+from operations.listing_options import add_prefix, add_workers
 from operations.option_types import (
     bucket_name,
     iso_time,
-    list_workers,
     positive_integer,
     rate_of,
     row_address,
@@ -21,7 +21,6 @@ from operations.option_types import (
     topic_arn,
     utf8_text,
 )
-from operations.parallel_listing import LIST_WORKERS, MAX_LIST_WORKERS
 from operations.planning import options as planning
 from operations.rate import ON_DEMAND_EVENT_RATE, ON_DEMAND_WRITE_RATE
 from operations.tool import FINDINGS, OK
@@ -93,23 +92,6 @@ def _add_bucket(parser: argparse._ActionsContainer, *, default: str) -> None:
     )
 
 
-def _add_workers(parser: argparse.ArgumentParser, *, note: str = "") -> None:
-    """Add the option for the number of concurrent list requests.
-
-    Args:
-        parser: the argument parser.
-        note: addition to the help text.
-    """
-    parser.add_argument(
-        "--workers",
-        type=list_workers,
-        default=LIST_WORKERS,
-        metavar="N",
-        help=f"number of concurrent requests that list the bucket, 1 to {MAX_LIST_WORKERS} (default: {LIST_WORKERS})"
-        f"{note}",
-    )
-
-
 def _add_audit(parser: argparse.ArgumentParser) -> None:
     _add_stack(parser)
     buckets = parser.add_mutually_exclusive_group()
@@ -117,10 +99,8 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
     buckets.add_argument(
         "--all-buckets", action="store_true", help="the stack's own bucket and all of existingBuckets, with one scan"
     )
-    parser.add_argument(
-        "--prefix", type=utf8_text, default="", metavar="P", help="only object keys with this prefix (default: all)"
-    )
-    _add_workers(parser)
+    add_prefix(parser)
+    add_workers(parser)
     heads = parser.add_mutually_exclusive_group()
     heads.add_argument(
         "--heads",
@@ -151,9 +131,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
 def _add_backfill(parser: argparse.ArgumentParser) -> None:
     _add_stack(parser)
     _add_bucket(parser, default="the stack's own bucket")
-    parser.add_argument(
-        "--prefix", type=utf8_text, default="", metavar="P", help="only object keys with this prefix (default: all)"
-    )
+    add_prefix(parser)
     parser.add_argument(
         "--since", type=iso_time, metavar="T", help="only versions created at this time (ISO 8601) or later"
     )
@@ -172,7 +150,7 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         help="start after this object key, or with --inspect after this row (BUCKET/KEY?versionId=ID), which an "
         "interrupted run prints",
     )
-    _add_workers(parser, note=". --invoke lists in key order, with one request at a time")
+    add_workers(parser, note=". --invoke lists in key order, with one request at a time")
     parser.add_argument(
         "--inspect",
         action="store_true",

@@ -56,7 +56,7 @@ FORBIDDEN = {
 }
 """Maps the name of a rule to (importing packages, packages that they must not import)."""
 
-AWS_MODULES = ("athena", "buckets", "client", "errors", "exports", "inventory", "listing", "settings", "tables")
+AWS_MODULES = ("athena", "buckets", "client", "errors", "exports", "listing", "settings", "tables")
 """Modules of `operations.aws`, the package with the AWS calls of the operators' tools."""
 
 ONLY_IMPORTERS = {

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from operations.audit import GRACE, Audit, AuditReport
+from operations.audit import GRACE, Audit
+from operations.audit_report import AuditReport
 from operations.errors import OperatorError
 from operations.listing import KeyFilter, Version
 from operations.output import Progress
