@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from operations.audit import GRACE, Audit
-from operations.audit_report import AuditReport
 from operations.errors import OperatorError
 from operations.listing import KeyFilter, Version
 from operations.output import Progress
@@ -21,6 +20,7 @@ from tests.support.nonempty import nonempty
 from tests.support.operations_fakes import ARN, START, TARGET, FakeAws, head_response, marker, raising, row, version
 
 if TYPE_CHECKING:
+    from operations.audit_report import AuditReport
     from operations.aws import Row
 
 OLD, NEW, MARKER = version("a", "v1"), version("a", "v2", seconds=5, etag="f"), marker("a", "m1", seconds=9)
