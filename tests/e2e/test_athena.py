@@ -168,7 +168,7 @@ def test_named_queries_have_equal_results_in_athena_and_in_the_local_engine(athe
     results = athena.map(lambda name: athena.run(named_query(name), {}), names)
     local = query_of(engine)
     assert dict(zip(names, results, strict=True)) == {name: local(named_query(name), {}) for name in names}
-    assert len(names) == 18
+    assert len(names) == 19
 
 
 def test_all_columns_of_all_rows_are_equal_in_athena_and_in_the_local_engine(athena: Athena, engine: Engine) -> None:

@@ -59,6 +59,8 @@ def audit(
         "sns": None,
         "events": None,
         "kms": None,
+        "athena": None,
+        "glue": None,
     }
     tool = Audit(
         Aws(clients.__getitem__),
