@@ -67,6 +67,7 @@ def audit(
         TARGET,
         key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
+        workers=1,  # a history is repeatable only without other threads
         heads=True,
         clock=clock,
         sleep=clock.advance,
@@ -96,7 +97,7 @@ class FakeS3:
 
     def get_paginator(self, name: str) -> _Pages:
         assert name == "list_object_versions"
-        return _Pages(self._listed)
+        return _Pages(self.list_object_versions)
 
     def head_object(self, *, Bucket: str, Key: str, VersionId: str, ChecksumMode: str) -> Response:  # noqa: N803 - boto3's names
         assert (Bucket, ChecksumMode) == (BUCKET, "ENABLED")
@@ -105,7 +106,7 @@ class FakeS3:
                 return each.head()
         raise client_error(404, operation="HeadObject")
 
-    def _listed(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Response:  # noqa: N803 - boto3's names
+    def list_object_versions(self, *, Bucket: str, Prefix: str, MaxKeys: int) -> Response:  # noqa: N803 - boto3's names
         assert (Bucket, MaxKeys > 0) == (BUCKET, True)
         listing = [each for each in self._bucket.listing() if each.key.startswith(Prefix)]
         return {
