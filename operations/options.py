@@ -35,19 +35,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Args:
         arguments: the command-line arguments without the program name.
     """
-    command = parser()
-    options = command.parse_args(arguments)
+    options = parser().parse_args(arguments)
     if options.tool == "redrive" and options.delete and options.export is None:
-        command.error("--delete requires --export FILE, so that a copy of the deleted messages exists")
+        options.reject("--delete requires --export FILE, so that a copy of the deleted messages exists")
     if options.tool == "backfill" and options.inspect and options.start_after:
         try:
             options.start_after = row_address(options.start_after)
         except argparse.ArgumentTypeError as error:
-            command.error(f"argument --start-after with --inspect: {error}")
+            options.reject(f"argument --start-after with --inspect: {error}")
     if options.tool == "audit" and (problem := inventory.problem(options)):
-        command.error(problem)
+        options.reject(problem)
+    if options.tool == "report" and options.since and options.until and options.since >= options.until:
+        options.reject("--until must be later than --since: no row is in an empty period")
     if options.tool in analytics.SOURCE_TOOLS and (problem := analytics.problem(options)):
-        command.error(problem)
+        options.reject(problem)
     return options
 
 
@@ -58,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "
         "the table, send failed events again, copy rows from a restored backup, prepare existing buckets, run SQL and "
         "reports over the table, and estimate capacity and cost.",
-        notes=f"{ACCESS} Without an option that changes something, they only report. Each tool has its own --help.",
+        notes=f"{ACCESS} Without an option that changes something, they only report. Only export, which selects the "
+        "rows for Athena, and cache need no such option. Each tool has its own --help.",
         exit_codes={
             OK: "success, and nothing is left to do",
             FINDINGS: "differences, events to send, failed events, rows to copy or obstacles were found",
@@ -232,7 +234,8 @@ TOOLS = (
         name="audit",
         summary="compare bucket, table and settings of a stack, and optionally repair the table",
         add_options=_add_audit,
-        notes=f"{ACCESS} Without --repair, audit changes nothing.",
+        notes=f"{ACCESS} Without --repair, audit changes nothing. An audit from an inventory can export the table, "
+        "which costs $0.10 per GB in us-east-1.",
         exit_codes={OK: "no differences", FINDINGS: "differences were found in rows or settings"},
     ),
     ToolUsage(
@@ -315,7 +318,7 @@ TOOLS = (
     ),
     ToolUsage(
         name="cache",
-        summary="delete the rows in the cache of sql and export",
+        summary="delete the cached rows of report, sql, export and audit",
         add_options=analytics.add_cache,
         notes=analytics.CACHE_NOTES,
         exit_codes={OK: "success"},

@@ -42,7 +42,10 @@ class ToolUsage:
 def command_parser(
     tools: Iterable[ToolUsage], *, description: str, notes: str, exit_codes: Mapping[int, str]
 ) -> argparse.ArgumentParser:
-    """Return the argument parser of the command, whose result contains the selected tool (`tool`) and its `schema`.
+    """Return the argument parser of the command.
+
+    Its result contains the selected tool (`tool`), its `schema`, and `reject`, which ends the process with the usage
+    text of the tool and an error message.
 
     Args:
         tools: the tools in the order of the usage text.
@@ -68,7 +71,7 @@ def command_parser(
             epilog=_epilog(tool.notes, tool.all_exit_codes),
             allow_abbrev=False,
         )
-        sub.set_defaults(schema=tool.schema)
+        sub.set_defaults(schema=tool.schema, reject=sub.error)
         sub.add_argument("--json", action="store_true", help="print one JSON document instead of text")
         tool.add_options(sub)
     return parser

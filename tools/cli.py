@@ -30,7 +30,7 @@ def chapter(tool: ToolUsage) -> str:
     lines = [f"{sub.description}\n", "| Option | Description |", "|---|---|"]
     for action in sub._actions:
         if action.dest not in COMMON_OPTIONS:
-            name = " ".join([*action.option_strings[-1:], *([str(action.metavar)] if action.metavar else [])])
+            name = " ".join([*action.option_strings[-1:], *([_metavar(action)] if action.metavar else [])])
             lines.append(f"| `{name}`{' (required)' * action.required} | {action.help} |")
     lines += ["", *_exclusions(sub), "| Exit code | Meaning |", "|---|---|"]
     lines += [f"| {code} | {meaning} |" for code, meaning in tool.all_exit_codes.items()]
@@ -63,6 +63,10 @@ def parser_of(tool: str) -> argparse.ArgumentParser:
     [subparsers] = (each for each in parser()._actions if isinstance(each, argparse._SubParsersAction))
     found: argparse.ArgumentParser = subparsers.choices[tool]
     return found
+
+
+def _metavar(action: argparse.Action) -> str:
+    return f"[{action.metavar}]" if action.option_strings and action.nargs == "?" else str(action.metavar)
 
 
 def _exclusions(sub: argparse.ArgumentParser) -> Iterator[str]:

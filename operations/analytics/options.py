@@ -37,7 +37,11 @@ def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
         "--stack-outputs", type=Path, metavar="FILE", help="file with the output of `pulumi stack output --json`"
     )
     rows = parser.add_mutually_exclusive_group()
-    rows.add_argument("--scan", action="store_true", help="read all rows of the table with a parallel scan")
+    rows.add_argument(
+        "--scan",
+        action="store_true",
+        help=f"read all rows of the table with a parallel scan{' (default: only read the cache)' * athena}",
+    )
     rows.add_argument(
         "--export", action="store_true", help="export the table to the stack's export bucket, and download the files"
     )
@@ -85,9 +89,18 @@ def add_sql(parser: argparse.ArgumentParser) -> None:
     """Add the options of the tool `sql`."""
     query = parser.add_mutually_exclusive_group(required=True)
     query.add_argument(
-        "sql", type=utf8_text, nargs="?", metavar="SQL", help="a SELECT statement over the relation objects (DuckDB)"
+        "sql",
+        type=utf8_text,
+        nargs="?",
+        metavar="SQL",
+        help="a SELECT statement over the relation objects, in DuckDB's dialect; 'DESCRIBE objects' prints the columns",
     )
-    query.add_argument("--name", type=utf8_text, metavar="QUERY", help="run a named query of the report")
+    query.add_argument(
+        "--name",
+        type=utf8_text,
+        metavar="QUERY",
+        help="run a named query of the report, such as totals; a wrong name prints all names",
+    )
     parser.add_argument(
         "--format",
         choices=FORMATS,

@@ -12,6 +12,7 @@ from operations.aws.errors import LOG_IN, REMEDIES, REMEDIES_OF_ERRORS
 from operations.command import main
 from operations.discovery import from_function, queue_before_sending
 from operations.errors import OperatorError, RefusedEventError
+from operations.options import TOOLS
 from operations.rate import Capacity
 from tests.support.operations_fakes import ARN, SETTINGS, FakeAws, failure, head_response, raising, row, version
 from tests.unit.operations.conftest import LISTED
@@ -442,7 +443,7 @@ def test_invalid_arguments_of_the_operations_command_are_rejected(
     assert error in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("tool", ["audit", "backfill", "redrive", "restore-rows", "adopt", "capacity", "cost"])
+@pytest.mark.parametrize("tool", sorted({each.name for each in TOOLS} - {"cache"}))
 def test_help_text_of_a_tool_names_only_options_of_the_tool(tool: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([tool, "--help"])

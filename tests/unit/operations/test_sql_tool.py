@@ -346,6 +346,7 @@ def test_failed_query_leaves_no_output_file(run: Rows, tmp_path: Path) -> None:
         (["sql", SUM, "--function=f", "--max-age=1"], "'1' is not a duration, such as 30m, 12h or 7d"),
         (["sql", SUM, "--from-export=s3://x"], "'s3://x' is not the URL of an export folder"),
         (["cache", "fill"], "invalid choice: 'fill'"),
+        (["report", "--function=f", "--since=2026-02-01", "--until=2026-02-01"], "--until must be later than --since"),
     ],
 )
 def test_contradicting_options_are_an_error(
@@ -353,7 +354,9 @@ def test_contradicting_options_are_an_error(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
-    assert message in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.startswith(f"usage: tapstack {arguments[0]} ")
 
 
 def test_files_in_the_cache_are_only_readable_by_the_user_and_cache_clear_deletes_them(run: Rows) -> None:
