@@ -30,6 +30,8 @@ QUERIES_AT_ONCE = 4
 """Queries that run at the same time. Athena's default limit is at least 20 queries of an account."""
 DELAYS = (0.25, 0.5, 1.0, 2.0)
 """Seconds between the first requests for the state of a query. The last number applies to all later ones."""
+PRICE_DIGITS = 5
+"""Decimal places of a price. The cheapest query costs $0.00005."""
 REMEDIES = (
     (("bytes scanned limit",), "Increase the configuration key queryScanLimitGb, or run the query without --athena"),
     (("column_not_found", "referenced column"), COLUMNS_DOCUMENT),
@@ -121,7 +123,7 @@ class Athena:
             raise OperatorError("another `tapstack export` selected another export during the query: start again")
 
     def point(self, source: str, *, table: str) -> AthenaRows:
-        """Select the export that Athena reads, and create the view `objects` for the Athena console.
+        """Select the export that Athena reads.
 
         Args:
             source: S3 URL of an export in the stack's bucket.
@@ -144,8 +146,11 @@ class Athena:
         parameters = {"export_arn": f"{table}/export/{source.rpartition('/')[2]}", "export_time": export.time}
         location = f"{source}/{DATA}/"
         self._aws.point_glue_table(self._database, EXPORTED_ROWS, location=location, parameters=parameters)
-        self._finish(self._start(view()))
         return AthenaRows(table=table, time=export.time, source=source, rows=export.items)
+
+    def create_view(self) -> None:
+        """Create the view `objects` for the Athena console."""
+        self._finish(self._start(view()))
 
     def has(self, source: str) -> bool:
         """Return whether an S3 URL is in the export bucket of the stack."""
@@ -206,7 +211,7 @@ class Athena:
 
     def costs(self) -> str:
         """Return the bytes that all queries have scanned, and their price."""
-        return f"{self.bytes_scanned:,} bytes scanned in Athena, about ${self.price:,.4f} in us-east-1"
+        return f"{self.bytes_scanned:,} bytes scanned in Athena, about ${self.price:,.{PRICE_DIGITS}f} in us-east-1"
 
     @property
     def bytes_scanned(self) -> int:

@@ -57,6 +57,7 @@ class ExportTool:
             with progress.step("update Athena"):
                 pointed = self._athena.point(location, table=self._source.table_arn())
             self._rows, self._location = self._rows or pointed, pointed.source
+            self._athena.create_view()
         return OK
 
     def _write_parquet(self, folder: Path, progress: Progress) -> None:
@@ -103,4 +104,7 @@ class ExportTool:
     def resume_hint(self) -> str:
         if self._folder is not None and self._rows is None:
             return f"{self._folder} was not written; start export again"
-        return "Athena was not updated; start export again without --parquet"
+        remedy = "start export again" if self._folder is None else "start export again without --parquet"
+        if self._location:
+            return f"the view objects for the Athena console was not created; {remedy}"
+        return f"Athena was not updated; {remedy}"

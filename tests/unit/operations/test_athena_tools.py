@@ -96,7 +96,8 @@ def test_parquet_files_remain_if_athena_cannot_be_updated(tools: Tools, tmp_path
     tools.aws.add_export("exports/earlier")
     tools.aws.final = ("FAILED", "Access denied")
     assert tools("export", "--export", f"--parquet={tmp_path / 'a'}") == 2
-    assert "Athena was not updated; start export again without --parquet" in tools.errors
+    assert "the view objects for the Athena console was not created; start export again without" in tools.errors
+    assert tools.output == f"Athena reads {EARLIER}\n"
     assert list((tmp_path / "a").rglob("*.parquet"))
 
 
@@ -127,6 +128,7 @@ def test_export_that_athena_must_not_read_is_an_error_and_changes_nothing(tools:
     assert tools("export", f"--from-export={EARLIER}") == 2
     assert f"is an export of the table {TABLE_ARN}-other, but the table of the stack is {TABLE_ARN}" in tools.errors
     assert (tools.aws.glue, tools.aws.queries) == (before, [])
+    assert tools.errors.endswith("Athena was not updated; start export again\n")
 
 
 @pytest.mark.parametrize("arguments", [("sql", COUNT, "--athena"), ("report", "--athena"), ("export",)])
@@ -161,7 +163,7 @@ def test_query_in_athena_states_bytes_price_and_the_time_of_the_export(ready: To
     assert document["columns"] == [{"name": "number", "type": "BIGINT"}, {"name": "bytes", "type": "BIGINT"}]
     assert document["rows"] == [[NUMBER, 5 * NUMBER]]
     assert ready("sql", COUNT, "--athena") == 0
-    assert "26,214,400 bytes scanned in Athena, about $0.0001 in us-east-1" in ready.errors
+    assert "26,214,400 bytes scanned in Athena, about $0.00012 in us-east-1" in ready.errors
     assert f"1 row, from the rows of the table at {document['time']}" in ready.errors
 
 
