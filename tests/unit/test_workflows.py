@@ -66,6 +66,21 @@ def documented_policies() -> list[Document]:
     return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text(DOCS), re.DOTALL)]
 
 
+def test_policy_of_the_deployment_role_permits_the_service_of_each_resource_type() -> None:
+    types = json.loads(text(ROOT / "tests" / "unit" / "public_names.json"))["stack"]["resources"]
+    services = {each.removeprefix("aws:").partition("/")[0] for each in types if each.startswith("aws:")}
+    names = {"appautoscaling": "application-autoscaling"}
+    permitted = {
+        action.partition(":")[0]
+        for policy in documented_policies()
+        if any(each.get("Sid") == "OnlyWithSavedQueries" for each in policy["Statement"])
+        for statement in policy["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert {names.get(each, each) for each in services} <= permitted
+    assert "athena" in services
+
+
 def test_ci_gate_depends_on_all_other_jobs_and_always_runs() -> None:
     every = load(CI)["jobs"]
     assert set(every["gate"]["needs"]) == every.keys() - {"gate"}
