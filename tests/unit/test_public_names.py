@@ -221,7 +221,7 @@ def _rows(folder: Path) -> dict[str, Any]:
     run, cache = operations.command.main, folder / "cache"
     return {
         "sql": _run(run, "sql", "SELECT key FROM objects", export, cache=cache),
-        "sql with an error": _run(run, "sql", "SELECT key::INT FROM objects", export, cache=cache),
+        "sql with an error": _run(run, "sql", "SELECT nothing FROM objects", export, cache=cache),
         "export": _run(run, "export", f"--parquet={folder / 'files'}", export, cache=cache),
         "cache": _run(run, "cache", "clear", cache=cache),
         "audit --from-inventory": _audit_from_inventory(folder),
