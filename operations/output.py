@@ -87,8 +87,8 @@ class Progress:
 
         def print_lines_until_end() -> None:
             while not self._wait(ended, LOG_INTERVAL_SECONDS):
-                parts = f"{done:,}" if total is None else f"{done:,} of {total:,}"
-                print_lines([f"{name}: {parts}, {self._clock() - began:,.0f} s"], self._stream)
+                parts = [f"{done:,} of {total:,}"] if total is not None else [f"{done:,}"] if done else []
+                print_lines([f"{name}: {', '.join([*parts, f'{self._clock() - began:,.0f} s'])}"], self._stream)
 
         thread = Thread(target=print_lines_until_end, daemon=True)
         thread.start()

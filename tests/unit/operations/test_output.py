@@ -118,6 +118,14 @@ def test_progress_in_a_file_is_one_line_in_ten_seconds(clock: FakeClock, total: 
     assert stream.getvalue().splitlines() == lines
 
 
+def test_progress_in_a_file_contains_no_number_of_a_step_that_does_not_count(clock: FakeClock) -> None:
+    stream, intervals = io.StringIO(), Intervals(clock)
+    with Progress(stream, clock=clock, wait=intervals).step("read the export"):
+        intervals.pass_interval()
+        intervals.pass_interval(last=True)
+    assert stream.getvalue() == "read the export: 10 s\n"
+
+
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
 def test_short_step_prints_no_progress_in_a_file(error: type[BaseException] | None) -> None:
     stream = io.StringIO()
