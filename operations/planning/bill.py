@@ -161,7 +161,9 @@ def bill(load: Load, settings: StackSettings, *, months: int = MONTHS, free_tier
         items.add("inventory_storage", "Inventory storage", prices.OBJECTS_STORED, stored, quantity)
     if settings.analytics:
         row_bytes = load.row_bytes + ITEM_OVERHEAD_BYTES + (CONTENT_BYTES if settings.inspect_content else 0)
-        for line in export_lines(load.per_day * DAYS * months * row_bytes, days=DAYS):
+        retention = settings.export_retention_days
+        kept = min(retention / DAYS, months)
+        for line in export_lines(load.per_day * DAYS * months * row_bytes, retention=retention, kept_months=kept):
             items.add(*line)
     if settings.customer_key:
         reads = 1 + limits.GETS_PER_FILE * settings.inspect_content

@@ -96,6 +96,7 @@ KEYS = {
         Key("reservedConcurrency", range(1, 100_001), "executions", "reserved concurrency of the indexer"),
         Key("logLevel", ("DEBUG", "INFO", "WARNING", "ERROR"), "", "minimum log level of the indexer"),
         Key("logRetentionDays", LOG_RETENTION_DAYS, "days", "retention of log events in days"),
+        Key("exportRetentionDays", range(1, 3651), "days", "retention of exports in days"),
     )
 }
 """Maps attributes of `StackSettings` to keys. A test compares values and defaults with those of tap_stack.py."""
@@ -130,7 +131,6 @@ WITHOUT_EFFECT = frozenset(
             "protectData",
             "maxDelaySeconds",
             "inspectorFilter",
-            "exportRetentionDays",
             "queryScanLimitGb",
         ),
     }

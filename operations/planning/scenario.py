@@ -93,6 +93,7 @@ class StackSettings:
         event_bridge: whether the upload bucket sends its events to EventBridge too (`eventBridge`).
         inventory: whether S3 lists the versions of the upload bucket daily (`inventory`).
         analytics: whether the stack has an export bucket and an Athena workgroup (`analytics`).
+        export_retention_days: days until S3 deletes an export (`exportRetentionDays`).
         inspect_content: whether the inspector writes the content of each object into its row (`inspectContent`).
         mismatch_alarm: whether the stack has an alarm for misleading types (`alarmOnMismatch`).
         async_retries: retries of a failed event by Lambda.
@@ -118,6 +119,7 @@ class StackSettings:
     existing_buckets: int = 0
     event_bridge: bool = False
     analytics: bool = False
+    export_retention_days: int = 30
     inventory: bool = False
     inspect_content: bool = True
     mismatch_alarm: bool = False

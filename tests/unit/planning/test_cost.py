@@ -128,6 +128,11 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
             },
             id="exports and Athena",
         ),
+        pytest.param(
+            {"analytics": True, "export_retention_days": 15},
+            {"export_storage": 4 * 15 / (730 / 24) * 1_000_000 * 1024 / 5 / 1024**3 * 0.023},
+            id="short retention of exports",
+        ),
     ],
 )
 def test_bill_of_a_million_files_matches_the_price_pages(
