@@ -230,8 +230,8 @@ def obstacles_of_place(bucket: str, target: Target, *, region: str, owned: bool)
         region: region of the bucket.
         owned: whether the bucket belongs to the account of the stack.
     """
-    log_bucket = f"{target.function.removesuffix('-indexer')}-logs-{target.account}-{target.region}"
-    if bucket in (target.bucket, log_bucket):
+    prefix, place = target.function.removesuffix("-indexer"), f"{target.account}-{target.region}"
+    if bucket in (target.bucket, f"{prefix}-logs-{place}", f"{prefix}-exports-{place}"):
         yield Obstacle(
             obstacle="bucket",
             problem=f"{bucket!r} belongs to the stack, which manages the notifications of its own buckets itself",

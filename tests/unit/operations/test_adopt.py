@@ -153,7 +153,7 @@ def test_bucket_of_another_account_is_not_changed(connection: Connection) -> Non
     assert adopted.bucket.requests == ["GET location", "GET location"]
 
 
-@pytest.mark.parametrize("name", [BUCKET, f"indexer-logs-{ACCOUNT}-eu-west-1"])
+@pytest.mark.parametrize("name", [BUCKET, *(f"indexer-{each}-{ACCOUNT}-eu-west-1" for each in ("logs", "exports"))])
 def test_bucket_that_the_stack_owns_is_not_changed(connection: Connection, name: str) -> None:
     adopted = Adopted(connection, ExistingBucket(), name=name)
     assert [each.obstacle for each in adopted.run().obstacles] == ["bucket"]
