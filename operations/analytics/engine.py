@@ -22,6 +22,10 @@ ROWS_AT_ONCE = 1000
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 DAMAGED = (".parquet'", "Parquet")
 """Parts of DuckDB's messages about a damaged file in the cache."""
+EXPLAIN_PREFIX = re.compile(
+    r"\A(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN\b\s*(?:ANALYZE\b|ANALYSE\b|\([^()]*\))?", re.IGNORECASE | re.DOTALL
+)
+"""The beginning of an EXPLAIN statement, before the explained statement."""
 COLUMNS_DOCUMENT = "docs/sql.md lists the columns of the relation objects"
 COLUMNS_HELP = f"{COLUMNS_DOCUMENT}, and DESCRIBE objects prints them"
 
@@ -60,6 +64,7 @@ class Engine:
         }
         with translated_errors():
             self.connection = duckdb.connect(":memory:", config=config)
+            self.connection.execute("SET TimeZone = 'UTC'")  # now() and casts depend on it, and rows have times in UTC
 
     def __enter__(self) -> Self:
         return self
@@ -74,10 +79,9 @@ class Engine:
             files: the Parquet files of the relation.
             writable: path of a file that `write_parquet` writes later.
         """
-        source = ", ".join(map(literal, files))
         permitted = ", ".join(map(literal, [*files, *([writable] if writable else [])]))
         with translated_errors():
-            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM read_parquet([{source}])")  # noqa: S608  a view has no parameters
+            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  a view has no parameters
             self.connection.execute(f"SET allowed_paths = [{permitted}]")
             self._lock()
 
@@ -161,6 +165,18 @@ def literal(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
+def parquet(*paths: Path, options: str = "") -> str:
+    """Return the SQL text of a table function that reads Parquet files.
+
+    DuckDB would replace columns by parts of a path such as `bucket=prod/`, so this is disabled.
+
+    Args:
+        paths: the files.
+        options: further arguments, with a comma at the beginning.
+    """
+    return f"read_parquet([{', '.join(map(literal, paths))}], hive_partitioning = false{options})"
+
+
 @contextmanager
 def translated_errors(action: str = "run the SQL statement") -> Iterator[None]:
     """Raise DuckDB's errors as OperatorErrors that state the remedy.
@@ -187,6 +203,16 @@ def _statement(sql: str) -> duckdb.Statement:
     Raises:
         OperatorError: there is no statement or more than one, or it does not only read.
     """
+    statement = _single(sql)
+    if statement.type == duckdb.StatementType.EXPLAIN:  # EXPLAIN ANALYZE runs the explained statement.
+        explained = EXPLAIN_PREFIX.sub("", statement.query)
+        if _single(explained).type != duckdb.StatementType.SELECT:
+            raise OperatorError("EXPLAIN is only allowed for a SELECT statement, because the relation is read-only")
+    return statement
+
+
+def _single(sql: str) -> duckdb.Statement:
+    """Return the only statement of an SQL text, which reads or explains another statement."""
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.update import CUSTOMER_KEY
-from operations.analytics.engine import ROWS_AT_ONCE, literal, translated_errors
+from operations.analytics.engine import ROWS_AT_ONCE, parquet, translated_errors
 from operations.compare import MARKER_SECONDS, NULL_MARKER_SECONDS, TRANSITIONS, DifferingKey
 from operations.inventory.statements import (
     DIFFERING,
@@ -161,8 +161,8 @@ def differing(
     limit = min(inventory.created - UNSETTLED, exported or inventory.created)
     latest = max(inventory.created, exported or inventory.created) + CLOCK_TOLERANCE
     texts = {
-        "inventory": literal(inventory_path),
-        "rows": literal(rows_path),
+        "inventory": parquet(inventory_path),
+        "rows": parquet(rows_path),
         "object_prefix": _text(f"{inventory.bucket}/"),
         "bucket": _text(inventory.bucket),
         "in_prefix": f"starts_with(key, {_text(prefix)})",

@@ -51,7 +51,7 @@ ENCRYPTION_RULE = "i.encryption <> coalesce(r.encryption, hash('')) AND r.has_ty
 
 LISTED = """
     SELECT *, $object_prefix || key AS object_id, split_part(key, '/', -1) AS filename
-    FROM read_parquet($inventory)
+    FROM $inventory
 """
 
 LISTED_COLUMNS = """
@@ -72,7 +72,7 @@ LISTED_COLUMNS = """
 
 ROWS = """
     SELECT * EXCLUDE (key), key AS key_attribute, substr(object_id, length($object_prefix) + 1) AS key
-    FROM read_parquet($rows) WHERE starts_with(object_id, $object_prefix)
+    FROM $rows WHERE starts_with(object_id, $object_prefix)
 """
 
 ROW_COLUMNS = """

@@ -179,11 +179,14 @@ DAMAGES: list[tuple[str, Damage, str, str]] = [
         "has no valid sourceBucket, creationTimestamp, fileFormat, f",
     ),
     (PARQUET, lambda each: each.change(creationTimestamp="soon"), LIST, "has no valid sourceBucket, creationTimestamp"),
-    (
-        PARQUET,
-        lambda each: each.change(files=[{"key": "a/.."}]),
-        LIST,
-        "a file without a valid key, size or MD5checksum",
+    *(
+        (
+            PARQUET,
+            lambda each, key=key: each.change(files=[{"key": key, "size": 1, "MD5checksum": "0"}]),
+            LIST,
+            "a file without a valid key, size or MD5checksum",
+        )
+        for key in ("", "a/..", "../a.parquet", "a/../b.parquet", "/etc/passwd", "a/*.parquet", "a\0/b", "a/b\0")
     ),
     (PARQUET, lambda each: each.change(fileFormat="ORC"), LIST, "the format ORC, which this tool cannot read.* choose"),
     (PARQUET, lambda each: each.change(fileFormat="Avro"), LIST, "an inventory in the unknown format 'Avro'"),
