@@ -92,9 +92,9 @@ class Comparison:
     def __iter__(self) -> Iterator[DifferingKey]:
         """Yield the object keys with possible differences in their order. Only one iteration can be active."""
         for key, group in groupby(self._differing(), key=lambda each: each[0]):
-            versions = {version_id: needs_head for _, version_id, needs_head in group}
-            heads = frozenset(version_id for version_id, needs_head in versions.items() if needs_head)
-            yield DifferingKey(key=key, versions=frozenset(versions), heads=heads)
+            facts = {version_id: tuple(rest) for _, version_id, *rest in group}
+            heads, unlisted = (frozenset(each for each, values in facts.items() if values[place]) for place in (0, 1))
+            yield DifferingKey(key=key, versions=frozenset(facts), heads=heads, unlisted=unlisted)
 
     def notes(self) -> list[str]:
         """Return notes about versions that were not compared, and about very many differences."""

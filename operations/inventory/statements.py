@@ -119,12 +119,12 @@ OUTCOME = """
 
 DIFFERING = """
     CREATE OR REPLACE TABLE differing AS
-    SELECT key, version_id, bool_or(needs_head IS TRUE) AS needs_head FROM (
-        SELECT key, version_id, needs_head
+    SELECT key, version_id, bool_or(needs_head IS TRUE) AS needs_head, bool_or(unlisted) AS unlisted FROM (
+        SELECT key, version_id, needs_head, false AS unlisted
         FROM ($listed) AS source JOIN outcome ON outcome.id = hash(object_id, version_id)
         WHERE outcome.listed AND NOT young AND $in_prefix AND $indexed
         UNION ALL
-        SELECT key, version_id, needs_head
+        SELECT key, version_id, needs_head, true AS unlisted
         FROM ($row_source) AS source JOIN outcome ON outcome.id = hash(object_id, version_id)
         WHERE NOT outcome.listed AND NOT young AND $in_prefix AND $indexed
     ) GROUP BY key, version_id
