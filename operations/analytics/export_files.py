@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -238,9 +238,11 @@ def _json(text: bytes, path: str) -> Any:  # noqa: ANN401  a JSON value
 
 def _has_time_zone(text: str) -> bool:
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
+        time = datetime.fromisoformat(text)
+        time.astimezone(UTC)
+    except (ValueError, OverflowError):
         return False
+    return time.tzinfo is not None
 
 
 def _data_file(values: Any, path: str) -> DataFile:  # noqa: ANN401  a JSON value

@@ -187,7 +187,8 @@ class Cache:
 
     def clear(self) -> tuple[int, int]:
         """Delete all snapshots and temporary folders, and return the numbers of snapshots and of bytes."""
-        folders = [each for start in (PREFIX, UNFINISHED) for each in self.folder.glob(f"{start}*") if each.is_dir()]
+        folders = [each for start in (PREFIX, UNFINISHED) for each in self.folder.glob(f"{start}*")]
+        folders = [each for each in folders if each.is_dir() and not each.is_symlink()]
         size = sum(each.stat().st_size for folder in folders for each in folder.rglob("*") if each.is_file())
         for each in folders:
             shutil.rmtree(each)

@@ -95,6 +95,11 @@ ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
             "lists the file 0*1.json.gz several times",
         ),
         (change_summary(exportTime="yesterday"), "manifest-summary.json", "no valid tableArn, exportTime or itemCount"),
+        (
+            change_summary(exportTime="0001-01-01T00:00:00+05:00"),
+            "manifest-summary.json",
+            "no valid tableArn, exportTime",
+        ),
         (change_summary(exportTime="2026-01-31T12:00:00"), "manifest-summary.json", "no valid tableArn, exportTime or"),
         (lambda export: (export / "manifest-files.json").unlink(), "manifest-files.json", "is missing"),
         (lambda export: (export / "manifest-files.json").write_text("{"), "manifest-files.json", "is damaged: "),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -57,12 +58,23 @@ def test_snapshot_that_another_process_has_written_meanwhile_is_used(tmp_path: P
     def load(engine: Engine) -> Snapshot:
         return cache.load(export, engine, source="path")
 
-    def write_twice(*arguments: object) -> None:
+    def write_twice(*arguments: Any) -> None:
         original = mock.patch("operations.analytics.snapshot.write_relation", write_relation)
         with original, Engine(spill=tmp_path / "other") as engine:
             others.append(load(engine).path.stat().st_ino)
-        write_relation(*arguments)  # type: ignore[arg-type]  the arguments of the same function
+        write_relation(*arguments)
 
     others: list[int] = []
     with mock.patch("operations.analytics.snapshot.write_relation", write_twice), Engine(spill=tmp_path) as engine:
         assert load(engine).path.stat().st_ino == others[0]
+
+
+def test_cache_clear_ignores_links_and_files_of_the_user(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    cache = Cache(tmp_path / "cache")
+    (cache.folder / "snapshot-link").symlink_to(other)
+    (cache.folder / "unfinished-1").mkdir()
+    assert cache.clear() == (0, 0)
+    assert other.is_dir()
+    assert [each.name for each in cache.folder.iterdir()] == ["snapshot-link"]
