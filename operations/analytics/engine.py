@@ -20,6 +20,7 @@ from operations.errors import OperatorError
 ROWS_AT_ONCE = 1000
 """Rows of a result that Python reads at once."""
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+HUGE_INTEGERS = ("HUGEINT", "UHUGEINT")
 DAMAGED = (".parquet'", "Parquet")
 """Parts of DuckDB's messages about a damaged file in the cache."""
 EXPLAIN_PREFIX = re.compile(
@@ -154,10 +155,19 @@ class Engine:
             OperatorError: as for `select`, or the file cannot be written.
         """
         with translated_errors():
-            # The statement ends with a line feed, because its last line can be a comment.
-            copied = self.execute(f"COPY ({_query(sql)}\n) TO {literal(path)} (FORMAT parquet, USE_TMP_FILE false)")
+            query = self._without_huge_integers(f"{_query(sql)}\n")  # The last line of a statement can be a comment.
+            copied = self.execute(f"COPY ({query}) TO {literal(path)} (FORMAT parquet, USE_TMP_FILE false)")
             [(rows,)] = copied.fetchall()
         return int(rows)
+
+    def _without_huge_integers(self, query: str) -> str:
+        """Return a query whose sums are decimal numbers, because DuckDB writes HUGEINT into Parquet as DOUBLE."""
+        described = self.execute(f"DESCRIBE SELECT * FROM ({query})").fetchall()  # noqa: S608  a checked query
+        huge = ['"' + name.replace('"', '""') + '"' for name, kind, *_ in described if kind in HUGE_INTEGERS]
+        if not huge:
+            return query
+        casts = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in huge)
+        return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  a checked query
 
 
 def literal(path: Path) -> str:

@@ -173,9 +173,12 @@ class Cache:
             write_relation(export, opened, engine, unfinished / OBJECTS)
             values = {"format": FORMAT, "table": opened.table, "time": opened.time, "source": source}
             description = json.dumps(values | {"rows": opened.items, "bytes": _size(unfinished / OBJECTS)})
-            (unfinished / DESCRIPTION).write_text(description, encoding="utf-8")
-            for path in unfinished.iterdir():
-                path.chmod(0o600)
+            try:
+                (unfinished / DESCRIPTION).write_text(description, encoding="utf-8")
+                for path in unfinished.iterdir():
+                    path.chmod(0o600)
+            except OSError as error:
+                raise OperatorError(f"cannot write to the cache folder {self.folder}: {error.strerror}") from error
             if Snapshot.read(folder) is None:  # Another process can have written the same snapshot.
                 shutil.rmtree(folder, ignore_errors=True)  # an incomplete one, from which a user has deleted a file
                 with suppress(OSError):

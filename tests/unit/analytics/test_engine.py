@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from operations.analytics.columns import COLUMNS
@@ -141,6 +142,25 @@ def test_result_is_written_into_the_permitted_parquet_file_only(folder: Path) ->
     with Engine(spill=folder / "spill") as engine:
         engine.open([path])
         assert engine.rows("SELECT sum(size_bytes) FROM objects") == [(10,)]
+
+
+@pytest.mark.usefixtures("engine")
+def test_sums_in_parquet_files_are_exact_and_rows_keep_their_order(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "sums.parquet"
+    path.touch()
+    sql = (
+        'SELECT number, 9007199254740992::HUGEINT + number AS "s""um", 1 AS a, 2::HUGEINT AS a '
+        "FROM range(300000) AS numbers(number) ORDER BY number -- end"
+    )
+    with Engine(spill=tmp_path / "spill") as engine:
+        engine.open([folder / "objects.parquet"], writable=path)
+        assert engine.write_parquet(sql, path) == 300_000
+    with duckdb.connect() as reader:
+        source = f"read_parquet('{path}', file_row_number = true)"
+        found = reader.execute(f"SELECT * FROM {source} LIMIT 1")  # noqa: S608  a path of the test
+        assert [each[0] for each in found.description or ()][:4] == ["number", 's"um', "a", "a_1"]
+        wrong = 'file_row_number <> number OR "s""um" <> 9007199254740992 + number OR a_1 <> 2'
+        assert reader.execute(f"SELECT count(*) FROM {source} WHERE {wrong}").fetchall() == [(0,)]  # noqa: S608  as above
 
 
 def test_query_that_exceeds_the_memory_limit_writes_intermediate_results_to_disk(folder: Path) -> None:

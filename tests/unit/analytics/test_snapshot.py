@@ -78,3 +78,16 @@ def test_cache_clear_ignores_links_and_files_of_the_user(tmp_path: Path) -> None
     assert cache.clear() == (0, 0)
     assert other.is_dir()
     assert [each.name for each in cache.folder.iterdir()] == ["snapshot-link"]
+
+
+def test_folder_that_cache_clear_deletes_during_a_run_is_an_error_with_its_path(tmp_path: Path) -> None:
+    export, cache = write_export(tmp_path / "export", ROWS), Cache(tmp_path / "cache")
+
+    def write_and_clear(*arguments: Any) -> None:
+        write_relation(*arguments)
+        cache.clear()
+
+    patch = mock.patch("operations.analytics.snapshot.write_relation", write_and_clear)
+    error = pytest.raises(OperatorError, match=f"cannot write to the cache folder {cache.folder}: No such file")
+    with patch, Engine(spill=tmp_path) as engine, error:
+        cache.load(export, engine, source="path")
