@@ -270,7 +270,7 @@ def test_newest_inventory_is_found_by_its_manifest_if_the_folders_have_other_nam
     assert found.created == CREATED + timedelta(days=1)
 
 
-@pytest.mark.parametrize("folder", ["data", ".", "files", "../data", "../../../../inventory/uploads/tapstack-dev/data"])
+@pytest.mark.parametrize("folder", ["data", ".", "files", "../data", "../../../../inventory/uploads/indexer/data"])
 def test_data_files_are_found_beside_the_manifest_and_at_the_places_of_their_keys(tmp_path: Path, folder: str) -> None:
     written = write_inventory(tmp_path, VERSIONS)
     new = written.folder / folder

@@ -137,6 +137,13 @@ def test_consistent_table_has_exit_code_0(audit: Audits) -> None:
     assert "audit: the table is consistent with the bucket: 3 versions and 1 delete marker of 2 keys" in audit.output
 
 
+def test_inventory_of_another_configuration_in_the_log_bucket_is_not_used(audit: Audits) -> None:
+    root, later = audit.folder / "s3" / LOG_BUCKET, CREATED + timedelta(days=1)
+    write_inventory(root, VERSIONS[:1], created=later, configuration="another")
+    document = audit.json("--from-inventory")
+    assert document["inventory"]["path"].startswith(f"{LOCATION}/uploads/indexer/2026-02-05T01-00Z/")
+
+
 def test_inventory_that_lacks_old_versions_with_rows_is_a_finding_because_of_keys_without_rows(audit: Audits) -> None:
     inventory = write_inventory(audit.folder / "part", VERSIONS[2:])
     document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}")
@@ -396,4 +403,4 @@ def test_written_inventory_represents_the_documented_format(tmp_path: Path) -> N
     assert manifest["creationTimestamp"] == "1514944800000"
     assert manifest["destinationBucket"] == f"arn:aws:s3:::{LOG_BUCKET}"
     assert manifest["fileSchema"].startswith("message s3.inventory {  required binary bucket (STRING);  required bin")
-    assert {each["key"].rpartition("/")[0] for each in manifest["files"]} == {"inventory/uploads/tapstack-dev/data"}
+    assert {each["key"].rpartition("/")[0] for each in manifest["files"]} == {"inventory/uploads/indexer/data"}
