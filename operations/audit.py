@@ -90,6 +90,7 @@ class Audit:
         self._now = now
         self._reads = RateLimiter(default_read_rate(capacity), clock=clock, sleep=sleep)
         self._sends = RateLimiter(default_event_rate(capacity), clock=clock, sleep=sleep)
+        self._limit = datetime.max.replace(tzinfo=UTC)  # An inventory contains all versions before this time.
         self._listed = Digests()
         self._differing: dict[str, set[str]] = {}  # Maps object keys to IDs of versions that differ from their rows.
 
@@ -146,6 +147,7 @@ class Audit:
             progress.note(text)
         for name in ("keys", "versions", "markers", "not_indexed", "too_young", "rows", "without_content"):
             setattr(self.report, name, getattr(comparison, name))
+        self._limit = comparison.limit
         with progress.step("recheck", comparison.differing_keys) as advance:
             self._confirm(comparison, advance)
 
@@ -252,10 +254,11 @@ class Audit:
             self.report.rechecked += len(each.versions)
             # A version that differs only in the second comparison was uploaded after the first one. Its event may
             # still be pending, so the audit does not report this version.
-            self.report.findings += [finding for finding in found if finding.version_id in each.versions]
+            self.report.findings += [finding for finding in found.findings if finding.version_id in each.versions]
+            self.report.unlisted += found.unlisted
             advance(1)
 
-    def _recheck_key(self, differing: DifferingKey) -> list[Finding]:
+    def _recheck_key(self, differing: DifferingKey) -> ComparedKey:
         """Compare an object key's versions with its rows again, with strongly consistent reads of the rows."""
         key, heads = differing.key, differing.heads
         versions = self._versions_of(key)
@@ -270,7 +273,8 @@ class Audit:
             # deleted during this comparison.
             existing = {version.version_id for version in self._versions_of(key)}
             found = [finding for finding in found if finding.repairable or finding.version_id in existing]
-        return found
+        unlisted = sum(each.version_id in differing.unlisted and each.last_modified < self._limit for each in versions)
+        return ComparedKey(found, unlisted=unlisted)
 
     def _versions_of(self, key: str) -> list[Version]:
         listed = self._aws.versions(self._target.bucket, prefix=key, page=SMALL_PAGE)

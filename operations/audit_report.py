@@ -19,6 +19,7 @@ class AuditReport:
         markers: compared delete markers.
         not_indexed: versions and markers whose key does not match the filter of the bucket notification.
         too_young: versions, markers and rows that were not compared, because an inventory may lack their changes.
+        unlisted: old versions in the bucket that have a row and that the inventory lacks.
         rows: scanned rows.
         without_content: scanned rows of existing objects whose content the inspector has not described.
         heads: object versions whose row was compared with the response of a HEAD request.
@@ -33,6 +34,7 @@ class AuditReport:
     markers: int = 0
     not_indexed: int = 0
     too_young: int = 0
+    unlisted: int = 0
     rows: int = 0
     without_content: int = 0
     heads: int = 0
@@ -50,8 +52,10 @@ class ComparedKey:
         findings: the differences.
         heads: versions compared with the response of a HEAD request.
         unreadable: versions for which S3 returned no response to HEAD.
+        unlisted: old versions in the bucket that have a row and that the inventory lacks.
     """
 
     findings: list[Finding]
     heads: int = 0
     unreadable: int = 0
+    unlisted: int = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,7 @@ from operations.discovery import from_function, from_settings, stack_and_queue
 from operations.errors import OperatorError
 from operations.notification import notification, region_of_topic
 from operations.options import parse
-from operations.output import Progress, print_lines
+from operations.output import Progress, json_text, print_lines
 from operations.planning.capacity import CapacityTool
 from operations.planning.cost import CostTool
 from operations.target import Target, from_outputs, region_from_arn
@@ -186,5 +185,5 @@ def _report_error(options: argparse.Namespace, tool: Tool | None, reason: str) -
 
 def _print_json(options: argparse.Namespace, **values: object) -> None:
     document = {"tool": options.tool, "schema": options.schema, **values}
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(document, indent=2) + "\n")
     sys.stdout.flush()

@@ -104,11 +104,13 @@ class DifferingKey:
     Attributes:
         versions: IDs of these versions.
         heads: IDs of the versions whose difference only a HEAD request can confirm.
+        unlisted: IDs of the versions with a row that an inventory lacks.
     """
 
     key: str
     versions: AbstractSet[str]
     heads: AbstractSet[str] = frozenset()
+    unlisted: AbstractSet[str] = frozenset()
 
 
 def compare(bucket: str, key: str, versions: Iterable[Version], rows: Iterable[Mapping[str, Any]]) -> list[Finding]:

@@ -64,7 +64,9 @@ def iso_time(text: str) -> datetime:
     """Return the time in a text in ISO 8601 format. A date without a time is midnight in UTC."""
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        if time.tzinfo:
+            time.astimezone(UTC)  # The time can be in the year 0 or 10000 in UTC.
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not an ISO 8601 time such as 2026-11-22 or 2026-11-22T21:40:04Z"
         ) from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
@@ -105,6 +106,19 @@ def printable(text: str) -> str:
     Object keys and file names can contain control characters, which a terminal would execute.
     """
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:  # noqa: ANN401  a JSON value
+    """Return a JSON text with escapes for unprintable characters, such as C1 and bidirectional control characters.
+
+    Args:
+        value: the value.
+        indent: number of spaces of each level; None for one line.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
 
 def visible(key: str) -> str:

@@ -59,7 +59,8 @@ def view() -> str:
 def _query(sql: str) -> exp.Query:
     """Return the parsed statement, which is a query without statements that write."""
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # Its warning about a statement precedes our error message.
-    statements = [each for each in sqlglot.parse(sql, read=DUCKDB) if each is not None]
+    parsed = sqlglot.parse(sql, read=DUCKDB)
+    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]  # a comment after a semicolon
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")
     [statement] = statements

@@ -20,8 +20,13 @@ from operations.errors import OperatorError
 ROWS_AT_ONCE = 1000
 """Rows of a result that Python reads at once."""
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+HUGE_INTEGERS = ("HUGEINT", "UHUGEINT")
 DAMAGED = (".parquet'", "Parquet")
 """Parts of DuckDB's messages about a damaged file in the cache."""
+EXPLAIN_PREFIX = re.compile(
+    r"\A(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN\b\s*(?:ANALYZE\b|ANALYSE\b|\([^()]*\))?", re.IGNORECASE | re.DOTALL
+)
+"""The beginning of an EXPLAIN statement, before the explained statement."""
 COLUMNS_DOCUMENT = "docs/sql.md lists the columns of the relation objects"
 COLUMNS_HELP = f"{COLUMNS_DOCUMENT}, and DESCRIBE objects prints them"
 
@@ -60,6 +65,7 @@ class Engine:
         }
         with translated_errors():
             self.connection = duckdb.connect(":memory:", config=config)
+            self.connection.execute("SET TimeZone = 'UTC'")  # now() and casts depend on it, and rows have times in UTC
 
     def __enter__(self) -> Self:
         return self
@@ -74,10 +80,9 @@ class Engine:
             files: the Parquet files of the relation.
             writable: path of a file that `write_parquet` writes later.
         """
-        source = ", ".join(map(literal, files))
         permitted = ", ".join(map(literal, [*files, *([writable] if writable else [])]))
         with translated_errors():
-            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM read_parquet([{source}])")  # noqa: S608  a view has no parameters
+            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  a view has no parameters
             self.connection.execute(f"SET allowed_paths = [{permitted}]")
             self._lock()
 
@@ -150,15 +155,36 @@ class Engine:
             OperatorError: as for `select`, or the file cannot be written.
         """
         with translated_errors():
-            # The statement ends with a line feed, because its last line can be a comment.
-            copied = self.execute(f"COPY ({_query(sql)}\n) TO {literal(path)} (FORMAT parquet, USE_TMP_FILE false)")
+            query = self._without_huge_integers(f"{_query(sql)}\n")  # The last line of a statement can be a comment.
+            copied = self.execute(f"COPY ({query}) TO {literal(path)} (FORMAT parquet, USE_TMP_FILE false)")
             [(rows,)] = copied.fetchall()
         return int(rows)
+
+    def _without_huge_integers(self, query: str) -> str:
+        """Return a query whose sums are decimal numbers, because DuckDB writes HUGEINT into Parquet as DOUBLE."""
+        described = self.execute(f"DESCRIBE SELECT * FROM ({query})").fetchall()  # noqa: S608  a checked query
+        huge = ['"' + name.replace('"', '""') + '"' for name, kind, *_ in described if kind in HUGE_INTEGERS]
+        if not huge:
+            return query
+        casts = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in huge)
+        return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  a checked query
 
 
 def literal(path: Path) -> str:
     """Return a path as an SQL literal."""
     return "'" + str(path).replace("'", "''") + "'"
+
+
+def parquet(*paths: Path, options: str = "") -> str:
+    """Return the SQL text of a table function that reads Parquet files.
+
+    DuckDB would replace columns by parts of a path such as `bucket=prod/`, so this is disabled.
+
+    Args:
+        paths: the files.
+        options: further arguments, with a comma at the beginning.
+    """
+    return f"read_parquet([{', '.join(map(literal, paths))}], hive_partitioning = false{options})"
 
 
 @contextmanager
@@ -187,6 +213,16 @@ def _statement(sql: str) -> duckdb.Statement:
     Raises:
         OperatorError: there is no statement or more than one, or it does not only read.
     """
+    statement = _single(sql)
+    if statement.type == duckdb.StatementType.EXPLAIN:  # EXPLAIN ANALYZE runs the explained statement.
+        explained = EXPLAIN_PREFIX.sub("", statement.query)
+        if _single(explained).type != duckdb.StatementType.SELECT:
+            raise OperatorError("EXPLAIN is only allowed for a SELECT statement, because the relation is read-only")
+    return statement
+
+
+def _single(sql: str) -> duckdb.Statement:
+    """Return the only statement of an SQL text, which reads or explains another statement."""
     statements = duckdb.extract_statements(sql)
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")

@@ -6,18 +6,26 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from operations.errors import OperatorError
+from operations.local_files import read_manifest
 from operations.pool import map_in_order
 
 SUMMARY, FILES, STARTED, DATA = "manifest-summary.json", "manifest-files.json", "_started", "data"
 """Names in an export folder (DynamoDB Developer Guide, table export output format)."""
 AGAIN = "Download the export again, or export the table again"
+LONGEST_LINE = 4 * 1024 * 1024
+"""Limit in bytes of one row in JSON: DynamoDB limits a row to 400 KB, and a JSON escape has at most 6 bytes."""
+FILE_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
+"""Names of data files. DuckDB would read several files for a name with a wildcard."""
 CHUNK = 1024 * 1024
 """Bytes of a data file that are read at once."""
 
@@ -81,7 +89,7 @@ class Export:
                 f"{path} is the manifest of an export in the format {output!r}: export the table as DYNAMODB_JSON."
             )
         match values:
-            case {"tableArn": str(table), "exportTime": str(time), "itemCount": int(items)}:
+            case {"tableArn": str(table), "exportTime": str(time), "itemCount": int(items)} if _has_time_zone(time):
                 pass
             case _:
                 raise OperatorError(f"{path} has no valid tableArn, exportTime or itemCount: {AGAIN}.")
@@ -89,6 +97,8 @@ class Export:
         parsed = tuple(_data_file(_json(line, path), path) for line in files.splitlines() if line.strip())
         if (total := sum(each.items for each in parsed)) != items:
             raise OperatorError(f"{path} lists files with {total:,} rows, but {SUMMARY} states {items:,}: {AGAIN}.")
+        if repeated := [name for name, number in Counter(each.name for each in parsed).items() if number > 1]:
+            raise OperatorError(f"{path} lists the file {repeated[0]} several times: {AGAIN}.")
         return cls(table=table, time=time, items=items, files=parsed)
 
 
@@ -169,31 +179,48 @@ def data_paths(folder: Path, files: Sequence[DataFile]) -> list[Path]:
 
 def _verify(path: Path, expected: DataFile) -> None:
     """Raise an OperatorError if a data file is missing or damaged."""
-    checksum, lines, last = hashlib.md5(usedforsecurity=False), 0, b"\n"
+    checksum = hashlib.md5(usedforsecurity=False)
     try:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 checksum.update(chunk)
         if base64.b64encode(checksum.digest()).decode() != expected.md5:
             raise OperatorError(f"{path} is damaged: its MD5 checksum is not {expected.md5}. {AGAIN}.")
-        if path.stat().st_size:  # DynamoDB writes an empty file for a partition without rows.
-            with gzip.open(path) as unpacked:
-                while chunk := unpacked.read(CHUNK):
-                    lines, last = lines + chunk.count(b"\n"), chunk
+        # DynamoDB writes an empty file for a partition without rows.
+        lines = _count_lines(path, expected.items) if path.stat().st_size else 0
     except FileNotFoundError as error:
         raise OperatorError(f"{path} is missing, but {FILES} lists it. {AGAIN}.") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise OperatorError(f"{path} is damaged: {error}. {AGAIN}.") from error
     except OSError as error:
         raise OperatorError(f"cannot read {path}: {error.strerror}.") from error
-    lines += not last.endswith(b"\n")
     if lines != expected.items:
         raise OperatorError(f"{path} has {lines:,} rows, but {FILES} states {expected.items:,}. {AGAIN}.")
 
 
+def _count_lines(path: Path, expected: int) -> int:
+    """Return the number of lines in a data file.
+
+    Raises:
+        OperatorError: there are more lines than expected, or a line is too long. The rest of the file is not read,
+            because a small file can contain many gigabytes.
+    """
+    lines = rest = 0
+    with gzip.open(path) as unpacked:
+        while chunk := unpacked.read(CHUNK):
+            lines += chunk.count(b"\n")
+            end = chunk.rfind(b"\n") + 1
+            rest = len(chunk) - end if end else rest + len(chunk)
+            if lines > expected:
+                raise OperatorError(f"{path} has more than the {expected:,} rows that {FILES} states. {AGAIN}.")
+            if rest > LONGEST_LINE:
+                raise OperatorError(f"{path} is damaged: a line has more than {LONGEST_LINE:,} bytes. {AGAIN}.")
+    return lines + (rest > 0)
+
+
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_manifest(path)
     except FileNotFoundError as error:
         raise OperatorError(
             f"{path} is missing: give the folder of an export, which contains {SUMMARY}, {FILES} and {DATA}/."
@@ -209,8 +236,19 @@ def _json(text: bytes, path: str) -> Any:  # noqa: ANN401  a JSON value
         raise OperatorError(f"{path} is damaged: {error}. {AGAIN}.") from error
 
 
+def _has_time_zone(text: str) -> bool:
+    try:
+        time = datetime.fromisoformat(text)
+        time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return False
+    return time.tzinfo is not None
+
+
 def _data_file(values: Any, path: str) -> DataFile:  # noqa: ANN401  a JSON value
     match values:
         case {"dataFileS3Key": str(key), "itemCount": int(items), "md5Checksum": str(md5)}:
-            return DataFile(key=key, items=items, md5=md5)
+            file = DataFile(key=key, items=items, md5=md5)
+            if items >= 0 and FILE_NAME.fullmatch(file.name):
+                return file
     raise OperatorError(f"{path} has a line without a valid dataFileS3Key, itemCount or md5Checksum. {AGAIN}.")

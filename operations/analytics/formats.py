@@ -6,23 +6,23 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from operations.output import visible
+from operations.output import json_text, printable, visible
 
 if TYPE_CHECKING:
     from operations.analytics.engine import QueryResult
 
-FORMULA_CHARACTERS = ("=", "+", "-", "@", "\t", "\r")
-"""Characters with which a spreadsheet program begins a formula (OWASP, CSV injection)."""
+FORMULA_CHARACTERS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""Characters with which a spreadsheet program begins a formula, also in full width (OWASP, CSV injection)."""
 MAX_TABLE_ROWS = 1000
 """Number of rows that the format `table` prints."""
 UNLIMITED = 1_000_000
@@ -34,7 +34,7 @@ def json_value(value: Any) -> Any:  # noqa: ANN401  a value of any column
     """Return a value of a result as a JSON value. Times have the format of rows: ISO 8601 in UTC with `Z`."""
     match value:
         case datetime():
-            value = value.isoformat(timespec="milliseconds") + "Z"
+            value = value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
         case Decimal():
             value = int(value) if value == value.to_integral_value() else float(value)
         case float() if not math.isfinite(value):  # JSON has no infinity and no NaN
@@ -65,30 +65,34 @@ def csv_cell(value: Any) -> Any:  # noqa: ANN401  a value of any column
 def write_csv(result: QueryResult, stream: TextIO) -> int:
     """Write a result as CSV with a header (RFC 4180), and return the number of rows.
 
+    On a terminal, unprintable characters in texts have escapes.
+
     Args:
         result: the result.
         stream: stream without conversion of line ends.
     """
-    writer = csv.writer(stream, lineterminator="\r\n")
-    writer.writerow(map(csv_cell, result.columns))
+    writer, terminal = csv.writer(stream, lineterminator="\r\n"), stream.isatty()
     number = 0
-    for number, row in enumerate(result.rows, 1):  # noqa: B007  the last number is the number of rows
-        writer.writerow(map(csv_cell, row))
+    for number, row in enumerate(chain([result.columns], result.rows)):  # noqa: B007  the last number is the number of rows
+        cells = map(csv_cell, row)
+        writer.writerow([printable(each) if terminal and isinstance(each, str) else each for each in cells])
     return number
 
 
 def write_json(result: QueryResult, stream: TextIO) -> int:
     """Write a result as a JSON array with one object for each row, and return the number of rows.
 
+    The second column with a name gets the suffix `_1`, as in Parquet files.
+
     Args:
         result: the result.
         stream: stream for the text.
     """
-    number = 0
+    number, names = 0, _distinct(result.columns)
     stream.write("[")
     for number, row in enumerate(result.rows, 1):
         stream.write(",\n" if number > 1 else "\n")
-        stream.write(json.dumps(dict(zip(result.columns, map(json_value, row), strict=True)), ensure_ascii=False))
+        stream.write(json_text(dict(zip(names, map(json_value, row), strict=True))))
     stream.write("\n]\n" if number else "]\n")
     return number
 
@@ -124,6 +128,15 @@ WRITERS: Mapping[str, Callable[[QueryResult, TextIO], int]] = {
     "json": write_json,
 }
 """Functions that write a result as text, by the name of the format."""
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Return names of columns, of which repeated ones have a number at their end."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        found.append(name if name not in found else next(each for each in numbered if each not in found))
+    return found
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401  a value of any column

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,22 +24,21 @@ from operations.analytics.columns import (
     exported_columns,
     item_type,
 )
-from operations.analytics.engine import literal, translated_errors
-from operations.analytics.export_files import SUMMARY, Export, data_paths, read_export, verify
+from operations.analytics.engine import literal, parquet, translated_errors
+from operations.analytics.export_files import LONGEST_LINE, SUMMARY, Export, data_paths, read_export, verify
 from operations.analytics.options import CACHE_VARIABLE
 from operations.errors import OperatorError
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
-LONGEST_LINE = 4 * 1024 * 1024
-"""Limit in bytes of one row in JSON: DynamoDB limits a row to 400 KB, and a JSON escape has at most 6 bytes."""
 OBJECTS, DESCRIPTION = "objects.parquet", "snapshot.json"
 """Names of the files in the folder of a snapshot."""
 FORMAT = 1
 """Version of the files of a snapshot. Increase it if the columns of the relation change."""
 ROW_GROUP = 40_960
 """Rows in a row group of a Parquet file: DuckDB keeps one row group for each thread in memory while it writes."""
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 PREFIX, UNFINISHED = "snapshot-", "unfinished-"
 """Beginnings of the folder names in the cache. `cache clear` deletes only these folders."""
 
@@ -87,18 +88,25 @@ class Cache:
         folder: path of the folder, which is created if it does not exist.
 
     Raises:
-        OperatorError: the folder cannot be created or belongs to another user.
+        OperatorError: the folder cannot be created, or other users can write into it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
+            if not any(folder.iterdir()):  # The modes of a folder with other files, such as /tmp, must not change.
+                folder.chmod(0o700)
+            status = folder.stat()
         except OSError as error:
             raise OperatorError(
                 f"the cache folder {folder} cannot be used: {error.strerror}. Set {CACHE_VARIABLE} to a folder of yours"
             ) from error
+        if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
+            raise OperatorError(
+                f"the cache folder {folder} cannot be used, because other users can write into it: remove their "
+                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder of yours"
+            )
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
@@ -165,11 +173,16 @@ class Cache:
             write_relation(export, opened, engine, unfinished / OBJECTS)
             values = {"format": FORMAT, "table": opened.table, "time": opened.time, "source": source}
             description = json.dumps(values | {"rows": opened.items, "bytes": _size(unfinished / OBJECTS)})
-            (unfinished / DESCRIPTION).write_text(description, encoding="utf-8")
-            for path in unfinished.iterdir():
-                path.chmod(0o600)
-            shutil.rmtree(folder, ignore_errors=True)  # an incomplete snapshot, from which a user has deleted a file
-            unfinished.rename(folder)
+            try:
+                (unfinished / DESCRIPTION).write_text(description, encoding="utf-8")
+                for path in unfinished.iterdir():
+                    path.chmod(0o600)
+            except OSError as error:
+                raise OperatorError(f"cannot write to the cache folder {self.folder}: {error.strerror}") from error
+            if Snapshot.read(folder) is None:  # Another process can have written the same snapshot.
+                shutil.rmtree(folder, ignore_errors=True)  # an incomplete one, from which a user has deleted a file
+                with suppress(OSError):
+                    unfinished.rename(folder)
         found = Snapshot.read(folder)
         if found is None:
             raise OperatorError(f"another process changed the snapshot {folder}: start the tool again")
@@ -177,7 +190,8 @@ class Cache:
 
     def clear(self) -> tuple[int, int]:
         """Delete all snapshots and temporary folders, and return the numbers of snapshots and of bytes."""
-        folders = [each for start in (PREFIX, UNFINISHED) for each in self.folder.glob(f"{start}*") if each.is_dir()]
+        folders = [each for start in (PREFIX, UNFINISHED) for each in self.folder.glob(f"{start}*")]
+        folders = [each for each in folders if each.is_dir() and not each.is_symlink()]
         size = sum(each.stat().st_size for folder in folders for each in folder.rglob("*") if each.is_file())
         for each in folders:
             shutil.rmtree(each)
@@ -243,7 +257,8 @@ def _write_rows(folder: Path, export: Export, engine: Engine, target: Path) -> N
     if paths := data_paths(folder, export.files):
         files = ", ".join(map(literal, paths))
         types = f"columns = {{'Item': '{item_type()}'}}, maximum_object_size = {LONGEST_LINE}"
-        source = f"read_json([{files}], format = 'newline_delimited', compression = 'gzip', {types})"
+        options = f"{types}, hive_partitioning = false"
+        source = f"read_json([{files}], format = 'newline_delimited', compression = 'gzip', {options})"
         query = f"SELECT {exported_columns()} FROM {source}"  # noqa: S608  the text has no values of a user but paths
     else:
         query = empty_relation(each for each in COLUMNS if each.path)
@@ -251,8 +266,8 @@ def _write_rows(folder: Path, export: Export, engine: Engine, target: Path) -> N
 
 
 def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
-    sql = "SELECT count(*), count(object_id), count(version_id), max(schema_version) FROM read_parquet(?)"
-    [(found, objects, versions, schema)] = engine.rows(sql, [str(rows)])
+    sql = "SELECT count(*), count(object_id), count(version_id), max(schema_version)"
+    [(found, objects, versions, schema)] = engine.rows(f"{sql} FROM {parquet(rows)}")
     if found != expected:
         raise OperatorError(f"{folder} has {found:,} rows, but its manifest states {expected:,}.")
     if min(objects, versions) < found:
@@ -272,7 +287,7 @@ def _add_states(engine: Engine, rows: Path, target: Path) -> None:
     The hash values of the object IDs need less memory than the IDs. An equal hash value of two objects has no effect on
     the result. For the same reason, the numbers of rows in the file represent the superseded versions.
     """
-    source = f"read_parquet({literal(rows)}, file_row_number = true)"
+    source = parquet(rows, options=", file_row_number = true")
     hashes = f"SELECT hash(object_id) AS h FROM {source} WHERE deleted_at IS NULL"  # noqa: S608  the only value is a path
     several = f"SELECT h FROM ({hashes}) GROUP BY h HAVING count(*) > 1"  # noqa: S608  as above
     place = f"row_number() OVER (PARTITION BY object_id ORDER BY {NEWEST_FIRST})"

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from operations.aws.errors import error_code, translated_errors
 from operations.aws.tables import ItemPage, item_page
 from operations.errors import OperatorError
+from operations.local_files import read_limited
 
 COMPLETED, FAILED = "COMPLETED", "FAILED"
 NO_RECOVERY = "An export needs point-in-time recovery: `pulumi up --refresh` enables it again. --scan does not need it"
@@ -164,15 +165,14 @@ class ExportCalls:
         return [self.table_export(arn) for arn in arns]
 
     def read_file(self, bucket: str, key: str) -> bytes:
-        """Return the content of a small object.
+        """Return the content of a manifest.
 
         Args:
             bucket: name of the bucket.
             key: object key.
         """
         with translated_errors(f"read s3://{bucket}/{key}", not_found=NO_FILE, permission="s3:GetObject"):
-            content: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        return content
+            return read_limited(self._s3.get_object(Bucket=bucket, Key=key)["Body"], f"s3://{bucket}/{key}")
 
     def download_file(self, bucket: str, key: str, path: Path, *, not_found: str = DELETED_FILE) -> None:
         """Download an object into a file.

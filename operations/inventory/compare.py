@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.update import CUSTOMER_KEY
-from operations.analytics.engine import ROWS_AT_ONCE, literal, translated_errors
+from operations.analytics.engine import ROWS_AT_ONCE, parquet, translated_errors
 from operations.compare import MARKER_SECONDS, NULL_MARKER_SECONDS, TRANSITIONS, DifferingKey
 from operations.inventory.statements import (
     DIFFERING,
@@ -92,9 +92,9 @@ class Comparison:
     def __iter__(self) -> Iterator[DifferingKey]:
         """Yield the object keys with possible differences in their order. Only one iteration can be active."""
         for key, group in groupby(self._differing(), key=lambda each: each[0]):
-            versions = {version_id: needs_head for _, version_id, needs_head in group}
-            heads = frozenset(version_id for version_id, needs_head in versions.items() if needs_head)
-            yield DifferingKey(key=key, versions=frozenset(versions), heads=heads)
+            facts = {version_id: tuple(rest) for _, version_id, *rest in group}
+            heads, unlisted = (frozenset(each for each, values in facts.items() if values[place]) for place in (0, 1))
+            yield DifferingKey(key=key, versions=frozenset(facts), heads=heads, unlisted=unlisted)
 
     def notes(self) -> list[str]:
         """Return notes about versions that were not compared, and about very many differences."""
@@ -161,8 +161,8 @@ def differing(
     limit = min(inventory.created - UNSETTLED, exported or inventory.created)
     latest = max(inventory.created, exported or inventory.created) + CLOCK_TOLERANCE
     texts = {
-        "inventory": literal(inventory_path),
-        "rows": literal(rows_path),
+        "inventory": parquet(inventory_path),
+        "rows": parquet(rows_path),
         "object_prefix": _text(f"{inventory.bucket}/"),
         "bucket": _text(inventory.bucket),
         "in_prefix": f"starts_with(key, {_text(prefix)})",

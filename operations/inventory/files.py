@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,8 @@ MANIFEST, CHECKSUM = "manifest.json", "manifest.checksum"
 """Names in the folder of an inventory (Amazon S3 User Guide, "Locating your inventory list")."""
 CSV, PARQUET, ORC = "CSV", "Parquet", "ORC"
 AGAIN = "Download the inventory again, or use another inventory"
+FILE_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
+"""Names of data files. DuckDB would read several files for a name with a wildcard."""
 CHUNK = 1024 * 1024
 """Bytes of a file that are read at once."""
 CONFIGURE = "Change the inventory configuration of the bucket, and use the next inventory"
@@ -227,6 +230,12 @@ def _verify(expected: InventoryFile, path: Path) -> None:
         raise OperatorError(f"{path} is damaged: its MD5 checksum is not {expected.md5}. {AGAIN}.")
 
 
+def _is_path(key: str) -> bool:
+    """Return whether an object key is a relative path without `..`, whose file name has no wildcards."""
+    *folders, name = key.split("/")
+    return bool(FILE_NAME.fullmatch(name)) and "\0" not in key and not key.startswith("/") and ".." not in folders
+
+
 def _csv_fields(schema: str) -> tuple[str, ...]:
     """Return the field names of a schema such as `Bucket, Key, VersionId`."""
     return tuple(each.strip() for each in schema.split(","))
@@ -242,13 +251,10 @@ def _data_files(values: Sequence[Any], place: str) -> tuple[InventoryFile, ...]:
     files = []
     for each in values:
         match each:
-            case {"key": str(key), "size": int(size), "MD5checksum": str(md5)} if isinstance(
-                each, Mapping
-            ) and key.rpartition("/")[2] not in ("", ".", ".."):
+            case {"key": str(key), "size": int(size), "MD5checksum": str(md5)} if _is_path(key):
                 files.append(InventoryFile(key=key, size=size, md5=md5.strip().lower()))
             case _:
                 raise OperatorError(f"{place} lists a file without a valid key, size or MD5checksum. {AGAIN}.")
-    names = [each.name for each in files]
-    if repeated := sorted({each for each in names if names.count(each) > 1}) if len(set(names)) < len(names) else []:
+    if repeated := [name for name, number in Counter(each.name for each in files).items() if number > 1]:
         raise OperatorError(f"{place} lists the file {repeated[0]!r} several times. {AGAIN}.")
     return tuple(files)

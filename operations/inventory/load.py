@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambda_code.events import NULL_VERSION
-from operations.analytics.engine import literal, translated_errors
+from operations.analytics.engine import literal, parquet, translated_errors
 from operations.errors import OperatorError
 from operations.inventory.files import AGAIN, COLUMNS, CSV, Inventory, InventoryColumn
 from operations.output import count
@@ -55,14 +55,14 @@ def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
         nulls = ", ".join(f"CAST(NULL AS {each.type}) AS {each.name}" for each in COLUMNS)
         return f"SELECT {nulls} LIMIT 0"
     columns = ", ".join(f"{_value(each, inventory)} AS {each.name}" for each in COLUMNS)
-    files = ", ".join(map(literal, paths))
     if inventory.format == CSV:
         # The names of the fields come from the manifest, so positions replace them in the SQL text.
         types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(inventory.schema)))
         form = "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', compression = 'gzip'"
-        source = f"read_csv([{files}], {form}, columns = {{{types}}})"
+        files = ", ".join(map(literal, paths))
+        source = f"read_csv([{files}], {form}, columns = {{{types}}}, hive_partitioning = false)"
     else:
-        source = f"read_parquet([{files}])"
+        source = parquet(*paths)
     return f"SELECT {columns} FROM {source}"  # noqa: S608  the text has no values of a user but paths
 
 
@@ -88,9 +88,9 @@ def _check(inventory: Inventory, engine: Engine, target: Path) -> int:
     """Return the number of rows. Raise an OperatorError if a row is incomplete or belongs to another bucket."""
     complete = "uploaded_at IS NOT NULL AND (delete_marker OR (size_bytes IS NOT NULL AND etag IS NOT NULL))"
     others = "count(*) FILTER (bucket IS DISTINCT FROM ?)"
-    sql = f"SELECT count(*), {others}, count(*) FILTER (key IS NULL OR NOT ({complete})) FROM read_parquet(?)"  # noqa: S608  constants
+    sql = f"SELECT count(*), {others}, count(*) FILTER (key IS NULL OR NOT ({complete}))"
     with translated_errors(f"read the files of {inventory.place}"):
-        [(rows, foreign, incomplete)] = engine.rows(sql, [inventory.bucket, str(target)])
+        [(rows, foreign, incomplete)] = engine.rows(f"{sql} FROM {parquet(target)}", [inventory.bucket])
     if foreign:
         raise OperatorError(
             f"the files of {inventory.place} have {count(foreign, 'row')} of other buckets than {inventory.bucket!r}. "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from operations.errors import OperatorError
 from operations.inventory.files import CHECKSUM, MANIFEST, Inventory, InventoryFile
+from operations.local_files import read_manifest
 from operations.pool import map_in_order
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class LocalPlace(Place):
     def read(self, folder: str, name: str) -> bytes | None:
         path = Path(folder) / name
         try:
-            return path.read_bytes()
+            return read_manifest(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -205,9 +206,9 @@ def _time_of(folder: Path) -> str:
     if FOLDER_NAME.fullmatch(folder.name):
         return folder.name
     try:
-        created = int(json.loads((folder / MANIFEST).read_bytes())["creationTimestamp"]) / 1000
+        created = int(json.loads(read_manifest(folder / MANIFEST))["creationTimestamp"]) / 1000
         return f"{datetime.fromtimestamp(created, UTC):%Y-%m-%dT%H-%MZ}"
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, OperatorError):
         return ""
 
 

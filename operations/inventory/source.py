@@ -17,6 +17,7 @@ from operations.inventory.compare import Comparison, differing
 from operations.inventory.files import Inventory, verify
 from operations.inventory.load import load
 from operations.inventory.places import Place, place
+from operations.inventory_settings import inventory_id
 from operations.output import count
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Snapshotter:
         self._export: str | None = options.from_export
         self._memory: str = options.memory or DEFAULT_MEMORY
         self._aws = aws
+        self._configuration = inventory_id(target)
         self._expected = expected
         self._cache = cache
         self._rows = Source(options, aws, target, expected, cache)
@@ -156,7 +158,8 @@ class Snapshotter:
                 "--from-inventory: the stack has no inventory: set the configuration key inventory to true and run "
                 "`pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
             )
-        return place(f"{location}/{bucket}", self._aws, bucket=bucket)
+        # Another configuration with the same destination can have a filter.
+        return place(f"{location}/{bucket}/{self._configuration}", self._aws, bucket=bucket)
 
     def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:
         """Return a function that reads the rows. The price of a new export is printed before."""

@@ -51,7 +51,7 @@ ENCRYPTION_RULE = "i.encryption <> coalesce(r.encryption, hash('')) AND r.has_ty
 
 LISTED = """
     SELECT *, $object_prefix || key AS object_id, split_part(key, '/', -1) AS filename
-    FROM read_parquet($inventory)
+    FROM $inventory
 """
 
 LISTED_COLUMNS = """
@@ -72,7 +72,7 @@ LISTED_COLUMNS = """
 
 ROWS = """
     SELECT * EXCLUDE (key), key AS key_attribute, substr(object_id, length($object_prefix) + 1) AS key
-    FROM read_parquet($rows) WHERE starts_with(object_id, $object_prefix)
+    FROM $rows WHERE starts_with(object_id, $object_prefix)
 """
 
 ROW_COLUMNS = """
@@ -119,12 +119,12 @@ OUTCOME = """
 
 DIFFERING = """
     CREATE OR REPLACE TABLE differing AS
-    SELECT key, version_id, bool_or(needs_head IS TRUE) AS needs_head FROM (
-        SELECT key, version_id, needs_head
+    SELECT key, version_id, bool_or(needs_head IS TRUE) AS needs_head, bool_or(unlisted) AS unlisted FROM (
+        SELECT key, version_id, needs_head, false AS unlisted
         FROM ($listed) AS source JOIN outcome ON outcome.id = hash(object_id, version_id)
         WHERE outcome.listed AND NOT young AND $in_prefix AND $indexed
         UNION ALL
-        SELECT key, version_id, needs_head
+        SELECT key, version_id, needs_head, true AS unlisted
         FROM ($row_source) AS source JOIN outcome ON outcome.id = hash(object_id, version_id)
         WHERE NOT outcome.listed AND NOT young AND $in_prefix AND $indexed
     ) GROUP BY key, version_id

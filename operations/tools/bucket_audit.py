@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 MAX_FINDINGS_SHOWN = 100
 """Maximum number of findings of a bucket in the text output; the option --json prints all of them."""
 UNREPAIRABLE = f"no event can correct this row: delete it ({RUNBOOK}#details), then run audit with --repair"
+UNLISTED = (
+    "remove a filter from the inventory configuration of the bucket and use its next inventory, give the prefix of the "
+    "filter with --prefix, or run audit without --from-inventory"
+)
 OUTDATED = "run backfill with --inspect --invoke, which describes the object again"
 
 
@@ -109,6 +113,11 @@ class BucketAudit:
             self.inventory = {**snapshots.document(), "too_young": comparison.too_young}
             progress.note(f"{count(comparison.differing, 'possible difference')} to confirm")
             self.audit.confirm(comparison, progress)
+        if number := self.audit.report.unlisted:
+            problem = (
+                f"the inventory lacks {count(number, 'version')} that existed 48 hours before its creation, so other "
+            )
+            self._settings.add("inventory", f"{problem}keys without rows may not have been compared", UNLISTED)
 
     def note_missing_rows(self) -> None:
         """Add a note if the table has no row of the bucket, because --repair cannot create rows of deleted versions."""

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from operations.analytics.engine import Engine, literal, translated_errors
+from operations.analytics.engine import Engine, literal, parquet, translated_errors
 from operations.aws.athena import NO_WORKGROUP
 from operations.errors import OperatorError
 from operations.output import count
@@ -77,7 +77,7 @@ class ExportTool:
             unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent)).absolute()
             with translated_errors(f"write to {folder}"):
                 engine.execute(
-                    f"COPY (SELECT * FROM read_parquet({literal(source)})) TO {literal(unfinished)} "  # noqa: S608  COPY has no parameters
+                    f"COPY (SELECT * FROM {parquet(source)}) TO {literal(unfinished)} "  # noqa: S608  COPY has no parameters
                     "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (upload_day), OVERWRITE)"
                 )
             self._files = sum(1 for each in unfinished.rglob("*.parquet"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.discovery import queue_before_sending
 from operations.errors import OperatorError
+from operations.local_files import unfinished_file
 from operations.output import count, quoted, visible
 from operations.rate import default_event_rate
 from operations.redrive import FailureMessage, Redrive
@@ -172,22 +173,21 @@ class RedriveTool:
         return f"{replayed} replayed and deleted, the others are in the queue; start redrive again"
 
     def _export_to(self, path: Path) -> None:
-        unfinished = Path(f"{path}.part")
         try:
-            path.touch(exist_ok=False)
+            path.touch(mode=0o600, exist_ok=False)
         except FileExistsError as error:
             raise OperatorError(f"--export {path}: the file exists; give the name of a new file") from error
         except OSError as error:
             raise _unwritable(path, error) from error
         try:
-            with unfinished.open("w", encoding="utf-8") as file:
-                exported = self._redrive.export(file)
-                file.flush()
-                os.fsync(file.fileno())  # With --delete, the file has the only copy of the messages.
-            unfinished.replace(path)
+            with unfinished_file(path) as unfinished:
+                with unfinished.open("w", encoding="utf-8") as file:
+                    exported = self._redrive.export(file)
+                    file.flush()
+                    os.fsync(file.fileno())  # With --delete, the file has the only copy of the messages.
+                unfinished.replace(path)
         except BaseException as error:
-            for each in (unfinished, path):
-                each.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise _unwritable(path, error) from error
             raise

@@ -12,6 +12,7 @@ from operations.analytics.engine import Engine, translated_errors
 from operations.analytics.report import Filters, Report, create_report, query_of
 from operations.analytics.text import lines
 from operations.errors import OperatorError
+from operations.local_files import unfinished_file
 from operations.output import count
 from operations.tool import OK
 from operations.tools.sql import described, hint
@@ -67,16 +68,14 @@ class ReportTool:
         if self._html:
             from operations.analytics.html import page  # noqa: PLC0415  only this option needs Jinja2 and Leather
 
-            part = self._html.with_name(f".{self._html.name}.part")
             try:
-                part.write_text(page(self._report), encoding="utf-8")
-                part.replace(self._html)
+                with unfinished_file(self._html) as part:
+                    part.write_text(page(self._report), encoding="utf-8")
+                    part.replace(self._html)
             except OSError as error:
                 raise OperatorError(
                     f"cannot write {self._html}: {error.strerror}; give a file in a writable folder with enough space"
                 ) from error
-            finally:
-                part.unlink(missing_ok=True)
         return OK
 
     def _run_in_duckdb(self, progress: Progress) -> Report:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from operations.analytics.engine import Engine
 from operations.analytics.formats import WRITERS, json_value
 from operations.analytics.named_queries import named_query
 from operations.errors import OperatorError
+from operations.local_files import unfinished_file
 from operations.output import count
 from operations.tool import OK
 
@@ -154,16 +154,13 @@ def new_file(path: Path) -> Iterator[Path]:
     Raises:
         OperatorError: the file exists, or it cannot be written.
     """
-    part = path.with_name(f".{path.name}.part").absolute()
     try:
         if path.exists():
             raise OperatorError(f"--output {path}: the file exists; give the name of a new file")
-        os.close(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        yield part
-        part.rename(path)
+        with unfinished_file(path) as part:
+            yield part
+            part.rename(path)
     except OSError as error:
         raise OperatorError(
             f"--output {path}: {error.strerror}; give the name of a new file in a writable folder with enough space"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from operations.inventory.files import CSV, PARQUET
 if TYPE_CHECKING:
     from operations.listing import Version
 
-BUCKET, LOG_BUCKET, CONFIGURATION = "uploads", "log-bucket", "tapstack-dev"
+BUCKET, LOG_BUCKET, CONFIGURATION = "uploads", "log-bucket", "indexer"
 CREATED = datetime(2026, 2, 5, 1, 0, tzinfo=UTC)
 FIELDS = {
     "Bucket": ("bucket", "VARCHAR", "binary", " (STRING)"),
@@ -90,6 +90,7 @@ def write_inventory(
     parts: int = 2,
     created: datetime = CREATED,
     prefix: str = "inventory",
+    configuration: str = CONFIGURATION,
     fields: Sequence[str] = tuple(FIELDS),
     encryption: Mapping[tuple[str, str], str] | None = None,
 ) -> WrittenInventory:
@@ -103,13 +104,14 @@ def write_inventory(
         parts: number of data files; version number N is in data file N modulo `parts`.
         created: time at which S3 started to create the inventory.
         prefix: prefix of the object keys.
+        configuration: ID of the inventory configuration; that of the fake stack by default.
         fields: the fields of the inventory in the order of S3.
         encryption: encryption status by key and version ID; SSE-S3 for other objects.
     """
     rows = list(_rows(versions, bucket, encryption or {}))
     if "VersionId" not in fields:
         rows = [each for each in rows if each["IsLatest"] and not each["IsDeleteMarker"]]
-    base = f"{prefix}/{bucket}/{CONFIGURATION}"
+    base = f"{prefix}/{bucket}/{configuration}"
     folder = root / base / f"{created:%Y-%m-%dT%H-%MZ}"
     folder.mkdir(parents=True)
     (root / base / "data").mkdir(exist_ok=True)

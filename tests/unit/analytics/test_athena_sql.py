@@ -42,6 +42,7 @@ def test_view_is_valid_trino_sql_with_all_columns() -> None:
         ("SELECT key FROM objects", "SELECT key FROM indexed_objects AS objects"),
         ("SELECT objects.key FROM Objects;", "SELECT objects.key FROM indexed_objects AS objects"),
         ('SELECT o.key AS "a ""b" FROM "objects" o', 'SELECT o.key AS "a ""b" FROM indexed_objects AS o'),
+        ("SELECT key FROM objects; -- comment", "SELECT key FROM indexed_objects AS objects"),
         ("FROM objects LIMIT 5", "SELECT * FROM indexed_objects AS objects LIMIT 5"),
         ("SELECT 1 FROM objects -- a; */ b\n", "SELECT 1 FROM indexed_objects AS objects"),
         (

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from operations.analytics.columns import COLUMNS
@@ -60,7 +63,10 @@ def engine(folder: Path) -> Iterator[Engine]:
         ("SELECT * FROM 'https://example.com/a.parquet'", "does not exist|not files, URLs"),
         ("SELECT * FROM sys", "sys does not exist"),
         ("SELECT * FROM objects WHERE key = ?", "parameter"),
-        ("EXPLAIN ANALYZE COPY objects TO 'file.csv'", "SQL can only read the relation objects|not allowed"),
+        ("EXPLAIN ANALYZE COPY objects TO 'file.csv'", "COPY statements are not allowed"),
+        ("EXPLAIN (ANALYZE) DROP VIEW objects", "DROP statements are not allowed"),
+        ("-- comment\nexplain  ANALYZE DROP VIEW objects", "DROP statements are not allowed"),
+        ("EXPLAIN CREATE TABLE copies AS FROM objects", "CREATE statements are not allowed"),
     ],
 )
 def test_invalid_or_writing_statement_is_an_error_with_the_remedy(engine: Engine, sql: str, message: str) -> None:
@@ -83,6 +89,42 @@ def test_query_returns_columns_types_and_rows(engine: Engine, sql: str) -> None:
     assert list(result.rows) == [(5,)]
 
 
+@pytest.mark.usefixtures("engine")
+def test_explained_statement_cannot_overwrite_the_rows(folder: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "objects.parquet"
+    shutil.copy(folder / "objects.parquet", rows)
+    content = rows.read_bytes()
+    with Engine(spill=tmp_path / "spill") as engine:
+        engine.open([rows])
+        with pytest.raises(OperatorError, match="COPY statements are not allowed"):
+            engine.select(f"EXPLAIN ANALYZE COPY (SELECT 1) TO '{rows}' (FORMAT parquet, USE_TMP_FILE false)")
+        assert list(engine.select("EXPLAIN ANALYZE SELECT count(*) FROM objects").rows)
+    assert rows.read_bytes() == content
+
+
+@pytest.mark.usefixtures("engine")
+def test_columns_are_those_of_the_file_if_its_folder_has_the_form_of_a_hive_partition(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "object_id=1" / "size_bytes=7" / "objects.parquet"
+    rows.parent.mkdir(parents=True)
+    shutil.copy(folder / "objects.parquet", rows)
+    with Engine(spill=tmp_path / "spill") as engine:
+        engine.open([rows])
+        assert list(engine.select("SELECT max(object_id), sum(size_bytes) FROM objects").rows) == [("uploads/4", 10)]
+
+
+@pytest.mark.usefixtures("engine")
+def test_times_with_time_zone_are_utc_in_each_time_zone_of_the_machine(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    with Engine(spill=tmp_path / "spill") as engine:
+        engine.open([folder / "objects.parquet"])
+        sql = "SELECT TIMESTAMP '2026-07-01 12:00:00'::TIMESTAMPTZ, current_setting('TimeZone')"
+        assert list(engine.select(sql).rows) == [(datetime(2026, 7, 1, 12, tzinfo=UTC), "UTC")]
+
+
 def test_describe_statement_returns_the_columns_of_the_relation(engine: Engine) -> None:
     rows = list(engine.select("DESCRIBE objects").rows)
     assert [(each[0], each[1]) for each in rows] == [(each.name, each.type) for each in COLUMNS]
@@ -100,6 +142,25 @@ def test_result_is_written_into_the_permitted_parquet_file_only(folder: Path) ->
     with Engine(spill=folder / "spill") as engine:
         engine.open([path])
         assert engine.rows("SELECT sum(size_bytes) FROM objects") == [(10,)]
+
+
+@pytest.mark.usefixtures("engine")
+def test_sums_in_parquet_files_are_exact_and_rows_keep_their_order(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "sums.parquet"
+    path.touch()
+    sql = (
+        'SELECT number, 9007199254740992::HUGEINT + number AS "s""um", 1 AS a, 2::HUGEINT AS a '
+        "FROM range(300000) AS numbers(number) ORDER BY number -- end"
+    )
+    with Engine(spill=tmp_path / "spill") as engine:
+        engine.open([folder / "objects.parquet"], writable=path)
+        assert engine.write_parquet(sql, path) == 300_000
+    with duckdb.connect() as reader:
+        source = f"read_parquet('{path}', file_row_number = true)"
+        found = reader.execute(f"SELECT * FROM {source} LIMIT 1")  # noqa: S608  a path of the test
+        assert [each[0] for each in found.description or ()][:4] == ["number", 's"um', "a", "a_1"]
+        wrong = 'file_row_number <> number OR "s""um" <> 9007199254740992 + number OR a_1 <> 2'
+        assert reader.execute(f"SELECT count(*) FROM {source} WHERE {wrong}").fetchall() == [(0,)]  # noqa: S608  as above
 
 
 def test_query_that_exceeds_the_memory_limit_writes_intermediate_results_to_disk(folder: Path) -> None:

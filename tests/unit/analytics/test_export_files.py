@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from operations.analytics.engine import Engine
+from operations.analytics.export_files import LONGEST_LINE
 from operations.analytics.snapshot import OBJECTS, load
 from operations.errors import OperatorError
 from tests.support.export_folder import checksum, read_manifest, typed, write_export, write_manifest
@@ -71,6 +72,8 @@ ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
         (lambda export: (export / FIRST).write_bytes(b"x"), FIRST, "is damaged: its MD5 checksum is not"),
         (truncate, FIRST, "is damaged: Compressed file ended before the end-of-stream marker was reached"),
         (replace_part(b"x"), FIRST, "is damaged: Not a gzipped file"),
+        (replace_part(packed(ROW, *[""] * 9)), FIRST, "has more than the 3 rows that manifest-files.json states"),
+        (replace_part(gzip.compress(bytes(LONGEST_LINE + 2**20))), FIRST, "a line has more than 4,194,304 bytes"),
         (one_count_too_many, FIRST, "has 3 rows, but manifest-files.json states 4"),
         (
             change_part(itemCount=4),
@@ -82,6 +85,22 @@ ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
             "manifest-files.json",
             "has a line without a valid dataFileS3Key, itemCount or",
         ),
+        *(
+            (change_part(dataFileS3Key=f"data/{name}"), "manifest-files.json", "has a line without a valid dataFileS3K")
+            for name in ("", ".", "..", "*.json.gz", "a?[b].json.gz", "a\0b", ".json.gz")
+        ),
+        (
+            change_part(dataFileS3Key=f"data/{1:032x}.json.gz"),
+            "manifest-files.json",
+            "lists the file 0*1.json.gz several times",
+        ),
+        (change_summary(exportTime="yesterday"), "manifest-summary.json", "no valid tableArn, exportTime or itemCount"),
+        (
+            change_summary(exportTime="0001-01-01T00:00:00+05:00"),
+            "manifest-summary.json",
+            "no valid tableArn, exportTime",
+        ),
+        (change_summary(exportTime="2026-01-31T12:00:00"), "manifest-summary.json", "no valid tableArn, exportTime or"),
         (lambda export: (export / "manifest-files.json").unlink(), "manifest-files.json", "is missing"),
         (lambda export: (export / "manifest-files.json").write_text("{"), "manifest-files.json", "is damaged: "),
         (lambda export: (export / "manifest-summary.json").write_text("[]"), "manifest-summary.json", "is not the man"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import tempfile
 import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
@@ -247,11 +249,12 @@ def test_report_into_a_folder_or_a_device_fails_before_it_reads_the_export(run: 
 
 
 def test_report_that_cannot_be_written_leaves_the_earlier_file_and_is_an_error_with_the_remedy(
-    run: Run, tmp_path: Path
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = tmp_path / "report.html"
+    page, part = tmp_path / "report.html", tmp_path / "part"
     page.write_text("earlier", encoding="utf-8")
-    (tmp_path / ".report.html.part").symlink_to("/dev/full")
+    part.symlink_to("/dev/full")
+    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (os.open(part, os.O_WRONLY), str(part)))
     code, _, errors = run(f"--html={page}")
     assert code == 2
     assert f"cannot write {page}: No space left on device; give a file in a writable folder with enough space" in errors

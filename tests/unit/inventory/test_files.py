@@ -179,11 +179,14 @@ DAMAGES: list[tuple[str, Damage, str, str]] = [
         "has no valid sourceBucket, creationTimestamp, fileFormat, f",
     ),
     (PARQUET, lambda each: each.change(creationTimestamp="soon"), LIST, "has no valid sourceBucket, creationTimestamp"),
-    (
-        PARQUET,
-        lambda each: each.change(files=[{"key": "a/.."}]),
-        LIST,
-        "a file without a valid key, size or MD5checksum",
+    *(
+        (
+            PARQUET,
+            lambda each, key=key: each.change(files=[{"key": key, "size": 1, "MD5checksum": "0"}]),
+            LIST,
+            "a file without a valid key, size or MD5checksum",
+        )
+        for key in ("", "a/..", "../a.parquet", "a/../b.parquet", "/etc/passwd", "a/*.parquet", "a\0/b", "a/b\0")
     ),
     (PARQUET, lambda each: each.change(fileFormat="ORC"), LIST, "the format ORC, which this tool cannot read.* choose"),
     (PARQUET, lambda each: each.change(fileFormat="Avro"), LIST, "an inventory in the unknown format 'Avro'"),
@@ -267,7 +270,7 @@ def test_newest_inventory_is_found_by_its_manifest_if_the_folders_have_other_nam
     assert found.created == CREATED + timedelta(days=1)
 
 
-@pytest.mark.parametrize("folder", ["data", ".", "files", "../data", "../../../../inventory/uploads/tapstack-dev/data"])
+@pytest.mark.parametrize("folder", ["data", ".", "files", "../data", "../../../../inventory/uploads/indexer/data"])
 def test_data_files_are_found_beside_the_manifest_and_at_the_places_of_their_keys(tmp_path: Path, folder: str) -> None:
     written = write_inventory(tmp_path, VERSIONS)
     new = written.folder / folder

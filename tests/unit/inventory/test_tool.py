@@ -19,6 +19,7 @@ from operations.inventory_settings import inventory_configuration
 from tests.support.export_fakes import EXPORT_BUCKET, ExportingAws
 from tests.support.export_folder import TABLE_ARN, typed, write_export
 from tests.support.inventory_folder import CREATED, FIELDS, LOG_BUCKET, WrittenInventory, write_inventory
+from tests.support.nonempty import nonempty
 from tests.support.operations_fakes import START, TARGET, marker, row, version
 
 VERSIONS = [
@@ -134,6 +135,37 @@ def test_consistent_table_has_exit_code_0(audit: Audits) -> None:
     export = write_export(audit.folder / "good", rows, exportTime=f"{CREATED:%Y-%m-%dT%H:%M:%SZ}")
     assert audit(f"--from-inventory={inventory.root}", f"--from-export={export}") == 0
     assert "audit: the table is consistent with the bucket: 3 versions and 1 delete marker of 2 keys" in audit.output
+
+
+def test_inventory_of_another_configuration_in_the_log_bucket_is_not_used(audit: Audits) -> None:
+    root, later = audit.folder / "s3" / LOG_BUCKET, CREATED + timedelta(days=1)
+    write_inventory(root, VERSIONS[:1], created=later, configuration="another")
+    document = audit.json("--from-inventory")
+    assert document["inventory"]["path"].startswith(f"{LOCATION}/uploads/indexer/2026-02-05T01-00Z/")
+
+
+def test_inventory_that_lacks_old_versions_with_rows_is_a_finding_because_of_keys_without_rows(audit: Audits) -> None:
+    inventory = write_inventory(audit.folder / "part", VERSIONS[2:])
+    document = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}")
+    [finding] = document["settings"]
+    assert (finding["setting"], finding["runbook"]) == ("inventory", "docs/runbook.md#inventory-changed")
+    assert finding["problem"].startswith("the inventory lacks 2 versions that existed 48 hours before its creation, so")
+    assert found(document) == DIFFERENCES
+    part = audit.json(f"--from-inventory={inventory.root}", f"--from-export={audit.export}", "--prefix=wrong")
+    assert part["settings"] == []
+
+
+def test_inventory_may_lack_versions_of_its_last_48_hours(audit: Audits) -> None:
+    young = version("young.txt", seconds=int((CREATED - timedelta(hours=48) - START).total_seconds()))
+    old = version("old.txt", seconds=int((CREATED - timedelta(hours=48) - START).total_seconds()) - 1)
+    for each in nonempty((young, old)):
+        audit.aws.listed = [*VERSIONS, each]
+        audit.aws.rows = [*ROWS, row(each, **OBJECT)]
+        time = f"{CREATED:%Y-%m-%dT%H:%M:%S.000Z}"
+        export = write_export(audit.folder / each.key, [typed(found) for found in audit.aws.rows], exportTime=time)
+        document = audit.json(f"--from-inventory={audit.inventory.root}", f"--from-export={export}")
+        assert len(document["settings"]) == (each is old)
+        assert document["inventory"]["too_young"] == (each is young)
 
 
 def test_difference_that_no_longer_exists_is_not_reported(audit: Audits) -> None:
@@ -371,4 +403,4 @@ def test_written_inventory_represents_the_documented_format(tmp_path: Path) -> N
     assert manifest["creationTimestamp"] == "1514944800000"
     assert manifest["destinationBucket"] == f"arn:aws:s3:::{LOG_BUCKET}"
     assert manifest["fileSchema"].startswith("message s3.inventory {  required binary bucket (STRING);  required bin")
-    assert {each["key"].rpartition("/")[0] for each in manifest["files"]} == {"inventory/uploads/tapstack-dev/data"}
+    assert {each["key"].rpartition("/")[0] for each in manifest["files"]} == {"inventory/uploads/indexer/data"}

@@ -431,6 +431,7 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
             "not the name of a row, such as BUCKET/KEY?versionI",
         ),
         ("backfill --function f --since yesterday", "'yesterday' is not an ISO 8601 time"),
+        ("report --function f --since 0001-01-01T00:00:00+05:00", "is not an ISO 8601 time such as"),
         ("backfill --function f --since 2026-01-31T12:00:00", "has no time zone: add Z for UTC"),
     ],
 )

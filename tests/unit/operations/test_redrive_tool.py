@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,6 +181,7 @@ def test_redrive_delete_keeps_messages_that_were_not_exported(run: Command, tmp_
     assert [each.id for each in run.aws.queue] == ["id-0", "foreign"]
     assert run("redrive", "--export", str(tmp_path / "b"), "--delete") == 0
     assert "not from this indexer, deleted: message foreign: it is not JSON" in run.lines
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "b")} == {0o600}
 
 
 def test_interrupted_redrive_delete_prints_how_many_messages_it_deleted(run: Command, tmp_path: Path) -> None:
@@ -203,11 +207,14 @@ def raising_for(message_id: str, error: BaseException) -> Callable[[QueueMessage
     return before_delete
 
 
-def test_failed_redrive_export_deletes_no_message_and_leaves_no_file(run: Command, tmp_path: Path) -> None:
-    """The file `.part` is a link to /dev/full, so writing to it fails as on a full disk."""
+def test_failed_redrive_export_deletes_no_message_and_leaves_no_file(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The temporary file is a link to /dev/full, so writing to it fails as on a full disk."""
     run.put_failures(1)
-    file, unfinished = tmp_path / "failures.jsonl", tmp_path / "failures.jsonl.part"
+    file, unfinished = tmp_path / "failures.jsonl", tmp_path / "unfinished"
     unfinished.symlink_to("/dev/full")
+    monkeypatch.setattr(tempfile, "mkstemp", lambda **_: (os.open(unfinished, os.O_WRONLY), str(unfinished)))
     assert run("redrive", "--export", str(file), "--delete") == 2
     assert run.errors[0].startswith(f"redrive: --export {file}: No space left on device; give the name of a new file")
     assert list(tmp_path.iterdir()) == []
