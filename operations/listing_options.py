@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from operations.option_types import list_workers, utf8_text
+from operations.option_types import positive_integer, utf8_text
 from operations.parallel_listing import LIST_WORKERS, MAX_LIST_WORKERS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def add_workers(parser: argparse.ArgumentParser, *, note: str = "") -> None:
     """
     parser.add_argument(
         "--workers",
-        type=list_workers,
+        type=positive_integer("concurrent requests", MAX_LIST_WORKERS),
         default=LIST_WORKERS,
         metavar="N",
         help=f"number of concurrent requests that list the bucket, 1 to {MAX_LIST_WORKERS} (default: {LIST_WORKERS})"

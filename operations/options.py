@@ -315,7 +315,7 @@ TOOLS = (
     ),
     ToolUsage(
         name="cache",
-        summary="delete the rows in the cache of sql and export",
+        summary="delete the rows in the cache of report, sql and export",
         add_options=analytics.add_cache,
         notes=analytics.CACHE_NOTES,
         exit_codes={OK: "success"},

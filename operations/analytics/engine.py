@@ -156,9 +156,9 @@ class Engine:
         return int(rows)
 
 
-def literal(path: Path) -> str:
-    """Return a path as an SQL literal."""
-    return "'" + str(path).replace("'", "''") + "'"
+def literal(value: Path | str) -> str:
+    """Return a path or a text as an SQL literal."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from operations.checksums import md5_digest
 from operations.errors import OperatorError
 from operations.pool import map_in_order
 
@@ -19,7 +19,7 @@ SUMMARY, FILES, STARTED, DATA = "manifest-summary.json", "manifest-files.json", 
 """Names in an export folder (DynamoDB Developer Guide, table export output format)."""
 AGAIN = "Download the export again, or export the table again"
 CHUNK = 1024 * 1024
-"""Bytes of a data file that are read at once."""
+"""Uncompressed bytes of a data file that are read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +169,9 @@ def data_paths(folder: Path, files: Sequence[DataFile]) -> list[Path]:
 
 def _verify(path: Path, expected: DataFile) -> None:
     """Raise an OperatorError if a data file is missing or damaged."""
-    checksum, lines, last = hashlib.md5(usedforsecurity=False), 0, b"\n"
+    lines, last = 0, b"\n"
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                checksum.update(chunk)
-        if base64.b64encode(checksum.digest()).decode() != expected.md5:
+        if base64.b64encode(md5_digest(path)).decode() != expected.md5:
             raise OperatorError(f"{path} is damaged: its MD5 checksum is not {expected.md5}. {AGAIN}.")
         if path.stat().st_size:  # DynamoDB writes an empty file for a partition without rows.
             with gzip.open(path) as unpacked:

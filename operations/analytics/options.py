@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from operations.option_types import duration, export_path, memory_size, rate_of, utf8_text
+from operations.planning.prices import ATHENA_BYTES, ROWS_EXPORTED
 from operations.rate import ON_DEMAND_READ_RATE
 
 FORMATS = ("table", "csv", "json", "parquet")
@@ -16,8 +17,9 @@ DEFAULT_MEMORY = "1GB"
 CACHE_VARIABLE = "TAPSTACK_CACHE"
 """Environment variable with the path of the cache folder."""
 NOTES = (
-    "--scan consumes read capacity, and --export costs $0.10 per GB of the table in us-east-1. The rows are stored in "
-    "the folder TAPSTACK_CACHE (default: ~/.cache/tapstack). Athena costs $5 per TB of scanned data in us-east-1."
+    f"--scan consumes read capacity, and --export costs ${ROWS_EXPORTED.dollars:.2f} per GB of the table in us-east-1. "
+    "The rows are stored in the folder TAPSTACK_CACHE (default: ~/.cache/tapstack). Athena costs "
+    f"${ATHENA_BYTES.dollars:g} per TB of scanned data in us-east-1."
 )
 CACHE_NOTES = "The cache is the folder TAPSTACK_CACHE (default: ~/.cache/tapstack)."
 
@@ -71,13 +73,24 @@ def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
     parser.add_argument(
         "--force", action="store_true", help="with --scan, also read a table with more than 1,000,000 rows"
     )
+    add_memory(parser, default=DEFAULT_MEMORY)
+
+
+def add_memory(parser: argparse.ArgumentParser, *, default: str | None = None, condition: str = "") -> None:
+    """Add the option that limits the memory.
+
+    Args:
+        parser: the argument parser of a tool.
+        default: the default of the option.
+        condition: beginning of the help text, such as `with --scan, `.
+    """
     parser.add_argument(
         "--memory",
         type=memory_size,
-        default=DEFAULT_MEMORY,
+        default=default,
         metavar="SIZE",
-        help=f"limit of the tool's memory; larger intermediate results are written to the cache folder (default: "
-        f"{DEFAULT_MEMORY})",
+        help=f"{condition}limit of the tool's memory; larger intermediate results are written to the cache folder "
+        f"(default: {DEFAULT_MEMORY})",
     )
 
 

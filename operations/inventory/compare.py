@@ -35,7 +35,7 @@ from operations.inventory.statements import (
     ROW_COUNTS,
     substituted,
 )
-from operations.output import count
+from operations.output import count, time_text
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
@@ -54,8 +54,6 @@ CLOCK_TOLERANCE = timedelta(days=1)
 
 MANY = 100_000
 """Number of candidates above which the audit adds a note about their confirmation."""
-
-
 USUAL_RATE = 200.0
 """Keys per second that `operations.pool.THREADS` threads compare at usual latencies of S3 and DynamoDB."""
 
@@ -101,7 +99,7 @@ class Comparison:
         notes = []
         if self.too_young:
             notes.append(
-                f"note: not compared: {count(self.too_young, 'change')} after {self.limit:%Y-%m-%dT%H:%M:%SZ}, because "
+                f"note: not compared: {count(self.too_young, 'change')} after {time_text(self.limit)}, because "
                 "an inventory can lack the changes of its last 48 hours: use a later inventory"
             )
         if self.differing > MANY:
@@ -163,13 +161,13 @@ def differing(
     texts = {
         "inventory": literal(inventory_path),
         "rows": literal(rows_path),
-        "object_prefix": _text(f"{inventory.bucket}/"),
-        "bucket": _text(inventory.bucket),
-        "in_prefix": f"starts_with(key, {_text(prefix)})",
+        "object_prefix": literal(f"{inventory.bucket}/"),
+        "bucket": literal(inventory.bucket),
+        "in_prefix": f"starts_with(key, {literal(prefix)})",
         "indexed": _indexed(key_filter),
-        "null": _text(NULL_VERSION),
-        "customer_key": _text(CUSTOMER_KEY),
-        "encryption": _mapped("encryption", {name: _text(value) for name, value in ENCRYPTIONS.items()}),
+        "null": literal(NULL_VERSION),
+        "customer_key": literal(CUSTOMER_KEY),
+        "encryption": _mapped("encryption", {name: literal(value) for name, value in ENCRYPTIONS.items()}),
         "place": _mapped("storage_class", {name: str(place) for name, place in TRANSITIONS.items()}),
         "limit": _time(limit),
         "latest": _time(latest),
@@ -195,16 +193,12 @@ def differing(
     return Comparison(limit=limit, _engine=engine, **counts)
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _time(time: datetime) -> str:
     return f"TIMESTAMP '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
 
 
 def _mapped(column: str, values: dict[str, str]) -> str:
-    cases = " ".join(f"WHEN {_text(name)} THEN {value}" for name, value in values.items())
+    cases = " ".join(f"WHEN {literal(name)} THEN {value}" for name, value in values.items())
     return f"CASE {column} {cases} END"
 
 
@@ -212,7 +206,7 @@ def _indexed(key_filter: KeyFilter) -> str:
     if key_filter.rules is None:
         return "true"
     rules = (
-        f"(starts_with(key, {_text(prefix)}) AND ends_with(key, {_text(suffix)}))"
+        f"(starts_with(key, {literal(prefix)}) AND ends_with(key, {literal(suffix)}))"
         for prefix, suffix in key_filter.rules
     )
     return f"({' OR '.join(rules)})"

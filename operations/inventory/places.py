@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from operations.errors import OperatorError
 from operations.inventory.files import CHECKSUM, MANIFEST, Inventory, InventoryFile
 from operations.pool import map_in_order
+from operations.s3_url import SCHEME, split_s3_url
 
 if TYPE_CHECKING:
     from operations.aws import Aws
@@ -151,7 +152,7 @@ class RemotePlace(Place):
     def __init__(self, aws: Aws, url: str, *, bucket: str) -> None:
         self.name = url
         self._aws = aws
-        self._bucket, _, path = url.removeprefix("s3://").partition("/")
+        self._bucket, path = split_s3_url(url)
         self._base = path.removesuffix(MANIFEST).removesuffix(CHECKSUM).strip("/")
         self._source = bucket
 
@@ -197,7 +198,7 @@ def place(path: str, aws: Aws, *, bucket: str) -> Place:
         aws: the AWS calls.
         bucket: name of the source bucket.
     """
-    return RemotePlace(aws, path, bucket=bucket) if path.startswith("s3://") else LocalPlace(Path(path).absolute())
+    return RemotePlace(aws, path, bucket=bucket) if path.startswith(SCHEME) else LocalPlace(Path(path).absolute())
 
 
 def _time_of(folder: Path) -> str:

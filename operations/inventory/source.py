@@ -17,7 +17,8 @@ from operations.inventory.compare import Comparison, differing
 from operations.inventory.files import Inventory, verify
 from operations.inventory.load import load
 from operations.inventory.places import Place, place
-from operations.output import count
+from operations.option_types import memory_size
+from operations.output import count, time_text
 
 if TYPE_CHECKING:
     import argparse
@@ -114,7 +115,7 @@ class Snapshotter:
     ) -> None:
         self._path: str | bool = options.from_inventory
         self._export: str | None = options.from_export
-        self._memory: str = options.memory or DEFAULT_MEMORY
+        self._memory: str = options.memory or memory_size(DEFAULT_MEMORY)
         self._aws = aws
         self._expected = expected
         self._cache = cache
@@ -199,11 +200,6 @@ class Snapshotter:
                 text += ". Use an export of the time of the inventory: without --from-export, the audit exports it"
             notes.append(text)
         return notes
-
-
-def time_text(time: datetime) -> str:
-    """Return a time in UTC in ISO 8601 format, in whole seconds."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _duration(value: timedelta) -> str:

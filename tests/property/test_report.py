@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from operations.analytics.engine import Engine
 from operations.analytics.report import Filters, create_report, query_of
-from operations.analytics.snapshot import load
-from tests.support.export_folder import write_export
+from tests.support.export_folder import load, write_export
 from tests.support.fakes import START
 from tests.support.generated_bucket import GeneratedBucket, ListedVersion
 from tests.support.report_oracle import Expected

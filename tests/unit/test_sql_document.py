@@ -15,8 +15,8 @@ from inspector.facts import FACTS
 from operations.analytics.athena_sql import translate
 from operations.analytics.columns import COLUMNS
 from operations.analytics.engine import Engine
-from operations.analytics.snapshot import OBJECTS, load
-from tests.support.export_folder import typed, write_export
+from operations.analytics.snapshot import OBJECTS
+from tests.support.export_folder import load, typed, write_export
 from tests.unit.test_row_document import documented_attributes
 from tools import sql
 

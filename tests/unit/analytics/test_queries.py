@@ -12,8 +12,7 @@ from trino_sql_validator import validate
 
 from operations.analytics.named_queries import named_query, query_names
 from operations.analytics.sections import PRICES, SECTIONS, TOTALS
-from operations.analytics.source import GB
-from operations.planning.prices import STORAGE_CLASSES
+from operations.planning.prices import GB, STORAGE_CLASSES
 
 NAMES = query_names()
 

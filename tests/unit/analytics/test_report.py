@@ -20,9 +20,8 @@ from operations.analytics.cells import cell, duration, size
 from operations.analytics.charts import last_days, last_months, shortened, ticks
 from operations.analytics.engine import Engine
 from operations.analytics.sections import SECTIONS, ColumnKind
-from operations.analytics.source import GB
 from operations.command import main
-from operations.planning.prices import STORAGE_CLASSES
+from operations.planning.prices import GB, STORAGE_CLASSES
 from tests.support.attack_keys import ATTACK_KEYS
 from tests.support.export_folder import write_export
 from tests.support.generated_bucket import GeneratedBucket

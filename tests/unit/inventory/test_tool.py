@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from operations.analytics.engine import Engine
 from operations.analytics.source import Source
 from operations.command import main
 from operations.inventory.source import Snapshotter
@@ -113,6 +114,21 @@ def test_audit_from_an_inventory_reports_the_findings_of_an_audit(audit: Audits)
         "rows_source": str(audit.export),
         "too_young": 0,
     }
+
+
+@pytest.mark.parametrize(("arguments", "limit"), [([], "800000000B"), (["--memory=2GB"], "1800000000B")])
+def test_memory_limit_of_audit_includes_the_memory_that_the_tool_needs_outside_duckdb(
+    audit: Audits, monkeypatch: pytest.MonkeyPatch, arguments: list[str], limit: str
+) -> None:
+    limits = []
+
+    def create(*, memory: str, spill: Path) -> Engine:
+        limits.append(memory)
+        return Engine(memory=memory, spill=spill)
+
+    monkeypatch.setattr("operations.inventory.source.Engine", create)
+    audit(*audit.paths, *arguments)
+    assert limits == [limit]
 
 
 def test_summary_has_the_time_of_the_inventory_and_the_exit_code_is_that_of_findings(audit: Audits) -> None:
