@@ -71,7 +71,7 @@ def main(
         code, reason = FAILED, str(error)
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
-    except program.OutputError:  # A tool prints a long result itself.
+    except program.OutputError:  # `operations.program.run` reports a closed pipe, also of a tool that prints in `run`.
         raise
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]

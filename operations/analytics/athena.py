@@ -280,7 +280,7 @@ def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401  a value of any 
     convert = CONVERSIONS.get(kind, str)
     try:
         return convert(text)
-    except ValueError:  # Python's times have four-digit years.
+    except ValueError:  # Python's dates have years of four digits. A later date remains a text.
         return text
 
 

@@ -58,7 +58,7 @@ def view() -> str:
 
 def _query(sql: str) -> exp.Query:
     """Return the parsed statement, which is a query without statements that write."""
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # Its warning about a statement precedes our error message.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # no warning in addition to the tool's error message
     statements = [each for each in sqlglot.parse(sql, read=DUCKDB) if each is not None]
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")

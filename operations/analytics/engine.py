@@ -221,7 +221,9 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.CatalogException() if "Table with name" in text:
             remedy = f"The only table is objects; {COLUMNS_HELP}"
         case duckdb.BinderException() if "No function matches" in text:
-            text = text.partition(" Candidate functions:")[0].rstrip(".")  # DuckDB lists the types of all variants.
+            text = text.partition(" Candidate functions:")[0].rstrip(
+                "."
+            )  # without the list of signatures of the function
             remedy = COLUMNS_HELP
         case duckdb.CatalogException() | duckdb.BinderException():
             remedy = COLUMNS_HELP
@@ -230,9 +232,9 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.PermissionException():
             remedy = "SQL can only read the relation objects, not files, URLs and extensions"
         case duckdb.OutOfMemoryException():
-            text = text.partition(" Possible solutions:")[0]  # Users cannot change the settings that DuckDB names.
+            text = text.partition(" Possible solutions:")[0]  # without advice about settings that users cannot change
             remedy = "Give more memory with --memory, such as --memory 4GB, or more disk space with TAPSTACK_CACHE"
-    if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):  # The error of a parallel write is JSON.
+    if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):  # JSON: an error of a parallel write
         text = json.loads(match[1])
     if "No space left on device" in text:
         remedy = (

@@ -50,7 +50,7 @@ were added, and contain objects that were deleted, up to two days before.
 """
 
 CLOCK_TOLERANCE = timedelta(days=1)
-"""A row with a time so much later than the snapshots is wrong, not young."""
+"""A row whose time is later than both snapshots by more than this is wrong. It is not a row of a young version."""
 
 MANY = 100_000
 """Number of candidates above which the audit adds a note about their confirmation."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FOLDER_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\dZ")
 """Name of the folder of an inventory: the time at which S3 started to create it."""
 DATA_FOLDERS = ("data", "files", "hive")
-"""Folders beside the folders of inventories, which contain no manifest."""
+"""Names of folders that contain the data files of inventories and no manifest."""
 LEVELS = 4
 """Number of levels below a URL that can contain folders of inventories: prefix, bucket, configuration and time."""
 EXPIRED = "The inventory lists this file: has the bucket deleted it? Use a newer inventory"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 USUAL_AGE = timedelta(days=3)
-"""Age above which the newest inventory is probably not that of a daily configuration."""
+"""Age of the newest inventory above which the audit adds a note: a daily configuration has younger inventories."""
 USUAL_SKEW = timedelta(days=1)
 """Difference between the times of inventory and rows above which the audit adds a note."""
 
@@ -143,7 +143,8 @@ class Snapshotter:
         )
         read_rows = self._reader(inventory, progress)
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder / "spill") as engine:
-            path = self._load(where, inventory, engine, folder, progress)  # An export of the rows has a price.
+            # The inventory is loaded before the rows are exported, because an export costs money.
+            path = self._load(where, inventory, engine, folder, progress)
             rows = read_rows(engine)
             notes = [*notes, *self._notes(inventory, rows)]
             yield Snapshots(inventory=inventory, path=path, rows=rows, engine=engine, notes=notes)
@@ -160,7 +161,7 @@ class Snapshotter:
         return place(f"{location}/{bucket}", self._aws, bucket=bucket)
 
     def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:
-        """Return a function that reads the rows. The price of a new export is printed before."""
+        """Print the price of the rows if they need a new export, and return a function that reads the rows."""
         if self._export is not None:
             return lambda engine: self._rows.snapshot(engine, progress)
         return self._rows.at(inventory.created.replace(microsecond=0), progress)

@@ -1,4 +1,4 @@
-"""Queries in the Athena of the emulator: equal results of the local engine, and the selection of the export."""
+"""Tests of queries in the emulator's Athena: results equal to those of DuckDB, and the selection of an export."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def gigabytes(objects: int) -> float:
 
 
 @pytest.mark.parametrize("objects", NUMBERS)
-def test_document_has_the_monthly_bill_of_the_code(objects: int) -> None:
+def test_monthly_bill_in_the_document_equals_the_calculated_bill(objects: int) -> None:
     load = Load(per_day=objects / DAYS)
     bills = [dollars(total(bill(load, each))) for each in (PROVISIONED, ON_DEMAND, CHEAPEST)]
     assert row(NUMBERS[objects], f"{objects / DAYS:,.0f}", *bills) in DOCUMENT

@@ -62,7 +62,7 @@ def test_document_contains_the_current_columns() -> None:
     assert sql.document(DOCUMENT) == DOCUMENT, "run python -m tools.sql"
 
 
-def test_documented_queries_return_the_rows_of_the_questions(engine: Engine) -> None:
+def test_documented_queries_return_the_expected_rows(engine: Engine) -> None:
     found = [list(engine.select(each).rows) for each in QUERIES]
     assert found == [[(2,)], [("application/pdf", 2)], [("uploads", "a.pdf", 2)], [(1, 1)], [("a.pdf",)]]
 

@@ -67,7 +67,7 @@ def test_query_reads_the_relation_in_front_of_its_own_with_clause(sql: str, expe
     assert validate(translate(sql)).valid
 
 
-def test_relation_gets_a_name_that_the_query_does_not_use() -> None:
+def test_relation_has_a_name_that_the_query_does_not_use() -> None:
     sql = "WITH indexed_objects AS (SELECT 1 AS n) SELECT n FROM indexed_objects, objects"
     assert body(sql).endswith("SELECT n FROM indexed_objects, indexed_objects_ AS objects")
 
@@ -115,7 +115,7 @@ def test_statement_that_does_not_only_read_the_relation_is_refused(sql: str, mes
         translate(sql)
 
 
-def test_recursive_query_can_read_itself() -> None:
+def test_recursive_common_table_expression_is_translated() -> None:
     sql = "WITH RECURSIVE a AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM a WHERE n < 3) SELECT n FROM a, objects"
     assert validate(translate(sql)).valid
 

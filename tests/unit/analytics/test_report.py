@@ -137,7 +137,7 @@ def test_json_document_contains_the_keys_unchanged(run: Run) -> None:
 
 
 @pytest.mark.parametrize("key", ["' OR '1'='1", "'; DROP TABLE objects; --", "[red]", "%"])
-def test_filters_with_sql_select_only_rows_with_this_text(run: Run, key: str) -> None:
+def test_filter_that_contains_sql_text_selects_only_rows_with_this_text(run: Run, key: str) -> None:
     _, output, _ = run(f"--prefix={key}", "--json")
     found = [row["key"] for row in tables(output)["newest"]["rows"]]
     assert found == [each for each in ATTACK_KEYS if each.startswith(key)][: len(found)]

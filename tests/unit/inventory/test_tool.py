@@ -131,7 +131,7 @@ def test_memory_limit_of_audit_includes_the_memory_that_the_tool_needs_outside_d
     assert limits == [limit]
 
 
-def test_summary_has_the_time_of_the_inventory_and_the_exit_code_is_that_of_findings(audit: Audits) -> None:
+def test_audit_with_findings_prints_the_time_of_the_inventory_and_has_exit_code_1(audit: Audits) -> None:
     assert audit(*audit.paths) == 1
     assert (
         "4 differences (1 incomplete, 1 missing, 1 stale, 1 wrong) in 6 versions and 1 delete marker of 5 keys, 8 rows"
@@ -325,7 +325,7 @@ def test_old_inventory_causes_a_note(audit: Audits, monkeypatch: pytest.MonkeyPa
     assert note.startswith("note: the newest complete inventory is 5 days old (2026-02-05T01:00:00Z): later changes")
 
 
-def test_inventory_of_young_objects_only_is_a_finding_because_nothing_was_compared(audit: Audits) -> None:
+def test_audit_that_compares_nothing_because_all_objects_are_young_has_a_finding(audit: Audits) -> None:
     created = START + timedelta(hours=1)
     inventory = write_inventory(audit.folder / "young", VERSIONS, created=created)
     assert audit(f"--from-inventory={inventory.folder}", f"--from-export={audit.export}") == 1

@@ -542,7 +542,7 @@ def test_audit_reports_a_row_with_the_content_of_other_bytes_and_its_remedy(run:
 
 
 @pytest.mark.parametrize("tool", ["audit", "backfill"])
-def test_option_workers_is_the_number_of_concurrent_list_requests(run: Command, tool: str) -> None:
+def test_option_workers_sets_the_number_of_concurrent_list_requests(run: Command, tool: str) -> None:
     run(tool)
     run(tool, "--workers", "3")
     assert run.aws.list_workers == [8, 3]
