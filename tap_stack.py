@@ -123,8 +123,8 @@ ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
 INVENTORY_DAYS = 14  # days after which S3 deletes an inventory, of which the tool audit reads only the newest
 INVENTORY_PREFIX = "inventory"  # prefix of inventories in the log bucket
-# Fields of an inventory in addition to bucket, key, version ID, IsLatest and IsDeleteMarker: those that rows contain
-# (S3 API Reference, InventoryConfiguration, "OptionalFields").
+# Optional fields of an inventory whose values are also in rows (S3 API Reference, InventoryConfiguration,
+# "OptionalFields"). Each inventory of versions has bucket, key, version ID, IsLatest and IsDeleteMarker.
 INVENTORY_FIELDS = ("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm")
 ANALYTICS_DEFAULTS: Mapping[str, int] = {"export_retention_days": 30, "query_scan_limit_gb": 100}
 EXPORTED_ROWS = "exported_rows"  # name of the Glue table

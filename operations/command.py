@@ -71,7 +71,7 @@ def main(
         code, reason = FAILED, str(error)
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
-    except program.OutputError:  # `operations.program.run` reports a closed pipe, also of a tool that prints in `run`.
+    except program.OutputError:  # Standard output is closed or full: `operations.program.run` reports this error.
         raise
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]

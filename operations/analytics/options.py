@@ -9,6 +9,7 @@ from pathlib import Path
 from operations.option_types import duration, export_path, memory_size, rate_of, utf8_text
 from operations.planning.prices import ATHENA_BYTES, ROWS_EXPORTED
 from operations.rate import ON_DEMAND_READ_RATE
+from operations.shared_options import add_stack
 
 FORMATS = ("table", "csv", "json", "parquet")
 SOURCE_TOOLS = ("report", "sql", "export")
@@ -31,13 +32,7 @@ def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
         parser: the argument parser of a tool.
         athena: whether the tool can run its queries in Athena.
     """
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--function", type=utf8_text, metavar="NAME", help="name or ARN of the indexer's Lambda function"
-    )
-    where.add_argument(
-        "--stack-outputs", type=Path, metavar="FILE", help="file with the output of `pulumi stack output --json`"
-    )
+    add_stack(parser, required=False)
     rows = parser.add_mutually_exclusive_group()
     rows.add_argument("--scan", action="store_true", help="read all rows of the table with a parallel scan")
     rows.add_argument(

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from operations.analytics.options import add_source
-from operations.listing_options import add_prefix
 from operations.option_types import iso_time, positive_integer, utf8_text
+from operations.shared_options import add_prefix
 
 DEFAULT_TOP, MAX_TOP = 20, 1000
 """Default number, and limit, of the rows in each table of the report."""

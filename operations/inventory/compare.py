@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from lambda_code.events import NULL_VERSION
 from lambda_code.update import CUSTOMER_KEY
 from operations.analytics.engine import ROWS_AT_ONCE, literal, translated_errors
+from operations.audit_report import Counts
 from operations.compare import MARKER_SECONDS, NULL_MARKER_SECONDS, TRANSITIONS, DifferingKey
 from operations.inventory.statements import (
     DIFFERING,
@@ -59,29 +60,15 @@ USUAL_RATE = 200.0
 
 
 @dataclass(kw_only=True)
-class Comparison:
+class Comparison(Counts):
     """The result of comparing an inventory with the rows.
 
     Attributes:
-        keys: compared object keys.
-        versions: compared object versions, without delete markers.
-        markers: compared delete markers.
-        not_indexed: versions and markers whose key does not match the key filter.
-        too_young: versions, markers and rows with a change after `limit`, which were not compared.
-        rows: rows of the bucket.
-        without_content: rows of existing objects whose content the inspector has not described.
-        limit: time from which changes are left to the next inventory.
+        limit: time of the earliest change that is `too_young`.
         differing: versions and markers that possibly differ from their rows.
         differing_keys: object keys of these versions.
     """
 
-    keys: int
-    versions: int
-    markers: int
-    not_indexed: int
-    too_young: int
-    rows: int
-    without_content: int
     limit: datetime
     differing: int
     differing_keys: int

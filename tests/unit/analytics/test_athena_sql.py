@@ -130,7 +130,7 @@ def test_values_of_parameters_are_literals_that_do_not_change_the_statement() ->
         assert "\x00" in key or validate(sql).valid, key
 
 
-def test_time_of_a_parameter_is_a_timestamp() -> None:
+def test_datetime_value_of_a_parameter_is_a_timestamp_literal() -> None:
     time = datetime.fromisoformat("2026-01-31T12:00:00.250")
     sql = translate("SELECT key FROM objects WHERE uploaded_at >= $since", {"since": time})
     assert sql.endswith("WHERE uploaded_at >= CAST('2026-01-31 12:00:00.250' AS TIMESTAMP)")

@@ -58,7 +58,7 @@ def found(comparison: Comparison) -> list[tuple[str, str]]:
     return [(each.key, version_id) for each in comparison for version_id in sorted(each.versions)]
 
 
-# An object key of each form that matters to the attributes filename and extension.
+# One object key for each case in the calculation of the attributes filename and extension.
 NAMES = (
     "a",
     "x/b.TXT",
