@@ -12,7 +12,7 @@ import pytest
 
 import tap_stack
 from operations.planning import bill as bills
-from operations.planning import prices
+from operations.planning import exports, prices
 from operations.planning.bill import alarm_count, bill, cheaper_when_provisioned, s3_metadata, total
 from operations.planning.prices import Price
 from operations.planning.savings import savings
@@ -275,6 +275,8 @@ def test_bill_counts_the_metrics_and_days_of_the_stack() -> None:
         bills.METRICS + bills.EXISTING_BUCKET_METRICS + bills.INSPECTOR_METRICS
     )
     assert tap_stack.ACCESS_LOG_DAYS == bills.ACCESS_LOG_DAYS
+    assert tap_stack.INVENTORY_DAYS == bills.INVENTORY_DAYS
+    assert tap_stack.ANALYTICS_DEFAULTS["export_retention_days"] == exports.EXPORT_DAYS
 
 
 def test_each_price_has_a_source_page_and_a_month() -> None:

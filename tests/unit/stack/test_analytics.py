@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 import tap_stack
-from operations.analytics import columns
+from operations.analytics import athena_sql, columns
 from tests.support.default_stack import ACCOUNT, CHINA, ENCRYPTED, EXPORTS, FULL, LOGS, PROD, TABLE
 from tests.support.synth import synth
 from tests.unit.stack.test_buckets import COMMON
@@ -84,6 +84,10 @@ def test_type_of_the_glue_column_equals_the_type_of_the_rows_that_the_tools_read
     assert parsed("struct<a:struct<s:string>>") == parsed('STRUCT("a" STRUCT(S VARCHAR))') == {"a": {"s": "string"}}
     assert parsed(tap_stack.item_type()) == parsed(columns.item_type())
     assert len(parsed(tap_stack.item_type())) > 20
+
+
+def test_name_of_the_glue_table_equals_the_name_that_the_tools_use() -> None:
+    assert tap_stack.EXPORTED_ROWS == athena_sql.EXPORTED_ROWS
 
 
 def test_deployment_ignores_the_properties_of_the_glue_table_that_the_export_tool_changes() -> None:
