@@ -123,8 +123,8 @@ ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
 INVENTORY_DAYS = 14  # days after which S3 deletes an inventory, of which the tool audit reads only the newest
 INVENTORY_PREFIX = "inventory"  # prefix of inventories in the log bucket
-# Fields of an inventory in addition to bucket, key, version ID, IsLatest and IsDeleteMarker: those that rows contain
-# (S3 API Reference, InventoryConfiguration, "OptionalFields").
+# Optional fields of an inventory whose values are also in rows (S3 API Reference, InventoryConfiguration,
+# "OptionalFields"). Each inventory of versions has bucket, key, version ID, IsLatest and IsDeleteMarker.
 INVENTORY_FIELDS = ("Size", "LastModifiedDate", "StorageClass", "ETag", "EncryptionStatus", "ChecksumAlgorithm")
 ANALYTICS_DEFAULTS: Mapping[str, int] = {"export_retention_days": 30, "query_scan_limit_gb": 100}
 EXPORTED_ROWS = "exported_rows"  # name of the Glue table
@@ -704,19 +704,18 @@ class TapStackArgs:
 
     def __post_init__(self) -> None:
         """Set the defaults that depend on the environment, then check every field."""
-        # Fields of a frozen dataclass can be set only with object.__setattr__.
-        if self.cors_allowed_origins is None and self.is_dev:
-            object.__setattr__(self, "cors_allowed_origins", DEV_ORIGINS)
-        capacity = dict.fromkeys(("read_capacity", "write_capacity"), DEFAULT_CAPACITY)
-        defaults = {
-            **(capacity if self.billing == PROVISIONED else {}),
+        defaults: dict[str, object] = {
+            "protect_data": not self.is_dev,
             **(ANALYTICS_DEFAULTS if self.analytics else {}),
         }
+        if self.is_dev:
+            defaults["cors_allowed_origins"] = DEV_ORIGINS
+        if self.billing == PROVISIONED:
+            defaults |= dict.fromkeys(("read_capacity", "write_capacity"), DEFAULT_CAPACITY)
         for name, default in defaults.items():
             if getattr(self, name) is None:
+                # Fields of a frozen dataclass can be set only with object.__setattr__.
                 object.__setattr__(self, name, default)
-        if self.protect_data is None:
-            object.__setattr__(self, "protect_data", not self.is_dev)
         for name, config_field in CONFIG_FIELDS.items():
             value = getattr(self, name)
             # The class attribute of a dataclass field is the field's default.
@@ -1018,6 +1017,8 @@ def make_tags(args: TapStackArgs, *, project: str) -> dict[str, str]:
 
 Document = dict[str, Any]
 """A JSON document as a dictionary, such as an IAM policy: ``{"Version": …, "Statement": […]}``."""
+Texts = str | Sequence[str]
+"""One or several values of an element in a policy, such as ``Action`` or ``Resource``."""
 
 
 def _policy(*statements: Document) -> Document:
@@ -1027,8 +1028,8 @@ def _policy(*statements: Document) -> Document:
 def _statement(
     sid: str,
     effect: str,
-    action: str | Sequence[str],
-    resource: str | Sequence[str] | None = None,
+    action: Texts,
+    resource: Texts | None = None,
     *,
     principal: str | Document | None = None,
     condition: Document | None = None,
@@ -1045,28 +1046,16 @@ def _deny_without_tls(action: str, *arns: str) -> Document:
 
 
 def _allow_service(
-    sid: str,
-    service: str,
-    action: str,
-    resource: str | None = None,
-    *,
-    account: str,
-    source_arn: str | Sequence[str] | None = None,
-    **equal: str,
+    sid: str, service: str, action: str, resource: str | None = None, *, account: str, source: Texts = (), **equal: str
 ) -> Document:
     """Return a policy statement that allows an AWS service one action, for one account and for source ARN patterns.
 
     ``equal`` are further condition keys with the values that they must have.
     """
-    source = {} if source_arn is None else {"ArnLike": {"aws:SourceArn": source_arn}}
-    return _statement(
-        sid,
-        "Allow",
-        action,
-        resource,
-        principal={"Service": f"{service}.amazonaws.com"},
-        condition=source | {"StringEquals": {"aws:SourceAccount": account, **equal}},
-    )
+    condition = {"ArnLike": {"aws:SourceArn": source}} if source else {}
+    condition |= {"StringEquals": {"aws:SourceAccount": account, **equal}}
+    principal = {"Service": f"{service}.amazonaws.com"}
+    return _statement(sid, "Allow", action, resource, principal=principal, condition=condition)
 
 
 def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Document:
@@ -1096,25 +1085,21 @@ def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Docum
 
 
 def _log_bucket_policy(
-    *, log_bucket_arn: str, account: str, logged: Sequence[str], inventoried: Sequence[str] = ()
+    *, bucket_arn: str, account: str, logged: Sequence[str], inventoried: Sequence[str] = ()
 ) -> Document:
     """Return the policy of the log bucket, which lets S3 write access logs and inventories, and denies plain HTTP.
 
     ``logged`` and ``inventoried`` are the names of the buckets whose access logs and inventories S3 may write.
     """
-    objects = f"{log_bucket_arn}/*"
-    logged_arns, source_arns = (
-        [f"{log_bucket_arn.rpartition(':')[0]}:{name}" for name in names] for names in (logged, inventoried)
-    )
+    objects, partition = f"{bucket_arn}/*", bucket_arn.rpartition(":")[0]
+    logged_arns, source_arns = ([f"{partition}:{name}" for name in names] for names in (logged, inventoried))
     # Source: S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics".
     acl = {"account": account, "s3:x-amz-acl": "bucket-owner-full-control"}
-    target = ("s3:PutObject", f"{log_bucket_arn}/{INVENTORY_PREFIX}/*")
+    target = ("s3:PutObject", f"{bucket_arn}/{INVENTORY_PREFIX}/*")
     return _policy(
-        _deny_without_tls("s3:*", log_bucket_arn, objects),
-        _allow_service(
-            "AllowAccessLogs", "logging.s3", "s3:PutObject", objects, account=account, source_arn=logged_arns
-        ),
-        *([_allow_service("AllowInventories", "s3", *target, source_arn=source_arns, **acl)] if source_arns else ()),
+        _deny_without_tls("s3:*", bucket_arn, objects),
+        _allow_service("AllowAccessLogs", "logging.s3", "s3:PutObject", objects, account=account, source=logged_arns),
+        *([_allow_service("AllowInventories", "s3", *target, source=source_arns, **acl)] if source_arns else ()),
     )
 
 
@@ -1129,7 +1114,7 @@ def _topic_policy(*, topic_arn: str, partition: str, region: str, account: str) 
     """Return the policy of the alarm topic, which lets CloudWatch alarms publish, and denies plain HTTP."""
     alarms = f"arn:{partition}:cloudwatch:{region}:{account}:alarm:*"
     return _policy(
-        _allow_service("AllowAlarms", "cloudwatch", "sns:Publish", topic_arn, account=account, source_arn=alarms),
+        _allow_service("AllowAlarms", "cloudwatch", "sns:Publish", topic_arn, account=account, source=alarms),
         _deny_without_tls("sns:Publish", topic_arn),
     )
 
@@ -1757,30 +1742,22 @@ class TapStack(pulumi.ComponentResource):
 
     def _upload_bucket(self) -> tuple[aws.s3.Bucket, aws.s3.BucketVersioning]:
         """Create the versioned upload bucket. Web pages of the configured origins may upload and read ETags."""
+        days = {"noncurrent_days": self._args.noncurrent_days}
         bucket, _ = self._hardened_bucket(
             "uploads",
             self._names.upload_bucket,
-            policy=lambda bucket: _json(_data_bucket_policy, bucket_arn=bucket.arn, key_arn=self._key),
+            policy=partial(_data_bucket_policy, key_arn=self._key),
             key_arn=self._key,
-            expiry=_lifecycle_rule(
-                "expire-noncurrent-versions",
-                noncurrent_version_expiration={"noncurrent_days": self._args.noncurrent_days},
-            ),
+            expiry=[_lifecycle_rule("expire-noncurrent-versions", noncurrent_version_expiration=days)],
         )
-        self._bucket_part(
-            aws.s3.BucketCorsConfiguration,
-            "uploads-cors",
-            bucket,
-            cors_rules=[
-                {
-                    "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
-                    "allowed_methods": list(CORS_METHODS),
-                    "allowed_origins": list(self._args.cors_allowed_origins or ()),
-                    "expose_headers": ["ETag"],
-                    "max_age_seconds": CORS_MAX_AGE_SECONDS,
-                }
-            ],
-        )
+        cors = {
+            "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
+            "allowed_methods": list(CORS_METHODS),
+            "allowed_origins": list(self._args.cors_allowed_origins or ()),
+            "expose_headers": ["ETag"],
+            "max_age_seconds": CORS_MAX_AGE_SECONDS,
+        }
+        self._bucket_part(aws.s3.BucketCorsConfiguration, "uploads-cors", bucket, cors_rules=[cors])
         status = {"status": VERSIONING}
         versioning = self._bucket_part(
             aws.s3.BucketVersioning, "uploads-versioning", bucket, versioning_configuration=status
@@ -1798,12 +1775,14 @@ class TapStack(pulumi.ComponentResource):
         purpose: str,
         bucket_name: str,
         *,
-        policy: Callable[[aws.s3.Bucket], pulumi.Input[str]],
-        expiry: aws.s3.BucketLifecycleConfigurationRuleArgs,
-        more_rules: Sequence[aws.s3.BucketLifecycleConfigurationRuleArgs] = (),
+        policy: Callable[..., Document],
+        expiry: Sequence[aws.s3.BucketLifecycleConfigurationRuleArgs],
         key_arn: str | None = None,
     ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
-        """Create a private, encrypted bucket without ACLs, with a policy and lifecycle rules."""
+        """Create a private, encrypted bucket without ACLs, with a policy and with lifecycle rules for expiry.
+
+        ``policy`` returns the policy document. Its argument is the ARN of the bucket.
+        """
         name = f"{self._name}-{purpose}"
         bucket = aws.s3.Bucket(
             name,
@@ -1818,32 +1797,22 @@ class TapStack(pulumi.ComponentResource):
         )
         no_acls = {"object_ownership": "BucketOwnerEnforced"}
         self._bucket_part(aws.s3.BucketOwnershipControls, f"{purpose}-ownership", bucket, rule=no_acls)
-        self._bucket_part(
-            aws.s3.BucketServerSideEncryptionConfiguration,
-            f"{purpose}-encryption",
-            bucket,
-            rules=[
-                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                    apply_server_side_encryption_by_default=(
-                        aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                            sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
-                        )
-                    ),
-                    bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
-                )
-            ],
+        default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+            sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
         )
-        abort = {"days_after_initiation": ABORT_MULTIPART_DAYS}
-        rules = [
-            *(_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=abort), expiry),
-            *more_rules,
-        ]
+        encryption = aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+            apply_server_side_encryption_by_default=default,
+            bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
+        )
+        kind = aws.s3.BucketServerSideEncryptionConfiguration
+        self._bucket_part(kind, f"{purpose}-encryption", bucket, rules=[encryption])
+        days = {"days_after_initiation": ABORT_MULTIPART_DAYS}
+        abort = _lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=days)
+        rules = [abort, *expiry]
         self._bucket_part(aws.s3.BucketLifecycleConfiguration, f"{purpose}-lifecycle", bucket, rules=rules)
+        document = _json(policy, bucket_arn=bucket.arn)
         # S3 rejects simultaneous changes of policy and public access settings with status 409.
-        bucket_policy = self._bucket_part(
-            aws.s3.BucketPolicy, f"{purpose}-policy", bucket, privacy, policy=policy(bucket)
-        )
-        return bucket, bucket_policy
+        return bucket, self._bucket_part(aws.s3.BucketPolicy, f"{purpose}-policy", bucket, privacy, policy=document)
 
     def _access_logs(self, buckets: Mapping[str, aws.s3.Bucket]) -> list[pulumi.Resource]:
         """Log every request to the buckets in a separate bucket, which also contains the inventories.
@@ -1851,18 +1820,15 @@ class TapStack(pulumi.ComponentResource):
         The keys of ``buckets`` are the prefixes of the access logs. The method returns the resource that configures the
         inventory of the upload bucket, if there is one.
         """
-        days = {"days": INVENTORY_DAYS}
-        expiry = _lifecycle_rule("expire-inventories", prefix=f"{INVENTORY_PREFIX}/", expiration=days)
+        expiry = [_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS})]
+        if self._args.inventory:
+            days = {"days": INVENTORY_DAYS}
+            expiry.append(_lifecycle_rule("expire-inventories", prefix=f"{INVENTORY_PREFIX}/", expiration=days))
         logged = [self._names.upload_bucket, *([self._names.export_bucket] if self._args.analytics else [])]
         names = [self._names.upload_bucket, *(each.name for each in self._args.existing_buckets)]
-        policy = partial(_log_bucket_policy, logged=logged, inventoried=names if self._args.inventory else ())
-        log_bucket, log_policy = self._hardened_bucket(
-            "logs",
-            self._names.log_bucket,
-            policy=lambda log_bucket: _json(policy, log_bucket_arn=log_bucket.arn, account=self._account),
-            expiry=_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS}),
-            more_rules=[expiry] if self._args.inventory else (),
-        )
+        inventoried = names if self._args.inventory else ()
+        policy = partial(_log_bucket_policy, account=self._account, logged=logged, inventoried=inventoried)
+        log_bucket, log_policy = self._hardened_bucket("logs", self._names.log_bucket, policy=policy, expiry=expiry)
         for purpose, bucket in buckets.items():
             target = {"target_bucket": log_bucket.bucket, "target_prefix": f"{purpose}/"}
             self._bucket_part(aws.s3.BucketLogging, f"{purpose}-logging", bucket, log_policy, **target)
@@ -1893,9 +1859,9 @@ class TapStack(pulumi.ComponentResource):
         bucket, bucket_policy = self._hardened_bucket(
             "exports",
             names.export_bucket,
-            policy=lambda bucket: _json(_data_bucket_policy, bucket_arn=bucket.arn, key_arn=self._key),
+            policy=partial(_data_bucket_policy, key_arn=self._key),
             key_arn=self._key,
-            expiry=_lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days}),
+            expiry=[_lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days})],
         )
         database = glue.CatalogDatabase(
             f"{self._name}-analytics-database",
@@ -2416,12 +2382,8 @@ def _lifecycle_rule(rule_id: str, *, prefix: str = "", **action: Any) -> aws.s3.
 
 
 _ROOT = Path(__file__).resolve().parent
-_CAPACITY_PROPERTIES = (
-    "readCapacity",
-    "writeCapacity",
-    "globalSecondaryIndexes[0].readCapacity",
-    "globalSecondaryIndexes[0].writeCapacity",
-)
+_UNITS = ("readCapacity", "writeCapacity")
+_CAPACITY_PROPERTIES = (*_UNITS, *(f"globalSecondaryIndexes[0].{name}" for name in _UNITS))
 # Properties of the Glue table that the operators' tool `export` changes.
 _EXPORT_PROPERTIES = ("storageDescriptor.location", "parameters.export_arn", "parameters.export_time")
 
@@ -2500,7 +2462,7 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         args: the configuration, from which some thresholds are calculated.
         region: the AWS region of the commands in the descriptions.
     """
-    lambda_, sqs, dynamodb = "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
+    own, lambda_, sqs, dynamodb = METRICS_NAMESPACE, "AWS/Lambda", "AWS/SQS", "AWS/DynamoDB"
     service = {"service": names.prefix}
     function, inspector = {"FunctionName": names.function}, {"FunctionName": names.inspector}
     queue = {"QueueName": names.failure_queue}
@@ -2521,10 +2483,7 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         Alarm("events-dropped", lambda_, "AsyncEventsDropped", function),
         Alarm("failure-delivery", lambda_, "DestinationDeliveryFailures", function),
         Alarm("failure-queue", sqs, "ApproximateNumberOfMessagesVisible", queue, "Maximum"),
-        *(
-            Alarm(f"failed-{reason}", METRICS_NAMESPACE, "ObjectsFailed", {**service, "reason": reason})
-            for reason in FAILURE_REASONS
-        ),
+        *(Alarm(f"failed-{reason}", own, "ObjectsFailed", {**service, "reason": reason}) for reason in FAILURE_REASONS),
     ]
     for part, dimensions in (("table", table), ("index", index)):
         alarms += [
@@ -2533,23 +2492,16 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         ]
         if write_units is not None:  # None with on-demand billing
             threshold = write_units * 60 * CAPACITY_ALARM_FRACTION  # write capacity units per minute
-            alarms.append(
-                Alarm(
-                    *(f"{part}-write-capacity", dynamodb, "ConsumedWriteCapacityUnits", dimensions, "Sum", threshold),
-                    periods=LONG_ALARM_MINUTES,
-                )
-            )
+            metric, periods = "ConsumedWriteCapacityUnits", LONG_ALARM_MINUTES
+            alarms.append(Alarm(f"{part}-write-capacity", dynamodb, metric, dimensions, "Sum", threshold, periods))
     # CloudWatch has the metric SystemErrors only with the dimension Operation, so each operation has an alarm.
     alarms += [
         Alarm(f"table-errors-{operation.lower()}", dynamodb, "SystemErrors", {**table, "Operation": operation})
         for operation in OPERATION_CALLERS
     ]
     delay, age = args.max_delay_seconds * 1000, EVENT_AGE_ALARM_MINUTES * 60 * 1000  # milliseconds
-    delay_period = DELAY_ALARM_MINUTES * 60
     alarms += [
-        Alarm(
-            *("indexing-delay", METRICS_NAMESPACE, "IndexingDelay", service, "p99", delay), period_seconds=delay_period
-        ),
+        Alarm("indexing-delay", own, "IndexingDelay", service, "p99", delay, period_seconds=DELAY_ALARM_MINUTES * 60),
         Alarm("event-age", lambda_, "AsyncEventAge", function, "Maximum", age),
     ]
 
@@ -2557,17 +2509,11 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
         # CloudWatch also evaluates a few periods before the evaluation periods, so the alarm fires a few periods late
         # (CloudWatch User Guide, "Configuring how CloudWatch alarms treat missing data"). Periods are therefore short.
         seconds = SHORT_PERIOD_SECONDS if hours <= SHORT_PERIODS_MAX_HOURS else HOUR_SECONDS
-        return Alarm(
-            *(purpose, namespace, metric, dimensions, "SampleCount", 1),
-            periods=hours * HOUR_SECONDS // seconds,
-            period_seconds=seconds,
-            expects_data=True,
-        )
+        periods = hours * HOUR_SECONDS // seconds
+        return Alarm(purpose, namespace, metric, dimensions, "SampleCount", 1, periods, seconds, expects_data=True)
 
     if args.expect_upload_every_hours is not None:
-        alarms.append(
-            expected("no-uploads", METRICS_NAMESPACE, "IndexingDelay", service, args.expect_upload_every_hours)
-        )
+        alarms.append(expected("no-uploads", own, "IndexingDelay", service, args.expect_upload_every_hours))
     if args.expect_audit_every_hours is not None:
         scans = {**table, "Operation": "Scan"}
         alarms.append(expected("no-audit", dynamodb, "SuccessfulRequestLatency", scans, args.expect_audit_every_hours))
@@ -2579,7 +2525,7 @@ def make_alarms(names: Names, args: TapStackArgs, *, region: str) -> list[Alarm]
             Alarm("inspector-iterator-age", lambda_, "IteratorAge", inspector, "Maximum", age),
         ]
     if args.alarm_on_mismatch:
-        alarms.append(Alarm("type-mismatch", METRICS_NAMESPACE, "TypeMismatch", service))
+        alarms.append(Alarm("type-mismatch", own, "TypeMismatch", service))
     alarms += [
         Alarm(f"undelivered-{bucket.name}", "AWS/Events", "FailedInvocations", {"RuleName": names.rule(bucket)})
         for bucket in args.existing_buckets

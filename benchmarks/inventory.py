@@ -75,7 +75,7 @@ VERSIONS = """
             ELSE TIMESTAMP '2026-01-01' + to_seconds(n % 10000000) END AS uploaded_at,
     FROM (SELECT {order} AS n FROM range({number}))
 """
-"""The versions. Three of 100 are too young, and three others have changed after the limit."""
+"""SQL query of the versions. Three of 100 are too young, and three others have changed after the limit."""
 
 INVENTORY = """
     SELECT
@@ -85,7 +85,7 @@ INVENTORY = """
         CAST(NULL AS VARCHAR) AS checksum_algorithm
     FROM ({versions}) WHERE part NOT IN (21, 22, 23, 24, 25, 32, 33) AND kind NOT IN {stale}
 """
-"""The inventory. It contains no version that was deleted long ago."""
+"""SQL query of the inventory. It contains no version that was deleted long ago."""
 
 ROWS = """
     SELECT * EXCLUDE (kind) REPLACE ({replaced}) FROM (
@@ -104,7 +104,7 @@ ROWS = """
         FROM ({versions}) WHERE kind NOT IN {missing}
     )
 """
-"""The rows, with the wrong values."""
+"""SQL query of the rows, with the wrong values."""
 
 FOUND = """
     SELECT kind, count(*) FROM (
@@ -226,7 +226,7 @@ class Disk:
         while not self._stopped.wait(0.5):
             try:
                 size = sum(each.stat().st_blocks * 512 for each in self._folder.rglob("*"))
-            except FileNotFoundError:  # DuckDB has deleted a file in the meantime.
+            except FileNotFoundError:  # DuckDB deleted a temporary file before the call of stat.
                 continue
             self.peak = max(self.peak, size)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WORKERS = (8, 16, 4, 1)
 BASE = "1 worker"
 VERSIONS, PAGE = 50_000, 1000
-# A page of a tenth gives the emulator's smaller bucket a similar number of pages.
+# The emulator's bucket is smaller, so its pages are smaller, too: both listings then have a similar number of pages.
 EMULATED_VERSIONS, EMULATED_PAGE = 3_000, 100
 AT_MOST = 0.5  # goal for the duration with eight requests, as a ratio to one request
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}

@@ -16,11 +16,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from operations.audit_report import AuditReport, ComparedKey
+from operations.audit_report import AuditReport, ComparedKey, Counts
 from operations.compare import DifferingKey, Finding, compare, compare_head, lacks_content
 from operations.digests import Digests
 from operations.events import deletion_event, version_event
@@ -145,8 +146,8 @@ class Audit:
         """
         if text := comparison.duration(self._reads.per_second):
             progress.note(text)
-        for name in ("keys", "versions", "markers", "not_indexed", "too_young", "rows", "without_content"):
-            setattr(self.report, name, getattr(comparison, name))
+        for each in fields(Counts):
+            setattr(self.report, each.name, getattr(comparison, each.name))
         self._limit = comparison.limit
         with progress.step("recheck", comparison.differing_keys) as advance:
             self._confirm(comparison, advance)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class AuditReport:
-    """The results of an audit.
+class Counts:
+    """Numbers of compared and omitted versions and rows.
 
     Attributes:
         keys: compared object keys.
@@ -19,14 +19,8 @@ class AuditReport:
         markers: compared delete markers.
         not_indexed: versions and markers whose key does not match the filter of the bucket notification.
         too_young: versions, markers and rows that were not compared, because an inventory may lack their changes.
-        unlisted: old versions in the bucket that have a row and that the inventory lacks.
-        rows: scanned rows.
-        without_content: scanned rows of existing objects whose content the inspector has not described.
-        heads: object versions whose row was compared with the response of a HEAD request.
-        unreadable: object versions for which S3 returned no response to HEAD, because they were deleted or are lost.
-        rechecked: versions that differed in the first comparison.
-        findings: differences that remained in the second comparison, in key order.
-        sent: events sent to the indexer.
+        rows: rows of the bucket.
+        without_content: rows of existing objects whose content the inspector has not described.
     """
 
     keys: int = 0
@@ -34,9 +28,24 @@ class AuditReport:
     markers: int = 0
     not_indexed: int = 0
     too_young: int = 0
-    unlisted: int = 0
     rows: int = 0
     without_content: int = 0
+
+
+@dataclass(kw_only=True)
+class AuditReport(Counts):
+    """The results of an audit.
+
+    Attributes:
+        unlisted: old versions in the bucket that have a row and that the inventory lacks.
+        heads: object versions whose row was compared with the response of a HEAD request.
+        unreadable: object versions for which S3 returned no response to HEAD, because they were deleted or are lost.
+        rechecked: versions that differed in the first comparison.
+        findings: differences that remained in the second comparison, in key order.
+        sent: events sent to the indexer.
+    """
+
+    unlisted: int = 0
     heads: int = 0
     unreadable: int = 0
     rechecked: int = 0

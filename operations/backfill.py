@@ -93,8 +93,8 @@ class Backfill:
             OperatorError: an AWS call failed, or Lambda did not accept an event. A second backfill can continue after
                 the key in `report.resume_after`.
         """
-        # In key order, so that `report.resume_after` is a key. One request after the other lists more versions per
-        # second than Lambda accepts events.
+        # The listing is in key order, so that a second backfill can continue after one key. Parallel requests would not
+        # make the backfill faster: sequential requests list more versions per second than Lambda accepts events.
         key = self._start_after
         listed = self._aws.versions(self._target.bucket, prefix=self._prefix, after=key)
         events = ((version, version_event(version, self._target, tool=TOOL)) for version in self._selected(listed))

@@ -70,7 +70,7 @@ def main(
         code, reason = FAILED, str(error)
     except KeyboardInterrupt:
         code, reason = INTERRUPTED, "interrupted"
-    except program.OutputError:  # A tool prints a long result itself.
+    except program.OutputError:  # Standard output is closed or full: `operations.program.run` reports this error.
         raise
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]

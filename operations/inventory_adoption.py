@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class InventoryAdoption:
-    """Examination of a bucket for the stack's inventory configuration, and its addition.
+    """Adds the stack's inventory configuration to a bucket that lacks it.
 
     Args:
         aws: the AWS calls, for the region of the stack.

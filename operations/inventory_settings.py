@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from operations.s3_url import split_s3_url
 from operations.setting_findings import REFRESH, SettingsReport, differ
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def inventory_configuration(target: Target, location: str) -> dict[str, Any]:
         target: the deployed stack.
         location: the field `inventory_location` of the settings document, such as `s3://BUCKET/inventory`.
     """
-    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    bucket, prefix = split_s3_url(location)
     destination = {
         "AccountId": target.account,
         "Bucket": f"arn:{target.function_arn.split(':')[1]}:s3:::{bucket}",

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from operations.notification import region_of_topic
-from operations.parallel_listing import MAX_LIST_WORKERS
 
 LEAST_MEMORY, OWN_MEMORY = 400_000_000, 200_000_000
 """Bytes: the smallest limit of memory, and the part of a limit that Python and DuckDB need outside DuckDB's limit."""
@@ -92,23 +91,21 @@ def rate_of(unit: str) -> Callable[[str], float]:
     return parse
 
 
-def positive_integer(unit: str) -> Callable[[str], int]:
-    """Return a function that parses a whole number of at least 1. Its error messages contain the unit."""
+def positive_integer(unit: str, most: int | None = None) -> Callable[[str], int]:
+    """Return a function that parses a whole number of at least 1. Its error messages contain the unit.
+
+    Args:
+        unit: the counted things in plural.
+        most: the largest number; None for no limit.
+    """
 
     def parse(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and int(text) > 0):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit}: give 1 or more")
+        if not (text.isascii() and text.isdigit() and int(text) > 0) or (most is not None and int(text) > most):
+            limit = "1 or more" if most is None else f"1 to {most}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {unit}: give {limit}")
         return int(text)
 
     return parse
-
-
-def list_workers(text: str) -> int:
-    """Return the number of concurrent requests that list a bucket."""
-    number = positive_integer("requests")(text)
-    if number > MAX_LIST_WORKERS:
-        raise argparse.ArgumentTypeError(f"{text} concurrent requests are too many: give 1 to {MAX_LIST_WORKERS}")
-    return number
 
 
 def memory_size(text: str) -> str:
@@ -133,21 +130,21 @@ def duration(text: str) -> timedelta:
 
 def inventory_path(text: str) -> str:
     """Return the path or the `s3://` URL of an inventory."""
-    if not text:
-        raise argparse.ArgumentTypeError("the path is empty: give a folder, a manifest.json or an s3:// URL")
-    if utf8_text(text).startswith("s3:") and not re.fullmatch(
-        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", text, re.ASCII
-    ):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the URL of an inventory, such as s3://BUCKET/inventory")
-    return text
+    remedy, example = "a folder, a manifest.json or an s3:// URL", "an inventory, such as s3://BUCKET/inventory"
+    return _path_or_url(text, remedy=remedy, key="(/.*)?", example=example)
 
 
 def export_path(text: str) -> str:
     """Return the path or the `s3://` URL of an export folder."""
+    remedy, example = "an export folder or s3://BUCKET/PREFIX", "an export folder, such as s3://BUCKET/PREFIX"
+    return _path_or_url(text, remedy=remedy, key="/.+", example=example)
+
+
+def _path_or_url(text: str, *, remedy: str, key: str, example: str) -> str:
+    """Return a path, or a URL whose part after the bucket name matches the regular expression `key`."""
     if not text:
-        raise argparse.ArgumentTypeError("the path is empty: give an export folder or s3://BUCKET/PREFIX")
-    if utf8_text(text).startswith("s3:") and not re.fullmatch(
-        r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+", text, re.ASCII
-    ):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the URL of an export folder, such as s3://BUCKET/PREFIX")
+        raise argparse.ArgumentTypeError(f"the path is empty: give {remedy}")
+    pattern = rf"s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9]{key}"
+    if utf8_text(text).startswith("s3:") and not re.fullmatch(pattern, text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the URL of {example}")
     return text

@@ -10,7 +10,6 @@ from operations.analytics import options as analytics
 from operations.analytics.report_options import add_report
 from operations.failures import REASONS
 from operations.inventory import options as inventory
-from operations.listing_options import add_prefix, add_workers
 from operations.option_types import (
     bucket_name,
     iso_time,
@@ -23,6 +22,7 @@ from operations.option_types import (
 )
 from operations.planning import options as planning
 from operations.rate import ON_DEMAND_EVENT_RATE, ON_DEMAND_WRITE_RATE
+from operations.shared_options import add_prefix, add_stack, add_workers
 from operations.tool import FINDINGS, OK
 from operations.usage import ToolUsage, command_parser
 
@@ -68,17 +68,6 @@ def parser() -> argparse.ArgumentParser:
     )
 
 
-def _add_stack(parser: argparse.ArgumentParser) -> None:
-    """Add the options that identify the deployed stack."""
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument(
-        "--function", type=utf8_text, metavar="NAME", help="name or ARN of the indexer's Lambda function"
-    )
-    where.add_argument(
-        "--stack-outputs", type=Path, metavar="FILE", help="file with the output of `pulumi stack output --json`"
-    )
-
-
 def _add_bucket(parser: argparse._ActionsContainer, *, default: str) -> None:
     """Add the option that selects one bucket.
 
@@ -95,7 +84,7 @@ def _add_bucket(parser: argparse._ActionsContainer, *, default: str) -> None:
 
 
 def _add_audit(parser: argparse.ArgumentParser) -> None:
-    _add_stack(parser)
+    add_stack(parser)
     buckets = parser.add_mutually_exclusive_group()
     _add_bucket(buckets, default="the stack's own bucket")
     buckets.add_argument(
@@ -131,7 +120,7 @@ def _add_audit(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_backfill(parser: argparse.ArgumentParser) -> None:
-    _add_stack(parser)
+    add_stack(parser)
     _add_bucket(parser, default="the stack's own bucket")
     add_prefix(parser)
     parser.add_argument(
@@ -162,7 +151,7 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_redrive(parser: argparse.ArgumentParser) -> None:
-    _add_stack(parser)
+    add_stack(parser)
     parser.add_argument(
         "--reason", choices=REASONS, metavar="R", help=f"only failures with this reason: {', '.join(REASONS)}"
     )
@@ -184,7 +173,7 @@ def _add_redrive(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
-    _add_stack(parser)
+    add_stack(parser)
     parser.add_argument(
         "--from",
         dest="source",
@@ -218,7 +207,7 @@ def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
 
 def _add_adopt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bucket", type=bucket_name, metavar="BUCKET", help="name of the existing bucket")
-    _add_stack(parser)
+    add_stack(parser)
     parser.add_argument(
         "--inventory",
         action="store_true",

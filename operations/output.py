@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any, TextIO
 
@@ -98,6 +99,11 @@ class Progress:
         finally:
             ended.set()
             thread.join()
+
+
+def time_text(time: datetime) -> str:
+    """Return a time in UTC in ISO 8601 format, in whole seconds."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def printable(text: str) -> str:

@@ -93,7 +93,7 @@ class Range:
         continues = page.following is not None and self.contains(page.following.key)
         if not continues:
             return versions, False
-        assert page.following is not None  # for mypy; `continues` implies it
+        assert page.following is not None  # `continues` implies this condition; mypy requires the assertion
         self.position = page.following
         keys = [each.key for each in page.versions]
         self.characters = "".join(sorted({*"".join(keys[:: len(keys) // SAMPLED_KEYS + 1])}))
@@ -131,8 +131,8 @@ class BoundarySearch:
             [*found] = self._fetch(Marker(boundary), 1).versions
             return bool(found) and (last is None or found[0].key <= last)
 
-        # The longer the prefix, the earlier is the boundary after all keys with the prefix. Therefore, either no
-        # boundary has keys after it, or those of all prefixes that are longer than a certain one.
+        # The boundary of a prefix is after its last key, so longer prefixes have earlier boundaries. If keys follow the
+        # boundary of one prefix, keys also follow those of all longer prefixes. This permits a binary search.
         low, high = self._shortest, len(current)
         while low < high:
             middle = (low + high) // 2

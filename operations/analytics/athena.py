@@ -17,6 +17,7 @@ from operations.analytics.export_files import DATA, FILES, SUMMARY, Export
 from operations.aws.athena import CANCELLED, NO_WORKGROUP, QUERY_FAILED, SUCCEEDED
 from operations.errors import OperatorError
 from operations.planning.prices import ATHENA_BYTES, ATHENA_MINIMUM_BYTES
+from operations.s3_url import split_s3_url
 
 if TYPE_CHECKING:
     from operations.aws import Aws
@@ -235,7 +236,7 @@ class Athena:
         return str(table["StorageDescriptor"]["Location"]).removesuffix(f"{DATA}/").rstrip("/")
 
     def _manifests(self, source: str) -> Export:
-        bucket, _, base = source.removeprefix("s3://").partition("/")
+        bucket, base = split_s3_url(source)
         summary, files = (self._aws.read_file(bucket, f"{base}/{name}") for name in (SUMMARY, FILES))
         return Export.parse(summary, files, place=source)
 
@@ -284,7 +285,7 @@ def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401  a value of any 
     convert = CONVERSIONS.get(kind, str)
     try:
         return convert(text)
-    except ValueError:  # Python's times have four-digit years.
+    except ValueError:  # Python's dates have years of four digits. A later date remains a text.
         return text
 
 

@@ -58,7 +58,7 @@ def view() -> str:
 
 def _query(sql: str) -> exp.Query:
     """Return the parsed statement, which is a query without statements that write."""
-    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # Its warning about a statement precedes our error message.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # no warning in addition to the tool's error message
     parsed = sqlglot.parse(sql, read=DUCKDB)
     statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]  # a comment after a semicolon
     if len(statements) != 1:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WIDTH, BAR_HEIGHT, COLUMNS_HEIGHT, MARGINS = 340, 26, 220, 62
 """Dimensions of a chart in units of SVG. A phone is about 360 pixels wide, so that texts keep their size."""
 BARS, LABEL, TICKS, LABELS = 8, 15, 3, 4
-"""Limits: horizontal bars, characters in the label of a bar, ticks above 0 of an axis, labels of periods."""
+"""Largest numbers of horizontal bars, characters in their labels, ticks above 0 of an axis, and labels of periods."""
 CHARTS = {
     "uploads_by_day": ("upload_day", "versions", "Uploaded versions by day"),
     "uploads_by_month": ("upload_month", "bytes", "Uploaded bytes by month"),

@@ -170,9 +170,9 @@ class Engine:
         return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  a checked query
 
 
-def literal(path: Path) -> str:
-    """Return a path as an SQL literal."""
-    return "'" + str(path).replace("'", "''") + "'"
+def literal(value: Path | str) -> str:
+    """Return a path or a text as an SQL literal."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def parquet(*paths: Path, options: str = "") -> str:
@@ -257,7 +257,9 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.CatalogException() if "Table with name" in text:
             remedy = f"The only table is objects; {COLUMNS_HELP}"
         case duckdb.BinderException() if "No function matches" in text:
-            text = text.partition(" Candidate functions:")[0].rstrip(".")  # DuckDB lists the types of all variants.
+            text = text.partition(" Candidate functions:")[0].rstrip(
+                "."
+            )  # without the list of signatures of the function
             remedy = COLUMNS_HELP
         case duckdb.CatalogException() | duckdb.BinderException():
             remedy = COLUMNS_HELP
@@ -266,9 +268,10 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.PermissionException():
             remedy = "SQL can only read the relation objects, not files, URLs and extensions"
         case duckdb.OutOfMemoryException():
-            text = text.partition(" Possible solutions:")[0]  # Users cannot change the settings that DuckDB names.
+            text = text.partition(" Possible solutions:")[0]  # without advice about settings that users cannot change
             remedy = "Give more memory with --memory, such as --memory 4GB, or more disk space with TAPSTACK_CACHE"
-    if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):  # The error of a parallel write is JSON.
+    # DuckDB reports an error of a parallel write as JSON.
+    if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):
         text = json.loads(match[1])
     if "No space left on device" in text:
         remedy = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 import re
 import zlib
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from operations.checksums import md5_digest
 from operations.errors import OperatorError
 from operations.local_files import read_manifest
 from operations.pool import map_in_order
@@ -27,7 +27,7 @@ LONGEST_LINE = 4 * 1024 * 1024
 FILE_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 """Names of data files. DuckDB would read several files for a name with a wildcard."""
 CHUNK = 1024 * 1024
-"""Bytes of a data file that are read at once."""
+"""Uncompressed bytes of a data file that are read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +179,8 @@ def data_paths(folder: Path, files: Sequence[DataFile]) -> list[Path]:
 
 def _verify(path: Path, expected: DataFile) -> None:
     """Raise an OperatorError if a data file is missing or damaged."""
-    checksum = hashlib.md5(usedforsecurity=False)
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                checksum.update(chunk)
-        if base64.b64encode(checksum.digest()).decode() != expected.md5:
+        if base64.b64encode(md5_digest(path)).decode() != expected.md5:
             raise OperatorError(f"{path} is damaged: its MD5 checksum is not {expected.md5}. {AGAIN}.")
         # DynamoDB writes an empty file for a partition without rows.
         lines = _count_lines(path, expected.items) if path.stat().st_size else 0

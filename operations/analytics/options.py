@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from operations.option_types import duration, export_path, memory_size, rate_of, utf8_text
+from operations.planning.prices import ATHENA_BYTES, ROWS_EXPORTED
 from operations.rate import ON_DEMAND_READ_RATE
+from operations.shared_options import add_stack
 
 FORMATS = ("table", "csv", "json", "parquet")
 SOURCE_TOOLS = ("report", "sql", "export")
@@ -16,8 +18,9 @@ DEFAULT_MEMORY = "1GB"
 CACHE_VARIABLE = "TAPSTACK_CACHE"
 """Environment variable with the path of the cache folder."""
 NOTES = (
-    "--scan consumes read capacity, and --export costs $0.10 per GB of the table in us-east-1. The rows are stored in "
-    "the folder TAPSTACK_CACHE (default: ~/.cache/tapstack). Athena costs $5 per TB of scanned data in us-east-1."
+    f"--scan consumes read capacity, and --export costs ${ROWS_EXPORTED.dollars:.2f} per GB of the table in us-east-1. "
+    "The rows are stored in the folder TAPSTACK_CACHE (default: ~/.cache/tapstack). Athena costs "
+    f"${ATHENA_BYTES.dollars:g} per TB of scanned data in us-east-1."
 )
 CACHE_NOTES = "The cache is the folder TAPSTACK_CACHE (default: ~/.cache/tapstack)."
 
@@ -29,13 +32,7 @@ def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
         parser: the argument parser of a tool.
         athena: whether the tool can run its queries in Athena.
     """
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--function", type=utf8_text, metavar="NAME", help="name or ARN of the indexer's Lambda function"
-    )
-    where.add_argument(
-        "--stack-outputs", type=Path, metavar="FILE", help="file with the output of `pulumi stack output --json`"
-    )
+    add_stack(parser, required=False)
     rows = parser.add_mutually_exclusive_group()
     rows.add_argument(
         "--scan",
@@ -75,13 +72,24 @@ def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
     parser.add_argument(
         "--force", action="store_true", help="with --scan, also read a table with more than 1,000,000 rows"
     )
+    add_memory(parser, default=DEFAULT_MEMORY)
+
+
+def add_memory(parser: argparse.ArgumentParser, *, default: str | None = None, condition: str = "") -> None:
+    """Add the option that limits the memory.
+
+    Args:
+        parser: the argument parser of a tool.
+        default: the default of the option.
+        condition: beginning of the help text, such as `with --scan, `.
+    """
     parser.add_argument(
         "--memory",
         type=memory_size,
-        default=DEFAULT_MEMORY,
+        default=default,
         metavar="SIZE",
-        help=f"limit of the tool's memory; larger intermediate results are written to the cache folder (default: "
-        f"{DEFAULT_MEMORY})",
+        help=f"{condition}limit of the tool's memory; larger intermediate results are written to the cache folder "
+        f"(default: {DEFAULT_MEMORY})",
     )
 
 

@@ -171,7 +171,7 @@ def naive(time: datetime) -> datetime:
 
 
 def _selection(filters: Filters, relation: str, section: Section) -> tuple[str, dict[str, object]]:
-    """Return the beginning of a query that selects the rows for its relation `objects`, and the parameters.
+    """Return a WITH clause that limits the relation `objects` of a query to the selected rows, and its parameters.
 
     The queries contain no WITH clause of their own, so that this one can precede each of them.
     """

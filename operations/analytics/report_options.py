@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from operations.analytics.options import add_source
-from operations.option_types import iso_time, utf8_text
+from operations.option_types import iso_time, positive_integer, utf8_text
+from operations.shared_options import add_prefix
 
 DEFAULT_TOP, MAX_TOP = 20, 1000
 """Default number, and limit, of the rows in each table of the report."""
@@ -23,22 +24,14 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--until", type=iso_time, metavar="T", help="only versions uploaded, and deletions, before this time (ISO 8601)"
     )
-    parser.add_argument(
-        "--prefix", type=utf8_text, default="", metavar="P", help="only object keys with this prefix (default: all)"
-    )
+    add_prefix(parser)
     parser.add_argument("--bucket", type=utf8_text, metavar="NAME", help="only this bucket (default: all buckets)")
     parser.add_argument(
         "--top",
-        type=_top,
+        type=positive_integer("rows", MAX_TOP),
         default=DEFAULT_TOP,
         metavar="N",
         help=f"number of rows in each table, at most {MAX_TOP} (default: {DEFAULT_TOP})",
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write the report as one HTML file")
     add_source(parser)
-
-
-def _top(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_TOP):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows: give 1 to {MAX_TOP}")
-    return int(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 from operations.analytics.export_files import DATA, DataFile, Export, write_manifests
+from operations.checksums import md5_digest
 from operations.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -92,8 +92,7 @@ class Scan:
         except BaseException:
             self._stopped.set()
             raise
-        digest = hashlib.md5((folder / key).read_bytes(), usedforsecurity=False).digest()
-        return DataFile(key=key, items=items, md5=base64.b64encode(digest).decode())
+        return DataFile(key=key, items=items, md5=base64.b64encode(md5_digest(folder / key)).decode())
 
     def _count(self, rows: int) -> None:
         with self._lock:

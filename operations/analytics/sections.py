@@ -88,7 +88,7 @@ SECTIONS = (
     Section(
         query="uploads_by_day",
         title="Uploads by day",
-        note="Uploaded versions of each UTC day, including deleted versions, and the part that is current.",
+        note="Uploaded versions of each UTC day, including deleted versions, and how many are current.",
         headings=(
             Heading("upload_day", "Day", ColumnKind.DAY),
             *_UPLOADS,
@@ -98,7 +98,7 @@ SECTIONS = (
     Section(
         query="uploads_by_month",
         title="Uploads by month",
-        note="Uploaded versions of each UTC month, including deleted versions, and the part that is current.",
+        note="Uploaded versions of each UTC month, including deleted versions, and how many are current.",
         headings=(Heading("upload_month", "Month", ColumnKind.MONTH), *_UPLOADS),
         least=CHART_MONTHS,
     ),

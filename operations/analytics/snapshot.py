@@ -214,22 +214,6 @@ def cache_folder(variables: Mapping[str, str]) -> Path:
     return Path(variables.get("XDG_CACHE_HOME") or Path.home() / ".cache", "tapstack")
 
 
-def load(folder: Path, engine: Engine) -> None:
-    """Create the relation `objects` from an export folder, and prevent all other access to files.
-
-    Args:
-        folder: the folder that contains manifest-summary.json. The Parquet file is written into this folder.
-        engine: an engine without the relation.
-
-    Raises:
-        OperatorError: a file of the export is missing or damaged, or a row is invalid.
-    """
-    export = read_export(folder)
-    verify(folder, export)
-    write_relation(folder, export, engine, folder / OBJECTS)
-    engine.open([folder / OBJECTS])
-
-
 def write_relation(folder: Path, export: Export, engine: Engine, target: Path) -> None:
     """Write the rows of a verified export into a Parquet file.
 

@@ -13,9 +13,11 @@ from operations.analytics.export_files import DATA, FILES, SUMMARY, Export, find
 from operations.analytics.scan import MAX_ROWS, Scan, check_size
 from operations.aws.exports import COMPLETED, FAILED, TableExport
 from operations.errors import OperatorError
-from operations.output import count
+from operations.output import count, time_text
+from operations.planning.prices import GB, ROWS_EXPORTED
 from operations.pool import map_in_order
 from operations.rate import RateLimiter, default_scan_rate
+from operations.s3_url import SCHEME, split_s3_url
 
 if TYPE_CHECKING:
     import argparse
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 SCAN, EXPORT = "scan", "export"
-PRICE_PER_GB = 0.10
-"""Price of an export in USD per GB of the table in us-east-1 (DynamoDB pricing, data export to Amazon S3)."""
-GB = 1024**3
 POLL_SECONDS = 10.0
 """Seconds between two requests for the status of an export, which takes at least some minutes."""
 
@@ -141,11 +140,11 @@ class Source:
 
     def _from_path(self, path: str, table: TableSize | None, engine: Engine, progress: Progress) -> Snapshot:
         arn = table.arn if table else ""
-        if not path.startswith("s3://"):
+        if not path.startswith(SCHEME):
             folder = find_export(Path(path)).absolute()
             with progress.step("read the export"):
                 return self._cache.load(folder, engine, source=str(folder), table=arn)
-        bucket, _, key = path.removeprefix("s3://").partition("/")
+        bucket, key = split_s3_url(path)
         with self._cache.temporary() as folder:
             self._download(bucket, f"{key.removesuffix(SUMMARY).rstrip('/')}/", folder, progress)
             with progress.step("read the export"):
@@ -166,7 +165,7 @@ class Source:
                     advance=advance,
                 )
                 with disk_errors(folder):
-                    scan.write(folder, arn=table.arn, time=_text(self._now()))
+                    scan.write(folder, arn=table.arn, time=time_text(self._now()))
             return self._cache.load(folder, engine, source=SCAN, table=table.arn)
 
     def _export(self, table: TableSize, engine: Engine, progress: Progress) -> Snapshot:
@@ -193,7 +192,7 @@ class Source:
             progress.note("the export continues if you interrupt the tool, and a later run with --export uses it")
             export = self._start(table.arn, bucket)
         else:
-            progress.note(f"export of {_text(export.time)}, without costs; --max-age 0 exports the table again")
+            progress.note(f"export of {time_text(export.time)}, without costs; --max-age 0 exports the table again")
         return self._wait(export, progress)
 
     def at(self, time: datetime, progress: Progress) -> Callable[[Engine], Snapshot]:
@@ -217,17 +216,17 @@ class Source:
         if not bucket:
             raise OperatorError(
                 f"the stack has no export bucket, and the audit needs the rows at the time of the inventory, "
-                f"{_text(time)}: set the configuration key analytics to true and run `pulumi up`, or export the table "
-                "at this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give "
+                f"{time_text(time)}: set the configuration key analytics to true and run `pulumi up`, or export the "
+                "table at this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give "
                 "--from-export PATH"
             )
         export = next((each for each in self._suitable_exports(table.arn, bucket) if each.time == time), None)
         if export is not None:
-            progress.note(f"export of {_text(time)} in s3://{bucket}/{export.folder}, without costs")
+            progress.note(f"export of {time_text(time)} in s3://{bucket}/{export.folder}, without costs")
         else:
             self._check_recovery(time)
             progress.note(
-                f"export of {table.size_bytes / GB:,.2f} GB at {_text(time)}, about {_price(table)} in us-east-1"
+                f"export of {table.size_bytes / GB:,.2f} GB at {time_text(time)}, about {_price(table)} in us-east-1"
             )
 
         def read(engine: Engine) -> Snapshot:
@@ -243,15 +242,16 @@ class Source:
         if window is None:
             raise OperatorError(
                 f"the table {self._stack.table!r} has no point-in-time recovery, so DynamoDB cannot export the rows of "
-                f"{_text(time)}: run `pulumi up --refresh`, which enables it again, and use a later inventory, {remedy}"
+                f"{time_text(time)}: run `pulumi up --refresh`, which enables it again, and use a later inventory, "
+                f"{remedy}"
             )
         earliest, latest = window
         if not earliest <= time <= latest:
             later = "wait some minutes and start the audit again" if time > latest else "use a later inventory"
             raise OperatorError(
-                f"DynamoDB cannot export the rows of {_text(time)}, the time of the inventory, because the recovery "
-                f"window of the table {self._stack.table!r} is from {_text(earliest)} to {_text(latest)}: {later}, "
-                f"{remedy}"
+                f"DynamoDB cannot export the rows of {time_text(time)}, the time of the inventory, because the "
+                f"recovery window of the table {self._stack.table!r} is from {time_text(earliest)} to "
+                f"{time_text(latest)}: {later}, {remedy}"
             )
 
     def _start(self, table: str, bucket: str, *, time: datetime | None = None) -> TableExport:
@@ -327,8 +327,4 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def _price(table: TableSize) -> str:
-    return f"${table.size_bytes / GB * PRICE_PER_GB:,.2f}"
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"${ROWS_EXPORTED.cost(table.size_bytes / GB):,.2f}"

@@ -56,7 +56,7 @@ def facts(report: Report) -> list[str]:
         f"{unread} without content, {size(totals['bytes_without_content'])}",
     ]
     if unknown := totals["versions_without_size"]:
-        found.append(f"{count(unknown, 'version')} without a size, which no number of bytes contains")
+        found.append(f"{count(unknown, 'version')} without a size; the numbers of bytes do not include them")
     return found
 
 

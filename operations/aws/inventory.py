@@ -15,7 +15,7 @@ class InventoryCalls:
     _s3: Any
 
     def list_folder(self, bucket: str, prefix: str) -> tuple[list[str], list[str]]:
-        """Return the folders and the object keys in a folder, which ends at the next slash.
+        """Return the subfolders and the object keys of a folder, without the content of the subfolders.
 
         Args:
             bucket: name of the bucket.

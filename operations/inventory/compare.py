@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.update import CUSTOMER_KEY
-from operations.analytics.engine import ROWS_AT_ONCE, parquet, translated_errors
+from operations.analytics.engine import ROWS_AT_ONCE, literal, parquet, translated_errors
+from operations.audit_report import Counts
 from operations.compare import MARKER_SECONDS, NULL_MARKER_SECONDS, TRANSITIONS, DifferingKey
 from operations.inventory.statements import (
     DIFFERING,
@@ -35,7 +36,7 @@ from operations.inventory.statements import (
     ROW_COUNTS,
     substituted,
 )
-from operations.output import count
+from operations.output import count, time_text
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
@@ -50,40 +51,24 @@ were added, and contain objects that were deleted, up to two days before.
 """
 
 CLOCK_TOLERANCE = timedelta(days=1)
-"""A row with a time so much later than the snapshots is wrong, not young."""
+"""A row whose time is later than both snapshots by more than this is wrong. It is not a row of a young version."""
 
 MANY = 100_000
 """Number of candidates above which the audit adds a note about their confirmation."""
-
-
 USUAL_RATE = 200.0
 """Keys per second that `operations.pool.THREADS` threads compare at usual latencies of S3 and DynamoDB."""
 
 
 @dataclass(kw_only=True)
-class Comparison:
+class Comparison(Counts):
     """The result of comparing an inventory with the rows.
 
     Attributes:
-        keys: compared object keys.
-        versions: compared object versions, without delete markers.
-        markers: compared delete markers.
-        not_indexed: versions and markers whose key does not match the key filter.
-        too_young: versions, markers and rows with a change after `limit`, which were not compared.
-        rows: rows of the bucket.
-        without_content: rows of existing objects whose content the inspector has not described.
-        limit: time from which changes are left to the next inventory.
+        limit: time of the earliest change that is `too_young`.
         differing: versions and markers that possibly differ from their rows.
         differing_keys: object keys of these versions.
     """
 
-    keys: int
-    versions: int
-    markers: int
-    not_indexed: int
-    too_young: int
-    rows: int
-    without_content: int
     limit: datetime
     differing: int
     differing_keys: int
@@ -101,7 +86,7 @@ class Comparison:
         notes = []
         if self.too_young:
             notes.append(
-                f"note: not compared: {count(self.too_young, 'change')} after {self.limit:%Y-%m-%dT%H:%M:%SZ}, because "
+                f"note: not compared: {count(self.too_young, 'change')} after {time_text(self.limit)}, because "
                 "an inventory can lack the changes of its last 48 hours: use a later inventory"
             )
         if self.differing > MANY:
@@ -163,13 +148,13 @@ def differing(
     texts = {
         "inventory": parquet(inventory_path),
         "rows": parquet(rows_path),
-        "object_prefix": _text(f"{inventory.bucket}/"),
-        "bucket": _text(inventory.bucket),
-        "in_prefix": f"starts_with(key, {_text(prefix)})",
+        "object_prefix": literal(f"{inventory.bucket}/"),
+        "bucket": literal(inventory.bucket),
+        "in_prefix": f"starts_with(key, {literal(prefix)})",
         "indexed": _indexed(key_filter),
-        "null": _text(NULL_VERSION),
-        "customer_key": _text(CUSTOMER_KEY),
-        "encryption": _mapped("encryption", {name: _text(value) for name, value in ENCRYPTIONS.items()}),
+        "null": literal(NULL_VERSION),
+        "customer_key": literal(CUSTOMER_KEY),
+        "encryption": _mapped("encryption", {name: literal(value) for name, value in ENCRYPTIONS.items()}),
         "place": _mapped("storage_class", {name: str(place) for name, place in TRANSITIONS.items()}),
         "limit": _time(limit),
         "latest": _time(latest),
@@ -195,16 +180,12 @@ def differing(
     return Comparison(limit=limit, _engine=engine, **counts)
 
 
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _time(time: datetime) -> str:
     return f"TIMESTAMP '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
 
 
 def _mapped(column: str, values: dict[str, str]) -> str:
-    cases = " ".join(f"WHEN {_text(name)} THEN {value}" for name, value in values.items())
+    cases = " ".join(f"WHEN {literal(name)} THEN {value}" for name, value in values.items())
     return f"CASE {column} {cases} END"
 
 
@@ -212,7 +193,7 @@ def _indexed(key_filter: KeyFilter) -> str:
     if key_filter.rules is None:
         return "true"
     rules = (
-        f"(starts_with(key, {_text(prefix)}) AND ends_with(key, {_text(suffix)}))"
+        f"(starts_with(key, {literal(prefix)}) AND ends_with(key, {literal(suffix)}))"
         for prefix, suffix in key_filter.rules
     )
     return f"({' OR '.join(rules)})"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from operations.checksums import md5_digest
 from operations.errors import OperatorError
 from operations.pool import map_in_order
 
@@ -24,8 +25,6 @@ CSV, PARQUET, ORC = "CSV", "Parquet", "ORC"
 AGAIN = "Download the inventory again, or use another inventory"
 FILE_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 """Names of data files. DuckDB would read several files for a name with a wildcard."""
-CHUNK = 1024 * 1024
-"""Bytes of a file that are read at once."""
 CONFIGURE = "Change the inventory configuration of the bucket, and use the next inventory"
 VERIFIERS = 2
 """Threads that calculate checksums."""
@@ -214,19 +213,16 @@ def verify(files: Sequence[tuple[InventoryFile, Path]], advance: Callable[[int],
 
 
 def _verify(expected: InventoryFile, path: Path) -> None:
-    checksum = hashlib.md5(usedforsecurity=False)
     try:
         size = path.stat().st_size
         if size != expected.size:
             raise OperatorError(f"{path} is damaged: it has {size:,} bytes instead of {expected.size:,}. {AGAIN}.")
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                checksum.update(chunk)
+        checksum = md5_digest(path).hex()
     except FileNotFoundError as error:
         raise OperatorError(f"{path} is missing, but {MANIFEST} lists it. {AGAIN}.") from error
     except OSError as error:
         raise OperatorError(f"cannot read {path}: {error.strerror}.") from error
-    if checksum.hexdigest() != expected.md5:
+    if checksum != expected.md5:
         raise OperatorError(f"{path} is damaged: its MD5 checksum is not {expected.md5}. {AGAIN}.")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from operations.analytics.options import DEFAULT_MEMORY
-from operations.option_types import export_path, inventory_path, memory_size
+from operations.analytics.options import add_memory
+from operations.option_types import export_path, inventory_path
 
 
 def add_audit_options(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         "--from-inventory",
         type=inventory_path,
         nargs="?",
-        const=True,  # argparse would parse a text as the value of the option
+        const=True,  # not a text, which argparse would pass to `type`
         metavar="PATH",
         help="compare an S3 Inventory with an export of the table of the same time, instead of listing the bucket and "
         "reading the table: a folder, a manifest.json, or an s3:// URL (default: the newest inventory of the "
@@ -31,13 +31,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         help="with --from-inventory, use an existing export: a folder or an s3:// URL with manifest-summary.json "
         "(default: export the table at the time of the inventory)",
     )
-    parser.add_argument(
-        "--memory",
-        type=memory_size,
-        metavar="SIZE",
-        help=f"with --from-inventory, limit of DuckDB's memory; larger intermediate results are written to the cache "
-        f"folder (default: {DEFAULT_MEMORY})",
-    )
+    add_memory(parser, condition="with --from-inventory, ")
 
 
 def problem(options: argparse.Namespace) -> str:

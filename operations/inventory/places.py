@@ -16,6 +16,7 @@ from operations.errors import OperatorError
 from operations.inventory.files import CHECKSUM, MANIFEST, Inventory, InventoryFile
 from operations.local_files import read_manifest
 from operations.pool import map_in_order
+from operations.s3_url import SCHEME, split_s3_url
 
 if TYPE_CHECKING:
     from operations.aws import Aws
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 FOLDER_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\dZ")
 """Name of the folder of an inventory: the time at which S3 started to create it."""
 DATA_FOLDERS = ("data", "files", "hive")
-"""Folders beside the folders of inventories, which contain no manifest."""
+"""Names of folders that contain the data files of inventories and no manifest."""
 LEVELS = 4
 """Number of levels below a URL that can contain folders of inventories: prefix, bucket, configuration and time."""
 EXPIRED = "The inventory lists this file: has the bucket deleted it? Use a newer inventory"
@@ -152,7 +153,7 @@ class RemotePlace(Place):
     def __init__(self, aws: Aws, url: str, *, bucket: str) -> None:
         self.name = url
         self._aws = aws
-        self._bucket, _, path = url.removeprefix("s3://").partition("/")
+        self._bucket, path = split_s3_url(url)
         self._base = path.removesuffix(MANIFEST).removesuffix(CHECKSUM).strip("/")
         self._source = bucket
 
@@ -198,7 +199,7 @@ def place(path: str, aws: Aws, *, bucket: str) -> Place:
         aws: the AWS calls.
         bucket: name of the source bucket.
     """
-    return RemotePlace(aws, path, bucket=bucket) if path.startswith("s3://") else LocalPlace(Path(path).absolute())
+    return RemotePlace(aws, path, bucket=bucket) if path.startswith(SCHEME) else LocalPlace(Path(path).absolute())
 
 
 def _time_of(folder: Path) -> str:

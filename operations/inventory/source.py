@@ -18,7 +18,8 @@ from operations.inventory.files import Inventory, verify
 from operations.inventory.load import load
 from operations.inventory.places import Place, place
 from operations.inventory_settings import inventory_id
-from operations.output import count
+from operations.option_types import memory_size
+from operations.output import count, time_text
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 USUAL_AGE = timedelta(days=3)
-"""Age above which the newest inventory is probably not that of a daily configuration."""
+"""Age of the newest inventory above which the audit adds a note: a daily configuration has younger inventories."""
 USUAL_SKEW = timedelta(days=1)
 """Difference between the times of inventory and rows above which the audit adds a note."""
 
@@ -115,7 +116,7 @@ class Snapshotter:
     ) -> None:
         self._path: str | bool = options.from_inventory
         self._export: str | None = options.from_export
-        self._memory: str = options.memory or DEFAULT_MEMORY
+        self._memory: str = options.memory or memory_size(DEFAULT_MEMORY)
         self._aws = aws
         self._configuration = inventory_id(target)
         self._expected = expected
@@ -144,7 +145,8 @@ class Snapshotter:
         )
         read_rows = self._reader(inventory, progress)
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder / "spill") as engine:
-            path = self._load(where, inventory, engine, folder, progress)  # An export of the rows has a price.
+            # The inventory is loaded before the rows are exported, because an export costs money.
+            path = self._load(where, inventory, engine, folder, progress)
             rows = read_rows(engine)
             notes = [*notes, *self._notes(inventory, rows)]
             yield Snapshots(inventory=inventory, path=path, rows=rows, engine=engine, notes=notes)
@@ -162,7 +164,7 @@ class Snapshotter:
         return place(f"{location}/{bucket}/{self._configuration}", self._aws, bucket=bucket)
 
     def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:
-        """Return a function that reads the rows. The price of a new export is printed before."""
+        """Print the price of the rows if they need a new export, and return a function that reads the rows."""
         if self._export is not None:
             return lambda engine: self._rows.snapshot(engine, progress)
         return self._rows.at(inventory.created.replace(microsecond=0), progress)
@@ -202,11 +204,6 @@ class Snapshotter:
                 text += ". Use an export of the time of the inventory: without --from-export, the audit exports it"
             notes.append(text)
         return notes
-
-
-def time_text(time: datetime) -> str:
-    """Return a time in UTC in ISO 8601 format, in whole seconds."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _duration(value: timedelta) -> str:

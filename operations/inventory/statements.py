@@ -1,4 +1,4 @@
-"""SQL statements that join an inventory with the rows of the table. They are templates with the names of values."""
+"""SQL statements that join an inventory with the rows of the table. They are templates: `$name` is a value."""
 
 from __future__ import annotations
 

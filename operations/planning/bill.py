@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from operations.planning import limits, prices
 from operations.planning.exports import export_lines
+from operations.planning.prices import GB
 from operations.planning.scenario import DAY_SECONDS, ON_DEMAND, PROVISIONED, Load, StackSettings, service_seconds
 from operations.planning.table import CONTENT_BYTES, index_bytes, write_units
 
@@ -20,7 +21,6 @@ HOURS = 730
 DAYS = HOURS / 24
 MONTHS = 12
 """Default number of months for which rows have been collected."""
-GB = 1024**3
 ITEM_OVERHEAD_BYTES = 100
 """Billed bytes that DynamoDB adds to each row, in the table and in its index.
 

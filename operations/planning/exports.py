@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from operations.planning import prices
+from operations.planning.prices import GB
 
 if TYPE_CHECKING:
     from operations.planning.prices import Price
 
-GB = 1024**3
 EXPORTS_PER_MONTH = 4
 """Assumed number of table exports per month: one in each week, for a report."""
 EXPORT_COMPRESSED = 0.2

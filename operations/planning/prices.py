@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 REGION = "us-east-1"
 MILLION = 1_000_000
-KIB = 1024
+KIB, GB = 1024, 1024**3
+"""Bytes in a KiB, and in the GB of AWS's prices, which has 1,024³ bytes."""
 STANDARD, INFREQUENT_ACCESS = "standard", "infrequent-access"
 ARM64, X86_64 = "arm64", "x86_64"
 

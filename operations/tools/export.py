@@ -70,7 +70,7 @@ class ExportTool:
         self._rows = snapshot
 
     def _write(self, engine: Engine, source: Path, folder: Path) -> None:
-        """Write the files into a folder beside the final one, so that the final one is never incomplete."""
+        """Write the files into a temporary folder, and rename it, so that no incomplete folder has the final name."""
         unfinished = None
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from operations.discovery import queue_before_sending
 from operations.errors import OperatorError
 from operations.local_files import unfinished_file
-from operations.output import count, quoted, visible
+from operations.output import count, quoted, time_text, visible
 from operations.rate import default_event_rate
 from operations.redrive import FailureMessage, Redrive
 from operations.tool import FINDINGS, OK
@@ -249,4 +249,4 @@ def _oldest(messages: Sequence[FailureMessage]) -> str:
 
 
 def _format_time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(datetime.fromtimestamp(milliseconds / 1000, UTC))

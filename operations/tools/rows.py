@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from operations.analytics.snapshot import Cache, cache_folder
 from operations.analytics.source import Source
+from operations.s3_url import SCHEME
 from operations.tools.cache import CacheTool
 from operations.tools.export import ExportTool
 from operations.tools.report import ReportTool
@@ -55,7 +56,7 @@ def create(
         return CacheTool(cache)
     create_tool = TOOLS[options.tool]
     if options.function is None and options.stack_outputs is None:
-        remote = options.from_export.startswith("s3://")
+        remote = options.from_export.startswith(SCHEME)
         return create_tool(options, Source(options, connect(None) if remote else None, None, None, cache), cache, None)
     aws, target, expected = find_stack()
     source = Source(options, aws, target, expected, cache)

@@ -1,4 +1,4 @@
-"""Queries in the Athena of the emulator: equal results of the local engine, and the selection of the export."""
+"""Tests of queries in the emulator's Athena: results equal to those of DuckDB, and the selection of an export."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from operations.analytics.columns import COLUMNS, TEXTS
 from operations.analytics.engine import Engine
 from operations.analytics.named_queries import named_query, query_names
 from operations.analytics.report import Filters, create_report, query_of
-from operations.analytics.snapshot import load
 from operations.command import main
 from operations.discovery import from_settings
 from operations.errors import OperatorError
 from tests.support.athena import METADATA_NAMES, TranslatingAws, upload_export
 from tests.support.attack_keys import ATTACK_KEYS
-from tests.support.export_folder import typed, write_export
+from tests.support.export_folder import load, typed, write_export
 from tests.support.generated_bucket import GeneratedBucket
 
 if TYPE_CHECKING:

@@ -95,4 +95,4 @@ def test_audit_from_an_inventory_reports_the_findings_of_the_audit(
             own = Path(folder, str(number))
             own.mkdir()
             counts += compare(Snapshots(random.Random(number)), engine, own)  # noqa: S311  test data
-    record_property("inventories", dict(counts))  # pytest-xdist sends no subclasses of dict
+    record_property("inventories", dict(counts))  # pytest-xdist can transfer only plain dictionaries

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from operations.analytics.engine import Engine
 from operations.analytics.report import Filters, create_report, query_of
-from operations.analytics.snapshot import load
-from tests.support.export_folder import write_export
+from tests.support.export_folder import load, write_export
 from tests.support.fakes import START
 from tests.support.generated_bucket import GeneratedBucket, ListedVersion
 from tests.support.report_oracle import Expected
@@ -94,7 +93,7 @@ def filters(draw: st.DrawFn) -> Filters:
 
 
 @given(buckets(), st.just(Filters()) | filters(), st.sampled_from([1, 2, 1000]))
-def test_each_number_of_the_report_is_that_of_the_listings_and_heads(
+def test_numbers_of_the_report_equal_the_numbers_calculated_from_listings_and_head_responses(
     found: list[GeneratedBucket], selection: Filters, top: int
 ) -> None:
     first, last = selection.since or START - timedelta(days=1), selection.until or datetime.max.replace(tzinfo=UTC)

@@ -214,7 +214,7 @@ class Snapshots:
             case "uploaded_at":
                 time = version.last_modified + timedelta(seconds=self.rng.choice(SHIFTS))
                 _set(rows[address], kind, format_time(time))
-                # A later time in the row of the version `null` can also be that of a later upload.
+                # In a row of the version `null`, a wrong later time can also be the time of a later upload.
                 late = late or time >= self._begin
             case "delete_marker":
                 _set(rows[address], kind, None if version.marker else True)

@@ -8,9 +8,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeSerializer
+
+from operations.analytics.export_files import read_export, verify
+from operations.analytics.snapshot import OBJECTS, write_relation
+
+if TYPE_CHECKING:
+    from operations.analytics.engine import Engine
 
 ID = "01693685827463-2d8752fd"
 """ID of the written exports."""
@@ -87,6 +93,19 @@ def _write_part(folder: Path, key: str, lines: Sequence[str]) -> dict[str, Any]:
     (folder / key).write_bytes(content)
     etag = hashlib.md5(hashlib.md5(content, usedforsecurity=False).digest(), usedforsecurity=False).hexdigest()
     return {"itemCount": len(lines), "md5Checksum": checksum(content), "etag": f"{etag}-1", "dataFileS3Key": key}
+
+
+def load(folder: Path, engine: Engine) -> None:
+    """Create the relation `objects` from an export folder, and prevent all other access to files.
+
+    Args:
+        folder: the folder that contains manifest-summary.json. The Parquet file is written into this folder.
+        engine: an engine without the relation.
+    """
+    export = read_export(folder)
+    verify(folder, export)
+    write_relation(folder, export, engine, folder / OBJECTS)
+    engine.open([folder / OBJECTS])
 
 
 def checksum(content: bytes) -> str:

@@ -71,5 +71,5 @@ class VersionedBucket:
                 yield each
 
     def _is_after(self, version: Version, marker: Marker) -> bool:
-        # Version IDs of this fake have numbers in S3's order, so that the marker can be that of a deleted version.
+        # The numbers in the version IDs of this fake have S3's order. The version of the marker can be deleted.
         return int(version.version_id[1:]) > int(marker.version_id[1:])

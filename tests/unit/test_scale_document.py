@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from operations.analytics.source import PRICE_PER_GB
 from operations.digests import SIZE
 from operations.parallel_listing import LIST_WORKERS
 from operations.planning import limits, prices
-from operations.planning.bill import GB, ITEM_OVERHEAD_BYTES, bill, total
+from operations.planning.bill import ITEM_OVERHEAD_BYTES, bill, total
+from operations.planning.prices import GB, ROWS_EXPORTED
 from operations.planning.scenario import DAY_SECONDS, Load, StackSettings
 from operations.planning.table import CONTENT_BYTES
 from operations.rate import Capacity, default_event_rate, default_read_rate
@@ -57,7 +57,7 @@ def gigabytes(objects: int) -> float:
 
 
 @pytest.mark.parametrize("objects", NUMBERS)
-def test_document_has_the_monthly_bill_of_the_code(objects: int) -> None:
+def test_monthly_bill_in_the_document_equals_the_calculated_bill(objects: int) -> None:
     load = Load(per_day=objects / DAYS)
     bills = [dollars(total(bill(load, each))) for each in (PROVISIONED, ON_DEMAND, CHEAPEST)]
     assert row(NUMBERS[objects], f"{objects / DAYS:,.0f}", *bills) in DOCUMENT
@@ -81,7 +81,7 @@ def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
     assert rate is not None
     memory = f"{objects * SIZE / 10**6:,.2f} MB" if objects < 10**6 else f"{objects * SIZE / 10**6:,.0f} MB"
     on_demand = prices.TABLE[prices.STANDARD].read_requests.cost(units)
-    export = gigabytes(objects) * PRICE_PER_GB
+    export = ROWS_EXPORTED.cost(gigabytes(objects))
     cells = (NUMBERS[objects], duration(units / rate), dollars(on_demand), memory, dollars(export))
     assert row(*cells) in DOCUMENT
 

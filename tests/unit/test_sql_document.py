@@ -15,8 +15,8 @@ from inspector.facts import FACTS
 from operations.analytics.athena_sql import translate
 from operations.analytics.columns import COLUMNS
 from operations.analytics.engine import Engine
-from operations.analytics.snapshot import OBJECTS, load
-from tests.support.export_folder import typed, write_export
+from operations.analytics.snapshot import OBJECTS
+from tests.support.export_folder import load, typed, write_export
 from tests.unit.test_row_document import documented_attributes
 from tools import sql
 
@@ -62,7 +62,7 @@ def test_document_contains_the_current_columns() -> None:
     assert sql.document(DOCUMENT) == DOCUMENT, "run python -m tools.sql"
 
 
-def test_documented_queries_return_the_rows_of_the_questions(engine: Engine) -> None:
+def test_documented_queries_return_the_expected_rows(engine: Engine) -> None:
     found = [list(engine.select(each).rows) for each in QUERIES]
     assert found == [[(2,)], [("application/pdf", 2)], [("uploads", "a.pdf", 2)], [(1, 1)], [("a.pdf",)]]
 

@@ -28,7 +28,7 @@ def database(name: str, inputs: Inputs, aws: Aws) -> Create:
         glue.create_database(DatabaseInput=values, **non_empty(Tags=tags))
         register_removal(
             Removal(
-                # Glue also deletes the tables and views that queries have created.
+                # With a database, Glue deletes all of its tables, also those that queries have created.
                 delete=lambda: glue.delete_database(Name=database_name),
                 exists=lambda: glue.get_database(Name=database_name),
             )

@@ -1,4 +1,4 @@
--- Uploaded versions and their bytes for each UTC day, including deleted versions, and the part that is current now.
+-- Uploaded versions and their bytes for each UTC day, including deleted versions, and how many are current.
 SELECT
     upload_day,
     count(*) AS versions,

@@ -67,7 +67,7 @@ def audit(
         TARGET,
         key_filter=KeyFilter(None),
         capacity=Capacity(read=None, write=None),
-        workers=1,  # a history is repeatable only without other threads
+        workers=1,  # with several threads, a failing history could not be repeated
         heads=True,
         clock=clock,
         sleep=clock.advance,

@@ -68,7 +68,7 @@ def test_query_reads_the_relation_in_front_of_its_own_with_clause(sql: str, expe
     assert validate(translate(sql)).valid
 
 
-def test_relation_gets_a_name_that_the_query_does_not_use() -> None:
+def test_relation_has_a_name_that_the_query_does_not_use() -> None:
     sql = "WITH indexed_objects AS (SELECT 1 AS n) SELECT n FROM indexed_objects, objects"
     assert body(sql).endswith("SELECT n FROM indexed_objects, indexed_objects_ AS objects")
 
@@ -116,7 +116,7 @@ def test_statement_that_does_not_only_read_the_relation_is_refused(sql: str, mes
         translate(sql)
 
 
-def test_recursive_query_can_read_itself() -> None:
+def test_recursive_common_table_expression_is_translated() -> None:
     sql = "WITH RECURSIVE a AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM a WHERE n < 3) SELECT n FROM a, objects"
     assert validate(translate(sql)).valid
 
@@ -131,7 +131,7 @@ def test_values_of_parameters_are_literals_that_do_not_change_the_statement() ->
         assert "\x00" in key or validate(sql).valid, key
 
 
-def test_time_of_a_parameter_is_a_timestamp() -> None:
+def test_datetime_value_of_a_parameter_is_a_timestamp_literal() -> None:
     time = datetime.fromisoformat("2026-01-31T12:00:00.250")
     sql = translate("SELECT key FROM objects WHERE uploaded_at >= $since", {"since": time})
     assert sql.endswith("WHERE uploaded_at >= CAST('2026-01-31 12:00:00.250' AS TIMESTAMP)")

@@ -12,9 +12,8 @@ import pytest
 from inspector.facts import FACTS
 from operations.analytics.columns import COLUMNS
 from operations.analytics.engine import Engine
-from operations.analytics.snapshot import load
 from tests.support.edge_cases import KEYS
-from tests.support.export_folder import typed, write_export
+from tests.support.export_folder import load, typed, write_export
 
 NAMES = [each.name for each in COLUMNS]
 ROW: Mapping[str, Any] = {

@@ -14,9 +14,8 @@ import pytest
 
 from operations.analytics.columns import COLUMNS
 from operations.analytics.engine import Engine, translated_errors
-from operations.analytics.snapshot import load
 from operations.errors import OperatorError
-from tests.support.export_folder import typed, write_export
+from tests.support.export_folder import load, typed, write_export
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 
 from operations.analytics.engine import Engine
 from operations.analytics.export_files import LONGEST_LINE
-from operations.analytics.snapshot import OBJECTS, load
+from operations.analytics.snapshot import OBJECTS
 from operations.errors import OperatorError
-from tests.support.export_folder import checksum, read_manifest, typed, write_export, write_manifest
+from tests.support.export_folder import checksum, load, read_manifest, typed, write_export, write_manifest
 
 ROWS = [typed({"object_id": f"uploads/{number}", "version_id": "v1", "schema_version": 1}) for number in range(5)]
 FIRST = f"data/{0:032x}.json.gz"

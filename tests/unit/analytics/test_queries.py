@@ -12,8 +12,7 @@ from trino_sql_validator import validate
 
 from operations.analytics.named_queries import named_query, query_names
 from operations.analytics.sections import PRICES, SECTIONS, TOTALS
-from operations.analytics.source import GB
-from operations.planning.prices import STORAGE_CLASSES
+from operations.planning.prices import GB, STORAGE_CLASSES
 
 NAMES = query_names()
 
@@ -52,13 +51,13 @@ def test_prices_in_the_query_of_noncurrent_versions_are_the_list_prices() -> Non
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "totals"])
 def test_rows_of_a_query_have_a_complete_order(name: str) -> None:
-    """Otherwise two engines, or two runs, could return rows in a different order."""
+    """Without a complete order, two engines or two runs could return the rows of a query in different orders."""
     tree = sqlglot.parse_one(named_query(name), read="duckdb")
     order = {each.this.name for each in tree.args["order"].expressions}
     if grouping := tree.args.get("group"):
         expected = {each.alias_or_name for each in grouping.expressions}
     else:
         expected = {"bucket", "key"}
-    # The second type is an expression. Groups of equal wasted bytes and equal objects have the same size.
+    # `types` is sorted by the alias of an expression. The checksum identifies a group of `duplicates`.
     aliases = {"types": {"detected_type", "declared_type"}, "duplicates": {"checksum_algorithm", "checksum_value"}}
     assert aliases.get(name, expected) <= order

@@ -22,9 +22,8 @@ from operations.analytics.cells import cell, duration, size
 from operations.analytics.charts import last_days, last_months, shortened, ticks
 from operations.analytics.engine import Engine
 from operations.analytics.sections import SECTIONS, ColumnKind
-from operations.analytics.source import GB
 from operations.command import main
-from operations.planning.prices import STORAGE_CLASSES
+from operations.planning.prices import GB, STORAGE_CLASSES
 from tests.support.attack_keys import ATTACK_KEYS
 from tests.support.export_folder import write_export
 from tests.support.generated_bucket import GeneratedBucket
@@ -140,7 +139,7 @@ def test_json_document_contains_the_keys_unchanged(run: Run) -> None:
 
 
 @pytest.mark.parametrize("key", ["' OR '1'='1", "'; DROP TABLE objects; --", "[red]", "%"])
-def test_filters_with_sql_select_only_rows_with_this_text(run: Run, key: str) -> None:
+def test_filter_that_contains_sql_text_selects_only_rows_with_this_text(run: Run, key: str) -> None:
     _, output, _ = run(f"--prefix={key}", "--json")
     found = [row["key"] for row in tables(output)["newest"]["rows"]]
     assert found == [each for each in ATTACK_KEYS if each.startswith(key)][: len(found)]

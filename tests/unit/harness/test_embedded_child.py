@@ -139,7 +139,7 @@ def test_patched_ministack_stores_inventory_configurations() -> None:
     )
     assert (send("DELETE"), send("DELETE")) == ((204, b""), (404, b"NoSuchConfiguration"))
     assert send("PUT", "/missing") == (404, b"another response")
-    assert "DELETE /bucket" not in requests  # MiniStack would delete the bucket
+    assert "DELETE /bucket" not in requests  # without the patch, MiniStack would delete the bucket
     assert asyncio.run(s3.handle_request("PUT", "/bucket", {}, b"", {})) == (200, {}, b"another response")
 
 

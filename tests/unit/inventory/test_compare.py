@@ -58,7 +58,7 @@ def found(comparison: Comparison) -> list[tuple[str, str]]:
     return [(each.key, version_id) for each in comparison for version_id in sorted(each.versions)]
 
 
-# An object key of each form that matters to the attributes filename and extension.
+# One object key for each case in the calculation of the attributes filename and extension.
 NAMES = (
     "a",
     "x/b.TXT",
@@ -266,7 +266,9 @@ def test_fields_that_an_inventory_lacks_are_not_compared(
     assert found(snapshots.compare([listed(version("a"))], rows)) == [("a", "v1")]
 
 
-def test_very_many_differences_add_a_note(snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comparison_with_more_differences_than_the_limit_adds_a_note(
+    snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
     comparison = snapshots.compare([listed(version("a")), listed(version("b"))], [])
     assert (comparison.notes(), comparison.duration(0.1)) == ([], "")
     monkeypatch.setattr("operations.inventory.compare.MANY", 1)
@@ -326,7 +328,7 @@ def test_audit_confirms_a_difference_of_the_encryption_with_a_head_request(snaps
     assert aws.heads == [("a", "v1")]
 
 
-def test_confirmation_of_many_differences_keeps_the_limit_of_the_read_capacity(snapshots: Snapshots) -> None:
+def test_confirmation_of_many_differences_does_not_exceed_the_limit_of_read_units(snapshots: Snapshots) -> None:
     versions = [version(f"{number:04}") for number in range(300)]
     audit, clock = confirmed(FakeAws(versions), snapshots.compare(list(map(listed, versions)), []))
     assert len(audit.report.findings) == len(versions)

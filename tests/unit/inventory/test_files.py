@@ -101,7 +101,7 @@ def test_inventory_of_an_empty_bucket_has_no_rows(tmp_path: Path, format_: str) 
     assert read(written.folder, tmp_path / "spill") == []
 
 
-def test_creation_time_has_milliseconds_since_1970_as_text_or_number(tmp_path: Path) -> None:
+def test_creation_time_in_a_manifest_is_read_from_a_text_or_a_number_of_milliseconds(tmp_path: Path) -> None:
     written = write_inventory(tmp_path, VERSIONS, created=datetime(2026, 2, 5, 1, 2, 3, 4000, tzinfo=UTC))
     assert LocalPlace(written.folder).newest(BUCKET)[0].created == datetime(2026, 2, 5, 1, 2, 3, 4000, tzinfo=UTC)
     written.change(creationTimestamp=1770253200000)
@@ -250,7 +250,7 @@ def test_damaged_newest_inventory_is_an_error_and_no_older_one_is_used(tmp_path:
         LocalPlace(tmp_path).newest(BUCKET)
 
 
-def test_folder_with_inventories_of_several_buckets_provides_that_of_the_bucket(tmp_path: Path) -> None:
+def test_inventory_of_the_audited_bucket_is_selected_from_a_folder_with_several_buckets(tmp_path: Path) -> None:
     wanted = write_inventory(tmp_path, VERSIONS)
     write_inventory(tmp_path, VERSIONS, bucket="another", created=CREATED + timedelta(days=1))
     write_inventory(tmp_path, VERSIONS, bucket="others", created=CREATED + timedelta(days=1))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from operations.analytics.engine import Engine
 from operations.analytics.source import Source
 from operations.command import main
 from operations.inventory.source import Snapshotter
@@ -116,7 +117,22 @@ def test_audit_from_an_inventory_reports_the_findings_of_an_audit(audit: Audits)
     }
 
 
-def test_summary_has_the_time_of_the_inventory_and_the_exit_code_is_that_of_findings(audit: Audits) -> None:
+@pytest.mark.parametrize(("arguments", "limit"), [([], "800000000B"), (["--memory=2GB"], "1800000000B")])
+def test_memory_limit_of_audit_includes_the_memory_that_the_tool_needs_outside_duckdb(
+    audit: Audits, monkeypatch: pytest.MonkeyPatch, arguments: list[str], limit: str
+) -> None:
+    limits = []
+
+    def create(*, memory: str, spill: Path) -> Engine:
+        limits.append(memory)
+        return Engine(memory=memory, spill=spill)
+
+    monkeypatch.setattr("operations.inventory.source.Engine", create)
+    audit(*audit.paths, *arguments)
+    assert limits == [limit]
+
+
+def test_audit_with_findings_prints_the_time_of_the_inventory_and_has_exit_code_1(audit: Audits) -> None:
     assert audit(*audit.paths) == 1
     assert (
         "4 differences (1 incomplete, 1 missing, 1 stale, 1 wrong) in 6 versions and 1 delete marker of 5 keys, 8 rows"
@@ -341,7 +357,7 @@ def test_old_inventory_causes_a_note(audit: Audits, monkeypatch: pytest.MonkeyPa
     assert note.startswith("note: the newest complete inventory is 5 days old (2026-02-05T01:00:00Z): later changes")
 
 
-def test_inventory_of_young_objects_only_is_a_finding_because_nothing_was_compared(audit: Audits) -> None:
+def test_audit_that_compares_nothing_because_all_objects_are_young_has_a_finding(audit: Audits) -> None:
     created = START + timedelta(hours=1)
     inventory = write_inventory(audit.folder / "young", VERSIONS, created=created)
     assert audit(f"--from-inventory={inventory.folder}", f"--from-export={audit.export}") == 1

@@ -155,7 +155,7 @@ def test_query_in_athena_has_the_result_of_the_local_engine(ready: Tools) -> Non
         assert ready.output == local
 
 
-def test_query_in_athena_states_bytes_price_and_the_time_of_the_export(ready: Tools) -> None:
+def test_query_in_athena_prints_the_scanned_bytes_the_price_and_the_time_of_the_export(ready: Tools) -> None:
     document = ready.document("sql", COUNT, "--athena")
     assert (document["table"], document["source"], document["table_rows"]) == (TABLE_ARN, EARLIER, NUMBER)
     assert document["bytes_scanned"] == 25 * 1024**2

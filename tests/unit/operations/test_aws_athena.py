@@ -93,7 +93,7 @@ def test_state_of_a_query_has_the_reason_and_the_scanned_bytes(aws: Aws, athena:
     assert aws.query_state("q") == AthenaQuery(state="QUEUED", reason="", bytes_scanned=0, has_header=False)
 
 
-def test_pages_of_a_result_have_no_header_row_and_null_values(aws: Aws, athena: Stubber) -> None:
+def test_result_pages_omit_the_header_row_and_contain_none_for_null_values(aws: Aws, athena: Stubber) -> None:
     results: list[tuple[list[str | None], str | None]] = [(["key", "a", None], "t"), (["", "key"], None)]
     for number, (values, token) in enumerate(results):
         page = {"Rows": rows(*values), "ResultSetMetadata": {"ColumnInfo": COLUMNS}}

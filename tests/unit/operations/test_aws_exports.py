@@ -139,7 +139,7 @@ def test_failed_export_has_code_and_message(aws: Aws, dynamodb: Stubber) -> None
 @pytest.mark.parametrize(
     ("prefix", "folder"), [("exports/now", f"exports/now/AWSDynamoDB/{ID}/"), ("", f"AWSDynamoDB/{ID}/")]
 )
-def test_folder_of_an_export_is_its_prefix_and_its_id(prefix: str, folder: str) -> None:
+def test_folder_of_an_export_consists_of_its_prefix_and_its_id(prefix: str, folder: str) -> None:
     values = {name: getattr(EXPORT, name) for name in ("arn", "status", "failure", "time", "bucket", "format", "kind")}
     assert TableExport(**values, prefix=prefix).folder == folder
 

@@ -66,7 +66,7 @@ def page(*keys: str, following: str = "", truncated: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize("workers", [1, 8])
-def test_listing_in_any_order_returns_the_versions_of_the_listing_in_key_order(
+def test_parallel_listing_returns_the_same_versions_as_the_listing_in_key_order(
     aws: Aws, clients: dict[str, Any], workers: int
 ) -> None:
     clients["s3"].create_bucket(Bucket="uploads")

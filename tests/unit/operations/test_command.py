@@ -415,8 +415,8 @@ def test_stopped_tool_prints_its_results_and_how_to_continue(
         ("redrive --function f --reason luck", "invalid choice: 'luck'"),
         ("redrive --function f --rep", "unrecognized arguments: --rep"),
         ("redrive --function f --max 0", "'0' is not a number of messages: give 1 or more"),
-        ("audit --function f --workers 0", "'0' is not a number of requests: give 1 or more"),
-        ("backfill --function f --workers 65", "65 concurrent requests are too many: give 1 to 64"),
+        ("audit --function f --workers 0", "'0' is not a number of concurrent requests: give 1 to 64"),
+        ("backfill --function f --workers 65", "'65' is not a number of concurrent requests: give 1 to 64"),
         ("redrive --function f --max ²", "'²' is not a number of messages"),
         ("backfill --function f --rate 0", "'0' is not a rate: give a number of events per second greater than 0"),
         ("backfill --function f --rate nan", "'nan' is not a rate"),
@@ -544,7 +544,7 @@ def test_audit_reports_a_row_with_the_content_of_other_bytes_and_its_remedy(run:
 
 
 @pytest.mark.parametrize("tool", ["audit", "backfill"])
-def test_option_workers_is_the_number_of_concurrent_list_requests(run: Command, tool: str) -> None:
+def test_option_workers_sets_the_number_of_concurrent_list_requests(run: Command, tool: str) -> None:
     run(tool)
     run(tool, "--workers", "3")
     assert run.aws.list_workers == [8, 3]

@@ -78,7 +78,7 @@ def test_adopt_adds_the_inventory_once_and_prints_the_command_that_removes_it(
     assert adopt.lines[-1].endswith("; the bucket has the inventory configuration")
 
 
-def test_bucket_that_the_stack_does_not_index_yet_gets_a_note_about_the_policy_of_the_log_bucket(
+def test_adopt_of_a_bucket_that_the_stack_does_not_index_adds_a_note_about_the_log_bucket_policy(
     adopt: Command,
 ) -> None:
     note = "note: S3 cannot write inventories of this bucket until it is an entry of existingBuckets"

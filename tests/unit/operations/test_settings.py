@@ -479,7 +479,7 @@ def test_audit_compares_the_fields_of_the_inventory_in_any_order(audit: AuditCom
     ]
 
 
-def test_inventory_configuration_of_the_tools_is_that_of_the_stack() -> None:
+def test_inventory_configuration_of_the_tools_equals_the_configuration_of_the_pulumi_program() -> None:
     """The Pulumi program and the tools define the configuration separately, because neither imports the other."""
     stack = synth(**FULL)
     expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")

@@ -237,7 +237,7 @@ def test_table_escapes_control_characters(run: Rows) -> None:
     assert run.output.split() == ["[b]", "[red]x[/red]"]
 
 
-def test_named_query_is_run_and_an_unknown_name_is_an_error_with_all_names(
+def test_named_query_runs_and_an_unknown_name_is_an_error_that_lists_all_names(
     run: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("operations.analytics.named_queries.QUERIES", tmp_path)
@@ -281,7 +281,7 @@ def test_error_of_a_value_states_that_the_rows_are_in_the_cache(run: Rows) -> No
     assert run.errors.splitlines()[-1] == "sql: the rows are in the cache, and the next run uses them (--max-age)"
 
 
-def test_closed_pipe_ends_the_program_as_for_all_tools(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_pipe_raises_an_output_error_that_ends_the_program(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     """The function `operations.program.run` prints the message of an OutputError."""
     monkeypatch.setattr("operations.tools.sql.WRITERS", {"csv": mock.Mock(side_effect=OutputError("closed"))})
     with pytest.raises(OutputError):

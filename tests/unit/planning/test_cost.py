@@ -280,6 +280,8 @@ def test_bill_counts_the_metrics_and_days_of_the_stack() -> None:
         bills.METRICS + bills.EXISTING_BUCKET_METRICS + bills.INSPECTOR_METRICS
     )
     assert tap_stack.ACCESS_LOG_DAYS == bills.ACCESS_LOG_DAYS
+    assert tap_stack.INVENTORY_DAYS == bills.INVENTORY_DAYS
+    assert tap_stack.ANALYTICS_DEFAULTS["export_retention_days"] == StackSettings().export_retention_days
 
 
 def test_each_price_has_a_source_page_and_a_month() -> None:

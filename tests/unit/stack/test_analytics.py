@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 import tap_stack
-from operations.analytics import columns
+from operations.analytics import athena_sql, columns
 from tests.support.default_stack import ACCOUNT, CHINA, ENCRYPTED, EXPORTS, FULL, LOGS, PROD, TABLE
 from tests.support.synth import synth
 from tests.unit.stack.test_buckets import COMMON
@@ -86,8 +86,12 @@ def test_type_of_the_glue_column_equals_the_type_of_the_rows_that_the_tools_read
     assert len(parsed(tap_stack.item_type())) > 20
 
 
-def test_export_tool_may_change_location_and_export_of_the_glue_table() -> None:
-    """Without the option, the next deployment would restore the location without rows."""
+def test_name_of_the_glue_table_equals_the_name_that_the_tools_use() -> None:
+    assert tap_stack.EXPORTED_ROWS == athena_sql.EXPORTED_ROWS
+
+
+def test_deployment_ignores_the_properties_of_the_glue_table_that_the_export_tool_changes() -> None:
+    """Without `ignore_changes`, the next deployment would restore the first location, which has no rows."""
     options = synth(**FULL).named("tap-exported-rows").ignore_changes
     assert options == ("storageDescriptor.location", "parameters.export_arn", "parameters.export_time")
 
@@ -120,7 +124,7 @@ def test_stack_with_analytics_has_outputs_for_bucket_database_and_workgroup() ->
 
 
 def test_export_bucket_has_no_versioning() -> None:
-    """S3 would keep the noncurrent versions of expired exports, and no object is overwritten."""
+    """With versioning, S3 would keep the files of expired exports as noncurrent versions."""
     assert [each.inputs["bucket"] for each in synth(**FULL).all("BucketVersioning")] != [EXPORTS]
     assert len(synth(**FULL).all("BucketVersioning")) == 1
 
@@ -143,14 +147,14 @@ def test_resources_of_analytics_depend_on_their_prerequisites(later: str, earlie
 
 
 @pytest.mark.parametrize("key", ["bucketName", "existingBuckets"])
-def test_name_of_the_export_bucket_is_rejected_for_another_bucket(key: str) -> None:
+def test_upload_or_existing_bucket_with_the_name_of_the_export_bucket_is_rejected(key: str) -> None:
     value = f'[{{"name": "{EXPORTS}", "versioned": true}}]' if key == "existingBuckets" else EXPORTS
     with pytest.raises(pulumi.RunError, match=f"^{key}: "):
         synth(analytics="true", **{key: value})
     assert synth(**{key: value}).all("CatalogTable") == ()  # without analytics, the stack does not use the name
 
 
-def test_names_of_analytics_in_another_region_fit_the_rules_of_aws() -> None:
+def test_names_of_analytics_resources_in_another_region_are_valid() -> None:
     stack = synth(**CHINA, env="eu-prod", corsAllowedOrigins="https://a.example", analytics="true")
     assert re.fullmatch("[a-z0-9_]+", stack.one("CatalogDatabase").inputs["name"])
     assert stack.outputs["glue_database_name"] == "tapstack_eu_prod"

@@ -46,7 +46,7 @@ def test_stack_without_the_key_inventory_has_no_inventory_and_does_not_let_s3_wr
     assert len(stack.named("tap-logs-lifecycle").inputs["rules"]) == 2
 
 
-def test_statement_for_inventories_is_that_of_the_documentation_of_s3() -> None:
+def test_policy_statement_for_inventories_equals_the_statement_in_the_s3_user_guide() -> None:
     """Source: S3 User Guide, "Grant permissions for S3 Inventory and S3 analytics"."""
     policy = json.loads(synth(**FULL).named("tap-logs-policy").inputs["policy"])
     [statement] = [each for each in policy["Statement"] if each["Sid"] == "AllowInventories"]

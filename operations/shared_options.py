@@ -1,14 +1,31 @@
-"""Options of the tools that list a bucket."""
+"""Options that several tools have: the stack, a prefix, and the number of list requests."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from operations.option_types import list_workers, utf8_text
+from operations.option_types import positive_integer, utf8_text
 from operations.parallel_listing import LIST_WORKERS, MAX_LIST_WORKERS
 
 if TYPE_CHECKING:
     import argparse
+
+
+def add_stack(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the options that identify the deployed stack.
+
+    Args:
+        parser: the argument parser.
+        required: whether one of the options is required.
+    """
+    where = parser.add_mutually_exclusive_group(required=required)
+    where.add_argument(
+        "--function", type=utf8_text, metavar="NAME", help="name or ARN of the indexer's Lambda function"
+    )
+    where.add_argument(
+        "--stack-outputs", type=Path, metavar="FILE", help="file with the output of `pulumi stack output --json`"
+    )
 
 
 def add_prefix(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +44,7 @@ def add_workers(parser: argparse.ArgumentParser, *, note: str = "") -> None:
     """
     parser.add_argument(
         "--workers",
-        type=list_workers,
+        type=positive_integer("concurrent requests", MAX_LIST_WORKERS),
         default=LIST_WORKERS,
         metavar="N",
         help=f"number of concurrent requests that list the bucket, 1 to {MAX_LIST_WORKERS} (default: {LIST_WORKERS})"
