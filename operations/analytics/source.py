@@ -14,6 +14,7 @@ from operations.analytics.scan import MAX_ROWS, Scan, check_size
 from operations.aws.exports import COMPLETED, FAILED, TableExport
 from operations.errors import OperatorError
 from operations.output import count
+from operations.planning.prices import ROWS_EXPORTED
 from operations.pool import map_in_order
 from operations.rate import RateLimiter, default_scan_rate
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 SCAN, EXPORT = "scan", "export"
-PRICE_PER_GB = 0.10
-"""Price of an export in USD per GB of the table in us-east-1 (DynamoDB pricing, data export to Amazon S3)."""
 GB = 1024**3
 POLL_SECONDS = 10.0
 """Seconds between two requests for the status of an export, which takes at least some minutes."""
@@ -327,7 +326,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def _price(table: TableSize) -> str:
-    return f"${table.size_bytes / GB * PRICE_PER_GB:,.2f}"
+    return f"${ROWS_EXPORTED.cost(table.size_bytes / GB):,.2f}"
 
 
 def _text(moment: datetime) -> str:
