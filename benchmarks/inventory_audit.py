@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -17,7 +18,7 @@ import shutil
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from hashlib import md5
@@ -27,18 +28,21 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.inventory import CREATED, KINDS, PERIOD, Disk
 from lambda_code.metadata import format_time
 from operations.analytics.engine import Engine, literal
-from operations.aws import Page
+from operations.analytics.export_files import DATA, DataFile, Export, write_manifests
+from operations.aws import Aws, Page
+from operations.aws.exports import TableSize
 from operations.command import main
-from operations.inventory.files import COLUMNS, PARQUET
+from operations.inventory.files import CHECKSUM, COLUMNS, MANIFEST, PARQUET
 from operations.listing import Version
+from operations.rate import Capacity
+from operations.target import BUCKET_VARIABLE, TABLE_VARIABLE
 from operations.tool import FINDINGS
-from tests.support import export_folder, inventory_folder
-from tests.support.export_fakes import ExportingAws
-from tests.support.operations_fakes import head_response
 
 if TYPE_CHECKING:
     from operations.aws import HeadResponse, Row
 
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:indexer"
+TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/objects"
 PER_FILE = 500_000
 """Number of versions or rows of each data file."""
 TIME = "strftime({0}, '%Y-%m-%dT%H:%M:%S.') || lpad(CAST(millisecond({0}) % 1000 AS VARCHAR), 3, '0') || 'Z'"
@@ -103,30 +107,30 @@ def _write_inventory(engine: Engine, folder: Path) -> None:
         "fileSchema": " ".join(f"optional binary {each.parquet};" for each in COLUMNS),
         "files": files,
     }
-    inventory = base / f"{CREATED:%Y-%m-%dT%H-%MZ}"
+    inventory, text = base / f"{CREATED:%Y-%m-%dT%H-%MZ}", json.dumps(manifest)
     inventory.mkdir()
-    inventory_folder.write_manifest(inventory, manifest)
+    (inventory / MANIFEST).write_text(text)
+    (inventory / CHECKSUM).write_text(md5(text.encode(), usedforsecurity=False).hexdigest())
 
 
 def _write_export(engine: Engine, folder: Path) -> None:
     attributes = ", ".join(f"""'"{name}":{{"{type_}":"' || {value} || '"}}'""" for name, (type_, value) in ROW.items())
     marker = """CASE WHEN delete_marker THEN '"delete_marker":{"BOOL":true}' END"""
     line = f"""'{{"Item":{{' || concat_ws(',', {attributes}, {marker}) || '}}}}'"""
-    export = export_folder.write_export(folder / "export", [], parts=0)
-    files: list[dict[str, Any]] = []
+    export = folder / "export"
+    (export / DATA).mkdir(parents=True)
+    files = []
     for number, source, rows in _parts(engine, folder / "objects.parquet"):
-        path = export / "data" / f"{number:032x}.json.gz"
+        path = export / DATA / f"{number:032x}.json.gz"
         form = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\t', COMPRESSION gzip"
         engine.execute(f"COPY (SELECT {line} FROM {source}) TO {literal(path)} ({form})")  # noqa: S608  as above
-        checksum = export_folder.checksum(path.read_bytes())
-        files.append({"itemCount": rows, "md5Checksum": checksum, "dataFileS3Key": f"data/{path.name}"})
-    [summary] = export_folder.read_manifest(export / "manifest-summary.json")
-    summary |= {"itemCount": sum(each["itemCount"] for each in files), "exportTime": f"{CREATED:%Y-%m-%dT%H:%M:%SZ}"}
-    export_folder.write_manifest(export / "manifest-files.json", files)
-    export_folder.write_manifest(export / "manifest-summary.json", [summary])
+        checksum = base64.b64encode(md5(path.read_bytes(), usedforsecurity=False).digest()).decode()
+        files.append(DataFile(key=f"{DATA}/{path.name}", items=rows, md5=checksum))
+    total = sum(each.items for each in files)
+    write_manifests(export, Export(table=TABLE, time=CREATED.isoformat(), items=total, files=tuple(files)))
 
 
-class State(ExportingAws):
+class State(Aws):
     """Fake of AWS with the versions and rows of all keys that have a planted difference.
 
     Args:
@@ -135,7 +139,7 @@ class State(ExportingAws):
     """
 
     def __init__(self, folder: Path, numbers: set[int]) -> None:
-        super().__init__(folder, [])
+        super().__init__(lambda _: None)
         self._versions: dict[str, list[Version]] = defaultdict(list)
         self._rows: dict[str, list[Row]] = defaultdict(list)
         part = "CAST(regexp_extract({}, 'part-([0-9]+)', 1) AS BIGINT)"
@@ -165,7 +169,39 @@ class State(ExportingAws):
                 }
                 self._rows[row["object_id"]].append({name: value for name, value in row.items() if value is not False})
 
-    def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:  # noqa: ARG002  the parameters of `Aws`
+    def parameter(self, name: str) -> str | None:  # noqa: ARG002  the parameters of `Aws`
+        """Return that there is no settings document, so that the command compares no settings."""
+        return None
+
+    def find_function(self, name: str) -> Mapping[str, Any] | None:
+        """Return the configuration of the indexer."""
+        return self.function_configuration(name)
+
+    def function_configuration(self, function: str) -> Mapping[str, Any]:  # noqa: ARG002  as above
+        """Return the configuration of the indexer."""
+        variables = {BUCKET_VARIABLE: "uploads", TABLE_VARIABLE: "objects"}
+        return {"FunctionName": "indexer", "FunctionArn": FUNCTION, "Environment": {"Variables": variables}}
+
+    def failure_destination(self, function: str) -> str | None:  # noqa: ARG002  as above
+        """Return that the indexer has no failure queue."""
+        return None
+
+    def require_bucket_owner(self, account: str) -> None:
+        """Accept the owner of the bucket."""
+
+    def notifications(self, bucket: str) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002  as above
+        """Return a notification without a filter."""
+        return [{"LambdaFunctionArn": FUNCTION, "Events": ["s3:ObjectCreated:*"]}]
+
+    def capacity(self, table: str) -> Capacity:  # noqa: ARG002  as above
+        """Return the capacity of an on-demand table."""
+        return Capacity(read=None, write=None)
+
+    def table_size(self, table: str) -> TableSize:  # noqa: ARG002  as above
+        """Return the name of the table, which is that of the export."""
+        return TableSize(arn=TABLE, size_bytes=0, items=0)
+
+    def versions(self, bucket: str, *, prefix: str = "", after: str = "", page: int = 1000) -> Iterator[Version]:  # noqa: ARG002  as above
         """Return the versions of one key, which is `prefix`."""
         return iter(self._versions[prefix])
 
@@ -183,7 +219,13 @@ class State(ExportingAws):
     def head(self, bucket: str, key: str, version_id: str) -> HeadResponse | None:  # noqa: ARG002  as above
         """Return the response to a HEAD request for a version."""
         [version] = (each for each in self._versions[key] if each.version_id == version_id)
-        return head_response(version, ServerSideEncryption="AES256")
+        return {
+            "ContentLength": version.size,
+            "ContentType": "text/plain",
+            "ETag": f'"{version.etag}"',
+            "LastModified": version.last_modified,
+            "ServerSideEncryption": "AES256",
+        }
 
 
 def _python(value: Any) -> Any:  # noqa: ANN401  a value of DuckDB
