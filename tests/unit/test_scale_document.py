@@ -31,7 +31,7 @@ PROVISIONED, ON_DEMAND = StackSettings(), StackSettings(billing="on-demand")
 CHEAPEST = StackSettings(billing="on-demand", table_class="infrequent-access", index_projection="keys-only")
 DEFAULT_CAPACITY = Capacity(read=PROVISIONED.read_capacity, write=PROVISIONED.write_capacity)
 QUERY_UNITS = 0.5  # units of an eventually consistent query of a key whose rows have at most 4 KB
-SCAN_UNITS = 0.075  # units per row of 600 bytes
+SCAN_UNITS = (Load(per_day=1).row_bytes + CONTENT_BYTES) / 8192  # a scan reads 8 KB per read unit
 PARTS = (
     *("table_writes", "index_writes", "indexer_requests", "indexer_duration", "s3_requests", "log_ingestion"),
     *("log_storage", "access_logs", "inspector_requests", "inspector_duration", "inspector_reads"),
@@ -93,6 +93,11 @@ def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
         f"{prices.INVENTORY_LISTED.cost(objects) * 30:,.2f} $",
     )
     assert row(*cells) in DOCUMENT
+
+
+def test_document_has_the_read_units_of_the_scan_of_a_row() -> None:
+    text = f"row with\ncontent ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) {SCAN_UNITS:.1f} units"
+    assert text in DOCUMENT
 
 
 def test_on_demand_costs_more_than_the_default_from_the_number_of_uploads_in_the_document() -> None:
