@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from operations.digests import SIZE
+from operations.inventory.compare import USUAL_RATE
 from operations.parallel_listing import LIST_WORKERS
 from operations.planning import limits, prices
 from operations.planning.bill import ITEM_OVERHEAD_BYTES, bill, total
-from operations.planning.prices import GB, ROWS_EXPORTED
+from operations.planning.exports import EXPORT_COMPRESSED
+from operations.planning.prices import GB
 from operations.planning.scenario import DAY_SECONDS, Load, StackSettings
 from operations.planning.table import CONTENT_BYTES
+from operations.pool import THREADS
 from operations.rate import Capacity, default_event_rate, default_read_rate
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
@@ -29,7 +32,7 @@ PROVISIONED, ON_DEMAND = StackSettings(), StackSettings(billing="on-demand")
 CHEAPEST = StackSettings(billing="on-demand", table_class="infrequent-access", index_projection="keys-only")
 DEFAULT_CAPACITY = Capacity(read=PROVISIONED.read_capacity, write=PROVISIONED.write_capacity)
 QUERY_UNITS = 0.5  # units of an eventually consistent query of a key whose rows have at most 4 KB
-SCAN_UNITS = 0.075  # units per row of 600 bytes
+SCAN_UNITS = (Load(per_day=1).row_bytes + CONTENT_BYTES) / 8192  # a scan reads 8 KB per read unit
 PARTS = (
     *("table_writes", "index_writes", "indexer_requests", "indexer_duration", "s3_requests", "log_ingestion"),
     *("log_storage", "access_logs", "inspector_requests", "inspector_duration", "inspector_reads"),
@@ -81,11 +84,59 @@ def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
     assert rate is not None
     memory = f"{objects * SIZE / 10**6:,.2f} MB" if objects < 10**6 else f"{objects * SIZE / 10**6:,.0f} MB"
     on_demand = prices.TABLE[prices.STANDARD].read_requests.cost(units)
-    export = ROWS_EXPORTED.cost(gigabytes(objects))
-    cells = (NUMBERS[objects], duration(units / rate), dollars(on_demand), memory, dollars(export))
+    cells = (
+        NUMBERS[objects],
+        duration(units / rate),
+        duration(objects / USUAL_RATE),
+        dollars(on_demand),
+        memory,
+        dollars(prices.ROWS_EXPORTED.cost(gigabytes(objects))),
+        f"{prices.INVENTORY_LISTED.cost(objects) * 30:,.2f} $",
+    )
     assert row(*cells) in DOCUMENT
 
 
-def test_document_has_the_limit_of_a_partition_and_the_default_number_of_requests() -> None:
-    assert f"{limits.PARTITION_UNITS:,} write units per second" in DOCUMENT
-    assert f"--workers {LIST_WORKERS}" in DOCUMENT
+def test_document_has_the_read_units_of_the_scan_of_a_row() -> None:
+    text = f"row with\ncontent ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) {SCAN_UNITS:.1f} units"
+    assert text in DOCUMENT
+
+
+def test_on_demand_costs_more_than_the_default_from_the_number_of_uploads_in_the_document() -> None:
+    def difference(per_day: float) -> float:
+        return total(bill(Load(per_day=per_day), ON_DEMAND)) - total(bill(Load(per_day=per_day), PROVISIONED))
+
+    assert difference(1.45e6) < 0 < difference(1.55e6)
+    assert "from 1.5 million uploads per day" in DOCUMENT
+
+
+def test_document_has_the_write_units_of_a_billion_uploads_in_a_year() -> None:
+    per_second = 10**9 / DAYS / DAY_SECONDS
+    assert f"{per_second:.0f} uploads per second need {2 * per_second:.0f} units" in DOCUMENT
+
+
+@pytest.mark.parametrize("objects", [10**8, 10**9])
+def test_document_has_the_price_of_a_query_in_athena(objects: int) -> None:
+    price = prices.ATHENA_BYTES.cost(gigabytes(objects) * GB * EXPORT_COMPRESSED)
+    assert f"{NUMBERS[objects]} rows ${price:.2f}" in DOCUMENT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"${prices.EVENTS.dollars:.2f} per million events",
+        f"${prices.TRACES.dollars:.0f} per million and function",
+        f"S3 Inventory costs ${prices.INVENTORY_LISTED.dollars} per million listed versions",
+        f"${prices.HEADS.cost(10**6):.2f} per million",
+        f"${prices.ATHENA_BYTES.dollars:.2f} for each TB",
+        f"${prices.ROWS_EXPORTED.dollars:.2f} per GB of the table",
+        f"{limits.PARTITION_UNITS:,} write units per second",
+        f"| {limits.ACCOUNT_CONCURRENCY:,} per account and region |",
+        f"| write units of a table | {limits.MAX_ON_DEMAND_UNITS:,} |",
+        f"| {limits.PARTITION_UNITS:,} per second, not adjustable |",
+        f"--workers {LIST_WORKERS}",
+        f"The sender has {THREADS} threads",
+        f"{USUAL_RATE:.0f} keys per second",
+    ],
+)
+def test_document_has_the_price_or_the_limit_of_the_code(text: str) -> None:
+    assert text in DOCUMENT
