@@ -30,8 +30,8 @@ LONGEST_FIRST = (
     ),
     "test_in_process_deployer.py",
 )
-"""Slow test files of the sessions `localstack-e2e` and `slow`, longest first, so that the run does not end with one slow
-file on a single process."""
+"""Slow test files of the sessions `localstack-e2e` and `slow`, longest first, so that the run does not end with one
+slow file on a single process."""
 
 
 def position(item: pytest.Item) -> int:
