@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,8 +53,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+@functools.cache
 def parser() -> argparse.ArgumentParser:
-    """Return the argument parser of the command `tapstack`, with all tools (see `usage.command_parser`)."""
+    """Return the argument parser of the command `tapstack`, with all tools (see `usage.command_parser`).
+
+    All callers in a process share it, because its creation is slow.
+    """
     return command_parser(
         TOOLS,
         description="Tools for operators: they compare a deployed stack's DynamoDB table with its S3 bucket, repair "

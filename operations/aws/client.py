@@ -19,7 +19,7 @@ from operations.aws.buckets import BucketCalls
 from operations.aws.errors import (
     MAX_ATTEMPTS,
     NOT_FOUND,
-    check_endpoints,
+    check_endpoint,
     endpoint_errors,
     error_code,
     translated_errors,
@@ -117,8 +117,10 @@ class Aws(
             session: Any = boto3.Session(botocore_session=environment, region_name=region)
             # botocore repeats a request after a read timeout, so a synchronous invocation must not reach it.
             configs = {"lambda": config.merge(Config(read_timeout=INVOCATION_SECONDS, tcp_keepalive=True))}
-            clients = {service: session.client(service, config=configs.get(service, config)) for service in SERVICES}
-            check_endpoints(client.meta.endpoint_url for client in clients.values())
+            clients: dict[str, Any] = {}
+            for service in SERVICES:
+                clients[service] = session.client(service, config=configs.get(service, config))
+                check_endpoint(clients[service].meta.endpoint_url)
             return cls(clients.__getitem__)
 
     def function_configuration(self, function: str) -> Mapping[str, Any]:

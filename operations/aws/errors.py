@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -124,12 +124,11 @@ def endpoint_errors() -> Iterator[None]:
         ) from error
 
 
-def check_endpoints(urls: Iterable[str]) -> None:
+def check_endpoint(url: str) -> None:
     """Raise a ValueError if an endpoint URL is not an HTTP URL, or has an invalid port: boto3 accepts such URLs."""
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or parts.port == 0:  # An invalid port raises ValueError itself.
-            raise ValueError(f"Invalid endpoint: {url}")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or parts.port == 0:  # An invalid port raises ValueError itself.
+        raise ValueError(f"Invalid endpoint: {url}")
 
 
 def _remedy(error: Exception, not_found: str) -> str:

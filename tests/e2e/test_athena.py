@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.not_in_a_live_account("deploys a stack of its own"),
     pytest.mark.only_emulator("embedded"),
+    pytest.mark.slow,
 ]
 
 CHECKSUM = ("CRC64NVME", "ynIoRb1s2ao=", "FULL_OBJECT")
@@ -177,7 +178,6 @@ def test_all_columns_of_all_rows_are_equal_in_athena_and_in_the_local_engine(ath
     assert athena.run(sql, {}) == query_of(engine)(sql, {})
 
 
-@pytest.mark.slow
 def test_report_with_filters_has_the_same_tables_as_that_of_the_local_engine(athena: Athena, engine: Engine) -> None:
     filters = Filters(prefix="'; DROP", since=datetime.fromisoformat("2020-01-01T00:00:00Z"))
     options: dict[str, Any] = {"source": "test", "filters": filters, "top": 3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import gzip
 import hashlib
 import io
@@ -198,9 +199,14 @@ def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], fields: Sequen
             file.write(json.dumps(dict(zip(names, values, strict=True)), ensure_ascii=False) + "\n")
     types = ", ".join(f"{FIELDS[name][0]}: '{FIELDS[name][1]}'" for name in fields)
     query = f"SELECT * FROM read_json('{lines}', format = 'newline_delimited', columns = {{{types}}})"  # noqa: S608  paths of tests
-    with duckdb.connect(":memory:") as connection:
-        connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION snappy)")
+    _connection().execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION snappy)")
     lines.unlink()
+
+
+@functools.cache
+def _connection() -> duckdb.DuckDBPyConnection:
+    """Return a connection that all inventories share, because opening a connection takes longer than writing a file."""
+    return duckdb.connect(":memory:")
 
 
 def _parquet_schema(fields: Sequence[str]) -> str:

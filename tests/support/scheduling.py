@@ -1,4 +1,4 @@
-"""Start order of the end-to-end test files for `pytest -n auto --dist loadfile --no-loadscope-reorder`.
+"""Start order of the test files for `pytest -n auto --dist loadfile --no-loadscope-reorder`.
 
 All tests of a file run in the same process. Therefore tests that share a slow fixture are in one file.
 """
@@ -16,8 +16,8 @@ waits during a third of its time. Each additional process starts an emulator and
 seconds of CPU time."""
 
 LONGEST_FIRST = (
-    *("test_commands.py", "test_operations.py", "test_faults.py", "test_alarm_notifications.py", "test_inspector.py"),
-    "test_capacity.py",
+    *("test_inventory.py", "test_commands.py", "test_operations.py", "test_faults.py", "test_alarm_notifications.py"),
+    *("test_inspector.py", "test_capacity.py"),
     "test_athena.py",
     *("test_uploads.py", "test_second_stack.py", "test_least_privilege.py", "test_plain_http.py"),
     *(
@@ -30,7 +30,8 @@ LONGEST_FIRST = (
     ),
     "test_in_process_deployer.py",
 )
-"""Slow end-to-end test files, longest first, so that the run does not end with one slow file on a single process."""
+"""Slow test files of the sessions `localstack-e2e` and `slow`, longest first, so that the run does not end with one
+slow file on a single process."""
 
 
 def position(item: pytest.Item) -> int:

@@ -1,4 +1,4 @@
-"""Check that the start order of end-to-end test files contains no file that was renamed or deleted."""
+"""Check that the start order of test files contains no file that was renamed or deleted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tests.support import scheduling
 
+TESTS = Path(scheduling.__file__).parents[1]
 
-def test_files_in_the_start_order_of_end_to_end_tests_exist() -> None:
-    folder = Path(scheduling.__file__).parents[1] / "e2e"
-    assert [name for name in scheduling.LONGEST_FIRST if not (folder / name).is_file()] == []
+
+def test_files_in_the_start_order_exist() -> None:
+    names = {path.name for folder in ("e2e", "property") for path in (TESTS / folder).glob("test_*.py")}
+    assert [name for name in scheduling.LONGEST_FIRST if name not in names] == []
