@@ -19,7 +19,7 @@ from tests.support.nonempty import nonempty
 if TYPE_CHECKING:
     from tests.support.selection import DeployStack
 
-pytestmark = pytest.mark.not_in_a_live_account("triggers every alarm")
+pytestmark = [pytest.mark.slow, pytest.mark.not_in_a_live_account("triggers every alarm")]
 
 PREFIX = "tapstack-local-"
 EVERY_ALARM = pytest.mark.parametrize("purpose", ALARMS_OF_A_STACK)

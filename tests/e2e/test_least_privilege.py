@@ -208,6 +208,7 @@ def _id(permission: Permission) -> str:
 
 
 @pytest.mark.parametrize("permission", permissions(POLICY), ids=_id)
+@pytest.mark.slow
 def test_removal_of_a_permission_prevents_exactly_its_purposes(stack: EnforcingStack, permission: Permission) -> None:
     assert PURPOSES.get(permission), f"{permission} has no purpose"
     with stack.role.without_permissions(permission):

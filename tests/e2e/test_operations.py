@@ -340,6 +340,7 @@ def test_backfill_with_a_start_time_skips_older_objects(operations: OperationsSt
 
 
 @pytest.mark.usefixtures("default_signals")
+@pytest.mark.slow
 def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: OperationsStack) -> None:
     index = operations.index
     name = "plain-" if gap(target, Capability.LIST_FROM_ANY_KEY) else "it's "

@@ -60,6 +60,7 @@ def test_wheel_contains_only_the_command_line_and_the_modules_that_it_imports(
     assert len(data) > 1
 
 
+@pytest.mark.slow
 def test_installed_wheel_runs_the_named_queries_and_writes_the_html_report(built: Path, tmp_path: Path) -> None:
     [wheel] = built.glob("*.whl")
     site = tmp_path / "site"

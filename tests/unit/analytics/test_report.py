@@ -139,6 +139,7 @@ def test_json_document_contains_the_keys_unchanged(run: Run) -> None:
 
 
 @pytest.mark.parametrize("key", ["' OR '1'='1", "'; DROP TABLE objects; --", "[red]", "%"])
+@pytest.mark.slow
 def test_filter_that_contains_sql_text_selects_only_rows_with_this_text(run: Run, key: str) -> None:
     _, output, _ = run(f"--prefix={key}", "--json")
     found = [row["key"] for row in tables(output)["newest"]["rows"]]

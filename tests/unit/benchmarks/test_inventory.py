@@ -12,6 +12,7 @@ from benchmarks.inventory import KINDS
 VERSIONS = 600
 
 
+@pytest.mark.slow
 def test_benchmarks_find_exactly_the_planted_differences(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

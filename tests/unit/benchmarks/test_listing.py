@@ -13,6 +13,7 @@ from operations.aws import Aws
 VERSIONS = 60
 
 
+@pytest.mark.slow
 def test_listings_of_the_benchmark_contain_all_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing_stub, "SECONDS_PER_REQUEST", 0)
     monkeypatch.setattr(listing_stub, "SECONDS_PER_VERSION", 0)

@@ -24,6 +24,8 @@ from tests.support.operations_fakes import BUCKET, START, TARGET, FakeAws, head_
 if TYPE_CHECKING:
     from operations.aws import Row
 
+pytestmark = pytest.mark.slow
+
 EVERY_KEY = KeyFilter(None)
 CREATED = START + timedelta(days=90)
 """Creation time of the inventories, long after the changes of the tests."""

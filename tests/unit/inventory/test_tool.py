@@ -23,6 +23,8 @@ from tests.support.inventory_folder import CREATED, FIELDS, LOG_BUCKET, WrittenI
 from tests.support.nonempty import nonempty
 from tests.support.operations_fakes import START, TARGET, marker, row, version
 
+pytestmark = pytest.mark.slow
+
 VERSIONS = [
     version("a.txt", "v2", seconds=1),
     version("a.txt", "v1"),

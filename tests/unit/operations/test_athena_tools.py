@@ -185,6 +185,7 @@ def test_result_of_athena_is_written_into_a_file(ready: Tools, tmp_path: Path) -
     assert "--format parquet is not possible with --athena" in ready.capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_report_in_athena_has_the_tables_of_the_local_engine(ready: Tools) -> None:
     options = ("--prefix='", "--since=2026-01-01", "--top=2")
     local = ready.document("report", f"--from-export={EARLIER}", *options)
