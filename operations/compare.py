@@ -218,7 +218,7 @@ def _expected(bucket: str, version: Version, row: Mapping[str, Any]) -> dict[str
     expected: dict[str, Any] = dict(from_head(_record(bucket, version), listed, provenance={}).set_attributes)
     del expected["content_type"]
     if not version.marker and row.get("encryption") == CUSTOMER_KEY:
-        # The indexer could not read the object, so the row has its event's time.
+        # The indexer could not read the object, so the row has the time of the S3 event.
         for name in ("uploaded_at", "upload_day", "storage_class"):
             del expected[name]
     if not version.marker:

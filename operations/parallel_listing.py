@@ -87,7 +87,7 @@ class Range:
         """Add the next page.
 
         Returns:
-            The versions of keys that are complete, and whether the range continues.
+            The versions of the keys of which all versions are known, and whether the range has further pages.
         """
         versions = self.held + tuple(each for each in page.versions if self.contains(each.key))
         continues = page.following is not None and self.contains(page.following.key)

@@ -70,7 +70,7 @@ def _columns(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> 
 def _bars(rows: Sequence[dict[str, Any]], label: Heading, value: Heading) -> str:
     """Draw one horizontal bar for each row, with its value in the label."""
     figure = leather.Chart()
-    # Leather places bars with equal labels at the same position, so that each label needs a number.
+    # Leather places bars with equal labels at the same position. Therefore, each label gets a number.
     texts = {str(place): shortened(cell(row[label.name], label.kind)) for place, row in enumerate(rows)}
     figure.add_bars([(row[value.name], str(place)) for place, row in enumerate(rows)])
     width = max(map(len, texts.values()))

@@ -29,8 +29,8 @@ class Column:
     Attributes:
         name: name of the column.
         type: type of the column in DuckDB.
-        path: row attribute that contains the value, and for a value in a map the name in that map; empty if the column
-            is calculated from other columns.
+        path: name of the row attribute; for a value in a map, also the name of the value in this map; empty if the
+            column is calculated from other columns.
         kind: DynamoDB type of the value: S, N, BOOL or M.
         description: one sentence for docs/sql.md.
         default: SQL literal for rows without the attribute.

@@ -270,7 +270,7 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.OutOfMemoryException():
             text = text.partition(" Possible solutions:")[0]  # without advice about settings that users cannot change
             remedy = "Give more memory with --memory, such as --memory 4GB, or more disk space with TAPSTACK_CACHE"
-    # DuckDB reports an error of a parallel write as JSON.
+    # If a parallel write fails, the text of DuckDB's exception is a JSON document.
     if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):
         text = json.loads(match[1])
     if "No space left on device" in text:

@@ -266,10 +266,11 @@ def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
 
 
 def _add_states(engine: Engine, rows: Path, target: Path) -> None:
-    """Add the columns `exists_now` and `is_current`. DuckDB only sorts the rows of objects with several versions.
+    """Add the columns `exists_now` and `is_current`.
 
-    The hash values of the object IDs need less memory than the IDs. An equal hash value of two objects has no effect on
-    the result. For the same reason, the numbers of rows in the file represent the superseded versions.
+    Three steps limit the memory. Hash values of the object IDs find the objects with several versions; two objects with
+    an equal hash value do not change the result. DuckDB then sorts only the rows of these objects. The superseded
+    versions are identified by the numbers of their rows in the file.
     """
     source = parquet(rows, options=", file_row_number = true")
     hashes = f"SELECT hash(object_id) AS h FROM {source} WHERE deleted_at IS NULL"  # noqa: S608  the only value is a path

@@ -103,7 +103,7 @@ class Source:
         )
 
     def export(self, progress: Progress) -> str:
-        """Return the S3 URL of an export of the table, which is exported if there is no recent one.
+        """Return the S3 URL of a recent export of the table. If there is none, export the table first.
 
         Args:
             progress: display of the steps.
@@ -287,7 +287,7 @@ class Source:
         return max(found, key=lambda each: each.time, default=None)
 
     def _suitable_exports(self, table: str, bucket: str) -> list[TableExport]:
-        """Return the full exports of the table in a bucket that have not failed."""
+        """Return the full exports of the table to a bucket, without exports that failed."""
         wanted = (bucket, "DYNAMODB_JSON", "FULL_EXPORT")
         return [each for each in self._calls.table_exports(table) if (each.bucket, each.format, each.kind) == wanted]
 

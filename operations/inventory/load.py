@@ -56,7 +56,7 @@ def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
         return f"SELECT {nulls} LIMIT 0"
     columns = ", ".join(f"{_value(each, inventory)} AS {each.name}" for each in COLUMNS)
     if inventory.format == CSV:
-        # The names of the fields come from the manifest, so positions replace them in the SQL text.
+        # Field names in a manifest are untrusted, so the SQL text contains their positions instead.
         types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(inventory.schema)))
         form = "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', compression = 'gzip'"
         files = ", ".join(map(literal, paths))

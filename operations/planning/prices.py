@@ -109,7 +109,7 @@ ROWS_EXPORTED = Price(0.10, 1, "GB of the table", _PROVISIONED, _LISTED)
 HEADS = Price(0.0004, 1000, "HEAD requests", _S3, _LISTED)
 GETS = Price(0.0004, 1000, "GET requests", _S3, _LISTED)
 OBJECTS_STORED = Price(0.023, 1, "GB", _S3, _LISTED)
-# The price of INTELLIGENT_TIERING is that of its Frequent Access tier, the highest, without monitoring.
+# INTELLIGENT_TIERING has the price of its Frequent Access tier, the most expensive one. Monitoring is not included.
 STORAGE_CLASSES: Mapping[str, StorageClassPrice] = {
     "STANDARD": StorageClassPrice(storage=OBJECTS_STORED),
     "INTELLIGENT_TIERING": StorageClassPrice(storage=Price(0.023, 1, "GB", _S3, _CLASSES_READ)),

@@ -56,9 +56,7 @@ class ReportTool:
     def run(self, progress: Progress) -> int:
         if self._html:  # The path is checked first, because a large report takes time.
             if not self._html.parent.is_dir():
-                raise OperatorError(
-                    f"cannot write {self._html}: {self._html.parent} is not a folder: create the folder"
-                )
+                raise OperatorError(f"cannot write {self._html}: there is no folder {self._html.parent}. Create it")
             if self._html.exists() and not self._html.is_file():
                 raise OperatorError(f"cannot write {self._html}: it is a folder or a device: give the name of a file")
         if self._athena:

@@ -137,7 +137,7 @@ def test_key_analytics_deploys_export_bucket_glue_table_and_workgroup(
         out[f"{name}_name"] for name in ("export_bucket", "glue_database", "athena_workgroup")
     )
     assert (database, workgroup) == ("tapstack_existing", "tapstack-existing-analytics")
-    # The fixture requires that the removal of the stack also deletes this object and the bucket.
+    # When the fixture removes the stack, it checks that the bucket and the new object are deleted too.
     clients.s3.put_object(Bucket=bucket, Key="exports/none-yet/AWSDynamoDB/1/manifest-summary.json", Body=b"{}")
     denied = [each["Sid"] for each in json.loads(clients.s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]]
     assert denied == ["DenyWithoutTls", "DenyOtherEncryption", "DenyCustomerKeys"]

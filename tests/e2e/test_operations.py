@@ -148,7 +148,7 @@ def test_audit_with_heads_finds_and_repairs_attributes_that_s3_does_not_list(
     operations.audit_until_consistent("--prefix", "heads/", "--heads")
 
 
-def test_audit_finds_and_repairs_every_kind_of_difference_from_a_listing_and_from_an_inventory(
+def test_audit_by_listing_and_by_inventory_finds_and_repairs_every_kind_of_difference(
     operations: OperationsStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = operations.index
@@ -422,7 +422,7 @@ def test_adopt_switches_event_bridge_on_adds_the_inventory_and_keeps_the_setting
         clients.sqs.delete_queue(QueueUrl=queue)
 
 
-def test_report_sql_and_export_contain_the_listed_versions(
+def test_results_of_report_and_sql_and_export_contain_the_versions_that_s3_lists(
     operations: OperationsStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path / "cache"))

@@ -32,7 +32,7 @@ DELAYS = st.lists(st.sampled_from([0.0, 0.0, 0.0002, 0.002]), min_size=1, max_si
 
 
 def delayed(bucket: VersionedBucket, delays: list[float]) -> VersionedBucket:
-    """Delay each request of a bucket by a number of seconds that depends on its marker."""
+    """Delay each list request of a bucket by a number of seconds that depends on the position in the request."""
     bucket.before_page = lambda marker: time.sleep(delays[crc32(marker.key.encode()) % len(delays)])
     return bucket
 

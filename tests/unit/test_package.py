@@ -80,7 +80,7 @@ assert main(["sql", "--name=totals", "--format=csv", *{common}]) == 0
 assert main(["report", {f"--html={page}"!r}, *{common}]) == 0
 print(sys.modules["operations"].__file__)
 """
-    # Without the variable, Python would first import modules from the current folder.
+    # Without PYTHONSAFEPATH, Python would first import modules from the current folder.
     environ = os.environ | {"TAPSTACK_CACHE": str(tmp_path / "cache"), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True)  # noqa: S603  as above

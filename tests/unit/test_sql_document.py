@@ -58,7 +58,7 @@ def test_columns_contain_each_documented_row_attribute_and_each_fact_of_the_cont
     assert {path[1] for path in paths if path[0] == "checksum"} == {"algorithm", "value", "type"}
 
 
-def test_document_contains_the_current_columns() -> None:
+def test_sql_document_lists_exactly_the_columns_of_the_relation() -> None:
     assert sql.document(DOCUMENT) == DOCUMENT, "run python -m tools.sql"
 
 

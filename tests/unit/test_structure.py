@@ -237,7 +237,7 @@ def test_shared_test_code_is_imported_only_from_the_support_folder() -> None:
 
 
 def test_only_the_settings_modules_read_environment_variables() -> None:
-    """boto3 reads the AWS variables of the operators' commands. `operations.tools.rows` only reads the cache folder."""
+    """There are two exceptions: boto3 reads the AWS variables, and `operations.tools.rows` reads the cache folder."""
     readers = {name for name in modules_of(*FUNCTIONS, "operations") if environment_uses(name)}
     functions = {"lambda_code.settings", "inspector.settings", "lambda_common.settings"}
     assert readers == functions | {"operations.tools.rows"}

@@ -63,7 +63,7 @@ def test_view_is_valid_trino_sql_with_all_columns() -> None:
         ),
     ],
 )
-def test_query_reads_the_relation_in_front_of_its_own_with_clause(sql: str, expected: str) -> None:
+def test_definition_of_the_relation_precedes_the_with_clause_of_the_query(sql: str, expected: str) -> None:
     assert body(sql) == expected
     assert validate(translate(sql)).valid
 

@@ -39,7 +39,7 @@ def change_part(**changes: Any) -> Callable[[Path], None]:
 
 
 def replace_part(content: bytes, **changes: Any) -> Callable[[Path], None]:
-    """Return a function that replaces the first data file, and its checksum in the manifest."""
+    """Return a function that writes other content into the first data file, and its checksum into the manifest."""
 
     def change(export: Path) -> None:
         (export / FIRST).write_bytes(content)

@@ -123,7 +123,7 @@ def test_html_has_a_table_with_a_caption_for_each_section_and_chart(page: str) -
         assert ET.fromstring(svg).attrib["aria-hidden"] == "true"  # noqa: S314  the report itself wrote the element
 
 
-def test_terminal_report_contains_no_control_characters_and_no_markup_of_keys(run: Run) -> None:
+def test_terminal_report_escapes_control_characters_and_markup_in_object_keys(run: Run) -> None:
     code, output, _ = run("--top=1000")
     assert code == 0
     assert {each for each in output if not each.isprintable()} == {"\n"}
@@ -224,7 +224,7 @@ def test_report_in_an_unknown_folder_fails_before_it_reads_the_export(run: Run, 
     file = tmp_path / "missing" / "report.html"
     code, output, errors = run(f"--html={file}", export=Path("/nowhere"))
     assert (code, output) == (2, "")
-    assert errors.splitlines()[0] == (f"report: cannot write {file}: {file.parent} is not a folder: create the folder")
+    assert errors.splitlines()[0] == (f"report: cannot write {file}: there is no folder {file.parent}. Create it")
 
 
 def test_interruption_of_a_query_ends_the_report_with_exit_code_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

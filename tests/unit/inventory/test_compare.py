@@ -298,7 +298,7 @@ def test_audit_reports_differences_of_an_inventory_that_exist_now(snapshots: Sna
     versions = [version("a"), version("b"), version("c"), version("d"), version("e")]
     old = [row(versions[0], size_bytes=6), row(version("gone")), *map(row, versions[2:])]
     comparison = snapshots.compare(list(map(listed, versions)), old)
-    # The row of `b` exists now. The row of `c` differs now, but did not differ in the snapshots.
+    # The row of `b` exists now. The row of `c` differs from its object now, but not in the inventory and the export.
     now = [row(versions[0], size_bytes=6), row(versions[1]), row(versions[2], etag="x"), *old[1:2], *old[3:]]
     aws = FakeAws(versions, now)
     audit, _ = confirmed(aws, comparison)

@@ -101,7 +101,7 @@ def found(document: Any) -> list[tuple[str, str]]:  # noqa: ANN401  JSON
     return sorted((each["difference"], each["key"]) for each in document["findings"])
 
 
-def test_audit_from_an_inventory_reports_the_findings_of_an_audit(audit: Audits) -> None:
+def test_audit_from_an_inventory_reports_the_same_findings_as_an_audit_by_listing(audit: Audits) -> None:
     usual, document = audit.json(), audit.json(*audit.paths)
     assert found(document) == DIFFERENCES
     names = ("findings", "keys", "versions", "markers", "rows", "bucket", "triggered", "settings")

@@ -89,7 +89,7 @@ def test_export_is_started_as_a_full_export_with_owner_and_encryption_of_the_buc
         **encryption,
     }
     response = {"ExportDescription": {**DESCRIPTION, "ExportStatus": "IN_PROGRESS"}}
-    # The client adds a random ClientToken, which a stub would compare.
+    # The client adds a random ClientToken. A Stubber would compare it with the expected parameters and fail.
     dynamodb.add_response("export_table_to_point_in_time", response)
     requests: list[dict[str, Any]] = []
     dynamodb.client.meta.events.register(

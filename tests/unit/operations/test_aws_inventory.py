@@ -152,7 +152,7 @@ def test_recovery_window_of_a_table_without_recovery_is_none(aws: Aws, dynamodb:
     assert aws.recovery_window("objects") is None
 
 
-def test_denied_request_for_the_recovery_window_names_the_permission(aws: Aws, dynamodb: Stubber) -> None:
+def test_error_of_a_denied_request_for_the_recovery_window_names_the_permission(aws: Aws, dynamodb: Stubber) -> None:
     dynamodb.add_client_error("describe_continuous_backups", "AccessDeniedException", http_status_code=400)
     with pytest.raises(OperatorError, match="The permission dynamodb:DescribeContinuousBackups is missing"):
         aws.recovery_window("objects")
