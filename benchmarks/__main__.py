@@ -16,7 +16,7 @@ from benchmarks.archive import archive
 from benchmarks.deploy import deploying
 from benchmarks.function import MEMORY_EVENTS, cold, inspecting, memory, warm
 from benchmarks.latency import content_latency, end_to_end_latency
-from benchmarks.listing import listing
+from benchmarks.listing import VERSIONS, listing
 from benchmarks.measure import Comparison
 from benchmarks.sessions import sessions
 from benchmarks.subjects import ROOT, Subjects, prepare
@@ -55,7 +55,8 @@ def measured(subjects: Subjects, names: list[str], *, quick: bool) -> Iterator[R
     Args:
         subjects: the functions to measure.
         names: names of the benchmarks, from `NAMES`.
-        quick: run `QUICK_ROUNDS` rounds, and `memory` with a fiftieth of the events.
+        quick: run `QUICK_ROUNDS` rounds, `memory` with a fiftieth of the events, and `listing` with a tenth of the
+            versions.
     """
 
     def rounds(usual: int) -> int:
@@ -70,7 +71,7 @@ def measured(subjects: Subjects, names: list[str], *, quick: bool) -> Iterator[R
         "content": lambda: [content_latency(rounds=rounds(20))],
         "deploy": lambda: [*deploying(rounds=rounds(11))],
         "archive": lambda: [*archive(subjects)],
-        "listing": lambda: [*listing(rounds=rounds(5))],
+        "listing": lambda: [*listing(rounds=rounds(5), versions=VERSIONS // (10 if quick else 1))],
         "sessions": lambda: [*sessions(rounds=1 if quick else 3)],
     }
     for name in names:
