@@ -46,7 +46,7 @@ class Stub(BaseHTTPRequestHandler):
         )
 
     def do_GET(self) -> None:
-        """Respond with a range of the file of the folder `samples` that has the name of the object."""
+        """Respond with a byte range of the file in the folder `samples` whose name is the object key."""
         content = (SAMPLES / Path(unquote(urlsplit(self.path).path)).name).read_bytes()
         first, last = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
         data = content[first : last + 1]

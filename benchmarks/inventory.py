@@ -25,7 +25,7 @@ from operations.listing import KeyFilter
 CREATED = datetime(2026, 6, 1, tzinfo=UTC)
 FIELDS = ("size_bytes", "uploaded_at", "etag", "storage_class", "encryption")
 PERIOD = 100_000
-"""Each kind of difference is planted once in so many versions."""
+"""Number of versions among which each kind of difference is planted once."""
 DELETED_AT = "TIMESTAMP '2026-02-02 12:00:00'"
 OBJECTS = {
     "missing": {},
@@ -61,7 +61,7 @@ KINDS = {
     **{10 * place: (name, changes) for place, (name, changes) in enumerate(OBJECTS.items())},
     **{10 * place + 9: (name, changes) for place, (name, changes) in enumerate(MARKERS.items())},
 }
-"""Maps the remainder of a version's number modulo `PERIOD` to the kind of its difference, and to its wrong values."""
+"""Maps the number of a version modulo `PERIOD` to the kind of the planted difference and to the wrong values."""
 
 VERSIONS = """
     SELECT

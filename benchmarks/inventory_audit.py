@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.inventory import CREATED, KINDS, PERIOD, Disk
 from lambda_code.metadata import format_time
-from operations.analytics.engine import Engine, literal
+from operations.analytics.engine import Engine, literal, parquet
 from operations.analytics.export_files import DATA, DataFile, Export, write_manifests
 from operations.aws import Aws, Page
 from operations.aws.exports import TableSize
@@ -72,10 +72,10 @@ def write(folder: Path) -> None:
 
 def _parts(engine: Engine, source: Path) -> Iterator[tuple[int, str, int]]:
     """Yield the number, the SQL source and the number of rows of each data file."""
-    [(rows,)] = engine.rows(f"SELECT count(*) FROM read_parquet({literal(source)})")  # noqa: S608  no value of a user
+    [(rows,)] = engine.rows(f"SELECT count(*) FROM {parquet(source)}")  # noqa: S608  no value of a user
     for number, first in enumerate(range(0, rows, PER_FILE)):
         last = min(first + PER_FILE, rows)
-        numbered = f"read_parquet({literal(source)}, file_row_number = true)"
+        numbered = parquet(source, options=", file_row_number = true")
         yield number, f"{numbered} WHERE file_row_number >= {first} AND file_row_number < {last}", last - first
 
 

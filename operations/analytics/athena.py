@@ -32,7 +32,7 @@ QUERIES_AT_ONCE = 4
 DELAYS = (0.25, 0.5, 1.0, 2.0)
 """Seconds between the first requests for the state of a query. The last number applies to all later ones."""
 PRICE_DIGITS = 5
-"""Decimal places of a price. The cheapest query costs $0.00005."""
+"""Number of decimal places of printed prices: the cheapest query in Athena costs $0.00005."""
 REMEDIES = (
     (("bytes scanned limit",), "Increase the configuration key queryScanLimitGb, or run the query without --athena"),
     (("column_not_found", "referenced column"), COLUMNS_DOCUMENT),

@@ -143,7 +143,7 @@ def hint(snapshot: Snapshot | AthenaRows | None) -> str:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Context manager for a new file, which has its name only after it is complete.
+    """Context manager that writes a new file under a temporary name, and renames it when it is complete.
 
     Args:
         path: path of the file.

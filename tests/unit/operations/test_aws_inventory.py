@@ -133,7 +133,7 @@ def test_all_calls_require_the_account_of_the_stack_as_the_owner_of_the_bucket(
     assert set(owners) == {"123456789012"}
 
 
-def test_recovery_window_has_the_earliest_and_the_latest_time(aws: Aws, dynamodb: Stubber) -> None:
+def test_recovery_window_is_the_earliest_and_the_latest_restorable_time(aws: Aws, dynamodb: Stubber) -> None:
     window = {
         "PointInTimeRecoveryStatus": "ENABLED",
         "EarliestRestorableDateTime": EARLIEST,

@@ -96,7 +96,7 @@ def test_deployment_ignores_the_properties_of_the_glue_table_that_the_export_too
     assert options == ("storageDescriptor.location", "parameters.export_arn", "parameters.export_time")
 
 
-def test_configured_retention_and_scan_limit_are_set() -> None:
+def test_configured_retention_and_scan_limit_are_those_of_bucket_and_workgroup() -> None:
     stack = synth(**PROD, analytics="true", exportRetentionDays="7", queryScanLimitGb="2")
     assert stack.properties("tap-exports-lifecycle")["rules[1].expiration.days"] == 7
     assert stack.one("Workgroup").inputs["configuration"]["bytesScannedCutoffPerQuery"] == 2 * 1024**3
