@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from operations.analytics.named_queries import named_query
 from operations.analytics.sections import PRICES, SECTIONS, TOTALS, Section
-from operations.output import visible
+from operations.errors import OperatorError
+from operations.output import time_text, visible
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine
+
+LISTED_NAMES = 10
+"""Number of names in an error message."""
 
 Query: TypeAlias = Callable[[str, Mapping[str, object]], list[dict[str, Any]]]
 """Runs DuckDB SQL with values of its parameters `$name`, and returns the rows with the names of their columns."""
@@ -163,6 +167,48 @@ def create_report(
 
     tables = tuple(apply(table, SECTIONS))
     return Report(source=source, filters=filters, totals=totals, tables=tables)
+
+
+def check_filters(run: Query, filters: Filters, *, time: str, relation: str = "main.objects") -> None:
+    """Raise an OperatorError if the filters can select no row. A report without rows would not show a misspelt name.
+
+    A period without rows is valid, and so are all filters of a table without rows.
+
+    Args:
+        run: runs a query.
+        filters: selection of rows.
+        time: time of the rows, ISO 8601 in UTC.
+        relation: qualified name of the relation `objects`.
+    """
+    found = run(
+        f"SELECT bucket, count(*) FILTER (WHERE starts_with(key, $prefix)) AS selected FROM {relation} "  # noqa: S608  contains no text of users
+        "GROUP BY bucket ORDER BY count(*) DESC, bucket",
+        {"prefix": filters.prefix},
+    )
+    rows = {row["bucket"]: row["selected"] for row in found}
+    bucket, prefix = visible(filters.bucket), visible(filters.prefix)
+    if rows and filters.bucket and filters.bucket not in rows:
+        raise OperatorError(f"--bucket {bucket}: no row has this bucket. The buckets with rows are: {_listed(rows)}")
+    if rows and filters.prefix and not (rows[filters.bucket] if filters.bucket else sum(rows.values())):
+        selection, parameters = _selection(Filters(bucket=filters.bucket), relation, TOTALS)
+        prefixes = {row["prefix"]: None for row in run(f"{selection}{named_query('prefixes')}", parameters)}
+        place = f" in the bucket {bucket}" if bucket else ""
+        raise OperatorError(
+            f"--prefix {prefix}: no object key{place} begins with this text. Top-level prefixes with objects are: "
+            f"{_listed(filter(None, prefixes))}"
+        )
+    if filters.since and filters.since > datetime.fromisoformat(time):
+        raise OperatorError(
+            f"--since {time_text(filters.since)}: the rows are those of {time}, before this time. Give an earlier "
+            "time, or read newer rows (--max-age 0)"
+        )
+
+
+def _listed(names: Iterable[str | None]) -> str:
+    """Return the first names for an error message."""
+    found = [visible(each or "") for each in names]
+    more = len(found) - LISTED_NAMES
+    return ", ".join(found[:LISTED_NAMES] or ["none"]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def naive(time: datetime) -> datetime:

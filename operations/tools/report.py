@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from operations.analytics.engine import Engine, translated_errors
-from operations.analytics.report import Filters, Report, create_report, query_of
+from operations.analytics.report import Filters, Report, check_filters, create_report, query_of
 from operations.analytics.text import lines
 from operations.errors import OperatorError
 from operations.local_files import unfinished_file
@@ -81,7 +81,11 @@ class ReportTool:
             self._rows = snapshot = self._source.snapshot(engine, progress)
             engine.open([snapshot.path])
             with progress.step("run queries"), translated_errors("calculate the report"):
-                return create_report(query_of(engine), source=_source(snapshot), **self._selection)
+                run = query_of(engine)
+                report = create_report(run, source=_source(snapshot), **self._selection)
+                if not report.totals["index_rows"]:
+                    check_filters(run, self._filters, time=snapshot.time)
+                return report
 
     def _run_in_athena(self, athena: Athena, progress: Progress) -> Report:
         self._rows = rows = athena.open()
@@ -90,6 +94,8 @@ class ReportTool:
                 report = create_report(
                     athena.run, source=_source(rows), relation="objects", apply=athena.map, **self._selection
                 )
+                if not report.totals["index_rows"]:
+                    check_filters(athena.run, self._filters, time=rows.time, relation="objects")
         finally:
             progress.note(athena.costs())
         athena.check(rows)

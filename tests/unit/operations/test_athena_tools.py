@@ -197,6 +197,14 @@ def test_report_in_athena_has_the_tables_of_the_local_engine(ready: Tools) -> No
 
 
 @pytest.mark.slow
+def test_report_in_athena_of_a_bucket_without_rows_is_an_error_with_the_names_of_the_buckets(ready: Tools) -> None:
+    assert ready("report", "--athena", "--bucket=upload") == 2
+    assert "--bucket upload: no row has this bucket. The buckets with rows are: uploads" in ready.errors
+    assert ready("report", "--athena", "--prefix=%") == 2
+    assert "--prefix %: no object key begins with this text. Top-level prefixes with objects are: " in ready.errors
+
+
+@pytest.mark.slow
 def test_report_of_an_export_whose_files_were_deleted_is_an_error(ready: Tools) -> None:
     part, *_ = (ready.aws.folder / EXPORT_BUCKET).rglob("*.json.gz")
     part.unlink()
