@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 FORMULA_CHARACTERS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 """Characters with which a spreadsheet program begins a formula, also in full width (OWASP, CSV injection)."""
+SPECIAL = re.compile(r'[",\r\n]')
+"""Characters in a field of a CSV file that require quotation marks (RFC 4180)."""
+EXPLAIN_COLUMNS = ("explain_key", "explain_value")
 MAX_TABLE_ROWS = 1000
 """Number of rows that the format `table` prints."""
 UNLIMITED = 1_000_000
@@ -34,7 +37,10 @@ def json_value(value: Any) -> Any:  # noqa: ANN401  a value of any column
     """Return a value of a result as a JSON value. Times have the format of rows: ISO 8601 in UTC with `Z`."""
     match value:
         case datetime():
-            value = value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+            digits = "microseconds" if value.microsecond % 1000 else "milliseconds"
+            value = value.replace(tzinfo=None).isoformat(timespec=digits) + "Z"
+        case bytes():
+            value = value.hex()
         case Decimal():
             value = int(value) if value == value.to_integral_value() else float(value)
         case float() if not math.isfinite(value):  # JSON has no infinity and no NaN
@@ -50,16 +56,38 @@ def json_value(value: Any) -> Any:  # noqa: ANN401  a value of any column
     return value
 
 
-def csv_cell(value: Any) -> Any:  # noqa: ANN401  a value of any column
-    """Return a value of a result for a CSV file.
+def text_value(value: Any) -> str:  # noqa: ANN401  a value of any column but NULL
+    """Return a value of a result as a text. Maps and lists are JSON texts, and decimal numbers have all digits."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return repr(value)
+        case Decimal():
+            return f"{value:f}"
+        case Mapping() | list() | tuple():
+            return json.dumps(json_value(value), ensure_ascii=False)
+    return str(json_value(value))
 
-    A text that a spreadsheet program would run as a formula begins with an apostrophe. Maps and lists are JSON texts.
+
+def csv_field(value: Any, escaped: Callable[[str], str] = str) -> str:  # noqa: ANN401  a value of any column
+    """Return a value of a result as a field of a CSV file. NULL is an empty field, and an empty text is `""`.
+
+    A text that a spreadsheet program would run as a formula begins with an apostrophe.
+
+    Args:
+        value: the value.
+        escaped: function that changes the text.
     """
-    if isinstance(value, Mapping | list | tuple):
-        value = json.dumps(json_value(value), ensure_ascii=False)
-    if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA_CHARACTERS) else value
-    return json_value(value)
+    if value is None:
+        return ""
+    text = escaped(text_value(value))
+    if isinstance(value, str) and value.startswith(FORMULA_CHARACTERS):
+        text = f"'{text}"
+    quoted = not text or SPECIAL.search(text)
+    return '"' + text.replace('"', '""') + '"' if quoted else text
 
 
 def write_csv(result: QueryResult, stream: TextIO) -> int:
@@ -71,11 +99,10 @@ def write_csv(result: QueryResult, stream: TextIO) -> int:
         result: the result.
         stream: stream without conversion of line ends.
     """
-    writer, terminal = csv.writer(stream, lineterminator="\r\n"), stream.isatty()
-    number = 0
+    escaped, number = printable if stream.isatty() else str, 0
     for number, row in enumerate(chain([result.columns], result.rows)):  # noqa: B007  the last number is the number of rows
-        cells = map(csv_cell, row)
-        writer.writerow([printable(each) if terminal and isinstance(each, str) else each for each in cells])
+        line = ",".join(csv_field(each, escaped) for each in row)
+        stream.write((line or '""') + "\r\n")  # Many programs skip an empty line, which would be a row with one NULL.
     return number
 
 
@@ -100,10 +127,16 @@ def write_json(result: QueryResult, stream: TextIO) -> int:
 def write_table(result: QueryResult, stream: TextIO) -> int:
     """Write the first rows of a result as a table for a terminal, and return the number of written rows.
 
+    The plan of an EXPLAIN statement has several lines, which are written unchanged.
+
     Args:
         result: the result.
         stream: stream for the text.
     """
+    if result.columns == EXPLAIN_COLUMNS:
+        plans = [str(plan) for _, plan in result.rows]
+        stream.writelines(f"{printable(line)}\n" for plan in plans for line in plan.splitlines())
+        return len(plans)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, kind in zip(result.columns, result.types, strict=True):
         table.add_column(Text(visible(name)), justify="right" if kind.startswith(NUMBERS) else "left", overflow="fold")
@@ -140,8 +173,4 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401  a value of any column
-    if value is None:
-        return ""
-    if isinstance(value, Mapping | list | tuple):
-        return visible(json.dumps(json_value(value), ensure_ascii=False))
-    return visible(value) if isinstance(value, str) else str(json_value(value))
+    return "" if value is None else visible(text_value(value))
