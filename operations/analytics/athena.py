@@ -12,7 +12,8 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from operations.analytics.athena_sql import EXPORTED_ROWS, translate, view
-from operations.analytics.engine import COLUMNS_DOCUMENT, QueryResult
+from operations.analytics.engine import QueryResult
+from operations.analytics.engine_errors import COLUMNS_DOCUMENT
 from operations.analytics.export_files import DATA, FILES, SUMMARY, Export
 from operations.aws.athena import CANCELLED, NO_WORKGROUP, QUERY_FAILED, SUCCEEDED
 from operations.errors import OperatorError

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,21 +12,18 @@ from typing import Any, Self
 import duckdb
 
 from operations.analytics.columns import empty_relation
-from operations.analytics.options import CACHE_VARIABLE, DEFAULT_MEMORY
+from operations.analytics.engine_errors import translated_errors
+from operations.analytics.options import DEFAULT_MEMORY
 from operations.errors import OperatorError
 
 ROWS_AT_ONCE = 1000
 """Rows of a result that Python reads at once."""
 READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 HUGE_INTEGERS = ("HUGEINT", "UHUGEINT")
-DAMAGED = (".parquet'", "Parquet")
-"""Parts of DuckDB's messages about a damaged file in the cache."""
 EXPLAIN_PREFIX = re.compile(
     r"\A(?:\s|--[^\n]*\n|/\*.*?\*/)*EXPLAIN\b\s*(?:ANALYZE\b|ANALYSE\b|\([^()]*\))?", re.IGNORECASE | re.DOTALL
 )
 """The beginning of an EXPLAIN statement, before the explained statement."""
-COLUMNS_DOCUMENT = "docs/sql.md lists the columns of the relation objects"
-COLUMNS_HELP = f"{COLUMNS_DOCUMENT}, and DESCRIBE objects prints them"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,21 +182,6 @@ def parquet(*paths: Path, options: str = "") -> str:
     return f"read_parquet([{', '.join(map(literal, paths))}], hive_partitioning = false{options})"
 
 
-@contextmanager
-def translated_errors(action: str = "run the SQL statement") -> Iterator[None]:
-    """Raise DuckDB's errors as OperatorErrors that state the remedy.
-
-    Args:
-        action: the action as an infinitive without "to".
-    """
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise KeyboardInterrupt from error
-    except duckdb.Error as error:
-        raise OperatorError(f"cannot {action}: {_message(error)}") from error
-
-
 def _query(sql: str) -> str:
     """Return the text of a statement that only reads."""
     return _statement(sql).query.strip().rstrip(";")
@@ -236,6 +216,9 @@ def _single(sql: str) -> duckdb.Statement:
             f"{statement.type.name} statements are not allowed, because the relation objects is read-only: give a "
             "SELECT statement. To write its result into a file, use --format and --output"
         )
+    if statement.named_parameters:
+        name = min(statement.named_parameters)
+        raise OperatorError(f"the statement has the parameter ${name}: replace it by a value")
     return statement
 
 
@@ -246,38 +229,3 @@ def _batches(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         if not rows:
             return
         yield from rows
-
-
-def _message(error: duckdb.Error) -> str:
-    """Return DuckDB's message in one line, without the excerpt of the SQL text, and with the remedy."""
-    excerpt = str(error).strip().partition("\nLINE ")[0]
-    text = " ".join(line.strip() for line in excerpt.splitlines() if line.strip()).rstrip(".")
-    remedy = ""
-    match error:
-        case duckdb.CatalogException() if "Table with name" in text:
-            remedy = f"The only table is objects; {COLUMNS_HELP}"
-        case duckdb.BinderException() if "No function matches" in text:
-            text = text.partition(" Candidate functions:")[0].rstrip(
-                "."
-            )  # without the list of signatures of the function
-            remedy = COLUMNS_HELP
-        case duckdb.CatalogException() | duckdb.BinderException():
-            remedy = COLUMNS_HELP
-        case duckdb.ParserException():
-            remedy = "The SQL dialect is that of DuckDB; docs/sql.md has examples"
-        case duckdb.PermissionException():
-            remedy = "SQL can only read the relation objects, not files, URLs and extensions"
-        case duckdb.OutOfMemoryException():
-            text = text.partition(" Possible solutions:")[0]  # without advice about settings that users cannot change
-            remedy = "Give more memory with --memory, such as --memory 4GB, or more disk space with TAPSTACK_CACHE"
-    # If a parallel write fails, the text of DuckDB's exception is a JSON document.
-    if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):
-        text = json.loads(match[1])
-    if "No space left on device" in text:
-        remedy = (
-            "The disk is full: delete files (`tapstack cache clear` deletes the cache), or use another disk "
-            f"({CACHE_VARIABLE} is the folder of the cache)"
-        )
-    elif any(word in text for word in DAMAGED) or type(error) in (duckdb.Error, duckdb.InternalException):
-        remedy = "If a file in the cache is damaged, delete it with `tapstack cache clear`, and start again"
-    return f"{text}{'' if text.endswith(('!', '?')) else '.'} {remedy}".rstrip(". ")

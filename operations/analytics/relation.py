@@ -15,7 +15,8 @@ from operations.analytics.columns import (
     exported_columns,
     item_type,
 )
-from operations.analytics.engine import literal, parquet, translated_errors
+from operations.analytics.engine import literal, parquet
+from operations.analytics.engine_errors import translated_errors
 from operations.analytics.export_files import AGAIN, DATA, LONGEST_LINE, Export, data_paths
 from operations.errors import OperatorError
 from operations.output import visible

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_code.events import NULL_VERSION
 from lambda_code.update import CUSTOMER_KEY
-from operations.analytics.engine import ROWS_AT_ONCE, literal, parquet, translated_errors
+from operations.analytics.engine import ROWS_AT_ONCE, literal, parquet
+from operations.analytics.engine_errors import translated_errors
 from operations.audit_report import Counts
 from operations.compare import MARKER_SECONDS, NULL_MARKER_SECONDS, TRANSITIONS, DifferingKey
 from operations.inventory.statements import (

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lambda_code.events import NULL_VERSION
-from operations.analytics.engine import literal, parquet, translated_errors
+from operations.analytics.engine import literal, parquet
+from operations.analytics.engine_errors import translated_errors
 from operations.errors import OperatorError
 from operations.inventory.files import AGAIN, COLUMNS, CSV, Inventory, InventoryColumn
 from operations.output import count

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from operations.analytics.engine import Engine, literal, parquet, translated_errors
+from operations.analytics.engine import Engine, literal, parquet
+from operations.analytics.engine_errors import translated_errors
 from operations.aws.athena import NO_WORKGROUP
 from operations.errors import OperatorError
 from operations.output import count

@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from operations.analytics.engine import Engine, translated_errors
+from operations.analytics.engine import Engine
+from operations.analytics.engine_errors import translated_errors
 from operations.analytics.report import Filters, Report, check_filters, create_report, query_of
 from operations.analytics.text import lines
 from operations.errors import OperatorError

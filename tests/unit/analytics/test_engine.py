@@ -13,9 +13,11 @@ import duckdb
 import pytest
 
 from operations.analytics.columns import COLUMNS
-from operations.analytics.engine import Engine, translated_errors
+from operations.analytics.engine import Engine
+from operations.analytics.engine_errors import translated_errors
 from operations.errors import OperatorError
 from tests.support.export_folder import load, typed, write_export
+from tests.support.nonempty import nonempty
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,8 @@ def engine(folder: Path) -> Iterator[Engine]:
         ("SELECT * FROM '/etc/passwd'", "does not exist"),
         ("SELECT * FROM 'https://example.com/a.parquet'", "does not exist|not files, URLs"),
         ("SELECT * FROM sys", "sys does not exist"),
-        ("SELECT * FROM objects WHERE key = ?", "parameter"),
+        ("SELECT * FROM objects WHERE key = ?", r"the statement has the parameter \$1: replace it by a value"),
+        ("EXPLAIN SELECT $day", r"the statement has the parameter \$day: replace it by a value"),
         ("EXPLAIN ANALYZE COPY objects TO 'file.csv'", "COPY statements are not allowed"),
         ("EXPLAIN (ANALYZE) DROP VIEW objects", "DROP statements are not allowed"),
         ("-- comment\nexplain  ANALYZE DROP VIEW objects", "DROP statements are not allowed"),
@@ -187,6 +190,19 @@ def test_query_without_sufficient_memory_is_an_error_with_the_remedy(folder: Pat
             "'sum(VARCHAR)'. You might need to add explicit type casts. docs/sql.md lists",
         ),
         ("SELECT * FROM read_csv('/etc/passwd')", "SQL can only read the relation objects, not files"),
+        (
+            'SELECT count(*) FROM objects WHERE extension = "pdf"',
+            "\". If pdf is a text, write it in single quotes: 'pdf'. docs/sql.md lists the columns",
+        ),
+        (
+            "SELECT 1 FROM uploads",
+            "Table with name uploads does not exist! The only table is objects; docs/sql.md lists",
+        ),
+        (
+            "SELECT date_format(uploaded_at, '%Y') FROM objects",
+            '"date_part"? https://duckdb.org/docs/stable/sql/functi',
+        ),
+        ("SELECT ?", "the statement has the parameter $1: replace it by a value"),
         ("PIVOT objects ON extension USING count(*)", "PIVOT needs the values of its column"),
         ("DELETE FROM objects", "DELETE statements are not allowed"),
     ],
@@ -210,6 +226,54 @@ def test_check_rejects_an_invalid_statement_before_the_rows_are_read(tmp_path: P
 def test_check_accepts_a_valid_statement(tmp_path: Path, sql: str) -> None:
     with Engine(spill=tmp_path) as engine:
         engine.check(sql)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["CAST('last week' AS TIMESTAMP) < now()", "size_bytes > '1 GB'", "user_metadata = 'a'"],
+)
+def test_text_that_is_no_value_of_a_column_is_an_error_with_the_form_of_values(engine: Engine, condition: str) -> None:
+    with pytest.raises(OperatorError, match="Conversion Error: ") as raised:
+        list(engine.select(f"SELECT count(*) FROM objects WHERE {condition}").rows)  # noqa: S608  texts of the test
+    assert str(raised.value).endswith(
+        ". Write a time as '2026-01-31 12:00:00' (UTC), a day as '2026-01-31', and a size as a number of bytes. "
+        "DESCRIBE objects prints the types of the columns"
+    )
+
+
+@pytest.mark.usefixtures("engine")
+def test_rows_that_are_deleted_or_damaged_during_a_run_are_an_error_with_the_remedy(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "objects.parquet"
+    content = bytearray((folder / "objects.parquet").read_bytes())
+    start = content.index(bytes.fromhex("28b52ffd"))  # The frames of Zstandard begin with this number.
+    content[start + 4 : start + 30] = b"\xff" * 26
+    damaged, deleted = (
+        "delete it with `tapstack cache clear`, and start again",
+        "deleted the rows in the cache: start the tool",
+    )
+    for message in nonempty((damaged, deleted)):
+        rows.write_bytes(content)
+        with Engine(spill=tmp_path / "spill") as engine:
+            engine.open([rows])
+            if message == deleted:
+                rows.unlink()
+            with pytest.raises(OperatorError, match=message):
+                list(engine.select("SELECT * FROM objects").rows)
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("Disk quota exceeded", "The disk is full: delete files"),
+        ("File too large", "Use another disk or folder (TAPSTACK_CACHE is the folder of the cache)"),
+    ],
+)
+def test_file_that_cannot_be_written_is_an_error_with_the_remedy(reason: str, remedy: str) -> None:
+    with pytest.raises(OperatorError) as raised, translated_errors("write the rows"):
+        raise duckdb.IOException(f'IO Error: Could not write file "/cache/objects.parquet": {reason}')
+    assert f": {reason}. {remedy}" in str(raised.value)
 
 
 def test_full_disk_during_a_parallel_write_is_an_error_with_the_path_and_the_remedy(tmp_path: Path) -> None:
