@@ -103,7 +103,7 @@ class Cache:
         try:
             folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.folder))
         except OSError as error:
-            raise OperatorError(f"cannot write to the cache folder {self.folder}: {error.strerror}") from error
+            raise self._error(error) from error
         try:
             yield folder
         finally:
@@ -167,7 +167,7 @@ class Cache:
                 for path in unfinished.iterdir():
                     path.chmod(0o600)
             except OSError as error:
-                raise OperatorError(f"cannot write to the cache folder {self.folder}: {error.strerror}") from error
+                raise self._error(error) from error
             if Snapshot.read(folder) is None:  # Another process can have written the same snapshot.
                 shutil.rmtree(folder, ignore_errors=True)  # an incomplete one, from which a user has deleted a file
                 with suppress(OSError):
@@ -178,13 +178,29 @@ class Cache:
         return found
 
     def clear(self) -> tuple[int, int]:
-        """Delete all snapshots and temporary folders, and return the numbers of snapshots and of bytes."""
-        folders = [each for start in (PREFIX, UNFINISHED) for each in self.folder.glob(f"{start}*")]
-        folders = [each for each in folders if each.is_dir() and not each.is_symlink()]
-        size = sum(each.stat().st_size for folder in folders for each in folder.rglob("*") if each.is_file())
-        for each in folders:
-            shutil.rmtree(each)
+        """Delete all snapshots and temporary folders, and return the numbers of snapshots and of bytes.
+
+        Raises:
+            OperatorError: a file cannot be deleted.
+        """
+        try:
+            folders = [each for start in (PREFIX, UNFINISHED) for each in self.folder.glob(f"{start}*")]
+            folders = [each for each in folders if each.is_dir() and not each.is_symlink()]
+            size = sum(each.stat().st_size for folder in folders for each in folder.rglob("*") if each.is_file())
+            for each in folders:
+                shutil.rmtree(each)
+        except OSError as error:
+            raise OperatorError(
+                f"cannot delete the files in {self.folder}: {error.strerror}. If another process uses the cache, wait "
+                "for its end"
+            ) from error
         return sum(each.name.startswith(PREFIX) for each in folders), size
+
+    def _error(self, error: OSError) -> OperatorError:
+        return OperatorError(
+            f"cannot write to the cache folder {self.folder}: {error.strerror}. Set {CACHE_VARIABLE} to a folder of "
+            "yours on a disk with enough space"
+        )
 
 
 def _size(path: Path) -> int:
@@ -197,7 +213,14 @@ def cache_folder(variables: Mapping[str, str]) -> Path:
 
     Args:
         variables: the environment variables.
+
+    Raises:
+        OperatorError: the folder is in the home directory, which is unknown.
     """
-    if path := variables.get(CACHE_VARIABLE):
-        return Path(path).absolute()
-    return Path(variables.get("XDG_CACHE_HOME") or Path.home() / ".cache", "tapstack")
+    path, base = variables.get(CACHE_VARIABLE), Path(variables.get("XDG_CACHE_HOME", ""))
+    try:
+        if path:
+            return Path(path).expanduser().absolute()
+        return (base if base.is_absolute() else Path.home() / ".cache") / "tapstack"
+    except RuntimeError as error:
+        raise OperatorError(f"the home directory is unknown: set {CACHE_VARIABLE} to the path of a folder") from error

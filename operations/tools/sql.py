@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from operations.analytics.engine import Engine
 from operations.analytics.formats import WRITERS, json_value
-from operations.analytics.named_queries import named_query
+from operations.analytics.named_queries import named_query, query_names
+from operations.analytics.snapshot import Snapshot
 from operations.errors import OperatorError
 from operations.local_files import unfinished_file
 from operations.output import count
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from operations.analytics.athena import Athena, AthenaRows
     from operations.analytics.engine import QueryResult
-    from operations.analytics.snapshot import Cache, Snapshot
+    from operations.analytics.snapshot import Cache
     from operations.analytics.source import Source
     from operations.output import Progress
 
@@ -40,6 +41,11 @@ class SqlTool:
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:
         self._sql = named_query(options.name) if options.name else str(options.sql)
+        if self._sql.strip() in query_names():
+            name = self._sql.strip()
+            raise OperatorError(
+                f"{name!r} is the name of a query of the report and no SQL statement: give --name {name}"
+            )
         self._format: str = options.format
         self._output: Path | None = options.output
         self._json: bool = options.json
@@ -53,6 +59,8 @@ class SqlTool:
         self._number = 0
 
     def run(self, progress: Progress) -> int:
+        if self._output is not None:  # The path is checked first, because an export costs money and time.
+            check_new_file(self._output)
         if self._athena is not None:
             self._described = self._run_in_athena(self._athena, progress)
         else:
@@ -137,8 +145,9 @@ def described(snapshot: Snapshot | AthenaRows | None) -> dict[str, Any]:
 
 
 def hint(snapshot: Snapshot | AthenaRows | None) -> str:
-    """Return how to continue after an error, or an empty text if no rows have been read."""
-    return "the rows are in the cache, and the next run uses them (--max-age)" if snapshot else ""
+    """Return how to continue after an error, or an empty text if the cache has no rows."""
+    cached = isinstance(snapshot, Snapshot) and Snapshot.read(snapshot.path.parent) is not None
+    return "the rows are in the cache, and the next run uses them (--max-age)" if cached else ""
 
 
 @contextmanager
@@ -154,13 +163,31 @@ def new_file(path: Path) -> Iterator[Path]:
     Raises:
         OperatorError: the file exists, or it cannot be written.
     """
+    check_new_file(path)
     try:
-        if path.exists():
-            raise OperatorError(f"--output {path}: the file exists; give the name of a new file")
         with unfinished_file(path) as part:
             yield part
             part.rename(path)
     except OSError as error:
-        raise OperatorError(
-            f"--output {path}: {error.strerror}; give the name of a new file in a writable folder with enough space"
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def check_new_file(path: Path) -> None:
+    """Raise an OperatorError if a file exists, or if its folder does not exist.
+
+    Args:
+        path: path of the file.
+    """
+    try:
+        if path.exists():
+            raise OperatorError(f"--output {path}: the file exists; give the name of a new file")
+        if not path.parent.is_dir():
+            raise OperatorError(f"--output {path}: there is no folder {path.parent}. Create it")
+    except OSError as error:  # for example a name that is too long
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> OperatorError:
+    return OperatorError(
+        f"--output {path}: {error.strerror}; give the name of a new file in a writable folder with enough space"
+    )

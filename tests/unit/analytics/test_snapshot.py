@@ -12,7 +12,7 @@ import pytest
 
 from operations.analytics.engine import Engine
 from operations.analytics.relation import write_relation
-from operations.analytics.snapshot import Cache, Snapshot
+from operations.analytics.snapshot import Cache, Snapshot, cache_folder
 from operations.errors import OperatorError
 from tests.support.export_folder import typed, write_export
 
@@ -79,6 +79,51 @@ def test_cache_clear_ignores_links_and_files_of_the_user(tmp_path: Path) -> None
     assert cache.clear() == (0, 0)
     assert other.is_dir()
     assert [each.name for each in cache.folder.iterdir()] == ["snapshot-link"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        ({"TAPSTACK_CACHE": "~/cache"}, "home/cache"),
+        ({"TAPSTACK_CACHE": "cache"}, "current/cache"),
+        ({"XDG_CACHE_HOME": "/cache"}, "/cache/tapstack"),
+        ({"TAPSTACK_CACHE": "", "XDG_CACHE_HOME": "cache"}, "home/.cache/tapstack"),
+    ],
+)
+def test_cache_folder_is_absolute_in_each_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], folder: str
+) -> None:
+    """XDG Base Directory Specification: a relative path in XDG_CACHE_HOME is invalid and ignored."""
+    (tmp_path / "current").mkdir()
+    monkeypatch.chdir(tmp_path / "current")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_folder(variables) == tmp_path / folder
+
+
+@pytest.mark.parametrize("variables", [{}, {"TAPSTACK_CACHE": "~/cache"}])
+def test_unknown_home_directory_is_an_error_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # for example in a container with a random user ID
+    with pytest.raises(OperatorError, match="home directory is unknown: set TAPSTACK_CACHE to the path of a folder"):
+        cache_folder(variables)
+
+
+def test_folder_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    (cache.folder / "snapshot-1").mkdir()
+    full = OSError(30, "Read-only file system")
+    with (
+        mock.patch("tempfile.mkdtemp", side_effect=full),
+        pytest.raises(OperatorError, match=r"Read-only file system\. Set TAPSTACK_CACHE to a folder of yours"),
+        cache.temporary(),
+    ):
+        pass
+    with (
+        mock.patch("shutil.rmtree", side_effect=full),
+        pytest.raises(OperatorError, match=f"cannot delete the files in {cache.folder}: Read-only file system"),
+    ):
+        cache.clear()
 
 
 def test_folder_that_cache_clear_deletes_during_a_run_is_an_error_with_its_path(tmp_path: Path) -> None:

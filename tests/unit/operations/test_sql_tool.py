@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import stat
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +19,7 @@ import pytest
 from operations.analytics import scan
 from operations.analytics.source import Source
 from operations.command import main
+from operations.errors import OperatorError
 from operations.program import OutputError
 from tests.support.export_fakes import ExportingAws
 from tests.support.export_folder import TABLE_ARN, write_export
@@ -279,6 +281,33 @@ def test_wrong_statement_is_an_error_before_the_table_is_exported(run: Rows) -> 
 def test_error_of_a_value_states_that_the_rows_are_in_the_cache(run: Rows) -> None:
     assert run("sql", "SELECT key::INT FROM objects", "--scan") == 2
     assert run.errors.splitlines()[-1] == "sql: the rows are in the cache, and the next run uses them (--max-age)"
+
+
+def test_error_after_another_process_deleted_the_rows_does_not_state_that_the_rows_are_in_the_cache(run: Rows) -> None:
+    def delete(*_: object) -> None:
+        shutil.rmtree(run.cache)
+        raise OperatorError("deleted")
+
+    with mock.patch("operations.tools.sql.Engine.select", delete):
+        assert run("sql", SUM, "--scan") == 2
+    assert run.errors.splitlines()[-1] == "sql: deleted"
+
+
+def test_file_that_cannot_be_written_is_an_error_before_the_table_is_read(run: Rows, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    messages = {
+        "file": "the file exists; give the name",
+        "new/a.csv": f"there is no folder {tmp_path / 'new'}. Create it",
+    }
+    for name, message in nonempty(messages.items()):
+        assert run("sql", SUM, "--scan", "--format=csv", "--output", str(tmp_path / name)) == 2
+        assert f"sql: --output {tmp_path / name}: {message}" in run.errors
+    assert run.aws.scans == 0
+
+
+def test_name_of_a_query_instead_of_sql_is_an_error_with_the_option(run: Rows) -> None:
+    assert run("sql", "totals", "--scan") == 2
+    assert run.errors == "sql: 'totals' is the name of a query of the report and no SQL statement: give --name totals\n"
 
 
 def test_closed_pipe_raises_an_output_error_that_ends_the_program(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
