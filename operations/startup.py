@@ -26,9 +26,11 @@ def start(name: str, module: str, *, packages: str) -> None:
         if missing == module.partition(".")[0]:
             raise
         _fail(name, "the package " + missing + " is not installed: run pip install -r " + packages)
+    except KeyboardInterrupt:  # The import of all packages takes about a second.
+        _fail(name, "interrupted", code=130)
     run()
 
 
-def _fail(name: str, problem: str) -> NoReturn:
+def _fail(name: str, problem: str, code: int = 2) -> NoReturn:
     sys.stderr.write(name + ": " + problem + "\n")
-    sys.exit(2)
+    sys.exit(code)

@@ -43,9 +43,7 @@ class SqlTool:
         self._sql = named_query(options.name) if options.name else str(options.sql)
         if self._sql.strip() in query_names():
             name = self._sql.strip()
-            raise OperatorError(
-                f"{name!r} is the name of a query of the report and no SQL statement: give --name {name}"
-            )
+            raise OperatorError(f"{name!r} is the name of a query, not an SQL statement: give --name {name}")
         self._format: str = options.format
         self._output: Path | None = options.output
         self._json: bool = options.json

@@ -307,7 +307,7 @@ def test_file_that_cannot_be_written_is_an_error_before_the_table_is_read(run: R
 
 def test_name_of_a_query_instead_of_sql_is_an_error_with_the_option(run: Rows) -> None:
     assert run("sql", "totals", "--scan") == 2
-    assert run.errors == "sql: 'totals' is the name of a query of the report and no SQL statement: give --name totals\n"
+    assert run.errors == "sql: 'totals' is the name of a query, not an SQL statement: give --name totals\n"
 
 
 def test_closed_pipe_raises_an_output_error_that_ends_the_program(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:

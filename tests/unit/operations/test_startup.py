@@ -56,6 +56,17 @@ def test_start_without_a_package_prints_one_line_and_exits_with_2(
     assert capsys.readouterr().err == f"operations: {error}\n"
 
 
+def test_interruption_of_the_start_prints_one_line_and_exits_with_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "interrupted_command.py").write_text("raise KeyboardInterrupt")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        start("operations", "interrupted_command", packages="requirements.txt")
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "operations: interrupted\n"
+
+
 def test_start_without_a_module_of_the_project_raises_the_error() -> None:
     with pytest.raises(ModuleNotFoundError):
         start("operations", "operations.no_such_module", packages="requirements.txt")
