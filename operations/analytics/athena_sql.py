@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import sqlglot
 from sqlglot import expressions as exp
 from sqlglot.errors import ErrorLevel, SqlglotError
+from sqlglot.expressions import apply_index_offset
 
 from operations.analytics.columns import athena_relation
 from operations.errors import OperatorError
@@ -38,8 +39,8 @@ def translate(sql: str, parameters: Mapping[str, object] | None = None) -> str:
     try:
         query = _query(sql)
         _set_parameters(query, parameters or {})
-        for each in list(query.find_all(exp.Bracket)):
-            _replace_subscript(each)
+        for each in reversed(list(query.find_all(*REPLACEMENTS))):  # The innermost expressions are the last.
+            each.replace(REPLACEMENTS[type(each)](each))
         _add_relation(query)
         return query.sql(dialect=TRINO, unsupported_level=ErrorLevel.RAISE, comments=False)
     except (SqlglotError, RecursionError) as error:
@@ -86,10 +87,63 @@ def _set_parameters(query: exp.Query, parameters: Mapping[str, object]) -> None:
             each.replace(exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(str(value)))
 
 
-def _replace_subscript(subscript: exp.Bracket) -> None:
-    """Replace `map[key]` by a function: for a missing key, the subscript is NULL in DuckDB and an error in Trino."""
-    if len(subscript.expressions) == 1 and not isinstance(subscript.expressions[0], exp.Slice):
-        subscript.replace(exp.Anonymous(this="element_at", expressions=[subscript.this, subscript.expressions[0]]))
+def _subscript(bracket: exp.Bracket) -> exp.Expression:
+    """Return a function instead of `map[key]`: for a missing key, a subscript is NULL in DuckDB and an error in Trino.
+
+    sqlglot has decreased the number of a list's element by one, because its own numbers begin at 0.
+    """
+    if len(bracket.expressions) != 1 or isinstance(bracket.expressions[0], exp.Slice):
+        return bracket
+    [key] = apply_index_offset(bracket.this, bracket.expressions, 1, dialect=DUCKDB)
+    return exp.Anonymous(this="element_at", expressions=[bracket.this, key])
+
+
+def _day_of_week(function: exp.DayOfWeek) -> exp.Expression:
+    """Return the day of the week of DuckDB, in which Sunday is 0. It is 7 in Trino."""
+    return exp.paren(exp.Mod(this=exp.DayOfWeekIso(this=function.this), expression=exp.Literal.number(7)))
+
+
+def _extract(function: exp.Extract) -> exp.Expression:
+    is_day = function.name.upper() in ("DOW", "DAYOFWEEK", "WEEKDAY")
+    return _day_of_week(exp.DayOfWeek(this=function.expression)) if is_day else function
+
+
+def _date_diff(function: exp.DateDiff) -> exp.Expression:
+    """Return a difference that counts the first days of weeks between two times, as in DuckDB, and not periods."""
+    function.args["date_part_boundary"] = True
+    return function
+
+
+def _extreme(function: exp.Greatest | exp.Least) -> exp.Expression:
+    """Return `greatest` or `least` without NULL arguments: DuckDB ignores them, and in Trino the result is NULL."""
+    values = [function.this, *function.expressions]
+    present = [
+        exp.Coalesce(this=each.copy(), expressions=[other.copy() for other in values if other is not each])
+        for each in values
+    ]
+    return type(function)(this=present[0], expressions=present[1:]) if len(values) > 1 else function
+
+
+def _regexp_replace(function: exp.RegexpReplace) -> exp.Expression:
+    if function.args.get("modifiers") != exp.Literal.string("g"):
+        raise OperatorError(
+            "regexp_replace replaces only the first match in DuckDB, and all matches in Athena: give the option 'g', "
+            "or run the query without --athena"
+        )
+    function.set("modifiers", None)
+    return function
+
+
+REPLACEMENTS: Mapping[type[exp.Expression], Callable[[Any], exp.Expression]] = {
+    exp.Bracket: _subscript,
+    exp.DayOfWeek: _day_of_week,
+    exp.Extract: _extract,
+    exp.DateDiff: _date_diff,
+    exp.Greatest: _extreme,
+    exp.Least: _extreme,
+    exp.RegexpReplace: _regexp_replace,
+}
+"""Expressions whose results differ in Trino after sqlglot's translation, and functions that return a replacement."""
 
 
 def _add_relation(query: exp.Query) -> None:

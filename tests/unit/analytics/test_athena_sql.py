@@ -68,6 +68,37 @@ def test_definition_of_the_relation_precedes_the_with_clause_of_the_query(sql: s
     assert validate(translate(sql)).valid
 
 
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("split(key, '/')[2]", "ELEMENT_AT(SPLIT(key, '/'), 2)"),
+        ("split(key, '/')[-1]", "ELEMENT_AT(SPLIT(key, '/'), -1)"),
+        ("split(key, '/')[size_bytes]", "ELEMENT_AT(SPLIT(key, '/'), size_bytes)"),
+        ("split(split(key, '/')[1], '.')[2]", "ELEMENT_AT(SPLIT(ELEMENT_AT(SPLIT(key, '/'), 1), '.'), 2)"),
+        ("dayofweek(uploaded_at)", "(DAY_OF_WEEK(uploaded_at) % 7)"),
+        ("extract(dow FROM uploaded_at)", "(DAY_OF_WEEK(uploaded_at) % 7)"),
+        ("isodow(uploaded_at)", "DAY_OF_WEEK(uploaded_at)"),
+        (
+            "date_diff('week', uploaded_at, deleted_at)",
+            "DATE_DIFF('WEEK', DATE_TRUNC('WEEK', uploaded_at), DATE_TRUNC('WEEK', deleted_at))",
+        ),
+        (
+            "greatest(uploaded_at, deleted_at)",
+            "GREATEST(COALESCE(uploaded_at, deleted_at), COALESCE(deleted_at, uploaded_at))",
+        ),
+        ("least(1, size_bytes)", "LEAST(COALESCE(1, size_bytes), COALESCE(size_bytes, 1))"),
+        ("regexp_replace(key, 'a', 'b', 'g')", "REGEXP_REPLACE(key, 'a', 'b')"),
+    ],
+)
+def test_function_that_differs_in_trino_is_replaced_by_one_with_the_result_of_duckdb(
+    expression: str, expected: str
+) -> None:
+    """In DuckDB, Sunday is the day 0, and `greatest` ignores NULL. In Trino, Sunday is 7, and the result is NULL."""
+    sql = f"SELECT {expression} FROM objects"  # noqa: S608  an expression of the test
+    assert body(sql) == f"SELECT {expected} FROM indexed_objects AS objects"  # noqa: S608  as above
+    assert validate(translate(sql)).valid
+
+
 def test_relation_has_a_name_that_the_query_does_not_use() -> None:
     sql = "WITH indexed_objects AS (SELECT 1 AS n) SELECT n FROM indexed_objects, objects"
     assert body(sql).endswith("SELECT n FROM indexed_objects, indexed_objects_ AS objects")
@@ -107,6 +138,8 @@ def test_relation_has_a_name_that_the_query_does_not_use() -> None:
         ("WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a", "not the table b"),
         ("SELECT * FROM secret, (WITH secret AS (SELECT 1) SELECT * FROM secret) AS t", "not the table secret"),
         ("SELECT 1 FROM objects UNION SELECT 1 FROM secret", "not the table secret"),
+        ("SELECT regexp_replace(key, 'a', 'b') FROM objects", "regexp_replace replaces only the first match in DuckDB"),
+        ("SELECT regexp_replace(key, 'a', 'b', 'gi') FROM objects", "give the option 'g', or run the query without"),
         ("SELECT * FROM objects WHERE key = ?", r"has the parameter \?: replace it by a value"),
         ("SELECT * FROM objects WHERE key = $key", r"has the parameter \$key: replace it by a value"),
     ],
