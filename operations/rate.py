@@ -94,7 +94,7 @@ class RateLimiter:
         per_second: float | None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.per_second = per_second
         self._clock = clock

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from operations.analytics.export_files import DATA, DataFile, Export, write_manifests
 from operations.checksums import md5_digest
 from operations.errors import OperatorError
+from operations.rate import RateLimiter
 
 if TYPE_CHECKING:
     from operations.aws import Aws
     from operations.aws.exports import TableSize
-    from operations.rate import RateLimiter
 
 SEGMENTS = 8
 """Number of segments, which are scanned in parallel."""
@@ -33,7 +33,7 @@ class Scan:
     Args:
         aws: the AWS calls.
         table: name of the table.
-        limiter: limit of the read units per second.
+        rate: limit of the read units per second.
         max_rows: number of rows after which the scan fails; None for no limit.
         advance: reports a number of read rows.
     """
@@ -43,17 +43,17 @@ class Scan:
         aws: Aws,
         table: str,
         *,
-        limiter: RateLimiter,
+        rate: float,
         max_rows: int | None,
         advance: Callable[[int], None],
     ) -> None:
         self._aws = aws
         self._table = table
-        self._limiter = limiter
         self._max_rows = max_rows
         self._advance = advance
         self._lock = Lock()
         self._stopped = Event()
+        self._limiter = RateLimiter(rate, sleep=self._stopped.wait)  # After an error, no segment waits for units.
         self._rows = 0
 
     def write(self, folder: Path, *, arn: str, time: str) -> None:

@@ -16,7 +16,7 @@ from operations.errors import OperatorError
 from operations.output import count, time_text
 from operations.planning.prices import GB, ROWS_EXPORTED
 from operations.pool import map_in_order
-from operations.rate import RateLimiter, default_scan_rate
+from operations.rate import default_scan_rate
 from operations.s3_url import SCHEME, split_s3_url
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Source:
                 scan = Scan(
                     self._calls,
                     self._stack.table,
-                    limiter=RateLimiter(rate, sleep=self._sleep),
+                    rate=rate,
                     max_rows=None if self._options.force else MAX_ROWS,
                     advance=advance,
                 )
