@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from operations.analytics.snapshot import Cache
     from operations.analytics.source import Source
     from operations.output import Progress
+
+MAX_DOCUMENT_ROWS = 100_000
+"""Limit of the rows in a document of the option --json, which needs about 1 GB of memory for rows with all columns."""
 
 
 class SqlTool:
@@ -113,7 +117,11 @@ class SqlTool:
             sys.stdout.flush()
             return
         self._columns = [{"name": name, "type": kind} for name, kind in zip(result.columns, result.types, strict=True)]
-        self._rows = [[json_value(each) for each in row] for row in result.rows]
+        rows = [[json_value(each) for each in row] for row in islice(result.rows, MAX_DOCUMENT_ROWS + 1)]
+        if len(rows) > MAX_DOCUMENT_ROWS:
+            limit = f"{MAX_DOCUMENT_ROWS:,} rows"
+            raise OperatorError(f"--json: the result has more than {limit}: use --format json, which has no limit")
+        self._rows = rows
         self._number = len(self._rows)
 
     def lines(self) -> list[str]:

@@ -339,6 +339,17 @@ def test_json_has_one_object_for_each_row_and_one_document_with_the_option_json(
     assert (document["table"], document["source"], document["table_rows"]) == (TABLE_ARN, "scan", 3)
 
 
+def test_document_with_too_many_rows_is_an_error_with_the_format_without_a_limit(
+    run: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("operations.tools.sql.MAX_DOCUMENT_ROWS", 2)
+    assert run("sql", "SELECT i FROM range(2) AS t(i)", "--scan", "--json") == 0
+    assert json.loads(run.output)["rows"] == [[0], [1]]
+    assert run("sql", "SELECT i FROM range(3) AS t(i)", "--scan", "--json") == 2
+    message = "--json: the result has more than 2 rows: use --format json, which has no limit"
+    assert json.loads(run.output)["error"] == message
+
+
 def test_output_file_is_complete_and_only_readable_by_the_user(run: Rows, tmp_path: Path) -> None:
     for kind in nonempty(["csv", "json", "parquet"]):
         path = tmp_path / f"result.{kind}"
