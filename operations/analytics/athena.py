@@ -36,7 +36,7 @@ PRICE_DIGITS = 5
 """Number of decimal places of printed prices: the cheapest query in Athena costs $0.00005."""
 REMEDIES = (
     (("bytes scanned limit",), "Increase the configuration key queryScanLimitGb, or run the query without --athena"),
-    (("column_not_found", "referenced column"), COLUMNS_DOCUMENT),
+    (("column_not_found", "referenced column"), f"{COLUMNS_DOCUMENT}. Texts need single quotes"),
     (
         ("function_not_found", "not registered", "scalar function with name"),
         "Athena does not have each function of DuckDB: use a function of Trino, or run the query without --athena",
