@@ -29,6 +29,7 @@ DAMAGED = "If a file in the cache is damaged, delete it with `tapstack cache cle
 REMEDIES = (
     (duckdb.Error, "No space left on device", FULL),
     (duckdb.Error, "quota exceeded", FULL),
+    (duckdb.OutOfMemoryException, "'max_temp_directory_size'", FULL),
     (duckdb.Error, "Could not write file", f"Use another disk or folder ({CACHE_VARIABLE} is the folder of the cache)"),
     (duckdb.CatalogException, "Table with name", f"The only table is objects; {COLUMNS_HELP}"),
     (duckdb.CatalogException, "Function with name", FUNCTIONS),
@@ -51,7 +52,7 @@ REMEDIES = (
 """Classes of errors, words in their messages, and the remedies. The first entry with both applies."""
 OMITTED = re.compile(
     r" Candidate functions:.*"  # the signatures of a function
-    r"| Possible solutions:.*"  # settings that users cannot change
+    r"| Possible solutions:.*| This limit was set by .*"  # settings that users cannot change
     r"| - file system operations are disabled by configuration"
     r'|(?<=does not exist!) Did you mean "(?:pg_|duckdb_|sqlite_)[^"]*"\?'  # tables of DuckDB itself
 )

@@ -179,6 +179,16 @@ def test_query_without_sufficient_memory_is_an_error_with_the_remedy(folder: Pat
             list(engine.select("SELECT list(md5(i::VARCHAR)) FROM range(2000000) t(i)").rows)
 
 
+@pytest.mark.usefixtures("engine")
+def test_full_disk_during_a_large_sort_is_an_error_without_settings_that_users_cannot_change(folder: Path) -> None:
+    sql = "SELECT max(a), count(*) FROM (SELECT md5(i::VARCHAR) AS a FROM range(400000) t(i) ORDER BY a)"
+    with Engine(memory="20MB", spill=folder / "spill") as engine:
+        engine.execute("SET max_temp_directory_size = '1MiB'")
+        engine.open([folder / "objects.parquet"])
+        with pytest.raises(OperatorError, match=r"used\)\. The disk is full: delete files"):
+            list(engine.select(sql).rows)
+
+
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
