@@ -37,11 +37,9 @@ REMEDIES = (
     (duckdb.BinderException, "", COLUMNS_HELP),
     (duckdb.ParserException, "", "The SQL dialect is that of DuckDB; docs/sql.md has examples"),
     (duckdb.ConversionException, "", VALUES),
-    (
-        duckdb.PermissionException,
-        ".parquet/**",
-        DELETED,
-    ),  # DuckDB searches for a folder with the name of a deleted file.
+    (duckdb.IOException, "No files found", DELETED),
+    # DuckDB searches for a folder with the name of a file that another process deleted.
+    (duckdb.PermissionException, ".parquet/**", DELETED),
     (duckdb.PermissionException, "", "SQL can only read the relation objects, not files, URLs and extensions"),
     (duckdb.OutOfMemoryException, "", MEMORY),
     (duckdb.InternalException, "", DAMAGED),

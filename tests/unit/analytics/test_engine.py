@@ -259,6 +259,11 @@ def test_rows_that_are_deleted_or_damaged_during_a_run_are_an_error_with_the_rem
     content = bytearray((folder / "objects.parquet").read_bytes())
     start = content.index(bytes.fromhex("28b52ffd"))  # The frames of Zstandard begin with this number.
     content[start + 4 : start + 30] = b"\xff" * 26
+    with (
+        Engine(spill=tmp_path / "spill") as engine,
+        pytest.raises(OperatorError, match="deleted the rows in the cache"),
+    ):
+        engine.open([tmp_path / "missing.parquet"])
     damaged, deleted = (
         "delete it with `tapstack cache clear`, and start again",
         "deleted the rows in the cache: start the tool",
