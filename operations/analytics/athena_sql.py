@@ -114,6 +114,15 @@ def _date_diff(function: exp.DateDiff) -> exp.Expression:
     return function
 
 
+def _at_time_zone(expression: exp.AtTimeZone) -> exp.Expression:
+    """Return the expression if its time has a time zone. Otherwise, it is a local time in DuckDB, and UTC in Trino."""
+    column, zone = expression.this, expression.args["zone"]
+    if isinstance(column, exp.Column) and zone.name.upper() != "UTC":
+        name, to = column.sql(dialect=DUCKDB), zone.sql(dialect=DUCKDB)
+        raise OperatorError(f"columns have times in UTC: write {name} AT TIME ZONE 'UTC' AT TIME ZONE {to}")
+    return expression
+
+
 def _extreme(function: exp.Greatest | exp.Least) -> exp.Expression:
     """Return `greatest` or `least` without NULL arguments: DuckDB ignores them, and in Trino the result is NULL."""
     values = [function.this, *function.expressions]
@@ -136,6 +145,7 @@ def _regexp_replace(function: exp.RegexpReplace) -> exp.Expression:
 
 REPLACEMENTS: Mapping[type[exp.Expression], Callable[[Any], exp.Expression]] = {
     exp.Bracket: _subscript,
+    exp.AtTimeZone: _at_time_zone,
     exp.DayOfWeek: _day_of_week,
     exp.Extract: _extract,
     exp.DateDiff: _date_diff,

@@ -87,6 +87,10 @@ def test_definition_of_the_relation_precedes_the_with_clause_of_the_query(sql: s
             "GREATEST(COALESCE(uploaded_at, deleted_at), COALESCE(deleted_at, uploaded_at))",
         ),
         ("least(1, size_bytes)", "LEAST(COALESCE(1, size_bytes), COALESCE(size_bytes, 1))"),
+        (
+            "uploaded_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Berlin'",
+            "AT_TIMEZONE(AT_TIMEZONE(uploaded_at, 'UTC'), 'Europe/Berlin')",
+        ),
         ("regexp_replace(key, 'a', 'b', 'g')", "REGEXP_REPLACE(key, 'a', 'b')"),
     ],
 )
@@ -138,6 +142,10 @@ def test_relation_has_a_name_that_the_query_does_not_use() -> None:
         ("WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a", "not the table b"),
         ("SELECT * FROM secret, (WITH secret AS (SELECT 1) SELECT * FROM secret) AS t", "not the table secret"),
         ("SELECT 1 FROM objects UNION SELECT 1 FROM secret", "not the table secret"),
+        (
+            "SELECT uploaded_at AT TIME ZONE 'Europe/Berlin' FROM objects",
+            "write uploaded_at AT TIME ZONE 'UTC' AT TIME ZO",
+        ),
         ("SELECT regexp_replace(key, 'a', 'b') FROM objects", "regexp_replace replaces only the first match in DuckDB"),
         ("SELECT regexp_replace(key, 'a', 'b', 'gi') FROM objects", "give the option 'g', or run the query without"),
         ("SELECT * FROM objects WHERE key = ?", r"has the parameter \?: replace it by a value"),
