@@ -194,6 +194,8 @@ def test_report_with_filters_has_the_same_tables_as_that_of_the_local_engine(ath
         ("WITH a AS (FROM objects) SELECT bucket FROM a ORDER BY key LIMIT 1", [("uploads",)]),
         ("SELECT DISTINCT objects.key FROM objects WHERE key = 'שלום.txt'", [("שלום.txt",)]),
         ("SELECT uploaded_at, upload_day, true, 1.5, NULL FROM objects WHERE key = 'all'", None),
+        ("SELECT split(key, '.')[2], greatest(uploaded_at, deleted_at) FROM objects ORDER BY 1, 2", None),
+        ("SELECT dayofweek(uploaded_at), count(*) FROM objects GROUP BY 1 ORDER BY 1", None),
     ],
 )
 def test_query_of_a_user_has_the_result_of_the_local_engine(
