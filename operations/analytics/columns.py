@@ -1,4 +1,4 @@
-"""Columns of the relation `objects`, with the SQL expressions that calculate them from exported rows."""
+"""Defines the columns of the SQL relation `objects`, and the SQL expressions that read them from a DynamoDB export."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ TEXT, INTEGER, BOOLEAN, TIME, DAY = "VARCHAR", "BIGINT", "BOOLEAN", "TIMESTAMP",
 TEXTS = "MAP(VARCHAR, VARCHAR)"
 
 SCHEMA_VERSION = 1
-"""Highest `schema_version` of rows that the relation supports."""
+"""Highest value of the row attribute `schema_version` that the columns support."""
 
 EXISTS_NOW = "deleted_at IS NULL AND NOT delete_marker"
 NEWEST_FIRST = (
     "date_trunc('second', uploaded_at) DESC NULLS LAST, rpad(coalesce(sequencer, ''), 64, '0') DESC, version_id DESC"
 )
-"""Order of the versions of one object, newest first.
+"""SQL sort order that returns the newest version of an object first.
 
-`uploaded_at` of a version has whole seconds and that of a delete marker can have milliseconds, so the order uses whole
-seconds. S3 compares sequencers as text, padded with zeros on the right.
+The order uses whole seconds, because `uploaded_at` has milliseconds only for delete markers. S3 compares sequencers as
+texts that are padded with zeros on the right.
 """
 
 
@@ -29,11 +29,11 @@ class Column:
     Attributes:
         name: name of the column.
         type: type of the column in DuckDB.
-        path: name of the row attribute; for a value in a map, also the name of the value in this map; empty if the
+        path: name of the row attribute. For a value in a map, the names of the map and of the value. Empty if the
             column is calculated from other columns.
         kind: DynamoDB type of the value: S, N, BOOL or M.
-        description: one sentence for docs/sql.md.
-        default: SQL literal for rows without the attribute.
+        description: description of the column for docs/sql.md.
+        default: SQL literal of the value in rows without the attribute; empty for NULL.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Column:
 
     @property
     def exported(self) -> str:
-        """The SQL expression of the column's value in an exported row, the structure `Item`."""
+        """DuckDB SQL expression that reads the column's value from `Item`, a row in a DynamoDB export."""
         value = f"Item.{'.M.'.join(self.path)}.{self.kind}"
         if self.type == TEXTS:
             entries = f"[struct_pack(k := e.key, v := e.value.S) FOR e IN map_entries({value})]"
@@ -58,9 +58,9 @@ class Column:
 
     @property
     def in_athena(self) -> str:
-        """The SQL expression of the column's value in a row of the Glue table, in the dialect of Trino.
+        """Athena SQL expression that reads the column's value from a row of the Glue table.
 
-        The names in Glue are in lower case. Trino does not cast a time that contains the letters T and Z.
+        Glue converts names to lower case. Athena cannot cast a time that contains the letters T and Z.
         """
         value = f"item.{'.m.'.join(self.path)}.{self.kind.lower()}"
         if self.type == TEXTS:
@@ -154,16 +154,16 @@ COLUMNS = (
         description="whether a GET request without a version ID returns this version",
     ),
 )
-"""The columns of the relation `objects`, in their order."""
+"""All columns of the relation `objects`, in the order of SELECT *."""
 
 
 def exported_columns() -> str:
-    """Return the SQL list of the columns that are attributes of a row, for a SELECT from exported rows."""
+    """Return the column list of a SELECT from a DynamoDB export. It contains the columns that are row attributes."""
     return ", ".join(f"{each.exported} AS {each.name}" for each in COLUMNS if each.path)
 
 
 def empty_relation(columns: Iterable[Column] = COLUMNS) -> str:
-    """Return a SELECT with typed columns and without rows.
+    """Return a SELECT statement whose result has the given columns with their types, and no rows.
 
     Args:
         columns: the columns.
@@ -172,7 +172,7 @@ def empty_relation(columns: Iterable[Column] = COLUMNS) -> str:
 
 
 def athena_relation(source: str) -> str:
-    """Return the query of the relation `objects` over a Glue table with exported rows, in the dialect of Trino.
+    """Return the Athena query that defines the relation `objects` over a Glue table with the rows of a DynamoDB export.
 
     Args:
         source: name of the Glue table.
@@ -187,12 +187,12 @@ def athena_relation(source: str) -> str:
 
 
 def item_type() -> str:
-    """Return the DuckDB type of the structure `Item` in an exported row."""
+    """Return the DuckDB type of `Item`, the structure that contains one row in a DynamoDB export."""
     return _struct(tuple(each for each in COLUMNS if each.path))
 
 
 def _struct(columns: tuple[Column, ...], depth: int = 0) -> str:
-    """Return the type of a map in a row, with the values of the columns whose paths have the same beginning."""
+    """Return the DuckDB type of a map in a row. The structure has one field for each value that a column reads."""
     groups: dict[str, list[Column]] = {}
     for each in columns:
         groups.setdefault(each.path[depth], []).append(each)

@@ -1,4 +1,4 @@
-"""Formats the report as one HTML file without scripts and without other files."""
+"""Creates the report as one HTML file that contains no scripts and loads no other files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def page(report: Report) -> str:
     """Return the report as an HTML document.
 
     Args:
-        report: the report. The template escapes all texts, and `cell` replaces control characters.
+        report: data of the report. The HTML template escapes all texts.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("operations.analytics", "."),
@@ -34,5 +34,5 @@ def page(report: Report) -> str:
 
 
 def _svg(table: Table) -> Markup:
-    """Return the chart of a table as SVG, whose texts the XML library has escaped."""
-    return Markup(chart(table))  # noqa: S704  xml.etree.ElementTree has escaped the texts
+    """Return a table's chart as SVG markup, which the HTML template does not escape again."""
+    return Markup(chart(table))  # noqa: S704  xml.etree.ElementTree escapes the texts in the chart

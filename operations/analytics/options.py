@@ -1,4 +1,4 @@
-"""Options of the tools that read the rows of a table."""
+"""Command-line options of the tools that read all rows of the DynamoDB table: `sql`, `report`, `export` and `cache`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from operations.shared_options import add_stack
 
 FORMATS = ("table", "csv", "json", "parquet")
 SOURCE_TOOLS = ("report", "sql", "export")
-"""Tools with the options of `add_source`."""
+"""Names of the tools that have the options of the function `add_source`."""
 DEFAULT_MEMORY = "1GB"
 CACHE_VARIABLE = "TAPSTACK_CACHE"
-"""Environment variable with the path of the cache folder."""
+"""Name of the environment variable with the path of the cache folder."""
 NOTES = (
     f"--scan consumes read capacity, and --export costs ${ROWS_EXPORTED.dollars:.2f} per GB of the table in us-east-1. "
     "The rows are stored in the folder TAPSTACK_CACHE (default: ~/.cache/tapstack). Athena costs "
@@ -26,7 +26,7 @@ CACHE_NOTES = "The cache is the folder TAPSTACK_CACHE (default: ~/.cache/tapstac
 
 
 def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
-    """Add the options that select the rows.
+    """Add the options that select the source of the rows: a scan, an export, or the cache.
 
     Args:
         parser: the argument parser of a tool.
@@ -76,12 +76,12 @@ def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
 
 
 def add_memory(parser: argparse.ArgumentParser, *, default: str | None = None, condition: str = "") -> None:
-    """Add the option that limits the memory.
+    """Add the option --memory, which limits DuckDB's memory.
 
     Args:
         parser: the argument parser of a tool.
         default: the default of the option.
-        condition: beginning of the help text, such as `with --scan, `.
+        condition: text before the help text, such as `with --scan, `.
     """
     parser.add_argument(
         "--memory",
@@ -139,7 +139,7 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
 
 
 def problem(options: argparse.Namespace) -> str:
-    """Return why the options of a tool contradict one another; an empty text if they do not.
+    """Return the error message about options that contradict one another, or an empty string.
 
     Args:
         options: the parsed options of a tool in `SOURCE_TOOLS`.

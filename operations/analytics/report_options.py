@@ -1,4 +1,4 @@
-"""Options of the tool `report`."""
+"""Command-line options of the tool `report`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from operations.option_types import iso_time, positive_integer, utf8_text
 from operations.shared_options import add_prefix
 
 DEFAULT_TOP, MAX_TOP = 20, 1000
-"""Default number, and limit, of the rows in each table of the report."""
+"""Default and largest value of the option --top, the number of rows in each table of the report."""
 
 
 def add_report(parser: argparse.ArgumentParser) -> None:

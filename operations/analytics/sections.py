@@ -1,4 +1,4 @@
-"""Tables of the report: their queries, titles and columns."""
+"""Defines the tables of the report: their queries, titles and columns."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import enum
 from dataclasses import dataclass
 
 CHART_DAYS, CHART_MONTHS = 31, 24
-"""Days and months in the charts of uploads."""
+"""Number of days in the chart of uploads by day, and of months in the chart of uploads by month."""
 FEW = 20
-"""Rows of the tables that have fewer rows than this number."""
+"""Minimum number of rows (`Section.least`) of short tables, such as the table of storage classes."""
 PRICES = "noncurrent_prices"
-"""The query with the prices of noncurrent versions and delete markers. Its rows without a price are the last."""
+"""Name of the query with the prices of noncurrent versions and delete markers. Rows without a price are sorted last."""
 
 
 class ColumnKind(enum.Enum):
-    """Kind of the values in a column, which selects their format."""
+    """Kind of the values in a column of the report. It determines how values are formatted."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -28,13 +28,13 @@ class ColumnKind(enum.Enum):
 
     @property
     def is_number(self) -> bool:
-        """Whether columns of this kind are aligned to the right."""
+        """Whether the values are numbers, which are aligned to the right."""
         return self in {ColumnKind.NUMBER, ColumnKind.BYTES, ColumnKind.MILLISECONDS, ColumnKind.DOLLARS}
 
 
 @dataclass(frozen=True)
 class Heading:
-    """Heading of a column: its name in the query and in JSON, its title, and the kind of its values."""
+    """Column of a report table: its name in the SQL query and in JSON, its title, and the kind of its values."""
 
     name: str
     title: str
@@ -48,11 +48,11 @@ class Section:
     Attributes:
         query: name of the query, which is also the name of the table in JSON.
         title: title of the table.
-        note: sentence about the rows that the table contains.
-        headings: the columns of the query that the table contains.
-        total: column of the query `totals` with the number of all rows; empty if the query itself must be counted.
+        note: sentence that explains which rows the table contains.
+        headings: columns of the query's result that the table contains.
+        total: column of the query `totals` with the number of rows before --top; empty to count the rows separately.
         time: column to which the options --since and --until apply.
-        least: number of rows that the table contains even if the option --top is lower.
+        least: minimum number of rows in the table, for lower values of --top.
     """
 
     query: str
@@ -263,7 +263,7 @@ SECTIONS = (
         time="deleted_at",
     ),
 )
-"""The tables of the report in their order."""
+"""All tables of the report, in the order in which they are displayed."""
 
 TOTALS = Section(query="totals", title="Totals", note="", headings=())
-"""The query with the totals, which is not a table of the report."""
+"""Name of the query that calculates the totals. Its result is not displayed as a table."""

@@ -1,4 +1,4 @@
-"""Snapshots of the relation `objects`: Parquet files in a cache folder that only the user can read."""
+"""Stores snapshots of the relation `objects` as Parquet files in a cache folder that only the user can read."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ if TYPE_CHECKING:
     from operations.analytics.engine import Engine
 
 OBJECTS, DESCRIPTION = "objects.parquet", "snapshot.json"
-"""Names of the files in the folder of a snapshot."""
+"""Names of the two files in the folder of a snapshot: the rows, and their description."""
 FORMAT = 1
-"""Version of the files of a snapshot. Increase it if the columns of the relation change."""
+"""Version of the file format of snapshots. Increase it when the columns of the relation `objects` change."""
 ROW_GROUP = 40_960
-"""Rows in a row group of a Parquet file: DuckDB keeps one row group for each thread in memory while it writes."""
+"""Number of rows in a row group of a Parquet file. While DuckDB writes, each thread keeps one row group in memory."""
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 PREFIX, UNFINISHED = "snapshot-", "unfinished-"
-"""Beginnings of the folder names in the cache. `cache clear` deletes only these folders."""
+"""Prefixes of the names of snapshots and of temporary folders. `tapstack cache clear` deletes only such folders."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The rows of a table at one time, as a Parquet file.
+    """All rows of the DynamoDB table at one point in time, stored as a Parquet file.
 
     Attributes:
         table: ARN of the table.
         time: time of the rows, ISO 8601 in UTC.
-        source: `scan`, `export`, or the path of the export folder.
+        source: source of the rows: `scan`, `export`, or the path of an export folder.
         rows: number of rows.
-        path: the Parquet file.
+        path: path of the Parquet file.
     """
 
     table: str
@@ -63,7 +63,7 @@ class Snapshot:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Return the snapshot in a folder; None if it has none in the current format, or an incomplete file."""
+        """Read a snapshot's description. Return None if the folder has no complete snapshot in the current format."""
         try:
             values = json.loads((folder / DESCRIPTION).read_bytes())
         except (OSError, ValueError):
@@ -82,7 +82,7 @@ class Snapshot:
 
 
 class Cache:
-    """Folder with the snapshots and with temporary files. Only the user can read it.
+    """Cache folder with snapshots and temporary files. Only the user can read it.
 
     Args:
         folder: path of the folder, which is created if it does not exist.
@@ -95,7 +95,7 @@ class Cache:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not any(folder.iterdir()):  # The modes of a folder with other files, such as /tmp, must not change.
+            if not any(folder.iterdir()):  # Modes of folders such as /tmp must not change.
                 folder.chmod(0o700)
             status = folder.stat()
         except OSError as error:
@@ -110,7 +110,7 @@ class Cache:
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
-        """Context manager for a new folder, which is deleted at the end."""
+        """Context manager that creates a temporary folder in the cache, and deletes it on exit."""
         try:
             folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.folder))
         except OSError as error:
@@ -121,23 +121,23 @@ class Cache:
             shutil.rmtree(folder, ignore_errors=True)
 
     def newest(self, table: str, *, since: datetime, sources: tuple[str, ...]) -> Snapshot | None:
-        """Return the newest snapshot of a table; None if there is none.
+        """Return the newest snapshot of a table in the cache, or None.
 
         Args:
             table: ARN of the table.
-            since: earliest time of the rows.
-            sources: permitted sources.
+            since: minimum time of the snapshot.
+            sources: permitted values of `Snapshot.source`.
         """
         found = [each for each in self._snapshots(table, sources) if datetime.fromisoformat(each.time) >= since]
         return max(found, key=lambda each: each.time, default=None)
 
     def at(self, table: str, *, time: datetime, sources: tuple[str, ...]) -> Snapshot | None:
-        """Return a snapshot with the rows of one time; None if there is none.
+        """Return a snapshot of a table at exactly one point in time, or None.
 
         Args:
             table: ARN of the table.
-            time: the time of the rows.
-            sources: permitted sources.
+            time: the point in time.
+            sources: permitted values of `Snapshot.source`.
         """
         found = (each for each in self._snapshots(table, sources) if datetime.fromisoformat(each.time) == time)
         return next(found, None)
@@ -147,12 +147,12 @@ class Cache:
         return [each for each in snapshots if each.table == table and each.source in sources]
 
     def load(self, export: Path, engine: Engine, *, source: str, table: str = "") -> Snapshot:
-        """Return the snapshot of an export folder, which is read and verified if the cache does not contain it.
+        """Return the snapshot of an export. If the cache does not contain it, verify the export and add its snapshot.
 
         Args:
             export: the folder that contains manifest-summary.json.
-            engine: an engine without the relation.
-            source: source of the snapshot.
+            engine: DuckDB engine whose method `open` was not called.
+            source: value of `Snapshot.source`.
             table: ARN of the expected table; empty for any table.
 
         Raises:
@@ -179,8 +179,8 @@ class Cache:
                     path.chmod(0o600)
             except OSError as error:
                 raise OperatorError(f"cannot write to the cache folder {self.folder}: {error.strerror}") from error
-            if Snapshot.read(folder) is None:  # Another process can have written the same snapshot.
-                shutil.rmtree(folder, ignore_errors=True)  # an incomplete one, from which a user has deleted a file
+            if Snapshot.read(folder) is None:  # Another process may have written it.
+                shutil.rmtree(folder, ignore_errors=True)  # A user may have deleted one of its files.
                 with suppress(OSError):
                     unfinished.rename(folder)
         found = Snapshot.read(folder)
@@ -189,7 +189,7 @@ class Cache:
         return found
 
     def clear(self) -> tuple[int, int]:
-        """Delete all snapshots and temporary folders, and return the numbers of snapshots and of bytes."""
+        """Delete all snapshots and temporary folders. Return the number of deleted snapshots and of deleted bytes."""
         folders = [each for start in (PREFIX, UNFINISHED) for each in self.folder.glob(f"{start}*")]
         folders = [each for each in folders if each.is_dir() and not each.is_symlink()]
         size = sum(each.stat().st_size for folder in folders for each in folder.rglob("*") if each.is_file())
@@ -199,12 +199,12 @@ class Cache:
 
 
 def _size(path: Path) -> int:
-    """Return the size of a file in bytes; -1 if it does not exist."""
+    """Return the size of a file in bytes, or -1 if the file does not exist."""
     return path.stat().st_size if path.is_file() else -1
 
 
 def cache_folder(variables: Mapping[str, str]) -> Path:
-    """Return the path of the cache folder.
+    """Return the path of the cache folder, which the variables TAPSTACK_CACHE and XDG_CACHE_HOME determine.
 
     Args:
         variables: the environment variables.
@@ -215,16 +215,16 @@ def cache_folder(variables: Mapping[str, str]) -> Path:
 
 
 def write_relation(folder: Path, export: Export, engine: Engine, target: Path) -> None:
-    """Write the rows of a verified export into a Parquet file.
+    """Write the relation `objects` for a verified table export into a Parquet file.
 
     Args:
         folder: the folder of the export.
-        export: its manifests.
-        engine: an engine without the relation.
+        export: content of the export's manifests.
+        engine: DuckDB engine whose method `open` was not called.
         target: path of the Parquet file.
 
     Raises:
-        OperatorError: a row is invalid, or the rows are not those that the manifests describe.
+        OperatorError: a row is invalid, or the number of rows differs from the manifests.
     """
     rows = target.with_suffix(".rows")
     try:
@@ -237,7 +237,7 @@ def write_relation(folder: Path, export: Export, engine: Engine, target: Path) -
 
 
 def _write_rows(folder: Path, export: Export, engine: Engine, target: Path) -> None:
-    """Write the columns that are attributes of a row. The types are explicit, because a guess depends on the rows."""
+    """Write the columns that are row attributes, with explicit types, because inferred types would depend on the rows."""
     if paths := data_paths(folder, export.files):
         files = ", ".join(map(literal, paths))
         types = f"columns = {{'Item': '{item_type()}'}}, maximum_object_size = {LONGEST_LINE}"
@@ -266,11 +266,11 @@ def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
 
 
 def _add_states(engine: Engine, rows: Path, target: Path) -> None:
-    """Add the columns `exists_now` and `is_current`.
+    """Add the columns `exists_now` and `is_current`, which depend on several rows of an object.
 
-    Three steps limit the memory. Hash values of the object IDs find the objects with several versions; two objects with
-    an equal hash value do not change the result. DuckDB then sorts only the rows of these objects. The superseded
-    versions are identified by the numbers of their rows in the file.
+    To limit the memory, DuckDB sorts only the rows of objects with several versions. It finds these objects by hash
+    values of the object IDs. If two objects have the same hash value, their rows are sorted too, which does not change
+    the result. Superseded versions are identified by their row numbers in the file.
     """
     source = parquet(rows, options=", file_row_number = true")
     hashes = f"SELECT hash(object_id) AS h FROM {source} WHERE deleted_at IS NULL"  # noqa: S608  the only value is a path

@@ -1,4 +1,4 @@
-"""Selects the rows for SQL and reports: a snapshot of the cache, a scan, an export, or an existing export folder."""
+"""Provides the rows for SQL and reports, from the cache, a scan of the table, a new export, or an existing export."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 
 SCAN, EXPORT = "scan", "export"
 POLL_SECONDS = 10.0
-"""Seconds between two requests for the status of an export, which takes at least some minutes."""
+"""Seconds between requests for the status of an export. An export takes at least a few minutes."""
 
 
 class Source:
-    """The rows that the options of a tool select.
+    """Reads the rows of the DynamoDB table from the source that the tool's options select.
 
     Args:
-        options: `scan`, `export`, `from_export`, `max_age`, `rate` and `force`.
-        aws: the AWS calls; None if the options need none.
-        target: the deployed stack; None without the option for the stack.
-        expected: its settings document; None if it does not exist.
+        options: parsed options `scan`, `export`, `from_export`, `max_age`, `rate` and `force`.
+        aws: client for the AWS calls; None if the options need no AWS calls.
+        target: the deployed stack; None if the options identify no stack.
+        expected: settings document of the stack; None if it does not exist.
         cache: the cache of snapshots.
-        now: returns the current time.
-        sleep: waits for a number of seconds.
+        now: function that returns the current time.
+        sleep: function that waits for a number of seconds.
 
     Attributes:
-        location: path or S3 URL of the export with the rows; empty for a scan, for rows of the cache, and before the
-            rows are read.
+        location: path or S3 URL of the export that was read; empty after a scan or if the cache had the rows, and
+            before the rows are read.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class Source:
         self.location = path.removesuffix(SUMMARY).rstrip("/") if (path := options.from_export or "") else ""
 
     def snapshot(self, engine: Engine, progress: Progress) -> Snapshot:
-        """Return the snapshot, which is written into the cache if it does not exist.
+        """Return a snapshot of the rows from the cache. If the cache has none, read the rows and store them first.
 
         Args:
-            engine: an engine without the relation.
-            progress: display of the steps.
+            engine: DuckDB engine whose method `open` was not called.
+            progress: displays the progress of the steps.
 
         Raises:
             OperatorError: the rows cannot be read, or no option selects rows and the cache has no recent snapshot.
@@ -106,7 +106,7 @@ class Source:
         """Return the S3 URL of a recent export of the table. If there is none, export the table first.
 
         Args:
-            progress: display of the steps.
+            progress: displays the progress of the steps.
 
         Raises:
             OperatorError: the table cannot be exported.
@@ -172,14 +172,14 @@ class Source:
         return self._read(self._completed_export(table, progress), table, engine, progress)
 
     def _read(self, export: TableExport, table: TableSize, engine: Engine, progress: Progress) -> Snapshot:
-        """Download a completed export, and return its rows."""
+        """Download a completed table export, and return its rows as a snapshot."""
         with self._cache.temporary() as folder:
             self._download(export.bucket, export.folder, folder, progress)
             with progress.step("read the export"):
                 return self._cache.load(folder, engine, source=EXPORT, table=table.arn)
 
     def _completed_export(self, table: TableSize, progress: Progress) -> TableExport:
-        """Return an export in the stack's bucket that is younger than --max-age; start one if there is none."""
+        """Return a completed export that is younger than --max-age. If there is none, start one and wait for it."""
         bucket = self._expected.export_bucket if self._expected else ""
         if not bucket:
             raise OperatorError(
@@ -196,14 +196,14 @@ class Source:
         return self._wait(export, progress)
 
     def at(self, time: datetime, progress: Progress) -> Callable[[Engine], Snapshot]:
-        """Check that the rows at a time of the past can be read, and print the price.
+        """Check that the rows of the table at an earlier time can be read, and print the price of reading them.
 
         Args:
             time: the time in whole seconds.
-            progress: display of the steps.
+            progress: displays the progress of the steps.
 
         Returns:
-            A function that reads the rows from an export of this time: in the cache, in S3, or a new one.
+            A function that reads the rows of this time from the cache, from an export in S3, or from a new export.
 
         Raises:
             OperatorError: the stack has no export bucket, or DynamoDB cannot export the rows of this time.
@@ -236,7 +236,7 @@ class Source:
         return read
 
     def _check_recovery(self, time: datetime) -> None:
-        """Raise an OperatorError if DynamoDB cannot export the rows of a time."""
+        """Raise an OperatorError if a time is outside the table's window for point-in-time recovery."""
         window = self._calls.recovery_window(self._stack.table)
         remedy = "or give --from-export PATH with an export of about this time"
         if window is None:
@@ -255,7 +255,7 @@ class Source:
             )
 
     def _start(self, table: str, bucket: str, *, time: datetime | None = None) -> TableExport:
-        """Start an export, and return it.
+        """Start an export of the DynamoDB table to S3, and return its description.
 
         Args:
             table: ARN of the table.
@@ -268,7 +268,7 @@ class Source:
         return self._calls.table_export(arn)
 
     def _wait(self, export: TableExport, progress: Progress) -> TableExport:
-        """Wait for the end of an export, and return it."""
+        """Wait until an export is completed, and return its description. A failed export raises an OperatorError."""
         with progress.step("wait for DynamoDB") as advance:
             while export.status not in (COMPLETED, FAILED):
                 self._sleep(POLL_SECONDS)
@@ -280,14 +280,14 @@ class Source:
         return export
 
     def _recent_export(self, table: str, bucket: str) -> TableExport | None:
-        """Return the newest suitable export of the table, which can still be in progress."""
+        """Return the newest suitable export of the table. It may still be in progress."""
         if not self._options.max_age:
             return None
         found = [each for each in self._suitable_exports(table, bucket) if each.time >= self._earliest]
         return max(found, key=lambda each: each.time, default=None)
 
     def _suitable_exports(self, table: str, bucket: str) -> list[TableExport]:
-        """Return the full exports of the table to a bucket, without exports that failed."""
+        """Return the full exports of a table to a bucket, except for failed exports."""
         wanted = (bucket, "DYNAMODB_JSON", "FULL_EXPORT")
         return [each for each in self._calls.table_exports(table) if (each.bucket, each.format, each.kind) == wanted]
 
@@ -298,7 +298,7 @@ class Source:
             bucket: name of the bucket.
             base: beginning of the object keys, with a slash at its end.
             folder: an empty folder.
-            progress: display of the steps.
+            progress: displays the progress of the steps.
         """
         manifests = {name: self._calls.read_file(bucket, base + name) for name in (SUMMARY, FILES)}
         export = Export.parse(manifests[SUMMARY], manifests[FILES], place=f"s3://{bucket}/{base.rstrip('/')}")
@@ -316,7 +316,7 @@ class Source:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Raise an OSError as an OperatorError that contains the cache folder."""
+    """Context manager that converts an OSError to an OperatorError with the path of the cache folder."""
     try:
         yield
     except OSError as error:

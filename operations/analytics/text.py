@@ -1,4 +1,4 @@
-"""Formats the report for a terminal."""
+"""Formats the report as text for a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from operations.analytics.report import Report, Table
 
 MIN_WIDTH = 60
-"""Smallest width of the tables in characters; a narrower terminal wraps the lines."""
+"""Minimum width of a table in characters. A narrower terminal wraps the lines."""
 
 
 def lines(report: Report, *, width: int) -> list[str]:
@@ -25,7 +25,7 @@ def lines(report: Report, *, width: int) -> list[str]:
 
     Args:
         report: the report.
-        width: number of characters in a line. Longer cells are wrapped.
+        width: maximum number of characters in a line. Longer cells are wrapped.
     """
     found = ["TapStack report", *facts(report)]
     for table in report.tables:
@@ -38,7 +38,7 @@ def lines(report: Report, *, width: int) -> list[str]:
 
 
 def facts(report: Report) -> list[str]:
-    """Return the totals of the report as sentences for readers."""
+    """Return the totals of the report as lines of text, such as "3 noncurrent versions, 1.21 MiB"."""
     totals = report.totals
     found = [f"source: {report.source}"]
     if selected := report.filters.lines():
@@ -71,7 +71,7 @@ def _grid(table: Table, width: int) -> list[str]:
         )
     for row in table.rows:
         grid.add_row(*(Text(cell(row[heading.name], heading.kind)) for heading in table.section.headings))
-    # Rich measures wide characters. The console writes no colors and no control characters.
+    # Rich calculates the display width of wide characters. This console writes no colors and no control characters.
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
         console.print(grid)
