@@ -237,7 +237,7 @@ def write_relation(folder: Path, export: Export, engine: Engine, target: Path) -
 
 
 def _write_rows(folder: Path, export: Export, engine: Engine, target: Path) -> None:
-    """Write the columns that are row attributes, with explicit types, because inferred types would depend on the rows."""
+    """Write the columns that are row attributes. Types are explicit, because inferred types depend on the rows."""
     if paths := data_paths(folder, export.files):
         files = ", ".join(map(literal, paths))
         types = f"columns = {{'Item': '{item_type()}'}}, maximum_object_size = {LONGEST_LINE}"

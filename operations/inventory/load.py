@@ -1,4 +1,4 @@
-"""Writes the verified files of an inventory into one Parquet file, with DuckDB and without the whole data in memory."""
+"""Converts the data files of an S3 Inventory (CSV or Parquet) to one Parquet file. The files can exceed the memory."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def load(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path) -> int:
-    """Write the rows of an inventory into a Parquet file, and return their number.
+    """Write the object versions of an inventory into one Parquet file, and return their number.
 
     Args:
-        inventory: the manifest.
-        paths: the data files, whose checksums are verified.
-        engine: an engine without the relation.
+        inventory: content of the inventory's manifest.
+        paths: paths of the data files. The caller has verified their checksums.
+        engine: DuckDB engine whose method `open` was not called.
         target: path of the Parquet file.
 
     Raises:
-        OperatorError: a data file cannot be read, or it has rows that are not those of the bucket.
+        OperatorError: a data file cannot be read, or it contains objects of another bucket or without required values.
     """
     try:
         with translated_errors(f"read the files of {inventory.place}"):
@@ -39,7 +39,7 @@ def load(inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Pa
 def _with_path(
     error: OperatorError, inventory: Inventory, paths: Sequence[Path], engine: Engine, target: Path
 ) -> OperatorError:
-    """Return an error that names the first unreadable file, because errors of DuckDB do not always name it."""
+    """Return an error with the path of the first unreadable file, because DuckDB's own errors may lack the path."""
     for path in paths:
         try:
             with translated_errors(f"read {path}"):
@@ -50,13 +50,13 @@ def _with_path(
 
 
 def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
-    """Return the query with the columns of the loaded inventory."""
+    """Return the SQL query that reads the columns `COLUMNS` from the data files of an inventory."""
     if not paths:
         nulls = ", ".join(f"CAST(NULL AS {each.type}) AS {each.name}" for each in COLUMNS)
         return f"SELECT {nulls} LIMIT 0"
     columns = ", ".join(f"{_value(each, inventory)} AS {each.name}" for each in COLUMNS)
     if inventory.format == CSV:
-        # Field names in a manifest are untrusted, so the SQL text contains their positions instead.
+        # The SQL text contains positions instead of field names, because the names in a manifest are untrusted.
         types = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(inventory.schema)))
         form = "header = false, auto_detect = false, delim = ',', quote = '\"', escape = '\"', compression = 'gzip'"
         files = ", ".join(map(literal, paths))
@@ -67,17 +67,17 @@ def _query(inventory: Inventory, paths: Sequence[Path]) -> str:
 
 
 def _value(column: InventoryColumn, inventory: Inventory) -> str:
-    """Return the SQL expression of a column."""
+    """Return the SQL expression that reads the value of a column from a data file."""
     value = "NULL"
     if column.name in inventory.fields:
         value = column.parquet
         if inventory.format == CSV:
-            # S3 encodes keys like an HTML form: a space is "+", and a plus sign is "%2B".
+            # S3 encodes the keys in CSV files like an HTML form: a space is "+", and a plus sign is "%2B".
             value = f"nullif(c{inventory.schema.index(column.csv)}, '')"
             value = f"url_decode(replace({value}, '+', ' '))" if column.name == "key" else value
         elif column.type == "TIMESTAMP":
-            return f"make_timestamp(epoch_us({value}))"  # The values can have the type TIMESTAMP WITH TIME ZONE.
-    if column.name == "version_id":  # S3 leaves the field empty for the version `null`.
+            return f"make_timestamp(epoch_us({value}))"  # The values may have a time zone.
+    if column.name == "version_id":  # The field is empty for the version `null`.
         return f"coalesce(nullif({value}, ''), '{NULL_VERSION}')"
     if column.name == "delete_marker":
         return f"coalesce(CAST({value} AS BOOLEAN), false)"
@@ -85,7 +85,7 @@ def _value(column: InventoryColumn, inventory: Inventory) -> str:
 
 
 def _check(inventory: Inventory, engine: Engine, target: Path) -> int:
-    """Return the number of rows. Raise an OperatorError if a row is incomplete or belongs to another bucket."""
+    """Return the number of lines. Raise an OperatorError if a line lacks a value or is of another bucket."""
     complete = "uploaded_at IS NOT NULL AND (delete_marker OR (size_bytes IS NOT NULL AND etag IS NOT NULL))"
     others = "count(*) FILTER (bucket IS DISTINCT FROM ?)"
     sql = f"SELECT count(*), {others}, count(*) FILTER (key IS NULL OR NOT ({complete}))"

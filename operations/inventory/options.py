@@ -1,4 +1,4 @@
-"""Options of the tool `audit` that select an inventory."""
+"""Command-line options of the tool `audit` for the comparison with an S3 Inventory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from operations.option_types import export_path, inventory_path
 
 
 def add_audit_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options.
+    """Add the options --from-inventory, --from-export and --memory to the tool `audit`.
 
     Args:
         parser: the argument parser of the tool `audit`.
@@ -18,7 +18,7 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         "--from-inventory",
         type=inventory_path,
         nargs="?",
-        const=True,  # not a text, which argparse would pass to `type`
+        const=True,  # argparse would pass a text to `type`
         metavar="PATH",
         help="compare an S3 Inventory with an export of the table of the same time, instead of listing the bucket and "
         "reading the table: a folder, a manifest.json, or an s3:// URL (default: the newest inventory of the "
@@ -35,10 +35,10 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
 
 
 def problem(options: argparse.Namespace) -> str:
-    """Return why the options of the tool `audit` contradict one another; an empty text if they do not.
+    """Return the error message about options of `audit` that contradict one another, or an empty string.
 
     Args:
-        options: the parsed options.
+        options: parsed options of the tool `audit`.
     """
     if options.from_inventory is None:
         if options.from_export is not None or options.memory is not None:

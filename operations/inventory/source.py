@@ -1,4 +1,4 @@
-"""Provides the two snapshots that an audit from an inventory compares: the inventory and the rows of the same time."""
+"""Provides the data for `audit --from-inventory`: an S3 Inventory, and the rows of the table at the same time."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 USUAL_AGE = timedelta(days=3)
-"""Age of the newest inventory above which the audit adds a note: a daily configuration has younger inventories."""
+"""Age of the newest inventory above which the audit prints a note. With a daily configuration, it is younger."""
 USUAL_SKEW = timedelta(days=1)
-"""Difference between the times of inventory and rows above which the audit adds a note."""
+"""Difference between the time of the inventory and the time of the rows above which the audit prints a remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshots:
-    """An inventory and the rows of about the same time.
+    """An S3 Inventory, and the rows of the table at about the same time.
 
     Attributes:
-        inventory: the inventory.
-        path: the Parquet file of the loaded inventory.
-        rows: the rows.
-        engine: the engine for the comparison.
-        notes: notes about the two snapshots.
+        inventory: content of the inventory's manifest.
+        path: Parquet file into which `load` has written the inventory.
+        rows: snapshot of the rows.
+        engine: DuckDB engine for the comparison.
+        notes: notes for the user, for example about an old inventory.
     """
 
     inventory: Inventory
@@ -57,15 +57,15 @@ class Snapshots:
 
     @property
     def rows_time(self) -> datetime:
-        """Time of the rows."""
+        """Point in time of the rows."""
         return datetime.fromisoformat(self.rows.time)
 
     def compare(self, *, prefix: str, key_filter: KeyFilter) -> Comparison:
-        """Compare the inventory with the rows.
+        """Compare the inventory with the rows of the table.
 
         Args:
-            prefix: beginning of the keys to compare.
-            key_filter: the keys that the stack indexes.
+            prefix: prefix of the object keys to compare.
+            key_filter: filter of the object keys that the stack indexes.
 
         Raises:
             OperatorError: DuckDB cannot read a file, or has too little memory or disk space.
@@ -81,7 +81,7 @@ class Snapshots:
         )
 
     def document(self) -> dict[str, Any]:
-        """Return the facts about the snapshots as a JSON object."""
+        """Return facts about the inventory and the rows, for the field `inventory` of the JSON output."""
         return {
             "path": self.inventory.place,
             "created": time_text(self.inventory.created),
@@ -93,15 +93,15 @@ class Snapshots:
 
 
 class Snapshotter:
-    """Finds, downloads and loads the snapshots that the options of `audit` select.
+    """Finds, downloads and loads the inventory and the rows that the options of `audit` select.
 
     Args:
-        options: `from_inventory`, `from_export` and `memory`.
-        aws: the AWS calls.
+        options: parsed options `from_inventory`, `from_export` and `memory`.
+        aws: client for the AWS calls.
         target: the deployed stack.
-        expected: its settings document; None if it does not exist.
-        cache: the cache folder.
-        now: returns the current time.
+        expected: settings document of the stack; None if it does not exist.
+        cache: cache of the exported rows.
+        now: function that returns the current time.
     """
 
     def __init__(
@@ -126,12 +126,12 @@ class Snapshotter:
 
     @contextmanager
     def open(self, bucket: str, *, versioned: bool, progress: Progress) -> Iterator[Snapshots]:
-        """Context manager for the snapshots of a bucket. Its temporary files are deleted at the end.
+        """Context manager that yields the inventory and the rows of a bucket, and deletes temporary files on exit.
 
         Args:
             bucket: name of the bucket.
             versioned: whether the bucket has versioning.
-            progress: display of the steps.
+            progress: displays the progress of the steps.
 
         Raises:
             OperatorError: an inventory or an export is missing, damaged or unsuitable, or an AWS call failed.
@@ -145,7 +145,7 @@ class Snapshotter:
         )
         read_rows = self._reader(inventory, progress)
         with self._cache.temporary() as folder, Engine(memory=self._memory, spill=folder / "spill") as engine:
-            # The inventory is loaded before the rows are exported, because an export costs money.
+            # A damaged inventory must be found before the export of the rows starts, because an export costs money.
             path = self._load(where, inventory, engine, folder, progress)
             rows = read_rows(engine)
             notes = [*notes, *self._notes(inventory, rows)]
@@ -160,11 +160,11 @@ class Snapshotter:
                 "--from-inventory: the stack has no inventory: set the configuration key inventory to true and run "
                 "`pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
             )
-        # Another configuration with the same destination can have a filter.
+        # Inventories of another configuration in the same folder may be incomplete, because it may have a filter.
         return place(f"{location}/{bucket}/{self._configuration}", self._aws, bucket=bucket)
 
     def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:
-        """Print the price of the rows if they need a new export, and return a function that reads the rows."""
+        """Return a function that reads the rows. If this needs a new export of the table, print the price first."""
         if self._export is not None:
             return lambda engine: self._rows.snapshot(engine, progress)
         return self._rows.at(inventory.created.replace(microsecond=0), progress)
@@ -184,7 +184,7 @@ class Snapshotter:
         return path
 
     def _notes(self, inventory: Inventory, rows: Snapshot) -> list[str]:
-        """Return notes about an old inventory, and about rows of another time."""
+        """Return notes for the user about an old inventory, and about rows whose time differs from the inventory's."""
         notes = []
         if (age := self._now() - inventory.created) > USUAL_AGE:
             notes.append(
