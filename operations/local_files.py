@@ -49,7 +49,7 @@ def read_manifest(path: Path) -> bytes:
 
 @contextmanager
 def unfinished_file(path: Path) -> Iterator[Path]:
-    """Context manager for a temporary file in the folder of the finished file. It is deleted unless the caller renames it.
+    """Context manager that creates a temporary file, and deletes it on exit unless the caller has renamed it.
 
     The name contains random characters. Otherwise, another user could create a link with this name in advance.
 

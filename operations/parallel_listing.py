@@ -56,12 +56,12 @@ class VersionPage:
 
 
 Fetch: TypeAlias = Callable[[Marker, int], VersionPage]
-"""Type of a function that requests a page: it receives a marker and a page size. Several threads call it."""
+"""Type of the function that requests a page after a marker, with a maximum number of versions."""
 
 
 @dataclass(eq=False)
 class Range:
-    """Range of unlisted keys, from `position` (exclusive) to `last` (inclusive; None for no end).
+    """Range of unlisted keys, from `position` (exclusive) to `last` (inclusive, or None for no end).
 
     Attributes:
         held: versions of the last listed key. They are kept back, because the next page may contain more versions of it.

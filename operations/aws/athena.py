@@ -62,7 +62,7 @@ class AthenaCalls:
     _glue: Any
 
     def start_query(self, sql: str, *, database: str, workgroup: str) -> str:
-        """Start a query in Athena, and return its ID. The settings of the workgroup determine the location of the result.
+        """Start a query in Athena, and return its ID. The workgroup's settings contain the location of the result.
 
         Args:
             sql: the statement in Athena's dialect.

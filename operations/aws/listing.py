@@ -50,7 +50,7 @@ class ListingCalls:
         workers: int = LIST_WORKERS,
         page: int = VERSIONS_PER_PAGE,
     ) -> Iterator[Version]:
-        """Yield all object versions and delete markers of a bucket. The keys are unordered; a key's versions are adjacent.
+        """Yield all object versions and delete markers of a bucket, unordered, but with adjacent versions of a key.
 
         Args:
             bucket: name of the bucket.

@@ -163,7 +163,7 @@ def engine(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
         yield engine
 
 
-def test_named_queries_have_equal_results_in_athena_and_in_the_local_engine(athena: Athena, engine: Engine) -> None:
+def test_named_queries_have_equal_results_in_athena_and_in_duckdb(athena: Athena, engine: Engine) -> None:
     names = query_names()
     results = athena.map(lambda name: athena.run(named_query(name), {}), names)
     local = query_of(engine)
@@ -171,14 +171,14 @@ def test_named_queries_have_equal_results_in_athena_and_in_the_local_engine(athe
     assert len(names) == 19
 
 
-def test_all_columns_of_all_rows_are_equal_in_athena_and_in_the_local_engine(athena: Athena, engine: Engine) -> None:
+def test_all_columns_have_equal_values_in_athena_and_in_duckdb(athena: Athena, engine: Engine) -> None:
     columns = [each.name for each in COLUMNS if each.type != TEXTS]
     values = ["user_metadata['project'] AS project", "user_metadata['no'] AS absent", *columns]
     sql = f"SELECT {', '.join(values)} FROM objects ORDER BY object_id, version_id"  # noqa: S608  the names are those of columns
     assert athena.run(sql, {}) == query_of(engine)(sql, {})
 
 
-def test_report_with_filters_has_the_same_tables_as_that_of_the_local_engine(athena: Athena, engine: Engine) -> None:
+def test_filtered_report_has_equal_tables_in_athena_and_in_duckdb(athena: Athena, engine: Engine) -> None:
     filters = Filters(prefix="'; DROP", since=datetime.fromisoformat("2020-01-01T00:00:00Z"))
     options: dict[str, Any] = {"source": "test", "filters": filters, "top": 3}
     local = create_report(query_of(engine), **options)
@@ -196,7 +196,7 @@ def test_report_with_filters_has_the_same_tables_as_that_of_the_local_engine(ath
         ("SELECT uploaded_at, upload_day, true, 1.5, NULL FROM objects WHERE key = 'all'", None),
     ],
 )
-def test_query_of_a_user_has_the_result_of_the_local_engine(
+def test_user_query_has_equal_results_in_athena_and_in_duckdb(
     athena: Athena, engine: Engine, sql: str, rows: list[tuple[Any, ...]] | None
 ) -> None:
     sql = sql.replace("FROM main AS o", "FROM objects AS o ORDER BY 1 LIMIT 3")
@@ -206,24 +206,24 @@ def test_query_of_a_user_has_the_result_of_the_local_engine(
     assert rows is None or found == rows
 
 
-def test_result_of_several_pages_has_all_rows(athena: Athena) -> None:
+def test_athena_result_of_several_pages_has_all_rows(athena: Athena) -> None:
     sql = "SELECT i FROM (SELECT count(*) AS n FROM objects) AS c, unnest(generate_series(1, 2500)) AS t(i) ORDER BY i"
     assert [row[0] for row in athena.select(sql).rows] == list(range(1, 2501))
 
 
-def test_unknown_column_is_an_error_that_names_the_list_of_columns(athena: Athena) -> None:
+def test_unknown_column_in_athena_is_an_error_that_names_the_column_documentation(athena: Athena) -> None:
     with pytest.raises(OperatorError, match=r"cannot run the query in Athena: .*sise.* docs/sql.md lists the columns"):
         athena.select("SELECT sise FROM objects")
 
 
 @pytest.mark.usefixtures("athena")
-def test_exported_rows_in_athena_have_the_totals_of_the_local_engine(run: Tools, location: str) -> None:
+def test_totals_over_exported_rows_are_equal_in_athena_and_in_duckdb(run: Tools, location: str) -> None:
     assert f"Athena reads {location}\n" in run("export", f"--from-export={location}")
     local = run("sql", "--name=totals", "--format=json", f"--from-export={location}")
     assert run("sql", "--name=totals", "--format=json", "--athena") == local
 
 
-def test_selected_export_determines_the_rows_and_keeps_the_table_definition(
+def test_selecting_an_export_changes_the_rows_but_not_the_glue_table_definition(
     athena: Athena, emulator: Emulator, outputs: Mapping[str, str], tmp_path: Path
 ) -> None:
     glue = emulator.client("glue")
@@ -242,9 +242,7 @@ def test_selected_export_determines_the_rows_and_keeps_the_table_definition(
     assert athena.open() == previous
 
 
-def test_database_without_the_table_is_an_error_that_names_the_configuration_key(
-    aws: TranslatingAws, athena: Athena
-) -> None:
+def test_missing_glue_table_is_an_error_that_names_the_key_analytics(aws: TranslatingAws, athena: Athena) -> None:
     assert athena.open().rows > 0
     with pytest.raises(OperatorError, match="configuration key analytics is true") as raised:
         aws.glue_table("no_such_database", "exported_rows")

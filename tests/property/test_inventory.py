@@ -86,7 +86,7 @@ def compare(snapshots: Snapshots, engine: Engine, folder: Path) -> Counter[str]:
     "batch",
     [pytest.param(number, marks=[pytest.mark.slow] * (number > 0)) for number in range(1000 // BATCH)],
 )
-def test_audit_from_an_inventory_reports_the_findings_of_the_audit(
+def test_audit_from_an_inventory_reports_the_findings_of_an_audit_by_listing(
     batch: int, record_property: Callable[[str, object], None]
 ) -> None:
     counts: Counter[str] = Counter()

@@ -42,7 +42,7 @@ def ordered(versions: list[Version]) -> list[Version]:
 
 
 @given(keys=KEYS, prefix=st.sampled_from(["", "", "a/", "é"]), workers=st.integers(1, 16), data=st.data())
-def test_parallel_listing_returns_the_versions_of_a_serial_listing(
+def test_parallel_listing_returns_the_same_versions_as_a_serial_listing(
     keys: dict[str, int], prefix: str, workers: int, data: st.DataObject
 ) -> None:
     versions = [version for key, number in keys.items() for version in versions_of(key, number)]
@@ -55,7 +55,7 @@ def test_parallel_listing_returns_the_versions_of_a_serial_listing(
 
 @given(keys=KEYS, others=st.lists(SHORT_KEYS | FOLDERS | NUMBERS, max_size=30), workers=st.integers(1, 16))
 @example(keys={f"{number:02}": 1 for number in range(60)}, others=["05", "070", "a"], workers=8)
-def test_keys_that_exist_during_the_whole_listing_are_listed_once(
+def test_parallel_listing_returns_keys_that_exist_during_the_whole_listing_once(
     keys: dict[str, int], others: list[str], workers: int
 ) -> None:
     """Other keys are added before the requests with an even number, and deleted before the others."""

@@ -94,7 +94,7 @@ def filters(draw: st.DrawFn) -> Filters:
 
 @given(buckets(), st.just(Filters()) | filters(), st.sampled_from([1, 2, 1000]))
 @pytest.mark.slow
-def test_numbers_of_the_report_equal_the_numbers_calculated_from_listings_and_head_responses(
+def test_report_equals_the_report_calculated_from_listings_and_head_responses(
     found: list[GeneratedBucket], selection: Filters, top: int
 ) -> None:
     first, last = selection.since or START - timedelta(days=1), selection.until or datetime.max.replace(tzinfo=UTC)

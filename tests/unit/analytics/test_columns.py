@@ -63,7 +63,7 @@ def relation(folder: Path, *rows: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda each: order.index((each["object_id"], each["version_id"])))
 
 
-def test_columns_have_the_values_of_a_row_with_all_attributes(tmp_path: Path) -> None:
+def test_columns_of_the_relation_have_the_values_of_the_row_attributes(tmp_path: Path) -> None:
     [found] = relation(tmp_path, ROW)
     facts = {f"detected_{name}": value for name, value in ROW["content"].items()}
     unchanged = {name: value for name, value in ROW.items() if name in NAMES}
@@ -83,7 +83,7 @@ def test_columns_have_the_values_of_a_row_with_all_attributes(tmp_path: Path) ->
     }
 
 
-def test_columns_of_missing_attributes_are_null_and_flags_are_false(tmp_path: Path) -> None:
+def test_columns_of_missing_row_attributes_are_null_or_false(tmp_path: Path) -> None:
     [found] = relation(tmp_path, {"object_id": "uploads/a", "version_id": "v1"})
     flags = {name: value for name, value in found.items() if value is not None}
     assert flags == {
@@ -97,7 +97,7 @@ def test_columns_of_missing_attributes_are_null_and_flags_are_false(tmp_path: Pa
     }
 
 
-def test_columns_contain_unusual_keys_and_metadata_unchanged(tmp_path: Path) -> None:
+def test_relation_contains_unusual_keys_and_metadata_unchanged(tmp_path: Path) -> None:
     texts = [
         *KEYS.values(),
         "'; DROP VIEW objects; --",
@@ -149,7 +149,7 @@ MARKER: Mapping[str, Any] = {"delete_marker": True}
         pytest.param([{"object_id": "uploads/a", "version_id": "v9"}, version("v1")], "v1", id="no-time"),
     ],
 )
-def test_current_version_is_the_newest_version_that_is_neither_deleted_nor_a_marker(
+def test_is_current_is_true_only_for_the_version_that_a_get_request_returns(
     tmp_path: Path, rows: list[dict[str, Any]], current: str | None
 ) -> None:
     other = {**version("v1"), "object_id": "uploads/b"}

@@ -68,7 +68,7 @@ def engine(folder: Path) -> Iterator[Engine]:
         ("EXPLAIN CREATE TABLE copies AS FROM objects", "CREATE statements are not allowed"),
     ],
 )
-def test_invalid_or_writing_statement_is_an_error_with_the_remedy(engine: Engine, sql: str, message: str) -> None:
+def test_invalid_or_writing_sql_statement_is_rejected_with_a_remedy(engine: Engine, sql: str, message: str) -> None:
     with pytest.raises(OperatorError, match=message):
         list(engine.select(sql).rows)
     assert engine.rows("SELECT count(*) FROM objects") == [(5,)]
@@ -82,14 +82,14 @@ def test_invalid_or_writing_statement_is_an_error_with_the_remedy(engine: Engine
         'SELECT count(*) AS "\';" FROM objects',
     ],
 )
-def test_query_returns_columns_types_and_rows(engine: Engine, sql: str) -> None:
+def test_sql_query_returns_column_types_and_rows(engine: Engine, sql: str) -> None:
     result = engine.select(sql)
     assert result.types == ("BIGINT",)
     assert list(result.rows) == [(5,)]
 
 
 @pytest.mark.usefixtures("engine")
-def test_explained_statement_cannot_overwrite_the_rows(folder: Path, tmp_path: Path) -> None:
+def test_explain_analyze_of_a_copy_statement_does_not_overwrite_the_cached_rows(folder: Path, tmp_path: Path) -> None:
     rows = tmp_path / "objects.parquet"
     shutil.copy(folder / "objects.parquet", rows)
     content = rows.read_bytes()
@@ -102,9 +102,7 @@ def test_explained_statement_cannot_overwrite_the_rows(folder: Path, tmp_path: P
 
 
 @pytest.mark.usefixtures("engine")
-def test_columns_are_those_of_the_file_if_its_folder_has_the_form_of_a_hive_partition(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_folder_names_in_hive_partition_format_do_not_replace_columns_of_the_file(folder: Path, tmp_path: Path) -> None:
     rows = tmp_path / "object_id=1" / "size_bytes=7" / "objects.parquet"
     rows.parent.mkdir(parents=True)
     shutil.copy(folder / "objects.parquet", rows)
@@ -114,7 +112,7 @@ def test_columns_are_those_of_the_file_if_its_folder_has_the_form_of_a_hive_part
 
 
 @pytest.mark.usefixtures("engine")
-def test_times_with_time_zone_are_utc_in_each_time_zone_of_the_machine(
+def test_times_with_time_zone_in_results_are_utc_in_any_local_time_zone(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
@@ -124,12 +122,12 @@ def test_times_with_time_zone_are_utc_in_each_time_zone_of_the_machine(
         assert list(engine.select(sql).rows) == [(datetime(2026, 7, 1, 12, tzinfo=UTC), "UTC")]
 
 
-def test_describe_statement_returns_the_columns_of_the_relation(engine: Engine) -> None:
+def test_describe_objects_returns_the_columns_of_the_relation(engine: Engine) -> None:
     rows = list(engine.select("DESCRIBE objects").rows)
     assert [(each[0], each[1]) for each in rows] == [(each.name, each.type) for each in COLUMNS]
 
 
-def test_result_is_written_into_the_permitted_parquet_file_only(folder: Path) -> None:
+def test_query_result_can_be_written_only_to_the_permitted_parquet_file(folder: Path) -> None:
     path = folder / "result's.parquet"
     with Engine(spill=folder / "spill") as engine:
         engine.open([folder / "objects.parquet"], writable=path)
@@ -144,7 +142,7 @@ def test_result_is_written_into_the_permitted_parquet_file_only(folder: Path) ->
 
 
 @pytest.mark.usefixtures("engine")
-def test_sums_in_parquet_files_are_exact_and_rows_keep_their_order(folder: Path, tmp_path: Path) -> None:
+def test_parquet_result_has_exact_sums_and_keeps_the_order_of_the_rows(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "sums.parquet"
     path.touch()
     sql = (
@@ -169,7 +167,7 @@ def test_query_that_exceeds_the_memory_limit_writes_intermediate_results_to_disk
         assert next(engine.select(sql).rows)[1] == 400_000
 
 
-def test_query_without_sufficient_memory_is_an_error_with_the_remedy(folder: Path) -> None:
+def test_query_that_needs_too_much_memory_fails_with_a_remedy(folder: Path) -> None:
     with Engine(memory="10MB", spill=folder / "spill") as engine:
         engine.open([folder / "objects.parquet"])
         with pytest.raises(OperatorError, match=r"used\)\. Give more memory with --memory, such as --memory 4GB"):
@@ -191,7 +189,7 @@ def test_query_without_sufficient_memory_is_an_error_with_the_remedy(folder: Pat
         ("DELETE FROM objects", "DELETE statements are not allowed"),
     ],
 )
-def test_check_rejects_an_invalid_statement_before_the_rows_are_read(tmp_path: Path, sql: str, message: str) -> None:
+def test_invalid_sql_statement_is_rejected_before_the_rows_are_read(tmp_path: Path, sql: str, message: str) -> None:
     with Engine(spill=tmp_path) as engine, pytest.raises(OperatorError) as raised:
         engine.check(sql)
     assert message in str(raised.value)
@@ -207,12 +205,12 @@ def test_check_rejects_an_invalid_statement_before_the_rows_are_read(tmp_path: P
         "WITH a AS (SELECT 1) SELECT * FROM a;",
     ],
 )
-def test_check_accepts_a_valid_statement(tmp_path: Path, sql: str) -> None:
+def test_valid_sql_statement_passes_the_check_before_the_rows_are_read(tmp_path: Path, sql: str) -> None:
     with Engine(spill=tmp_path) as engine:
         engine.check(sql)
 
 
-def test_full_disk_during_a_parallel_write_is_an_error_with_the_path_and_the_remedy(tmp_path: Path) -> None:
+def test_full_disk_while_several_threads_write_fails_with_path_and_remedy(tmp_path: Path) -> None:
     """The device /dev/full reports a full disk for each write."""
     with Engine(spill=tmp_path) as engine, pytest.raises(OperatorError) as raised, translated_errors("write the rows"):
         engine.execute("COPY (SELECT i FROM range(100) t(i)) TO '/dev/full' (FORMAT parquet, USE_TMP_FILE false)")
@@ -223,7 +221,7 @@ def test_full_disk_during_a_parallel_write_is_an_error_with_the_path_and_the_rem
     )
 
 
-def test_interruption_stops_a_running_query(engine: Engine) -> None:
+def test_keyboard_interrupt_stops_a_running_duckdb_query(engine: Engine) -> None:
     main_thread = threading.main_thread().ident
     assert main_thread is not None
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -238,6 +236,6 @@ def test_interruption_stops_a_running_query(engine: Engine) -> None:
     assert engine.rows("SELECT count(*) FROM objects") == [(5,)]
 
 
-def test_invalid_memory_limit_is_an_error(tmp_path: Path) -> None:
+def test_invalid_memory_limit_of_duckdb_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="Memory must have a number"):
         Engine(memory="much", spill=tmp_path)

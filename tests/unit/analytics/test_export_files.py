@@ -122,7 +122,7 @@ ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
         ),
     ],
 )
-def test_damaged_export_is_an_error_with_the_path_of_the_file_and_writes_no_relation(
+def test_damaged_table_export_is_an_error_with_the_path_and_leaves_no_parquet_file(
     tmp_path: Path, damage: Callable[[Path], None], file: str, message: str
 ) -> None:
     export = write_export(tmp_path, ROWS)
@@ -134,7 +134,7 @@ def test_damaged_export_is_an_error_with_the_path_of_the_file_and_writes_no_rela
     assert not (export / OBJECTS).exists()
 
 
-def test_export_with_empty_data_files_is_loaded(tmp_path: Path) -> None:
+def test_table_export_with_empty_data_files_is_loaded(tmp_path: Path) -> None:
     export = write_export(tmp_path, ROWS[:1], parts=3)
     empty = export / f"data/{1:032x}.json.gz"
     empty.write_bytes(b"")
@@ -146,7 +146,7 @@ def test_export_with_empty_data_files_is_loaded(tmp_path: Path) -> None:
         assert engine.rows("SELECT count(*) FROM objects") == [(1,)]
 
 
-def test_export_of_an_empty_table_is_an_empty_relation(tmp_path: Path) -> None:
+def test_export_of_an_empty_table_is_loaded_with_no_rows(tmp_path: Path) -> None:
     with Engine(spill=tmp_path / "spill") as engine:
         load(write_export(tmp_path, [], parts=1), engine)
         assert engine.rows("SELECT count(*), count(is_current), max(user_metadata['a']) FROM objects") == [(0, 0, None)]

@@ -141,7 +141,7 @@ def expected_extension(key: str) -> str:
     return extension.lower() if dot and stem.strip(".") else ""
 
 
-def test_sql_conditions_find_the_versions_that_the_rules_of_the_audit_find(snapshots: Snapshots) -> None:
+def test_inventory_comparison_in_sql_finds_the_same_versions_as_the_comparison_in_python(snapshots: Snapshots) -> None:
     generated = list(cases(4_000))
     expected, heads = set(), set()
     for found_version, status, found_row in generated:
@@ -193,7 +193,7 @@ NEVER = {"deleted_at": "2026-12-31T12:00:00.000Z"}
         pytest.param([OLD], [row(OLD, uploaded_at="2026-01-31T12:00:00.000Z")], 1, 0, id="wrong time in a row"),
     ],
 )
-def test_changes_of_the_last_two_days_of_an_inventory_are_not_compared(
+def test_changes_in_the_48_hours_before_an_inventory_are_not_compared(
     snapshots: Snapshots, lines: list[Version], rows: list[Row], candidates: int, too_young: int
 ) -> None:
     comparison = snapshots.compare(list(map(listed, lines)), rows, created=CREATED_EARLY)
@@ -201,12 +201,12 @@ def test_changes_of_the_last_two_days_of_an_inventory_are_not_compared(
     assert any("2026-01-31T12:00:00Z" in note for note in comparison.notes()) == bool(too_young)
 
 
-def test_versions_later_than_the_rows_are_not_compared(snapshots: Snapshots) -> None:
+def test_versions_newer_than_the_exported_rows_are_not_compared(snapshots: Snapshots) -> None:
     comparison = snapshots.compare([listed(OLD), listed(version("b"))], [], exported=START)
     assert (found(comparison), comparison.too_young, comparison.limit) == ([("a", "v1")], 1, START)
 
 
-def test_rows_later_than_the_inventory_are_not_stale(snapshots: Snapshots) -> None:
+def test_row_of_an_object_newer_than_the_inventory_is_not_reported_as_stale(snapshots: Snapshots) -> None:
     uploaded = version("a", seconds=100 * 86_400)
     rows = [row(uploaded), row(version("b", seconds=102 * 86_400))]
     comparison = snapshots.compare([], rows, exported=START + timedelta(days=100))
@@ -227,7 +227,7 @@ LISTED = [version("in/a.b"), marker("in/a.b"), version("in/c"), version("in2"), 
         ((("'", ""),), "", (0, 0, 0, 6, 0, 0), []),
     ],
 )
-def test_only_keys_of_the_filter_and_of_the_prefix_are_compared(
+def test_inventory_comparison_includes_only_keys_of_the_notification_filter_and_prefix(
     snapshots: Snapshots,
     rules: tuple[tuple[str, str], ...] | None,
     prefix: str,
@@ -258,7 +258,7 @@ def test_only_keys_of_the_filter_and_of_the_prefix_are_compared(
         ("encryption", {"encryption": "aws:kms"}),
     ],
 )
-def test_fields_that_an_inventory_lacks_are_not_compared(
+def test_attributes_whose_fields_the_inventory_lacks_are_not_compared(
     snapshots: Snapshots, field: str, changes: dict[str, Any]
 ) -> None:
     rows = [row(version("a"), **changes)]
@@ -268,7 +268,7 @@ def test_fields_that_an_inventory_lacks_are_not_compared(
     assert found(snapshots.compare([listed(version("a"))], rows)) == [("a", "v1")]
 
 
-def test_comparison_with_more_differences_than_the_limit_adds_a_note(
+def test_inventory_comparison_with_very_many_differences_prints_the_expected_duration(
     snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comparison = snapshots.compare([listed(version("a")), listed(version("b"))], [])
@@ -294,7 +294,7 @@ def confirmed(aws: FakeAws, comparison: Comparison) -> tuple[Audit, FakeClock]:
     return audit, clock
 
 
-def test_audit_reports_differences_of_an_inventory_that_exist_now(snapshots: Snapshots) -> None:
+def test_audit_from_an_inventory_reports_only_differences_that_still_exist(snapshots: Snapshots) -> None:
     versions = [version("a"), version("b"), version("c"), version("d"), version("e")]
     old = [row(versions[0], size_bytes=6), row(version("gone")), *map(row, versions[2:])]
     comparison = snapshots.compare(list(map(listed, versions)), old)
@@ -310,7 +310,7 @@ def test_audit_reports_differences_of_an_inventory_that_exist_now(snapshots: Sna
     assert report.sent == len(aws.sent) == 2
 
 
-def test_audit_confirms_a_difference_of_the_encryption_with_a_head_request(snapshots: Snapshots) -> None:
+def test_audit_from_an_inventory_confirms_different_encryption_with_a_head_request(snapshots: Snapshots) -> None:
     versions = [version("a"), version("b"), version("c")]
     lines = [
         listed(versions[0], encryption="SSE-KMS"),
@@ -330,7 +330,7 @@ def test_audit_confirms_a_difference_of_the_encryption_with_a_head_request(snaps
     assert aws.heads == [("a", "v1")]
 
 
-def test_confirmation_of_many_differences_does_not_exceed_the_limit_of_read_units(snapshots: Snapshots) -> None:
+def test_confirmation_of_many_differences_uses_at_most_half_of_the_read_capacity(snapshots: Snapshots) -> None:
     versions = [version(f"{number:04}") for number in range(300)]
     audit, clock = confirmed(FakeAws(versions), snapshots.compare(list(map(listed, versions)), []))
     assert len(audit.report.findings) == len(versions)
