@@ -60,14 +60,14 @@ def gigabytes(objects: int) -> float:
 
 
 @pytest.mark.parametrize("objects", NUMBERS)
-def test_monthly_bill_in_the_document_equals_the_calculated_bill(objects: int) -> None:
+def test_scale_document_contains_the_calculated_monthly_bill(objects: int) -> None:
     load = Load(per_day=objects / DAYS)
     bills = [dollars(total(bill(load, each))) for each in (PROVISIONED, ON_DEMAND, CHEAPEST)]
     assert row(NUMBERS[objects], f"{objects / DAYS:,.0f}", *bills) in DOCUMENT
 
 
 @pytest.mark.parametrize("objects", NUMBERS)
-def test_document_has_the_duration_and_cost_of_a_backfill(objects: int) -> None:
+def test_scale_document_contains_the_calculated_duration_and_cost_of_a_backfill(objects: int) -> None:
     million = bill(Load(per_day=10**6 / DAYS * 12), ON_DEMAND, months=1)
     files = 10**6 / DAYS * 12 * 730 / 24  # files of a month
     cost = sum(each.dollars for each in million if each.part in PARTS) / files * objects
@@ -78,7 +78,7 @@ def test_document_has_the_duration_and_cost_of_a_backfill(objects: int) -> None:
 
 
 @pytest.mark.parametrize("objects", NUMBERS)
-def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
+def test_scale_document_contains_the_calculated_duration_and_cost_of_an_audit(objects: int) -> None:
     units = objects * (QUERY_UNITS + SCAN_UNITS)
     rate = default_read_rate(DEFAULT_CAPACITY)
     assert rate is not None
@@ -96,12 +96,12 @@ def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
     assert row(*cells) in DOCUMENT
 
 
-def test_document_has_the_read_units_of_the_scan_of_a_row() -> None:
+def test_scale_document_contains_the_read_units_per_scanned_row() -> None:
     text = f"row with\ncontent ({Load(per_day=1).row_bytes + CONTENT_BYTES} bytes) {SCAN_UNITS:.1f} units"
     assert text in DOCUMENT
 
 
-def test_on_demand_costs_more_than_the_default_from_the_number_of_uploads_in_the_document() -> None:
+def test_scale_document_contains_the_load_above_which_on_demand_costs_more() -> None:
     def difference(per_day: float) -> float:
         return total(bill(Load(per_day=per_day), ON_DEMAND)) - total(bill(Load(per_day=per_day), PROVISIONED))
 
@@ -109,13 +109,13 @@ def test_on_demand_costs_more_than_the_default_from_the_number_of_uploads_in_the
     assert "from 1.5 million uploads per day" in DOCUMENT
 
 
-def test_document_has_the_write_units_of_a_billion_uploads_in_a_year() -> None:
+def test_scale_document_contains_the_write_units_for_a_billion_uploads_a_year() -> None:
     per_second = 10**9 / DAYS / DAY_SECONDS
     assert f"{per_second:.0f} uploads per second need {2 * per_second:.0f} units" in DOCUMENT
 
 
 @pytest.mark.parametrize("objects", [10**8, 10**9])
-def test_document_has_the_price_of_a_query_in_athena(objects: int) -> None:
+def test_scale_document_contains_the_price_of_an_athena_query(objects: int) -> None:
     price = prices.ATHENA_BYTES.cost(gigabytes(objects) * GB * EXPORT_COMPRESSED)
     assert f"{NUMBERS[objects]} rows ${price:.2f}" in DOCUMENT
 
@@ -138,5 +138,5 @@ def test_document_has_the_price_of_a_query_in_athena(objects: int) -> None:
         f"{USUAL_RATE:.0f} keys per second",
     ],
 )
-def test_document_has_the_price_or_the_limit_of_the_code(text: str) -> None:
+def test_scale_document_contains_the_prices_and_limits_in_the_code(text: str) -> None:
     assert text in DOCUMENT

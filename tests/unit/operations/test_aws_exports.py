@@ -49,7 +49,7 @@ def dynamodb(clients: dict[str, Any]) -> Iterator[Stubber]:
         yield stubber
 
 
-def test_segments_of_a_scan_contain_each_row_once(aws: Aws, clients: dict[str, Any]) -> None:
+def test_scanned_segments_of_a_table_contain_each_row_once(aws: Aws, clients: dict[str, Any]) -> None:
     clients["dynamodb"].create_table(
         TableName="objects",
         AttributeDefinitions=[{"AttributeName": each, "AttributeType": kind} for each, _, kind in KEYS],
@@ -76,7 +76,7 @@ def test_segments_of_a_scan_contain_each_row_once(aws: Aws, clients: dict[str, A
         ("arn:aws:kms:us-east-1:1:key/k", {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": "arn:aws:kms:us-east-1:1:key/k"}),
     ],
 )
-def test_export_is_started_as_a_full_export_with_owner_and_encryption_of_the_bucket(
+def test_table_export_is_started_with_the_owner_and_encryption_of_the_bucket(
     aws: Aws, dynamodb: Stubber, key: str, encryption: dict[str, str]
 ) -> None:
     expected = {
@@ -108,7 +108,7 @@ def test_export_is_started_as_a_full_export_with_owner_and_encryption_of_the_buc
         ("TableNotFoundException", "Check the bucket"),
     ],
 )
-def test_export_that_dynamodb_refuses_is_an_error_with_the_remedy(
+def test_table_export_that_dynamodb_rejects_is_an_error_with_a_remedy(
     aws: Aws, dynamodb: Stubber, code: str, message: str
 ) -> None:
     dynamodb.add_client_error("export_table_to_point_in_time", code, http_status_code=400)
@@ -116,7 +116,7 @@ def test_export_that_dynamodb_refuses_is_an_error_with_the_remedy(
         aws.start_export(TABLE_ARN, bucket="exports", prefix="p", owner="123456789012")
 
 
-def test_list_of_exports_has_all_pages_without_failed_exports(aws: Aws, dynamodb: Stubber) -> None:
+def test_list_of_table_exports_contains_all_pages_but_no_failed_exports(aws: Aws, dynamodb: Stubber) -> None:
     summaries = [{"ExportArn": f"{ARN}{number}", "ExportStatus": "COMPLETED"} for number in range(2)]
     failed = {"ExportArn": f"{ARN}2", "ExportStatus": "FAILED"}
     first = {"TableArn": TABLE_ARN}
@@ -128,7 +128,7 @@ def test_list_of_exports_has_all_pages_without_failed_exports(aws: Aws, dynamodb
     dynamodb.assert_no_pending_responses()
 
 
-def test_failed_export_has_code_and_message(aws: Aws, dynamodb: Stubber) -> None:
+def test_description_of_a_failed_table_export_contains_code_and_message(aws: Aws, dynamodb: Stubber) -> None:
     failure = {"ExportStatus": "FAILED", "FailureCode": "S3NoSuchBucket", "FailureMessage": "no bucket"}
     dynamodb.add_response("describe_export", {"ExportDescription": DESCRIPTION})
     dynamodb.add_response("describe_export", {"ExportDescription": DESCRIPTION | failure})
@@ -139,12 +139,14 @@ def test_failed_export_has_code_and_message(aws: Aws, dynamodb: Stubber) -> None
 @pytest.mark.parametrize(
     ("prefix", "folder"), [("exports/now", f"exports/now/AWSDynamoDB/{ID}/"), ("", f"AWSDynamoDB/{ID}/")]
 )
-def test_folder_of_an_export_consists_of_its_prefix_and_its_id(prefix: str, folder: str) -> None:
+def test_s3_folder_of_a_table_export_consists_of_prefix_and_export_id(prefix: str, folder: str) -> None:
     values = {name: getattr(EXPORT, name) for name in ("arn", "status", "failure", "time", "bucket", "format", "kind")}
     assert TableExport(**values, prefix=prefix).folder == folder
 
 
-def test_files_are_downloaded_and_a_missing_file_is_an_error(aws: Aws, clients: dict[str, Any], tmp_path: Path) -> None:
+def test_s3_file_is_downloaded_or_reported_as_missing_with_its_url(
+    aws: Aws, clients: dict[str, Any], tmp_path: Path
+) -> None:
     clients["s3"].create_bucket(Bucket="exports")
     clients["s3"].put_object(Bucket="exports", Key="a/b", Body=b"x" * 3_000_000)
     aws.download_file("exports", "a/b", tmp_path / "b")

@@ -42,13 +42,13 @@ def test_parallel_listing_with_one_worker_is_in_key_order_and_sends_only_page_re
     assert [limit for _, limit in bucket.requests] == [100] * 10
 
 
-def test_listing_of_an_empty_bucket_sends_one_request() -> None:
+def test_parallel_listing_of_an_empty_bucket_sends_one_request() -> None:
     bucket = bucket_of()
     assert list(list_in_parallel(bucket.page, workers=8)) == []
     assert bucket.requests == [(Marker(), 1000)]
 
 
-def test_many_versions_of_one_key_are_listed_together() -> None:
+def test_parallel_listing_returns_all_versions_of_a_key_consecutively() -> None:
     keys = [f"{number:03}" for number in range(100)]
     bucket = VersionedBucket([version for key in keys for version in versions_of(key, 7)])
     listed = [each.key for each in list_in_parallel(bucket.page, workers=8, page=2)]
@@ -56,7 +56,7 @@ def test_many_versions_of_one_key_are_listed_together() -> None:
     assert len(listed) == 7 * len(keys)
 
 
-def test_parallel_listing_sends_no_requests_while_its_caller_processes_versions() -> None:
+def test_parallel_listing_requests_at_most_one_page_per_worker_in_advance() -> None:
     bucket = bucket_of(*NUMBERED)
     listed = list_in_parallel(bucket.page, workers=4, page=10)
     next(listed)
@@ -65,7 +65,7 @@ def test_parallel_listing_sends_no_requests_while_its_caller_processes_versions(
     assert len([limit for _, limit in bucket.requests if limit > 1]) <= 1 + 4
 
 
-def test_error_of_a_request_is_raised_once_and_ends_the_listing() -> None:
+def test_failed_request_of_a_parallel_listing_raises_its_error_and_ends_all_threads() -> None:
     bucket, failed = bucket_of(*NUMBERED), threading.Event()
 
     def fail(marker: Marker) -> None:
@@ -80,7 +80,7 @@ def test_error_of_a_request_is_raised_once_and_ends_the_listing() -> None:
     assert [each.name for each in threading.enumerate() if "ThreadPool" in each.name] == []
 
 
-def test_interruption_during_a_listing_ends_its_threads() -> None:
+def test_interrupted_parallel_listing_ends_all_threads() -> None:
     bucket = bucket_of(*NUMBERED)
     listed = list_in_parallel(bucket.page, workers=8, page=10)
     next(listed)
@@ -101,21 +101,23 @@ def test_interruption_during_a_listing_ends_its_threads() -> None:
         pytest.param(["k" * 1023 + "\x7f", "k" * 1023 + "\x7f"], None, None, id="no boundary of more than 1,024 bytes"),
     ],
 )
-def test_boundary_divides_the_keys_after_the_current_key(
+def test_boundary_of_a_parallel_listing_divides_the_unlisted_keys(
     keys: list[str], last: str | None, expected: str | None
 ) -> None:
     found = boundary(bucket_of(*keys), keys[0], last)
     assert found == expected
 
 
-def test_boundary_is_after_the_prefix_of_the_listing() -> None:
+def test_boundary_of_a_parallel_listing_begins_with_the_listed_prefix() -> None:
     bucket = bucket_of("a/1", "a/3", "b/1")
     assert boundary(bucket, "a/1", "a/9", prefix="a/") == "a/2"
     assert {marker.key[:2] for marker, _ in bucket.requests} == {"a/"}
 
 
 @pytest.mark.parametrize("error", [OperatorError("cannot list"), KeyboardInterrupt()])
-def test_end_of_a_listing_stops_its_searches(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+def test_failed_or_interrupted_parallel_listing_stops_its_boundary_searches(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
     started, stopped = threading.Event(), list[bool]()
 
     def find(self: BoundarySearch, *_: object) -> None:
@@ -131,7 +133,7 @@ def test_end_of_a_listing_stops_its_searches(monkeypatch: pytest.MonkeyPatch, er
     assert stopped == [True]
 
 
-def test_stopped_search_sends_no_requests() -> None:
+def test_stopped_boundary_search_sends_no_requests() -> None:
     bucket: Any = bucket_of(*NUMBERED)
     assert BoundarySearch(bucket.page, lambda: True, "").find("a/0000", None, "a/0123456789") is None
     assert bucket.requests == []
