@@ -1,4 +1,4 @@
-"""Benchmark of the comparison of an S3 Inventory with table rows: `python -m benchmarks.inventory write|compare FOLDER`.
+"""Benchmark that compares an S3 Inventory with rows: `python -m benchmarks.inventory write|compare FOLDER`.
 
 * write FOLDER NUMBER: write an inventory with NUMBER object versions, and the rows of their table. Both files differ in
   known ways (planted differences). The rows are not in key order, as in an export of a DynamoDB table.

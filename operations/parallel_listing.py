@@ -56,7 +56,7 @@ class VersionPage:
 
 
 Fetch: TypeAlias = Callable[[Marker, int], VersionPage]
-"""Type of the function that requests a page after a marker, with a maximum number of versions."""
+"""Function that requests the page of versions after a marker. The second argument is the maximum page size."""
 
 
 @dataclass(eq=False)
@@ -64,7 +64,7 @@ class Range:
     """Range of unlisted keys, from `position` (exclusive) to `last` (inclusive, or None for no end).
 
     Attributes:
-        held: versions of the last listed key. They are kept back, because the next page may contain more versions of it.
+        held: versions of the last listed key, which are kept back because the next page may contain more of them.
         characters: sorted characters of the listed keys; empty before the first page.
         busy: whether a request for the next page is running.
         searching: whether a search for a boundary is running.

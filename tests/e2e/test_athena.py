@@ -1,4 +1,4 @@
-"""Tests of queries in the emulator's Athena: results equal to those of DuckDB, and the selection of an export."""
+"""Tests that queries have the same results in the emulator's Athena and in DuckDB, and that exports are selected."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ pytestmark = [
 
 CHECKSUM = ("CRC64NVME", "ynIoRb1s2ao=", "FULL_OBJECT")
 NO_WAIT = 0.01
-"""Seconds between two requests for the state of a query."""
+"""Seconds to wait between requests for the state of a query."""
 
 
 def items() -> list[dict[str, Any]]:
-    """Return rows with attack keys, versions, markers and deletions, and one row with all attributes."""
+    """Return rows with unusual object keys, deletions and delete markers, and one row with all attributes."""
     bucket = GeneratedBucket("uploads")
     for number, key in enumerate(ATTACK_KEYS):
         facts: dict[str, Any] = {"content": key, "mismatch": True} if number % 2 else {}
@@ -86,7 +86,7 @@ def items() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def outputs(emulator: Emulator, deploy_stack: DeployStack) -> Iterator[Mapping[str, str]]:
-    """Outputs of a stack with the configuration key `analytics`."""
+    """Fixture: outputs of a deployed stack with the configuration key `analytics`."""
     deployment = deploy_stack(emulator, config_overrides={"env": "athena", "analytics": "true"})
     yield deployment.outputs
     deployment.destroy()
@@ -102,7 +102,7 @@ def aws(emulator: Emulator) -> Iterator[TranslatingAws]:
 
 @pytest.fixture(scope="module")
 def folder(outputs: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with an export of the stack's table."""
+    """Fixture: local folder with an export of the stack's table."""
     folder = tmp_path_factory.mktemp("export")
     write_export(folder, items(), prefix="exports/2026-01-31T12-00-00Z", tableArn=outputs["table_arn"])
     return folder
@@ -110,11 +110,11 @@ def folder(outputs: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """Runs tools with the deployed stack.
+    """Runs the operators' tools with the deployed stack.
 
     Attributes:
         capsys: captured output.
-        aws: the AWS calls.
+        aws: client for the AWS calls.
         function: name of the indexer.
         cache: the cache folder.
     """
@@ -125,7 +125,7 @@ class Tools:
     cache: Path
 
     def __call__(self, *arguments: str) -> str:
-        """Run a tool, and return its output."""
+        """Run a tool, assert that it succeeds, and return its output."""
         command = [*arguments, f"--function={self.function}"]
         code = main(command, connect=lambda _: self.aws, cache=self.cache)
         output, errors = self.capsys.readouterr()
@@ -140,13 +140,13 @@ def run(capsys: pytest.CaptureFixture[str], aws: TranslatingAws, outputs: Mappin
 
 @pytest.fixture(scope="module")
 def location(outputs: Mapping[str, str], emulator: Emulator, folder: Path) -> str:
-    """S3 URL of the export in the export bucket, which MiniStack's DynamoDB does not write."""
+    """Fixture: S3 URL of the export. The test uploads it, because the emulator's DynamoDB writes no exports."""
     return upload_export(emulator.client("s3"), outputs["export_bucket_name"], folder)
 
 
 @pytest.fixture(scope="module")
 def athena(aws: TranslatingAws, outputs: Mapping[str, str], location: str) -> Athena:
-    """Athena workgroup of the stack, whose table has the rows of the export."""
+    """Fixture: the stack's Athena workgroup, after the selection of the export."""
     _, expected = from_settings(outputs["lambda_function_name"], None, aws)
     athena = Athena(aws, expected, sleep=lambda _: time.sleep(NO_WAIT))
     with pytest.raises(OperatorError, match="Athena has no rows of the table: run `tapstack export` first"):

@@ -1,4 +1,4 @@
-"""An audit from an inventory and an export reports the findings of an audit of the bucket and the table."""
+"""Property test: an audit from an inventory and an export has the same findings as an audit of bucket and table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def audit_of(snapshots: Snapshots, *, heads: bool) -> Audit:
 
 
 def compare(snapshots: Snapshots, engine: Engine, folder: Path) -> Counter[str]:
-    """Compare both audits of one bucket, and return the counts."""
+    """Assert that both kinds of audits of a generated bucket have the same findings, and return statistics."""
     progress = Progress(io.StringIO())
     usual, audit = audit_of(snapshots, heads=True), audit_of(snapshots, heads=False)
     usual.compare(progress)
@@ -91,7 +91,7 @@ def test_audit_from_an_inventory_reports_the_findings_of_an_audit_by_listing(
 ) -> None:
     counts: Counter[str] = Counter()
     with TemporaryDirectory() as folder, Engine(spill=Path(folder, "spill")) as engine:
-        engine.connection.execute("SET threads = 1")  # With small files, more threads only wait for each other.
+        engine.connection.execute("SET threads = 1")  # With small files, more threads are slower.
         for number in nonempty(range(batch * BATCH, (batch + 1) * BATCH)):
             own = Path(folder, str(number))
             own.mkdir()

@@ -1,4 +1,4 @@
-"""Tests that the policy for analysts in docs/security.md allows exactly the calls of the tools `sql` and `export`."""
+"""Tests that the IAM policies for analysts in docs/security.md allow exactly the calls of their tools."""
 
 from __future__ import annotations
 

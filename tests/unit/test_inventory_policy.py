@@ -1,4 +1,4 @@
-"""Tests that the policy in docs/security.md allows exactly the calls of `audit --from-inventory`."""
+"""Tests that an IAM policy in docs/security.md allows exactly the calls of `audit --from-inventory`."""
 
 from __future__ import annotations
 

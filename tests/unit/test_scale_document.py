@@ -1,4 +1,4 @@
-"""Tests that the calculated numbers of docs/scale.md are those of the code."""
+"""Tests that docs/scale.md contains the costs, durations and limits that the code calculates."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ DAYS = 365
 PROVISIONED, ON_DEMAND = StackSettings(), StackSettings(billing="on-demand")
 CHEAPEST = StackSettings(billing="on-demand", table_class="infrequent-access", index_projection="keys-only")
 DEFAULT_CAPACITY = Capacity(read=PROVISIONED.read_capacity, write=PROVISIONED.write_capacity)
-QUERY_UNITS = 0.5  # units of an eventually consistent query of a key whose rows have at most 4 KB
-SCAN_UNITS = (Load(per_day=1).row_bytes + CONTENT_BYTES) / 8192  # a scan reads 8 KB per read unit
+QUERY_UNITS = 0.5  # read units of an eventually consistent query of up to 4 KB
+SCAN_UNITS = (Load(per_day=1).row_bytes + CONTENT_BYTES) / 8192  # A scan reads 8 KB per read unit.
 PARTS = (
     *("table_writes", "index_writes", "indexer_requests", "indexer_duration", "s3_requests", "log_ingestion"),
     *("log_storage", "access_logs", "inspector_requests", "inspector_duration", "inspector_reads"),
 )
-"""Parts of the bill in proportion to the number of indexed objects, without traces."""
+"""Parts of the monthly bill that are proportional to the number of indexed objects, without traces."""
 
 
 def row(*cells: str) -> str:
@@ -45,7 +45,7 @@ def row(*cells: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the largest unit of which it has at least one and a half."""
+    """Return a duration as text, in the largest unit that gives at least 1.5, such as `1.5 hours` or `80 minutes`."""
     units = (("days", DAY_SECONDS), ("hours", 3600), ("minutes", 60), ("seconds", 1))
     name, unit = next((name, unit) for name, unit in units if seconds >= 1.5 * unit)
     return f"{seconds / unit:,.0f} {name}" if seconds >= 10 * unit else f"{seconds / unit:.1f} {name}"
@@ -69,7 +69,7 @@ def test_scale_document_contains_the_calculated_monthly_bill(objects: int) -> No
 @pytest.mark.parametrize("objects", NUMBERS)
 def test_scale_document_contains_the_calculated_duration_and_cost_of_a_backfill(objects: int) -> None:
     million = bill(Load(per_day=10**6 / DAYS * 12), ON_DEMAND, months=1)
-    files = 10**6 / DAYS * 12 * 730 / 24  # files of a month
+    files = 10**6 / DAYS * 12 * 730 / 24  # files per month
     cost = sum(each.dollars for each in million if each.part in PARTS) / files * objects
     durations = [
         duration(objects / default_event_rate(each)) for each in (DEFAULT_CAPACITY, Capacity(read=None, write=None))

@@ -1,4 +1,4 @@
-"""Tests that docs/sql.md describes the relation `objects`, and that its queries run."""
+"""Tests that docs/sql.md describes all columns of the relation `objects`, and that its example queries run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUERIES = re.findall(r"^\| [^|]+ \| `(SELECT [^`]+)` \|$", DOCUMENT, re.MULTILIN
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export folder with two PDFs of today, of which one is superseded."""
+    """Fixture: table export with two versions of a PDF file that were uploaded today."""
     now = datetime.now(UTC)
     row = {
         "object_id": "uploads/a.pdf",

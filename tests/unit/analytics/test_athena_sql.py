@@ -1,4 +1,4 @@
-"""Tests of the translation of SQL for Athena: refused statements, WITH clauses, parameters, and the view."""
+"""Tests of the translation of SQL for Athena: rejected statements, WITH clauses, parameters, and the view `objects`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.nonempty import nonempty
 
 
 def body(sql: str) -> str:
-    """Return the translated statement without the definition of the relation."""
+    """Translate a statement for Athena, and return it without the definition of the relation `objects`."""
     return translate(sql).partition(") AS ordered)")[2].strip(" ,")
 
 

@@ -1,4 +1,4 @@
-"""Tests of the relation `objects`: its columns, and their values for exported rows."""
+"""Tests that the columns of the relation `objects` have the values of the rows in a DynamoDB export."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ ROW: Mapping[str, Any] = {
     "processed_at": "2026-11-22T21:40:05.034Z",
     "schema_version": 1,
 }
-"""Row with all attributes of an object version."""
+"""Row in the table with all attributes of an object version."""
 
 
 def relation(folder: Path, *rows: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of the relation `objects` for rows of the table, in the order of the arguments.
+    """Write rows into an export, and return the rows of the relation `objects` that is read from it, in the same order.
 
     Args:
         folder: folder for the export files.
-        rows: rows of the table, to which the attributes of every row are added.
+        rows: rows of the table. The attributes that each row must have are added.
     """
     export = write_export(folder, [typed(each) for each in rows])
     with Engine(spill=folder / "spill") as engine:

@@ -1,4 +1,4 @@
-"""Tests of the SQL engine: errors, refused statements, and limits of memory."""
+"""Tests of the class `Engine`, which runs SQL in DuckDB: errors, rejected statements, and memory limits."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_valid_sql_statement_passes_the_check_before_the_rows_are_read(tmp_path:
 
 
 def test_full_disk_while_several_threads_write_fails_with_path_and_remedy(tmp_path: Path) -> None:
-    """The device /dev/full reports a full disk for each write."""
+    """Each write to the device /dev/full fails as on a full disk."""
     with Engine(spill=tmp_path) as engine, pytest.raises(OperatorError) as raised, translated_errors("write the rows"):
         engine.execute("COPY (SELECT i FROM range(100) t(i)) TO '/dev/full' (FORMAT parquet, USE_TMP_FILE false)")
     assert str(raised.value) == (

@@ -1,4 +1,4 @@
-"""Tests that a damaged or unsuitable export is an error that contains the path of the file, and writes no relation."""
+"""Tests that a damaged table export is an error with the path of the file, and that no Parquet file is written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def change_summary(**changes: Any) -> Callable[[Path], None]:
 
 
 def change_part(**changes: Any) -> Callable[[Path], None]:
-    """Return a function that changes the first line of manifest-files.json."""
+    """Return a function that damages an export: it changes the first line of manifest-files.json."""
 
     def change(export: Path) -> None:
         path = export / "manifest-files.json"
@@ -39,7 +39,7 @@ def change_part(**changes: Any) -> Callable[[Path], None]:
 
 
 def replace_part(content: bytes, **changes: Any) -> Callable[[Path], None]:
-    """Return a function that writes other content into the first data file, and its checksum into the manifest."""
+    """Return a function that damages an export: it replaces the first data file, but its checksum is correct."""
 
     def change(export: Path) -> None:
         (export / FIRST).write_bytes(content)

@@ -1,4 +1,4 @@
-"""Tests of the report: its formats, filters, limits and command, with untrusted keys, no row and one row."""
+"""Tests of the tool `report`: formats, filters, options and errors, with untrusted object keys and with few rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHECKSUM = ("CRC64NVME", "ynIoRb1s2ao=", "FULL_OBJECT")
 
 
 class Parsed(HTMLParser):
-    """Elements, texts and attributes of an HTML document."""
+    """HTML parser that collects the elements, texts and attributes of a document."""
 
     def __init__(self, document: str) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Parsed(HTMLParser):
 
 
 def attacked_bucket() -> GeneratedBucket:
-    """Return a bucket whose keys, content types, principals and detected types are attacks."""
+    """Return a bucket whose object keys, content types, principals and detected types are attack strings."""
     bucket = GeneratedBucket("uploads")
     for number, key in enumerate(ATTACK_KEYS):
         facts: dict[str, Any] = {"content": key, "mismatch": True} if number % 2 else {}
@@ -65,13 +65,13 @@ def attacked_bucket() -> GeneratedBucket:
 
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export of the rows of a bucket with attacks."""
+    """Fixture: table export with the rows of a bucket whose texts are attack strings."""
     return write_export(tmp_path_factory.mktemp("export"), attacked_bucket().items)
 
 
 @pytest.fixture(scope="module")
 def page(attacked: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Report on the attacks as HTML."""
+    """Fixture: HTML report about a bucket whose texts are attack strings."""
     file = tmp_path_factory.mktemp("report") / "report.html"
     options = [f"--from-export={attacked}", "--top=1000", f"--html={file}", "--json"]
     assert main(["report", *options], cache=file.parent) == 0
@@ -83,7 +83,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], attacked: Path) -> Run:
-    """Function that runs `report`, and returns its exit code, output and error messages."""
+    """Fixture: function that runs the tool `report`, and returns its exit code, output and error messages."""
 
     def run(*arguments: str, export: Path = attacked) -> tuple[int, str, str]:
         code = main(["report", f"--from-export={export}", *arguments], cache=attacked.parent / "cache")

@@ -1,4 +1,4 @@
-"""Tests of the cache of snapshots: permissions of its folder, and two processes that write the same snapshot."""
+"""Tests of the cache folder with exported rows: its permissions, concurrent processes, and its deletion."""
 
 from __future__ import annotations
 

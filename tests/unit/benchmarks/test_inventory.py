@@ -1,4 +1,4 @@
-"""Tests that the benchmarks of the audit from an inventory find every kind of planted difference."""
+"""Tests that the inventory benchmarks find every kind of difference that they generate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the stub of the listing benchmark responds like S3."""
+"""Tests that the listing benchmark works with its stub server, which responds like S3."""
 
 from __future__ import annotations
 

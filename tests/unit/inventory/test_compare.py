@@ -28,11 +28,11 @@ pytestmark = pytest.mark.slow
 
 EVERY_KEY = KeyFilter(None)
 CREATED = START + timedelta(days=90)
-"""Creation time of the inventories, long after the changes of the tests."""
+"""Creation time of the inventories: so late that all objects of the tests are compared."""
 
 
 class Snapshots:
-    """Inventory and rows of a test, in a temporary folder."""
+    """Writes an inventory and the rows of the table as Parquet files, and compares them."""
 
     def __init__(self, folder: Path, engine: Engine) -> None:
         self._folder = folder
@@ -60,7 +60,7 @@ def found(comparison: Comparison) -> list[tuple[str, str]]:
     return [(each.key, version_id) for each in comparison for version_id in sorted(each.versions)]
 
 
-# One object key for each case in the calculation of the attributes filename and extension.
+# Object keys for all cases in the calculation of the row attributes filename and extension.
 NAMES = (
     "a",
     "x/b.TXT",
@@ -83,7 +83,7 @@ STATUSES = {"SSE-S3": "AES256", "SSE-KMS": "aws:kms", "DSSE-KMS": "aws:kms:dsse"
 
 
 def changes(rng: random.Random, listed_version: Version) -> dict[str, Any]:
-    """Return random changes of the row of a version. The value None removes an attribute."""
+    """Return random wrong attributes for the row of a version. The value None removes an attribute."""
     time = listed_version.last_modified + timedelta(seconds=rng.choice(TIMES), milliseconds=rng.choice([0, 0, 1, 999]))
     text = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     choices: list[dict[str, Any]] = [
@@ -113,7 +113,7 @@ def changes(rng: random.Random, listed_version: Version) -> dict[str, Any]:
 
 
 def cases(number: int) -> Iterator[tuple[Version, str, Row | None]]:
-    """Yield versions with S3's encryption status and their possibly damaged rows, each with another object key."""
+    """Yield random versions, each with its encryption status and its row, which may be wrong, missing or correct."""
     rng = random.Random(number)  # noqa: S311  test data
     for each in range(number):
         version_id = rng.choice(["null", f"v{each}"])
@@ -165,7 +165,7 @@ def test_inventory_comparison_in_sql_finds_the_same_versions_as_the_comparison_i
 
 
 CREATED_EARLY = START + timedelta(hours=48)
-"""Creation time of an inventory that is reliable until START."""
+"""Creation time of an inventory that contains all changes before START."""
 OLD, YOUNG = version("a", seconds=-1), version("a", seconds=0)
 NULL, NEWER_NULL = version("a", "null", seconds=-1), version("a", "null", seconds=0, size=6)
 GONE = {"deleted_at": "2026-01-31T11:00:00.000Z"}
@@ -298,7 +298,7 @@ def test_audit_from_an_inventory_reports_only_differences_that_still_exist(snaps
     versions = [version("a"), version("b"), version("c"), version("d"), version("e")]
     old = [row(versions[0], size_bytes=6), row(version("gone")), *map(row, versions[2:])]
     comparison = snapshots.compare(list(map(listed, versions)), old)
-    # The row of `b` exists now. The row of `c` differs from its object now, but not in the inventory and the export.
+    # After both snapshots, the missing row of `b` was written, and the row of `c` was damaged.
     now = [row(versions[0], size_bytes=6), row(versions[1]), row(versions[2], etag="x"), *old[1:2], *old[3:]]
     aws = FakeAws(versions, now)
     audit, _ = confirmed(aws, comparison)
@@ -334,5 +334,5 @@ def test_confirmation_of_many_differences_uses_at_most_half_of_the_read_capacity
     versions = [version(f"{number:04}") for number in range(300)]
     audit, clock = confirmed(FakeAws(versions), snapshots.compare(list(map(listed, versions)), []))
     assert len(audit.report.findings) == len(versions)
-    # Each key consumes 0.5 of the 10 units per second that the audit may use.
+    # The audit may use 10 read units per second, and each key consumes 0.5 units.
     assert sum(clock.sleeps) == pytest.approx(300 * 0.5 / 10, abs=2)

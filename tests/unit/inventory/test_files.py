@@ -1,4 +1,4 @@
-"""Tests that an inventory is read completely, and that a damaged or unsuitable one is an error that names the file."""
+"""Tests that an S3 Inventory is read completely, and that a damaged inventory is an error with the path of the file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Damage = Callable[[WrittenInventory], object]
 
 
 def read(path: Path, spill: Path, *, bucket: str = BUCKET, versioned: bool = True) -> list[tuple[object, ...]]:
-    """Return the rows of an inventory as the audit loads them."""
+    """Load an inventory as `audit --from-inventory` does, and return its rows."""
     place = LocalPlace(path)
     inventory, _ = place.newest(bucket)
     inventory.check(bucket, versioned=versioned)
@@ -56,7 +56,7 @@ def read(path: Path, spill: Path, *, bucket: str = BUCKET, versioned: bool = Tru
 
 
 def expected(each: Version, *, latest: bool | None) -> tuple[object, ...]:
-    """Return the row of a version in the order of the columns."""
+    """Return the expected row of a loaded inventory for an object version."""
     time = each.last_modified.replace(tzinfo=None)
     if each.marker:
         return (BUCKET, each.key, each.version_id, latest, True, None, time, None, None, "NOT-SSE", None)

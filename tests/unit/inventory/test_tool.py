@@ -1,4 +1,4 @@
-"""The tool `audit` with the option --from-inventory: its findings, the source of both snapshots, and its errors."""
+"""Tests of `audit --from-inventory`: its findings, the sources of the inventory and the rows, and its errors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ WINDOW = (CREATED - timedelta(days=35), CREATED + timedelta(days=1))
 
 
 class Audits:
-    """Runs `audit` with a fake stack, whose bucket has VERSIONS and whose table has ROWS."""
+    """Runs the tool `audit` with a fake stack. The bucket contains VERSIONS, and the table contains ROWS."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
@@ -86,7 +86,7 @@ class Audits:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The options for the inventory and the export in local folders."""
+        """Options of `audit` that select the inventory and the table export in local folders."""
         return (f"--from-inventory={self.inventory.folder}", f"--from-export={self.export}")
 
 

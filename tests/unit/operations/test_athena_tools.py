@@ -1,4 +1,4 @@
-"""The tools `sql`, `report` and `export` with Athena: results, costs, selection of the export, and interruptions."""
+"""Tests of the tools `sql`, `report` and `export` with Athena: results, costs, selected exports, and interruptions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EARLIER = f"s3://{EXPORT_BUCKET}/exports/earlier/AWSDynamoDB/{ID}"
 
 
 class Tools:
-    """Runs a tool with the fake Athena and a cache folder of its own."""
+    """Runs the operators' tools with a fake Athena and an own cache folder."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
@@ -57,7 +57,7 @@ def tools(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 @pytest.fixture
 def ready(tools: Tools) -> Tools:
-    """The tools after an export, which Athena reads."""
+    """Fixture: runs tools after `tapstack export`, so that Athena has rows."""
     tools.aws.add_export("exports/earlier")
     assert tools("export") == 0, tools.errors
     return tools
@@ -206,7 +206,7 @@ def test_athena_report_of_an_export_with_deleted_files_is_an_error(ready: Tools)
 @pytest.mark.parametrize("arguments", [("sql", COUNT), pytest.param(("report",), marks=pytest.mark.slow)])
 def test_athena_query_fails_if_another_export_is_selected_meanwhile(ready: Tools, arguments: tuple[str, ...]) -> None:
     selected = [ready.aws.glue, {**ready.aws.glue, "StorageDescriptor": {"Location": "s3://export-bucket/other/data/"}}]
-    ready.aws.glue_table = lambda *_: selected.pop(0)  # type: ignore[method-assign]  # the second request is after the query
+    ready.aws.glue_table = lambda *_: selected.pop(0)  # type: ignore[method-assign]  # the second request follows the query
     assert ready(*arguments, "--athena") == 2
     assert "selected another export during the query: start again" in ready.errors
     assert ready.output == ""

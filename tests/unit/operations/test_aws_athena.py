@@ -1,4 +1,4 @@
-"""The AWS calls of Athena and Glue, with stubbed responses."""
+"""Tests of the AWS calls of Athena and Glue, with stubbed responses."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ COLUMNS = [{"Name": "key", "Type": "varchar"}, {"Name": "size", "Type": "bigint"
 
 @pytest.fixture
 def athena(clients: dict[str, Any]) -> Iterator[Stubber]:
-    """The stubbed client of Athena."""
+    """Fixture: stub for responses of Athena."""
     with Stubber(clients["athena"]) as stubber:
         yield stubber
 
 
 @pytest.fixture
 def glue(clients: dict[str, Any]) -> Iterator[Stubber]:
-    """The stubbed client of Glue."""
+    """Fixture: stub for responses of Glue."""
     with Stubber(clients["glue"]) as stubber:
         yield stubber
 
@@ -46,11 +46,11 @@ TABLE_INPUT: dict[str, Any] = {
     "StorageDescriptor": STORAGE,
 }
 TABLE = {**TABLE_INPUT, "DatabaseName": "tapstack_dev", "CatalogId": "123456789012", "VersionId": "3"}
-"""Description of the table, with fields that UpdateTable rejects."""
+"""Glue's description of a table, with fields that UpdateTable rejects."""
 
 
 def rows(*values: str | None) -> list[dict[str, Any]]:
-    """Return rows of two columns as Athena returns them."""
+    """Return query result rows with two columns in the format of Athena's API."""
     return [{"Data": [{} if each is None else {"VarCharValue": each} for each in (value, "1")]} for value in values]
 
 

@@ -1,4 +1,4 @@
-"""The AWS calls of exports and complete scans, with moto, and with stubbed responses for exports."""
+"""Tests of the AWS calls for table exports and complete scans, with moto and with stubbed responses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ EXPORT = TableExport(
 
 @pytest.fixture
 def dynamodb(clients: dict[str, Any]) -> Iterator[Stubber]:
-    """The stubbed client of DynamoDB."""
+    """Fixture: stub for responses of DynamoDB."""
     with Stubber(clients["dynamodb"]) as stubber:
         yield stubber
 
@@ -72,7 +72,7 @@ def test_scanned_segments_of_a_table_contain_each_row_once(aws: Aws, clients: di
     ("key", "encryption"),
     [
         ("", {"S3SseAlgorithm": "AES256"}),
-        # With another encryption, the policy of the export bucket denies the files.
+        # The policy of the export bucket denies files with another encryption.
         ("arn:aws:kms:us-east-1:1:key/k", {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": "arn:aws:kms:us-east-1:1:key/k"}),
     ],
 )
@@ -89,7 +89,7 @@ def test_table_export_is_started_with_the_owner_and_encryption_of_the_bucket(
         **encryption,
     }
     response = {"ExportDescription": {**DESCRIPTION, "ExportStatus": "IN_PROGRESS"}}
-    # The client adds a random ClientToken. A Stubber would compare it with the expected parameters and fail.
+    # No expected parameters are given to the stub, because boto3 adds a random ClientToken to the request.
     dynamodb.add_response("export_table_to_point_in_time", response)
     requests: list[dict[str, Any]] = []
     dynamodb.client.meta.events.register(

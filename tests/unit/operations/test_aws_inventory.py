@@ -1,4 +1,4 @@
-"""The AWS calls of inventories and of exports at an earlier time, with moto and with stubbed responses."""
+"""Tests of the AWS calls for inventories and for exports of an earlier time, with moto and with stubbed responses."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ EARLIEST, LATEST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo
 
 @pytest.fixture
 def dynamodb(clients: dict[str, Any]) -> Iterator[Stubber]:
-    """The stubbed client of DynamoDB."""
+    """Fixture: stub for responses of DynamoDB."""
     with Stubber(clients["dynamodb"]) as stubber:
         yield stubber
 
 
 def put(clients: dict[str, Any], folder: Path) -> None:
-    """Upload all files of a folder into the bucket of the inventories."""
+    """Upload all files of a local folder to the bucket that contains the inventories."""
     for path in nonempty([each for each in folder.rglob("*") if each.is_file()]):
         clients["s3"].put_object(Bucket=LOG_BUCKET, Key=str(path.relative_to(folder)), Body=path.read_bytes())
 
 
 @pytest.fixture
 def written(clients: dict[str, Any], tmp_path: Path) -> list[WrittenInventory]:
-    """Three inventories in S3, of which the newest has no checksum."""
+    """Fixture: three inventories in S3. The newest is incomplete, because it has no checksum."""
     clients["s3"].create_bucket(Bucket=LOG_BUCKET)
     inventories = [
         write_inventory(tmp_path / "s3", [version("a")], created=CREATED + timedelta(days=day)) for day in range(3)

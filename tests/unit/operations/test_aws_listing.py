@@ -1,4 +1,4 @@
-"""Tests of the AWS calls that list object versions, with moto and with simulated responses of S3."""
+"""Tests of the AWS calls that list object versions, with moto and with simulated HTTP responses of S3."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request ra
 
 @pytest.fixture
 def s3_response() -> Iterator[Respond]:
-    """Fixture that replaces the responses of S3, and returns the URLs of the requests."""
+    """Fixture: function that replaces the responses of S3, and returns the list of the requested URLs."""
     with ExitStack() as cleanup:
 
         def respond(aws: Aws, responses: list[tuple[int, bytes]]) -> list[str]:
@@ -52,7 +52,7 @@ def connected() -> Aws:
 
 
 def page(*keys: str, following: str = "", truncated: bool = False) -> bytes:
-    """Return the body of a response of S3 with URL-encoded keys."""
+    """Return the body of a ListObjectVersions response with URL-encoded keys."""
     versions = "".join(
         f"<Version><Key>{key}</Key><VersionId>v1</VersionId><LastModified>2026-01-31T12:00:00.000Z</LastModified>"
         "<ETag>e</ETag><Size>1</Size></Version>"
@@ -68,7 +68,7 @@ def page(*keys: str, following: str = "", truncated: bool = False) -> bytes:
 def test_list_requests_of_one_worker_return_the_same_versions_as_the_boto3_paginator(
     aws: Aws, clients: dict[str, Any]
 ) -> None:
-    """With one worker: after a key marker without a version ID, moto omits one version. See the end-to-end test."""
+    """Only the end-to-end test uses several workers: moto omits a version after a key marker without a version ID."""
     clients["s3"].create_bucket(Bucket="uploads")
     clients["s3"].put_bucket_versioning(Bucket="uploads", VersioningConfiguration={"Status": "Enabled"})
     for key in KEYS:

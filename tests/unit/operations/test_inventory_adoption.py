@@ -1,4 +1,4 @@
-"""Tests of `adopt --inventory` with real boto3 clients that are connected to a fake bucket."""
+"""Tests of `adopt --inventory` with boto3 clients that are connected to a fake bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of the limit of manifests, and of files that only the user can read."""
+"""Tests of the size limit of manifests, and of temporary files that only the user can read."""
 
 from __future__ import annotations
 

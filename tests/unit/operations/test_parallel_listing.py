@@ -28,7 +28,7 @@ def test_parallel_listing_has_as_many_concurrent_page_requests_as_workers() -> N
 
     def page(marker: Marker, limit: int) -> VersionPage:
         if limit == 10 and marker.key and not passed:
-            passed.append(all_run.wait(10))  # raises an error if fewer requests run at the same time
+            passed.append(all_run.wait(10))  # raises an error if fewer than 8 requests run
         return bucket.page(marker, limit)
 
     passed: list[int] = []
@@ -60,8 +60,8 @@ def test_parallel_listing_requests_at_most_one_page_per_worker_in_advance() -> N
     bucket = bucket_of(*NUMBERED)
     listed = list_in_parallel(bucket.page, workers=4, page=10)
     next(listed)
-    listed.close()  # type: ignore[attr-defined]  # The iterator is a generator. Its end waits for running requests.
-    # At most the request of the first page and one request of each worker were sent.
+    listed.close()  # type: ignore[attr-defined]  # The iterator is a generator. It waits for running requests.
+    # The listing has sent the request for the first page, and at most one further request per worker.
     assert len([limit for _, limit in bucket.requests if limit > 1]) <= 1 + 4
 
 

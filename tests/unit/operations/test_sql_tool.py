@@ -1,4 +1,4 @@
-"""The tools `sql`, `export` and `cache`: sources of the rows, formats of the result, and the cache."""
+"""Tests of the tools `sql`, `export` and `cache`: sources of the rows, output formats, errors, and the cache."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KEYS = "SELECT key, size_bytes, uploaded_at, user_metadata FROM objects ORDER BY
 
 
 class Rows:
-    """Runs a tool with the fake table and a cache folder of its own."""
+    """Runs the operators' tools with a fake table and an own cache folder."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], sleeps: list[float]) -> None:
         self.capsys = capsys
@@ -284,7 +284,7 @@ def test_failed_sql_query_prints_that_the_rows_are_in_the_cache(run: Rows) -> No
 
 
 def test_closed_pipe_of_the_sql_tool_raises_an_output_error(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The function `operations.program.run` prints the message of an OutputError."""
+    """The function `operations.program.run` catches the error, prints its message, and exits."""
     monkeypatch.setattr("operations.tools.sql.WRITERS", {"csv": mock.Mock(side_effect=OutputError("closed"))})
     with pytest.raises(OutputError):
         run("sql", SUM, "--scan", "--format=csv")

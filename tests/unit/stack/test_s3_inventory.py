@@ -1,4 +1,4 @@
-"""Tests of S3 Inventory: the configuration of the upload bucket, and the parts of the log bucket that it needs."""
+"""Tests of the configuration key `inventory`: S3 Inventory of the upload bucket, and settings of the log bucket."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_s3_inventory_of_the_upload_bucket_has_exactly_the_expected_properties(n
 
 def test_inventories_are_encrypted_with_keys_that_s3_manages() -> None:
     destination = synth(**FULL).named("tap-uploads-inventory").inputs["destination"]["bucket"]
-    assert destination["encryption"] == {"sseS3": {}}  # an empty element, which `properties` omits
+    assert destination["encryption"] == {"sseS3": {}}  # The method `properties` omits empty elements.
 
 
 def test_stack_without_the_key_inventory_has_no_inventory_and_no_permission_for_s3() -> None:
