@@ -1723,52 +1723,49 @@ class TapStack(pulumi.ComponentResource):
         self.register_outputs(dict(self.outputs))
 
     def _child(
-        self,
-        *depends_on: pulumi.Resource,
-        holds_data: bool = False,
-        ignore_changes: Sequence[str] = (),
-        hooks: pulumi.ResourceHookBinding | None = None,
-    ) -> pulumi.ResourceOptions:
-        """Return Pulumi options for a child of this component; ``protectData`` protects resources that hold data."""
-        return pulumi.ResourceOptions(
-            parent=self,
-            depends_on=list(depends_on),
-            protect=holds_data and self._args.protect_data,
-            ignore_changes=list(ignore_changes),
-            hooks=hooks,
-        )
+        self, purpose: str, *depends_on: pulumi.Resource, protect: bool | None = False, **options: Any
+    ) -> dict[str, Any]:
+        """Return the arguments that all children of this component have in common: the resource name and options."""
+        opts = pulumi.ResourceOptions(parent=self, depends_on=list(depends_on), protect=protect, **options)
+        return {"resource_name": f"{self._name}-{purpose}", "opts": opts}
+
+    def _tagged(self, purpose: str, *depends_on: pulumi.Resource, **options: Any) -> dict[str, Any]:
+        """Return the arguments that all children with tags have in common."""
+        return {**self._child(purpose, *depends_on, **options), "tags": self._tags}
 
     # -- buckets ------------------------------------------------------------------------------------------------------
 
     def _upload_bucket(self) -> tuple[aws.s3.Bucket, aws.s3.BucketVersioning]:
         """Create the versioned upload bucket. Web pages of the configured origins may upload and read ETags."""
         days = {"noncurrent_days": self._args.noncurrent_days}
-        bucket, _ = self._hardened_bucket(
-            "uploads",
-            self._names.upload_bucket,
-            policy=partial(_data_bucket_policy, key_arn=self._key),
-            key_arn=self._key,
-            expiry=[_lifecycle_rule("expire-noncurrent-versions", noncurrent_version_expiration=days)],
+        expiry = _lifecycle_rule("expire-noncurrent-versions", noncurrent_version_expiration=days)
+        bucket, _ = self._data_bucket("uploads", self._names.upload_bucket, expiry)
+        aws.s3.BucketCorsConfiguration(
+            **self._child("uploads-cors"),
+            bucket=bucket.bucket,
+            cors_rules=[
+                {
+                    "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
+                    "allowed_methods": list(CORS_METHODS),
+                    "allowed_origins": list(self._args.cors_allowed_origins or ()),
+                    "expose_headers": ["ETag"],
+                    "max_age_seconds": CORS_MAX_AGE_SECONDS,
+                }
+            ],
         )
-        cors = {
-            "allowed_headers": ["*"],  # the request headers of an upload depend on its signing method
-            "allowed_methods": list(CORS_METHODS),
-            "allowed_origins": list(self._args.cors_allowed_origins or ()),
-            "expose_headers": ["ETag"],
-            "max_age_seconds": CORS_MAX_AGE_SECONDS,
-        }
-        self._bucket_part(aws.s3.BucketCorsConfiguration, "uploads-cors", bucket, cors_rules=[cors])
-        status = {"status": VERSIONING}
-        versioning = self._bucket_part(
-            aws.s3.BucketVersioning, "uploads-versioning", bucket, versioning_configuration=status
+        versioning = aws.s3.BucketVersioning(
+            **self._child("uploads-versioning"),
+            bucket=bucket.bucket,
+            versioning_configuration={"status": VERSIONING},
         )
         return bucket, versioning
 
-    def _bucket_part(
-        self, kind: Callable[..., T], purpose: str, bucket: aws.s3.Bucket, *depends_on: pulumi.Resource, **inputs: Any
-    ) -> T:
-        """Create a resource that configures one aspect of a bucket."""
-        return kind(f"{self._name}-{purpose}", bucket=bucket.bucket, opts=self._child(*depends_on), **inputs)
+    def _data_bucket(
+        self, purpose: str, bucket_name: str, expiry: aws.s3.BucketLifecycleConfigurationRuleArgs
+    ) -> tuple[aws.s3.Bucket, aws.s3.BucketPolicy]:
+        """Create a bucket that the stack's KMS key encrypts, if there is one, with one lifecycle rule for expiry."""
+        policy = partial(_data_bucket_policy, key_arn=self._key)
+        return self._hardened_bucket(purpose, bucket_name, policy=policy, key_arn=self._key, expiry=[expiry])
 
     def _hardened_bucket(
         self,
@@ -1783,20 +1780,24 @@ class TapStack(pulumi.ComponentResource):
 
         ``policy`` returns the policy document. Its argument is the ARN of the bucket.
         """
-        name = f"{self._name}-{purpose}"
         bucket = aws.s3.Bucket(
-            name,
+            **self._tagged(purpose, protect=self._args.protect_data),
             bucket=bucket_name,
             force_destroy=not self._args.protect_data,
-            tags=self._tags,
-            opts=self._child(holds_data=True),
         )
-        blocked = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
-        privacy = self._bucket_part(
-            aws.s3.BucketPublicAccessBlock, f"{purpose}-public-access", bucket, **dict.fromkeys(blocked, True)
+        privacy = aws.s3.BucketPublicAccessBlock(
+            **self._child(f"{purpose}-public-access"),
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
         )
-        no_acls = {"object_ownership": "BucketOwnerEnforced"}
-        self._bucket_part(aws.s3.BucketOwnershipControls, f"{purpose}-ownership", bucket, rule=no_acls)
+        aws.s3.BucketOwnershipControls(
+            **self._child(f"{purpose}-ownership"),
+            bucket=bucket.bucket,
+            rule={"object_ownership": "BucketOwnerEnforced"},
+        )
         default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
             sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
         )
@@ -1805,14 +1806,16 @@ class TapStack(pulumi.ComponentResource):
             bucket_key_enabled=True if key_arn else None,  # an S3 Bucket Key reduces the number of KMS requests
         )
         kind = aws.s3.BucketServerSideEncryptionConfiguration
-        self._bucket_part(kind, f"{purpose}-encryption", bucket, rules=[encryption])
+        kind(**self._child(f"{purpose}-encryption"), bucket=bucket.bucket, rules=[encryption])
         days = {"days_after_initiation": ABORT_MULTIPART_DAYS}
-        abort = _lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=days)
-        rules = [abort, *expiry]
-        self._bucket_part(aws.s3.BucketLifecycleConfiguration, f"{purpose}-lifecycle", bucket, rules=rules)
-        document = _json(policy, bucket_arn=bucket.arn)
-        # S3 rejects simultaneous changes of policy and public access settings with status 409.
-        return bucket, self._bucket_part(aws.s3.BucketPolicy, f"{purpose}-policy", bucket, privacy, policy=document)
+        rules = [_lifecycle_rule("abort-incomplete-uploads", abort_incomplete_multipart_upload=days), *expiry]
+        aws.s3.BucketLifecycleConfiguration(**self._child(f"{purpose}-lifecycle"), bucket=bucket.bucket, rules=rules)
+        return bucket, aws.s3.BucketPolicy(
+            # S3 rejects simultaneous changes of policy and public access settings with status 409.
+            **self._child(f"{purpose}-policy", privacy),
+            bucket=bucket.bucket,
+            policy=_json(policy, bucket_arn=bucket.arn),
+        )
 
     def _access_logs(self, buckets: Mapping[str, aws.s3.Bucket]) -> list[pulumi.Resource]:
         """Log every request to the buckets in a separate bucket, which also contains the inventories.
@@ -1820,28 +1823,37 @@ class TapStack(pulumi.ComponentResource):
         The keys of ``buckets`` are the prefixes of the access logs. The method returns the resource that configures the
         inventory of the upload bucket, if there is one.
         """
+        args, names = self._args, self._names
         expiry = [_lifecycle_rule("expire-access-logs", expiration={"days": ACCESS_LOG_DAYS})]
-        if self._args.inventory:
+        if args.inventory:
             days = {"days": INVENTORY_DAYS}
             expiry.append(_lifecycle_rule("expire-inventories", prefix=f"{INVENTORY_PREFIX}/", expiration=days))
-        logged = [self._names.upload_bucket, *([self._names.export_bucket] if self._args.analytics else [])]
-        names = [self._names.upload_bucket, *(each.name for each in self._args.existing_buckets)]
-        inventoried = names if self._args.inventory else ()
+        logged = [names.upload_bucket, *([names.export_bucket] if args.analytics else [])]
+        inventoried = [names.upload_bucket, *(each.name for each in args.existing_buckets)] if args.inventory else ()
         policy = partial(_log_bucket_policy, account=self._account, logged=logged, inventoried=inventoried)
-        log_bucket, log_policy = self._hardened_bucket("logs", self._names.log_bucket, policy=policy, expiry=expiry)
+        log_bucket, log_policy = self._hardened_bucket("logs", names.log_bucket, policy=policy, expiry=expiry)
         for purpose, bucket in buckets.items():
-            target = {"target_bucket": log_bucket.bucket, "target_prefix": f"{purpose}/"}
-            self._bucket_part(aws.s3.BucketLogging, f"{purpose}-logging", bucket, log_policy, **target)
-        if not self._args.inventory:
+            aws.s3.BucketLogging(
+                **self._child(f"{purpose}-logging", log_policy),
+                bucket=bucket.bucket,
+                target_bucket=log_bucket.bucket,
+                target_prefix=f"{purpose}/",
+            )
+        if not args.inventory:
             return []
-        destination = {"bucket_arn": log_bucket.arn, "account_id": self._account, "prefix": INVENTORY_PREFIX}
-        inventory = self._bucket_part(
-            aws.s3.Inventory,
-            "uploads-inventory",
-            buckets["uploads"],
-            log_policy,
-            name=self._names.prefix,
-            destination={"bucket": {**destination, "format": "Parquet", "encryption": {"sse_s3": {}}}},
+        inventory = aws.s3.Inventory(
+            **self._child("uploads-inventory", log_policy),
+            bucket=buckets["uploads"].bucket,
+            name=names.prefix,
+            destination={
+                "bucket": {
+                    "bucket_arn": log_bucket.arn,
+                    "account_id": self._account,
+                    "prefix": INVENTORY_PREFIX,
+                    "format": "Parquet",
+                    "encryption": {"sse_s3": {}},
+                }
+            },
             included_object_versions="All",
             optional_fields=list(INVENTORY_FIELDS),
             schedule={"frequency": "Daily"},
@@ -1855,60 +1867,46 @@ class TapStack(pulumi.ComponentResource):
 
         The bucket has no versioning: DynamoDB and Athena overwrite no objects, and each export can be repeated.
         """
-        names, args, athena, glue = self._names, self._args, aws.athena, aws.glue
-        bucket, bucket_policy = self._hardened_bucket(
-            "exports",
-            names.export_bucket,
-            policy=partial(_data_bucket_policy, key_arn=self._key),
-            key_arn=self._key,
-            expiry=[_lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days})],
-        )
-        database = glue.CatalogDatabase(
-            f"{self._name}-analytics-database",
+        names, args = self._names, self._args
+        expiry = _lifecycle_rule("expire-exports-and-results", expiration={"days": args.export_retention_days})
+        bucket, bucket_policy = self._data_bucket("exports", names.export_bucket, expiry)
+        database = aws.glue.CatalogDatabase(
+            **self._tagged("analytics-database"),
             name=names.glue_database,
             description=f"Exports of the table {names.table}",
-            tags=self._tags,
-            opts=self._child(),
         )
-        table = glue.CatalogTable(
-            f"{self._name}-exported-rows",
+        table = aws.glue.CatalogTable(
+            **self._child("exported-rows", ignore_changes=_EXPORT_PROPERTIES),
             name=EXPORTED_ROWS,
             database_name=database.name,
             description="Rows of the newest export, which the operators' tool export selects",
             table_type="EXTERNAL_TABLE",
             parameters={"EXTERNAL": "TRUE", "classification": "json"},
-            storage_descriptor=glue.CatalogTableStorageDescriptorArgs(
-                columns=[glue.CatalogTableStorageDescriptorColumnArgs(name="item", type=item_type())],
-                location=pulumi.Output.format("s3://{0}/{1}", bucket.bucket, NO_EXPORT_PREFIX),
-                input_format="org.apache.hadoop.mapred.TextInputFormat",
-                output_format="org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-                ser_de_info=glue.CatalogTableStorageDescriptorSerDeInfoArgs(
-                    serialization_library="org.openx.data.jsonserde.JsonSerDe"
-                ),
-            ),
-            opts=self._child(ignore_changes=_EXPORT_PROPERTIES),
+            storage_descriptor={
+                "columns": [{"name": "item", "type": item_type()}],
+                "location": pulumi.Output.format("s3://{0}/{1}", bucket.bucket, NO_EXPORT_PREFIX),
+                "input_format": "org.apache.hadoop.mapred.TextInputFormat",
+                "output_format": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+                "ser_de_info": {"serialization_library": "org.openx.data.jsonserde.JsonSerDe"},
+            },
         )
-        encryption = athena.WorkgroupConfigurationResultConfigurationEncryptionConfigurationArgs(
-            encryption_option="SSE_KMS" if self._key else "SSE_S3", kms_key_arn=self._key
-        )
-        results = athena.WorkgroupConfigurationResultConfigurationArgs(
-            output_location=pulumi.Output.format("s3://{0}/results/", bucket.bucket),
-            expected_bucket_owner=self._account,
-            encryption_configuration=encryption,
-        )
-        workgroup = athena.Workgroup(
-            f"{self._name}-analytics",
+        workgroup = aws.athena.Workgroup(
+            **self._tagged("analytics", bucket_policy),
             name=names.athena_workgroup,
             description=f"SQL queries over exports of the table {names.table}",
             force_destroy=True,  # otherwise, AWS would not delete a workgroup with saved queries or a query history
-            configuration=athena.WorkgroupConfigurationArgs(
-                enforce_workgroup_configuration=True,
-                publish_cloudwatch_metrics_enabled=True,
-                bytes_scanned_cutoff_per_query=(args.query_scan_limit_gb or 0) * 1024**3,
-                result_configuration=results,
-            ),
-            tags=self._tags,
-            opts=self._child(bucket_policy),
+            configuration={
+                "enforce_workgroup_configuration": True,
+                "publish_cloudwatch_metrics_enabled": True,
+                "bytes_scanned_cutoff_per_query": (args.query_scan_limit_gb or 0) * 1024**3,
+                "result_configuration": {
+                    "output_location": pulumi.Output.format("s3://{0}/results/", bucket.bucket),
+                    "expected_bucket_owner": self._account,
+                    "encryption_configuration": {"encryption_option": "SSE_KMS", "kms_key_arn": self._key}
+                    if self._key
+                    else {"encryption_option": "SSE_S3"},
+                },
+            },
         )
         return Analytics(bucket, table, workgroup)
 
@@ -1919,8 +1917,27 @@ class TapStack(pulumi.ComponentResource):
         reads, writes = args.max_on_demand_reads, args.max_on_demand_writes
         maximum = {"max_read_request_units": reads, "max_write_request_units": writes}
         has_maximum = reads is not None or writes is not None
+        index = aws.dynamodb.TableGlobalSecondaryIndexArgs(
+            name=DAY_INDEX,
+            key_schemas=[
+                aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(attribute_name=name, key_type=key_type)
+                for name, key_type in (("upload_day", "HASH"), ("uploaded_at", "RANGE"))
+            ],
+            projection_type=INDEX_PROJECTIONS[args.index_projection],
+            read_capacity=args.read_capacity,
+            write_capacity=args.write_capacity,
+            on_demand_throughput=aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
+            if has_maximum
+            else None,
+        )
         return aws.dynamodb.Table(
-            f"{self._name}-objects",
+            **self._tagged(
+                "objects",
+                protect=args.protect_data,
+                # With auto scaling, a deployment must not reset the capacities that auto scaling has set.
+                ignore_changes=_CAPACITY_PROPERTIES if args.max_capacity is not None else [],
+                hooks=self._table_hooks(),
+            ),
             name=self._names.table,
             billing_mode=BILLING_MODES[args.billing],
             table_class=TABLE_CLASSES[args.table_class],
@@ -1932,34 +1949,13 @@ class TapStack(pulumi.ComponentResource):
             attributes=[
                 {"name": name, "type": "S"} for name in ("object_id", "version_id", "upload_day", "uploaded_at")
             ],
-            global_secondary_indexes=[
-                aws.dynamodb.TableGlobalSecondaryIndexArgs(
-                    name=DAY_INDEX,
-                    key_schemas=[
-                        aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(attribute_name=name, key_type=key_type)
-                        for name, key_type in (("upload_day", "HASH"), ("uploaded_at", "RANGE"))
-                    ],
-                    projection_type=INDEX_PROJECTIONS[args.index_projection],
-                    read_capacity=args.read_capacity,
-                    write_capacity=args.write_capacity,
-                    on_demand_throughput=aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs(**maximum)
-                    if has_maximum
-                    else None,
-                )
-            ],
+            global_secondary_indexes=[index],
             server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=self._key),
             point_in_time_recovery={"enabled": True},
             ttl={"attribute_name": EXPIRY_ATTRIBUTE, "enabled": True},
             stream_enabled=args.inspect_content or None,
             stream_view_type=STREAM_VIEW if args.inspect_content else None,
             deletion_protection_enabled=args.protect_data,
-            tags=self._tags,
-            opts=self._child(
-                holds_data=True,
-                # With auto scaling, a deployment must not reset the capacities that auto scaling has set.
-                ignore_changes=_CAPACITY_PROPERTIES if args.max_capacity is not None else (),
-                hooks=self._table_hooks(),
-            ),
         )
 
     def _table_hooks(self) -> pulumi.ResourceHookBinding:
@@ -1972,8 +1968,7 @@ class TapStack(pulumi.ComponentResource):
             check_table_change(change.old_inputs or {}, change.new_inputs or {}, max_capacity=self._args.max_capacity)
 
         name, options = f"{self._name}-table-change", pulumi.ResourceHookOptions(on_dry_run=True)
-        hook = pulumi.ResourceHook(name, check, options)
-        return pulumi.ResourceHookBinding(before_update=[hook])
+        return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(name, check, options)])
 
     def _autoscaling(self, table: aws.dynamodb.Table) -> None:
         """Configure auto scaling of the read and write capacity of the table and of its index."""
@@ -1982,21 +1977,18 @@ class TapStack(pulumi.ComponentResource):
         parts = (("table", ""), ("index", f"/index/{DAY_INDEX}"))
         minimums = (("Read", self._args.read_capacity), ("Write", self._args.write_capacity))
         for (kind, path), (units, minimum) in product(parts, minimums):
-            name = f"{self._name}-{kind}-{units.lower()}-scaling"
-            metric = f"DynamoDB{units}CapacityUtilization"
+            purpose, metric = f"{kind}-{units.lower()}-scaling", f"DynamoDB{units}CapacityUtilization"
             target = aws.appautoscaling.Target(
-                name,
+                **self._tagged(purpose),
                 service_namespace="dynamodb",
                 resource_id=pulumi.Output.concat("table/", table.name, path),
                 scalable_dimension=f"dynamodb:{kind}:{units}CapacityUnits",
                 min_capacity=minimum,
                 max_capacity=self._args.max_capacity,
-                tags=self._tags,
-                opts=self._child(),
             )
             aws.appautoscaling.Policy(
-                f"{name}-policy",
-                name=f"{self._names.prefix}-{kind}-{units.lower()}-scaling",
+                **self._child(f"{purpose}-policy"),
+                name=f"{self._names.prefix}-{purpose}",
                 policy_type="TargetTrackingScaling",
                 service_namespace=target.service_namespace,
                 resource_id=target.resource_id,
@@ -2005,31 +1997,23 @@ class TapStack(pulumi.ComponentResource):
                     "predefined_metric_specification": {"predefined_metric_type": metric},
                     "target_value": AUTOSCALING_TARGET_PERCENT,
                 },
-                opts=self._child(),
             )
 
     # -- functions ----------------------------------------------------------------------------------------------------
 
     def _failure_queue(self) -> tuple[aws.sqs.Queue, aws.sqs.QueuePolicy]:
         queue = aws.sqs.Queue(
-            f"{self._name}-failures",
+            **self._tagged("failures"),
             name=self._names.failure_queue,
             message_retention_seconds=FAILURE_RETENTION_SECONDS,
             # SQS allows either encryption with its own keys or a KMS key, not both.
             sqs_managed_sse_enabled=True if self._key is None else None,
             kms_master_key_id=self._key,
-            tags=self._tags,
-            opts=self._child(),
         )
         rules = [self._names.rule(bucket) for bucket in self._args.existing_buckets]
         rule_arns = [f"arn:{self._partition}:events:{self._region}:{self._account}:rule/{rule}" for rule in rules]
-        policy = aws.sqs.QueuePolicy(
-            f"{self._name}-failures-policy",
-            queue_url=queue.url,
-            policy=_json(partial(_queue_policy, rule_arns=rule_arns), queue_arn=queue.arn),
-            opts=self._child(),
-        )
-        return queue, policy
+        document = _json(partial(_queue_policy, rule_arns=rule_arns), queue_arn=queue.arn)
+        return queue, aws.sqs.QueuePolicy(**self._child("failures-policy"), queue_url=queue.url, policy=document)
 
     def _indexer(self, arns: Mapping[str, pulumi.Input[str]]) -> DeployedFunction:
         """Create the indexer. ``arns`` are keyword arguments of `indexer_policy`."""
@@ -2086,44 +2070,34 @@ class TapStack(pulumi.ComponentResource):
         description. ``policy`` has a name, the function that returns the policy, and arguments of this function.
         ``settings`` are the inputs of the Lambda function that the functions of the stack do not have in common.
         """
-        name = f"{self._name}-{purpose}"
         log_group = aws.cloudwatch.LogGroup(
-            f"{name}-logs",
+            **self._tagged(f"{purpose}-logs"),
             name=log_group_name,
             retention_in_days=self._args.log_retention_days,
             kms_key_id=self._key,
-            tags=self._tags,
-            opts=self._child(),
         )
         role_name, role_description = role
         lambda_role = aws.iam.Role(
-            f"{name}-role",
+            **self._tagged(f"{purpose}-role"),
             name=role_name,
             description=role_description,
             assume_role_policy=json.dumps(_trust_policy(account=self._account)),
             permissions_boundary=self._args.permissions_boundary,
-            tags=self._tags,
-            opts=self._child(),
         )
         policy_name, build, arns = policy
+        build = partial(build, existing_buckets=self._args.existing_buckets)
         permissions = aws.iam.RolePolicy(
-            f"{name}-policy",
+            **self._child(f"{purpose}-policy"),
             name=policy_name,
             role=lambda_role.name,
-            policy=_json(
-                partial(build, existing_buckets=self._args.existing_buckets),
-                log_group_arn=log_group.arn,
-                key_arn=self._key,
-                **arns,
-            ),
-            opts=self._child(),
+            policy=_json(build, log_group_arn=log_group.arn, key_arn=self._key, **arns),
         )
         code_sha256 = None
         if package is None:
             path, code_sha256 = build_lambda_archive(_ROOT, _ROOT / ".cache" / "lambda", code)
             package = pulumi.FileArchive(str(path))
         function = aws.lambda_.Function(
-            name,
+            **self._tagged(purpose, permissions, log_group),
             runtime=RUNTIME,
             architectures=[self._args.architecture],
             handler=f"{code}.{HANDLER}",
@@ -2139,30 +2113,26 @@ class TapStack(pulumi.ComponentResource):
                 # would drop the metrics, so the function applies logLevel itself.
                 "application_log_level": "DEBUG" if self._args.log_level == "DEBUG" else "INFO",
             },
-            tags=self._tags,
-            opts=self._child(permissions, log_group),
             **settings,
         )
         for query_name, query in queries.items() if self._args.saved_queries else ():
             aws.cloudwatch.QueryDefinition(
-                f"{self._name}-query-{query_name}",
+                **self._child(f"query-{query_name}"),
                 # The CloudWatch console shows the part of a query name before the slash as a folder.
                 name=f"{self._names.prefix}/{query_name}",
                 query_string=query,
                 log_group_names=[log_group.name],
-                opts=self._child(),
             )
         return DeployedFunction(function=function, role=lambda_role, permissions=permissions, log_group=log_group)
 
     def _retries(self, indexer: DeployedFunction, queue: aws.sqs.Queue) -> aws.lambda_.FunctionEventInvokeConfig:
         """Configure the retries of the indexer. After all retries, a failed event goes to the failure queue."""
         return aws.lambda_.FunctionEventInvokeConfig(
-            f"{self._name}-indexer-retries",
+            **self._child("indexer-retries", indexer.permissions),
             function_name=indexer.function.name,
             maximum_retry_attempts=ASYNC_RETRIES,
             maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS,
             destination_config={"on_failure": {"destination": queue.arn}},
-            opts=self._child(indexer.permissions),
         )
 
     def _stream(
@@ -2173,7 +2143,7 @@ class TapStack(pulumi.ComponentResource):
         Returns the part of the settings document about the inspector.
         """
         mapping = aws.lambda_.EventSourceMapping(
-            f"{self._name}-inspector-stream",
+            **self._tagged("inspector-stream", inspector.permissions),
             event_source_arn=table.stream_arn,
             function_name=inspector.function.arn,
             starting_position="TRIM_HORIZON",
@@ -2187,8 +2157,6 @@ class TapStack(pulumi.ComponentResource):
             filter_criteria={"filters": [{"pattern": _compact(each)} for each in STREAM_FILTERS]}
             if self._args.inspector_filter
             else None,
-            tags=self._tags,
-            opts=self._child(inspector.permissions),
         )
         return {"function": inspector.function.arn, "event_source_mapping": mapping.uuid}
 
@@ -2201,17 +2169,19 @@ class TapStack(pulumi.ComponentResource):
     ) -> aws.s3.BucketNotification:
         """Let S3 invoke the indexer."""
         permission = aws.lambda_.Permission(
-            f"{self._name}-s3-permission",
+            **self._child("s3-permission"),
             statement_id="AllowUploadBucket",
             action="lambda:InvokeFunction",
             function=function.name,
             principal="s3.amazonaws.com",
             source_arn=bucket.arn,
             source_account=self._account,  # another account could reuse the name of a deleted bucket
-            opts=self._child(),
         )
         return aws.s3.BucketNotification(
-            f"{self._name}-uploads-notification",
+            # Three resources must exist before the notification. S3 rejects a notification without the permission to
+            # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
+            # destination, failed events would be lost.
+            **self._child("uploads-notification", permission, versioning, retries),
             bucket=bucket.bucket,
             lambda_functions=[
                 aws.s3.BucketNotificationLambdaFunctionArgs(
@@ -2223,10 +2193,6 @@ class TapStack(pulumi.ComponentResource):
                 )
             ],
             eventbridge=self._args.event_bridge or None,
-            # Three resources must exist before the notification. S3 rejects a notification without the permission to
-            # invoke the indexer. Without versioning, the first events would have no version ID. Without the on-failure
-            # destination, failed events would be lost.
-            opts=self._child(permission, versioning, retries),
         )
 
     def _existing_buckets(
@@ -2235,36 +2201,33 @@ class TapStack(pulumi.ComponentResource):
         """Let EventBridge invoke the indexer for events of existing buckets, without a change of these buckets."""
         targets = []
         for bucket in self._args.existing_buckets:
-            name = f"{self._name}-existing-{bucket.name}"
+            purpose = f"existing-{bucket.name}"
             rule = aws.cloudwatch.EventRule(
-                f"{name}-rule",
+                **self._tagged(f"{purpose}-rule"),
                 name=self._names.rule(bucket),
                 description=f"Events of the bucket {bucket.name} for {self._names.function}",
                 event_pattern=_event_pattern(bucket),
-                tags=self._tags,
-                opts=self._child(),
             )
             permission = aws.lambda_.Permission(
-                f"{name}-permission",
+                **self._child(f"{purpose}-permission"),
                 # A statement ID must not contain dots.
                 statement_id=f"AllowRuleFor_{bucket.name.replace('.', '_')}",
                 action="lambda:InvokeFunction",
                 function=function.name,
                 principal="events.amazonaws.com",
                 source_arn=rule.arn,
-                opts=self._child(),
             )
             target = aws.cloudwatch.EventTarget(
-                f"{name}-target",
+                # Without the permissions and the indexer's retries, the first events could be lost.
+                **self._child(f"{purpose}-target", permission, *depends_on),
                 rule=rule.name,
                 target_id="indexer",
                 arn=function.arn,
-                retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
-                    maximum_event_age_in_seconds=ASYNC_EVENT_AGE_SECONDS, maximum_retry_attempts=DELIVERY_RETRIES
-                ),
-                dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=queue.arn),
-                # Without the permissions and the indexer's retries, the first events could be lost.
-                opts=self._child(permission, *depends_on),
+                retry_policy={
+                    "maximum_event_age_in_seconds": ASYNC_EVENT_AGE_SECONDS,
+                    "maximum_retry_attempts": DELIVERY_RETRIES,
+                },
+                dead_letter_config={"arn": queue.arn},
             )
             targets.append(target)
         return targets
@@ -2284,42 +2247,31 @@ class TapStack(pulumi.ComponentResource):
             inspector=inspector,
         ).apply(lambda known: _compact(settings_document(self._args, self._names, **known)))
         return aws.ssm.Parameter(
-            f"{self._name}-settings",
+            **self._tagged("settings", *triggers),
             name=self._names.settings,
             description="Settings that the operators' tool audit compares with AWS",
             type="String",
             tier="Standard",  # parameters of other tiers cost money
             insecure_value=document,  # the document contains no secret, so a preview may show it
-            tags=self._tags,
-            opts=self._child(*triggers),
         )
 
     # -- alarms -------------------------------------------------------------------------------------------------------
 
     def _alarm_topic(self) -> aws.sns.Topic:
         topic = aws.sns.Topic(
-            f"{self._name}-alarms",
+            **self._tagged("alarms"),
             name=self._names.alarm_topic,
             # The AWS managed key alias/aws/sns must not be used: its key policy does not allow CloudWatch to publish,
             # and alarms would be lost without an error.
             kms_master_key_id=self._key,
-            tags=self._tags,
-            opts=self._child(),
         )
-        aws.sns.TopicPolicy(
-            f"{self._name}-alarms-policy",
-            arn=topic.arn,
-            policy=_json(partial(_topic_policy, **self._place), topic_arn=topic.arn),
-            opts=self._child(),
-        )
+        document = _json(partial(_topic_policy, **self._place), topic_arn=topic.arn)
+        aws.sns.TopicPolicy(**self._child("alarms-policy"), arn=topic.arn, policy=document)
         if self._args.alarm_email is not None:
+            # The email address is personal data, so it is always encrypted in the Pulumi state.
+            endpoint = pulumi.Output.secret(self._args.alarm_email)
             aws.sns.TopicSubscription(
-                f"{self._name}-alarms-email",
-                topic=topic.arn,
-                protocol="email",
-                # The email address is personal data, so it is always encrypted in the Pulumi state.
-                endpoint=pulumi.Output.secret(self._args.alarm_email),
-                opts=self._child(),
+                **self._child("alarms-email"), topic=topic.arn, protocol="email", endpoint=endpoint
             )
         return topic
 
@@ -2327,7 +2279,7 @@ class TapStack(pulumi.ComponentResource):
         for alarm in make_alarms(self._names, self._args, region=self._region):
             is_percentile = alarm.statistic.startswith("p")
             aws.cloudwatch.MetricAlarm(
-                f"{self._name}-{alarm.purpose}",
+                **self._tagged(alarm.purpose),
                 name=self._names.alarm(alarm.purpose),
                 alarm_description=alarm.description,
                 namespace=alarm.namespace,
@@ -2343,16 +2295,13 @@ class TapStack(pulumi.ComponentResource):
                 treat_missing_data="breaching" if alarm.expects_data else "notBreaching",
                 alarm_actions=[topic.arn],
                 ok_actions=[topic.arn],
-                tags=self._tags,
-                opts=self._child(),
             )
 
     def _dashboard(self) -> None:
         aws.cloudwatch.Dashboard(
-            f"{self._name}-dashboard",
+            **self._child("dashboard"),
             dashboard_name=self._names.dashboard,
             dashboard_body=json.dumps(_dashboard_body(self._names, self._args, region=self._region)),
-            opts=self._child(),
         )
 
     # -- outputs ------------------------------------------------------------------------------------------------------
