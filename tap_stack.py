@@ -910,27 +910,33 @@ def check_table_change(old: Mapping[str, Any], new: Mapping[str, Any], *, max_ca
 # == Names and tags ===================================================================================================
 
 
+def _pattern(pattern: str) -> str:
+    """Return a dataclass field for a name that `make_names` derives from a pattern."""
+    name: str = field(metadata={"pattern": pattern})
+    return name
+
+
 @dataclass(frozen=True, kw_only=True)
 class Names:
     """Names of the AWS resources. Bucket names are unique in AWS, and role names in an account."""
 
-    prefix: str
-    upload_bucket: str
-    log_bucket: str
-    table: str
-    function: str
-    role: str
-    log_group: str
-    inspector: str
-    inspector_role: str
-    inspector_log_group: str
-    failure_queue: str
-    alarm_topic: str
-    dashboard: str
-    settings: str
-    export_bucket: str
-    glue_database: str
-    athena_workgroup: str
+    prefix: str = _pattern("{prefix}")
+    upload_bucket: str = _pattern("{prefix}-uploads-{account}-{region}")
+    log_bucket: str = _pattern("{prefix}-logs-{account}-{region}")
+    table: str = _pattern("{prefix}-objects")
+    function: str = _pattern("{prefix}-indexer")
+    role: str = _pattern("{prefix}-indexer-{region}")
+    log_group: str = _pattern("/aws/lambda/{prefix}-indexer")
+    inspector: str = _pattern("{prefix}-inspector")
+    inspector_role: str = _pattern("{prefix}-inspector-{region}")
+    inspector_log_group: str = _pattern("/aws/lambda/{prefix}-inspector")
+    failure_queue: str = _pattern("{prefix}-failures")
+    alarm_topic: str = _pattern("{prefix}-alarms")
+    dashboard: str = _pattern("{prefix}")
+    settings: str = _pattern("{prefix}-settings")
+    export_bucket: str = _pattern("{prefix}-exports-{account}-{region}")
+    glue_database: str = _pattern("{words}")  # some statements of Athena do not allow hyphens
+    athena_workgroup: str = _pattern("{prefix}-analytics")
 
     def alarm(self, purpose: str) -> str:
         """Return the name of the CloudWatch alarm for a purpose such as ``function-errors``."""
@@ -956,26 +962,10 @@ def make_names(args: TapStackArgs, *, project: str, account: str, region: str) -
         ConfigurationError: a name is too long or contains a character that AWS does not allow.
     """
     prefix = f"{project}-{args.environment_suffix}"
-    place = f"{account}-{region}"
-    names = Names(
-        prefix=prefix,
-        upload_bucket=args.bucket_name or f"{prefix}-uploads-{place}",
-        log_bucket=f"{prefix}-logs-{place}",
-        table=args.table_name or f"{prefix}-objects",
-        function=f"{prefix}-indexer",
-        role=f"{prefix}-indexer-{region}",
-        log_group=f"/aws/lambda/{prefix}-indexer",
-        inspector=f"{prefix}-inspector",
-        inspector_role=f"{prefix}-inspector-{region}",
-        inspector_log_group=f"/aws/lambda/{prefix}-inspector",
-        failure_queue=f"{prefix}-failures",
-        alarm_topic=f"{prefix}-alarms",
-        dashboard=prefix,
-        settings=f"{prefix}-settings",
-        export_bucket=f"{prefix}-exports-{place}",
-        glue_database=prefix.replace("-", "_"),  # some statements of Athena do not allow hyphens
-        athena_workgroup=f"{prefix}-analytics",
-    )
+    parts = {"prefix": prefix, "words": prefix.replace("-", "_"), "account": account, "region": region}
+    values = {each.name: each.metadata["pattern"].format(**parts) for each in fields(Names)}
+    configured = {"upload_bucket": args.bucket_name, "table": args.table_name}
+    names = Names(**values | {name: value for name, value in configured.items() if value})
     key = "resource name from project name and env"
     check_bucket_name("bucketName" if args.bucket_name else key, names.upload_bucket)
     # With a valid name of this bucket, all other derived names are short enough for their services.
@@ -2622,12 +2612,12 @@ def _metric_command(alarm: Alarm, *, region: str) -> str:
 
 def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Document:
     """Return the body of the CloudWatch dashboard."""
-    own, lambda_ = METRICS_NAMESPACE, "AWS/Lambda"
-    service, function = ("service", names.prefix), ("FunctionName", names.function)
-    inspector = ("FunctionName", names.inspector)
-    queue, rules = ("QueueName", names.failure_queue), [names.rule(bucket) for bucket in args.existing_buckets]
-    table = ("TableName", names.table)
+    own, lambda_ = partial(_metrics, METRICS_NAMESPACE), partial(_metrics, "AWS/Lambda")
+    service, queue, table = ("service", names.prefix), ("QueueName", names.failure_queue), ("TableName", names.table)
+    function, inspector = ("FunctionName", names.function), ("FunctionName", names.inspector)
     index = (*table, "GlobalSecondaryIndexName", DAY_INDEX)
+    reasons = {reason: (*service, "reason", reason) for reason in FAILURE_REASONS}
+    rules = [("RuleName", names.rule(bucket)) for bucket in args.existing_buckets]
 
     def widget(
         title: str, *metrics: list[object], limit: tuple[str, int] | None = None, alarm: tuple[str, int] | None = None
@@ -2642,35 +2632,27 @@ def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Documen
             return ("provisioned", provisioned * 60)
         return None if maximum is None else ("maximum", maximum * 60)
 
-    lambda_metrics = partial(_metrics, lambda_, function)
+    results = " ".join(f"Objects{result}" for result in RECORD_RESULTS)
     widgets = [
-        widget(
-            "Records by result, and SDK retries",
-            *_metrics(own, service, *(f"Objects{result}" for result in RECORD_RESULTS), "SdkRetries"),
-        ),
+        widget("Records by result, and SDK retries", *own(f"{results} SdkRetries", service)),
         widget(
             "Failures",
-            *(each for r in FAILURE_REASONS for each in _metrics(own, (*service, "reason", r), "ObjectsFailed")),
-            *lambda_metrics("Errors", "Throttles", "AsyncEventsDropped", "DestinationDeliveryFailures"),
-            *_metrics("AWS/SQS", queue, "ApproximateNumberOfMessagesVisible", stats=("Maximum",)),
-            *(each for rule in rules for each in _metrics("AWS/Events", ("RuleName", rule), "FailedInvocations")),
+            *own("ObjectsFailed", *reasons.values()),
+            *lambda_("Errors Throttles AsyncEventsDropped DestinationDeliveryFailures", function),
+            *_metrics("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, stats=_MAX),
+            *_metrics("AWS/Events", "FailedInvocations", *rules),
         ),
         widget(
             "Indexing delay and duration (ms)",
-            *_metrics(own, service, "IndexingDelay", stats=("p50", "p99")),
-            *lambda_metrics("Duration", stats=("p50", "p90")),
+            *own("IndexingDelay", service, stats=("p50", "p99")),
+            *lambda_("Duration", function, stats=("p50", "p90")),
             limit=("timeout", args.timeout_seconds * 1000),
             alarm=("alarm on the delay", args.max_delay_seconds * 1000),
         ),
         *(
             widget(
                 f"Consumed {access.lower()} units per minute",
-                *(
-                    each
-                    for metric in (f"Consumed{access}CapacityUnits", f"{access}ThrottleEvents")
-                    for dimensions in (table, index)
-                    for each in _metrics("AWS/DynamoDB", dimensions, metric)
-                ),
+                *_metrics("AWS/DynamoDB", f"Consumed{access}CapacityUnits {access}ThrottleEvents", table, index),
                 limit=units_limit(provisioned, maximum),
             )
             for access, provisioned, maximum in (
@@ -2678,46 +2660,50 @@ def _dashboard_body(names: Names, args: TapStackArgs, *, region: str) -> Documen
                 ("Read", args.read_capacity, args.max_on_demand_reads),
             )
         ),
-        widget("Concurrent executions", *lambda_metrics("ConcurrentExecutions", stats=("Maximum",))),
+        widget("Concurrent executions", *lambda_("ConcurrentExecutions", function, stats=_MAX)),
         widget(
             "Age of asynchronous events (ms)",
-            *lambda_metrics("AsyncEventAge", stats=("Maximum",)),
+            *lambda_("AsyncEventAge", function, stats=_MAX),
             limit=("maximum event age", ASYNC_EVENT_AGE_SECONDS * 1000),
             alarm=("alarm", EVENT_AGE_ALARM_MINUTES * 60 * 1000),
         ),
     ]
     if args.inspect_content:
-        inspect_reasons = [reason for reason in FAILURE_REASONS if reason != "foreign"]  # a reason of the indexer only
+        del reasons["foreign"]  # a reason of the indexer only
         widgets += [
             widget(
                 "Inspected objects",
-                *_metrics(own, service, "ObjectsInspected", "TypeMismatch"),
-                *(each for r in inspect_reasons for each in _metrics(own, (*service, "reason", r), "InspectFailed")),
-                *_metrics(lambda_, inspector, "Errors", "Throttles", "DestinationDeliveryFailures"),
+                *own("ObjectsInspected TypeMismatch", service),
+                *own("InspectFailed", *reasons.values()),
+                *lambda_("Errors Throttles DestinationDeliveryFailures", inspector),
             ),
             widget(
                 "Inspection delay and duration (ms)",
-                *_metrics(own, service, "InspectDelay", stats=("p50", "p99")),
-                *_metrics(lambda_, inspector, "Duration", stats=("p50", "p90")),
+                *own("InspectDelay", service, stats=("p50", "p99")),
+                *lambda_("Duration", inspector, stats=("p50", "p90")),
                 limit=("timeout", INSPECTOR_TIMEOUT_SECONDS * 1000),
             ),
             widget(
                 "Age of rows in the stream (ms)",
-                *_metrics(lambda_, inspector, "IteratorAge", stats=("Maximum",)),
+                *lambda_("IteratorAge", inspector, stats=_MAX),
                 limit=("maximum age", STREAM_AGE_SECONDS * 1000),
                 alarm=("alarm", ITERATOR_AGE_ALARM_HOURS * HOUR_SECONDS * 1000),
             ),
-            widget("Bytes read from each object", *_metrics(own, service, "BytesRead", stats=("p50", "p95"))),
+            widget("Bytes read from each object", *own("BytesRead", service, stats=("p50", "p95"))),
         ]
     # A CloudWatch dashboard is 24 units wide, so each of the two columns has 12.
     places = [{"x": 12 * (n % 2), "y": 6 * (n // 2), "width": 12, "height": 6} for n in range(len(widgets))]
     return {"widgets": [{"type": "metric", **place, "properties": p} for place, p in zip(places, widgets, strict=True)]}
 
 
+_MAX = ("Maximum",)
+
+
 def _metrics(
-    namespace: str, dimensions: Sequence[str], *names: str, stats: Sequence[str] = ("Sum",)
+    namespace: str, names: str, *dimensions: Sequence[str], stats: Sequence[str] = ("Sum",)
 ) -> list[list[object]]:
-    return [[namespace, name, *dimensions, {"stat": stat}] for stat in stats for name in names]
+    """Return each statistic of each metric for each set of dimensions. Spaces separate the names of the metrics."""
+    return [[namespace, name, *each, {"stat": stat}] for stat in stats for name in names.split() for each in dimensions]
 
 
 # == The program ======================================================================================================
