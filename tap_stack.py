@@ -456,38 +456,39 @@ _FILTER = f"no wildcards or control characters; prefix and suffix together have 
 T = TypeVar("T")
 
 
-def _field(key: str, default: T, *args: Any, default_text: str = "", **options: Any) -> T:
-    """Return a dataclass field whose metadata contain a ConfigField with these arguments."""
+def _field(*args: Any, default: T, key: str = "", default_text: str = "", **options: Any) -> T:
+    """Return a dataclass field whose metadata contain a ConfigField with these arguments.
+
+    If ``key`` is empty, the key of the field is its name in camel case.
+    """
     config_field = ConfigField(key, *args, default=default_text, **options)
     return field(default=default, metadata={"config": config_field})
 
 
-def _tag_field(key: str, default: str, description: str) -> str:
+def _tag_field(name: str, default: str) -> str:
     words = "letters, digits, spaces and the characters _ . : / = + - @"
-    return _field(key, default, description, TAG_VALUE_PATTERN, words, length=TAG_VALUE_LENGTH)
+    return _field(f"value of the tag {name}", TAG_VALUE_PATTERN, words, default=default, length=TAG_VALUE_LENGTH)
 
 
 def _capacity_field(access: str) -> int | None:
     text = f"{access} capacity units of the table; the index has the same number; only with `provisioned` billing"
     rule, default = _only_with(PROVISIONED, f"{access}_capacity"), f"`{DEFAULT_CAPACITY}`"
-    return _field(f"{access}Capacity", None, text, TABLE_CAPACITY_UNITS, "units", rule=rule, default_text=default)
+    return _field(text, TABLE_CAPACITY_UNITS, "units", default=None, rule=rule, default_text=default)
 
 
 def _analytics_field(name: str, text: str, limit: range, unit: str) -> int | None:
     text, rule = f"{text}; only with `analytics`", _only_with("true", name, "analytics")
-    key, default = re.sub("_(.)", lambda match: match[1].upper(), name), f"`{ANALYTICS_DEFAULTS[name]}`"
-    return _field(key, None, text, limit, unit, rule=rule, default_text=default)
+    return _field(text, limit, unit, default=None, rule=rule, default_text=f"`{ANALYTICS_DEFAULTS[name]}`")
 
 
-def _hours_field(key: str, description: str) -> int | None:
-    return _field(key, None, description, EXPECTED_EVERY_HOURS, "hours", default_text="no alarm")
+def _hours_field(description: str) -> int | None:
+    return _field(description, EXPECTED_EVERY_HOURS, "hours", default=None, default_text="no alarm")
 
 
 def _maximum_field(access: str) -> int | None:
     text = f"maximum {access} request units per second of the table, and of the index; only with `on-demand` billing"
     rule, default = _only_with(ON_DEMAND, f"max_on_demand_{access}s"), "none: the account's quota"
-    key, unit = f"maxOnDemand{access.capitalize()}s", "units per second"
-    return _field(key, None, text, ON_DEMAND_UNITS, unit, rule=rule, default_text=default)
+    return _field(text, ON_DEMAND_UNITS, "units per second", default=None, rule=rule, default_text=default)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -499,197 +500,165 @@ class TapStackArgs:
     """
 
     environment_suffix: str = _field(
-        "env",
-        DEV,
         "environment name, which is part of resource names; required unless the Pulumi stack is `dev`",
         ENVIRONMENT_PATTERN,
         "lower-case letters, digits and hyphens, beginning with a letter",
+        default=DEV,
+        key="env",
     )
     bucket_name: str | None = _field(
-        "bucketName",
-        None,
         "name of the upload bucket",
         BUCKET_NAME_PATTERN,
         "lower-case letters, digits and hyphens, without a hyphen at the beginning or end",
+        default=None,
         length=BUCKET_NAME_LENGTH,
         rule=_check_configured_bucket_name,
         default_text="`{project}-{env}-uploads-{account}-{region}`",
     )
     table_name: str | None = _field(
-        "tableName",
-        None,
         "name of the DynamoDB table; the environment variable `TAP_TABLE_NAME` overrides this key",
         TABLE_NAME_PATTERN,
         "letters, digits, '_', '-' and '.'",
+        default=None,
         length=TABLE_NAME_LENGTH,
         default_text="`{project}-{env}-objects`",
     )
     billing: str = _field(
-        "billing",
-        PROVISIONED,
         "capacity mode of table and index: `provisioned` (a fixed price per hour) or `on-demand` (a price per request)",
         frozenset(BILLING_MODES),
+        default=PROVISIONED,
     )
     read_capacity: int | None = _capacity_field("read")
     write_capacity: int | None = _capacity_field("write")
     max_capacity: int | None = _field(
-        "maxCapacity",
-        None,
         "upper limit of auto scaling for read and write capacity; only with `provisioned` billing",
+        default=None,
         rule=_check_max_capacity,
         allowed=f"not less than readCapacity or writeCapacity, and at most {TABLE_CAPACITY_UNITS.stop - 1} units",
     )
     max_on_demand_reads: int | None = _maximum_field("read")
     max_on_demand_writes: int | None = _maximum_field("write")
     table_class: str = _field(
-        "tableClass",
-        "standard",
         "table class: with `infrequent-access`, storage costs less, and reads and writes cost more",
         frozenset(TABLE_CLASSES),
+        default="standard",
     )
     index_projection: str = _field(
-        "indexProjection",
-        "all",
         "attributes in the index of a new table: `all`, or `keys-only`; cannot be changed in an existing table",
         frozenset(INDEX_PROJECTIONS),
+        default="all",
     )
     cors_allowed_origins: Sequence[str] | None = _field(
-        "corsAllowedOrigins",
-        None,
         "web origins that may upload files (CORS), as a list or separated by commas",
+        default=None,
         rule=_check_origins,
         default_text=f"`{DEV_ORIGINS[0]}` in `dev`, otherwise required",
         allowed=f"each {ORIGIN_FORMAT}",
     )
-    notification_prefix: str = _field(
-        "notificationPrefix", "", "index only objects whose key has this prefix", allowed=_FILTER
-    )
+    notification_prefix: str = _field("index only objects whose key has this prefix", default="", allowed=_FILTER)
     notification_suffix: str = _field(
-        "notificationSuffix", "", "index only objects whose key has this suffix", allowed=_FILTER, rule=_check_filters
+        "index only objects whose key has this suffix", default="", allowed=_FILTER, rule=_check_filters
     )
     event_bridge: bool = _field(
-        "eventBridge",
+        "send the events of the upload bucket to EventBridge too, so that other applications can use them",
         default=False,
-        description="send the events of the upload bucket to EventBridge too, so that other applications can use them",
     )
     existing_buckets: tuple[ExistingBucket, ...] = _field(
-        "existingBuckets",
-        (),
         "existing buckets that are also indexed, through EventBridge; the stack does not change them",
+        default=(),
         rule=_check_existing_buckets,
         default_text="none",
         allowed="each has `name` and `versioned` (true or false), and may have `prefixes` (a list) and `kmsKeyArn`",
     )
     noncurrent_days: int = _field(
-        "noncurrentDays", 90, "days after which S3 deletes a noncurrent object version", NONCURRENT_DAYS, "days"
+        "days after which S3 deletes a noncurrent object version", NONCURRENT_DAYS, "days", default=90
     )
     deleted_retention_days: int = _field(
-        "deletedRetentionDays",
-        90,
         "days until the row of a deleted object version expires; 0 keeps rows forever",
         DELETED_RETENTION_DAYS,
         "days, or 0",
+        default=90,
         exempt=0,
     )
     inspect_content: bool = _field(
-        "inspectContent",
-        default=True,
-        description="deploy the inspector, which adds facts about the content of each object to its row (docs/row.md)",
+        "deploy the inspector, which adds facts about the content of each object to its row (docs/row.md)", default=True
     )
     alarm_on_mismatch: bool = _field(
-        "alarmOnMismatch",
+        "an alarm fires if the content of an object does not match its declared type or its extension",
         default=False,
-        description="an alarm fires if the content of an object does not match its declared type or its extension",
         rule=_check_mismatch_alarm,
     )
     inspector_filter: bool = _field(
-        "inspectorFilter",
-        default=True,
-        description="filter the rows that invoke the inspector; `false` only for emulators without such a filter",
+        "filter the rows that invoke the inspector; `false` only for emulators without such a filter", default=True
     )
-    log_level: str = _field("logLevel", "INFO", "minimum log level of indexer and inspector", LOG_LEVELS)
-    log_retention_days: int = _field("logRetentionDays", 30, "retention of log events, in days", LOG_RETENTION_DAYS)
-    architecture: str = _field(
-        "architecture", "arm64", "processor architecture of indexer and inspector", ARCHITECTURES
-    )
-    memory_mb: int = _field("memoryMb", 512, "memory of the indexer", MEMORY_MIB, "MiB")
+    log_level: str = _field("minimum log level of indexer and inspector", LOG_LEVELS, default="INFO")
+    log_retention_days: int = _field("retention of log events, in days", LOG_RETENTION_DAYS, default=30)
+    architecture: str = _field("processor architecture of indexer and inspector", ARCHITECTURES, default="arm64")
+    memory_mb: int = _field("memory of the indexer", MEMORY_MIB, "MiB", default=512)
     # With a lower timeout, part of a large burst goes to the failure queue (docs/capacity.md).
-    timeout_seconds: int = _field("timeoutSeconds", 600, "timeout of the indexer", TIMEOUT_SECONDS, "seconds")
+    timeout_seconds: int = _field("timeout of the indexer", TIMEOUT_SECONDS, "seconds", default=600)
     reserved_concurrency: int | None = _field(
-        "reservedConcurrency",
-        None,
         "reserved concurrency of the indexer, which is also its maximum number of concurrent executions",
         RESERVED_CONCURRENCY,
+        default=None,
         error="the value must be {}",
         remedy="Remove the key, so that the indexer uses the account's unreserved concurrency.",
         allowed="at least 1 (0 would stop the indexer)",
     )
     alarm_email: str | None = _field(
-        "alarmEmail", None, "email address that receives alarms", EMAIL_PATTERN, "one address such as ops@example.com"
+        "email address that receives alarms", EMAIL_PATTERN, "one address such as ops@example.com", default=None
     )
     expect_upload_every_hours: int | None = _hours_field(
-        "expectUploadEveryHours",
         "hours without an indexed upload after which an alarm fires; uploads of the smoke test, and events that the "
-        "operators' tools send, do not count",
+        "operators' tools send, do not count"
     )
     expect_audit_every_hours: int | None = _hours_field(
-        "expectAuditEveryHours",
         "hours without a scan of the table after which an alarm fires; `audit` scans the table, so choose some hours "
-        "more than the interval of the scheduled audit",
+        "more than the interval of the scheduled audit"
     )
     max_delay_seconds: int = _field(
-        "maxDelaySeconds",
-        60,
         f"an alarm fires if over 1% of the uploads within {DELAY_ALARM_MINUTES} minutes are indexed later than this",
         DELAY_SECONDS,
         "seconds",
+        default=60,
     )
     runbook_url: str | None = _field(
-        "runbookUrl",
-        None,
         f"URL of your copy of {RUNBOOK}, to which the alarm descriptions link",
         RUNBOOK_URL_PATTERN,
         f"an https URL without a fragment, such as https://github.com/OWNER/REPO/blob/main/{RUNBOOK}",
+        default=None,
         length=RUNBOOK_URL_LENGTH,
         error="the value must be {}",
         default_text=f"none: the descriptions contain the path `{RUNBOOK}`",
     )
     kms_key_arn: str | None = _field(
-        "kmsKeyArn",
-        None,
         "ARN of a customer managed KMS key that encrypts upload bucket, table, failure queue, logs and alarm topic",
         KEY_ARN_PATTERN,
         "the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID, not a key ID or alias",
+        default=None,
         error="the value must be {}",
         remedy="Find the ARN with: aws kms describe-key --key-id ID_OR_ALIAS --query KeyMetadata.Arn",
         default_text="encryption keys that AWS owns or manages",
     )
     permissions_boundary: str | None = _field(
-        "permissionsBoundary",
-        None,
         "ARN of an IAM policy that is the permissions boundary of each role",
         BOUNDARY_ARN_PATTERN,
         "the ARN of a managed policy, arn:aws:iam::ACCOUNT:policy/NAME",
+        default=None,
         error="the value must be {}",
         remedy="Find the ARN with: aws iam list-policies --query 'Policies[].Arn'",
     )
-    owner: str = _tag_field("owner", "platform", "value of the tag Owner")
-    cost_center: str = _tag_field("costCenter", "shared", "value of the tag CostCenter")
-    saved_queries: bool = _field(
-        "savedQueries", default=True, description="create saved queries for CloudWatch Logs Insights (docs/runbook.md)"
-    )
+    owner: str = _tag_field("Owner", "platform")
+    cost_center: str = _tag_field("CostCenter", "shared")
+    saved_queries: bool = _field("create saved queries for CloudWatch Logs Insights (docs/runbook.md)", default=True)
     protect_data: bool | None = _field(
-        "protectData", None, "protect buckets and table against deletion", default_text="`true`, or `false` in `dev`"
+        "protect buckets and table against deletion", default=None, default_text="`true`, or `false` in `dev`"
     )
     inventory: bool = _field(
-        "inventory",
-        default=False,
-        description="S3 lists all versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)",
+        "S3 lists all versions daily, for `audit --from-inventory` (docs/architecture.md#inventories)", default=False
     )
     analytics: bool = _field(
-        "analytics",
-        default=False,
-        description="deploy a bucket for table exports, a Glue table, and an Athena workgroup (docs/sql.md)",
+        "deploy a bucket for table exports, a Glue table, and an Athena workgroup (docs/sql.md)", default=False
     )
     export_retention_days: int | None = _analytics_field(
         "export_retention_days", "days until S3 deletes an export or a result of Athena", EXPORT_RETENTION_DAYS, "days"
@@ -818,7 +787,9 @@ _PARSERS: Mapping[str, Callable[[str, str], object]] = {
 }
 # Maps each attribute of TapStackArgs to its ConfigField.
 CONFIG_FIELDS: Mapping[str, ConfigField] = {
-    each.name: each.metadata["config"] for each in fields(TapStackArgs) if "config" in each.metadata
+    name: replace(each, key=each.key or re.sub("_(.)", lambda letter: letter[1].upper(), name))
+    for name, each in ((each.name, each.metadata.get("config")) for each in fields(TapStackArgs))
+    if each is not None
 }
 
 
