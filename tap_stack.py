@@ -52,8 +52,7 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 # == Limits and defaults ==============================================================================================
 
-# Allowed length of a bucket name in characters (source: S3 User Guide, "General purpose bucket naming rules").
-BUCKET_NAME_LENGTH = range(3, 64)
+BUCKET_NAME_LENGTH = range(3, 64)  # characters (source: S3 User Guide, "General purpose bucket naming rules")
 BUCKET_NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 BUCKET_NAME_RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 BUCKET_NAME_RESERVED_ENDS = ("-s3alias", "--ol-s3", "--x-s3", "--table-s3", "-an")
@@ -61,9 +60,7 @@ EXISTING_BUCKET_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]|\.(?!\.)){1,61}[a-z0-9
 TABLE_NAME_LENGTH = range(3, 256)  # length in characters (source: DynamoDB Developer Guide, "Naming rules")
 TABLE_NAME_PATTERN = re.compile(r"[A-Za-z0-9_.-]+")
 TABLE_CAPACITY_UNITS = range(1, 40_001)  # capacity units of a table (default quota, which AWS can increase)
-# Request units per second (source: DynamoDB API Reference, OnDemandThroughput; the maximum is the default quota of a
-# table in on-demand mode: DynamoDB Developer Guide, "Quotas", which AWS can increase).
-ON_DEMAND_UNITS = range(1, 40_001)
+ON_DEMAND_UNITS = range(1, 40_001)  # request units per second of a table (default quota, which AWS can increase)
 PROVISIONED, ON_DEMAND = "provisioned", "on-demand"
 # Maps the values of three configuration keys to the values of the DynamoDB API.
 BILLING_MODES: Mapping[str, str] = {PROVISIONED: "PROVISIONED", ON_DEMAND: "PAY_PER_REQUEST"}
@@ -74,18 +71,15 @@ NONCURRENT_DAYS = range(1, 2**31)  # days until expiration (source: S3 API Refer
 # The minimum is 15 days because the failure queue keeps events for 14 days, and a redriven event must not restore an
 # expired row. The maximum is ten years. The value 0, which is not in this range, keeps rows forever.
 DELETED_RETENTION_DAYS = range(15, 3651)
-# Maximum length of an object key (source: S3 User Guide, "Object keys"). Longer prefixes would match no object.
-OBJECT_KEY_BYTES = 1024
+OBJECT_KEY_BYTES = 1024  # maximum length of an object key (source: S3 User Guide, "Object keys")
 FILTER_CHARACTERS = 1024  # maximum length of an encoded prefix or suffix (source: S3 API Reference, FilterRule)
-# S3 receives filters as XML 1.0, which does not allow these characters.
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")  # not allowed in XML 1.0, S3's format of filters
 MEMORY_MIB = range(128, 10_241)  # allowed memory in MiB (source: Lambda Developer Guide, "Lambda quotas")
 # The maximum timeout of Lambda is 900 seconds. The minimum is 10 seconds, because a HEAD request and a write can take 4
 # seconds each, and reporting the result takes up to 1 second.
 TIMEOUT_SECONDS = range(10, 901)
 RESERVED_CONCURRENCY = range(1, 10**18)  # concurrent executions (AWS checks the upper limit, the account's quota)
-# Allowed length of a tag value in characters (source: Tagging AWS Resources User Guide, "Tag naming limits").
-TAG_VALUE_LENGTH = range(1, 257)
+TAG_VALUE_LENGTH = range(1, 257)  # characters (source: Tagging AWS Resources User Guide, "Tag naming limits")
 TAG_VALUE_PATTERN = re.compile(r"[\w .:/=+\-@]*")
 # The ID of a multi-Region key begins with mrk- (KMS Developer Guide, "Key identifiers (KeyId)").
 KEY_ARN_PATTERN = re.compile(
@@ -112,12 +106,9 @@ ORIGIN_FORMAT = "http(s)://host[:port] with at most one * as a part of the host,
 LOG_RETENTION_DAYS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 )
-# CRITICAL is not allowed because failures are logged at level ERROR.
-LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})
-
+LOG_LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR"})  # without CRITICAL: failures have the level ERROR
 EXPORT_RETENTION_DAYS = range(1, 3651)
 QUERY_SCAN_LIMIT_GB = range(1, 1_000_001)  # the minimum of Athena is 10 MB (API Reference, WorkGroupConfiguration)
-
 DEFAULT_CAPACITY = 100  # read and write capacity units with provisioned billing
 ABORT_MULTIPART_DAYS = 7
 ACCESS_LOG_DAYS = 90
@@ -281,8 +272,11 @@ class ConfigField:
         Raises:
             ConfigurationError: the value is not allowed.
         """
-        if self.length is not None:
-            _check_length(key or self.key, value, self.length)
+        key, length = key or self.key, self.length
+        if length is not None and len(value) not in length:
+            error = f"the value has {len(value)} characters, but {length.start} to {length.stop - 1} are allowed"
+            remedy = "Choose a longer value." if len(value) < length.start else "Choose a shorter value."
+            raise ConfigurationError(key, value, error, remedy)
         match self.limit:
             case range() as numbers if value not in numbers and value != self.exempt:
                 nearest = numbers.start if value < numbers.start else numbers.stop - 1
@@ -296,7 +290,7 @@ class ConfigField:
         remedy = self.remedy or remedy
         if isinstance(value, str) and value != value.strip(" "):
             remedy = "Remove the spaces at the beginning or the end of the value."
-        raise ConfigurationError(key or self.key, value, self.error.format(self.allowed_values), remedy)
+        raise ConfigurationError(key, value, self.error.format(self.allowed_values), remedy)
 
     @property
     def allowed_values(self) -> str:
@@ -307,13 +301,6 @@ class ConfigField:
             case frozenset() as choices:
                 return ", ".join(str(choice) for choice in sorted(choices))
         return self.allowed or self.unit
-
-
-def _check_length(key: str, value: str, limit: range) -> None:
-    if len(value) not in limit:
-        error = f"the value has {len(value)} characters, but {limit.start} to {limit.stop - 1} are allowed"
-        remedy = "Choose a longer value." if len(value) < limit.start else "Choose a shorter value."
-        raise ConfigurationError(key, value, error, remedy)
 
 
 def check_bucket_name(key: str, name: str) -> None:
@@ -343,13 +330,7 @@ def _check_configured_bucket_name(args: TapStackArgs) -> None:
 
 
 def _only_with(wanted: str, name: str, other: str = "billing") -> Callable[[TapStackArgs], None]:
-    """Return a rule that rejects a setting unless another setting has a value.
-
-    Args:
-        wanted: the value of the other setting that supports the setting, as in the configuration.
-        name: the field of `TapStackArgs`.
-        other: the field and key of the other setting.
-    """
+    """Return a rule that rejects the setting ``name`` unless the setting ``other`` has the value ``wanted``."""
 
     def check(args: TapStackArgs) -> None:
         value, found = getattr(args, name), str(getattr(args, other)).lower()
@@ -381,25 +362,21 @@ def _check_origins(args: TapStackArgs) -> None:
 
 def _check_filters(args: TapStackArgs) -> None:
     prefix, suffix = args.notification_prefix, args.notification_suffix
-    _check_filter("notificationPrefix", prefix)
-    _check_filter("notificationSuffix", suffix)
+    for key, value in (("notificationPrefix", prefix), ("notificationSuffix", suffix)):
+        encoded = len(encode_filter(value))
+        if CONTROL_CHARACTERS.search(value):
+            raise ConfigurationError(key, value, "control characters are not allowed", "Remove the characters.")
+        if "*" in value:
+            remedy = "Set a literal prefix or suffix, such as images/ or .pdf"
+            raise ConfigurationError(key, value, "S3 filters support no wildcards", remedy)
+        if encoded > FILTER_CHARACTERS:
+            error = f"the value has {encoded} characters when encoded for S3, but {FILTER_CHARACTERS} are allowed"
+            raise ConfigurationError(key, value, error, "Choose a shorter value.")
     size = len(prefix.encode()) + len(suffix.encode())
     if size > OBJECT_KEY_BYTES:
         key = "notificationPrefix" if len(prefix) >= len(suffix) else "notificationSuffix"
         error = f"prefix and suffix together have {size} bytes, but an object key has at most {OBJECT_KEY_BYTES}"
         raise ConfigurationError(key, max(prefix, suffix, key=len), error, "Choose shorter values.")
-
-
-def _check_filter(key: str, value: str) -> None:
-    encoded = len(encode_filter(value))
-    if CONTROL_CHARACTERS.search(value):
-        raise ConfigurationError(key, value, "control characters are not allowed", "Remove the characters.")
-    if "*" in value:
-        remedy = "Set a literal prefix or suffix, such as images/ or .pdf"
-        raise ConfigurationError(key, value, "S3 filters support no wildcards", remedy)
-    if encoded > FILTER_CHARACTERS:
-        error = f"the value has {encoded} characters when encoded for S3, but {FILTER_CHARACTERS} are allowed"
-        raise ConfigurationError(key, value, error, "Choose a shorter value.")
 
 
 def encode_filter(text: str) -> str:
@@ -673,14 +650,13 @@ class TapStackArgs:
 
     def __post_init__(self) -> None:
         """Set the defaults that depend on the environment, then check every field."""
-        defaults: dict[str, object] = {
-            "protect_data": not self.is_dev,
-            **(ANALYTICS_DEFAULTS if self.analytics else {}),
-        }
+        defaults: dict[str, object] = {"protect_data": not self.is_dev}
         if self.is_dev:
             defaults["cors_allowed_origins"] = DEV_ORIGINS
         if self.billing == PROVISIONED:
-            defaults |= dict.fromkeys(("read_capacity", "write_capacity"), DEFAULT_CAPACITY)
+            defaults |= {"read_capacity": DEFAULT_CAPACITY, "write_capacity": DEFAULT_CAPACITY}
+        if self.analytics:
+            defaults |= ANALYTICS_DEFAULTS
         for name, default in defaults.items():
             if getattr(self, name) is None:
                 # Fields of a frozen dataclass can be set only with object.__setattr__.
@@ -982,8 +958,9 @@ Texts = str | Sequence[str]
 """One or several values of an element in a policy, such as ``Action`` or ``Resource``."""
 
 
-def _policy(*statements: Document) -> Document:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
+def _policy(*statements: Document | None) -> Document:
+    """Return a policy document. Statements that are None are omitted."""
+    return {"Version": "2012-10-17", "Statement": [each for each in statements if each]}
 
 
 def _statement(
@@ -1031,18 +1008,16 @@ def _data_bucket_policy(*, bucket_arn: str, key_arn: str | None = None) -> Docum
 
     # An upload without an encryption header uses the bucket's default encryption and must be allowed. StringNotEquals
     # alone would deny such an upload, because an absent condition key counts as not equal (even with IfExists).
-    requested = {"s3:x-amz-server-side-encryption": "false"}
-    algorithm = {"s3:x-amz-server-side-encryption": "aws:kms" if key_arn else "AES256"}
-    statements = [
+    header = "s3:x-amz-server-side-encryption"
+    requested, algorithm = {header: "false"}, {header: "aws:kms" if key_arn else "AES256"}
+    key = {f"{header}-aws-kms-key-id": key_arn}
+    return _policy(
         _deny_without_tls("s3:*", bucket_arn, f"{bucket_arn}/*"),
         deny_put("DenyOtherEncryption", Null=requested, StringNotEquals=algorithm),
-        deny_put("DenyCustomerKeys", Null={"s3:x-amz-server-side-encryption-customer-algorithm": "false"}),
-    ]
-    if key_arn:
+        deny_put("DenyCustomerKeys", Null={f"{header}-customer-algorithm": "false"}),
         # A request for aws:kms without a key ID uses the AWS managed key aws/s3, and is denied too.
-        key = {"s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn}
-        statements.append(deny_put("DenyOtherKeys", Null=requested, StringNotEquals=key))
-    return _policy(*statements)
+        deny_put("DenyOtherKeys", Null=requested, StringNotEquals=key) if key_arn else None,
+    )
 
 
 def _log_bucket_policy(
@@ -1060,7 +1035,7 @@ def _log_bucket_policy(
     return _policy(
         _deny_without_tls("s3:*", bucket_arn, objects),
         _allow_service("AllowAccessLogs", "logging.s3", "s3:PutObject", objects, account=account, source=logged_arns),
-        *([_allow_service("AllowInventories", "s3", *target, source=source_arns, **acl)] if source_arns else ()),
+        _allow_service("AllowInventories", "s3", *target, source=source_arns, **acl) if source_arns else None,
     )
 
 
@@ -1068,7 +1043,7 @@ def _queue_policy(*, queue_arn: str, rule_arns: Sequence[str]) -> Document:
     """Return the policy of the failure queue, which lets EventBridge rules send events, and denies plain HTTP."""
     service, source = {"Service": "events.amazonaws.com"}, {"ArnLike": {"aws:SourceArn": rule_arns}}
     allowed = _statement("AllowRules", "Allow", "sqs:SendMessage", queue_arn, principal=service, condition=source)
-    return _policy(*([allowed] if rule_arns else []), _deny_without_tls("sqs:*", queue_arn))
+    return _policy(allowed if rule_arns else None, _deny_without_tls("sqs:*", queue_arn))
 
 
 def _topic_policy(*, topic_arn: str, partition: str, region: str, account: str) -> Document:
@@ -1138,7 +1113,7 @@ def _function_policy(
     null_versions = [arn for each, found in objects.items() if not each.versioned for arn in found]
     return _policy(
         _allow("ReadObjects", read, f"{bucket_arn}/*", *versioned),
-        *([_allow("ReadNullVersions", ["s3:GetObjectVersion"], *null_versions)] if null_versions else []),
+        _allow("ReadNullVersions", ["s3:GetObjectVersion"], *null_versions) if null_versions else None,
         # Without s3:ListBucket, a request for a missing object returns 403 instead of 404.
         _allow("TellGoneFromDenied", ["s3:ListBucket"], bucket_arn, *arns.values()),
         *table,
@@ -1586,18 +1561,14 @@ def _copy_folder(source: Path, target: Path, *, without: frozenset[Path] = froze
         if entry.is_dir():
             _copy_folder(entry, _make_folder(target / entry.name), without=without)
         else:
-            _copy_file(entry, target / entry.name)
+            shutil.copyfile(entry, target / entry.name)
+            (target / entry.name).chmod(0o644)
 
 
 def _make_folder(folder: Path) -> Path:
     folder.mkdir()
     folder.chmod(0o755)  # the mode that mkdir sets depends on the umask
     return folder
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-    target.chmod(0o644)
 
 
 # == The stack ========================================================================================================
