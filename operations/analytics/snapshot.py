@@ -15,18 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from operations.analytics.columns import (
-    COLUMNS,
-    EXISTS_NOW,
-    NEWEST_FIRST,
-    SCHEMA_VERSION,
-    empty_relation,
-    exported_columns,
-    item_type,
-)
-from operations.analytics.engine import literal, parquet, translated_errors
-from operations.analytics.export_files import LONGEST_LINE, SUMMARY, Export, data_paths, read_export, verify
+from operations.analytics.export_files import SUMMARY, read_export, verify
 from operations.analytics.options import CACHE_VARIABLE
+from operations.analytics.relation import write_relation
 from operations.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -36,8 +27,6 @@ OBJECTS, DESCRIPTION = "objects.parquet", "snapshot.json"
 """Names of the two files in the folder of a snapshot: the rows, and their description."""
 FORMAT = 1
 """Version of the file format of snapshots. Increase it when the columns of the relation `objects` change."""
-ROW_GROUP = 40_960
-"""Number of rows in a row group of a Parquet file. While DuckDB writes, each thread keeps one row group in memory."""
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 PREFIX, UNFINISHED = "snapshot-", "unfinished-"
 """Prefixes of the names of snapshots and of temporary folders. `tapstack cache clear` deletes only such folders."""
@@ -212,80 +201,3 @@ def cache_folder(variables: Mapping[str, str]) -> Path:
     if path := variables.get(CACHE_VARIABLE):
         return Path(path).absolute()
     return Path(variables.get("XDG_CACHE_HOME") or Path.home() / ".cache", "tapstack")
-
-
-def write_relation(folder: Path, export: Export, engine: Engine, target: Path) -> None:
-    """Write the relation `objects` for a verified table export into a Parquet file.
-
-    Args:
-        folder: the folder of the export.
-        export: content of the export's manifests.
-        engine: DuckDB engine whose method `open` was not called.
-        target: path of the Parquet file.
-
-    Raises:
-        OperatorError: a row is invalid, or the number of rows differs from the manifests.
-    """
-    rows = target.with_suffix(".rows")
-    try:
-        with translated_errors(f"read the rows in {folder}"):
-            _write_rows(folder, export, engine, rows)
-            _check(engine, rows, export.items, folder)
-            _add_states(engine, rows, target)
-    finally:
-        rows.unlink(missing_ok=True)
-
-
-def _write_rows(folder: Path, export: Export, engine: Engine, target: Path) -> None:
-    """Write the columns that are row attributes. Types are explicit, because inferred types depend on the rows."""
-    if paths := data_paths(folder, export.files):
-        files = ", ".join(map(literal, paths))
-        types = f"columns = {{'Item': '{item_type()}'}}, maximum_object_size = {LONGEST_LINE}"
-        options = f"{types}, hive_partitioning = false"
-        source = f"read_json([{files}], format = 'newline_delimited', compression = 'gzip', {options})"
-        query = f"SELECT {exported_columns()} FROM {source}"  # noqa: S608  the text has no values of a user but paths
-    else:
-        query = empty_relation(each for each in COLUMNS if each.path)
-    engine.execute(f"COPY ({query}) TO {literal(target)} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP})")
-
-
-def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
-    sql = "SELECT count(*), count(object_id), count(version_id), max(schema_version)"
-    [(found, objects, versions, schema)] = engine.rows(f"{sql} FROM {parquet(rows)}")
-    if found != expected:
-        raise OperatorError(f"{folder} has {found:,} rows, but its manifest states {expected:,}.")
-    if min(objects, versions) < found:
-        raise OperatorError(
-            f"{folder} has rows without object_id and version_id: it is not an export of a stack's table."
-        )
-    if schema is not None and schema > SCHEMA_VERSION:
-        raise OperatorError(
-            f"{folder} has rows with the schema_version {schema}, but this tool reads versions up to {SCHEMA_VERSION}: "
-            "use the tools of the version that deployed the stack."
-        )
-
-
-def _add_states(engine: Engine, rows: Path, target: Path) -> None:
-    """Add the columns `exists_now` and `is_current`, which depend on several rows of an object.
-
-    To limit the memory, DuckDB sorts only the rows of objects with several versions. It finds these objects by hash
-    values of the object IDs. If two objects have the same hash value, their rows are sorted too, which does not change
-    the result. Superseded versions are identified by their row numbers in the file.
-    """
-    source = parquet(rows, options=", file_row_number = true")
-    hashes = f"SELECT hash(object_id) AS h FROM {source} WHERE deleted_at IS NULL"  # noqa: S608  the only value is a path
-    several = f"SELECT h FROM ({hashes}) GROUP BY h HAVING count(*) > 1"  # noqa: S608  as above
-    place = f"row_number() OVER (PARTITION BY object_id ORDER BY {NEWEST_FIRST})"
-    engine.execute(
-        "CREATE TEMP TABLE superseded AS SELECT file_row_number FROM ("  # noqa: S608  as above
-        f"SELECT file_row_number, {place} AS place FROM {source} "
-        f"WHERE deleted_at IS NULL AND hash(object_id) IN ({several})) WHERE place > 1"
-    )
-    current = "superseded.file_row_number IS NULL"
-    engine.execute(
-        f"COPY (SELECT rows.* EXCLUDE (file_row_number), {EXISTS_NOW} AS exists_now, "  # noqa: S608  as above
-        f"{EXISTS_NOW} AND {current} AS is_current "
-        f"FROM {source} AS rows LEFT JOIN superseded ON superseded.file_row_number = rows.file_row_number) "
-        f"TO {literal(target)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
-    )
-    engine.execute("DROP TABLE superseded")

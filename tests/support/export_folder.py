@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeSerializer
 
 from operations.analytics.export_files import read_export, verify
-from operations.analytics.snapshot import OBJECTS, write_relation
+from operations.analytics.relation import write_relation
+from operations.analytics.snapshot import OBJECTS
 
 if TYPE_CHECKING:
     from operations.analytics.engine import Engine

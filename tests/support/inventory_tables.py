@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from operations.analytics.engine import literal
 from operations.analytics.export_files import read_export
-from operations.analytics.snapshot import write_relation
+from operations.analytics.relation import write_relation
 from operations.inventory.files import PARQUET, Inventory, InventoryFile
 from tests.support.export_folder import typed, write_export
 from tests.support.operations_fakes import BUCKET

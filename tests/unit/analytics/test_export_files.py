@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ def packed(*lines: str) -> bytes:
 ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
 
 
+def repeated(object_id: str) -> str:
+    """Return the line of a row that another data file of the export also contains."""
+    return json.dumps({"Item": typed({"object_id": object_id, "version_id": "v1"})})
+
+
 @pytest.mark.parametrize(
     ("damage", "file", "message"),
     [
@@ -110,6 +116,12 @@ ROW = '{"Item":{"object_id":{"S":"a"},"version_id":{"S":"v"}}}'
         (lambda export: (export / "manifest-summary.json").unlink(), "_started", "is in progress or has failed"),
         (replace_part(packed(ROW, ROW, "{")), "data", "cannot read the rows"),
         (replace_part(packed(ROW, ROW, '{"Item":{"name":{"S":"x"}}}')), "", "rows without object_id and version_id"),
+        (replace_part(packed(ROW, ROW, ROW.replace('"a"', '"b"'))), FIRST, r"contains the row a\?versionId=v 2 times"),
+        (
+            replace_part(packed(repeated("uploads/1"), ROW, repeated("uploads/4"))),
+            FIRST,
+            rf"contains the row uploads/1\?versionId=v1 2 times, in {FIRST} and data/{1:032x}.json.gz:",
+        ),
         (
             replace_part(packed(ROW, ROW, ROW.replace('"a"}', '"a"},"schema_version":{"N":"2"}'))),
             "",
@@ -150,6 +162,14 @@ def test_export_of_an_empty_table_is_loaded_with_no_rows(tmp_path: Path) -> None
     with Engine(spill=tmp_path / "spill") as engine:
         load(write_export(tmp_path, [], parts=1), engine)
         assert engine.rows("SELECT count(*), count(is_current), max(user_metadata['a']) FROM objects") == [(0, 0, None)]
+
+
+def test_versions_of_one_object_and_equal_version_ids_of_two_objects_are_different_rows(tmp_path: Path) -> None:
+    names = [("uploads/a", "null"), ("uploads/a", "v1"), ("uploads/b", "null"), ("uploads/a?versionId=v1", "null")]
+    rows = [typed({"object_id": object_id, "version_id": version_id}) for object_id, version_id in names]
+    with Engine(spill=tmp_path / "spill") as engine:
+        load(write_export(tmp_path, rows), engine)
+        assert engine.rows("SELECT count(*) FROM objects") == [(4,)]
 
 
 def test_export_folder_with_quotation_marks_in_its_path_is_loaded(tmp_path: Path) -> None:

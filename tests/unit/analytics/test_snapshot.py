@@ -11,7 +11,8 @@ from unittest import mock
 import pytest
 
 from operations.analytics.engine import Engine
-from operations.analytics.snapshot import Cache, Snapshot, write_relation
+from operations.analytics.relation import write_relation
+from operations.analytics.snapshot import Cache, Snapshot
 from operations.errors import OperatorError
 from tests.support.export_folder import typed, write_export
 
