@@ -1,7 +1,7 @@
 """Lists the object versions of a bucket with concurrent requests, in ranges of keys that idle threads split further.
 
-A listing is one range of keys at first. While fewer ranges than threads remain, an idle thread searches a boundary in a
-range: a key that divides the remaining keys of the range. This is the work stealing of Google's Dataflux client
+A listing is one range of keys at first. After some pages, while fewer ranges than threads remain, an idle thread
+searches a boundary in a range: a key that divides the remaining keys of the range. This is the work stealing of Google's Dataflux client
 (https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux). Dataflux calculates boundaries from the
 characters of keys. This module requests one key after each possible boundary instead, so that both parts have keys. A
 search first finds the shortest prefix of the current key that not all remaining keys have, then a middle character
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LIST_WORKERS = 8
 """Default number of concurrent requests. Python parses the pages of about five requests at a time on one core."""
 MAX_LIST_WORKERS = 64
+UNDIVIDED_PAGES = 4
+"""Number of pages before the first division. A search takes as long as some pages, so it is of no use for fewer."""
 MAX_KEY_BYTES = 1024
 SURROGATES = range(0xD800, 0xE000)
 MAX_CODE_POINT = 0x10FFFF
@@ -153,7 +155,13 @@ class BoundarySearch:
 
 
 def list_in_parallel(
-    fetch: Fetch, *, prefix: str = "", after: str = "", workers: int = LIST_WORKERS, page: int = 1000
+    fetch: Fetch,
+    *,
+    prefix: str = "",
+    after: str = "",
+    workers: int = LIST_WORKERS,
+    page: int = 1000,
+    undivided: int = UNDIVIDED_PAGES,
 ) -> Iterator[Version]:
     """Yield all versions and delete markers: those of one key one after the other, but the keys in any order.
 
@@ -166,6 +174,7 @@ def list_in_parallel(
         after: only keys that follow this key.
         workers: maximum number of concurrent requests.
         page: number of versions per request.
+        undivided: number of pages before the first search for a boundary.
     """
     stop = threading.Event()
     search = BoundarySearch(fetch, stop.is_set, prefix)
@@ -175,6 +184,7 @@ def list_in_parallel(
             start_page=lambda each: pool.submit(fetch, each.position, page),
             start_search=lambda each: pool.submit(search.find, each.position.key, each.last, each.characters),
             workers=workers,
+            undivided=undivided,
         )
         try:
             while ranges.start():
@@ -192,6 +202,7 @@ class Ranges:
         start_page: starts the request for the next page of a range.
         start_search: starts the search for a boundary in a range.
         workers: maximum number of concurrent requests and searches.
+        undivided: number of pages before the first search.
     """
 
     def __init__(
@@ -201,6 +212,7 @@ class Ranges:
         start_page: Callable[[Range], Future[VersionPage]],
         start_search: Callable[[Range], Future[str | None]],
         workers: int,
+        undivided: int,
     ) -> None:
         self._unlisted = unlisted
         self._start_page = start_page
@@ -208,6 +220,7 @@ class Ranges:
         self._workers = workers
         self._pages: dict[Future[VersionPage], Range] = {}
         self._searches: dict[Future[str | None], Range] = {}
+        self._undivided = undivided
 
     def start(self) -> bool:
         """Start requests for the next pages, and searches if threads remain idle. Return whether to call `receive`."""
@@ -216,7 +229,13 @@ class Ranges:
                 each.busy = True
                 self._pages[self._start_page(each)] = each
         for each in self._unlisted:
-            if self._idle and each.characters and not each.searching and each.searched != each.position:
+            if (
+                self._idle
+                and self._undivided <= 0
+                and each.characters
+                and not each.searching
+                and each.searched != each.position
+            ):
                 each.searching, each.searched = True, each.position
                 self._searches[self._start_search(each)] = each
         return bool(self._pages)
@@ -236,6 +255,7 @@ class Ranges:
             listed = self._pages.pop(page)
             versions, continues = listed.add(page.result())
             listed.busy = False
+            self._undivided -= 1
             complete += versions
             if not continues:
                 self._unlisted.remove(listed)
