@@ -1,11 +1,11 @@
 """Lists the object versions of a bucket with concurrent requests, in ranges of keys that idle threads split further.
 
 A listing is one range of keys at first. After some pages, while fewer ranges than threads remain, an idle thread
-searches a boundary in a range: a key that divides the remaining keys of the range. This is the work stealing of Google's Dataflux client
-(https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux). Dataflux calculates boundaries from the
-characters of keys. This module requests one key after each possible boundary instead, so that both parts have keys. A
-search first finds the shortest prefix of the current key that not all remaining keys have, then a middle character
-after this prefix.
+searches a boundary in a range: a key that divides the remaining keys of the range. This is the work stealing of
+Google's Dataflux client (https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux). Dataflux calculates
+boundaries from the characters of keys. This module requests one key after each possible boundary instead, so that both
+parts have keys. A search first finds the shortest prefix of the current key that not all remaining keys have, then a
+middle character after this prefix.
 
 A range contains the keys after its start, up to and including its last key. A boundary is the end of one range and the
 start of the next, so that each key belongs to one range, also if keys are added or deleted at the same time. Keys are
