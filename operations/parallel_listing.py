@@ -1,11 +1,11 @@
 """Lists the object versions of a bucket with concurrent requests, each for a range of keys. Idle threads split ranges.
 
-At first, a listing is one range of keys. While there are fewer ranges than threads, an idle thread searches for a
-boundary: a key that divides the unlisted keys of a range into two parts. This method is called work stealing. Google's
-Dataflux client (https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux) uses it too, but calculates
-boundaries only from the characters of keys. This module also requests one key after a possible boundary, which proves
-that the second part contains keys. A search first finds the shortest prefix of the current key that not all unlisted
-keys share, and then tries a character after this prefix.
+At first, a listing is one range of keys. After some pages, while there are fewer ranges than threads, an idle thread
+searches for a boundary: a key that divides the unlisted keys of a range into two parts. This method is called work
+stealing. Google's Dataflux client (https://github.com/googleapis/google-cloud-go/tree/main/storage/dataflux) uses it
+too, but calculates boundaries only from the characters of keys. This module also requests one key after a possible
+boundary, which proves that the second part contains keys. A search first finds the shortest prefix of the current key
+that not all unlisted keys share, and then tries a character after this prefix.
 
 A range contains the keys after its start, up to and including its last key. A boundary is the last key of one range and
 the start of the next. Therefore, each key belongs to exactly one range, even if keys are added or deleted during the
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LIST_WORKERS = 8
 """Default number of concurrent list requests. One CPU core can parse the responses of about five requests."""
 MAX_LIST_WORKERS = 64
+UNDIVIDED_PAGES = 4
+"""Number of pages before the first division. A search takes as long as some pages, so it is of no use for fewer."""
 MAX_KEY_BYTES = 1024
 SURROGATES = range(0xD800, 0xE000)
 MAX_CODE_POINT = 0x10FFFF
@@ -153,7 +155,13 @@ class BoundarySearch:
 
 
 def list_in_parallel(
-    fetch: Fetch, *, prefix: str = "", after: str = "", workers: int = LIST_WORKERS, page: int = 1000
+    fetch: Fetch,
+    *,
+    prefix: str = "",
+    after: str = "",
+    workers: int = LIST_WORKERS,
+    page: int = 1000,
+    undivided: int = UNDIVIDED_PAGES,
 ) -> Iterator[Version]:
     """Yield all object versions and delete markers. The keys are in any order; the versions of one key are adjacent.
 
@@ -166,6 +174,7 @@ def list_in_parallel(
         after: list only keys after this key.
         workers: maximum number of concurrent requests.
         page: number of versions per request.
+        undivided: number of pages before the first search for a boundary.
     """
     stop = threading.Event()
     search = BoundarySearch(fetch, stop.is_set, prefix)
@@ -175,6 +184,7 @@ def list_in_parallel(
             start_page=lambda each: pool.submit(fetch, each.position, page),
             start_search=lambda each: pool.submit(search.find, each.position.key, each.last, each.characters),
             workers=workers,
+            undivided=undivided,
         )
         try:
             while ranges.start():
@@ -192,6 +202,7 @@ class Ranges:
         start_page: function that starts the request for the next page of a range.
         start_search: function that starts the search for a boundary in a range.
         workers: maximum number of concurrent requests and searches.
+        undivided: number of pages before the first search.
     """
 
     def __init__(
@@ -201,6 +212,7 @@ class Ranges:
         start_page: Callable[[Range], Future[VersionPage]],
         start_search: Callable[[Range], Future[str | None]],
         workers: int,
+        undivided: int,
     ) -> None:
         self._unlisted = unlisted
         self._start_page = start_page
@@ -208,6 +220,7 @@ class Ranges:
         self._workers = workers
         self._pages: dict[Future[VersionPage], Range] = {}
         self._searches: dict[Future[str | None], Range] = {}
+        self._undivided = undivided
 
     def start(self) -> bool:
         """Start a page request for each range, and searches in idle threads. Return whether requests are running."""
@@ -216,7 +229,13 @@ class Ranges:
                 each.busy = True
                 self._pages[self._start_page(each)] = each
         for each in self._unlisted:
-            if self._idle and each.characters and not each.searching and each.searched != each.position:
+            if (
+                self._idle
+                and self._undivided <= 0
+                and each.characters
+                and not each.searching
+                and each.searched != each.position
+            ):
                 each.searching, each.searched = True, each.position
                 self._searches[self._start_search(each)] = each
         return bool(self._pages)
@@ -236,6 +255,7 @@ class Ranges:
             listed = self._pages.pop(page)
             versions, continues = listed.add(page.result())
             listed.busy = False
+            self._undivided -= 1
             complete += versions
             if not continues:
                 self._unlisted.remove(listed)

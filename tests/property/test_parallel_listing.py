@@ -48,7 +48,10 @@ def test_parallel_listing_returns_the_same_versions_as_a_serial_listing(
     versions = [version for key, number in keys.items() for version in versions_of(key, number)]
     bucket = delayed(VersionedBucket(versions, prefix=prefix), data.draw(DELAYS))
     after, page = data.draw(st.sampled_from(["", *keys])), data.draw(st.integers(1, 12))
-    listed = list(list_in_parallel(bucket.page, prefix=prefix, after=after, workers=workers, page=page))
+    undivided = data.draw(st.sampled_from([0, 0, 4]))
+    listed = list(
+        list_in_parallel(bucket.page, prefix=prefix, after=after, workers=workers, page=page, undivided=undivided)
+    )
     assert ordered(listed) == [each for each in bucket.listed() if each.key.encode() > after.encode()]
     assert len([key for key, _ in groupby(each.key for each in listed)]) == len({each.key for each in listed})
 
@@ -69,7 +72,7 @@ def test_parallel_listing_returns_keys_that_exist_during_the_whole_listing_once(
                 (bucket.put if put else bucket.delete)(key)
 
     bucket.before_page = change
-    listed = list(list_in_parallel(bucket.page, workers=workers, page=3))
+    listed = list(list_in_parallel(bucket.page, workers=workers, page=3, undivided=0))
     expected = [version for key, number in keys.items() for version in versions_of(key, number)]
     assert ordered([each for each in listed if each.key in keys]) == ordered(expected)
     assert len({(each.key, each.version_id) for each in listed}) == len(listed)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from operations.analytics.engine import Engine
@@ -49,7 +50,7 @@ def read(path: Path, spill: Path, *, bucket: str = BUCKET, versioned: bool = Tru
     with Engine(spill=spill) as engine:
         target = spill / "inventory.parquet"
         spill.mkdir(exist_ok=True)
-        number = load(inventory, paths, engine, target)
+        number, _ = load(inventory, paths, engine, target)
         rows = engine.rows("SELECT * FROM read_parquet(?) ORDER BY key, uploaded_at DESC", [str(target)])
     assert len(rows) == number
     return rows
@@ -99,6 +100,34 @@ def test_inventory_of_current_objects_is_accepted_only_for_a_bucket_without_vers
 def test_inventory_of_an_empty_bucket_has_no_rows(tmp_path: Path, format_: str) -> None:
     written = write_inventory(tmp_path, [], format_=format_, parts=0)
     assert read(written.folder, tmp_path / "spill") == []
+
+
+@pytest.mark.parametrize("format_", [CSV, PARQUET])
+def test_data_files_without_rows_are_returned(tmp_path: Path, format_: str) -> None:
+    written = write_inventory(tmp_path, VERSIONS[:2], format_=format_, parts=3)
+    inventory, _ = LocalPlace(written.folder).newest(BUCKET)
+    with Engine(spill=tmp_path / "spill") as engine:
+        assert load(inventory, written.data, engine, tmp_path / "inventory.parquet") == (2, [written.data[2]])
+
+
+def test_csv_file_of_several_compressed_members_is_read_completely(tmp_path: Path) -> None:
+    written = write_inventory(tmp_path, VERSIONS, format_=CSV)
+    content = gzip.decompress(written.data[0].read_bytes())
+    written.replace_data(gzip.compress(content[:300]) + gzip.compress(content[300:]))
+    assert len(read(written.folder, tmp_path / "spill")) == len(VERSIONS)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"\n", b"\r\n"), (b"", b"\xef\xbb\xbf"), (b'"', b"")])
+def test_csv_file_with_other_line_ends_a_byte_order_mark_or_without_quotes_is_read_completely(
+    tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    written = write_inventory(tmp_path, VERSIONS, format_=CSV)
+    content = gzip.decompress(written.data[0].read_bytes())
+    written.replace_data(gzip.compress(content.replace(old, new) if old else new + content))
+    wanted = [expected(each, latest=each.version_id != "null") for each in VERSIONS]
+    rows = [(*row[:9], None if row[4] else "SSE-S3", *row[10:]) for row in read(written.folder, tmp_path / "spill")]
+    wanted = [(*row[:9], None if row[4] else "SSE-S3", *row[10:]) for row in wanted]
+    assert sorted(map(repr, rows)) == sorted(map(repr, wanted))
 
 
 def test_creation_time_in_an_inventory_manifest_may_be_a_text_or_a_number(tmp_path: Path) -> None:
@@ -151,6 +180,36 @@ def key_that_is_not_utf8(written: WrittenInventory) -> None:
     written.replace_data(gzip.compress(content))
 
 
+def change_text(old: bytes, new: bytes) -> Damage:
+    """Return a damage that replaces the first occurrence of a text in the first CSV file."""
+
+    def change(written: WrittenInventory) -> None:
+        content = gzip.decompress(written.data[0].read_bytes())
+        assert old in content
+        written.replace_data(gzip.compress(content.replace(old, new, 1)))
+
+    return change
+
+
+def long_line_of_nul_bytes(written: WrittenInventory) -> None:
+    """Replace a CSV file by a line that is longer than DuckDB's buffer, which DuckDB ignores."""
+    written.replace_data(gzip.compress(b"\0" * 34_000_000, compresslevel=1))
+
+
+def change_column(expression: str) -> Damage:
+    """Return a damage that replaces columns of the first Parquet file, with the syntax of DuckDB's SELECT *."""
+
+    def change(written: WrittenInventory) -> None:
+        new = written.data[0].with_suffix(".changed")
+        with duckdb.connect() as connection:
+            query = f"SELECT * {expression} FROM read_parquet('{written.data[0]}')"  # noqa: S608  paths of the test
+            connection.execute(f"COPY ({query}) TO '{new}' (FORMAT parquet)")
+        written.replace_data(new.read_bytes())
+
+    return change
+
+
+TIME = b"2026-01-31T12:00:00.000Z"
 DATA, FOLDER, LIST = "data/", f"{CREATED:%Y-%m-%dT%H-%MZ}", "manifest.json"
 DAMAGES: list[tuple[str, Damage, str, str]] = [
     (PARQUET, unlink_data, DATA, "is missing, but manifest.json lists it. Download the inventory again"),
@@ -159,8 +218,45 @@ DAMAGES: list[tuple[str, Damage, str, str]] = [
     (PARQUET, truncate, DATA, "cannot read .*No magic bytes found at end of file"),
     (PARQUET, lambda each: each.replace_data(b""), DATA, "cannot read .*too small to be a Parquet file"),
     (CSV, unlink_data, DATA, "is missing, but manifest.json lists it"),
-    (CSV, truncate, DATA, "cannot read .*Unexpected end of GZIP stream"),
-    (CSV, lambda each: each.replace_data(b'"uploads","a"'), DATA, "cannot read .*Input is not a GZIP stream"),
+    (PARQUET, change_column("EXCLUDE (e_tag)"), DATA, "has no column e_tag of the type VARCHAR. Download"),
+    *(
+        (PARQUET, change_column(f"REPLACE ({value} AS {column})"), DATA, f"has no column {column} of .* type {found}")
+        for value, column, found in (
+            ("encode(key)", "key", r"VARCHAR, but one of the type BYTE_ARRAY\."),
+            ("[key]", "key", "VARCHAR, but one of the type LIST"),
+            ("size::DOUBLE", "size", "BIGINT, but one of the type DOUBLE"),
+            ("last_modified_date::DATE", "last_modified_date", "TIMESTAMP, but one of the type INT32 DATE"),
+            ("epoch_ms(last_modified_date)", "last_modified_date", "TIMESTAMP, but one of the type INT64 INT_64"),
+            ("last_modified_date", "size", "BIGINT, but one of the type INT64 TIMESTAMP_MICROS"),
+            ("2", "is_delete_marker", "BOOLEAN, but one of the type INT32 INT_32"),
+        )
+    ),
+    (CSV, truncate, DATA, "cannot read .*: Compressed file ended before the end-of-stream marker"),
+    (CSV, lambda each: each.replace_data(b'"uploads","a"'), DATA, "cannot read .*Not a gzipped file"),
+    (CSV, lambda each: each.replace_data(each.data[0].read_bytes() + b"rest"), DATA, "cannot read .*Not a gzipped"),
+    (CSV, lambda each: each.replace_data(b""), DATA, "cannot read .*Input is not a GZIP stream"),
+    (CSV, long_line_of_nul_bytes, DATA, "is damaged: 0 rows of 1 can be read"),
+    (CSV, lambda each: each.replace_data(gzip.compress(b"\n\n")), DATA, "is damaged: 0 rows of 2 can be read"),
+    (CSV, change_text(b"\n", b"\n\n"), DATA, r"is damaged: [\d,]+ rows of [\d,]+ can be read"),
+    (CSV, change_text(b"\n", b',"x"\n'), DATA, "cannot read .*Expected Number of Columns: 12 Found: 13"),
+    (CSV, change_text(b'"uploads","', b'"uploads,"'), DATA, "cannot read .*CSV Error on Line"),
+    (CSV, change_text(b'"uploads","', b'"uploads","\xff'), DATA, "cannot read .*CSV Error on Line"),
+    *(
+        (CSV, change_text(b'"uploads","', b'"uploads","' + key), DATA, "cannot read .*the key .* is not URL-encoded")
+        for key in (b"%zz", b"%4", b"%C3%")
+    ),
+    *(
+        (CSV, change_text(b'"5497558138880"', b'"%s"' % size), DATA, f"cannot read .*{message}")
+        for size, message in (
+            *((size, "is not a size in bytes") for size in (b"5e3", b"0x10", b"5_4", b" 5 ", b"5.6", b"-5")),
+            (b"many", "Could not convert string"),
+        )
+    ),
+    *(
+        (CSV, change_text(TIME, time), DATA, "cannot read .*Could not parse string")
+        for time in (b"2026-01-31", b"2026-01-31T12:00:00.000+02:00", b"2026-13-31T12:00:00.000Z", b"1770253200000")
+    ),
+    (CSV, change_text(TIME, b"infinity"), LIST, "have 1 row without key, time, size or ETag"),
     (CSV, row_with_fewer_fields, DATA, "cannot read .*Expected Number of Columns: 12 Found: 2"),
     (CSV, key_that_is_not_utf8, DATA, "cannot read .*decoded value is invalid UTF8"),
     (CSV, row_of_another_bucket, LIST, "have 1 row of other buckets than 'uploads'"),

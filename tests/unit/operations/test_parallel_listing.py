@@ -32,7 +32,7 @@ def test_parallel_listing_has_as_many_concurrent_page_requests_as_workers() -> N
         return bucket.page(marker, limit)
 
     passed: list[int] = []
-    assert sorted(each.key for each in list_in_parallel(page, workers=8, page=10)) == NUMBERED
+    assert sorted(each.key for each in list_in_parallel(page, workers=8, page=10, undivided=1)) == NUMBERED
     assert sorted(passed) == list(range(8))
 
 
@@ -40,6 +40,12 @@ def test_parallel_listing_with_one_worker_is_in_key_order_and_sends_only_page_re
     bucket = bucket_of(*NUMBERED)
     assert [each.key for each in list_in_parallel(bucket.page, workers=1, page=100)] == NUMBERED
     assert [limit for _, limit in bucket.requests] == [100] * 10
+
+
+def test_listing_of_a_small_bucket_with_several_workers_sends_only_page_requests_in_key_order() -> None:
+    bucket = bucket_of(*NUMBERED[:40])
+    assert [each.key for each in list_in_parallel(bucket.page, workers=8, page=10)] == NUMBERED[:40]
+    assert [limit for _, limit in bucket.requests] == [10] * 4
 
 
 def test_parallel_listing_of_an_empty_bucket_sends_one_request() -> None:
@@ -51,7 +57,7 @@ def test_parallel_listing_of_an_empty_bucket_sends_one_request() -> None:
 def test_parallel_listing_returns_all_versions_of_a_key_consecutively() -> None:
     keys = [f"{number:03}" for number in range(100)]
     bucket = VersionedBucket([version for key in keys for version in versions_of(key, 7)])
-    listed = [each.key for each in list_in_parallel(bucket.page, workers=8, page=2)]
+    listed = [each.key for each in list_in_parallel(bucket.page, workers=8, page=2, undivided=0)]
     assert sorted(key for key, _ in groupby(listed)) == keys
     assert len(listed) == 7 * len(keys)
 
@@ -125,7 +131,7 @@ def test_failed_or_interrupted_parallel_listing_stops_its_boundary_searches(
         stopped.append(wait_until(lambda: self._stopped() or None, "the search was not stopped"))
 
     monkeypatch.setattr(BoundarySearch, "find", find)
-    listed = list_in_parallel(bucket_of(*NUMBERED).page, workers=2, page=10)
+    listed = list_in_parallel(bucket_of(*NUMBERED).page, workers=2, page=10, undivided=1)
     next(listed)
     assert started.wait(10)
     with pytest.raises(type(error)):
