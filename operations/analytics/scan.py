@@ -24,7 +24,7 @@ SEGMENTS = 8
 """Number of segments, which are scanned in parallel."""
 MAX_ROWS = 1_000_000
 """Largest number of rows that a scan reads without --force."""
-REMEDY = "--export costs less and uses no read capacity; --force scans the table nevertheless"
+REMEDY = "use --export, which costs less and consumes no read capacity, or add --force to scan the table"
 
 
 class Scan:

@@ -100,12 +100,13 @@ class Cache:
             status = folder.stat()
         except OSError as error:
             raise OperatorError(
-                f"the cache folder {folder} cannot be used: {error.strerror}. Set {CACHE_VARIABLE} to a folder of yours"
+                f"the cache folder {folder} cannot be used: {error.strerror}. Set "
+                f"{CACHE_VARIABLE} to a folder that you can write"
             ) from error
         if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
             raise OperatorError(
                 f"the cache folder {folder} cannot be used, because other users can write into it: remove their "
-                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder of yours"
+                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder that only you can write"
             )
 
     @contextmanager
@@ -185,7 +186,7 @@ class Cache:
                     unfinished.rename(folder)
         found = Snapshot.read(folder)
         if found is None:
-            raise OperatorError(f"another process changed the snapshot {folder}: start the tool again")
+            raise OperatorError(f"another process changed the cached rows in {folder}: start the tool again")
         return found
 
     def clear(self) -> tuple[int, int]:
@@ -261,7 +262,7 @@ def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
     if schema is not None and schema > SCHEMA_VERSION:
         raise OperatorError(
             f"{folder} has rows with the schema_version {schema}, but this tool reads versions up to {SCHEMA_VERSION}: "
-            "use the tools of the version that deployed the stack."
+            "use the command `tapstack` of the version that deployed the stack."
         )
 
 

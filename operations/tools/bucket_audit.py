@@ -149,7 +149,7 @@ class BucketAudit:
             keys = "existingBuckets" if self._existing else "notificationPrefix, notificationSuffix"
             remedy = f"check {keys}, and the option --prefix of audit"
         elif self.inventory and self.inventory["too_young"]:
-            problem = "the inventory has only changes of its last 48 hours"
+            problem = "the inventory has only changes of the 48 hours before its creation, which can be incomplete"
             remedy = "run audit without --from-inventory, or with a later inventory"
         elif self._prefix:
             problem = f"{name} has no key with the prefix {self._prefix!r}"

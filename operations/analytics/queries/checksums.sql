@@ -1,4 +1,5 @@
--- Current objects by kind of checksum, with the groups of equal checksum and size. Only full-object checksums of at least 64 bits prove duplicates.
+-- Number and bytes of the current objects for each kind of checksum, and groups of objects with equal size and checksum.
+-- Only full-object checksums of at least 64 bits are used to find duplicates. Empty objects are excluded.
 SELECT
     checksum,
     sum(objects) AS objects,

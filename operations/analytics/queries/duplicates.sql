@@ -1,4 +1,5 @@
--- Groups of current objects with equal size and equal full-object checksum of at least 64 bits, without empty objects.
+-- Groups of current objects with equal size and equal full-object checksum. Excluded are empty objects and checksums of
+-- fewer than 64 bits, which different objects can share by chance.
 SELECT
     checksum_algorithm,
     checksum_value,

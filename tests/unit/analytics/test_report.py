@@ -163,7 +163,7 @@ def test_report_of_an_empty_index_or_of_one_row_is_complete(run: Run, tmp_path: 
     code, output, errors = run(f"--html={tmp_path / 'report.html'}", export=export)
     assert (code, errors) == (0, "")
     plural = "0 rows" if rows == 0 else "1 row"
-    assert output.splitlines()[-1] == f"report: {plural}; {tmp_path / 'report.html'} is written"
+    assert output.splitlines()[-1] == f"report: {plural}; wrote {tmp_path / 'report.html'}"
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert ("No rows." in text, "<caption" in text) == (True, rows == 1)
     assert f"{rows:,} current object" in output
@@ -173,7 +173,7 @@ def test_filters_are_part_of_the_report(run: Run) -> None:
     _, output, _ = run("--since=2026-01-31", "--until=2026-02-01T01:00:00+01:00", "--bucket=uploads", "--prefix=\t")
     lines = output.splitlines()
     assert lines[2] == (
-        "only rows: since 2026-01-31 00:00:00 UTC, until 2026-02-01 00:00:00 UTC, bucket uploads, prefix '\\t'"
+        "selected rows: since 2026-01-31 00:00:00 UTC, until 2026-02-01 00:00:00 UTC, bucket uploads, prefix '\\t'"
     )
 
 
@@ -238,7 +238,8 @@ def test_interruption_of_a_query_ends_the_report_with_exit_code_130(run: Run, mo
     monkeypatch.setattr(Engine, "execute", interrupted)
     code, output, errors = run()
     assert (code, output) == (130, "")
-    assert errors == "report: interrupted\nreport: the rows are in the cache, and the next run uses them (--max-age)\n"
+    hint = "the rows of the table are in the cache, and the next run can use them (--max-age)"
+    assert errors == f"report: interrupted\nreport: {hint}\n"
 
 
 def test_report_into_a_folder_or_a_device_fails_before_it_reads_the_export(run: Run, tmp_path: Path) -> None:

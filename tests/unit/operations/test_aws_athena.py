@@ -124,7 +124,7 @@ def test_location_and_parameters_of_the_glue_table_change_and_nothing_else(aws: 
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("EntityNotFoundException", "Check that the configuration key analytics is true"),
+        ("EntityNotFoundException", "Check the region, and that the configuration key analytics is true"),
         ("AccessDeniedException", "The permission glue:GetTable is missing"),
     ],
 )
