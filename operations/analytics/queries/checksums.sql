@@ -1,5 +1,5 @@
--- Number and bytes of the current objects for each kind of checksum, and groups of objects with equal size and checksum.
--- Only full-object checksums of at least 64 bits are used to find duplicates. Empty objects are excluded.
+-- Current objects for each kind of checksum, and groups of objects with equal size and checksum.
+-- Empty objects are excluded. Only full-object checksums of at least 64 bits are used to find duplicates.
 SELECT
     checksum,
     sum(objects) AS objects,

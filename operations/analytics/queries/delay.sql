@@ -1,6 +1,6 @@
 -- Milliseconds from the upload (uploaded_at) of a version to the processing of its event (processed_at).
--- The percentiles are exact (nearest rank). The query excludes deleted versions, because a deletion event can add its
--- sequencer to a row that a tool wrote: the query would count such a row as written by an event.
+-- The percentiles are exact (nearest rank).
+-- Deleted versions are excluded, because a deletion event can add its sequencer to a row that a tool wrote.
 SELECT
     written_from,
     max(total) AS versions,

@@ -1,5 +1,6 @@
--- Groups of current objects with equal size and equal full-object checksum. Excluded are empty objects and checksums of
--- fewer than 64 bits, which different objects can share by chance.
+-- Groups of current objects with equal size and equal full-object checksum.
+-- Empty objects are excluded.
+-- Checksums of 32 bits are excluded, because different objects can have the same 32-bit checksum.
 SELECT
     checksum_algorithm,
     checksum_value,

@@ -1,6 +1,6 @@
--- Current objects for each size class. from_bytes is the smallest size of the class in bytes, NULL for unknown sizes.
--- In the infrequent access classes, S3 bills smaller objects as 131072 bytes (128 KiB). The largest object that one
--- PUT request can upload has 5368709120 bytes (5 GiB).
+-- Current objects for each size class. The column from_bytes is the smallest size of the class, NULL for unknown sizes.
+-- In the infrequent access classes, S3 bills smaller objects as 131072 bytes (128 KiB).
+-- One PUT request can upload at most 5368709120 bytes (5 GiB).
 SELECT
     from_bytes,
     count(*) AS objects,

@@ -1,4 +1,4 @@
--- Current objects and noncurrent versions that the inspector has not read, for each bucket, storage class and encryption.
+-- Current objects and noncurrent versions that the inspector has not read.
 SELECT
     bucket,
     storage_class,
