@@ -18,7 +18,7 @@ from operations.planning.table import CONTENT_BYTES
 from operations.pool import THREADS
 from operations.rate import Capacity, default_event_rate, default_read_rate
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+DOCUMENT = " ".join((Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8").split())
 NUMBERS = {
     10**exponent: name
     for exponent, name in zip(
