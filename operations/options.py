@@ -138,8 +138,8 @@ def _add_backfill(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=rate_of("events"),
         metavar="N",
-        help=f"events per second, or rows with --inspect (default: half of the table's write capacity, or "
-        f"{ON_DEMAND_EVENT_RATE:g} for an on-demand table)",
+        help="maximum events per second, or rows per second with --inspect (default: half of the table's write "
+        f"capacity, or {ON_DEMAND_EVENT_RATE:g} for an on-demand table)",
     )
     parser.add_argument(
         "--start-after",
@@ -194,7 +194,7 @@ def _add_restore_rows(parser: argparse.ArgumentParser) -> None:
         "--rate",
         type=rate_of("write units"),
         metavar="N",
-        help="write units per second (default: half of the table's write capacity, or "
+        help="maximum write units per second (default: half of the table's write capacity, or "
         f"{ON_DEMAND_WRITE_RATE:g} for an on-demand table)",
     )
     parser.add_argument(
@@ -269,8 +269,8 @@ TOOLS = (
         add_options=_add_adopt,
         notes=f"{ACCESS} Without --apply, adopt changes nothing.",
         exit_codes={
-            OK: "EventBridge is on, with --inventory the bucket has the inventory configuration, and no obstacle was "
-            "found",
+            OK: "EventBridge is on, and no obstacle was found. With --inventory, the bucket also has the inventory "
+            "configuration",
             FINDINGS: "EventBridge is off, the inventory configuration is missing, an obstacle was found, or another "
             "writer changed the notifications",
         },

@@ -58,8 +58,8 @@ def add_source(parser: argparse.ArgumentParser, *, athena: bool = True) -> None:
         rows.add_argument(
             "--athena",
             action="store_true",
-            help="run the SQL in Amazon Athena, over the export that `tapstack export` selected (configuration key "
-            "analytics)",
+            help="run the SQL in Amazon Athena, over the export that `tapstack export` selected. Requires the "
+            "configuration key analytics",
         )
     parser.add_argument(
         "--max-age",

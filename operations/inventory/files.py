@@ -185,7 +185,7 @@ class Inventory:
         if self.bucket != bucket:
             raise OperatorError(
                 f"{self.place} is the manifest of an inventory of the bucket {self.bucket!r}, not of {bucket!r}: give "
-                f"an inventory of {bucket!r}, or the option --bucket {self.bucket}."
+                f"an inventory of {bucket!r}, or add --bucket {self.bucket}."
             )
         versions = [each for each in COLUMNS if each.versions and each.name not in self.fields]
         if versioned and versions:

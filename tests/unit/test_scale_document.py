@@ -52,7 +52,7 @@ def duration(seconds: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    return f"{amount:,.0f} $" if amount >= 10 else f"{amount:.2f} $"
+    return f"${amount:,.0f}" if amount >= 10 else f"${amount:.2f}"
 
 
 def gigabytes(objects: int) -> float:
@@ -91,7 +91,7 @@ def test_document_has_the_duration_and_cost_of_an_audit(objects: int) -> None:
         dollars(on_demand),
         memory,
         dollars(prices.ROWS_EXPORTED.cost(gigabytes(objects))),
-        f"{prices.INVENTORY_LISTED.cost(objects) * 30:,.2f} $",
+        f"${prices.INVENTORY_LISTED.cost(objects) * 30:,.2f}",
     )
     assert row(*cells) in DOCUMENT
 

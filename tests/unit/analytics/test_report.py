@@ -151,7 +151,7 @@ def test_filter_that_contains_sql_text_selects_only_rows_with_this_text(run: Run
 def test_terminal_report_states_the_number_of_rows_that_a_table_does_not_contain(run: Run) -> None:
     _, output, _ = run("--top=1")
     largest = output.partition("LARGEST OBJECTS\n")[2].partition("\n\n")[0].splitlines()
-    assert largest[-1] == f"  and {len(ATTACK_KEYS) - 2} more"
+    assert largest[-1] == f"  further rows: {len(ATTACK_KEYS) - 2}"
 
 
 @pytest.mark.parametrize("rows", [0, 1])

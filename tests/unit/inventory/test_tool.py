@@ -143,7 +143,7 @@ def test_audit_with_findings_prints_the_time_of_the_inventory_and_has_exit_code_
     assert ", inventory of 2026-02-05T01:00:00Z; dry run: --repair sends an event for each difference" in audit.output
     size = sum(path.stat().st_size for path in audit.inventory.data)
     assert f"inventory of 2026-02-05T01:00:00Z: 2 files, {size:,} bytes\n" in audit.errors
-    assert "4 possible differences to confirm\n" in audit.errors
+    assert "confirming 4 possible differences\n" in audit.errors
 
 
 def test_consistent_table_has_exit_code_0(audit: Audits) -> None:
