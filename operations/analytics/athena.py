@@ -38,15 +38,15 @@ REMEDIES = (
     (("column_not_found", "referenced column"), COLUMNS_DOCUMENT),
     (
         ("function_not_found", "not registered", "scalar function with name"),
-        "Athena does not have each function of DuckDB: use a function of Trino, or run the query without --athena",
+        "Athena lacks some functions of DuckDB. Use a function of Trino instead, or run the query without --athena",
     ),
     (
         ("type_mismatch", "cannot be applied to"),
-        "Athena converts no texts: write TIMESTAMP '2026-01-31 12:00:00', DATE '2026-01-31' or CAST",
+        "Athena does not convert strings to other types: write TIMESTAMP '2026-01-31 12:00:00' or CAST('1' AS BIGINT)",
     ),
     (
         ("syntax_error", "mismatched input"),
-        "Athena does not have each syntax of DuckDB: run the query without --athena",
+        "Athena lacks some of the SQL syntax of DuckDB: run the query without --athena",
     ),
     (
         ("access denied", "accessdenied", "not authorized", "permission"),
@@ -105,7 +105,10 @@ class Athena:
         """
         source = self._selected()
         if not source:
-            raise OperatorError("Athena has no rows of the table: run `tapstack export` first, which exports them")
+            raise OperatorError(
+                "no export is selected for Athena: run `tapstack export`, which exports the table and selects the "
+                "export"
+            )
         try:
             export = self._manifests(source)
         except OperatorError as error:
@@ -121,7 +124,10 @@ class Athena:
             rows: the description that `open` returned.
         """
         if self._selected() != rows.source:
-            raise OperatorError("another `tapstack export` selected another export during the query: start again")
+            raise OperatorError(
+                "`tapstack export` selected another export during the query, so the result can contain rows of both "
+                "exports: start the tool again"
+            )
 
     def point(self, source: str, *, table: str) -> AthenaRows:
         """Select the export that Athena reads.
@@ -141,8 +147,8 @@ class Athena:
         export = self._manifests(source)
         if export.table != table:
             raise OperatorError(
-                f"{source} is an export of the table {export.table}, but the table of the stack is {table}: give an "
-                "export of the stack's table"
+                f"{source} is an export of the table {export.table}, but the table of the stack is {table}: use "
+                "an export of the stack's table"
             )
         parameters = {"export_arn": f"{table}/export/{source.rpartition('/')[2]}", "export_time": export.time}
         location = f"{source}/{DATA}/"

@@ -19,7 +19,7 @@ DUCKDB, TRINO = "duckdb", "trino"
 RELATION = "objects"
 EXPORTED_ROWS = "exported_rows"
 """Name of the Glue table that describes the files of a DynamoDB export."""
-READ_ONLY = "SQL on Athena can only read the relation objects"
+READ_ONLY = "with --athena, a query can only read the relation objects"
 WRITES = (exp.DDL, exp.DML, exp.Drop, exp.Into, exp.Command)
 """Node types of sqlglot's syntax tree for statements and clauses that write data, or that sqlglot cannot parse."""
 
@@ -77,7 +77,7 @@ def _set_parameters(query: exp.Query, parameters: Mapping[str, object]) -> None:
     """Replace parameters by literal nodes of the syntax tree, so that a value cannot inject SQL."""
     for each in list(query.find_all(exp.Placeholder, exp.Parameter)):
         if each.name not in parameters:
-            raise OperatorError(f"the statement has the parameter {each.sql(dialect=DUCKDB)}: replace it by a value")
+            raise OperatorError(f"the statement has the parameter {each.sql(dialect=DUCKDB)}: replace it with a value")
         value = parameters[each.name]
         if isinstance(value, datetime):
             literal = exp.Literal.string(value.isoformat(sep=" ", timespec="milliseconds"))

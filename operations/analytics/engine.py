@@ -229,12 +229,12 @@ def _single(sql: str) -> duckdb.Statement:
     [statement] = statements
     if statement.type == duckdb.StatementType.MULTI:
         raise OperatorError(
-            "PIVOT needs the values of its column: give them in a list, such as ON extension IN ('pdf')"
+            "PIVOT requires a list of the values that become columns, such as ON extension IN ('pdf', 'jpg')"
         )
     if statement.type not in READS:
         raise OperatorError(
             f"{statement.type.name} statements are not allowed, because the relation objects is read-only: give a "
-            "SELECT statement. To write its result into a file, use --format and --output"
+            "SELECT statement. To write the result of a query to a file, use --format and --output"
         )
     return statement
 
@@ -264,18 +264,20 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.ParserException():
             remedy = "The SQL dialect is that of DuckDB; docs/sql.md has examples"
         case duckdb.PermissionException():
-            remedy = "SQL can only read the relation objects, not files, URLs and extensions"
+            remedy = "A query can only read the relation objects. It cannot read files or URLs, or load extensions"
         case duckdb.OutOfMemoryException():
             text = text.partition(" Possible solutions:")[0]  # Users cannot change DuckDB's settings.
-            remedy = "Give more memory with --memory, such as --memory 4GB, or more disk space with TAPSTACK_CACHE"
+            remedy = "Increase the limit with --memory, such as --memory 4GB, or set TAPSTACK_CACHE to a larger disk"
     # If one of several writing threads fails, DuckDB's exception contains a JSON document instead of a message.
     if match := re.search(r'"exception_message":("(?:[^"\\]|\\.)*")', text):
         text = json.loads(match[1])
     if "No space left on device" in text:
         remedy = (
-            "The disk is full: delete files (`tapstack cache clear` deletes the cache), or use another disk "
-            f"({CACHE_VARIABLE} is the folder of the cache)"
+            "The disk is full: delete files (`tapstack cache clear` deletes the cache), or set "
+            f"{CACHE_VARIABLE} to a folder on another disk"
         )
     elif any(word in text for word in DAMAGED) or type(error) in (duckdb.Error, duckdb.InternalException):
-        remedy = "If a file in the cache is damaged, delete it with `tapstack cache clear`, and start again"
+        remedy = (
+            "A file in the cache may be damaged: delete the cache with `tapstack cache clear`, and start the tool again"
+        )
     return f"{text}{'' if text.endswith(('!', '?')) else '.'} {remedy}".rstrip(". ")

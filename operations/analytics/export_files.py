@@ -113,8 +113,8 @@ def read_export(folder: Path) -> Export:
     """
     if not (folder / SUMMARY).exists() and (folder / STARTED).exists():
         raise OperatorError(
-            f"{folder} has the file {STARTED}, but no {SUMMARY}: the export is in progress or has failed. Wait for its "
-            "end (`aws dynamodb list-exports`), or export the table again."
+            f"{folder} has the file {STARTED}, but no {SUMMARY}: the export is in progress or has failed. "
+            "`aws dynamodb list-exports` shows its status. Wait until it is complete, or export the table again."
         )
     return Export.parse(_read(folder / SUMMARY), _read(folder / FILES), place=str(folder))
 

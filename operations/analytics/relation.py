@@ -87,7 +87,7 @@ def _check(engine: Engine, rows: Path, expected: int, folder: Path) -> None:
     if schema is not None and schema > SCHEMA_VERSION:
         raise OperatorError(
             f"{folder} has rows with the schema_version {schema}, but this tool reads versions up to {SCHEMA_VERSION}: "
-            "use the tools of the version that deployed the stack."
+            "use the command `tapstack` of the version that deployed the stack."
         )
 
 

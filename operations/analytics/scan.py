@@ -24,7 +24,7 @@ SEGMENTS = 8
 """Number of segments of a parallel DynamoDB scan."""
 MAX_ROWS = 1_000_000
 """Maximum number of rows that a scan reads without the option --force."""
-REMEDY = "--export costs less and uses no read capacity; --force scans the table nevertheless"
+REMEDY = "use --export, which costs less and consumes no read capacity, or add --force to scan the table"
 
 
 class Scan:

@@ -89,12 +89,13 @@ class Cache:
             status = folder.stat()
         except OSError as error:
             raise OperatorError(
-                f"the cache folder {folder} cannot be used: {error.strerror}. Set {CACHE_VARIABLE} to a folder of yours"
+                f"the cache folder {folder} cannot be used: {error.strerror}. Set "
+                f"{CACHE_VARIABLE} to a folder that you can write"
             ) from error
         if status.st_uid != os.geteuid() or status.st_mode & OTHERS_WRITE:
             raise OperatorError(
                 f"the cache folder {folder} cannot be used, because other users can write into it: remove their "
-                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder of yours"
+                f"permissions (`chmod go-w`), or set {CACHE_VARIABLE} to a folder that only you can write"
             )
 
     @contextmanager
@@ -174,7 +175,7 @@ class Cache:
                     unfinished.rename(folder)
         found = Snapshot.read(folder)
         if found is None:
-            raise OperatorError(f"another process changed the snapshot {folder}: start the tool again")
+            raise OperatorError(f"another process changed the cached rows in {folder}: start the tool again")
         return found
 
     def clear(self) -> tuple[int, int]:

@@ -91,14 +91,16 @@ class Source:
         assert table is not None, "the options require a stack"
         found = self._cache.newest(table.arn, since=self._earliest, sources=self._sources)
         if found is not None:
-            progress.note(f"rows of {found.time} from the cache ({found.source}); --max-age 0 reads them again")
+            progress.note(
+                f"using rows of {found.time} from the cache (source: {found.source}); --max-age 0 reads the table again"
+            )
             return found
         if self._options.scan:
             return self._scan(table, engine, progress)
         if self._options.export:
             return self._export(table, engine, progress)
         raise OperatorError(
-            f"the cache has no rows of the table {self._stack.table!r} that are younger than --max-age: give --export "
+            f"the cache has no rows of the table {self._stack.table!r} that are younger than --max-age: add --export "
             f"(costs about {_price(table)}), --scan or --from-export PATH"
         )
 
@@ -154,7 +156,7 @@ class Source:
         if not self._options.force:
             check_size(table)
         rate = self._options.rate or default_scan_rate(self._calls.capacity(self._stack.table))
-        progress.note(f"scan of about {count(table.items, 'row')} at up to {rate:g} read units per second")
+        progress.note(f"scanning about {count(table.items, 'row')} with at most {rate:g} read units per second")
         with self._cache.temporary() as folder:
             with progress.step("scan the table", max(table.items, 1)) as advance:
                 scan = Scan(
@@ -188,11 +190,15 @@ class Source:
             )
         export = self._recent_export(table.arn, bucket)
         if export is None:
-            progress.note(f"export of {table.size_bytes / GB:,.2f} GB, about {_price(table)} in us-east-1")
-            progress.note("the export continues if you interrupt the tool, and a later run with --export uses it")
+            progress.note(f"exporting {table.size_bytes / GB:,.2f} GB, which costs about {_price(table)} in us-east-1")
+            progress.note(
+                "if you interrupt the tool, the export continues in AWS, and a later run with --export uses it"
+            )
             export = self._start(table.arn, bucket)
         else:
-            progress.note(f"export of {time_text(export.time)}, without costs; --max-age 0 exports the table again")
+            progress.note(
+                f"using the export of {time_text(export.time)}, without new costs; --max-age 0 exports the table again"
+            )
         return self._wait(export, progress)
 
     def at(self, time: datetime, progress: Progress) -> Callable[[Engine], Snapshot]:
@@ -210,23 +216,24 @@ class Source:
         """
         table = self._calls.table_size(self._stack.table)
         if (found := self._cache.at(table.arn, time=time, sources=(EXPORT,))) is not None:
-            progress.note(f"rows of {found.time} from the cache, without costs")
+            progress.note(f"using rows of {found.time} from the cache, without new costs")
             return lambda _: found
         bucket = self._expected.export_bucket if self._expected else ""
         if not bucket:
             raise OperatorError(
-                f"the stack has no export bucket, and the audit needs the rows at the time of the inventory, "
-                f"{time_text(time)}: set the configuration key analytics to true and run `pulumi up`, or export the "
-                "table at this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give "
+                f"the audit compares the inventory with an export of the table at the same time, {time_text(time)}, "
+                "but the stack has no export bucket: set the configuration key analytics to true and run `pulumi up`. "
+                "Or export the table with `aws dynamodb export-table-to-point-in-time --export-time`, and add "
                 "--from-export PATH"
             )
         export = next((each for each in self._suitable_exports(table.arn, bucket) if each.time == time), None)
         if export is not None:
-            progress.note(f"export of {time_text(time)} in s3://{bucket}/{export.folder}, without costs")
+            progress.note(f"using the export of {time_text(time)} in s3://{bucket}/{export.folder}, without new costs")
         else:
             self._check_recovery(time)
             progress.note(
-                f"export of {table.size_bytes / GB:,.2f} GB at {time_text(time)}, about {_price(table)} in us-east-1"
+                f"exporting the rows of {time_text(time)}: {table.size_bytes / GB:,.2f} GB, which costs about "
+                f"{_price(table)} in us-east-1"
             )
 
         def read(engine: Engine) -> Snapshot:
@@ -238,7 +245,7 @@ class Source:
     def _check_recovery(self, time: datetime) -> None:
         """Raise an OperatorError if a time is outside the table's window for point-in-time recovery."""
         window = self._calls.recovery_window(self._stack.table)
-        remedy = "or give --from-export PATH with an export of about this time"
+        remedy = "or use an export of about this time with --from-export PATH"
         if window is None:
             raise OperatorError(
                 f"the table {self._stack.table!r} has no point-in-time recovery, so DynamoDB cannot export the rows of "
@@ -269,7 +276,7 @@ class Source:
 
     def _wait(self, export: TableExport, progress: Progress) -> TableExport:
         """Wait until an export is completed, and return its description. A failed export raises an OperatorError."""
-        with progress.step("wait for DynamoDB") as advance:
+        with progress.step("wait for the export") as advance:
             while export.status not in (COMPLETED, FAILED):
                 self._sleep(POLL_SECONDS)
                 advance(1)

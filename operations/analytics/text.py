@@ -32,9 +32,9 @@ def lines(report: Report, *, width: int) -> list[str]:
         if table.rows:
             found += ["", table.section.title.upper(), *_grid(table, max(width, MIN_WIDTH))]
         if table.more:
-            found.append(f"  and {table.more:,} more")
+            found.append(f"  further rows: {table.more:,}")
     empty = [table.section.title.lower() for table in report.tables if not table.rows]
-    return [*found, *(["", f"no rows for: {', '.join(empty)}"] if empty else [])]
+    return [*found, *(["", f"tables without rows: {', '.join(empty)}"] if empty else [])]
 
 
 def facts(report: Report) -> list[str]:
@@ -42,9 +42,10 @@ def facts(report: Report) -> list[str]:
     totals = report.totals
     found = [f"source: {report.source}"]
     if selected := report.filters.lines():
-        found.append(f"only rows: {', '.join(selected)}")
+        found.append(f"selected rows: {', '.join(selected)}")
     deleted = f"{count(totals['deleted_versions'], 'deleted version')}, {size(totals['deleted_bytes'])}"
     unread = count(totals["versions_without_content"], "version")
+    mismatched = f"{count(totals['mismatched_objects'], 'object')} with a wrong declared type or extension"
     price = dollars(report.noncurrent_price)
     found += [
         f"{count(totals['objects'], 'current object')}, {size(totals['bytes'])}",
@@ -52,11 +53,11 @@ def facts(report: Report) -> list[str]:
         f"{count(totals['delete_markers'], 'delete marker')}, {size(totals['delete_marker_bytes'])}",
         f"{price} per month for noncurrent versions and delete markers (list price, {REGION})",
         f"{deleted}, and {count(totals['removed_delete_markers'], 'removed delete marker')}",
-        f"{count(totals['mismatched_objects'], 'object')} with a mismatched type, {size(totals['mismatched_bytes'])}",
-        f"{unread} without content, {size(totals['bytes_without_content'])}",
+        f"{mismatched}, {size(totals['mismatched_bytes'])}",
+        f"{unread} that the inspector has not read, {size(totals['bytes_without_content'])}",
     ]
     if unknown := totals["versions_without_size"]:
-        found.append(f"{count(unknown, 'version')} without a size; the numbers of bytes do not include them")
+        found.append(f"{count(unknown, 'version')} without a known size, which the numbers of bytes do not include")
     return found
 
 

@@ -14,12 +14,12 @@ from operations.errors import OperatorError
 SUCCEEDED, QUERY_FAILED, CANCELLED = "SUCCEEDED", "FAILED", "CANCELLED"
 """States of a query in Athena that has ended."""
 NO_ANALYTICS = (
-    "Check that the configuration key analytics is true, and that the region is that of the stack: `pulumi up "
-    "--refresh` creates the Athena workgroup and the Glue database again"
+    "Check the region, and that the configuration key analytics is true. If the Athena workgroup or the Glue database "
+    "was deleted, `pulumi up --refresh` creates it again"
 )
 NO_WORKGROUP = (
     "the stack has no Athena workgroup: set the configuration key analytics to true and run `pulumi up`. Without "
-    "Athena, use `sql` and `report` with --scan or --export, and `export` with --parquet"
+    "the workgroup, you can use `sql` and `report` with --scan, and `export` with --scan --parquet"
 )
 TABLE_INPUT = (
     *("Name", "Description", "Owner", "Retention", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters"),

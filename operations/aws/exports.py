@@ -17,8 +17,8 @@ from operations.local_files import read_limited
 
 COMPLETED, FAILED = "COMPLETED", "FAILED"
 NO_RECOVERY = "An export needs point-in-time recovery: `pulumi up --refresh` enables it again. --scan does not need it"
-NO_BUCKET = "Check the bucket: `pulumi up --refresh` creates the export bucket of the configuration key analytics again"
-DELETED_FILE = "The export lists this file: has the bucket deleted it? Export the table again"
+NO_BUCKET = "If the export bucket (configuration key analytics) was deleted, `pulumi up --refresh` creates it again"
+DELETED_FILE = "The export lists this file, but a lifecycle rule or a user may have deleted it. Export the table again"
 NO_FILE = "Check the path: it must be the folder that contains manifest-summary.json"
 
 

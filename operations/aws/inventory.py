@@ -6,7 +6,10 @@ from typing import Any
 
 from operations.aws.errors import translated_errors
 
-NO_BUCKET = "Check the URL. The stack's inventories are in its log bucket, which `pulumi up --refresh` creates again"
+NO_BUCKET = (
+    "Check the URL. The inventories of the stack are in its log bucket. If this bucket was deleted, `pulumi up "
+    "--refresh` creates it again"
+)
 
 
 class InventoryCalls:

@@ -86,14 +86,15 @@ class Comparison(Counts):
         notes = []
         if self.too_young:
             notes.append(
-                f"note: not compared: {count(self.too_young, 'change')} after {time_text(self.limit)}, because "
-                "an inventory can lack the changes of its last 48 hours: use a later inventory"
+                f"note: the audit did not compare {count(self.too_young, 'change')} after {time_text(self.limit)}, "
+                "because an inventory can lack changes of the 48 hours before its creation. A later inventory contains "
+                "them"
             )
         if self.differing > MANY:
             notes.append(
                 f"note: {self.differing:,} versions of {count(self.differing_keys, 'key')} differ between the "
-                "inventory and the rows, and each of these keys is read again in S3 and in the table. If most objects "
-                "have no row, backfill creates the rows faster than --repair"
+                "inventory and the rows. To confirm the differences, the audit reads each key again in S3 and in the "
+                "table. If most objects have no row, `backfill --invoke` creates the rows faster than --repair"
             )
         return notes
 
@@ -108,8 +109,8 @@ class Comparison(Counts):
         rate = min(read_rate or math.inf, USUAL_RATE)
         hours = self.differing_keys / rate / 3600
         return (
-            f"note: {count(self.differing_keys, 'key')} to compare again at about {rate:,.0f} per second: "
-            f"{hours:,.1f} hours. Ctrl-C ends the audit without a result"
+            f"note: the audit reads {count(self.differing_keys, 'key')} again, about {rate:,.0f} per second. This "
+            f"takes about {hours:,.1f} hours. Ctrl-C ends the audit without a result"
         )
 
     def _differing(self) -> Iterator[tuple[Any, ...]]:

@@ -146,7 +146,7 @@ class Inventory:
             case _:
                 raise OperatorError(
                     f"{place} has no valid sourceBucket, creationTimestamp, fileFormat, fileSchema or files: it is not "
-                    "the manifest of an S3 Inventory. Give the path of one."
+                    "the manifest of an S3 Inventory. Give the path of such a manifest."
                 )
         if name == ORC:
             raise OperatorError(
@@ -154,7 +154,10 @@ class Inventory:
                 f"choose the format {PARQUET} (or {CSV})."
             )
         if name not in (CSV, PARQUET):
-            raise OperatorError(f"{place} is the manifest of an inventory in the unknown format {name!r}.")
+            raise OperatorError(
+                f"{place} is the manifest of an inventory in the unknown format {name!r}. Use the format {PARQUET} or "
+                f"{CSV}."
+            )
         names = _csv_fields(schema) if name == CSV else _parquet_fields(schema)
         known = {each.csv if name == CSV else each.parquet: each.name for each in COLUMNS}
         return cls(
@@ -182,7 +185,7 @@ class Inventory:
         if self.bucket != bucket:
             raise OperatorError(
                 f"{self.place} is the manifest of an inventory of the bucket {self.bucket!r}, not of {bucket!r}: give "
-                f"an inventory of {bucket!r}, or the option --bucket {self.bucket}."
+                f"an inventory of {bucket!r}, or add --bucket {self.bucket}."
             )
         versions = [each for each in COLUMNS if each.versions and each.name not in self.fields]
         if versioned and versions:

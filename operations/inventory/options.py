@@ -20,16 +20,16 @@ def add_audit_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=True,  # argparse would pass a text to `type`
         metavar="PATH",
-        help="compare an S3 Inventory with an export of the table of the same time, instead of listing the bucket and "
-        "reading the table: a folder, a manifest.json, or an s3:// URL (default: the newest inventory of the "
-        "configuration key inventory)",
+        help="compare an S3 Inventory with an export of the table at the same time, instead of listing the bucket and "
+        "scanning the table. PATH is a folder, a manifest.json or an s3:// URL (default: the newest inventory of the "
+        "stack, configuration key inventory)",
     )
     parser.add_argument(
         "--from-export",
         type=export_path,
         metavar="PATH",
-        help="with --from-inventory, use an existing export: a folder or an s3:// URL with manifest-summary.json "
-        "(default: export the table at the time of the inventory)",
+        help="with --from-inventory, use this existing DynamoDB export: a folder or an s3:// URL with "
+        "manifest-summary.json (default: export the table at the time of the inventory)",
     )
     add_memory(parser, condition="with --from-inventory, ")
 
@@ -51,7 +51,7 @@ def problem(options: argparse.Namespace) -> str:
         )
     if options.all_buckets:
         return (
-            "--from-inventory cannot be used with --all-buckets: each bucket has an inventory of its own, with its own "
-            "time and export. Run audit for each bucket with --bucket NAME"
+            "--from-inventory cannot be used with --all-buckets: the inventories of different buckets have different "
+            "times. Run audit for each bucket with --bucket NAME"
         )
     return ""

@@ -27,7 +27,7 @@ DATA_FOLDERS = ("data", "files", "hive")
 """Names of folders that contain data files but no manifests, so that the search skips them."""
 LEVELS = 4
 """Maximum depth of an inventory's folder below a URL: prefix, source bucket, configuration and time."""
-EXPIRED = "The inventory lists this file: has the bucket deleted it? Use a newer inventory"
+EXPIRED = "The inventory lists this file, but a lifecycle rule or a user may have deleted it. Use a newer inventory"
 UNFINISHED = f"has no {CHECKSUM}, so S3 has not finished the inventory, or the file was deleted"
 
 
@@ -93,7 +93,7 @@ class Place(ABC):
             rest = f" Incomplete: {incomplete}." if incomplete else ""
             raise OperatorError(
                 f"{self.name} has no complete inventory of the bucket {bucket!r}, only of {names}: give an inventory "
-                f"of this bucket, or the option --bucket.{rest}"
+                f"of this bucket, or select another bucket with --bucket.{rest}"
             )
         if incomplete:
             raise OperatorError(
@@ -102,7 +102,7 @@ class Place(ABC):
             )
         raise OperatorError(
             f"{self.name} has no inventory: give a folder or an s3:// URL that contains {MANIFEST} and {CHECKSUM}. S3 "
-            "writes the first inventory up to 48 hours after its configuration."
+            "writes the first inventory within 48 hours after you configure it."
         )
 
 

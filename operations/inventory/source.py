@@ -157,8 +157,8 @@ class Snapshotter:
         location = self._expected.inventory_location if self._expected else ""
         if not location:
             raise OperatorError(
-                "--from-inventory: the stack has no inventory: set the configuration key inventory to true and run "
-                "`pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
+                "--from-inventory: the stack configures no S3 Inventory: set the configuration key inventory to true "
+                "and run `pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
             )
         # Inventories of another configuration in the same folder may be incomplete, because it may have a filter.
         return place(f"{location}/{bucket}/{self._configuration}", self._aws, bucket=bucket)
@@ -189,19 +189,19 @@ class Snapshotter:
         if (age := self._now() - inventory.created) > USUAL_AGE:
             notes.append(
                 f"note: the newest complete inventory is {count(age.days, 'day')} old "
-                f"({time_text(inventory.created)}): later changes were not compared. S3 writes a daily inventory "
-                "within two days"
+                f"({time_text(inventory.created)}): later changes were not compared. S3 delivers a daily inventory "
+                "within 48 hours: check the inventory configuration of the bucket if none has arrived"
             )
         time = datetime.fromisoformat(rows.time)
         skew = abs(time - inventory.created)
         if skew >= timedelta(seconds=1):
             order = "after" if time > inventory.created else "before"
             text = (
-                f"note: the rows are of {time_text(time)}, {_duration(skew)} {order} the inventory of "
+                f"note: the export has the rows of {time_text(time)}, {_duration(skew)} {order} the inventory of "
                 f"{time_text(inventory.created)}"
             )
             if skew > USUAL_SKEW:
-                text += ". Use an export of the time of the inventory: without --from-export, the audit exports it"
+                text += ". Use an export of the same time: without --from-export, the audit creates such an export"
             notes.append(text)
         return notes
 

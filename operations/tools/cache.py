@@ -36,4 +36,4 @@ class CacheTool:
         return {"folder": str(self._cache.folder), "snapshots": self._snapshots, "bytes": self._bytes}
 
     def resume_hint(self) -> str:
-        return "start cache clear again"
+        return "run `tapstack cache clear` again"

@@ -96,8 +96,8 @@ class ReportTool:
         found = report.totals["index_rows"]
         if self._filters == Filters() and found != rows.rows:
             raise OperatorError(
-                f"Athena read {count(found, 'row')}, but the manifest of {rows.source} states {rows.rows:,}: has the "
-                "bucket deleted files of the export? Run `tapstack export` again"
+                f"Athena read {count(found, 'row')}, but the manifest of {rows.source} states {rows.rows:,}: a "
+                "lifecycle rule or a user may have deleted files of the export. Run `tapstack export` again"
             )
         return report
 
@@ -106,7 +106,7 @@ class ReportTool:
 
     def summary(self) -> str:
         rows = self._report.totals["index_rows"] if self._report else 0
-        return f"report: {count(rows, 'row')}" + (f"; {self._html} is written" if self._html else "")
+        return f"report: {count(rows, 'row')}" + (f"; wrote {self._html}" if self._html else "")
 
     def document(self) -> dict[str, Any]:
         report = self._report.document() | {"top": self._top} if self._report else {}

@@ -138,7 +138,7 @@ def described(snapshot: Snapshot | AthenaRows | None) -> dict[str, Any]:
 
 def hint(snapshot: Snapshot | AthenaRows | None) -> str:
     """Return how to continue after an error, or an empty text if no rows have been read."""
-    return "the rows are in the cache, and the next run uses them (--max-age)" if snapshot else ""
+    return "the rows of the table are in the cache, and the next run can use them (--max-age)" if snapshot else ""
 
 
 @contextmanager

@@ -149,7 +149,7 @@ def athena(aws: TranslatingAws, outputs: Mapping[str, str], location: str) -> At
     """Fixture: the stack's Athena workgroup, after the selection of the export."""
     _, expected = from_settings(outputs["lambda_function_name"], None, aws)
     athena = Athena(aws, expected, sleep=lambda _: time.sleep(NO_WAIT))
-    with pytest.raises(OperatorError, match="Athena has no rows of the table: run `tapstack export` first"):
+    with pytest.raises(OperatorError, match="no export is selected for Athena: run `tapstack export`"):
         athena.open()
     assert athena.point(location, table=outputs["table_arn"]).rows == len(items())
     return athena

@@ -107,8 +107,8 @@ def test_translated_query_defines_the_relation_under_an_unused_name() -> None:
         ("WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a", "not the table b"),
         ("SELECT * FROM secret, (WITH secret AS (SELECT 1) SELECT * FROM secret) AS t", "not the table secret"),
         ("SELECT 1 FROM objects UNION SELECT 1 FROM secret", "not the table secret"),
-        ("SELECT * FROM objects WHERE key = ?", r"has the parameter \?: replace it by a value"),
-        ("SELECT * FROM objects WHERE key = $key", r"has the parameter \$key: replace it by a value"),
+        ("SELECT * FROM objects WHERE key = ?", r"has the parameter \?: replace it with a value"),
+        ("SELECT * FROM objects WHERE key = $key", r"has the parameter \$key: replace it with a value"),
     ],
 )
 def test_sql_for_athena_that_writes_or_reads_another_table_is_rejected(sql: str, message: str) -> None:

@@ -55,11 +55,11 @@ def engine(folder: Path) -> Iterator[Engine]:
         ("INSTALL httpfs", "LOAD statements are not allowed"),
         ("PRAGMA version", "PRAGMA statements are not allowed"),
         ("CALL pragma_version()", "CALL statements are not allowed"),
-        ("SELECT * FROM read_csv('/etc/passwd')", "SQL can only read the relation objects, not files"),
-        ("SELECT * FROM read_text('/etc/passwd')", "SQL can only read the relation objects, not files"),
-        ("SELECT * FROM glob('/etc/*')", "SQL can only read the relation objects, not files"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "A query can only read the relation objects"),
+        ("SELECT * FROM read_text('/etc/passwd')", "A query can only read the relation objects"),
+        ("SELECT * FROM glob('/etc/*')", "A query can only read the relation objects"),
         ("SELECT * FROM '/etc/passwd'", "does not exist"),
-        ("SELECT * FROM 'https://example.com/a.parquet'", "does not exist|not files, URLs"),
+        ("SELECT * FROM 'https://example.com/a.parquet'", "does not exist|cannot read files or URLs"),
         ("SELECT * FROM sys", "sys does not exist"),
         ("SELECT * FROM objects WHERE key = ?", "parameter"),
         ("EXPLAIN ANALYZE COPY objects TO 'file.csv'", "COPY statements are not allowed"),
@@ -132,7 +132,7 @@ def test_query_result_can_be_written_only_to_the_permitted_parquet_file(folder: 
     with Engine(spill=folder / "spill") as engine:
         engine.open([folder / "objects.parquet"], writable=path)
         assert engine.write_parquet("SELECT size_bytes FROM objects -- all; rows", path) == 5
-        with pytest.raises(OperatorError, match="SQL can only read the relation objects"):
+        with pytest.raises(OperatorError, match="A query can only read the relation objects"):
             engine.write_parquet("SELECT 1", folder / "other.parquet")
         with pytest.raises(OperatorError, match="COPY statements are not allowed"):
             engine.write_parquet(f"COPY objects TO '{folder}/other.parquet'", path)
@@ -170,7 +170,7 @@ def test_query_that_exceeds_the_memory_limit_writes_intermediate_results_to_disk
 def test_query_that_needs_too_much_memory_fails_with_a_remedy(folder: Path) -> None:
     with Engine(memory="10MB", spill=folder / "spill") as engine:
         engine.open([folder / "objects.parquet"])
-        with pytest.raises(OperatorError, match=r"used\)\. Give more memory with --memory, such as --memory 4GB"):
+        with pytest.raises(OperatorError, match=r"used\)\. Increase the limit with --memory, such as --memory 4GB"):
             list(engine.select("SELECT list(md5(i::VARCHAR)) FROM range(2000000) t(i)").rows)
 
 
@@ -184,8 +184,8 @@ def test_query_that_needs_too_much_memory_fails_with_a_remedy(folder: Path) -> N
             "SELECT sum(key) FROM objects",
             "'sum(VARCHAR)'. You might need to add explicit type casts. docs/sql.md lists",
         ),
-        ("SELECT * FROM read_csv('/etc/passwd')", "SQL can only read the relation objects, not files"),
-        ("PIVOT objects ON extension USING count(*)", "PIVOT needs the values of its column"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "A query can only read the relation objects"),
+        ("PIVOT objects ON extension USING count(*)", "PIVOT requires a list of the values"),
         ("DELETE FROM objects", "DELETE statements are not allowed"),
     ],
 )
@@ -216,8 +216,7 @@ def test_full_disk_while_several_threads_write_fails_with_path_and_remedy(tmp_pa
         engine.execute("COPY (SELECT i FROM range(100) t(i)) TO '/dev/full' (FORMAT parquet, USE_TMP_FILE false)")
     assert str(raised.value) == (
         'cannot write the rows: Could not write file "/dev/full": No space left on device. The disk is full: delete '
-        "files (`tapstack cache clear` deletes the cache), or use another disk (TAPSTACK_CACHE is the folder of the "
-        "cache)"
+        "files (`tapstack cache clear` deletes the cache), or set TAPSTACK_CACHE to a folder on another disk"
     )
 
 

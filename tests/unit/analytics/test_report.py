@@ -151,7 +151,7 @@ def test_report_filter_that_contains_sql_matches_only_keys_with_this_text(run: R
 def test_terminal_report_prints_the_number_of_omitted_rows_of_a_table(run: Run) -> None:
     _, output, _ = run("--top=1")
     largest = output.partition("LARGEST OBJECTS\n")[2].partition("\n\n")[0].splitlines()
-    assert largest[-1] == f"  and {len(ATTACK_KEYS) - 2} more"
+    assert largest[-1] == f"  further rows: {len(ATTACK_KEYS) - 2}"
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -163,7 +163,7 @@ def test_report_of_a_table_with_no_row_or_one_row_has_all_parts(run: Run, tmp_pa
     code, output, errors = run(f"--html={tmp_path / 'report.html'}", export=export)
     assert (code, errors) == (0, "")
     plural = "0 rows" if rows == 0 else "1 row"
-    assert output.splitlines()[-1] == f"report: {plural}; {tmp_path / 'report.html'} is written"
+    assert output.splitlines()[-1] == f"report: {plural}; wrote {tmp_path / 'report.html'}"
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert ("No rows." in text, "<caption" in text) == (True, rows == 1)
     assert f"{rows:,} current object" in output
@@ -173,7 +173,7 @@ def test_report_prints_its_filters(run: Run) -> None:
     _, output, _ = run("--since=2026-01-31", "--until=2026-02-01T01:00:00+01:00", "--bucket=uploads", "--prefix=\t")
     lines = output.splitlines()
     assert lines[2] == (
-        "only rows: since 2026-01-31 00:00:00 UTC, until 2026-02-01 00:00:00 UTC, bucket uploads, prefix '\\t'"
+        "selected rows: since 2026-01-31 00:00:00 UTC, until 2026-02-01 00:00:00 UTC, bucket uploads, prefix '\\t'"
     )
 
 
@@ -238,7 +238,8 @@ def test_interrupted_report_exits_with_130(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Engine, "execute", interrupted)
     code, output, errors = run()
     assert (code, output) == (130, "")
-    assert errors == "report: interrupted\nreport: the rows are in the cache, and the next run uses them (--max-age)\n"
+    hint = "the rows of the table are in the cache, and the next run can use them (--max-age)"
+    assert errors == f"report: interrupted\nreport: {hint}\n"
 
 
 def test_report_to_a_folder_or_device_fails_before_the_export_is_read(run: Run, tmp_path: Path) -> None:

@@ -277,8 +277,8 @@ def test_inventory_comparison_with_very_many_differences_prints_the_expected_dur
     [note] = comparison.notes()
     assert note.startswith("note: 2 versions of 2 keys differ")
     comparison.differing_keys = 720_000
-    assert "720,000 keys to compare again at about 50 per second: 4.0 hours" in comparison.duration(50.0)
-    assert "at about 200 per second: 1.0 hours" in comparison.duration(None)
+    assert "reads 720,000 keys again, about 50 per second. This takes about 4.0 hours" in comparison.duration(50.0)
+    assert "about 200 per second. This takes about 1.0 hours" in comparison.duration(None)
     clock = FakeClock()
     stream = io.StringIO()
     audit = Audit(FakeAws(), TARGET, key_filter=EVERY_KEY, capacity=Capacity(read=100, write=None), sleep=clock.sleep)

@@ -143,7 +143,7 @@ def test_audit_from_an_inventory_with_findings_prints_the_inventory_time_and_exi
     assert ", inventory of 2026-02-05T01:00:00Z; dry run: --repair sends an event for each difference" in audit.output
     size = sum(path.stat().st_size for path in audit.inventory.data)
     assert f"inventory of 2026-02-05T01:00:00Z: 2 files, {size:,} bytes\n" in audit.errors
-    assert "4 possible differences to confirm\n" in audit.errors
+    assert "confirming 4 possible differences\n" in audit.errors
 
 
 def test_audit_from_an_inventory_of_a_consistent_table_exits_with_0(audit: Audits) -> None:
@@ -204,7 +204,7 @@ def test_audit_from_an_inventory_prints_the_price_and_exports_the_rows_of_the_in
     assert started["prefix"].startswith("exports/")
     wanted = {"table": TABLE_ARN, "bucket": EXPORT_BUCKET, "owner": "123456789012", "time": CREATED}
     assert {name: started[name] for name in wanted} == wanted
-    price = "export of 3.00 GB at 2026-02-05T01:00:00Z, about $0.30 in us-east-1\n"
+    price = "exporting the rows of 2026-02-05T01:00:00Z: 3.00 GB, which costs about $0.30 in us-east-1\n"
     assert audit.errors.index(price) > audit.errors.index("inventory of 2026-02-05T01:00:00Z: 2 files")
 
 
@@ -216,8 +216,8 @@ def test_export_of_the_inventory_time_is_reused_from_the_cache_and_from_s3(audit
                 values = {name: getattr(export, name) for name in export.__slots__}
                 audit.aws.exports[arn] = type(export)(**{**values, "status": "COMPLETED"})
     assert len(audit.aws.started) == 1
-    assert f"export of 2026-02-05T01:00:00Z in s3://{EXPORT_BUCKET}/exports/" in audit.errors
-    assert "without costs" in audit.errors
+    assert f"using the export of 2026-02-05T01:00:00Z in s3://{EXPORT_BUCKET}/exports/" in audit.errors
+    assert "without new costs" in audit.errors
 
 
 def test_export_whose_time_differs_from_the_inventory_time_is_not_used(audit: Audits) -> None:
@@ -275,13 +275,13 @@ def inventory_of_another_bucket(audit: Audits) -> None:
 
 
 NO_INVENTORY = (
-    "audit: --from-inventory: the stack has no inventory: set the configuration key inventory to true and run "
-    "`pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
+    "audit: --from-inventory: the stack configures no S3 Inventory: set the configuration key inventory to true and "
+    "run `pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
 )
 NO_EXPORTS = (
-    "audit: the stack has no export bucket, and the audit needs the rows at the time of the inventory, "
-    "2026-02-05T01:00:00Z: set the configuration key analytics to true and run `pulumi up`, or export the table at "
-    "this time yourself (`aws dynamodb export-table-to-point-in-time --export-time`) and give --from-export PATH"
+    "audit: the audit compares the inventory with an export of the table at the same time, 2026-02-05T01:00:00Z, but "
+    "the stack has no export bucket: set the configuration key analytics to true and run `pulumi up`. Or export the "
+    "table with `aws dynamodb export-table-to-point-in-time --export-time`, and add --from-export PATH"
 )
 OUTSIDE = (
     "audit: DynamoDB cannot export the rows of 2026-02-05T01:00:00Z, the time of the inventory, because the recovery"
@@ -302,8 +302,8 @@ OUTSIDE = (
             late_recovery,
             f"{OUTSIDE} window of the table 'objects' is from 2026-02-05T01:01:00Z to 2026-02-06T01:00:00Z: ",
         ),
-        (late_recovery, "use a later inventory, or give --from-export PATH with an export of about this time"),
-        (early_recovery, "wait some minutes and start the audit again, or give --from-export PATH with an export of"),
+        (late_recovery, "use a later inventory, or use an export of about this time with --from-export PATH"),
+        (early_recovery, "wait some minutes and start the audit again, or use an export of about this time"),
         (no_complete_inventory, "2026-02-05T01-00Z has no manifest.checksum, so S3 has not finished the inventory"),
         (inventory_of_another_bucket, "is the manifest of an inventory of the bucket 'another', not of 'uploads'"),
     ],
@@ -333,7 +333,7 @@ def test_audit_with_an_export_of_another_table_is_an_error(audit: Audits) -> Non
         (timedelta(seconds=20), "2026-02-05T01:00:20Z, 20 seconds after the inventory of 2026-02-05T01:00:00Z"),
         (
             timedelta(days=-8),
-            "8 days before the inventory of 2026-02-05T01:00:00Z. Use an export of the time of the inv",
+            "8 days before the inventory of 2026-02-05T01:00:00Z. Use an export of the same time",
         ),
     ],
 )
@@ -363,7 +363,7 @@ def test_audit_from_an_inventory_with_only_recent_objects_is_a_finding(audit: Au
     created = START + timedelta(hours=1)
     inventory = write_inventory(audit.folder / "young", VERSIONS, created=created)
     assert audit(f"--from-inventory={inventory.folder}", f"--from-export={audit.export}") == 1
-    assert "the inventory has only changes of its last 48 hours, so the audit compared nothing" in audit.output
+    assert "changes of the 48 hours before its creation, which can be incomplete, so the audit" in audit.output
 
 
 def test_inventory_of_a_bucket_without_versioning_needs_no_version_fields(audit: Audits) -> None:

@@ -200,7 +200,7 @@ def test_athena_report_of_an_export_with_deleted_files_is_an_error(ready: Tools)
     part.unlink()
     ready.aws.connections.clear()
     assert ready("report", "--athena") == 2
-    assert f"but the manifest of {EARLIER} states {NUMBER}: has the bucket deleted files of the export?" in ready.errors
+    assert f"but the manifest of {EARLIER} states {NUMBER}: a lifecycle rule or a user may" in ready.errors
 
 
 @pytest.mark.parametrize("arguments", [("sql", COUNT), pytest.param(("report",), marks=pytest.mark.slow)])
@@ -208,13 +208,13 @@ def test_athena_query_fails_if_another_export_is_selected_meanwhile(ready: Tools
     selected = [ready.aws.glue, {**ready.aws.glue, "StorageDescriptor": {"Location": "s3://export-bucket/other/data/"}}]
     ready.aws.glue_table = lambda *_: selected.pop(0)  # type: ignore[method-assign]  # the second request follows the query
     assert ready(*arguments, "--athena") == 2
-    assert "selected another export during the query: start again" in ready.errors
+    assert "selected another export during the query, so the result" in ready.errors
     assert ready.output == ""
 
 
 def test_athena_query_before_the_first_export_is_an_error_with_a_remedy(tools: Tools) -> None:
     assert tools("sql", COUNT, "--athena") == 2
-    assert "Athena has no rows of the table: run `tapstack export` first" in tools.errors
+    assert "no export is selected for Athena: run `tapstack export`" in tools.errors
     assert tools.aws.queries == []
 
 
@@ -259,9 +259,9 @@ def test_failed_athena_query_of_a_report_stops_its_other_queries(ready: Tools) -
             ("FAILED", "COLUMN_NOT_FOUND: line 1:8: Column 'sise' cannot be resolved or requester is not authorized"),
             "requester is not authorized. docs/sql.md lists the columns of the relation objects",
         ),
-        (("FAILED", "FUNCTION_NOT_FOUND: line 1:8: Function 'f' not registered"), "use a function of Trino"),
+        (("FAILED", "FUNCTION_NOT_FOUND: line 1:8: Function 'f' not registered"), "Use a function of Trino"),
         (("FAILED", "TYPE_MISMATCH: line 1:8: Cannot apply operator: timestamp(3) < varchar(4)"), "write TIMESTAMP"),
-        (("FAILED", "SYNTAX_ERROR: line 1:8"), "SYNTAX_ERROR: line 1:8. Athena does not have each syntax of DuckDB"),
+        (("FAILED", "SYNTAX_ERROR: line 1:8"), "SYNTAX_ERROR: line 1:8. Athena lacks some of the SQL syntax of DuckDB"),
         (
             ("FAILED", "Permission denied on S3 path: s3://export-bucket/exports/a"),
             "Use credentials with the permissions for Athena in docs/security.md",
@@ -285,5 +285,5 @@ def test_unknown_column_error_names_the_column_documentation_in_athena_and_duckd
 def test_sql_that_reads_another_table_is_not_sent_to_athena(ready: Tools) -> None:
     started = len(ready.aws.queries)
     assert ready("sql", "SELECT * FROM exported_rows", "--athena") == 2
-    assert "SQL on Athena can only read the relation objects" in ready.errors
+    assert "with --athena, a query can only read the relation objects" in ready.errors
     assert len(ready.aws.queries) == started

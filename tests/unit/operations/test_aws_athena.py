@@ -124,7 +124,7 @@ def test_selecting_an_export_changes_only_location_and_parameters_of_the_glue_ta
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("EntityNotFoundException", "Check that the configuration key analytics is true"),
+        ("EntityNotFoundException", "Check the region, and that the configuration key analytics is true"),
         ("AccessDeniedException", "The permission glue:GetTable is missing"),
     ],
 )

@@ -102,7 +102,7 @@ def test_s3_url_without_an_inventory_is_an_error(aws: Aws) -> None:
 
 def test_missing_inventory_bucket_is_an_error_with_a_remedy(aws: Aws) -> None:
     with pytest.raises(
-        OperatorError, match=r"cannot list s3://log-bucket/inventory/(.|\n)*The stack's inventories are in its"
+        OperatorError, match=r"cannot list s3://log-bucket/inventory/(.|\n)*The inventories of the stack are in its"
     ):
         RemotePlace(aws, LOCATION, bucket=BUCKET).newest(BUCKET)
 
@@ -116,7 +116,7 @@ def test_deleted_data_file_of_an_inventory_is_an_error_with_its_url(
     clients["s3"].delete_object(Bucket=LOG_BUCKET, Key=key)
     assert written[1].data[0].name in key
     with pytest.raises(
-        OperatorError, match=f"cannot download s3://log-bucket/{key}(.|\n)*The inventory lists this file: has"
+        OperatorError, match=f"cannot download s3://log-bucket/{key}(.|\n)*The inventory lists this file, but"
     ):
         place.data_files(inventory, tmp_path, lambda _: None)
 

@@ -521,8 +521,8 @@ def test_audit_counts_rows_without_content_in_a_note_and_not_as_a_difference(run
     run.aws.rows = [row(each, content_of=None) for each in LISTED]
     run.aws.rows.append(row(version("c"), deleted_at="2026", content_of=None))
     note = (
-        "note: 2 rows of existing objects without content: the inspector has not processed them yet, or cannot read "
-        "the objects. Run backfill with --inspect --invoke to inspect them"
+        "note: the inspector has not described the objects of 2 rows: it has not processed the rows yet, or cannot "
+        "read the objects. Run backfill with --inspect --invoke to inspect them"
     )
     assert (run("audit"), run.lines[:-1]) == (0, [note])
     assert (run("audit", "--json"), run.document["without_content"], run.document["notes"]) == (0, 2, [note])
@@ -537,7 +537,7 @@ def test_audit_reports_a_row_with_the_content_of_other_bytes_and_its_remedy(run:
     assert run.lines[:3] == [
         "outdated    a  v1",
         "            content_of is earlier in the row, but the object has the ETag e",
-        "            run backfill with --inspect --invoke, which describes the object again",
+        "            run backfill with --inspect --invoke: the inspector then reads the object again",
     ]
     assert "1 difference (1 outdated)" in run.lines[-1]
     assert run.aws.sent == []

@@ -75,7 +75,7 @@ def test_scan_is_repeated_only_if_the_cached_rows_are_older_than_the_option_max_
     assert run.json("--scan") == RESULT
     assert run.json() == RESULT
     assert run.aws.scans == 1
-    assert "from the cache (scan); --max-age 0 reads them again" in run.errors
+    assert "from the cache (source: scan); --max-age 0 reads the table again" in run.errors
     assert run.json("--scan", "--max-age", "0") == [{"number": 1, "bytes": 5}]
     assert run.aws.scans == 2
 
@@ -83,7 +83,9 @@ def test_scan_is_repeated_only_if_the_cached_rows_are_older_than_the_option_max_
 def test_scan_of_a_large_table_is_rejected_without_the_option_force(run: Rows) -> None:
     run.aws.counted = 1_000_001
     assert run("sql", SUM, "--scan") == 2
-    assert "'objects' has about 1,000,001 rows, and the limit is 1,000,000: --export costs less" in run.errors
+    assert (
+        "'objects' has about 1,000,001 rows, and the limit is 1,000,000: use --export, which costs less" in run.errors
+    )
     assert run.aws.scans == 0
     assert run.json("--scan", "--force") == RESULT
 
@@ -101,14 +103,14 @@ def test_scan_stops_at_the_row_limit_if_dynamodb_reported_too_few_rows(
 
 def test_scan_uses_half_of_the_read_capacity_by_default(run: Rows) -> None:
     run.json("--scan")
-    assert "scan of about 3 rows at up to 50000 read units per second" in run.errors
+    assert "scanning about 3 rows with at most 50000 read units per second" in run.errors
     run.json("--scan", "--max-age=0", "--rate=7000")
-    assert "at up to 7000 read units per second" in run.errors
+    assert "at most 7000 read units per second" in run.errors
 
 
 def test_sql_tool_with_option_export_prints_the_price_and_stores_the_export_in_the_cache(run: Rows) -> None:
     assert run.json("--export") == RESULT
-    assert "export of 3.00 GB, about $0.30 in us-east-1" in run.errors
+    assert "exporting 3.00 GB, which costs about $0.30 in us-east-1" in run.errors
     [started] = run.aws.started
     assert started["prefix"].startswith("exports/20")
     assert (started["table"], started["bucket"]) == (TABLE_ARN, "export-bucket")
@@ -174,7 +176,7 @@ def nothing(_: Rows) -> None:
             "set the configuration key analytics to true and run `pulumi up`, or use --scan",
         ),
         (["--export"], without_recovery, "An export needs point-in-time recovery"),
-        ([], nothing, "give --export (costs about $0.30), --scan or --from-export PATH"),
+        ([], nothing, "add --export (costs about $0.30), --scan or --from-export PATH"),
         (["--from-export", "/nowhere"], nothing, "/nowhere has no export: give the folder of an export"),
         (["--from-export", "s3://nowhere/prefix"], nothing, "cannot read s3://nowhere/prefix/manifest-summary.json"),
         (["--scan", "--name", "nothing"], nothing, "--name 'nothing': there is no query with this name"),
@@ -268,7 +270,10 @@ def test_damaged_file_in_the_cache_is_an_error_with_a_remedy(run: Rows) -> None:
     [path] = run.cache.rglob("objects.parquet")
     path.write_bytes(b"\0" * path.stat().st_size)
     assert run("sql", SUM, "--scan") == 2
-    assert "If a file in the cache is damaged, delete it with `tapstack cache clear`, and start again" in run.errors
+    assert (
+        "A file in the cache may be damaged: delete the cache with `tapstack cache clear`, and start the tool"
+        in run.errors
+    )
 
 
 def test_invalid_sql_is_an_error_before_the_table_is_exported(run: Rows) -> None:
@@ -280,7 +285,10 @@ def test_invalid_sql_is_an_error_before_the_table_is_exported(run: Rows) -> None
 
 def test_failed_sql_query_prints_that_the_rows_are_in_the_cache(run: Rows) -> None:
     assert run("sql", "SELECT key::INT FROM objects", "--scan") == 2
-    assert run.errors.splitlines()[-1] == "sql: the rows are in the cache, and the next run uses them (--max-age)"
+    assert (
+        run.errors.splitlines()[-1]
+        == "sql: the rows of the table are in the cache, and the next run can use them (--max-age)"
+    )
 
 
 def test_closed_pipe_of_the_sql_tool_raises_an_output_error(run: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,7 +349,7 @@ def test_failed_sql_query_leaves_no_output_file(run: Rows, tmp_path: Path) -> No
         (["sql", SUM, "--function=f", "--force"], "--force and --rate require --scan"),
         (["sql", SUM, "--function=f", "--format=parquet"], "--format parquet requires --output FILE"),
         (["sql", SUM, "--function=f", "--output=a"], "--output requires --format csv, json or parquet"),
-        (["sql", SUM, "--function=f", "--json", "--format=csv"], "--json prints a document"),
+        (["sql", SUM, "--function=f", "--json", "--format=csv"], "--json cannot be used with --format and --output"),
         (["sql", SUM, "--function=f", "--memory=much"], "'much' is not an amount of memory, such as 500MB"),
         (["sql", SUM, "--function=f", "--memory=399MB"], "'399MB' is too little memory: give 400MB or more"),
         (["sql", SUM, "--from-export="], "the path is empty: give an export folder or s3://BUCKET/PREFIX"),
@@ -392,7 +400,7 @@ def test_cache_folder_that_cannot_be_created_is_an_error(run: Rows, tmp_path: Pa
     run.cache = tmp_path / "file"
     run.cache.write_text("")
     assert run("sql", SUM, "--scan") == 2
-    assert "cannot be used: File exists. Set TAPSTACK_CACHE to a folder of yours" in run.errors
+    assert "cannot be used: File exists. Set TAPSTACK_CACHE to a folder that you can write" in run.errors
 
 
 def test_full_disk_during_a_download_is_an_error_with_the_cache_folder_and_a_remedy(
