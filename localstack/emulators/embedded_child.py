@@ -278,10 +278,10 @@ def serve_ranges(s3: Any) -> None:  # noqa: ANN401  MiniStack's module
 
 
 def keep_inventory_configurations(s3: Any) -> None:  # noqa: ANN401  MiniStack's module
-    """Patch MiniStack to store the inventory configurations of buckets. It still writes no inventories.
+    """Patch MiniStack to store the inventory configurations of buckets. MiniStack writes no inventories.
 
-    Without the patch, MiniStack reads a request for a configuration as a request for the bucket, and a deletion deletes
-    an empty bucket.
+    Without this patch, MiniStack treats a request for a configuration as a request for the bucket, so that the deletion
+    of a configuration would delete an empty bucket.
     """
     handle_request, stored = s3.handle_request, dict[tuple[str, str], bytes]()
 

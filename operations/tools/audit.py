@@ -1,4 +1,4 @@
-"""The tool `audit`: compares settings, and the rows of one bucket or of all buckets, and formats the results."""
+"""The tool `audit`: compares the settings of a stack and the rows of its buckets, and formats the results."""
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.
 
@@ -114,11 +114,11 @@ class AuditTool:
         bucket.audit.compare_keys(progress)
 
     def _for_each(self, buckets: Sequence[BucketAudit], step: Callable[[BucketAudit], None]) -> list[BucketAudit]:
-        """Perform a step for each bucket, and return the buckets without an error."""
+        """Run a step of the audit for each bucket, and return the buckets for which the step did not fail."""
         for bucket in buckets:
             try:
                 step(bucket)
-            except OperatorError as error:  # The other buckets are compared; `run` raises the errors at its end.
+            except OperatorError as error:  # The other buckets are audited too; `run` raises the errors at its end.
                 bucket.error = str(error)
                 self._errors.append(error)
         return [each for each in buckets if not each.error]

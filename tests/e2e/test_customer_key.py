@@ -80,7 +80,7 @@ def test_resources_with_data_use_the_customer_managed_kms_key(stack: EnforcingSt
     assert topic["KmsMasterKeyId"] == key_arn
 
 
-def test_exports_and_results_of_athena_use_the_customer_managed_kms_key(stack: EnforcingStack, key_arn: str) -> None:
+def test_export_bucket_and_athena_results_use_the_customer_managed_kms_key(stack: EnforcingStack, key_arn: str) -> None:
     out = stack.index.outputs
     rule = _encryption_rule(stack.index.clients, out["export_bucket_name"])
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key_arn}

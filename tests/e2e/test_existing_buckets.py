@@ -128,7 +128,7 @@ def test_object_of_an_unversioned_bucket_is_indexed_replaced_and_deleted(plain: 
     assert len(plain.rows(key)) == 1
 
 
-def test_key_analytics_deploys_export_bucket_glue_table_and_workgroup(
+def test_configuration_key_analytics_deploys_export_bucket_glue_table_and_workgroup(
     emulator: Emulator, clients: Clients, deployment: Deployment, target: AwsTarget
 ) -> None:
     needs(target, Capability.ATHENA)

@@ -1,4 +1,4 @@
-"""The operations tools audit, backfill, redrive and adopt, with a separate stack."""
+"""End-to-end tests of the operators' tools with a separate stack."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_parallel_listing_returns_the_same_versions_as_the_paginator(operations:
             index.delete(key)
     expected = sorted(map(repr, aws.versions(index.bucket, prefix=prefix)))
     assert len(expected) == 3 * len(names)
-    for _ in range(10):  # the boundaries depend on the order of the responses
+    for _ in range(10):  # repeated, because the ranges depend on the order of responses
         listed = aws.versions_in_any_order(index.bucket, prefix=prefix, workers=8, page=4)
         assert sorted(map(repr, listed)) == expected
 
@@ -331,10 +331,10 @@ def test_backfill_creates_rows_for_objects_without_events(operations: Operations
     assert operations.run("audit", "--prefix", "backfill/").code == 0
 
 
-def test_sql_over_a_scan_returns_the_versions_that_s3_returns_without_a_version_id(
+def test_is_current_in_sql_equals_the_version_that_s3_returns_without_a_version_id(
     target: AwsTarget, operations: OperationsStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs(target, Capability.GROWING_SEQUENCERS)  # the two versions of a key can have the same second
+    needs(target, Capability.GROWING_SEQUENCERS)  # Two versions of a key can be uploaded in the same second.
     monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path))
     index = operations.index
     keys = [index.key(f"sql/{name}") for name in ("a b+c%20d.txt", "é/\u5831.txt", "'; DROP VIEW objects --", "=1+1")]
@@ -391,7 +391,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
     assert operations.run("audit", "--prefix", "interrupted/").code == 0
 
 
-def test_adopt_switches_event_bridge_on_adds_the_inventory_and_keeps_the_settings_of_another_owner(
+def test_adopt_adds_eventbridge_and_inventory_and_keeps_settings_of_other_owners(
     operations: OperationsStack,
 ) -> None:
     clients, bucket = operations.index.clients, "reports-of-another-owner"
@@ -439,7 +439,7 @@ def test_adopt_switches_event_bridge_on_adds_the_inventory_and_keeps_the_setting
         clients.sqs.delete_queue(QueueUrl=queue)
 
 
-def test_results_of_report_and_sql_and_export_contain_the_versions_that_s3_lists(
+def test_report_sql_and_export_contain_the_versions_that_s3_lists(
     operations: OperationsStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path / "cache"))
@@ -449,7 +449,7 @@ def test_results_of_report_and_sql_and_export_contain_the_versions_that_s3_lists
     index.put_indexed(hidden, b"hidden")
     index.wait_for_row(hidden, index.delete(hidden))
     index.delete_indexed_version(index.put_indexed(deleted, b"deleted"))
-    # The order of versions of the same second would depend on the sequencers, which LocalStack does not increase.
+    # The order of versions of one second depends on their sequencers, which LocalStack does not increase.
     index.wait_until(lambda: (datetime.now(UTC) - first).total_seconds() > 1 or None, "the next second")
     index.put_indexed(overwritten, b"current")
     prefix = index.key("report/")

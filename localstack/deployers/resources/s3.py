@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from localstack.emulators.emulator import Client
 
 DEFAULT_REGION = "us-east-1"
-"""Default region of S3. CreateBucket rejects it as a LocationConstraint, so that buckets in this region have none."""
+"""Default region of S3. CreateBucket rejects it as a LocationConstraint, so the request omits this element."""
 
 
 _NOT_IN_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")

@@ -117,7 +117,9 @@ def respond() -> Iterator[Respond]:
         yield respond
 
 
-def test_version_listing_is_in_key_order_across_pages(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+def test_serial_listing_of_versions_is_in_key_order_across_pages(
+    aws: Aws, clients: dict[str, Any], bucket: str
+) -> None:
     for key in KEYS:
         for body in (b"1", b"22"):
             clients["s3"].put_object(Bucket=bucket, Key=key, Body=body)
@@ -130,7 +132,7 @@ def test_version_listing_is_in_key_order_across_pages(aws: Aws, clients: dict[st
     assert len({each.version_id for each in listed}) == 3 * len(KEYS)
 
 
-def test_version_listing_contains_storage_classes(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+def test_serial_listing_of_versions_contains_storage_classes(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
     for storage_class in ("STANDARD", "GLACIER_IR"):
         clients["s3"].put_object(Bucket=bucket, Key=storage_class, StorageClass=storage_class)
     assert {each.key: each.storage_class for each in aws.versions(bucket)} == {
@@ -139,7 +141,9 @@ def test_version_listing_contains_storage_classes(aws: Aws, clients: dict[str, A
     }
 
 
-def test_version_listing_supports_a_prefix_and_a_start_key(aws: Aws, clients: dict[str, Any], bucket: str) -> None:
+def test_serial_listing_of_versions_supports_a_prefix_and_a_start_key(
+    aws: Aws, clients: dict[str, Any], bucket: str
+) -> None:
     for key in ("a/1", "a/2", "a/3", "b/1"):
         clients["s3"].put_object(Bucket=bucket, Key=key)
     assert [each.key for each in aws.versions(bucket, prefix="a/", after="a/1")] == ["a/2", "a/3"]

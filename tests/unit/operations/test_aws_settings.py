@@ -36,7 +36,7 @@ def responding(response: object) -> Aws:
     return Aws(lambda _: Client(response))
 
 
-def test_versioning_is_the_status_of_the_bucket(aws: Aws, clients: dict[str, Any]) -> None:
+def test_bucket_versioning_is_the_status_in_s3(aws: Aws, clients: dict[str, Any]) -> None:
     assert aws.versioning("uploads") is None
     clients["s3"].create_bucket(Bucket="uploads")
     assert aws.versioning("uploads") == "Disabled"
@@ -62,7 +62,7 @@ def test_rule_and_its_targets_are_read_from_eventbridge(aws: Aws, clients: dict[
     assert aws.rule_targets("tapstack-prod-reports") == [target]
 
 
-def test_parameter_is_the_value_or_none(aws: Aws, clients: dict[str, Any]) -> None:
+def test_missing_ssm_parameter_is_none(aws: Aws, clients: dict[str, Any]) -> None:
     assert aws.parameter("tapstack-dev-settings") is None
     clients["ssm"].put_parameter(Name="tapstack-dev-settings", Value='{"schema":1}', Type="String")
     assert aws.parameter("tapstack-dev-settings") == '{"schema":1}'
@@ -83,7 +83,7 @@ def test_existence_of_the_failure_queue_and_of_the_table_is_read(aws: Aws, clien
 NOT_FOUND = client_error(404, "ResourceNotFoundException")
 
 
-def test_settings_of_a_function_are_those_of_the_responses() -> None:
+def test_lambda_settings_contain_the_values_of_all_responses() -> None:
     policy = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [S3_STATEMENT]})}
     assert responding(policy).invoke_statements("indexer") == [S3_STATEMENT]
     assert responding({"MaximumRetryAttempts": 0}).event_invoke_config("indexer") == {"MaximumRetryAttempts": 0}
@@ -92,14 +92,14 @@ def test_settings_of_a_function_are_those_of_the_responses() -> None:
     assert responding({"CodeSha256": "hash"}).find_function("indexer") == {"CodeSha256": "hash"}
 
 
-def test_settings_of_a_function_without_policy_and_retries_are_empty() -> None:
+def test_lambda_settings_without_policy_and_retries_are_empty() -> None:
     aws = responding(NOT_FOUND)
     assert aws.find_function("indexer") is None
     assert (aws.invoke_statements("indexer"), aws.event_invoke_config("indexer")) == ([], {})
     assert aws.reserved_concurrency("indexer") is None
 
 
-def test_encrypted_environment_that_cannot_be_read_is_an_error_and_not_a_difference() -> None:
+def test_unreadable_encrypted_environment_of_a_function_is_an_error_and_not_a_finding() -> None:
     environment = {"Error": {"ErrorCode": "AccessDeniedException", "Message": "Lambda was unable to decrypt"}}
     with pytest.raises(OperatorError, match=r"was unable to decrypt\. Use credentials with kms:Decrypt"):
         responding({"CodeSha256": "hash", "Environment": environment}).find_function("indexer")
@@ -131,7 +131,7 @@ def test_error_of_a_denied_settings_call_names_the_missing_permission(permission
 
 
 @pytest.mark.parametrize("permission", READS)
-def test_error_of_an_unavailable_service_names_no_permission(permission: str) -> None:
+def test_error_of_an_unavailable_aws_service_names_no_permission(permission: str) -> None:
     with pytest.raises(OperatorError) as raised:
         READS[permission](responding(client_error(503, "ServiceUnavailable")))
     assert "permission" not in str(raised.value)

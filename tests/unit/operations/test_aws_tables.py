@@ -1,4 +1,4 @@
-"""The AWS calls that copy rows between two tables, with moto."""
+"""Tests of the AWS calls that copy rows between two tables, with moto."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def put(clients: dict[str, Any], table: str, *rows: Any) -> None:
 
 
 @pytest.mark.usefixtures("tables")
-def test_table_description_contains_status_and_primary_key_and_is_none_for_a_missing_table(aws: Aws) -> None:
+def test_description_of_a_missing_table_is_none(aws: Aws) -> None:
     assert aws.table_description("objects") == TableDescription(status="ACTIVE", keys=KEYS)
     assert aws.table_description("nothing") is None
 
 
-def test_scan_returns_all_pages_in_typed_form_and_continues_after_a_row(aws: Aws, tables: dict[str, Any]) -> None:
+def test_table_scan_returns_all_pages_and_can_continue_after_a_row(aws: Aws, tables: dict[str, Any]) -> None:
     put(tables, "restored", ROW, *(item(version(f"k{number}"), note="x" * 300_000) for number in range(4)))
     pages = list(aws.scan_items("restored"))
     scanned = [each for page in pages for each in page.items]
@@ -117,7 +117,9 @@ def addresses(number: int) -> list[Address]:
     ],
     ids=["two throttled", "eighth complete", "eight partial", "ten partial", "alternating", "seven throttled twice"],
 )
-def test_unprocessed_keys_of_a_batch_are_requested_again_after_a_wait(limits: list[int], waits: list[float]) -> None:
+def test_unprocessed_keys_of_batch_get_item_are_requested_again_after_a_wait(
+    limits: list[int], waits: list[float]
+) -> None:
     slept, remaining = list[float](), list(limits)
     reads = TableCalls()
     reads._dynamodb = LimitedReads(lambda: remaining.pop(0))
@@ -128,7 +130,7 @@ def test_unprocessed_keys_of_a_batch_are_requested_again_after_a_wait(limits: li
     assert remaining == []
 
 
-def test_wait_for_unprocessed_keys_is_at_least_half_as_long_with_jitter() -> None:
+def test_wait_for_unprocessed_keys_is_at_least_half_of_the_wait_without_jitter() -> None:
     slept, limits = list[float](), [0, 0, 100]
     reads = TableCalls()
     reads._dynamodb = LimitedReads(lambda: limits.pop(0))
@@ -136,7 +138,7 @@ def test_wait_for_unprocessed_keys_is_at_least_half_as_long_with_jitter() -> Non
     assert slept == pytest.approx([0.05, 0.1])
 
 
-def test_batch_fails_after_eight_consecutive_responses_that_process_no_key() -> None:
+def test_batch_get_item_fails_after_eight_responses_without_a_processed_key() -> None:
     slept, limits = list[float](), [50, *[0] * 8]
     reads = TableCalls()
     reads._dynamodb = LimitedReads(lambda: limits.pop(0))
@@ -163,7 +165,7 @@ def test_batch_of_missing_rows_is_read_from_a_table_with_little_capacity() -> No
     assert 10 <= clock() - began <= 11
 
 
-def test_repeated_update_of_a_row_writes_all_attribute_types_unchanged(aws: Aws, tables: dict[str, Any]) -> None:
+def test_row_update_writes_all_attribute_types_unchanged_and_can_be_repeated(aws: Aws, tables: dict[str, Any]) -> None:
     [update] = pending_updates(ROW, {})
     assert aws.update_row("objects", update) is not None
     assert aws.get_items("objects", [update.address]).items == (ROW,)
@@ -171,7 +173,7 @@ def test_repeated_update_of_a_row_writes_all_attribute_types_unchanged(aws: Aws,
     assert tables["dynamodb"].scan(TableName="objects")["Items"] == [ROW]
 
 
-def test_update_whose_condition_fails_changes_nothing(aws: Aws, tables: dict[str, Any]) -> None:
+def test_row_update_whose_condition_fails_changes_nothing(aws: Aws, tables: dict[str, Any]) -> None:
     newer, older = item(version("a"), etag="newer"), item(version("a"), request_id="0")
     put(tables, "objects", newer)
     only_without_head, always = pending_updates(older, {})
@@ -181,9 +183,7 @@ def test_update_whose_condition_fails_changes_nothing(aws: Aws, tables: dict[str
     assert aws.get_items("objects", [always.address]).items == ({**newer, "request_id": {"S": "0"}},)
 
 
-def test_update_that_requires_the_same_deletion_does_not_change_another_deletion(
-    aws: Aws, tables: dict[str, Any]
-) -> None:
+def test_row_update_for_one_deletion_does_not_change_another_deletion(aws: Aws, tables: dict[str, Any]) -> None:
     deletion = {"deleted_by": "someone", "content_type": None}
     restored = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", deleted_by="someone")
     same = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", **deletion)
@@ -198,7 +198,9 @@ def test_update_that_requires_the_same_deletion_does_not_change_another_deletion
     assert aws.get_items("objects", [update.address]).items == (restored,)
 
 
-def test_update_returns_the_units_of_the_most_loaded_index(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_update_returns_the_write_units_of_the_table_or_index_with_most_units(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     consumed = {"Table": {"CapacityUnits": 1}, "GlobalSecondaryIndexes": {"uploads_by_day": {"CapacityUnits": 2}}}
     monkeypatch.setattr(aws._dynamodb, "update_item", lambda **_: {"ConsumedCapacity": consumed})
     update = RowUpdate(address=("uploads/a", "v1"), set_attributes={"a": {"S": "b"}})

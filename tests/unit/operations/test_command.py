@@ -550,6 +550,6 @@ def test_option_workers_sets_the_number_of_concurrent_list_requests(run: Command
     assert run.aws.list_workers == [8, 3]
 
 
-def test_backfill_that_sends_events_lists_in_key_order(run: Command) -> None:
+def test_backfill_with_invoke_lists_the_bucket_in_key_order(run: Command) -> None:
     assert run("backfill", "--invoke", "--workers", "3") == 0
     assert run.aws.list_workers == []

@@ -99,7 +99,7 @@ def test_parsed_failure_contains_the_event_its_keys_and_the_error() -> None:
         ("killed", "", "killed"),
     ],
 )
-def test_error_of_a_failure_begins_with_its_type_unless_the_indexer_reported_failed_records(
+def test_displayed_error_of_a_failure_begins_with_the_error_type_unless_the_indexer_reported_records(
     payload: object, error_type: str, typed_error: str
 ) -> None:
     parsed = parse(json.dumps(failure(responsePayload=payload)), TARGET)
@@ -139,7 +139,7 @@ def test_failed_event_in_an_unknown_format_is_parsed_without_objects(event: obje
         (json.dumps({**bridged(), "source": "acme.s3"}), "without the message attribute TARGET_ARN"),
     ],
 )
-def test_message_of_another_sender_is_rejected_with_the_cause(body: str, error: str) -> None:
+def test_failure_queue_message_of_another_sender_is_rejected_with_the_cause(body: str, error: str) -> None:
     with pytest.raises(ForeignMessageError, match=error):
         parse(body, TARGET)
 

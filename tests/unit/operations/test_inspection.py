@@ -83,7 +83,7 @@ def test_inspection_limits_the_rows_per_second() -> None:
     assert 20 / 4 - 1 <= clock.now <= 23 / 4 + 1
 
 
-def test_failed_rows_have_the_reasons_at_the_end_of_the_log() -> None:
+def test_reasons_of_failed_inspections_are_read_from_the_end_of_the_log() -> None:
     aws, inspection = create()
     log = "\n".join(('truncated"}', error_line(3, "denied"), '{"level":"INFO"}', "REPORT", error_line(2, "throttled")))
     aws.inspect = lambda event: inspected(1, 2, 3, log=log) if "k20" in keys(event) else inspected()

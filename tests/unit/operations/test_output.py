@@ -127,7 +127,7 @@ def test_progress_in_a_file_contains_no_number_of_a_step_that_does_not_count(clo
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
-def test_short_step_prints_no_progress_in_a_file(error: type[BaseException] | None) -> None:
+def test_short_step_writes_no_progress_to_a_file(error: type[BaseException] | None) -> None:
     stream = io.StringIO()
 
     def step() -> None:
@@ -165,11 +165,11 @@ def test_output_escapes_control_characters_and_formats_counts() -> None:
         ("'a '", "\"'a '\""),  # Without quotation marks, this key would be printed like the key "a ".
     ],
 )
-def test_visible_key_shows_spaces_at_its_ends_and_control_characters(key: str, text: str) -> None:
+def test_printed_object_key_shows_surrounding_spaces_and_control_characters(key: str, text: str) -> None:
     assert visible(key) == text
     assert printable(text) == text
 
 
 @pytest.mark.parametrize(("function", "key"), [(quoted, "a "), (visible, "a ")])
-def test_key_with_a_trailing_space_is_quoted(function: Callable[[str], str], key: str) -> None:
+def test_printed_object_key_with_a_trailing_space_is_quoted(function: Callable[[str], str], key: str) -> None:
     assert function(key) == "'a '"

@@ -1,4 +1,4 @@
-"""The command `restore-rows`, with fake AWS calls."""
+"""Tests of the command `restore-rows`, with fake AWS calls."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_restore_rows_prints_the_command_that_reads_live_versions_null_again(run
     assert "1 with the ID 'null'" in run.lines[1]
 
 
-def test_json_document_of_restore_rows_has_all_counts(run: Command) -> None:
+def test_json_output_of_restore_rows_contains_all_counts(run: Command) -> None:
     assert run("restore-rows", "--from", "restored", "--json") == 1
     assert run.document["summary"].startswith("restore-rows: 3 rows read")
     assert {name: value for name, value in run.document.items() if name != "summary"} == {

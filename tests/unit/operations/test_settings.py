@@ -211,7 +211,7 @@ CHANGES: Mapping[str, Case] = {
         THEN_REDRIVE,
     ),
     "destination removed": (
-        {"destination": None, "retries": {}},  # the settings of asynchronous invocations were deleted as a whole
+        {"destination": None, "retries": {}},  # all settings of asynchronous invocations were deleted
         "on-failure destination",
         differ("not set", f"'{QUEUE}'"),
         THEN_REPAIR,
@@ -467,7 +467,7 @@ def test_incidents_of_the_runbook_link_the_chapters_of_all_findings() -> None:
     assert set(CHAPTERS.values()) - {"audit"} == set(incidents) - {"table-damaged"}
 
 
-def test_audit_compares_the_fields_of_the_inventory_in_any_order(audit: AuditCommand) -> None:
+def test_audit_accepts_the_optional_fields_of_an_inventory_configuration_in_any_order(audit: AuditCommand) -> None:
     audit.change(settings=INVENTORIED, inventory={**INVENTORY, "OptionalFields": INVENTORY["OptionalFields"][::-1]})
     assert audit() == 0
     audit.change(inventory={**INVENTORY, "OptionalFields": ["Size"], "Filter": {"Prefix": "in/"}})
@@ -479,7 +479,7 @@ def test_audit_compares_the_fields_of_the_inventory_in_any_order(audit: AuditCom
     ]
 
 
-def test_inventory_configuration_of_the_tools_equals_the_configuration_of_the_pulumi_program() -> None:
+def test_inventory_configuration_that_audit_expects_equals_that_of_the_pulumi_program() -> None:
     """The Pulumi program and the tools define the configuration separately, because neither imports the other."""
     stack = synth(**FULL)
     expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")
@@ -540,7 +540,7 @@ def test_audit_with_a_narrowed_notification_compares_all_keys_of_the_settings_do
 
 
 def test_audit_uses_bucket_and_table_of_the_settings_document(audit: AuditCommand) -> None:
-    """The environment of the function contains another bucket, which the fake does not have."""
+    """In this test, the environment of the indexer contains another bucket, which does not exist."""
     audit.change(variables={"TAP_BUCKET_NAME": "another", "TAP_TABLE_NAME": "another"})
     assert audit("--json") == 1
     assert (audit.document["keys"], audit.document["findings"]) == (2, [])
@@ -658,7 +658,7 @@ def test_settings_document_with_an_unknown_field_is_accepted(audit: AuditCommand
 
 
 def test_settings_document_of_the_stack_can_be_parsed() -> None:
-    """The Pulumi program and the tools define the document separately, because neither imports the other."""
+    """The Pulumi program and the tools define the settings document separately, because neither imports the other."""
     stack = synth(region="cn-north-1", partition="aws-cn", notificationPrefix="in box/")
     expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")
     target = expected.target()

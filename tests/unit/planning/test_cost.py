@@ -121,7 +121,7 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
         pytest.param(
             {"analytics": True},
             {
-                # Four exports of a table with 1,024 bytes for each row, whose files have a fifth of this size.
+                # The bill contains four exports. A row has 1,024 bytes, and its export a fifth of this size.
                 "exports": 4 * 1_000_000 * 1024 / 1024**3 * 0.10,
                 "export_storage": 4 * 30 / (730 / 24) * 1_000_000 * 1024 / 5 / 1024**3 * 0.023,
                 "athena": 4 * 20 * 1_000_000 * 1024 / 5 / 1024**4 * 5.00,
@@ -143,7 +143,7 @@ def test_bill_of_a_million_files_matches_the_price_pages(
     assert {part: billed.get(part) for part in expected} == pytest.approx(expected)
 
 
-def test_bill_without_analytics_has_no_exports_and_each_query_in_athena_is_billed_for_at_least_10_mb() -> None:
+def test_bill_has_exports_only_with_analytics_and_at_least_10_mb_per_athena_query() -> None:
     assert not {"exports", "export_storage", "athena"} & dollars(MILLION, settings()).keys()
     one = replace(MILLION, per_day=1)
     assert dollars(one, settings(analytics=True))["athena"] == pytest.approx(80 * 10 * 1024**2 / 1024**4 * 5.00)

@@ -372,13 +372,13 @@ def test_docstring_and_document_list_the_current_configuration_keys() -> None:
 
 @pytest.mark.parametrize("days", [1, 3650])
 @pytest.mark.parametrize("gigabytes", [1, 1_000_000])
-def test_limits_of_analytics_are_parsed_if_analytics_is_on(days: int, gigabytes: int) -> None:
+def test_retention_and_scan_limit_are_parsed_if_analytics_is_on(days: int, gigabytes: int) -> None:
     on = {"analytics": "true"}
     args = parse_configuration({**on, "exportRetentionDays": f"{days}", "queryScanLimitGb": f"{gigabytes}"})
     assert (args.export_retention_days, args.query_scan_limit_gb) == (days, gigabytes)
 
 
-def test_limits_of_analytics_have_defaults_only_if_analytics_is_on() -> None:
+def test_retention_and_scan_limit_have_defaults_only_if_analytics_is_on() -> None:
     on, off = parse_configuration({"analytics": "true"}), parse_configuration({})
     assert (on.export_retention_days, on.query_scan_limit_gb) == (30, 100)
     assert (off.export_retention_days, off.query_scan_limit_gb) == (None, None)
