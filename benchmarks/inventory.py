@@ -226,7 +226,7 @@ class Disk:
         while not self._stopped.wait(0.5):
             try:
                 size = sum(each.stat().st_blocks * 512 for each in self._folder.rglob("*"))
-            except FileNotFoundError:  # DuckDB has deleted a listed file.
+            except FileNotFoundError:  # DuckDB deleted a temporary file while the folder was listed.
                 continue
             self.peak = max(self.peak, size)
 

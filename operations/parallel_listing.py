@@ -93,7 +93,7 @@ class Range:
         continues = page.following is not None and self.contains(page.following.key)
         if not continues:
             return versions, False
-        assert page.following is not None  # for mypy: `continues` implies this condition
+        assert page.following is not None  # mypy does not infer this from `continues`.
         self.position = page.following
         keys = [each.key for each in page.versions]
         self.characters = "".join(sorted({*"".join(keys[:: len(keys) // SAMPLED_KEYS + 1])}))
@@ -212,7 +212,7 @@ class Ranges:
     def start(self) -> bool:
         """Start a page request for each range, and searches in idle threads. Return whether requests are running."""
         for each in self._unlisted:
-            if not each.busy:  # Only idle workers divide ranges, so each range has a worker.
+            if not each.busy:  # Only an idle worker divides a range, so there are never more ranges than workers.
                 each.busy = True
                 self._pages[self._start_page(each)] = each
         for each in self._unlisted:

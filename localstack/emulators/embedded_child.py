@@ -66,7 +66,7 @@ def end_with_parent(parent: int) -> None:
     try:
         command = ["/bin/sh", "-c", KILL_AND_DELETE, "sh", str(os.getpgrp()), os.environ["TMPDIR"]]
         subprocess.Popen(command, start_new_session=True).wait()  # noqa: S603  our own command
-    finally:  # if the shell could not be started
+    finally:  # This also kills the process if the shell could not be started.
         os.killpg(0, signal.SIGKILL)
 
 
@@ -107,7 +107,7 @@ class Log:
         Args:
             timeout: maximum milliseconds to wait; None for no limit.
         """
-        poll = select.poll()  # Each call creates a poll object, because two threads cannot share one.
+        poll = select.poll()  # Each call creates a poll object, because threads cannot share a poll object.
         poll.register(self._pipe, select.POLLIN)
         return bool(poll.poll(timeout))
 
@@ -172,7 +172,7 @@ class SharedZip(zipfile.ZipFile):
         if not unpacked.exists():
             with tempfile.TemporaryDirectory(dir=state) as building:
                 super().extractall(Path(building) / "code", members, pwd)
-                with suppress(OSError):  # Another thread may have unpacked the zip file first.
+                with suppress(OSError):  # Another thread may have unpacked the same zip file first.
                     Path(building, "code").rename(unpacked)
         Path(path).rmdir()
         Path(path).symlink_to(unpacked)

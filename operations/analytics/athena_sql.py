@@ -60,7 +60,8 @@ def _query(sql: str) -> exp.Query:
     """Parse an SQL text. Raise an OperatorError unless it is one SELECT statement that writes nothing."""
     logging.getLogger("sqlglot").setLevel(logging.ERROR)  # sqlglot's warnings would repeat the tool's error message
     parsed = sqlglot.parse(sql, read=DUCKDB)
-    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]  # without comments
+    # A comment after a semicolon is a statement for sqlglot.
+    statements = [each for each in parsed if not isinstance(each, exp.Semicolon | None)]
     if len(statements) != 1:
         raise OperatorError(f"the SQL text has {len(statements)} statements: give exactly one SELECT statement")
     [statement] = statements

@@ -112,7 +112,7 @@ def write_table(result: QueryResult, stream: TextIO) -> int:
         table.add_row(*(Text(_shown(each)) for each in row))
     if stream.isatty():
         Console(file=stream).print(table)
-    else:  # Programs such as grep need one line per row.
+    else:  # In a pipe, each row is one line, for programs such as grep.
         console = Console(file=io.StringIO(), width=UNLIMITED, color_system=None)
         with console.capture() as captured:
             console.print(table)

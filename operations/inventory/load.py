@@ -76,8 +76,8 @@ def _value(column: InventoryColumn, inventory: Inventory) -> str:
             value = f"nullif(c{inventory.schema.index(column.csv)}, '')"
             value = f"url_decode(replace({value}, '+', ' '))" if column.name == "key" else value
         elif column.type == "TIMESTAMP":
-            return f"make_timestamp(epoch_us({value}))"  # The values may have a time zone.
-    if column.name == "version_id":  # The field is empty for the version `null`.
+            return f"make_timestamp(epoch_us({value}))"  # In some Parquet inventories, the times have a time zone.
+    if column.name == "version_id":  # S3 writes an empty field for the version ID `null`.
         return f"coalesce(nullif({value}, ''), '{NULL_VERSION}')"
     if column.name == "delete_marker":
         return f"coalesce(CAST({value} AS BOOLEAN), false)"

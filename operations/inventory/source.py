@@ -160,7 +160,7 @@ class Snapshotter:
                 "--from-inventory: the stack has no inventory: set the configuration key inventory to true and run "
                 "`pulumi up`, or give the path of an inventory (a folder or an s3:// URL)"
             )
-        # Inventories of another configuration in the same folder may be incomplete, because it may have a filter.
+        # Only inventories of the stack's own configuration are read. Other configurations may have filters.
         return place(f"{location}/{bucket}/{self._configuration}", self._aws, bucket=bucket)
 
     def _reader(self, inventory: Inventory, progress: Progress) -> Callable[[Engine], Snapshot]:

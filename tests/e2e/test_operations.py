@@ -75,7 +75,7 @@ def test_redrive_lists_failures_by_reason_with_their_objects(
     assert [each["unrecognized"] for each in messages if each["unrecognized"]] == ["it is not JSON"]
     file = tmp_path / "failures.jsonl"
     exported = operations.run("redrive", "--export", str(file)).document["exported"]
-    assert exported == 3  # the redrive command without options removed no messages
+    assert exported == 3  # `redrive` without options has removed no messages.
     bodies = [json.loads(line)["body"] for line in file.read_text(encoding="utf-8").splitlines()]
     assert "hello" in bodies
     assert INVALID_EVENT in [body["requestPayload"] for body in bodies if body != "hello"]
@@ -179,7 +179,7 @@ def test_audit_by_listing_and_by_inventory_finds_and_repairs_every_kind_of_diffe
             ("stale", deleted["key"], deleted["version_id"]),
         ]
     )
-    assert [index.rows(row["key"]) for row in rows] == damaged  # without --repair, an audit changes no rows
+    assert [index.rows(row["key"]) for row in rows] == damaged  # An audit without --repair changes no rows.
 
     monkeypatch.setenv("TAPSTACK_CACHE", str(tmp_path / "cache"))
     names = ("findings", "keys", "versions", "markers", "rows", "not_indexed", "without_content")
@@ -299,7 +299,8 @@ def test_audit_of_a_changing_bucket_reports_no_findings(operations: OperationsSt
     audit.compare(Progress(io.StringIO()))
     thread.join()
     assert audit.report.findings == []
-    assert audit.report.rechecked > 0  # the first of the audit's two passes found differences
+    # The first comparison of the audit has found differences, because objects changed.
+    assert audit.report.rechecked > 0
     sleep(GRACE)
     assert operations.run("audit", "--prefix", "busy/").code == 0
 
@@ -318,7 +319,7 @@ def test_backfill_creates_rows_for_objects_without_events(operations: Operations
 
     result = operations.run("backfill", "--prefix", "backfill/")
     assert (result.code, result.document["selected"], result.document["sent"]) == (1, 9, 0)
-    assert [key for key in keys if index.rows(key)] == []  # without --invoke, a backfill sends no events
+    assert [key for key in keys if index.rows(key)] == []  # A backfill without --invoke sends no events.
 
     result = operations.run("backfill", "--prefix", "backfill/", "--invoke")
     assert (result.code, result.document["sent"]) == (0, 9)
@@ -372,8 +373,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
             command, cwd=ROOT, env=dict(os.environ), stderr=subprocess.PIPE, text=True
         ) as running,
     ):
-        # The backfill counts an event when it sends one of the next events, so the first key is complete. The backfill
-        # still needs 12 s, even if the emulator is slow.
+        # When the fourth version has a row, the backfill has completed the first key. The rest would take 12 s.
         index.wait_for_row(*versions[3])
         running.send_signal(signal.SIGINT)
         errors = running.communicate(timeout=60)[1]
@@ -384,7 +384,7 @@ def test_interrupted_backfill_can_be_continued(target: AwsTarget, operations: Op
     assert match is not None, errors
     assert 0 < int(match[1]) < len(keys)
     start_after = shlex.split(match[2] or "")
-    assert start_after  # the interrupted backfill has processed at least one key
+    assert start_after  # The interrupted backfill has printed the last key that it processed.
     assert 0 < operations.run("backfill", *arguments, *start_after).document["sent"] < len(keys)
     for key, version_id in versions:
         index.wait_for_row(key, version_id)

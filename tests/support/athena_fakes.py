@@ -96,7 +96,7 @@ class AthenaAws(ExportingAws):
 
     def _page(self, sql: str) -> AthenaPage:
         """Run a query, and return the result in Athena's format: all values are texts, and NULL is None."""
-        if sql.startswith("CREATE"):  # This fake creates no view.
+        if sql.startswith("CREATE"):  # The fake accepts CREATE VIEW, but does not execute it.
             return AthenaPage(columns=(), types=(), rows=())
         cursor = self._connection().cursor().execute(to_duckdb(sql))
         described = cursor.description or []

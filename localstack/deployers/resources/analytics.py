@@ -90,7 +90,7 @@ def workgroup(name: str, inputs: Inputs, aws: Aws) -> Create:
                 EnforceWorkGroupConfiguration="enforceWorkgroupConfiguration",
                 PublishCloudWatchMetricsEnabled="publishCloudwatchMetricsEnabled",
             ),
-            # Pulumi represents all numbers as floating-point numbers, but boto3 requires an integer.
+            # Pulumi passes numbers as floats, but boto3 requires an integer.
             BytesScannedCutoffPerQuery=_integer(configuration.get("bytesScannedCutoffPerQuery")),
             ResultConfiguration=results
             and non_empty(

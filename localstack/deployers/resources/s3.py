@@ -236,7 +236,7 @@ def _child(inputs: Inputs, name: str) -> Inputs:
 def _empty(s3: Client, bucket_name: str) -> None:
     """Delete all object versions and delete markers of an S3 bucket, and abort its multipart uploads."""
     while True:
-        # Each iteration lists only the first page, because the objects on the previous page were deleted.
+        # Each iteration lists the first page again, because it deletes the listed objects.
         page = s3.list_object_versions(Bucket=bucket_name)
         versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         if not versions:

@@ -292,7 +292,7 @@ def test_pulumi_commands_of_adopt_add_one_bucket_to_the_configuration() -> None:
         'pulumi config set --path "existingBuckets[$N].versioned" true',
         f'pulumi config set --path "existingBuckets[$N].kmsKeyArn" {KEY_ARN}',
     ]
-    # Without --type string, Pulumi would store the number 2026.
+    # Without the option --type string, Pulumi would store the name "2026" as a number.
     assert configuration_commands("2026", versioning="Disabled", kms_key="")[1:] == [
         'pulumi config set --path "existingBuckets[$N].name" 2026 --type string',
         'pulumi config set --path "existingBuckets[$N].versioned" false',
@@ -306,7 +306,7 @@ def test_pulumi_commands_of_adopt_add_one_bucket_to_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("script", "number"),
     [
-        ("exit 255", 0),  # Pulumi exits with 255 if the key is not set.
+        ("exit 255", 0),  # The Pulumi CLI exits with 255 if a configuration key is not set.
         ("echo '[]'", 0),
         ("""echo '[{"name":"logs","versioned":true}]'""", 1),
         (r"""echo '[{"name":"logs","prefixes":["x\"name\":"]},{"name":"2026","prefixes":["name"]}]'""", 2),

@@ -94,7 +94,7 @@ def test_audit_finds_missing_wrong_incomplete_and_stale_rows(
 ) -> None:
     report = Scenario(listed, rows).audit(prefix=prefix).report
     assert described(report) == expected
-    assert bool(report.rechecked) == bool(expected)  # The audit compares keys without differences only once.
+    assert bool(report.rechecked) == bool(expected)  # A second comparison is necessary only for keys with differences.
 
 
 def test_audit_counts_versions_excluded_by_the_notification_filter() -> None:
@@ -151,7 +151,7 @@ def test_audit_omits_a_version_deleted_during_the_second_comparison(
     def versions(bucket: str, **which: Any) -> Iterator[Version]:
         listings.append(which["prefix"])
         yield from list(list_versions(bucket, **which))
-        if listings.count("a") == 1:  # The second comparison has listed the version, which is now deleted.
+        if listings.count("a") == 1:  # The version is deleted after the second comparison has listed it.
             scenario.aws.listed = []
             scenario.aws.rows = [row(OLD, deleted_at=DELETED_AT)]
 
@@ -250,7 +250,7 @@ def test_audit_with_heads_reports_and_repairs_a_different_content_type() -> None
     audit = scenario.audit(heads=True)
     [finding] = audit.report.findings
     assert finding.details == ("content_type is text/plain in the row and image/png in S3",)
-    assert audit.report.heads == 3  # The second comparison is not counted.
+    assert audit.report.heads == 3  # HEAD requests of the second comparison are not counted.
     audit.repair(scenario.progress)
     [event] = scenario.aws.sent
     assert event["Records"][0]["s3"]["object"]["key"] == "b"
@@ -292,7 +292,7 @@ def test_audit_with_a_sample_reports_only_differences_of_sampled_versions() -> N
     report = scenario.audit(sample=5, rng=seeded()).report
     wrong = {(each.key, each.version_id) for each in report.findings if each.difference == "wrong"}
     assert wrong == set(scenario.aws.heads)
-    assert len(wrong) in (4, 5)  # The missing row of the first version can be part of the sample.
+    assert len(wrong) in (4, 5)  # The sample may contain the version k00, whose missing row is not reported as wrong.
     assert described(report).startswith("missing k00 v1")
 
 
@@ -305,7 +305,7 @@ def test_sample_has_each_version_with_the_same_probability(size: int, versions: 
             sample.add(each)
         counts.update(each.key for each in sample.versions)
     assert len(counts) == len(versions)
-    expected = 2000 * size / len(versions)  # The tolerance is about six standard deviations.
+    expected = 2000 * size / len(versions)  # The tolerance of the frequency is about six standard deviations.
     assert all(abs(number - expected) < tolerance for number in nonempty(counts.values()))
 
 

@@ -99,7 +99,7 @@ def test_audit_of_all_buckets_exits_with_1_if_one_bucket_has_a_difference(run: C
     assert run.lines[-1] == "audit: 3 buckets compared: 2 differences in 2 of them"
 
 
-def test_audit_of_all_buckets_reports_a_setting_once(run: Command) -> None:
+def test_audit_of_all_buckets_reports_a_changed_setting_only_once(run: Command) -> None:
     run.aws.rules = []
     assert run("audit", "--all-buckets", "--json") == 1
     assert [each["setting"] for each in run.document["settings"]] == ["notification"]

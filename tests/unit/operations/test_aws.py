@@ -239,7 +239,7 @@ def test_only_a_consistent_table_query_requests_strongly_consistent_reads(aws: A
 
 
 def test_table_query_and_scan_read_all_pages(aws: Aws, clients: dict[str, Any], table: str) -> None:
-    for number in range(4):  # A page of DynamoDB has at most 1 MB; these rows have 1.2 MB.
+    for number in range(4):  # The rows have 1.2 MB. A page of DynamoDB has at most 1 MB, so that there are two pages.
         put_row(clients, "b/k", f"v{number}", user_metadata={"S": "x" * 300_000})
     put_row(clients, "c/k", "v1")
     pages = list(aws.query_rows(table, "b/k"))
@@ -313,7 +313,7 @@ def test_response_that_cannot_be_parsed_is_an_error_with_its_remedy(monkeypatch:
 
 
 def test_tools_accept_as_many_response_headers_as_s3_sends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http.client, "_MAXHEADERS", 100)  # restores the limit of this process at the end
+    monkeypatch.setattr(http.client, "_MAXHEADERS", 100)  # monkeypatch restores the limit at the end.
     headers = [f"x-amz-meta-k{number}:" for number in range(1000)]
     with raw_server(HEAD=response("200 OK", *headers, "Content-Length: 3")) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)
@@ -352,7 +352,7 @@ def test_throttled_invocation_is_retried_after_a_wait(connected: Aws, sleeps: li
     ],
 )
 @pytest.mark.usefixtures("sleeps")
-def test_rejected_invocation_raises_an_error_with_the_remedy(
+def test_rejected_lambda_invocation_is_an_error_with_a_remedy(
     connected: Aws, responses: list[tuple[int, str]], error: type[OperatorError], message: str, respond: Respond
 ) -> None:
     requests = respond(connected, "lambda", "Invoke", *responses)

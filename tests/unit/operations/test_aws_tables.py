@@ -61,7 +61,7 @@ def test_table_scan_returns_all_pages_and_can_continue_after_a_row(aws: Aws, tab
     put(tables, "restored", ROW, *(item(version(f"k{number}"), note="x" * 300_000) for number in range(4)))
     pages = list(aws.scan_items("restored"))
     scanned = [each for page in pages for each in page.items]
-    assert len(pages) > 1  # A page of DynamoDB has at most 1 MB.
+    assert len(pages) > 1  # There are several pages, because a page of DynamoDB has at most 1 MB.
     assert [each for each in scanned if each["version_id"] == ROW["version_id"] and "map" in each] == [ROW]
     assert len(scanned) == 5
     assert sum(page.units for page in pages) > 0
@@ -144,7 +144,7 @@ def test_batch_get_item_fails_after_eight_responses_without_a_processed_key() ->
     reads._dynamodb = LimitedReads(lambda: limits.pop(0))
     with pytest.raises(OperatorError, match="cannot read the table 'objects': AWS throttled 8 attempts"):
         reads.get_items("objects", addresses(100), sleep=slept.append)
-    assert len(slept) == 8  # The tool fails without a wait after the last response.
+    assert len(slept) == 8  # After the last response, the tool fails without a further wait.
 
 
 def test_batch_of_missing_rows_is_read_from_a_table_with_little_capacity() -> None:
@@ -189,7 +189,7 @@ def test_row_update_for_one_deletion_does_not_change_another_deletion(aws: Aws, 
     same = item(version("a", "null"), deleted_at="2026-01-31T13:00:00.000Z", **deletion)
     other = item(version("a", "null"), deleted_at="2026-02-01T13:00:00.000Z", **deletion)
     _, update = pending_updates(restored, {})
-    assert aws.update_row("objects", update) is None  # There is no row.
+    assert aws.update_row("objects", update) is None  # There is no row, so nothing is updated.
     put(tables, "objects", other)
     assert aws.update_row("objects", update) is None
     assert aws.get_items("objects", [update.address]).items == (other,)
@@ -259,7 +259,7 @@ def test_runbook_lists_exactly_the_permissions_that_restore_rows_needs(
     arguments = ("--stack-outputs", str(stack_outputs), "--from", "restored", "--apply")
     assert main(["restore-rows", *arguments], connect=lambda _: aws) == 0
     assert tables["dynamodb"].scan(TableName="objects")["Count"] == 1
-    called.remove("objects: dynamodb:Scan")  # The assertion above sent this request.
+    called.remove("objects: dynamodb:Scan")  # The test itself sent the Scan request.
     runbook = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
     [listed] = re.findall(r"Only `restore-rows` writes rows.*?\n\n(.*?)\n\n", runbook, re.DOTALL)
     rows = {line.split("|")[1].strip(): set(re.findall(r"`(\w+:\w+)`", line)) for line in listed.splitlines()[2:]}

@@ -36,7 +36,7 @@ def run(run: Command) -> Command:
     for bucket, versions in zip(BUCKETS, (LOGS, REPORTS), strict=True):
         run.aws.index_bucket(bucket, versions)
     run.aws.rows += [row_in("logs", each) for each in LOGS[:3]]
-    # The rows have the storage class of the upload. Later, a lifecycle rule has moved the second object.
+    # A lifecycle rule has changed the storage class of the second object after its row was written.
     run.aws.rows += [row_in("reports", each, storage_class="STANDARD") for each in REPORTS]
     return run
 
@@ -119,7 +119,7 @@ def test_option_bucket_requires_a_settings_document_except_for_the_own_bucket(
 
 
 @pytest.mark.parametrize(("bucket", "keys", "rows"), [("logs", 2, 3), ("reports", 2, 2), ("uploads", 2, 3)])
-def test_audit_compares_the_selected_bucket_with_its_rows(run: Command, bucket: str, keys: int, rows: int) -> None:
+def test_audit_with_option_bucket_compares_only_this_bucket(run: Command, bucket: str, keys: int, rows: int) -> None:
     assert run("audit", "--bucket", bucket, "--json") == 0
     assert (run.document["bucket"], run.document["keys"], run.document["rows"]) == (bucket, keys, rows)
     assert run.document["findings"] == []

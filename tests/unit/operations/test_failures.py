@@ -57,7 +57,8 @@ ZERO_CONCURRENCY: dict[str, Any] = {
         # Earlier versions of Lambda reported a timeout only in the error message, not in the error type.
         (response("2026-01-31T12:00:00Z 1 Task timed out after 60.00 seconds", ""), ["timeout"]),
         (response("RequestId: 1 Error: Task timed out", "Sandbox.Timedout"), ["timeout"]),
-        (response("Runtime exited", "Runtime.ExitError"), ["crash"]),  # The process of the indexer exited.
+        # The process of the indexer exited during the invocation.
+        (response("Runtime exited", "Runtime.ExitError"), ["crash"]),
         (response("no module", "Runtime.ImportModuleError"), ["crash"]),  # The process of the indexer did not start.
         # The message of an unexpected exception can contain the beginning of the indexer's error message.
         (response("KeyError: 1 of 2 records failed: ", "KeyError"), ["crash"]),
@@ -183,7 +184,7 @@ def test_dead_letter_of_s3_whose_message_attributes_were_lost_is_parsed_as_an_un
     assert parsed.typed_error == "EventBridge did not deliver the event"
 
 
-def test_dead_letter_for_another_target_is_rejected() -> None:
+def test_dead_letter_of_another_eventbridge_target_is_rejected() -> None:
     with pytest.raises(ForeignMessageError, match=f"another Lambda function: {ARN}-other"):
         parse(json.dumps(bridged()), TARGET, attributes=dead_letter(TARGET_ARN=f"{ARN}-other"))
 

@@ -143,9 +143,6 @@ def test_interrupted_inspection_can_continue_after_the_last_row_of_a_finished_ev
     ]
 
 
-# The tool
-
-
 def test_inspect_without_invoke_counts_rows_and_exits_with_1(run: Command) -> None:
     run.aws.rows = [without_content(each) for each in run.aws.rows]
     assert run("backfill", "--inspect", "--rate", "1") == 1

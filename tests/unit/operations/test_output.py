@@ -73,12 +73,13 @@ def test_progress_bar_of_a_step_with_an_unknown_total_is_full_at_its_end(
         stream.isatty = lambda: True  # type: ignore[method-assign]  # The test replaces the method.
         with Progress(stream).step("rows", total) as advance:
             advance(parts)
-        lines = re.sub(r"\x1b\[\?\d+[hl]", "", stream.getvalue())  # without the codes that hide the cursor
+        # The regular expression removes the terminal codes that hide the cursor.
+        lines = re.sub(r"\x1b\[\?\d+[hl]", "", stream.getvalue())
         return re.split(r"[\r\n]", lines.strip())[-1].split()
 
     name, bar, number, *_ = last_line(None)
     assert name.endswith("rows")
-    assert bar == last_line(parts)[1]  # The colour of a full bar differs from that of other bars.
+    assert bar == last_line(parts)[1]  # The bar is full: its color is that of a full bar.
     assert re.sub(r"\x1b\[[\d;]*m", "", number) == str(parts)
 
 
@@ -106,12 +107,14 @@ class Intervals:
         (None, ["events sent: 1,200, 10 s", "events sent: 1,234, 20 s"]),
     ],
 )
-def test_progress_in_a_file_is_one_line_in_ten_seconds(clock: FakeClock, total: int | None, lines: list[str]) -> None:
+def test_progress_in_a_file_is_one_line_every_ten_seconds(
+    clock: FakeClock, total: int | None, lines: list[str]
+) -> None:
     stream, intervals = io.StringIO(), Intervals(clock)
     with Progress(stream, clock=clock, wait=intervals).step("events sent", total) as advance:
         advance(1200)
         intervals.pass_interval()
-        intervals._begun.put(intervals._begun.get())  # The line of the first interval has been printed.
+        intervals._begun.put(intervals._begun.get())  # Wait until the progress line of the first interval is printed.
         advance(34)
         intervals.pass_interval()
         intervals.pass_interval(last=True)

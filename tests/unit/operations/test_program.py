@@ -63,7 +63,7 @@ def shell(command: str, *, unbuffered: str = "") -> subprocess.CompletedProcess[
         ("> /dev/null", 1, "a message\n"),
         ("> /dev/full", 2, "a message\n" + FAILED.format("No space left on device")),
         (">&-", 2, "tool: stdout is closed: redirect it to a file, or to /dev/null\n"),
-        # Without stderr, the exit code still has the result of the program.
+        # If stderr is closed, the exit code is still that of the program.
         ("> /dev/null 2> /dev/full", 1, ""),
         ("> /dev/null 2>&-", 1, ""),
         ("> /dev/full 2> /dev/full", 2, ""),

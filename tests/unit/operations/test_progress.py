@@ -47,7 +47,7 @@ class RecordingProgress:
             {
                 "listing and rows": (None, 3),
                 "scan of the table": (None, 1),
-                "recheck": (1, 1),  # one key with two versions
+                "recheck": (1, 1),  # The audit compares one key, which has two versions, again.
                 "events sent": (2, 2),
             },
         ),
@@ -57,7 +57,7 @@ class RecordingProgress:
                 "listing and rows": (None, 3),
                 "scan of the table": (None, 1),
                 "HEAD requests": (1, 1),
-                "recheck": (1, 1),  # one key with two versions
+                "recheck": (1, 1),  # The audit compares one key, which has two versions, again.
             },
         ),
         ("redrive", {"messages read": (None, 3)}),

@@ -136,7 +136,7 @@ GONE = ("table", "bucket", "function", "on-failure destination", "environment va
 
 
 @pytest.mark.parametrize("resource", GONE)
-def test_redrive_shows_exports_and_deletes_messages_of_an_incomplete_stack(
+def test_redrive_shows_exports_and_deletes_messages_of_a_stack_with_deleted_resources(
     run: Command, tmp_path: Path, resource: str
 ) -> None:
     run.put_failures(2)

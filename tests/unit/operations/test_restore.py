@@ -57,7 +57,8 @@ def test_restore_copies_all_rows_unchanged_to_an_empty_table() -> None:
     assert rows(aws) == [LIVE, MARKER, GONE]
     assert restore.report == RestoreReport(read=3, missing=3, deletions=1, copied=3)
     restore.copy(SILENT)
-    assert (restore.report.present, restore.report.copied) == (3, 3)  # The second copy changes nothing.
+    # The second restore finds all rows and copies none.
+    assert (restore.report.present, restore.report.copied) == (3, 3)
 
 
 def test_restore_without_copy_counts_the_rows_and_changes_nothing() -> None:
@@ -256,12 +257,12 @@ def test_restore_uses_at_most_the_given_read_and_write_capacity() -> None:
     _, restore = create(*restored, write_rate=10.0, capacity=capacity, clock=clock)
     began = clock()
     restore.copy(SILENT)
-    # Each write uses three units, and the first ones are available at once.
+    # Each write consumes three units, and the first units are available immediately.
     assert 20 * 3 / 10.0 - 3 <= clock() - began <= 20 * 3 / 10.0
     _, restore = create(*restored, source_capacity=capacity, clock=clock)
     began = clock()
     restore.compare(SILENT)
-    # Each of ten pages uses ten units, and a run may use at most half of the read capacity.
+    # The restore reads ten pages of ten units each, and may use half of the read capacity.
     assert 10 * 10 / 10.0 - 2 <= clock() - began <= 10 * 10 / 10.0
 
 
@@ -272,7 +273,7 @@ def test_restore_counts_the_expected_read_units_of_a_batch_before_the_read() -> 
     aws.batch_units = 0.0
     began = clock()
     restore.compare(SILENT)
-    # Each of ten batches has two rows, each row uses half a unit, and a run may use at most half of the read capacity.
+    # The restore reads ten batches of two rows, half a unit per row, and may use half of the read capacity.
     assert 10 - 2 <= clock() - began <= 10
 
 

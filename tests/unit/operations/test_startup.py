@@ -28,7 +28,7 @@ def test_first_imported_modules_are_valid_in_every_version_of_python_3(file: str
     newer = (ast.JoinedStr, ast.AnnAssign)
     assert [ast.unparse(each) for each in ast.walk(tree) if isinstance(each, newer)] == []
     modules = [each.module for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
-    assert "__future__" not in modules  # Python 3.6 does not support the feature `annotations`.
+    assert "__future__" not in modules  # Python 3.6 does not support `from __future__ import annotations`.
     assert set(modules) <= {"operations.startup", "typing"}
 
 

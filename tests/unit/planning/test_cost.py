@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from tests.unit.planning.conftest import Command
 
 ROOT = Path(__file__).parents[3]
-PER_DAY = 1_000_000 * 24 / 730  # This equals one million files per month.
+PER_DAY = 1_000_000 * 24 / 730  # files per day in a load of one million files per month (730 hours)
 MILLION = Load(per_day=PER_DAY, row_bytes=1024 - bills.ITEM_OVERHEAD_BYTES)
 ON_DEMAND = settings(billing="on-demand")
-GIBIBYTES = 1_000_000 / 1024**2  # size of a million rows of 1 KB
+GIBIBYTES = 1_000_000 / 1024**2  # size of one million rows of 1 KB in GiB
 
 
 def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months: int = 1) -> dict[str, float]:
@@ -103,7 +103,7 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
         ),
         pytest.param(
             {"log_retention_days": 365},
-            # The bill is for the first month, so the log has one month of lines.
+            # The bill is that of the first month, so it contains the storage of one month of log lines.
             {"log_storage": 1_000_000 * 2000 / 1024**3 * 0.15 * 0.03},
             id="long retention",
         ),
@@ -164,7 +164,7 @@ def test_bill_of_the_inspector_contains_executions_reads_logs_and_content() -> N
             "inspector_requests": 0.20,
             "inspector_duration": 1_000_000 * 0.308 * 0.5 * 0.0000133334,
             "inspector_reads": gets / 1000 * 0.0004,
-            # A row with content has 1,124 bytes: two write units.
+            # A row with the attribute `content` has 1,124 bytes, so that a write of the row consumes two units.
             "table_writes": 2 * 0.625,
             "index_writes": 2 * 0.625,
             "table_storage": 1_000_000 * 200 / 1024**3 * 0.25,
@@ -399,7 +399,7 @@ def test_bill_of_small_and_large_loads_is_within_the_cost_goals() -> None:
     without = StackSettings(billing="on-demand", inspect_content=False)
     assert total(bill(small, without)) <= 12
     assert total(bill(small, replace(without, inspect_content=True))) <= total(bill(small, without)) + 5
-    before = 1315.87  # monthly bill with the defaults, before the stack supported table classes
+    before = 1315.87  # monthly bill of the default configuration in the release before table classes were supported
     for stack in (
         StackSettings(table_class="infrequent-access", inspect_content=False),
         StackSettings(table_class="infrequent-access", index_projection="keys-only", inspect_content=False),

@@ -154,7 +154,7 @@ def test_configured_bucket_with_the_name_of_the_export_bucket_is_rejected(key: s
     assert synth(**{key: value}).all("CatalogTable") == ()  # without analytics, there is no export bucket
 
 
-def test_names_of_analytics_resources_in_another_region_are_valid() -> None:
+def test_names_of_analytics_resources_in_a_china_region_are_valid() -> None:
     stack = synth(**CHINA, env="eu-prod", corsAllowedOrigins="https://a.example", analytics="true")
     assert re.fullmatch("[a-z0-9_]+", stack.one("CatalogDatabase").inputs["name"])
     assert stack.outputs["glue_database_name"] == "tapstack_eu_prod"

@@ -525,7 +525,7 @@ def test_upload_bucket_and_log_bucket_must_have_different_names() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["uploads", "logs"])
-def test_bucket_of_the_stack_is_rejected_as_an_existing_bucket(purpose: str) -> None:
+def test_own_bucket_of_the_stack_is_rejected_as_an_existing_bucket(purpose: str) -> None:
     name = f"tapstack-dev-{purpose}-123456789012-us-east-1"
     with pytest.raises(pulumi.RunError, match=rf"^existingBuckets: '{name}' .*belongs to the stack.* Remove the entry"):
         synth(existingBuckets=json.dumps([{"name": name, "versioned": True}]))

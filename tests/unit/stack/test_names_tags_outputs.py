@@ -79,7 +79,8 @@ def test_each_resource_that_supports_a_name_has_an_explicit_name() -> None:
 def test_resource_names_begin_with_project_and_environment() -> None:
     stack = synth(**PROD)
     for (type_, _), name in nonempty(physical_names(stack).items()):
-        if type_ != "aws:iam/rolePolicy:RolePolicy":  # an inline policy needs a unique name only within its role
+        # The name of an inline policy must be unique only within its role.
+        if type_ != "aws:iam/rolePolicy:RolePolicy":
             assert name.removeprefix("/aws/lambda/").startswith("tapstack-prod"), name
 
 

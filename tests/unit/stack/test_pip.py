@@ -15,7 +15,7 @@ from tap_stack import PackagingError, build_lambda_package, pip_environment, pip
 
 pytestmark = pytest.mark.slow
 
-# Each of these settings changes which packages are installed, where, or whether pip installs them at all.
+# Settings of pip that change which packages pip installs, or the target folder, or that prevent the installation.
 OVERRIDDEN = {
     "user": "true",
     "target": "{folder}/elsewhere",
@@ -68,7 +68,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "global"))
-    # A script's environment could contain its own configuration file of pip.
+    # A virtual environment can contain a configuration file of pip, which would affect these tests.
     assert not (Path(sys.prefix) / "pip.conf").exists()
     return monkeypatch
 
