@@ -30,7 +30,7 @@ from types import FunctionType, MappingProxyType, SimpleNamespace
 from typing import IO, Any
 
 PARENT_CHECK_INTERVAL = 1.0
-"""Seconds between two checks whether the parent process is alive."""
+"""Seconds between checks whether the parent process is alive."""
 
 STATE_TRANSITION_DELAY = 0.02
 """Seconds from the creation or an update of a Lambda function until it is active. MiniStack's default is 0.5 s."""
@@ -47,7 +47,7 @@ THROTTLED_PAUSE = 0.1
 
 
 KILL_AND_DELETE = 'kill -KILL -- "-$1"; rm -rf -- "$2"'
-"""Shell script that kills a process group and then deletes a folder, to which no process writes any more."""
+"""Shell script that kills a process group and then deletes a folder, to which these processes could write."""
 
 
 def end_with_parent(parent: int) -> None:

@@ -1,6 +1,6 @@
-"""The tool `adopt`: examines an existing bucket, and formats the results.
+"""The tool `adopt`: examines an existing bucket, and prepares it for indexing.
 
-Optionally, it switches EventBridge on, and adds the stack's inventory configuration.
+With --apply, it switches EventBridge on. With --inventory, it adds the stack's inventory configuration.
 """
 
 # ruff: noqa: D102  The class operations.tool.Tool documents the methods.

@@ -32,7 +32,7 @@ class ExportTool:
         options: the parsed options.
         source: source of the rows.
         cache: the cache of snapshots.
-        athena: the stack's Athena workgroup; None if it has none.
+        athena: runs queries in the stack's Athena workgroup; None if the stack has no workgroup.
     """
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:

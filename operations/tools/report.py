@@ -36,7 +36,7 @@ class ReportTool:
         options: the parsed options.
         source: source of the rows for DuckDB.
         cache: the cache of snapshots.
-        athena: the stack's Athena workgroup; None to run the queries in DuckDB.
+        athena: runs queries in the stack's Athena workgroup; None to run them in DuckDB.
     """
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class SqlTool:
-    """Tool for `sql (SQL | --name QUERY) [--format F] [--output FILE]`. It prints the result instead of lines.
+    """Tool for `sql (SQL | --name QUERY) [--format F] [--output FILE]`. The tool prints the query result itself.
 
     Args:
         options: the parsed options.
         source: source of the rows for DuckDB.
         cache: the cache of snapshots.
-        athena: the stack's Athena workgroup; None to run the query in DuckDB.
+        athena: runs queries in the stack's Athena workgroup; None to run them in DuckDB.
     """
 
     def __init__(self, options: argparse.Namespace, source: Source, cache: Cache, athena: Athena | None) -> None:

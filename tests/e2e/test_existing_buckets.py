@@ -1,4 +1,4 @@
-"""Buckets that the stack does not own are indexed through EventBridge, and the stack does not change them.
+"""Tests that a stack indexes buckets that it does not own through EventBridge, and does not change them.
 
 MiniStack's EventBridge events contain no version ID. Events of a versioned bucket with the format of AWS are therefore
 also sent to the indexer directly. MiniStack and LocalStack do not use the retry policy and the dead-letter queue of a
@@ -55,7 +55,7 @@ def configuration(s3: Client, bucket: str) -> Mapping[str, Any]:
 
 @pytest.fixture(scope="module")
 def owned(clients: Clients) -> Iterator[Mapping[str, Mapping[str, Any]]]:
-    """Configurations of two buckets with the owner's own notification, and with EventBridge switched on."""
+    """Fixture: configurations of two existing buckets that notify EventBridge and a queue of their owner."""
     s3, sqs = clients.s3, clients.sqs
     queue = sqs.create_queue(QueueName="owners-queue")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

@@ -46,9 +46,9 @@ INVALID_EVENT = {"no": "records"}
 
 @pytest.fixture(scope="module")
 def failed(_operations: OperationsStack) -> Iterator[tuple[str, str]]:
-    """Key and version ID of an object whose event failed.
+    """Fixture: object key and version ID of an object whose event failed.
 
-    The failure queue contains this event, a poison event, and a message of another sender.
+    The failure queue contains the failed event, an event that always fails, and a message of another sender.
     """
     operations, index = _operations, _operations.index
     key = index.key("redrive/a b+é.txt")
@@ -250,7 +250,7 @@ def test_parallel_listing_returns_the_same_versions_as_the_paginator(operations:
 
 
 class ConcurrentlyChangedAws(Aws):
-    """AWS client that changes objects after its first listing of versions, before the audit reads that listing."""
+    """Variant of `Aws` that changes objects after it has listed the versions, before the audit compares them."""
 
     change: Callable[[], object] | None = None
 
@@ -263,7 +263,7 @@ class ConcurrentlyChangedAws(Aws):
 
 
 def test_audit_of_a_changing_bucket_reports_no_findings(operations: OperationsStack) -> None:
-    """Objects are created and deleted during the audit; the pause before its second pass waits for their events."""
+    """Objects are created and deleted during the first comparison. Their events are processed before the second one."""
     index, aws = operations.index, ConcurrentlyChangedAws.connect()
     target = from_function(index.function, aws)
     rows = operations.put_all_indexed([f"busy/{number}.txt" for number in range(8)])

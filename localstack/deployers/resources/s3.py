@@ -215,7 +215,7 @@ def inventory(_name: str, inputs: Inputs, aws: Aws) -> Create:
 
 
 def _setting(target: dict[str, str], *, put: Callable[[], object], delete: Callable[[], object]) -> Create:
-    """Return a function that creates a setting of an S3 bucket. The setting's ID in Pulumi is the bucket name."""
+    """Return a function that creates a setting of an S3 bucket. The ID of the setting is the bucket name."""
 
     def create(register_removal: RegisterRemoval) -> ResourceResult:
         put()

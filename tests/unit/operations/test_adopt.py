@@ -214,7 +214,7 @@ def test_adopt_sends_no_write_request_for_a_bucket_with_eventbridge(connection: 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_adopt_does_not_retry_a_failed_write(connection: Connection, status: int) -> None:
-    """A second attempt could replace the change of another writer."""
+    """A second attempt could overwrite a change that another program has made since the first attempt."""
     bucket = ExistingBucket(document=DOCUMENT)
     bucket.before = lambda _number, name: status if name == "PUT notification" else None
     adopted = Adopted(connection, bucket)
@@ -247,10 +247,10 @@ def test_adopt_does_not_report_a_change_that_s3_never_returns(connection: Connec
 
 
 def writing(bucket: ExistingBucket, at: int) -> ExistingBucket:
-    """Let another writer replace the configuration before a request of `adopt`.
+    """Simulate another program that replaces the notification configuration before a request of `adopt`.
 
     Args:
-        bucket: the bucket.
+        bucket: the fake bucket.
         at: number of the request among the requests for the notification configuration, from 1.
     """
 
@@ -278,7 +278,7 @@ def test_adopt_reports_a_change_by_another_writer_after_its_write(connection: Co
 
 
 def test_change_by_another_writer_between_the_last_read_and_the_write_of_adopt_is_lost(connection: Connection) -> None:
-    """S3 has no conditional write, so no client can prevent this loss, which the runbook describes."""
+    """S3 has no conditional write, so no client can prevent the loss. The runbook describes this limit."""
     report = Adopted(connection, writing(ExistingBucket(document=DOCUMENT), at=3)).run()
     assert (report.changed, report.conflicts) == (True, [])
     assert [each.id for each in report.notifications] == ["", "theirs"]

@@ -1,4 +1,4 @@
-"""Tests of the tool `adopt` with the parser and the output of the command."""
+"""Tests of the command `tapstack adopt`: its arguments, output and exit codes."""
 
 from __future__ import annotations
 

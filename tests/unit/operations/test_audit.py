@@ -31,7 +31,7 @@ DELETED_AT = "2026-01-31T12:00:00.000Z"
 
 
 class Scenario:
-    """A fake stack and its audits. Each audit calls the function `meanwhile` during its grace period."""
+    """Runs audits of a fake stack. During the grace period, each audit calls the function `meanwhile`."""
 
     def __init__(self, listed: Sequence[Version], rows: Sequence[Row]) -> None:
         self.aws = FakeAws(listed, rows)
@@ -143,7 +143,7 @@ def test_audit_omits_versions_created_between_its_two_comparisons() -> None:
 def test_audit_omits_a_version_deleted_during_the_second_comparison(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The row of a deleted version correctly has `deleted_at`. An operator would delete it if the audit reported it."""
+    """The row is correct: it has the attribute `deleted_at`. If the audit reported it, an operator could delete it."""
     scenario = Scenario([OLD], [])
     listings: list[str] = []
     list_versions = scenario.aws.versions

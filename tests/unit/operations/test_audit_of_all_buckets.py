@@ -27,7 +27,7 @@ OWN_LINE = (
 
 @pytest.fixture
 def run(run: Command) -> Command:
-    """Command whose stack indexes its own bucket, a versioned bucket `logs` and an unversioned bucket `reports`."""
+    """Fixture: runs tools with a stack that indexes its own bucket, a versioned and an unversioned bucket."""
     for bucket, versions in zip(BUCKETS, (LOGS, REPORTS), strict=True):
         run.aws.index_bucket(bucket, versions)
         name = bucket["name"]

@@ -1,4 +1,4 @@
-"""Tests of the tools' AWS calls with moto, and with simulated HTTP responses that moto does not support."""
+"""Tests of the tools' AWS calls with moto, and with simulated HTTP responses for cases that moto does not support."""
 
 from __future__ import annotations
 
@@ -91,9 +91,9 @@ def table(clients: dict[str, Any]) -> str:
 
 @pytest.fixture
 def respond() -> Iterator[Respond]:
-    """Function that simulates HTTP responses (status, error code) of an AWS operation until the end of the test.
+    """Fixture: function that simulates HTTP responses (status, error code) of an AWS operation during the test.
 
-    It returns the growing list of the requests of the operation.
+    The function returns a list to which each request of the operation is added.
     """
     with ExitStack() as cleanup:
 
@@ -220,7 +220,7 @@ def test_table_query_returns_plain_values_and_consumed_units(aws: Aws, clients: 
 
 @pytest.mark.usefixtures("table")
 def test_only_a_consistent_table_query_requests_strongly_consistent_reads(aws: Aws, clients: dict[str, Any]) -> None:
-    """Both kinds of reads return the same rows in moto, so the test checks the requests."""
+    """In moto, all reads are strongly consistent, so the test checks the requests instead of the results."""
     requests: list[bool] = []
 
     def record(params: dict[str, Any], **_: object) -> None:
@@ -284,7 +284,7 @@ def test_received_message_contains_its_text_attributes(aws: Aws, clients: dict[s
 
 
 def receive_response_of_length(length: str) -> list[Any]:
-    """Receive messages from a fake SQS client that returns an empty response with this `Content-Length`."""
+    """Call `receive` with a fake SQS client whose response has an empty body and the given header `Content-Length`."""
     response = {"ResponseMetadata": {"HTTPHeaders": {"content-length": length}}}
     client = type("Client", (), {"receive_message": lambda _self, **_: response})
     return Aws(lambda _: client()).receive("https://queue", limit=1, visibility_timeout=900)
@@ -366,7 +366,7 @@ def test_rejected_lambda_invocation_is_an_error_with_a_remedy(
 def test_bucket_sends_events_to_eventbridge_if_its_notification_configuration_contains_it(
     connected: Aws, respond: Respond, element: str, *, sends: bool
 ) -> None:
-    """The emulator moto does not return this part of the configuration."""
+    """The response is simulated, because moto does not return the element EventBridgeConfiguration."""
     body = f'<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{element}</NotificationConfiguration>'
     respond(connected, "s3", "GetBucketNotificationConfiguration", (200, ""), body=body.encode())
     assert connected.sends_to_eventbridge("reports") == sends

@@ -1,4 +1,4 @@
-"""Tests of the calls that read the settings of a stack, with moto and with simulated HTTP responses."""
+"""Tests of the AWS calls that read the settings of a stack, with moto and with simulated HTTP responses."""
 
 from __future__ import annotations
 

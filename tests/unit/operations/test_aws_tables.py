@@ -35,7 +35,7 @@ ROW: dict[str, Any] = {
 
 @pytest.fixture
 def tables(clients: dict[str, Any]) -> dict[str, Any]:
-    """Create the stack's table `objects` and the restored table `restored`; return the boto3 clients."""
+    """Fixture: boto3 clients. The stack's table `objects` and the restored table `restored` exist."""
     for name in ("objects", "restored"):
         clients["dynamodb"].create_table(
             TableName=name,
@@ -82,10 +82,10 @@ def test_batch_of_rows_contains_only_existing_rows(aws: Aws, tables: dict[str, A
 
 
 class LimitedReads:
-    """Fake of the boto3 client whose BatchGetItem returns a limited number of rows in each response.
+    """Fake boto3 client of DynamoDB whose BatchGetItem processes a limited number of keys per request.
 
     Args:
-        limits: returns the maximum number of keys that the next response processes.
+        limits: function that returns the number of keys that the next request processes.
         exist: whether the table has the requested rows.
     """
 
@@ -148,7 +148,7 @@ def test_batch_get_item_fails_after_eight_responses_without_a_processed_key() ->
 
 
 def test_batch_of_missing_rows_is_read_from_a_table_with_little_capacity() -> None:
-    """DynamoDB refills the units of a table with 5 read units continuously. Each missing row uses half a unit."""
+    """The fake table has 5 read units per second. Each missing row consumes half a unit."""
     clock, used = FakeClock(), 0
 
     def limit() -> int:

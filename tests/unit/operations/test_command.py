@@ -456,7 +456,7 @@ def test_help_text_of_a_tool_names_only_options_of_the_tool(tool: str, capsys: p
 
 
 def test_errors_of_aws_calls_name_no_option_of_a_tool() -> None:
-    """Every tool can print these errors, and the tools have different options."""
+    """Errors of AWS calls are printed by all tools, and each tool has other options."""
     remedies = [*REMEDIES.values(), LOG_IN, *(remedy for _, remedy in REMEDIES_OF_ERRORS)]
     assert [each for each in remedies if "--" in each] == []
 

@@ -256,7 +256,7 @@ def test_comparison_reports_each_attribute_that_contradicts_the_head_response(
 def test_comparison_accepts_a_row_without_the_checksum_of_an_object_with_a_kms_key_in_an_existing_bucket(
     changes: dict[str, Any], details: list[str]
 ) -> None:
-    """The indexer may read such an object without the permission to use its key."""
+    """The indexer may lack the permission to use the KMS key of an existing bucket. Then the row has no checksum."""
     head = head_response(OBJECT, **KMS | CHECKSUM)
     finding = compare_head(BUCKET, OBJECT, row(OBJECT, **changes), head, existing=True)
     assert list(finding.details if finding else ()) == details

@@ -32,7 +32,7 @@ def item_in(bucket: str, listed: Version, **changes: Any) -> Item:
 
 @pytest.fixture
 def run(run: Command) -> Command:
-    """Command whose stack indexes its own bucket, a versioned bucket `logs` and an unversioned bucket `reports`."""
+    """Fixture: runs tools with a stack that indexes its own bucket, a versioned and an unversioned bucket."""
     for bucket, versions in zip(BUCKETS, (LOGS, REPORTS), strict=True):
         run.aws.index_bucket(bucket, versions)
     run.aws.rows += [row_in("logs", each) for each in LOGS[:3]]

@@ -16,7 +16,7 @@ def response(message: str, kind: str = "IndexingError") -> dict[str, Any]:
 
 
 def indexing_error(*failed: tuple[str, Reason, str]) -> str:
-    """Return the error message of the indexer for failed records: (name, reason, error message)."""
+    """Return the indexer's error message for failed records. A record has a name, reason and error message."""
     errors = [(name, PermanentError(text, reason=reason)) for name, reason, text in failed]
     return str(IndexingError(errors, records=len(errors)))
 

@@ -1,4 +1,4 @@
-"""Tests of `backfill --inspect` with a fake stack."""
+"""Tests of `backfill --inspect` with a fake stack: invocations of the inspector, failed rows, and interruptions."""
 
 from __future__ import annotations
 

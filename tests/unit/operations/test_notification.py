@@ -1,4 +1,4 @@
-"""Tests of the option --notify of audit: which results are published to an SNS topic, and the text of the message."""
+"""Tests of `audit --notify`, which publishes the results of an audit to an SNS topic."""
 
 from __future__ import annotations
 

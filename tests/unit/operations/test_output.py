@@ -84,7 +84,7 @@ def test_progress_bar_of_a_step_with_an_unknown_total_is_full_at_its_end(
 
 
 class Intervals:
-    """Wait function of a Progress: an interval of ten seconds ends when the test calls `pass_interval`."""
+    """Fake wait function of the class Progress. An interval of ten seconds ends when the test calls `pass_interval`."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Tests of the processes of commands: output that cannot be written, and signals."""
+"""Tests of commands that run as processes: output that cannot be written, and signals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests that the tools report each part of their steps once."""
+"""Tests that the tools report the progress of each step completely and without repetition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Steps = dict[str, tuple[int | None, int]]
 
 
 class RecordingProgress:
-    """Progress that records the total and the reported parts of each step."""
+    """Fake progress display that records the total and the reported number of parts of each step."""
 
     def __init__(self) -> None:
         self.steps: Steps = {}
@@ -34,7 +34,7 @@ class RecordingProgress:
         self.steps[name] = (total, sum(parts))
 
     def note(self, _: str) -> None:
-        """Ignore a line that is not part of a step."""
+        """Ignore lines that are not the progress of a step."""
 
 
 @pytest.mark.parametrize(

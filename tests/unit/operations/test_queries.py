@@ -1,4 +1,4 @@
-"""Tests of queries of an index that contains only keys. tests/unit/test_queries_document.py tests all queries."""
+"""Tests of operations/queries.py with an index that contains only keys (`indexProjection keys-only`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class KeysOnlyTable:
 
     Args:
         rows: rows of the table. The index has an entry for each of `ROWS`.
-        limit: number of rows that DynamoDB processes in a BatchGetItem request.
+        limit: number of rows that the fake returns per BatchGetItem request.
     """
 
     name = "objects"
@@ -56,7 +56,7 @@ class KeysOnlyTable:
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Seconds of the waits between requests, in their order."""
+    """Fixture: durations of the waits between requests in seconds."""
     waits: list[float] = []
     monkeypatch.setattr(queries, "sleep", waits.append)
     return waits

@@ -227,7 +227,7 @@ def test_redrive_that_deletes_all_messages_leaves_an_empty_queue() -> None:
 
 
 def test_redrive_reports_messages_that_sqs_did_not_deliver_as_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQS delivers no more messages while about 120,000 messages are in flight."""
+    """SQS stops the delivery of messages while about 120,000 messages of a queue are in flight."""
     aws, redrive = create(*MANY[:10])
     monkeypatch.setattr(aws, "message_counts", lambda _: (12, 0))
     replay(redrive)

@@ -1,4 +1,4 @@
-"""Tests of the tool `redrive` with a fake stack."""
+"""Tests of the command `tapstack redrive` with a fake stack: output, exported files, and incomplete stacks."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_redrive_prints_ten_distinct_errors_and_the_number_of_the_others(run: Co
 
 
 def delete_resources(aws: FakeAws, resource: str) -> None:
-    """Delete a resource of the fake stack, or change its settings, so that only the failure queue can be read."""
+    """Delete a resource of the fake stack, or change a setting, so that the tools can read only the failure queue."""
     if resource == "table":
         aws.status = None
     elif resource == "bucket":
@@ -198,7 +198,7 @@ def test_interrupted_redrive_delete_prints_how_many_messages_it_deleted(run: Com
 
 
 def raising_for(message_id: str, error: BaseException) -> Callable[[QueueMessage], None]:
-    """Return a function for `before_delete` that raises an error for one message."""
+    """Return a function that the fake queue calls before it deletes a message. It raises an error for one message."""
 
     def before_delete(message: QueueMessage) -> None:
         if message.id == message_id:

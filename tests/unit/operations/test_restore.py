@@ -31,7 +31,7 @@ CAPACITY_2 = Capacity(read=2.0, write=2.0)
 def create(
     *restored: Item, current: tuple[Item, ...] = (), clock: FakeClock | None = None, **options: Any
 ) -> tuple[FakeAws, Restore]:
-    """Return fake AWS calls and a restore of the rows `restored` to a table with the rows `current`."""
+    """Return a fake of `Aws`, and a `Restore` that copies the rows `restored` to a table with the rows `current`."""
     aws, clock = FakeAws(), clock or FakeClock()
     aws.restored = list(restored)
     aws.items = {address_of(each): each for each in current}
@@ -174,7 +174,7 @@ def test_restore_adds_only_missing_attributes_to_an_existing_row(restored: Item,
 
 
 def sorted_set(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an attribute value with the members of a string set in a fixed order."""
+    """Return an attribute value; the members of a string set are sorted."""
     return {"SS": sorted(value["SS"])} if "SS" in value else value
 
 
@@ -267,7 +267,7 @@ def test_restore_uses_at_most_the_given_read_and_write_capacity() -> None:
 
 
 def test_restore_counts_the_expected_read_units_of_a_batch_before_the_read() -> None:
-    """Many batches wait for a thread at the same time, so that a limit after the reads would be too late."""
+    """Several threads read batches. If the units were counted after the reads, the threads would exceed the limit."""
     clock = FakeClock()
     aws, restore = create(*[item(version(f"k{number:02}")) for number in range(20)], clock=clock, capacity=CAPACITY_2)
     aws.batch_units = 0.0

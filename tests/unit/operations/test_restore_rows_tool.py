@@ -22,7 +22,7 @@ NONE = "0 present, 0 expired, 0 with the ID 'null'"
 
 @pytest.fixture
 def run(run: Command) -> Command:
-    """Command whose restored table has two versions, of which one is deleted, and a delete marker."""
+    """Fixture: runs `restore-rows` with a restored table that contains rows of two versions and of a delete marker."""
     run.aws.restored = list(ROWS)
     return run
 

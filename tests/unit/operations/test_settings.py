@@ -66,7 +66,7 @@ CONSISTENT = (
 
 
 class AuditCommand:
-    """Runs `audit` with a fake stack whose settings and rows are as expected, except for the changes of a test."""
+    """Runs `audit` with a fake stack whose settings and rows are correct, except for the changes that a test makes."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.aws = FakeAws(LISTED, [row(each) for each in LISTED])
@@ -132,7 +132,7 @@ MAPPED = f"the event source mapping {MAPPING}"
 
 
 def mapping(**changes: Any) -> dict[str, Any]:
-    """Return the change of the fake stack in which the event source mapping of the inspector differs."""
+    """Return attributes of the fake stack with a changed event source mapping of the inspector."""
     return {"mapping": {**EVENT_SOURCE_MAPPING, **changes}}
 
 
@@ -429,7 +429,7 @@ CHANGES: Mapping[str, Case] = {
         REFRESH,
     ),
 }
-"""Maps the name of a change to the changed attributes of the fake stack, and the finding that it must cause."""
+"""Maps the name of each changed setting to the attributes of the fake stack, and to the expected finding."""
 NOT_COMPARABLE = {"bucket deleted", "table deleted", "table being deleted"}
 NOT_TRIGGERED = {
     *("bucket deleted", "notification removed", "notification of another function"),
@@ -481,7 +481,7 @@ def test_audit_accepts_the_optional_fields_of_an_inventory_configuration_in_any_
 
 
 def test_inventory_configuration_that_audit_expects_equals_that_of_the_pulumi_program() -> None:
-    """The Pulumi program and the tools define the configuration separately, because neither imports the other."""
+    """The Pulumi program and the tools define the inventory configuration twice: neither imports the other."""
     stack = synth(**FULL)
     expected = ExpectedSettings.parse(stack.properties("tap-settings")["insecureValue"], parameter="any")
     created = Inputs(stack.named("tap-uploads-inventory").inputs)
@@ -533,7 +533,7 @@ def test_audit_accepts_settings_in_another_order_and_the_defaults_of_lambda(audi
 
 
 def test_audit_with_a_narrowed_notification_compares_all_keys_of_the_settings_document(audit: AuditCommand) -> None:
-    """With the filter of the notification in AWS, the audit would exclude the keys whose events are lost."""
+    """If the audit used the narrowed filter in AWS, it would exclude the keys whose events are lost."""
     audit.change(rules=[notification(Filter=key_filter(Prefix="a"))], rows=[row(LISTED[0])])
     assert audit("--json") == 1
     assert [each["key"] for each in audit.document["findings"]] == ["b"]
@@ -549,7 +549,7 @@ def test_audit_uses_bucket_and_table_of_the_settings_document(audit: AuditComman
 
 @pytest.fixture
 def outputs(tmp_path: Path) -> str:
-    """Path of a file with stack outputs."""
+    """Fixture: path of a file with the outputs of the stack."""
     outputs = {
         "bucket_name": "renamed since",
         "table_name": "objects",

@@ -19,7 +19,7 @@ FIRST_IMPORTED = (
     *("operations/__init__.py", "operations/__main__.py", "operations/startup.py"),
     *("examples/__init__.py", "examples/upload/__init__.py", "examples/upload/__main__.py"),
 )
-"""Files that Python reads before `start` checks its version."""
+"""Files that Python imports before the function `start` checks the version of Python."""
 
 
 @pytest.mark.parametrize("file", FIRST_IMPORTED)

@@ -25,7 +25,7 @@ def test_version_option_prints_the_version_of_the_clone(capsys: pytest.CaptureFi
 def test_version_of_an_installed_package_comes_from_its_metadata(
     file: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder of installed packages can contain the pyproject.toml of another project."""
+    """The file pyproject.toml is not used, because site-packages can contain that of another project."""
     monkeypatch.setattr(metadata, "version", {"tapstack": "7.8.9"}.__getitem__)
     if file is not None:
         (tmp_path / "pyproject.toml").write_text(file, encoding="utf-8")

@@ -138,7 +138,7 @@ def dollars(load: Load, stack: StackSettings, *, free_tier: bool = False, months
 def test_bill_of_a_million_files_matches_the_price_pages(
     changed: dict[str, Any], expected: dict[str, float | None]
 ) -> None:
-    """The expected costs are calculated from AWS's price pages, with rows of 1 KB including DynamoDB's overhead."""
+    """The expected costs were calculated from AWS's price pages. A row has 1 KB including DynamoDB's overhead."""
     billed = dollars(MILLION, settings(**{"memory_mb": 2048} | changed))
     assert {part: billed.get(part) for part in expected} == pytest.approx(expected)
 
@@ -150,7 +150,7 @@ def test_bill_has_exports_only_with_analytics_and_at_least_10_mb_per_athena_quer
 
 
 def test_bill_of_the_inspector_contains_executions_reads_logs_and_content() -> None:
-    """The rows have 1,024 bytes in the table, without content. The mean durations are 308 ms for each file."""
+    """Without content, a row has 1,024 bytes in the table. The inspector runs for 308 ms per file on average."""
     stack = settings(
         billing="on-demand", latencies=replace(constant(), inspect=(300, 300)), inspect_content=True, customer_key=True
     )
@@ -394,7 +394,7 @@ GOALS = [Load(per_day=1000), Load(per_day=50_000), Load(per_day=5_000_000)]
 
 
 def test_bill_of_small_and_large_loads_is_within_the_cost_goals() -> None:
-    """The goals are about a stack without inspector, which adds at most five dollars to a small load."""
+    """The goals apply to a stack without the inspector. For a small load, the inspector adds at most five dollars."""
     small, _, large = GOALS
     without = StackSettings(billing="on-demand", inspect_content=False)
     assert total(bill(small, without)) <= 12

@@ -418,7 +418,7 @@ def test_error_about_tap_table_name_contains_the_variable_and_its_value(value: s
 
 
 def test_configuration_without_env_is_rejected_unless_the_stack_is_named_dev() -> None:
-    """The default of the configuration key `env` is dev, and data in this environment is not protected."""
+    """Without `env`, the environment would be dev, in which data is not protected against deletion."""
     with pytest.raises(ConfigurationError, match=r"^env: None .*'prod'.* pulumi config set env prod$"):
         parse_configuration({}, stack="prod")
     assert parse_configuration({"env": "dev"}, stack="anna").environment_suffix == "dev"
@@ -504,7 +504,7 @@ def test_permissions_boundary_of_another_account_or_partition_is_rejected(
 
 @pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-1"])
 def test_names_with_the_longest_environment_are_within_the_limits_of_aws(region: str) -> None:
-    """The name of the bucket for access logs limits the environment. Sources: API references of IAM, Lambda, SQS."""
+    """The bucket for access logs has the longest name. Sources of the limits: API references of IAM, Lambda, SQS."""
 
     def names(length: int) -> Names:
         args = parse_configuration({**PROD, "env": "e" * length, "bucketName": "uploads"})

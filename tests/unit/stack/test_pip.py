@@ -58,12 +58,12 @@ KEPT = {
     "cache-dir": "/cache",
 }
 PLACES = ("variables", "user", "global", "PIP_CONFIG_FILE")
-"""Places from which pip reads its settings: environment variables, and three configuration files."""
+"""Sources of pip's settings: environment variables, and three configuration files."""
 
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Environment without settings of pip. The folders of its configuration files are in the temporary folder."""
+    """Fixture: environment without settings of pip. Folders of its configuration files are in the temporary folder."""
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
