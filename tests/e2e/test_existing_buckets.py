@@ -228,7 +228,7 @@ def test_rule_of_an_existing_bucket_invokes_the_indexer_and_keeps_undelivered_ev
     assert rule["Arn"] in allowed["Condition"]["ArnLike"]["aws:SourceArn"]
 
 
-def test_event_bridge_is_switched_on_beside_the_notification_of_the_indexer(
+def test_configuration_key_eventbridge_keeps_the_notification_of_the_indexer(
     clients: Clients, deployment: Deployment
 ) -> None:
     own = Index(clients, deployment.outputs)

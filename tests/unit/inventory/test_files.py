@@ -229,7 +229,7 @@ def test_inventory_manifest_that_lists_a_data_file_twice_is_rejected(tmp_path: P
         read(written.folder, tmp_path / "spill")
 
 
-def test_newest_complete_inventory_is_used_and_a_newer_incomplete_one_is_noted(tmp_path: Path) -> None:
+def test_newest_complete_inventory_is_used_with_a_note_about_a_newer_incomplete_one(tmp_path: Path) -> None:
     written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(3)]
     (written[2].folder / "manifest.checksum").unlink()
     found, notes = LocalPlace(tmp_path).newest(BUCKET)
@@ -238,7 +238,7 @@ def test_newest_complete_inventory_is_used_and_a_newer_incomplete_one_is_noted(t
     assert notes == [f"note: {written[2].folder} {reason}; an older inventory was used"]
 
 
-def test_incomplete_inventory_that_is_older_than_the_newest_is_not_noted(tmp_path: Path) -> None:
+def test_older_incomplete_inventory_produces_no_note(tmp_path: Path) -> None:
     written = [write_inventory(tmp_path, VERSIONS, created=CREATED + timedelta(days=day)) for day in range(2)]
     (written[0].folder / "manifest.checksum").unlink()
     found, notes = LocalPlace(tmp_path).newest(BUCKET)

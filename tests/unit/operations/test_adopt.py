@@ -109,7 +109,7 @@ def test_adopt_prints_a_note_about_suspended_versioning(connection: Connection) 
         ("GET policy", "s3:GetBucketPolicy"),
     ],
 )
-def test_adopt_notes_the_missing_permission_for_an_optional_setting(
+def test_adopt_prints_a_note_about_a_missing_permission_for_an_optional_setting(
     connection: Connection, request_name: str, permission: str
 ) -> None:
     adopted = Adopted(connection, ExistingBucket(before=denying(request_name)))
@@ -184,7 +184,7 @@ def test_adopt_of_a_bucket_with_an_unusable_kms_key_reports_an_obstacle_but_make
     assert problem in "".join(each.problem for each in report.obstacles)
 
 
-def test_adopt_notes_that_kms_denied_the_description_of_the_key(connection: Connection) -> None:
+def test_adopt_prints_a_note_if_kms_denied_the_description_of_the_key(connection: Connection) -> None:
     bucket = with_settings(encryption=ENCRYPTION % KMS % "alias/reports")
     bucket.before = denying("GET key")
     report = Adopted(connection, bucket).examine()

@@ -287,7 +287,7 @@ def test_audit_heads_sample_sends_head_requests_for_the_given_number_of_versions
     assert ("a", "m1") not in scenario.aws.heads
 
 
-def test_audit_with_a_sample_reports_only_differences_of_sampled_versions() -> None:
+def test_audit_heads_sample_reports_only_differences_of_sampled_versions() -> None:
     scenario = with_heads(KEYS, [row(each) for each in KEYS[1:]], **{each.key: "image/png" for each in KEYS})
     report = scenario.audit(sample=5, rng=seeded()).report
     wrong = {(each.key, each.version_id) for each in report.findings if each.difference == "wrong"}
@@ -297,7 +297,9 @@ def test_audit_with_a_sample_reports_only_differences_of_sampled_versions() -> N
 
 
 @pytest.mark.parametrize(("size", "versions", "tolerance"), [(5, KEYS, 100), (1, KEYS[:2], 130)])
-def test_sample_has_each_version_with_the_same_probability(size: int, versions: list[Version], tolerance: int) -> None:
+def test_audit_heads_sample_selects_each_version_with_the_same_probability(
+    size: int, versions: list[Version], tolerance: int
+) -> None:
     rng, counts = seeded(), Counter[str]()
     for _ in range(2000):
         sample = Sample(size, rng)

@@ -225,7 +225,7 @@ def test_audit_of_all_buckets_of_a_stack_without_existing_buckets_compares_its_o
     assert run.lines[-1] == "audit: 1 bucket compared: the table is consistent with it"
 
 
-def test_message_about_an_audit_of_all_buckets_contains_a_line_for_each_bucket_without_object_keys(
+def test_notification_of_an_audit_of_all_buckets_has_one_line_per_bucket_and_no_object_keys(
     run: Command,
 ) -> None:
     remove_row(run, "reports/q1")
@@ -235,7 +235,7 @@ def test_message_about_an_audit_of_all_buckets_contains_a_line_for_each_bucket_w
     assert "q1" not in message
 
 
-def test_message_about_an_audit_of_all_buckets_with_an_error_contains_the_results_of_the_other_buckets(
+def test_notification_of_a_failed_audit_of_all_buckets_contains_the_other_results(
     run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deny_listing(run, "logs", monkeypatch)

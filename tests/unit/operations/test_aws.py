@@ -153,7 +153,7 @@ def test_bucket_without_notifications_has_an_empty_configuration(aws: Aws, bucke
     assert list(aws.notifications(bucket)) == []
 
 
-def test_capacity_is_the_read_and_the_lowest_write_capacity_of_a_table(aws: Aws, table: str) -> None:
+def test_capacity_of_a_table_is_its_read_capacity_and_the_lowest_write_capacity(aws: Aws, table: str) -> None:
     assert aws.capacity(table) == Capacity(read=30, write=10)
 
 
@@ -166,7 +166,7 @@ def test_capacity_is_the_read_and_the_lowest_write_capacity_of_a_table(aws: Aws,
         ({"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1}, {}, Capacity(read=None, write=None)),
     ],
 )
-def test_maximum_throughput_is_the_capacity_of_an_on_demand_table(
+def test_capacity_of_an_on_demand_table_is_its_maximum_throughput(
     aws: Aws, respond: Respond, table: dict[str, int], index: dict[str, int], expected: Capacity
 ) -> None:
     nothing = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
@@ -179,9 +179,7 @@ def test_maximum_throughput_is_the_capacity_of_an_on_demand_table(
     assert aws.capacity("objects") == expected
 
 
-def test_maximum_throughput_of_on_demand_billing_is_not_the_capacity_of_a_provisioned_table(
-    aws: Aws, respond: Respond
-) -> None:
+def test_capacity_of_a_provisioned_table_ignores_a_maximum_throughput_for_on_demand(aws: Aws, respond: Respond) -> None:
     described = {
         "ProvisionedThroughput": {"ReadCapacityUnits": 20, "WriteCapacityUnits": 10},
         "OnDemandThroughput": {"MaxReadRequestUnits": 300, "MaxWriteRequestUnits": 200},
@@ -190,7 +188,7 @@ def test_maximum_throughput_of_on_demand_billing_is_not_the_capacity_of_a_provis
     assert aws.capacity("objects") == Capacity(read=20, write=10)
 
 
-def test_on_demand_table_has_no_provisioned_capacity(aws: Aws, clients: dict[str, Any]) -> None:
+def test_capacity_of_an_on_demand_table_without_maximum_is_none(aws: Aws, clients: dict[str, Any]) -> None:
     clients["dynamodb"].create_table(
         TableName="on-demand",
         AttributeDefinitions=[{"AttributeName": "object_id", "AttributeType": "S"}],
@@ -386,7 +384,7 @@ def test_function_configuration_is_read_from_lambda(connected: Aws, respond: Res
         ((404, "ResourceNotFoundException"), b'{"Type": "User"}', None),
     ],
 )
-def test_failure_destination_is_the_on_failure_destination_or_none(
+def test_failure_destination_of_a_function_may_be_none(
     connected: Aws, response: tuple[int, str], body: bytes, destination: str | None, respond: Respond
 ) -> None:
     respond(connected, "lambda", "GetFunctionEventInvokeConfig", response, body=body)

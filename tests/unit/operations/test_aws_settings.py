@@ -68,7 +68,7 @@ def test_missing_ssm_parameter_is_none(aws: Aws, clients: dict[str, Any]) -> Non
     assert aws.parameter("tapstack-dev-settings") == '{"schema":1}'
 
 
-def test_existence_of_the_failure_queue_and_of_the_table_is_read(aws: Aws, clients: dict[str, Any]) -> None:
+def test_missing_failure_queue_or_table_is_detected(aws: Aws, clients: dict[str, Any]) -> None:
     assert (aws.queue_exists(QUEUE_ARN), aws.table_status("objects")) == (False, None)
     clients["sqs"].create_queue(QueueName="failures")
     clients["dynamodb"].create_table(
@@ -146,7 +146,7 @@ def test_error_of_an_unavailable_aws_service_names_no_permission(permission: str
         ({"StreamEnabled": False}, False),
     ],
 )
-def test_table_stream_is_the_arn_of_a_stream_with_new_rows(
+def test_table_stream_is_found_only_if_it_contains_new_rows(
     *, aws: Aws, clients: dict[str, Any], stream: dict[str, Any], found: bool
 ) -> None:
     clients["dynamodb"].create_table(

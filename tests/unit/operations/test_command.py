@@ -176,7 +176,7 @@ FAILED_EVENTS = (
 
 @pytest.mark.parametrize("settings", [True, False], ids=["with settings document", "without"])
 @pytest.mark.parametrize(("rows", "failures", "notes"), [([], 0, [EMPTY]), (LISTED[:1], 2, [FAILED_EVENTS])])
-def test_audit_prints_other_remedies_before_it_repairs_differences(
+def test_audit_prints_notes_about_steps_that_are_necessary_before_a_repair(
     run: Command, rows: list[Any], failures: int, notes: list[str], *, settings: bool
 ) -> None:
     run.aws.rows = [row(each) for each in rows]

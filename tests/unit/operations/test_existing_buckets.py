@@ -54,7 +54,7 @@ def sent(run: Command) -> list[tuple[str, str, str]]:
         ("uploads", [("uploads", "a", "v1"), ("uploads", "b", "m1"), ("uploads", "b", "v1")], 0),
     ],
 )
-def test_backfill_of_a_bucket_sends_events_for_its_indexed_versions(
+def test_backfill_of_an_existing_bucket_sends_events_for_its_indexed_versions(
     run: Command, bucket: str, events: list[tuple[str, str, str]], excluded: int
 ) -> None:
     assert run("backfill", "--bucket", bucket, "--rate", "1000", "--invoke", "--json") == 0

@@ -81,7 +81,7 @@ def test_failure_reasons_are_parsed_from_failure_queue_messages(changes: dict[st
     assert set(parsed.reasons) <= set(REASONS)
 
 
-def test_parsed_failure_contains_the_event_its_keys_and_the_error() -> None:
+def test_parsed_failure_contains_the_event_its_object_keys_and_the_error() -> None:
     message = failure("a+b/%C3%A9.txt")
     parsed = parse(json.dumps(message), TARGET)
     assert parsed.event == message["requestPayload"]
@@ -107,7 +107,7 @@ def test_displayed_error_of_a_failure_begins_with_the_error_type_unless_the_inde
     assert (parsed.error_type, parsed.typed_error) == (error_type, typed_error)
 
 
-def test_failures_with_different_types_of_error_have_different_kinds_of_error() -> None:
+def test_failures_with_different_error_types_are_not_grouped_together() -> None:
     kinds = {
         parse(json.dumps(failure("a", **response("'key'", kind))), TARGET).error_kind
         for kind in ("KeyError", "IndexError")
@@ -189,7 +189,7 @@ def test_dead_letter_of_another_eventbridge_target_is_rejected() -> None:
         parse(json.dumps(bridged()), TARGET, attributes=dead_letter(TARGET_ARN=f"{ARN}-other"))
 
 
-def test_dead_letters_that_differ_in_key_and_number_of_retries_have_the_same_kind_of_error() -> None:
+def test_dead_letters_that_differ_only_in_key_and_retries_are_grouped_as_one_error() -> None:
     exhausted: dict[str, str | None] = {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"}
     kinds = {
         parse(json.dumps(bridged(key)), TARGET, attributes=dead_letter(RETRY_ATTEMPTS=retries, **exhausted)).error_kind
@@ -218,12 +218,12 @@ DENIED = (
         "1 of {1} records failed: record {1} (key {0!r}): throttled: UpdateItem",
     ],
 )
-def test_failures_that_differ_in_key_time_and_numbers_have_the_same_kind_of_error(message: str) -> None:
+def test_failures_that_differ_only_in_key_time_and_numbers_are_grouped_as_one_error(message: str) -> None:
     kinds = {error_kind(key, message.format(key, number)) for number, key in enumerate(("a", "it's b/é.txt"), start=1)}
     assert len(kinds) == 1
 
 
-def test_failures_with_truncated_keys_have_the_same_kind_of_error() -> None:
+def test_failures_with_truncated_object_keys_are_grouped_as_one_error() -> None:
     keys = ("k" * 900, "l" * 901)
     assert (
         len({error_kind(key, indexing_error((f"record 0 (key {key!r})", Reason.DENIED, "403"))) for key in keys}) == 1
@@ -244,7 +244,7 @@ def test_event_whose_records_share_one_error_is_grouped_like_a_single_record() -
         ("bucket.name is 'a'", "bucket.name is 'b'"),
     ],
 )
-def test_failures_with_different_causes_have_different_kinds_of_error(one: str, other: str) -> None:
+def test_failures_with_different_causes_are_not_grouped_together(one: str, other: str) -> None:
     assert error_kind("a", one) != error_kind("a", other)
 
 
@@ -259,7 +259,7 @@ def test_failures_with_different_causes_have_different_kinds_of_error(one: str, 
         ("a new condition", None, "stream-failed"),
     ],
 )
-def test_reason_of_a_stream_failure_follows_from_its_condition_and_its_function_error(
+def test_reason_of_a_stream_failure_depends_on_its_condition_and_function_error(
     condition: str, error: str | None, reason: str
 ) -> None:
     parsed = parse(json.dumps(stream_failure(condition=condition, error=error, size=7)), TARGET)
@@ -270,7 +270,7 @@ def test_reason_of_a_stream_failure_follows_from_its_condition_and_its_function_
 
 
 @pytest.mark.parametrize("arn", [ARN, INSPECTOR_ARN.replace("inspector", "other")])
-def test_stream_failure_of_another_function_than_the_inspector_is_foreign(arn: str) -> None:
+def test_stream_failure_of_a_function_that_is_not_the_inspector_is_foreign(arn: str) -> None:
     with pytest.raises(ForeignMessageError, match="a message about another Lambda function"):
         parse(json.dumps(stream_failure(arn=arn)), TARGET)
 

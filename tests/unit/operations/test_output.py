@@ -121,7 +121,7 @@ def test_progress_in_a_file_is_one_line_every_ten_seconds(
     assert stream.getvalue().splitlines() == lines
 
 
-def test_progress_in_a_file_contains_no_number_of_a_step_that_does_not_count(clock: FakeClock) -> None:
+def test_progress_in_a_file_has_no_number_for_a_step_without_parts(clock: FakeClock) -> None:
     stream, intervals = io.StringIO(), Intervals(clock)
     with Progress(stream, clock=clock, wait=intervals).step("read the export"):
         intervals.pass_interval()

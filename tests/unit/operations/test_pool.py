@@ -69,7 +69,7 @@ def test_thread_pool_yields_a_result_before_the_next_item_is_available() -> None
     assert yielded == [0, 1, 2, 3]
 
 
-def test_thread_pool_raises_an_error_of_the_items_after_the_results_of_the_items_before() -> None:
+def test_thread_pool_raises_an_error_of_the_item_iterator_after_the_previous_results() -> None:
     failed = threading.Event()
 
     def items() -> Iterator[int]:
@@ -87,7 +87,9 @@ def test_thread_pool_raises_an_error_of_the_items_after_the_results_of_the_items
     assert results == [0, 1, 2]
 
 
-def test_thread_pool_raises_an_error_in_order_and_cancels_waiting_items(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_pool_raises_the_error_of_an_item_in_order_and_cancels_later_items(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     begun: list[int] = []
     submitted: list[Future[int]] = []
 

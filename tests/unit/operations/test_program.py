@@ -114,7 +114,9 @@ def test_failed_tool_whose_disk_is_full_still_prints_the_reason() -> None:
     ],
 )
 @pytest.mark.usefixtures("default_signals")
-def test_signal_ends_a_program_as_ctrl_c_does(number: signal.Signals, script: str, errors: str) -> None:
+def test_termination_signal_ends_a_program_in_the_same_way_as_ctrl_c(
+    number: signal.Signals, script: str, errors: str
+) -> None:
     with start(script) as process:
         process.send_signal(number)
         assert process.communicate(timeout=120) == ("", errors)

@@ -67,7 +67,7 @@ class RecordingProgress:
         ("restore-rows --from restored --apply", {"rows read": (None, 3)}),
     ],
 )
-def test_tool_reports_each_part_of_its_steps_once(
+def test_tool_reports_the_progress_of_each_step_completely(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, expected: Steps
 ) -> None:
     progress = RecordingProgress()

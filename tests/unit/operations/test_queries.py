@@ -80,7 +80,7 @@ def test_query_of_a_keys_only_index_omits_rows_deleted_since_the_query() -> None
     assert list(queries.uploaded_on(KeysOnlyTable(ROWS[:120]), DAY)) == ROWS[:120]
 
 
-def test_query_of_a_period_reads_only_rows_of_this_period_from_the_table() -> None:
+def test_query_of_uploads_in_a_period_reads_only_rows_of_this_period() -> None:
     table = KeysOnlyTable(ROWS)
     start, end = (datetime(2026, 11, 22, microsecond=microsecond, tzinfo=UTC) for microsecond in (0, 100_000))
     assert list(queries.uploaded_between(table, start, end)) == ROWS[:100]

@@ -222,7 +222,7 @@ def test_failed_redrive_export_deletes_no_message_and_leaves_no_file(
 
 
 @pytest.mark.parametrize(("path", "error"), [("", "the file exists"), ("/", "the file exists"), ("/none/x", "No such")])
-def test_redrive_export_to_an_invalid_path_is_a_user_error(run: Command, path: str, error: str) -> None:
+def test_redrive_export_to_an_invalid_path_is_an_error(run: Command, path: str, error: str) -> None:
     run.put_failures(1)
     assert run("redrive", "--export", path) == 2
     assert error in run.errors[0]
@@ -253,7 +253,7 @@ def test_redrive_groups_stream_failures_by_reason_and_prints_the_commands_for_th
     assert {"reasons": ["stream-crash"], "function": INSPECTOR_ARN, "stream_records": 1}.items() <= crash.items()
 
 
-def test_redrive_replays_events_beyond_stream_failures_and_leaves_these_in_the_queue(run: Command) -> None:
+def test_redrive_replays_events_but_leaves_stream_failures_in_the_queue(run: Command) -> None:
     for body in (stream_failure(), stream_failure(size=2), failure("a")):
         run.aws.put(body)
     assert (run("redrive", "--replay", "--max", "1"), run.errors) == (1, [])
@@ -280,7 +280,9 @@ def test_redrive_exports_and_deletes_stream_failures_of_a_reason(run: Command, t
     assert (run("redrive", "--json"), run.document["stream_repair"]) == (0, None)
 
 
-def test_redrive_with_stack_outputs_prints_a_command_with_the_file(run: Command, stack_outputs: Path) -> None:
+def test_redrive_with_option_stack_outputs_prints_a_repair_command_with_this_option(
+    run: Command, stack_outputs: Path
+) -> None:
     run.aws.put(stream_failure())
     run.stack = ("--stack-outputs", str(stack_outputs))
     assert run("redrive") == 1

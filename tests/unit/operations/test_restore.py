@@ -187,7 +187,7 @@ def test_restore_does_not_replace_attributes_that_the_indexer_writes_at_the_same
     assert restore.report.copied == 1
 
 
-def test_restore_does_not_change_the_row_of_an_upload_that_replaces_a_deleted_version_null() -> None:
+def test_restore_does_not_change_the_row_of_an_upload_that_replaces_a_deleted_null_version() -> None:
     aws, restore = create(item(version("b", "null"), **DELETED))
     written = item(version("b", "null"), **NEWER)
     aws.before_update = lambda address: aws.items.update({address: aws.items.get(address, written)})
@@ -196,7 +196,7 @@ def test_restore_does_not_change_the_row_of_an_upload_that_replaces_a_deleted_ve
     assert (restore.report.missing, restore.report.copied) == (1, 0)
 
 
-def test_restore_counts_but_does_not_copy_live_versions_null_and_expired_rows() -> None:
+def test_restore_counts_but_does_not_copy_rows_of_existing_null_versions_and_expired_rows() -> None:
     live, read_again = item(version("a", "null")), item(version("b", "null"))
     deleted = item(version("c", "null"), **DELETED)
     expired = item(version("d"), **DELETED | {"expires_at": int(NOW) - 1})

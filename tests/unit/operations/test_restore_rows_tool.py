@@ -47,7 +47,7 @@ def test_restore_rows_with_apply_copies_the_rows_once_and_exits_with_0(run: Comm
     assert run.lines[-1].endswith("; no row is missing")
 
 
-def test_restore_rows_prints_the_command_that_reads_live_versions_null_again(run: Command) -> None:
+def test_restore_rows_prints_the_backfill_command_for_existing_null_versions(run: Command) -> None:
     run.aws.restored = [item(version("a", "null"))]
     assert run("restore-rows", "--from", "restored", "--apply") == 0
     assert run.lines[0].startswith("note: not copied: 1 row with the version ID 'null' and without a deletion")

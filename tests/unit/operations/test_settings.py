@@ -455,7 +455,7 @@ def test_audit_reports_each_changed_setting_with_its_remedy(audit: AuditCommand,
         assert audit.lines[-1] == (NOT_COMPARED if name in NOT_COMPARABLE else CONSISTENT)
 
 
-def test_chapters_of_the_findings_are_headings_of_the_runbook() -> None:
+def test_runbook_has_a_heading_for_the_chapter_of_each_audit_finding() -> None:
     headings = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
     assert {each for each in CHAPTERS.values() if each not in anchors} == set()
@@ -463,7 +463,7 @@ def test_chapters_of_the_findings_are_headings_of_the_runbook() -> None:
     assert set(CHAPTERS) == settings | {"compared keys", "existing bucket EventBridge"}
 
 
-def test_incidents_of_the_runbook_link_the_chapters_of_all_findings() -> None:
+def test_runbook_table_of_incidents_links_the_chapters_of_all_audit_findings() -> None:
     incidents = re.findall(r"^\| .+ \| .*`audit`.* \| \[.+\]\(#(.+)\).* \|$", RUNBOOK, re.MULTILINE)
     assert set(CHAPTERS.values()) - {"audit"} == set(incidents) - {"table-damaged"}
 
@@ -505,14 +505,14 @@ def test_audit_accepts_an_event_source_mapping_without_a_filter_or_for_an_alias(
 
 
 @pytest.mark.parametrize("result", ["OK", "No records processed", "PROBLEM: Function call failed"])
-def test_audit_accepts_results_of_an_event_source_mapping_that_reads_the_stream(
+def test_audit_accepts_each_processing_result_of_a_working_event_source_mapping(
     audit: AuditCommand, result: str
 ) -> None:
     audit.change(**mapping(LastProcessingResult=result))
     assert audit() == 0
 
 
-def test_expected_event_source_mapping_is_that_of_the_stack() -> None:
+def test_event_source_mapping_that_audit_expects_equals_that_of_the_stack() -> None:
     created = synth().one("EventSourceMapping").inputs
     assert {name: created[f"{name[0].lower()}{name[1:]}"] for name in MAPPING_SETTINGS} == MAPPING_SETTINGS
     assert [json.loads(each["pattern"]) for each in created["filterCriteria"]["filters"]] == list(PATTERNS)
@@ -674,7 +674,7 @@ def test_settings_document_of_the_stack_can_be_parsed() -> None:
     assert SCHEMA == tap_stack.SETTINGS_SCHEMA
 
 
-def test_existing_buckets_of_the_stack_are_those_that_the_tools_expect() -> None:
+def test_existing_buckets_in_the_settings_document_are_parsed_by_the_tools() -> None:
     buckets = [
         {"name": "logs", "versioned": True, "prefixes": ["in box/", "é/"]},
         {"name": "rep.orts", "versioned": False},
@@ -702,7 +702,7 @@ def test_audit_repair_without_on_failure_destination_is_an_error(audit: AuditCom
     assert "sends failed events to no SQS queue" in audit.errors
 
 
-def test_error_of_a_settings_call_ends_the_audit(audit: AuditCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_call_that_reads_a_setting_ends_the_audit(audit: AuditCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(_: str) -> None:
         raise OperatorError("cannot read the policy")
 

@@ -237,7 +237,7 @@ def test_printed_table_escapes_control_characters(run: Rows) -> None:
     assert run.output.split() == ["[b]", "[red]x[/red]"]
 
 
-def test_option_name_runs_a_named_query_and_rejects_an_unknown_name(
+def test_sql_option_name_runs_a_named_query_and_rejects_an_unknown_name(
     run: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("operations.analytics.named_queries.QUERIES", tmp_path)

@@ -56,7 +56,7 @@ def test_start_without_a_package_prints_one_line_and_exits_with_2(
     assert capsys.readouterr().err == f"operations: {error}\n"
 
 
-def test_start_without_a_module_of_the_project_raises_the_error() -> None:
+def test_start_raises_the_import_error_of_a_missing_module_of_the_project() -> None:
     with pytest.raises(ModuleNotFoundError):
         start("operations", "operations.no_such_module", packages="requirements.txt")
 

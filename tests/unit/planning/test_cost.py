@@ -224,7 +224,7 @@ def test_provisioned_and_on_demand_cost_are_equal_at_the_break_even(changed: dic
     assert provisioned < on_demand
 
 
-def test_storage_cost_is_proportional_to_the_number_of_months() -> None:
+def test_storage_cost_on_the_bill_is_proportional_to_the_number_of_months() -> None:
     one, many = (dollars(MILLION, settings(), months=months)["table_storage"] for months in (1, 24))
     assert many == pytest.approx(24 * one)
 
@@ -243,7 +243,7 @@ def test_bill_counts_traces_by_the_default_sampling_rule_of_x_ray() -> None:
     assert bills._traced_per_second(101) == pytest.approx(1 + 0.05 * 100)
 
 
-def test_s3_metadata_inventory_is_free_up_to_a_billion_objects() -> None:
+def test_bill_of_an_s3_metadata_inventory_is_zero_up_to_a_billion_objects() -> None:
     assert s3_metadata(MILLION, months=1000) == pytest.approx(0.30)
     assert s3_metadata(MILLION, months=1001) == pytest.approx(0.30 + 1001 * 0.10)
 
@@ -272,7 +272,7 @@ def test_bill_counts_the_alarms_and_dashboards_that_the_stack_creates(
     assert len(created.all("Dashboard")) == bills.DASHBOARDS
 
 
-def test_bill_counts_the_metrics_and_days_of_the_stack() -> None:
+def test_bill_has_the_numbers_of_metrics_and_retention_days_of_the_stack() -> None:
     own = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").split("## AWS metrics")[0]
     rows = re.findall(r"^\| `TapStack` \|.*$", own, re.MULTILINE)
     dimensions = [each for row in rows for each in row.split("|")[4].split(";")]
@@ -342,7 +342,7 @@ def test_each_cost_option_changes_its_item_of_the_bill(
     assert item["dollars"] == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
-def test_cost_tool_notes_a_load_that_the_stack_cannot_process(run: Command) -> None:
+def test_cost_tool_prints_a_note_about_a_load_that_the_stack_cannot_process(run: Command) -> None:
     note = "note: the stack cannot process this load with these settings: `capacity` suggests changes"
     run("cost", "--per-day=5000000")
     assert note not in run.lines
@@ -353,7 +353,7 @@ def test_cost_tool_notes_a_load_that_the_stack_cannot_process(run: Command) -> N
 PEAKS = "provisioned capacity was compared for a constant load: check your peaks with `tapstack capacity --burst N/s`"
 
 
-def test_cost_tool_notes_peaks_if_it_suggests_provisioned_capacity(run: Command) -> None:
+def test_cost_tool_prints_a_note_about_peaks_if_it_suggests_provisioned_capacity(run: Command) -> None:
     run("cost", "--per-day=5000000", "--billing=on-demand")
     assert any(line.startswith("billing provisioned") for line in run.lines)
     assert f"note: {PEAKS}" in run.lines
@@ -363,7 +363,7 @@ def test_cost_tool_notes_peaks_if_it_suggests_provisioned_capacity(run: Command)
     assert PEAKS in json.loads(run.output)["notes"]
 
 
-def test_cost_tool_notes_the_keys_to_remove_if_it_suggests_on_demand_billing(run: Command) -> None:
+def test_cost_tool_prints_the_keys_to_remove_if_it_suggests_on_demand_billing(run: Command) -> None:
     note = "note: before billing on-demand, run `pulumi config rm` for readCapacity, writeCapacity and maxCapacity"
     run("cost", "--per-day=1000")
     assert note in run.lines
