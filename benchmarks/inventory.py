@@ -25,7 +25,7 @@ from operations.listing import KeyFilter
 CREATED = datetime(2026, 6, 1, tzinfo=UTC)
 FIELDS = ("size_bytes", "uploaded_at", "etag", "storage_class", "encryption")
 PERIOD = 100_000
-"""Each kind of difference is planted once in this number of versions."""
+"""Number of versions after which the kinds of planted differences repeat. Each kind occurs once per period."""
 DELETED_AT = "TIMESTAMP '2026-02-02 12:00:00'"
 OBJECTS = {
     "missing": {},
@@ -61,7 +61,7 @@ KINDS = {
     **{10 * place: (name, changes) for place, (name, changes) in enumerate(OBJECTS.items())},
     **{10 * place + 9: (name, changes) for place, (name, changes) in enumerate(MARKERS.items())},
 }
-"""Maps the number of a version, modulo `PERIOD`, to the kind of its planted difference and to the wrong values."""
+"""Maps the number of a version within a period to the kind of its planted difference, and to the wrong values."""
 
 VERSIONS = """
     SELECT
@@ -148,7 +148,7 @@ def write(folder: Path, number: int) -> None:
 
 
 def _wrong(column: str) -> str:
-    """Return the SQL expression that replaces the values of a column by the planted wrong values."""
+    """Return the SQL expression of a column whose value is wrong in rows with a planted difference."""
     cases = [f"WHEN {place} THEN {changes[column]}" for place, (_, changes) in KINDS.items() if column in changes]
     return f"CASE kind {' '.join(cases)} ELSE {column} END"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class InventoryAdoption:
-    """Adds the stack's S3 Inventory configuration to an existing bucket, for `adopt --inventory`.
+    """Implements `adopt --inventory`: adds the stack's S3 Inventory configuration to an existing bucket.
 
     Args:
         aws: client for AWS calls in the region of the stack.

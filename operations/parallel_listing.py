@@ -117,7 +117,7 @@ class BoundarySearch:
         self._shortest = len(prefix)
 
     def find(self, current: str, last: str | None, characters: str) -> str | None:
-        """Return a boundary after the key `current` that is followed by keys of the range, or None.
+        """Find a boundary after the key `current` and before some other key of the range. Return None if there is none.
 
         Args:
             current: a listed key.
@@ -255,7 +255,7 @@ class Ranges:
 
 
 def _after_prefix(key: str, length: int) -> str:
-    """Return the boundary of the prefix with `length` + 1 characters: a string that follows all keys with the prefix.
+    """Return a string that follows all keys that begin with the first `length` + 1 characters of a key.
 
     Returns:
         The prefix with its last character replaced by the next code point; empty if there is no such string.

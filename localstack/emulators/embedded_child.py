@@ -66,7 +66,7 @@ def end_with_parent(parent: int) -> None:
     try:
         command = ["/bin/sh", "-c", KILL_AND_DELETE, "sh", str(os.getpgrp()), os.environ["TMPDIR"]]
         subprocess.Popen(command, start_new_session=True).wait()  # noqa: S603  our own command
-    finally:  # This also kills the process if the shell could not be started.
+    finally:  # Kill the processes even if the shell could not be started.
         os.killpg(0, signal.SIGKILL)
 
 

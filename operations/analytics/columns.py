@@ -192,7 +192,7 @@ def item_type() -> str:
 
 
 def _struct(columns: tuple[Column, ...], depth: int = 0) -> str:
-    """Return the DuckDB type of a map in a row. The structure has one field for each value that a column reads."""
+    """Return the DuckDB type of a map attribute such as `content`: a structure with the values that columns read."""
     groups: dict[str, list[Column]] = {}
     for each in columns:
         groups.setdefault(each.path[depth], []).append(each)

@@ -261,7 +261,7 @@ def _message(error: duckdb.Error) -> str:
         case duckdb.CatalogException() if "Table with name" in text:
             remedy = f"The only table is objects; {COLUMNS_HELP}"
         case duckdb.BinderException() if "No function matches" in text:
-            # DuckDB appends a list of all signatures of the function.
+            # DuckDB's message also lists all signatures of the function.
             text = text.partition(" Candidate functions:")[0].rstrip(".")
             remedy = COLUMNS_HELP
         case duckdb.CatalogException() | duckdb.BinderException():

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from operations.target import Target
 
 USUAL_AGE = timedelta(days=3)
-"""Age of the newest inventory above which the audit prints a note. With a daily configuration, it is younger."""
+"""Age of the newest inventory above which the audit prints a note. Daily inventories are usually younger."""
 USUAL_SKEW = timedelta(days=1)
 """Difference between the time of the inventory and the time of the rows above which the audit prints a remedy."""
 

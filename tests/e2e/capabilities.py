@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Capability(Enum):
-    """AWS capability that a test may need; the value completes the phrase "the emulator cannot"."""
+    """AWS capability that a test may need. Its value is a text that completes "the emulator cannot …"."""
 
     EVENTS_DURING_AN_UPDATE = "deliver events without delay while a function is updated"
     FUNCTION_CONTAINERS = "run each function in its own container"

@@ -56,7 +56,7 @@ def read(path: Path, spill: Path, *, bucket: str = BUCKET, versioned: bool = Tru
 
 
 def expected(each: Version, *, latest: bool | None) -> tuple[object, ...]:
-    """Return the expected row of a loaded inventory for an object version."""
+    """Return the row that a loaded inventory must contain for an object version."""
     time = each.last_modified.replace(tzinfo=None)
     if each.marker:
         return (BUCKET, each.key, each.version_id, latest, True, None, time, None, None, "NOT-SSE", None)

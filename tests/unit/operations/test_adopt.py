@@ -128,7 +128,7 @@ def test_adopt_prints_a_note_about_a_missing_permission_for_an_optional_setting(
         ("PUT notification", "s3:PutBucketNotification"),
     ],
 )
-def test_adopt_without_permission_for_a_required_setting_is_an_error_with_the_permission(
+def test_adopt_without_permission_for_a_required_setting_fails_and_names_the_permission(
     connection: Connection, request_name: str, permission: str
 ) -> None:
     adopted = Adopted(connection, ExistingBucket(document=DOCUMENT, before=denying(request_name)))

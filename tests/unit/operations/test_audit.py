@@ -307,7 +307,7 @@ def test_audit_heads_sample_selects_each_version_with_the_same_probability(
             sample.add(each)
         counts.update(each.key for each in sample.versions)
     assert len(counts) == len(versions)
-    expected = 2000 * size / len(versions)  # The tolerance of the frequency is about six standard deviations.
+    expected = 2000 * size / len(versions)  # The test allows a deviation of about six standard deviations.
     assert all(abs(number - expected) < tolerance for number in nonempty(counts.values()))
 
 

@@ -68,7 +68,7 @@ def test_missing_ssm_parameter_is_none(aws: Aws, clients: dict[str, Any]) -> Non
     assert aws.parameter("tapstack-dev-settings") == '{"schema":1}'
 
 
-def test_missing_failure_queue_or_table_is_detected(aws: Aws, clients: dict[str, Any]) -> None:
+def test_calls_detect_a_missing_failure_queue_or_table(aws: Aws, clients: dict[str, Any]) -> None:
     assert (aws.queue_exists(QUEUE_ARN), aws.table_status("objects")) == (False, None)
     clients["sqs"].create_queue(QueueName="failures")
     clients["dynamodb"].create_table(
@@ -123,7 +123,9 @@ READS: dict[str, Callable[[Aws], object]] = {
 
 @pytest.mark.parametrize("permission", READS)
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "AccessDeniedException")])
-def test_error_of_a_denied_settings_call_names_the_missing_permission(permission: str, status: int, code: str) -> None:
+def test_denied_request_for_a_setting_is_an_error_with_the_missing_permission(
+    permission: str, status: int, code: str
+) -> None:
     action = permission.partition(" ")[0]
     message = rf"^cannot .*{code}.*\. The permission {action} is missing\. Use credentials .* docs/runbook\.md"
     with pytest.raises(OperatorError, match=message):

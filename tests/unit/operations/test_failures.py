@@ -270,7 +270,7 @@ def test_reason_of_a_stream_failure_depends_on_its_condition_and_function_error(
 
 
 @pytest.mark.parametrize("arn", [ARN, INSPECTOR_ARN.replace("inspector", "other")])
-def test_stream_failure_of_a_function_that_is_not_the_inspector_is_foreign(arn: str) -> None:
+def test_stream_failure_of_another_function_has_the_reason_foreign(arn: str) -> None:
     with pytest.raises(ForeignMessageError, match="a message about another Lambda function"):
         parse(json.dumps(stream_failure(arn=arn)), TARGET)
 

@@ -174,7 +174,7 @@ def test_restore_adds_only_missing_attributes_to_an_existing_row(restored: Item,
 
 
 def sorted_set(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an attribute value; the members of a string set are sorted."""
+    """Return an attribute value, but with sorted members if it is a string set, so that values can be compared."""
     return {"SS": sorted(value["SS"])} if "SS" in value else value
 
 

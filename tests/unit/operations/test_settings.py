@@ -132,7 +132,7 @@ MAPPED = f"the event source mapping {MAPPING}"
 
 
 def mapping(**changes: Any) -> dict[str, Any]:
-    """Return attributes of the fake stack with a changed event source mapping of the inspector."""
+    """Return attributes of the fake stack: the inspector's event source mapping with changed fields."""
     return {"mapping": {**EVENT_SOURCE_MAPPING, **changes}}
 
 

@@ -347,7 +347,7 @@ CASES[KEY_POLICY] = [
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """Single action of a policy statement, with the statement's resources, condition keys and effect."""
+    """One action of a policy statement, with the statement's resources, condition keys and effect."""
 
     policy: str
     action: str

@@ -70,7 +70,7 @@ def physical_names(stack: Synth) -> dict[tuple[str, str], str]:
 
 
 def test_each_resource_that_supports_a_name_has_an_explicit_name() -> None:
-    """Otherwise, Pulumi would generate names that change whenever a resource is replaced."""
+    """Without explicit names, Pulumi would generate names that change whenever a resource is replaced."""
     stack = synth(**FULL)
     named = {each.name for each in stack.resources if each.type in LONGEST_NAME}
     assert {name for _, name in physical_names(stack)} == named
