@@ -25,7 +25,7 @@ from operations.listing import KeyFilter
 CREATED = datetime(2026, 6, 1, tzinfo=UTC)
 FIELDS = ("size_bytes", "uploaded_at", "etag", "storage_class", "encryption")
 PERIOD = 100_000
-"""Number of versions after which the kinds of planted differences repeat. Each kind occurs once per period."""
+"""Number of versions in a period. In each period, every kind of difference is planted once."""
 DELETED_AT = "TIMESTAMP '2026-02-02 12:00:00'"
 OBJECTS = {
     "missing": {},

@@ -122,7 +122,7 @@ def _add_relation(query: exp.Query) -> None:
 
 
 def _is_cte(table: exp.Table) -> bool:
-    """Return whether the query's WITH clauses define a table. A definition can use only the definitions before it."""
+    """Return whether a table is a common table expression, which a WITH clause defines before its use."""
     name = table.name.lower()
     inside: Any = table
     node: Any = table.parent

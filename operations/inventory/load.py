@@ -85,7 +85,7 @@ def _value(column: InventoryColumn, inventory: Inventory) -> str:
 
 
 def _check(inventory: Inventory, engine: Engine, target: Path) -> int:
-    """Return the number of lines. Raise an OperatorError if a line lacks a value or is of another bucket."""
+    """Return the number of lines in a loaded inventory. Reject incomplete lines, and lines of other buckets."""
     complete = "uploaded_at IS NOT NULL AND (delete_marker OR (size_bytes IS NOT NULL AND etag IS NOT NULL))"
     others = "count(*) FILTER (bucket IS DISTINCT FROM ?)"
     sql = f"SELECT count(*), {others}, count(*) FILTER (key IS NULL OR NOT ({complete}))"

@@ -177,7 +177,7 @@ def test_dead_letter_of_eventbridge_is_parsed_as_an_undelivered_event(
     assert parsed.typed_error == error
 
 
-def test_dead_letter_of_s3_whose_message_attributes_were_lost_is_parsed_as_an_undelivered_event() -> None:
+def test_dead_letter_without_message_attributes_is_parsed_as_an_undelivered_event() -> None:
     """A program that moves a message to another queue can lose its attributes. The event can still be replayed."""
     parsed = parse(json.dumps(bridged("a+b")), TARGET)
     assert (parsed.event, parsed.reasons, parsed.objects) == (bridged("a+b"), ("undelivered",), ("a+b",))

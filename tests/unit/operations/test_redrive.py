@@ -234,7 +234,9 @@ def test_redrive_reports_messages_that_sqs_did_not_deliver_as_unread(monkeypatch
     assert (redrive.report.unread, redrive.report.empty) == (2, False)
 
 
-def test_redrive_keeps_results_and_first_error_if_messages_stay_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redrive_that_cannot_release_messages_still_reports_results_and_the_first_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     aws, redrive = create(failure("a"))
 
     def refuse(*_: object) -> None:

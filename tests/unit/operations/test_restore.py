@@ -187,7 +187,7 @@ def test_restore_does_not_replace_attributes_that_the_indexer_writes_at_the_same
     assert restore.report.copied == 1
 
 
-def test_restore_does_not_change_the_row_of_an_upload_that_replaces_a_deleted_null_version() -> None:
+def test_restore_keeps_the_row_of_an_upload_that_replaced_a_deleted_null_version() -> None:
     aws, restore = create(item(version("b", "null"), **DELETED))
     written = item(version("b", "null"), **NEWER)
     aws.before_update = lambda address: aws.items.update({address: aws.items.get(address, written)})

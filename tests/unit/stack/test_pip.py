@@ -143,7 +143,7 @@ def test_pip_settings_for_index_proxy_certificates_and_time_outs_are_kept(
     assert environment["PATH"] == os.environ["PATH"]
 
 
-def test_pip_variables_take_precedence_over_the_section_install_and_over_global(
+def test_pip_variables_override_the_section_install_which_overrides_the_section_global(
     tmp_path: Path, shell: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "user" / "pip").mkdir(parents=True)
