@@ -194,11 +194,11 @@ def compare(folder: Path, memory: str) -> None:
         f"memory {peak:,.0f} MB, peak disk space {disk.peak / 1e6:,.0f} MB"
     )
     for place, (name, _) in KINDS.items():
-        print(f"  {name:<24} {found.get(place, 0):>8,}")  # noqa: T201  as above
+        print(f"  {name:<24} {found.get(place, 0):>8,}")  # noqa: T201  the result of the benchmark
     planted = {place: len(range(place, number, PERIOD)) for place in KINDS}
     false = sum(count for place, count in found.items() if place not in KINDS)
     total = sum(planted.values())
-    print(f"planted: {total:,}, found: {read:,}, false: {false:,}")  # noqa: T201  as above
+    print(f"planted: {total:,}, found: {read:,}, false: {false:,}")  # noqa: T201  the result of the benchmark
     if found != planted or read != total:
         sys.exit("the comparison did not find exactly the planted differences")
 

@@ -84,7 +84,7 @@ class Engine:
         """
         permitted = ", ".join(map(literal, [*files, *([writable] if writable else [])]))
         with translated_errors():
-            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  a view has no parameters
+            self.connection.execute(f"CREATE VIEW objects AS SELECT * FROM {parquet(*files)}")  # noqa: S608  the SQL of a view cannot have parameters
             self.connection.execute(f"SET allowed_paths = [{permitted}]")
             self._lock()
 
@@ -165,12 +165,12 @@ class Engine:
 
     def _without_huge_integers(self, query: str) -> str:
         """Cast HUGEINT columns to DECIMAL, because DuckDB writes HUGEINT to Parquet as DOUBLE, which is not exact."""
-        described = self.execute(f"DESCRIBE SELECT * FROM ({query})").fetchall()  # noqa: S608  a checked query
+        described = self.execute(f"DESCRIBE SELECT * FROM ({query})").fetchall()  # noqa: S608  the query was checked: it only reads
         huge = ['"' + name.replace('"', '""') + '"' for name, kind, *_ in described if kind in HUGE_INTEGERS]
         if not huge:
             return query
         casts = ", ".join(f"CAST({name} AS DECIMAL(38, 0)) AS {name}" for name in huge)
-        return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  a checked query
+        return f"SELECT * REPLACE ({casts}) FROM ({query})"  # noqa: S608  the query was checked: it only reads
 
 
 def literal(value: Path | str) -> str:

@@ -80,7 +80,7 @@ class Audits:
         self.output, self.errors = self.capsys.readouterr()
         return code
 
-    def json(self, *arguments: str, cache: str = "cache") -> Any:  # noqa: ANN401  JSON
+    def json(self, *arguments: str, cache: str = "cache") -> Any:  # noqa: ANN401  JSON values have any type
         self(*arguments, "--json", cache=cache)
         return json.loads(self.output)
 
@@ -97,7 +97,7 @@ def audit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     return Audits(tmp_path, capsys)
 
 
-def found(document: Any) -> list[tuple[str, str]]:  # noqa: ANN401  JSON
+def found(document: Any) -> list[tuple[str, str]]:  # noqa: ANN401  JSON values have any type
     return sorted((each["difference"], each["key"]) for each in document["findings"])
 
 

@@ -48,7 +48,7 @@ def _shared() -> Aws:
 def connected(_shared: Aws) -> Iterator[Aws]:
     """An instance of `Aws` whose boto3 clients have the retry configuration of the tools. All tests share the clients.
 
-    Use the fixture `respond` for responses to these clients, because it removes them at the end of the test.
+    Simulate responses only with the fixture `respond`, which removes the responses at the end of the test.
     """
     with mock_aws():
         yield _shared

@@ -68,7 +68,7 @@ def test_missing_ssm_parameter_is_none(aws: Aws, clients: dict[str, Any]) -> Non
     assert aws.parameter("tapstack-dev-settings") == '{"schema":1}'
 
 
-def test_calls_detect_a_missing_failure_queue_or_table(aws: Aws, clients: dict[str, Any]) -> None:
+def test_aws_calls_detect_a_missing_failure_queue_or_table(aws: Aws, clients: dict[str, Any]) -> None:
     assert (aws.queue_exists(QUEUE_ARN), aws.table_status("objects")) == (False, None)
     clients["sqs"].create_queue(QueueName="failures")
     clients["dynamodb"].create_table(

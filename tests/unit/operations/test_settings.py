@@ -491,7 +491,7 @@ def test_inventory_configuration_that_audit_expects_equals_that_of_the_pulumi_pr
 
 
 @pytest.mark.parametrize("document", [{"inspector": None}, {}])
-def test_audit_of_a_stack_without_inspector_does_not_compare_its_settings(
+def test_audit_of_a_stack_without_inspector_compares_no_inspector_settings(
     audit: AuditCommand, document: dict[str, Any]
 ) -> None:
     settings = {name: value for name, value in SETTINGS.items() if name != "inspector"}
