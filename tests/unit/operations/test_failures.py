@@ -145,7 +145,7 @@ def test_failure_queue_message_of_another_sender_is_rejected_with_the_cause(body
         parse(body, TARGET)
 
 
-def test_failure_of_an_eventbridge_event_contains_its_bucket_and_its_key_without_decoding() -> None:
+def test_failure_of_an_eventbridge_event_contains_its_bucket_and_its_unchanged_key() -> None:
     parsed = parse(json.dumps(failure() | {"requestPayload": bridged("a+b/%41.txt")}), TARGET)
     assert (parsed.reasons, parsed.objects, parsed.buckets) == (("denied",), ("a+b/%41.txt",), ("reports",))
 

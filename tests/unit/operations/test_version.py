@@ -13,7 +13,7 @@ from operations.version import version
 ROOT = Path(__file__).parents[3]
 
 
-def test_version_option_prints_the_version_of_the_clone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_option_version_prints_the_version_of_the_cloned_repository(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
